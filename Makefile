@@ -1,0 +1,47 @@
+# Everything sets itself up: a fresh clone needs Python 3.10 or 3.11, nothing else.
+#   make search    the main job: a real search on NNI with embedded data, about 15 minutes on 2 cores
+#   make test      the test suite
+SHELL := /bin/bash
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+STUDY ?= experiments/ednas.yml
+
+.PHONY: help search test test-all lint format check-wheel screenshots docs clean
+
+help:
+	@echo "make search       a whole search on NNI: STUDY=$(STUDY)"
+	@echo "make test         lint and the test suite"
+	@echo "make test-all     with the slow tests and real trainings"
+	@echo "make check-wheel  build the wheel, install it in a clean environment, search with it"
+	@echo "make screenshots  pictures of NNI's web UI (needs chromium)"
+	@echo "make format       format the code"
+
+$(READY): setup.py constraints.txt pyproject.toml
+	./tools/environment.sh $(VENV)
+	@touch $@
+
+search: $(READY)
+	$(BIN)/ednas search $(STUDY)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+
+test: $(READY) lint
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(READY) lint
+	$(BIN)/python -m pytest
+
+check-wheel: $(READY)
+	./tools/check_wheel.sh $(BIN)/python
+
+screenshots: $(READY)
+	$(BIN)/python tools/screenshots.py
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,165 @@
+"""From a study to the objects that run it: the one place where plugins are put together.
+
+The Advisor, the trial, `ednas_nni.experiment` and `ednas check` all come through here, so a study means the
+same everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ednas_nni import plugins
+from ednas_nni.errors import EdnasError, StudyError, did_you_mean
+from ednas_nni.objectives import parse_constraint, parse_objective
+from ednas_nni.options import check_options
+from ednas_nni.study import HardwareReward, Study
+
+if TYPE_CHECKING:
+    from ednas_nni.strategy.problem import Problem
+
+SPACE_GIVEN = ("tasks",)
+DATA_GIVEN = ("size",)
+EVALUATOR_GIVEN = ("tasks", "data", "train_size", "seed")
+
+
+def data_options(study: Study) -> dict[str, Any]:
+    """The data set as the evaluator receives it: plain data, `{name, size, **options}`."""
+    return {"name": study.data.name, "size": list(study.train_size), **study.data.options}
+
+
+def data_source(study: Study) -> Any:
+    """The data set. Nothing is read or rendered before its `prepare`."""
+    factory = plugins.load("datasets", study.data.name)
+    check_options(factory, study.data.options, "data", DATA_GIVEN)
+    return factory(size=tuple(study.train_size), **study.data.options)
+
+
+def task_objects(study: Study) -> dict[str, Any]:
+    """Task plugins, sized for the study's data."""
+    info = data_source(study).info
+    found = {}
+    for name in study.tasks:
+        task = plugins.load("tasks", name)
+        if name not in info.targets:
+            raise StudyError(
+                f"tasks: {name!r} is not labelled in data {study.data.name!r}.{did_you_mean(name, info.targets)}"
+            )
+        found[name] = task.for_data(info)
+    return found
+
+
+def space(study: Study) -> Any:
+    """The NNI model space (not frozen). Imports torch."""
+    factory = plugins.load("search_spaces", study.space.name)
+    check_options(factory, study.space.options, "space", SPACE_GIVEN)
+    channels = {name: task.channels for name, task in task_objects(study).items()}
+    return factory(tasks=channels, **study.space.options)
+
+
+def evaluator(study: Study) -> Any:
+    """The evaluator; constructing it touches neither disk nor data."""
+    factory = plugins.load("evaluators", study.evaluator.name)
+    check_options(factory, study.evaluator.options, "evaluator", EVALUATOR_GIVEN)
+    return factory(
+        tasks=tuple(study.tasks),
+        data=data_options(study),
+        train_size=tuple(study.train_size),
+        seed=study.seed,
+        **study.evaluator.options,
+    )
+
+
+def cost_table(study: Study, model_space: Any) -> Any:
+    """Costs of every architecture of the space, priced at `deploy_size`."""
+    from ednas_nni.hardware import cost_table as build
+
+    for name in study.device:
+        plugins.load("devices", name)
+    return build(model_space, list(study.device), deploy_size=tuple(study.deploy_size))
+
+
+def problem(study: Study, table: Any) -> Problem:
+    """What a strategy is asked to solve.
+
+    Raises:
+        StudyError: An objective or constraint names no known quantity.
+    """
+    from ednas_nni.strategy.problem import Problem
+
+    known = ("quality", *table.names)
+    objectives = tuple(parse_objective(text) for text in study.objectives)
+    constraints = tuple(parse_constraint(text) for text in study.constraints)
+    for field, names, allowed in (
+        ("objectives", [o.name for o in objectives], known),
+        ("constraints", [c.name for c in constraints], table.names),
+    ):
+        for name in names:
+            if name not in allowed:
+                raise StudyError(f"{field}: {name!r} is not a quantity of this study.{did_you_mean(name, allowed)}")
+    return Problem(
+        domains=table.domains,
+        cost_names=tuple(table.names),
+        costs=table,
+        objectives=objectives,
+        constraints=constraints,
+    )
+
+
+def start_samples(study: Study, model_space: Any) -> list[dict[str, Any]]:
+    """Samples of the members named under `start`."""
+    if not study.start:
+        return []
+    member = getattr(model_space, "member", None)
+    if member is None:
+        raise StudyError(f"start: space {study.space.name!r} has no named members; remove `start`.")
+    try:
+        return [member(name) for name in study.start]
+    except EdnasError as error:
+        raise StudyError(f"start: {error}") from None
+
+
+def strategy(study: Study, starts: Sequence[dict[str, Any]] = ()) -> Any:
+    """The NNI strategy named by the study, with the study's seed where it takes one."""
+    import inspect
+
+    factory = plugins.load("strategies", study.strategy.name)
+    check_options(factory, study.strategy.options, "strategy", ())
+    options = dict(study.strategy.options)
+    accepted = inspect.signature(factory).parameters
+    if "seed" in accepted:
+        options.setdefault("seed", study.seed)
+    if "start" in accepted:
+        options.setdefault("start", list(starts))
+    try:
+        return factory(**options)
+    except (TypeError, ValueError) as error:
+        raise StudyError(f"strategy {study.strategy.name!r}: {error}") from None
+
+
+def hardware_reward(study: Study, single_objective: bool) -> dict[str, Any] | None:
+    """Arguments of HardwareAware, or None where none is mounted.
+
+    Raises:
+        StudyError: It is asked for around a multi-objective strategy, or no target can be derived.
+    """
+    costs = [parse_objective(text).name for text in study.objectives]
+    costs = [name for name in costs if name != "quality"]
+    wanted = study.hardware_aware
+    if wanted == "off" or (wanted == "auto" and (not single_objective or not costs)):
+        return None
+    if not single_objective:
+        raise StudyError(
+            f"hardware_aware: strategy {study.strategy.name!r} already trades quality against cost itself; "
+            "remove `hardware_aware` or use a single-objective strategy such as regularized_evolution."
+        )
+    settings = wanted if isinstance(wanted, HardwareReward) else HardwareReward(cost=costs[0])
+    target = settings.target
+    if target is None:
+        bounds = [c.bound for c in map(parse_constraint, study.constraints) if c.name == settings.cost]
+        if not bounds:
+            raise StudyError(
+                f"hardware_aware: no target for {settings.cost}. Give hardware_aware.target or a constraint on it."
+            )
+        target = bounds[0]
+    return {"cost": settings.cost, "target": target, "reward": settings.reward, "weight": settings.weight}

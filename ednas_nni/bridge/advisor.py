@@ -1,0 +1,170 @@
+"""The Advisor: lets `nnictl create` drive any multi-trial strategy of nni.nas.
+
+NNI starts hyper-parameter experiments only; the Advisor is what such an experiment calls its tuner. It connects to the
+manager first (NNI gives ten seconds) and imports torch only afterwards, on the thread that runs the strategy.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+import select
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any
+
+from nni.runtime.env_vars import dispatcher_env_vars
+from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
+from nni.runtime.tuner_command_channel import CommandType
+
+from ednas_nni.errors import EdnasError
+
+_log = logging.getLogger("nni.ednas")
+
+
+class Advisor(MsgDispatcherBase):
+    """NNI's tuner side of a search.
+
+    Args:
+        **study: The study, `tuner.classArgs` of the experiment's YAML. It is parsed after the connection
+            stands, so that a wrong study becomes a message in terminal, log and web UI instead of a connection error.
+    """
+
+    def __init__(self, **study: Any) -> None:
+        super().__init__()  # connects; nothing slow may come before this line
+        self._raw = study
+        self._search: Any = None
+        self._waiting: list[tuple[str, Any]] = []  # messages that arrived before the search stood
+        self._lock = threading.Lock()
+        threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True, name="manager-watch").start()
+
+    # ---- the protocol
+
+    def run(self) -> None:
+        """Receive commands until NNI says stop. One queue keeps them in order; plain JSON, nothing is unpickled."""
+        _log.info("Advisor connected")
+        self.default_worker.start()
+        while not self.stopping:
+            command, data = self._channel._receive()
+            if command is None or command is CommandType.Terminate or self.worker_exceptions:
+                break
+            self.default_command_queue.put((command, json.loads(data) if data else None))
+        self.stopping = True
+        if self._search is not None:
+            self._search.stop()
+        self.default_worker.join()
+        self._channel.disconnect()
+        _log.info("Advisor ended")
+
+    def load_checkpoint(self) -> None:
+        """The journal is the checkpoint."""
+
+    def save_checkpoint(self) -> None:
+        """The journal is the checkpoint."""
+
+    def handle_initialize(self, data: Any) -> None:
+        """Start the search on a thread of its own; handlers must not block."""
+        threading.Thread(target=self._main, daemon=True, name="strategy").start()
+
+    def handle_update_search_space(self, data: Any) -> None:
+        """The model space is the search space; this is the echo of our own publication."""
+
+    def handle_ping(self, data: Any) -> None:
+        """Nothing to do; the strategy's thread looks at the clock itself."""
+
+    def handle_import_data(self, data: Any) -> None:
+        """Finished trials of a resumed experiment: the journal knows them already."""
+
+    def handle_add_customized_trial(self, data: Any) -> None:
+        """Unfinished trials of a resumed experiment run again under their old job ids."""
+        self._forward("recover", data if isinstance(data, list) else [data])
+
+    def handle_request_trial_jobs(self, data: Any) -> None:
+        """NNI is ready for trials; how many may run is read from the manager's settings."""
+        self._forward("ready", data)
+
+    def handle_report_metric_data(self, data: Any) -> None:
+        """A metric of a trial."""
+        self._forward("metric", data)
+
+    def handle_trial_end(self, data: Any) -> None:
+        """A trial ended."""
+        self._forward("end", data)
+
+    def _forward(self, kind: str, data: Any) -> None:
+        with self._lock:
+            if self._search is None:
+                self._waiting.append((kind, data))
+                return
+        self._search.on_message(kind, data)
+
+    # ---- the search's thread
+
+    def _main(self) -> None:
+        try:
+            from ednas_nni.bridge.search import Search
+
+            search = Search(
+                raw_study=self._raw,
+                experiment=_experiment_parameters(),
+                folder=Path(dispatcher_env_vars.NNI_LOG_DIRECTORY).parent,
+                resumed=dispatcher_env_vars.NNI_MODE == "resume",
+                channel_url=dispatcher_env_vars.NNI_TUNER_COMMAND_CHANNEL,
+                send_job=lambda record: self.send(CommandType.NewTrialJob, json.dumps(record)),
+            )
+            search.prepare()
+            with self._lock:
+                self._search, waiting = search, self._waiting
+            for kind, data in waiting:
+                search.on_message(kind, data)
+            self.send(CommandType.Initialized, "")
+            search.publish_space()
+            reason = search.run()
+            if not self.stopping:
+                _log.info("search finished: %s", reason)
+                self.send(CommandType.NoMoreTrialJobs, "")
+        except EdnasError as error:
+            _log.error("%s", error)
+            self.report_error(str(error))
+        except Exception as error:
+            _log.error("%s", traceback.format_exc())
+            self.report_error(f"{type(error).__name__}: {error} (traceback in dispatcher.log)")
+
+
+def _experiment_parameters() -> dict[str, Any]:
+    """The experiment's whole configuration, which NNI passes on the command line."""
+    encoded = sys.argv[sys.argv.index("--exp_params") + 1]
+    return json.loads(base64.b64decode(encoded))
+
+
+def _leave_with(parent: int) -> None:
+    """End when NNI's manager is gone; NNI itself keeps retrying a dead socket for up to 90 s."""
+    manager = _manager_pid(parent)
+    if manager is None or not hasattr(os, "pidfd_open"):
+        return
+    try:
+        descriptor = os.pidfd_open(manager)
+    except OSError:
+        return
+    select.select([descriptor], [], [])
+    _log.error("NNI's manager (process %d) is gone; the Advisor ends. `nnictl resume` continues the search.", manager)
+    logging.shutdown()
+    os._exit(1)
+
+
+def _manager_pid(pid: int) -> int | None:
+    """The nearest ancestor that is NNI's node process."""
+    while pid > 1:
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+        if b"nni_node" in command and b"main.js" in command:
+            return pid
+        pid = int(stat.rpartition(")")[2].split()[1])
+    return None

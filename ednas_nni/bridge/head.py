@@ -1,0 +1,72 @@
+"""The journal's head: which study, which space, which versions, which data."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from ednas_nni.errors import JournalError
+from ednas_nni.journal import Journal
+from ednas_nni.study import Study
+
+
+def write_head(
+    journal: Journal,
+    experiment: str,
+    study: Study,
+    problem: Any,
+    table: Any,
+    fingerprint: str,
+    *,
+    engine: str,
+    concurrency: int | None = None,
+    trials: int | None = None,
+) -> None:
+    """Write the head of a new journal, or check that an existing one belongs to the same study; then mark the start.
+
+    Args:
+        journal: The open journal.
+        experiment: NNI's experiment id.
+        study: The parsed study.
+        problem: Its problem, for the domains.
+        table: Its cost table, for the columns' units and origins.
+        fingerprint: Of the data.
+        engine: "nnictl", "ts" or "sequential".
+        concurrency: Trials at a time.
+        trials: How many trials there may be.
+
+    Raises:
+        JournalError: The journal belongs to another study.
+    """
+    import nni
+    import torch
+
+    import ednas_nni
+
+    head = journal.history().header
+    if head and head.get("digest") != study.digest:
+        raise JournalError(
+            f"{journal.path} belongs to a study with digest {head.get('digest')}, this one has {study.digest}. "
+            "Resume with the unchanged study or start a new experiment."
+        )
+    if not head:
+        journal.append(
+            "study",
+            experiment=experiment,
+            engine=engine,
+            ednas=ednas_nni.__version__,
+            nni=nni.__version__,
+            torch=torch.__version__,
+            python=sys.executable,
+            study=study.dump(),
+            digest=study.digest,
+            data=fingerprint,
+            domains=problem.domains.to_json(),
+            columns=[
+                {"name": c.name, "unit": c.unit, "device": c.device, "origin": c.origin, "note": c.note}
+                for c in table.columns
+            ],
+            concurrency=concurrency,
+            trials=trials,
+        )
+    journal.append("start", mode="resume" if head else "create")

@@ -1,0 +1,102 @@
+"""NNI manager's REST interface, as far as it is needed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import requests
+
+from ednas_nni.errors import ExperimentError
+
+TIMEOUT_S = 10.0
+
+
+class Manager:
+    """The NNI manager of one experiment.
+
+    Args:
+        base: For example `http://localhost:8080/api/v1/nni`.
+    """
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy from the environment has no business with localhost
+
+    @classmethod
+    def at(cls, port: int, prefix: str | None = None) -> Manager:
+        """The manager that listens on a port of this machine."""
+        middle = f"/{prefix.strip('/')}" if prefix else ""
+        return cls(f"http://localhost:{port}{middle}/api/v1/nni")
+
+    @classmethod
+    def of_tuner_channel(cls, url: str) -> Manager:
+        """From the Advisor's channel, `ws://localhost:PORT[/prefix]/tuner`."""
+        match = re.fullmatch(r"ws://(.+)/tuner", url)
+        if not match:
+            raise ExperimentError(f"NNI_TUNER_COMMAND_CHANNEL = {url!r} is not of the form ws://HOST:PORT/tuner.")
+        return cls(f"http://{match.group(1)}/api/v1/nni")
+
+    @classmethod
+    def of_trial_channel(cls, url: str) -> Manager:
+        """From a local trial's channel, `http://localhost:PORT[/prefix]/env/ENVIRONMENT/JOB`."""
+        match = re.fullmatch(r"(https?://.+?)/env/.*", url)
+        if not match:
+            raise ExperimentError(f"NNI_TRIAL_COMMAND_CHANNEL = {url!r} is not of the form http://HOST:PORT/env/...")
+        return cls(f"{match.group(1)}/api/v1/nni")
+
+    def get(self, path: str) -> Any:
+        """GET a JSON document. Raises ExperimentError when the manager cannot be reached or refuses."""
+        return self._ask("get", path)
+
+    def put(self, path: str, body: Any) -> Any:
+        """PUT a JSON document. Raises ExperimentError as `get`."""
+        return self._ask("put", path, body)
+
+    def delete(self, path: str) -> Any:
+        """DELETE something. Raises ExperimentError as `get`."""
+        return self._ask("delete", path)
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        try:
+            answer = self._session.request(method, f"{self.base}/{path}", json=body, timeout=TIMEOUT_S)
+        except requests.RequestException as error:
+            raise ExperimentError(f"NNI's manager does not answer at {self.base}: {error}") from error
+        if not answer.ok:
+            raise ExperimentError(f"NNI's manager refused {method} {path}: {answer.status_code} {answer.text[:200]}")
+        try:
+            return answer.json()
+        except ValueError:
+            return answer.text
+
+    def experiment(self) -> dict[str, Any]:
+        """The experiment's profile; its `params` are the YAML as parsed by NNI."""
+        return self.get("experiment")
+
+    def status(self) -> dict[str, Any]:
+        """`{status, errors}`; status is RUNNING, DONE, ERROR, ..."""
+        return self.get("check-status")
+
+    def trials(self) -> list[dict[str, Any]]:
+        """All trial jobs that NNI knows."""
+        return self.get("trial-jobs")
+
+    def own_parameters(self, job: str) -> str | None:
+        """The parameter record that NNI booked on a job; None while it is not stored yet.
+
+        Returns:
+            JSON text of `{parameter_id, parameters, ...}` as it was sent to NNI.
+        """
+        try:
+            record = self.get(f"trial-jobs/{job}")
+        except ExperimentError:
+            return None
+        stored = record.get("hyperParameters") if isinstance(record, dict) else None
+        return stored[0] if stored else None
+
+    def publish_search_space(self, space: dict[str, Any]) -> None:
+        """Show the real search space in the web UI's panel."""
+        profile = self.experiment()
+        profile["params"]["searchSpace"] = space
+        self.put("experiment?update_type=SEARCH_SPACE", profile)

@@ -1,0 +1,78 @@
+"""The terminal command `ednas`. Each command is a module with HELP, `configure(parser)` and `run(options) -> exit code`.
+
+Modules import torch, NNI and rich only inside of `run`, so that `ednas --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from ednas_nni import __version__
+from ednas_nni.errors import EdnasError
+
+COMMANDS = ("init", "check", "search", "report", "describe", "plugins", "register", "loopback")
+INTERRUPTED = 130  # what shells use for Ctrl-C
+
+_EPILOG = """\
+first steps:
+  ednas init                            write experiments/ednas.yml into this folder
+  ednas check experiments/ednas.yml     say what would be searched, and what is wrong
+  ednas search experiments/ednas.yml    search, with a live table and NNI's web UI
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    top = argparse.ArgumentParser(
+        prog="ednas",
+        description="Search multi-task dense-prediction networks that are accurate and fast on an edge device.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"ednas {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name in COMMANDS:
+        module = import_module(f"ednas_nni.cli.{name}_command")
+        command = commands.add_parser(
+            name,
+            help=module.HELP,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.configure(command)
+        command.set_defaults(run=module.run)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `ednas`.
+
+    Args:
+        arguments: Words after `ednas`; the process's own by default.
+
+    Returns:
+        Exit code: 0 done, 1 an error that was explained, 2 a wrong command line, 130 interrupted.
+    """
+    grammar = parser()
+    options = grammar.parse_args(arguments)
+    if options.command is None:
+        grammar.print_help()
+        return 0
+    try:
+        return options.run(options)
+    except EdnasError as error:
+        if os.environ.get("EDNAS_DEBUG"):
+            raise
+        from ednas_nni.cli.terminal import fail
+
+        fail(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # `ednas ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

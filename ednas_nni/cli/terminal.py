@@ -1,0 +1,77 @@
+"""What all commands share about writing to a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+LOG_WIDTH = 160  # columns where nobody is watching: nothing should be cut in a log
+
+
+def console() -> Console:
+    """Standard output; without colours and wrapping where it is no terminal."""
+    from rich.console import Console
+
+    watched = sys.stdout.isatty()
+    return Console(highlight=False, width=None if watched else LOG_WIDTH, soft_wrap=not watched)
+
+
+def fail(text: str) -> None:
+    """Print an error, one line per fault, to standard error."""
+    _say(text, "error", "31")
+
+
+def warn(text: str) -> None:
+    """Print a warning to standard error."""
+    _say(text, "warning", "33")
+
+
+def _say(text: str, kind: str, colour: str) -> None:
+    sys.stdout.flush()
+    mark = f"\033[{colour}m{kind}:\033[0m" if sys.stderr.isatty() else f"{kind}:"
+    for line in text.splitlines():
+        print(f"ednas: {mark} {line}", file=sys.stderr, flush=True)
+
+
+def table(columns: Sequence[tuple[str, str]], title: str | None = None) -> Table:
+    """A plain table.
+
+    Args:
+        columns: (heading, "left" or "right").
+        title: Printed above, flush left.
+    """
+    from rich import box
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    for heading, side in columns:
+        made.add_column(heading, justify="right" if side == "right" else "left", no_wrap=True)
+    return made
+
+
+def amount(value: float | None) -> str:
+    """A figure with three to four significant digits; large counts with k, M or G."""
+    if value is None:
+        return "-"
+    size = abs(value)
+    for factor, letter in ((1e9, " G"), (1e6, " M"), (1e4, " k")):
+        if size >= factor:
+            return f"{value / min(factor, 1e3 if letter == ' k' else factor):.4g}{letter}"
+    return f"{value:.4g}" if size >= 1 or size == 0 else f"{value:.3g}"
+
+
+def duration(seconds: float | None) -> str:
+    """Like `42 s`, `3:07 min` or `2:05 h`."""
+    if seconds is None:
+        return "-"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"

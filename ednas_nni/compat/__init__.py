@@ -1,0 +1,35 @@
+"""Mends for the outside world: NNI 3.0, Lightning and torchvision as they are today.
+
+Each mend is a small module with `needed()` (does the fault still exist?), `apply()` (idempotent) and a docstring that
+gives the fault, the upstream report and when the mend can go. This package imports nothing of ours; torch and NNI
+are imported inside functions.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+_applied = False
+
+
+def apply() -> None:
+    """Apply what importing `nni.nas` and using its model spaces needs. Cheap when repeated."""
+    global _applied
+    if _applied:
+        return
+    _applied = True
+    from ednas_nni.compat import layer_choice, torchvision_ops
+
+    torchvision_ops.apply()  # torchmetrics, which nni.nas imports, imports torchvision where it is installed
+    with warnings.catch_warnings():
+        _quiet()
+        import nni.nas.nn.pytorch  # noqa: F401  (the warnings appear once, at this import)
+    layer_choice.apply()
+
+
+def _quiet() -> None:
+    """Silence what NNI 3.0 says at import about newer torch and setuptools; users cannot act on it."""
+    warnings.filterwarnings("ignore", message=".*not a nn.Module.*")
+    warnings.filterwarnings("ignore", message=".*pkg_resources is deprecated.*")
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    warnings.filterwarnings("ignore", category=FutureWarning)

@@ -1,0 +1,91 @@
+"""The exact number of distinct architectures of a conditional search space."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from ednas_nni.domains import Dimension, Scalar
+
+Factor: TypeAlias = "tuple[tuple[str, ...], dict[tuple[int, ...], int]]"
+
+
+def count(dimensions: Sequence[Dimension]) -> int:
+    """Count canonical samples without listing them.
+
+    A complete assignment is canonical when every inactive label holds its first value, so the count is a sum over
+    assignments of a product with one factor per label. It is evaluated by variable elimination (R. Dechter, "Bucket
+    elimination", UAI 1996) over groups of values that no condition tells apart. Cost grows with the number of
+    labels that one condition reads together, not with the size of the space.
+
+    Args:
+        dimensions: A valid set of dimensions, as `Domains` checks it.
+
+    Returns:
+        Number of architectures, an exact integer.
+    """
+    by_label = {d.label: d for d in dimensions}
+    literals: dict[str, set[frozenset[Scalar]]] = {d.label: set() for d in dimensions}
+    for d in dimensions:
+        if not d.always:
+            for literal in (x for condition in d.conditions for clause in condition for x in clause):
+                literals[literal.label].add(literal.values)
+    groups = {label: _groups(by_label[label].values, sets) for label, sets in literals.items()}
+    factors = [_factor(d, groups, bool(literals[d.label])) for d in dimensions]
+    total = 1
+    pending = {label for label, sets in literals.items() if sets}
+    while pending:
+        label = min(sorted(pending), key=lambda x: _width(x, factors, groups))
+        pending.remove(label)
+        touched = [f for f in factors if label in f[0]]
+        factors = [f for f in factors if label not in f[0]]
+        factors.append(_eliminate(label, touched, groups))
+    for _, table in factors:
+        total *= table[()]
+    return total
+
+
+def _groups(values: Sequence[Scalar], sets: set[frozenset[Scalar]]) -> list[list[Scalar]]:
+    """Values grouped by what conditions can see of them; the first value is in the first group, alone."""
+    ordered = sorted(sets, key=lambda s: sorted(map(repr, s)))
+    groups: dict[tuple[bool, ...], list[Scalar]] = {}
+    for i, value in enumerate(values):
+        groups.setdefault((i > 0, *(value in s for s in ordered)), []).append(value)
+    return list(groups.values())
+
+
+def _factor(d: Dimension, groups: dict[str, list[list[Scalar]]], read: bool) -> Factor:
+    """How many values of `d` are canonical, per group of what it depends on (and per own group if others read it)."""
+    parents = () if d.always else tuple(sorted({x.label for k in d.conditions for c in k for x in c}))
+    table = {}
+    for codes in itertools.product(*(range(len(groups[p])) for p in parents)):
+        sample = {p: groups[p][i][0] for p, i in zip(parents, codes, strict=True)}
+        active = any(all(any(sample[x.label] in x.values for x in c) for c in k) for k in d.conditions)
+        counts = [len(g) if active else int(i == 0) for i, g in enumerate(groups[d.label])]
+        if read:
+            table.update({(*codes, i): n for i, n in enumerate(counts)})
+        else:
+            table[codes] = sum(counts)
+    return ((*parents, d.label) if read else parents), table
+
+
+def _width(label: str, factors: Sequence[Factor], groups: dict[str, list[list[Scalar]]]) -> int:
+    """Entries of the table that eliminating `label` would make."""
+    scope = {other for labels, _ in factors if label in labels for other in labels}
+    return math.prod(len(groups[other]) for other in scope)
+
+
+def _eliminate(label: str, touched: Sequence[Factor], groups: dict[str, list[list[Scalar]]]) -> Factor:
+    """Multiply the factors that mention `label` and sum it out."""
+    scope = tuple(sorted({other for labels, _ in touched for other in labels} - {label}))
+    table = {}
+    for codes in itertools.product(*(range(len(groups[s])) for s in scope)):
+        at = dict(zip(scope, codes, strict=True))
+        total = 0
+        for at[label] in range(len(groups[label])):
+            total += math.prod(entries[tuple(at[x] for x in labels)] for labels, entries in touched)
+        table[codes] = total
+    return scope, table

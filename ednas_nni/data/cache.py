@@ -1,0 +1,169 @@
+"""A checked cache of arrays: made once, by one process, visible only when complete, verified before it is used.
+
+A folder of the cache holds plain ``.npy`` files and ``manifest.json`` with the recipe and each file's size and
+SHA-256. It is made under another name and renamed at the end, so that a folder which exists is complete; a lock
+file keeps a second process from making it at the same time. No pickles are ever written or read.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from ednas_nni.errors import DataError
+
+MANIFEST = "manifest.json"
+_FORMAT = 1
+_BLOCK = 1 << 20
+_verified: set[tuple[str, str, int, int]] = set()
+
+
+def cache_root(folder: str | os.PathLike[str] | None = None) -> Path:
+    """Return the cache folder: the argument, else ``$EDNAS_CACHE``, else ``~/.cache/ednas``."""
+    chosen = folder or os.environ.get("EDNAS_CACHE") or "~/.cache/ednas"
+    return Path(chosen).expanduser()
+
+
+def fingerprint(recipe: Mapping[str, object]) -> str:
+    """Return 16 hex digits that name a recipe (SHA-256 of its sorted compact JSON)."""
+    text = json.dumps(recipe, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def ensure(folder: Path, recipe: Mapping[str, object], fill: Callable[[Path], None]) -> bool:
+    """Make a cache folder unless it exists.
+
+    Args:
+        folder: Where the arrays shall lie; its parents are made when missing.
+        recipe: Plain data that determines the arrays; kept in the manifest.
+        fill: Writes the ``.npy`` files into the folder it is given.
+
+    Returns:
+        ``True`` when this call made it, ``False`` when it was there.
+
+    Raises:
+        DataError: The place cannot be written.
+    """
+    if folder.exists():
+        return False
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(folder.with_name(folder.name + ".lock")):
+            if folder.exists():
+                return False
+            # Whoever left these held the lock and is gone.
+            for left_over in folder.parent.glob(folder.name + ".partial-*"):
+                shutil.rmtree(left_over, ignore_errors=True)
+            staging = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
+            staging.mkdir()
+            try:
+                fill(staging)
+                _write_manifest(staging, recipe)
+                staging.rename(folder)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+    except OSError as error:
+        raise DataError(
+            f"cannot write the data cache at {folder}: {error}; free some space or point EDNAS_CACHE (or the data's "
+            "'cache' argument) to a folder that can be written"
+        ) from error
+    return True
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock that the system releases when the process ends, however it ends."""
+    with path.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"another process is preparing {path.stem}; waiting for it", file=sys.stderr, flush=True)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _write_manifest(folder: Path, recipe: Mapping[str, object]) -> None:
+    files = {p.name: {"bytes": p.stat().st_size, "sha256": _sha256(p)} for p in sorted(folder.glob("*.npy"))}
+    text = json.dumps({"format": _FORMAT, "recipe": recipe, "files": files}, indent=1, sort_keys=True)
+    with (folder / MANIFEST).open("w", encoding="utf-8") as handle:
+        handle.write(text + "\n")
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        while block := handle.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def open_arrays(folder: Path, recipe: Mapping[str, object], names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Verify and map arrays of a cache folder.
+
+    A file is hashed once per process and again when its size or time of change differs.
+
+    Args:
+        folder: A complete cache folder.
+        recipe: The recipe the folder must have been made from.
+        names: File names without ``.npy``.
+
+    Returns:
+        Read-only memory-mapped arrays by name.
+
+    Raises:
+        DataError: A file is missing, truncated or altered; every such file is named.
+    """
+    names = list(names)
+    listed = _read_manifest(folder, recipe)
+    broken = [f"{name}.npy ({fault})" for name in names if (fault := _fault(folder, name, listed))]
+    if broken:
+        raise DataError(f"the data cache at {folder} is damaged: {', '.join(broken)}; {_way_out(folder)}")
+    return {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names}
+
+
+def _read_manifest(folder: Path, recipe: Mapping[str, object]) -> dict[str, dict[str, object]]:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        kept, listed, version = manifest["recipe"], manifest["files"], manifest["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"the data cache at {folder} is damaged: {MANIFEST} ({error}); {_way_out(folder)}") from error
+    # Through JSON, because tuples become lists there.
+    if version != _FORMAT or kept != json.loads(json.dumps(recipe)):
+        raise DataError(f"the data cache at {folder} is damaged: {MANIFEST} tells another recipe; {_way_out(folder)}")
+    return listed
+
+
+def _fault(folder: Path, name: str, listed: Mapping[str, Mapping[str, object]]) -> str | None:
+    """Return what is wrong with a file, or ``None``."""
+    path = folder / f"{name}.npy"
+    wanted = listed.get(path.name)
+    if wanted is None:
+        return f"not in {MANIFEST}"
+    try:
+        status = path.stat()
+    except OSError:
+        return "missing"
+    if status.st_size != wanted["bytes"]:
+        return f"{status.st_size} bytes instead of {wanted['bytes']}"
+    seen = (str(path.resolve()), str(wanted["sha256"]), status.st_size, status.st_mtime_ns)
+    if seen not in _verified:
+        if _sha256(path) != wanted["sha256"]:
+            return "altered: its SHA-256 differs"
+        _verified.add(seen)
+    return None
+
+
+def _way_out(folder: Path) -> str:
+    return f"delete the folder (rm -r '{folder}') and run again, it is made anew"

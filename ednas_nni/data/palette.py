@@ -1,0 +1,134 @@
+"""Colours for labels, depth and normals (numpy only), shared by contact sheets and reports."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Hand-picked so that classes that touch often (wall/window, floor/table, sofa/bed) stay far apart in hue and
+# lightness, and so that large classes are calm while small ones are loud.
+_NAMED: dict[str, tuple[int, int, int]] = {
+    "bed": (214, 69, 80),
+    "books": (255, 176, 0),
+    "ceiling": (226, 222, 208),
+    "chair": (0, 146, 146),
+    "floor": (158, 122, 88),
+    "furniture": (108, 84, 168),
+    "objects": (255, 90, 205),
+    "picture": (120, 220, 70),
+    "sofa": (46, 104, 220),
+    "table": (238, 120, 40),
+    "tv": (30, 30, 46),
+    "wall": (168, 178, 192),
+    "window": (120, 205, 245),
+}
+
+IGNORED = (0, 0, 0)
+
+_DEPTH = np.array(
+    [
+        (252, 250, 210),
+        (253, 205, 120),
+        (246, 142, 82),
+        (219, 82, 96),
+        (163, 48, 122),
+        (98, 32, 124),
+        (42, 22, 92),
+        (12, 10, 46),
+    ],
+    dtype=np.float32,
+)
+_ERROR = np.array(
+    [(18, 22, 50), (36, 90, 150), (70, 165, 160), (220, 220, 110), (250, 140, 50), (190, 20, 40)], dtype=np.float32
+)
+
+
+def class_colors(classes: tuple[str, ...]) -> np.ndarray:
+    """Return one colour per class.
+
+    Args:
+        classes: Class names. Known indoor names keep a fixed colour; others get evenly spread hues.
+
+    Returns:
+        uint8 (256, 3): row = label value; labels beyond the classes (255 = ignored) are black.
+    """
+    table = np.tile(np.array(IGNORED, np.uint8), (256, 1))
+    for index, name in enumerate(classes):
+        # The golden ratio spreads any number of hues without neighbours being alike.
+        hue = (index * 0.618034) % 1.0
+        phase = np.array([hue, hue - 1 / 3, hue + 1 / 3]) * 2 * np.pi
+        spread = np.clip(128 + 110 * np.cos(phase), 0, 255).astype(np.uint8)
+        table[index] = _NAMED.get(name, tuple(int(c) for c in spread))
+    return table
+
+
+def color_classes(labels: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
+    """Colour a label map.
+
+    Args:
+        labels: uint8 (..., H, W).
+        classes: Class names.
+
+    Returns:
+        uint8 (..., H, W, 3).
+    """
+    return class_colors(classes)[labels]
+
+
+def ramp(values: np.ndarray, anchors: np.ndarray) -> np.ndarray:
+    """Look values in [0, 1] up in a piecewise linear colour ramp.
+
+    Args:
+        values: float (...), clipped to [0, 1].
+        anchors: float (K, 3), colours in 0..255 at equal distances.
+
+    Returns:
+        uint8 (..., 3).
+    """
+    position = np.clip(values, 0.0, 1.0) * (len(anchors) - 1)
+    stops = np.arange(len(anchors))
+    channels = [np.interp(position, stops, anchors[:, c]) for c in range(3)]
+    return (np.stack(channels, -1) + 0.5).astype(np.uint8)
+
+
+def color_depth(depth: np.ndarray, near: float, far: float) -> np.ndarray:
+    """Colour a depth map: near is light, far is dark, invalid is black.
+
+    Args:
+        depth: float (..., H, W), 0 = invalid.
+        near: Depth of the lightest colour, same unit.
+        far: Depth of the darkest colour.
+
+    Returns:
+        uint8 (..., H, W, 3).
+    """
+    picture = ramp((depth - near) / max(far - near, 1e-6), _DEPTH)
+    picture[~(depth > 0)] = IGNORED
+    return picture
+
+
+def color_error(error: np.ndarray, worst: float) -> np.ndarray:
+    """Colour an error map: 0 is dark blue, ``worst`` and above is red.
+
+    Args:
+        error: float (..., H, W), not negative.
+        worst: Error of the last colour.
+
+    Returns:
+        uint8 (..., H, W, 3).
+    """
+    return ramp(error / max(worst, 1e-6), _ERROR)
+
+
+def color_normals(normals: np.ndarray) -> np.ndarray:
+    """Colour unit normals: red = right, green = up, blue = towards the camera; invalid is black.
+
+    Args:
+        normals: float (..., H, W, 3), zero vector = invalid.
+
+    Returns:
+        uint8 (..., H, W, 3).
+    """
+    values = normals.astype(np.float32)
+    picture = (np.clip(values * 0.5 + 0.5, 0.0, 1.0) * 255 + 0.5).astype(np.uint8)
+    picture[(values * values).sum(-1) < 0.25] = IGNORED
+    return picture

@@ -1,0 +1,408 @@
+"""What a search space offers, as plain data: labels, their values, and when each label matters.
+
+A sample is NNI's `{label: choice}`. Many samples describe the same network: the operation of a third block says
+nothing when the stage has two. `Domains` knows which labels matter (are *active*), so it can name an architecture
+once (`canonical`, `architecture_id`), count architectures exactly (`size`) and move between them (`random`,
+`mutate`, `crossover`). It needs neither torch nor NNI.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ednas_nni.errors import PluginError, SampleError, did_you_mean
+
+Scalar: TypeAlias = "str | int | float | bool | None"
+Sample: TypeAlias = "dict[str, Scalar]"
+LABEL = re.compile(r"[A-Za-z0-9_]+")
+
+
+@dataclass(frozen=True)
+class Literal:
+    """True when `sample[label]` is one of `values`."""
+
+    label: str
+    values: frozenset[Scalar]
+
+
+Clause: TypeAlias = tuple[Literal, ...]
+"""True when one of its literals is."""
+Condition: TypeAlias = tuple[Clause, ...]
+"""True when all of its clauses are; `()` is always true."""
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One label of a search space.
+
+    Attributes:
+        label: Letters, digits and underscores.
+        values: What it may hold, JSON scalars, all different; the first one stands in where the label is inactive.
+        conditions: The label is active when any of them holds. Conditions are read on the canonical sample, that
+            is with the first value in place of every inactive label.
+    """
+
+    label: str
+    values: tuple[Scalar, ...]
+    conditions: tuple[Condition, ...] = ((),)
+
+    @property
+    def always(self) -> bool:
+        """Whether the label is active in every sample."""
+        return () in self.conditions
+
+
+class Domains:
+    """All labels of a search space with their values and conditions.
+
+    Args:
+        dimensions: In the order in which samples are written.
+
+    Raises:
+        PluginError: A label, a value or a condition is not usable; the message says which and why.
+    """
+
+    def __init__(self, dimensions: Sequence[Dimension]) -> None:
+        self.dimensions: tuple[Dimension, ...] = tuple(
+            replace(d, conditions=((),)) if d.always else d for d in dimensions
+        )
+        self.labels: tuple[str, ...] = tuple(d.label for d in self.dimensions)
+        self._by_label = {d.label: d for d in self.dimensions}
+        _validate(self.dimensions)
+        self._codes = {d.label: {v: i for i, v in enumerate(d.values)} for d in self.dimensions}
+        self._booleans = {d.label: {type(v) is bool for v in d.values} for d in self.dimensions}
+        conditional = [self._by_label[label] for label in _in_order(self._by_label)]
+        self._conditional = [
+            (d.label, d.values[0], tuple(tuple(tuple((x.label, x.values) for x in c) for c in k) for k in d.conditions))
+            for d in conditional
+            if not d.always
+        ]
+
+    def __len__(self) -> int:
+        return len(self.dimensions)
+
+    def __getitem__(self, label: str) -> Dimension:
+        if label not in self._by_label:
+            raise SampleError(f"The search space has no label {label!r}.{did_you_mean(label, self.labels)}")
+        return self._by_label[label]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Domains) and self.dimensions == other.dimensions
+
+    def __hash__(self) -> int:
+        return hash(self.dimensions)
+
+    def __repr__(self) -> str:
+        return f"Domains({len(self)} labels: {', '.join(self.labels)})"
+
+    # ------------------------------------------------------------------ reading samples
+    def check(self, sample: Mapping[str, Any]) -> None:
+        """Check that a sample names every label once and holds legal values only.
+
+        Raises:
+            SampleError: Names the unknown labels (with a suggestion), the missing ones or the illegal value.
+        """
+        self._legal(sample)
+
+    def canonical(self, sample: Mapping[str, Any]) -> Sample:
+        """The one complete sample of this architecture: inactive labels hold their first value.
+
+        Raises:
+            SampleError: As `check`.
+        """
+        return self._settle(sample)[0]
+
+    def active(self, sample: Mapping[str, Any]) -> Sample:
+        """Only the labels that matter for this architecture, in the order of the space.
+
+        Raises:
+            SampleError: As `check`.
+        """
+        settled, inactive = self._settle(sample)
+        return {label: value for label, value in settled.items() if label not in inactive}
+
+    def complete(self, sample: Mapping[str, Any]) -> Sample:
+        """The canonical sample of a sample in which inactive labels may be missing.
+
+        Raises:
+            SampleError: An active label is missing, or as `check`.
+        """
+        filled = {d.label: d.values[0] for d in self.dimensions} | dict(sample)
+        settled, inactive = self._settle(filled)
+        missing = [label for label in self.labels if label not in sample and label not in inactive]
+        if missing:
+            raise SampleError(
+                f"The sample lacks {_listed(missing)}, which this architecture needs. {self._hint(missing)}"
+            )
+        return settled
+
+    def architecture_id(self, sample: Mapping[str, Any]) -> str:
+        """Ten hex digits that are equal for two samples exactly when they describe the same architecture.
+
+        Raises:
+            SampleError: As `check`.
+        """
+        text = json.dumps(self.active(sample), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+    def encode(self, sample: Mapping[str, Any]) -> np.ndarray:
+        """Positions of the canonical sample's values, int16 of shape (labels,).
+
+        Raises:
+            SampleError: As `check`.
+        """
+        settled = self._settle(sample)[0]
+        return np.array([codes[settled[label]] for label, codes in self._codes.items()], np.int16)
+
+    def decode(self, codes: Sequence[int] | np.ndarray) -> Sample:
+        """The canonical sample of positions, shape (labels,); `decode(encode(s)) == canonical(s)`.
+
+        Raises:
+            SampleError: The length is wrong or a position lies outside its label's values.
+        """
+        positions = [int(code) for code in codes]
+        if len(positions) != len(self):
+            raise SampleError(f"A code needs {len(self)} positions, one per label of the space, not {len(positions)}.")
+        for position, dimension in zip(positions, self.dimensions, strict=True):
+            if not 0 <= position < len(dimension.values):
+                raise SampleError(f"{dimension.label}: position {position} is not in 0..{len(dimension.values) - 1}.")
+        return self.canonical({d.label: d.values[i] for i, d in zip(positions, self.dimensions, strict=True)})
+
+    # ------------------------------------------------------------------ moving between samples
+    def random(self, rng: np.random.Generator) -> Sample:
+        """A random canonical sample: every label is drawn evenly and by itself, as NNI's own strategies do.
+
+        Architectures are therefore not equally likely: one with few active labels is drawn more often.
+        """
+        draws = rng.random(len(self)).tolist()
+        return self.canonical(
+            {d.label: d.values[int(x * len(d.values))] for d, x in zip(self.dimensions, draws, strict=True)}
+        )
+
+    def mutate(self, sample: Mapping[str, Any], rng: np.random.Generator, n: int = 1) -> Sample:
+        """Give `n` active labels another value.
+
+        Labels that come alive through the change (a block of a deeper stage) are drawn evenly; labels that were
+        and stay active keep their value.
+
+        Args:
+            sample: Where to start.
+            rng: Source of randomness.
+            n: Number of labels to change, at least 1; capped at the number of active labels that have a choice.
+
+        Returns:
+            A canonical sample whose architecture differs from the input's.
+
+        Raises:
+            SampleError: As `check`, `n` is below 1, or nothing in the sample can be changed.
+        """
+        settled, inactive = self._settle(sample)
+        free = [label for label in self.labels if label not in inactive and len(self._by_label[label].values) > 1]
+        if n < 1 or not free:
+            raise SampleError(
+                f"n={n}: a mutation changes at least one label."
+                if n < 1
+                else "No active label of this sample has a second value."
+            )
+        changed = dict(settled)
+        for label in inactive:
+            changed[label] = _draw(self._by_label[label].values, rng)
+        for i in rng.choice(len(free), size=min(n, len(free)), replace=False).tolist():
+            values = self._by_label[free[i]].values
+            changed[free[i]] = _draw([v for v in values if v != settled[free[i]]], rng)
+        return self.canonical(changed)
+
+    def crossover(self, a: Mapping[str, Any], b: Mapping[str, Any], rng: np.random.Generator) -> Sample:
+        """A canonical child that takes each label from either parent, from the one in which it is active if only one.
+
+        Raises:
+            SampleError: As `check`, for either parent.
+        """
+        (one, one_off), (two, two_off) = self._settle(a), self._settle(b)
+        coins = (rng.random(len(self)) < 0.5).tolist()
+        child = {}
+        for label, heads in zip(self.labels, coins, strict=True):
+            first = label in two_off or (heads and label not in one_off)
+            child[label] = one[label] if first else two[label]
+        return self.canonical(child)
+
+    # ------------------------------------------------------------------ the whole space
+    def size(self) -> int:
+        """The exact number of distinct architectures (not of samples)."""
+        return self._size
+
+    @cached_property
+    def _size(self) -> int:
+        from ednas_nni.counting import count
+
+        return count(self.dimensions)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Plain data from which `from_json` restores an equal object."""
+
+        def literal(x: Literal) -> list[Any]:
+            return [x.label, [v for v in self._by_label[x.label].values if v in x.values]]
+
+        return [
+            {"label": d.label, "values": list(d.values)}
+            | ({} if d.always else {"conditions": [[[literal(x) for x in c] for c in k] for k in d.conditions]})
+            for d in self.dimensions
+        ]
+
+    @classmethod
+    def from_json(cls, data: Iterable[Mapping[str, Any]]) -> Domains:
+        """Restore what `to_json` wrote.
+
+        Raises:
+            PluginError: The data is not of that form.
+        """
+        try:
+            return cls(
+                [
+                    Dimension(
+                        entry["label"],
+                        tuple(entry["values"]),
+                        tuple(
+                            tuple(
+                                tuple(Literal(label, frozenset(values)) for label, values in clause)
+                                for clause in condition
+                            )
+                            for condition in entry.get("conditions", [[]])
+                        ),
+                    )
+                    for entry in data
+                ]
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise PluginError(f"This is not a search space written by Domains.to_json: {error!r}") from error
+
+    def as_nni(self) -> dict[str, dict[str, Any]]:
+        """The space in NNI's own notation, as its web UI shows it (without conditions, which NNI does not know)."""
+        return {d.label: {"_type": "choice", "_value": list(d.values)} for d in self.dimensions}
+
+    # ------------------------------------------------------------------ inside
+    def _legal(self, sample: Mapping[str, Any]) -> Sample:
+        """The sample in the order of the space and with the space's own values (1, not 1.0)."""
+        found = {}
+        for label, codes in self._codes.items():
+            try:
+                value = sample[label]
+                code = codes[value]
+            except (KeyError, TypeError):
+                raise self._wrong(sample) from None
+            if (type(value) is bool) not in self._booleans[label]:
+                raise self._wrong(sample)
+            found[label] = self._by_label[label].values[code]
+        if len(sample) != len(found):
+            raise self._wrong(sample)
+        return found
+
+    def _wrong(self, sample: Mapping[str, Any]) -> SampleError:
+        """Say what is wrong, slowly; only called when something is."""
+        if not isinstance(sample, Mapping):
+            return SampleError(f"A sample is a mapping from label to value, not {type(sample).__name__}: {sample!r}.")
+        unknown = [label for label in sample if label not in self._by_label]
+        if unknown:
+            return SampleError(f"The search space has no label {unknown[0]!r}.{did_you_mean(unknown[0], self.labels)}")
+        missing = [label for label in self.labels if label not in sample]
+        if missing:
+            return SampleError(
+                f"The sample lacks {_listed(missing)}. {self._hint(missing)} "
+                "Domains.complete fills in labels that do not matter for an architecture."
+            )
+        for label, value in sample.items():
+            allowed = self._by_label[label].values
+            if not any(value == v and (type(value) is bool) == (type(v) is bool) for v in allowed):
+                return SampleError(f"{label} = {value!r} is not in the search space.{did_you_mean(value, allowed)}")
+        return SampleError(f"The sample {sample!r} is not in the search space.")
+
+    def _hint(self, missing: Sequence[str]) -> str:
+        return f"{missing[0]} is one of: {', '.join(map(str, self._by_label[missing[0]].values))}."
+
+    def _settle(self, sample: Mapping[str, Any]) -> tuple[Sample, set[str]]:
+        """The canonical sample and its inactive labels."""
+        settled = self._legal(sample)
+        inactive = set()
+        for label, first, conditions in self._conditional:
+            for condition in conditions:
+                for clause in condition:
+                    for other, values in clause:
+                        if settled[other] in values:
+                            break
+                    else:
+                        break
+                else:
+                    break
+            else:
+                settled[label] = first
+                inactive.add(label)
+        return settled, inactive
+
+
+def _draw(values: Sequence[Scalar], rng: np.random.Generator) -> Scalar:
+    return values[int(rng.integers(len(values)))]
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return ", ".join(labels[:5]) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
+
+
+def _in_order(dimensions: Mapping[str, Dimension]) -> list[str]:
+    """Labels such that each comes after all labels its conditions read."""
+    order: list[str] = []
+    state: dict[str, bool] = {}
+
+    def visit(label: str, trail: tuple[str, ...]) -> None:
+        if state.get(label):
+            return
+        if label in state:
+            raise PluginError(f"Label {label!r} depends on itself: {' -> '.join((*trail, label))}.")
+        state[label] = False
+        if not dimensions[label].always:
+            for condition in dimensions[label].conditions:
+                for clause in condition:
+                    for literal in clause:
+                        visit(literal.label, (*trail, label))
+        state[label] = True
+        order.append(label)
+
+    for label in dimensions:
+        visit(label, ())
+    return order
+
+
+def _validate(dimensions: Sequence[Dimension]) -> None:
+    known: dict[str, Dimension] = {}
+    for d in dimensions:
+        if not isinstance(d.label, str) or not LABEL.fullmatch(d.label):
+            raise PluginError(
+                f"Label {d.label!r} may hold letters, digits and underscores only (dots and slashes break NNI)."
+            )
+        if d.label in known:
+            raise PluginError(f"Label {d.label!r} is given twice.")
+        if not d.values:
+            raise PluginError(f"Label {d.label!r} has no values.")
+        if any(v is not None and not isinstance(v, (str, int, float)) for v in d.values):
+            raise PluginError(f"Label {d.label!r}: values must be JSON scalars, not {d.values!r}.")
+        if len(set(d.values)) != len(d.values) or any(v != v for v in d.values):
+            raise PluginError(f"Label {d.label!r}: values must be all different and equal to themselves: {d.values!r}.")
+        known[d.label] = d
+    for d in dimensions:
+        for literal in (x for condition in d.conditions for clause in condition for x in clause):
+            if literal.label not in known:
+                raise PluginError(
+                    f"Label {d.label!r} depends on {literal.label!r}.{did_you_mean(literal.label, known)}"
+                )
+            extra = literal.values - set(known[literal.label].values)
+            if extra:
+                raise PluginError(
+                    f"Label {d.label!r} depends on {literal.label!r} = {sorted(map(str, extra))}, never a value of it."
+                )

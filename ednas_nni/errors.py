@@ -1,0 +1,60 @@
+"""Errors that a user meets. Each message names the field, the value, what is allowed and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class EdnasError(Exception):
+    """Root of all errors of this package. Its text is ready for a terminal: no traceback is needed."""
+
+
+class StudyError(EdnasError):
+    """A study (the `classArgs` of the experiment's YAML) is wrong."""
+
+
+class PluginError(EdnasError):
+    """A plugin is unknown, broken or shadowed by another module."""
+
+
+class SampleError(EdnasError):
+    """A sample does not belong to the search space."""
+
+
+class DataError(EdnasError):
+    """A data set is missing, incomplete or altered."""
+
+
+class JournalError(EdnasError):
+    """A journal cannot be read or written."""
+
+
+class InfeasibleError(EdnasError):
+    """No architecture of the space meets a constraint."""
+
+
+class TrialError(EdnasError):
+    """A trial failed with a known cause; it is never turned into a low quality."""
+
+
+class ExperimentError(EdnasError):
+    """An NNI experiment could not be started, found or reached."""
+
+
+def did_you_mean(word: object, options: Iterable[object]) -> str:
+    """A hint for a mistyped name.
+
+    Args:
+        word: What the user wrote.
+        options: What is allowed.
+
+    Returns:
+        " Did you mean 'x'?" when something close exists, followed by the full list; never empty.
+    """
+    names = sorted(str(option) for option in options)
+    if not names:
+        return " Nothing is available here."
+    close = get_close_matches(str(word), names, n=1, cutoff=0.5)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{hint} Allowed: {', '.join(names)}."

@@ -1,0 +1,210 @@
+"""What one training step and one scoring do: the Lightning module of the JAReD evaluator."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ednas_nni import compat, plugins
+from ednas_nni.errors import TrialError
+from ednas_nni.evaluator.average import AveragedWeights
+from ednas_nni.evaluator.data import Batch, TrialData
+from ednas_nni.evaluator.options import call_with_options, own_options
+from ednas_nni.evaluator.recipe import Recipe
+from ednas_nni.evaluator.schedule import adamw, parameter_groups, warmup_cosine
+from ednas_nni.tasks.quality import quality
+
+compat.apply()
+
+import nni  # noqa: E402
+from nni.nas.evaluator.pytorch.lightning import LightningModule  # noqa: E402
+
+
+@nni.trace
+class JaredModule(LightningModule):
+    """Trains on all tasks at once and scores on the search split.
+
+    One optimiser with automatic optimisation, so that one-shot strategies can wrap the module. Where a
+    strategy wraps it, `wrapped` is true: the strategy owns the optimisation, weights are not averaged, and
+    every batch that is validated logs its own quality as `default`, the reward of samplers such as ENAS.
+
+    Args:
+        recipe: The checked recipe.
+    """
+
+    def __init__(self, recipe: Recipe):
+        super().__init__()
+        self.recipe = recipe
+        self.data = TrialData(recipe)
+        self.weighting = _weighting(recipe, self.data)
+        self.scores: dict[str, float] = {}
+        self.scored_step = -1
+        self.steps_done = 0
+        self.train_s = 0.0
+        self._losses: list[Tensor] = []
+        self._average: AveragedWeights | None = None
+        self._clock = 0.0
+
+    @property
+    def wrapped(self) -> bool:
+        """True inside a one-shot strategy."""
+        return self.trainer.lightning_module is not self
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """Raw outputs of the network: images (N, 3, H, W) in [0, 1] to task name -> (N, C, H, W)."""
+        return self.model(x)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW with linear warm-up and a cosine down to nearly zero, stepped every batch."""
+        recipe = self.recipe
+        groups = parameter_groups([self.model, self.weighting], recipe.weight_decay)
+        optimizer = adamw(groups, recipe.learning_rate)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: warmup_cosine(step, recipe.steps, recipe.warmup)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
+        """Clip the norm of the whole gradient; the trainer's own option is refused by one-shot strategies."""
+        if self.recipe.gradient_clip:
+            torch.nn.utils.clip_grad_norm_(self.parameters(), self.recipe.gradient_clip)
+
+    def on_fit_start(self) -> None:
+        """Let every head start at the training split's typical value."""
+        set_output_bias = getattr(self.model, "set_output_bias", None)
+        if set_output_bias is not None:
+            for name, known in self.data.reference.tasks.items():
+                set_output_bias(name, torch.tensor(known.head_bias, device=self.device))
+
+    def on_train_start(self) -> None:
+        """Start averaging (the network is on its device now) and the clock."""
+        if self.recipe.average and not self.wrapped:
+            self._average = AveragedWeights(self.model, self.recipe.average)
+        self._clock = time.perf_counter()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """One batch of all tasks.
+
+        Raises:
+            TrialError: A loss is not finite.
+        """
+        outputs = self(batch["image"])
+        losses = {task.name: task.loss(outputs[task.name], batch[task.name]) for task in self.data.tasks}
+        total = self.weighting(losses)
+        values = torch.stack([total.detach(), *(loss.detach() for loss in losses.values())])
+        if not bool(values.isfinite().all()):
+            raise TrialError(self._divergence(values.tolist()))
+        self._losses.append(values[0])
+        return total
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Take the new weights into the average."""
+        self.steps_done += 1
+        if self._average is not None:
+            self._average.update()
+
+    def on_train_end(self) -> None:
+        """Leave the averaged weights in the network."""
+        self.train_s += time.perf_counter() - self._clock
+        if self._average is not None:
+            self._average.swap()
+            self._average = None
+
+    def on_validation_start(self) -> None:
+        """Score with fresh meters, and with the averaged weights if there are any."""
+        if self._average is not None:
+            self._average.swap()
+        self._meters = {task.name: task.meter() for task in self.data.tasks}
+        self.train_s += time.perf_counter() - self._clock
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add one batch of the search split to the meters."""
+        outputs = self(batch["image"])
+        predictions = {task.name: task.predict(outputs[task.name]) for task in self.data.tasks}
+        if self.wrapped:
+            self._log_batch(predictions, batch)
+        for name, meter in getattr(self, "_meters", {}).items():
+            meter.update(predictions[name], batch[name])
+
+    def on_validation_end(self) -> None:
+        """Compute the scores, print one line and tell NNI.
+
+        Raises:
+            TrialError: A metric is not finite.
+        """
+        metrics = {name: meter.compute() for name, meter in self._meters.items()}
+        self.scores = flatten(metrics, quality(metrics, self.data.tasks, self.data.reference))
+        bad = [name for name, value in self.scores.items() if not math.isfinite(value)]
+        if bad:
+            raise TrialError(
+                f"After step {self.steps_done} of {self.recipe.steps} {', '.join(bad)} of the search split "
+                f"is not a number: the network's outputs are not finite.{self._remedy()}"
+            )
+        self.scores["train_loss"] = self._mean_loss()
+        self.scored_step = self.steps_done
+        if self._average is not None:
+            self._average.swap()
+        print(self._line(), flush=True)
+        if nni.get_current_parameter() is not None:
+            nni.report_intermediate_result(dict(self.scores))
+        self._clock = time.perf_counter()
+
+    def on_fit_end(self) -> None:
+        """Inside a one-shot strategy nobody else reports the supernet's last score."""
+        if self.wrapped and self.scores and nni.get_current_parameter() is not None:
+            nni.report_final_result(self.final())
+
+    def final(self) -> dict[str, float]:
+        """The last scores, flat, with the seconds spent on training (scoring not counted)."""
+        return {**self.scores, "train_s": self.train_s}
+
+    def _log_batch(self, predictions: dict[str, Tensor], batch: Batch) -> None:
+        meters = {task.name: task.meter() for task in self.data.tasks}
+        for name, meter in meters.items():
+            meter.update(predictions[name], batch[name])
+        metrics = {name: meter.compute() for name, meter in meters.items()}
+        value = quality(metrics, self.data.tasks, self.data.reference)
+        self.log("default", value, batch_size=len(batch["image"]))
+
+    def _mean_loss(self) -> float:
+        """Mean total loss since the last score."""
+        if self._losses:
+            self._last_loss = float(torch.stack(self._losses).mean())
+            self._losses.clear()
+        return getattr(self, "_last_loss", math.nan)
+
+    def _line(self) -> str:
+        keys = [f"{task.name}_{task.primary}" for task in self.data.tasks]
+        primary = "  ".join(f"{key} {self.scores[key]:.4g}" for key in keys)
+        return (
+            f"step {self.steps_done}/{self.recipe.steps}  quality {self.scores['default']:.4f}  {primary}  "
+            f"loss {self.scores['train_loss']:.4g}  {self.train_s:.1f} s"
+        )
+
+    def _divergence(self, values: list[float]) -> str:
+        named = zip(("total", *self.recipe.tasks), values, strict=True)
+        bad = ", ".join(f"{name} {value}" for name, value in named if not math.isfinite(value))
+        step = f"step {self.steps_done + 1} of {self.recipe.steps}"
+        return f"The loss is not finite at {step}: {bad}.{self._remedy()}"
+
+    def _remedy(self) -> str:
+        return (
+            f" The learning rate is {self.recipe.learning_rate:g}, the gradient is clipped at "
+            f"{self.recipe.gradient_clip:g} (0 = not at all): lower either, or leave such networks out."
+        )
+
+
+def flatten(metrics: dict[str, dict[str, float]], value: float) -> dict[str, float]:
+    """`default` (the quality) and every metric as `<task>_<metric>`."""
+    flat = {f"{task}_{name}": number for task, values in metrics.items() for name, number in values.items()}
+    return {"default": value, **flat}
+
+
+def _weighting(recipe: Recipe, data: TrialData) -> torch.nn.Module:
+    name = recipe.weighting["name"]
+    factory = plugins.load("weightings", name).for_tasks
+    return call_with_options(f"weighting {name!r}", factory, data.tasks, **own_options(recipe.weighting))

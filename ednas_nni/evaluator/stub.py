@@ -1,0 +1,85 @@
+"""An evaluator without a network: a smooth, seeded quality computed from the sample.
+
+It lets plumbing, strategies and NNI itself be tried in seconds. It imports no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import time
+from typing import Annotated, Any
+
+import nni
+from pydantic import Field
+
+from ednas_nni.errors import TrialError
+
+
+@nni.trace
+class StubEvaluator:
+    """Quality from the labels' values, with optional noise, delay and failures.
+
+    Args:
+        tasks: Ignored; the study passes it.
+        data: Ignored.
+        train_size: Ignored.
+        seed: Seed of the noise.
+        seconds: Time that a trial takes.
+        noise: Standard deviation added to the quality.
+        reports: Number of intermediate results.
+        fail_every: Every n-th architecture (by hash) fails; 0 for never.
+    """
+
+    needs_network = False
+
+    def __init__(
+        self,
+        tasks: tuple[str, ...] = (),
+        data: dict[str, Any] | None = None,
+        train_size: tuple[int, int] = (64, 128),
+        seed: int = 0,
+        seconds: Annotated[float, Field(ge=0)] = 0.0,
+        noise: Annotated[float, Field(ge=0)] = 0.0,
+        reports: Annotated[int, Field(ge=0)] = 3,
+        fail_every: Annotated[int, Field(ge=0)] = 0,
+    ) -> None:
+        self.seed = seed
+        self.seconds = seconds
+        self.noise = noise
+        self.reports = reports
+        self.fail_every = fail_every
+
+    def quality(self, sample: dict[str, Any]) -> float:
+        """Quality in (0, 1): the mean of a fixed pseudo-random worth of each label's value."""
+        worth = [_unit(f"{label}={sample[label]}") for label in sorted(sample)]
+        wobble = math.sqrt(12) * (_unit(f"{self.seed}:{sorted(sample.items())}") - 0.5)
+        return sum(worth) / len(worth) + self.noise * wobble
+
+    def _execute(self, model: Any) -> dict[str, float]:
+        """What NNI's own engines call: the network is not built."""
+        from ednas_nni.bridge.channel import claim
+
+        return self.evaluate(claim(model).sample)
+
+    def evaluate(self, sample: dict[str, Any]) -> dict[str, float]:
+        """Report intermediate results and the final one through NNI.
+
+        Raises:
+            TrialError: For the architectures that `fail_every` selects.
+        """
+        number = int(hashlib.sha256(repr(sorted(sample.items())).encode()).hexdigest()[:8], 16)
+        if self.fail_every and number % self.fail_every == 0:
+            raise TrialError("the stub evaluator was told to fail for this architecture")
+        value = self.quality(sample)
+        for step in range(self.reports):
+            time.sleep(self.seconds / max(1, self.reports))
+            nni.report_intermediate_result({"default": value * (step + 1) / (self.reports + 1)})
+        final = {"default": value, "process": float(os.getpid())}
+        nni.report_final_result(final)
+        return final
+
+
+def _unit(text: str) -> float:
+    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF

@@ -1,0 +1,72 @@
+"""A study as an NNI `NasExperiment`, for people who drive searches from Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ednas_nni import assembly, compat
+from ednas_nni.journal import Journal, journal_path
+from ednas_nni.study import Study, parse
+
+
+def experiment(study: Study | dict[str, Any], engine: str = "ts", trials: int = 24, concurrency: int = 2) -> Any:
+    """Build the `nni.nas.experiment.NasExperiment` of a study, with journal, reuse and constraints mounted.
+
+    Args:
+        study: A parsed study or its plain data.
+        engine: "ts" (NNI's training service: trials in processes of their own, web UI) or "sequential" (in
+            this process).
+        trials: How many trials there may be.
+        concurrency: Trials at a time, "ts" only.
+
+    Returns:
+        The experiment; call `.run(port)` and `.stop()` as with any other. `experiment.journal` is the open journal.
+
+    Raises:
+        EdnasError: The study is wrong.
+
+    Example:
+        >>> from ednas_nni import experiment
+        >>> search = experiment({"strategy": "random"}, engine="sequential", trials=4)  # doctest: +SKIP
+        >>> search.run()  # doctest: +SKIP
+    """
+    compat.apply()
+    from nni.nas.experiment import NasExperiment, NasExperimentConfig
+    from nni.nas.experiment.config import SequentialEngineConfig
+
+    from ednas_nni.bridge.head import write_head
+    from ednas_nni.strategy import mount
+
+    study = study if isinstance(study, Study) else parse(study)
+    model_space = assembly.space(study)
+    table = assembly.cost_table(study, model_space)
+    problem = assembly.problem(study, table)
+    evaluator = assembly.evaluator(study)
+    starts = assembly.start_samples(study, model_space)
+    strategy = assembly.strategy(study, starts)
+    reward = assembly.hardware_reward(study, not getattr(strategy, "multi_objective", False))
+    config = NasExperimentConfig(engine, "simplified")
+    config.max_trial_number = trials
+    if engine == "sequential":
+        config.execution_engine = SequentialEngineConfig(max_model_count=trials, continue_on_failure=True)
+    else:
+        config.trial_concurrency = concurrency
+        config.training_service.use_active_gpu = False
+    # The experiment's id, and with it the journal's place, is known once it is made; the chain needs the journal.
+    found = NasExperiment(model_space, evaluator, strategy, config)
+    folder = Path(found.config.canonical_copy().experiment_working_directory)
+    found.journal = Journal(journal_path(folder, found.id))
+    write_head(
+        found.journal,
+        found.id,
+        study,
+        problem,
+        table,
+        assembly.data_source(study).info.fingerprint,
+        engine=engine,
+        concurrency=1 if engine == "sequential" else concurrency,
+        trials=trials,
+    )
+    found.strategy = mount(strategy, problem, found.journal, **({"hardware_aware": reward} if reward else {}))
+    return found

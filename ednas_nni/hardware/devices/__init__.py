@@ -1,0 +1,1 @@
+"""Devices: how sums of layer features become costs."""

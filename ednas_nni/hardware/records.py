@@ -1,0 +1,183 @@
+"""What one layer of a network costs, in numbers that do not depend on any device.
+
+Convention, used everywhere in EDNAS: one multiply-add is one MAC. Only convolutions and linear layers have MACs; a
+bias, a batch norm (folded into its convolution on a device), an activation, an addition, a resize, a concatenation
+and a pooling count 0. Parameters are everything trainable: weights, biases and both vectors of a batch norm.
+Tools that count otherwise disagree by up to 10 % on the same network, so the convention is written down here once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Kind = Literal["conv", "depthwise", "linear", "batch_norm", "activation", "add", "resize", "concat", "pool"]
+KINDS: tuple[str, ...] = get_args(Kind)
+WEIGHT_KINDS = frozenset({"conv", "depthwise", "linear"})
+"""Kinds that multiply by weights; the only ones with MACs."""
+
+
+@dataclass(frozen=True)
+class LayerRecord:
+    """One call of one layer for one image (batch 1).
+
+    Attributes:
+        path: Module path in the network, such as ``stem.0``.
+        kind: What the layer does; see ``KINDS``.
+        in_channels: Channels read (the sum over inputs for ``concat``).
+        out_channels: Channels written.
+        in_height: Rows of the input in pixels; 1 for vectors.
+        in_width: Columns of the input in pixels; 1 for vectors.
+        out_height: Rows of the output in pixels.
+        out_width: Columns of the output in pixels.
+        kernel: Kernel (rows, columns); (1, 1) where the layer has none.
+        stride: Stride (rows, columns).
+        groups: Channel groups of a convolution.
+        dilation: Dilation (rows, columns).
+        macs: Multiply-adds, by the convention above.
+        params: Trainable parameters; 0 for the second and later calls of one module.
+        bias: Trainable bias values among ``params``.
+        elements_read: Activation elements read.
+        elements_written: Activation elements written.
+    """
+
+    path: str
+    kind: Kind
+    in_channels: int
+    out_channels: int
+    in_height: int
+    in_width: int
+    out_height: int
+    out_width: int
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    groups: int = 1
+    dilation: tuple[int, int] = (1, 1)
+    macs: int = 0
+    params: int = 0
+    bias: int = 0
+    elements_read: int = 0
+    elements_written: int = 0
+
+    @property
+    def out_pixels(self) -> int:
+        """Output positions, ``out_height * out_width``."""
+        return self.out_height * self.out_width
+
+    @property
+    def reduction(self) -> int:
+        """Products summed into one output element: kernel area times input channels of a group."""
+        return self.kernel[0] * self.kernel[1] * (self.in_channels // self.groups)
+
+
+def convolution(
+    path: str,
+    in_channels: int,
+    out_channels: int,
+    in_size: tuple[int, int],
+    out_size: tuple[int, int],
+    *,
+    kernel: tuple[int, int] = (1, 1),
+    stride: tuple[int, int] = (1, 1),
+    groups: int = 1,
+    dilation: tuple[int, int] = (1, 1),
+    bias: bool = False,
+    first_call: bool = True,
+) -> LayerRecord:
+    """The record of a convolution; ``depthwise`` when every input channel is its own group.
+
+    Args:
+        path: Module path.
+        in_channels: Input channels.
+        out_channels: Output channels.
+        in_size: Input (height, width) in pixels.
+        out_size: Output (height, width) in pixels.
+        kernel: Kernel (rows, columns).
+        stride: Stride (rows, columns).
+        groups: Channel groups; divides both channel numbers.
+        dilation: Dilation (rows, columns).
+        bias: Whether each output channel has a bias.
+        first_call: False when the same module ran before: its parameters are then already counted.
+    """
+    depthwise = groups == in_channels and groups > 1
+    weights = out_channels * (in_channels // groups) * kernel[0] * kernel[1]
+    biases = out_channels if bias else 0
+    return LayerRecord(
+        path=path,
+        kind="depthwise" if depthwise else "conv",
+        in_channels=in_channels,
+        out_channels=out_channels,
+        in_height=in_size[0],
+        in_width=in_size[1],
+        out_height=out_size[0],
+        out_width=out_size[1],
+        kernel=kernel,
+        stride=stride,
+        groups=groups,
+        dilation=dilation,
+        macs=weights * out_size[0] * out_size[1],
+        params=(weights + biases) * first_call,
+        bias=biases * first_call,
+        elements_read=in_channels * in_size[0] * in_size[1],
+        elements_written=out_channels * out_size[0] * out_size[1],
+    )
+
+
+def linear(
+    path: str, in_features: int, out_features: int, *, rows: int = 1, bias: bool = False, first_call: bool = True
+) -> LayerRecord:
+    """The record of a linear layer applied to ``rows`` vectors."""
+    biases = out_features if bias else 0
+    return LayerRecord(
+        path=path,
+        kind="linear",
+        in_channels=in_features,
+        out_channels=out_features,
+        in_height=rows,
+        in_width=1,
+        out_height=rows,
+        out_width=1,
+        macs=rows * in_features * out_features,
+        params=(in_features * out_features + biases) * first_call,
+        bias=biases * first_call,
+        elements_read=rows * in_features,
+        elements_written=rows * out_features,
+    )
+
+
+def elementwise(
+    path: str,
+    kind: Kind,
+    in_channels: int,
+    out_channels: int,
+    in_size: tuple[int, int],
+    out_size: tuple[int, int],
+    *,
+    params: int = 0,
+    inputs: int = 1,
+) -> LayerRecord:
+    """The record of a layer without MACs.
+
+    Args:
+        path: Module path.
+        kind: Such as ``activation`` or ``add``.
+        in_channels: Channels read.
+        out_channels: Channels written.
+        in_size: Input (height, width) in pixels.
+        out_size: Output (height, width) in pixels.
+        params: Trainable parameters (both vectors of a batch norm).
+        inputs: How many tensors of that shape are read (2 for an addition of two).
+    """
+    return LayerRecord(
+        path=path,
+        kind=kind,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        in_height=in_size[0],
+        in_width=in_size[1],
+        out_height=out_size[0],
+        out_width=out_size[1],
+        params=params,
+        elements_read=inputs * in_channels * in_size[0] * in_size[1],
+        elements_written=out_channels * out_size[0] * out_size[1],
+    )

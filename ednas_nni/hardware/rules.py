@@ -1,0 +1,161 @@
+"""How each type of module becomes a layer record: the one place that knows torch's layer classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from ednas_nni.errors import StudyError
+from ednas_nni.hardware.records import KINDS, Kind, LayerRecord, convolution, elementwise, linear
+from ednas_nni.hardware.trace import Call
+
+Read = Callable[[str], Any]
+"""Looks up a constructor argument of the layer, such as ``out_channels``; in a space, for one sample."""
+
+_STOCK: dict[Kind, tuple[type[nn.Module], ...]] = {
+    "activation": (
+        nn.ReLU,
+        nn.ReLU6,
+        nn.LeakyReLU,
+        nn.ELU,
+        nn.GELU,
+        nn.SiLU,
+        nn.Hardswish,
+        nn.Hardtanh,
+        nn.Hardsigmoid,
+        nn.Sigmoid,
+        nn.Tanh,
+        nn.Softplus,
+        nn.Softmax,
+        nn.Softmax2d,
+    ),
+    "pool": (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d),
+    "resize": (nn.Upsample,),
+}
+_ARGUMENTS = {
+    nn.Conv2d: (
+        "in_channels",
+        "out_channels",
+        "kernel_size",
+        "stride",
+        "padding",
+        "dilation",
+        "groups",
+    ),
+    nn.Linear: ("in_features", "out_features"),
+    nn.BatchNorm2d: ("num_features",),
+    nn.BatchNorm1d: ("num_features",),
+}
+
+
+def kind_of(module: nn.Module) -> Kind | None:
+    """Kind of a parameterless layer, or None for one that does nothing countable (identity, dropout, routing).
+
+    A module that declares its number of output ``channels`` is classified by an attribute ``kind``, else by its
+    class name (``Activation``, ``Add``, ``Resize``, ``Concat``, ``Pool``).
+    """
+    for kind, types in _STOCK.items():
+        if isinstance(module, types):
+            return kind
+    if hasattr(module, "channels"):
+        declared = getattr(module, "kind", type(module).__name__.lower())
+        if declared in KINDS:
+            return declared
+    return None
+
+
+def arguments(module: nn.Module, path: str) -> tuple[str, ...]:
+    """Names of the constructor arguments that decide the record of this leaf module.
+
+    Raises:
+        StudyError: The module has parameters and no rule; its cost would be missing.
+    """
+    for base, names in _ARGUMENTS.items():
+        if isinstance(module, base):
+            return names
+    if next(module.parameters(recurse=False), None) is not None:
+        known = ", ".join(sorted(base.__name__ for base in _ARGUMENTS))
+        raise StudyError(
+            f"{path}: no cost rule for a {_type_name(module)}, which has parameters. Known layers with parameters: "
+            f"{known}. Build it from these, or add a rule in ednas_nni/hardware/rules.py"
+        )
+    return ("channels",) if hasattr(module, "channels") else ()
+
+
+def layer_record(path: str, module: nn.Module, call: Call, read: Read, first_call: bool) -> LayerRecord | None:
+    """The record of one call of one leaf module; None where there is nothing to count.
+
+    Args:
+        path: Module path.
+        module: The leaf, of a network or of a space.
+        call: Shapes of the call. Channel numbers are taken from the arguments instead: in a space they are searched.
+        read: Looks up the arguments named by ``arguments``.
+        first_call: Whether the module's parameters are still uncounted.
+
+    Raises:
+        StudyError: As ``arguments``; or the output size of a convolution depends on a searched argument.
+    """
+    arguments(module, path)
+    source = call.inputs[0] if call.inputs else call.output
+    if isinstance(module, nn.Conv2d):
+        out_size = _size(call.output)
+        _check_size(path, _size(source), out_size, read)
+        return convolution(
+            path,
+            read("in_channels"),
+            read("out_channels"),
+            _size(source),
+            out_size,
+            kernel=_pair(read("kernel_size")),
+            stride=_pair(read("stride")),
+            groups=read("groups"),
+            dilation=_pair(read("dilation")),
+            bias=module.bias is not None,
+            first_call=first_call,
+        )
+    if isinstance(module, nn.Linear):
+        rows = 1
+        for extent in call.output[:-1]:
+            rows *= extent
+        bias = module.bias is not None
+        return linear(path, read("in_features"), read("out_features"), rows=rows, bias=bias, first_call=first_call)
+    if isinstance(module, (nn.BatchNorm2d, nn.BatchNorm1d)):
+        features = read("num_features")
+        params = 2 * features * bool(module.affine) * first_call
+        return elementwise(path, "batch_norm", features, features, _size(source), _size(call.output), params=params)
+    kind = kind_of(module)
+    if kind is None:
+        return None
+    channels = read("channels") if hasattr(module, "channels") else call.output[1]
+    inputs = len(call.inputs) if kind == "add" else 1
+    return elementwise(path, kind, channels, channels, _size(source), _size(call.output), inputs=inputs)
+
+
+def _size(shape: tuple[int, ...]) -> tuple[int, int]:
+    """(height, width) of (N, C, H, W); (1, 1) of vectors."""
+    return (shape[2], shape[3]) if len(shape) == 4 else (1, 1)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
+
+
+def _check_size(path: str, source: tuple[int, int], output: tuple[int, int], read: Read) -> None:
+    padding = read("padding")
+    if isinstance(padding, str):
+        return
+    arguments = zip(
+        source, _pair(read("kernel_size")), _pair(read("stride")), _pair(padding), _pair(read("dilation")), strict=True
+    )
+    expected = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in arguments)
+    if expected != output:
+        raise StudyError(
+            f"{path}: the output is {output[0]}x{output[1]} for one choice and {expected[0]}x{expected[1]} for "
+            "another. Costs are added layer by layer, so no choice may change a size: tie padding to the kernel, keep strides fixed"
+        )
+
+
+def _type_name(module: nn.Module) -> str:
+    return f"{type(module).__module__}.{type(module).__qualname__}"

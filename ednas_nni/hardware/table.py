@@ -1,0 +1,213 @@
+"""The cost table: prices of samples, exact for the network each sample describes, without building it."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ednas_nni import plugins
+from ednas_nni.domains import Domains, Sample
+from ednas_nni.errors import PluginError, SampleError
+from ednas_nni.hardware.devices.base import CostColumn, Device
+from ednas_nni.hardware.devices.counters import Macs, Params
+from ednas_nni.hardware.records import LayerRecord
+
+if TYPE_CHECKING:
+    from ednas_nni.hardware.features import SpaceFeatures
+
+CHUNK = 1 << 13
+"""Samples priced at once: a chunk's indices and sums stay in the processor's cache."""
+
+
+class CostTable:
+    """Prices samples of one space on some devices, at one image size.
+
+    Args:
+        features: Features of the space, named ``<device number>:<feature>``.
+        devices: Devices, in the order of their numbers.
+        deploy_size: Image (height, width) in pixels that the features were read at.
+    """
+
+    def __init__(self, features: SpaceFeatures, devices: Sequence[Device], deploy_size: tuple[int, int]) -> None:
+        self.domains: Domains = features.domains
+        self.deploy_size = deploy_size
+        self.feature_names = features.names
+        self.devices = tuple(devices)
+        self.columns: tuple[CostColumn, ...] = _columns(devices)
+        self.names: tuple[str, ...] = tuple(column.name for column in self.columns)
+        position = {label: i for i, label in enumerate(self.domains.labels)}
+        self._limits = np.array([len(dimension.values) for dimension in self.domains.dimensions])
+        self._constant = np.zeros(len(self.feature_names))
+        self._terms: list[tuple[list[int], list[int], np.ndarray]] = []
+        for term in features.terms:
+            flat = np.ascontiguousarray(term.values.reshape(-1, len(self.feature_names)))
+            if term.labels:
+                self._terms.append(([position[x] for x in term.labels], list(term.values.shape[:-1]), flat))
+            else:
+                self._constant = self._constant + flat[0]
+
+    @property
+    def entries(self) -> int:
+        """Rows of all terms together."""
+        return sum(len(flat) for _, _, flat in self._terms)
+
+    @property
+    def terms(self) -> int:
+        """Number of terms, that is of look-ups per sample."""
+        return len(self._terms)
+
+    def __call__(self, samples: Sequence[Sample]) -> np.ndarray:
+        """Costs of samples.
+
+        Args:
+            samples: n samples of the space.
+
+        Returns:
+            float64 (n, columns), in the order and the units of ``columns``.
+
+        Raises:
+            SampleError: A sample does not belong to the space.
+        """
+        if len(samples) == 0:
+            return np.empty((0, len(self.columns)))
+        return self.encoded(np.stack([self.domains.encode(sample) for sample in samples]))
+
+    def encoded(self, codes: np.ndarray) -> np.ndarray:
+        """Costs of encoded samples; codes of inactive labels do not matter.
+
+        Args:
+            codes: Integers (n, labels), positions as ``Domains.encode`` gives them.
+
+        Returns:
+            float64 (n, columns).
+
+        Raises:
+            SampleError: A wrong shape, or a position outside its label's values.
+        """
+        return self._costs(self.totals(codes))
+
+    def totals(self, codes: np.ndarray) -> np.ndarray:
+        """Feature sums of encoded samples, float64 (n, features) in the order of ``feature_names``.
+
+        Raises:
+            SampleError: A wrong shape, or a position outside its label's values.
+        """
+        codes = np.asarray(codes)
+        self._check(codes)
+        totals = np.empty((len(codes), len(self.feature_names)))
+        for start in range(0, len(codes), CHUNK):
+            # One contiguous row per label; intp is what take() wants.
+            columns = np.ascontiguousarray(codes[start : start + CHUNK].T, dtype=np.intp)
+            part = totals[start : start + CHUNK]
+            part[:] = self._constant
+            for positions, extents, flat in self._terms:
+                index = columns[positions[0]]
+                for position, extent in zip(positions[1:], extents[1:], strict=True):
+                    index = index * extent + columns[position]
+                part += flat.take(index, axis=0)
+        return totals
+
+    def _check(self, codes: np.ndarray) -> None:
+        if codes.ndim != 2 or codes.shape[1] != len(self.domains) or not np.issubdtype(codes.dtype, np.integer):
+            raise SampleError(
+                f"codes: {codes.dtype} of shape {codes.shape}; integers of shape (n, {len(self.domains)}) are needed, "
+                "one position per label: stack the results of Domains.encode"
+            )
+        if len(codes) and (codes.min() < 0 or (codes.max(0) >= self._limits).any()):
+            bad = int(np.argmax((codes.max(0) >= self._limits) | (codes.min(0) < 0)))
+            dimension = self.domains.dimensions[bad]
+            raise SampleError(
+                f"codes: {dimension.label}: positions {codes[:, bad].min()}..{codes[:, bad].max()} are not all in "
+                f"0..{len(dimension.values) - 1}"
+            )
+
+    def _costs(self, totals: np.ndarray) -> np.ndarray:
+        costs = []
+        for number, device in enumerate(self.devices):
+            prefix = f"{number}:"
+            own = {
+                name[len(prefix) :]: totals[:, i]
+                for i, name in enumerate(self.feature_names)
+                if name.startswith(prefix)
+            }
+            priced = device.costs(own)
+            costs += [priced[column.name] for column in device.columns]
+        return np.stack(costs, axis=1)
+
+
+def cost_table(
+    space: Any,
+    devices: Sequence[str | Device] = (),
+    deploy_size: tuple[int, int] = (512, 1024),
+    cache: MutableMapping[Any, CostTable] | None = None,
+) -> CostTable:
+    """Build the cost table of a model space.
+
+    Args:
+        space: An NNI model space; only its structure is read.
+        devices: Names of registered devices, or device objects. ``macs`` and ``params`` are always added.
+        deploy_size: Image (height, width) in pixels that the network will run at on the device.
+        cache: Tables already built in this process, by what they depend on; a new one is added.
+
+    Raises:
+        PluginError: A device is unknown or does not follow the contract.
+        StudyError: The space cannot be priced; the message names the layer.
+    """
+    resolved = _with_counts([_resolve(device) for device in devices])
+    key = (
+        type(space).__module__,
+        type(space).__qualname__,
+        repr(getattr(space, "trace_args", None)),
+        repr(getattr(space, "trace_kwargs", None)),
+        tuple(column for device in resolved for column in device.columns),
+        tuple(deploy_size),
+    )
+    if cache is not None and key in cache:
+        return cache[key]
+    # torch and NNI are needed to read a space, not to price samples.
+    from ednas_nni.hardware.features import space_features
+
+    def features(layer: LayerRecord) -> dict[str, float]:
+        return {
+            f"{number}:{name}": value
+            for number, device in enumerate(resolved)
+            for name, value in device.layer_features(layer).items()
+        }
+
+    height, width = deploy_size
+    table = CostTable(space_features(space, (height, width), features), resolved, (height, width))
+    if cache is not None:
+        cache[key] = table
+    return table
+
+
+def _resolve(device: str | Device) -> Device:
+    found = plugins.load("devices", device) if isinstance(device, str) else device
+    if isinstance(found, type):
+        found = found()
+    if not isinstance(found, Device):
+        raise PluginError(
+            f"devices: {device!r} is a {type(found).__name__} without name, columns, layer_features and costs; see "
+            "ednas_nni.hardware.Device for the contract"
+        )
+    return found
+
+
+def _with_counts(devices: list[Device]) -> list[Device]:
+    names = {device.name for device in devices}
+    return [*devices, *(device for device in (Macs(), Params()) if device.name not in names)]
+
+
+def _columns(devices: Sequence[Device]) -> tuple[CostColumn, ...]:
+    """All columns; where two devices share a name, the later column is called ``<device>_<name>``."""
+    columns: list[CostColumn] = []
+    for device in devices:
+        for column in device.columns:
+            taken = {known.name for known in columns}
+            name = column.name if column.name not in taken else f"{column.device}_{column.name}"
+            if name in taken:
+                raise PluginError(f"devices: {device.name!r} is listed twice; both would give a column {name!r}")
+            columns.append(CostColumn(name, column.unit, column.device, column.origin, column.note))
+    return tuple(columns)

@@ -1,0 +1,170 @@
+"""Reading an NNI model space without freezing it: its leaves, its domains, its networks.
+
+NNI keeps conditions implicit in the module tree: what lies below a candidate of a `LayerChoice` exists when that
+candidate is chosen, block i of a `Repeat` when the depth exceeds i. Walking the tree once makes them explicit.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nni.mutable import Categorical, Mutable
+from nni.mutable.annotation import MutableAnnotation
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableModule, Repeat
+from nni.nas.space import model_context
+from torch import nn
+
+from ednas_nni.domains import Condition, Dimension, Domains, Literal, Sample
+from ednas_nni.errors import PluginError
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A module without children, and when it is part of the network.
+
+    Attributes:
+        path: Its dotted name in the space (in a network the names of choices and `blocks` are missing).
+        module: The module in the space; widths that are searched are in its `args` or `channels` as expressions.
+        condition: Holds exactly for samples whose network contains and uses this module.
+    """
+
+    path: str
+    module: nn.Module
+    condition: Condition
+
+
+def walk(space: ModelSpace) -> Iterator[Leaf]:
+    """Every leaf module of a space, in the order of the module tree.
+
+    Knowledge that the tree cannot hold (a shared stage that no task reads) comes from an optional method
+    `space.liveness() -> {path prefix: Condition}`; it is added to everything below that path.
+
+    Raises:
+        PluginError: `liveness` names a path that does not exist, or a choice is of a kind that has no single value.
+    """
+    for path, module, condition in _visit(space):
+        if next(module.children(), None) is None:
+            yield Leaf(path, module, condition)
+
+
+def domains_of(space: ModelSpace) -> Domains:
+    """All labels of a space with their values and conditions, in NNI's own order.
+
+    Raises:
+        PluginError: A label is used with two sets of values, a value is not a JSON scalar, a mutable is not a choice of
+            one value (`InputChoice`, numbers from a range, constraints), or as `walk` and `Domains`.
+    """
+    values: dict[str, tuple[Any, ...]] = {}
+    conditions: dict[str, list[Condition]] = {}
+    for path, module, condition in _visit(space):
+        if not isinstance(module, MutableModule):
+            continue
+        for mutable in module.mutables:
+            for label, choice in _choices(mutable, path).items():
+                if values.setdefault(label, choice) != choice:
+                    raise PluginError(
+                        f"{path}: label {label!r} has the values {list(choice)} here and {list(values[label])} elsewhere. "
+                        "Give the two choices different labels."
+                    )
+                found = conditions.setdefault(label, [])
+                if condition not in found:
+                    found.append(condition)
+    return Domains(
+        [
+            Dimension(label, choice, ((),) if () in conditions[label] else tuple(conditions[label]))
+            for label, choice in values.items()
+        ]
+    )
+
+
+def build(space: ModelSpace, sample: Mapping[str, Any]) -> nn.Module:
+    """The network of a sample, constructed anew: nothing of the space is copied or shared.
+
+    Parameter names and shapes are those of `space.freeze(sample)`, at a fraction of its time. Weights are drawn from
+    torch's global generator.
+
+    Args:
+        space: Any model space whose constructor arguments are plain data.
+        sample: Inactive labels may be missing.
+
+    Raises:
+        SampleError: The sample does not belong to the space.
+    """
+    complete: Sample = domains_of(space).complete(sample)
+    with model_context(complete):
+        return type(space)(*space.trace_args, **space.trace_kwargs)
+
+
+def _visit(space: ModelSpace) -> Iterator[tuple[str, nn.Module, Condition]]:
+    """Every module of the tree, parents first, with the condition under which it exists."""
+    liveness: Callable[[], Mapping[str, Condition]] | None = getattr(space, "liveness", None)
+    alive = dict(liveness()) if liveness is not None else {}
+    unseen = set(alive)
+
+    def below(path: str, module: nn.Module, condition: Condition) -> Iterator[tuple[str, nn.Module, Condition]]:
+        if path in alive:
+            unseen.discard(path)
+            condition = _and(condition, alive[path])
+        yield path, module, condition
+        if isinstance(module, LayerChoice):
+            for name in module.names:
+                chosen = _clauses(module.choice, lambda value, name=name: value == name, path)
+                yield from below(_join(path, str(name)), module[name], _and(condition, chosen))
+        elif isinstance(module, Repeat):
+            for i, block in enumerate(module.blocks):
+                deep = _clauses(module.depth_choice, lambda depth, i=i: depth > i, path)
+                yield from below(_join(path, f"blocks.{i}"), block, _and(condition, deep))
+        else:
+            for name, child in module.named_children():
+                yield from below(_join(path, name), child, condition)
+
+    yield from below("", space, ())
+    if unseen:
+        raise PluginError(f"{type(space).__name__}.liveness() names paths that do not exist: {', '.join(sorted(unseen))}.")
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _and(condition: Condition, more: Condition) -> Condition:
+    return condition + tuple(clause for clause in more if clause not in condition)
+
+
+def _choices(mutable: Mutable, path: str) -> dict[str, tuple[Any, ...]]:
+    """Labels and values of everything that a mutable (or an expression over several) depends on."""
+    found = {}
+    for label, leaf in mutable.simplify().items():
+        if isinstance(leaf, MutableAnnotation) or not isinstance(leaf, Categorical):
+            raise PluginError(
+                f"{path or 'the space'}: {label!r} is a {type(leaf).__name__}; every label of a sample must be a choice of one "
+                "value (nni.choice, LayerChoice, Repeat). Write several inputs or a range as named candidates."
+            )
+        found[label] = tuple(leaf.values)
+    return found
+
+
+def _clauses(choice: Any, holds: Callable[[Any], bool], path: str) -> Condition:
+    """`holds(value of choice)` in conjunctive form; `()` if it always holds.
+
+    An expression over several labels is ruled out assignment by assignment: each forbidden one gives the clause that
+    some label differs from it.
+    """
+    if not isinstance(choice, Mutable):
+        return ()
+    choices = _choices(choice, path)
+    if len(choices) == 1:
+        ((label, values),) = choices.items()
+        allowed = frozenset(v for v in values if holds(choice.freeze({label: v})))
+        return () if len(allowed) == len(values) else ((Literal(label, allowed),),)
+    clauses = []
+    for assignment in itertools.product(*choices.values()):
+        sample = dict(zip(choices, assignment, strict=True))
+        if not holds(choice.freeze(sample)):
+            clauses.append(
+                tuple(Literal(label, frozenset(choices[label]) - {value}) for label, value in sample.items())
+            )
+    return tuple(clauses)

@@ -1,0 +1,259 @@
+"""What a search wants (objectives), what it refuses (constraints) and how both become one number (rewards).
+
+Pure Python. Quality is larger-is-better and may be negative (0 = no better than the position prior); costs are
+positive and smaller-is-better.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ednas_nni.errors import StudyError, did_you_mean
+
+QUALITY = "quality"
+DIRECTIONS = ("max", "min")
+OPERATORS = ("<=", ">=")
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CONSTRAINT = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*(<=|>=|<|>|==|=)\s*(\S+)\s*")
+# Larger is better without saying so; everything else named without a direction is a cost.
+_MAXIMISED = (QUALITY, "delta_t")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One axis of the front.
+
+    Attributes:
+        name: "quality", a cost ("latency_ms") or a key of the trials' final metrics ("segmentation_miou").
+        direction: "max" or "min".
+
+    Raises:
+        StudyError: The name is no identifier or the direction is unknown.
+    """
+
+    name: str
+    direction: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            raise StudyError(
+                f"objectives: {self.name!r} is not a name. Write a metric or cost such as 'quality', "
+                "'latency_ms', 'max:segmentation_miou' or 'min:depth_abs_error_m'."
+            )
+        if self.direction not in DIRECTIONS:
+            raise StudyError(
+                f"objectives: {self.name} has direction {self.direction!r}.{did_you_mean(self.direction, DIRECTIONS)}"
+            )
+
+    @property
+    def maximise(self) -> bool:
+        """Whether larger is better."""
+        return self.direction == "max"
+
+    def __str__(self) -> str:
+        return f"{self.direction}:{self.name}"
+
+
+def parse_objective(text: str | Objective) -> Objective:
+    """Read an objective as a study writes it.
+
+    Args:
+        text: "quality" (larger is better), "latency_ms" (a bare cost is minimised), "max:NAME" or "min:NAME".
+
+    Raises:
+        StudyError: The text is no objective.
+    """
+    if isinstance(text, Objective):
+        return text
+    if not isinstance(text, str):
+        raise StudyError(f"objectives: {text!r} is no text. Write for example 'quality' or 'min:latency_ms'.")
+    direction, colon, name = (part.strip() for part in text.strip().partition(":"))
+    if colon:
+        return Objective(name, direction)
+    return Objective(direction, "max" if direction in _MAXIMISED else "min")
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A hard bound on a cost: what lies outside is never trained.
+
+    Attributes:
+        name: Cost name with its unit, e.g. "latency_ms".
+        op: "<=" or ">=".
+        bound: In the cost's unit, finite.
+
+    Raises:
+        StudyError: Unknown operator or a bound that is no finite number.
+    """
+
+    name: str
+    op: str
+    bound: float
+
+    def __post_init__(self) -> None:
+        if self.op not in OPERATORS:
+            raise StudyError(
+                f"constraints: {self.name} {self.op} {self.bound}: operator {self.op!r} is not allowed; "
+                "write '<=' or '>=', for example 'latency_ms <= 8'."
+            )
+        if isinstance(self.bound, bool) or not isinstance(self.bound, int | float) or not math.isfinite(self.bound):
+            raise StudyError(
+                f"constraints: the bound of {self.name} is {self.bound!r}; it must be a finite number in the "
+                "cost's unit, for example 'latency_ms <= 8'."
+            )
+
+    def holds(self, value: float) -> bool:
+        """Whether a cost meets the bound; NaN never does."""
+        return bool(value <= self.bound) if self.op == "<=" else bool(value >= self.bound)
+
+    def excess(self, value: float) -> float:
+        """How far outside the bound a cost lies, in its unit; 0 inside."""
+        return max(0.0, value - self.bound) if self.op == "<=" else max(0.0, self.bound - value)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.op} {self.bound:g}"
+
+
+def parse_constraint(text: str | Constraint) -> Constraint:
+    """Read "latency_ms <= 8".
+
+    Raises:
+        StudyError: The text is no constraint.
+    """
+    if isinstance(text, Constraint):
+        return text
+    match = _CONSTRAINT.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise StudyError(f"constraints: cannot read {text!r}. Write NAME <= NUMBER, for example 'latency_ms <= 8'.")
+    name, op, number = match.groups()
+    try:
+        bound = float(number)
+    except ValueError:
+        raise StudyError(
+            f"constraints: {number!r} in {text!r} is no number. Write a plain number in the cost's unit, "
+            "for example 'latency_ms <= 8'."
+        ) from None
+    return Constraint(name, op, bound)
+
+
+def value_of(objective: Objective, metrics: Mapping[str, float], costs: Mapping[str, float]) -> float:
+    """The value of one objective for one trial.
+
+    Args:
+        objective: What is asked for; "quality" is the trial's `default` metric.
+        metrics: The trial's final metrics.
+        costs: Its costs by name.
+
+    Raises:
+        KeyError: Neither the metrics nor the costs hold it.
+    """
+    if objective.name in costs:
+        return float(costs[objective.name])
+    return float(metrics["default" if objective.name == QUALITY else objective.name])
+
+
+def check_names(objectives: Iterable[Objective], constraints: Iterable[Constraint], cost_names: Iterable[str]) -> None:
+    """Refuse constraints on names that are no costs.
+
+    Objectives may also name metrics, which are known only when a trial reports them; they are not checked here.
+
+    Raises:
+        StudyError: A constraint names something that cannot be computed before training, or an objective
+            appears twice.
+    """
+    known = tuple(cost_names)
+    for constraint in constraints:
+        if constraint.name not in known:
+            raise StudyError(
+                f"constraints: {constraint.name!r} in '{constraint}' is no cost.{did_you_mean(constraint.name, known)}"
+            )
+    seen: set[str] = set()
+    for objective in objectives:
+        if objective.name in seen:
+            raise StudyError(f"objectives: {objective.name!r} is named twice. Name each objective once.")
+        seen.add(objective.name)
+
+
+def _log(quality: float, ratio: float, weight: float) -> float:
+    return quality + weight * math.log(ratio)
+
+
+def _tunas_abs(quality: float, ratio: float, weight: float) -> float:
+    return quality + weight * abs(ratio - 1.0)
+
+
+def _one_sided_abs(quality: float, ratio: float, weight: float) -> float:
+    return quality + weight * max(0.0, ratio - 1.0)
+
+
+def _mnas_soft(quality: float, ratio: float, weight: float) -> float:
+    return quality * ratio**weight
+
+
+def _mnas_hard(quality: float, ratio: float, weight: float) -> float:
+    return quality * min(1.0, ratio**weight)
+
+
+REWARDS = {
+    "log": _log,
+    "tunas_abs": _tunas_abs,
+    "one_sided_abs": _one_sided_abs,
+    "mnas_soft": _mnas_soft,
+    "mnas_hard": _mnas_hard,
+}
+POSITIVE_ONLY = ("mnas_soft", "mnas_hard")
+
+
+def check_reward(kind: str, target: float, weight: float) -> None:
+    """Refuse a reward that cannot work, before anything is trained.
+
+    Raises:
+        StudyError: Unknown kind, a target that is not positive and finite, or a positive weight.
+    """
+    if kind not in REWARDS:
+        raise StudyError(f"reward: {kind!r} is unknown.{did_you_mean(kind, REWARDS)}")
+    if not (math.isfinite(target) and target > 0):
+        raise StudyError(f"reward: the target is {target!r}; it must be a positive number in the cost's unit.")
+    if not (math.isfinite(weight) and weight <= 0):
+        raise StudyError(
+            f"reward: weight is {weight!r}; it must be <= 0 (a positive weight would reward slow networks), "
+            "for example -0.07."
+        )
+
+
+def reward(kind: str, quality: float, cost: float, target: float, weight: float = -0.07) -> float:
+    """One number from quality Q and cost T against a target T0, with a weight w <= 0.
+
+    * `log` (default): Q + w ln(T/T0). Right for any sign of Q; doubling the cost has the same price everywhere.
+    * `tunas_abs`: Q + w |T/T0 - 1| (Bender et al., TuNAS, CVPR 2020). Note that it also punishes a network that
+      is *faster* than the target.
+    * `one_sided_abs`: Q + w max(0, T/T0 - 1). Free below the target.
+    * `mnas_soft`: Q (T/T0)^w; `mnas_hard`: Q min(1, (T/T0)^w) (Tan et al., MnasNet, CVPR 2019, eq. 2). Products:
+      for Q <= 0 a larger cost would raise them, so they are refused there.
+
+    No reward rises when T grows beyond T0.
+
+    Args:
+        kind: One of `REWARDS`.
+        quality: Q, larger is better.
+        cost: T > 0, in the target's unit.
+        target: T0 > 0.
+        weight: w <= 0.
+
+    Raises:
+        StudyError: As `check_reward`, or a product reward for Q <= 0.
+        ValueError: Q or T is not finite, or T <= 0.
+    """
+    check_reward(kind, target, weight)
+    if not math.isfinite(quality) or not math.isfinite(cost) or cost <= 0:
+        raise ValueError(f"reward: quality {quality!r} and cost {cost!r} must be finite and the cost positive.")
+    if kind in POSITIVE_ONLY and quality <= 0:
+        raise StudyError(
+            f"reward: {kind!r} is a product and means nothing for quality {quality:g} <= 0 (a slower network "
+            "would score higher). Use reward 'log', which is right for any sign."
+        )
+    return REWARDS[kind](quality, cost / target, weight)

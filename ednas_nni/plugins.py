@@ -1,0 +1,179 @@
+"""The registry: every plugin, the built-ins included, is found by name through entry points.
+
+Names are read eagerly (cheap), code is loaded on use. A broken plugin never stops the others: it is listed with
+its reason. A plugin's module must come from the distribution that registered it, so that a user's own folder
+called `strategies` in the working directory cannot silently stand in for the installed one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+from ednas_nni.errors import PluginError, did_you_mean
+
+PREFIX = "ednas_nni."
+GROUPS: dict[str, str] = {
+    "search_spaces": "model spaces: (tasks, **options) -> NNI ModelSpace",
+    "strategies": "search strategies: (**options) -> nni.nas.strategy.Strategy",
+    "evaluators": "how a network is trained and scored: (**options) -> nni.nas Evaluator",
+    "tasks": "dense prediction tasks: target type, loss, metrics",
+    "datasets": "data sets with train, search, select and test splits",
+    "devices": "cost models of a device",
+    "weightings": "how task losses become one scalar",
+}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One registered plugin: where it comes from, not yet loaded."""
+
+    group: str
+    name: str
+    target: str
+    distribution: str
+    version: str
+
+
+def _full(group: str) -> str:
+    if group not in GROUPS:
+        raise PluginError(f"Unknown plugin group {group!r}.{did_you_mean(group, GROUPS)}")
+    return PREFIX + group
+
+
+@cache
+def _entry_points(group: str) -> dict[str, metadata.EntryPoint]:
+    found: dict[str, metadata.EntryPoint] = {}
+    for point in metadata.entry_points(group=_full(group)):
+        known = found.get(point.name)
+        if known is not None and known.value != point.value:
+            raise PluginError(
+                f"Two distributions register {group} {point.name!r}: {_origin(known)} ({known.value}) and "
+                f"{_origin(point)} ({point.value}). Uninstall or rename one of them."
+            )
+        found[point.name] = point
+    return found
+
+
+def _origin(point: metadata.EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unknown distribution"
+
+
+def names(group: str) -> list[str]:
+    """Names registered in a group, sorted."""
+    return sorted(_entry_points(group))
+
+
+def listing(group: str) -> list[Plugin]:
+    """All plugins of a group without loading them."""
+    return [
+        Plugin(
+            group,
+            name,
+            point.value,
+            point.dist.name if point.dist else "?",
+            point.dist.version if point.dist else "?",
+        )
+        for name, point in sorted(_entry_points(group).items())
+    ]
+
+
+def load(group: str, name: str) -> Any:
+    """Load a plugin.
+
+    Args:
+        group: One of `GROUPS`.
+        name: A registered name, or `module:attribute` for a class of the user's own that is importable.
+
+    Returns:
+        The registered object (a class or a factory).
+
+    Raises:
+        PluginError: The name is unknown (with a suggestion), its module cannot be imported, its attribute is
+            missing, or another module stands in the way of the registered one.
+    """
+    if not isinstance(name, str):
+        raise PluginError(f"{group}: a plugin is given by its name, not by {name!r}.")
+    points = _entry_points(group)
+    if name not in points:
+        if ":" in name:
+            return _load_path(group, name)
+        raise PluginError(f"Unknown {group} plugin {name!r}.{did_you_mean(name, points)}")
+    point = points[name]
+    value = _import(group, name, point.module, point.attr)
+    _check_origin(group, name, point)
+    return value
+
+
+def _load_path(group: str, path: str) -> Any:
+    module, _, attribute = path.partition(":")
+    if not all(part.isidentifier() for part in [*module.split("."), *attribute.split(".")]):
+        raise PluginError(f"{group} {path!r} is not of the form package.module:Name.")
+    return _import(group, path, module, attribute)
+
+
+def _import(group: str, name: str, module: str, attribute: str) -> Any:
+    try:
+        value: Any = importlib.import_module(module)
+    except Exception as error:
+        raise PluginError(
+            f"{group} plugin {name!r} cannot be imported from {module!r}: {type(error).__name__}: {error}"
+        ) from error
+    for part in filter(None, attribute.split(".")):
+        try:
+            value = getattr(value, part)
+        except AttributeError as error:
+            where = getattr(sys.modules.get(module), "__file__", "?")
+            raise PluginError(
+                f"{group} plugin {name!r}: module {module!r} (loaded from {where}) has no {attribute!r}. "
+                "Is another folder of that name in the way, or is an old version installed?"
+            ) from error
+    return value
+
+
+def _check_origin(group: str, name: str, point: metadata.EntryPoint) -> None:
+    """The loaded module must lie where its distribution put it."""
+    top = point.module.partition(".")[0]
+    where = getattr(sys.modules.get(point.module), "__file__", None)
+    roots = _roots(point, top)
+    if where is None or not roots:
+        return
+    path = Path(where).resolve()
+    if not any(path.is_relative_to(root) for root in roots):
+        raise PluginError(
+            f"{group} plugin {name!r} belongs to {_origin(point)} ({roots[0]}), but Python loaded the module "
+            f"{point.module!r} from {path}. Rename that folder or start from another working directory."
+        )
+
+
+def _roots(point: metadata.EntryPoint, top: str) -> list[Path]:
+    """Folders in which the distribution's top-level package `top` may lie."""
+    if point.dist is None:
+        return []
+    direct = point.dist.read_text("direct_url.json")
+    if direct:
+        record = json.loads(direct)
+        url = urlparse(record.get("url", ""))
+        if record.get("dir_info", {}).get("editable") and url.scheme == "file":
+            return [Path(unquote(url.path)).resolve()]
+    files = [f for f in point.dist.files or [] if f.parts and f.parts[0] == top]
+    return [Path(str(point.dist.locate_file(top))).resolve()] if files else []
+
+
+def broken() -> list[tuple[Plugin, str]]:
+    """Plugins that cannot be loaded, with the reason. Loads everything: slow."""
+    found = []
+    for group in GROUPS:
+        for plugin in listing(group):
+            try:
+                load(group, plugin.name)
+            except PluginError as error:
+                found.append((plugin, str(error)))
+    return found

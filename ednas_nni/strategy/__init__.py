@@ -1,0 +1,31 @@
+"""The strategy contract: a problem, an ask/tell core, one NNI shell, and the middlewares every search mounts.
+
+`problem`, `core` and `reachable` are plain Python and numpy; the rest imports `nni.nas`. Names are loaded on use,
+so that reading `ednas_nni.strategy.problem` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "AskTellStrategy": "shell",
+    "Constrain": "middleware.constrain",
+    "Core": "core",
+    "Forwarding": "middleware.forwarding",
+    "Known": "middleware.known",
+    "Patience": "middleware.patience",
+    "Problem": "problem",
+    "Record": "middleware.record",
+    "Reuse": "middleware.reuse",
+    "mount": "mount",
+    "reason": "mount",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

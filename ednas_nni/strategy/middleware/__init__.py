@@ -1,0 +1,1 @@
+"""Middlewares between any NNI strategy and any NNI engine: reward, reuse, constraints, record."""

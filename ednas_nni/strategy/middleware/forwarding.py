@@ -1,0 +1,78 @@
+"""The base of our middlewares: listens, forwards, and gets NNI's registration right."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ednas_nni import compat
+
+compat.apply()
+
+from nni.nas.execution.event import ModelEvent, ModelEventType  # noqa: E402  (after the mends)
+from nni.nas.space import ExecutableModelSpace, ModelStatus  # noqa: E402
+from nni.nas.strategy.middleware import StrategyMiddleware  # noqa: E402
+
+POLL_S = 0.02
+GRACE_S = 10.0
+
+
+class Forwarding(StrategyMiddleware):
+    """A middleware that passes everything on unless a subclass says otherwise.
+
+    Callbacks from above are kept here *and* registered on the engine below: events of the engine then reach them
+    directly, and events which this middleware dispatches by itself reach exactly what lies above it. (NNI's own
+    `Filter` registers a second time where it should unregister.)
+
+    A subclass listens by registering in `_initialize_engine`. As a chain is initialised from the engine upwards, its
+    callback runs before those of everything above and may change or stop the event. Our middlewares keep
+    listening after the strategy has ended, because NNI's strategies return while their last trials still run;
+    they ignore models that did not come through them.
+    """
+
+    def register_model_event_callback(
+        self, event_type: ModelEventType, callback: Callable[[ModelEvent], None]
+    ) -> None:
+        """Keep the callback for our own events and register it below for the engine's."""
+        super().register_model_event_callback(event_type, callback)
+        self.engine.register_model_event_callback(event_type, callback)
+
+    def unregister_model_event_callback(
+        self, event_type: ModelEventType, callback: Callable[[ModelEvent], None]
+    ) -> None:
+        """Undo `register_model_event_callback`, here and below."""
+        super().unregister_model_event_callback(event_type, callback)
+        self.engine.unregister_model_event_callback(event_type, callback)
+
+    def submit_models(self, *models: ExecutableModelSpace) -> None:
+        """Pass models on."""
+        self.engine.submit_models(*models)
+
+    def list_models(self, status: ModelStatus | None = None) -> list[ExecutableModelSpace]:
+        """Models of the engine. A list: NNI's base class iterates it more than once."""
+        return list(self.engine.list_models(status))
+
+    def wait_models(self, *models: ExecutableModelSpace) -> None:
+        """Wait for the engine, then until everything that is held back here has been answered.
+
+        The second wait is bounded: an engine that was stopped never answers.
+        """
+        self.engine.wait_models(*models)
+        deadline = time.monotonic() + GRACE_S
+        while time.monotonic() < deadline and self._owes(models):
+            time.sleep(POLL_S)
+
+    def _owes(self, models: tuple[ExecutableModelSpace, ...]) -> bool:
+        return any(not model.status.completed() for model in models) if models else self.pending() > 0
+
+    def pending(self) -> int:
+        """How many submitted models this middleware still owes an end."""
+        return 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: what must survive is in the journal."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing to restore."""

@@ -1,0 +1,214 @@
+"""The study: what is searched, on what data, for which device. It is `tuner.classArgs` of the experiment's YAML.
+
+It is parsed strictly into frozen objects: an unknown field is an error that suggests the right one. Nothing is
+loaded or built here; plugin names and their options are checked in `ednas_nni.assembly`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ednas_nni.errors import StudyError, did_you_mean
+
+
+class Plugin(BaseModel):
+    """A plugin by name with its options. In YAML either `name` alone or `{name: ..., option: value}`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    def dump(self) -> Any:
+        """The short YAML form."""
+        return {"name": self.name, **self.options} if self.options else self.name
+
+
+def _plugin(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, dict):
+        if "name" not in value:
+            raise ValueError("needs a `name`, for example {name: ..., option: value}")
+        return {"name": value["name"], "options": {k: v for k, v in value.items() if k != "name"}}
+    if isinstance(value, Plugin):
+        return value
+    raise ValueError("must be a plugin name or {name: ..., option: value}")
+
+
+def _many(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+PluginField = Annotated[Plugin, BeforeValidator(_plugin)]
+Size = tuple[Annotated[int, Field(ge=32, le=8192)], Annotated[int, Field(ge=32, le=8192)]]
+
+
+class HardwareReward(BaseModel):
+    """How a single-objective strategy is made hardware-aware (`hardware_aware:` in the study).
+
+    Attributes:
+        cost: Cost column that enters the reward.
+        target: T0 in the cost's unit; without it the bound of the first constraint on that cost.
+        reward: One of the rewards of `ednas_nni.objectives`.
+        weight: Exponent or slope of the reward; negative.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cost: str = "latency_ms"
+    target: Annotated[float, Field(gt=0)] | None = None
+    reward: str = "log"
+    weight: Annotated[float, Field(le=0)] = -0.07
+
+
+class Study(BaseModel):
+    """A study with every default filled in.
+
+    Attributes:
+        space: Search space plugin.
+        tasks: Task plugins trained together.
+        data: Data set plugin.
+        train_size: (height, width) in pixels that trials train at; a multiple of 32.
+        deploy_size: (height, width) in pixels that the device runs at; all costs are priced here.
+        evaluator: Evaluator plugin; tasks, data, train_size and seed are passed to it.
+        objectives: Names, `quality` and cost columns; costs are minimised, quality is maximised.
+        device: Device plugins that price an architecture.
+        constraints: Like `latency_ms <= 8`; never trained outside.
+        strategy: Strategy plugin.
+        hardware_aware: `auto` (a single-objective strategy sees a reward of quality and the first cost
+            objective), `off`, or the reward's settings.
+        start: Named members of the space that are trained first, as references.
+        seed: Seed of strategy and training.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    space: PluginField = Plugin(name="nano")
+    tasks: Annotated[tuple[str, ...], BeforeValidator(_many)] = ("segmentation", "depth", "normals")
+    data: PluginField = Plugin(name="rooms")
+    train_size: Size = (64, 128)
+    deploy_size: Size = (512, 1024)
+    evaluator: PluginField = Plugin(name="jared")
+    objectives: Annotated[tuple[str, ...], BeforeValidator(_many)] = ("quality", "latency_ms")
+    device: Annotated[tuple[str, ...], BeforeValidator(_many)] = ("edge_tpu",)
+    constraints: Annotated[tuple[str, ...], BeforeValidator(_many)] = ()
+    strategy: PluginField = Plugin(name="ednas")
+    hardware_aware: Literal["auto", "off"] | HardwareReward = "auto"
+    start: Annotated[tuple[str, ...], BeforeValidator(_many)] = ()
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @field_validator("tasks", "objectives", "device")
+    @classmethod
+    def _not_empty_not_twice(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("needs at least one entry")
+        if len(set(value)) != len(value):
+            raise ValueError(f"names something twice: {', '.join(value)}")
+        return value
+
+    @field_validator("hardware_aware", mode="before")
+    @classmethod
+    def _yaml_off(cls, value: Any) -> Any:
+        return "off" if value is False else "auto" if value is True else value
+
+    @model_validator(mode="after")
+    def _sizes(self) -> Study:
+        for name in ("train_size", "deploy_size"):
+            height, width = getattr(self, name)
+            if height % 32 or width % 32:
+                raise ValueError(f"{name} must be multiples of 32, the networks' stride; got {height} x {width}")
+        return self
+
+    def dump(self) -> dict[str, Any]:
+        """Plain data that `parse` reads back to an equal study."""
+        found: dict[str, Any] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, Plugin):
+                value = value.dump()
+            elif isinstance(value, HardwareReward):
+                value = value.model_dump()
+            elif isinstance(value, tuple):
+                value = list(value)
+            found[name] = value
+        return found
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hex digits over the parsed study with all defaults; equal studies have equal digests."""
+        text = json.dumps(self.dump(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def parse(data: Any, where: str = "study") -> Study:
+    """Parse plain data into a study.
+
+    Args:
+        data: What stands under `tuner.classArgs`.
+        where: Prefix of error messages, for example the file's name.
+
+    Raises:
+        StudyError: One line per fault: field, value, what is allowed, the closest name.
+    """
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        raise StudyError(f"{where}: classArgs must be a mapping of study fields, not {type(data).__name__}.")
+    try:
+        return Study.model_validate(data)
+    except ValidationError as error:
+        lines = [f"{where}: {_explain(item)}" for item in error.errors()]
+        raise StudyError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _explain(item: Any) -> str:
+    """One of pydantic's findings in the words of a study."""
+    path = [part for part in item["loc"] if not (isinstance(part, str) and "[" in part)]
+    path = [part for part in path if part not in ("HardwareReward", "literal")]
+    field = ".".join(str(part) for part in path) or "study"
+    value = item.get("input")
+    shown = repr(value) if len(repr(value)) < 80 else repr(value)[:77] + "..."
+    if item["type"] == "extra_forbidden":
+        owner = HardwareReward if path and path[0] == "hardware_aware" else Study
+        return f"unknown field {field!r}.{did_you_mean(path[-1], owner.model_fields)}"
+    message = item["msg"].removeprefix("Value error, ")
+    return f"{field} = {shown}: {message[0].lower()}{message[1:]}."
+
+
+def read_experiment(path: str | Path) -> tuple[dict[str, Any], Study]:
+    """Read an NNI experiment YAML whose tuner is EDNAS.
+
+    Returns:
+        The whole experiment configuration as plain data, and the study under `tuner.classArgs`.
+
+    Raises:
+        StudyError: The file is missing, is no YAML mapping, names another tuner, or its study is wrong.
+    """
+    path = Path(path)
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read ({error.strerror}).") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path}: not a YAML file: {error}") from None
+    if not isinstance(config, dict):
+        raise StudyError(f"{path}: an experiment is a YAML mapping with `tuner`, `trialCommand`, ...")
+    tuner = config.get("tuner")
+    if not isinstance(tuner, dict):
+        raise StudyError(
+            f"{path}: `tuner` is missing. It names the Advisor: {{className: {ADVISOR}, codeDirectory: .}}"
+        )
+    if tuner.get("name") != "EDNAS" and tuner.get("className") != ADVISOR:
+        named = tuner.get("className") or tuner.get("name")
+        raise StudyError(f"{path}: tuner {named!r} is not EDNAS. Write `className: {ADVISOR}` (or `name: EDNAS`).")
+    return config, parse(tuner.get("classArgs"), str(path))
+
+
+ADVISOR = "ednas_nni.bridge.advisor.Advisor"

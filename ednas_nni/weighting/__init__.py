@@ -1,0 +1,21 @@
+"""How task losses become one scalar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["Fixed", "Uncertainty", "Weighting"]
+
+_HOMES = {
+    "Fixed": "ednas_nni.weighting.fixed",
+    "Uncertainty": "ednas_nni.weighting.uncertainty",
+    "Weighting": "ednas_nni.weighting.base",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

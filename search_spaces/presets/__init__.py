@@ -1,0 +1,111 @@
+"""Presets: the fixed numbers of a space, one strict YAML file each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ednas_nni.errors import StudyError, did_you_mean
+from ednas_nni.nn.blocks import parse_op
+from ednas_nni.nn.template import StageSpec, TemplateSpec
+
+FOLDER = Path(__file__).parent
+_FIELDS = ("description", "stem", "ops", "stages", "fusion", "head")
+_STAGE_FIELDS = ("channels", "depth", "ops")
+
+
+def names() -> list[str]:
+    """Names of the shipped presets, sorted."""
+    return sorted(path.stem for path in FOLDER.glob("*.yml"))
+
+
+@cache
+def load(name: str) -> TemplateSpec:
+    """Read a shipped preset.
+
+    Raises:
+        StudyError: There is no such preset, or the file is not valid: the message names the field, its value, what is
+            allowed.
+    """
+    if name not in names():
+        raise StudyError(f"Unknown preset {name!r}.{did_you_mean(name, names())}")
+    return read(FOLDER / f"{name}.yml")
+
+
+def read(path: Path) -> TemplateSpec:
+    """Read a preset from a file.
+
+    Raises:
+        StudyError: As `load`.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise StudyError(f"Preset {path} cannot be read: {error}") from error
+    return parse(data, str(path))
+
+
+def parse(data: Any, source: str) -> TemplateSpec:
+    """Check the content of a preset strictly.
+
+    Args:
+        data: What the YAML file holds.
+        source: Where it comes from, for messages.
+
+    Raises:
+        StudyError: As `load`.
+    """
+    _mapping(data, source, _FIELDS, required=("stem", "ops", "stages", "fusion", "head"))
+    shared = _ops(data["ops"], f"{source}: ops")
+    if not isinstance(data["stages"], list) or not 2 <= len(data["stages"]) <= 5:
+        raise StudyError(f"{source}: stages = {data['stages']!r} must be a list of 2 to 5 stages.")
+    stages = []
+    for i, entry in enumerate(data["stages"], 1):
+        where = f"{source}: stages[{i}]"
+        _mapping(entry, where, _STAGE_FIELDS, required=("channels", "depth"))
+        ops = _ops(entry["ops"], f"{where}.ops") if "ops" in entry else shared
+        stages.append(StageSpec(_width(entry["channels"], f"{where}.channels"), _depth(entry["depth"], where), ops))
+    return TemplateSpec(
+        stem=_width(data["stem"], f"{source}: stem"),
+        stages=tuple(stages),
+        fusion=_width(data["fusion"], f"{source}: fusion"),
+        head=_width(data["head"], f"{source}: head"),
+    )
+
+
+def _mapping(data: Any, where: str, allowed: tuple[str, ...], required: tuple[str, ...]) -> None:
+    if not isinstance(data, Mapping):
+        raise StudyError(f"{where} must be a mapping with the fields {', '.join(required)}, not {data!r}.")
+    for field in data:
+        if field not in allowed:
+            raise StudyError(f"{where}: unknown field {field!r}.{did_you_mean(field, allowed)}")
+    missing = [field for field in required if field not in data]
+    if missing:
+        raise StudyError(f"{where} lacks {', '.join(missing)}.")
+
+
+def _width(value: Any, where: str) -> int:
+    if type(value) is not int or not 8 <= value <= 2048 or value % 8:
+        raise StudyError(f"{where} = {value!r} must be a multiple of 8 from 8 to 2048 (devices work on groups of 8 channels).")
+    return value
+
+
+def _depth(value: Any, where: str) -> tuple[int, int]:
+    if not (isinstance(value, list) and len(value) == 2 and all(type(v) is int for v in value) and 1 <= value[0] <= value[1] <= 9):
+        raise StudyError(f"{where}.depth = {value!r} must be [least, greatest] with 1 <= least <= greatest <= 9 blocks.")
+    return value[0], value[1]
+
+
+def _ops(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or len(set(map(str, value))) != len(value):
+        raise StudyError(f"{where} = {value!r} must be a list of different operations, for example [ibn_k3_e6].")
+    for op in value:
+        try:
+            parse_op(op)
+        except StudyError as error:
+            raise StudyError(f"{where}: {error}") from None
+    return tuple(value)

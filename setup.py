@@ -1,0 +1,91 @@
+"""Packaging of EDNAS: dependencies, each with its reason, and all entry points."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = next(
+    line.split('"')[1]
+    for line in (HERE / "ednas_nni" / "__init__.py").read_text(encoding="utf-8").splitlines()
+    if line.startswith("__version__")
+)
+
+REQUIRES = [
+    "nni==3.0",  # the experiment manager, web UI, model spaces and strategies; frozen upstream, so pinned
+    "setuptools<81",  # nnictl imports pkg_resources, which setuptools 81 removed
+    "torch>=2.1,<2.14",  # the networks; the upper bound keeps pip from an untested multi-gigabyte build
+    "torchvision>=0.16,<0.29",  # tensor types for joint transforms, encoders; pairs with torch<2.14
+    "pytorch-lightning>=2.0",  # nni.nas imports it without declaring it; the evaluator trains with it
+    "torchmetrics>=1.0",  # imported by nni.nas' evaluators
+    "numpy>=1.24",  # arrays: data cache, cost tables, strategies
+    "pyyaml>=6",  # studies, presets and device profiles
+    "pydantic>=2.5",  # strict parsing of studies with the path of the wrong field
+    "moocore>=0.1.7",  # exact hypervolume
+    "pillow>=10",  # pictures: contact sheets, predictions in the report
+    "matplotlib>=3.7",  # plots of the report
+    "jinja2>=3.1",  # the report's HTML
+    "rich>=13",  # live table of trials, readable terminal output
+    "tqdm>=4.65",  # progress bars of long work
+    "requests>=2.28",  # NNI's REST interface
+]
+EXTRAS = {
+    "rl": ["tianshou==0.5.1", "gym==0.26.2"],  # NNI's PolicyBasedRL and ENAS need exactly this generation
+    "dev": [
+        "pytest>=8",  # tests
+        "pytest-xdist>=3.5",  # tests on both cores
+        "hypothesis>=6.100",  # property tests
+        "ruff>=0.6",  # lint and format
+        "build>=1",  # the wheel that `make check-wheel` installs
+    ],
+}
+
+setup(
+    name="ednas-nni",
+    version=VERSION,
+    description="Edge-efficient multi-task architecture search (segmentation, depth, normals) on NNI",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10,<3.12",
+    packages=find_packages(
+        include=["ednas_nni", "ednas_nni.*", "search_spaces", "search_spaces.*", "strategies", "strategies.*"]
+    ),
+    package_data={
+        "ednas_nni": ["hardware/profiles/*.yml", "report/templates/*", "cli/studies/*.yml", "bridge/*.js"],
+        "search_spaces": ["presets/*.yml"],
+    },
+    install_requires=REQUIRES,
+    extras_require=EXTRAS,
+    entry_points={
+        "console_scripts": ["ednas = ednas_nni.cli:main"],
+        "ednas_nni.search_spaces": ["nano = search_spaces:nano"],
+        "ednas_nni.strategies": [
+            "ednas = strategies:Ednas",
+            "random = strategies:random",
+            "grid_search = strategies:grid_search",
+            "regularized_evolution = strategies:regularized_evolution",
+            "tpe = strategies:tpe",
+            "policy_based_rl = strategies:policy_based_rl",
+        ],
+        "ednas_nni.evaluators": [
+            "jared = ednas_nni.evaluator:JaredEvaluator",
+            "stub = ednas_nni.evaluator.stub:StubEvaluator",
+        ],
+        "ednas_nni.tasks": [
+            "segmentation = ednas_nni.tasks.segmentation:Segmentation",
+            "depth = ednas_nni.tasks.depth:Depth",
+            "normals = ednas_nni.tasks.normals:Normals",
+        ],
+        "ednas_nni.datasets": ["rooms = ednas_nni.data.rooms:Rooms"],
+        "ednas_nni.devices": [
+            "edge_tpu = ednas_nni.hardware.devices.edge_tpu:EdgeTPU",
+            "macs = ednas_nni.hardware.devices.counters:Macs",
+            "params = ednas_nni.hardware.devices.counters:Params",
+        ],
+        "ednas_nni.weightings": [
+            "fixed = ednas_nni.weighting:Fixed",
+            "uncertainty = ednas_nni.weighting:Uncertainty",
+        ],
+    },
+)

@@ -1,0 +1,104 @@
+"""NNI's own multi-trial strategies, with defaults that make sense for a few dozen trials.
+
+Wrapped by `HardwareAware` they search for quality and cost; alone they search for quality within the constraints.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ednas_nni import compat
+from ednas_nni.errors import StudyError
+
+compat.apply()
+
+from nni.nas import strategy as nni_strategy  # noqa: E402  (after the mends)
+
+
+def random(seed: int | None = None, dedup: bool = True) -> nni_strategy.Random:
+    """Random search; each sample once."""
+    return nni_strategy.Random(seed=seed, dedup=dedup)
+
+
+def grid_search(seed: int | None = None, shuffle: bool = True) -> nni_strategy.GridSearch:
+    """Every sample in label order, shuffled within each hundred: for small spaces only."""
+    return nni_strategy.GridSearch(seed=seed, shuffle=shuffle)
+
+
+def regularized_evolution(
+    seed: int | None = None,
+    population_size: int = 12,
+    sample_size: int = 4,
+    mutation_prob: float = 0.1,
+    crossover: bool = False,
+) -> nni_strategy.RegularizedEvolution:
+    """Aging evolution (Real et al., AAAI 2019).
+
+    NNI's defaults (population 100, tournament 25, mutation 0.05) would spend a search of a few dozen trials on
+    random sampling alone.
+
+    Raises:
+        StudyError: The tournament is larger than the population.
+    """
+    if not 1 <= sample_size <= population_size:
+        raise StudyError(
+            f"strategy.sample_size is {sample_size}; it must lie between 1 and population_size ({population_size})."
+        )
+    return nni_strategy.RegularizedEvolution(
+        population_size=population_size,
+        sample_size=sample_size,
+        mutation_prob=mutation_prob,
+        crossover=crossover,
+        seed=seed,
+    )
+
+
+def tpe(seed: int | None = None, startup: int = 8, candidates: int = 24) -> nni_strategy.TPE:
+    """Tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011).
+
+    NNI's wrapper minimises unless told otherwise, and starts with 20 random trials.
+
+    Args:
+        seed: Random seed.
+        startup: Random trials before the first model.
+        candidates: Samples scored per proposal.
+    """
+    return nni_strategy.TPE(
+        optimize_mode="maximize",
+        seed=seed,
+        tpe_args={"n_startup_jobs": startup, "n_ei_candidates": candidates},
+    )
+
+
+def policy_based_rl(seed: int | None = None, samples_per_update: int = 6) -> nni_strategy.PolicyBasedRL:
+    """PPO over the decisions of a sample (tianshou); needs the extra `rl`.
+
+    NNI takes no seed here: torch's and numpy's global generators are seeded when the policy is made, which is
+    reproducible as long as nothing else draws from them in the process of the strategy.
+
+    Raises:
+        StudyError: tianshou is not installed.
+    """
+    options: dict[str, Any] = {"samples_per_update": samples_per_update}
+    try:
+        if seed is not None:
+            options["policy_fn"] = _seeded_policy(seed)
+        return nni_strategy.PolicyBasedRL(**options)
+    except ImportError as error:
+        raise StudyError(
+            f"strategy 'policy_based_rl' needs tianshou ({error}). Install the extra: pip install 'ednas-nni[rl]'."
+        ) from error
+
+
+def _seeded_policy(seed: int) -> Any:
+    from nni.nas.strategy._rl_impl import default_policy_fn
+
+    def make(environment: Any) -> Any:
+        import numpy as np
+        import torch
+
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002  (tianshou draws from the global generator)
+        return default_policy_fn(environment)
+
+    return make

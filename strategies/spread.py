@@ -1,0 +1,89 @@
+"""Starting points spread over what a device allows: costs are known before training, so use them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ednas_nni.errors import InfeasibleError
+from ednas_nni.strategy.problem import Problem, Sample
+from ednas_nni.strategy.reachable import excess
+
+POOL = 384
+FILL_ROUNDS = 400
+
+
+def feasible_pool(problem: Problem, rng: np.random.Generator, size: int = POOL) -> list[Sample]:
+    """Feasible samples, random ones first; where those are rare, mutations towards and around feasible ones.
+
+    Returns:
+        Between 1 and `size` canonical samples.
+
+    Raises:
+        InfeasibleError: None was found.
+    """
+    drawn = [problem.domains.random(rng) for _ in range(size)]
+    badness = excess(problem, problem.canonical_costs(drawn))
+    pool = [sample for sample, bad in zip(drawn, badness, strict=True) if bad == 0.0]
+    frontier = [drawn[i] for i in np.argsort(badness, kind="stable")[:16]]
+    limits = badness[np.argsort(badness, kind="stable")[:16]]
+    for _ in range(FILL_ROUNDS):
+        if len(pool) >= size // 8:
+            break
+        children = [problem.domains.mutate(sample, rng, n=1 + int(rng.integers(2))) for sample in frontier]
+        found = excess(problem, problem.canonical_costs(children))
+        pool += [sample for sample, bad in zip(children, found, strict=True) if bad == 0.0]
+        for i, bad in enumerate(found):
+            if bad <= limits[i]:
+                frontier[i], limits[i] = children[i], bad
+    if not pool:
+        raise InfeasibleError(
+            "constraints: no feasible architecture was found from "
+            f"{size + FILL_ROUNDS * len(frontier)} samples. Relax a constraint or widen the space."
+        )
+    return pool
+
+
+def spread(problem: Problem, pool: list[Sample], count: int, column: int | None, rng: np.random.Generator) -> list[Sample]:
+    """Pick samples stratified over one cost.
+
+    The range between the 2nd and 98th percentile of the pool is cut into `count` strata of equal width on a log
+    scale; each gives its random member nearest to a jittered position. The strata come in an order in which every
+    prefix is spread out (van der Corput), as a search may stop early.
+
+    Args:
+        problem: For the costs.
+        pool: Feasible samples.
+        count: How many, >= 0.
+        column: Cost column, None: plain random picks.
+        rng: Source of randomness.
+
+    Returns:
+        At most `count` different samples.
+    """
+    if count <= 0:
+        return []
+    if column is None:
+        return [pool[i] for i in rng.permutation(len(pool))[:count]]
+    costs = np.log(np.maximum(problem.canonical_costs(pool)[:, column], 1e-12))
+    low, high = np.percentile(costs, [2, 98])
+    positions = low + (high - low) * (np.arange(count) + rng.random(count)) / count
+    free = np.ones(len(pool), dtype=bool)
+    picked: list[Sample] = []
+    for stratum in sorted(range(count), key=lambda i: _radical_inverse(i + 1)) if count > 2 else range(count):
+        if not free.any():
+            break
+        distance = np.where(free, np.abs(costs - positions[stratum]), np.inf)
+        nearest = int(distance.argmin())
+        free[nearest] = False
+        picked.append(pool[nearest])
+    return picked
+
+
+def _radical_inverse(index: int) -> float:
+    """Van der Corput sequence in base 2 (1 -> 0.5, 2 -> 0.25, 3 -> 0.75 ...)."""
+    value, scale = 0.0, 0.5
+    while index:
+        value += scale * (index & 1)
+        index >>= 1
+        scale /= 2
+    return value

@@ -1,0 +1,24 @@
+"""Shared by all tests: few threads, a cache of their own."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "ednas", deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("ednas")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory):
+    """Tests neither read nor fill the user's data cache, but share one among themselves."""
+    if "EDNAS_CACHE" not in os.environ:
+        os.environ["EDNAS_CACHE"] = str(tmp_path_factory.getbasetemp().parent / "ednas-test-cache")
+    yield

@@ -1,0 +1,95 @@
+"""The journal: what was written is there, a torn end is mended, a foreign file is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ednas_nni.errors import JournalError
+from ednas_nni.journal import EVENTS, Journal, load, read
+
+
+def example(path: Path) -> Journal:
+    journal = Journal(path)
+    journal.append("study", study={}, digest="d")
+    journal.append("start", mode="create")
+    for trial in range(3):
+        journal.append("submitted", trial=trial, architecture=f"a{trial}", sample={"x": trial}, costs={"macs": 1.0})
+        journal.append("intermediate", trial=trial, job=f"J{trial}", step=0, metrics={"default": 0.1})
+    journal.append("result", trial=0, job="J0", architecture="a0", metrics={"default": 0.5})
+    journal.append("ended", trial=0, job="J0", status="trained", cause="")
+    journal.append("ended", trial=1, job="J1", status="failed", cause="out of memory")
+    return journal
+
+
+def test_history(tmp_path: Path) -> None:
+    journal = example(tmp_path / "j" / "journal.jsonl")
+    for history in (journal.history(), load(journal.path)):
+        assert [t.status for t in history.trials] == ["trained", "failed", "running"]
+        assert history.trials[0].quality == 0.5
+        assert history.trials[1].cause == "out of memory"
+        assert history.results.keys() == {"a0"}
+        assert history.next_trial == 3
+        assert history.trials[2].intermediates == [(0, {"default": 0.1})]
+
+
+def survivors(path: Path, opener: type[Journal]) -> list[dict]:
+    opener(path).close()
+    return list(read(path))
+
+
+def test_every_truncation_keeps_all_whole_lines(tmp_path: Path) -> None:
+    path = example(tmp_path / "journal.jsonl").path
+    data = path.read_bytes()
+    for cut in range(len(data) - 200, len(data) + 1):
+        path.write_bytes(data[:cut])
+        assert len(survivors(path, Journal)) == data[:cut].count(b"\n")
+        journal = Journal(path)
+        journal.append("finished", reason="x")
+        assert list(read(path))[-1]["event"] == "finished"
+
+
+class NeverMends(Journal):
+    """Broken on purpose: leaves the torn line, so that the next event is glued to it."""
+
+    def _mend_torn_end(self) -> None: ...
+
+
+def test_truncation_check_rejects_a_journal_that_never_mends(tmp_path: Path) -> None:
+    path = example(tmp_path / "journal.jsonl").path
+    path.write_bytes(path.read_bytes()[:-5])
+    NeverMends(path).append("finished", reason="x")
+    with pytest.raises(JournalError, match="not a journal event"):
+        list(read(path))
+
+
+@given(st.binary(max_size=200))
+def test_foreign_files_are_refused_or_empty(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    path = tmp_path_factory.mktemp("j") / "journal.jsonl"
+    path.write_bytes(data)
+    try:
+        load(path)
+    except JournalError as error:
+        assert str(path) in str(error)
+
+
+def test_nan_is_no_json(tmp_path: Path) -> None:
+    journal = example(tmp_path / "journal.jsonl")
+    before = journal.path.read_bytes()
+    with pytest.raises(JournalError, match="JSON"):
+        journal.append("result", trial=0, job="J0", architecture="a0", metrics={"default": float("nan")})
+    assert journal.path.read_bytes() == before
+
+
+def test_unknown_event(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="Did you mean 'result'"):
+        Journal(tmp_path / "j").append("resullt")
+    assert len(set(EVENTS)) == len(EVENTS)
+
+
+def test_event_of_an_unknown_trial(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="never submitted"):
+        Journal(tmp_path / "j").append("ended", trial=7, job=None, status="failed", cause="")

@@ -1,0 +1,63 @@
+"""Studies: strict, defaulted, told apart by their digest."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ednas_nni.errors import EdnasError, StudyError
+from ednas_nni.study import parse
+
+WRONG = [
+    ({"taks": []}, "unknown field 'taks'. Did you mean 'tasks'?"),
+    ({"space": {"preset": "nano"}}, "space = .*needs a `name`"),
+    ({"space": 3}, "space = 3"),
+    ({"train_size": [60, 128]}, "train_size must be multiples of 32"),
+    ({"train_size": [64]}, "train_size"),
+    ({"deploy_size": "large"}, "deploy_size"),
+    ({"tasks": []}, "tasks = .*at least one"),
+    ({"tasks": ["depth", "depth"]}, "names something twice: depth"),
+    ({"tasks": 3}, "tasks"),
+    ({"seed": -1}, "seed = -1"),
+    ({"seed": "x"}, "seed = 'x'"),
+    ({"hardware_aware": {"coss": "macs"}}, "unknown field 'hardware_aware.coss'. Did you mean 'cost'"),
+    ({"hardware_aware": {"weight": 0.5}}, "hardware_aware.weight = 0.5"),
+    ({"hardware_aware": "atuo"}, "hardware_aware"),
+    ({"device": []}, "device = .*at least one"),
+    ("nano", "classArgs must be a mapping"),
+    ([1], "classArgs must be a mapping"),
+]
+
+
+@pytest.mark.parametrize(("data", "message"), WRONG, ids=[m[:40] for _, m in WRONG])
+def test_messages(data: object, message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        parse(data)
+
+
+def test_defaults_and_round_trip() -> None:
+    study = parse(None)
+    assert parse(study.dump()) == study
+    assert parse({"tasks": "depth", "hardware_aware": False}).hardware_aware == "off"
+    assert parse({"space": {"name": "nano", "x": 1}}).space.options == {"x": 1}
+
+
+def test_digest_sees_meaning_not_writing() -> None:
+    assert parse({"space": "nano"}).digest == parse({"space": {"name": "nano"}}).digest == parse({}).digest
+    assert parse({"seed": 1}).digest != parse({}).digest
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*parse({}).dump(), "other"]), json_values, max_size=4))
+def test_any_plain_data_is_a_study_or_our_own_error(data: dict) -> None:
+    try:
+        parse(data)
+    except EdnasError as error:
+        assert "Traceback" not in str(error)

@@ -1,0 +1,128 @@
+"""Small model spaces that between them hold every construct a cost table must understand."""
+
+from __future__ import annotations
+
+from ednas_nni import compat
+
+compat.apply()
+
+import nni  # noqa: E402
+import torch  # noqa: E402
+from nni.nas.nn.pytorch import (  # noqa: E402
+    LayerChoice,
+    ModelSpace,
+    MutableBatchNorm2d,
+    MutableConv2d,
+    MutableLinear,
+    Repeat,
+)
+from torch import nn  # noqa: E402
+
+from ednas_nni.domains import Literal  # noqa: E402
+from ednas_nni.nn.conv import ConvNorm  # noqa: E402
+from ednas_nni.nn.elementwise import Activation, Add  # noqa: E402
+from ednas_nni.nn.ibn import IBN  # noqa: E402
+
+
+class Residual(nn.Module):
+    """A block whose shortcut is a 1x1 convolution."""
+
+    def __init__(self, inputs, outputs, kernel):
+        super().__init__()
+        self.body = ConvNorm(inputs, outputs, kernel, activate=False)
+        self.shortcut = MutableConv2d(inputs, outputs, 1)
+        self.add = Add(outputs)
+
+    def forward(self, x):
+        return self.add(self.body(x), self.shortcut(x))
+
+
+class Own(nn.Module):
+    """A branch of its own, with choices below a choice."""
+
+    def __init__(self, width):
+        super().__init__()
+        blocks = {"k3": Residual(width, width, 3), "k5": Residual(width, width, 5)}
+        self.block = LayerChoice(blocks, label="own_op")
+
+    def forward(self, low, fused):
+        return self.block(low)
+
+
+class Shared(nn.Module):
+    """The branch that takes the shared feature."""
+
+    def forward(self, low, fused):
+        return fused
+
+
+class Everything(ModelSpace):
+    """Searched widths and kernel, repeats, nested choices with two arguments, a part that only some samples need."""
+
+    def __init__(self, outputs=2):
+        super().__init__()
+        wide = nni.choice("width", [8, 16, 24])
+        kernel = nni.choice("kernel", [3, 5])
+        self.stem = MutableConv2d(3, wide, kernel, stride=2, padding=kernel // 2)
+        self.norm = MutableBatchNorm2d(wide)
+        self.activation = Activation(wide)
+        self.rest = Repeat(
+            lambda i: LayerChoice(
+                {"ibn": IBN(wide, wide, 3, 2, residual=True), "wide": Residual(wide, wide, 3)},
+                label=f"block{i}_op",
+            ),
+            (1, 3),
+            label="depth",
+        )
+        self.fused = ConvNorm(wide, wide, 3)
+        self.branch = LayerChoice({"shared": Shared(), "own": Own(wide)}, label="branch")
+        self.head = MutableLinear(wide, outputs)
+
+    def liveness(self):
+        return {"fused": ((Literal("branch", frozenset({"shared"})),),)}
+
+    def forward(self, image):
+        low = self.rest(self.activation(self.norm(self.stem(image))))
+        fused = self.fused(low) if self.uses_fused else low
+        return self.head(self.branch(low, fused).mean((2, 3)))
+
+    @property
+    def uses_fused(self):
+        return isinstance(self.branch, LayerChoice | Shared)
+
+
+class Instantiated(nn.Module):
+    """A network of ``Everything`` without the part that nobody reads."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+        if not network.uses_fused:
+            network.fused = nn.Identity()
+
+    def forward(self, image):
+        return self.network(image)
+
+
+class OneLayer(ModelSpace):
+    """A space around one module."""
+
+    def __init__(self, make, inputs=3):
+        super().__init__()
+        self.layer = make()
+        self.choice = LayerChoice({"a": nn.Identity(), "b": Activation(inputs)}, label="choice")
+
+    def forward(self, image):
+        return self.layer(self.choice(image))
+
+
+class Product(nn.Module):
+    """A matrix product that no layer accounts for."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+
+    def forward(self, x):
+        y = self.conv(x).flatten(2)
+        return torch.matmul(y, y.transpose(1, 2))

@@ -1,0 +1,307 @@
+"""The table equals the network that a sample builds, for every feature of every device."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from ednas_nni import compat
+
+compat.apply()
+
+from ednas_nni.errors import PluginError, SampleError, StudyError  # noqa: E402
+from ednas_nni.hardware import CostColumn, cost_table, layer_records  # noqa: E402
+from ednas_nni.hardware import features as features_module  # noqa: E402
+from ednas_nni.hardware.devices.edge_tpu import EdgeTPU  # noqa: E402
+from ednas_nni.hardware.devices.profile import shipped_profile  # noqa: E402
+from ednas_nni.nn.tree import build, walk  # noqa: E402
+from search_spaces import nano  # noqa: E402
+
+specification = importlib.util.spec_from_file_location("hardware_spaces", Path(__file__).with_name("spaces.py"))
+spaces = importlib.util.module_from_spec(specification)
+sys.modules["hardware_spaces"] = spaces
+specification.loader.exec_module(spaces)
+
+TASKS = {"segmentation": 13, "depth": 1, "normals": 3}
+
+
+class Traffic:
+    """A device that prices every kind of layer by what it reads and writes."""
+
+    name = "traffic"
+    columns = (CostColumn("traffic_elements", "element", "traffic", "counted", "all layers"),)
+
+    def layer_features(self, layer):
+        return {f"read_{layer.kind}": layer.elements_read, f"written_{layer.kind}": layer.elements_written}
+
+    def costs(self, totals):
+        return {"traffic_elements": sum(totals.values())}
+
+
+DEVICES = (EdgeTPU(), Traffic())
+
+
+def network_totals(table, network, size):
+    """The slow way: features summed over the records of the instantiated network."""
+    found = dict.fromkeys(table.feature_names, 0.0)
+    for record in layer_records(network, size):
+        for number, device in enumerate(table.devices):
+            for name, value in device.layer_features(record).items():
+                if value:
+                    found[f"{number}:{name}"] += value
+    return found
+
+
+def instantiate(space, sample):
+    network = build(space, sample)
+    return spaces.Instantiated(network) if isinstance(space, spaces.Everything) else network
+
+
+def inexact(table, space, size, n, seed=0):
+    """Features in which the table differs from the network, over n random samples."""
+    rng = np.random.default_rng(seed)
+    wrong = []
+    for _ in range(n):
+        sample = table.domains.random(rng)
+        network = instantiate(space, sample)
+        truth = network_totals(table, network, size)
+        row = table.totals(table.domains.encode(sample)[None])[0]
+        wrong += [name for name, value in zip(table.feature_names, row, strict=True) if value != truth[name]]
+        macs, params = table([sample])[0][[table.names.index("macs"), table.names.index("params")]]
+        if params != sum(p.numel() for p in network.parameters()):
+            wrong.append("numel")
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            network.to("meta").eval()(torch.empty(1, 3, *size, device="meta"))
+        if counter.get_total_flops() != 2 * macs:
+            wrong.append("flops")
+    return wrong
+
+
+@pytest.fixture(scope="module")
+def nano_space():
+    return nano(TASKS)
+
+
+@pytest.fixture(scope="module")
+def nano_table(nano_space):
+    return cost_table(nano_space, DEVICES, (64, 128))
+
+
+def test_nano_is_exact(nano_space, nano_table):
+    assert inexact(nano_table, nano_space, (64, 128), n=8) == []
+
+
+def test_searched_widths_nested_choices_and_liveness_are_exact():
+    space = spaces.Everything()
+    table = cost_table(space, DEVICES, (32, 64))
+    assert inexact(table, space, (32, 64), n=30) == []
+
+
+def forget_shortcuts(space):
+    return (leaf for leaf in walk(space) if not leaf.path.endswith("shortcut"))
+
+
+def forget_depth(space):
+    for leaf in walk(space):
+        kept = tuple(clause for clause in leaf.condition if clause[0].label != "depth")
+        yield dataclasses.replace(leaf, condition=kept)
+
+
+def forget_liveness(space):
+    for leaf in walk(space):
+        yield dataclasses.replace(leaf, condition=()) if leaf.path.startswith("fused") else leaf
+
+
+def forget_block(space):
+    return (leaf for leaf in walk(space) if not leaf.path.startswith("rest.blocks.1"))
+
+
+@pytest.mark.parametrize("broken", [forget_shortcuts, forget_depth, forget_liveness, forget_block])
+def test_exactness_check_rejects_broken_tables(monkeypatch, broken):
+    space = spaces.Everything()
+    monkeypatch.setattr(features_module, "walk", broken)
+    monkeypatch.setattr(features_module, "check_counted", lambda *_: None)
+    assert inexact(cost_table(space, DEVICES, (32, 64)), space, (32, 64), n=12) != []
+
+
+@pytest.mark.parametrize("broken", [forget_shortcuts, forget_block])
+def test_forgotten_layers_are_noticed_while_building(monkeypatch, broken):
+    monkeypatch.setattr(features_module, "walk", broken)
+    with pytest.raises(StudyError, match="MACs"):
+        cost_table(spaces.Everything(), (), (32, 64))
+
+
+def test_inactive_labels_do_not_change_costs():
+    for space in (spaces.Everything(), nano(TASKS)):
+        table = cost_table(space, DEVICES, (32, 64))
+        limits = [len(dimension.values) for dimension in table.domains.dimensions]
+        codes = np.random.default_rng(1).integers(0, limits, (400, len(limits)))
+        canonical = np.stack([table.domains.encode(table.domains.decode(row)) for row in codes])
+        assert (codes != canonical).any()
+        np.testing.assert_array_equal(table.encoded(codes), table.encoded(canonical))
+
+
+def test_samples_and_codes_agree_in_any_number(nano_table):
+    rng = np.random.default_rng(2)
+    samples = [nano_table.domains.random(rng) for _ in range(7)]
+    codes = np.stack([nano_table.domains.encode(sample) for sample in samples])
+    np.testing.assert_array_equal(nano_table(samples), nano_table.encoded(codes))
+    many = np.tile(codes, (4000, 1))
+    np.testing.assert_array_equal(nano_table.encoded(many), np.tile(nano_table(samples), (4000, 1)))
+    assert nano_table([]).shape == (0, len(nano_table.names))
+    assert nano_table.encoded(codes[:0]).shape == (0, len(nano_table.names))
+
+
+def test_space_is_left_as_it_was(nano_space):
+    before = {name: (p.device.type, p.data_ptr()) for name, p in nano_space.named_parameters()}
+    modes = [module.training for module in nano_space.modules()]
+    cost_table(nano_space, (), (64, 128))
+    assert {name: (p.device.type, p.data_ptr()) for name, p in nano_space.named_parameters()} == before
+    assert [module.training for module in nano_space.modules()] == modes
+    assert not any(module._forward_hooks or "forward" in module.__dict__ for module in nano_space.modules())
+
+
+# ------------------------------------------------------------------ monotone
+def neighbours(sample, domains):
+    """Pairs (smaller, larger): one more block, a larger kernel, a larger expansion."""
+    for label, value in domains.active(sample).items():
+        if label.endswith("_depth"):
+            larger = [value + 1]
+        else:
+            larger = [value.replace("k3", "k5"), value.replace("e3", "e6")]
+        for candidate in larger:
+            if candidate != value and candidate in domains[label].values:
+                yield sample, domains.canonical({**sample, label: candidate})
+
+
+def falls(table, n=40):
+    """Pairs in which the larger network costs less in any column."""
+    rng = np.random.default_rng(3)
+    pairs = [pair for _ in range(n) for pair in neighbours(table.domains.random(rng), table.domains)]
+    small, large = (table([pair[side] for pair in pairs]) for side in (0, 1))
+    assert len(pairs) > 10 * n / 4
+    return int((large < small).any(axis=1).sum())
+
+
+def test_no_cost_falls_when_a_network_grows(nano_space, nano_table):
+    assert falls(nano_table) == 0
+    profile = shipped_profile("edge_tpu")
+    broken = dataclasses.replace(profile, coefficients={**profile.coefficients, "depthwise": -9.0})
+    assert falls(cost_table(nano_space, [EdgeTPU(broken)], (64, 128))) > 0
+
+
+# ------------------------------------------------------------------ columns and devices
+def test_columns_and_origins(nano_space, nano_table):
+    assert nano_table.names == ("latency_ms", "traffic_elements", "macs", "params")
+    assert [column.origin for column in nano_table.columns] == ["modelled", "counted", "counted", "counted"]
+    assert cost_table(nano_space, (), (64, 128)).names == ("macs", "params")
+
+
+def test_second_column_of_a_name_is_called_after_its_device(nano_space):
+    other = EdgeTPU(dataclasses.replace(shipped_profile("edge_tpu"), name="other", on_chip_mb=1.0))
+    table = cost_table(nano_space, [EdgeTPU(), other], (64, 128))
+    assert table.names[:2] == ("latency_ms", "other_latency_ms")
+    with pytest.raises(PluginError, match="twice"):
+        cost_table(nano_space, [EdgeTPU(), EdgeTPU(), EdgeTPU()], (64, 128))
+
+
+def test_unknown_devices_are_named(nano_space):
+    with pytest.raises(PluginError, match="edge_tpu"):
+        cost_table(nano_space, ["edge_tpo"], (64, 128))
+    with pytest.raises(PluginError, match="contract"):
+        cost_table(nano_space, [object()], (64, 128))
+
+
+def test_registered_names_work(nano_space):
+    assert cost_table(nano_space, ["edge_tpu", "params"], (64, 128)).names == ("latency_ms", "params", "macs")
+
+
+def test_cache_depends_on_space_devices_and_size(nano_space):
+    cache = {}
+    table = cost_table(nano_space, [EdgeTPU()], (64, 128), cache)
+    assert cost_table(nano(TASKS), [EdgeTPU()], (64, 128), cache) is table
+    assert cost_table(nano_space, [EdgeTPU()], (128, 128), cache) is not table
+    assert cost_table(nano({"depth": 1}), [EdgeTPU()], (64, 128), cache) is not table
+    assert cost_table(nano_space, (), (64, 128), cache) is not table
+
+
+def test_wrong_codes_are_named(nano_table):
+    good = np.zeros((2, len(nano_table.domains)), int)
+    for bad in (good[0], good[:, 1:], good.astype(float)):
+        with pytest.raises(SampleError, match="codes"):
+            nano_table.encoded(bad)
+    for value in (-1, 99):
+        wrong = good.copy()
+        wrong[1, 3] = value
+        with pytest.raises(SampleError, match=nano_table.domains.labels[3]):
+            nano_table.encoded(wrong)
+
+
+# ------------------------------------------------------------------ what cannot be priced
+def wrap(make, **options):
+    return spaces.OneLayer(make, **options)
+
+
+def test_layers_without_a_rule_are_named():
+    for make in (lambda: torch.nn.ConvTranspose2d(3, 4, 2), lambda: torch.nn.GroupNorm(1, 3), torch.nn.PReLU):
+        space = wrap(make)
+        for price in (lambda s=space: cost_table(s, (), (32, 32)), lambda s=space: layer_records(s, (32, 32))):
+            with pytest.raises(StudyError, match=rf"layer.*{type(space.layer).__name__}"):
+                price()
+
+
+def test_arithmetic_outside_of_layers_is_noticed():
+    for price in (cost_table, lambda space, _, size: layer_records(space, size)):
+        with pytest.raises(StudyError, match="MACs"):
+            price(wrap(spaces.Product), (), (32, 32))
+
+
+def test_unused_layers_and_stray_parameters_are_named():
+    space = wrap(lambda: torch.nn.Conv2d(3, 4, 1))
+    space.unused = torch.nn.Conv2d(3, 4, 1)
+    with pytest.raises(StudyError, match=r"unused.*never ran"):
+        cost_table(space, (), (32, 32))
+    space = wrap(lambda: torch.nn.Conv2d(3, 4, 1))
+    space.scale = torch.nn.Parameter(torch.ones(1))
+    with pytest.raises(StudyError, match="scale"):
+        cost_table(space, (), (32, 32))
+
+
+def test_choice_that_changes_a_size_is_named():
+    kernel = spaces.nni.choice("kernel", [3, 5])
+    with pytest.raises(StudyError, match="layer"):
+        cost_table(wrap(lambda: spaces.MutableConv2d(3, 4, kernel, padding=1)), (), (32, 32))
+
+
+def test_stock_activation_of_unknown_width_is_refused_only_where_it_is_priced():
+    width = spaces.nni.choice("width", [4, 8])
+
+    def make():
+        return torch.nn.Sequential(spaces.MutableConv2d(3, width, 1), torch.nn.ReLU())
+
+    assert cost_table(wrap(make), [EdgeTPU()], (32, 32)).names[0] == "latency_ms"
+    with pytest.raises(StudyError, match=r"ReLU.*elementwise"):
+        cost_table(wrap(make), [Traffic()], (32, 32))
+
+
+def test_sizes_that_do_not_fit_are_refused(nano_space):
+    for size in ((0, 64), (33, 64)):
+        with pytest.raises(Exception, match="deploy_size") as raised:
+            cost_table(nano_space, (), size)
+        assert type(raised.value).__module__ == "ednas_nni.errors"
+
+
+def test_pricing_needs_no_torch():
+    code = (
+        "import sys, ednas_nni.hardware.table, ednas_nni.hardware.summary, ednas_nni.hardware.devices.edge_tpu; "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -85,7 +85,8 @@ def _eliminate(label: str, touched: Sequence[Factor], groups: dict[str, list[lis
     for codes in itertools.product(*(range(len(groups[s])) for s in scope)):
         at = dict(zip(scope, codes, strict=True))
         total = 0
-        for at[label] in range(len(groups[label])):
+        for code in range(len(groups[label])):
+            at[label] = code
             total += math.prod(entries[tuple(at[x] for x in labels)] for labels, entries in touched)
         table[codes] = total
     return scope, table

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ednas_nni.errors import StudyError
+from ednas_nni.nn.template import check_tasks
 from search_spaces.space import EdnasSpace
 
 __all__ = ["EdnasSpace", "nano"]
@@ -23,4 +24,5 @@ def nano(tasks: Mapping[str, int], **options: Any) -> EdnasSpace:
     """
     if options:
         raise StudyError(f"The search space nano takes no options, but got {', '.join(sorted(options))}. Remove them.")
-    return EdnasSpace(tasks=dict(tasks) if isinstance(tasks, Mapping) else tasks, preset="nano")
+    check_tasks(tasks)
+    return EdnasSpace(tasks=dict(tasks), preset="nano")

@@ -16,8 +16,8 @@ class EdnasSpace(MultiTaskSpace):
     """Multi-task networks of IBN and Fused-IBN blocks around an EfficientNet-like encoder.
 
     Labels are `stage1_depth`, `stage1_block1_op` and so on; values of the latter are operations such as `ibn_k5_e6`.
-    The published work (arXiv 2210.01384) names the kinds of block but not its lists of values; those of the presets follow
-    the published relatives: MobileDets (arXiv 2004.14525) and EfficientNetV2 (arXiv 2104.00298).
+    The published work (arXiv 2210.01384) names the kinds of block but not its lists of values; those of the presets
+    follow the published relatives: MobileDets (arXiv 2004.14525) and EfficientNetV2 (arXiv 2104.00298).
 
     Args:
         tasks: Task name to output channels.

@@ -18,7 +18,11 @@ def table(domains: Domains, spec: TemplateSpec, sample: Mapping[str, Any]) -> st
     active = domains.active(sample)
     rows = [("part", "stride", "channels", "blocks"), ("stem", "2", str(spec.stem), "conv_k3")]
     for i, stage in enumerate(spec.stages, 1):
-        ops = [str(active[f"stage{i}_block{j}_op"]) for j in range(1, stage.depth[1] + 1) if f"stage{i}_block{j}_op" in active]
+        ops = [
+            str(active[f"stage{i}_block{j}_op"])
+            for j in range(1, stage.depth[1] + 1)
+            if f"stage{i}_block{j}_op" in active
+        ]
         rows.append((f"stage{i}", str(2 ** (i + 1)), str(stage.channels), "  ".join(ops)))
     rows.append(("fusion", "4", str(spec.fusion), "fpn"))
     rows.append(("heads", "4", str(spec.head), "separable_k3 per task"))
@@ -29,6 +33,8 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for row in rows:
-        cells = [cell.rjust(w) if i in (1, 2) else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
+        cells = [
+            cell.rjust(w) if i in (1, 2) else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
         lines.append("  ".join(cells).rstrip())
     return lines

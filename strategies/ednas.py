@@ -30,7 +30,7 @@ class Ednas(AskTellStrategy):
         start: Sequence[dict[str, Any]] = (),
         initial: int = 8,
         tolerance: float = 0.01,
-        crossover: float = 0.4,
+        crossover: float = 0.7,
         explore: float = 0.05,
     ) -> None:
         super().__init__()

@@ -55,7 +55,7 @@ class Evolution:
         start: Sequence[Sample] = (),
         initial: int = 8,
         tolerance: float = 0.01,
-        crossover: float = 0.4,
+        crossover: float = 0.7,
         explore: float = 0.05,
     ) -> None:
         self.check(seed, start, initial, tolerance, crossover, explore)

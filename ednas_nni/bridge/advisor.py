@@ -128,11 +128,22 @@ class Advisor(MsgDispatcherBase):
                 _log.info("search finished: %s", reason)
                 self.send(CommandType.NoMoreTrialJobs, "")
         except EdnasError as error:
-            _log.error("%s", error)
-            self.report_error(str(error))
+            self._give_up(str(error))
         except Exception as error:
             _log.error("%s", traceback.format_exc())
-            self.report_error(f"{type(error).__name__}: {error} (traceback in dispatcher.log)")
+            self._give_up(f"{type(error).__name__}: {error} (traceback in the dispatcher log)")
+
+    def _give_up(self, text: str) -> None:
+        """Tell the user why. NNI puts a text of its own into the status, so ours also goes where the UI shows it."""
+        from ednas_nni.bridge.rest import Manager
+
+        _log.error("%s", text)
+        try:
+            manager = Manager.of_tuner_channel(dispatcher_env_vars.NNI_TUNER_COMMAND_CHANNEL)
+            manager.publish_search_space({"error": {"_type": "choice", "_value": text.splitlines()}})
+        except EdnasError as error:
+            _log.warning("%s", error)
+        self.report_error(text)
 
 
 def _experiment_parameters() -> dict[str, Any]:

@@ -176,6 +176,11 @@ class AdvisorEngine(ExecutionEngine):
         self._adopted(model)
         return model
 
+    def recover(self, parameter_id: int, sample: dict[str, Any]) -> None:
+        """A job of an earlier session runs again; it may even have ended before NNI tells of its recovery."""
+        if parameter_id not in self._models:
+            self.adopt(parameter_id, sample, None, counted=True)
+
     def on_metric(self, data: dict[str, Any]) -> None:
         """An intermediate or final metric arrived."""
         job = data["trial_job_id"]
@@ -218,7 +223,9 @@ class AdvisorEngine(ExecutionEngine):
             return None
         record = json.loads(stored)
         try:
-            return self.adopt(record.get("parameter_id"), record["parameters"], job, counted=False)
+            number = record.get("parameter_id")
+            # A number means that it was submitted by an earlier session and is counted among its jobs.
+            return self.adopt(number, record["parameters"], job, counted=number is not None)
         except Exception as error:
             _log.error("job %s has parameters that are no architecture of this space: %s", job, error)
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from ednas_nni.errors import JournalError
@@ -57,7 +58,8 @@ def write_head(
             ednas=ednas_nni.__version__,
             nni=nni.__version__,
             torch=torch.__version__,
-            python=sys.executable,
+            python=".".join(map(str, sys.version_info[:3])),
+            environment=str(Path(sys.prefix).resolve()),
             study=study.dump(),
             digest=study.digest,
             data=fingerprint,

@@ -20,9 +20,9 @@ from nni.nas.space import SimplifiedModelSpace
 from ednas_nni.bridge.engine import AdvisorEngine
 from ednas_nni.bridge.head import write_head
 from ednas_nni.bridge.rest import Manager
-from ednas_nni.errors import ExperimentError
+from ednas_nni.errors import ExperimentError, SampleError
 from ednas_nni.journal import FILE, FOLDER, Journal
-from ednas_nni.strategy.mount import layers, mount, reason
+from ednas_nni.strategy.mounting import layers, mount, reason
 from ednas_nni.strategy.shell import AskTellStrategy
 from ednas_nni.study import parse
 
@@ -76,6 +76,8 @@ class Search:
         evaluator = plugins.load("evaluators", self.study.evaluator.name)
         assembly.evaluator(self.study)  # its options are checked before the first trial meets them
         self.journal = Journal(self.folder / FOLDER / FILE)
+        if self.resumed:
+            self._catch_up()
         data = assembly.data_source(self.study)
         if getattr(evaluator, "needs_network", True):
             data.prepare(progress=False)
@@ -181,7 +183,7 @@ class Search:
         """Pass one of NNI's messages to the engine."""
         if kind == "recover":
             for record in data:
-                self.engine.adopt(record.get("parameter_id"), record["parameters"], None, counted=True)
+                self.engine.recover(record.get("parameter_id"), record["parameters"])
         elif kind == "ready":
             if not self._ready.is_set():
                 self._reconcile()
@@ -200,6 +202,33 @@ class Search:
         open_trials = [t for t in self.journal.history().trials if t.status == "running"]
         number = next((t.trial for t in reversed(open_trials) if t.architecture == architecture), None)
         layers(self.chain)[-1].adopt(model, number)
+
+    def _catch_up(self) -> None:
+        """Book what NNI's database knows and the journal does not: trials that ended while the Advisor was gone."""
+        open_trials = {t.architecture: t for t in self.journal.history().trials if t.status == "running"}
+        for job in self.manager.trials():
+            texts = job.get("hyperParameters") or ["{}"]
+            sample = json.loads(texts[0]).get("parameters")
+            if job["status"] in ("WAITING", "RUNNING") or not isinstance(sample, dict):
+                continue
+            trial = open_trials.get(self._architecture(sample))
+            if trial is None or trial.job not in (None, job["trialJobId"]):
+                continue
+            booked = {"trial": trial.trial, "job": job["trialJobId"]}
+            reading = read(_final_metric(job))
+            mine = reading.architecture in (None, trial.architecture)
+            if job["status"] == "SUCCEEDED" and mine and not reading.fault:
+                self.journal.append("result", **booked, architecture=trial.architecture, metrics=reading.metrics)
+                self.journal.append("ended", **booked, status="trained", cause="")
+            else:
+                cause = self._failure_cause(job["trialJobId"]) or reading.fault or f"NNI says {job['status']}"
+                self.journal.append("ended", **booked, status="failed", cause=cause)
+
+    def _architecture(self, sample: dict[str, Any]) -> str | None:
+        try:
+            return self.problem.domains.architecture_id(sample)
+        except SampleError:
+            return None
 
     def _reconcile(self) -> None:
         """After a resume: trials that the manager no longer knows will never end by themselves."""
@@ -224,6 +253,12 @@ class Search:
             if lines:
                 return lines[-1].strip()[:500]
         return ""
+
+
+def _final_metric(job: dict[str, Any]) -> Any:
+    """The final metric in NNI's record of a job (JSON within JSON), None when there is none."""
+    found = job.get("finalMetricData")
+    return json.loads(json.loads(found[-1]["data"])) if found else None
 
 
 def _tail(path: Path, size: int = 8192) -> str:

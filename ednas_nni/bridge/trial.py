@@ -79,11 +79,12 @@ def _check_against_journal() -> Any:
     if path is None:
         return None
     head = next(read(path))
-    if head["ednas"] != ednas_nni.__version__ or Path(head["python"]) != Path(sys.executable):
+    ours = (ednas_nni.__version__, str(Path(sys.prefix).resolve()), ".".join(map(str, sys.version_info[:3])))
+    if ours != (head["ednas"], head["environment"], head["python"]):
         raise TrialError(
-            f"the search runs EDNAS {head['ednas']} in {head['python']}, this trial runs EDNAS "
-            f"{ednas_nni.__version__} in {sys.executable}. Activate that environment before `nnictl create`, or give "
-            "its interpreter in `trialCommand`."
+            f"the search runs EDNAS {head['ednas']} on Python {head['python']} in {head['environment']}, this trial "
+            f"EDNAS {ours[0]} on Python {ours[2]} in {ours[1]}. Activate that environment before `nnictl create`, or "
+            "give its interpreter in `trialCommand`."
         )
     return Domains.from_json(head["domains"])
 

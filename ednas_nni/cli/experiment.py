@@ -143,7 +143,9 @@ def load(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise StudyError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
-        raise StudyError(f"{path}: an experiment is a mapping of fields such as `tuner` and `trialCommand`, see `ednas init`.")
+        raise StudyError(
+            f"{path}: an experiment is a mapping of fields such as `tuner` and `trialCommand`, see `ednas init`."
+        )
     return {_documented(key): value for key, value in data.items()}
 
 
@@ -218,7 +220,9 @@ def _tuner(path: Path, tuner: Any) -> list[str]:
         if "codeDirectory" in tuner:
             found.append("tuner.codeDirectory: NNI does not allow it beside `name`; remove it.")
         if not registered():
-            found.append(f"tuner.name = 'EDNAS': not known to NNI yet. Run `ednas register`, or write `className: {ADVISOR}`.")
+            found.append(
+                f"tuner.name = 'EDNAS': not known to NNI yet. Run `ednas register`, or write `className: {ADVISOR}`."
+            )
     return found
 
 
@@ -244,7 +248,9 @@ def _folder(path: Path, owner: dict[str, Any], name: str, prefix: str = "") -> l
 def _trial_command(command: Any, platform: str) -> list[str]:
     remedy = f"Write `trialCommand: {TRIAL_COMMAND}`."
     if not isinstance(command, str) or not command.strip():
-        return [f"trialCommand = {command!r}: is missing. {remedy}" if command else f"trialCommand: is missing. {remedy}"]
+        return [
+            f"trialCommand = {command!r}: is missing. {remedy}" if command else f"trialCommand: is missing. {remedy}"
+        ]
     try:
         words = shlex.split(command)
     except ValueError as error:

@@ -72,7 +72,9 @@ def free_port(first: int = FIRST_PORT, pair: bool = False) -> int:
     for port in range(first, first + PORTS):
         if port_is_free(port) and (not pair or port_is_free(port + 1)):
             return port
-    raise ExperimentError(f"No free port from {first} to {first + PORTS - 1}. End other experiments: `nnictl stop --all`.")
+    raise ExperimentError(
+        f"No free port from {first} to {first + PORTS - 1}. End other experiments: `nnictl stop --all`."
+    )
 
 
 def nnictl(*words: str) -> subprocess.Popen[str]:

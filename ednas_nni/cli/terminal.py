@@ -59,9 +59,9 @@ def amount(value: float | None) -> str:
     if value is None:
         return "-"
     size = abs(value)
-    for factor, letter in ((1e9, " G"), (1e6, " M"), (1e4, " k")):
-        if size >= factor:
-            return f"{value / min(factor, 1e3 if letter == ' k' else factor):.4g}{letter}"
+    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if size >= max(factor, 1e4):
+            return f"{value / factor:.4g} {letter}"
     return f"{value:.4g}" if size >= 1 or size == 0 else f"{value:.3g}"
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ednas_nni import plugins
 from ednas_nni.errors import DataError, StudyError
-from ednas_nni.evaluator.options import call_with_options, own_options
 from ednas_nni.evaluator.recipe import Recipe
+from ednas_nni.options import check_options
 from ednas_nni.tasks.quality import Reference, reference_for
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ class TrialData:
         for name in self.recipe.tasks:
             factory = plugins.load("tasks", name).for_data
             options = self.recipe.task_options.get(name, {})
-            bound.append(call_with_options(f"task {name!r}", factory, self.source.info, **options))
+            check_options(factory, options, f"evaluator.task_options.{name}", ("info",))
+            bound.append(factory(self.source.info, **options))
         return tuple(bound)
 
     @cached_property
@@ -133,13 +134,16 @@ def open_source(data: Any, size: tuple[int, int]) -> DataSource:
         PluginError: The name is unknown.
         StudyError: An option is unknown or contradicts `size`.
     """
-    name, options = data["name"], own_options(data)
+    name = data["name"]
+    options = {key: value for key, value in data.items() if key != "name"}
     if "size" in options and tuple(options["size"]) != tuple(size):
         raise StudyError(
             f"data.size is {tuple(options['size'])}, but train_size is {tuple(size)}. Drop data.size."
         )
     options["size"] = tuple(size)
-    source = call_with_options(f"data {name!r}", plugins.load("datasets", name), **options)
+    factory = plugins.load("datasets", name)
+    check_options(factory, options, "data")
+    source = factory(**options)
     if tuple(source.info.size) != tuple(size):
         raise StudyError(
             f"train_size is {tuple(size)}, but data set {name!r} has images of {tuple(source.info.size)}."

@@ -17,7 +17,7 @@ from ednas_nni.evaluator.data import Batches
 from ednas_nni.evaluator.module import JaredModule
 from ednas_nni.evaluator.quiet import quiet
 from ednas_nni.evaluator.recipe import Recipe, normalise_plugin
-from ednas_nni.evaluator.seeding import seeded
+from ednas_nni.evaluator.seeding import seed_everything, seeded
 
 compat.apply()
 
@@ -49,7 +49,7 @@ class JaredEvaluator(Lightning):
         depth_loss: "jared" or "l1".
         reports: At most so many intermediate scores, the last one at the end.
         seed: Seeds the order of the images, their mirroring, and networks that NNI builds for this evaluator.
-            A caller who builds the network calls `seed_everything(evaluator.seed)` before.
+            A caller who builds the network calls `evaluator.seed_everything()` before.
         threads: torch threads; None leaves torch as it is.
         examples: Number of images that `example_predictions` shows.
         depth_relative_scale_m: Weight of the relative error in the `jared` loss, in metres.
@@ -146,6 +146,10 @@ class JaredEvaluator(Lightning):
         """The search split once."""
         return self._once("search", self.module.data.search_batches)
 
+    def seed_everything(self) -> None:
+        """Seed the process with the trial's seed; call it before the network is built."""
+        seed_everything(self.seed)
+
     def evaluate(self, model: torch.nn.Module) -> dict[str, float]:
         """Train and score a network in place.
 
@@ -165,7 +169,7 @@ class JaredEvaluator(Lightning):
             raise RuntimeError("The evaluator has undecided arguments: freeze() it before it evaluates.")
         with quiet(), _threads(self.recipe.threads), seeded(self.seed):
             module = JaredModule(self.recipe)
-            module.set_model(model)
+            module.set_model(model.to(memory_format=torch.channels_last))
             trainer = make_trainer(self.recipe)
             with _real_interrupts():
                 trainer.fit(module, module.data.train_batches(), module.data.search_batches())
@@ -173,7 +177,7 @@ class JaredEvaluator(Lightning):
                     trainer.validate(module, module.data.search_batches(), verbose=False)
         if module.steps_done != self.recipe.steps:
             raise TrialError(f"Training stopped after step {module.steps_done} of {self.recipe.steps}.")
-        model.eval()
+        model.to(memory_format=torch.contiguous_format).eval()
         final = module.final()
         if nni.get_current_parameter() is not None:
             nni.report_final_result(final)

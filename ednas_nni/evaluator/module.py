@@ -13,9 +13,9 @@ from ednas_nni import compat, plugins
 from ednas_nni.errors import TrialError
 from ednas_nni.evaluator.average import AveragedWeights
 from ednas_nni.evaluator.data import Batch, TrialData
-from ednas_nni.evaluator.options import call_with_options, own_options
 from ednas_nni.evaluator.recipe import Recipe
 from ednas_nni.evaluator.schedule import adamw, parameter_groups, warmup_cosine
+from ednas_nni.options import check_options
 from ednas_nni.tasks.quality import quality
 
 compat.apply()
@@ -92,7 +92,7 @@ class JaredModule(LightningModule):
         Raises:
             TrialError: A loss is not finite.
         """
-        outputs = self(batch["image"])
+        outputs = self._outputs(batch)
         losses = {task.name: task.loss(outputs[task.name], batch[task.name]) for task in self.data.tasks}
         total = self.weighting(losses)
         values = torch.stack([total.detach(), *(loss.detach() for loss in losses.values())])
@@ -123,7 +123,7 @@ class JaredModule(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add one batch of the search split to the meters."""
-        outputs = self(batch["image"])
+        outputs = self._outputs(batch)
         predictions = {task.name: task.predict(outputs[task.name]) for task in self.data.tasks}
         if self.wrapped:
             self._log_batch(predictions, batch)
@@ -161,6 +161,11 @@ class JaredModule(LightningModule):
     def final(self) -> dict[str, float]:
         """The last scores, flat, with the seconds spent on training (scoring not counted)."""
         return {**self.scores, "train_s": self.train_s}
+
+    def _outputs(self, batch: Batch) -> dict[str, Tensor]:
+        # Depthwise convolutions take a fifth less time with channels last, also on processors.
+        image = batch["image"]
+        return self(image if self.wrapped else image.contiguous(memory_format=torch.channels_last))
 
     def _log_batch(self, predictions: dict[str, Tensor], batch: Batch) -> None:
         meters = {task.name: task.meter() for task in self.data.tasks}
@@ -205,6 +210,7 @@ def flatten(metrics: dict[str, dict[str, float]], value: float) -> dict[str, flo
 
 
 def _weighting(recipe: Recipe, data: TrialData) -> torch.nn.Module:
-    name = recipe.weighting["name"]
-    factory = plugins.load("weightings", name).for_tasks
-    return call_with_options(f"weighting {name!r}", factory, data.tasks, **own_options(recipe.weighting))
+    factory = plugins.load("weightings", recipe.weighting["name"]).for_tasks
+    options = {key: value for key, value in recipe.weighting.items() if key != "name"}
+    check_options(factory, options, "evaluator.weighting", ("tasks",))
+    return factory(data.tasks, **options)

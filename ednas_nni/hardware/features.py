@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from ednas_nni.errors import StudyError
 from ednas_nni.hardware.layers import check_containers, check_counted
 from ednas_nni.hardware.records import LayerRecord
 from ednas_nni.hardware.rules import arguments, layer_record
+from ednas_nni.hardware.terms import SpaceFeatures, Term
 from ednas_nni.hardware.trace import Call, trace
 from ednas_nni.nn.tree import Leaf, domains_of, walk
 
@@ -30,34 +31,6 @@ MAX_ENTRIES = 1 << 20
 """Largest array of one term; beyond it, too many choices decide one layer."""
 
 Features = Callable[[LayerRecord], Mapping[str, float]]
-
-
-@dataclass(frozen=True)
-class Term:
-    """Features that depend on the same labels.
-
-    Attributes:
-        labels: In the order of the space; () for what every sample has.
-        values: float64 (values of label 1, ..., values of label m, features).
-    """
-
-    labels: tuple[str, ...]
-    values: np.ndarray = field(repr=False)
-
-
-@dataclass(frozen=True)
-class SpaceFeatures:
-    """All features of a space.
-
-    Attributes:
-        names: Feature names.
-        terms: A sample's features are the sum over terms of the entry at the sample's values.
-        domains: The labels of the space.
-    """
-
-    names: tuple[str, ...]
-    terms: tuple[Term, ...]
-    domains: Domains
 
 
 def space_features(space: ModelSpace, size: tuple[int, int], features: Features) -> SpaceFeatures:
@@ -166,8 +139,8 @@ class _Collected:
         """Refuse a priced layer whose channel number may be another one for another sample."""
         if self._widths_are_searched and not arguments(leaf.module, leaf.path) and len(call.output) == 4:
             raise StudyError(
-                f"{leaf.path}: a device prices this {type(leaf.module).__name__}, but in a space with searched widths its "
-                "number of channels is not known. Use the layers of ednas_nni.nn.elementwise, which are given it"
+                f"{leaf.path}: a device prices this {type(leaf.module).__name__}, but in a space with searched widths "
+                "its number of channels is not known. Use the layers of ednas_nni.nn.elementwise, which are given it"
             )
 
     def _price(self, record: LayerRecord) -> Mapping[str, float]:

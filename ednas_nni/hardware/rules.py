@@ -153,7 +153,8 @@ def _check_size(path: str, source: tuple[int, int], output: tuple[int, int], rea
     if expected != output:
         raise StudyError(
             f"{path}: the output is {output[0]}x{output[1]} for one choice and {expected[0]}x{expected[1]} for "
-            "another. Costs are added layer by layer, so no choice may change a size: tie padding to the kernel, keep strides fixed"
+            "another. Costs are added layer by layer, so no choice may change a size: tie padding to the kernel "
+            "and keep strides fixed"
         )
 
 

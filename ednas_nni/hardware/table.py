@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +13,7 @@ from ednas_nni.errors import PluginError, SampleError
 from ednas_nni.hardware.devices.base import CostColumn, Device
 from ednas_nni.hardware.devices.counters import Macs, Params
 from ednas_nni.hardware.records import LayerRecord
-
-if TYPE_CHECKING:
-    from ednas_nni.hardware.features import SpaceFeatures
+from ednas_nni.hardware.terms import SpaceFeatures
 
 CHUNK = 1 << 13
 """Samples priced at once: a chunk's indices and sums stay in the processor's cache."""

@@ -43,11 +43,13 @@ class NormalsMeter:
             target: Unit vectors (N, 3, H, W); the zero vector = invalid.
         """
         mask = valid_normals(target)[:, 0]
-        guess, truth = prediction.movedim(1, 0)[:, mask].float(), target.movedim(1, 0)[:, mask].float()
-        angle = _angle_deg(guess, truth)
-        if not bool((angle.isfinite() & (guess != 0).any(dim=0)).all()):
+        guess, truth = _select(prediction, mask), _select(target, mask)
+        length = guess.square().sum(dim=0)
+        # The arc tangent of infinities is an innocent 45 degrees, so lengths are checked, not angles.
+        if not bool((length.isfinite() & (length > 0)).all()):
             self._unusable += 1
             return
+        angle = _angle_deg(guess, truth)
         within = [(angle < limit).double().sum() for limit in (11.25, 22.5, 30.0)]
         self._sums += torch.stack([angle.double().sum(), *within]).cpu()
         bins = (angle * _BINS_PER_DEGREE).long().clamp_(0, len(self._histogram) - 1)
@@ -68,6 +70,13 @@ class NormalsMeter:
         return (float(torch.searchsorted(cumulative, middle).double().mean()) + 0.5) / _BINS_PER_DEGREE
 
 
+def _select(vectors: Tensor, mask: Tensor) -> Tensor:
+    """Vectors (N, 3, H, W) at the true pixels of a mask (N, H, W), float32 (3, n)."""
+    return vectors.movedim(1, 0).float()[:, mask]
+
+
 def _angle_deg(a: Tensor, b: Tensor) -> Tensor:
     """Angle between vectors (3, n), in degrees; the lengths do not matter."""
-    return torch.rad2deg(torch.atan2(torch.linalg.cross(a, b, dim=0).norm(dim=0), (a * b).sum(dim=0)))
+    # Not `norm(dim=0)`, which is thirty times slower over a strided dimension.
+    sine = torch.linalg.cross(a, b, dim=0).square().sum(dim=0).sqrt()
+    return torch.rad2deg(torch.atan2(sine, (a * b).sum(dim=0)))

@@ -27,8 +27,8 @@ def parse_op(name: str) -> tuple[str, int, int]:
     match = _NAME.fullmatch(name) if isinstance(name, str) else None
     if match is None or match[1] not in KINDS:
         raise StudyError(
-            f"Unknown operation {name!r}. Write KIND_kKERNEL_eEXPANSION with kind {' or '.join(KINDS)}, kernel 3, 5 or 7 and "
-            "expansion 1 to 9, for example ibn_k3_e6."
+            f"Unknown operation {name!r}. Write KIND_kKERNEL_eEXPANSION with kind {' or '.join(KINDS)}, kernel 3, 5 "
+            "or 7 and expansion 1 to 9, for example ibn_k3_e6."
         )
     return match[1], int(match[2]), int(match[3])
 

@@ -46,7 +46,8 @@ class Head(nn.Module):
         values = torch.as_tensor(values, dtype=bias.dtype, device=bias.device)
         if values.shape != bias.shape or not bool(torch.isfinite(values).all()):
             raise StudyError(
-                f"The output bias must be {tuple(bias.shape)[0]} finite values, not {values.tolist()} of shape {tuple(values.shape)}."
+                f"The output bias must be {bias.numel()} finite values, not {values.tolist()} of shape "
+                f"{tuple(values.shape)}."
             )
         with torch.no_grad():
             bias.copy_(values)

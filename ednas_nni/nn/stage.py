@@ -26,7 +26,8 @@ def stage(name: str, ops: Sequence[str], inputs: Any, outputs: Any, stride: int,
         depth: Least and greatest number of blocks, least at least 1.
 
     Returns:
-        A `Repeat` (a `Sequential` inside `model_context`) from (N, inputs, H, W) to (N, outputs, H / stride, W / stride).
+        A `Repeat` (a `Sequential` inside `model_context`) from (N, inputs, H, W) to (N, outputs, H / stride,
+        W / stride).
     """
 
     def block(i: int) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,9 @@ from ednas_nni.nn.fusion import FPN
 from ednas_nni.nn.heads import Head
 from ednas_nni.nn.initialise import initialise
 from ednas_nni.nn.stage import stage
+
+
+_TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,9 @@ class TemplateSpec:
 class MultiTaskSpace(ModelSpace):
     """A model space of hard-shared multi-task networks for dense prediction.
 
-    image -> stem (stride 2) -> stages (strides 4, 8, ...) -> fusion (stride 4) -> one head per task -> input resolution.
-    A subclass gives the numbers: its constructor takes plain data only, calls `super().__init__()` and then `assemble`.
+    image -> stem (stride 2) -> stages (strides 4, 8, ...) -> fusion (stride 4) -> one head per task -> input
+    resolution. A subclass gives the numbers: its constructor takes plain data only, calls `super().__init__()`
+    and then `assemble`.
     """
 
     stride: int
@@ -125,14 +130,19 @@ def check_tasks(tasks: Any) -> None:
     """
     if not isinstance(tasks, Mapping) or not tasks:
         raise StudyError(
-            f"tasks = {tasks!r}: a space needs at least one task, as a mapping from name to output channels, for example "
-            "{'segmentation': 13, 'depth': 1}."
+            f"tasks = {tasks!r}: a space needs at least one task, as a mapping from name to output channels, for "
+            "example {'segmentation': 13, 'depth': 1}."
         )
     for name, channels in tasks.items():
-        if not isinstance(name, str) or not name.isidentifier():
-            raise StudyError(f"tasks: {name!r} is not usable as a name; take letters, digits and underscores.")
+        if not isinstance(name, str) or not _TASK_NAME.fullmatch(name) or hasattr(nn.ModuleDict, name):
+            raise StudyError(
+                f"tasks: {name!r} is not usable as a name; take a letter, then letters, digits and underscores "
+                "(and no name of a method of torch's modules)."
+            )
         if type(channels) is not int or not 1 <= channels <= 4096:
-            raise StudyError(f"tasks: {name} = {channels!r}; the output channels of a task are a whole number from 1 to 4096.")
+            raise StudyError(
+                f"tasks: {name} = {channels!r}; the output channels of a task are a whole number from 1 to 4096."
+            )
 
 
 def check_image(shape: Sequence[int], stride: int) -> None:

@@ -54,8 +54,8 @@ def domains_of(space: ModelSpace) -> Domains:
     """All labels of a space with their values and conditions, in NNI's own order.
 
     Raises:
-        PluginError: A label is used with two sets of values, a value is not a JSON scalar, a mutable is not a choice of
-            one value (`InputChoice`, numbers from a range, constraints), or as `walk` and `Domains`.
+        PluginError: A label is used with two sets of values, a value is not a JSON scalar, a mutable is not a
+            choice of one value (`InputChoice`, numbers from a range, constraints), or as `walk` and `Domains`.
     """
     values: dict[str, tuple[Any, ...]] = {}
     conditions: dict[str, list[Condition]] = {}
@@ -66,8 +66,8 @@ def domains_of(space: ModelSpace) -> Domains:
             for label, choice in _choices(mutable, path).items():
                 if values.setdefault(label, choice) != choice:
                     raise PluginError(
-                        f"{path}: label {label!r} has the values {list(choice)} here and {list(values[label])} elsewhere. "
-                        "Give the two choices different labels."
+                        f"{path}: label {label!r} has the values {list(choice)} here and {list(values[label])} "
+                        "elsewhere. Give the two choices different labels."
                     )
                 found = conditions.setdefault(label, [])
                 if condition not in found:
@@ -123,7 +123,9 @@ def _visit(space: ModelSpace) -> Iterator[tuple[str, nn.Module, Condition]]:
 
     yield from below("", space, ())
     if unseen:
-        raise PluginError(f"{type(space).__name__}.liveness() names paths that do not exist: {', '.join(sorted(unseen))}.")
+        raise PluginError(
+            f"{type(space).__name__}.liveness() names paths that do not exist: {', '.join(sorted(unseen))}."
+        )
 
 
 def _join(path: str, name: str) -> str:
@@ -140,8 +142,9 @@ def _choices(mutable: Mutable, path: str) -> dict[str, tuple[Any, ...]]:
     for label, leaf in mutable.simplify().items():
         if isinstance(leaf, MutableAnnotation) or not isinstance(leaf, Categorical):
             raise PluginError(
-                f"{path or 'the space'}: {label!r} is a {type(leaf).__name__}; every label of a sample must be a choice of one "
-                "value (nni.choice, LayerChoice, Repeat). Write several inputs or a range as named candidates."
+                f"{path or 'the space'}: {label!r} is a {type(leaf).__name__}; each label of a sample is a "
+                "choice of one value (nni.choice, LayerChoice, Repeat). Write several inputs or a range as named "
+                "candidates."
             )
         found[label] = tuple(leaf.values)
     return found

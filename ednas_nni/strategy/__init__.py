@@ -13,14 +13,15 @@ _HOME = {
     "AskTellStrategy": "shell",
     "Constrain": "middleware.constrain",
     "Core": "core",
+    "CostAware": "middleware.cost_aware",
     "Forwarding": "middleware.forwarding",
     "Known": "middleware.known",
     "Patience": "middleware.patience",
     "Problem": "problem",
     "Record": "middleware.record",
     "Reuse": "middleware.reuse",
-    "mount": "mount",
-    "reason": "mount",
+    "mount": "mounting",
+    "reason": "mounting",
 }
 __all__ = sorted(_HOME)
 

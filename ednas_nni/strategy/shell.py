@@ -106,16 +106,15 @@ class AskTellStrategy(Strategy):
 
     def _on_final(self, event: FinalMetricEvent) -> None:
         with self._changed:
-            if id(event.model) in self._open:
-                self._metrics[id(event.model)] = event.metric
+            self._metrics[id(event.model)] = event.metric
 
     def _on_end(self, event: TrainingEndEvent) -> None:
         with self._changed:
-            model, sample = self._open.pop(id(event.model), (None, None))
+            # Results of jobs that others submitted (resumed, or added by hand) teach the core as well.
+            _, sample = self._open.pop(id(event.model), (None, event.model.sample))
             raw = self._metrics.pop(id(event.model), None)
-            if model is not None:
-                values, cause = self._values(sample, raw, event)
-                self.core.tell(sample, values, cause)
+            values, cause = self._values(sample, raw, event)
+            self.core.tell(sample, values, cause)
             self._changed.notify_all()
 
     def _values(

@@ -62,20 +62,21 @@ def check_arguments(space: Any) -> None:
     except (TypeError, ValueError):
         same = False
     if not same:
-        raise PluginError(
-            f"{_name(space)}: the constructor's arguments must be plain data (numbers, strings, lists, dicts), not {given!r}."
+        raise _broken(
+            space, f"the constructor's arguments must be plain data (numbers, strings, lists, dicts), not {given!r}."
         )
 
 
 def check_labels(space: Any, domains: Domains) -> None:
     """The labels are NNI's own, in NNI's order, and survive JSON."""
     if list(domains.labels) != list(space.simplify()):
-        raise PluginError(
-            f"{_name(space)}: the labels {list(domains.labels)} differ from NNI's {list(space.simplify())}. Does a module "
-            "override leaf_mutables or hide a choice?"
+        raise _broken(
+            space,
+            f"the labels {list(domains.labels)} differ from NNI's {list(space.simplify())}. Does a module "
+            "override leaf_mutables or hide a choice?",
         )
     if Domains.from_json(json.loads(json.dumps(domains.to_json()))) != domains:
-        raise PluginError(f"{_name(space)}: the domains do not survive JSON; values must be JSON scalars.")
+        raise _broken(space, "the domains do not survive JSON; values must be JSON scalars.")
 
 
 def check_leaves(space: Any) -> None:
@@ -83,9 +84,10 @@ def check_leaves(space: Any) -> None:
     inside = {id(p) for leaf in walk(space) for p in leaf.module.parameters()}
     outside = [name for name, p in space.named_parameters() if id(p) not in inside]
     if outside:
-        raise PluginError(
-            f"{_name(space)}: the parameters {outside[:3]} belong to a module that has children. Move them into a small "
-            "module of their own, or the cost table cannot see them."
+        raise _broken(
+            space,
+            f"the parameters {outside[:3]} belong to a module that has children. Move them into a small "
+            "module of their own, or the cost table cannot see them.",
         )
 
 
@@ -93,14 +95,18 @@ def check_samples(domains: Domains, sample: Sample) -> None:
     """Encoding, naming and completing a sample agree with each other."""
     canonical = domains.canonical(sample)
     if domains.decode(domains.encode(sample)) != canonical or domains.canonical(canonical) != canonical:
-        raise PluginError(f"decode(encode(s)) and canonical(canonical(s)) must both be canonical(s); not so for {sample}.")
+        raise PluginError(
+            f"decode(encode(s)) and canonical(canonical(s)) must both be canonical(s); not so for {sample}."
+        )
     if domains.complete(domains.active(sample)) != canonical:
         raise PluginError(f"The active labels of {sample} do not determine its architecture.")
     if domains.canonical(json.loads(json.dumps(canonical))) != canonical:
         raise PluginError(f"The sample {sample} does not survive JSON.")
 
 
-def check_activity(space: Any, domains: Domains, sample: Sample, active: Callable[[Sample], Mapping[str, Any]] | None = None) -> None:
+def check_activity(
+    space: Any, domains: Domains, sample: Sample, active: Callable[[Sample], Mapping[str, Any]] | None = None
+) -> None:
     """The active labels are those that NNI's own validator reads, less those that `liveness` switches off.
 
     NNI's `check_contains` descends into the chosen candidate and the first `depth` blocks only.
@@ -115,18 +121,23 @@ def check_activity(space: Any, domains: Domains, sample: Sample, active: Callabl
     reads = _Reads(sample)
     error = space.check_contains(reads)
     if error is not None:
-        raise PluginError(f"{_name(space)}: NNI refuses the sample {sample}: {error}")
+        raise _broken(space, f"NNI refuses the sample {sample}: {error}")
     theirs = reads.seen & set(domains.labels)
     wrong = ours - theirs if hasattr(space, "liveness") else ours ^ theirs
     if wrong:
-        raise PluginError(
-            f"{_name(space)}: NNI reads {sorted(theirs - ours)} and does not read {sorted(ours - theirs)} in {sample}. "
-            "A module's check_contains and the module tree must tell the same story."
+        raise _broken(
+            space,
+            f"NNI reads {sorted(theirs - ours)} and does not read {sorted(ours - theirs)} in {sample}. "
+            "A module's check_contains and the module tree must tell the same story.",
         )
 
 
 def check_identity(
-    space: Any, domains: Domains, sample: Sample, rng: np.random.Generator, identify: Callable[[Sample], str] | None = None
+    space: Any,
+    domains: Domains,
+    sample: Sample,
+    rng: np.random.Generator,
+    identify: Callable[[Sample], str] | None = None,
 ) -> None:
     """Two samples have the same id exactly when their networks have the same modules and shapes.
 
@@ -148,10 +159,12 @@ def check_identity(
         other = {**sample, dimension.label: others[int(rng.integers(len(others)))]}
         same_id, same_tree = identify(other) == here, structure(build(space, other)) == tree
         if same_id != same_tree:
-            raise PluginError(
-                f"{_name(space)}: {dimension.label} from {sample[dimension.label]!r} to {other[dimension.label]!r} gives the "
-                f"{'same' if same_id else 'another'} id but {'the same' if same_tree else 'another'} network. Does a label "
-                "matter that the tree calls inactive, does liveness() lack a case, or are two candidates identical?"
+            raise _broken(
+                space,
+                f"{dimension.label} from {sample[dimension.label]!r} to {other[dimension.label]!r} "
+                f"gives the {'same' if same_id else 'another'} id but {'the same' if same_tree else 'another'} "
+                "network. Does a label matter that the tree calls inactive, does liveness() lack a case, or are two "
+                "candidates identical?",
             )
 
 
@@ -161,21 +174,22 @@ def check_network(space: Any, sample: Sample, size: tuple[int, int]) -> None:
     image = torch.rand(2, 3, *size)
     outputs = network(image)
     if list(outputs) != list(network.tasks):
-        raise PluginError(f"{_name(space)}: the network must return the tasks {list(network.tasks)}, not {list(outputs)}.")
+        raise _broken(space, f"the network must return the tasks {list(network.tasks)}, not {list(outputs)}.")
     for task, output in outputs.items():
         if output.ndim != 4 or output.shape[0] != 2 or output.shape[2:] != image.shape[2:]:
-            raise PluginError(f"{_name(space)}: {task} must be (2, C, {size[0]}, {size[1]}), not {tuple(output.shape)}.")
+            raise _broken(space, f"{task} must be (2, C, {size[0]}, {size[1]}), not {tuple(output.shape)}.")
         if not bool(torch.isfinite(output).all()):
-            raise PluginError(f"{_name(space)}: {task} is not finite at the start. Check the initialisation.")
+            raise _broken(space, f"{task} is not finite at the start. Check the initialisation.")
     sum((output**2).mean() for output in outputs.values()).backward()
     unused = [name for name, p in network.named_parameters() if p.grad is None]
     if unused:
-        raise PluginError(
-            f"{_name(space)}: {unused[:3]} take no part in any output of {sample}. Declare when they do in liveness() and leave "
-            "them out of the network."
+        raise _broken(
+            space,
+            f"{unused[:3]} take no part in any output of {sample}. Say when they do in "
+            "liveness() and leave them out of the network.",
         )
     if not all(bool(torch.isfinite(p.grad).all()) for p in network.parameters()):
-        raise PluginError(f"{_name(space)}: a gradient is not finite at the start.")
+        raise _broken(space, "a gradient is not finite at the start.")
     network.eval()
     with torch.no_grad():
         for task in network.tasks:
@@ -185,25 +199,30 @@ def check_network(space: Any, sample: Sample, size: tuple[int, int]) -> None:
             network.set_output_bias(task, torch.full((before[task].shape[1],), 2.0))
             moved = network(image)
             if not torch.allclose(moved[task], zero[task] + 2, atol=1e-4):
-                raise PluginError(f"{_name(space)}: set_output_bias({task!r}, 2) must raise the raw output by 2 everywhere.")
+                raise _broken(space, f"set_output_bias({task!r}, 2) must raise the raw output by 2 everywhere.")
             if any(not torch.equal(moved[t], before[t]) for t in network.tasks if t != task):
-                raise PluginError(f"{_name(space)}: set_output_bias({task!r}, ...) must leave the other tasks alone.")
+                raise _broken(space, f"set_output_bias({task!r}, ...) must leave the other tasks alone.")
 
 
 def check_build(space: Any, sample: Sample) -> None:
     """`build` gives what NNI's own `freeze` gives."""
     built, frozen = build(space, sample), space.freeze(sample)
     if structure(built) != structure(frozen):
-        raise PluginError(f"{_name(space)}: model_context and freeze give different networks for {sample}.")
+        raise _broken(space, f"model_context and freeze give different networks for {sample}.")
     shared = {id(p) for p in built.parameters()} & {id(p) for p in space.parameters()}
     if shared:
-        raise PluginError(f"{_name(space)}: a built network shares {len(shared)} parameters with the space.")
+        raise _broken(space, f"a built network shares {len(shared)} parameters with the space.")
 
 
 def structure(network: nn.Module) -> tuple[tuple[str, str, str, tuple[tuple[str, tuple[int, ...]], ...]], ...]:
     """What makes two networks the same: path, type, settings and parameter shapes of every leaf module."""
     return tuple(
-        (name, type(m).__name__, m.extra_repr(), tuple((n, tuple(p.shape)) for n, p in m.named_parameters(recurse=False)))
+        (
+            name,
+            type(m).__name__,
+            m.extra_repr(),
+            tuple((n, tuple(p.shape)) for n, p in m.named_parameters(recurse=False)),
+        )
         for name, m in network.named_modules()
         if next(m.children(), None) is None
     )
@@ -229,5 +248,5 @@ class _Reads(dict):
         return super().get(label, default)
 
 
-def _name(space: Any) -> str:
-    return type(space).__name__
+def _broken(space: Any, message: str) -> PluginError:
+    return PluginError(f"{type(space).__name__}: {message}")

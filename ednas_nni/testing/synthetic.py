@@ -88,9 +88,7 @@ class Synthetic:
         capacity = math.log(self._cost(self.domains.canonical(sample))[1] / 2e8)
         taste = sum(self._taste[label, value] for label, value in active.items())
         taste /= math.sqrt(len(active) / 12)
-        pull = sum(
-            self._pull[a, active[a], b, active[b]] for a, b in self._pairs if a in active and b in active
-        )
+        pull = sum(self._pull[a, active[a], b, active[b]] for a, b in self._pairs if a in active and b in active)
         return 0.75 / (1 + math.exp(-0.7 * capacity)) + taste + pull - 0.05
 
     def trial(self, sample: Sample, rng: np.random.Generator) -> dict[str, float]:
@@ -141,3 +139,36 @@ def drive(core: Any, world: Synthetic, budget: int, rng: np.random.Generator, wo
         costs = core.problem.cost_dict(sample)
         core.tell(sample, {name: costs.get(name, quality) for name in names})
     return asked
+
+
+class RandomFeasible:
+    """The baseline: feasible random samples, each once. An ask/tell core."""
+
+    multi_objective = True
+    reason = ""
+
+    def __init__(self, problem: Problem, seed: int = 0) -> None:
+        self.problem = problem
+        self._rng = np.random.default_rng(seed)
+        self._seen: set[str] = set()
+
+    def ask(self) -> Sample:
+        """A feasible sample."""
+        while True:
+            sample = self.problem.domains.random(self._rng)
+            architecture = self.problem.domains.architecture_id(sample)
+            if architecture not in self._seen and self.problem.feasible([sample])[0]:
+                self._seen.add(architecture)
+                return sample
+
+    def tell(self, sample: Sample, values: Any, cause: str = "") -> None:
+        """Learns nothing."""
+
+
+def true_hypervolume(world: Synthetic, problem: Problem, samples: Sequence[Sample]) -> float:
+    """Hypervolume of noise-free quality against latency, from quality 0 and the latency limit (quality x ms)."""
+    from ednas_nni import pareto
+
+    limit = next(c.bound for c in problem.constraints if c.name == "latency_ms")
+    points = [(world.quality(s), cost) for s, cost in zip(samples, world.costs(samples)[:, 0], strict=True)]
+    return pareto.hypervolume(points, (0.0, limit), ("max", "min"))

@@ -90,13 +90,22 @@ def _mapping(data: Any, where: str, allowed: tuple[str, ...], required: tuple[st
 
 def _width(value: Any, where: str) -> int:
     if type(value) is not int or not 8 <= value <= 2048 or value % 8:
-        raise StudyError(f"{where} = {value!r} must be a multiple of 8 from 8 to 2048 (devices work on groups of 8 channels).")
+        raise StudyError(
+            f"{where} = {value!r} must be a multiple of 8 from 8 to 2048 (devices work on groups of 8 channels)."
+        )
     return value
 
 
 def _depth(value: Any, where: str) -> tuple[int, int]:
-    if not (isinstance(value, list) and len(value) == 2 and all(type(v) is int for v in value) and 1 <= value[0] <= value[1] <= 9):
-        raise StudyError(f"{where}.depth = {value!r} must be [least, greatest] with 1 <= least <= greatest <= 9 blocks.")
+    if not (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(type(v) is int for v in value)
+        and 1 <= value[0] <= value[1] <= 9
+    ):
+        raise StudyError(
+            f"{where}.depth = {value!r} must be [least, greatest] with 1 <= least <= greatest <= 9 blocks."
+        )
     return value[0], value[1]
 
 

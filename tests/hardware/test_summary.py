@@ -12,9 +12,9 @@ from ednas_nni.errors import StudyError
 from ednas_nni.hardware import cost_summary, feasible_share, smallest
 from ednas_nni.hardware import summary as summary_module
 from ednas_nni.hardware.devices.counters import Macs, Params
-from ednas_nni.hardware.features import SpaceFeatures, Term
 from ednas_nni.hardware.summary import largest
 from ednas_nni.hardware.table import CostTable
+from ednas_nni.hardware.terms import SpaceFeatures, Term
 from ednas_nni.objectives import Constraint
 
 DOMAINS = Domains(

@@ -91,18 +91,23 @@ def nano_space():
 
 
 @pytest.fixture(scope="module")
+def small_space():
+    return spaces.Everything()
+
+
+@pytest.fixture(scope="module")
 def nano_table(nano_space):
     return cost_table(nano_space, DEVICES, (64, 128))
 
 
 def test_nano_is_exact(nano_space, nano_table):
-    assert inexact(nano_table, nano_space, (64, 128), n=8) == []
+    assert inexact(nano_table, nano_space, (64, 128), n=6) == []
 
 
 def test_searched_widths_nested_choices_and_liveness_are_exact():
     space = spaces.Everything()
     table = cost_table(space, DEVICES, (32, 64))
-    assert inexact(table, space, (32, 64), n=30) == []
+    assert inexact(table, space, (32, 64), n=25) == []
 
 
 def forget_shortcuts(space):
@@ -139,9 +144,8 @@ def test_forgotten_layers_are_noticed_while_building(monkeypatch, broken):
         cost_table(spaces.Everything(), (), (32, 64))
 
 
-def test_inactive_labels_do_not_change_costs():
-    for space in (spaces.Everything(), nano(TASKS)):
-        table = cost_table(space, DEVICES, (32, 64))
+def test_inactive_labels_do_not_change_costs(nano_table):
+    for table in (cost_table(spaces.Everything(), DEVICES, (32, 64)), nano_table):
         limits = [len(dimension.values) for dimension in table.domains.dimensions]
         codes = np.random.default_rng(1).integers(0, limits, (400, len(limits)))
         canonical = np.stack([table.domains.encode(table.domains.decode(row)) for row in codes])
@@ -173,11 +177,8 @@ def test_space_is_left_as_it_was(nano_space):
 def neighbours(sample, domains):
     """Pairs (smaller, larger): one more block, a larger kernel, a larger expansion."""
     for label, value in domains.active(sample).items():
-        if label.endswith("_depth"):
-            larger = [value + 1]
-        else:
-            larger = [value.replace("k3", "k5"), value.replace("e3", "e6")]
-        for candidate in larger:
+        grown = [value + 1] if label.endswith("_depth") else [value.replace("k3", "k5"), value.replace("e3", "e6")]
+        for candidate in grown:
             if candidate != value and candidate in domains[label].values:
                 yield sample, domains.canonical({**sample, label: candidate})
 
@@ -199,38 +200,38 @@ def test_no_cost_falls_when_a_network_grows(nano_space, nano_table):
 
 
 # ------------------------------------------------------------------ columns and devices
-def test_columns_and_origins(nano_space, nano_table):
+def test_columns_and_origins(small_space, nano_table):
     assert nano_table.names == ("latency_ms", "traffic_elements", "macs", "params")
     assert [column.origin for column in nano_table.columns] == ["modelled", "counted", "counted", "counted"]
-    assert cost_table(nano_space, (), (64, 128)).names == ("macs", "params")
+    assert cost_table(small_space, (), (16, 32)).names == ("macs", "params")
 
 
-def test_second_column_of_a_name_is_called_after_its_device(nano_space):
+def test_second_column_of_a_name_is_called_after_its_device(small_space):
     other = EdgeTPU(dataclasses.replace(shipped_profile("edge_tpu"), name="other", on_chip_mb=1.0))
-    table = cost_table(nano_space, [EdgeTPU(), other], (64, 128))
+    table = cost_table(small_space, [EdgeTPU(), other], (16, 32))
     assert table.names[:2] == ("latency_ms", "other_latency_ms")
     with pytest.raises(PluginError, match="twice"):
-        cost_table(nano_space, [EdgeTPU(), EdgeTPU(), EdgeTPU()], (64, 128))
+        cost_table(small_space, [EdgeTPU(), EdgeTPU(), EdgeTPU()], (16, 32))
 
 
-def test_unknown_devices_are_named(nano_space):
+def test_unknown_devices_are_named(small_space):
     with pytest.raises(PluginError, match="edge_tpu"):
-        cost_table(nano_space, ["edge_tpo"], (64, 128))
+        cost_table(small_space, ["edge_tpo"], (16, 32))
     with pytest.raises(PluginError, match="contract"):
-        cost_table(nano_space, [object()], (64, 128))
+        cost_table(small_space, [object()], (16, 32))
 
 
-def test_registered_names_work(nano_space):
-    assert cost_table(nano_space, ["edge_tpu", "params"], (64, 128)).names == ("latency_ms", "params", "macs")
+def test_registered_names_work(small_space):
+    assert cost_table(small_space, ["edge_tpu", "params"], (16, 32)).names == ("latency_ms", "params", "macs")
 
 
-def test_cache_depends_on_space_devices_and_size(nano_space):
+def test_cache_depends_on_space_devices_and_size(small_space):
     cache = {}
-    table = cost_table(nano_space, [EdgeTPU()], (64, 128), cache)
-    assert cost_table(nano(TASKS), [EdgeTPU()], (64, 128), cache) is table
-    assert cost_table(nano_space, [EdgeTPU()], (128, 128), cache) is not table
-    assert cost_table(nano({"depth": 1}), [EdgeTPU()], (64, 128), cache) is not table
-    assert cost_table(nano_space, (), (64, 128), cache) is not table
+    table = cost_table(small_space, [EdgeTPU()], (16, 32), cache)
+    assert cost_table(spaces.Everything(), [EdgeTPU()], (16, 32), cache) is table
+    assert cost_table(small_space, [EdgeTPU()], (32, 32), cache) is not table
+    assert cost_table(spaces.Everything(outputs=3), [EdgeTPU()], (16, 32), cache) is not table
+    assert cost_table(small_space, (), (16, 32), cache) is not table
 
 
 def test_wrong_codes_are_named(nano_table):

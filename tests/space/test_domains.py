@@ -36,7 +36,10 @@ NESTED = Domains(
         Dimension(
             "trunk",
             ("p", "q", "r", "s"),
-            (((Literal("left", frozenset({"shared"})), Literal("right", frozenset({"shared"}))),), (when("left_inner", 2),)),
+            (
+                ((Literal("left", frozenset({"shared"})), Literal("right", frozenset({"shared"}))),),
+                (when("left_inner", 2),),
+            ),
         ),
     ]
 )
@@ -160,7 +163,10 @@ def test_mutation_reaches_all_neighbours_and_draws_what_comes_alive():
 
 def test_crossover_of_equals_is_the_same_and_reaches_both_parents():
     rng = np.random.default_rng(0)
-    a, b = TOY.canonical({"depth": 3, "op1": "a", "op2": "a", "op3": "a"}), {"depth": 3, "op1": "b", "op2": "c", "op3": "b"}
+    a, b = (
+        TOY.canonical({"depth": 3, "op1": "a", "op2": "a", "op3": "a"}),
+        {"depth": 3, "op1": "b", "op2": "c", "op3": "b"},
+    )
     assert TOY.crossover(a, a, rng) == a
     assert len({TOY.architecture_id(TOY.crossover(a, b, rng)) for _ in range(200)}) == 8
     shallow = TOY.canonical({"depth": 1, "op1": "a", "op2": "a", "op3": "a"})
@@ -231,7 +237,10 @@ def test_codes_are_checked():
         ([Dimension("a", (float("nan"),))], "different"),
         ([Dimension("a", (1, 2), ((when("b", 1),),))], "depends on 'b'"),
         ([Dimension("b", (1,)), Dimension("a", (1, 2), ((when("b", 3),),))], "never a value"),
-        ([Dimension("a", (1,), ((when("b", 1),),)), Dimension("b", (1,), ((when("a", 1),),))], "depends on itself: a -> b -> a"),
+        (
+            [Dimension("a", (1,), ((when("b", 1),),)), Dimension("b", (1,), ((when("a", 1),),))],
+            "depends on itself: a -> b -> a",
+        ),
     ],
 )
 def test_unusable_dimensions_are_refused(dimensions, words):

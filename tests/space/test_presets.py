@@ -39,7 +39,7 @@ def test_shipped_presets_are_valid():
         (("stem",), True, "stem = True"),
         (("fusion",), "32", "fusion = '32'"),
         (("head",), 0, "head = 0"),
-        (("heads",), 32, "unknown field 'heads'. Did you mean 'head'"),
+        (("heads",), 32, r"unknown field 'heads'\. Did you mean 'head'"),
         (("ops",), [], "list of different operations"),
         (("ops",), "ibn_k3_e3", "list of different operations"),
         (("ops",), ["ibn_k3_e3", "ibn_k3_e3"], "list of different operations"),
@@ -66,7 +66,7 @@ def test_mistakes_are_named(path, value, words):
 
 def test_missing_fields_and_files(tmp_path):
     data = {k: v for k, v in GOOD.items() if k not in ("stem", "head")}
-    with pytest.raises(StudyError, match="x.yml lacks stem, head"):
+    with pytest.raises(StudyError, match=r"x\.yml lacks stem, head"):
         presets.parse(data, "x.yml")
     with pytest.raises(StudyError, match="must be a mapping"):
         presets.parse(None, "x.yml")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import nni
 import pytest
@@ -42,8 +43,20 @@ class Nested(ModelSpace):
         self.pick = LayerChoice(
             {
                 "plain": MutableConv2d(wide, wide, 1),
-                "deep": Repeat(lambda i: layer_choice({"k1": lambda: nn.Conv2d(wide, wide, 1), "k3": lambda: nn.Conv2d(wide, wide, 3, padding=1)}, f"inner{i}"), (1, 3), label="depth"),
-                "tied": nn.Sequential(LayerChoice({"k1": nn.Conv2d(wide, wide, 1), "k3": nn.Conv2d(wide, wide, 3, padding=1)}, label="inner0"), nn.ReLU()),
+                "deep": Repeat(
+                    lambda i: layer_choice(
+                        {"k1": lambda: nn.Conv2d(wide, wide, 1), "k3": lambda: nn.Conv2d(wide, wide, 3, padding=1)},
+                        f"inner{i}",
+                    ),
+                    (1, 3),
+                    label="depth",
+                ),
+                "tied": nn.Sequential(
+                    LayerChoice(
+                        {"k1": nn.Conv2d(wide, wide, 1), "k3": nn.Conv2d(wide, wide, 3, padding=1)}, label="inner0"
+                    ),
+                    nn.ReLU(),
+                ),
             },
             label="pick",
         )
@@ -63,7 +76,10 @@ class Widths(ModelSpace):
         kernel = nni.choice("kernel", [1, 3])
         self.conv = MutableConv2d(3, width, kernel, padding=kernel // 2)
         self.norm = MutableBatchNorm2d(width)
-        self.rest = Repeat(lambda i: LayerChoice({"a": MutableConv2d(width, width, 1), "b": nn.Identity()}, label=f"op{i}"), base + more)
+        self.rest = Repeat(
+            lambda i: LayerChoice({"a": MutableConv2d(width, width, 1), "b": nn.Identity()}, label=f"op{i}"),
+            base + more,
+        )
         self.add = Add(width)
 
     def forward(self, x):
@@ -76,12 +92,17 @@ class Shared(ModelSpace):
 
     def __init__(self):
         super().__init__()
-        self.trunk = layer_choice({"p": lambda: nn.Conv2d(3, 2, 1), "q": lambda: nn.Conv2d(3, 2, 3, padding=1)}, "trunk_op")
+        self.trunk = layer_choice(
+            {"p": lambda: nn.Conv2d(3, 2, 1), "q": lambda: nn.Conv2d(3, 2, 3, padding=1)}, "trunk_op"
+        )
         for side in ("left", "right"):
-            own = lambda side=side: layer_choice({"x": lambda: nn.Conv2d(3, 2, 1), "y": lambda: nn.Conv2d(3, 2, 3, padding=1)}, f"{side}_op")  # noqa: E731
-            setattr(self, side, layer_choice({"shared": nn.Identity, "own": own}, side))
+            setattr(self, side, layer_choice({"shared": nn.Identity, "own": partial(self.own, side)}, side))
         if nni.nas.space.current_model() is not None and not self.alive(nni.nas.space.current_model()):
             self.trunk = nn.Identity()
+
+    @staticmethod
+    def own(side):
+        return layer_choice({"x": lambda: nn.Conv2d(3, 2, 1), "y": lambda: nn.Conv2d(3, 2, 3, padding=1)}, f"{side}_op")
 
     @staticmethod
     def alive(sample):
@@ -156,12 +177,19 @@ def test_leaves_know_paths_and_conditions():
     leaves = {leaf.path: leaf for leaf in walk(Nested())}
     assert leaves["first"].condition == ()
     assert leaves["pick.plain"].condition == (literal("pick", "plain"),)
-    assert leaves["pick.deep.blocks.2.k3"].condition == (literal("pick", "deep"), literal("depth", 3), literal("inner2", "k3"))
+    assert leaves["pick.deep.blocks.2.k3"].condition == (
+        literal("pick", "deep"),
+        literal("depth", 3),
+        literal("inner2", "k3"),
+    )
     assert leaves["pick.deep.blocks.0.k1"].condition == (literal("pick", "deep"), literal("inner0", "k1"))
     space = Nested()
     assert all(space.get_submodule(leaf.path) is leaf.module for leaf in walk(space))
     trunk = next(leaf for leaf in walk(Shared()) if leaf.path == "trunk.p")
-    assert trunk.condition == ((Literal("left", frozenset({"shared"})), Literal("right", frozenset({"shared"}))), literal("trunk_op", "p"))
+    assert trunk.condition == (
+        (Literal("left", frozenset({"shared"})), Literal("right", frozenset({"shared"}))),
+        literal("trunk_op", "p"),
+    )
 
 
 @pytest.mark.parametrize("make", [Nested, Widths])
@@ -238,7 +266,12 @@ class Lost(ModelSpace):
 
 @pytest.mark.parametrize(
     ("make", "words"),
-    [(Inputs, "CategoricalMultiple"), (Twice, "different labels"), (Dotted, "dots and slashes"), (Lost, "do not exist: b")],
+    [
+        (Inputs, "CategoricalMultiple"),
+        (Twice, "different labels"),
+        (Dotted, "dots and slashes"),
+        (Lost, "do not exist: b"),
+    ],
 )
 def test_unusable_spaces_are_refused(make, words):
     with pytest.raises(PluginError, match=words):

@@ -68,8 +68,8 @@ def wood(rng: np.random.Generator, pattern: str = "wood") -> Material:
 def fabric(rng: np.random.Generator) -> Material:
     """Draw a kind of cloth."""
     base = color(rng)
-    pattern = ("plain", "plain", "carpet", "stripes", "bands", "checker")[rng.integers(6)]
-    return Material(base, shaded(base, rng.uniform(0.55, 1.3)), pattern, rng.uniform(0.8, 2.0))
+    pattern = ("plain", "plain", "plain", "carpet", "stripes", "bands")[rng.integers(6)]
+    return Material(base, shaded(base, rng.uniform(0.65, 1.25)), pattern, rng.uniform(0.8, 2.0))
 
 
 def paint(rng: np.random.Generator, low: float = 0.3, high: float = 0.9) -> Material:
@@ -86,8 +86,8 @@ def plain(base: Color, glow: float = 0.0) -> Material:
 def wall_cover(rng: np.random.Generator) -> Material:
     """Draw a wall paper or coat of paint."""
     base = color(rng, 0.45, 0.9, 0.3)
-    pattern = ("plain", "plain", "plain", "stripes", "bricks", "blobs")[rng.integers(6)]
-    return Material(base, shaded(base, rng.uniform(0.75, 0.93)), pattern, rng.uniform(0.7, 1.3))
+    pattern = ("plain", "plain", "plain", "plain", "stripes", "bricks")[rng.integers(6)]
+    return Material(base, shaded(base, rng.uniform(0.82, 0.95)), pattern, rng.uniform(0.7, 1.3))
 
 
 def flooring(rng: np.random.Generator) -> Material:

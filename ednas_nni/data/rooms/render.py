@@ -90,7 +90,7 @@ def _develop(centre: np.ndarray, corner: np.ndarray, rng: np.random.Generator) -
     centre, corner = np.minimum(centre, 1.25), np.minimum(corner, 1.25)
     sides = corner[:, :-1] + corner[:, 1:]
     light = np.float32(0.5) * centre + np.float32(0.125) * (sides[..., :-1] + sides[..., 1:])
-    gain = rng.uniform(0.85, 1.25) * rng.uniform(0.94, 1.06, (3, 1, 1))
+    gain = rng.uniform(0.9, 1.2) * rng.uniform(0.94, 1.06, (3, 1, 1))
     light = np.clip(light * gain.astype(np.float32), 0, 1) ** np.float32(1 / 1.9)
     light += rng.standard_normal(light.shape, np.float32) * np.float32(rng.uniform(0.004, 0.016))
     return np.ascontiguousarray((np.clip(light, 0, 1) * 255 + np.float32(0.5)).astype(np.uint8).transpose(1, 2, 0))

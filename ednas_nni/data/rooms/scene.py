@@ -88,7 +88,7 @@ def make_scene(rng: np.random.Generator) -> Scene:
         looks=builder.surfaces(),
         footprints=np.array(plan.footprints, np.float32).reshape(-1, 4),
         camera=camera,
-        lighting=_lighting(room, rng),
+        lighting=_lighting(room, camera.yaw, rng),
     )
 
 
@@ -159,7 +159,7 @@ def _on_top(top: Frame, rng: np.random.Generator, screen: float) -> None:
 
 
 def _decorate(kind: str, walls: on_walls.Walls, rng: np.random.Generator) -> None:
-    if rng.random() < 0.45:
+    if rng.random() < 0.3:
         on_walls.door(walls, rng)
     for _ in range(int(rng.integers(1, 3))):
         on_walls.window(walls, rng)
@@ -177,23 +177,24 @@ def _camera(room: tuple[float, float, float], rng: np.random.Generator) -> Camer
     x, y = float(rng.uniform(0.25, 0.7)), float(rng.uniform(0.25, 0.75) * room[1])
     towards = np.arctan2(room[1] / 2 - y, room[0] * 0.55)
     return Camera(
-        position=(x, y, float(rng.uniform(1.15, 1.7))),
-        yaw=float(towards + rng.uniform(-0.35, 0.35)),
-        pitch=float(rng.uniform(-0.38, 0.04)),
-        field_of_view=float(rng.uniform(64, 82)),
+        position=(x, y, float(rng.uniform(1.25, 1.6))),
+        yaw=float(towards + rng.uniform(-0.28, 0.28)),
+        pitch=float(rng.uniform(-0.34, 0.02)),
+        field_of_view=float(rng.uniform(70, 76)),
     )
 
 
-def _lighting(room: tuple[float, float, float], rng: np.random.Generator) -> Lighting:
+def _lighting(room: tuple[float, float, float], heading: float, rng: np.random.Generator) -> Lighting:
     warm = rng.uniform(0.0, 1.0)
-    angle = rng.uniform(-2.4, 2.4)
-    sky = np.array([-np.cos(angle), np.sin(angle), 0.45])
+    # People photograph with the window behind them: the day lights what faces the camera.
+    angle = heading + np.pi + rng.uniform(-0.5, 0.5)
+    sky = np.array([np.cos(angle), np.sin(angle), 0.35])
     sky /= np.linalg.norm(sky)
     return Lighting(
         position=(float(rng.uniform(0.3, 0.75) * room[0]), float(rng.uniform(0.25, 0.75) * room[1]), room[2] - 0.15),
         strength=float(rng.uniform(0.6, 1.1)),
-        ambient=float(rng.uniform(0.22, 0.42)),
+        ambient=float(rng.uniform(0.2, 0.34)),
         tint=(1.0, float(1 - 0.08 * warm), float(1 - 0.25 * warm)),
         sky=(float(sky[0]), float(sky[1]), float(sky[2])),
-        sky_strength=float(rng.uniform(0.1, 0.35)),
+        sky_strength=float(rng.uniform(0.2, 0.4)),
     )

@@ -98,7 +98,7 @@ def refit(profile: SystolicProfile, networks: Sequence[Sequence[LayerRecord]], m
 
 def _note(profile: SystolicProfile) -> str:
     return (
-        f"{profile.title}; model with published constants, no measurement. Expected error {profile.expected_error} "
-        f"(held-out mean {profile.held_out_error_mean:.1%}, largest {profile.held_out_error_max:.1%} over "
-        f"{len(profile.fitted)} published networks) {profile.validity}. Not counted: {profile.not_counted}."
+        f"{profile.title}; modelled, no measurement: fitted to {len(profile.fitted)} published latencies. Expected "
+        f"error {profile.expected_error} (held-out mean {profile.held_out_error_mean:.1%}, largest "
+        f"{profile.held_out_error_max:.1%}) {profile.validity}. Not counted: {profile.not_counted}."
     )

@@ -15,7 +15,7 @@ from nni.nas.space import ExecutableModelSpace, ModelStatus  # noqa: E402
 from nni.nas.strategy.middleware import StrategyMiddleware  # noqa: E402
 
 POLL_S = 0.02
-GRACE_S = 10.0
+GRACE_S = 2.0
 
 
 class Forwarding(StrategyMiddleware):
@@ -60,11 +60,8 @@ class Forwarding(StrategyMiddleware):
         """
         self.engine.wait_models(*models)
         deadline = time.monotonic() + GRACE_S
-        while time.monotonic() < deadline and self._owes(models):
+        while self.pending() and time.monotonic() < deadline:
             time.sleep(POLL_S)
-
-    def _owes(self, models: tuple[ExecutableModelSpace, ...]) -> bool:
-        return any(not model.status.completed() for model in models) if models else self.pending() > 0
 
     def pending(self) -> int:
         """How many submitted models this middleware still owes an end."""

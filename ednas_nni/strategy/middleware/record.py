@@ -93,17 +93,7 @@ class Record(Forwarding):
         The model gets a new dict; the dict that the strategy holds stays what it was.
         """
         for model in models:
-            sample = self.problem.domains.complete(model.sample)
-            with self._lock:
-                trial, self._next = self._next, self._next + 1
-                booking = self._book(model, sample, trial)
-                self.journal.append(
-                    "submitted",
-                    trial=trial,
-                    architecture=booking.architecture,
-                    sample=sample,
-                    costs=self.problem.cost_dict(sample),
-                )
+            booking = self._submit(model)
             self.patience.hit()
             try:
                 self.engine.submit_models(model)
@@ -112,10 +102,30 @@ class Record(Forwarding):
                     self._close(booking, "failed", f"the engine did not take it: {error}", tell=True)
                 raise
 
-    def adopt(self, model: ExecutableModelSpace, trial: int) -> None:
-        """Take over a trial which an earlier session submitted and which still runs (NNI resumed its job)."""
+    def adopt(self, model: ExecutableModelSpace, trial: int | None = None) -> None:
+        """Take over a job which no strategy of this session submitted.
+
+        Args:
+            model: Its model, in flight.
+            trial: Its number, for a trial of an earlier session that NNI resumed; None gives it a new one (a job
+                added by hand).
+        """
         with self._lock:
-            self._book(model, self.problem.domains.complete(model.sample), trial)
+            if trial is None:
+                self._submit(model)
+            else:
+                self._book(model, self.problem.domains.complete(model.sample), trial)
+
+    def _submit(self, model: ExecutableModelSpace) -> Booking:
+        sample = self.problem.domains.complete(model.sample)
+        costs = self.problem.cost_dict(sample)
+        with self._lock:
+            trial, self._next = self._next, self._next + 1
+            booking = self._book(model, sample, trial)
+            self.journal.append(
+                "submitted", trial=trial, architecture=booking.architecture, sample=sample, costs=costs
+            )
+        return booking
 
     def _book(self, model: ExecutableModelSpace, sample: dict[str, Any], trial: int) -> Booking:
         model.sample = sample

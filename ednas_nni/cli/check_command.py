@@ -1,0 +1,44 @@
+"""Check an experiment without starting it: study, plugins, data, space, costs, constraints, strategy, trial command."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ednas_nni.cli.findings import Findings
+
+HELP = "say what an experiment would search, and what is wrong with it"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("file", metavar="FILE.yml", help="the experiment")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a summary; exit code 0 when a search could start, else 1."""
+    found = checked(options.file)
+    if found.errors:
+        return 1
+    from ednas_nni.cli.launch import command
+
+    print(f"\nReady. To search: {command('ednas')} search {options.file}")
+    return 0
+
+
+def checked(file: str) -> Findings:
+    """Examine a file and print what was found: the summary, or the errors."""
+    from ednas_nni.cli import summary, terminal
+    from ednas_nni.cli.findings import examine
+
+    found = examine(file)
+    if found.errors:
+        for line in found.errors:
+            terminal.fail(line if line.startswith(str(found.path)) else f"{found.path}: {line}")
+    else:
+        print(f"{found.path}")
+        summary.show(found)
+    for line in found.warnings:
+        terminal.warn(line)
+    return found

@@ -1,0 +1,178 @@
+"""A running search on the screen: a live table in a terminal, one line per finished trial elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from ednas_nni.cli.follow import State, front_of
+from ednas_nni.cli.terminal import amount, duration, table
+from ednas_nni.journal import TrialRecord
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+ROOM = 12  # lines of a terminal that are not the table's rows
+COLOURS = {"running": "cyan", "trained": "green", "failed": "red", "cancelled": "yellow"}
+
+
+def metric_keys(tasks: dict[str, Any]) -> list[str]:
+    """Keys of the tasks' primary metrics in a trial's result."""
+    return [f"{name}_{task.primary}" for name, task in tasks.items() if hasattr(task, "primary")]
+
+
+def footer(state: State) -> str:
+    """Progress in one line."""
+    best = state.best
+    of = f" of {state.total}" if state.total else ""
+    parts = [f"{len(state.ended)}{of} trials ended"]
+    parts.append(f"best quality {best.quality:.4f} ({best.architecture})" if best else "no result yet")
+    parts.append(f"front: {len(front_of(state.history))}")
+    parts.append(f"elapsed {duration(state.elapsed_s)}")
+    parts.append(f"about {duration(state.left_s)} left" if state.left_s is not None else "time left: not known yet")
+    return ", ".join(parts)
+
+
+class Lines:
+    """One plain line per finished trial, for logs.
+
+    Args:
+        costs: Cost columns to show.
+        metrics: Keys of the final metrics to show.
+    """
+
+    def __init__(self, costs: Sequence[str] = ("latency_ms",), metrics: Sequence[str] = ()) -> None:
+        self.costs = tuple(costs)
+        self.metrics = tuple(metrics)
+        self._told: set[int] = set()
+        self._notes = 0
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to close."""
+
+    def show(self, state: State) -> None:
+        """Print the trials that ended since the last call."""
+        for note in state.history.notes[self._notes :]:
+            print(f"note: {note.get('text', '')}", flush=True)
+        self._notes = len(state.history.notes)
+        for record in state.ended:
+            if record.trial not in self._told:
+                self._told.add(record.trial)
+                print(self.line(record, state), flush=True)
+
+    def line(self, record: TrialRecord, state: State) -> str:
+        """One trial in one line."""
+        of = f"/{state.total}" if state.total else ""
+        parts = [f"[{len(self._told)}{of}]", f"trial {record.trial}", record.architecture, record.status]
+        if record.quality is not None and record.status == "trained":
+            parts.append(f"quality {record.quality:.4f}")
+        parts += [f"{name} {amount(record.costs[name])}" for name in self.costs if name in record.costs]
+        parts += [f"{key} {amount(record.metrics[key])}" for key in self.metrics if key in record.metrics]
+        if record.ended_at:
+            parts.append(duration(record.ended_at - record.submitted_at))
+        text = "  ".join(parts)
+        if record.cause:
+            text += f"  cause: {' '.join(record.cause.split())}"
+        return f"{text}  | {footer(state)}"
+
+
+class Live:
+    """A table that is redrawn in place, for terminals.
+
+    Args:
+        console: Where to draw.
+        costs: Cost columns to show.
+        metrics: Keys of the final metrics to show.
+        heading: Stands above the table.
+    """
+
+    def __init__(
+        self, console: Console, costs: Sequence[str] = ("latency_ms",), metrics: Sequence[str] = (), heading: str = ""
+    ) -> None:
+        from rich.live import Live as RichLive
+
+        self.console = console
+        self.costs = tuple(costs)
+        self.metrics = tuple(metrics)
+        self.heading = heading
+        self._notes = 0
+        self._live = RichLive(console=console, refresh_per_second=4, transient=False, vertical_overflow="crop")
+
+    def __enter__(self) -> Live:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the last table on the screen."""
+        self._live.stop()
+
+    def show(self, state: State) -> None:
+        """Redraw."""
+        for note in state.history.notes[self._notes :]:
+            self.console.print(f"note: {note.get('text', '')}", style="yellow", markup=False)
+        self._notes = len(state.history.notes)
+        self._live.update(self.draw(state))
+
+    def draw(self, state: State) -> Any:
+        """The table with its footer."""
+        from rich.console import Group
+        from rich.text import Text
+
+        front = {record.trial for record in front_of(state.history)}
+        best = state.best
+        shown = table(self._columns())
+        rows = self._visible(state.history.trials)
+        for record in rows:
+            marks = ("*" if record.trial in front else "") + (" best" if best and record.trial == best.trial else "")
+            shown.add_row(*self._cells(record, state), marks.strip())
+        parts: list[Any] = [Text(self.heading, style="bold")] if self.heading else []
+        hidden = len(state.history.trials) - len(rows)
+        parts.append(shown)
+        if hidden:
+            parts.append(Text(f"({hidden} earlier trials are not shown)", style="dim"))
+        waiting = (
+            ""
+            if state.history.trials
+            else f"NNI: {state.status.lower().replace('_', ' ')}; the first trials start in a moment. "
+        )
+        parts.append(Text(waiting + footer(state)))
+        parts.append(Text("* on the front. Ctrl-C stops the search; it can be resumed.", style="dim"))
+        return Group(*parts)
+
+    def _columns(self) -> list[tuple[str, str]]:
+        names = [("trial", "right"), ("architecture", "left"), ("status", "left"), ("quality", "right")]
+        return names + [(name, "right") for name in (*self.costs, *self.metrics, "time")] + [("", "left")]
+
+    def _visible(self, records: list[TrialRecord]) -> list[TrialRecord]:
+        """As many of the latest trials as the terminal has room for."""
+        return records[-max(3, self.console.height - ROOM) :]
+
+    def _cells(self, record: TrialRecord, state: State) -> list[Any]:
+        from rich.text import Text
+
+        quality = f"{record.quality:.4f}" if record.quality is not None else "-"
+        if record.status == "running":
+            latest = record.intermediates[-1][1].get("default") if record.intermediates else None
+            quality = f"({latest:.4f})" if isinstance(latest, int | float) else "-"
+        seconds = (record.ended_at or state.now) - record.submitted_at
+        return [
+            str(record.trial),
+            record.architecture,
+            Text(record.status, style=COLOURS.get(record.status, "")),
+            quality,
+            *(amount(record.costs.get(name)) for name in self.costs),
+            *(amount(_number(record.metrics.get(key))) for key in self.metrics),
+            duration(seconds),
+        ]
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,56 @@
+"""Find the journal that a user means: an experiment's id, its folder, a journal file, or `latest`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ednas_nni.cli.experiment import EXPERIMENTS
+from ednas_nni.errors import JournalError, did_you_mean
+from ednas_nni.journal import FILE, FOLDER, journal_path
+
+LATEST = "latest"
+
+
+def journal_of(text: str, experiments: Path | None = None) -> Path:
+    """The journal file.
+
+    Args:
+        text: Experiment id, folder of an experiment, journal file, or "latest".
+        experiments: NNI's folder; `~/nni-experiments` by default. Experiments that NNI keeps elsewhere
+            (`experimentWorkingDirectory`) are found through NNI's own list there.
+
+    Raises:
+        JournalError: There is none; the ids that exist are named.
+    """
+    path = Path(text).expanduser()
+    for candidate in (path, path / FILE, path / FOLDER / FILE):
+        if candidate.is_file():
+            return candidate
+    home = experiments or Path(EXPERIMENTS).expanduser()
+    known = _known(home)
+    if text == LATEST and known:
+        return max(known.values(), key=lambda file: file.stat().st_mtime)
+    if text in known:
+        return known[text]
+    if not known:
+        raise JournalError(f"{text!r}: no experiment has a journal in {home}. Start one with `ednas search FILE.yml`.")
+    if (home / text).is_dir() and path.name == text:
+        raise JournalError(
+            f"experiment {text!r} in {home} has no journal: it is no EDNAS search, or its study was refused before it began."
+        )
+    raise JournalError(f"{text!r} is no experiment id and no journal file.{did_you_mean(text, [*known, LATEST])}")
+
+
+def _known(home: Path) -> dict[str, Path]:
+    """Experiment id -> journal file, of every experiment that has one."""
+    found = {path.parents[1].name: path for path in home.glob(f"*/{FOLDER}/{FILE}") if not path.parents[1].is_symlink()}
+    try:
+        listed = json.loads((home / ".experiment").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return found
+    for name, entry in listed.items() if isinstance(listed, dict) else ():
+        folder = entry.get("logDir") if isinstance(entry, dict) else None
+        if folder and (path := journal_path(folder, name)).is_file():
+            found[name] = path
+    return found

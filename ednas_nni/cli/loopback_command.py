@@ -1,0 +1,24 @@
+"""Print shell lines after which `nnictl` listens on this machine only and `python3` is this environment.
+
+NNI has no option for it: by itself it listens on every address, without a password. Use:  eval "$(ednas loopback)"
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+
+HELP = "print shell lines that keep a hand-typed nnictl on this machine"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """No arguments."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print `export` lines."""
+    from ednas_nni.cli.launch import node_options, path_variable
+
+    print(f"export NODE_OPTIONS={shlex.quote(node_options())}")
+    print(f"export PATH={shlex.quote(path_variable())}")
+    return 0

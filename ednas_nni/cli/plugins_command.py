@@ -1,0 +1,47 @@
+"""List all plugins: search spaces, strategies, evaluators, tasks, data sets, devices, loss weightings."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "list all plugins, and those that cannot be loaded with the reason"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    from ednas_nni.plugins import GROUPS
+
+    parser.add_argument("group", nargs="?", metavar="GROUP", help=f"only this one: {', '.join(GROUPS)}")
+    parser.add_argument("--fast", action="store_true", help="names only; do not try to load them")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the table; exit code 1 when a plugin is broken."""
+    from ednas_nni import plugins
+    from ednas_nni.cli import terminal
+
+    groups = [options.group] if options.group else list(plugins.GROUPS)
+    shown = terminal.table([("group", "left"), ("name", "left"), ("from", "left"), ("loads", "left")])
+    reasons = []
+    for group in groups:
+        for plugin in plugins.listing(group):
+            reason = None if options.fast else _reason(group, plugin.name)
+            state = "not tried" if options.fast else "ok" if reason is None else "broken"
+            origin = f"{plugin.distribution} {plugin.version} ({plugin.target})"
+            shown.add_row(group, plugin.name, origin, state)
+            reasons += [f"broken: {reason}"] if reason else []
+    terminal.console().print(shown)
+    for reason in reasons:
+        terminal.fail(reason)
+    return 1 if reasons else 0
+
+
+def _reason(group: str, name: str) -> str | None:
+    from ednas_nni import plugins
+    from ednas_nni.errors import PluginError
+
+    try:
+        plugins.load(group, name)
+    except PluginError as error:
+        return " ".join(str(error).split())
+    return None

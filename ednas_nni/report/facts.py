@@ -1,0 +1,36 @@
+"""Facts about the data behind a report, read from the data set's plugin where it is still installed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What a report says about the data.
+
+    Attributes:
+        name: Name of the data set.
+        classes: Class names; empty where they are unknown.
+        counts: Images of each split; empty where unknown.
+    """
+
+    name: str
+    classes: tuple[str, ...] = ()
+    counts: Mapping[str, int] | None = None
+
+
+def data_facts(study: Mapping[str, Any]) -> DataFacts:
+    """Ask the data set; nothing is read or rendered. A plugin that is gone leaves the facts empty."""
+    given = study.get("data")
+    name = str(given.get("name", "?") if isinstance(given, Mapping) else given or "unknown data")
+    try:
+        from ednas_nni import assembly
+        from ednas_nni.study import parse
+
+        info = assembly.data_source(parse(dict(study))).info
+        return DataFacts(str(info.name), tuple(map(str, info.classes)), dict(info.counts))
+    except Exception:  # any fault of a plugin: the report does not depend on it
+        return DataFacts(name)

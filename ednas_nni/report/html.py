@@ -1,0 +1,91 @@
+"""Writing a report: one HTML file that needs nothing else, and its plots as PNG files."""
+
+from __future__ import annotations
+
+import base64
+import os
+import tempfile
+from pathlib import Path
+
+from ednas_nni.errors import EdnasError
+from ednas_nni.journal import load
+from ednas_nni.report import tables, words
+from ednas_nni.report.choices import blocks
+from ednas_nni.report.data import SearchView, view
+from ednas_nni.report.facts import DataFacts, data_facts
+from ednas_nni.report.pictures import Picture, pictures
+
+FILE = "report.html"
+
+
+def write(journal: Path, out: Path) -> Path:
+    """Write the report of a search: finished, running, aborted or empty.
+
+    Args:
+        journal: The search's `journal.jsonl`, or the experiment's folder.
+        out: Folder for `report.html` and the plots (`front.png`, ...); made if needed. Files of an earlier report
+            are replaced.
+
+    Returns:
+        Path of `report.html`. It works offline: pictures are embedded, nothing is loaded.
+
+    Raises:
+        JournalError: The journal is missing or damaged.
+        EdnasError: The folder cannot be written.
+    """
+    journal, out = Path(journal), Path(out)
+    if journal.is_dir():
+        journal = journal / "ednas" / "journal.jsonl"
+    search = view(load(journal))
+    facts = data_facts(search.study)
+    drawn, remarks = pictures(search, facts)
+    page = render(search, facts, drawn, remarks)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for picture in drawn.values():
+            _replace(out / picture.file, picture.png)
+        _replace(out / FILE, page.encode("utf-8"))
+    except OSError as error:
+        raise EdnasError(f"{out}: the report cannot be written ({error.strerror}). Give another folder.") from error
+    return out / FILE
+
+
+def render(search: SearchView, facts: DataFacts, drawn: dict[str, Picture], remarks: dict[str, str]) -> str:
+    """The page. Everything that comes from the journal is escaped by the template."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ednas_nni.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["data_uri"] = _data_uri
+    environment.filters["duration"] = words.duration
+    return environment.get_template("report.html").render(
+        search=search,
+        facts=facts,
+        words=words,
+        tables=tables,
+        blocks=blocks,
+        pictures=drawn,
+        remarks=remarks,
+    )
+
+
+def _data_uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write beside the file, then rename: a reader never sees half a report."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

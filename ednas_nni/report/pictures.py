@@ -1,0 +1,99 @@
+"""All pictures of a report, and why one is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ednas_nni.report import examples, style, words
+from ednas_nni.report.choices import families
+from ednas_nni.report.data import SearchView, Trial
+from ednas_nni.report.facts import DataFacts
+from ednas_nni.report.front_plot import front_plot
+from ednas_nni.report.plots import choices_plot, learning_curves, progress
+from ednas_nni.report.predictions import predictions_plot
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn plot.
+
+    Attributes:
+        file: Name of the PNG file beside the report.
+        png: Its bytes.
+        text: What it shows, for readers who cannot see it.
+    """
+
+    file: str
+    png: bytes
+    text: str
+
+
+def pictures(view: SearchView, facts: DataFacts) -> tuple[dict[str, Picture], dict[str, str]]:
+    """Draw everything that the journal gives.
+
+    Returns:
+        Name -> picture, and name -> remark: why a picture is missing, or what it shows instead.
+    """
+    drawn: dict[str, Picture] = {}
+    remarks: dict[str, str] = {}
+    networks = len({trial.architecture for trial in view.trials})
+    with style.look():
+        for name, text, missing, draw in (
+            ("front", f"{view.y.label} of every trial against its cost", _no_front(view), lambda: front_plot(view)),
+            ("learning_curves", "quality over the reports of every trial", "No trial has reported anything.", lambda: learning_curves(view)),
+            ("progress", "quality over the trial number", "No trial has ended with a quality.", lambda: progress(view)),
+            ("choices", "share of each choice per stage", "Nothing was trained.", lambda: choices_plot(families(view), len(view.front), networks)),
+        ):
+            _add(drawn, remarks, name, text, missing, draw)
+        _predictions(view, facts, drawn, remarks)
+    return drawn, remarks
+
+
+def _add(
+    drawn: dict[str, Picture], remarks: dict[str, str], name: str, text: str, missing: str, draw: Callable[[], Figure | None]
+) -> None:
+    made = draw()
+    if made is None:
+        remarks[name] = missing
+    else:
+        drawn[name] = Picture(f"{name}.png", style.png(made), text)
+
+
+def _no_front(view: SearchView) -> str:
+    return "No trial has ended with a quality." if view.x is not None else "The search knows no cost, so there is no trade-off to draw."
+
+
+def _predictions(view: SearchView, facts: DataFacts, drawn: dict[str, Picture], remarks: dict[str, str]) -> None:
+    """The best network's examples; where it left none, those of the next best that did."""
+    faults = []
+    for trial in sorted(view.results, key=lambda t: -(t.quality or 0.0)):
+        path = examples.find(view.folder, trial.job)
+        if path is None:
+            continue
+        try:
+            found = examples.read(path)
+        except ValueError as error:
+            faults.append(f"trial {trial.number}: {error}")
+            continue
+        drawn["predictions"] = Picture("predictions.png", style.png(predictions_plot(found, facts.classes)), "predictions beside ground truth")
+        remarks["predictions"] = _whose(view, trial, len(found.image))
+        break
+    else:
+        remarks["predictions"] = "No trial left example predictions." if not faults else "Example predictions are missing."
+    if faults:
+        remarks["predictions"] += " " + "; ".join(faults) + "."
+
+
+def _whose(view: SearchView, trial: Trial, n: int) -> str:
+    who = f"architecture {trial.architecture} (trial {trial.number}, quality {words.view_number(trial.quality)})"
+    if view.best is not None and trial.number != view.best.number:
+        who += f"; the best network, {view.best.architecture}, left no examples"
+    return (
+        f"Predictions of {who} on n = {n} images of the search split, not picked by hand. The figures beside them hold for "
+        "that image alone, over its valid pixels."
+    )

@@ -1,0 +1,110 @@
+"""One look for all plots. Colours: Okabe and Ito, "Color Universal Design", 2008, told apart in any colour vision."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK = "#1f2933"
+FAINT = "#8a94a0"
+GRID = "#e6e9ed"
+TRIAL = "#a9b1ba"
+FRONT = "#0072b2"
+BEST = "#d55e00"
+REFERENCE = "#009e73"
+FAILED = "#b5478c"
+RUNNING = "#e69f00"
+STATUS_COLORS = {"failed": FAILED, "cancelled": FAINT, "running": RUNNING}
+STATUS_MARKERS = {"failed": "x", "cancelled": "|", "running": "^"}
+DPI = 160
+
+_SETTINGS = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.5,
+    "axes.labelsize": 10,
+    "axes.edgecolor": "#b8c0c8",
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "xtick.color": "#52606d",
+    "ytick.color": "#52606d",
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "hatch.linewidth": 0.6,
+}
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """The report's settings inside the block, independent of the user's; the user's come back after it."""
+    import matplotlib.style
+
+    with warnings.catch_warnings(), matplotlib.style.context(["default", _SETTINGS]):
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
+def figure(width: float, height: float) -> Figure:
+    """A figure of `width` x `height` inches on an Agg canvas of its own: no pyplot, no change of backend."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(made)
+    return made
+
+
+def png(made: Figure, tight: bool = False) -> bytes:
+    """The figure as a PNG file without a time stamp, so that equal reports are equal bytes."""
+    buffer = io.BytesIO()
+    made.savefig(buffer, format="png", metadata={"Software": None}, **({"bbox_inches": "tight"} if tight else {}))
+    return buffer.getvalue()
+
+
+def plain(text: Any, limit: int = 60) -> str:
+    """Text for a plot: one line, no mathematics ($), at most `limit` characters."""
+    line = re.sub(r"[^\x20-\x7e\u00a0-\u04ff]+", " ", str(text)).replace("\\", "/").replace("$", r"\$").strip()
+    return line if len(line) <= limit else line[: limit - 1].rstrip("\\") + "…"
+
+
+def frame(values: list[float], margin: float = 0.08) -> tuple[float, float, int]:
+    """Limits of an axis that a few very low values may not squeeze.
+
+    Args:
+        values: Finite.
+        margin: Empty share at both ends.
+
+    Returns:
+        Lower limit, upper limit, and how many values lie below the lower limit.
+    """
+    if not values:
+        return 0.0, 1.0, 0
+    array = np.asarray(values, dtype=float)
+    low, high = float(array.min()), float(array.max())
+    if len(array) >= 6:
+        q1, q3 = np.quantile(array, [0.25, 0.75])
+        low = float(array[array >= q1 - 3.0 * max(q3 - q1, 1e-3)].min())
+    pad = margin * ((high - low) or max(abs(high), 1e-3))
+    return low - pad, high + pad, int((array < low - pad).sum())
+
+
+def tell_below(axes: Axes, count: int, lowest: float) -> None:
+    """Say how many points lie under the frame."""
+    if count:
+        text = f"{count} below the frame, lowest {lowest:.3g}"
+        axes.text(0.995, 0.012, text, transform=axes.transAxes, ha="right", va="bottom", fontsize=8, color=FAINT)

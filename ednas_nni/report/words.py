@@ -1,0 +1,218 @@
+"""The search in sentences. Every figure says its unit, its protocol and n."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timezone
+
+from ednas_nni.report.data import SearchView, Trial
+from ednas_nni.report.facts import DataFacts
+from ednas_nni.report.quantities import Quantity, is_number
+
+
+def state(view: SearchView) -> str:
+    """Where the search stands, one line."""
+    if view.history.finished is not None:
+        return f"finished: {view.history.finished or 'no reason given'}"
+    return "not finished: it is still running or was interrupted; the report shows what is known so far"
+
+
+def what(view: SearchView, facts: DataFacts) -> str:
+    """What was searched, on what, for what."""
+    study = view.study
+    tasks = _and(list(map(str, study.get("tasks") or []))) or "unknown tasks"
+    size = f" of {_count(view.domains.size())} different architectures" if view.domains is not None else ""
+    goals = _and([f"{o.name} ({'larger' if o.maximise else 'smaller'} is better)" for o in view.objectives])
+    limits = f", allowed only where {_and([str(c) for c in view.constraints])}" if view.constraints else ""
+    return (
+        f"One network for {tasks} was searched in the space {plugin_name(study.get('space'))}{size} with the strategy "
+        f"{plugin_name(study.get('strategy'))}, on the data {facts.name}, for {goals}{limits}."
+    )
+
+
+def how_many(view: SearchView) -> str:
+    """How many trials, and what became of them."""
+    counts = Counter(trial.status for trial in view.trials)
+    told = [f"{counts[s]} {s}" for s in ("trained", "failed", "cancelled", "running") if counts[s]]
+    text = f"{_n(len(view.trials), 'trial')} started" + (f" ({', '.join(told)})" if told else "") + "."
+    history = view.history
+    if history.reused:
+        text += f" {_n(len(history.reused), 'proposal was', 'proposals were')} known already and answered without training."
+    if history.rejected:
+        text += (
+            f" {_n(len(history.rejected), 'proposal', 'proposals')} outside the constraints "
+            f"{'was' if len(history.rejected) == 1 else 'were'} never trained."
+        )
+    if history.swaps:
+        text += (
+            f" NNI handed {_n(len(history.swaps), 'trial')} the parameters of another one; "
+            f"{'it was' if len(history.swaps) == 1 else 'they were'} corrected, so every result stands beside its own network."
+        )
+    return text
+
+
+def best_line(view: SearchView) -> str:
+    """The best network in one sentence."""
+    best = view.best
+    if best is None:
+        return "There is no result yet: no trial has ended with a quality."
+    costs = [f"{q.label} {q.text(best.costs.get(q.key))} ({origin(q)})" for q in view.costs if q.key in best.costs]
+    name = f", the member {best.name}" if best.name else ""
+    at = f", with {_and(costs)}" if costs else ""
+    return (
+        f"The best quality is {view_number(best.quality)}, reached by architecture {best.architecture}{name} "
+        f"(trial {best.number}, one training){at}."
+    )
+
+
+def against_references(view: SearchView) -> list[str]:
+    """The front against each named member that was trained: the best quality at equal or lower cost."""
+    if view.x is None:
+        return []
+    x, y = view.x, view.y
+    up = next((o.maximise for o in view.objectives if o.name == y.key), True)
+    found = []
+    for member in view.references:
+        limit, own = member.value(x.key), member.value(y.key)
+        if limit is None or own is None:
+            continue
+        rivals = [
+            trial
+            for trial in view.results
+            if not trial.name and trial.value(y.key) is not None and (trial.value(x.key) or limit + 1) <= limit
+        ]
+        told = f"{member.name}, trained by the same recipe, reaches {y.label} {y.text(own)} at {x.label} {x.text(limit)}"
+        if not rivals:
+            found.append(f"{told}; the search trained no network at equal or lower {x.label}.")
+            continue
+        rival = (max if up else min)(rivals, key=lambda trial: trial.value(y.key))
+        theirs = rival.value(y.key)
+        better = theirs > own if up else theirs < own
+        verdict = "beats it" if better else "comes closest"
+        found.append(
+            f"{told}. At equal or lower {x.label}, architecture {rival.architecture} {verdict} with "
+            f"{y.label} {y.text(theirs)} at {x.text(rival.value(x.key))} (n = 1 training each)."
+        )
+    return found
+
+
+def honest(view: SearchView, facts: DataFacts) -> list[str]:
+    """What the figures mean and what they do not."""
+    study = view.study
+    options = study.get("evaluator") if isinstance(study.get("evaluator"), dict) else {}
+    images = (facts.counts or {}).get("search")
+    n = f"all {images} images" if images else "all images"
+    size = _size(study.get("train_size"))
+    steps = f" of {options['steps']} steps" if is_number(options.get("steps")) else ""
+    found = [
+        f"Every quality comes from one short training{steps} of one network with seed {study.get('seed', '?')} "
+        f"(n = 1 training per architecture) at {size}; it is scored with the last weights on {n} of the search split, "
+        "on which candidates are compared. It ranks architectures; it is not what a full training reaches.",
+    ]
+    if any(q.group in (study.get("tasks") or []) for q in view.metrics):
+        found.append(
+            "Quality is the mean over tasks of the skill of each primary metric against the position prior, a "
+            "predictor that knows where a pixel lies but not what the image shows: 0 is no better than the prior, 1 is "
+            "perfect, negative is worse. All metrics are sums over valid pixels of the split, not means of batches."
+        )
+    else:
+        found.append("Quality is the trial's metric `default` as the evaluator reports it; larger is better.")
+    n = len(view.results)
+    if n:
+        found.append(
+            f"The best of n = {n} noisy single trainings is optimistic: part of its lead is luck. It counts once it is "
+            "confirmed with fresh seeds on the select split; the test split is left for a final evaluation."
+        )
+    found.extend(
+        f"{q.label} [{q.unit}] is {origin(q)}, priced at {_size(study.get('deploy_size'))}: {q.note or 'no note given'}."
+        for q in view.costs
+    )
+    return found
+
+
+def seconds_line(view: SearchView) -> list[tuple[str, str]]:
+    """Begin, end and durations as (name, text)."""
+    begins = [t.submitted_at for t in view.history.trials] + [view.header.get("time")]
+    ends = [t.ended_at for t in view.history.trials]
+    begins, ends = [b for b in begins if is_number(b)], [e for e in ends if is_number(e)]
+    found = []
+    if begins:
+        found.append(("started", when(min(begins))))
+    if begins and ends:
+        found.append(("last trial ended", when(max(ends))))
+        found.append(("wall clock", duration(max(ends) - min(begins))))
+    trained = sorted(trial.seconds for trial in view.trials if trial.scored and trial.seconds is not None)
+    if trained:
+        found.append((f"median trial (n = {len(trained)})", duration(trained[len(trained) // 2])))
+    return found
+
+
+def origin(quantity: Quantity) -> str:
+    """Origin and device of a cost."""
+    device = f" for {quantity.device}" if quantity.device not in ("", quantity.key) else ""
+    return f"{quantity.origin}{device}"
+
+
+def view_number(value: float | None) -> str:
+    """A quality."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def plugin_name(value: object) -> str:
+    """The name of a plugin as a study gives it."""
+    return str(value.get("name", "?") if isinstance(value, dict) else value if value is not None else "?")
+
+
+def when(seconds: float) -> str:
+    """Unix time -> "2026-01-31 12:00 UTC"."""
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    except (OverflowError, OSError, ValueError):
+        return "unknown time"
+
+
+def duration(seconds: float) -> str:
+    """Seconds -> "45 s", "12 min 5 s" or "3 h 20 min"."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def failures(view: SearchView) -> list[tuple[str, list[Trial]]]:
+    """Trials that failed or were cancelled, by cause, the most frequent first."""
+    found: dict[str, list[Trial]] = {}
+    for trial in view.trials:
+        if trial.status in ("failed", "cancelled"):
+            found.setdefault(f"{trial.status}: {trial.cause or 'no cause was recorded'}", []).append(trial)
+    return sorted(found.items(), key=lambda item: -len(item[1]))
+
+
+def rejections(view: SearchView) -> list[tuple[str, int]]:
+    """Constraint -> number of refused proposals, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for entry in view.history.rejected:
+        reasons = entry.get("reasons") or ["no reason was recorded"]
+        counts.update({str(reason).partition(" is ")[0] for reason in (reasons if isinstance(reasons, list) else [reasons])})
+    return counts.most_common()
+
+
+def _size(value: object) -> str:
+    if isinstance(value, list | tuple) and len(value) == 2:
+        return f"{value[0]} x {value[1]} pixels"
+    return "an unknown size"
+
+
+def _count(n: int) -> str:
+    return f"{n:,}" if n < 10**6 else f"{n:.2e}".replace("e+0", "e").replace("e+", "e")
+
+
+def _n(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _and(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else ""

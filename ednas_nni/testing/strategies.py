@@ -1,0 +1,199 @@
+"""The contract of a search strategy, to be run by its author.
+
+In a test of the plugin package::
+
+    from ednas_nni.testing.strategies import check_strategy
+
+    def test_contract(tmp_path):
+        check_strategy(lambda seed: my_strategy(seed=seed), tmp_path)
+
+For an ask/tell core alone there is `check_core`. Both raise `PluginError` with what is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ednas_nni.errors import PluginError
+from ednas_nni.journal import History, Journal
+from ednas_nni.strategy.core import Core
+from ednas_nni.strategy.problem import Problem
+from ednas_nni.testing.synthetic import Synthetic, drive
+
+ASK_MEDIAN_S = 0.02
+
+
+def search(
+    strategy: Any,
+    world: Synthetic,
+    problem: Problem,
+    path: Path,
+    trials: int = 8,
+    workers: int = 1,
+    hardware_aware: Any = None,
+    seed: int = 0,
+    trial: Callable[[dict[str, Any]], Any] | None = None,
+    **engine: Any,
+) -> tuple[Any, Any, History]:
+    """Run a mounted strategy on a synthetic problem.
+
+    Returns:
+        The chain, the engine and the journal's history.
+    """
+    from ednas_nni.strategy.mounting import mount
+    from ednas_nni.testing.engines import FakeEngine, PlainSpace
+
+    rng = np.random.default_rng(seed)
+    fake = FakeEngine(trial or (lambda sample: world.trial(sample, rng)), trials, workers, **engine)
+    journal = Journal(path)
+    try:
+        chain = mount(strategy, problem, journal, hardware_aware=hardware_aware)
+        chain(PlainSpace(world.domains), fake)
+        fake.wait_models()
+    finally:
+        journal.close()
+    return chain, fake, journal.history()
+
+
+def check_strategy(make: Callable[[int], Any], folder: Path, trials: int = 6, seeded: bool = True) -> None:
+    """Run the whole contract of a multi-trial strategy.
+
+    Args:
+        make: Seed -> a new strategy.
+        folder: For journals.
+        trials: Trials per search; keep it small where NNI's strategy sleeps a second per submission.
+        seeded: Whether the same seed must give the same architectures.
+
+    Raises:
+        PluginError: The first rule that is broken.
+    """
+    world = Synthetic(noise=0.01)
+    problem = world.problem()
+    _, fake, history = search(make(1), world, problem, folder / "one.jsonl", trials)
+    check_history(history, fake.submitted, problem, trials)
+    if seeded:
+        _, again, _ = search(make(1), world, problem, folder / "two.jsonl", trials)
+        if again.submitted != fake.submitted:
+            raise PluginError("strategy: the same seed and one worker gave another sequence of architectures.")
+    _, wide, history = search(make(2), world, problem, folder / "three.jsonl", trials, workers=3)
+    check_history(history, wide.submitted, problem, trials)
+    check_failures(make, folder / "four.jsonl", trials)
+
+
+def check_history(history: History, submitted: list[dict[str, Any]], problem: Problem, trials: int) -> None:
+    """What must hold of every journal: budget used, each architecture once, feasible, canonical, ended."""
+    domains = problem.domains
+    if len(history.trials) != trials:
+        raise PluginError(f"strategy: {len(history.trials)} trials were started, the budget was {trials}.")
+    if [record.sample for record in history.trials] != submitted:
+        raise PluginError("record: the journal and the engine disagree about what was trained.")
+    ids = [record.architecture for record in history.trials]
+    if len(set(ids)) != len(ids):
+        raise PluginError("strategy: an architecture was trained twice.")
+    for record in history.trials:
+        if domains.canonical(record.sample) != record.sample:
+            raise PluginError(f"strategy: trial {record.trial} has a sample that is not canonical.")
+        broken = problem.violations(record.sample)
+        if broken:
+            raise PluginError(f"strategy: trial {record.trial} is outside the constraints: {broken[0]}.")
+        if record.costs != problem.cost_dict(record.sample):
+            raise PluginError(f"record: trial {record.trial} has other costs than its network.")
+        if record.status == "running":
+            raise PluginError(f"record: trial {record.trial} never ended.")
+
+
+def check_failures(make: Callable[[int], Any], path: Path, trials: int) -> None:
+    """A strategy goes on after trials that crash or report NaN, and none of them becomes a number."""
+    world = Synthetic(noise=0.0)
+    problem = world.problem()
+    count = iter(range(10**6))
+
+    def trial(sample: dict[str, Any]) -> Any:
+        turn = next(count) % 3
+        if turn == 0:
+            raise RuntimeError("boom")
+        return {"default": float("nan")} if turn == 1 else world.trial(sample, np.random.default_rng(0))
+
+    chain, fake, history = search(make(3), world, problem, path, trials, trial=trial)
+    check_history(history, fake.submitted, problem, trials)
+    for turn, record in enumerate(history.trials):
+        good = turn % 3 == 2
+        if good != (record.status == "trained") or good != (record.quality is not None):
+            raise PluginError(f"record: trial {record.trial} is {record.status} with quality {record.quality}.")
+        if not good and not record.cause:
+            raise PluginError(f"record: trial {record.trial} failed without a cause.")
+    best = max((r.quality for r in history.trials if r.quality is not None), default=None)
+    listed = [model.metric for model in chain.list_models(limit=1)]
+    if best is not None and listed != [best]:
+        raise PluginError(f"list_models: the best is {listed}, the journal's best quality is {best}.")
+
+
+def check_core(make: Callable[[Problem, int], Core], budget: int = 40) -> None:
+    """Run the contract of an ask/tell core.
+
+    Args:
+        make: (problem, seed) -> a new core.
+        budget: Trials per run.
+
+    Raises:
+        PluginError: The first rule that is broken.
+    """
+    world = Synthetic(noise=0.01)
+    problem = world.problem()
+    for workers in (1, 4):
+        core = make(problem, 0)
+        asked = drive(core, world, budget, np.random.default_rng(0), workers)
+        ids = [problem.domains.architecture_id(sample) for sample in asked]
+        if len(asked) < budget:
+            raise PluginError(f"core: only {len(asked)} of {budget} samples were proposed: {core.reason!r}.")
+        if len(set(ids)) != len(ids):
+            raise PluginError("core: an architecture was proposed twice.")
+        if not problem.feasible(asked).all():
+            raise PluginError("core: an infeasible sample was proposed.")
+        if any(problem.domains.canonical(sample) != sample for sample in asked):
+            raise PluginError("core: a sample is not canonical.")
+        if drive(make(problem, 0), world, budget, np.random.default_rng(0), workers) != asked:
+            raise PluginError("core: the same seed gave another sequence.")
+    _check_resume(make, world, problem, budget)
+    _check_speed(make(problem, 0), world, budget)
+
+
+def _check_resume(make: Callable[[Problem, int], Core], world: Synthetic, problem: Problem, budget: int) -> None:
+    def step(core: Core) -> Any:
+        sample = core.ask()
+        costs = problem.cost_dict(sample)
+        core.tell(sample, {o.name: costs.get(o.name, world.quality(sample)) for o in problem.objectives})
+        return sample
+
+    whole = make(problem, 5)
+    first = [step(whole) for _ in range(budget // 2)]
+    state = json.loads(json.dumps(whole.state_dict()))
+    rest = [step(whole) for _ in range(budget // 2)]
+    resumed = make(problem, 99)
+    resumed.load_state_dict(state)
+    if [step(resumed) for _ in range(budget // 2)] != rest:
+        raise PluginError("core: after load_state_dict another sequence followed.")
+    broken = make(problem, 5)
+    lost = broken.ask()
+    resumed = make(problem, 5)
+    resumed.load_state_dict(json.loads(json.dumps(broken.state_dict())))
+    resumed.reopen()
+    if resumed.ask() != lost or lost not in first[:1]:
+        raise PluginError("core: a sample that was open when the state was taken is lost.")
+
+
+def _check_speed(core: Core, world: Synthetic, budget: int) -> None:
+    times = []
+    for _ in range(budget):
+        begin = time.perf_counter()
+        sample = core.ask()
+        times.append(time.perf_counter() - begin)
+        core.tell(sample, {o.name: world.quality(sample) for o in core.problem.objectives})
+    if float(np.median(times)) > ASK_MEDIAN_S:
+        raise PluginError(f"core: ask takes {1e3 * float(np.median(times)):.1f} ms in the median.")

@@ -1,0 +1,137 @@
+"""Batches: right shapes and ranges, drawn from the seed alone, mirrored consistently."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ednas_nni.data.batches import BatchDataset, Pick, SeededBatches, loader
+from ednas_nni.data.rooms import Rooms
+from ednas_nni.errors import DataError
+
+TARGETS = ("segmentation", "depth", "normals")
+MIRROR = torch.tensor([-1.0, 1.0, 1.0])[None, :, None, None]
+FLIPS = {
+    "segmentation": lambda t: t.flip(-1),
+    "depth": lambda t: t.flip(-1),
+    "normals": lambda t: t.flip(-1) * MIRROR,
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def epoch(**options) -> list[dict[str, torch.Tensor]]:
+    return list(loader(**options))
+
+
+def equal(first: list, second: list) -> bool:
+    return len(first) == len(second) and all(
+        a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a) for a, b in zip(first, second, strict=True)
+    )
+
+
+def test_shapes_types_and_values(rooms: Rooms) -> None:
+    split = rooms.split("train")
+    batch = next(iter(loader(split, TARGETS, batch_size=8)))
+    assert batch["image"].shape == (8, 3, 32, 64) and batch["image"].dtype == torch.float32
+    assert batch["image"].min() >= 0 and batch["image"].max() <= 1
+    assert batch["segmentation"].shape == (8, 32, 64) and batch["segmentation"].dtype == torch.int64
+    assert batch["depth"].shape == (8, 1, 32, 64) and batch["depth"].dtype == torch.float32
+    assert batch["normals"].shape == (8, 3, 32, 64) and batch["normals"].dtype == torch.float32
+    assert all(tensor.is_contiguous() for tensor in batch.values())
+    np.testing.assert_array_equal((batch["image"][3] * 255).round().byte().permute(1, 2, 0).numpy(), split.image[3])
+    np.testing.assert_array_equal(batch["depth"][3, 0].numpy(), split.depth[3])
+
+
+def test_only_the_targets_asked_for(rooms: Rooms) -> None:
+    batch = next(iter(loader(rooms.split("train"), ["depth"], batch_size=2)))
+    assert set(batch) == {"image", "depth"}
+
+
+def test_an_epoch_holds_every_image_once(rooms: Rooms) -> None:
+    split = rooms.split("train")
+    plain = loader(split, (), batch_size=8)
+    assert [len(b["image"]) for b in plain] == [8, 8, 4] and len(plain) == 3
+    assert [len(b["image"]) for b in loader(split, (), batch_size=8, drop_last=True)] == [8, 8]
+    shuffled = torch.cat([b["image"] for b in loader(split, (), batch_size=8, shuffle=True, seed=4)])
+    straight = torch.cat([b["image"] for b in plain])
+    assert not torch.equal(shuffled, straight)
+    assert torch.equal(shuffled.sum((1, 2, 3)).sort()[0], straight.sum((1, 2, 3)).sort()[0])
+
+
+def test_equal_seed_equal_batches(rooms: Rooms) -> None:
+    options = {"split": rooms.split("train"), "targets": TARGETS, "shuffle": True, "flips": FLIPS}
+    torch.manual_seed(1)
+    np.random.seed(1)
+    one = loader(**options, seed=3)
+    first = [list(one), list(one)]
+    torch.manual_seed(2)
+    np.random.seed(2)
+    two = loader(**options, seed=3)
+    second = [list(two), list(two)]
+    assert equal(first[0], second[0]) and equal(first[1], second[1])
+    assert not equal(first[0], first[1]), "each epoch is another draw"
+    assert not equal(first[0], epoch(**options, seed=4))
+
+
+def test_a_draw_from_global_state_would_be_noticed(rooms: Rooms) -> None:
+    class Careless(SeededBatches):
+        def __iter__(self):
+            order = np.random.permutation(self.length)
+            yield [Pick(int(i), False) for i in order]
+
+    dataset = BatchDataset(rooms.split("train"), TARGETS)
+    draws = []
+    for state in (1, 2):
+        np.random.seed(state)
+        draws.append([dataset.__getitems__(picks) for picks in Careless(20, 20, True, 3, False, False)])
+    assert not equal(*draws)
+
+
+def test_mirrored_twice_is_the_same(rooms: Rooms) -> None:
+    split = rooms.split("train")
+    batch = BatchDataset(split, TARGETS, FLIPS).__getitems__([Pick(i, True) for i in range(6)])
+    straight = BatchDataset(split, TARGETS).__getitems__(range(6))
+    for name, flip in {"image": lambda t: t.flip(-1), **FLIPS}.items():
+        assert not torch.equal(batch[name], straight[name])
+        assert torch.equal(flip(batch[name]), straight[name])
+
+
+def normals_fit_depth(batch: dict[str, torch.Tensor]) -> bool:
+    """On walls that face sideways depth falls towards the side the normal points away from."""
+    slope = batch["depth"][:, 0, :, 1:] - batch["depth"][:, 0, :, :-1]
+    sideways = batch["normals"][:, 0, :, 1:]
+    clear = (sideways.abs() > 0.8) & (slope.abs() < 0.1)
+    # A surface that faces left (x < 0) lies on the right: coming nearer to the right edge.
+    return bool(((slope[clear] > 0) == (sideways[clear] > 0)).float().mean() > 0.9)
+
+
+def test_mirrored_normals_still_fit_the_depth(rooms: Rooms) -> None:
+    picks = [Pick(i, True) for i in range(20)]
+    split = rooms.split("train")
+    assert normals_fit_depth(BatchDataset(split, TARGETS).__getitems__(range(20)))
+    assert normals_fit_depth(BatchDataset(split, TARGETS, FLIPS).__getitems__(picks))
+    forgetful = {**FLIPS, "normals": lambda t: t.flip(-1)}
+    assert not normals_fit_depth(BatchDataset(split, TARGETS, forgetful).__getitems__(picks))
+
+
+def test_half_of_the_images_are_mirrored() -> None:
+    flags = [pick.mirrored for batch in SeededBatches(2000, 8, True, 0, True, False) for pick in batch]
+    assert 0.45 < np.mean(flags) < 0.55
+    assert not any(pick.mirrored for batch in SeededBatches(50, 8, True, 0, False, False) for pick in batch)
+
+
+def test_wrong_arguments_are_refused(rooms: Rooms) -> None:
+    split = rooms.split("train")
+    with pytest.raises(DataError, match="flips has no function for normals"):
+        loader(split, TARGETS, flips={k: FLIPS[k] for k in ("segmentation", "depth")})
+    with pytest.raises(DataError, match="no target 'edges'"):
+        loader(split, ("edges",))
+    with pytest.raises(DataError, match="batch_size"):
+        loader(split, TARGETS, batch_size=0)
+    with pytest.raises(DataError, match="nothing remains"):
+        loader(split, TARGETS, batch_size=21, drop_last=True)

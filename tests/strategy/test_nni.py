@@ -1,0 +1,220 @@
+"""Every registered strategy through the shipped contract; NNI's own sequential engine; names and arrows."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import strategies
+from ednas_nni import compat, plugins
+
+compat.apply()
+
+from ednas_nni.errors import PluginError, StudyError
+from ednas_nni.journal import Journal
+from ednas_nni.objectives import reward
+from ednas_nni.strategy import mount
+from ednas_nni.testing.engines import FakeEngine, PlainSpace
+from ednas_nni.testing.strategies import check_strategy, search
+from ednas_nni.testing.synthetic import Synthetic
+from nni.nas.execution.sequential import SequentialExecutionEngine
+from nni.nas.strategy import Random
+
+QUICK = ("Ednas", "random", "regularized_evolution")
+SLOW = ("tpe", "policy_based_rl", "grid_search")  # NNI sleeps a second per submission, or imports a lot
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_contract(name, tmp_path):
+    check_strategy(lambda seed: getattr(strategies, name)(seed=seed), tmp_path)
+
+
+class Repeats(Random):
+    """Broken: proposes one sample for ever."""
+
+    def random(self, model_space):
+        return model_space.freeze(ONE)
+
+
+class Unseeded(Random):
+    """Broken: ignores its seed."""
+
+    def __init__(self, seed):
+        super().__init__()
+
+
+WORLD = Synthetic(noise=0.0)
+PROBLEM = WORLD.problem()
+ONE = next(s for s in iter(lambda r=np.random.default_rng(0): WORLD.domains.random(r), 0) if PROBLEM.feasible([s])[0])
+
+
+@pytest.mark.parametrize(("broken", "message"), [(Repeats, "budget"), (Unseeded, "sequence")])
+def test_the_contract_rejects(broken, message, tmp_path):
+    with pytest.raises(PluginError, match=message):
+        check_strategy(lambda seed: broken(seed=seed), tmp_path)
+
+
+def test_tpe_maximises(tmp_path):
+    strategy = strategies.tpe(seed=0, startup=2)
+    _, _, history = search(strategy, WORLD, PROBLEM, tmp_path / "j.jsonl", trials=2)
+    assert [r.status for r in history.trials] == ["trained"] * 2
+    # NNI's tuner keeps losses; unless told to maximise, its sign would be wrong.
+    losses = [record.loss for record in strategy.tuner._history[next(iter(strategy.tuner._history))]]
+    assert sorted(losses) == sorted(-r.quality for r in history.trials)
+
+
+def test_policy_based_rl_runs_and_repeats(tmp_path):
+    pytest.importorskip("tianshou")
+    asked = []
+    for turn in range(2):
+        strategy = strategies.policy_based_rl(seed=1, samples_per_update=2)
+        path = tmp_path / f"{turn}.jsonl"
+        _, fake, history = search(strategy, WORLD, WORLD.problem([]), path, trials=3)
+        assert len(history.trials) == 3
+        asked.append(fake.submitted)
+    assert asked[0] == asked[1]
+
+
+def test_grid_search_of_a_small_space(tmp_path):
+    from ednas_nni.domains import Dimension, Domains
+    from ednas_nni.strategy.problem import Problem
+
+    domains = Domains([Dimension("a", (1, 2, 3)), Dimension("b", (1, 2))])
+    problem = Problem(domains, ("macs",), lambda samples: np.ones((len(samples), 1)))
+    journal = Journal(tmp_path / "j.jsonl")
+    engine = FakeEngine(lambda sample: float(sample["a"]), 20)
+    mount(strategies.grid_search(seed=0), problem, journal)(PlainSpace(domains), engine)
+    engine.wait_models()
+    journal.close()
+    assert len(journal.history().trials) == 6
+
+
+def test_small_population_is_checked():
+    with pytest.raises(StudyError, match="sample_size"):
+        strategies.regularized_evolution(population_size=2, sample_size=4)
+
+
+# -------------------------------------------------------------------- NNI's sequential engine
+def sequential(strategy, path, trials=5, evaluate=None, **options):
+    journal = Journal(path)
+    space = PlainSpace(WORLD.domains, evaluate or (lambda sample: {"default": WORLD.quality(sample)}))
+    engine = SequentialExecutionEngine(max_model_count=trials, continue_on_failure=True)
+    chain = mount(strategy, PROBLEM, journal, **options)
+    chain(space, engine)
+    journal.close()
+    return chain, journal.history()
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_sequential_engine(name, tmp_path):
+    chain, history = sequential(getattr(strategies, name)(seed=0), tmp_path / "j.jsonl")
+    assert [r.quality for r in history.trials] == [WORLD.quality(r.sample) for r in history.trials]
+    assert len(history.trials) == 5 and all(r.status == "trained" for r in history.trials)
+    assert next(iter(chain.list_models(limit=1))).metric == max(r.quality for r in history.trials)
+
+
+def test_sequential_and_fake_engine_give_equal_journals(tmp_path):
+    def facts(history):
+        return [(r.trial, r.architecture, r.status, r.metrics, r.costs) for r in history.trials]
+
+    _, one = sequential(strategies.Ednas(seed=4), tmp_path / "a.jsonl", trials=12)
+    report = lambda sample: {"default": WORLD.quality(sample)}  # noqa: E731
+    _, _, two = search(strategies.Ednas(seed=4), WORLD, PROBLEM, tmp_path / "b.jsonl", 12, trial=report)
+    assert facts(one) == facts(two)
+
+
+def test_population_under_the_sequential_engine_holds_rewards(tmp_path):
+    strategy = strategies.regularized_evolution(seed=0, population_size=4, sample_size=2)
+    sequential(strategy, tmp_path / "j.jsonl", hardware_aware={"target": 2.0, "weight": -0.5})
+    for individual in strategy._population:
+        cost = PROBLEM.cost_dict(individual.x)["latency_ms"]
+        assert individual.y == pytest.approx(reward("log", WORLD.quality(individual.x), cost, 2.0, -0.5))
+
+
+def test_a_crash_in_the_sequential_engine_is_a_failed_trial(tmp_path):
+    def boom(sample):
+        raise RuntimeError("boom")
+
+    _, history = sequential(strategies.Ednas(seed=0), tmp_path / "j.jsonl", 3, boom)
+    assert [r.status for r in history.trials] == ["failed"] * 3 and all(r.cause for r in history.trials)
+
+
+def test_a_resumed_search_trains_nothing_twice(tmp_path):
+    """Same seed, no saved state: the past is answered from the journal, then the search goes on."""
+    whole = sequential(strategies.Ednas(seed=3), tmp_path / "whole.jsonl", trials=14)[1]
+    sequential(strategies.Ednas(seed=3), tmp_path / "j.jsonl", trials=8)
+    _, history = sequential(strategies.Ednas(seed=3), tmp_path / "j.jsonl", trials=6)
+    assert [r.architecture for r in history.trials] == [r.architecture for r in whole.trials]
+    assert len(history.reused) == 8
+
+
+def test_a_saved_state_is_plain_json_and_goes_on(tmp_path):
+    whole = sequential(strategies.Ednas(seed=3), tmp_path / "whole.jsonl", trials=14)[1]
+    first = strategies.Ednas(seed=3)
+    sequential(first, tmp_path / "j.jsonl", trials=8)
+    second = strategies.Ednas(seed=99)
+    second.bind(PROBLEM)
+    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    _, history = sequential(second, tmp_path / "j.jsonl", trials=6)
+    assert [r.architecture for r in history.trials] == [r.architecture for r in whole.trials]
+    assert history.reused == []
+
+
+def test_no_second_is_slept(tmp_path):
+    begin = time.monotonic()
+    search(strategies.Ednas(seed=0), WORLD, PROBLEM, tmp_path / "j.jsonl", trials=60, workers=3)
+    assert time.monotonic() - begin < 6  # NNI's own waiting would take a minute
+
+
+def test_threads_wake_the_strategy(tmp_path):
+    """An engine that reports from another thread, as NNI's training service does."""
+    import threading
+
+    class Threaded(FakeEngine):
+        def idle_worker_available(self):
+            return len(self.running) < self.workers
+
+        def submit_models(self, *models):
+            super().submit_models(*models)
+            threading.Timer(0.005, self.finish_one).start()
+
+        def wait_models(self, *models):
+            while self.running:
+                time.sleep(0.005)
+
+    engine = Threaded(lambda sample: {"default": WORLD.quality(sample)}, 30, workers=3)
+    journal = Journal(tmp_path / "j.jsonl")
+    begin = time.monotonic()
+    mount(strategies.Ednas(seed=0), PROBLEM, journal)(PlainSpace(WORLD.domains), engine)
+    taken = time.monotonic() - begin
+    journal.close()
+    assert [r.status for r in journal.history().trials] == ["trained"] * 30
+    assert taken < 5
+
+
+# -------------------------------------------------------------------- names and arrows
+def test_registered_names_exist():
+    for plugin in plugins.listing("strategies"):
+        module, _, name = plugin.target.partition(":")
+        if module == "strategies":
+            assert callable(getattr(strategies, name))
+    with pytest.raises(AttributeError):
+        strategies.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("module", "forbidden"),
+    [
+        ("ednas_nni.objectives, ednas_nni.pareto", ("torch", "nni", "moocore")),
+        ("ednas_nni.strategy.problem, ednas_nni.strategy.reachable, ednas_nni.strategy.core", ("torch", "nni")),
+        ("strategies, strategies.evolution, strategies.spread", ("torch", "nni")),
+    ],
+)
+def test_pure_modules_stay_pure(module, forbidden):
+    code = f"import sys, {module}; print([m for m in {forbidden!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ednas_nni import pareto
+from ednas_nni.errors import StudyError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+AXES = ("max", "min")
+POINTS = arrays(np.float64, st.tuples(st.integers(1, 20), st.just(2)), elements=st.integers(0, 8).map(float))
+REFERENCE = (-1.0, 9.0)
+
+
+def naive_front(points, broken=False):
+    """Ten-line reference; `broken` forgets that quality is maximised."""
+    turned = [(p[0] if broken else -p[0], p[1]) for p in points]
+    return [
+        i
+        for i, p in enumerate(turned)
+        if not any(q[0] <= p[0] and q[1] <= p[1] and q != p for q in turned)
+    ]
+
+
+@given(POINTS)
+def test_front_agrees_with_the_reference_and_holds_no_dominated_point(points):
+    kept = pareto.front(points, AXES)
+    assert kept.tolist() == naive_front(points)
+    for i in kept:
+        assert not any(pareto.dominates(other, points[i], AXES) for other in points)
+
+
+def test_the_property_rejects_a_front_of_the_wrong_direction():
+    points = np.array([[0.9, 2.0], [0.5, 3.0], [0.1, 2.0]])
+    assert pareto.front(points, AXES).tolist() == [0]
+    assert naive_front(points, broken=True) != [0]
+
+
+@given(POINTS, st.floats(0, 4))
+def test_a_tolerance_only_adds_points_and_never_empties_the_front(points, tolerance):
+    strict, wide = pareto.front(points, AXES), pareto.front(points, AXES, (tolerance, 0.0))
+    assert len(wide) > 0 and set(strict) <= set(wide)
+
+
+def test_a_lead_within_the_noise_does_not_remove_a_neighbour():
+    points = [[0.500, 5.0], [0.505, 4.9], [0.40, 5.1]]
+    assert pareto.front(points, AXES).tolist() == [1]
+    assert pareto.front(points, AXES, (0.01, 0.0)).tolist() == [0, 1]
+
+
+def brute_hypervolume(points):
+    """Count unit cells of an integer grid."""
+    total = 0
+    for q in range(-1, 8):
+        for t in range(0, 9):
+            total += any(p[0] >= q + 1 and p[1] <= t for p in points)
+    return float(total)
+
+
+@settings(deadline=None)
+@given(POINTS)
+def test_hypervolume_counts_the_dominated_cells(points):
+    assert pareto.hypervolume(points, REFERENCE, AXES) == pytest.approx(brute_hypervolume(points))
+
+
+@settings(deadline=None)
+@given(POINTS, st.tuples(st.floats(-2, 10), st.floats(-2, 10)))
+def test_hypervolume_never_shrinks(points, more):
+    before = pareto.hypervolume(points, REFERENCE, AXES)
+    assert pareto.hypervolume(np.vstack([points, more]), REFERENCE, AXES) >= before - 1e-9
+
+
+def test_edges():
+    assert pareto.hypervolume([], REFERENCE, AXES) == 0.0
+    assert pareto.front(np.zeros((0, 2)), AXES).tolist() == []
+    assert np.isinf(pareto.crowding([[1, 1], [2, 2]], AXES)).all()
+    assert pareto.crowding([[0, 0], [1, 1], [3, 3], [4, 4]], AXES)[1] == pytest.approx(1.5)
+    assert not pareto.dominates([1, 1], [1, 1], AXES)
+
+
+@pytest.mark.parametrize("points", [[[np.nan, 1.0]], [[1.0, 2.0, 3.0]]])
+def test_failed_trials_and_wrong_shapes_are_refused(points):
+    with pytest.raises(StudyError):
+        pareto.front(points, AXES)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from ednas_nni.domains import Dimension, Scalar
+    from ednas_nni.dimensions import Dimension, Scalar
 
 Factor: TypeAlias = "tuple[tuple[str, ...], dict[tuple[int, ...], int]]"
 

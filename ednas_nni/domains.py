@@ -10,54 +10,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from ednas_nni.errors import PluginError, SampleError, did_you_mean
+from ednas_nni.counting import count
+from ednas_nni.dimensions import (
+    Clause,
+    Condition,
+    Dimension,
+    Literal,
+    Sample,
+    Scalar,
+    dump,
+    in_order,
+    restore,
+    validate,
+)
+from ednas_nni.errors import SampleError, did_you_mean
 
-Scalar: TypeAlias = "str | int | float | bool | None"
-Sample: TypeAlias = "dict[str, Scalar]"
-LABEL = re.compile(r"[A-Za-z0-9_]+")
-
-
-@dataclass(frozen=True)
-class Literal:
-    """True when `sample[label]` is one of `values`."""
-
-    label: str
-    values: frozenset[Scalar]
-
-
-Clause: TypeAlias = tuple[Literal, ...]
-"""True when one of its literals is."""
-Condition: TypeAlias = tuple[Clause, ...]
-"""True when all of its clauses are; `()` is always true."""
-
-
-@dataclass(frozen=True)
-class Dimension:
-    """One label of a search space.
-
-    Attributes:
-        label: Letters, digits and underscores.
-        values: What it may hold, JSON scalars, all different; the first one stands in where the label is inactive.
-        conditions: The label is active when any of them holds. Conditions are read on the canonical sample, that
-            is with the first value in place of every inactive label.
-    """
-
-    label: str
-    values: tuple[Scalar, ...]
-    conditions: tuple[Condition, ...] = ((),)
-
-    @property
-    def always(self) -> bool:
-        """Whether the label is active in every sample."""
-        return () in self.conditions
+__all__ = ["Clause", "Condition", "Dimension", "Domains", "Literal", "Sample", "Scalar"]
 
 
 class Domains:
@@ -76,10 +51,9 @@ class Domains:
         )
         self.labels: tuple[str, ...] = tuple(d.label for d in self.dimensions)
         self._by_label = {d.label: d for d in self.dimensions}
-        _validate(self.dimensions)
+        validate(self.dimensions)
         self._codes = {d.label: {v: i for i, v in enumerate(d.values)} for d in self.dimensions}
-        self._booleans = {d.label: {type(v) is bool for v in d.values} for d in self.dimensions}
-        conditional = [self._by_label[label] for label in _in_order(self._by_label)]
+        conditional = [self._by_label[label] for label in in_order(self._by_label)]
         self._conditional = [
             (d.label, d.values[0], tuple(tuple(tuple((x.label, x.values) for x in c) for c in k) for k in d.conditions))
             for d in conditional
@@ -241,21 +215,11 @@ class Domains:
 
     @cached_property
     def _size(self) -> int:
-        from ednas_nni.counting import count
-
         return count(self.dimensions)
 
     def to_json(self) -> list[dict[str, Any]]:
         """Plain data from which `from_json` restores an equal object."""
-
-        def literal(x: Literal) -> list[Any]:
-            return [x.label, [v for v in self._by_label[x.label].values if v in x.values]]
-
-        return [
-            {"label": d.label, "values": list(d.values)}
-            | ({} if d.always else {"conditions": [[[literal(x) for x in c] for c in k] for k in d.conditions]})
-            for d in self.dimensions
-        ]
+        return dump(self.dimensions)
 
     @classmethod
     def from_json(cls, data: Iterable[Mapping[str, Any]]) -> Domains:
@@ -264,25 +228,7 @@ class Domains:
         Raises:
             PluginError: The data is not of that form.
         """
-        try:
-            return cls(
-                [
-                    Dimension(
-                        entry["label"],
-                        tuple(entry["values"]),
-                        tuple(
-                            tuple(
-                                tuple(Literal(label, frozenset(values)) for label, values in clause)
-                                for clause in condition
-                            )
-                            for condition in entry.get("conditions", [[]])
-                        ),
-                    )
-                    for entry in data
-                ]
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise PluginError(f"This is not a search space written by Domains.to_json: {error!r}") from error
+        return cls(restore(data))
 
     def as_nni(self) -> dict[str, dict[str, Any]]:
         """The space in NNI's own notation, as its web UI shows it (without conditions, which NNI does not know)."""
@@ -295,12 +241,12 @@ class Domains:
         for label, codes in self._codes.items():
             try:
                 value = sample[label]
-                code = codes[value]
+                own = self._by_label[label].values[codes[value]]
             except (KeyError, TypeError):
                 raise self._wrong(sample) from None
-            if (type(value) is bool) not in self._booleans[label]:
+            if (type(value) is bool) is not (type(own) is bool):  # True == 1, yet they are different choices
                 raise self._wrong(sample)
-            found[label] = self._by_label[label].values[code]
+            found[label] = own
         if len(sample) != len(found):
             raise self._wrong(sample)
         return found
@@ -353,56 +299,3 @@ def _draw(values: Sequence[Scalar], rng: np.random.Generator) -> Scalar:
 
 def _listed(labels: Sequence[str]) -> str:
     return ", ".join(labels[:5]) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
-
-
-def _in_order(dimensions: Mapping[str, Dimension]) -> list[str]:
-    """Labels such that each comes after all labels its conditions read."""
-    order: list[str] = []
-    state: dict[str, bool] = {}
-
-    def visit(label: str, trail: tuple[str, ...]) -> None:
-        if state.get(label):
-            return
-        if label in state:
-            raise PluginError(f"Label {label!r} depends on itself: {' -> '.join((*trail, label))}.")
-        state[label] = False
-        if not dimensions[label].always:
-            for condition in dimensions[label].conditions:
-                for clause in condition:
-                    for literal in clause:
-                        visit(literal.label, (*trail, label))
-        state[label] = True
-        order.append(label)
-
-    for label in dimensions:
-        visit(label, ())
-    return order
-
-
-def _validate(dimensions: Sequence[Dimension]) -> None:
-    known: dict[str, Dimension] = {}
-    for d in dimensions:
-        if not isinstance(d.label, str) or not LABEL.fullmatch(d.label):
-            raise PluginError(
-                f"Label {d.label!r} may hold letters, digits and underscores only (dots and slashes break NNI)."
-            )
-        if d.label in known:
-            raise PluginError(f"Label {d.label!r} is given twice.")
-        if not d.values:
-            raise PluginError(f"Label {d.label!r} has no values.")
-        if any(v is not None and not isinstance(v, (str, int, float)) for v in d.values):
-            raise PluginError(f"Label {d.label!r}: values must be JSON scalars, not {d.values!r}.")
-        if len(set(d.values)) != len(d.values) or any(v != v for v in d.values):
-            raise PluginError(f"Label {d.label!r}: values must be all different and equal to themselves: {d.values!r}.")
-        known[d.label] = d
-    for d in dimensions:
-        for literal in (x for condition in d.conditions for clause in condition for x in clause):
-            if literal.label not in known:
-                raise PluginError(
-                    f"Label {d.label!r} depends on {literal.label!r}.{did_you_mean(literal.label, known)}"
-                )
-            extra = literal.values - set(known[literal.label].values)
-            if extra:
-                raise PluginError(
-                    f"Label {d.label!r} depends on {literal.label!r} = {sorted(map(str, extra))}, never a value of it."
-                )

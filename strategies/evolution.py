@@ -145,9 +145,7 @@ class Evolution:
             return []
         kept = pareto.front([told["values"] for told in results], self._directions)
         names = [o.name for o in self.problem.objectives]
-        return [
-            (dict(results[i]["sample"]), dict(zip(names, results[i]["values"], strict=True))) for i in kept
-        ]
+        return [(dict(results[i]["sample"]), dict(zip(names, results[i]["values"], strict=True))) for i in kept]
 
     # ---------------------------------------------------------------- proposals
     def _planned(self) -> Sample | None:
@@ -196,9 +194,7 @@ class Evolution:
         first = samples[int(self._rng.choice(len(samples), p=weight))]
         changes = 1 + int(self._rng.random() < 0.5) + attempt // 8  # farther away where the neighbourhood is used up
         if len(samples) > 1 and self._rng.random() < self.crossover:
-            first = self.problem.domains.crossover(
-                first, samples[int(self._rng.integers(len(samples)))], self._rng
-            )
+            first = self.problem.domains.crossover(first, samples[int(self._rng.integers(len(samples)))], self._rng)
         try:
             return self.problem.domains.mutate(first, self._rng, n=changes)
         except SampleError:
@@ -269,6 +265,3 @@ class Evolution:
         self._open = {self._id(sample): dict(sample) for sample in state["open"]}
         self._told = {self._id(told["sample"]): dict(told) for told in state["told"]}
         self._reason = ""
-
-
-

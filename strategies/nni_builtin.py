@@ -98,7 +98,7 @@ def _seeded_policy(seed: int) -> Any:
         import torch
 
         torch.manual_seed(seed)
-        np.random.seed(seed)  # noqa: NPY002  (tianshou draws from the global generator)
+        np.random.seed(seed)
         return default_policy_fn(environment)
 
     return make

@@ -43,7 +43,9 @@ def feasible_pool(problem: Problem, rng: np.random.Generator, size: int = POOL) 
     return pool
 
 
-def spread(problem: Problem, pool: list[Sample], count: int, column: int | None, rng: np.random.Generator) -> list[Sample]:
+def spread(
+    problem: Problem, pool: list[Sample], count: int, column: int | None, rng: np.random.Generator
+) -> list[Sample]:
     """Pick samples stratified over one cost.
 
     The range between the 2nd and 98th percentile of the pool is cut into `count` strata of equal width on a log

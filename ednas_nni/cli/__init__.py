@@ -1,4 +1,4 @@
-"""The terminal command `ednas`. Each command is a module with HELP, `configure(parser)` and `run(options) -> exit code`.
+"""The terminal command `ednas`. A command is a module with HELP, `configure(parser)` and `run(options) -> exit code`.
 
 Modules import torch, NNI and rich only inside of `run`, so that `ednas --help` answers at once.
 """

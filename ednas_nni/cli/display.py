@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 ROOM = 12  # lines of a terminal that are not the table's rows
+WIDE = 100  # columns of a terminal from which on metrics are shown
 COLOURS = {"running": "cyan", "trained": "green", "failed": "red", "cancelled": "yellow"}
 
 
@@ -149,7 +150,12 @@ class Live:
 
     def _columns(self) -> list[tuple[str, str]]:
         names = [("trial", "right"), ("architecture", "left"), ("status", "left"), ("quality", "right")]
-        return names + [(name, "right") for name in (*self.costs, *self.metrics, "time")] + [("", "left")]
+        shown = [*self.costs, *(key.replace("_", "\n", 1) for key in self._metrics()), "time"]
+        return names + [(name, "right") for name in shown] + [("", "left")]
+
+    def _metrics(self) -> tuple[str, ...]:
+        """Metric columns, left out where the terminal is too narrow for them."""
+        return self.metrics if self.console.width >= WIDE else ()
 
     def _visible(self, records: list[TrialRecord]) -> list[TrialRecord]:
         """As many of the latest trials as the terminal has room for."""
@@ -169,7 +175,7 @@ class Live:
             Text(record.status, style=COLOURS.get(record.status, "")),
             quality,
             *(amount(record.costs.get(name)) for name in self.costs),
-            *(amount(_number(record.metrics.get(key))) for key in self.metrics),
+            *(amount(_number(record.metrics.get(key))) for key in self._metrics()),
             duration(seconds),
         ]
 

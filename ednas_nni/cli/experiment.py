@@ -63,12 +63,12 @@ class ExperimentFile:
 
     @property
     def trials(self) -> int | None:
-        """maxTrialNumber; None: until stopped."""
+        """The field maxTrialNumber; None: until stopped."""
         return self.config.get("maxTrialNumber")
 
     @property
     def concurrency(self) -> int:
-        """trialConcurrency."""
+        """The field trialConcurrency."""
         return self.config.get("trialConcurrency", 1)
 
     @property
@@ -172,9 +172,7 @@ def faults(path: Path, config: dict[str, Any]) -> list[str]:
     found += _count(config, "trialConcurrency", required=True)
     found += _count(config, "maxTrialNumber", required=False)
     if config.get("experimentType", "hpo") != "hpo":
-        found.append(
-            f"experimentType = {config['experimentType']!r}: nnictl starts experiments of type 'hpo' only; remove the line."
-        )
+        found.append(f"experimentType = {config['experimentType']!r}: nnictl can start 'hpo' only; remove the line.")
     if config.get("useAnnotation"):
         found.append("useAnnotation = True: NNI 3.0 cannot do that; remove the line.")
     if "searchSpace" not in config and "searchSpaceFile" not in config:

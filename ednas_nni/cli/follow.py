@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ POLL_S = 0.5
 ASK_S = 2.0  # NNI is asked less often than the journal is read
 SILENCE_S = 30.0  # a manager that does not answer for so long is gone
 ENDED = ("DONE", "ERROR", "STOPPED", "STOPPING")
+
+# A log entry lasts until the next line that begins with a time in brackets.
+_REFUSAL = re.compile(r"^\[[^\]]*\] ERROR \(NNIManager\) Dispatcher error: (.*?)(?=^\[|\Z)", re.MULTILINE | re.DOTALL)
 
 
 class Tail:
@@ -171,7 +175,7 @@ def follow(
         state = State(tail.update(), total, status, errors, now, began)
         display.show(state)
         if status == "ERROR":
-            raise ExperimentError(message(errors))
+            raise ExperimentError(message(errors, _log_of(journal)))
         if status in ENDED or (state.history.finished is not None and not state.running):
             return _settled(tail, state, display)
         sleep(POLL_S)
@@ -184,12 +188,22 @@ def _settled(tail: Tail, state: State, display: Display) -> State:
     return last
 
 
-def message(errors: tuple[str, ...]) -> str:
-    """NNI's errors as the user should read them: without the name of the part of NNI that passed them on."""
-    found = []
-    for text in errors:
-        head, colon, rest = text.partition(": ")
-        found.append(
-            rest if colon and head.replace("_", "").isalnum() and head.startswith(("tuner", "dispatcher")) else text
-        )
+def message(errors: tuple[str, ...], log: str = "") -> str:
+    """The errors as the user should read them.
+
+    Args:
+        errors: NNI's own. Of an Advisor that refuses a study they say only that the tuner "may have crashed".
+        log: Text of NNI's `nnimanager.log`, which holds the Advisor's words.
+    """
+    told = [found.strip() for found in _REFUSAL.findall(log)]
+    if told:
+        return told[-1]
+    found = [text.removeprefix("tuner_command_channel: ") for text in errors]
     return "\n".join(dict.fromkeys(found)) or "NNI reports an error without saying which; see its logs."
+
+
+def _log_of(journal: Path) -> str:
+    try:
+        return (journal.parents[1] / "log" / "nnimanager.log").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

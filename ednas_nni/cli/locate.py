@@ -37,7 +37,7 @@ def journal_of(text: str, experiments: Path | None = None) -> Path:
         raise JournalError(f"{text!r}: no experiment has a journal in {home}. Start one with `ednas search FILE.yml`.")
     if (home / text).is_dir() and path.name == text:
         raise JournalError(
-            f"experiment {text!r} in {home} has no journal: it is no EDNAS search, or its study was refused before it began."
+            f"experiment {text!r} in {home} has no journal: it is no EDNAS search, or its study was refused."
         )
     raise JournalError(f"{text!r} is no experiment id and no journal file.{did_you_mean(text, [*known, LATEST])}")
 

@@ -18,8 +18,8 @@ def optimism(count: int) -> str:
     if count < 2:
         return "One noisy training is no finding: confirm it with fresh seeds."
     return (
-        f"Each of the {count} architectures was trained once, and such single trainings are noisy: the best of {count} is optimistic "
-        "until it is confirmed with fresh seeds."
+        f"Each of the {count} architectures was trained once, and such single trainings are noisy: "
+        f"the best of {count} is optimistic until it is confirmed with fresh seeds."
     )
 
 
@@ -27,8 +27,8 @@ def front_table(found: SearchView) -> Table:
     """The front, and below it the references that are not on it."""
     metrics = _primary(found)
     columns = [("", "left"), ("architecture", "left"), ("quality", "right")]
-    columns += [(f"{q.label} [{q.unit}]" if q.unit else q.label, "right") for q in found.costs]
-    columns += [(f"{q.group} {q.axis}", "right") for q in metrics]
+    columns += [(f"{q.label}\n[{q.unit}]" if q.unit else q.label, "right") for q in found.costs]
+    columns += [(f"{q.group}\n{q.axis}", "right") for q in metrics]
     shown = terminal.table(columns, title=f"Front: {_wanted(found)}")
     rows = [(trial, "best" if trial is found.best else "") for trial in found.front]
     listed = {trial.architecture for trial in found.front}
@@ -96,7 +96,7 @@ def show(history: History) -> None:
     answered += [f"{len(history.rejected)} outside the constraints, not trained"] if history.rejected else []
     print(f" {'; '.join(answered)}." if answered else "")
     if history.finished:
-        print(f"The search ended because {history.finished}.")
+        print(f"The search ended: {history.finished}.")
     if not found.front:
         causes = dict.fromkeys(trial.cause for trial in found.trials if trial.cause)
         for cause in list(causes)[:3]:

@@ -1,4 +1,4 @@
-"""Search: check the experiment, prepare its data, start NNI on this machine only, show the trials, stop, print the front.
+"""Search: check the experiment, prepare its data, start NNI for this machine only, show the trials, print the front.
 
 The same file works with `nnictl create --config FILE.yml`.
 """
@@ -180,7 +180,7 @@ def _closing(history: History, journal: Path, experiment: str, port: int, option
             print(f"Report: {write(journal, options.out, experiment)}")
         except Exception as error:  # the search is done and safe; the report can be written again
             terminal.fail(
-                f"the report was not written: {type(error).__name__}: {' '.join(str(error).split())}. The search itself is "
+                f"the report was not written: {type(error).__name__}: {' '.join(str(error).split())}. The search is "
                 f"complete; try `{command('ednas')} report {experiment}`."
             )
             code = 1

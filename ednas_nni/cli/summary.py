@@ -25,7 +25,8 @@ def lines(found: Findings) -> list[tuple[str, str]]:
     shown.append(
         (
             "trials",
-            f"{count}, {file.concurrency} at a time, {file.platform}; evaluator {_options(study.evaluator)}, seed {study.seed}",
+            f"{count}, {file.concurrency} at a time, {file.platform}; "
+            f"evaluator {_options(study.evaluator)}, seed {study.seed}",
         )
     )
     return shown
@@ -93,7 +94,8 @@ def _strategy(found: Findings) -> str:
     if found.reward is None:
         return f"{text}, on quality alone"
     reward = found.reward
-    return f"{text}, hardware-aware: reward {reward['reward']} of quality and {reward['cost']} against {reward['target']:g}"
+    seen = f"reward {reward['reward']} of quality and {reward['cost']} against {reward['target']:g}"
+    return f"{text}, hardware-aware: {seen}"
 
 
 def _member(found: Findings, index: int) -> str:

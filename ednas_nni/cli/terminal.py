@@ -14,11 +14,11 @@ LOG_WIDTH = 160  # columns where nobody is watching: nothing should be cut in a 
 
 
 def console() -> Console:
-    """Standard output; without colours and wrapping where it is no terminal."""
+    """Standard output; wide where it is no terminal. Square brackets are text, not markup."""
     from rich.console import Console
 
     watched = sys.stdout.isatty()
-    return Console(highlight=False, width=None if watched else LOG_WIDTH, soft_wrap=not watched)
+    return Console(highlight=False, markup=False, emoji=False, width=None if watched else LOG_WIDTH)
 
 
 def fail(text: str) -> None:
@@ -48,7 +48,14 @@ def table(columns: Sequence[tuple[str, str]], title: str | None = None) -> Table
     from rich import box
     from rich.table import Table
 
-    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    made = Table(
+        box=box.SIMPLE_HEAD,
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+        collapse_padding=True,
+    )
     for heading, side in columns:
         made.add_column(heading, justify="right" if side == "right" else "left", no_wrap=True)
     return made

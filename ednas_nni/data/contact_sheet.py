@@ -98,7 +98,7 @@ def _depth_legend(
     sheet.paste(Image.fromarray(color_depth(np.maximum(values, 1e-4), near, far)), (left, top))
     draw.rectangle((left - 1, top - 1, left + width, top + 14), outline=_FAINT)
     draw.text((left, top + 20), unit, _FAINT, _font(12), anchor="lt")
-    step = _round_step((far - near) / 4)
+    step = _round_step((far - near) / 7)
     for value in np.arange(np.ceil(near / step + 0.3), np.floor(far / step) + 0.5) * step:
         x = left + (width - 1) * (value - near) / (far - near)
         draw.line((x, top + 14, x, top + 18), _FAINT)

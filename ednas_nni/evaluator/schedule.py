@@ -24,7 +24,7 @@ def warmup_cosine(step: int, steps: int, warmup: float, last: float = 0.01) -> f
     Source: Loshchilov, Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017 (one
     period).
     """
-    ramp = max(1, round(steps * warmup))
+    ramp = round(steps * warmup)
     if step < ramp:
         return (step + 1) / ramp
     progress = min(1.0, (step - ramp) / max(1, steps - ramp))

@@ -18,7 +18,6 @@ from ednas_nni.nn.heads import Head
 from ednas_nni.nn.initialise import initialise
 from ednas_nni.nn.stage import stage
 
-
 _TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 

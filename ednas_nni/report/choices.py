@@ -13,7 +13,7 @@ import numpy as np
 from ednas_nni.report.data import SearchView
 
 _COUNTED = re.compile(r"[A-Za-z]+\d+")
-TITLES = {"op": "operation of a block", "depth": "depth (blocks in the stage)"}
+TITLES = {"op": "operation", "depth": "depth (blocks)"}
 
 
 @dataclass(frozen=True)

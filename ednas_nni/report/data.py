@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,7 @@ def view(history: History) -> SearchView:
     metrics = metric_quantities(_names(study.get("tasks")), [trial.metrics for trial in trials if trial.scored])
     x, y = _axes(objectives, costs, metrics)
     chosen = front_numbers(trials, objectives)
-    trials = [_on_front(trial) if trial.number in chosen else trial for trial in trials]
+    trials = [replace(trial, front=trial.number in chosen) for trial in trials]
     front = [trial for trial in trials if trial.front]
     if x is not None:
         front.sort(key=lambda trial: (trial.value(x.key) or 0.0, trial.number))
@@ -184,12 +184,6 @@ def front_numbers(trials: Iterable[Trial], objectives: tuple[Objective, ...]) ->
         return set()
     numbers, points = zip(*found.values(), strict=True)
     return {numbers[i] for i in pareto.front(points, [objective.direction for objective in objectives])}
-
-
-def _on_front(trial: Trial) -> Trial:
-    from dataclasses import replace
-
-    return replace(trial, front=True)
 
 
 def _trial(record: TrialRecord, domains: Domains | None, members: Mapping[str, str]) -> Trial:

@@ -97,7 +97,8 @@ def read(path: Path) -> Examples:
             continue
         kind = _kind(truth)
         if kind is None or arrays[name].shape != truth.shape or truth.shape[:3] != image.shape[:3]:
-            raise ValueError(f"{path.name}: {name} {arrays[name].shape} does not fit its truth {truth.shape} and the images")
+            shapes = f"{arrays[name].shape}, truth {truth.shape}, images {image.shape}"
+            raise ValueError(f"{path.name}: the shapes of {name} do not fit: {shapes}")
         maps.append(Map(task, kind, _less(truth, step), _less(arrays[name], step)))
     if not maps:
         raise ValueError(f"{path.name} holds no prediction with its truth")

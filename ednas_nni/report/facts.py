@@ -14,12 +14,14 @@ class DataFacts:
     Attributes:
         name: Name of the data set.
         classes: Class names; empty where they are unknown.
-        counts: Images of each split; empty where unknown.
+        counts: Images of each split; None where unknown.
+        depth_unit: Unit of lengths.
     """
 
     name: str
     classes: tuple[str, ...] = ()
     counts: Mapping[str, int] | None = None
+    depth_unit: str = "m"
 
 
 def data_facts(study: Mapping[str, Any]) -> DataFacts:
@@ -31,6 +33,6 @@ def data_facts(study: Mapping[str, Any]) -> DataFacts:
         from ednas_nni.study import parse
 
         info = assembly.data_source(parse(dict(study))).info
-        return DataFacts(str(info.name), tuple(map(str, info.classes)), dict(info.counts))
+        return DataFacts(str(info.name), tuple(map(str, info.classes)), dict(info.counts), str(info.depth_unit))
     except Exception:  # any fault of a plugin: the report does not depend on it
         return DataFacts(name)

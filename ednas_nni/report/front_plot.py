@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +32,7 @@ def front_plot(view: SearchView) -> Figure | None:
     _forbidden(axes, view)
     _without_quality(axes, view)
     others = [t for t in shown if not t.front and not t.name]
-    axes.scatter(*_columns(view, others), s=30, c=style.TRIAL, linewidths=0, zorder=3, label="trained, not on the front")
+    axes.scatter(*_columns(view, others), s=30, c=style.TRIAL, linewidths=0, zorder=3, label="trained")
     _front(axes, view)
     _references(axes, view)
     _best(axes, view)
@@ -82,7 +83,8 @@ def _forbidden(axes: Axes, view: SearchView) -> None:
         axes.axvspan(*span, facecolor="#f1f2f4", edgecolor="#d9dde2", hatch="////", linewidth=0, zorder=0)
         axes.axvline(bound, color=style.FAINT, linewidth=1.2, linestyle=(0, (4, 2)), zorder=1)
         side = -1 if constraint.op == "<=" else 1
-        text = f"limit: {view.x.label} {constraint.op} {constraint.bound * view.x.scale:g} {view.x.unit}"
+        sign = "≤" if constraint.op == "<=" else "≥"
+        text = f"limit: {view.x.label} {sign} {bound:g} {view.x.unit}"
         axes.annotate(
             style.plain(text), (bound, 0.02), xycoords=("data", "axes fraction"), xytext=(4 * side, 0),
             textcoords="offset points", rotation=90, ha="right" if side < 0 else "left", va="bottom", fontsize=8,
@@ -93,16 +95,12 @@ def _forbidden(axes: Axes, view: SearchView) -> None:
 def _without_quality(axes: Axes, view: SearchView) -> None:
     """Failed, cancelled and running trials have a cost but no quality: marks along the bottom."""
     for status, marker in style.STATUS_MARKERS.items():
-        xs = [
-            v * view.x.scale
-            for t in view.trials
-            if t.status == status and (v := t.value(view.x.key)) is not None
-        ]
+        xs = [v * view.x.scale for t in view.trials if t.status == status and (v := t.value(view.x.key)) is not None]
         if xs:
             axes.scatter(
                 xs, [0.022] * len(xs), transform=axes.get_xaxis_transform(), s=32, marker=marker, zorder=5,
                 c=style.STATUS_COLORS[status], linewidths=1.5 if marker in "x|" else 0, clip_on=False,
-                label=f"{status}: no quality (n = {len(xs)})",
+                label=f"{status}, no quality",
             )  # fmt: skip
 
 
@@ -111,30 +109,52 @@ def _front(axes: Axes, view: SearchView) -> None:
     if not xs:
         return
     if view.plain_front:
-        axes.step(*_staircase(axes, xs, ys), where="post", color=style.FRONT, linewidth=1.6, alpha=0.75, zorder=4)
-    axes.scatter(xs, ys, s=48, c=style.FRONT, edgecolors="white", linewidths=0.9, zorder=6, label="front: nothing is better in every objective")
+        axes.step(*_staircase(axes, view, xs, ys), where="post", color=style.FRONT, linewidth=1.6, alpha=0.75, zorder=4)
+    axes.scatter(xs, ys, s=48, c=style.FRONT, edgecolors="white", linewidths=0.9, zorder=6, label="front")
 
 
-def _staircase(axes: Axes, xs: list[float], ys: list[float]) -> tuple[list[float], list[float]]:
-    """The border of what is dominated: it keeps its height until the next, costlier member."""
+def _staircase(axes: Axes, view: SearchView, xs: list[float], ys: list[float]) -> tuple[list[float], list[float]]:
+    """The border of what is dominated: it keeps its height until the next, costlier member, up to the limit."""
+    bounds = [c.bound * view.x.scale for c in view.constraints if c.name == view.x.key and c.op == "<="]
     order = np.argsort(xs, kind="stable")
     x, y = [xs[i] for i in order], [ys[i] for i in order]
-    return [x[0], *x, axes.get_xlim()[1]], [axes.get_ylim()[0], *y, y[-1]]
+    return [x[0], *x, max(x[-1], min([axes.get_xlim()[1], *bounds]))], [axes.get_ylim()[0], *y, y[-1]]
 
 
 def _references(axes: Axes, view: SearchView) -> None:
     named = [t for t in view.references if _at(view, t) is not None]
     if named:
-        axes.scatter(*_columns(view, named), s=82, marker="D", c=style.REFERENCE, edgecolors="white", linewidths=1, zorder=7, label="named member of the space")
+        axes.scatter(
+            *_columns(view, named),
+            s=82,
+            marker="D",
+            c=style.REFERENCE,
+            edgecolors="white",
+            linewidths=1,
+            zorder=7,
+            label="named member",
+        )
 
 
 def _best(axes: Axes, view: SearchView) -> None:
     if view.best is not None and (point := _at(view, view.best)) is not None:
-        axes.scatter([point[0]], [point[1]], s=190, marker="*", c=style.BEST, edgecolors="white", linewidths=0.9, zorder=8, label="best quality (one training)")
+        axes.scatter(
+            [point[0]],
+            [point[1]],
+            s=190,
+            marker="*",
+            c=style.BEST,
+            edgecolors="white",
+            linewidths=0.9,
+            zorder=8,
+            label="best quality",
+        )
 
 
 def _legend(axes: Axes) -> None:
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=6, handletextpad=0.3, columnspacing=1.4, fontsize=8)
+    axes.legend(
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=6, handletextpad=0.3, columnspacing=1.4, fontsize=8
+    )
 
 
 def _labels(axes: Axes, view: SearchView, shown: list[Trial]) -> None:
@@ -150,7 +170,19 @@ def _labels(axes: Axes, view: SearchView, shown: list[Trial]) -> None:
         name = style.plain(trial.name or trial.architecture, 28)
         bold = trial.name or (view.best is not None and trial.number == view.best.number)
         color = style.REFERENCE if trial.name else style.BEST if bold else style.FRONT
-        texts.append(axes.text(0, 0, name, fontsize=8, color=color, weight="bold" if bold else "normal", ha="center", va="center", zorder=10))
+        texts.append(
+            axes.text(
+                0,
+                0,
+                name,
+                fontsize=8,
+                color=color,
+                weight="bold" if bold else "normal",
+                ha="center",
+                va="center",
+                zorder=10,
+            )
+        )
     boxes = [text.get_window_extent(renderer) for text in texts]
     sizes = np.array([[box.width, box.height] for box in boxes]).reshape(-1, 2)
     to_pixels = axes.transData
@@ -159,7 +191,10 @@ def _labels(axes: Axes, view: SearchView, shown: list[Trial]) -> None:
     frame = axes.get_window_extent(renderer)
     unit = style.DPI / 100
     obstacles = np.concatenate([every, *_line_pixels(axes, view)])
-    centres = place(points, sizes, (frame.x0, frame.y0 + 14 * unit, frame.x1, frame.y1), obstacles, gap=2 * unit, unit=unit)
+    bounds = [c.bound * view.x.scale for c in view.constraints if c.name == view.x.key and c.op == "<="]
+    right = min([frame.x1, *(to_pixels.transform((bound, 0))[0] for bound in bounds)])
+    inside = (frame.x0, frame.y0 + 14 * unit, right, frame.y1)
+    centres = place(points, sizes, inside, obstacles, gap=2 * unit, unit=unit)
     for text, point, centre, size in zip(texts, points, centres, sizes, strict=True):
         text.set_position(to_pixels.inverted().transform(centre))
         if np.hypot(*np.maximum(np.abs(centre - point) - size / 2, 0)) > 15 * unit:
@@ -181,13 +216,13 @@ def _line_pixels(axes: Axes, view: SearchView) -> list[np.ndarray]:
     """Points every few pixels along the step line, which labels should not cover."""
     if not view.plain_front or not view.front:
         return []
-    x, y = _staircase(axes, *_columns(view, list(view.front)))
+    x, y = _staircase(axes, view, *_columns(view, list(view.front)))
     corners = [(x[0], y[0])]
     for i in range(1, len(x)):
         corners += [(x[i], y[i - 1]), (x[i], y[i])]
     pixels = axes.transData.transform(corners)
     found = []
-    for a, b in zip(pixels[:-1], pixels[1:], strict=True):
+    for a, b in pairwise(pixels):
         found.append(np.linspace(a, b, 2 + int(np.hypot(*(b - a)) // (8 * style.DPI / 100))))
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,10 @@ from ednas_nni.report.predictions import predictions_plot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+NO_RESULT = "No trial has ended with a quality."
+NOTHING_TOLD = "No trial has reported anything."
 
 
 @dataclass(frozen=True)
@@ -43,29 +46,27 @@ def pictures(view: SearchView, facts: DataFacts) -> tuple[dict[str, Picture], di
     remarks: dict[str, str] = {}
     networks = len({trial.architecture for trial in view.trials})
     with style.look():
-        for name, text, missing, draw in (
-            ("front", f"{view.y.label} of every trial against its cost", _no_front(view), lambda: front_plot(view)),
-            ("learning_curves", "quality over the reports of every trial", "No trial has reported anything.", lambda: learning_curves(view)),
-            ("progress", "quality over the trial number", "No trial has ended with a quality.", lambda: progress(view)),
-            ("choices", "share of each choice per stage", "Nothing was trained.", lambda: choices_plot(families(view), len(view.front), networks)),
-        ):
-            _add(drawn, remarks, name, text, missing, draw)
+        plots: dict[str, tuple[str, str, Figure | None]] = {
+            "front": (f"{view.y.label} of every trial against its cost", _no_front(view), front_plot(view)),
+            "learning_curves": ("quality over the reports of every trial", NOTHING_TOLD, learning_curves(view)),
+            "progress": ("quality over the trial number", NO_RESULT, progress(view)),
+            "choices": (
+                "share of each choice per stage",
+                "No trial has started.",
+                choices_plot(families(view), len(view.front), networks),
+            ),
+        }
+        for name, (text, missing, made) in plots.items():
+            if made is None:
+                remarks[name] = missing
+            else:
+                drawn[name] = Picture(f"{name}.png", style.png(made), text)
         _predictions(view, facts, drawn, remarks)
     return drawn, remarks
 
 
-def _add(
-    drawn: dict[str, Picture], remarks: dict[str, str], name: str, text: str, missing: str, draw: Callable[[], Figure | None]
-) -> None:
-    made = draw()
-    if made is None:
-        remarks[name] = missing
-    else:
-        drawn[name] = Picture(f"{name}.png", style.png(made), text)
-
-
 def _no_front(view: SearchView) -> str:
-    return "No trial has ended with a quality." if view.x is not None else "The search knows no cost, so there is no trade-off to draw."
+    return NO_RESULT if view.x is not None else "The search knows no cost, so there is no trade-off to draw."
 
 
 def _predictions(view: SearchView, facts: DataFacts, drawn: dict[str, Picture], remarks: dict[str, str]) -> None:
@@ -80,13 +81,14 @@ def _predictions(view: SearchView, facts: DataFacts, drawn: dict[str, Picture], 
         except ValueError as error:
             faults.append(f"trial {trial.number}: {error}")
             continue
-        drawn["predictions"] = Picture("predictions.png", style.png(predictions_plot(found, facts.classes)), "predictions beside ground truth")
+        png = style.png(predictions_plot(found, facts.classes, facts.depth_unit))
+        drawn["predictions"] = Picture("predictions.png", png, "predictions beside ground truth")
         remarks["predictions"] = _whose(view, trial, len(found.image))
         break
     else:
-        remarks["predictions"] = "No trial left example predictions." if not faults else "Example predictions are missing."
+        remarks["predictions"] = "No trial left example predictions that can be shown."
     if faults:
-        remarks["predictions"] += " " + "; ".join(faults) + "."
+        remarks["predictions"] += f" {'; '.join(faults)}."
 
 
 def _whose(view: SearchView, trial: Trial, n: int) -> str:
@@ -94,6 +96,6 @@ def _whose(view: SearchView, trial: Trial, n: int) -> str:
     if view.best is not None and trial.number != view.best.number:
         who += f"; the best network, {view.best.architecture}, left no examples"
     return (
-        f"Predictions of {who} on n = {n} images of the search split, not picked by hand. The figures beside them hold for "
-        "that image alone, over its valid pixels."
+        f"Predictions of {who} on n = {n} images of the search split, not picked by hand. The figures beside "
+        "them hold for that image alone, over its valid pixels."
     )

@@ -28,12 +28,15 @@ def learning_curves(view: SearchView) -> Figure | None:
     made = style.figure(6.4, 4.1)
     axes = made.add_axes((0.115, 0.125, 0.865, 0.79))
     named = {trial.number for trial in view.references}
+    best = -1 if view.best is None else view.best.number
+    told.sort(key=lambda trial: (trial.number != best, trial.number not in named, trial.status == "failed"))
     seen: set[str] = set()
     for trial in told:
-        x, y = zip(*trial.curve, strict=True)
+        y = [quality for _, quality in trial.curve]
+        x = range(1, len(y) + 1)
         look = {"color": style.TRIAL, "linewidth": 0.9, "alpha": 0.75, "zorder": 2}
         label = "other trials"
-        if view.best is not None and trial.number == view.best.number:
+        if trial.number == best:
             look, label = {"color": style.BEST, "linewidth": 2.2, "zorder": 6}, f"best: {trial.architecture}"
         elif trial.number in named:
             look = {"color": style.REFERENCE, "linewidth": 1.8, "linestyle": (0, (5, 2)), "zorder": 5}
@@ -41,12 +44,14 @@ def learning_curves(view: SearchView) -> Figure | None:
         elif trial.status == "failed":
             look, label = {"color": style.FAILED, "linewidth": 1.0, "linestyle": ":", "zorder": 3}, "failed"
         label = style.plain(label, 30)
-        axes.plot(x, y, **look, marker="o" if len(x) == 1 else None, markersize=3, label=None if label in seen else label)
+        axes.plot(
+            x, y, **look, marker="o" if len(x) == 1 else None, markersize=3, label=None if label in seen else label
+        )
         seen.add(label)
     low, high, below = style.frame([q for trial in told for _, q in trial.curve], 0.05)
     axes.set_ylim(low, high)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_xlabel("report of the trial (evenly spaced over its training)")
+    axes.set_xlabel("report, evenly spaced over the training")
     axes.set_ylabel(style.plain("quality"))
     style.tell_below(axes, below, min(q for trial in told for _, q in trial.curve))
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, handlelength=1.6, columnspacing=1.3, fontsize=8)
@@ -64,24 +69,66 @@ def progress(view: SearchView) -> Figure | None:
     axes.set_ylim(low - 0.06 * (high - low), high)
     best = np.maximum.accumulate([trial.quality for trial in scored])
     last = max(trial.number for trial in view.trials)
-    axes.step([*(t.number for t in scored), last], [*best, best[-1]], where="post", color=style.BEST, linewidth=1.8, zorder=4, label="best so far")
+    axes.step(
+        [*(t.number for t in scored), last],
+        [*best, best[-1]],
+        where="post",
+        color=style.BEST,
+        linewidth=1.8,
+        zorder=4,
+        label="best so far",
+    )
     for front, color, label in ((False, style.TRIAL, "trained"), (True, style.FRONT, "on the front at the end")):
         some = [t for t in scored if t.front is front and not t.name]
         if some:
-            axes.scatter([t.number for t in some], [t.quality for t in some], s=30, c=color, linewidths=0, zorder=5, label=label)
+            axes.scatter(
+                [t.number for t in some], [t.quality for t in some], s=30, c=color, linewidths=0, zorder=5, label=label
+            )
     for trial in view.references:
-        axes.scatter([trial.number], [trial.quality], s=52, marker="D", c=style.REFERENCE, edgecolors="white", linewidths=0.8, zorder=6)
+        axes.scatter(
+            [trial.number],
+            [trial.quality],
+            s=52,
+            marker="D",
+            c=style.REFERENCE,
+            edgecolors="white",
+            linewidths=0.8,
+            zorder=6,
+        )
         axes.axhline(trial.quality, color=style.REFERENCE, linewidth=1.1, linestyle=(0, (5, 2)), zorder=3)
-        axes.annotate(style.plain(trial.name, 30), (1.0, trial.quality), xycoords=("axes fraction", "data"), xytext=(-2, 3), textcoords="offset points", ha="right", fontsize=8, color=style.REFERENCE, zorder=7)
+        axes.annotate(
+            style.plain(trial.name, 30),
+            (1.0, trial.quality),
+            xycoords=("axes fraction", "data"),
+            xytext=(-2, 3),
+            textcoords="offset points",
+            ha="right",
+            fontsize=8,
+            color=style.REFERENCE,
+            zorder=7,
+        )
     for status, marker in style.STATUS_MARKERS.items():
         some = [t.number for t in view.trials if t.status == status]
         if some:
-            axes.scatter(some, [0.022] * len(some), transform=axes.get_xaxis_transform(), s=28, marker=marker, c=style.STATUS_COLORS[status], linewidths=1.5 if marker in "x|" else 0, label=status, clip_on=False, zorder=5)
+            axes.scatter(
+                some,
+                [0.022] * len(some),
+                transform=axes.get_xaxis_transform(),
+                s=28,
+                marker=marker,
+                c=style.STATUS_COLORS[status],
+                linewidths=1.5 if marker in "x|" else 0,
+                label=status,
+                clip_on=False,
+                zorder=5,
+            )
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("trial number")
     axes.set_ylabel("quality")
     style.tell_below(axes, below, min(trial.quality for trial in scored))
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5, handletextpad=0.3, columnspacing=1.1, fontsize=8)
+    axes.legend(
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5, handletextpad=0.3, columnspacing=1.1, fontsize=8
+    )
     return made
 
 
@@ -96,20 +143,24 @@ def choices_plot(families: Sequence[Family], front: int, trials: int) -> Figure 
     families = [family for family in families if family.values and family.places][:MOST_FAMILIES]
     if not families or not trials:
         return None
+    cell, gap, top = 0.3, 0.72, 0.4
     rows = [min(len(family.values), MOST_VALUES) for family in families]
-    height = 0.5 + sum(0.3 * n + 0.75 for n in rows)
+    height = top + sum(cell * n + gap for n in rows)
     made = style.figure(10, height)
-    grid = made.add_gridspec(len(families), 2, height_ratios=rows, left=0.14, right=0.985, top=1 - 0.45 / height, bottom=0.42 / height, hspace=0.75 / (sum(rows) * 0.3 / len(rows)), wspace=0.06)
-    for i, family in enumerate(families):
-        for j, (shares, title) in enumerate(((family.front, f"on the front (n = {front} networks)"), (family.trials, f"in all trials (n = {trials} networks)"))):
-            axes = made.add_subplot(grid[i, j])
+    panels = (f"on the front (n = {front} networks)", 0.14), (f"in all trials (n = {trials} networks)", 0.575)
+    for title, left in panels:
+        made.text(left + 0.205, 1 - 0.2 / height, title, ha="center", va="center", fontsize=10, weight="bold")
+    edge = height - top
+    for family, n in zip(families, rows, strict=True):
+        edge -= cell * n + gap - 0.3
+        for (_, left), shares in zip(panels, (family.front, family.trials), strict=True):
+            axes = made.add_axes((left, edge / height, 0.41, cell * n / height))
             _heat(axes, family, shares)
-            if not i:
-                axes.set_title(title, fontsize=10, color=style.INK, pad=18)
-            if j:
+            if shares is family.trials:
                 axes.set_yticklabels([])
-            else:
-                axes.text(0, -0.95, style.plain(family.title), transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=8.5, weight="bold")
+        name = style.plain(family.title, 22)
+        made.text(0.132, (edge + cell * n + 0.17) / height, name, ha="right", va="center", fontsize=8.5, weight="bold")
+        edge -= 0.3
     return made
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 IGNORED = 255
-_UNITS = {"classes": "%", "directions": "°"}
+# Inches: the sheet's width, the strip for the words beside the rows, the space between pictures, title and legends.
+WIDTH, GUTTER, GAP, HEAD, FOOT = 10.0, 0.26, 0.04, 0.34, 1.25
 
 
 def predictions_plot(examples: Examples, classes: tuple[str, ...], length_unit: str = "m") -> Figure:
@@ -29,51 +31,71 @@ def predictions_plot(examples: Examples, classes: tuple[str, ...], length_unit: 
     """
     n, height, width = examples.image.shape[:3]
     columns = 1 + len(examples.maps)
-    cell = 10 / columns
+    cell = (WIDTH - GUTTER) / columns
     row = cell * height / width
-    total = 0.42 + n * (2 * row + 0.22) + 1.3
-    made = style.figure(10, total)
+    pitch = 2 * row + 0.2
+    sheet = _Sheet(style.figure(WIDTH, HEAD + n * pitch + FOOT), cell, row)
+    lefts = [0.0, *(GUTTER + column * cell for column in range(1, columns))]
     ranges = {m.task: _range(m) for m in examples.maps if m.kind == "length"}
     for index in range(n):
-        top = total - 0.42 - index * (2 * row + 0.22)
-        _picture(made, examples.image[index], 0, top, cell, row, total)
-        _agreement(made, examples, index, top - row, cell, total, length_unit)
-        for column, m in enumerate(examples.maps, start=1):
-            for part, values in enumerate((m.truth[index], m.prediction[index])):
-                shown = _colors(m, values, classes, ranges)
-                _picture(made, shown, column * cell, top - part * row, cell, row, total)
-            if column == 1:
-                for part, text in enumerate(("truth", "prediction")):
-                    y = (top - (part + 0.5) * row) / total
-                    made.text((cell - 0.02) / 10, y, text, rotation=90, ha="right", va="center", fontsize=8.5, color="#52606d")
-    made.text(0.06 / 10, 1 - 0.3 / total, "image", fontsize=10, weight="bold")
-    for column, m in enumerate(examples.maps, start=1):
-        made.text((column * cell + 0.06) / 10, 1 - 0.3 / total, style.plain(m.task), fontsize=10, weight="bold")
-        box = ((column * cell + 0.06) / 10, 0.1 / total, (cell - 0.12) / 10, 1.15 / total)
+        top = sheet.height - HEAD - index * pitch
+        sheet.picture(examples.image[index], lefts[0], top)
+        _agreement(sheet, examples, index, top - row, length_unit)
+        for part, text in enumerate(("truth", "prediction")):
+            look = {"rotation": 90, "ha": "center", "va": "center", "color": "#52606d"}
+            sheet.text(cell + GUTTER / 2, top - (part + 0.5) * row, text, **look)
+            for m, left in zip(examples.maps, lefts[1:], strict=True):
+                values = (m.truth, m.prediction)[part][index]
+                sheet.picture(_colors(m, values, classes, ranges), left, top - part * row)
+    for name, left in zip(["image", *(m.task for m in examples.maps)], lefts, strict=True):
+        sheet.text(left + GAP, sheet.height - HEAD + 0.1, style.plain(name), fontsize=10, weight="bold")
+    for m, left in zip(examples.maps, lefts[1:], strict=True):
         if m.kind == "classes":
-            _class_legend(made.add_axes(box), m, classes, cell)
+            _class_legend(sheet.axes(left + GAP, 0.05, cell - 2 * GAP, FOOT - 0.15), m, classes, cell)
         elif m.kind == "length":
-            _length_legend(made.add_axes((box[0], 0.88 / total, box[2], 0.16 / total)), ranges[m.task], length_unit)
+            bar = sheet.axes(left + GAP, FOOT - 0.28, cell - 2 * GAP, 0.16)
+            _length_legend(bar, ranges[m.task], length_unit)
         else:
-            _direction_legend(made.add_axes((box[0], box[1], 1.15 / 10, box[3])))
-    return made
+            _direction_legend(sheet.axes(left + GAP, 0.05, 2.1, FOOT - 0.15))
+    return sheet.figure
 
 
-def _picture(made: Figure, pixels: NDArray[np.uint8], left: float, top: float, cell: float, row: float, total: float) -> None:
-    """One picture with its upper left corner at (left, top) inches from the lower left corner of the figure."""
-    gap = 0.05
-    axes = made.add_axes(((left + gap) / 10, (top - row + gap) / total, (cell - 2 * gap) / 10, (row - gap) / total))
-    axes.imshow(pixels, interpolation="nearest", aspect="auto")
-    axes.set_axis_off()
+@dataclass(frozen=True)
+class _Sheet:
+    """A figure measured in inches from its lower left corner, with pictures of one size."""
+
+    figure: Figure
+    cell: float
+    row: float
+
+    @property
+    def height(self) -> float:
+        return float(self.figure.get_size_inches()[1])
+
+    def axes(self, left: float, bottom: float, width: float, height: float) -> Axes:
+        return self.figure.add_axes((left / WIDTH, bottom / self.height, width / WIDTH, height / self.height))
+
+    def picture(self, pixels: NDArray[np.uint8], left: float, top: float) -> None:
+        """One picture with its upper left corner there."""
+        axes = self.axes(left + GAP, top - self.row + GAP, self.cell - 2 * GAP, self.row - GAP)
+        axes.imshow(pixels, interpolation="nearest", aspect="auto")
+        axes.set_axis_off()
+
+    def text(self, x: float, y: float, text: str, **look: Any) -> None:
+        self.figure.text(x / WIDTH, y / self.height, text, **{"fontsize": 8.5, **look})
 
 
-def _agreement(made: Figure, examples: Examples, index: int, top: float, cell: float, total: float, unit: str) -> None:
-    lines = []
-    for m in examples.maps:
+def _agreement(sheet: _Sheet, examples: Examples, index: int, top: float, unit: str) -> None:
+    """Under the image: how well it was answered."""
+    for line, m in enumerate(examples.maps):
         value, name = m.agreement(index, IGNORED)
-        shown = f"{100 * value:.0f} %" if m.kind == "classes" else f"{value:.2f} {unit}" if m.kind == "length" else f"{value:.1f}°"
-        lines.append(f"{style.plain(m.task, 16)}\n   {name} {shown}")
-    made.text(0.08 / 10, (top - 0.1) / total, "\n".join(lines), fontsize=8, va="top", linespacing=1.35, color="#3e4c59")
+        shown = {"classes": f"{100 * value:.0f} %", "length": f"{value:.2f} {unit}", "directions": f"{value:.1f}°"}[
+            m.kind
+        ]
+        y = top - 0.24 - 0.36 * line
+        sheet.text(GAP + 0.02, y, shown, fontsize=11, weight="bold")
+        look = {"fontsize": 7.5, "color": "#52606d", "va": "center_baseline", "linespacing": 1.2}
+        sheet.text(GAP + 0.78, y, f"{name},\n{style.plain(m.task, 18)}", **look)
 
 
 def _range(m: Map) -> tuple[float, float]:
@@ -84,7 +106,9 @@ def _range(m: Map) -> tuple[float, float]:
     return float(near), float(max(far, near + 1e-3))
 
 
-def _colors(m: Map, values: NDArray, classes: tuple[str, ...], ranges: dict[str, tuple[float, float]]) -> NDArray[np.uint8]:
+def _colors(
+    m: Map, values: NDArray, classes: tuple[str, ...], ranges: dict[str, tuple[float, float]]
+) -> NDArray[np.uint8]:
     if m.kind == "classes":
         return palette.color_classes(values.clip(0, IGNORED).astype(np.uint8), _named(m, classes))
     if m.kind == "length":
@@ -111,7 +135,19 @@ def _class_legend(axes: Axes, m: Map, classes: tuple[str, ...], cell: float) -> 
     if used - set(range(len(names))):
         patches.append(Patch(facecolor="black", label="no label"))
     axes.set_axis_off()
-    axes.legend(handles=patches, loc="upper left", bbox_to_anchor=(0, 1.0), ncols=max(1, round(cell / 0.85)), fontsize=7.5, borderaxespad=0, handlelength=1.1, handleheight=0.9, handletextpad=0.4, columnspacing=0.9, labelspacing=0.35)
+    axes.legend(
+        handles=patches,
+        loc="upper left",
+        bbox_to_anchor=(0, 1.0),
+        ncols=max(1, round(cell / 0.85)),
+        fontsize=7.5,
+        borderaxespad=0,
+        handlelength=1.1,
+        handleheight=0.9,
+        handletextpad=0.4,
+        columnspacing=0.9,
+        labelspacing=0.35,
+    )
 
 
 def _length_legend(axes: Axes, limits: tuple[float, float], unit: str) -> None:
@@ -121,7 +157,7 @@ def _length_legend(axes: Axes, limits: tuple[float, float], unit: str) -> None:
     axes.set_yticks([])
     axes.grid(False)
     axes.tick_params(labelsize=7.5, length=2)
-    axes.set_xlabel(f"{unit}; black: not measured", fontsize=7.5, labelpad=2)
+    axes.set_xlabel(f"[{unit}], black: not measured", fontsize=7.5, labelpad=2)
 
 
 def _direction_legend(axes: Axes) -> None:
@@ -130,11 +166,11 @@ def _direction_legend(axes: Axes) -> None:
     inside = x**2 + y**2 <= 1
     z = np.sqrt(np.clip(1 - x**2 - y**2, 0, None))
     ball = palette.color_normals(np.stack([x, y, z], -1) * inside[..., None])
-    axes.imshow(np.dstack([ball, np.where(inside, 255, 0).astype(np.uint8)]), extent=(0.0, 0.62, 0.24, 0.86))
-    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.imshow(np.dstack([ball, np.where(inside, 255, 0).astype(np.uint8)]), extent=(0.0, 0.8, 0.16, 0.96))
+    axes.set(xlim=(0, 2.1), ylim=(0, FOOT - 0.15))
     axes.set_axis_off()
-    style_of = {"fontsize": 7.5, "color": "#3e4c59"}
-    axes.text(0.31, 0.89, "up", ha="center", va="bottom", **style_of)
-    axes.text(0.66, 0.55, "right", va="center", **style_of)
-    axes.text(0.31, 0.2, "down", ha="center", va="top", **style_of)
-    axes.text(0.9, 0.24, "colour of a surface\nthat faces there;\ncentre: the camera", va="bottom", **style_of)
+    words = {"fontsize": 7.5, "color": "#3e4c59"}
+    axes.text(0.4, 0.98, "up", ha="center", va="bottom", **words)
+    axes.text(0.84, 0.56, "right", va="center", **words)
+    axes.text(0.4, 0.13, "down", ha="center", va="top", **words)
+    axes.text(1.25, 0.56, "the way a\nsurface faces;\ncentre: towards\nthe camera", va="center", **words)

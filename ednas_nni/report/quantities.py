@@ -29,6 +29,7 @@ class Quantity:
         origin: counted, modelled, measured or fitted for costs, else "".
         note: Expected error and range of a cost, protocol of a metric.
         decimals: Digits after the point.
+        primary: Whether it is the metric of its task that enters the quality.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Quantity:
     origin: str = ""
     note: str = ""
     decimals: int = 3
+    primary: bool = False
 
     @property
     def axis(self) -> str:
@@ -103,16 +105,15 @@ def metric_quantities(tasks: Iterable[str], records: Sequence[Mapping[str, Any]]
     found: dict[str, Quantity] = {}
     for task in tasks:
         mine = [key for key in keys if key.startswith(f"{task}_")]
-        specs = _specs(task) if mine else {}
+        specs, primary = _specs(task) if mine else ({}, "")
         order = {name: i for i, name in enumerate(specs)}
         for key in sorted(mine, key=lambda k: order.get(k[len(task) + 1 :], len(order))):
             name = key[len(task) + 1 :]
             spec = specs.get(name)
             unit = spec.unit if spec else unit_in(name)
             note = f"protocol {spec.protocol}" if spec else ""
-            found[key] = _as_percent(
-                Quantity(key, spelled(name, unit), unit, spec.direction if spec else "", group=task, note=note)
-            )
+            quantity = Quantity(key, spelled(name, unit), unit, group=task, note=note, primary=name == primary)
+            found[key] = _as_percent(replace(quantity, direction=spec.direction if spec else ""))
     for key in keys:
         if key not in found:
             unit = unit_in(key)
@@ -151,12 +152,13 @@ def _fit_scale(quantity: Quantity, values: Iterable[Any]) -> Quantity:
     return replace(quantity, decimals=2 if largest >= 1 else 3)
 
 
-def _specs(task: str) -> dict[str, Any]:
-    """Metric name -> MetricSpec, empty where the plugin is not installed any more: a report must outlive it."""
+def _specs(task: str) -> tuple[dict[str, Any], str]:
+    """Metric name -> MetricSpec, and the primary metric; empty where the plugin is gone: a report must outlive it."""
     from ednas_nni import plugins
     from ednas_nni.errors import EdnasError
 
     try:
-        return {spec.name: spec for spec in plugins.load("tasks", task).metrics}
+        plugin = plugins.load("tasks", task)
+        return {spec.name: spec for spec in plugin.metrics}, plugin.primary
     except (EdnasError, AttributeError):
-        return {}
+        return {}, ""

@@ -78,7 +78,8 @@ def png(made: Figure, tight: bool = False) -> bytes:
 
 def plain(text: Any, limit: int = 60) -> str:
     """Text for a plot: one line, no mathematics ($), at most `limit` characters."""
-    line = re.sub(r"[^\x20-\x7e\u00a0-\u04ff]+", " ", str(text)).replace("\\", "/").replace("$", r"\$").strip()
+    line = re.sub(r"[^\x20-\x7e\u00a0-\u04ff\u2264\u2265]+", " ", str(text)).strip()
+    line = line.replace("\\", "/").replace("$", r"\$")
     return line if len(line) <= limit else line[: limit - 1].rstrip("\\") + "…"
 
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from ednas_nni.report.choices import blocks
 from ednas_nni.report.data import SearchView, Trial
 from ednas_nni.report.quantities import QUALITY, Quantity
 
@@ -14,29 +15,49 @@ MOST_ROWS = 60
 
 @dataclass(frozen=True)
 class Cell:
-    """One number of a table; `best` marks the best of its column."""
+    """One number of a table; `best` marks the best of its column, `edge` the first column of a group."""
 
     text: str
     best: bool = False
+    edge: bool = False
 
 
-def front_columns(view: SearchView) -> list[tuple[str, list[Quantity]]]:
-    """Columns by group: quality, costs with origin, then the metrics of each task."""
-    groups: dict[str, list[Quantity]] = {"": [QUALITY], "cost": list(view.costs)}
-    for quantity in view.metrics:
-        if quantity.group != "other" or any(t.value(quantity.key) is not None for t in view.front):
-            groups.setdefault(quantity.group, []).append(quantity)
+def main_columns(view: SearchView) -> list[tuple[str, list[Quantity]]]:
+    """Columns by group: quality, costs, and of each task the metric that enters the quality."""
     size = view.study.get("deploy_size")
     at = f"costs at {size[0]} x {size[1]}" if isinstance(size, list | tuple) and len(size) == 2 else "costs"
-    return [(at if name == "cost" else name, columns) for name, columns in groups.items() if columns]
+    groups = {"": [QUALITY], at: list(view.costs)}
+    for quantity in view.metrics:
+        if quantity.primary:
+            groups[quantity.group] = [quantity]
+    return [(name, columns) for name, columns in groups.items() if columns]
 
 
-def front_rows(view: SearchView) -> list[tuple[Trial, list[Cell]]]:
-    """The front, then named members that are not on it."""
-    columns = [quantity for _, group in front_columns(view) for quantity in group]
+def metric_columns(view: SearchView) -> list[tuple[str, list[Quantity]]]:
+    """All metrics by task; keys that belong to no task come last."""
+    groups: dict[str, list[Quantity]] = {}
+    for quantity in sorted(view.metrics, key=lambda q: q.group == "other"):
+        groups.setdefault(quantity.group, []).append(quantity)
+    return list(groups.items())
+
+
+def rows(view: SearchView, groups: list[tuple[str, list[Quantity]]]) -> list[tuple[Trial, list[Cell]]]:
+    """The front, then named members that are not on it.
+
+    Args:
+        view: The search.
+        groups: Columns from `main_columns` or `metric_columns`.
+    """
+    columns = [quantity for _, group in groups for quantity in group]
     trials = [*view.front[:MOST_ROWS], *(t for t in view.references if not t.front)]
     best = {q.key: _best(q, trials) for q in columns}
-    return [(t, [_cell(q, t.value(q.key), best[q.key]) for q in columns]) for t in trials]
+    edges = {group[0].key for _, group in groups}
+    return [(t, [_cell(q, t.value(q.key), best[q.key], q.key in edges) for q in columns]) for t in trials]
+
+
+def places(view: SearchView) -> list[str]:
+    """Places of the space, such as stages, in the order of the front's networks."""
+    return list(dict.fromkeys(place for trial in view.front for place, _ in blocks(trial.choices)))
 
 
 def _best(quantity: Quantity, trials: list[Trial]) -> float | None:
@@ -46,8 +67,8 @@ def _best(quantity: Quantity, trials: list[Trial]) -> float | None:
     return max(values) if quantity.direction == "max" else min(values)
 
 
-def _cell(quantity: Quantity, value: float | None, best: float | None) -> Cell:
-    return Cell(quantity.number(value), best is not None and value == best)
+def _cell(quantity: Quantity, value: float | None, best: float | None, edge: bool) -> Cell:
+    return Cell(quantity.number(value), best is not None and value == best, edge)
 
 
 def versions(view: SearchView) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timezone
 
+from ednas_nni.objectives import Constraint
 from ednas_nni.report.data import SearchView, Trial
 from ednas_nni.report.facts import DataFacts
 from ednas_nni.report.quantities import Quantity, is_number
@@ -23,7 +24,7 @@ def what(view: SearchView, facts: DataFacts) -> str:
     tasks = _and(list(map(str, study.get("tasks") or []))) or "unknown tasks"
     size = f" of {_count(view.domains.size())} different architectures" if view.domains is not None else ""
     goals = _and([f"{o.name} ({'larger' if o.maximise else 'smaller'} is better)" for o in view.objectives])
-    limits = f", allowed only where {_and([str(c) for c in view.constraints])}" if view.constraints else ""
+    limits = f", allowed only where {_and([_bound(view, c) for c in view.constraints])}" if view.constraints else ""
     return (
         f"One network for {tasks} was searched in the space {plugin_name(study.get('space'))}{size} with the strategy "
         f"{plugin_name(study.get('strategy'))}, on the data {facts.name}, for {goals}{limits}."
@@ -37,7 +38,8 @@ def how_many(view: SearchView) -> str:
     text = f"{_n(len(view.trials), 'trial')} started" + (f" ({', '.join(told)})" if told else "") + "."
     history = view.history
     if history.reused:
-        text += f" {_n(len(history.reused), 'proposal was', 'proposals were')} known already and answered without training."
+        known = _n(len(history.reused), "proposal was", "proposals were")
+        text += f" {known} known already and answered without training."
     if history.rejected:
         text += (
             f" {_n(len(history.rejected), 'proposal', 'proposals')} outside the constraints "
@@ -45,8 +47,8 @@ def how_many(view: SearchView) -> str:
         )
     if history.swaps:
         text += (
-            f" NNI handed {_n(len(history.swaps), 'trial')} the parameters of another one; "
-            f"{'it was' if len(history.swaps) == 1 else 'they were'} corrected, so every result stands beside its own network."
+            f" NNI handed {_n(len(history.swaps), 'trial')} the parameters of another one; this was corrected, so "
+            "every result stands beside its own network."
         )
     return text
 
@@ -56,7 +58,7 @@ def best_line(view: SearchView) -> str:
     best = view.best
     if best is None:
         return "There is no result yet: no trial has ended with a quality."
-    costs = [f"{q.label} {q.text(best.costs.get(q.key))} ({origin(q)})" for q in view.costs if q.key in best.costs]
+    costs = [f"{_measured(q, best.costs[q.key])} ({origin(q)})" for q in view.costs if q.key in best.costs]
     name = f", the member {best.name}" if best.name else ""
     at = f", with {_and(costs)}" if costs else ""
     return (
@@ -79,9 +81,9 @@ def against_references(view: SearchView) -> list[str]:
         rivals = [
             trial
             for trial in view.results
-            if not trial.name and trial.value(y.key) is not None and (trial.value(x.key) or limit + 1) <= limit
+            if not trial.name and trial.value(y.key) is not None and _at_most(trial.value(x.key), limit)
         ]
-        told = f"{member.name}, trained by the same recipe, reaches {y.label} {y.text(own)} at {x.label} {x.text(limit)}"
+        told = f"{member.name}, trained by the same recipe, reaches {y.label} {y.text(own)} at {_measured(x, limit)}"
         if not rivals:
             found.append(f"{told}; the search trained no network at equal or lower {x.label}.")
             continue
@@ -124,7 +126,8 @@ def honest(view: SearchView, facts: DataFacts) -> list[str]:
             "confirmed with fresh seeds on the select split; the test split is left for a final evaluation."
         )
     found.extend(
-        f"{q.label} [{q.unit}] is {origin(q)}, priced at {_size(study.get('deploy_size'))}: {q.note or 'no note given'}."
+        f"{q.key} [{q.unit}] is {origin(q)}, priced at {_size(study.get('deploy_size'))}: {q.note or 'no note given'}"
+        + ("" if q.note.endswith(".") else ".")
         for q in view.costs
     )
     return found
@@ -182,6 +185,20 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def counted(view: SearchView) -> list[str]:
+    """What never became a trial, and what was put right, one line each."""
+    history = view.history
+    refused = [f"{count} by {name}" for name, count in _refusals(view)]
+    found = [
+        f"{_n(len(history.rejected), 'proposal')} refused before training"
+        + (f": {', '.join(refused)}." if refused else "."),
+        f"{_n(len(history.reused), 'proposal')} of known architectures answered from the journal without training.",
+        f"{_n(len(history.swaps), 'trial')} to which NNI handed the parameters of another one"
+        + (", corrected: every result stands beside the architecture that produced it." if history.swaps else "."),
+    ]
+    return found + [str(note.get("text", note)) for note in history.notes]
+
+
 def failures(view: SearchView) -> list[tuple[str, list[Trial]]]:
     """Trials that failed or were cancelled, by cause, the most frequent first."""
     found: dict[str, list[Trial]] = {}
@@ -191,12 +208,13 @@ def failures(view: SearchView) -> list[tuple[str, list[Trial]]]:
     return sorted(found.items(), key=lambda item: -len(item[1]))
 
 
-def rejections(view: SearchView) -> list[tuple[str, int]]:
+def _refusals(view: SearchView) -> list[tuple[str, int]]:
     """Constraint -> number of refused proposals, the most frequent first."""
     counts: Counter[str] = Counter()
     for entry in view.history.rejected:
         reasons = entry.get("reasons") or ["no reason was recorded"]
-        counts.update({str(reason).partition(" is ")[0] for reason in (reasons if isinstance(reasons, list) else [reasons])})
+        listed = reasons if isinstance(reasons, list) else [reasons]
+        counts.update({str(reason).partition(" is ")[0] for reason in listed})
     return counts.most_common()
 
 
@@ -207,7 +225,28 @@ def _size(value: object) -> str:
 
 
 def _count(n: int) -> str:
-    return f"{n:,}" if n < 10**6 else f"{n:.2e}".replace("e+0", "e").replace("e+", "e")
+    for size, name in ((10**12, "trillion"), (10**9, "billion"), (10**6, "million")):
+        if size <= n < 1000 * size:
+            return f"{n / size:.3g} {name}"
+    return f"{n:,}" if n < 10**6 else f"about 10^{len(str(n)) - 1}"
+
+
+def _measured(quantity: Quantity, value: float) -> str:
+    """ "6.75 ms latency", "2.60 GMAC"."""
+    known = quantity.label.lower().removesuffix("s") in quantity.unit.lower()
+    return quantity.text(value) + ("" if known else f" {quantity.label}")
+
+
+def _at_most(value: float | None, limit: float) -> bool:
+    return value is not None and value <= limit
+
+
+def _bound(view: SearchView, constraint: Constraint) -> str:
+    quantity = next((q for q in view.costs if q.key == constraint.name), None)
+    sign = "≤" if constraint.op == "<=" else "≥"
+    if quantity is None:
+        return f"{constraint.name} {sign} {constraint.bound:g}"
+    return f"{quantity.label} {sign} {constraint.bound * quantity.scale:g} {quantity.unit}"
 
 
 def _n(count: int, one: str, many: str = "") -> str:

@@ -117,9 +117,7 @@ class AskTellStrategy(Strategy):
             self.core.tell(sample, values, cause)
             self._changed.notify_all()
 
-    def _values(
-        self, sample: Sample, raw: Any, event: TrainingEndEvent
-    ) -> tuple[dict[str, float] | None, str]:
+    def _values(self, sample: Sample, raw: Any, event: TrainingEndEvent) -> tuple[dict[str, float] | None, str]:
         if event.status != ModelStatus.Trained:
             return None, getattr(event, "cause", "") or f"trial ended as {event.status.value}"
         reading = read(raw)

@@ -48,7 +48,7 @@ def check_space(make: Callable[[], Any], size: tuple[int, int] = (64, 128), samp
     for sample in drawn:
         check_samples(domains, sample)
         check_activity(space, domains, sample)
-    check_identity(space, domains, drawn[0], rng)
+        check_identity(space, domains, sample, rng)
     for sample in drawn[:2]:
         check_network(space, sample, size)
         check_build(space, sample)
@@ -162,7 +162,7 @@ def check_identity(
             raise _broken(
                 space,
                 f"{dimension.label} from {sample[dimension.label]!r} to {other[dimension.label]!r} "
-                f"gives the {'same' if same_id else 'another'} id but {'the same' if same_tree else 'another'} "
+                f"gives {'the same' if same_id else 'another'} id but {'the same' if same_tree else 'another'} "
                 "network. Does a label matter that the tree calls inactive, does liveness() lack a case, or are two "
                 "candidates identical?",
             )

@@ -23,7 +23,7 @@ STUDY = {
     "evaluator": {"name": "jared", "steps": 240},
     "objectives": ["quality", "latency_ms"],
     "device": ["edge_tpu"],
-    "constraints": ["latency_ms <= 9"],
+    "constraints": ["latency_ms <= 7"],
     "strategy": "ednas",
     "hardware_aware": "auto",
     "start": ["mobilenet_v2"],
@@ -85,9 +85,7 @@ def write_journal(folder: Path, trials: int = 24, seed: int = 0, finished: bool 
     """A search of `trials` trials in `folder`; every ninth fails, and a few proposals are refused or known."""
     rng = np.random.default_rng(seed)
     space = domains()
-    member = space.canonical(
-        {d.label: 2 if d.label.endswith("depth") else "ibn_k3_e6" for d in space.dimensions}
-    )
+    member = space.canonical({d.label: 2 if d.label.endswith("depth") else "ibn_k3_e6" for d in space.dimensions})
     head = {
         "experiment": folder.name, "ednas": "0.1.0", "nni": "3.0", "torch": "2.13.0", "python": "/opt/env/bin/python",
         "study": STUDY, "digest": "0123456789abcdef", "domains": space.to_json(), "columns": COLUMNS,
@@ -97,10 +95,10 @@ def write_journal(folder: Path, trials: int = 24, seed: int = 0, finished: bool 
     lines = [{"event": "study", "time": T0, **head}, {"event": "start", "time": T0 + 1, "mode": "create"}]
     for number in range(trials):
         sample = member if number == 0 else space.random(rng)
-        while number and costs_of(space, sample)["latency_ms"] > 9:
+        while number and costs_of(space, sample)["latency_ms"] > 7:
             architecture = space.architecture_id(sample)
             if rng.random() < 0.3:
-                reasons = ["latency_ms is 10.1, allowed is <= 9"]
+                reasons = ["latency_ms is 7.9, allowed is <= 7"]
                 lines.append({"event": "rejected", "time": T0, "architecture": architecture, "reasons": reasons})
             sample = space.random(rng)
         lines += trial_lines(space, number, sample, rng, fails=number % 9 == 5, ends=finished or number < trials - 2)
@@ -120,13 +118,13 @@ def trial_lines(
     worth = sum(0.5 * v.startswith("fused") + 0.4 * ("k5" in v) + 0.3 * ("e6" in v) for v in ops)
     quality = 0.24 + 0.035 * math.log(costs["macs"] / 4e8) + 0.012 * worth + rng.normal(0, 0.02)
     both = {"trial": number, "job": job}
-    lines = [
-        {"event": "submitted", "time": began, "trial": number, "architecture": architecture, "sample": sample, "costs": costs}
-    ]
+    head = {"trial": number, "architecture": architecture, "sample": sample, "costs": costs}
+    lines = [{"event": "submitted", "time": began, **head}]
     reports = 6 if ends and not fails else 3
     for step in range(reports):
         value = quality * (1 - math.exp(-(step + 1) / 2.2)) + rng.normal(0, 0.008)
-        lines.append({"event": "intermediate", "time": began + 6 * step, **both, "step": step, "metrics": {"default": value}})
+        told = {"step": step, "metrics": {"default": value}}
+        lines.append({"event": "intermediate", "time": began + 6 * step, **both, **told})
     if fails:
         cause = "The loss is not finite at step 131 of 240: depth nan. The learning rate is 0.004."
         lines.append({"event": "ended", "time": began + 20, **both, "status": "failed", "cause": cause})
@@ -186,5 +184,10 @@ def synthetic() -> Any:
     from types import SimpleNamespace
 
     return SimpleNamespace(
-        write=write_journal, dump=dump, examples=example_arrays, leave=leave_examples, study=STUDY, t0=T0, domains=domains
+        write=write_journal,
+        dump=dump,
+        examples=example_arrays,
+        leave=leave_examples,
+        study=STUDY,
+        t0=T0,
     )

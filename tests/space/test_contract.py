@@ -106,7 +106,7 @@ class OnlyFrozen(Honest):
 
     def extra(self, channels):
         if current_model() is not None:
-            self.stem = nn.Conv2d(3, channels, 3, padding=1) if current_model()["stem"] == "k1" else self.stem
+            self.stem = nn.Sequential(self.stem)
 
 
 class Unread(Honest):
@@ -141,7 +141,7 @@ def test_an_honest_space_passes():
         (Silent, "must return the tasks"),
         (NoBias, "must raise the raw output"),
         (Careless, "leave the other tasks alone"),
-        (OnlyFrozen, "gives another id but the same network|different networks"),
+        (OnlyFrozen, "different networks"),
         (Unread, "tell the same story"),
     ],
 )

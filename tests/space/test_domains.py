@@ -214,6 +214,15 @@ def test_missing_labels_are_named():
         TOY["dept"]
 
 
+def test_true_is_not_one():
+    for values in ((1, 2), (True, 2)):
+        domains = Domains([Dimension("a", values)])
+        other = True if values[0] is not True else 1
+        assert domains.canonical({"a": values[0]})["a"] is values[0]
+        with pytest.raises(SampleError, match=f"a = {other}"):
+            domains.check({"a": other})
+
+
 def test_codes_are_checked():
     assert TOY.encode({"depth": 3, "op1": "b", "op2": "c", "op3": "b"}).tolist() == [2, 1, 2, 1]
     assert TOY.encode({"depth": 1, "op1": "b", "op2": "c", "op3": "b"}).dtype == np.int16

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from ednas_nni.errors import InfeasibleError, PluginError, StudyError
 from ednas_nni.testing.strategies import check_core
 from ednas_nni.testing.synthetic import Synthetic, drive
@@ -170,10 +171,10 @@ GOLDEN = [
     "17720da969",
     "fdcd3c3fcd",
     "e956b352ab",
-    "5ce5fe02a8",
+    "d9c362f8bd",
     "63b6d5a7ab",
     "5939bd8b48",
     "f2b4b2ebc3",
     "78d17dba9f",
-    "e35424a83e",
+    "b91348b9e6",
 ]

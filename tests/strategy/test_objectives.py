@@ -3,10 +3,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from ednas_nni.errors import StudyError
-from ednas_nni.objectives import REWARDS, Constraint, Objective, parse_constraint, parse_objective, reward
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ednas_nni.errors import StudyError
+from ednas_nni.objectives import REWARDS, Constraint, Objective, parse_constraint, parse_objective, reward
 
 WEIGHTS = st.floats(-2, 0)
 RATIOS = st.floats(1, 100)
@@ -40,7 +41,7 @@ def test_constraints_are_read(text):
 
 @pytest.mark.parametrize("text", ["latency_ms < 8", "latency_ms == 8", "latency_ms <= fast", "8 >= x", "x <= nan", 5])
 def test_bad_constraints_name_the_way_out(text):
-    with pytest.raises(StudyError, match="latency_ms <= 8|number"):
+    with pytest.raises(StudyError, match=r"latency_ms <= 8|number"):
         parse_constraint(text)
 
 

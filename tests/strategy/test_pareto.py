@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ednas_nni import pareto
-from ednas_nni.errors import StudyError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+from ednas_nni import pareto
+from ednas_nni.errors import StudyError
 
 AXES = ("max", "min")
 POINTS = arrays(np.float64, st.tuples(st.integers(1, 20), st.just(2)), elements=st.integers(0, 8).map(float))
@@ -16,11 +17,7 @@ REFERENCE = (-1.0, 9.0)
 def naive_front(points, broken=False):
     """Ten-line reference; `broken` forgets that quality is maximised."""
     turned = [(p[0] if broken else -p[0], p[1]) for p in points]
-    return [
-        i
-        for i, p in enumerate(turned)
-        if not any(q[0] <= p[0] and q[1] <= p[1] and q != p for q in turned)
-    ]
+    return [i for i, p in enumerate(turned) if not any(q[0] <= p[0] and q[1] <= p[1] and q != p for q in turned)]
 
 
 @given(POINTS)

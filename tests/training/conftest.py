@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ CLASSES = ("floor", "wall", "thing")
 class Scenes:
     """Images whose colour tells the targets: brightness = depth, hue = class and normal. Bottom row is invalid."""
 
-    opened: list[str] = []
+    opened: ClassVar[list[str]] = []
 
     def __init__(self, size=(32, 64), train=24, search=10, blank=False, bad=False, cache=None):
         self.counts = {"train": train, "search": search, "select": 4, "test": 4}
@@ -109,7 +110,8 @@ def make_evaluator(tmp_path, monkeypatch):
         from ednas_nni.evaluator import JaredEvaluator
 
         source = {"name": "scenes_for_tests:Scenes", **(data or {})}
-        settings = {"train_size": (32, 64), "steps": 12, "batch_size": 4, "reports": 3, "learning_rate": 0.02, **options}
+        settings = {"train_size": (32, 64), "steps": 12, "batch_size": 4, "reports": 3, "learning_rate": 0.02}
+        settings.update(options)
         return JaredEvaluator(data=source, accelerator="cpu", **settings)
 
     return make

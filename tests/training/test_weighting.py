@@ -42,8 +42,8 @@ def test_uncertainty_equals_the_papers_formula():
 
 def test_uncertainty_settles_where_the_derivative_vanishes():
     weighting = Uncertainty.for_tasks(TASKS)
-    optimizer = torch.optim.Adam(weighting.parameters(), lr=0.05)
-    for _ in range(400):
+    optimizer = torch.optim.Adam(weighting.parameters(), lr=0.1)
+    for _ in range(150):
         optimizer.zero_grad()
         weighting({name: value.detach() for name, value in losses().items()}).backward()
         optimizer.step()

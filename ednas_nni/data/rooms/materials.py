@@ -67,14 +67,14 @@ def wood(rng: np.random.Generator, pattern: str = "wood") -> Material:
 
 def fabric(rng: np.random.Generator) -> Material:
     """Draw a kind of cloth."""
-    base = color(rng)
+    base = color(rng, 0.12, 0.75, 0.9)
     pattern = ("plain", "plain", "plain", "carpet", "stripes", "bands")[rng.integers(6)]
     return Material(base, shaded(base, rng.uniform(0.65, 1.25)), pattern, rng.uniform(0.8, 2.0))
 
 
-def paint(rng: np.random.Generator, low: float = 0.3, high: float = 0.9) -> Material:
-    """Draw an even coat of paint of moderate colour."""
-    base = color(rng, low, high, 0.45)
+def paint(rng: np.random.Generator, low: float = 0.15, high: float = 0.7) -> Material:
+    """Draw an even coat of paint, mostly darker and more colourful than walls."""
+    base = color(rng, low, high, 0.8)
     return Material(base, shaded(base, 0.85))
 
 
@@ -85,7 +85,7 @@ def plain(base: Color, glow: float = 0.0) -> Material:
 
 def wall_cover(rng: np.random.Generator) -> Material:
     """Draw a wall paper or coat of paint."""
-    base = color(rng, 0.45, 0.9, 0.3)
+    base = color(rng, 0.62, 0.95, 0.22)
     pattern = ("plain", "plain", "plain", "plain", "stripes", "bricks")[rng.integers(6)]
     return Material(base, shaded(base, rng.uniform(0.82, 0.95)), pattern, rng.uniform(0.7, 1.3))
 

@@ -51,7 +51,7 @@ class Walls:
 
 def window(walls: Walls, rng: np.random.Generator) -> None:
     """A window with a bright view and, often, curtains (class window, as in the 13-class mapping of NYUv2)."""
-    half_width, half_height = rng.uniform(0.45, 0.8), rng.uniform(0.45, 0.62)
+    half_width, half_height = rng.uniform(0.4, 0.7), rng.uniform(0.42, 0.6)
     drawn = rng.random() < 0.5
     place = walls.stretch(half_width + (0.2 if drawn else 0.05))
     if place is None:
@@ -66,7 +66,7 @@ def window(walls: Walls, rng: np.random.Generator) -> None:
         x = (n - (panes - 1) / 2) * 2 * half_width / panes
         place.box((x, 0.025, z), (half_width / panes - 0.025, 0.02, half_height - 0.02), "window", pane)
     if drawn:
-        base = color(rng, 0.35, 0.95, 0.6)
+        base = color(rng, 0.25, 0.8, 0.9)
         cloth = Material(base, shaded(base, 0.65), "folds", 1.0)
         half_drop = (z + half_height + 0.1) / 2 if rng.random() < 0.5 else half_height + 0.12
         for side in (-1, 1):
@@ -80,7 +80,7 @@ def window(walls: Walls, rng: np.random.Generator) -> None:
 
 def picture(walls: Walls, rng: np.random.Generator) -> None:
     """A framed picture, some with a mount."""
-    half_width, half_height = rng.uniform(0.22, 0.55), rng.uniform(0.22, 0.42)
+    half_width, half_height = rng.uniform(0.28, 0.6), rng.uniform(0.26, 0.45)
     place = walls.stretch(half_width + 0.04)
     if place is None:
         return
@@ -112,7 +112,7 @@ def door(walls: Walls, rng: np.random.Generator) -> None:
     place = walls.stretch(0.5)
     if place is None:
         return
-    coat = wood(rng) if rng.random() < 0.5 else paint(rng, 0.5, 0.95)
+    coat = wood(rng) if rng.random() < 0.5 else paint(rng, 0.6, 0.95)
     place.box((0, 0.0, 1.03), (0.48, 0.03, 1.03), "wall", plain(shaded(coat.first, 0.75)))
     place.box((0, 0.015, 1.0), (0.42, 0.03, 1.0), "wall", coat)
     inset = coat._replace(first=shaded(coat.first, 0.85), second=shaded(coat.second, 0.85))

@@ -54,7 +54,7 @@ def screen(place: Frame, rng: np.random.Generator, half_width: float) -> None:
 def panel(place: Frame, rng: np.random.Generator, half_width: float, half_height: float) -> None:
     """The flat part of a television, centred on the frame."""
     place.box((0, 0, 0), (half_width, 0.03, half_height), "tv", plain(gray(rng.uniform(0.015, 0.05))))
-    if rng.random() < 0.35:
+    if rng.random() < 0.12:
         picture = Material(color(rng, 0.3, 0.8), color(rng, 0.1, 0.7), "blobs", rng.uniform(0.4, 1.0), 0.9)
     else:
         picture = Material((0.02, 0.022, 0.03), (0.09, 0.1, 0.13), "sky", 0.6)
@@ -95,13 +95,13 @@ def on_floor(place: Frame, rng: np.random.Generator) -> None:
         place.cylinder((0, 0, 0.02), (0.15, 0.15, 0.02), "objects", metal)
         place.cylinder((0, 0, height / 2), (0.02, 0.02, height / 2), "objects", metal)
         shade = plain((0.95, 0.88, 0.7), rng.uniform(0.2, 0.9))
-        place.cylinder((0, 0, height + 0.12), (0.19, 0.19, 0.15), "objects", shade)
+        place.cylinder((0, 0, height + 0.12), (0.22, 0.22, 0.17), "objects", shade)
     elif kind == 1:
-        _plant(place, rng, rng.uniform(0.22, 0.34))
+        _plant(place, rng, rng.uniform(0.26, 0.4))
     elif kind == 2:
-        half = rng.uniform(0.14, 0.22)
+        half = rng.uniform(0.16, 0.26)
         place.cylinder((0, 0, half), (half * 0.8, half * 0.8, half), "objects", fabric(rng))
     else:
-        half = rng.uniform(0.15, 0.24)
+        half = rng.uniform(0.18, 0.28)
         card = wood(rng, "plain") if rng.random() < 0.5 else fabric(rng)
         place.box((0, 0, half * 0.8), (half, half * 0.8, half * 0.8), "objects", card)

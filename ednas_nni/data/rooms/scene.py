@@ -94,7 +94,7 @@ def make_scene(rng: np.random.Generator) -> Scene:
 
 def _shell(builder: Builder, rng: np.random.Generator) -> None:
     builder.shell("floor", flooring(rng))
-    builder.shell("ceiling", plain(gray(rng.uniform(0.75, 1.0))))
+    builder.shell("ceiling", plain(gray(rng.uniform(0.85, 1.0))))
     cover = wall_cover(rng)
     accent = wall_cover(rng) if rng.random() < 0.3 else cover
     for wall in range(4):
@@ -117,7 +117,7 @@ def _furnish(kind: str, plan: Plan, rng: np.random.Generator) -> None:
             furniture.coffee_table(plan, rng)
     elif kind == "study":
         furniture.desk(plan, rng)
-        if maybe(0.5):
+        if maybe(0.25):
             furniture.desk(plan, rng)
         furniture.bookshelf(plan, rng)
         if maybe(0.3):
@@ -126,7 +126,7 @@ def _furnish(kind: str, plan: Plan, rng: np.random.Generator) -> None:
             furniture.bed(plan, rng)
     else:
         furniture.dining(plan, rng)
-        if maybe(0.4):
+        if maybe(0.25):
             furniture.dining(plan, rng)
         if maybe(0.3):
             furniture.sofa(plan, rng)
@@ -134,14 +134,14 @@ def _furnish(kind: str, plan: Plan, rng: np.random.Generator) -> None:
         top = furniture.cabinet(plan, rng)
         if top is not None:
             _on_top(top, rng, screen=0.6 if kind == "living" else 0.3)
-    if maybe(0.45):
+    if maybe(0.5):
         furniture.bookshelf(plan, rng)
     for _ in range(int(rng.integers(0, 2))):
         place = plan.anywhere(0.25, 0.25)
         if place is not None:
             furniture.chair(place, rng)
     for _ in range(int(rng.integers(1, 4))):
-        place = plan.at_wall(0.2, 0.2) if maybe(0.5) else plan.anywhere(0.2, 0.2)
+        place = plan.at_wall(0.25, 0.25) if maybe(0.5) else plan.anywhere(0.25, 0.25)
         if place is not None:
             props.on_floor(place, rng)
 
@@ -179,7 +179,7 @@ def _camera(room: tuple[float, float, float], rng: np.random.Generator) -> Camer
     return Camera(
         position=(x, y, float(rng.uniform(1.25, 1.6))),
         yaw=float(towards + rng.uniform(-0.28, 0.28)),
-        pitch=float(rng.uniform(-0.34, 0.02)),
+        pitch=float(rng.uniform(-0.32, 0.05)),
         field_of_view=float(rng.uniform(70, 76)),
     )
 

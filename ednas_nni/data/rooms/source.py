@@ -52,7 +52,11 @@ class Rooms:
             DataError: An argument lies outside its range.
         """
         size = tuple(size) if isinstance(size, list) else size
-        if not isinstance(size, tuple) or len(size) != 2 or any(not isinstance(n, int) or not 8 <= n <= 4096 for n in size):
+        if (
+            not isinstance(size, tuple)
+            or len(size) != 2
+            or any(not isinstance(n, int) or not 8 <= n <= 4096 for n in size)
+        ):
             raise DataError(f"size is {size!r}; it must be (height, width) in whole pixels, both from 8 to 4096")
         counts = {"train": train, "search": search, "select": select, "test": test}
         self.seeds = split_seeds(seed, counts)

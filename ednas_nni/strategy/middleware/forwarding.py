@@ -31,9 +31,7 @@ class Forwarding(StrategyMiddleware):
     they ignore models that did not come through them.
     """
 
-    def register_model_event_callback(
-        self, event_type: ModelEventType, callback: Callable[[ModelEvent], None]
-    ) -> None:
+    def register_model_event_callback(self, event_type: ModelEventType, callback: Callable[[ModelEvent], None]) -> None:
         """Keep the callback for our own events and register it below for the engine's."""
         super().register_model_event_callback(event_type, callback)
         self.engine.register_model_event_callback(event_type, callback)

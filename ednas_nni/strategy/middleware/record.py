@@ -122,9 +122,7 @@ class Record(Forwarding):
         with self._lock:
             trial, self._next = self._next, self._next + 1
             booking = self._book(model, sample, trial)
-            self.journal.append(
-                "submitted", trial=trial, architecture=booking.architecture, sample=sample, costs=costs
-            )
+            self.journal.append("submitted", trial=trial, architecture=booking.architecture, sample=sample, costs=costs)
         return booking
 
     def _book(self, model: ExecutableModelSpace, sample: dict[str, Any], trial: int) -> Booking:
@@ -169,9 +167,7 @@ class Record(Forwarding):
             with self._lock:
                 step, owner.steps = owner.steps, owner.steps + 1
                 job = booking.job
-                self.journal.append(
-                    "intermediate", trial=owner.trial, job=job, step=step, metrics=reading.metrics
-                )
+                self.journal.append("intermediate", trial=owner.trial, job=job, step=step, metrics=reading.metrics)
         if owner is not booking or reading.fault:
             event.stop_propagation()
         elif isinstance(event.metric, dict):
@@ -299,9 +295,7 @@ class Record(Forwarding):
         with self._lock:
             if self._open.pop(id(booking.model), None) is None:
                 return
-            self.journal.append(
-                "ended", trial=booking.trial, job=booking.job, status=status, cause=cause
-            )
+            self.journal.append("ended", trial=booking.trial, job=booking.job, status=status, cause=cause)
             self.known.running.discard(booking.architecture)
             if status == "trained" and booking.metrics is not None:
                 self.known.add(booking.architecture, booking.trial, numbers(booking.metrics))

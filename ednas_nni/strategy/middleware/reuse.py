@@ -31,9 +31,7 @@ class Reuse(Forwarding):
         patience: Ends the search when too many proposals in a row are known.
     """
 
-    def __init__(
-        self, problem: Problem, journal: Journal, known: Known, patience: Patience | None = None
-    ) -> None:
+    def __init__(self, problem: Problem, journal: Journal, known: Known, patience: Patience | None = None) -> None:
         super().__init__()
         self.problem = problem
         self.journal = journal

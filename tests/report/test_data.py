@@ -1,0 +1,153 @@
+"""The view of a search: the front, statuses, odd journals."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ednas_nni.journal import load
+from ednas_nni.objectives import parse_objective
+from ednas_nni.report.choices import blocks, families, split_label
+from ednas_nni.report.data import front_numbers, view
+from ednas_nni.report.quantities import cost_quantities, metric_quantities, spelled, unit_in
+
+
+@pytest.fixture
+def search(synthetic, tmp_path):
+    return view(load(synthetic.write(tmp_path / "abc", trials=30)))
+
+
+def reference_front(trials, sign=1):
+    """Ten lines without numpy: first result of each architecture that no other one dominates."""
+    first = {}
+    for trial in trials:
+        if trial.status == "trained" and trial.quality is not None:
+            first.setdefault(trial.architecture, trial)
+    points = [(sign * t.quality, -t.costs["latency_ms"], t.number) for t in first.values()]
+    return {n for q, c, n in points if not any(a >= q and b >= c and (a, b) != (q, c) for a, b, _ in points)}
+
+
+def test_front_is_what_nothing_dominates(search):
+    assert {trial.number for trial in search.front} == reference_front(search.trials)
+    assert len(search.front) > 2
+    assert list(search.front) == sorted(search.front, key=lambda trial: trial.costs["latency_ms"])
+
+
+def test_front_with_a_wrong_direction_is_noticed(search):
+    wrong = front_numbers(search.trials, (parse_objective("min:quality"), parse_objective("latency_ms")))
+    assert wrong != reference_front(search.trials)
+    assert wrong == reference_front(search.trials, sign=-1)
+
+
+def test_failed_and_running_trials_have_no_quality(search):
+    assert all(trial.quality is None for trial in search.trials if trial.status != "trained")
+    assert not any(trial.front for trial in search.trials if not trial.scored)
+    assert search.count("failed") == 3
+
+
+def test_best_is_the_highest_quality(search):
+    assert search.best.quality == max(trial.quality for trial in search.trials if trial.scored)
+
+
+def test_member_is_marked_by_its_name(search):
+    assert [trial.name for trial in search.references] == ["mobilenet_v2"]
+
+
+def test_member_without_a_readable_space_is_not_an_error(synthetic, tmp_path):
+    found = view(load(synthetic.write(tmp_path / "abc", members=None, domains="torn")))
+    assert found.members == {} and found.domains is None and found.front
+
+
+def test_a_trial_trained_twice_counts_once(synthetic, tmp_path):
+    path = synthetic.write(tmp_path / "abc", trials=4)
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    extra = [dict(e, trial=90) for e in events if e.get("trial") == 1 and e["event"] != "reused"]
+    for event in extra:
+        if event["event"] == "result":
+            event["metrics"] = {**event["metrics"], "default": 0.99}
+    found = view(load(synthetic.dump(tmp_path / "abc", events + extra)))
+    assert len([trial for trial in found.trials if trial.scored]) == 5
+    assert len(found.results) == 4
+    assert 90 not in {trial.number for trial in found.front}
+
+
+def test_front_without_an_objective_leaves_the_trial_out(search):
+    chosen = front_numbers(search.trials, (parse_objective("max:not_there"),))
+    assert chosen == set()
+
+
+def test_empty_search(synthetic, tmp_path):
+    path = synthetic.dump(tmp_path / "abc", [])
+    found = view(load(path))
+    assert found.best is None and found.front == () and found.experiment == "abc" and found.x is None
+
+
+def test_metrics_are_grouped_with_units_from_the_tasks(search):
+    metrics = {q.key: q for q in search.metrics}
+    assert metrics["depth_abs_error_m"].unit == "m" and metrics["depth_abs_error_m"].primary
+    assert metrics["depth_abs_error_m"].direction == "min"
+    assert metrics["segmentation_miou"].text(0.3123) == "31.2 %"
+    assert metrics["normals_within_11_25"].label == "within 11.25"
+    assert metrics["train_s"].group == "other" and metrics["train_s"].unit == "s"
+
+
+def test_unknown_metrics_and_tasks_are_shown_as_they_are():
+    (found,) = metric_quantities(["flow"], [{"default": 1.0, "flow_end_point_error": 2.5, "text": "x", "bad": None}])
+    assert (found.key, found.group, found.label, found.direction) == (
+        "flow_end_point_error",
+        "flow",
+        "end point error",
+        "",
+    )
+
+
+def test_large_counts_get_one_prefix_per_column():
+    macs, params = cost_quantities(
+        [{"name": "macs", "unit": "MAC", "origin": "counted"}, {"name": "params", "unit": "parameter"}],
+        [{"macs": 2.4e9, "params": 4.1e5}, {"macs": 9.0e8, "params": 9e5}],
+    )
+    assert macs.text(9.0e8) == "0.90 GMAC" and macs.origin == "counted"
+    assert params.text(4.1e5) == "410.00 k parameters" and params.origin == "unknown origin"
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "text"),
+    [("latency_ms", "ms", "latency"), ("macs", "", "MACs"), ("median_deg", "deg", "median"), ("rmse_m", "m", "RMSE")],
+)
+def test_names_for_people(name, unit, text):
+    assert unit_in(name) == unit and spelled(name, unit) == text
+
+
+def test_shares_add_up_per_place(search):
+    found = {family.kind: family for family in families(search)}
+    assert set(found) == {"op", "depth"}
+    for family in found.values():
+        assert family.places == ("stage1", "stage2", "stage3", "stage4")
+        assert family.front.sum(axis=0) == pytest.approx(1) and family.trials.sum(axis=0) == pytest.approx(1)
+
+
+def test_shares_count_only_blocks_that_exist(search):
+    """Against a count by hand; one that also counts inactive blocks gives another share and is rejected."""
+    op = next(family for family in families(search) if family.kind == "op")
+    networks = {trial.architecture: trial for trial in search.trials}
+    records = {record.architecture: record.sample for record in search.history.trials}
+    by_hand, careless = [], []
+    for architecture in networks:
+        sample = records[architecture]
+        every = [sample[f"stage2_block{b}_op"] for b in (1, 2, 3)]
+        by_hand += every[: sample["stage2_depth"]]
+        careless += every
+    row, column = op.values.index("ibn_k3_e3"), op.places.index("stage2")
+    assert op.trials[row, column] == pytest.approx(by_hand.count("ibn_k3_e3") / len(by_hand))
+    assert op.trials[row, column] != pytest.approx(careless.count("ibn_k3_e3") / len(careless))
+
+
+def test_labels_are_read_in_general():
+    assert split_label("stage2_block1_op") == ("stage2", "op")
+    assert split_label("width") == ("network", "width")
+    assert split_label("head_depth_kind") == ("head", "depth_kind")
+    assert blocks({"stage1_depth": 1, "stage1_block1_op": "a", "width": 2}) == [
+        ("stage1", ["a"]),
+        ("network", ["width 2"]),
+    ]

@@ -55,7 +55,7 @@ def main():
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--noise", type=float, default=0.02)
     options = parser.parse_args()
-    logging.disable(logging.INFO)
+    logging.disable(logging.WARNING)  # NNI warns about every model that a constraint refused
     runs = {"random": random_feasible, "regularized_evolution": regularized, "ednas": evolution}
     volumes = {}
     for name, run in runs.items():

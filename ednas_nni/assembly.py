@@ -106,6 +106,17 @@ def problem(study: Study, table: Any) -> Problem:
     )
 
 
+def member_ids(model_space: Any) -> dict[str, str]:
+    """Named members of a space -> architecture id; empty for a space without names."""
+    from ednas_nni.nn.tree import domains_of
+
+    domains = domains_of(model_space)
+    found = {}
+    for name in getattr(model_space, "member_names", ()):
+        found[name] = domains.architecture_id(model_space.member(name))
+    return found
+
+
 def start_samples(study: Study, model_space: Any) -> list[dict[str, Any]]:
     """Samples of the members named under `start`."""
     if not study.start:

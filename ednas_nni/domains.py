@@ -187,7 +187,7 @@ class Domains:
                 else "No active label of this sample has a second value."
             )
         changed = dict(settled)
-        for label in inactive:
+        for label in (x for x in self.labels if x in inactive):  # in order: a set's order changes between processes
             changed[label] = _draw(self._by_label[label].values, rng)
         for i in rng.choice(len(free), size=min(n, len(free)), replace=False).tolist():
             values = self._by_label[free[i]].values

@@ -64,6 +64,7 @@ def experiment(study: Study | dict[str, Any], engine: str = "ts", trials: int = 
         problem,
         table,
         assembly.data_source(study).info.fingerprint,
+        members=assembly.member_ids(model_space),
         engine=engine,
         concurrency=1 if engine == "sequential" else concurrency,
         trials=trials,

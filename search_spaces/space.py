@@ -50,6 +50,11 @@ class EdnasSpace(MultiTaskSpace):
         """
         return members.member(name, self.domains)
 
+    @property
+    def member_names(self) -> tuple[str, ...]:
+        """Names that `member` knows."""
+        return tuple(members.MEMBERS)
+
     def describe(self, sample: Mapping[str, Any]) -> str:
         """A table of an architecture for people: stage, stride, channels, blocks.
 

@@ -20,10 +20,12 @@ from nni.nas.execution.event import (  # noqa: E402
     ModelEvent,
     TrainingEndEvent,
 )
-from nni.nas.space import ExecutableModelSpace, ModelStatus  # noqa: E402
+from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpace  # noqa: E402
 
 from ednas_nni.bridge.rest import Manager  # noqa: E402
 from ednas_nni.errors import ExperimentError  # noqa: E402
+
+__all__ = ["AdvisorEngine", "SimplifiedModelSpace"]
 
 _log = logging.getLogger("nni.ednas.engine")
 

@@ -19,6 +19,7 @@ def write_head(
     table: Any,
     fingerprint: str,
     *,
+    members: dict[str, str],
     engine: str,
     concurrency: int | None = None,
     trials: int | None = None,
@@ -32,6 +33,7 @@ def write_head(
         problem: Its problem, for the domains.
         table: Its cost table, for the columns' units and origins.
         fingerprint: Of the data.
+        members: Named members of the space -> architecture id.
         engine: "nnictl", "ts" or "sequential".
         concurrency: Trials at a time.
         trials: How many trials there may be.
@@ -63,6 +65,7 @@ def write_head(
             study=study.dump(),
             digest=study.digest,
             data=fingerprint,
+            members=members,
             domains=problem.domains.to_json(),
             columns=[
                 {"name": c.name, "unit": c.unit, "device": c.device, "origin": c.origin, "note": c.note}

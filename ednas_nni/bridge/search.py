@@ -11,17 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ednas_nni import assembly, compat, plugins
-
-compat.apply()
-
-from nni.nas.space import SimplifiedModelSpace
-
-from ednas_nni.bridge.engine import AdvisorEngine
+from ednas_nni import assembly, plugins
+from ednas_nni.bridge.engine import AdvisorEngine, SimplifiedModelSpace
 from ednas_nni.bridge.head import write_head
 from ednas_nni.bridge.rest import Manager
 from ednas_nni.errors import ExperimentError, SampleError
 from ednas_nni.journal import FILE, FOLDER, Journal
+from ednas_nni.strategy.middleware.reading import read
 from ednas_nni.strategy.mounting import layers, mount, reason
 from ednas_nni.strategy.shell import AskTellStrategy
 from ednas_nni.study import parse
@@ -60,6 +56,8 @@ class Search:
         self._send_job = send_job
         self._stopping = False
         self._ready = threading.Event()
+        self._caught_up: set[str] = set()  # jobs that were booked from NNI's database; their messages come too late
+        self._caught_up_parameters: set[int] = set()
 
     def prepare(self) -> None:
         """Build space, costs and strategy; write the journal's head. Nothing is trained yet.
@@ -88,6 +86,7 @@ class Search:
             self.problem,
             self.table,
             data.info.fingerprint,
+            members=assembly.member_ids(model_space),
             engine="nnictl",
             concurrency=self.experiment.get("trialConcurrency"),
             trials=self.experiment.get("maxTrialNumber"),
@@ -183,11 +182,15 @@ class Search:
         """Pass one of NNI's messages to the engine."""
         if kind == "recover":
             for record in data:
+                if record.get("parameter_id") in self._caught_up_parameters:
+                    continue
                 self.engine.recover(record.get("parameter_id"), record["parameters"])
         elif kind == "ready":
             if not self._ready.is_set():
                 self._reconcile()
             self._ready.set()
+        elif data["trial_job_id"] in self._caught_up:
+            _log.info("a late message of job %s is ignored: it was booked from NNI's database", data["trial_job_id"])
         elif kind == "metric":
             self.engine.on_metric(data)
         elif kind == "end":
@@ -208,13 +211,16 @@ class Search:
         open_trials = {t.architecture: t for t in self.journal.history().trials if t.status == "running"}
         for job in self.manager.trials():
             texts = job.get("hyperParameters") or ["{}"]
-            sample = json.loads(texts[0]).get("parameters")
+            record = json.loads(texts[0])
+            sample = record.get("parameters")
             if job["status"] in ("WAITING", "RUNNING") or not isinstance(sample, dict):
                 continue
             trial = open_trials.get(self._architecture(sample))
             if trial is None or trial.job not in (None, job["trialJobId"]):
                 continue
             booked = {"trial": trial.trial, "job": job["trialJobId"]}
+            self._caught_up.add(job["trialJobId"])
+            self._caught_up_parameters.add(record.get("parameter_id"))
             reading = read(_final_metric(job))
             mine = reading.architecture in (None, trial.architecture)
             if job["status"] == "SUCCEEDED" and mine and not reading.fault:

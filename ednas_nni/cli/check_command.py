@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ednas_nni.cli.findings import Findings
@@ -27,12 +28,12 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def checked(file: str) -> Findings:
-    """Examine a file and print what was found: the summary, or the errors."""
+def checked(file: str, changes: Mapping[str, Any] | None = None) -> Findings:
+    """Examine a file, with `changes` to its fields, and print what was found: the summary, or the errors."""
     from ednas_nni.cli import summary, terminal
     from ednas_nni.cli.findings import examine
 
-    found = examine(file)
+    found = examine(file, changes)
     if found.errors:
         for line in found.errors:
             terminal.fail(line if line.startswith(str(found.path)) else f"{found.path}: {line}")

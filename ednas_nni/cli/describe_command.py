@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any
 
 HELP = "show a search space or an architecture"
@@ -41,31 +42,23 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _sample(space: Any, domains: Any, wanted: str, journal: str) -> dict[str, Any]:
-    """A sample by member name or by architecture id."""
+    """A sample by architecture id (or its beginning) or by member name."""
     from ednas_nni.cli.locate import journal_of
-    from ednas_nni.errors import EdnasError, SampleError, did_you_mean
+    from ednas_nni.errors import SampleError, did_you_mean
     from ednas_nni.journal import load
 
-    member = getattr(space, "member", None)
-    try:
-        if member is not None:
-            return member(wanted)
-    except EdnasError as error:
-        reason = str(error)
-    else:
-        reason = "this space has no named members."
-    try:
+    if re.fullmatch("[0-9a-f]{4,10}", wanted):
         path = journal_of(journal)
-    except EdnasError as error:
-        raise SampleError(
-            f"{wanted!r}: {reason} As an architecture id it cannot be looked up either: {error}"
-        ) from None
-    known = {record.architecture: record.sample for record in load(path).trials}
-    if wanted not in known:
-        raise SampleError(
-            f"{wanted!r} is neither a member ({reason}) nor an architecture of {path}.{did_you_mean(wanted, known)}"
-        )
-    return domains.complete(known[wanted])
+        known = {record.architecture: record.sample for record in load(path).trials}
+        found = [architecture for architecture in known if architecture.startswith(wanted)]
+        if len(found) == 1:
+            return domains.complete(known[found[0]])
+        many = f"{len(found)} architectures of {path} begin with {wanted!r}; write more of the id."
+        none = f"{path} has no architecture {wanted!r}; name its search with --journal.{did_you_mean(wanted, known)}"
+        raise SampleError(many if found else none)
+    if not hasattr(space, "member"):
+        raise SampleError(f"{wanted!r} is no architecture id, and this space has no named members.")
+    return space.member(wanted)
 
 
 def _print(space: Any, table: Any, sample: dict[str, Any]) -> None:

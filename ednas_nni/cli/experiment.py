@@ -86,13 +86,8 @@ class ExperimentFile:
         """A path of the file: NNI counts from the YAML's folder."""
         return (self.path.resolve().parent / Path(value).expanduser()).resolve()
 
-    def resolved(self, trials: int | None = None, concurrency: int | None = None) -> dict[str, Any]:
-        """The same experiment with absolute paths, so that a copy of it may lie anywhere.
-
-        Args:
-            trials: Instead of maxTrialNumber.
-            concurrency: Instead of trialConcurrency.
-        """
+    def resolved(self) -> dict[str, Any]:
+        """The same experiment with absolute paths, so that a copy of it may lie anywhere."""
         config = {**self.config, "trialCodeDirectory": self.config.get("trialCodeDirectory") or "."}
         config.update({name: str(self.resolve(config[name])) for name in PATHS if config.get(name)})
         tuner = dict(config["tuner"])
@@ -100,10 +95,6 @@ class ExperimentFile:
             tuner["codeDirectory"] = str(self.resolve(tuner["codeDirectory"]))
         config["tuner"] = tuner
         config.setdefault("experimentName", self.path.stem)
-        if trials is not None:
-            config["maxTrialNumber"] = trials
-        if concurrency is not None:
-            config["trialConcurrency"] = concurrency
         return config
 
 

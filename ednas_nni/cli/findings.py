@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from ednas_nni import assembly, plugins
 from ednas_nni.cli import experiment
 from ednas_nni.cli.experiment import ExperimentFile
 from ednas_nni.errors import EdnasError, StudyError, did_you_mean
+from ednas_nni.options import check_options
 from ednas_nni.study import read_experiment
 
 if TYPE_CHECKING:
@@ -81,19 +82,25 @@ class Findings:
                 self.errors.append(line)
 
 
-def examine(path: str | Path) -> Findings:
-    """Check an experiment file in every way that does not need NNI to run."""
+def examine(path: str | Path, changes: Mapping[str, Any] | None = None) -> Findings:
+    """Check an experiment file in every way that does not need NNI to run.
+
+    Args:
+        path: The YAML file.
+        changes: Fields of NNI's that the command line sets instead of the file.
+    """
     found = Findings(Path(path))
     config = found.attempt("file", lambda: experiment.load(found.path))
     if config is None:
         return found
+    config.update(changes or {})
     found.errors += experiment.faults(found.path, config)
     parsed = found.attempt("study", lambda: read_experiment(found.path))
     if parsed is None:
         return found
     found.file = ExperimentFile(found.path, config, parsed[1])
     if not found.errors:
-        found.attempt("NNI", lambda: _ask_nni(found.path))
+        found.attempt("NNI", lambda: _ask_nni(found.file))
     _plugins(found)
     if found.space is not None:
         _costs(found)
@@ -102,12 +109,12 @@ def examine(path: str | Path) -> Findings:
     return found
 
 
-def _ask_nni(path: Path) -> None:
+def _ask_nni(file: ExperimentFile) -> None:
     """NNI's own reading of the file, for the fields that are not ours (training services, durations, ...)."""
     from nni.experiment.config import ExperimentConfig
 
     try:
-        ExperimentConfig.load(str(path)).validate()
+        ExperimentConfig(**file.resolved()).validate()
     except Exception as error:
         text = " ".join(str(error).split()) or "an assertion failed"
         raise EdnasError(
@@ -130,12 +137,21 @@ def _plugins(found: Findings) -> None:
             found.attempt("tasks", lambda name=name: plugins.load("tasks", name))
     if evaluator is not None:
         found.attempt("evaluator", lambda: assembly.evaluator(study))
+        found.attempt("weighting", lambda: _weighting(study.evaluator.options.get("weighting")))
     for name in study.device:
         found.attempt("device", lambda name=name: plugins.load("devices", name))
     if found.tasks:
         found.space = found.attempt("space", lambda: assembly.space(study))
     else:
         found.attempt("space", lambda: plugins.load("search_spaces", study.space.name))
+
+
+def _weighting(given: Any) -> None:
+    """The loss weighting is an option of evaluators; trials would be the first to miss it."""
+    options = dict(given) if isinstance(given, dict) else {"name": given}
+    name = options.pop("name", None)
+    if name is not None:
+        check_options(plugins.load("weightings", name), options, "evaluator.weighting", ("tasks",))
 
 
 def _costs(found: Findings) -> None:

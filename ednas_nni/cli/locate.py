@@ -10,6 +10,7 @@ from ednas_nni.errors import JournalError, did_you_mean
 from ednas_nni.journal import FILE, FOLDER, journal_path
 
 LATEST = "latest"
+SHOWN = 10  # ids named in a message
 
 
 def journal_of(text: str, experiments: Path | None = None) -> Path:
@@ -39,7 +40,8 @@ def journal_of(text: str, experiments: Path | None = None) -> Path:
         raise JournalError(
             f"experiment {text!r} in {home} has no journal: it is no EDNAS search, or its study was refused."
         )
-    raise JournalError(f"{text!r} is no experiment id and no journal file.{did_you_mean(text, [*known, LATEST])}")
+    newest = sorted(known, key=lambda name: -known[name].stat().st_mtime)[:SHOWN]
+    raise JournalError(f"{text!r} is no experiment id and no journal file.{did_you_mean(text, [*newest, LATEST])}")
 
 
 def _known(home: Path) -> dict[str, Path]:

@@ -54,7 +54,8 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.cli.check_command import checked
 
     print(f"Checking {options.file} ...", flush=True)
-    found = checked(options.file)
+    changes = {"maxTrialNumber": options.trials, "trialConcurrency": options.concurrency}
+    found = checked(options.file, {name: value for name, value in changes.items() if value is not None})
     if found.errors or found.file is None:
         return 1
     with _interruptible():
@@ -97,7 +98,7 @@ def _search(found: Findings, options: argparse.Namespace) -> int:
             f"--port {port}: something listens there already. Leave --port out to have a free one found."
         )
     print("\nStarting NNI ...", flush=True)
-    experiment = _create(file, port, options)
+    experiment = _create(file, port)
     journal = journal_path(file.experiments_folder, experiment)
     stopped = False
     try:
@@ -123,7 +124,7 @@ def _search(found: Findings, options: argparse.Namespace) -> int:
     return _closing(Tail(journal).update(), journal, experiment, port, options)
 
 
-def _create(file: ExperimentFile, port: int, options: argparse.Namespace) -> str:
+def _create(file: ExperimentFile, port: int) -> str:
     """Hand NNI a copy with absolute paths and what the command line changes."""
     import yaml
 
@@ -131,7 +132,7 @@ def _create(file: ExperimentFile, port: int, options: argparse.Namespace) -> str
 
     with tempfile.TemporaryDirectory(prefix="ednas-") as folder:
         copy = Path(folder) / file.path.name
-        config = file.resolved(options.trials, options.concurrency)
+        config = file.resolved()
         copy.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
         return launch.create(copy, port)
 
@@ -149,7 +150,7 @@ def _show(found: Findings, port: int, experiment: str, journal: Path, options: a
     heading = f"{found.path.name}: experiment {experiment}, http://127.0.0.1:{port}"
     live = Live(console, costs, metrics, heading) if console.is_terminal else Lines(costs, metrics)
     with live:
-        follow(Manager.at(port), journal, live, options.trials or found.file.trials)
+        follow(Manager.at(port), journal, live, found.file.trials)
 
 
 def _interrupted(history: History, experiment: str, file: ExperimentFile) -> None:
@@ -187,5 +188,6 @@ def _closing(history: History, journal: Path, experiment: str, port: int, option
     if options.keep_running:
         print(f"NNI's web UI stays at http://127.0.0.1:{port}; end it with: {command('nnictl')} stop {experiment}")
     else:
-        print(f"To look at it in NNI's web UI again:  {command('nnictl')} view {experiment}")
+        shell = f'eval "$({command("ednas")} loopback)"'
+        print(f"To look at it in NNI's web UI again:  {shell}; nnictl view {experiment}")
     return code

@@ -97,12 +97,13 @@ def _depth_legend(
     # 0 would count as invalid, so the first value is kept just above it.
     sheet.paste(Image.fromarray(color_depth(np.maximum(values, 1e-4), near, far)), (left, top))
     draw.rectangle((left - 1, top - 1, left + width, top + 14), outline=_FAINT)
-    draw.text((left, top + 20), unit, _FAINT, _font(12), anchor="lt")
     step = _round_step((far - near) / 7)
-    for value in np.arange(np.ceil(near / step + 0.3), np.floor(far / step) + 0.5) * step:
+    ticks = np.arange(np.ceil(near / step), np.floor(far / step - 0.3) + 0.5) * step
+    for value in ticks:
         x = left + (width - 1) * (value - near) / (far - near)
         draw.line((x, top + 14, x, top + 18), _FAINT)
         draw.text((x, top + 20), f"{value:g}", _INK, _font(12), anchor="mt")
+    draw.text((left + width, top + 20), unit, _INK, _font(12), anchor="rt")
 
 
 def _round_step(wanted: float) -> float:

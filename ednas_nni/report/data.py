@@ -187,7 +187,6 @@ def front_numbers(trials: Iterable[Trial], objectives: tuple[Objective, ...]) ->
 
 
 def _trial(record: TrialRecord, domains: Domains | None, members: Mapping[str, str]) -> Trial:
-    curve = [(step, metrics.get("default")) for step, metrics in record.intermediates if isinstance(metrics, dict)]
     ended, began = record.ended_at, record.submitted_at
     return Trial(
         number=record.trial,
@@ -197,12 +196,24 @@ def _trial(record: TrialRecord, domains: Domains | None, members: Mapping[str, s
         quality=record.quality if record.status == "trained" else None,
         costs={str(key): value for key, value in (record.costs or {}).items() if is_number(value)},
         metrics=record.metrics if isinstance(record.metrics, dict) else {},
-        curve=tuple((float(s), float(q)) for s, q in curve if is_number(s) and is_number(q)),
+        curve=_curve(record),
         seconds=ended - began if is_number(ended) and is_number(began) else None,
         cause=str(record.cause),
         job=record.job,
         choices=_active(record.sample, domains),
     )
+
+
+def _curve(record: TrialRecord) -> tuple[tuple[float, float], ...]:
+    """The reports of the last run: a job that was under way when a search stopped is run anew when it is resumed."""
+    found: list[tuple[float, float]] = []
+    for step, metrics in record.intermediates:
+        value = metrics.get("default") if isinstance(metrics, dict) else None
+        if is_number(step) and is_number(value):
+            if found and step <= found[-1][0]:
+                found.clear()
+            found.append((float(step), float(value)))
+    return tuple(found)
 
 
 def _active(sample: Any, domains: Domains | None) -> dict[str, Any]:

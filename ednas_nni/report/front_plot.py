@@ -32,7 +32,8 @@ def front_plot(view: SearchView) -> Figure | None:
     _forbidden(axes, view)
     _without_quality(axes, view)
     others = [t for t in shown if not t.front and not t.name]
-    axes.scatter(*_columns(view, others), s=30, c=style.TRIAL, linewidths=0, zorder=3, label="trained")
+    if others:
+        axes.scatter(*_columns(view, others), s=30, c=style.TRIAL, linewidths=0, zorder=3, label="trained")
     _front(axes, view)
     _references(axes, view)
     _best(axes, view)

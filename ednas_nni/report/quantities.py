@@ -117,8 +117,9 @@ def metric_quantities(tasks: Iterable[str], records: Sequence[Mapping[str, Any]]
     for key in keys:
         if key not in found:
             unit = unit_in(key)
-            values = [record.get(key) for record in records]
-            found[key] = _fit_scale(Quantity(key, spelled(key, unit), unit), values)
+            largest = max(abs(record[key]) for record in records if is_number(record.get(key)))
+            decimals = 3 if largest < 10 else 1 if largest < 1000 else 0
+            found[key] = Quantity(key, spelled(key, unit), unit, decimals=decimals)
     return tuple(found.values())
 
 

@@ -108,4 +108,4 @@ def tell_below(axes: Axes, count: int, lowest: float) -> None:
     """Say how many points lie under the frame."""
     if count:
         text = f"{count} below the frame, lowest {lowest:.3g}"
-        axes.text(0.995, 0.012, text, transform=axes.transAxes, ha="right", va="bottom", fontsize=8, color=FAINT)
+        axes.text(0.01, 0.985, text, transform=axes.transAxes, ha="left", va="top", fontsize=8, color=FAINT)

@@ -72,9 +72,10 @@ def _cell(quantity: Quantity, value: float | None, best: float | None, edge: boo
 
 
 def versions(view: SearchView) -> list[tuple[str, str]]:
-    """Provenance as (name, value)."""
+    """Provenance as (name, value). Folders of the machine are left out: a report is handed around."""
     names = {
         "experiment": "experiment",
+        "engine": "engine",
         "ednas": "EDNAS",
         "nni": "NNI",
         "torch": "torch",

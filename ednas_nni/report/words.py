@@ -144,6 +144,8 @@ def seconds_line(view: SearchView) -> list[tuple[str, str]]:
     if begins and ends:
         found.append(("last trial ended", when(max(ends))))
         found.append(("wall clock", duration(max(ends) - min(begins))))
+        if any(start.get("mode") == "resume" for start in view.history.starts):
+            found[-1] = ("wall clock, pauses included", found[-1][1])
     trained = sorted(trial.seconds for trial in view.trials if trial.scored and trial.seconds is not None)
     if trained:
         found.append((f"median trial (n = {len(trained)})", duration(trained[len(trained) // 2])))
@@ -196,7 +198,10 @@ def counted(view: SearchView) -> list[str]:
         f"{_n(len(history.swaps), 'trial')} to which NNI handed the parameters of another one"
         + (", corrected: every result stands beside the architecture that produced it." if history.swaps else "."),
     ]
-    return found + [str(note.get("text", note)) for note in history.notes]
+    kinds: dict[str, list[str]] = {}
+    for note in history.notes:
+        kinds.setdefault(str(note.get("kind")), []).append(str(note.get("text", note)))
+    return found + [texts[-1] + (f" ({len(texts)} times)" if len(texts) > 1 else "") for texts in kinds.values()]
 
 
 def failures(view: SearchView) -> list[tuple[str, list[Trial]]]:
@@ -232,7 +237,7 @@ def _count(n: int) -> str:
 
 
 def _measured(quantity: Quantity, value: float) -> str:
-    """ "6.75 ms latency", "2.60 GMAC"."""
+    """A cost in a sentence, such as `6.75 ms latency` or `2.60 GMAC`."""
     known = quantity.label.lower().removesuffix("s") in quantity.unit.lower()
     return quantity.text(value) + ("" if known else f" {quantity.label}")
 

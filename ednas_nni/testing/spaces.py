@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from nni.nas.space import model_context
 from torch import nn
 
 from ednas_nni.domains import Domains, Sample
@@ -151,13 +152,13 @@ def check_identity(
         identify: What to check; `domains.architecture_id` by default.
     """
     identify = identify or domains.architecture_id
-    here, tree = identify(sample), structure(build(space, sample))
+    here, tree = identify(sample), structure(_instantiate(space, sample))
     for dimension in domains.dimensions:
         others = [v for v in dimension.values if v != sample[dimension.label]]
         if not others:
             continue
         other = {**sample, dimension.label: others[int(rng.integers(len(others)))]}
-        same_id, same_tree = identify(other) == here, structure(build(space, other)) == tree
+        same_id, same_tree = identify(other) == here, structure(_instantiate(space, other)) == tree
         if same_id != same_tree:
             raise _broken(
                 space,
@@ -246,6 +247,12 @@ class _Reads(dict):
     def get(self, label: str, default: Any = None) -> Any:
         self.seen.add(label)
         return super().get(label, default)
+
+
+def _instantiate(space: Any, sample: Sample) -> nn.Module:
+    """The network as NNI constructs it: unlike `build`, without our own idea of which labels matter."""
+    with model_context(sample):
+        return type(space)(*space.trace_args, **space.trace_kwargs)
 
 
 def _broken(space: Any, message: str) -> PluginError:

@@ -31,7 +31,7 @@ def test_ranges_hold_for_many_rooms(pictures: list[Picture]) -> None:
     "broken",
     [
         lambda p: replace(p, segmentation=p.segmentation + np.uint8(200)),
-        lambda p: replace(p, depth=p.depth - np.float32(2)),
+        lambda p: replace(p, depth=p.depth - np.float32(4)),
         lambda p: replace(p, depth=np.where(p.depth > 2, np.float32(np.nan), p.depth)),
         lambda p: replace(p, normals=p.normals * np.float32(0.99)),
     ],

@@ -72,6 +72,18 @@ def test_a_trial_trained_twice_counts_once(synthetic, tmp_path):
     assert 90 not in {trial.number for trial in found.front}
 
 
+def test_only_the_last_run_of_a_resumed_trial_draws_its_curve(synthetic, tmp_path):
+    path = synthetic.write(tmp_path / "abc", trials=3)
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    reports = [e for e in events if e["event"] == "intermediate" and e["trial"] == 1]
+    whole = view(load(path)).trials[1].curve
+    torn = reports[:4] + reports
+    again = [e for e in events if e not in reports]
+    at = next(i for i, e in enumerate(again) if e["event"] == "result" and e["trial"] == 1)
+    found = view(load(synthetic.dump(tmp_path / "abc", again[:at] + torn + again[at:]))).trials[1]
+    assert found.curve == whole and len(torn) == 10 != len(whole)
+
+
 def test_front_without_an_objective_leaves_the_trial_out(search):
     chosen = front_numbers(search.trials, (parse_objective("max:not_there"),))
     assert chosen == set()

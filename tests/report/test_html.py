@@ -207,14 +207,13 @@ def test_missing_journal_and_unwritable_folder(report, synthetic, tmp_path):
 def test_the_users_matplotlib_is_left_alone(report):
     import matplotlib
 
-    before = dict(matplotlib.rcParams)
-    backend = matplotlib.rcParams._get_backend_or_none() if hasattr(matplotlib.rcParams, "_get_backend_or_none") else None
-    report(trials=3)
-    if backend is None and hasattr(matplotlib.rcParams, "_get_backend_or_none"):
-        assert matplotlib.rcParams._get_backend_or_none() is None
-    assert {k: v for k, v in matplotlib.rcParams.items() if k != "backend"} == {
-        k: v for k, v in before.items() if k != "backend"
-    }
+    matplotlib.rcParams["lines.linewidth"] = 3.25
+    before = dict.copy(matplotlib.rcParams)  # a plain copy does not make matplotlib choose a backend
+    try:
+        report(trials=3)
+        assert dict.copy(matplotlib.rcParams) == before
+    finally:
+        matplotlib.rcParams["lines.linewidth"] = matplotlib.rcParamsDefault["lines.linewidth"]
 
 
 def test_drawing_libraries_are_loaded_on_use_only():

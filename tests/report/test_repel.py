@@ -38,7 +38,7 @@ def test_labels_do_not_overlap_and_stay_inside(seed):
 
 def test_labels_without_repelling_are_rejected():
     """The same check fails for labels that are simply written above their points."""
-    assert any(overlaps(points + [0, 12], sizes) for points, sizes, _ in map(crowd, range(8)))
+    assert any(overlaps(points + np.array([0, 12]), sizes) for points, sizes, _ in map(crowd, range(8)))
 
 
 def test_labels_stay_near_their_points():

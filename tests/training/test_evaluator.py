@@ -5,6 +5,7 @@ import math
 import random
 import subprocess
 import sys
+import time
 import warnings
 
 import numpy as np
@@ -89,6 +90,24 @@ def test_the_last_weights_are_always_scored(steps, reports, expected, make_evalu
     make_evaluator(steps=steps, reports=reports).evaluate(tiny())
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines] == [f"{step}/{steps}" for step in expected]
+
+
+@pytest.mark.parametrize("steps", [6, 7])
+def test_training_time_is_counted_once(steps, make_evaluator, tiny):
+    """Also when the last score falls outside the loop, because the reports do not divide the steps."""
+
+    class Slow(torch.nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x):
+            time.sleep(0.03)
+            return self.inner(x)
+
+    begin = time.perf_counter()
+    train_s = make_evaluator(steps=steps, reports=2).evaluate(Slow(tiny()))["train_s"]
+    assert 0.03 * steps <= train_s <= time.perf_counter() - begin - 2 * 0.03
 
 
 def test_same_seed_same_result_whatever_ran_before(make_evaluator, tiny):

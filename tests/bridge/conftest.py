@@ -1,0 +1,131 @@
+"""One real NNI experiment, started, extended, stopped and resumed once for all tests that look at it."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+from ednas_nni.bridge.rest import Manager
+from ednas_nni.cli import launch
+from ednas_nni.journal import History, journal_path, load
+
+STUDY = {
+    "evaluator": {"name": "stub", "seconds": 0.4, "fail_every": 4, "reports": 3},
+    "constraints": "latency_ms <= 12",
+    "strategy": "random",
+    "hardware_aware": "off",
+    "seed": 3,
+}
+
+
+def nnictl(*words: str) -> str:
+    """Run nnictl to its end; its output."""
+    done = subprocess.run(
+        [str(launch.BIN / "nnictl"), *words],
+        env=launch.environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return done.stdout + done.stderr
+
+
+@dataclass
+class Run:
+    """What was seen of the experiment."""
+
+    folder: Path
+    port: int
+    histories: dict[str, History] = field(default_factory=dict)
+    seen: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def manager(self) -> Manager:
+        return Manager.at(self.port)
+
+    @property
+    def journal(self) -> Path:
+        return journal_path(self.folder.parent, self.folder.name)
+
+    def wait(self, done: Any, what: str, seconds: float = 150) -> None:
+        end = time.monotonic() + seconds
+        while not done():
+            if time.monotonic() > end:
+                log = self.folder / "log" / "dispatcher.log"
+                pytest.fail(f"{what} not within {seconds} s\n{log.read_text()[-3000:] if log.exists() else ''}")
+            time.sleep(0.3)
+
+    def ended(self) -> int:
+        if not self.journal.exists():
+            return 0
+        return sum(trial.status != "running" for trial in load(self.journal).trials)
+
+
+def processes_of(experiment: str) -> list[str]:
+    """Processes that belong to an experiment, by command line or environment."""
+    found = []
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        words = " ".join(process.info["cmdline"] or [])
+        try:
+            ours = experiment in words or process.environ().get("NNI_EXP_ID") == experiment
+        except psutil.Error:
+            continue
+        if ours:
+            found.append(f"{process.info['pid']} {words[:100]}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    home = tmp_path_factory.mktemp("nnictl")
+    config = {
+        "experimentName": "session",
+        "searchSpace": {},
+        "trialCommand": "python3 -m ednas_nni.bridge.trial",
+        "trialCodeDirectory": ".",
+        "trialConcurrency": 2,
+        "maxTrialNumber": 4,
+        "experimentWorkingDirectory": str(home / "experiments"),
+        "tuner": {"className": "ednas_nni.bridge.advisor.Advisor", "codeDirectory": ".", "classArgs": STUDY},
+        "trainingService": {"platform": "local"},
+    }
+    path = home / "session.yml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    port = launch.free_port(18500)
+    identity = launch.create(path, port)
+    made = Run(home / "experiments" / identity, port)
+    try:
+        made.wait(lambda: made.manager.status()["status"] in ("DONE", "ERROR"), "first trials")
+        made.wait(lambda: made.ended() >= 4, "their ends in the journal", 20)
+        made.seen["status"] = made.manager.status()
+        made.seen["space"] = made.manager.experiment()["params"]["searchSpace"]
+        made.seen["trials"] = made.manager.trials()
+        made.seen["metrics"] = made.manager.get("metric-data")
+        made.seen["export"] = home / "export.json"
+        nnictl("experiment", "export", identity, "--filename", str(made.seen["export"]), "--type", "json")
+        made.histories["first"] = load(made.journal)
+        made.seen["update"] = nnictl("update", "trialnum", identity, "--value", "7")
+        made.wait(lambda: made.ended() >= 5, "a trial after `update trialnum`", 60)
+        launch.stop(identity, port)
+        made.histories["stopped"] = load(made.journal)
+        made.seen["left after stop"] = processes_of(identity)
+        made.seen["resume"] = nnictl(
+            "resume", identity, "--port", str(port), "--experiment_dir", str(home / "experiments")
+        )
+        made.wait(lambda: made.manager.status()["status"] in ("DONE", "ERROR"), "the rest after the resume")
+        made.wait(lambda: len(load(made.journal).starts) == 2, "the resumed search")
+        made.wait(lambda: load(made.journal).finished is not None, "the journal's end", 60)
+        made.seen["status after resume"] = made.manager.status()
+    finally:
+        launch.stop(identity, port)
+        for line in processes_of(identity):
+            psutil.Process(int(line.split()[0])).kill()
+    made.histories["end"] = load(made.journal)
+    return made

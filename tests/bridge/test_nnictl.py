@@ -1,0 +1,112 @@
+"""A real experiment through nnictl: what NNI shows, what the journal holds, stop, update, resume."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from ednas_nni.bridge.verify import disagreements, nni_records
+from ednas_nni.domains import Domains
+
+pytestmark = pytest.mark.nni
+
+
+def test_it_is_done_without_an_error(run) -> None:
+    assert run.seen["status"] == {"status": "DONE", "errors": []}
+    assert run.seen["status after resume"] == {"status": "DONE", "errors": []}
+    assert "every trial" in run.histories["end"].finished
+
+
+def test_nni_shows_the_real_space_and_readable_labels(run) -> None:
+    domains = Domains.from_json(run.histories["end"].header["domains"])
+    assert run.seen["space"] == domains.as_nni()
+    for trial in run.seen["trials"]:
+        parameters = json.loads(trial["hyperParameters"][0])["parameters"]
+        assert set(parameters) == set(domains.labels)
+        assert all("layerchoice" not in label for label in parameters)
+
+
+def test_intermediate_results_draw_curves(run) -> None:
+    curves: dict[str, int] = {}
+    for metric in run.seen["metrics"]:
+        if metric["type"] == "PERIODICAL":
+            curves[metric["trialJobId"]] = curves.get(metric["trialJobId"], 0) + 1
+    trained = [t for t in run.histories["first"].trials if t.status == "trained"]
+    assert trained
+    assert all(curves[t.job] == 3 == len(t.intermediates) for t in trained)
+
+
+def test_failures_have_their_cause(run) -> None:
+    failed = [t for t in run.histories["end"].trials if t.status == "failed"]
+    assert failed
+    assert {t.cause for t in failed} == {"the stub evaluator was told to fail for this architecture"}
+    assert all(t.quality is None for t in failed)
+
+
+def test_export_holds_the_finished_trials(run) -> None:
+    exported = json.loads(run.seen["export"].read_text(encoding="utf-8"))
+    trained = [t for t in run.histories["first"].trials if t.status == "trained"]
+    assert {row["trialJobId"] for row in exported} == {t.job for t in trained}
+
+
+def test_journal_and_nni_agree(run) -> None:
+    records = nni_records(run.folder)
+    assert len(records) == 7
+    assert disagreements(run.histories["end"], records) == []
+
+
+def test_agreement_check_rejects_swapped_parameters(run) -> None:
+    records = [r for r in nni_records(run.folder) if r.proven]
+    first, second = records[:2]
+    swapped = [
+        replace(first, parameters=second.parameters),
+        replace(second, parameters=first.parameters),
+        *records[2:],
+    ]
+    assert len(disagreements(run.histories["end"], swapped)) >= 2
+
+
+def test_constraints_hold(run) -> None:
+    assert all(t.costs["latency_ms"] <= 12 for t in run.histories["end"].trials)
+
+
+def test_update_trialnum_wakes_a_finished_experiment(run) -> None:
+    assert run.histories["first"].finished is not None
+    assert len(run.histories["end"].trials) > 4
+
+
+def test_stop_leaves_no_process(run) -> None:
+    assert run.seen["left after stop"] == []
+
+
+def test_resume_trains_nothing_twice_and_loses_nothing(run) -> None:
+    before, after = run.histories["stopped"], run.histories["end"]
+    assert set(before.results) <= set(after.results)
+    trained = [t.architecture for t in after.trials if t.status == "trained"]
+    assert len(trained) == len(set(trained))
+    numbers = [t.trial for t in after.trials]
+    assert len(numbers) == len(set(numbers))
+    assert [s["mode"] for s in after.starts] == ["create", "resume"]
+    assert not [t for t in after.trials if t.status == "running"]
+
+
+def test_equal_journals_sequential_and_nnictl(run, monkeypatch, tmp_path) -> None:
+    """The same study gives the same architectures, costs and qualities on another engine."""
+    import ednas_nni
+
+    bridge = run.histories["end"]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    search = ednas_nni.experiment(bridge.header["study"], engine="sequential", trials=4)
+    search.run()
+    search.stop()
+    sequential = search.journal.history()
+    assert _essence(sequential, 4) == _essence(bridge, 4)
+    broken = [(a, {**c, "macs": 0.0}, s, q) for a, c, s, q in _essence(sequential, 4)]
+    assert broken != _essence(bridge, 4)
+
+
+def _essence(history, count: int) -> list[tuple]:
+    """What a journal says, without times, jobs and processes; a failed trial has no quality."""
+    return [(t.architecture, t.costs, t.status, t.quality) for t in history.trials[:count]]

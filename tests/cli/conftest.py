@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ednas_nni.journal import Journal
+
+BASE = {
+    "experimentName": "test",
+    "searchSpace": {},
+    "trialCommand": "python3 -m ednas_nni.bridge.trial",
+    "trialCodeDirectory": ".",
+    "trialConcurrency": 2,
+    "maxTrialNumber": 4,
+    "tuner": {
+        "className": "ednas_nni.bridge.advisor.Advisor",
+        "codeDirectory": ".",
+        "classArgs": {"space": "nano", "constraints": ["latency_ms <= 12"], "start": ["mobilenet_v2"]},
+    },
+    "trainingService": {"platform": "local"},
+}
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Callable[..., Path]:
+    """Write an experiment; `study` and keyword arguments replace fields, None removes them."""
+
+    def write(study: dict[str, Any] | None = None, tuner: Any = (), **fields: Any) -> Path:
+        config = copy.deepcopy(BASE)
+        _merge(config["tuner"]["classArgs"], study or {})
+        if isinstance(tuner, dict):
+            _merge(config["tuner"], tuner)
+        elif tuner != ():
+            fields["tuner"] = tuner
+        _merge(config, fields)
+        folder = tmp_path / "experiments"
+        folder.mkdir(exist_ok=True)
+        path = folder / "test.yml"
+        path.write_text(yaml.safe_dump(config))
+        return path
+
+    return write
+
+
+def _merge(target: dict[str, Any], changes: dict[str, Any]) -> None:
+    for key, value in changes.items():
+        if value is None:
+            target.pop(key, None)
+        else:
+            target[key] = value
+
+
+@pytest.fixture(scope="session")
+def _tables() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def quick_tables(monkeypatch: pytest.MonkeyPatch, _tables: dict[str, Any]) -> None:
+    """Each cost table is traced once per test session; that is most of the time of a check."""
+    from ednas_nni import assembly
+
+    build = assembly.cost_table
+
+    def cost_table(study: Any, space: Any) -> Any:
+        key = json.dumps([study.space.dump(), study.tasks, study.device, study.deploy_size])
+        if key not in _tables:
+            _tables[key] = build(study, space)
+        return _tables[key]
+
+    monkeypatch.setattr(assembly, "cost_table", cost_table)
+
+
+@pytest.fixture
+def small_journal(tmp_path: Path) -> Path:
+    """A finished search of four trials: two on the front, one dominated reference, one failed."""
+    path = tmp_path / "nni" / "abcd1234" / "ednas" / "journal.jsonl"
+    journal = Journal(path)
+    columns = [
+        {"name": "latency_ms", "unit": "ms", "device": "edge_tpu", "origin": "modelled", "note": "5 %"},
+        {"name": "macs", "unit": "MAC", "device": "macs", "origin": "counted", "note": ""},
+    ]
+    study = {"tasks": ["segmentation"], "objectives": ["quality", "latency_ms"], "deploy_size": [512, 1024]}
+    head = {"study": study, "columns": columns, "members": {"mobilenet_v2": "ref0000000"}, "experiment": "abcd1234"}
+    journal.append("study", ednas="0", nni="3", torch="2", python="3", digest="d", data="f", domains=[], **head)
+    journal.append("start", mode="create")
+    rows = [("ref0000000", 0.30, 9.0), ("aaaaaaaaaa", 0.41, 8.0), ("bbbbbbbbbb", 0.25, 5.0), ("cccccccccc", None, 6.0)]
+    for number, (architecture, quality, latency) in enumerate(rows):
+        costs = {"latency_ms": latency, "macs": 1.5e9}
+        journal.append("submitted", trial=number, architecture=architecture, sample={}, costs=costs)
+        if quality is None:
+            journal.append("ended", trial=number, job="J", status="failed", cause="ValueError: the loss is NaN")
+            continue
+        metrics = {"default": quality, "segmentation_miou": quality + 0.1}
+        journal.append("result", trial=number, job="J", architecture=architecture, metrics=metrics)
+        journal.append("ended", trial=number, job="J", status="trained", cause="")
+    journal.append("finished", reason="every trial that maxTrialNumber allows has ended")
+    journal.close()
+    return path

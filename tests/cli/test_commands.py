@@ -1,0 +1,260 @@
+"""The commands around a search, and what each promises."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from ednas_nni import plugins
+from ednas_nni.cli import COMMANDS, init_command, launch, locate, main
+from ednas_nni.errors import JournalError
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def _run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "import sys; from ednas_nni.cli import main; sys.exit(main())", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_help_names_every_command_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from ednas_nni.cli import parser; parser().print_help(); "
+        "print('HEAVY', sorted({'torch', 'nni', 'rich', 'yaml', 'pydantic', 'numpy', 'requests'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "HEAVY []" in done.stdout
+    for name in COMMANDS:
+        assert re.search(rf"^    {name} ", done.stdout, re.MULTILINE)
+    assert "experiments/ednas.yml" in done.stdout
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    from ednas_nni import __version__
+
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"ednas {__version__}\n"
+
+
+def test_without_a_command_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "first steps" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["serch"], ["search"], ["search", "a.yml", "--trials", "0"]])
+def test_a_wrong_command_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == 2
+    assert "error: " in capsys.readouterr().err
+
+
+# ---- init
+
+
+def _keeps(write: Callable[[Path], object], folder: Path) -> bool:
+    """Whether writing studies leaves the user's own file alone."""
+    mine = folder / "experiments" / "ednas.yml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    write(folder)
+    return mine.read_text() == "mine"
+
+
+def test_init_never_overwrites(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _keeps(lambda folder: main(["init", str(folder)]), tmp_path / "a")
+    assert "is not overwritten" in capsys.readouterr().err
+
+    def careless(folder: Path) -> None:
+        (folder / "experiments" / "ednas.yml").write_text(init_command.packaged("ednas.yml"))
+
+    assert not _keeps(careless, tmp_path / "b")
+
+
+def test_init_writes_studies_that_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], quick_tables: None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["init"]) == 0
+    told = capsys.readouterr().out
+    commands = [line for line in told.splitlines() if line.startswith("  ")]
+    assert len(commands) == 2 and "check experiments/ednas.yml" in commands[0] and "search" in commands[1]
+    for name in init_command.STUDIES:
+        assert main(["check", f"experiments/{name}"]) == 0
+        shown = capsys.readouterr().out
+        assert "architectures" in shown and "keeps" in shown and "Ready." in shown
+    (tmp_path / "experiments" / "ednas.yml").unlink()
+    (tmp_path / "experiments" / "stub.yml").write_text("mine")
+    assert main(["init"]) == 0
+    assert (tmp_path / "experiments" / "stub.yml").read_text() == "mine"
+
+
+def test_init_where_nothing_can_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "experiments").write_text("a file")
+    assert main(["init", str(tmp_path)]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not (REPOSITORY / "experiments").is_dir(), reason="needs the repository")
+@pytest.mark.parametrize("name", init_command.STUDIES)
+def test_the_packaged_study_is_the_one_in_the_repository(name: str) -> None:
+    text = (REPOSITORY / "experiments" / name).read_text(encoding="utf-8")
+    assert init_command.packaged(name) == text
+    assert init_command.packaged(name) != text.replace("nano", "nono"), "a changed copy must be seen"
+
+
+# ---- check
+
+
+def test_check_tells_what_will_be_searched(
+    experiment: Callable[..., Path], capsys: pytest.CaptureFixture[str], quick_tables: None
+) -> None:
+    path = experiment({"strategy": "regularized_evolution", "tasks": ["depth", "normals"], "start": []})
+    assert main(["check", str(path)]) == 0
+    told = capsys.readouterr()
+    for word in (
+        "depth (abs_error_m)",
+        "600 train",
+        "latency_ms",
+        " ms ",
+        "512 x 1024 px",
+        "hardware-aware",
+        "4, 2 at",
+    ):
+        assert word in told.out
+    assert re.search(r"latency_ms <= 12: keeps \d+ % of the space", told.out)
+    assert "segmentation" not in told.out
+
+
+def test_check_warns_of_what_is_probably_not_meant(
+    experiment: Callable[..., Path], capsys: pytest.CaptureFixture[str], quick_tables: None
+) -> None:
+    path = experiment({"constraints": ["latency_ms <= 6"]}, maxTrialNumber=None, trialConcurrency=999)
+    assert main(["check", str(path)]) == 0
+    told = capsys.readouterr().err
+    assert "start: mobilenet_v2 lies outside the constraints and will not be trained: latency_ms is" in told
+    assert "maxTrialNumber is missing" in told and "trialConcurrency = 999" in told
+    assert main(["check", str(experiment({"constraints": ["latency_ms <= 99"]}))]) == 0
+    assert "hardly constrain" in capsys.readouterr().err
+
+
+# ---- plugins
+
+
+def test_plugins_lists_every_entry_point(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plugins", "--fast"]) == 0
+    told = capsys.readouterr().out
+    for group in plugins.GROUPS:
+        for name in plugins.names(group):
+            assert re.search(rf"{group} +{name} .*not tried", told)
+
+
+def test_plugins_names_the_reason_of_a_broken_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    point = metadata.EntryPoint("torn", "no_such_module:Thing", "ednas_nni.weightings")
+    known = dict(plugins._entry_points("weightings"))
+    monkeypatch.setattr(plugins, "_entry_points", lambda group: {**known, "torn": point})
+    assert main(["plugins", "weightings"]) == 1
+    told = capsys.readouterr()
+    assert re.search(r"weightings +torn .*broken", told.out) and re.search(r"weightings +fixed .*ok", told.out)
+    assert "No module named 'no_such_module'" in told.err and "Traceback" not in told.err
+
+
+def test_plugins_of_an_unknown_group(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plugins", "strategy"]) == 1
+    assert "Did you mean 'strategies'?" in capsys.readouterr().err
+
+
+# ---- register, loopback
+
+
+def test_register_is_idempotent(tmp_path: Path) -> None:
+    first = _run("register", NNI_CONFIG_DIR=str(tmp_path))
+    assert first.returncode == 0 and "now known" in first.stdout, first.stderr
+    text = (tmp_path / "registered_algorithms.yml").read_text()
+    assert "ednas_nni.bridge.advisor.Advisor" in text
+    second = _run("register", NNI_CONFIG_DIR=str(tmp_path))
+    assert "already known" in second.stdout
+    assert (tmp_path / "registered_algorithms.yml").read_text() == text
+
+
+def test_loopback_prints_lines_for_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["loopback"]) == 0
+    lines = capsys.readouterr().out
+    shell = f'{lines}\necho "$NODE_OPTIONS"; command -v python3'
+    done = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, check=True, env={"PATH": "/bin"})
+    options, python = done.stdout.splitlines()
+    assert options == f"--require {launch.LOOPBACK}" and launch.LOOPBACK.is_file()
+    assert Path(python).parent == launch.BIN
+
+
+def test_node_options_keep_what_stands_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"NODE_OPTIONS": "--max-old-space-size=512"}
+    once = launch.node_options(given)
+    assert once == f"--max-old-space-size=512 --require {launch.LOOPBACK}"
+    assert launch.node_options({"NODE_OPTIONS": once}) == once
+    monkeypatch.setattr(launch, "LOOPBACK", Path("/a b/loopback.js"))
+    assert launch.node_options({}) == '--require "/a b/loopback.js"'
+
+
+# ---- which journal is meant
+
+
+def test_find_a_journal(small_journal: Path, tmp_path: Path) -> None:
+    home = tmp_path / "nni"
+    for text in ("abcd1234", "latest", str(small_journal), str(small_journal.parents[1])):
+        assert locate.journal_of(text, home) == small_journal
+    with pytest.raises(JournalError, match=r"Did you mean 'abcd1234'\?"):
+        locate.journal_of("abcd1243", home)
+    (home / "zzzzzzzz").mkdir()
+    with pytest.raises(JournalError, match="has no journal"):
+        locate.journal_of("zzzzzzzz", home)
+    with pytest.raises(JournalError, match="ednas search"):
+        locate.journal_of("abcd1234", tmp_path / "empty")
+
+
+def test_find_a_journal_that_nni_keeps_elsewhere(small_journal: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".experiment").write_text(json.dumps({"abcd1234": {"logDir": str(tmp_path / "nni")}}))
+    assert locate.journal_of("abcd1234", home) == small_journal
+    (home / ".experiment").write_text("torn {")
+    with pytest.raises(JournalError):
+        locate.journal_of("abcd1234", home)
+
+
+# ---- describe
+
+
+def test_describe(experiment: Callable[..., Path], capsys: pytest.CaptureFixture[str], quick_tables: None) -> None:
+    path = str(experiment())
+    assert main(["describe", path]) == 0
+    assert "stage1_depth: " in capsys.readouterr().out
+    assert main(["describe", path, "mobilenet_v2"]) == 0
+    told = capsys.readouterr().out
+    assert "ibn_k3_e6" in told and "latency_ms" in told and "512 x 1024 px" in told
+    assert main(["describe", path, "mobilenet_v3"]) == 1
+    assert "Did you mean 'mobilenet_v2'?" in capsys.readouterr().err
+
+
+def test_describe_an_architecture_of_a_search(
+    experiment: Callable[..., Path], small_journal: Path, capsys: pytest.CaptureFixture[str], quick_tables: None
+) -> None:
+    assert main(["describe", str(experiment()), "dddddddddd", "--journal", str(small_journal)]) == 1
+    assert "no architecture 'dddddddddd'" in capsys.readouterr().err

@@ -1,0 +1,223 @@
+"""Following a search, and showing it."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ednas_nni.cli import outcome
+from ednas_nni.cli.display import Lines, Live, metric_keys
+from ednas_nni.cli.follow import State, Tail, follow, front_of, message
+from ednas_nni.errors import ExperimentError
+from ednas_nni.journal import History, Journal, load
+
+
+class Manager:
+    """Answers with a list of states, the last one for ever; None is silence."""
+
+    def __init__(self, *answers: str | None, errors: tuple[str, ...] = ()) -> None:
+        self.answers = list(answers)
+        self.errors = errors
+
+    def status(self) -> dict[str, Any]:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer is None:
+            raise ExperimentError("NNI's manager does not answer")
+        return {"status": answer, "errors": list(self.errors)}
+
+    def experiment(self) -> dict[str, Any]:
+        return {"params": {"maxTrialNumber": 4}}
+
+
+class Clock:
+    """Time that passes only by sleeping."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def _follow(manager: Manager, journal: Path, display: Any = None) -> State:
+    clock = Clock()
+    return follow(manager, journal, display or Lines(), 4, clock, clock.sleep)
+
+
+def _state(history: History, **changes: Any) -> State:
+    fields = {"total": 4, "status": "RUNNING", "errors": (), "now": 1000.0, "began": 900.0, **changes}
+    return State(history, **fields)
+
+
+# ---- the end of a search
+
+
+def test_it_ends_when_nni_is_done(small_journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = _follow(Manager("RUNNING", "RUNNING", "DONE"), small_journal)
+    assert len(state.ended) == 4 and state.best.architecture == "aaaaaaaaaa"
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4, "one line per finished trial, each once"
+
+
+def test_it_ends_when_the_journal_says_so(small_journal: Path) -> None:
+    assert _follow(Manager("RUNNING"), small_journal).status == "RUNNING"
+
+
+def test_an_error_is_raised_with_the_words_of_the_study(small_journal: Path) -> None:
+    text = "Unknown strategies plugin 'edans'. Did you mean 'ednas'?"
+    errors = ("Dispatcher stream error, tuner may have crashed.",)
+    with pytest.raises(ExperimentError, match="may have crashed"):
+        _follow(Manager("ERROR", errors=errors), small_journal)
+    log = small_journal.parents[1] / "log" / "nnimanager.log"
+    log.parent.mkdir()
+    log.write_text(
+        f"[2026-01-01 00:00:00] INFO (NNIManager) x\n"
+        f"[2026-01-01 00:00:01] ERROR (NNIManager) Dispatcher error: {text}\n"
+        "second fault\n"
+        "[2026-01-01 00:00:01] ERROR (NNIManager) Error: Dispatcher stream error, tuner may have crashed.\n"
+        "    at EventEmitter.<anonymous> (nnimanager.js:679:32)\n"
+    )
+    with pytest.raises(ExperimentError) as caught:
+        _follow(Manager("ERROR", errors=errors), small_journal)
+    assert str(caught.value) == f"{text}\nsecond fault"
+
+
+def test_errors_of_nni_itself() -> None:
+    late = "tuner_command_channel: Tuner did not connect in 10 seconds."
+    assert message((late, late)) == "Tuner did not connect in 10 seconds."
+    assert "see its logs" in message(())
+
+
+def test_a_manager_that_is_gone(tmp_path: Path) -> None:
+    with pytest.raises(ExperimentError, match="manager is gone"):
+        _follow(Manager("RUNNING", None), tmp_path / "none.jsonl")
+    state = _follow(Manager("RUNNING", None, None, "DONE"), tmp_path / "none.jsonl")
+    assert state.status == "DONE", "a short silence is no end"
+
+
+def test_a_line_that_is_being_written_is_left_for_later(small_journal: Path) -> None:
+    data = small_journal.read_bytes()
+    tail = Tail(small_journal)
+    for end in (10, 200, len(data) - 3, len(data)):
+        small_journal.write_bytes(data[:end])
+        tail.update()
+    assert tail.history == load(small_journal)
+
+
+# ---- one line per trial
+
+
+def test_plain_lines(small_journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    display = Lines(["latency_ms"], ["segmentation_miou"])
+    state = _state(load(small_journal))
+    display.show(state)
+    display.show(state)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert re.match(
+        r"\[2/4\]  trial 1  aaaaaaaaaa  trained  quality 0.4100  latency_ms 8  segmentation_miou 0.51", lines[1]
+    )
+    assert (
+        "failed" in lines[3] and "cause: ValueError: the loss is NaN" in lines[3] and "quality 0." not in lines[3][:60]
+    )
+    assert all("4 of 4 trials ended, best quality 0.4100 (aaaaaaaaaa), front: 2" in line for line in lines)
+    assert "\x1b" not in "".join(lines), "a log has no use for colours"
+
+
+def test_time_left() -> None:
+    history = History(Path("x"))
+    assert _state(history).left_s is None
+    for trial in range(2):
+        history.add({"event": "submitted", "time": 0.0, "trial": trial, "architecture": str(trial), "sample": {}})
+    for trial in range(2):
+        history.add({"event": "ended", "time": 10.0, "trial": trial, "status": "trained"})
+    assert _state(history, now=10.0, total=6).left_s == pytest.approx(20.0)  # four more of 10 s, two side by side
+    assert _state(history, now=10.0, total=None).left_s is None
+    history.add({"event": "submitted", "time": 10.0, "trial": 2, "architecture": "2", "sample": {}})
+    assert _state(history, now=15.0, total=3).left_s == pytest.approx(3.0)  # 5 s of work, 25 s of trials done in 15 s
+
+
+# ---- the live table
+
+
+def _drawn(history: History, width: int = 120, height: int = 40, **changes: Any) -> str:
+    console = Console(width=width, height=height, markup=False, emoji=False, record=True, file=io.StringIO())
+    live = Live(console, ["latency_ms"], ["segmentation_miou"], "test.yml: experiment abcd1234")
+    console.print(live.draw(_state(history, **changes)))
+    return console.export_text()
+
+
+def test_live_table(small_journal: Path) -> None:
+    text = _drawn(load(small_journal))
+    assert "experiment abcd1234" in text
+    assert re.search(r"1 +aaaaaaaaaa +trained +0.4100 +8 +0.51 .*\* best", text)
+    assert re.search(r"0 +ref0000000 +trained +0.3000 +9 +0.4 [^*]*$", text, re.MULTILINE)
+    assert re.search(r"3 +cccccccccc +failed +- ", text)
+
+
+def test_live_table_fits_the_terminal(small_journal: Path, tmp_path: Path) -> None:
+    for width in (80, 100, 120):
+        text = _drawn(load(small_journal), width=width)
+        assert all(len(line) <= width for line in text.splitlines())
+        assert "aaaaaaaaaa" in text and "…" not in text and ("miou" in text) == (width >= 100)
+    journal = Journal(tmp_path / "long.jsonl")
+    for trial in range(60):
+        journal.append("submitted", trial=trial, architecture=f"a{trial:09d}", sample={}, costs={"latency_ms": 3.0})
+    journal.append("intermediate", trial=59, job="J", step=1, metrics={"default": 0.25})
+    text = _drawn(journal.history(), height=30, total=None)
+    assert len(text.splitlines()) <= 30 and "(42 earlier trials are not shown)" in text and "(0.2500)" in text
+
+
+def test_live_table_before_the_first_trial(tmp_path: Path) -> None:
+    text = _drawn(History(tmp_path), status="NO_MORE_TRIAL")
+    assert "NNI: no more trial" in text and "no result yet" in text
+
+
+def test_metric_columns() -> None:
+    class Task:
+        primary = "miou"
+
+    assert metric_keys({"segmentation": Task(), "strange": object()}) == ["segmentation_miou"]
+
+
+# ---- the front
+
+
+def test_the_front_is_the_reports_front(small_journal: Path) -> None:
+    from ednas_nni.report.data import view
+
+    history = load(small_journal)
+    ours = {record.architecture for record in front_of(history)}
+    assert ours == {trial.architecture for trial in view(history).front} == {"aaaaaaaaaa", "bbbbbbbbbb"}
+    history.header["study"]["objectives"] = ["quality"]
+    assert {record.architecture for record in front_of(history)} == {"aaaaaaaaaa"}
+    history.header["study"]["objectives"] = ["quality", "max:nobody_reports_this"]
+    assert front_of(history) == []
+
+
+def test_front_table(small_journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome.show(load(small_journal))
+    text = capsys.readouterr().out
+    assert "4 trials: 3 trained, 1 failed." in text
+    assert "The search ended: every trial that maxTrialNumber allows has ended." in text
+    assert "[ms]" in text, "units are not taken for markup"
+    rows = [line for line in text.splitlines() if re.search(r"(a{10}|b{10}|ref0{7}) +0\.", line)]
+    assert [re.search(r"[a-z]+0*(?= +0\.)", row).group() for row in rows] == ["bbbbbbbbbb", "aaaaaaaaaa", "ref0000000"]
+    assert rows[1].strip().startswith("best") and rows[2].strip().startswith("mobilenet_v2, not on the front")
+    assert "latency_ms modelled for edge_tpu, macs counted" in text and "512 x 1024 px" in text
+    assert "At no more latency than mobilenet_v2, aaaaaaaaaa beats it: quality 0.4100 against 0.3000, 8.00 ms" in text
+    assert "the best of 3 is optimistic until it is confirmed with fresh seeds" in text
+
+
+def test_no_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome.show(History(tmp_path / "x" / "ednas" / "journal.jsonl"))
+    assert "There is no result." in capsys.readouterr().out
+    assert "optimistic" not in outcome.optimism(1) and "fresh seeds" in outcome.optimism(1)

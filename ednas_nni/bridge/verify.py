@@ -61,7 +61,8 @@ def disagreements(history: History, records: list[JobRecord]) -> list[str]:
     """Compare a journal with NNI's record.
 
     Returns:
-        One sentence per disagreement: another architecture than booked, a result that one side lacks or gives differently.
+        One sentence per disagreement: another architecture than booked, a result that one side lacks
+        or gives differently.
     """
     domains = Domains.from_json(history.header["domains"])
     journalled = {trial.job: trial for trial in history.trials if trial.job}

@@ -15,7 +15,6 @@ from ednas_nni.errors import DataError, StudyError, did_you_mean
 from ednas_nni.nn.conv import ConvNorm
 from ednas_nni.nn.fusion import FPN
 from ednas_nni.nn.heads import Head
-from ednas_nni.nn.initialise import initialise
 from ednas_nni.nn.stage import stage
 
 _TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -65,7 +64,7 @@ class MultiTaskSpace(ModelSpace):
     tasks: tuple[str, ...]
 
     def assemble(self, tasks: Mapping[str, int], spec: TemplateSpec) -> None:
-        """Construct all modules and draw their weights.
+        """Construct all modules.
 
         Args:
             tasks: Task name to output channels.
@@ -81,7 +80,6 @@ class MultiTaskSpace(ModelSpace):
         )
         self.fusion = FPN(widths[1:], spec.fusion)
         self.heads = nn.ModuleDict({task: Head(spec.fusion, n, spec.head, scale=4) for task, n in tasks.items()})
-        initialise(self)
 
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """Predict all tasks.

@@ -93,8 +93,17 @@ def build(space: ModelSpace, sample: Mapping[str, Any]) -> nn.Module:
     Raises:
         SampleError: The sample does not belong to the space.
     """
-    complete: Sample = domains_of(space).complete(sample)
-    with model_context(complete):
+    return instantiate(space, domains_of(space).complete(sample))
+
+
+def instantiate(space: ModelSpace, sample: Sample) -> nn.Module:
+    """The network as NNI itself constructs it, without our idea of which labels matter: the judge of that idea.
+
+    Args:
+        space: As for `build`.
+        sample: Complete; it is not checked.
+    """
+    with model_context(sample):
         return type(space)(*space.trace_args, **space.trace_kwargs)
 
 

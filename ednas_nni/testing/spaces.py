@@ -18,12 +18,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from nni.nas.space import model_context
 from torch import nn
 
 from ednas_nni.domains import Domains, Sample
 from ednas_nni.errors import PluginError
-from ednas_nni.nn.tree import build, domains_of, walk
+from ednas_nni.nn.tree import build, domains_of, instantiate, walk
 
 
 def check_space(make: Callable[[], Any], size: tuple[int, int] = (64, 128), samples: int = 4, seed: int = 0) -> None:
@@ -152,13 +151,13 @@ def check_identity(
         identify: What to check; `domains.architecture_id` by default.
     """
     identify = identify or domains.architecture_id
-    here, tree = identify(sample), structure(_instantiate(space, sample))
+    here, tree = identify(sample), structure(instantiate(space, sample))
     for dimension in domains.dimensions:
         others = [v for v in dimension.values if v != sample[dimension.label]]
         if not others:
             continue
         other = {**sample, dimension.label: others[int(rng.integers(len(others)))]}
-        same_id, same_tree = identify(other) == here, structure(_instantiate(space, other)) == tree
+        same_id, same_tree = identify(other) == here, structure(instantiate(space, other)) == tree
         if same_id != same_tree:
             raise _broken(
                 space,
@@ -247,12 +246,6 @@ class _Reads(dict):
     def get(self, label: str, default: Any = None) -> Any:
         self.seen.add(label)
         return super().get(label, default)
-
-
-def _instantiate(space: Any, sample: Sample) -> nn.Module:
-    """The network as NNI constructs it: unlike `build`, without our own idea of which labels matter."""
-    with model_context(sample):
-        return type(space)(*space.trace_args, **space.trace_kwargs)
 
 
 def _broken(space: Any, message: str) -> PluginError:

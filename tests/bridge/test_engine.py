@@ -6,11 +6,15 @@ import json
 from typing import Any
 
 import pytest
-from nni.nas.execution.event import FinalMetricEvent, ModelEventType, TrainingEndEvent
-from nni.nas.space import ExecutableModelSpace, ModelStatus
 
+from ednas_nni.bridge import engine as module
 from ednas_nni.bridge.engine import AdvisorEngine
 from ednas_nni.errors import ExperimentError, SampleError
+
+# Through our module, which mends the outside world before it imports NNI.
+FinalMetricEvent, TrainingEndEvent = module.FinalMetricEvent, module.TrainingEndEvent
+ExecutableModelSpace, ModelStatus = module.ExecutableModelSpace, module.ModelStatus
+KINDS = ("final_metric", "intermediate_metric", "training_end")
 
 
 class Model(ExecutableModelSpace):
@@ -92,7 +96,7 @@ def test_concurrency_and_number_of_trials_follow_the_manager(engine: AdvisorEngi
 
 def test_events_carry_job_and_cause(engine: AdvisorEngine) -> None:
     seen = []
-    for kind in ModelEventType:
+    for kind in KINDS:
         engine.register_model_event_callback(kind, seen.append)
     engine.submit_models(Model({"x": 1}))
     engine.on_metric(metric(0, "A", {"default": 0.5}))
@@ -128,7 +132,7 @@ def test_the_recovery_check_rejects_an_engine_that_adopts_twice(engine: AdvisorE
 def test_a_trial_added_in_the_web_ui_is_adopted(engine: AdvisorEngine, manager: FakeManager) -> None:
     manager.stored["U"] = json.dumps({"parameter_id": None, "parameters": {"x": 9}})
     seen = []
-    engine.register_model_event_callback(ModelEventType.FinalMetric, seen.append)
+    engine.register_model_event_callback("final_metric", seen.append)
     engine.on_metric(metric(None, "U", {"default": 0.5}))
     engine.on_end(end(None, "U"))
     assert seen[0].model.sample == {"x": 9}

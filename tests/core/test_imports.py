@@ -55,7 +55,10 @@ def breaches(path: Path, names: set[str]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", files("ednas_nni", "search_spaces", "strategies"), ids=lambda p: str(p.relative_to(ROOT)))
+SOURCES = files("ednas_nni", "search_spaces", "strategies")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_arrows(path: Path) -> None:
     assert breaches(path, imports_of(path)) == []
 

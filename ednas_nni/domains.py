@@ -12,7 +12,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -51,6 +50,7 @@ class Domains:
         )
         self.labels: tuple[str, ...] = tuple(d.label for d in self.dimensions)
         self._by_label = {d.label: d for d in self.dimensions}
+        self._size: int | None = None
         validate(self.dimensions)
         self._codes = {d.label: {v: i for i, v in enumerate(d.values)} for d in self.dimensions}
         conditional = [self._by_label[label] for label in in_order(self._by_label)]
@@ -211,11 +211,9 @@ class Domains:
     # ------------------------------------------------------------------ the whole space
     def size(self) -> int:
         """The exact number of distinct architectures (not of samples)."""
+        if self._size is None:
+            self._size = count(self.dimensions)
         return self._size
-
-    @cached_property
-    def _size(self) -> int:
-        return count(self.dimensions)
 
     def to_json(self) -> list[dict[str, Any]]:
         """Plain data from which `from_json` restores an equal object."""

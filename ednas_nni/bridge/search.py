@@ -189,6 +189,7 @@ class Search:
             if not self._ready.is_set():
                 self._reconcile()
             self._ready.set()
+            self._finish_if_exhausted()
         elif data["trial_job_id"] in self._caught_up:
             _log.info("a late message of job %s is ignored: it was booked from NNI's database", data["trial_job_id"])
         elif kind == "metric":
@@ -196,8 +197,11 @@ class Search:
         elif kind == "end":
             self.engine.on_end(data)
             self._save()
-            if self.engine.exhausted:
-                self._finish("every trial that maxTrialNumber allows has ended")
+            self._finish_if_exhausted()
+
+    def _finish_if_exhausted(self) -> None:
+        if self.engine.exhausted:
+            self._finish("every trial that maxTrialNumber allows has ended")
 
     def _adopted(self, model: Any) -> None:
         """A job runs that this process did not submit: its results must be booked all the same."""

@@ -18,9 +18,10 @@ def apply() -> None:
     if _applied:
         return
     _applied = True
-    from ednas_nni.compat import layer_choice, torchvision_ops
+    from ednas_nni.compat import gym_banner, layer_choice, torchvision_ops
 
     torchvision_ops.apply()  # torchmetrics, which nni.nas imports, imports torchvision where it is installed
+    gym_banner.apply()
     with warnings.catch_warnings():
         _quiet()
         import nni.nas.nn.pytorch  # noqa: F401  (the warnings appear once, at this import)

@@ -34,7 +34,7 @@ class Depth:
     Attributes:
         loss_name: "jared" (absolute and relative error together) or "l1".
         relative_scale_m: Weight of the relative error in `jared`, in metres; see `losses.jared`. The ratio of
-            absolute to relative error of the position prior is a good guess for new data (2.9 m on `rooms`).
+            absolute to relative error of the position prior is a good guess for new data (2.6 m on `rooms`).
     """
 
     loss_name: str = "jared"

@@ -1,0 +1,24 @@
+"""gym prints a banner about its successor whenever it is imported.
+
+Fault: gym 0.26 (which tianshou 0.5, and so NNI's PolicyBasedRL and ENAS, needs) prints five lines to stderr through the package
+gym_notices; users of a search cannot act on them. Upstream: gym is no longer maintained. Can go with tianshou 0.5.
+"""
+
+from __future__ import annotations
+
+
+def needed() -> bool:
+    """Whether gym_notices is installed and still holds notices."""
+    try:
+        from gym_notices import notices
+    except ImportError:
+        return False
+    return bool(notices.notices)
+
+
+def apply() -> None:
+    """Empty the list of notices before gym looks at it."""
+    if needed():
+        from gym_notices import notices
+
+        notices.notices.clear()

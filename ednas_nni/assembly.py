@@ -61,6 +61,7 @@ def evaluator(study: Study) -> Any:
     """The evaluator; constructing it touches neither disk nor data."""
     factory = plugins.load("evaluators", study.evaluator.name)
     check_options(factory, study.evaluator.options, "evaluator", EVALUATOR_GIVEN)
+    _check_weighting(study.evaluator.options.get("weighting"))
     return factory(
         tasks=tuple(study.tasks),
         data=data_options(study),
@@ -68,6 +69,14 @@ def evaluator(study: Study) -> Any:
         seed=study.seed,
         **study.evaluator.options,
     )
+
+
+def _check_weighting(given: Any) -> None:
+    """The loss weighting is an option of evaluators; trials would be the first to miss it."""
+    options = dict(given) if isinstance(given, dict) else {"name": given}
+    name = options.pop("name", None)
+    if name is not None:
+        check_options(plugins.load("weightings", name), options, "evaluator.weighting", ("tasks",))
 
 
 def cost_table(study: Study, model_space: Any) -> Any:

@@ -7,14 +7,18 @@ from collections.abc import Callable
 from ednas_nni.domains import Domains, Sample
 from ednas_nni.errors import SampleError, StudyError, did_you_mean
 
+# MobileNetV2 repeats its block 2, 3, 7 and 4 times at strides 4 to 32 (arXiv 1801.04381, table 2). The small space
+# has at most three blocks a stage, so the members have half of that, as far as it goes.
+HALVED_REPEATS = (1, 2, 3, 2)
+
 
 def mobilenet_v2(domains: Domains) -> Sample:
-    """Like MobileNetV2 (arXiv 1801.04381): inverted bottlenecks of kernel 3 and expansion 6 throughout, depth 2."""
+    """Like MobileNetV2 (arXiv 1801.04381): inverted bottlenecks of kernel 3 and expansion 6, half of its repeats."""
     return _compose(domains, lambda stage: "ibn_k3_e6")
 
 
 def efficientnet_edgetpu(domains: Domains) -> Sample:
-    """Like EfficientNet-EdgeTPU: fused blocks at fine strides, plain ones with kernel 5 at the coarsest, depth 2."""
+    """Like EfficientNet-EdgeTPU: fused blocks at fine strides, plain ones with kernel 5 at the coarsest."""
     return _compose(domains, lambda stage: "fused_k3_e6" if stage <= 2 else "ibn_k3_e6" if stage == 3 else "ibn_k5_e6")
 
 
@@ -38,12 +42,14 @@ def member(name: str, domains: Domains) -> Sample:
         raise StudyError(f"{name} is not a member of this search space: {error}") from error
 
 
-def _compose(domains: Domains, op: Callable[[int], str], depth: int = 2) -> Sample:
-    """One operation per stage (counted from 1) and the same depth everywhere, or the nearest depth there is."""
+def _compose(domains: Domains, op: Callable[[int], str]) -> Sample:
+    """One operation per stage (counted from 1), at the halved repeats or the nearest depth there is."""
     sample: Sample = {}
     for dimension in domains.dimensions:
+        stage = int(dimension.label.split("_")[0].removeprefix("stage"))
         if dimension.label.endswith("_depth"):
-            sample[dimension.label] = min(dimension.values, key=lambda v: (abs(v - depth), v))
+            wanted = HALVED_REPEATS[min(stage, len(HALVED_REPEATS)) - 1]
+            sample[dimension.label] = min(dimension.values, key=lambda v, w=wanted: (abs(v - w), v))
         else:
-            sample[dimension.label] = op(int(dimension.label.split("_")[0].removeprefix("stage")))
+            sample[dimension.label] = op(stage)
     return domains.canonical(sample)

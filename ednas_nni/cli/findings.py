@@ -12,7 +12,6 @@ from ednas_nni import assembly, plugins
 from ednas_nni.cli import experiment
 from ednas_nni.cli.experiment import ExperimentFile
 from ednas_nni.errors import EdnasError, StudyError, did_you_mean
-from ednas_nni.options import check_options
 from ednas_nni.study import read_experiment
 
 if TYPE_CHECKING:
@@ -137,21 +136,12 @@ def _plugins(found: Findings) -> None:
             found.attempt("tasks", lambda name=name: plugins.load("tasks", name))
     if evaluator is not None:
         found.attempt("evaluator", lambda: assembly.evaluator(study))
-        found.attempt("weighting", lambda: _weighting(study.evaluator.options.get("weighting")))
     for name in study.device:
         found.attempt("device", lambda name=name: plugins.load("devices", name))
     if found.tasks:
         found.space = found.attempt("space", lambda: assembly.space(study))
     else:
         found.attempt("space", lambda: plugins.load("search_spaces", study.space.name))
-
-
-def _weighting(given: Any) -> None:
-    """The loss weighting is an option of evaluators; trials would be the first to miss it."""
-    options = dict(given) if isinstance(given, dict) else {"name": given}
-    name = options.pop("name", None)
-    if name is not None:
-        check_options(plugins.load("weightings", name), options, "evaluator.weighting", ("tasks",))
 
 
 def _costs(found: Findings) -> None:

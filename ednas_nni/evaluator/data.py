@@ -94,7 +94,8 @@ class TrialData:
         """Position prior and head biases, kept beside the data cache; see `tasks.quality`."""
         from ednas_nni.data.cache import cache_root
 
-        return reference_for(self.source, self.tasks, cache_root(self.recipe.data.get("cache")) / "priors")
+        folder = cache_root(self.recipe.data.get("cache")) / "priors"
+        return reference_for(self.source, self.tasks, folder, self.recipe.scored_on)
 
     def train_batches(self) -> Batches:
         """Shuffled, half of the images mirrored; as many batches as the recipe has steps."""
@@ -112,11 +113,11 @@ class TrialData:
         )
         return Batches(batches, recipe.steps)
 
-    def search_batches(self, batch_size: int = 25) -> Batches:
-        """The search split once, in order."""
+    def scored_batches(self, batch_size: int = 25) -> Batches:
+        """The scored split once, in order."""
         from ednas_nni.data.batches import loader
 
-        batches = loader(self.source.split("search"), self.recipe.tasks, batch_size)
+        batches = loader(self.source.split(self.recipe.scored_on), self.recipe.tasks, batch_size)
         return Batches(batches, len(batches))
 
 

@@ -10,7 +10,7 @@ from ednas_nni.evaluator.data import TrialData
 
 
 def predict_examples(model: torch.nn.Module, data: TrialData, count: int) -> dict[str, np.ndarray]:
-    """Predictions and ground truth of `count` images, spread evenly over the search split.
+    """Predictions and ground truth of `count` images, spread evenly over the scored split.
 
     Args:
         model: A trained network; its mode is restored afterwards.
@@ -22,7 +22,7 @@ def predict_examples(model: torch.nn.Module, data: TrialData, count: int) -> dic
     """
     from ednas_nni.data.batches import BatchDataset
 
-    split = data.source.split("search")
+    split = data.source.split(data.recipe.scored_on)
     chosen = np.linspace(0, len(split) - 1, min(count, len(split))).round().astype(int).tolist()
     if not chosen:
         return {}

@@ -27,7 +27,7 @@ from nni.nas.evaluator.pytorch.lightning import Lightning, Trainer  # noqa: E402
 
 @nni.trace
 class JaredEvaluator(Lightning):
-    """Trains a network on all tasks for a number of steps and scores its last weights on the search split.
+    """Trains a network on all tasks for a number of steps and scores its last weights on a held-out split.
 
     Serves multi-trial strategies (`evaluate`) and, as it is one of NNI's Lightning evaluators, one-shot
     strategies. Building one reads nothing from disk; every argument is plain data, so an evaluator can be
@@ -61,6 +61,7 @@ class JaredEvaluator(Lightning):
             weights; 0 = none.
         accelerator: Lightning's accelerator: "auto", "cpu", "gpu".
         precision: Lightning's precision, e.g. "32-true" or "bf16-mixed".
+        scored_on: Split that is scored: "search" for candidates, "select" to confirm or pick among them.
 
     Raises:
         StudyError: An argument is outside what is allowed.
@@ -89,6 +90,7 @@ class JaredEvaluator(Lightning):
         average: float = 0.0,
         accelerator: str = "auto",
         precision: str = "32-true",
+        scored_on: str = "search",
     ):
         tasks = (tasks,) if isinstance(tasks, str) else tuple(tasks)
         options = {name: dict(values) for name, values in (task_options or {}).items()}
@@ -114,6 +116,7 @@ class JaredEvaluator(Lightning):
             examples=examples,
             accelerator=accelerator,
             precision=precision,
+            scored_on=scored_on,
         )
         # What NNI's one-shot strategies read from a Lightning evaluator, beside the properties below.
         self.datamodule = None
@@ -143,8 +146,8 @@ class JaredEvaluator(Lightning):
 
     @property
     def val_dataloaders(self) -> Batches:
-        """The search split once."""
-        return self._once("search", self.module.data.search_batches)
+        """The scored split once."""
+        return self._once("scored", self.module.data.scored_batches)
 
     def seed_everything(self) -> None:
         """Seed the process with the trial's seed; call it before the network is built."""
@@ -172,9 +175,9 @@ class JaredEvaluator(Lightning):
             module.set_model(model.to(memory_format=torch.channels_last))
             trainer = make_trainer(self.recipe)
             with _real_interrupts():
-                trainer.fit(module, module.data.train_batches(), module.data.search_batches())
+                trainer.fit(module, module.data.train_batches(), module.data.scored_batches())
                 if module.scored_step != self.recipe.steps:
-                    trainer.validate(module, module.data.search_batches(), verbose=False)
+                    trainer.validate(module, module.data.scored_batches(), verbose=False)
         if module.steps_done != self.recipe.steps:
             raise TrialError(f"Training stopped after step {module.steps_done} of {self.recipe.steps}.")
         model.to(memory_format=torch.contiguous_format).eval()
@@ -201,6 +204,9 @@ class JaredEvaluator(Lightning):
 
     def _execute(self, model: Any) -> dict[str, float]:
         """Seed before NNI builds the network, so that equal seeds give equal initial weights."""
+        from ednas_nni.bridge.channel import claim
+
+        model = claim(model)  # NNI's own trial process may have been handed another trial's model
         with seeded(self.seed):
             network = model.executable_model()
         return self.evaluate(network)

@@ -26,7 +26,7 @@ from nni.nas.evaluator.pytorch.lightning import LightningModule  # noqa: E402
 
 @nni.trace
 class JaredModule(LightningModule):
-    """Trains on all tasks at once and scores on the search split.
+    """Trains on all tasks at once and scores on a held-out split.
 
     One optimiser with automatic optimisation, so that one-shot strategies can wrap the module. Where a
     strategy wraps it, `wrapped` is true: the strategy owns the optimisation, weights are not averaged, and
@@ -122,7 +122,7 @@ class JaredModule(LightningModule):
         self._stop_clock()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Add one batch of the search split to the meters."""
+        """Add one batch of the scored split to the meters."""
         outputs = self._outputs(batch)
         predictions = {task.name: task.predict(outputs[task.name]) for task in self.data.tasks}
         if self.wrapped:
@@ -141,7 +141,7 @@ class JaredModule(LightningModule):
         bad = [name for name, value in self.scores.items() if not math.isfinite(value)]
         if bad:
             raise TrialError(
-                f"After step {self.steps_done} of {self.recipe.steps} {', '.join(bad)} of the search split "
+                f"After step {self.steps_done} of {self.recipe.steps} {', '.join(bad)} of the scored split "
                 f"is not a number: the network's outputs are not finite.{self._remedy()}"
             )
         self.scores["train_loss"] = self._mean_loss()

@@ -36,6 +36,7 @@ class Recipe:
     examples: int
     accelerator: str
     precision: str
+    scored_on: str
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -52,6 +53,8 @@ class Recipe:
             value = getattr(self, name)
             _check(name, value, _whole(value, least), f"a whole number of at least {least}")
         _check("threads", self.threads, self.threads is None or _whole(self.threads, 1), "null or at least 1")
+        scored = self.scored_on in ("search", "select")
+        _check("scored_on", self.scored_on, scored, "'search' (candidates) or 'select' (confirmation and picking)")
         rate = self.learning_rate
         _check("learning_rate", rate, _number(rate) and rate > 0, "a number above 0")
         for name in ("weight_decay", "gradient_clip"):

@@ -74,13 +74,14 @@ def quality(metrics: Mapping[str, Mapping[str, float]], tasks: Sequence[Task], r
     return sum(skills) / len(skills)
 
 
-def reference_for(source: DataSource, tasks: Sequence[Task], folder: Path) -> Reference:
+def reference_for(source: DataSource, tasks: Sequence[Task], folder: Path, scored_on: str = "search") -> Reference:
     """Read the reference, or measure what is missing and record it.
 
     Args:
         source: A prepared data set.
         tasks: The tasks of the study.
         folder: Where the JSON lies; made if needed. A file that cannot be read is measured again.
+        scored_on: Split that the prior is scored on, as the candidates are.
 
     Returns:
         References of exactly these tasks.
@@ -89,12 +90,13 @@ def reference_for(source: DataSource, tasks: Sequence[Task], folder: Path) -> Re
         DataError: The position prior has no defined metric (no valid pixel in the search split).
     """
     info = source.info
-    path = folder / f"{info.name}-{info.fingerprint[:16]}.prior.json"
+    suffix = "" if scored_on == "search" else f".{scored_on}"
+    path = folder / f"{info.name}-{info.fingerprint[:16]}{suffix}.prior.json"
     known = _read(path, info.fingerprint)
     missing = [task for task in tasks if not _complete(known.get(task.name), task)]
     if missing:
-        train, search = source.split("train"), source.split("search")
-        known |= {task.name: measure(task, train, search) for task in missing}
+        train, scored = source.split("train"), source.split(scored_on)
+        known |= {task.name: measure(task, train, scored) for task in missing}
         _write(path, Reference(info.name, info.fingerprint, known))
     return Reference(info.name, info.fingerprint, {task.name: known[task.name] for task in tasks})
 

@@ -1,0 +1,130 @@
+"""Does the search beat the reference? The winner and a MobileNetV2-like member, trained again with fresh seeds.
+
+    python benchmarks/main_job.py [EXPERIMENT_ID] [--seeds 3] [--json FILE]
+
+Reads a finished search's journal (default: the latest), takes its best network among those that are at most as slow as the
+member `mobilenet_v2`, trains both by the study's own recipe with seeds that the search never used, and scores them on the
+`select` split, which no candidate has seen. Prints both with mean and standard deviation, the position prior, and what
+journal and NNI's record disagree on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from ednas_nni.bridge.verify import disagreements, nni_records
+from ednas_nni.journal import journal_path, load
+from ednas_nni.study import parse
+
+SHOWN = (
+    "default",
+    "segmentation_miou",
+    "segmentation_pixel_accuracy",
+    "depth_abs_error_m",
+    "depth_rel_error",
+    "normals_mean_deg",
+    "normals_median_deg",
+)
+
+
+def train(study: dict[str, Any], sample: dict[str, Any], seed: int) -> dict[str, float]:
+    """One training with a fresh seed, scored on `select`."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    from ednas_nni import assembly, compat
+
+    compat.apply()
+    import torch
+
+    from ednas_nni.nn.tree import build
+
+    torch.set_num_threads(1)
+    options = dict(study["evaluator"]) if isinstance(study["evaluator"], dict) else {"name": study["evaluator"]}
+    parsed = parse({**study, "seed": seed, "evaluator": {**options, "scored_on": "select", "reports": 1}})
+    evaluator = assembly.evaluator(parsed)
+    evaluator.seed_everything()
+    return evaluator.evaluate(build(assembly.space(parsed), sample))
+
+
+def prior(study: dict[str, Any]) -> dict[str, float]:
+    """Metrics of the position prior on `select`."""
+    from ednas_nni import assembly
+    from ednas_nni.data.cache import cache_root
+    from ednas_nni.tasks.quality import reference_for
+
+    parsed = parse(study)
+    source = assembly.data_source(parsed)
+    source.prepare()
+    tasks = tuple(assembly.task_objects(parsed).values())
+    found = reference_for(source, tasks, cache_root(None) / "priors", "select")
+    return {f"{task}_{name}": value for task, entry in found.tasks.items() for name, value in entry.prior.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("experiment", nargs="?")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    experiments = Path.home() / "nni-experiments"
+    name = options.experiment or (experiments / "_latest").resolve().name
+    history = load(journal_path(experiments, name))
+    study = history.header["study"]
+    reference = history.header["members"]["mobilenet_v2"]
+    known = {trial.architecture: trial for trial in history.trials}
+    if reference not in known:
+        parser.error(f"{name} did not train mobilenet_v2; write `start: [mobilenet_v2]` into the study")
+    limit = known[reference].costs["latency_ms"]
+    rivals = [t for t in history.results.values() if t.costs["latency_ms"] <= limit and t.architecture != reference]
+    best = max(rivals, key=lambda trial: trial.quality)
+    seeds = [1000 + number for number in range(options.seeds)]
+    jobs = [(key, seed) for seed in seeds for key in (best.architecture, reference)]
+    with ProcessPoolExecutor(max_workers=max(1, os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
+        futures = [(key, pool.submit(train, study, known[key].sample, seed)) for key, seed in jobs]
+        runs = [(key, future.result()) for key, future in futures]
+    rows: dict[str, Any] = {"position prior": prior(study)}
+    for label, key in (("best of the search", best.architecture), ("mobilenet_v2 member", reference)):
+        values = [metrics for found, metrics in runs if found == key]
+        rows[label] = {
+            "architecture": key,
+            "latency_ms": known[key].costs["latency_ms"],
+            "quality in the search": known[key].quality,
+            **{m: [v[m] for v in values] for m in SHOWN},
+        }
+    wrong = disagreements(history, nni_records(experiments / name))
+    report(name, history, rows, options.seeds, wrong)
+    if options.json:
+        data = {"experiment": name, "seeds": seeds, "split": "select", "rows": rows, "disagreements": wrong}
+        options.json.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+
+
+def report(name: str, history: Any, rows: dict[str, Any], seeds: int, wrong: list[str]) -> None:
+    trained = [t for t in history.trials if t.status == "trained"]
+    seconds = max(t.ended_at or 0 for t in history.trials) - history.header["time"]
+    print(f"experiment {name}: {len(trained)} of {len(history.trials)} trials trained in {seconds / 60:.1f} min")
+    print(f"scored on select (100 images), mean and standard deviation of {seeds} fresh seeds\n")
+    print(f"{'':28s} {'position prior':>14s} {'best of the search':>22s} {'mobilenet_v2 member':>22s}")
+    best, reference = rows["best of the search"], rows["mobilenet_v2 member"]
+    print(f"{'latency_ms (modelled)':28s} {'':>14s} {best['latency_ms']:22.2f} {reference['latency_ms']:22.2f}")
+    for metric in SHOWN:
+        cells = []
+        for row in (best, reference):
+            values = row[metric]
+            spread = statistics.stdev(values) if len(values) > 1 else float("nan")
+            cells.append(f"{statistics.mean(values):.4f} ± {spread:.4f}")
+        before = rows["position prior"].get(metric)
+        shown = "0 (by definition)" if metric == "default" else f"{before:.4f}"
+        print(f"{'quality' if metric == 'default' else metric:28s} {shown:>14s} {cells[0]:>22s} {cells[1]:>22s}")
+    print(f"\ntrials that ran another trial's architecture (journal against NNI's record): {len(wrong)}")
+    for line in wrong:
+        print(f"  {line}")
+
+
+if __name__ == "__main__":
+    main()

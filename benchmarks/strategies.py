@@ -35,6 +35,13 @@ def evolution(world, problem, seed, workers, folder):
     return drive(Evolution(problem, seed=seed), world, max(BUDGETS), np.random.default_rng(1000 + seed), workers)
 
 
+def plain_evolution(world, problem, seed, workers, folder):
+    from strategies.evolution import Evolution
+
+    core = Evolution(problem, seed=seed, surrogate=False)
+    return drive(core, world, max(BUDGETS), np.random.default_rng(1000 + seed), workers)
+
+
 def random_feasible(world, problem, seed, workers, folder):
     return drive(RandomFeasible(problem, seed), world, max(BUDGETS), np.random.default_rng(1000 + seed), workers)
 
@@ -57,6 +64,7 @@ def main():
     options = parser.parse_args()
     logging.disable(logging.WARNING)  # NNI warns about every model that a constraint refused
     runs = {"random": random_feasible, "regularized_evolution": regularized, "ednas": evolution}
+    runs["ednas without surrogate"] = plain_evolution
     volumes = {}
     for name, run in runs.items():
         begin = time.perf_counter()

@@ -20,6 +20,7 @@ class Ednas(AskTellStrategy):
         tolerance: Quality differences up to this are taken for noise when parents are chosen.
         crossover: Share of children with two parents.
         explore: Share of proposals that are random.
+        surrogate: Whether children compete in a model (a Gaussian process over all results) before one is trained.
     """
 
     multi_objective = True
@@ -32,6 +33,7 @@ class Ednas(AskTellStrategy):
         tolerance: float = 0.01,
         crossover: float = 0.7,
         explore: float = 0.05,
+        surrogate: bool = True,
     ) -> None:
         super().__init__()
         self.options = {
@@ -41,6 +43,7 @@ class Ednas(AskTellStrategy):
             "tolerance": tolerance,
             "crossover": crossover,
             "explore": explore,
+            "surrogate": surrogate,
         }
         Evolution.check(**self.options)
 

@@ -11,10 +11,14 @@ from ednas_nni import pareto
 from ednas_nni.errors import SampleError, StudyError
 from ednas_nni.strategy.problem import Problem, Sample
 from strategies.spread import feasible_pool, spread
+from strategies.surrogate import Surrogate, expected_gain
 
 CHILDREN = 4
 ROUNDS = 40
 SPARE = 256
+LITTER = 64
+STRANGERS = 16
+ENOUGH = 5
 
 
 class Evolution:
@@ -27,6 +31,8 @@ class Evolution:
     3. A child has one or two mutations, or is a crossover with another member of the front (mutated as well).
        It must be feasible and new; both are checked before it is proposed, since costs are known without
        training.
+    4. Of many such children (and some strangers) the one is trained from which a Gaussian process over all results
+       expects the largest growth of the front's hypervolume; open trials count as if they gave what is expected.
 
     Asking never waits for results that are still open. Failed architectures are remembered with their cause and
     never proposed again.
@@ -39,6 +45,7 @@ class Evolution:
         tolerance: Noise of objectives that are no costs, in their unit, >= 0.
         crossover: Share of children with two parents, 0 to 1.
         explore: Share of random proposals, 0 to 1.
+        surrogate: Whether children compete in a model before one is trained; only for quality against one cost.
 
     Raises:
         StudyError: An option is out of range.
@@ -57,9 +64,11 @@ class Evolution:
         tolerance: float = 0.01,
         crossover: float = 0.7,
         explore: float = 0.05,
+        surrogate: bool = True,
     ) -> None:
-        self.check(seed, start, initial, tolerance, crossover, explore)
+        self.check(seed, start, initial, tolerance, crossover, explore, surrogate)
         self.problem = problem
+        self._surrogate = Surrogate(problem) if surrogate and self._two_objectives(problem) else None
         self.crossover = crossover
         self.explore = explore
         self._rng = np.random.default_rng(seed)
@@ -86,8 +95,11 @@ class Evolution:
         tolerance: float,
         crossover: float,
         explore: float,
+        surrogate: bool,
     ) -> None:
         """Refuse options out of range, before a problem exists."""
+        if not isinstance(surrogate, bool):
+            raise StudyError(f"strategy.surrogate is {surrogate!r}; it must be true or false.")
         if initial < 1:
             raise StudyError(f"strategy.initial is {initial}; it must be at least 1.")
         if not tolerance >= 0:
@@ -163,7 +175,50 @@ class Evolution:
         results = self._results()
         if not results or self._rng.random() < self.explore:
             return self._random() or self._child(self._parents(results))
+        if self._surrogate is not None and len(results) >= ENOUGH:
+            chosen = self._most_promising(results)
+            if chosen is not None:
+                return chosen
         return self._child(self._parents(results)) or self._random()
+
+    @staticmethod
+    def _two_objectives(problem: Problem) -> bool:
+        """One measured objective against one cost: what the model's expected gain is made for."""
+        costs = [o.direction for o in problem.objectives if o.name in problem.cost_names]
+        return len(problem.objectives) == 2 and costs == ["min"]
+
+    def _most_promising(self, results: list[dict[str, Any]]) -> Sample | None:
+        parents = self._parents(results)
+        litter = {self._id(s): s for _ in range(LITTER) if (s := self._offspring(*parents, 0)) is not None}
+        litter |= {self._id(s): s for s in self._spare[-STRANGERS:]}
+        children = [sample for sample in litter.values() if self._new(sample)]
+        if not children:
+            return None
+        prices = self.problem.canonical_costs(children)
+        good = self.problem.meets(prices)
+        children = [child for child, ok in zip(children, good, strict=True) if ok]
+        if not children:
+            return None
+        cost_at = [o.name in self.problem.cost_names for o in self.problem.objectives].index(True)
+        cost = prices[good][:, self.problem.cost_names.index(self.problem.objectives[cost_at].name)]
+        sign = 1.0 if self.problem.objectives[1 - cost_at].maximise else -1.0
+        samples = [told["sample"] for told in results]
+        points = np.array([told["values"] for told in results])
+        measured, paid = sign * points[:, 1 - cost_at], points[:, cost_at]
+        model = self._surrogate
+        model.fit(samples, measured)
+        open_now = list(self._open.values())
+        if open_now:  # believe the model about what is being trained, so that workers do not flock
+            column = self.problem.cost_names.index(self.problem.objectives[cost_at].name)
+            paid = np.concatenate([paid, self.problem.canonical_costs(open_now)[:, column]])
+            measured = np.concatenate([measured, model.predict(open_now)[0]])
+            samples = samples + open_now
+            model.fit(samples, measured)
+        mean, spread_ = model.predict(children)
+        known = model.predict(samples)[0]  # smoothed: a lucky trial must not hide what is truly better
+        limit = 1.02 * max(float(paid.max()), float(cost.max()))
+        gain = expected_gain(mean, spread_, cost, known, paid, limit)
+        return children[int(gain.argmax())]
 
     def _parents(self, results: list[dict[str, Any]]) -> tuple[list[Sample], np.ndarray]:
         if not results:

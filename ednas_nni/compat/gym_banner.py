@@ -1,6 +1,6 @@
 """gym prints a banner about its successor whenever it is imported.
 
-Fault: gym 0.26 (which tianshou 0.5, and so NNI's PolicyBasedRL and ENAS, needs) prints five lines to stderr through the package
+Fault: gym 0.26 (needed by tianshou 0.5, and so by PolicyBasedRL and ENAS) prints five lines to stderr through
 gym_notices; users of a search cannot act on them. Upstream: gym is no longer maintained. Can go with tianshou 0.5.
 """
 

@@ -2,10 +2,10 @@
 
     python benchmarks/main_job.py [EXPERIMENT_ID] [--seeds 3] [--json FILE]
 
-Reads a finished search's journal (default: the latest), takes its best network among those that are at most as slow as the
-member `mobilenet_v2`, trains both by the study's own recipe with seeds that the search never used, and scores them on the
-`select` split, which no candidate has seen. Prints both with mean and standard deviation, the position prior, and what
-journal and NNI's record disagree on.
+Reads a finished search's journal (default: the latest), takes its best network among those that are at most as slow
+as the member `mobilenet_v2`, trains both by the study's own recipe with seeds that the search never used, and scores
+them on the `select` split, which no candidate has seen. Prints both with mean and standard deviation, the position
+prior, and what journal and NNI's record disagree on.
 """
 
 from __future__ import annotations

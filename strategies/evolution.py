@@ -19,6 +19,7 @@ SPARE = 256
 LITTER = 64
 STRANGERS = 16
 ENOUGH = 5
+BEYOND = 0.5
 
 
 class Evolution:
@@ -216,7 +217,9 @@ class Evolution:
             model.fit(samples, measured)
         mean, spread_ = model.predict(children)
         known = model.predict(samples)[0]  # smoothed: a lucky trial must not hide what is truly better
-        limit = 1.02 * max(float(paid.max()), float(cost.max()))
+        # The reference lies well beyond the dearest point: otherwise the best quality at the limit would be worth nothing.
+        dearest = max(float(paid.max()), float(cost.max()))
+        limit = dearest + BEYOND * (dearest - min(float(paid.min()), float(cost.min())))
         gain = expected_gain(mean, spread_, cost, known, paid, limit)
         return children[int(gain.argmax())]
 

@@ -1,4 +1,4 @@
-"""A Gaussian process over architectures, and the expected gain of the front's hypervolume when costs are known exactly."""
+"""A Gaussian process over architectures, and the expected growth of the front when costs are known exactly."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ FEW = 40
 class Surrogate:
     """Predicts a measured objective from the active choices and the logarithms of the costs.
 
-    Kernel: share * exp(-|log costs|^2 / 2) + (1 - share) * exp(-(1 - overlap) / length), overlap being the cosine between
-    the one-hot codes of the active labels; plus noise. Inputs and outputs are standardised.
+    Kernel: share * exp(-|log costs|^2 / 2) + (1 - share) * exp(-(1 - overlap) / length), overlap being the cosine
+    between the one-hot codes of the active labels; plus noise. Inputs and outputs are standardised.
 
     Args:
         problem: For domains and costs.

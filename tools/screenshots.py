@@ -2,8 +2,9 @@
 
     python tools/screenshots.py [EXPERIMENT_ID] [--port N] [--out docs/images]
 
-Without --port the experiment (default: the latest) is opened with `nnictl view` and closed again. Needs Chromium (Debian:
-apt-get install chromium). Chromium is driven over its debugging socket; nothing but this machine is contacted.
+Without --port the experiment (default: the latest) is opened with `nnictl view` and closed again. Needs Chromium
+(Debian: apt-get install chromium). Chromium is driven over its debugging socket; nothing but this machine is
+contacted.
 """
 
 from __future__ import annotations

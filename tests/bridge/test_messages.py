@@ -1,0 +1,58 @@
+"""A wrong study that is started all the same says why where people look: NNI's interface and the log."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+import pytest
+import yaml
+
+from ednas_nni.bridge.rest import Manager
+from ednas_nni.cli import launch
+
+
+@pytest.mark.nni
+def test_a_wrong_study_tells_why_in_nni(tmp_path) -> None:
+    config = {
+        "experimentName": "wrong",
+        "searchSpace": {},
+        "trialCommand": "python3 -m ednas_nni.bridge.trial",
+        "trialCodeDirectory": ".",
+        "trialConcurrency": 1,
+        "maxTrialNumber": 1,
+        "experimentWorkingDirectory": str(tmp_path / "experiments"),
+        "tuner": {
+            "className": "ednas_nni.bridge.advisor.Advisor",
+            "codeDirectory": ".",
+            "classArgs": {"evaluator": "stub", "strategy": "edans"},
+        },
+        "trainingService": {"platform": "local"},
+    }
+    path = tmp_path / "wrong.yml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    port = launch.free_port(18800)
+    name = launch.create(path, port)
+    try:
+        end = time.monotonic() + 120
+        while Manager.at(port).status()["status"] != "ERROR" and time.monotonic() < end:
+            time.sleep(0.5)
+        status = Manager.at(port).status()
+        shown = Manager.at(port).experiment()["params"]["searchSpace"]
+    finally:
+        launch.stop(name, port)
+    assert status["status"] == "ERROR"
+    text = "Unknown strategies plugin 'edans'. Did you mean 'ednas'?"
+    assert text in shown["error"]["_value"][0]
+    log = (tmp_path / "experiments" / name / "log" / "dispatcher.log").read_text(encoding="utf-8")
+    assert text in log
+    assert "Traceback" not in log
+
+
+def test_the_trial_by_hand_says_what_to_do() -> None:
+    done = subprocess.run(
+        [launch.BIN / "python3", "-m", "ednas_nni.bridge.trial"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "ednas search FILE.yml" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -217,7 +217,7 @@ class Evolution:
             model.fit(samples, measured)
         mean, spread_ = model.predict(children)
         known = model.predict(samples)[0]  # smoothed: a lucky trial must not hide what is truly better
-        # The reference lies well beyond the dearest point: otherwise the best quality at the limit would be worth nothing.
+        # The reference lies well beyond the dearest point, else the best quality at the limit would be worth nothing.
         dearest = max(float(paid.max()), float(cost.max()))
         limit = dearest + BEYOND * (dearest - min(float(paid.min()), float(cost.min())))
         gain = expected_gain(mean, spread_, cost, known, paid, limit)

@@ -100,7 +100,17 @@ class Advisor(MsgDispatcherBase):
             if self._search is None:
                 self._waiting.append((kind, data))
                 return
-        self._search.on_message(kind, data)
+        self._deliver(kind, data)
+
+    def _deliver(self, kind: str, data: Any) -> None:
+        """A message that cannot be booked ends the search with its reason; NNI's worker would die in silence."""
+        try:
+            self._search.on_message(kind, data)
+        except Exception as error:
+            if not isinstance(error, EdnasError):
+                _log.error("%s", traceback.format_exc())
+            self._search.stop()
+            self._give_up(f"{error}" if isinstance(error, EdnasError) else f"{type(error).__name__}: {error}")
 
     # ---- the search's thread
 
@@ -117,10 +127,10 @@ class Advisor(MsgDispatcherBase):
                 send_job=lambda record: self.send(CommandType.NewTrialJob, json.dumps(record)),
             )
             search.prepare()
-            with self._lock:
-                self._search, waiting = search, self._waiting
-            for kind, data in waiting:
-                search.on_message(kind, data)
+            with self._lock:  # held while the early messages are delivered: later ones must not overtake them
+                self._search = search
+                for kind, data in self._waiting:
+                    self._deliver(kind, data)
             self.send(CommandType.Initialized, "")
             search.publish_space()
             reason = search.run()

@@ -1,11 +1,12 @@
-"""Does the search beat the reference? The winner and a MobileNetV2-like member, trained again with fresh seeds.
+"""Does the search beat the reference? The winner and the study's MobileNetV2-like reference, trained again with fresh
+seeds.
 
     python benchmarks/main_job.py [EXPERIMENT_ID] [--seeds 3] [--json FILE]
 
 Reads a finished search's journal (default: the latest), takes its best network among those that are at most as slow
-as the member `mobilenet_v2`, trains both by the study's own recipe with seeds that the search never used, and scores
-them on the `select` split, which no candidate has seen. Prints both with mean and standard deviation, the position
-prior, and what journal and NNI's record disagree on.
+as the study's reference (`start`), trains both by the study's own recipe with seeds that the search never used, and
+scores them on the `select` split, which no candidate has seen. Prints both with mean and standard deviation, the
+position prior, and what journal and NNI's record disagree on.
 """
 
 from __future__ import annotations
@@ -76,10 +77,13 @@ def main() -> None:
     name = options.experiment or (experiments / "_latest").resolve().name
     history = load(journal_path(experiments, name))
     study = history.header["study"]
-    reference = history.header["members"]["mobilenet_v2"]
+    if not study["start"]:
+        parser.error(f"the study of {name} names no reference; write `start: [mobilenet_v2_small]` into it")
+    member = study["start"][0]
+    reference = history.header["members"][member]
     known = {trial.architecture: trial for trial in history.trials}
     if reference not in known:
-        parser.error(f"{name} did not train mobilenet_v2; write `start: [mobilenet_v2]` into the study")
+        parser.error(f"{name} did not train {member}; is it outside the study's constraints?")
     limit = known[reference].costs["latency_ms"]
     rivals = [t for t in history.results.values() if t.costs["latency_ms"] <= limit and t.architecture != reference]
     best = max(rivals, key=lambda trial: trial.quality)
@@ -89,7 +93,7 @@ def main() -> None:
         futures = [(key, pool.submit(train, study, known[key].sample, seed)) for key, seed in jobs]
         runs = [(key, future.result()) for key, future in futures]
     rows: dict[str, Any] = {"position prior": prior(study)}
-    for label, key in (("best of the search", best.architecture), ("mobilenet_v2 member", reference)):
+    for label, key in (("best of the search", best.architecture), (member, reference)):
         values = [metrics for found, metrics in runs if found == key]
         rows[label] = {
             "architecture": key,
@@ -98,19 +102,19 @@ def main() -> None:
             **{m: [v[m] for v in values] for m in SHOWN},
         }
     wrong = disagreements(history, nni_records(experiments / name))
-    report(name, history, rows, options.seeds, wrong)
+    report(name, history, rows, member, options.seeds, wrong)
     if options.json:
         data = {"experiment": name, "seeds": seeds, "split": "select", "rows": rows, "disagreements": wrong}
         options.json.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
 
-def report(name: str, history: Any, rows: dict[str, Any], seeds: int, wrong: list[str]) -> None:
+def report(name: str, history: Any, rows: dict[str, Any], member: str, seeds: int, wrong: list[str]) -> None:
     trained = [t for t in history.trials if t.status == "trained"]
     seconds = max(t.ended_at or 0 for t in history.trials) - history.header["time"]
     print(f"experiment {name}: {len(trained)} of {len(history.trials)} trials trained in {seconds / 60:.1f} min")
     print(f"scored on select (100 images), mean and standard deviation of {seeds} fresh seeds\n")
-    print(f"{'':28s} {'position prior':>14s} {'best of the search':>22s} {'mobilenet_v2 member':>22s}")
-    best, reference = rows["best of the search"], rows["mobilenet_v2 member"]
+    print(f"{'':28s} {'position prior':>14s} {'best of the search':>22s} {member:>22s}")
+    best, reference = rows["best of the search"], rows[member]
     print(f"{'latency_ms (modelled)':28s} {'':>14s} {best['latency_ms']:22.2f} {reference['latency_ms']:22.2f}")
     for metric in SHOWN:
         cells = []

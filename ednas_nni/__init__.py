@@ -13,7 +13,7 @@ __all__ = ["__version__", "experiment"]
 
 def __getattr__(name: str) -> Any:
     if name == "experiment":
-        from ednas_nni.experiment import experiment
+        from ednas_nni.nas import experiment
 
         return experiment
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

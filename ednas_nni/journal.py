@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ednas_nni.errors import JournalError, did_you_mean
 
@@ -112,6 +112,7 @@ class History:
             self.starts.append(entry)
             self.finished = None
         elif event == "submitted":
+            self.finished = None  # the number of trials was raised
             self.trials.append(
                 TrialRecord(
                     trial=entry["trial"],
@@ -154,7 +155,8 @@ class Journal:
     """The one writer of a journal file.
 
     Args:
-        path: The file; its folder is made. A torn last line (a crash in the middle of a write) is cut off.
+        path: The file; it and its folder are made with the first event. A torn last line (a crash in the middle of
+            a write) is cut off.
 
     Raises:
         JournalError: The file holds something else than a journal.
@@ -163,10 +165,10 @@ class Journal:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._lock = threading.Lock()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._mend_torn_end()
         self._history = load(self.path) if self.path.exists() else History(self.path)
-        self._file = self.path.open("ab")
+        self._file: BinaryIO | None = None
+        self._closed = False
 
     def _mend_torn_end(self) -> None:
         if not self.path.exists() or not self.path.stat().st_size:
@@ -198,14 +200,23 @@ class Journal:
         except (TypeError, ValueError) as error:
             raise JournalError(f"{self.path}: event {event!r} cannot be written as JSON: {error}") from error
         with self._lock:
+            if self._closed:
+                raise JournalError(f"{self.path}: the journal is closed, event {event!r} cannot be written any more.")
             try:
-                self._file.write(line)
-                self._file.flush()
-                os.fsync(self._file.fileno())
+                file = self._opened()
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
             except OSError as error:
                 raise JournalError(f"{self.path}: cannot write ({error}). Is the disk full?") from error
             self._history.add(json.loads(line))
         return entry
+
+    def _opened(self) -> BinaryIO:
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("ab")
+        return self._file
 
     def history(self) -> History:
         """What the journal holds now. The object is live: read it, do not change it."""
@@ -213,7 +224,10 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; further events are an error."""
-        self._file.close()
+        with self._lock:
+            self._closed = True
+            if self._file is not None:
+                self._file.close()
 
 
 def read(path: str | Path) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,8 +11,8 @@ import numpy as np
 from ednas_nni import pareto
 from ednas_nni.errors import SampleError, StudyError
 from ednas_nni.strategy.problem import Problem, Sample
+from strategies.promising import Promising
 from strategies.spread import feasible_pool, spread
-from strategies.surrogate import Surrogate, expected_gain
 
 CHILDREN = 4
 ROUNDS = 40
@@ -19,7 +20,8 @@ SPARE = 256
 LITTER = 64
 STRANGERS = 16
 ENOUGH = 5
-BEYOND = 0.5
+
+_log = logging.getLogger("nni.ednas.strategy")
 
 
 class Evolution:
@@ -41,7 +43,7 @@ class Evolution:
     Args:
         problem: Domains, costs, objectives, constraints.
         seed: Random seed.
-        start: Samples to train first; infeasible ones are left out and listed in `skipped`.
+        start: Samples to train first; infeasible ones are left out with a warning and listed in `skipped`.
         initial: Size of the spread start, >= 1.
         tolerance: Noise of objectives that are no costs, in their unit, >= 0.
         crossover: Share of children with two parents, 0 to 1.
@@ -69,7 +71,7 @@ class Evolution:
     ) -> None:
         self.check(seed, start, initial, tolerance, crossover, explore, surrogate)
         self.problem = problem
-        self._surrogate = Surrogate(problem) if surrogate and self._two_objectives(problem) else None
+        self._promising = Promising(problem) if surrogate and Promising.applies(problem) else None
         self.crossover = crossover
         self.explore = explore
         self._rng = np.random.default_rng(seed)
@@ -79,6 +81,8 @@ class Evolution:
         given = [problem.domains.complete(sample) for sample in start]
         fits = problem.feasible(given)
         self.skipped: list[list[str]] = [problem.violations(s) for s, ok in zip(given, fits, strict=True) if not ok]
+        for reasons in self.skipped:
+            _log.warning("A start sample is left out of the search: %s", "; ".join(reasons))
         pool = feasible_pool(problem, self._rng)
         self._plan = [sample for sample, ok in zip(given, fits, strict=True) if ok]
         self._plan += spread(problem, pool, max(0, initial - len(self._plan)), self._cost_column(), self._rng)
@@ -176,52 +180,25 @@ class Evolution:
         results = self._results()
         if not results or self._rng.random() < self.explore:
             return self._random() or self._child(self._parents(results))
-        if self._surrogate is not None and len(results) >= ENOUGH:
+        if self._promising is not None and len(results) >= ENOUGH:
             chosen = self._most_promising(results)
             if chosen is not None:
                 return chosen
         return self._child(self._parents(results)) or self._random()
 
-    @staticmethod
-    def _two_objectives(problem: Problem) -> bool:
-        """One measured objective against one cost: what the model's expected gain is made for."""
-        costs = [o.direction for o in problem.objectives if o.name in problem.cost_names]
-        return len(problem.objectives) == 2 and costs == ["min"]
-
     def _most_promising(self, results: list[dict[str, Any]]) -> Sample | None:
         parents = self._parents(results)
         litter = {self._id(s): s for _ in range(LITTER) if (s := self._offspring(*parents, 0)) is not None}
         litter |= {self._id(s): s for s in self._spare[-STRANGERS:]}
-        children = [sample for sample in litter.values() if self._new(sample)]
-        if not children:
-            return None
+        children = [sample for architecture, sample in litter.items() if not self._asked(architecture)]
         prices = self.problem.canonical_costs(children)
         good = self.problem.meets(prices)
         children = [child for child, ok in zip(children, good, strict=True) if ok]
         if not children:
             return None
-        cost_at = [o.name in self.problem.cost_names for o in self.problem.objectives].index(True)
-        cost = prices[good][:, self.problem.cost_names.index(self.problem.objectives[cost_at].name)]
-        sign = 1.0 if self.problem.objectives[1 - cost_at].maximise else -1.0
-        samples = [told["sample"] for told in results]
         points = np.array([told["values"] for told in results])
-        measured, paid = sign * points[:, 1 - cost_at], points[:, cost_at]
-        model = self._surrogate
-        model.fit(samples, measured)
-        open_now = list(self._open.values())
-        if open_now:  # believe the model about what is being trained, so that workers do not flock
-            column = self.problem.cost_names.index(self.problem.objectives[cost_at].name)
-            paid = np.concatenate([paid, self.problem.canonical_costs(open_now)[:, column]])
-            measured = np.concatenate([measured, model.predict(open_now)[0]])
-            samples = samples + open_now
-            model.fit(samples, measured)
-        mean, spread_ = model.predict(children)
-        known = model.predict(samples)[0]  # smoothed: a lucky trial must not hide what is truly better
-        # The reference lies well beyond the dearest point, else the best quality at the limit would be worth nothing.
-        dearest = max(float(paid.max()), float(cost.max()))
-        limit = dearest + BEYOND * (dearest - min(float(paid.min()), float(cost.min())))
-        gain = expected_gain(mean, spread_, cost, known, paid, limit)
-        return children[int(gain.argmax())]
+        trained = [told["sample"] for told in results]
+        return children[self._promising.best(children, prices[good], trained, points, list(self._open.values()))]
 
     def _parents(self, results: list[dict[str, Any]]) -> tuple[list[Sample], np.ndarray]:
         if not results:
@@ -272,8 +249,10 @@ class Evolution:
         return None
 
     def _new(self, sample: Sample) -> bool:
-        architecture = self._id(sample)
-        return architecture not in self._told and architecture not in self._open
+        return not self._asked(self._id(sample))
+
+    def _asked(self, architecture: str) -> bool:
+        return architecture in self._told or architecture in self._open
 
     def _id(self, sample: Sample) -> str:
         return self.problem.domains.architecture_id(sample)

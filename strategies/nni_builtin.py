@@ -13,6 +13,21 @@ from ednas_nni.errors import StudyError
 compat.apply()
 
 from nni.nas import strategy as nni_strategy  # noqa: E402  (after the mends)
+from nni.nas.execution.event import FinalMetricEvent, TrainingEndEvent  # noqa: E402
+
+
+class TPE(nni_strategy.TPE):
+    """NNI's TPE without its KeyError for models that it did not submit (resumed jobs, jobs added by hand)."""
+
+    def on_metric(self, event: FinalMetricEvent) -> None:
+        """Tell the tuner about a model of its own."""
+        if event.model in self._model_to_id:
+            super().on_metric(event)
+
+    def on_training_end(self, event: TrainingEndEvent) -> None:
+        """Tell the tuner that a model of its own ended."""
+        if event.model in self._model_to_id:
+            super().on_training_end(event)
 
 
 def random(seed: int | None = None, dedup: bool = True) -> nni_strategy.Random:
@@ -53,7 +68,7 @@ def regularized_evolution(
     )
 
 
-def tpe(seed: int | None = None, startup: int = 8, candidates: int = 24) -> nni_strategy.TPE:
+def tpe(seed: int | None = None, startup: int = 8, candidates: int = 24) -> TPE:
     """Tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011).
 
     NNI's wrapper minimises unless told otherwise, and starts with 20 random trials.
@@ -63,7 +78,7 @@ def tpe(seed: int | None = None, startup: int = 8, candidates: int = 24) -> nni_
         startup: Random trials before the first model.
         candidates: Samples scored per proposal.
     """
-    return nni_strategy.TPE(
+    return TPE(
         optimize_mode="maximize",
         seed=seed,
         tpe_args={"n_startup_jobs": startup, "n_ei_candidates": candidates},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +15,9 @@ from ednas_nni.strategy.problem import Problem, Sample
 LENGTHS = (0.25, 0.6, 1.5)
 SHARES = (0.15, 0.4, 0.7)
 NOISES = (0.05, 0.15, 0.4)
-REFIT_EVERY = 8  # beyond this many results the kernel is chosen anew only now and then
-FEW = 40
+KERNELS = tuple(itertools.product(LENGTHS, SHARES, NOISES))
+# So many results choose the kernel, taken evenly from all: the choice costs the same in a long search.
+CHOOSING = 80
 
 
 class Surrogate:
@@ -24,70 +26,103 @@ class Surrogate:
     Kernel: share * exp(-|log costs|^2 / 2) + (1 - share) * exp(-(1 - overlap) / length), overlap being the cosine
     between the one-hot codes of the active labels; plus noise. Inputs and outputs are standardised.
 
+    `fit` depends on its arguments alone and keeps nothing from the call before, so a search that continues from a saved
+    state predicts what the uninterrupted one would have predicted.
+
     Args:
-        problem: For domains and costs.
+        problem: For domains and costs. Costs that are no finite number count as 1 (NaN) or as very large.
     """
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
+        self._labels = problem.domains.labels
         self._codes = {
             (d.label, value): position
             for position, (d, value) in enumerate((d, v) for d in problem.domains.dimensions for v in d.values)
         }
-        self._kernel: tuple[float, float, float] | None = None
-        self._fitted_at = 0
+        self._seen: dict[tuple[Any, ...], np.ndarray] = {}
 
     def fit(self, samples: Sequence[Sample], values: Sequence[float]) -> None:
         """Take in all results.
 
         Args:
-            samples: n >= 2 canonical samples.
-            values: n values of the objective, larger is better.
+            samples: n >= 1 canonical samples.
+            values: n finite values of the objective, larger is better.
         """
-        self._one_hot, raw = self._one_hots(samples), self._log_costs(samples)
-        self._centre, self._scale = raw.mean(0), raw.std(0) + 1e-9
+        self._one_hot, raw = self._inputs(samples, keep=True)
+        self._centre, self._scale = raw.mean(0), _scale(raw.std(0), raw)
         self._costs = (raw - self._centre) / self._scale
         targets = np.asarray(values, dtype=np.float64)
-        self._mean, self._spread = float(targets.mean()), float(targets.std()) or 1.0
+        self._mean, self._spread = float(targets.mean()), float(_scale(targets.std(), targets))
         self._targets = (targets - self._mean) / self._spread
-        if self._kernel is None or len(targets) <= FEW or len(targets) - self._fitted_at >= REFIT_EVERY:
-            self._fitted_at = len(targets)
-            self._kernel = max(itertools.product(LENGTHS, SHARES, NOISES), key=self._likelihood)
-        length, share, noise = self._kernel
-        gram = self._covariance(self._one_hot, self._costs, length, share) + noise * np.eye(len(targets))
-        self._inverse = np.linalg.inv(gram)
-        self._weights = self._inverse @ self._targets
+        self._length, self._share, self._noise = self._choose_kernel()
+        self._solve()
+
+    def believe(self, samples: Sequence[Sample]) -> None:
+        """Take open trials as if they had given what is expected of them: predictions stay, their spread shrinks."""
+        expected = (self.predict(samples)[0] - self._mean) / self._spread
+        one_hot, raw = self._inputs(samples, keep=True)
+        self._one_hot = np.concatenate([self._one_hot, one_hot])
+        self._costs = np.concatenate([self._costs, (raw - self._centre) / self._scale])
+        self._targets = np.concatenate([self._targets, expected])
+        self._solve()
 
     def predict(self, samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation (m,), (m,) of the noise-free objective, in its own unit."""
-        length, share, _ = self._kernel or (1.0, 0.5, 0.1)
-        costs = (self._log_costs(samples) - self._centre) / self._scale
-        cross = self._covariance(self._one_hots(samples), costs, length, share)
-        mean = cross @ self._weights
-        variance = 1.0 - np.einsum("ij,jk,ik->i", cross, self._inverse, cross)
-        return self._mean + self._spread * mean, self._spread * np.sqrt(np.maximum(variance, 1e-9))
+        one_hot, raw = self._inputs(samples)
+        by_cost, apart = self._apart(one_hot, (raw - self._centre) / self._scale, self._one_hot, self._costs)
+        cross = self._share * by_cost + (1.0 - self._share) * np.exp(-apart / self._length)
+        variance = 1.0 - ((cross @ self._inverse) * cross).sum(1)
+        return self._mean + self._spread * (cross @ self._weights), self._spread * np.sqrt(np.maximum(variance, 1e-9))
 
-    def _one_hots(self, samples: Sequence[Sample]) -> np.ndarray:
-        matrix = np.zeros((len(samples), len(self._codes)))
-        for row, sample in zip(matrix, samples, strict=True):
-            for item in self._problem.domains.active(sample).items():
-                row[self._codes[item]] = 1.0
-        return matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+    def _solve(self) -> None:
+        by_cost, apart = self._apart(self._one_hot, self._costs, self._one_hot, self._costs)
+        gram = self._share * by_cost + (1.0 - self._share) * np.exp(-apart / self._length)
+        # Never singular: the kernel is positive semidefinite, the noise at least 0.05.
+        self._inverse = np.linalg.inv(gram + self._noise * np.eye(len(gram)))
+        self._weights = self._inverse @ self._targets
 
-    def _log_costs(self, samples: Sequence[Sample]) -> np.ndarray:
-        return np.log(np.maximum(self._problem.canonical_costs(samples), 1e-12))
+    def _choose_kernel(self) -> tuple[float, float, float]:
+        few = np.unique(np.linspace(0, len(self._targets) - 1, CHOOSING).round().astype(int))
+        one_hot, costs, targets = self._one_hot[few], self._costs[few], self._targets[few]
+        by_cost, apart = self._apart(one_hot, costs, one_hot, costs)
+        by_choice = {length: np.exp(-apart / length) for length in LENGTHS}
+        eye = np.eye(len(few))
+        grams = [share * by_cost + (1.0 - share) * by_choice[length] + noise * eye for length, share, noise in KERNELS]
+        factors = np.linalg.cholesky(np.stack(grams))
+        solved = np.linalg.solve(factors, np.broadcast_to(targets[:, None], (len(grams), len(few), 1)))[..., 0]
+        likelihood = -0.5 * (solved**2).sum(-1) - np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(-1)
+        return KERNELS[int(likelihood.round(6).argmax())]  # rounded: the last bits differ between machines
 
-    def _covariance(self, one_hot: np.ndarray, costs: np.ndarray, length: float, share: float) -> np.ndarray:
-        by_choice = np.exp(-(1.0 - one_hot @ self._one_hot.T) / length)
-        squared = ((costs[:, None, :] - self._costs[None, :, :]) ** 2).sum(-1)
-        return share * np.exp(-squared / (2.0 * max(1, costs.shape[1]))) + (1.0 - share) * by_choice
+    def _inputs(self, samples: Sequence[Sample], keep: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """Unit one-hot codes of the active labels (m, codes) and log costs (m, k)."""
+        keys = [tuple(map(sample.__getitem__, self._labels)) for sample in samples]
+        fresh = [i for i, key in enumerate(keys) if key not in self._seen]
+        found = dict(zip(fresh, self._encode([samples[i] for i in fresh]), strict=True)) if fresh else {}
+        if keep:
+            self._seen |= {keys[i]: row for i, row in found.items()}
+        rows = np.array([found[i] if i in found else self._seen[key] for i, key in enumerate(keys)])
+        return rows[:, : len(self._codes)], rows[:, len(self._codes) :]
 
-    def _likelihood(self, kernel: tuple[float, float, float]) -> float:
-        length, share, noise = kernel
-        gram = self._covariance(self._one_hot, self._costs, length, share) + noise * np.eye(len(self._targets))
-        factor = np.linalg.cholesky(gram)
-        solved = np.linalg.solve(factor, self._targets)
-        return float(-0.5 * solved @ solved - np.log(np.diag(factor)).sum())
+    def _encode(self, samples: Sequence[Sample]) -> np.ndarray:
+        costs = np.nan_to_num(self._problem.canonical_costs(samples), nan=1.0, posinf=1e18)
+        codes = np.zeros((len(samples), len(self._codes)))
+        for row, sample in zip(codes, samples, strict=True):
+            row[[self._codes[item] for item in self._problem.domains.active(sample).items()]] = 1.0
+        return np.hstack([codes / np.linalg.norm(codes, axis=1, keepdims=True), np.log(np.maximum(costs, 1e-12))])
+
+    @staticmethod
+    def _apart(
+        one_hot: np.ndarray, costs: np.ndarray, others: np.ndarray, other_costs: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The kernel's cost part and 1 - overlap, (m, n) each."""
+        squared = ((costs[:, None, :] - other_costs[None, :, :]) ** 2).sum(-1)
+        return np.exp(-squared / (2.0 * max(1, costs.shape[1]))), 1.0 - one_hot @ others.T
+
+
+def _scale(deviation: Any, values: np.ndarray) -> np.ndarray:
+    """The deviation, or 1 where the values are equal but for rounding."""
+    return np.where(deviation > 1e-9 * (1e-3 + np.abs(values).max(0)), deviation, 1.0)
 
 
 def expected_gain(
@@ -97,7 +132,8 @@ def expected_gain(
 
     The cost of a candidate is known before it is trained, so the expectation is over quality alone and exact: the
     best known quality is a step function of the cost, and each step to the right of the candidate contributes its width
-    times the expected improvement over its height.
+    times the expected improvement over its height. Left of the cheapest known network its quality is the floor: a
+    cheaper one must be at least as good to count there, else a search would spend itself on ever smaller networks.
 
     Args:
         mean: (m,) predicted quality.
@@ -113,8 +149,9 @@ def expected_gain(
     order = np.argsort(known_cost, kind="stable")
     edges = np.minimum(known_cost[order], limit)
     heights = np.maximum.accumulate(known[order])
-    floor = min(float(known.min()), float((mean - spread).min()))  # the front's quality below the cheapest known
-    heights = np.concatenate([[floor], heights])
+    rises = np.concatenate([[True], np.diff(heights) > 0.0])  # the other steps have no width of their own
+    edges, heights = edges[rises], heights[rises]
+    heights = np.concatenate([heights[:1], heights])
     left, right = np.concatenate([[-np.inf], edges]), np.concatenate([edges, [limit]])
     width = np.maximum(0.0, right[None, :] - np.maximum(left[None, :], cost[:, None]))
     lead = (mean[:, None] - heights[None, :]) / spread[:, None]

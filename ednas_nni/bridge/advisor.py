@@ -25,6 +25,8 @@ from ednas_nni.errors import EdnasError
 
 _log = logging.getLogger("nni.ednas")
 
+DRAIN_S = 10.0  # NNI kills the Advisor 30 s after it told it to end
+
 
 class Advisor(MsgDispatcherBase):
     """NNI's tuner side of a search.
@@ -40,25 +42,54 @@ class Advisor(MsgDispatcherBase):
         self._search: Any = None
         self._waiting: list[tuple[str, Any]] = []  # messages that arrived before the search stood
         self._lock = threading.Lock()
+        self._ended = False  # by an error that was reported, or by NNI
         threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True, name="manager-watch").start()
 
     # ---- the protocol
 
     def run(self) -> None:
-        """Receive commands until NNI says stop. One queue keeps them in order; plain JSON, nothing is unpickled."""
+        """Receive commands until NNI says stop. One queue keeps them in order."""
         _log.info("Advisor connected")
         self.default_worker.start()
-        while not self.stopping:
+        while True:
             command, data = self._channel._receive()
-            if command is None or command is CommandType.Terminate or self.worker_exceptions:
+            if command is None or command is CommandType.Terminate:
                 break
-            self.default_command_queue.put((command, json.loads(data) if data else None))
+            self.default_command_queue.put((command, data))
+        with self._lock:
+            if self._search is None:
+                self._ended = True
+            else:
+                self._search.stop()  # nothing new, but what has arrived already is still booked
+        if not self._drain():
+            _log.warning("messages of the last moment are not booked; `nnictl resume` reads them from NNI's database")
+        self._ended = True
         self.stopping = True
-        if self._search is not None:
-            self._search.stop()
-        self.default_worker.join()
+        self._drain()  # wakes the worker, which then sees that it should stop
+        self.default_worker.join(DRAIN_S)
         self._channel.disconnect()
         _log.info("Advisor ended")
+
+    def _drain(self) -> bool:
+        """Wait until the worker has passed everything that is in the queue now."""
+        passed = threading.Event()
+        self.default_command_queue.put((None, passed))
+        return passed.wait(DRAIN_S)
+
+    def process_command(self, command: CommandType | None, data: Any) -> None:
+        """Handle one command. Plain JSON, nothing is unpickled.
+
+        An exception ends the search with its reason; NNI's worker would die in silence.
+        """
+        if command is None:
+            data.set()
+            return
+        if self._ended:
+            return
+        try:
+            super().process_command(command, json.loads(data) if data else None)
+        except Exception as error:
+            self._fail(error)
 
     def load_checkpoint(self) -> None:
         """The journal is the checkpoint."""
@@ -74,10 +105,20 @@ class Advisor(MsgDispatcherBase):
         """The model space is the search space; this is the echo of our own publication."""
 
     def handle_ping(self, data: Any) -> None:
-        """Nothing to do; the strategy's thread looks at the clock itself."""
+        """Twice a second: NNI may have become DONE since the last trial ended."""
+        with self._lock:
+            search = self._search
+        if search is not None:
+            search.on_message("ping", None)
 
     def handle_import_data(self, data: Any) -> None:
-        """Finished trials of a resumed experiment: the journal knows them already."""
+        """Finished trials of a resumed experiment: the journal knows them already. Others are not used."""
+        if data and dispatcher_env_vars.NNI_MODE != "resume":
+            _log.warning(
+                "%d imported results are not used: only the journal tells which architecture, data and protocol a "
+                "result belongs to. To continue a search, copy its experiment folder and use `nnictl resume`.",
+                len(data),
+            )
 
     def handle_add_customized_trial(self, data: Any) -> None:
         """Unfinished trials of a resumed experiment run again under their old job ids."""
@@ -100,17 +141,7 @@ class Advisor(MsgDispatcherBase):
             if self._search is None:
                 self._waiting.append((kind, data))
                 return
-        self._deliver(kind, data)
-
-    def _deliver(self, kind: str, data: Any) -> None:
-        """A message that cannot be booked ends the search with its reason; NNI's worker would die in silence."""
-        try:
-            self._search.on_message(kind, data)
-        except Exception as error:
-            if not isinstance(error, EdnasError):
-                _log.error("%s", traceback.format_exc())
-            self._search.stop()
-            self._give_up(f"{error}" if isinstance(error, EdnasError) else f"{type(error).__name__}: {error}")
+        self._search.on_message(kind, data)
 
     # ---- the search's thread
 
@@ -128,19 +159,33 @@ class Advisor(MsgDispatcherBase):
             )
             search.prepare()
             with self._lock:  # held while the early messages are delivered: later ones must not overtake them
+                if self._ended:
+                    return
                 self._search = search
                 for kind, data in self._waiting:
-                    self._deliver(kind, data)
+                    search.on_message(kind, data)
+                self._waiting.clear()
             self.send(CommandType.Initialized, "")
             search.publish_space()
             reason = search.run()
-            if not self.stopping:
+            if not search.stopping:
                 _log.info("search finished: %s", reason)
                 self.send(CommandType.NoMoreTrialJobs, "")
-        except EdnasError as error:
-            self._give_up(str(error))
         except Exception as error:
-            _log.error("%s", traceback.format_exc())
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """End the search with its reason; the first one counts."""
+        if self._ended:
+            _log.error("%s", error)
+            return
+        self._ended = True
+        if self._search is not None:
+            self._search.stop()
+        if isinstance(error, EdnasError):
+            self._give_up(str(error))
+        else:
+            _log.error("%s", "".join(traceback.format_exception(error)))
             self._give_up(f"{type(error).__name__}: {error} (traceback in the dispatcher log)")
 
     def _give_up(self, text: str) -> None:

@@ -3,15 +3,13 @@
 NNI 3.0's local and remote services hand parameters to whichever trial asks first
 (training_service/v3/compat.js; microsoft/nni#5726, #5693): with concurrency, or after one trial that died
 before asking, trials run an architecture that is booked on another job. A local trial therefore reads the
-record that the
-manager stored for its own job and never draws from that queue. Where the record cannot be reached (a remote
-worker), the trial draws from the queue and reports which architecture it really ran.
+record that the manager stored for its own job and never draws from that queue. Where the record cannot be
+reached (a remote worker), the trial draws from the queue and reports which architecture it really ran.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +22,7 @@ from ednas_nni.errors import TrialError
 
 RECORD_WAIT_S = 60.0  # the manager stores the record a moment after it started the process
 SEND_WAIT_S = 30.0
+ANSWER_S = 60.0  # NNI answers a waiting trial with 408 after a second, and it asks again
 
 
 class OwnedChannel(TrialCommandChannelV3):
@@ -45,15 +44,18 @@ class OwnedChannel(TrialCommandChannelV3):
         self.manager = manager
         self.architecture: str | None = None
         self._decode = decode
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy from the environment must not come between a trial and its manager
 
     def receive_parameter(self) -> Any:
         """The parameter record of this very job.
 
         Raises:
-            TrialError: This job's record cannot be read although the manager is on this machine.
+            TrialError: This job's record cannot be read although the manager is on this machine, or a remote
+                manager hands out nothing.
         """
         if self.manager is None:
-            return super().receive_parameter()
+            return self._draw()
         end = time.monotonic() + RECORD_WAIT_S
         while time.monotonic() < end:
             record = self.manager.own_parameters(self.job)
@@ -64,6 +66,22 @@ class OwnedChannel(TrialCommandChannelV3):
             f"NNI's manager has no parameters stored for job {self.job} after {RECORD_WAIT_S:.0f} s; "
             "this trial cannot prove which architecture it should train, so it does not train."
         )
+
+    def _draw(self) -> Any:
+        """Whatever NNI's queue hands out next."""
+        url = self._channel._url
+        try:
+            self._session.put(url, json={"type": "request_parameter"}, timeout=ANSWER_S).raise_for_status()
+            answer = self._session.get(url, timeout=ANSWER_S)
+            while answer.status_code == requests.codes.request_timeout:
+                answer = self._session.get(url, timeout=ANSWER_S)
+            answer.raise_for_status()
+            command = answer.json()
+        except (requests.RequestException, ValueError) as error:
+            raise TrialError(f"NNI's manager handed out no architecture to job {self.job}: {error}") from error
+        if command.get("type") != "parameter":
+            raise TrialError(f"NNI's manager answered {command!r} when job {self.job} asked for its architecture.")
+        return self._decode(command["parameter"])
 
     def send_metric(self, **fields: Any) -> None:
         """Send a metric; a refused or lost message is an error here, not silence as in NNI."""
@@ -78,7 +96,7 @@ class OwnedChannel(TrialCommandChannelV3):
         end = time.monotonic() + SEND_WAIT_S
         while True:
             try:
-                answer = requests.put(self._channel._url, json=body, timeout=10)
+                answer = self._session.put(self._channel._url, json=body, timeout=10)
                 if answer.ok:
                     return
                 reason = f"{answer.status_code} {answer.text[:100]}"
@@ -91,17 +109,11 @@ class OwnedChannel(TrialCommandChannelV3):
             time.sleep(0.5)
 
 
-def open_channel() -> OwnedChannel | None:
-    """Install the channel of this process; None outside of an NNI trial."""
-    from nni.runtime.env_vars import trial_env_vars
+def install(url: str, job: str, manager: Manager | None, decode: Callable[[str], Any] = json.loads) -> OwnedChannel:
+    """Make an owned channel the one that `nni.get_next_parameter` and `nni.report_*` of this process use."""
     from nni.runtime.trial_command_channel import set_default_trial_command_channel
 
-    url, job = trial_env_vars.NNI_TRIAL_COMMAND_CHANNEL, trial_env_vars.NNI_TRIAL_JOB_ID
-    if not url or not url.startswith("http") or not job:
-        return None
-    local = trial_env_vars.NNI_PLATFORM == "local"
-    manager = Manager.of_trial_channel(url) if local else None
-    channel = OwnedChannel(url, job, manager)
+    channel = OwnedChannel(url, job, manager, decode)
     set_default_trial_command_channel(channel)
     return channel
 
@@ -143,8 +155,3 @@ def _default_channel() -> Any:
     from nni.runtime.trial_command_channel import get_default_trial_command_channel
 
     return get_default_trial_command_channel()
-
-
-def trial_folder() -> str | None:
-    """Where this trial may write files that come back, None outside of NNI."""
-    return os.environ.get("NNI_OUTPUT_DIR")

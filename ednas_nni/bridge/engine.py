@@ -6,7 +6,8 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from ednas_nni import compat
@@ -29,7 +30,10 @@ __all__ = ["AdvisorEngine", "SimplifiedModelSpace"]
 
 _log = logging.getLogger("nni.ednas.engine")
 
-REFRESH_S = 2.0
+REFRESH_S = 1.0
+# In other states NNI queues a job that it will not start: NO_MORE_TRIAL (maxTrialNumber or maxExperimentDuration is
+# reached, which includes trials added in the web UI), DONE, STOPPING, ERROR.
+OPEN = ("INITIALIZED", "RUNNING", "TUNER_NO_MORE_TRIAL")
 ENDINGS = {
     "SUCCEEDED": (ModelStatus.Trained, ""),
     "FAILED": (ModelStatus.Failed, "the trial process failed"),
@@ -39,18 +43,34 @@ ENDINGS = {
 }
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What the manager allows.
+
+    Attributes:
+        concurrency: Trials at a time.
+        trials: Trials in all, None for no limit.
+        status: NNI's own word for the experiment's state.
+    """
+
+    concurrency: int
+    trials: int | None
+    status: str
+
+
 class AdvisorEngine(ExecutionEngine):
     """Submits models as NNI trial jobs whose parameters are just the sample.
 
-    How many trials may run and how many there may be at all is read from the manager again and again, so that
-    `nnictl update concurrency` and `update trialnum` work at any time, also after the experiment was DONE.
+    How many trials may run, how many there may be at all and whether NNI still starts any is read from the manager
+    again and again, so that `nnictl update concurrency`, `trialnum` and `duration` work at any time, also after the
+    experiment was DONE: NNI goes back to RUNNING by itself.
 
     Args:
         send_job: Sends one parameter record (plain data) to the manager as a new trial job.
         manager: REST access to the manager.
         freeze: sample -> frozen executable model, for jobs that this process did not submit itself.
         failure_cause: job id -> what its log says; empty when nothing is known.
-        submitted: Trial jobs that exist already (a resumed experiment).
+        earlier: Ids of the trial jobs that exist already (a resumed experiment).
         next_parameter_id: First parameter id that was never used.
         adopted: Told about each model of a job that this process did not submit.
     """
@@ -61,7 +81,7 @@ class AdvisorEngine(ExecutionEngine):
         manager: Manager,
         freeze: Callable[[dict[str, Any]], ExecutableModelSpace],
         failure_cause: Callable[[str], str] = lambda job: "",
-        submitted: int = 0,
+        earlier: Collection[str] = (),
         next_parameter_id: int = 0,
         adopted: Callable[[ExecutableModelSpace], None] = lambda model: None,
     ) -> None:
@@ -70,14 +90,16 @@ class AdvisorEngine(ExecutionEngine):
         self._manager = manager
         self._freeze = freeze
         self._failure_cause = failure_cause
-        self._submitted = submitted
+        self._earlier = frozenset(earlier)
+        self._submitted = len(self._earlier)
         self._next_parameter_id = next_parameter_id
         self._adopted = adopted
         self._lock = threading.RLock()
         self._models: dict[int, ExecutableModelSpace] = {}
         self._by_job: dict[str, ExecutableModelSpace] = {}
         self._running: dict[int, ExecutableModelSpace] = {}  # id(model) -> model
-        self._limits: tuple[int, int | None] = (1, None)
+        self._refreshing = threading.Lock()
+        self._limits: Limits | None = None
         self._limits_at = float("-inf")
         self._stopped = False
 
@@ -103,16 +125,18 @@ class AdvisorEngine(ExecutionEngine):
             )
 
     def list_models(self, status: ModelStatus | None = None) -> Iterable[ExecutableModelSpace]:
-        """Models of this process in the order of submission."""
-        models = [*self._models.values()]
-        return [model for model in models if status is None or model.status == status]
+        """Models that this process submitted or adopted."""
+        with self._lock:  # those from the web UI are known by their job only
+            models = {id(model): model for model in [*self._models.values(), *self._by_job.values()]}
+        return [model for model in models.values() if status is None or model.status == status]
 
     def idle_worker_available(self) -> bool:
-        """Whether a new trial could start now."""
-        concurrency, most = self._refreshed()
+        """Whether a new trial could start now; never before the manager has said what it allows."""
+        limits = self._refreshed()
+        if limits is None or limits.status not in OPEN:
+            return False
         with self._lock:
-            full = most is not None and self._submitted >= most
-            return not self._stopped and not full and len(self._running) < concurrency
+            return not self._stopped and not self._used_up(limits) and len(self._running) < limits.concurrency
 
     def budget_available(self) -> bool:
         """True until the experiment stops: `nnictl update trialnum` may add trials at any time."""
@@ -134,38 +158,65 @@ class AdvisorEngine(ExecutionEngine):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Nothing to restore, see `state_dict`."""
 
-    def _refreshed(self) -> tuple[int, int | None]:
-        now = time.monotonic()
-        if now - self._limits_at > REFRESH_S:
-            self._limits_at = now
-            try:
-                params = self._manager.experiment()["params"]
-                self._limits = (int(params.get("trialConcurrency") or 1), params.get("maxTrialNumber"))
-            except ExperimentError as error:
-                _log.warning("limits not refreshed: %s", error)
-        return self._limits
+    def _refreshed(self) -> Limits | None:
+        """The manager's limits, at most `REFRESH_S` old where it answers; None until it has answered once."""
+        with self._refreshing:  # a second caller waits for the answer instead of using an outdated one
+            if time.monotonic() - self._limits_at > REFRESH_S:
+                try:
+                    status = self._manager.status()["status"]
+                    params = self._manager.experiment()["params"]
+                    concurrency = int(params.get("trialConcurrency") or 1)
+                    self._limits = Limits(concurrency, params.get("maxTrialNumber"), status)
+                except ExperimentError as error:
+                    _log.warning("limits not refreshed: %s", error)
+                self._limits_at = time.monotonic()
+            return self._limits
+
+    def _used_up(self, limits: Limits) -> bool:
+        return limits.trials is not None and self._submitted >= limits.trials
 
     @property
     def exhausted(self) -> bool:
-        """Whether every trial that the experiment allows was submitted and none runs."""
-        _, most = self._refreshed()
+        """Whether NNI starts no more trials by itself and none of ours runs."""
+        limits = self._refreshed()
+        if limits is None:
+            return False
         with self._lock:
-            return most is not None and self._submitted >= most and not self._running
+            if not self._running:
+                return limits.status == "DONE" or self._used_up(limits)
+            numbers = {number for number, model in self._models.items() if id(model) in self._running}
+            nameless = len(self._running) > len(numbers)  # from the web UI: known by a message, so they do run
+        return limits.status == "DONE" and not nameless and not numbers & self._started()
+
+    def _started(self) -> set[int | None]:
+        """Parameter ids of the jobs that NNI ever started; the others wait in its queue, if need be for ever."""
+        try:
+            texts = [text for job in self._manager.trials() for text in job.get("hyperParameters") or []]
+        except ExperimentError:
+            return set(self._models)
+        return {json.loads(text).get("parameter_id") for text in texts}
 
     # ---- what NNI tells
 
     def adopt(
         self, parameter_id: int | None, sample: dict[str, Any], job: str | None, counted: bool
-    ) -> ExecutableModelSpace:
+    ) -> ExecutableModelSpace | None:
         """Take in a job that this process did not submit: recovered after a resume, or added in the web UI.
 
         Args:
             parameter_id: NNI's parameter id, None for a job from the web UI.
             sample: Its parameters.
             job: NNI's job id where known.
-            counted: Whether it is among `submitted` already.
+            counted: Whether it is among the submitted ones already.
+
+        Returns:
+            Its model; None, with a line in the log, where the sample is no architecture of this space.
         """
-        model = self._freeze(sample)
+        try:
+            model = self._freeze(sample)
+        except Exception as error:
+            _log.error("job %s has parameters that are no architecture of this space: %s", job or parameter_id, error)
+            return None
         model.status = ModelStatus.Training
         with self._lock:
             if parameter_id is not None:
@@ -178,9 +229,12 @@ class AdvisorEngine(ExecutionEngine):
         self._adopted(model)
         return model
 
-    def recover(self, parameter_id: int, sample: dict[str, Any]) -> None:
-        """A job of an earlier session runs again; it may even have ended before NNI tells of its recovery."""
-        if parameter_id not in self._models:
+    def recover(self, parameter_id: int | None, sample: dict[str, Any]) -> None:
+        """A job of an earlier session runs again; it may even have ended before NNI tells of its recovery.
+
+        One from the web UI has no parameter id, so that it can only be told by its job: at its first message.
+        """
+        if parameter_id is not None and parameter_id not in self._models:
             self.adopt(parameter_id, sample, None, counted=True)
 
     def on_metric(self, data: dict[str, Any]) -> None:
@@ -190,7 +244,8 @@ class AdvisorEngine(ExecutionEngine):
         if model is None:
             _log.warning("metric of job %s belongs to no known model", job)
             return
-        self._by_job[job] = model
+        with self._lock:
+            self._by_job[job] = model
         value = json.loads(data["value"])
         event = FinalMetricEvent(model, value) if data["type"] == "FINAL" else IntermediateMetricEvent(model, value)
         self._dispatch(event, job)
@@ -224,10 +279,6 @@ class AdvisorEngine(ExecutionEngine):
         if stored is None:
             return None
         record = json.loads(stored)
-        try:
-            number = record.get("parameter_id")
-            # A number means that it was submitted by an earlier session and is counted among its jobs.
-            return self.adopt(number, record["parameters"], job, counted=number is not None)
-        except Exception as error:
-            _log.error("job %s has parameters that are no architecture of this space: %s", job, error)
-            return None
+        number = record.get("parameter_id")
+        # A number means that an earlier session submitted it; the web UI gives none.
+        return self.adopt(number, record["parameters"], job, counted=number is not None or job in self._earlier)

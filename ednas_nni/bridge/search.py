@@ -7,24 +7,25 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ednas_nni import assembly, plugins
+from ednas_nni.bridge import saved
+from ednas_nni.bridge.catching_up import LOST, CaughtUp, catch_up
 from ednas_nni.bridge.engine import AdvisorEngine, SimplifiedModelSpace
 from ednas_nni.bridge.head import write_head
 from ednas_nni.bridge.rest import Manager
 from ednas_nni.errors import ExperimentError, SampleError
 from ednas_nni.journal import FILE, FOLDER, Journal
-from ednas_nni.strategy.middleware.reading import read
 from ednas_nni.strategy.mounting import layers, mount, reason
-from ednas_nni.strategy.shell import AskTellStrategy
 from ednas_nni.study import parse
 
 _log = logging.getLogger("nni.ednas")
 
-STATE_FILE = "strategy.json"
+POLL_S = 0.2
 
 
 class Search:
@@ -51,13 +52,16 @@ class Search:
         self.study = parse(raw_study)
         self.experiment = experiment
         self.folder = folder
+        self._state = folder / FOLDER / saved.FILE
         self.resumed = resumed
         self.manager = Manager.of_tuner_channel(channel_url)
         self._send_job = send_job
-        self._stopping = False
+        self.stopping = False
         self._ready = threading.Event()
-        self._caught_up: set[str] = set()  # jobs that were booked from NNI's database; their messages come too late
-        self._caught_up_parameters: set[int] = set()
+        self._finishing = threading.Lock()
+        self._recovered = not resumed  # whether NNI has told which trials of earlier sessions run again
+        self._awaited: set[str] = set()  # architectures of recovered jobs that are known at their first message only
+        self._caught_up = CaughtUp()
 
     def prepare(self) -> None:
         """Build space, costs and strategy; write the journal's head. Nothing is trained yet.
@@ -74,8 +78,6 @@ class Search:
         evaluator = plugins.load("evaluators", self.study.evaluator.name)
         assembly.evaluator(self.study)  # its options are checked before the first trial meets them
         self.journal = Journal(self.folder / FOLDER / FILE)
-        if self.resumed:
-            self._catch_up()
         data = assembly.data_source(self.study)
         if getattr(evaluator, "needs_network", True):
             data.prepare(progress=False)
@@ -91,54 +93,36 @@ class Search:
             concurrency=self.experiment.get("trialConcurrency"),
             trials=self.experiment.get("maxTrialNumber"),
         )
+        jobs = self.manager.trials() if self.resumed else []
+        self._caught_up = catch_up(self.journal, self._architecture, jobs, self._failure_cause)
         starts = assembly.start_samples(self.study, model_space)
         self.strategy = assembly.strategy(self.study, starts)
-        self.chain = mount(self.strategy, self.problem, self.journal, **self._reward())
+        reward = assembly.hardware_reward(self.study, not getattr(self.strategy, "multi_objective", False))
+        self.chain = mount(self.strategy, self.problem, self.journal, **({"hardware_aware": reward} if reward else {}))
         executable = SimplifiedModelSpace.from_model(model_space, None)
         self.engine = AdvisorEngine(
             self._send_job,
             self.manager,
             freeze=lambda sample: executable.freeze(self.problem.domains.canonical(sample)),
             failure_cause=self._failure_cause,
-            submitted=self._jobs_so_far(),
-            next_parameter_id=self._next_parameter_id(),
+            earlier=[job["trialJobId"] for job in jobs],
+            next_parameter_id=self._next_parameter_id(jobs),
             adopted=self._adopted,
         )
         self.chain.initialize(executable, self.engine)
-        self._restore()
+        if self.resumed:
+            saved.restore(self.strategy, self._state, self.journal.history(), tell=not reward)
 
-    def _reward(self) -> dict[str, Any]:
-        reward = assembly.hardware_reward(self.study, not getattr(self.strategy, "multi_objective", False))
-        return {"hardware_aware": reward} if reward else {}
-
-    def _jobs_so_far(self) -> int:
-        return len(self.manager.trials()) if self.resumed else 0
-
-    def _next_parameter_id(self) -> int:
+    def _next_parameter_id(self, jobs: list[dict[str, Any]]) -> int:
         """Ids continue after every one that NNI ever saw; NNI itself starts again at 0."""
         if not self.resumed:
             return 0
         seen = [self.journal.history().next_trial]
-        for trial in self.manager.trials():
-            for text in trial.get("hyperParameters") or []:
+        for job in jobs:
+            for text in job.get("hyperParameters") or []:
                 number = json.loads(text).get("parameter_id")
                 seen.append(-1 if number is None else number)
         return 1 + max(seen)
-
-    def _restore(self) -> None:
-        """Our strategies continue from their saved state; NNI's are run again and answered from the journal."""
-        path = self.folder / FOLDER / STATE_FILE
-        if self.resumed and path.exists() and isinstance(self.strategy, AskTellStrategy):
-            self.strategy.load_state_dict(json.loads(path.read_text(encoding="utf-8")))
-            _log.info("strategy state restored from %s", path)
-
-    def _save(self) -> None:
-        if not isinstance(self.strategy, AskTellStrategy):
-            return
-        path = self.folder / FOLDER / STATE_FILE
-        draft = path.with_suffix(".tmp")
-        draft.write_text(json.dumps(self.strategy.state_dict()), encoding="utf-8")
-        draft.replace(path)
 
     def publish_space(self) -> None:
         """Show the real search space in the web UI, and warn when the port is open to other machines."""
@@ -160,7 +144,9 @@ class Search:
         """Run the strategy to its end. Returns why it ended."""
         self._ready.wait()  # after a resume, jobs that still run must be known before anything new is asked for
         self.chain.run()
-        if self._stopping:
+        while not self.stopping and layers(self.chain)[-1].pending():
+            time.sleep(POLL_S)  # NNI's strategies return while their last models are being trained
+        if self.stopping:
             return "stopped"
         text = reason(self.chain) or "the strategy has nothing left to try"
         self._finish(text)
@@ -168,81 +154,79 @@ class Search:
 
     def stop(self) -> None:
         """Let the strategy's thread end."""
-        self._stopping = True
+        self.stopping = True
         self.engine.shutdown()
         self._ready.set()
 
     def _finish(self, reason: str) -> None:
-        if self.journal.history().finished is None:
-            self.journal.append("finished", reason=reason)
+        with self._finishing:  # both the strategy's and the messages' thread come here
+            if self.journal.history().finished is None:
+                self.journal.append("finished", reason=reason)
 
     # ---- messages of the manager, in order, on one thread
 
     def on_message(self, kind: str, data: Any) -> None:
         """Pass one of NNI's messages to the engine."""
         if kind == "recover":
-            for record in data:
-                if record.get("parameter_id") in self._caught_up_parameters:
-                    continue
-                self.engine.recover(record.get("parameter_id"), record["parameters"])
+            self._recover(data)
         elif kind == "ready":
-            if not self._ready.is_set():
+            # When a resumed trial ends while we still start, NNI asks for the next one before it has told which
+            # trials it resumed; it asks again afterwards.
+            if self._recovered and not self._ready.is_set():
                 self._reconcile()
-            self._ready.set()
+                self._ready.set()
             self._finish_if_exhausted()
-        elif data["trial_job_id"] in self._caught_up:
+        elif kind == "ping":
+            self._finish_if_exhausted()
+        elif data["trial_job_id"] in self._caught_up.jobs:
             _log.info("a late message of job %s is ignored: it was booked from NNI's database", data["trial_job_id"])
         elif kind == "metric":
             self.engine.on_metric(data)
         elif kind == "end":
             self.engine.on_end(data)
-            self._save()
+            saved.save(self.strategy, self._state)
             self._finish_if_exhausted()
 
+    def _recover(self, records: list[dict[str, Any]]) -> None:
+        for record in records:
+            number, sample = record.get("parameter_id"), record["parameters"]
+            if number is None:
+                open_trials = {t.architecture for t in self.journal.history().trials if t.status == "running"}
+                self._awaited |= ({self._architecture(sample)} & open_trials) - self._alive()
+            elif number not in self._caught_up.parameters:
+                self.engine.recover(number, sample)
+        self._recovered = True
+
     def _finish_if_exhausted(self) -> None:
-        if self.engine.exhausted:
-            self._finish("every trial that maxTrialNumber allows has ended")
+        unknown = self._awaited or not self._ready.is_set()
+        if not unknown and self.journal.history().finished is None and self.engine.exhausted:
+            self._finish("every trial that the experiment's limits allow has ended")
 
     def _adopted(self, model: Any) -> None:
         """A job runs that this process did not submit: its results must be booked all the same."""
         architecture = self.problem.domains.architecture_id(model.sample)
+        self._awaited.discard(architecture)
         open_trials = [t for t in self.journal.history().trials if t.status == "running"]
         number = next((t.trial for t in reversed(open_trials) if t.architecture == architecture), None)
         layers(self.chain)[-1].adopt(model, number)
+        violations = self.problem.violations(model.sample)
+        if number is None and violations:
+            text = f"{architecture} was added by hand and is outside the constraints: {'; '.join(violations)}"
+            _log.warning(text)
+            self.journal.append("note", kind="added_by_hand", architecture=architecture, text=text)
 
-    def _catch_up(self) -> None:
-        """Book what NNI's database knows and the journal does not: trials that ended while the Advisor was gone."""
-        open_trials = {t.architecture: t for t in self.journal.history().trials if t.status == "running"}
-        for job in self.manager.trials():
-            texts = job.get("hyperParameters") or ["{}"]
-            record = json.loads(texts[0])
-            sample = record.get("parameters")
-            if job["status"] in ("WAITING", "RUNNING") or not isinstance(sample, dict):
-                continue
-            trial = open_trials.get(self._architecture(sample))
-            if trial is None or trial.job not in (None, job["trialJobId"]):
-                continue
-            booked = {"trial": trial.trial, "job": job["trialJobId"]}
-            self._caught_up.add(job["trialJobId"])
-            self._caught_up_parameters.add(record.get("parameter_id"))
-            reading = read(_final_metric(job))
-            mine = reading.architecture in (None, trial.architecture)
-            if job["status"] == "SUCCEEDED" and mine and not reading.fault:
-                self.journal.append("result", **booked, architecture=trial.architecture, metrics=reading.metrics)
-                self.journal.append("ended", **booked, status="trained", cause="")
-            else:
-                cause = self._failure_cause(job["trialJobId"]) or reading.fault or f"NNI says {job['status']}"
-                self.journal.append("ended", **booked, status="failed", cause=cause)
-
-    def _architecture(self, sample: dict[str, Any]) -> str | None:
+    def _architecture(self, sample: Any) -> str | None:
         try:
-            return self.problem.domains.architecture_id(sample)
+            return self.problem.domains.architecture_id(sample) if isinstance(sample, dict) else None
         except SampleError:
             return None
 
+    def _alive(self) -> set[str]:
+        return {self.problem.domains.architecture_id(model.sample) for model in self.engine.list_models()}
+
     def _reconcile(self) -> None:
         """After a resume: trials that the manager no longer knows will never end by themselves."""
-        alive = {self.problem.domains.architecture_id(model.sample) for model in self.engine.list_models()}
+        alive = self._alive() | self._awaited
         for record in list(self.journal.history().trials):
             if record.status == "running" and record.architecture not in alive:
                 self.journal.append(
@@ -250,7 +234,7 @@ class Search:
                     trial=record.trial,
                     job=record.job,
                     status="cancelled",
-                    cause="lost when the manager stopped before it could start",
+                    cause=LOST,
                 )
 
     def _failure_cause(self, job: str) -> str:
@@ -263,12 +247,6 @@ class Search:
             if lines:
                 return lines[-1].strip()[:500]
         return ""
-
-
-def _final_metric(job: dict[str, Any]) -> Any:
-    """The final metric in NNI's record of a job (JSON within JSON), None when there is none."""
-    found = job.get("finalMetricData")
-    return json.loads(json.loads(found[-1]["data"])) if found else None
 
 
 def _tail(path: Path, size: int = 8192) -> str:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
+from ednas_nni.bridge.rest import Manager
 from ednas_nni.errors import EdnasError, TrialError
 
 
@@ -31,37 +33,56 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(study_file: str | None) -> None:
-    import nni
-
-    from ednas_nni.bridge.channel import open_channel
-    from ednas_nni.study import parse, read_experiment
-
-    channel = open_channel()
-    if channel is None:
+    url, job = os.environ.get("NNI_TRIAL_COMMAND_CHANNEL", ""), os.environ.get("NNI_TRIAL_JOB_ID", "")
+    if not url.startswith("http") or not job:
         raise TrialError("this module is started by NNI; to search, run `ednas search FILE.yml` or `nnictl create`.")
-    if channel.manager is not None:
-        experiment = channel.manager.experiment()["params"]
-        study = parse(experiment["tuner"].get("classArgs"))
-    elif study_file:
-        experiment, study = read_experiment(study_file)
-    else:
-        raise TrialError(
-            "NNI's manager is out of reach of this trial. Ship the experiment's YAML with the code and write "
-            "`trialCommand: python3 -m ednas_nni.bridge.trial --study experiments/ednas.yml`."
-        )
-    _set_threads(int(experiment.get("trialConcurrency") or 1))
+    manager = Manager.of_trial_channel(url) if os.environ.get("NNI_PLATFORM") == "local" else None
+    experiment, study = _read_study(manager, study_file)
+    threads = _set_threads(int(experiment.get("trialConcurrency") or 1))
+
+    import nni  # numpy with it, so only after the number of threads is set
+
+    from ednas_nni.bridge.channel import install
+
+    channel = install(url, job, manager)
     domains = _check_against_journal()
     sample = nni.get_next_parameter()
     if not isinstance(sample, dict):
         raise TrialError(f"NNI handed out {sample!r} instead of an architecture.")
-    _train(study, sample, channel, domains)
+    _train(study, sample, channel, domains, threads)
 
 
-def _set_threads(concurrency: int) -> None:
-    """Trials share the cores; more threads than cores make all of them crawl."""
-    threads = max(1, (os.cpu_count() or 1) // concurrency)
+def _read_study(manager: Manager | None, study_file: str | None) -> tuple[dict[str, Any], Any]:
+    """The experiment's configuration and its study."""
+    from ednas_nni.study import parse, read_experiment
+
+    if manager is not None:
+        experiment = manager.experiment()["params"]
+        return experiment, parse(experiment["tuner"].get("classArgs"))
+    if study_file:
+        return read_experiment(study_file)
+    raise TrialError(
+        "NNI's manager is out of reach of this trial. Ship the experiment's YAML with the code and write "
+        "`trialCommand: python3 -m ednas_nni.bridge.trial --study experiments/ednas.yml`."
+    )
+
+
+def _set_threads(concurrency: int) -> int:
+    """Trials share the cores; more threads than cores make all of them crawl.
+
+    Args:
+        concurrency: Trials at a time.
+
+    Returns:
+        Threads for this trial: OMP_NUM_THREADS where the user has set it, else an equal share of the cores that
+        this process may use.
+    """
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = int(given) if given.isdecimal() and int(given) > 0 else max(1, cores // concurrency)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, str(threads))
+    return threads
 
 
 def _check_against_journal() -> Any:
@@ -89,12 +110,12 @@ def _check_against_journal() -> Any:
     return Domains.from_json(head["domains"])
 
 
-def _train(study: Any, sample: dict[str, Any], channel: Any, domains: Any) -> None:
+def _train(study: Any, sample: dict[str, Any], channel: Any, domains: Any, threads: int) -> None:
     from ednas_nni import assembly, plugins
 
     plugin = plugins.load("evaluators", study.evaluator.name)
     if getattr(plugin, "needs_network", True):
-        _train_network(study, sample, channel, domains)
+        _train_network(study, sample, channel, domains, threads)
         return
     if domains is not None:
         sample = domains.canonical(sample)
@@ -102,7 +123,7 @@ def _train(study: Any, sample: dict[str, Any], channel: Any, domains: Any) -> No
     assembly.evaluator(study).evaluate(sample)
 
 
-def _train_network(study: Any, sample: dict[str, Any], channel: Any, domains: Any) -> None:
+def _train_network(study: Any, sample: dict[str, Any], channel: Any, domains: Any, threads: int) -> None:
     from ednas_nni import assembly, compat
 
     compat.apply()
@@ -110,7 +131,7 @@ def _train_network(study: Any, sample: dict[str, Any], channel: Any, domains: An
 
     from ednas_nni.nn.tree import build, domains_of
 
-    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    torch.set_num_threads(threads)
     space = assembly.space(study)
     found = domains_of(space)
     if domains is not None and found.to_json() != domains.to_json():
@@ -129,13 +150,17 @@ def _train_network(study: Any, sample: dict[str, Any], channel: Any, domains: An
 
 
 def _keep_examples(evaluator: Any, network: Any) -> None:
-    """Example predictions for the report, beside the trial's log."""
+    """Example predictions for the report, beside the trial's log. The result is reported already: it must stand."""
+    folder = os.environ.get("NNI_OUTPUT_DIR")
+    if not folder or not hasattr(evaluator, "example_predictions"):
+        return
     import numpy as np
 
-    folder = os.environ.get("NNI_OUTPUT_DIR")
-    if folder and hasattr(evaluator, "example_predictions"):
-        arrays = evaluator.example_predictions(network)
-        np.savez_compressed(Path(folder) / "examples.npz", **arrays)
+    try:
+        np.savez_compressed(Path(folder) / "examples.npz", **evaluator.example_predictions(network))
+    except Exception:
+        print("ednas: no example predictions are kept for the report:", file=sys.stderr)
+        traceback.print_exc()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,10 @@ def nni_records(experiment_folder: Path) -> list[JobRecord]:
     database = experiment_folder / "db" / "nni.sqlite"
     if not database.exists():
         raise ExperimentError(f"{database} does not exist; is {experiment_folder} the folder of an NNI experiment?")
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        # Rows without a job id are orders from the web UI (ADD_CUSTOMIZED) and imported data; no trial belongs to them.
         created = connection.execute(
-            "select trialJobId, data from TrialJobEvent where data is not null order by timestamp"
+            "select trialJobId, data from TrialJobEvent where data <> '' and trialJobId <> '' order by timestamp"
         ).fetchall()
         finals = dict(
             connection.execute("select trialJobId, data from MetricData where type = 'FINAL' order by timestamp")
@@ -70,7 +72,7 @@ def disagreements(history: History, records: list[JobRecord]) -> list[str]:
     for record in records:
         try:
             booked = domains.architecture_id(domains.complete(record.parameters))
-        except SampleError as error:
+        except (SampleError, TypeError, ValueError) as error:
             found.append(f"job {record.job}: NNI's parameters are no architecture of this space ({error})")
             continue
         if record.proven is not None and record.proven != booked:

@@ -38,7 +38,9 @@ def mount(
         journal: The one writer; its results are reused.
         hardware_aware: A CostAware (HardwareAware is one) or its arguments (cost, target, reward, weight).
         patience: Proposals in a row without a training after which the search ends.
-        reachable: Cost name -> exact most favourable value, where the caller knows it.
+        reachable: Cost name -> most favourable value that an architecture has, for callers who know it, such as
+            `ednas_nni.hardware.smallest(table, name).value`. Costs that are not given are estimated from samples of the
+            problem's domains, which may miss the extreme in a large space.
 
     Raises:
         InfeasibleError: Nothing can meet the constraints; the message gives the smallest reachable value.

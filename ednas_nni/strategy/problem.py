@@ -57,13 +57,13 @@ class Problem:
             SampleError: A sample is outside the space.
             StudyError: The cost function returns another shape.
         """
-        if not len(samples):
-            return np.zeros((0, len(self.cost_names)))
         canonical = [self.domains.complete(sample) for sample in samples]
         return self.canonical_costs(canonical)
 
     def canonical_costs(self, samples: Sequence[Sample]) -> np.ndarray:
         """As `cost_matrix`, for samples that are canonical already (what domains hand out)."""
+        if not len(samples):
+            return np.zeros((0, len(self.cost_names)))
         matrix = np.asarray(self.costs(samples), dtype=np.float64)
         if matrix.shape != (len(samples), len(self.cost_names)):
             raise StudyError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,12 +22,16 @@ from nni.nas.strategy.base import Strategy  # isort: skip
 
 _log = logging.getLogger("nni.ednas.strategy")
 
+BUDGET_POLL_S = 1.0
+
 
 class AskTellStrategy(Strategy):
     """Runs an ask/tell core as an NNI strategy: asks while workers are free, tells when trials end.
 
     Subclasses give `make_core`. The core needs a problem, which `mount` binds; calls into it are serialised, and no
-    lock is held while a model is submitted, since engines may report from within.
+    lock is held while a model is submitted, since engines may report from within. A core that had nothing to propose
+    is asked again only after it was told something: asking draws random numbers, and how often must not depend on
+    the clock.
     """
 
     multi_objective = False
@@ -41,6 +46,9 @@ class AskTellStrategy(Strategy):
         self._open: dict[int, tuple[ExecutableModelSpace, Sample]] = {}
         self._metrics: dict[int, Any] = {}
         self._changed = threading.Condition(threading.RLock())
+        self._told = 0
+        self._dry: int | None = None  # what `_told` was when the core had nothing to propose
+        self._budget = (float("-inf"), True)
 
     def make_core(self, problem: Problem) -> Core:
         """Make the core for a problem."""
@@ -80,14 +88,13 @@ class AskTellStrategy(Strategy):
         while self.wait_for_resource():
             with self._changed:
                 sample = self.core.ask()
+                self._dry = self._told if sample is None else None
                 idle = not self._open
             if sample is None:
                 if idle:
                     self.reason = self.core.reason or "the strategy has nothing left to propose"
                     _log.info("The search ends: %s", self.reason)
                     break
-                with self._changed:
-                    self._changed.wait(POLL_S)
                 continue
             model = self.model_space.freeze(sample)
             with self._changed:
@@ -96,13 +103,24 @@ class AskTellStrategy(Strategy):
         self.engine.wait_models()
 
     def wait_for_resource(self) -> bool:
-        """Wait for a free worker; False when the budget is used up. Woken by events instead of NNI's one second."""
-        while not self.engine.idle_worker_available():
-            if not self.engine.budget_available():
+        """Wait for a free worker and for news if the core needs some; False when the budget is used up.
+
+        Woken by events instead of NNI's one second. While it waits, the budget is looked at once a second only: NNI's
+        training-service engine makes a request to its manager each time.
+        """
+        while not (self.engine.idle_worker_available() and self._told != self._dry):
+            if not self._budget_seen():
                 return False
             with self._changed:
                 self._changed.wait(POLL_S)
         return self.engine.budget_available()
+
+    def _budget_seen(self) -> bool:
+        seen_at, available = self._budget
+        if time.monotonic() - seen_at >= BUDGET_POLL_S:
+            available = self.engine.budget_available()
+            self._budget = (time.monotonic(), available)
+        return available
 
     def _on_final(self, event: FinalMetricEvent) -> None:
         with self._changed:
@@ -115,6 +133,7 @@ class AskTellStrategy(Strategy):
             raw = self._metrics.pop(id(event.model), None)
             values, cause = self._values(sample, raw, event)
             self.core.tell(sample, values, cause)
+            self._told += 1
             self._changed.notify_all()
 
     def _values(self, sample: Sample, raw: Any, event: TrainingEndEvent) -> tuple[dict[str, float] | None, str]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import pickle
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,3 +133,27 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
             psutil.Process(int(line.split()[0])).kill()
     made.histories["end"] = load(made.journal)
     return made
+
+
+class _Opens:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open, (str(self.path), "w")
+
+
+@pytest.fixture
+def payload(tmp_path: Path) -> tuple[str, Callable[[], bool]]:
+    """A message that runs code in whoever decodes it with `nni.load`, and whether it did."""
+    import nni
+
+    trace = tmp_path / "unpickled"
+    pickled = base64.b64encode(pickle.dumps(_Opens(trace))).decode()
+    text = json.dumps({"parameter_id": 0, "parameters": {"x": {"__nni_type__": f"bytes:{pickled}"}}})
+    nni.load(text)
+    assert trace.exists(), "the payload does nothing, so it proves nothing"
+    trace.unlink()
+    return text, trace.exists

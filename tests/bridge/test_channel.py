@@ -7,7 +7,6 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import nni
 import pytest
 from nni.runtime.trial_command_channel.v3 import TrialCommandChannelV3
 
@@ -25,7 +24,7 @@ class FakeNni(ThreadingHTTPServer):
         self.queue: list[dict[str, Any]] = []
         self.records: dict[str, dict[str, Any]] = {}
         self.metrics: list[dict[str, Any]] = []
-        self.asked: list[str] = []
+        self.answers: dict[str, Any] | None = None
         self.refusals = 0
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -51,8 +50,11 @@ class Handler(BaseHTTPRequestHandler):
         if "/trial-jobs/" in self.path:
             record = self.server.records.get(job)
             self.answer({"hyperParameters": [json.dumps(record)]} if record else {})
+        elif self.server.answers:
+            self.answer(self.server.answers)
         else:
-            self.answer({"type": "parameter", "parameter": json.dumps(self.server.queue.pop(0))})
+            found = self.server.queue.pop(0)
+            self.answer({"type": "parameter", "parameter": json.dumps(found)}, 200 if found else 408)
 
     def do_PUT(self) -> None:
         command = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -139,15 +141,46 @@ def test_foreign_channels(url: str) -> None:
         Manager.of_trial_channel(url)
 
 
-def test_nothing_is_unpickled() -> None:
-    """NNI's own `load` would run code here; the trial's and the Advisor's decoding is plain JSON."""
-    text = '{"__nni_type__": "bytes:gASVIAAAAAAAAACMBXBvc2l4lIwGc3lzdGVtlJOUjAV0b3VjaJSFlFKULg=="}'
-    assert json.loads(text) == {"__nni_type__": "bytes:gASVIAAAAAAAAACMBXBvc2l4lIwGc3lzdGVtlJOUjAV0b3VjaJSFlFKULg=="}
-    import inspect
+def drawn(server: FakeNni, payload: tuple[str, Any], kind: type[TrialCommandChannelV3]) -> bool:
+    """Whether a trial without a record of its own runs code that the queue holds."""
+    text, ran = payload
+    server.queue = [json.loads(text)]
+    url = f"{server.url}/env/remote-env/A"
+    channel = OwnedChannel(url, "A", None) if kind is OwnedChannel else kind(url)
+    assert channel.receive_parameter()["parameter_id"] == 0
+    return ran()
 
-    from ednas_nni.bridge import advisor, engine, search, trial
 
-    for part in (advisor, engine, search, trial):
-        assert "nni.load" not in inspect.getsource(part)
-        assert "import load" not in inspect.getsource(part)
-    assert nni is not None
+def test_nothing_is_unpickled(server: FakeNni, payload: tuple[str, Any]) -> None:
+    assert not drawn(server, payload, OwnedChannel)
+
+
+def test_the_unpickling_check_rejects_nnis_own_channel(server: FakeNni, payload: tuple[str, Any]) -> None:
+    assert drawn(server, payload, TrialCommandChannelV3)
+
+
+def test_a_record_of_its_own_is_not_unpickled(server: FakeNni, payload: tuple[str, Any]) -> None:
+    text, ran = payload
+    server.records["A"] = json.loads(text)
+    url = f"{server.url}/env/local-env/A"
+    OwnedChannel(url, "A", Manager.of_trial_channel(url)).receive_parameter()
+    assert not ran()
+
+
+def test_a_remote_trial_waits_for_the_queue_and_says_why_it_got_nothing(server: FakeNni) -> None:
+    url = f"{server.url}/env/remote-env/A"
+    server.queue = [None, None, record(3)]
+    assert OwnedChannel(url, "A", None).receive_parameter() == record(3)
+    server.answers = {"type": "stop"}
+    with pytest.raises(TrialError, match="'stop'"):
+        OwnedChannel(url, "A", None).receive_parameter()
+    with pytest.raises(TrialError, match="handed out no architecture"):
+        OwnedChannel("http://127.0.0.1:9/env/remote-env/A", "A", None).receive_parameter()
+
+
+def test_a_proxy_of_the_environment_is_not_asked(server: FakeNni, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    server.queue = [record(3)]
+    assert OwnedChannel(f"{server.url}/env/remote-env/A", "A", None).receive_parameter() == record(3)
+    assert send(server, 0.5)["default"] == 0.5

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from ednas_nni.bridge import engine as module
 from ednas_nni.bridge.engine import AdvisorEngine
-from ednas_nni.errors import ExperimentError, SampleError
+from ednas_nni.errors import ExperimentError, JournalError, SampleError
 
 # Through our module, which mends the outside world before it imports NNI.
 FinalMetricEvent, TrainingEndEvent = module.FinalMetricEvent, module.TrainingEndEvent
@@ -28,6 +30,18 @@ class FakeManager:
         self.params: dict[str, Any] = {"trialConcurrency": 2, "maxTrialNumber": 3}
         self.stored: dict[str, str] = {}
         self.reachable = True
+        self.state = "RUNNING"
+        self.jobs: list[dict[str, Any]] = []
+        self.asked = 0
+
+    def status(self) -> dict[str, Any]:
+        self.asked += 1
+        if not self.reachable:
+            raise ExperimentError("gone")
+        return {"status": self.state, "errors": []}
+
+    def trials(self) -> list[dict[str, Any]]:
+        return self.jobs
 
     def experiment(self) -> dict[str, Any]:
         if not self.reachable:
@@ -94,6 +108,68 @@ def test_concurrency_and_number_of_trials_follow_the_manager(engine: AdvisorEngi
     assert not engine.budget_available()
 
 
+@pytest.mark.parametrize("state", ["NO_MORE_TRIAL", "DONE", "ERROR", "STOPPING", "STOPPED", "VIEWED"])
+def test_nothing_is_started_where_nni_would_only_queue_it(
+    engine: AdvisorEngine, manager: FakeManager, state: str
+) -> None:
+    """maxExperimentDuration is over, or trials from the web UI used the budget up, before we have submitted all."""
+    assert engine.idle_worker_available()
+    manager.state = state
+    assert not fresh(engine).idle_worker_available()
+    assert engine.exhausted is (state == "DONE")
+    assert engine.budget_available()
+    manager.state = "RUNNING"  # as NNI sets it after `nnictl update trialnum` or `update duration`
+    assert fresh(engine).idle_worker_available()
+    assert not engine.exhausted
+
+
+@pytest.mark.parametrize("state", ["INITIALIZED", "RUNNING", "TUNER_NO_MORE_TRIAL"])
+def test_states_in_which_nni_starts_trials(engine: AdvisorEngine, manager: FakeManager, state: str) -> None:
+    manager.state = state
+    assert engine.idle_worker_available()
+
+
+def test_nothing_is_known_before_the_manager_has_answered(engine: AdvisorEngine, manager: FakeManager) -> None:
+    manager.reachable = False
+    manager.state = "DONE"
+    assert not engine.idle_worker_available()
+    assert engine.exhausted is False
+    assert engine.budget_available()
+
+
+def test_a_second_caller_waits_for_the_answer(engine: AdvisorEngine, manager: FakeManager) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slow() -> dict[str, Any]:
+        asked.set()
+        assert go_on.wait(10)
+        return {"params": manager.params}
+
+    manager.experiment = slow
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(engine.idle_worker_available)
+        assert asked.wait(10)
+        second = pool.submit(engine.idle_worker_available)
+        assert not second.done()
+        go_on.set()
+        assert first.result(10) and second.result(10)
+    assert manager.asked == 1
+
+
+def test_a_job_that_nni_never_started_does_not_keep_the_search_open(
+    engine: AdvisorEngine, manager: FakeManager
+) -> None:
+    engine.submit_models(Model({"x": 1}), Model({"x": 2}))
+    engine.on_end(end(0, "A"))
+    manager.state = "DONE"  # maxExperimentDuration was over before parameter 1 was started
+    manager.jobs = [{"hyperParameters": [json.dumps({"parameter_id": 0})]}]
+    assert fresh(engine).exhausted
+    manager.jobs.append({"hyperParameters": [json.dumps({"parameter_id": 1})]})
+    assert not engine.exhausted  # it did start, so its end is on the way
+    engine.on_end(end(1, "B"))
+    assert engine.exhausted
+
+
 def test_events_carry_job_and_cause(engine: AdvisorEngine) -> None:
     seen = []
     for kind in KINDS:
@@ -145,3 +221,33 @@ def test_parameters_from_outside_the_space_are_refused(engine: AdvisorEngine, ma
     engine.on_metric(metric(None, "U", {"default": 0.5}))
     engine.on_end(end(None, "U"))
     assert not engine._running
+
+
+def test_a_recovered_trial_of_the_web_ui_waits_for_its_first_message(manager: FakeManager) -> None:
+    manager.stored["U"] = json.dumps({"parameter_id": None, "parameters": {"x": 9}})
+    engine = AdvisorEngine([].append, manager, Model, earlier=["U", "A"])
+    engine.recover(None, {"x": 9})
+    assert not engine._running
+    engine.on_metric(metric(None, "U", {"default": 0.5}))
+    assert [model.sample for model in engine.list_models()] == [{"x": 9}]
+    assert engine._submitted == 2  # among the earlier ones already
+    engine.on_end(end(None, "U"))
+    assert not engine._running
+
+
+def test_a_recovered_sample_from_outside_the_space_is_logged(
+    engine: AdvisorEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine.recover(5, {"y": 9})
+    assert not engine._running
+    assert "no architecture of this space" in caplog.text
+
+
+def test_an_error_of_the_journal_is_not_taken_for_a_bad_sample(manager: FakeManager) -> None:
+    def adopted(model: Model) -> None:
+        raise JournalError("disk full")
+
+    manager.stored["U"] = json.dumps({"parameter_id": None, "parameters": {"x": 9}})
+    engine = AdvisorEngine([].append, manager, Model, adopted=adopted)
+    with pytest.raises(JournalError):
+        engine.on_metric(metric(None, "U", {"default": 0.5}))

@@ -36,6 +36,7 @@ def test_equal_journals_sequential_and_training_service(monkeypatch, tmp_path) -
         found[engine] = search.journal.history()
     assert [t.status for t in found["ts"].trials] == ["trained"] * 3
     assert _essence(found["ts"]) == _essence(found["sequential"])
+    assert all("limits allow" in history.finished for history in found.values())
     assert not [p for p in psutil.Process().children(recursive=True) if "nni" in " ".join(p.cmdline())]
 
 

@@ -93,3 +93,49 @@ def test_unknown_event(tmp_path: Path) -> None:
 def test_event_of_an_unknown_trial(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="never submitted"):
         Journal(tmp_path / "j").append("ended", trial=7, job=None, status="failed", cause="")
+
+
+def test_the_file_is_made_with_the_first_event(tmp_path: Path) -> None:
+    path = tmp_path / "j" / "journal.jsonl"
+    journal = Journal(path)
+    assert not path.parent.exists()
+    assert journal.history().trials == []
+    journal.append("start", mode="create")
+    assert len(list(read(path))) == 1
+
+
+def test_a_closed_journal_takes_nothing(tmp_path: Path) -> None:
+    for used in (True, False):
+        journal = Journal(tmp_path / f"{used}.jsonl")
+        if used:
+            journal.append("start", mode="create")
+        journal.close()
+        with pytest.raises(JournalError, match="is closed"):
+            journal.append("start", mode="create")
+
+
+def test_a_search_that_goes_on_is_not_finished(tmp_path: Path) -> None:
+    journal = example(tmp_path / "journal.jsonl")
+    for again in (
+        lambda: journal.append("submitted", trial=9, architecture="a9", sample={}, costs={}),
+        lambda: journal.append("start", mode="resume"),
+    ):
+        journal.append("finished", reason="enough")
+        assert load(journal.path).finished == journal.history().finished == "enough"
+        again()
+        assert load(journal.path).finished is journal.history().finished is None
+    journal.append("finished", reason="enough")
+    journal.append("ended", trial=2, job=None, status="cancelled", cause="")
+    assert journal.history().finished == "enough"
+
+
+def test_a_full_disk_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = example(tmp_path / "journal.jsonl")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ednas_nni.journal.os.fsync", full)
+    with pytest.raises(JournalError, match="Is the disk full"):
+        journal.append("finished", reason="x")
+    assert journal.history().finished is None

@@ -148,7 +148,7 @@ def test_output_bias():
 
 
 def test_members_and_description():
-    assert set(MEMBERS) == {"mobilenet_v2", "efficientnet_edgetpu"}
+    assert set(MEMBERS) == {"mobilenet_v2", "mobilenet_v2_small", "efficientnet_edgetpu"}
     mobile = SPACE.member("mobilenet_v2")
     assert mobile == DOMAINS.canonical(mobile)
     active = DOMAINS.active(mobile)

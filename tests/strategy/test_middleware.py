@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from nni.nas.execution.event import FinalMetricEvent, TrainingEndEvent
+from nni.nas.execution.event import FinalMetricEvent, IntermediateMetricEvent, TrainingEndEvent
 from nni.nas.space import ModelStatus
 from nni.nas.strategy import Random, RegularizedEvolution
 from nni.nas.strategy.base import Strategy
@@ -282,6 +282,134 @@ def test_adopted_jobs_are_booked_and_teach_the_strategy(journal):
     assert len(strategy.core.front()) in (1, 2)
 
 
+class ThenDies(FakeEngine):
+    """Reports a good final result; then the process ends badly."""
+
+    ending = (ModelStatus.Failed, "exit code 139")
+
+    def finish_one(self, index=0):
+        job, model, sample = self.running.pop(index)
+        self._send(FinalMetricEvent(model, self.trial(sample)), job)
+        self._send(TrainingEndEvent(model, self.ending[0]), job, self.ending[1])
+
+
+def check_result_counts(script, history):
+    assert [r.status for r in history.trials] == ["trained"]
+    assert history.results[ident(script.samples[0])].quality == WORLD.quality(script.samples[0])
+    assert script.ends == [(0, ModelStatus.Trained, "")] and script.models[0].status == ModelStatus.Trained
+
+
+@pytest.mark.parametrize(
+    "ending", [(ModelStatus.Failed, "exit code 139"), (ModelStatus.Interrupted, "killed by a signal")]
+)
+def test_a_result_counts_whatever_becomes_of_its_process(journal, ending):
+    script, engine = Script(samples(1)), ThenDies(honest, 5)
+    engine.ending = ending
+    mount(script, PROBLEM, journal)(PlainSpace(WORLD.domains), engine)
+    check_result_counts(script, journal.history())
+    (note,) = journal.history().notes
+    assert ending[1] in note["text"] and "trial 0" in note["text"] and note["job"] == "job0"
+
+
+def test_the_check_rejects_a_record_that_believes_the_exit_code(journal, monkeypatch):
+    from ednas_nni.strategy.middleware.booking import Booking
+
+    monkeypatch.setattr(Booking, "outcome", lambda self, status, cause: (status, cause))
+    script = Script(samples(1))
+    mount(script, PROBLEM, journal)(PlainSpace(WORLD.domains), ThenDies(honest, 5))
+    with pytest.raises(AssertionError):
+        check_result_counts(script, journal.history())
+
+
+# ---- events of models that are not in flight
+class Talkative(FakeEngine):
+    """Reports twice, ends twice, and goes on reporting after the end."""
+
+    def finish_one(self, index=0):
+        job, model, _ = self.running.pop(index)
+        for value in (0.5, 0.9):
+            self._send(FinalMetricEvent(model, {"default": value}), job)
+        self._send(TrainingEndEvent(model, ModelStatus.Trained), job)
+        self._send(FinalMetricEvent(model, {"default": 0.99}), job)
+        self._send(IntermediateMetricEvent(model, {"default": 0.7}), job)
+        self._send(TrainingEndEvent(model, ModelStatus.Failed), job, "again")
+
+
+def check_said_once(script, history):
+    assert script.finals == [(0, {"default": 0.5})] and script.ends == [(0, ModelStatus.Trained, "")]
+    assert script.models[0].metric == 0.5 and script.models[0].status == ModelStatus.Trained
+    assert [(r.status, r.quality, r.intermediates) for r in history.trials] == [("trained", 0.5, [])]
+    assert [note.get("metrics", {}).get("default") for note in history.notes] == [0.9, 0.99, 0.7, None]
+    assert all(note["job"] == "job0" for note in history.notes)
+
+
+def test_late_events_are_noted_and_reach_nobody(journal):
+    script = Script(samples(1))
+    mount(script, PROBLEM, journal)(PlainSpace(WORLD.domains), Talkative(honest, 5))
+    check_said_once(script, journal.history())
+
+
+class PassesOn(Record):
+    """Broken: events of unknown models go on to the strategy."""
+
+    def _stop_late(self, event, reading):
+        return
+
+
+def test_the_check_rejects_a_record_that_passes_late_events_on(journal):
+    script = Script(samples(1))
+    chain = mount(script, PROBLEM, journal)
+    chain._middlewares[-1] = PassesOn(PROBLEM, journal)
+    chain(PlainSpace(WORLD.domains), Talkative(honest, 5))
+    with pytest.raises(AssertionError):
+        check_said_once(script, journal.history())
+
+
+def test_a_late_result_that_proves_its_architecture_is_not_lost(journal):
+    """The end overtook the report."""
+
+    class Overtakes(FakeEngine):
+        def finish_one(self, index=0):
+            job, model, sample = self.running.pop(index)
+            self._send(TrainingEndEvent(model, ModelStatus.Trained), job)
+            self._send(FinalMetricEvent(model, self.trial(sample)), job)
+
+    script = Script(samples(1))
+    mount(script, PROBLEM, journal)(PlainSpace(WORLD.domains), Overtakes(honest, 5))
+    assert [(r.status, r.quality) for r in journal.history().trials] == [("trained", WORLD.quality(script.samples[0]))]
+    assert script.finals == [] and script.ends[0][1] == ModelStatus.Failed
+
+
+def test_events_of_another_space_do_not_raise_into_the_engine(journal):
+    from ednas_nni.domains import Dimension, Domains
+
+    engine = FakeEngine(honest)
+    mount(Script([]), PROBLEM, journal).initialize(PlainSpace(WORLD.domains), engine)
+    stranger = PlainSpace(Domains([Dimension("x", (1, 2))])).freeze({"x": 1})
+    engine.dispatch_model_event(TrainingEndEvent(stranger, ModelStatus.Trained))
+    assert "another space" in journal.history().notes[0]["text"] and journal.history().trials == []
+
+
+class Watched(set):
+    """A set that looks, whenever something leaves it, whether it is known by then."""
+
+    def __init__(self, known):
+        super().__init__()
+        self.known, self.gaps = known, []
+
+    def discard(self, architecture):
+        super().discard(architecture)
+        self.gaps.append(architecture not in self.known)
+
+
+def test_an_architecture_is_known_before_it_stops_running(journal):
+    chain = mount(Script(samples(3)), PROBLEM, journal)
+    known = layers(chain)[-1].known
+    known.running = Watched(known)
+    chain(PlainSpace(WORLD.domains), FakeEngine(honest, 5))
+    assert known.running.gaps == [False] * 3
+
+
 def test_rankings_come_from_the_journal(tmp_path):
     strategy = RegularizedEvolution(population_size=3, sample_size=2, seed=0)
     chain, _, history = run(strategy, tmp_path, trials=6, hardware_aware={"target": 2.0, "weight": -1.0})
@@ -331,6 +459,97 @@ def test_a_strategy_that_repeats_itself_ends_with_a_reason(tmp_path):
     chain, fake, _ = run(script, tmp_path)
     assert len(fake.submitted) == 1 and len(script.ends) < 400
     assert "known already" in reason(chain)
+
+
+def boom(sample):
+    raise RuntimeError("CUDA out of memory")
+
+
+def test_failures_of_earlier_sessions_are_answered_and_not_trained_again(tmp_path):
+    once = samples(3)
+    run(Script(once), tmp_path, trial=boom)
+    again = Script([*once, *samples(1, seed=3)])
+    _, fake, history = run(again, tmp_path)
+    assert fake.submitted == [WORLD.domains.canonical(again.samples[3])]
+    assert again.ends[:3] == [(i, ModelStatus.Failed, "CUDA out of memory") for i in range(3)]
+    assert [r["trial"] for r in history.reused] == [0, 1, 2] and len(history.trials) == 4
+
+
+def test_without_the_old_failures_each_would_be_trained_again(tmp_path, monkeypatch):
+    """The broken variant: Known that forgets them."""
+    from ednas_nni.strategy.middleware.known import Known
+
+    once = samples(3)
+    run(Script(once), tmp_path, trial=boom)
+    monkeypatch.setattr(Known, "failed", property(lambda self: {}, lambda self, value: None), raising=False)
+    _, fake, _ = run(Script(once), tmp_path)
+    assert len(fake.submitted) == 3
+
+
+def test_within_a_session_a_failure_may_be_tried_again(tmp_path):
+    (one,) = samples(1)
+    turns = iter(range(9))
+    flaky = lambda sample: boom(sample) if next(turns) == 0 else honest(sample)  # noqa: E731
+    script = Script([one, one])
+    _, fake, history = run(script, tmp_path, trial=flaky)
+    assert len(fake.submitted) == 2 and [r.status for r in history.trials] == ["failed", "trained"]
+    _, fake, _ = run(Script([one]), tmp_path, trial=boom)
+    assert fake.submitted == []  # the result stands, not the failure before it
+
+
+def test_a_cancelled_trial_is_trained_in_the_next_session(tmp_path, journal):
+    class Cancels(FakeEngine):
+        def finish_one(self, index=0):
+            job, model, _ = self.running.pop(index)
+            self._send(TrainingEndEvent(model, ModelStatus.Interrupted), job, "cancelled by the user")
+
+    once = samples(1)
+    mount(Script(once), PROBLEM, journal)(PlainSpace(WORLD.domains), Cancels(honest, 5))
+    engine = FakeEngine(honest, 5)
+    mount(Script(once), PROBLEM, journal)(PlainSpace(WORLD.domains), engine)
+    assert [r.status for r in journal.history().trials] == ["cancelled", "trained"] and len(engine.submitted) == 1
+
+
+def replay(journal, past, count=None):
+    """A session that proposes its past again, refused proposals in between, and then something new."""
+    script = Script([*past, *samples(1, seed=9)])
+    engine = FakeEngine(honest, 20)
+    chain = mount(script, PROBLEM, journal, patience=3)
+    if count is not None:
+        layers(chain)[0]._count = count
+    chain(PlainSpace(WORLD.domains), engine)
+    return script, engine, chain
+
+
+def test_a_replay_costs_no_patience_and_refuses_nothing_twice_in_the_journal(journal):
+    good, bad = samples(6), infeasible(6)
+    past = [sample for pair in zip(good, bad, strict=True) for sample in pair]
+    replay(journal, past)
+    refused = [entry["architecture"] for entry in journal.history().rejected]
+    assert refused == [ident(sample) for sample in bad]
+    script, engine, chain = replay(journal, [*past])
+    assert len(script.ends) == len(past) + 1 and reason(chain) == ""
+    assert engine.submitted == [] and [e["architecture"] for e in journal.history().rejected] == refused
+
+
+def test_the_replay_check_rejects_answers_that_are_no_progress(journal):
+    past = [sample for pair in zip(samples(6), infeasible(6), strict=True) for sample in pair]
+    replay(journal, past)
+    script, _, chain = replay(journal, past, count=lambda architecture, kind: None)
+    assert len(script.ends) < len(past) and "outside the constraints" in reason(chain)
+
+
+def test_the_second_answer_in_a_session_costs_patience(journal):
+    good = samples(2)
+    replay(journal, good)
+    script, _, chain = replay(journal, [*good, *good, *good])
+    assert len(script.ends) == 5 and "3 that are known already" in reason(chain)
+
+
+def test_answers_for_architectures_of_this_session_cost_patience(journal):
+    (one,) = samples(1)
+    script, engine, chain = replay(journal, [one] * 9)
+    assert len(script.ends) == 4 and len(engine.submitted) == 1 and "3 that are known already" in reason(chain)
 
 
 # -------------------------------------------------------------------- Constrain

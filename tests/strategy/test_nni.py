@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
+from contextlib import closing
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from nni.nas import strategy as nni_strategy
 from nni.nas.execution.sequential import SequentialExecutionEngine
 from nni.nas.strategy import Random
 
@@ -18,17 +22,73 @@ from ednas_nni.errors import PluginError, StudyError
 from ednas_nni.journal import Journal
 from ednas_nni.objectives import reward
 from ednas_nni.strategy import mount
+from ednas_nni.strategy.mounting import layers
+from ednas_nni.strategy.shell import AskTellStrategy
 from ednas_nni.testing.engines import FakeEngine, PlainSpace
 from ednas_nni.testing.strategies import check_strategy, search
 from ednas_nni.testing.synthetic import Synthetic
 
 QUICK = ("Ednas", "random", "regularized_evolution")
-SLOW = ("tpe", "policy_based_rl", "grid_search")  # NNI sleeps a second per submission, or imports a lot
+ALL = (*QUICK, "grid_search", "tpe", "policy_based_rl")
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.fixture(autouse=True)
+def no_naps(monkeypatch):
+    """NNI's wrapper of tuners sleeps a second after each submission."""
+    monkeypatch.setattr("nni.nas.strategy.hpo.time", SimpleNamespace(sleep=lambda seconds: None))
+
+
+def named(name, seed=0):
+    if name == "policy_based_rl":
+        pytest.importorskip("tianshou")
+        return strategies.policy_based_rl(seed=seed, samples_per_update=2)
+    return getattr(strategies, name)(seed=seed)
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_contract(name, tmp_path):
-    check_strategy(lambda seed: getattr(strategies, name)(seed=seed), tmp_path)
+    check_strategy(lambda seed: named(name, seed), tmp_path, trials=6 if name in QUICK else 3)
+
+
+class NNIsTPE(nni_strategy.TPE):
+    """Broken: raises for models that it did not submit."""
+
+    def __init__(self, seed):
+        super().__init__(seed=seed)
+
+
+def search_with_adopted_jobs(strategy, path):
+    """A search of two trials, while a job of an earlier session and one added by hand run and end."""
+    rng = np.random.default_rng(5)
+    old, by_hand = (WORLD.domains.random(rng) for _ in range(2))
+    with closing(Journal(path)) as journal:
+        return adopt_and_run(strategy, journal, old, by_hand)
+
+
+def adopt_and_run(strategy, journal, old, by_hand):
+    journal.append("submitted", trial=3, architecture=WORLD.domains.architecture_id(old), sample=old, costs={})
+    chain = mount(strategy, PROBLEM, journal)
+    space, engine = PlainSpace(WORLD.domains), FakeEngine(lambda s: {"default": WORLD.quality(s)}, 2, workers=3)
+    chain.initialize(space, engine)
+    for sample, number in ((old, 3), (by_hand, None)):
+        model = space.freeze(sample)
+        engine.running.append((f"adopted-{number}", model, sample))
+        layers(chain)[-1].adopt(model, number)
+    chain.run()
+    engine.wait_models()
+    return journal.history().trials
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_adopted_jobs_are_booked_under_every_strategy(name, tmp_path):
+    trials = search_with_adopted_jobs(named(name), tmp_path / "j.jsonl")
+    assert [r.trial for r in trials] == [3, 4, 5, 6]
+    assert [(r.status, r.quality) for r in trials] == [("trained", WORLD.quality(r.sample)) for r in trials]
+
+
+def test_the_adoption_check_rejects_nnis_own_tpe(tmp_path):
+    with pytest.raises(KeyError):
+        search_with_adopted_jobs(NNIsTPE(seed=0), tmp_path / "j.jsonl")
 
 
 class Repeats(Random):
@@ -178,7 +238,6 @@ def test_no_second_is_slept(tmp_path):
 
 def test_threads_wake_the_strategy(tmp_path):
     """An engine that reports from another thread, as NNI's training service does."""
-    import threading
 
     class Threaded(FakeEngine):
         listener = threading.Lock()  # events come from one thread at a time, as from NNI's channel
@@ -206,6 +265,84 @@ def test_threads_wake_the_strategy(tmp_path):
     journal.close()
     assert [r.status for r in journal.history().trials] == ["trained"] * 30
     assert taken < 5
+
+
+# -------------------------------------------------------------------- how often the shell asks
+class Waits:
+    """A core that has one sample, then nothing before its result is told, then another one."""
+
+    multi_objective = True
+    reason = "done"
+
+    def __init__(self, problem):
+        self.problem, self.asked, self.told, self.given = problem, 0, 0, 0
+        self.rng = np.random.default_rng(0)
+
+    def ask(self):
+        self.asked += 1
+        if self.given > self.told or self.given == 2:
+            return None
+        self.given += 1
+        return next(s for _ in range(99) if self.problem.feasible([s := self.problem.domains.random(self.rng)])[0])
+
+    def tell(self, sample, values, cause=""):
+        self.told += 1
+
+
+class WaitingStrategy(AskTellStrategy):
+    def make_core(self, problem):
+        return Waits(problem)
+
+
+class Restless(WaitingStrategy):
+    """Broken: forgets that the core had nothing to propose."""
+
+    _dry = property(lambda self: None, lambda self, value: None)
+
+
+class Counting(FakeEngine):
+    """Trials take 0.25 s on another thread; counts what it is asked."""
+
+    idle_polls = budget_polls = 0
+
+    def submit_models(self, *models):
+        super().submit_models(*models)
+        threading.Timer(0.25, self.finish_one).start()
+
+    def idle_worker_available(self):
+        self.idle_polls += 1
+        return len(self.running) < self.workers
+
+    def budget_available(self):
+        self.budget_polls += 1
+        return super().budget_available()
+
+    def wait_models(self, *models):
+        while self.running:
+            time.sleep(0.005)
+
+
+def slow_trials(strategy, path, workers):
+    journal = Journal(path)
+    engine = Counting(lambda sample: {"default": WORLD.quality(sample)}, 5, workers=workers)
+    mount(strategy, PROBLEM, journal)(PlainSpace(WORLD.domains), engine)
+    journal.close()
+    assert [r.status for r in journal.history().trials] == ["trained"] * 2
+    return strategy, engine
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_core_is_asked_again_only_when_it_was_told_something(workers, tmp_path):
+    strategy, engine = slow_trials(WaitingStrategy(), tmp_path / "j.jsonl", workers)
+    # Twice a sample, twice nothing while it trains (the worker is free before its result is told), nothing at the end.
+    assert 3 <= strategy.core.asked <= 5
+    # Waiting looks for a free worker again and again, at the budget once a second and once a proposal.
+    assert engine.idle_polls > engine.budget_polls and engine.budget_polls <= 10
+
+
+def test_the_check_rejects_a_shell_that_keeps_asking(tmp_path):
+    strategy, _ = slow_trials(Restless(), tmp_path / "j.jsonl", 3)
+    assert strategy.core.asked > 20
 
 
 # -------------------------------------------------------------------- names and arrows

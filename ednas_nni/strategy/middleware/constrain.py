@@ -13,11 +13,12 @@ _log = logging.getLogger("nni.ednas.constrain")
 
 
 class Constrain(Forwarding):
-    """Answers infeasible models with TrainingEnd(Invalid) at once and journals why.
+    """Answers infeasible models with TrainingEnd(Invalid) at once and journals why, once per architecture.
 
     Args:
         problem: Costs and constraints.
-        journal: Gets a `rejected` event per refused model.
+        journal: Gets a `rejected` event per refused architecture; a resumed search that refuses its past again adds
+            none.
         patience: Ends the search when too many proposals in a row are refused.
     """
 
@@ -26,6 +27,7 @@ class Constrain(Forwarding):
         self.problem = problem
         self.journal = journal
         self.patience = patience or Patience()
+        self._journalled = {entry["architecture"] for entry in journal.history().rejected}
 
     def extra_repr(self) -> str:
         """Show the constraints."""
@@ -40,7 +42,9 @@ class Constrain(Forwarding):
                 continue
             sample = self.problem.domains.complete(model.sample)
             architecture = self.problem.domains.architecture_id(sample)
-            self.journal.append("rejected", architecture=architecture, reasons=reasons)
+            if architecture not in self._journalled:
+                self._journalled.add(architecture)
+                self.journal.append("rejected", architecture=architecture, reasons=reasons)
             self.patience.miss("outside the constraints")
             _log.info("%s is not trained: %s", architecture, "; ".join(reasons))
             self.dispatch_model_event(ModelEventType.TrainingEnd, model=model, status=ModelStatus.Invalid)

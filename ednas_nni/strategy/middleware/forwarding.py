@@ -27,8 +27,9 @@ class Forwarding(StrategyMiddleware):
 
     A subclass listens by registering in `_initialize_engine`. As a chain is initialised from the engine upwards, its
     callback runs before those of everything above and may change or stop the event. Our middlewares keep
-    listening after the strategy has ended, because NNI's strategies return while their last trials still run;
-    they ignore models that did not come through them.
+    listening after the strategy has ended, because NNI's strategies return while their last trials still run.
+    Events of models that nobody submitted through the chain reach everything above as soon as Record has adopted
+    them, and stop at Record otherwise.
     """
 
     def register_model_event_callback(self, event_type: ModelEventType, callback: Callable[[ModelEvent], None]) -> None:

@@ -1,4 +1,4 @@
-"""What a search knows about architectures: results so far and what runs now. Shared by Record and Reuse."""
+"""What a search knows about architectures: results, old failures, what runs now. Shared by Record and Reuse."""
 
 from __future__ import annotations
 
@@ -22,11 +22,30 @@ class Result:
     metrics: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Failure:
+    """How an architecture failed in an earlier session.
+
+    Attributes:
+        trial: The trial that failed last.
+        cause: Why.
+    """
+
+    trial: int
+    cause: str
+
+
 class Known:
     """Architecture id -> result, and the ids that are being trained.
 
     Args:
-        history: Results of earlier sessions of the same journal.
+        history: Results and failures of earlier sessions of the same journal. Trials that were cancelled are neither:
+            nothing is known about their architectures.
+
+    Attributes:
+        running: Ids of what is being trained.
+        failed: Id -> failure of an earlier session. Failures of this session are not added: a strategy that proposes
+            such an architecture again gets a second attempt, but a resumed search does not repeat them all.
     """
 
     def __init__(self, history: History | None = None) -> None:
@@ -34,16 +53,16 @@ class Known:
         self.running: set[str] = set()
         for architecture, record in (history.results if history is not None else {}).items():
             self._results[architecture] = Result(record.trial, numbers(record.metrics))
+        self.failed: dict[str, Failure] = {}
+        for record in history.trials if history is not None else ():
+            if record.status == "failed" and record.architecture not in self._results:
+                self.failed[record.architecture] = Failure(record.trial, record.cause)
 
     def __contains__(self, architecture: str) -> bool:
         return architecture in self._results
 
     def __getitem__(self, architecture: str) -> Result:
         return self._results[architecture]
-
-    def get(self, architecture: str) -> Result | None:
-        """The result, or None."""
-        return self._results.get(architecture)
 
     def add(self, architecture: str, trial: int, metrics: dict[str, float]) -> None:
         """Book a result; the first one of an architecture stands."""

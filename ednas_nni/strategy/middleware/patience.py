@@ -21,7 +21,7 @@ class Patience:
         self._misses: Counter[str] = Counter()
 
     def hit(self) -> None:
-        """A new architecture goes to training."""
+        """A new architecture goes to training, or a resumed search walks through its past."""
         self._misses.clear()
 
     def miss(self, kind: str) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass, field
 from typing import Any
 
+from ednas_nni.errors import SampleError
 from ednas_nni.journal import Journal
+from ednas_nni.strategy.middleware.booking import STATUS_NAMES, STATUSES, Booking
 from ednas_nni.strategy.middleware.forwarding import ExecutableModelSpace, Forwarding, ModelEventType, ModelStatus
 from ednas_nni.strategy.middleware.known import Known, numbers
 from ednas_nni.strategy.middleware.patience import Patience
@@ -23,32 +24,6 @@ from nni.nas.execution.event import (  # isort: skip  (nni.nas after the mends o
 
 _log = logging.getLogger("nni.ednas.record")
 
-STATUS_NAMES = {
-    ModelStatus.Trained: "trained",
-    ModelStatus.Interrupted: "cancelled",
-    ModelStatus.Failed: "failed",
-    ModelStatus.Invalid: "failed",
-}
-STATUSES = {"trained": ModelStatus.Trained, "cancelled": ModelStatus.Interrupted, "failed": ModelStatus.Failed}
-
-
-@dataclass
-class Booking:
-    """A model on its way: which trial it is, and what has arrived for it."""
-
-    model: ExecutableModelSpace = field(repr=False)
-    trial: int
-    architecture: str
-    job: str | None = None
-    steps: int = 0
-    metrics: dict[str, float] | None = None
-    fault: str = ""
-    ran_other: str = ""
-    """Another architecture which the job of this model proved to have trained."""
-    delivered_by_other: bool = False
-    over: bool = False
-    """Its own job has ended."""
-
 
 class Record(Forwarding):
     """The innermost middleware: numbers trials, writes the journal, keeps reports and architectures together.
@@ -59,6 +34,8 @@ class Record(Forwarding):
     another job may still bring it.
 
     A report that is NaN, infinite or lacks `default` never reaches the strategy; its trial fails with that cause.
+    A good final result counts, whatever becomes of the process after it. Events of models that are not in flight (a
+    report after the end, a second end) are noted in the journal and reach nobody.
 
     Args:
         problem: Domains and costs.
@@ -161,6 +138,7 @@ class Record(Forwarding):
     def _on_intermediate(self, event: IntermediateMetricEvent) -> None:
         booking = self._open.get(id(event.model))
         if booking is None:
+            self._stop_late(event, read(event.metric))
             return
         reading, owner = self._read(event, booking)
         if owner is not None and reading.metrics:
@@ -178,11 +156,12 @@ class Record(Forwarding):
     def _on_final(self, event: FinalMetricEvent) -> None:
         booking = self._open.get(id(event.model))
         if booking is None:
+            self._stop_late(event, read(event.metric))
             return
         reading, owner = self._read(event, booking)
         if owner is None:
             event.stop_propagation()
-            self._book_late(reading, booking)
+            self._book_late(reading, booking.job)
             return
         accepted = self._accept(owner, reading, booking)
         if owner is not booking or not accepted:
@@ -199,26 +178,20 @@ class Record(Forwarding):
     def _on_end(self, event: TrainingEndEvent) -> None:
         booking = self._open.get(id(event.model))
         if booking is None:
+            self._stop_late(event, None)
             return
         with self._lock:
             booking.over = True
             booking.job = getattr(event, "job_id", None) or booking.job
-            status = STATUS_NAMES.get(event.status, "failed")
-            cause = getattr(event, "cause", None) or ""
-            if booking.metrics is not None and booking.delivered_by_other:
-                status, cause = "trained", ""  # what became of this job says nothing about this architecture
-            elif booking.fault:
-                status, cause = "failed", booking.fault
-            elif booking.metrics is None and booking.ran_other:
-                status = "held" if self._in_flight() else "failed"
-                cause = f"its job trained {booking.ran_other} and no other job reported {booking.architecture}"
-            elif booking.metrics is None and status == "trained":
-                status, cause = "failed", "the trial ended without a final result"
-            elif status == "failed" and not cause:
-                cause = "the trial failed without saying why; see its log"
-        if status == "held":
+            exit_status, exit_cause = STATUS_NAMES.get(event.status, "failed"), getattr(event, "cause", None) or ""
+            status, cause = booking.outcome(exit_status, exit_cause)
+            waits = booking.metrics is None and not booking.fault and booking.ran_other and self._in_flight()
+        if waits:
             event.stop_propagation()
         else:
+            ended_badly = exit_status != "trained" and not booking.delivered_by_other
+            if status == "trained" and ended_badly:
+                self._note_exit(booking, exit_status, exit_cause)
             event.status, event.cause = STATUSES[status], cause
             self._close(booking, status, cause, tell=False)
         self._release_held()
@@ -242,7 +215,7 @@ class Record(Forwarding):
         """Book a final report. False: it must not reach the strategy."""
         with self._lock:
             if owner.metrics is not None:
-                self._note_extra(owner.architecture, reading, reporter)
+                self._note_extra(owner.architecture, reading, reporter.job)
                 return False
             if owner is not reporter:
                 owner.delivered_by_other = True
@@ -259,15 +232,27 @@ class Record(Forwarding):
             )
             return True
 
-    def _book_late(self, reading: Reading, reporter: Booking) -> None:
+    def _stop_late(self, event: ModelEvent, reading: Reading | None) -> None:
+        """An event of a model that is not in flight: its trial ended, or nobody submitted it."""
+        event.stop_propagation()
+        job = getattr(event, "job_id", None) or (reading.job if reading else None)
+        if isinstance(event, FinalMetricEvent) and reading.architecture:
+            self._book_late(reading, job)
+        elif reading is not None:
+            self._note_extra(self._id(event.model), reading, job)
+        else:
+            text = f"a trial of {self._id(event.model)} that is not in flight ended as {event.status.value}; not used."
+            self.journal.append("note", text=text, job=job)
+
+    def _book_late(self, reading: Reading, job: str | None) -> None:
         """A result for an architecture that is not open: its trial was given up, or it was never submitted."""
         architecture = reading.architecture or ""
         with self._lock:
             trial = self._trials.get(architecture, self._old_trial(architecture))
-            if reading.fault or architecture in self.known or trial is None:
-                self._note_extra(architecture, reading, reporter)
+            if reading.fault or architecture in self.known or architecture in self.known.running or trial is None:
+                self._note_extra(architecture, reading, job)
                 return
-            booked = {"trial": trial, "job": reporter.job}
+            booked = {"trial": trial, "job": job}
             self.journal.append("result", **booked, architecture=architecture, metrics=reading.metrics)
             self.journal.append("ended", **booked, status="trained", cause="")
             self.known.add(architecture, trial, reading.metrics)
@@ -276,9 +261,19 @@ class Record(Forwarding):
         trials = self.journal.history().trials
         return next((r.trial for r in reversed(trials) if r.architecture == architecture), None)
 
-    def _note_extra(self, architecture: str, reading: Reading, reporter: Booking) -> None:
+    def _note_extra(self, architecture: str, reading: Reading, job: str | None) -> None:
         text = f"a further report for {architecture} is kept here and not used. {reading.fault}".strip()
-        self.journal.append("note", text=text, job=reporter.job, metrics=reading.metrics)
+        self.journal.append("note", text=text, job=job, metrics=reading.metrics)
+
+    def _note_exit(self, booking: Booking, status: str, cause: str) -> None:
+        text = f"trial {booking.trial} counts: its final result had arrived before its process ended as {status}"
+        self.journal.append("note", text=f"{text}: {cause}" if cause else f"{text}.", job=booking.job)
+
+    def _id(self, model: ExecutableModelSpace) -> str:
+        try:
+            return self.problem.domains.architecture_id(self.problem.domains.complete(model.sample or {}))
+        except SampleError:
+            return "an architecture of another space"
 
     def _in_flight(self) -> bool:
         return any(not booking.over for booking in self._open.values())
@@ -288,17 +283,17 @@ class Record(Forwarding):
         with self._lock:
             held = [] if self._in_flight() else list(self._open.values())
         for booking in held:
-            cause = f"its job trained {booking.ran_other} and no other job reported {booking.architecture}"
-            self._close(booking, "failed", booking.fault or cause, tell=True)
+            self._close(booking, "failed", booking.fault or booking.missing, tell=True)
 
     def _close(self, booking: Booking, status: str, cause: str, tell: bool) -> None:
         with self._lock:
             if self._open.pop(id(booking.model), None) is None:
                 return
             self.journal.append("ended", trial=booking.trial, job=booking.job, status=status, cause=cause)
-            self.known.running.discard(booking.architecture)
             if status == "trained" and booking.metrics is not None:
                 self.known.add(booking.architecture, booking.trial, numbers(booking.metrics))
+            # Only now: in between, the architecture must not be in neither of the two.
+            self.known.running.discard(booking.architecture)
         if tell:
             end = TrainingEndEvent(booking.model, STATUSES[status])
             end.job_id, end.cause = booking.job, cause

@@ -24,6 +24,9 @@ MAX_WAITING = 4
 class Reuse(Forwarding):
     """Answers submissions of known architectures at once and of running ones when those end.
 
+    Failures of earlier sessions are known as well. The first answer that a search gets for an architecture of the past
+    is progress, since a resumed search replays its past; every further one costs patience.
+
     Args:
         problem: For the architecture ids.
         journal: Gets a `reused` event per answer.
@@ -55,12 +58,13 @@ class Reuse(Forwarding):
             if held:
                 self.patience.miss("that are being trained already")
             elif architecture in self.known:
-                # The first answer for an architecture is progress (a resumed search replays its past), later ones
-                # are not.
-                if architecture in self._answered:
-                    self.patience.miss("that are known already")
+                self._count(architecture, "that are known already")
                 self._answer(architecture, model)
+            elif architecture in self.known.failed:
+                self._count(architecture, "that failed before")
+                self._answer_failed(architecture, model)
             else:
+                self._answered.add(architecture)  # its own trial is the first answer
                 self.engine.submit_models(model)
 
     def idle_worker_available(self) -> bool:
@@ -82,9 +86,23 @@ class Reuse(Forwarding):
         domains = self.problem.domains
         return domains.architecture_id(domains.complete(model.sample))
 
+    def _count(self, architecture: str, kind: str) -> None:
+        if architecture in self._answered:
+            self.patience.miss(kind)
+        else:
+            self._answered.add(architecture)
+            self.patience.hit()
+
+    def _answer_failed(self, architecture: str, model: ExecutableModelSpace) -> None:
+        failure = self.known.failed[architecture]
+        self.journal.append("reused", architecture=architecture, trial=failure.trial)
+        _log.info("%s failed in trial %d and is not trained again: %s", architecture, failure.trial, failure.cause)
+        answer = TrainingEndEvent(model, ModelStatus.Failed)
+        answer.cause = failure.cause
+        self.dispatch_model_event(answer)
+
     def _answer(self, architecture: str, model: ExecutableModelSpace) -> None:
         result = self.known[architecture]
-        self._answered.add(architecture)
         self.journal.append("reused", architecture=architecture, trial=result.trial)
         _log.info("%s is known from trial %d and not trained again", architecture, result.trial)
         self.dispatch_model_event(ModelEventType.FinalMetric, model=model, metric=dict(result.metrics))

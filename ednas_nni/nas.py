@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,8 @@ def experiment(study: Study | dict[str, Any], engine: str = "ts", trials: int = 
         concurrency: Trials at a time, "ts" only.
 
     Returns:
-        The experiment; call `.run(port)` and `.stop()` as with any other. `experiment.journal` is the open journal.
+        The experiment; call `.run(port)` and `.stop()` as with any other. `experiment.journal` is its journal; the
+        file is made when the experiment starts.
 
     Raises:
         EdnasError: The study is wrong.
@@ -32,10 +36,11 @@ def experiment(study: Study | dict[str, Any], engine: str = "ts", trials: int = 
         >>> search.run()  # doctest: +SKIP
     """
     compat.apply()
-    from nni.nas.experiment import NasExperiment, NasExperimentConfig
+    from nni.nas.experiment import NasExperimentConfig
     from nni.nas.experiment.config import SequentialEngineConfig
 
     from ednas_nni.bridge.head import write_head
+    from ednas_nni.bridge.nas_experiment import JournalledExperiment
     from ednas_nni.strategy import mount
 
     study = study if isinstance(study, Study) else parse(study)
@@ -46,18 +51,21 @@ def experiment(study: Study | dict[str, Any], engine: str = "ts", trials: int = 
     starts = assembly.start_samples(study, model_space)
     strategy = assembly.strategy(study, starts)
     reward = assembly.hardware_reward(study, not getattr(strategy, "multi_objective", False))
-    config = NasExperimentConfig(engine, "simplified")
+    config = NasExperimentConfig(engine, "simplified", None if engine == "sequential" else "local")
     config.max_trial_number = trials
     if engine == "sequential":
         config.execution_engine = SequentialEngineConfig(max_model_count=trials, continue_on_failure=True)
     else:
         config.trial_concurrency = concurrency
         config.training_service.use_active_gpu = False
+        # NNI's trial command is fixed but for its interpreter; ours mends the outside world and then runs NNI's.
+        config._trial_command_params = {"python": f"{shlex.quote(sys.executable)} -m ednas_nni.bridge.nas_trial"}
     # The experiment's id, and with it the journal's place, is known once it is made; the chain needs the journal.
-    found = NasExperiment(model_space, evaluator, strategy, config)
+    found = JournalledExperiment(model_space, evaluator, strategy, config)
     folder = Path(found.config.canonical_copy().experiment_working_directory)
     found.journal = Journal(journal_path(folder, found.id))
-    write_head(
+    found.write_head = partial(
+        write_head,
         found.journal,
         found.id,
         study,

@@ -1,0 +1,65 @@
+"""The strategy's state beside the journal: saved after every trial, restored on resume."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from ednas_nni.bridge.catching_up import LOST
+from ednas_nni.journal import History
+from ednas_nni.objectives import value_of
+from ednas_nni.strategy.shell import AskTellStrategy
+
+_log = logging.getLogger("nni.ednas")
+
+FILE = "strategy.json"
+
+
+def save(strategy: Any, path: Path) -> None:
+    """Write the state of one of our strategies; NNI's are replayed from the journal instead."""
+    if not isinstance(strategy, AskTellStrategy):
+        return
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps(strategy.state_dict()), encoding="utf-8")
+    draft.replace(path)
+
+
+def restore(strategy: Any, path: Path, history: History, tell: bool = True) -> None:
+    """Continue from the saved state and from what the journal knows beyond it.
+
+    A state that is damaged or of another version is logged and left out: the journal alone tells enough.
+
+    Args:
+        strategy: A mounted strategy; NNI's own are left as they are.
+        path: The state file.
+        history: The journal.
+        tell: Whether the strategy sees what the journal holds; with a reward around it, it does not.
+    """
+    if not isinstance(strategy, AskTellStrategy):
+        return
+    try:
+        strategy.load_state_dict(json.loads(path.read_text(encoding="utf-8")))
+        _log.info("strategy state restored from %s", path)
+    except FileNotFoundError:
+        _log.info("there is no strategy state yet; the strategy starts from the journal")
+    except Exception as error:  # whatever a damaged file leads to
+        _log.warning("%s is not used (%s: %s); the journal is", path, type(error).__name__, error)
+        strategy.core = strategy.make_core(strategy.problem)  # the old one may be half loaded
+    if tell:
+        _tell(strategy, history)
+
+
+def _tell(strategy: AskTellStrategy, history: History) -> None:
+    """The state is saved after a trial has ended, and trials also end while nobody listens."""
+    for record in history.trials:
+        if record.status == "running" or record.cause == LOST:
+            continue  # what was lost may be proposed again
+        values, cause = None, record.cause
+        if record.status == "trained" and record.quality is not None:
+            try:
+                values = {o.name: value_of(o, record.metrics, record.costs) for o in strategy.problem.objectives}
+            except KeyError as error:
+                cause = f"the trial's metrics lack the objective {error}"
+        strategy.core.tell(record.sample, values, cause)

@@ -1,0 +1,365 @@
+"""Resume, with a scripted manager that says things in NNI's real order."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ednas_nni.bridge import catching_up, engine, saved
+from ednas_nni.bridge import search as module
+from ednas_nni.bridge.engine import ModelStatus
+from ednas_nni.bridge.search import Search
+from ednas_nni.errors import JournalError
+from ednas_nni.journal import History, TrialRecord
+from ednas_nni.strategy.shell import AskTellStrategy
+
+STUDY = {"evaluator": {"name": "stub"}, "constraints": "latency_ms <= 12", "hardware_aware": "off", "seed": 3}
+
+
+class Nni:
+    """NNI's manager: its database over REST, and the messages that it sends about a trial."""
+
+    base = "http://localhost:1/api/v1/nni"
+
+    def __init__(self) -> None:
+        self.params: dict[str, Any] = {"trialConcurrency": 5, "maxTrialNumber": 8}
+        self.state = "RUNNING"
+        self.jobs: dict[str, dict[str, Any]] = {}
+        self.records: list[dict[str, Any]] = []
+
+    # ---- REST
+    def experiment(self) -> dict[str, Any]:
+        return {"params": self.params}
+
+    def status(self) -> dict[str, Any]:
+        return {"status": self.state, "errors": []}
+
+    def trials(self) -> list[dict[str, Any]]:
+        return [dict(job) for job in self.jobs.values()]
+
+    def own_parameters(self, job: str) -> str | None:
+        return self.jobs[job]["hyperParameters"][0] if job in self.jobs else None
+
+    # ---- what happens
+    def start(self, record: dict[str, Any]) -> str:
+        name = f"J{len(self.jobs)}"
+        self.records.append(record)
+        self.jobs[name] = {"trialJobId": name, "status": "RUNNING", "hyperParameters": [json.dumps(record)]}
+        return name
+
+    def record(self, job: str) -> dict[str, Any]:
+        return json.loads(self.jobs[job]["hyperParameters"][0])
+
+    def metric(self, job: str, value: Any, kind: str = "FINAL") -> tuple[str, dict[str, Any]]:
+        text = json.dumps(value)
+        if kind == "FINAL":
+            self.jobs[job]["finalMetricData"] = [{"data": json.dumps(text)}]
+        number = self.record(job)["parameter_id"]
+        return "metric", {"parameter_id": number, "trial_job_id": job, "type": kind, "value": text, "sequence": 0}
+
+    def end(self, job: str, status: str = "SUCCEEDED") -> tuple[str, dict[str, Any]]:
+        self.jobs[job]["status"] = status
+        return "end", {"trial_job_id": job, "event": status, "hyper_params": self.jobs[job]["hyperParameters"][0]}
+
+
+def until(done: Callable[[], Any]) -> None:
+    end = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def nni(monkeypatch: pytest.MonkeyPatch) -> Nni:
+    made = Nni()
+    monkeypatch.setattr(module.Manager, "of_tuner_channel", lambda url: made)
+    monkeypatch.setattr(engine, "REFRESH_S", 0.0)
+    for name in ("space", "cost_table"):  # the same for all these studies, and slow
+        monkeypatch.setattr(module.assembly, name, _once(name, getattr(module.assembly, name)))
+    return made
+
+
+_made: dict[str, Any] = {}
+
+
+def _once(name: str, make: Callable[..., Any]) -> Callable[..., Any]:
+    def made(*given: Any) -> Any:
+        if name not in _made:
+            _made[name] = make(*given)
+        return _made[name]
+
+    return made
+
+
+@contextmanager
+def session(
+    nni: Nni, folder: Path, resumed: bool, strategy: str = "ednas", kind: type[Search] = Search
+) -> Iterator[Search]:
+    """A prepared search whose strategy runs on its own thread, as under the Advisor."""
+    study = {**STUDY, "strategy": strategy}
+    search = kind(study, dict(nni.params), folder, resumed, "ws://localhost:1/tuner", nni.start)
+    search.prepare()
+    thread = threading.Thread(target=search.run, daemon=True)
+    thread.start()
+    try:
+        yield search
+    finally:
+        search.stop()
+        thread.join(30)
+        assert not thread.is_alive()
+        search.journal.close()
+
+
+def first_session(nni: Nni, folder: Path, strategy: str = "ednas") -> History:
+    """J0 ends in time; J1 to J4 and a trial from the web UI (J5) are open when everything stops."""
+    with session(nni, folder, resumed=False, strategy=strategy) as search:
+        search.on_message("ready", 5)
+        until(lambda: len(nni.jobs) == 5)
+        nni.params["maxTrialNumber"] = 5  # nothing new for a moment
+        time.sleep(0.1)
+        by_hand = search.problem.domains.random(np.random.default_rng(7))
+        nni.start({"parameter_id": None, "parameter_source": "customized", "parameters": by_hand})
+        search.on_message(*nni.metric("J5", {"default": 0.1}, "PERIODICAL"))
+        for message in (nni.metric("J0", {"default": 0.5}), nni.end("J0")):
+            search.on_message(*message)
+    nni.params["maxTrialNumber"] = 8
+    return search.journal.history()
+
+
+def by_job(search: Search, nni: Nni) -> dict[str, TrialRecord]:
+    """The first trial of the architecture that each job of NNI has."""
+    trials = {trial.architecture: trial for trial in reversed(search.journal.history().trials)}
+    of = search.problem.domains.architecture_id
+    return {job: trials[of(nni.record(job)["parameters"])] for job in nni.jobs}
+
+
+def play_resume(nni: Nni, folder: Path, kind: type[Search] = Search, strategy: str = "ednas") -> Search:
+    """What NNI does on a resume, in its order; returns the search after everything has ended."""
+    # Meanwhile: J1 ended with a result, J2 was cancelled. J3 and J5 wait to run again, J4 runs again already.
+    nni.metric("J1", {"default": 0.6})
+    nni.end("J1")
+    nni.end("J2", "USER_CANCELED")
+    nni.jobs["J3"]["status"] = "ADD_RESUMED"
+    nni.jobs["J5"]["status"] = "ADD_RESUMED"
+    recovered = [{**nni.record(job), "parameter_source": "resumed"} for job in ("J3", "J4", "J5")]
+    with session(nni, folder, resumed=True, strategy=strategy, kind=kind) as search:
+        # J4 ended while the Advisor still imported torch, and NNI asked for the next trial at once.
+        for message in (nni.metric("J4", {"default": 0.7}), nni.end("J4"), ("ready", 1)):
+            search.on_message(*message)
+        time.sleep(0.1)
+        assert len(nni.jobs) == 6 or kind is not Search, "nothing may be submitted before NNI has told what it resumed"
+        search.on_message("recover", recovered)
+        search.on_message("ready", 5)
+        search.on_message("ping", None)
+        nni.jobs["J3"]["status"] = nni.jobs["J5"]["status"] = "RUNNING"
+        for job, value in (("J3", 0.3), ("J5", 0.55)):
+            search.on_message(*nni.metric(job, {"default": value}))
+            search.on_message(*nni.end(job))
+        until(lambda: len(nni.jobs) == 8)
+        for job in ("J6", "J7"):
+            search.on_message(*nni.metric(job, {"default": 0.2}))
+            search.on_message(*nni.end(job))
+        nni.state = "DONE"
+        search.on_message("ping", None)
+    return search
+
+
+def check(search: Search, nni: Nni, before: History) -> None:
+    trials = by_job(search, nni)
+    found = {job: (trial.status, trial.quality) for job, trial in trials.items()}
+    expected = {"J0": 0.5, "J1": 0.6, "J3": 0.3, "J4": 0.7, "J5": 0.55, "J6": 0.2, "J7": 0.2}
+    expected = {job: ("trained", value) for job, value in expected.items()} | {"J2": ("cancelled", None)}
+    if not isinstance(search.strategy, AskTellStrategy):  # a replayed strategy may ask for the cancelled one again
+        found, expected = ({k: v for k, v in d.items() if k not in ("J6", "J7")} for d in (found, expected))
+    assert found == expected
+    assert trials["J2"].cause == "cancelled by the user or killed by a signal"
+    history = search.journal.history()
+    assert len(history.trials) == 8, "every job is one trial, and none is trained twice"
+    assert {t.trial for t in before.trials} == {t.trial for t in history.trials[: len(before.trials)]}
+    numbers = [r["parameter_id"] for r in nni.records if r["parameter_id"] is not None]
+    assert len(numbers) == len(set(numbers))
+    assert history.finished.startswith("every trial")
+    assert not search.engine._running
+
+
+@pytest.mark.parametrize("strategy", ["ednas", "random"])
+def test_resume_in_nnis_order(nni: Nni, tmp_path: Path, strategy: str) -> None:
+    before = first_session(nni, tmp_path, strategy)
+    check(play_resume(nni, tmp_path, strategy=strategy), nni, before)
+
+
+class Hasty(Search):
+    """Broken on purpose: takes the early request for trials for the signal that everything is known."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._recovered = True
+
+
+def test_the_check_rejects_a_search_that_does_not_wait_for_the_recovered_trials(nni: Nni, tmp_path: Path) -> None:
+    before = first_session(nni, tmp_path)
+    with pytest.raises(AssertionError):
+        check(play_resume(nni, tmp_path, Hasty), nni, before)
+
+
+def test_the_check_rejects_taking_a_resumed_job_for_an_ended_one(
+    nni: Nni, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(catching_up.ENDINGS, "ADD_RESUMED", (ModelStatus.Failed, "?"))
+    before = first_session(nni, tmp_path)
+    with pytest.raises(AssertionError):
+        check(play_resume(nni, tmp_path), nni, before)
+
+
+class NewEyes(Search):
+    """Broken on purpose: a recovered trial of the web UI counts as lost until its first message."""
+
+    def _recover(self, records: list[dict[str, Any]]) -> None:
+        super()._recover(records)
+        self._awaited.clear()
+
+
+def test_the_check_rejects_giving_a_trial_of_the_web_ui_up(nni: Nni, tmp_path: Path) -> None:
+    before = first_session(nni, tmp_path)
+    with pytest.raises(AssertionError):
+        check(play_resume(nni, tmp_path, NewEyes), nni, before)
+
+
+def told(search: Search) -> dict[str, Any]:
+    return search.strategy.core.state_dict()["told"]
+
+
+@pytest.mark.parametrize("state", ["as it was", "missing", "damaged", "another version", "half"])
+def test_the_strategy_knows_every_result_after_a_resume(
+    nni: Nni, tmp_path: Path, state: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    first_session(nni, tmp_path)
+    nni.metric("J1", {"default": 0.6})
+    nni.end("J1")
+    path = tmp_path / "ednas" / saved.FILE
+    data = json.loads(path.read_text())
+    match state:
+        case "missing":
+            path.unlink()
+        case "damaged":
+            path.write_text('{"core": {"vers')
+        case "another version":
+            path.write_text(json.dumps({"core": {**data["core"], "version": 99}}))
+        case "half":
+            path.write_text(json.dumps({"core": {k: v for k, v in data["core"].items() if k != "told"}}))
+    with caplog.at_level(logging.INFO, "nni.ednas"), session(nni, tmp_path, resumed=True) as search:
+        values = sorted(max(known["values"]) for known in told(search))
+        qualities = sorted(t.quality for t in search.journal.history().trials if t.status == "trained")
+        assert len(values) == len(qualities) == 2
+        assert qualities == [0.5, 0.6]
+        for quality in qualities:
+            assert any(quality in known["values"] for known in told(search))
+    assert ("is not used" in caplog.text) == (state in ("damaged", "another version", "half"))
+
+
+def test_a_job_is_booked_once_whatever_its_architecture(nni: Nni, tmp_path: Path) -> None:
+    """J0 is in the journal; a second open trial of its architecture must not inherit its result."""
+    first_session(nni, tmp_path)
+    with session(nni, tmp_path, resumed=True) as search:
+        record = by_job(search, nni)["J0"]
+        search.journal.append(
+            "submitted", trial=90, architecture=record.architecture, sample=record.sample, costs=record.costs
+        )
+        found = catching_up.catch_up(search.journal, search._architecture, nni.trials(), lambda job: "")
+        assert found.jobs == set()
+        assert search.journal.history().trials[-1].status == "running"
+        twin = {**nni.jobs["J0"], "trialJobId": "J90"}
+        found = catching_up.catch_up(search.journal, search._architecture, [twin, {**twin, "trialJobId": "J91"}], str)
+        assert found.jobs == {"J90"}
+
+
+def test_a_trial_by_hand_outside_the_constraints_is_noted(nni: Nni, tmp_path: Path) -> None:
+    with session(nni, tmp_path, resumed=False) as search:
+        search.on_message("ready", 5)
+        rng = np.random.default_rng(0)
+        drawn = (search.problem.domains.random(rng) for _ in range(10_000))
+        sample = next(s for s in drawn if search.problem.violations(s))
+        until(lambda: len(nni.jobs) == 5)
+        job = nni.start({"parameter_id": None, "parameters": sample})
+        search.on_message(*nni.metric(job, {"default": 0.4}))
+        (note,) = search.journal.history().notes
+    assert note["kind"] == "added_by_hand"
+    assert "latency_ms is" in note["text"]
+
+
+def test_the_search_ends_when_nni_says_so(nni: Nni, tmp_path: Path) -> None:
+    """MaxExperimentDuration: fewer trials than allowed; and a raised limit opens the search again."""
+    with session(nni, tmp_path, resumed=False) as search:
+        search.on_message("ready", 5)
+        until(lambda: len(nni.jobs) == 5)
+        nni.state = "NO_MORE_TRIAL"
+        time.sleep(0.1)
+        for job in list(nni.jobs):
+            search.on_message(*nni.metric(job, {"default": 0.4}))
+            search.on_message(*nni.end(job))
+        assert search.journal.history().finished is None
+        nni.state = "DONE"
+        time.sleep(0.1)
+        search.on_message("ping", None)
+        assert "limits" in search.journal.history().finished
+        assert len(nni.jobs) == 5
+        nni.state = "RUNNING"
+        until(lambda: len(nni.jobs) == 8)
+        until(lambda: search.journal.history().finished is None)
+
+
+def test_the_end_waits_for_the_last_models(nni: Nni, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A strategy of NNI may return at once; what it submitted is still being trained."""
+    with session(nni, tmp_path, resumed=False, strategy="random") as search:
+        monkeypatch.setattr(search.chain._strategy.__class__, "_run", _submit_two)
+        search.on_message("ready", 5)
+        until(lambda: len(nni.jobs) == 2)
+        time.sleep(0.3)
+        assert search.journal.history().finished is None
+        for job in list(nni.jobs):
+            search.on_message(*nni.metric(job, {"default": 0.4}))
+            search.on_message(*nni.end(job))
+        until(lambda: search.journal.history().finished is not None)
+
+
+def _submit_two(strategy: Any) -> None:
+    problem, rng = strategy.engine.problem, np.random.default_rng(1)
+    drawn = [problem.domains.random(rng) for _ in range(500)]
+    for sample in [s for s in drawn if not problem.violations(s)][:2]:
+        strategy.engine.submit_models(strategy.model_space.freeze(sample))
+
+
+def test_both_threads_may_finish_and_one_line_is_written(nni: Nni, tmp_path: Path) -> None:
+    with session(nni, tmp_path, resumed=False) as search:
+        real = search.journal.append
+
+        def slow(event: str, **fields: Any) -> dict[str, Any]:
+            time.sleep(0.05)
+            return real(event, **fields)
+
+        search.journal.append = slow
+        threads = [threading.Thread(target=search._finish, args=(f"reason {i}",)) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert (tmp_path / "ednas" / "journal.jsonl").read_text().count('"finished"') == 1
+
+
+def test_another_study_is_refused_before_anything_is_booked(nni: Nni, tmp_path: Path) -> None:
+    first_session(nni, tmp_path)
+    nni.end("J1", "FAILED")
+    path = tmp_path / "ednas" / "journal.jsonl"
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match="belongs to a study"):
+        Search({**STUDY, "seed": 4}, {}, tmp_path, True, "ws://localhost:1/tuner", nni.start).prepare()
+    assert path.read_bytes() == before

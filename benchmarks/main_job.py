@@ -3,7 +3,7 @@ seeds.
 
     python benchmarks/main_job.py [EXPERIMENT_ID] [--seeds 3] [--json FILE]
 
-Reads a finished search's journal (default: the latest), takes its best network among those that are at most as slow
+Reads a finished search's journal (default: the latest), takes its best networks among those that are at most as slow
 as the study's reference (`start`), trains both by the study's own recipe with seeds that the search never used, and
 scores them on the `select` split, which no candidate has seen. Prints both with mean and standard deviation, the
 position prior, and what journal and NNI's record disagree on.
@@ -35,7 +35,7 @@ SHOWN = (
 )
 
 
-def train(study: dict[str, Any], sample: dict[str, Any], seed: int) -> dict[str, float]:
+def train(study: dict[str, Any], sample: dict[str, Any], seed: int, steps: int | None) -> dict[str, float]:
     """One training with a fresh seed, scored on `select`."""
     os.environ["OMP_NUM_THREADS"] = "1"
     from ednas_nni import assembly, compat
@@ -47,7 +47,10 @@ def train(study: dict[str, Any], sample: dict[str, Any], seed: int) -> dict[str,
 
     torch.set_num_threads(1)
     options = dict(study["evaluator"]) if isinstance(study["evaluator"], dict) else {"name": study["evaluator"]}
-    parsed = parse({**study, "seed": seed, "evaluator": {**options, "scored_on": "select", "reports": 1}})
+    options |= {"scored_on": "select", "reports": 1}
+    if steps:
+        options["steps"] = steps
+    parsed = parse({**study, "seed": seed, "evaluator": options})
     evaluator = assembly.evaluator(parsed)
     evaluator.seed_everything()
     return evaluator.evaluate(build(assembly.space(parsed), sample))
@@ -71,6 +74,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("experiment", nargs="?")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, help="instead of the study's own number, for all networks alike")
+    parser.add_argument("--top", type=int, default=1, help="how many of the search's networks")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     experiments = Path.home() / "nni-experiments"
@@ -86,45 +91,50 @@ def main() -> None:
         parser.error(f"{name} did not train {member}; is it outside the study's constraints?")
     limit = known[reference].costs["latency_ms"]
     rivals = [t for t in history.results.values() if t.costs["latency_ms"] <= limit and t.architecture != reference]
-    best = max(rivals, key=lambda trial: trial.quality)
+    best = sorted(rivals, key=lambda trial: -trial.quality)[: options.top]
     seeds = [1000 + number for number in range(options.seeds)]
-    jobs = [(key, seed) for seed in seeds for key in (best.architecture, reference)]
+    keys = [*(trial.architecture for trial in best), reference]
+    jobs = [(key, seed) for seed in seeds for key in keys]
     with ProcessPoolExecutor(max_workers=max(1, os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
-        futures = [(key, pool.submit(train, study, known[key].sample, seed)) for key, seed in jobs]
+        futures = [(key, pool.submit(train, study, known[key].sample, seed, options.steps)) for key, seed in jobs]
         runs = [(key, future.result()) for key, future in futures]
     rows: dict[str, Any] = {"position prior": prior(study)}
-    for label, key in (("best of the search", best.architecture), (member, reference)):
+    labels = [f"{key}" for key in keys[:-1]] + [member]
+    for label, key in zip(labels, keys, strict=True):
         values = [metrics for found, metrics in runs if found == key]
         rows[label] = {
             "architecture": key,
-            "latency_ms": known[key].costs["latency_ms"],
+            **known[key].costs,
             "quality in the search": known[key].quality,
             **{m: [v[m] for v in values] for m in SHOWN},
         }
     wrong = disagreements(history, nni_records(experiments / name))
-    report(name, history, rows, member, options.seeds, wrong)
+    steps = options.steps or dict(study["evaluator"]).get("steps", "the default") if study["evaluator"] else "?"
+    report(name, history, rows, labels, f"{options.seeds} fresh seeds, {steps} steps", wrong)
     if options.json:
-        data = {"experiment": name, "seeds": seeds, "split": "select", "rows": rows, "disagreements": wrong}
+        data = {"experiment": name, "seeds": seeds, "steps": steps, "split": "select", "rows": rows}
+        data["disagreements"] = wrong
         options.json.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
 
-def report(name: str, history: Any, rows: dict[str, Any], member: str, seeds: int, wrong: list[str]) -> None:
+def report(name: str, history: Any, rows: dict[str, Any], labels: list[str], how: str, wrong: list[str]) -> None:
     trained = [t for t in history.trials if t.status == "trained"]
     seconds = max(t.ended_at or 0 for t in history.trials) - history.header["time"]
     print(f"experiment {name}: {len(trained)} of {len(history.trials)} trials trained in {seconds / 60:.1f} min")
-    print(f"scored on select (100 images), mean and standard deviation of {seeds} fresh seeds\n")
-    print(f"{'':28s} {'position prior':>14s} {'best of the search':>22s} {member:>22s}")
-    best, reference = rows["best of the search"], rows[member]
-    print(f"{'latency_ms (modelled)':28s} {'':>14s} {best['latency_ms']:22.2f} {reference['latency_ms']:22.2f}")
+    print(f"scored on select (100 images), mean ± standard deviation of {how}\n")
+    print("| | position prior | " + " | ".join(labels) + " |")
+    print("|---|---|" + "---|" * len(labels))
+    for cost, unit in (("latency_ms", 1.0), ("macs", 1e9), ("params", 1e6)):
+        title = {"latency_ms": "latency, ms (modelled)", "macs": "GMACs", "params": "parameters, M"}[cost]
+        print(f"| {title} | | " + " | ".join(f"{rows[label][cost] / unit:.2f}" for label in labels) + " |")
     for metric in SHOWN:
         cells = []
-        for row in (best, reference):
-            values = row[metric]
+        for label in labels:
+            values = rows[label][metric]
             spread = statistics.stdev(values) if len(values) > 1 else float("nan")
             cells.append(f"{statistics.mean(values):.4f} ± {spread:.4f}")
-        before = rows["position prior"].get(metric)
-        shown = "0 (by definition)" if metric == "default" else f"{before:.4f}"
-        print(f"{'quality' if metric == 'default' else metric:28s} {shown:>14s} {cells[0]:>22s} {cells[1]:>22s}")
+        before = "0" if metric == "default" else f"{rows['position prior'][metric]:.4f}"
+        print(f"| {'quality' if metric == 'default' else metric} | {before} | " + " | ".join(cells) + " |")
     print(f"\ntrials that ran another trial's architecture (journal against NNI's record): {len(wrong)}")
     for line in wrong:
         print(f"  {line}")

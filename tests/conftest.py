@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
@@ -21,4 +22,13 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory):
     """Tests neither read nor fill the user's data cache, but share one among themselves."""
     if "EDNAS_CACHE" not in os.environ:
         os.environ["EDNAS_CACHE"] = str(tmp_path_factory.getbasetemp().parent / "ednas-test-cache")
+    yield
+
+
+@pytest.fixture(autouse=True)
+def _outside_of_a_trial():
+    """NNI's sequential engine leaves its last parameters behind; the next test is no trial."""
+    trial = sys.modules.get("nni.trial")
+    if trial is not None:
+        trial._params = None
     yield

@@ -5,18 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ednas_nni.cli.arguments import add_experiment_argument
+
 HELP = "write the HTML report of a search"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "experiment",
-        metavar="ID_OR_JOURNAL",
-        nargs="?",
-        default="latest",
-        help="experiment id, its folder, a journal file, or `latest` (default)",
-    )
+    add_experiment_argument(parser)
     parser.add_argument("--out", metavar="DIR", help="folder; reports/<experiment id> by default")
 
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import argparse
 
+from ednas_nni.cli.arguments import add_experiment_argument
+
 HELP = "compare a search's journal with NNI's database"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "experiment",
-        metavar="ID_OR_JOURNAL",
-        nargs="?",
-        default="latest",
-        help="experiment id, its folder, a journal file, or `latest` (default)",
-    )
+    add_experiment_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:

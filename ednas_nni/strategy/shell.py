@@ -52,7 +52,7 @@ class AskTellStrategy(Strategy):
 
     def make_core(self, problem: Problem) -> Core:
         """Make the core for a problem."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must say which ask/tell core it runs: override make_core")
 
     def bind(self, problem: Problem) -> None:
         """Give the strategy its problem; once, before the search starts.

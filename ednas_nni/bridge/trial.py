@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ednas_nni.bridge.rest import Manager
+from ednas_nni.bridge.threads import share_cores
 from ednas_nni.errors import EdnasError, TrialError
 
 
@@ -38,7 +39,7 @@ def _run(study_file: str | None) -> None:
         raise TrialError("this module is started by NNI; to search, run `ednas search FILE.yml` or `nnictl create`.")
     manager = Manager.of_trial_channel(url) if os.environ.get("NNI_PLATFORM") == "local" else None
     experiment, study = _read_study(manager, study_file)
-    threads = _set_threads(int(experiment.get("trialConcurrency") or 1))
+    threads = share_cores(int(experiment.get("trialConcurrency") or 1))
 
     import nni  # numpy with it, so only after the number of threads is set
 
@@ -65,24 +66,6 @@ def _read_study(manager: Manager | None, study_file: str | None) -> tuple[dict[s
         "NNI's manager is out of reach of this trial. Ship the experiment's YAML with the code and write "
         "`trialCommand: python3 -m ednas_nni.bridge.trial --study experiments/ednas.yml`."
     )
-
-
-def _set_threads(concurrency: int) -> int:
-    """Trials share the cores; more threads than cores make all of them crawl.
-
-    Args:
-        concurrency: Trials at a time.
-
-    Returns:
-        Threads for this trial: OMP_NUM_THREADS where the user has set it, else an equal share of the cores that
-        this process may use.
-    """
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = int(given) if given.isdecimal() and int(given) > 0 else max(1, cores // concurrency)
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(name, str(threads))
-    return threads
 
 
 def _check_against_journal() -> Any:

@@ -30,7 +30,7 @@ def test_trials_share_the_cores_that_they_may_use(
 ) -> None:
     unset.setattr(os, "sched_getaffinity", lambda process: set(range(cores)))
     unset.setattr(os, "cpu_count", lambda: 64)  # of the whole machine
-    assert trial._set_threads(concurrency) == threads
+    assert trial.share_cores(concurrency) == threads
     assert [os.environ[name] for name in VARIABLES] == [str(threads)] * 3
 
 
@@ -38,7 +38,7 @@ def test_trials_share_the_cores_that_they_may_use(
 def test_the_users_own_number_holds(unset: pytest.MonkeyPatch, given: str, threads: int) -> None:
     unset.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
     os.environ["OMP_NUM_THREADS"] = given
-    assert trial._set_threads(1) == threads
+    assert trial.share_cores(1) == threads
     assert os.environ["OMP_NUM_THREADS"] == given
 
 
@@ -48,12 +48,12 @@ from ednas_nni.bridge import trial
 from ednas_nni.bridge.rest import Manager
 study = {"evaluator": {"name": "stub"}, "strategy": "random"}
 Manager.experiment = lambda self: {"params": {"trialConcurrency": 1, "tuner": {"classArgs": study}}}
-real = trial._set_threads
+real = trial.share_cores
 def watched(concurrency):
     print("before" if "numpy" not in sys.modules and "nni" not in sys.modules else "after")
     real(concurrency)
     sys.exit()
-trial._set_threads = watched
+trial.share_cores = watched
 {BROKEN}
 trial.main([])
 """

@@ -143,8 +143,9 @@ def order_of(played: Played) -> list[int]:
     for number in range(10):
         played.say(CommandType.TrialEnd, number)
     played.passed()
-    played.search.pause_s = 0.01
+    played.search.pause_s = 0.03
     played.search.prepared.set()
+    until(lambda: played.search.seen)  # the hand-over has begun and takes another 0.3 s
     for number in range(10, 20):
         played.say(CommandType.TrialEnd, number)
     until(lambda: len(played.search.seen) == 20)

@@ -59,7 +59,11 @@ setup(
     extras_require=EXTRAS,
     entry_points={
         "console_scripts": ["ednas = ednas_nni.cli:main"],
-        "ednas_nni.search_spaces": ["nano = search_spaces:nano"],
+        "ednas_nni.search_spaces": [
+            "nano = search_spaces:nano",
+            "mobile = search_spaces:mobile",
+            "edge_tpu = search_spaces:edge_tpu",
+        ],
         "ednas_nni.strategies": [
             "ednas = strategies:Ednas",
             "random = strategies:random",

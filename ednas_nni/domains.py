@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ednas_nni.conditions import simplify
 from ednas_nni.counting import count
 from ednas_nni.dimensions import (
     Clause,
@@ -45,13 +46,14 @@ class Domains:
     """
 
     def __init__(self, dimensions: Sequence[Dimension]) -> None:
+        validate(dimensions)
+        values = {d.label: d.values for d in dimensions}
         self.dimensions: tuple[Dimension, ...] = tuple(
-            replace(d, conditions=((),)) if d.always else d for d in dimensions
+            replace(d, conditions=((),) if d.always else simplify(d.conditions, values)) for d in dimensions
         )
         self.labels: tuple[str, ...] = tuple(d.label for d in self.dimensions)
         self._by_label = {d.label: d for d in self.dimensions}
         self._size: int | None = None
-        validate(self.dimensions)
         self._codes = {d.label: {v: i for i, v in enumerate(d.values)} for d in self.dimensions}
         conditional = [self._by_label[label] for label in in_order(self._by_label)]
         self._conditional = [

@@ -9,7 +9,7 @@ from ednas_nni.errors import StudyError
 from ednas_nni.nn.template import check_tasks
 from search_spaces.space import EdnasSpace
 
-__all__ = ["EdnasSpace", "nano"]
+__all__ = ["EdnasSpace", "edge_tpu", "mobile", "nano"]
 
 
 def nano(tasks: Mapping[str, int], **options: Any) -> EdnasSpace:
@@ -22,7 +22,38 @@ def nano(tasks: Mapping[str, int], **options: Any) -> EdnasSpace:
     Raises:
         StudyError: The tasks are wrong, or an option is given.
     """
+    return _preset("nano", tasks, options)
+
+
+def mobile(tasks: Mapping[str, int], **options: Any) -> EdnasSpace:
+    """For phones: IBN with and without squeeze-and-excitation; widths, fusion, heads and sharing are searched.
+
+    Args:
+        tasks: As `nano`.
+        **options: As `nano`.
+
+    Raises:
+        StudyError: As `nano`.
+    """
+    return _preset("mobile", tasks, options)
+
+
+def edge_tpu(tasks: Mapping[str, int], **options: Any) -> EdnasSpace:
+    """For systolic arrays: IBN and Fused-IBN; widths, fusion, heads and sharing are searched.
+
+    Args:
+        tasks: As `nano`.
+        **options: As `nano`.
+
+    Raises:
+        StudyError: As `nano`.
+    """
+    return _preset("edge_tpu", tasks, options)
+
+
+def _preset(name: str, tasks: Mapping[str, int], options: Mapping[str, Any]) -> EdnasSpace:
     if options:
-        raise StudyError(f"The search space nano takes no options, but got {', '.join(sorted(options))}. Remove them.")
+        given = ", ".join(sorted(options))
+        raise StudyError(f"The search space {name} takes no options, but got {given}. Remove them.")
     check_tasks(tasks)
-    return EdnasSpace(tasks=dict(tasks), preset="nano")
+    return EdnasSpace(tasks=dict(tasks), preset=name)

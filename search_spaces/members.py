@@ -1,33 +1,38 @@
-"""Named architectures of the space: the published designs that a search should beat."""
+"""Named architectures of a space: the published designs that a search should beat."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from ednas_nni.domains import Domains, Sample
-from ednas_nni.errors import SampleError, StudyError, did_you_mean
+from ednas_nni.domains import Dimension, Domains, Sample
+from ednas_nni.errors import StudyError, did_you_mean
+from ednas_nni.nn.blocks import Operation, parse_op
 
-# MobileNetV2 repeats its block 2, 3, 7 and 4 times at strides 4 to 32 (arXiv 1801.04381, table 2). The small space
-# has at most three blocks a stage: a member has a half or a third of those repeats, as far as the space goes.
+# MobileNetV2 repeats its block 2, 3, 7 and 4 times at strides 4 to 32 (arXiv 1801.04381, table 2). A member has a half
+# or a third of those repeats, as far as the space goes: at the images of a first search more would only be slower.
 HALF = (1, 2, 3, 2)
 THIRD = (1, 1, 2, 1)
+_STAGE = re.compile(r"(?:\w+_)?stage(\d+)_(depth|width|block\d+_op)")
+_PLAIN = {"fusion": "fpn", "head": "separable", "sharing": "shared"}
 
 
 def mobilenet_v2(domains: Domains) -> Sample:
     """Like MobileNetV2 (arXiv 1801.04381): inverted bottlenecks of kernel 3 and expansion 6, half of its repeats."""
-    return _compose(domains, lambda stage: "ibn_k3_e6", HALF)
+    return _compose(domains, lambda stage: Operation("ibn", 3, 6), HALF)
 
 
 def mobilenet_v2_small(domains: Domains) -> Sample:
     """Like MobileNetV2 scaled down in depth: the same block, a third of its repeats."""
-    return _compose(domains, lambda stage: "ibn_k3_e6", THIRD)
+    return _compose(domains, lambda stage: Operation("ibn", 3, 6), THIRD)
 
 
 def efficientnet_edgetpu(domains: Domains) -> Sample:
     """Like EfficientNet-EdgeTPU: fused blocks at fine strides, plain ones with kernel 5 at the coarsest."""
 
-    def op(stage: int) -> str:
-        return "fused_k3_e6" if stage <= 2 else "ibn_k3_e6" if stage == 3 else "ibn_k5_e6"
+    def op(stage: int) -> Operation:
+        return Operation("fused", 3, 6) if stage <= 2 else Operation("ibn", 3 if stage == 3 else 5, 6)
 
     return _compose(domains, op, HALF)
 
@@ -39,28 +44,66 @@ MEMBERS: dict[str, Callable[[Domains], Sample]] = {
 }
 
 
+def names(domains: Domains) -> tuple[str, ...]:
+    """Names of the architectures that a space contains."""
+    found = []
+    for name, compose in MEMBERS.items():
+        try:
+            compose(domains)
+        except LookupError:
+            continue
+        found.append(name)
+    return tuple(found)
+
+
 def member(name: str, domains: Domains) -> Sample:
     """The canonical sample of a named architecture.
 
+    Everything is shared, the fusion is an FPN, heads are separable, widths are the middle ones; a space that searches
+    these parts otherwise gives the first value that it has.
+
     Raises:
-        StudyError: The name is unknown, or the space lacks an operation that the architecture needs.
+        StudyError: The name is unknown, or the space lacks a kind of operation that the architecture needs.
     """
     if name not in MEMBERS:
         raise StudyError(f"Unknown member {name!r} of the search space.{did_you_mean(name, MEMBERS)}")
     try:
         return MEMBERS[name](domains)
-    except SampleError as error:
-        raise StudyError(f"{name} is not a member of this search space: {error}") from error
+    except LookupError as error:
+        raise StudyError(f"{name} is not a member of this search space: {error.args[0]}") from None
 
 
-def _compose(domains: Domains, op: Callable[[int], str], repeats: tuple[int, ...]) -> Sample:
+def _compose(domains: Domains, op: Callable[[int], Operation], repeats: tuple[int, ...]) -> Sample:
     """One operation per stage (counted from 1), at these repeats or the nearest depth there is."""
-    sample: Sample = {}
-    for dimension in domains.dimensions:
-        stage = int(dimension.label.split("_")[0].removeprefix("stage"))
-        if dimension.label.endswith("_depth"):
-            wanted = repeats[min(stage, len(repeats)) - 1]
-            sample[dimension.label] = min(dimension.values, key=lambda v, w=wanted: (abs(v - w), v))
-        else:
-            sample[dimension.label] = op(stage)
-    return domains.canonical(sample)
+    return domains.canonical({d.label: _value(d, op, repeats) for d in domains.dimensions})
+
+
+def _value(dimension: Dimension, op: Callable[[int], Operation], repeats: tuple[int, ...]) -> Any:
+    match = _STAGE.fullmatch(dimension.label)
+    if match is None:
+        if dimension.label.endswith("width"):
+            return _middle(dimension.values)
+        plain = _PLAIN.get(dimension.label.rsplit("_", 1)[-1])
+        return plain if plain in dimension.values else dimension.values[0]
+    stage = int(match[1])
+    if match[2] == "depth":
+        wanted = repeats[min(stage, len(repeats)) - 1]
+        return min(dimension.values, key=lambda v: (abs(v - wanted), v))
+    if match[2] == "width":
+        return _middle(dimension.values)
+    return _nearest(dimension, op(stage))
+
+
+def _middle(values: Sequence[Any]) -> Any:
+    return sorted(values)[len(values) // 2]
+
+
+def _nearest(dimension: Dimension, wanted: Operation) -> str:
+    """The operation of that kind without squeeze-and-excitation whose kernel, then expansion, is nearest."""
+    known = {name: parse_op(name) for name in dimension.values}
+    same = [name for name, op in known.items() if op.kind == wanted.kind and op.squeeze == wanted.squeeze]
+    if not same:
+        raise LookupError(f"{dimension.label} offers no {wanted.kind!r} block, only {', '.join(known)}.")
+    return min(
+        same, key=lambda n: (abs(known[n].kernel - wanted.kernel), abs(known[n].expansion - wanted.expansion), n)
+    )

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ednas_nni.domains import Domains, Sample
-from ednas_nni.nn.template import MultiTaskSpace, TemplateSpec
+from ednas_nni.nn.spec import TemplateSpec
+from ednas_nni.nn.template import MultiTaskSpace
 from ednas_nni.nn.tree import domains_of
 from search_spaces import members, presets
 from search_spaces.table import table
@@ -15,7 +16,10 @@ from search_spaces.table import table
 class EdnasSpace(MultiTaskSpace):
     """Multi-task networks of IBN and Fused-IBN blocks around an EfficientNet-like encoder.
 
-    Labels are `stage1_depth`, `stage1_block1_op` and so on; values of the latter are operations such as `ibn_k5_e6`.
+    Labels are `stage1_depth`, `stage1_width`, `stage1_block1_op` and so on; values of the latter are operations such as
+    `ibn_k5_e6`. `fusion` and `fusion_width` say how features become one, `depth_head` what the head of a task is, and
+    `depth_sharing` where it leaves the shared trunk; what it then has of its own is `depth_stage4_block1_op` and so on.
+    A label exists only where the preset gives a choice.
     The published work (arXiv 2210.01384) names the kinds of block but not its lists of values; those of the presets
     follow the published relatives: MobileDets (arXiv 2004.14525) and EfficientNetV2 (arXiv 2104.00298).
 
@@ -52,8 +56,8 @@ class EdnasSpace(MultiTaskSpace):
 
     @property
     def member_names(self) -> tuple[str, ...]:
-        """Names that `member` knows."""
-        return tuple(members.MEMBERS)
+        """Names of the architectures that are in this space."""
+        return members.names(self.domains)
 
     def describe(self, sample: Mapping[str, Any]) -> str:
         """A table of an architecture for people: stage, stride, channels, blocks.
@@ -61,4 +65,4 @@ class EdnasSpace(MultiTaskSpace):
         Raises:
             SampleError: The sample does not belong to the space.
         """
-        return table(self.domains, self.spec, sample)
+        return table(self.domains, self.spec, self.tasks, sample)

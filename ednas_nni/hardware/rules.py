@@ -75,7 +75,8 @@ def arguments(module: nn.Module, path: str) -> tuple[str, ...]:
     for base, names in _ARGUMENTS.items():
         if isinstance(module, base):
             return names
-    if next(module.parameters(recurse=False), None) is not None:
+    declared = hasattr(module, "channels") and kind_of(module) is not None
+    if next(module.parameters(recurse=False), None) is not None and not declared:
         known = ", ".join(sorted(base.__name__ for base in _ARGUMENTS))
         raise StudyError(
             f"{path}: no cost rule for a {_type_name(module)}, which has parameters. Known layers with parameters: "
@@ -130,7 +131,9 @@ def layer_record(path: str, module: nn.Module, call: Call, read: Read, first_cal
         return None
     channels = read("channels") if hasattr(module, "channels") else call.output[1]
     inputs = len(call.inputs) if kind == "add" else 1
-    return elementwise(path, kind, channels, channels, _size(source), _size(call.output), inputs=inputs)
+    # A declared layer may carry a few weights of its own, such as those of a weighted sum: never one per channel.
+    params = sum(p.numel() for p in module.parameters(recurse=False)) * first_call
+    return elementwise(path, kind, channels, channels, _size(source), _size(call.output), params=params, inputs=inputs)
 
 
 def _size(shape: tuple[int, ...]) -> tuple[int, int]:

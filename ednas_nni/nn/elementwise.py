@@ -1,10 +1,11 @@
-"""Operations without weights that still cost time on a device, as modules so that the cost table can see them.
+"""Operations with few or no weights that still cost time on a device, as modules so that the cost table can see them.
 
 Each knows its `channels`: an integer, or in a space with searched widths NNI's expression for it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,6 +13,10 @@ import torch.nn.functional as F
 from nni.mutable import ensure_frozen
 from nni.nas.space import current_model
 from torch import nn
+
+from ednas_nni.errors import StudyError, did_you_mean
+
+ACTIVATIONS = {"relu6": F.relu6, "relu": F.relu, "hswish": F.hardswish, "hsigmoid": F.hardsigmoid}
 
 
 class Elementwise(nn.Module):
@@ -31,20 +36,117 @@ class Elementwise(nn.Module):
         return f"channels={self.channels}"
 
 
+def freeze_channels(network: nn.Module, sample: Mapping[str, Any]) -> None:
+    """Settle the widths that a network made by NNI's `freeze` still holds as expressions.
+
+    NNI freezes its own layers. These are none of NNI's: one-shot strategies refuse mutable modules that they do not
+    know, and an operation without weights has nothing for them to mix.
+
+    Args:
+        network: Changed in place.
+        sample: The sample it was made of.
+    """
+    for module in network.modules():
+        if isinstance(module, Elementwise):
+            module.channels = ensure_frozen(module.channels, sample=dict(sample))
+
+
 class Activation(Elementwise):
-    """ReLU6: min(max(x, 0), 6), shapes unchanged. It quantises to 8 bits without a searched range."""
+    """A fixed non-linearity, shapes unchanged.
+
+    Args:
+        channels: As `Elementwise`.
+        function: Name in `ACTIVATIONS`. "relu6", min(max(x, 0), 6), quantises to 8 bits without a searched range.
+
+    Raises:
+        StudyError: The function is unknown.
+    """
+
+    def __init__(self, channels: Any, function: str = "relu6") -> None:
+        super().__init__(channels)
+        if function not in ACTIVATIONS:
+            raise StudyError(f"activation is {function!r}.{did_you_mean(function, ACTIVATIONS)}")
+        self.function = function
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Apply to x of any shape."""
-        return F.relu6(x)
+        return ACTIVATIONS[self.function](x)
+
+    def extra_repr(self) -> str:
+        """What `print` shows."""
+        return f"channels={self.channels}, {self.function}"
 
 
 class Add(Elementwise):
-    """Sum of two tensors of the same shape (residuals, fusion)."""
+    """Sum of two tensors (residuals, fusion); the second may be one value per channel."""
 
     def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        """Add a and b, both (N, channels, H, W)."""
+        """Add b, (N, channels, H, W) or (N, channels, 1, 1), to a, (N, channels, H, W)."""
         return a + b
+
+
+class Scale(Elementwise):
+    """Product with one factor per channel (squeeze-and-excitation). On a device it costs what an addition costs."""
+
+    kind = "add"
+
+    def forward(self, x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+        """Multiply x (N, channels, H, W) by factor (N, channels, 1, 1)."""
+        return x * factor
+
+
+class WeightedSum(Elementwise):
+    """Sum with learned weights w = relu(v), fast normalised: sum w_i x_i / (sum w_i + 1e-4).
+
+    Source: Tan, Pang, Le, "EfficientDet", CVPR 2020, arXiv 1911.09070, section 3.3.
+
+    Args:
+        channels: As `Elementwise`.
+        inputs: How many tensors are summed.
+    """
+
+    kind = "add"
+
+    def __init__(self, channels: Any, inputs: int) -> None:
+        super().__init__(channels)
+        self.values = nn.Parameter(torch.ones(inputs))
+
+    def forward(self, *x: torch.Tensor) -> torch.Tensor:
+        """Sum tensors of one shape (N, channels, H, W)."""
+        weights = F.relu(self.values)
+        weights = weights / (weights.sum() + 1e-4)
+        total = x[0] * weights[0]
+        for i in range(1, len(x)):
+            total = total + x[i] * weights[i]
+        return total
+
+
+class GlobalPool(Elementwise):
+    """Mean over all positions: (N, channels, H, W) to (N, channels, 1, 1)."""
+
+    kind = "pool"
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Average x over height and width."""
+        return x.mean((2, 3), keepdim=True)
+
+
+class MaxPool(Elementwise):
+    """Largest of 3 x 3 positions at stride 2: halves the resolution of an even height and width."""
+
+    kind = "pool"
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, channels, H, W) to (N, channels, H / 2, W / 2)."""
+        return F.max_pool2d(x, 3, stride=2, padding=1)
+
+
+class Concat(Elementwise):
+    """Channels of several tensors one after the other; `channels` is their sum."""
+
+    def forward(self, *x: torch.Tensor) -> torch.Tensor:
+        """Join tensors (N, C_i, H, W) to (N, sum of C_i, H, W)."""
+        return torch.cat(x, 1)
 
 
 class Resize(Elementwise):

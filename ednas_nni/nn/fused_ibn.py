@@ -9,6 +9,7 @@ from torch import nn
 
 from ednas_nni.nn.conv import ConvNorm
 from ednas_nni.nn.elementwise import Add
+from ednas_nni.nn.squeeze import SqueezeExcite
 
 
 class FusedIBN(nn.Module):
@@ -25,18 +26,30 @@ class FusedIBN(nn.Module):
         expansion: Factor e of the inner width.
         stride: 1 or 2.
         residual: As `IBN`.
+        squeeze: As `IBN`, behind the full convolution.
+        activation: Name of the activation.
     """
 
     def __init__(
-        self, inputs: Any, outputs: Any, kernel: int, expansion: int, stride: int = 1, residual: bool = False
+        self,
+        inputs: Any,
+        outputs: Any,
+        kernel: int,
+        expansion: int,
+        stride: int = 1,
+        residual: bool = False,
+        squeeze: bool = False,
+        activation: str = "relu6",
     ) -> None:
         super().__init__()
         inner = inputs * expansion
-        self.expand = ConvNorm(inputs, inner, kernel, stride)
-        self.project = ConvNorm(inner, outputs, activate=False)
+        self.expand = ConvNorm(inputs, inner, kernel, stride, activation=activation)
+        self.squeeze = SqueezeExcite(inner, inputs // 4) if squeeze else None
+        self.project = ConvNorm(inner, outputs, activation=None)
         self.add = Add(outputs) if residual else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
-        y = self.project(self.expand(x))
+        y = self.expand(x)
+        y = self.project(y if self.squeeze is None else self.squeeze(y))
         return y if self.add is None else self.add(x, y)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
+from nni.nas.nn.pytorch import MutableConv2d
 from torch import nn
 
+from ednas_nni.nn.choice import layer_choice
 from ednas_nni.nn.conv import ConvNorm, Separable
-from ednas_nni.nn.elementwise import Add, Resize
+from ednas_nni.nn.elementwise import Add, Concat, GlobalPool, MaxPool, Resize, WeightedSum
 
 
 class FPN(nn.Module):
@@ -20,14 +23,15 @@ class FPN(nn.Module):
     Args:
         inputs: Channels of the features, finest first; each has half the resolution of the one before.
         channels: Channels of the result.
+        activation: Name of the activation.
     """
 
-    def __init__(self, inputs: Sequence[Any], channels: Any) -> None:
+    def __init__(self, inputs: Sequence[Any], channels: Any, activation: str = "relu6") -> None:
         super().__init__()
-        self.laterals = nn.ModuleList(ConvNorm(c, channels, activate=False) for c in inputs)
+        self.laterals = nn.ModuleList(ConvNorm(c, channels, activation=None) for c in inputs)
         self.resizes = nn.ModuleList(Resize(channels, 2) for _ in inputs[1:])
         self.adds = nn.ModuleList(Add(channels) for _ in inputs[1:])
-        self.smooth = Separable(channels, channels)
+        self.smooth = Separable(channels, channels, activation=activation)
 
     def forward(self, *features: torch.Tensor) -> torch.Tensor:
         """Map features (N, inputs[i], H / 2^i, W / 2^i), finest first, to (N, channels, H, W)."""
@@ -36,3 +40,125 @@ class FPN(nn.Module):
         for resize, add in zip(self.resizes, self.adds, strict=True):
             y = add(levels.pop(), resize(y))
         return self.smooth(y)
+
+
+class Node(nn.Module):
+    """A node of a BiFPN: weighted sum of features of one resolution, then a separable convolution.
+
+    Args:
+        inputs: How many features are summed.
+        channels: Their channels.
+        activation: Name of the activation.
+    """
+
+    def __init__(self, inputs: int, channels: Any, activation: str) -> None:
+        super().__init__()
+        self.sum = WeightedSum(channels, inputs)
+        self.smooth = Separable(channels, channels, activation=activation)
+
+    def forward(self, *x: torch.Tensor) -> torch.Tensor:
+        """Fuse tensors (N, channels, H, W)."""
+        return self.smooth(self.sum(*x))
+
+
+class BiFPN(nn.Module):
+    """A weighted bidirectional pyramid (EfficientDet, arXiv 1911.09070): down, up, and down again to the finest level.
+
+    One layer of the published pyramid (top-down, then bottom-up with an edge from each input) and the top-down half
+    of a second one: a dense prediction reads the finest level alone, so the second bottom-up half would be dead.
+
+    Args:
+        inputs: As `FPN`.
+        channels: Channels of all levels.
+        activation: Name of the activation.
+    """
+
+    def __init__(self, inputs: Sequence[Any], channels: Any, activation: str = "relu6") -> None:
+        super().__init__()
+        steps = range(len(inputs) - 1)
+        self.laterals = nn.ModuleList(ConvNorm(c, channels, activation=None) for c in inputs)
+        self.ups = nn.ModuleList(Resize(channels, 2) for _ in steps)
+        self.down_nodes = nn.ModuleList(Node(2, channels, activation) for _ in steps)
+        self.pools = nn.ModuleList(MaxPool(channels) for _ in steps)
+        # The coarsest level has no top-down node of its own, hence one input less.
+        self.up_nodes = nn.ModuleList(Node(3 if i + 2 < len(inputs) else 2, channels, activation) for i in steps)
+        self.last_ups = nn.ModuleList(Resize(channels, 2) for _ in steps)
+        self.last_nodes = nn.ModuleList(Node(2, channels, activation) for _ in steps)
+
+    def forward(self, *features: torch.Tensor) -> torch.Tensor:
+        """Map features (N, inputs[i], H / 2^i, W / 2^i), finest first, to (N, channels, H, W)."""
+        given = [lateral(x) for lateral, x in zip(self.laterals, features, strict=True)]
+        steps = range(len(given) - 1)
+        inner = list(given)
+        for i in reversed(steps):
+            inner[i] = self.down_nodes[i](given[i], self.ups[i](inner[i + 1]))
+        outer = list(inner)
+        for i in steps:
+            below = self.pools[i](outer[i])
+            own = (given[i + 1], inner[i + 1]) if i + 1 < len(steps) else (given[i + 1],)
+            outer[i + 1] = self.up_nodes[i](*own, below)
+        y = outer[-1]
+        for i in reversed(steps):
+            y = self.last_nodes[i](outer[i], self.last_ups[i](y))
+        return y
+
+
+class ASPP(nn.Module):
+    """Atrous spatial pyramid pooling on the coarsest feature, joined with the finest (DeepLabV3+, arXiv 1802.02611).
+
+    Branches: 1 x 1, separable 3 x 3 at dilations 2, 4 and 6 (the published 6, 12, 18 are for stride 16 and larger
+    images; at stride 32 they would look past the border), and the global mean. The mean's branch has no batch norm,
+    which a batch of one could not train, and is added after the projection: the same as concatenating it before.
+
+    Args:
+        inputs: As `FPN`; the features between finest and coarsest are not read.
+        channels: Channels of every branch and of the result.
+        activation: Name of the activation.
+    """
+
+    DILATIONS = (2, 4, 6)
+
+    def __init__(self, inputs: Sequence[Any], channels: Any, activation: str = "relu6") -> None:
+        super().__init__()
+        coarse = inputs[-1]
+        self.branches = nn.ModuleList(
+            [
+                ConvNorm(coarse, channels, activation=activation),
+                *(Separable(coarse, channels, activation=activation, dilation=d) for d in self.DILATIONS),
+            ]
+        )
+        self.concat = Concat(channels * len(self.branches))
+        self.project = ConvNorm(channels * len(self.branches), channels, activation=activation)
+        self.pool = GlobalPool(coarse)
+        self.context = MutableConv2d(coarse, channels, 1)
+        self.add_context = Add(channels)
+        self.resize = Resize(channels, 2 ** (len(inputs) - 1))
+        self.lateral = ConvNorm(inputs[0], channels, activation=None)
+        self.add = Add(channels)
+        self.smooth = Separable(channels, channels, activation=activation)
+
+    def forward(self, *features: torch.Tensor) -> torch.Tensor:
+        """Map features (N, inputs[i], H / 2^i, W / 2^i), finest first, to (N, channels, H, W)."""
+        coarse = features[-1]
+        y = self.project(self.concat(*(branch(coarse) for branch in self.branches)))
+        y = self.add_context(y, self.context(self.pool(coarse)))
+        return self.smooth(self.add(self.lateral(features[0]), self.resize(y)))
+
+
+KINDS: dict[str, type[nn.Module]] = {"fpn": FPN, "bifpn": BiFPN, "aspp": ASPP}
+
+
+def fusion_choice(
+    kinds: Sequence[str], inputs: Sequence[Any], channels: Any, label: str, activation: str = "relu6"
+) -> nn.Module:
+    """A searched fusion.
+
+    Args:
+        kinds: Keys of `KINDS`; a single one is no choice and gets no label.
+        inputs: Channels of the features, finest first.
+        channels: Channels of the result.
+        label: Label of the choice in samples.
+        activation: Name of the activation.
+    """
+    candidates = {kind: partial(KINDS[kind], inputs, channels, activation) for kind in kinds}
+    return layer_choice(candidates, label) if len(candidates) > 1 else next(iter(candidates.values()))()

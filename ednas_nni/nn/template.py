@@ -1,63 +1,41 @@
-"""The multi-task template: one shared encoder and fusion, one head per task."""
+"""The multi-task template: a shared trunk that tasks may leave, fusion, one head per task."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from nni.nas.nn.pytorch import ModelSpace
+from nni.nas.space import current_model
 from torch import nn
 
+from ednas_nni.domains import Condition
 from ednas_nni.errors import DataError, StudyError, did_you_mean
+from ednas_nni.nn import sharing
+from ednas_nni.nn.choice import layer_choice
 from ednas_nni.nn.conv import ConvNorm
-from ednas_nni.nn.fusion import FPN
-from ednas_nni.nn.heads import Head
+from ednas_nni.nn.elementwise import freeze_channels
+from ednas_nni.nn.fusion import fusion_choice
+from ednas_nni.nn.heads import Head, head_choice
+from ednas_nni.nn.sharing import OwnBranch, Shared
+from ednas_nni.nn.spec import TemplateSpec, width
 from ednas_nni.nn.stage import stage
 
 _TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
-@dataclass(frozen=True)
-class StageSpec:
-    """One stage of the encoder.
-
-    Attributes:
-        channels: Output channels.
-        depth: Least and greatest number of blocks.
-        ops: Names of each block's candidates.
-    """
-
-    channels: int
-    depth: tuple[int, int]
-    ops: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class TemplateSpec:
-    """All fixed numbers of a multi-task space.
-
-    Attributes:
-        stem: Channels of the stem, a 3 x 3 convolution of stride 2.
-        stages: Encoder stages; each halves the resolution, so stage i ends at stride 2^(i + 2).
-        fusion: Channels of the fused feature.
-        head: Inner channels of each head.
-    """
-
-    stem: int
-    stages: tuple[StageSpec, ...]
-    fusion: int
-    head: int
-
-
 class MultiTaskSpace(ModelSpace):
-    """A model space of hard-shared multi-task networks for dense prediction.
+    """A model space of multi-task networks for dense prediction.
 
     image -> stem (stride 2) -> stages (strides 4, 8, ...) -> fusion (stride 4) -> one head per task -> input
-    resolution. A subclass gives the numbers: its constructor takes plain data only, calls `super().__init__()`
-    and then `assemble`.
+    resolution. Where the numbers allow it, each task may leave this trunk: with its own fusion, or with its own stages
+    from one on. A subclass gives the numbers: its constructor takes plain data only, calls `super().__init__()` and
+    then `assemble`.
+
+    What no task reads (the last shared stage when all tasks have their own) is no part of the network.
     """
 
     stride: int
@@ -68,18 +46,55 @@ class MultiTaskSpace(ModelSpace):
 
         Args:
             tasks: Task name to output channels.
-            spec: The fixed numbers.
+            spec: What is fixed and what is searched.
+
+        Raises:
+            StudyError: The tasks or a way to share are wrong.
         """
         check_tasks(tasks)
+        count = len(spec.stages)
         self.tasks = tuple(tasks)
-        self.stride = 2 ** (len(spec.stages) + 1)
-        self.stem = ConvNorm(3, spec.stem, 3, stride=2)
-        widths = [spec.stem, *(s.channels for s in spec.stages)]
-        self.stages = nn.ModuleList(
-            stage(f"stage{i + 1}", s.ops, widths[i], widths[i + 1], 2, s.depth) for i, s in enumerate(spec.stages)
+        self.stride = 2 ** (count + 1)
+        # A task that is alone has nobody to share with: every way would be the same network.
+        self._sharing = spec.sharing if len(tasks) > 1 else ("shared",)
+        self.stem = ConvNorm(3, spec.stem, 3, stride=2, activation=spec.activation)
+        widths = [spec.stem, *(width(f"stage{i}_width", s.channels) for i, s in enumerate(spec.stages, 1))]
+        self.stages = nn.ModuleList(_stages("", spec, widths, 0))
+        fused = width("fusion_width", spec.fusion)
+        self.fusion = fusion_choice(spec.fusions, widths[1:], fused, "fusion", spec.activation)
+        self.branches = nn.ModuleDict()
+        if self._sharing != ("shared",):
+            for task in tasks:
+                ways = {way: partial(_branch, task, way, spec, widths, fused) for way in self._sharing}
+                self.branches[task] = layer_choice(ways, sharing.label(task)) if len(ways) > 1 else _only(ways)
+        self.heads = nn.ModuleDict(
+            {
+                task: head_choice(spec.heads, fused, n, spec.head, 4, f"{task}_head", spec.activation)
+                for task, n in tasks.items()
+            }
         )
-        self.fusion = FPN(widths[1:], spec.fusion)
-        self.heads = nn.ModuleDict({task: Head(spec.fusion, n, spec.head, scale=4) for task, n in tasks.items()})
+        if current_model() is not None:
+            self._prune()
+
+    def liveness(self) -> Mapping[str, Condition]:
+        """When the shared stages and the shared fusion are read by any task; see `ednas_nni.nn.tree.walk`."""
+        return sharing.liveness(self.tasks, self._sharing, len(self.stages)) if self.branches else {}
+
+    def freeze(self, sample: Mapping[str, Any]) -> nn.Module:
+        """The network of a sample as NNI makes it, without what no task reads."""
+        network = super().freeze(sample)
+        freeze_channels(network, sample)
+        network._prune()
+        return network
+
+    def _prune(self) -> None:
+        """Drop shared stages and the shared fusion where no task of this network reads them."""
+        if not self.branches:
+            return
+        own = [len(branch.stages) if isinstance(branch, OwnBranch) else 0 for branch in self.branches.values()]
+        del self.stages[len(self.stages) - min(own) :]
+        if not any(isinstance(branch, Shared) for branch in self.branches.values()):
+            self.fusion = None
 
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """Predict all tasks.
@@ -94,13 +109,17 @@ class MultiTaskSpace(ModelSpace):
             DataError: The image has another shape.
         """
         check_image(image.shape, self.stride)
-        x = self.stem(image)
-        features = []
+        features = [self.stem(image)]
         for part in self.stages:
-            x = part(x)
-            features.append(x)
-        fused = self.fusion(*features)
-        return {task: head(fused) for task, head in self.heads.items()}
+            features.append(part(features[-1]))
+        if not self.branches:
+            fused = self.fusion(*features[1:])
+            return {task: head(fused) for task, head in self.heads.items()}
+        # In a pruned network nobody looks at what stands for the missing features.
+        missing = self.stride.bit_length() - 1 - len(features)
+        inputs = (*features, *(features[-1:] * missing))
+        inputs = (*inputs, inputs[-1] if self.fusion is None else self.fusion(*features[1:]))
+        return {task: head(self.branches[task](*inputs)) for task, head in self.heads.items()}
 
     def set_output_bias(self, task: str, values: torch.Tensor) -> None:
         """Set the bias of a task's prediction, for example to class log-frequencies or the mean log-depth.
@@ -117,6 +136,30 @@ class MultiTaskSpace(ModelSpace):
         for module in self.heads[task].modules():
             if isinstance(module, Head):
                 module.set_output_bias(values)
+
+
+def _stages(prefix: str, spec: TemplateSpec, widths: Sequence[Any], first: int) -> list[nn.Module]:
+    """Stages from number `first` (from 0) on; `widths` begins with the stem's."""
+    return [
+        stage(f"{prefix}stage{i + 1}", s.ops, widths[i], widths[i + 1], 2, s.depth, spec.activation)
+        for i, s in enumerate(spec.stages)
+        if i >= first
+    ]
+
+
+def _branch(task: str, way: str, spec: TemplateSpec, widths: Sequence[Any], fused: Any) -> nn.Module:
+    """What a task has of its own before its head; own stages have their own labels and widths."""
+    if way == "shared":
+        return Shared()
+    first = sharing.trunk_stages(way, len(spec.stages))
+    own = [*widths[: first + 1]]
+    own += [width(f"{task}_stage{i}_width", s.channels) for i, s in enumerate(spec.stages, 1) if i > first]
+    fusion = fusion_choice(spec.fusions, own[1:], fused, f"{task}_fusion", spec.activation)
+    return OwnBranch(_stages(f"{task}_", spec, own, first), fusion)
+
+
+def _only(ways: Mapping[str, Any]) -> nn.Module:
+    return next(iter(ways.values()))()
 
 
 def check_tasks(tasks: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,16 @@ from typing import Any
 import yaml
 
 from ednas_nni.errors import StudyError, did_you_mean
+from ednas_nni.nn import fusion, heads, sharing
 from ednas_nni.nn.blocks import parse_op
-from ednas_nni.nn.template import StageSpec, TemplateSpec
+from ednas_nni.nn.elementwise import ACTIVATIONS
+from ednas_nni.nn.spec import StageSpec, TemplateSpec
 
 FOLDER = Path(__file__).parent
-_FIELDS = ("description", "stem", "ops", "stages", "fusion", "head")
+_REQUIRED = ("stem", "ops", "stages", "fusion", "heads")
+_FIELDS = ("description", "activation", *_REQUIRED, "sharing")
 _STAGE_FIELDS = ("channels", "depth", "ops")
+_PART_FIELDS = ("kinds", "channels")
 
 
 def names() -> list[str]:
@@ -59,7 +63,7 @@ def parse(data: Any, source: str) -> TemplateSpec:
     Raises:
         StudyError: As `load`.
     """
-    _mapping(data, source, _FIELDS, required=("stem", "ops", "stages", "fusion", "head"))
+    _mapping(data, source, _FIELDS, _REQUIRED)
     shared = _ops(data["ops"], f"{source}: ops")
     if not isinstance(data["stages"], list) or not 2 <= len(data["stages"]) <= 5:
         raise StudyError(f"{source}: stages = {data['stages']!r} must be a list of 2 to 5 stages.")
@@ -68,12 +72,19 @@ def parse(data: Any, source: str) -> TemplateSpec:
         where = f"{source}: stages[{i}]"
         _mapping(entry, where, _STAGE_FIELDS, required=("channels", "depth"))
         ops = _ops(entry["ops"], f"{where}.ops") if "ops" in entry else shared
-        stages.append(StageSpec(_width(entry["channels"], f"{where}.channels"), _depth(entry["depth"], where), ops))
+        stages.append(StageSpec(_widths(entry["channels"], f"{where}.channels"), _depth(entry["depth"], where), ops))
+    for part in ("fusion", "heads"):
+        _mapping(data[part], f"{source}: {part}", _PART_FIELDS, required=_PART_FIELDS)
+    ways = sharing.options(len(stages))
     return TemplateSpec(
         stem=_width(data["stem"], f"{source}: stem"),
         stages=tuple(stages),
-        fusion=_width(data["fusion"], f"{source}: fusion"),
-        head=_width(data["head"], f"{source}: head"),
+        fusions=_names(data["fusion"]["kinds"], f"{source}: fusion.kinds", fusion.KINDS),
+        fusion=_widths(data["fusion"]["channels"], f"{source}: fusion.channels"),
+        heads=_names(data["heads"]["kinds"], f"{source}: heads.kinds", heads.KINDS),
+        head=_width(data["heads"]["channels"], f"{source}: heads.channels"),
+        sharing=_names(data.get("sharing", ["shared"]), f"{source}: sharing", ways),
+        activation=_names([data.get("activation", "relu6")], f"{source}: activation", ACTIVATIONS)[0],
     )
 
 
@@ -94,6 +105,23 @@ def _width(value: Any, where: str) -> int:
             f"{where} = {value!r} must be a multiple of 8 from 8 to 2048 (devices work on groups of 8 channels)."
         )
     return value
+
+
+def _widths(value: Any, where: str) -> tuple[int, ...]:
+    values = value if isinstance(value, list) else [value]
+    if not values or len(set(map(str, values))) != len(values):
+        raise StudyError(f"{where} = {value!r} must be a number of channels or a list of different ones.")
+    return tuple(_width(v, where) for v in values)
+
+
+def _names(value: Any, where: str, allowed: Iterable[str]) -> tuple[str, ...]:
+    allowed = tuple(allowed)
+    if not isinstance(value, list) or not value or len(set(map(str, value))) != len(value):
+        raise StudyError(f"{where} = {value!r} must be a list of different names among {', '.join(allowed)}.")
+    for name in value:
+        if name not in allowed:
+            raise StudyError(f"{where}: unknown name {name!r}.{did_you_mean(name, allowed)}")
+    return tuple(value)
 
 
 def _depth(value: Any, where: str) -> tuple[int, int]:

@@ -29,7 +29,7 @@ class Residual(nn.Module):
 
     def __init__(self, inputs, outputs, kernel):
         super().__init__()
-        self.body = ConvNorm(inputs, outputs, kernel, activate=False)
+        self.body = ConvNorm(inputs, outputs, kernel, activation=None)
         self.shortcut = MutableConv2d(inputs, outputs, 1)
         self.add = Add(outputs)
 

@@ -247,7 +247,7 @@ def test_codes_are_checked():
         ([Dimension("a", (1, 2), ((when("b", 1),),))], "depends on 'b'"),
         ([Dimension("b", (1,)), Dimension("a", (1, 2), ((when("b", 3),),))], "never a value"),
         (
-            [Dimension("a", (1,), ((when("b", 1),),)), Dimension("b", (1,), ((when("a", 1),),))],
+            [Dimension("a", (1, 2), ((when("b", 1),),)), Dimension("b", (1, 2), ((when("a", 1),),))],
             "depends on itself: a -> b -> a",
         ),
     ],

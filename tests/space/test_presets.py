@@ -12,22 +12,32 @@ from search_spaces import presets
 
 GOOD = {
     "description": "test",
+    "activation": "hswish",
     "stem": 16,
-    "ops": ["ibn_k3_e3", "fused_k3_e6"],
-    "stages": [{"channels": 24, "depth": [1, 3]}, {"channels": 32, "depth": [2, 2], "ops": ["ibn_k7_e1"]}],
-    "fusion": 32,
-    "head": 32,
+    "ops": ["ibn_k3_e3", "fused_k3_e6_se"],
+    "stages": [{"channels": [24, 16], "depth": [1, 3]}, {"channels": 32, "depth": [2, 2], "ops": ["ibn_k7_e1"]}],
+    "fusion": {"kinds": ["fpn", "aspp"], "channels": [32, 48]},
+    "heads": {"kinds": ["conv"], "channels": 32},
+    "sharing": ["shared", "own_stage2"],
 }
 
 
 def test_good_preset():
     spec = presets.parse(GOOD, "x.yml")
-    assert spec.stem == 16 and spec.stages[0].depth == (1, 3)
-    assert spec.stages[0].ops == ("ibn_k3_e3", "fused_k3_e6") and spec.stages[1].ops == ("ibn_k7_e1",)
+    assert spec.stem == 16 and spec.stages[0].depth == (1, 3) and spec.activation == "hswish"
+    assert spec.stages[0].ops == ("ibn_k3_e3", "fused_k3_e6_se") and spec.stages[1].ops == ("ibn_k7_e1",)
+    assert spec.stages[0].channels == (24, 16) and spec.stages[1].channels == (32,)
+    assert spec.fusions == ("fpn", "aspp") and spec.fusion == (32, 48) and spec.heads == ("conv",)
+    assert spec.sharing == ("shared", "own_stage2")
+
+
+def test_sharing_and_activation_have_defaults():
+    spec = presets.parse({k: v for k, v in GOOD.items() if k not in ("sharing", "activation")}, "x.yml")
+    assert spec.sharing == ("shared",) and spec.activation == "relu6"
 
 
 def test_shipped_presets_are_valid():
-    assert "nano" in presets.names()
+    assert set(presets.names()) >= {"nano", "mobile", "edge_tpu"}
     for name in presets.names():
         assert presets.load(name).stages
 
@@ -37,9 +47,19 @@ def test_shipped_presets_are_valid():
     [
         (("stem",), 12, "stem = 12 must be a multiple of 8"),
         (("stem",), True, "stem = True"),
-        (("fusion",), "32", "fusion = '32'"),
-        (("head",), 0, "head = 0"),
-        (("heads",), 32, r"unknown field 'heads'\. Did you mean 'head'"),
+        (("fusion",), "32", "fusion must be a mapping"),
+        (("fusion", "channels"), "32", "fusion.channels = '32'"),
+        (("fusion", "channels"), [32, 32], r"fusion.channels = \[32, 32\].* different"),
+        (("fusion", "channels"), [], r"fusion.channels = \[\]"),
+        (("fusion", "kinds"), ["fpm"], r"fusion.kinds: unknown name 'fpm'\. Did you mean 'fpn'"),
+        (("fusion", "kinds"), "fpn", "fusion.kinds = 'fpn' must be a list"),
+        (("fusion", "size"), 3, "fusion: unknown field 'size'"),
+        (("heads", "channels"), 0, "heads.channels = 0"),
+        (("heads", "kinds"), [], r"heads.kinds = \[\]"),
+        (("head",), 32, r"unknown field 'head'\. Did you mean 'heads'"),
+        (("sharing",), ["shared", "own_stage3"], r"sharing: unknown name 'own_stage3'\. Did you mean 'own_stage"),
+        (("sharing",), ["shared", "shared"], "list of different names"),
+        (("activation",), "relu7", r"activation: unknown name 'relu7'\. Did you mean 'relu"),
         (("ops",), [], "list of different operations"),
         (("ops",), "ibn_k3_e3", "list of different operations"),
         (("ops",), ["ibn_k3_e3", "ibn_k3_e3"], "list of different operations"),
@@ -49,6 +69,7 @@ def test_shipped_presets_are_valid():
         (("stages", 0), 24, r"stages\[1\] must be a mapping"),
         (("stages", 1, "depth"), [0, 2], r"stages\[2\].depth = \[0, 2\]"),
         (("stages", 1, "depth"), 3, r"stages\[2\].depth = 3"),
+        (("stages", 0, "channels"), [24, 20], r"stages\[1\].channels = 20 must be a multiple of 8"),
         (("stages", 1, "width"), 3, r"stages\[2\]: unknown field 'width'"),
         (("stages", 1, "ops"), ["x"], r"stages\[2\].ops: Unknown operation 'x'"),
     ],
@@ -65,8 +86,8 @@ def test_mistakes_are_named(path, value, words):
 
 
 def test_missing_fields_and_files(tmp_path):
-    data = {k: v for k, v in GOOD.items() if k not in ("stem", "head")}
-    with pytest.raises(StudyError, match=r"x\.yml lacks stem, head"):
+    data = {k: v for k, v in GOOD.items() if k not in ("stem", "heads")}
+    with pytest.raises(StudyError, match=r"x\.yml lacks stem, heads"):
         presets.parse(data, "x.yml")
     with pytest.raises(StudyError, match="must be a mapping"):
         presets.parse(None, "x.yml")
@@ -81,7 +102,8 @@ def test_missing_fields_and_files(tmp_path):
 
 
 def test_operation_names():
-    assert parse_op("fused_k5_e3") == ("fused", 5, 3)
-    for name in ("ibn", "ibn_k3_e0", "ibn_k3_e6_x", "tucker_k3_e3", 3, None):
+    assert parse_op("fused_k5_e3") == ("fused", 5, 3, False)
+    assert parse_op("ibn_k3_e6_se") == ("ibn", 3, 6, True)
+    for name in ("ibn", "ibn_k3_e0", "ibn_k3_e6_x", "ibn_k3_e6_se_se", "tucker_k3_e3", 3, None):
         with pytest.raises(StudyError, match="for example ibn_k3_e6"):
             parse_op(name)

@@ -1,0 +1,97 @@
+"""How much of the network a task shares with the others: at which stage it leaves the shared trunk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+
+from ednas_nni.domains import Condition, Literal
+from ednas_nni.errors import StudyError, did_you_mean
+
+
+def options(stages: int) -> tuple[str, ...]:
+    """Every way to share in a network of so many stages, from everything to nothing but the stem."""
+    return ("shared", "own_fusion", *(f"own_stage{i}" for i in range(stages, 0, -1)))
+
+
+def trunk_stages(option: str, stages: int) -> int:
+    """How many stages of the shared trunk a task reads.
+
+    Args:
+        option: One of `options(stages)`.
+        stages: Stages of the trunk.
+
+    Raises:
+        StudyError: The option is unknown.
+    """
+    if option not in options(stages):
+        raise StudyError(f"sharing: {option!r} is no way to share.{did_you_mean(option, options(stages))}")
+    return stages if option in ("shared", "own_fusion") else int(option.removeprefix("own_stage")) - 1
+
+
+def label(task: str) -> str:
+    """Label of a task's choice."""
+    return f"{task}_sharing"
+
+
+class Shared(nn.Module):
+    """The task reads the shared fused feature."""
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Pass on the last input, the shared fused feature."""
+        return inputs[-1]
+
+
+class OwnBranch(nn.Module):
+    """The task leaves the trunk: own stages from one on, and an own fusion.
+
+    Args:
+        stages: The own stages, those of the highest numbers; none for an own fusion alone.
+        fusion: The own fusion over all features, shared and own.
+    """
+
+    def __init__(self, stages: Sequence[nn.Module], fusion: nn.Module) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+        self.fusion = fusion
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Fuse own and shared features.
+
+        Args:
+            inputs: The stem's output, the trunk's features finest first, the shared fused feature. Those that this
+                branch does not read may be anything.
+
+        Returns:
+            (N, fused channels, H / 4, W / 4).
+        """
+        shared = len(inputs) - 2 - len(self.stages)
+        features = list(inputs[1 : 1 + shared])
+        x = inputs[shared]
+        for stage in self.stages:
+            x = stage(x)
+            features.append(x)
+        return self.fusion(*features)
+
+
+def liveness(tasks: Sequence[str], choices: Sequence[str], stages: int) -> Mapping[str, Condition]:
+    """When the shared stages and the shared fusion are used at all.
+
+    Args:
+        tasks: Names of the tasks.
+        choices: The ways to share that each task may take.
+        stages: Stages of the trunk.
+
+    Returns:
+        Module path -> condition, for what not every sample uses.
+    """
+    users = {"fusion": {option for option in choices if option == "shared"}}
+    for i in range(stages):
+        users[f"stages.{i}"] = {option for option in choices if trunk_stages(option, stages) > i}
+    return {
+        path: (tuple(Literal(label(task), frozenset(using)) for task in tasks),)
+        for path, using in users.items()
+        if len(using) < len(choices)
+    }

@@ -31,6 +31,8 @@ REQUIRES = [
 ]
 EXTRAS = {
     "rl": ["tianshou==0.5.1", "gym==0.26.2"],  # NNI's PolicyBasedRL and ENAS need exactly this generation
+    "mtl": ["torchjd[nash_mtl,cagrad]>=0.8"],  # gradient methods of multi-task learning: PCGrad, CAGrad, UPGrad, ...
+    "nyuv2": ["h5py>=3.10", "scipy>=1.10"],  # the raw NYUv2 files: nyu_depth_v2_labeled.mat is HDF5, splits.mat is not
     "dev": [
         "pytest>=8",  # tests
         "pytest-xdist>=3.5",  # tests on both cores
@@ -80,8 +82,12 @@ setup(
             "segmentation = ednas_nni.tasks.segmentation:Segmentation",
             "depth = ednas_nni.tasks.depth:Depth",
             "normals = ednas_nni.tasks.normals:Normals",
+            "edges = ednas_nni.tasks.edges:Edges",
         ],
-        "ednas_nni.datasets": ["rooms = ednas_nni.data.rooms:Rooms"],
+        "ednas_nni.datasets": [
+            "rooms = ednas_nni.data.rooms:Rooms",
+            "streets = ednas_nni.data.streets:Streets",
+        ],
         "ednas_nni.devices": [
             "edge_tpu = ednas_nni.hardware.devices.edge_tpu:EdgeTPU",
             "macs = ednas_nni.hardware.devices.counters:Macs",

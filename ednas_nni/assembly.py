@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from ednas_nni import plugins
 from ednas_nni.errors import EdnasError, StudyError, did_you_mean
-from ednas_nni.objectives import parse_constraint, parse_objective
+from ednas_nni.objectives import DELTA_T, POSITIVE_ONLY, QUALITY, parse_constraint, parse_objective
 from ednas_nni.options import check_options
 from ednas_nni.study import HardwareReward, Study
 
 if TYPE_CHECKING:
+    from ednas_nni.references import Comparison
     from ednas_nni.strategy.problem import Problem
 
 SPACE_GIVEN = ("tasks",)
 DATA_GIVEN = ("size",)
-EVALUATOR_GIVEN = ("tasks", "data", "train_size", "seed")
+EVALUATOR_GIVEN = ("tasks", "data", "train_size", "seed", "references", "score")
 
 
 def data_options(study: Study) -> dict[str, Any]:
@@ -30,23 +31,19 @@ def data_options(study: Study) -> dict[str, Any]:
 
 def data_source(study: Study) -> Any:
     """The data set. Nothing is read or rendered before its `prepare`."""
-    factory = plugins.load("datasets", study.data.name)
-    check_options(factory, study.data.options, "data", DATA_GIVEN)
-    return factory(size=tuple(study.train_size), **study.data.options)
+    from ednas_nni.data.opening import open_source
+
+    check_options(plugins.load("datasets", study.data.name), study.data.options, "data", DATA_GIVEN)
+    return open_source(data_options(study), tuple(study.train_size))
 
 
 def task_objects(study: Study) -> dict[str, Any]:
-    """Task plugins, sized for the study's data."""
-    info = data_source(study).info
-    found = {}
-    for name in study.tasks:
-        task = plugins.load("tasks", name)
-        if name not in info.targets:
-            raise StudyError(
-                f"tasks: {name!r} is not labelled in data {study.data.name!r}.{did_you_mean(name, info.targets)}"
-            )
-        found[name] = task.for_data(info)
-    return found
+    """Task plugins, sized for the study's data. Imports torch."""
+    from ednas_nni.data.opening import bind_task
+
+    source = data_source(study)
+    protocol = str(study.evaluator.options.get("protocol", "standard"))
+    return {name: bind_task(name, source, protocol, {}) for name in study.tasks}
 
 
 def space(study: Study) -> Any:
@@ -57,16 +54,35 @@ def space(study: Study) -> Any:
     return factory(tasks=channels, **study.space.options)
 
 
-def evaluator(study: Study) -> Any:
-    """The evaluator; constructing it touches neither disk nor data."""
+def references(study: Study, file: str = "FILE.yml") -> tuple[Comparison | None, str]:
+    """The single-task references that `delta_t` is measured against, or None and why; see `references.in_study`."""
+    from ednas_nni.references import in_study
+
+    return in_study.lookup(study, plugins.load("evaluators", study.evaluator.name), file)
+
+
+def evaluator(study: Study, compared: Comparison | None = None) -> Any:
+    """The evaluator; constructing it reads no data.
+
+    Args:
+        study: The study.
+        compared: Its references; None = look them up where the study names any, and do without where there are none.
+    """
     factory = plugins.load("evaluators", study.evaluator.name)
     check_options(factory, study.evaluator.options, "evaluator", EVALUATOR_GIVEN)
+    delta = {}
+    if study.reference is not None or DELTA_T in study.objectives:
+        from ednas_nni.references.in_study import score
+
+        compared = compared or references(study)[0]
+        delta = {"references": compared.means(), "score": score(study)} if compared else {}
     _check_weighting(study.evaluator.options.get("weighting"))
     return factory(
         tasks=tuple(study.tasks),
         data=data_options(study),
         train_size=tuple(study.train_size),
         seed=study.seed,
+        **delta,
         **study.evaluator.options,
     )
 
@@ -96,7 +112,7 @@ def problem(study: Study, table: Any) -> Problem:
     """
     from ednas_nni.strategy.problem import Problem
 
-    known = ("quality", *table.names)
+    known = (QUALITY, *((DELTA_T,) if study.reference else ()), *table.names)
     objectives = tuple(parse_objective(text) for text in study.objectives)
     constraints = tuple(parse_constraint(text) for text in study.constraints)
     for field, names, allowed in (
@@ -105,7 +121,10 @@ def problem(study: Study, table: Any) -> Problem:
     ):
         for name in names:
             if name not in allowed:
-                raise StudyError(f"{field}: {name!r} is not a quantity of this study.{did_you_mean(name, allowed)}")
+                measured = " It is known only after the training: name it under `objectives`." if name in known else ""
+                raise StudyError(
+                    f"{field}: {name!r} is not a quantity of this study.{measured}{did_you_mean(name, allowed)}"
+                )
     return Problem(
         domains=table.domains,
         cost_names=tuple(table.names),
@@ -147,6 +166,8 @@ def strategy(study: Study, starts: Sequence[dict[str, Any]] = ()) -> Any:
     check_options(factory, study.strategy.options, "strategy", ())
     options = dict(study.strategy.options)
     accepted = inspect.signature(factory).parameters
+    if "tolerance" in accepted and DELTA_T in study.objectives:
+        options.setdefault("tolerance", 1.0)  # percent; the strategies' own default is meant for quality
     if "seed" in accepted:
         options.setdefault("seed", study.seed)
     if "start" in accepted:
@@ -164,16 +185,22 @@ def hardware_reward(study: Study, single_objective: bool) -> dict[str, Any] | No
         StudyError: It is asked for around a multi-objective strategy, or no target can be derived.
     """
     costs = [parse_objective(text).name for text in study.objectives]
-    costs = [name for name in costs if name != "quality"]
+    percent = QUALITY not in costs and DELTA_T in costs
+    costs = [name for name in costs if name not in (QUALITY, DELTA_T)]
     wanted = study.hardware_aware
     if wanted == "off" or (wanted == "auto" and (not single_objective or not costs)):
         return None
     if not single_objective:
         raise StudyError(
-            f"hardware_aware: strategy {study.strategy.name!r} already trades quality against cost itself; "
+            f"hardware_aware: strategy {study.strategy.name!r} already trades accuracy against cost itself; "
             "remove `hardware_aware` or use a single-objective strategy such as regularized_evolution."
         )
     settings = wanted if isinstance(wanted, HardwareReward) else HardwareReward(cost=costs[0])
+    if percent and settings.reward in POSITIVE_ONLY:
+        raise StudyError(
+            f"hardware_aware: reward {settings.reward!r} is a product and means nothing for delta_t, which is negative "
+            "for many networks; use 'log'."
+        )
     target = settings.target
     if target is None:
         bounds = [c.bound for c in map(parse_constraint, study.constraints) if c.name == settings.cost]
@@ -182,4 +209,9 @@ def hardware_reward(study: Study, single_objective: bool) -> dict[str, Any] | No
                 f"hardware_aware: no target for {settings.cost}. Give hardware_aware.target or a constraint on it."
             )
         target = bounds[0]
-    return {"cost": settings.cost, "target": target, "reward": settings.reward, "weight": settings.weight}
+    return {
+        "cost": settings.cost,
+        "target": target,
+        "reward": settings.reward,
+        "weight": settings.weight * (100 if percent else 1),
+    }

@@ -30,6 +30,10 @@ class JournalError(EdnasError):
     """A journal cannot be read or written."""
 
 
+class ReferenceRecordError(EdnasError):
+    """A single-task reference is missing, damaged or was made by another recipe."""
+
+
 class InfeasibleError(EdnasError):
     """No architecture of the space meets a constraint."""
 

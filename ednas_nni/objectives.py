@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from ednas_nni.errors import StudyError, did_you_mean
 
 QUALITY = "quality"
+DELTA_T = "delta_t"  # percent; see references/delta_t.py
 DIRECTIONS = ("max", "min")
 OPERATORS = ("<=", ">=")
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CONSTRAINT = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*(<=|>=|<|>|==|=)\s*(\S+)\s*")
 # Larger is better without saying so; everything else named without a direction is a cost.
-_MAXIMISED = (QUALITY, "delta_t")
+_MAXIMISED = (QUALITY, DELTA_T)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ class HardwareReward(BaseModel):
         cost: Cost column that enters the reward.
         target: T0 in the cost's unit; without it the bound of the first constraint on that cost.
         reward: One of the rewards of `ednas_nni.objectives`.
-        weight: Exponent or slope of the reward; negative.
+        weight: Exponent or slope of the reward; negative. It is meant for quality; where delta_t, in percent, takes
+            its place, it counts a hundredfold.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -78,13 +79,15 @@ class Study(BaseModel):
         train_size: (height, width) in pixels that trials train at; a multiple of 32.
         deploy_size: (height, width) in pixels that the device runs at; all costs are priced here.
         evaluator: Evaluator plugin; tasks, data, train_size and seed are passed to it.
-        objectives: Names, `quality` and cost columns; costs are minimised, quality is maximised.
+        objectives: Names, `quality`, `delta_t` and cost columns; costs are minimised, the others are maximised.
         device: Device plugins that price an architecture.
         constraints: Like `latency_ms <= 8`; never trained outside.
         strategy: Strategy plugin.
         hardware_aware: `auto` (a single-objective strategy sees a reward of quality and the first cost
             objective), `off`, or the reward's settings.
-        start: Named members of the space that are trained first, as references.
+        start: Named members of the space that are trained first, to compare with.
+        reference: Named member of the space whose single-task trainings `delta_t` is measured against
+            (`ednas reference` makes them); null = no `delta_t`.
         seed: Seed of strategy and training.
     """
 
@@ -102,6 +105,7 @@ class Study(BaseModel):
     strategy: PluginField = Plugin(name="ednas")
     hardware_aware: Literal["auto", "off"] | HardwareReward = "auto"
     start: Annotated[tuple[str, ...], BeforeValidator(_many)] = ()
+    reference: str | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     @field_validator("tasks", "objectives", "device")
@@ -111,6 +115,13 @@ class Study(BaseModel):
             raise ValueError("needs at least one entry")
         if len(set(value)) != len(value):
             raise ValueError(f"names something twice: {', '.join(value)}")
+        return value
+
+    @field_validator("reference", mode="before")
+    @classmethod
+    def _one_name(cls, value: Any) -> Any:
+        if value is not None and not (isinstance(value, str) and value):
+            raise ValueError("must be the name of one member of the space, for example mobilenet_v2_small, or null")
         return value
 
     @field_validator("hardware_aware", mode="before")

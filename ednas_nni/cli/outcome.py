@@ -49,16 +49,7 @@ def front_table(found: SearchView) -> Table:
 
 def _primary(found: SearchView) -> list:
     """Quantities of each task's primary metric."""
-    from ednas_nni import plugins
-    from ednas_nni.errors import EdnasError
-
-    keys = []
-    for name in dict.fromkeys(q.group for q in found.metrics):
-        try:
-            keys.append(f"{name}_{plugins.load('tasks', name).primary}")
-        except (EdnasError, AttributeError):
-            continue
-    return [q for q in found.metrics if q.key in keys]
+    return [q for q in found.metrics if q.primary]
 
 
 def _wanted(found: SearchView) -> str:

@@ -1,23 +1,37 @@
 """Batches for training and evaluation: whole batches are cut from the mapped arrays at once.
 
-The order of images and the choice of mirrored ones are drawn by the batch sampler from (seed, epoch), so that equal
-arguments give equal batches, whatever else draws random numbers in the process.
+The order of images and what is done to each are drawn by the batch sampler from (seed, epoch), so that equal arguments
+give equal batches, whatever else draws random numbers in the process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ednas_nni.data.augment import Augmentation, Box
 from ednas_nni.data.split import Split
+from ednas_nni.data.targets import image_batch
 from ednas_nni.errors import DataError
 
-Flip = Callable[[torch.Tensor], torch.Tensor]
+from torchvision.transforms.v2 import functional as F  # isort: skip  (after targets, which mends torchvision)
+
 Batch = dict[str, torch.Tensor]
+
+
+class Target(Protocol):
+    """What a batch carries beside the image; tasks are targets."""
+
+    @property
+    def requires(self) -> Sequence[str]:
+        """Arrays of the split it is made of."""
+
+    def target(self, rows: Mapping[str, np.ndarray]) -> torch.Tensor:
+        """A typed batch from some images' rows of those arrays."""
 
 
 class Pick(NamedTuple):
@@ -26,29 +40,12 @@ class Pick(NamedTuple):
     Attributes:
         index: Number of the image in its split.
         mirrored: Whether it is mirrored left-right.
+        box: Part that is enlarged to the whole; None = the whole as it is.
     """
 
     index: int
-    mirrored: bool
-
-
-def as_tensor(name: str, rows: np.ndarray) -> torch.Tensor:
-    """Turn rows of a split's array into what networks and losses take.
-
-    Args:
-        name: ``image``, ``segmentation``, ``depth`` or ``normals``.
-        rows: (N, H, W) or (N, H, W, 3); see :class:`ednas_nni.data.split.Split`.
-
-    Returns:
-        ``image`` float32 (N, 3, H, W) in [0, 1]; ``segmentation`` int64 (N, H, W); ``depth`` float32 (N, 1, H, W),
-        0 = invalid; ``normals`` float32 (N, 3, H, W), zero vector = invalid.
-    """
-    if name == "segmentation":
-        return torch.from_numpy(rows.astype(np.int64))
-    if name == "depth":
-        return torch.from_numpy(rows.astype(np.float32))[:, None]
-    planes = torch.from_numpy(np.ascontiguousarray(rows.transpose(0, 3, 1, 2), dtype=np.float32))
-    return planes.div_(255) if name == "image" else planes
+    mirrored: bool = False
+    box: Box | None = None
 
 
 class BatchDataset(Dataset):
@@ -58,27 +55,20 @@ class BatchDataset(Dataset):
     array a single time instead of stacking single images.
     """
 
-    def __init__(self, split: Split, targets: Sequence[str], flips: Mapping[str, Flip] | None = None) -> None:
+    def __init__(self, split: Split, targets: Mapping[str, Target]) -> None:
         """Bind a split.
 
         Args:
             split: The opened split.
-            targets: Names of the targets each batch carries, beside ``image``.
-            flips: For each target the function that mirrors it left-right; the image mirrors by itself.
+            targets: What each batch carries beside ``image``, by name.
 
         Raises:
-            DataError: The split lacks a target, or a flip function is missing.
+            DataError: The split lacks an array that a target is made of.
         """
         self.split = split
-        self.targets = tuple(targets)
-        self.flips = dict(flips) if flips is not None else None
-        self._arrays = {name: np.asarray(split.target(name)) for name in ("image", *self.targets)}
-        lacking = [name for name in self.targets if self.flips is not None and name not in self.flips]
-        if lacking:
-            raise DataError(
-                f"flips has no function for {', '.join(lacking)}; an image mirrored without its target would teach "
-                "nonsense, so give one for each target, or flips=None"
-            )
+        self.targets = dict(targets)
+        names = dict.fromkeys(["image", *(name for t in self.targets.values() for name in t.requires)])
+        self._arrays = {name: np.asarray(split.target(name)) for name in names}
 
     def __len__(self) -> int:
         """Number of images."""
@@ -92,33 +82,52 @@ class BatchDataset(Dataset):
         """Return one batch.
 
         Args:
-            picks: Image numbers, or picks that tell which images are mirrored.
+            picks: Image numbers, or picks that tell what is done to each image.
 
         Returns:
-            ``image`` and the targets, see :func:`as_tensor`.
+            ``image`` float32 (N, 3, H, W) in [0, 1] and every target, as plain tensors.
         """
-        rows = np.array([pick[0] if isinstance(pick, tuple) else pick for pick in picks])
-        batch = {name: as_tensor(name, array[rows]) for name, array in self._arrays.items()}
-        mirrored = [n for n, pick in enumerate(picks) if isinstance(pick, tuple) and pick[1]]
-        if mirrored and self.flips is not None:
-            for name, tensor in batch.items():
-                flip = flip_image if name == "image" else self.flips[name]
-                tensor[mirrored] = flip(tensor[mirrored])
-        return batch
+        drawn = [pick if isinstance(pick, Pick) else Pick(pick) for pick in picks]
+        rows = np.array([pick.index for pick in drawn])
+        cut = {name: array[rows] for name, array in self._arrays.items()}
+        batch: Batch = {"image": image_batch(cut["image"])}
+        batch |= {name: target.target(cut) for name, target in self.targets.items()}
+        self._zoom(batch, drawn)
+        self._mirror(batch, drawn)
+        # Plain tensors: every operation on torchvision's types pays for their bookkeeping.
+        return {name: tensor.as_subclass(torch.Tensor) for name, tensor in batch.items()}
 
+    def _zoom(self, batch: Batch, picks: Sequence[Pick]) -> None:
+        size = list(self.split.info.size)
+        for n, pick in enumerate(picks):
+            if pick.box is not None:
+                for tensor in batch.values():
+                    part = tensor[n : n + 1].as_subclass(type(tensor))
+                    tensor[n : n + 1] = F.resized_crop(part, *pick.box, size=size, antialias=True)
 
-def flip_image(image: torch.Tensor) -> torch.Tensor:
-    """Mirror images left-right; float (N, 3, H, W) -> same shape."""
-    return image.flip(-1)
+    def _mirror(self, batch: Batch, picks: Sequence[Pick]) -> None:
+        mirrored = [n for n, pick in enumerate(picks) if pick.mirrored]
+        if mirrored:
+            for tensor in batch.values():
+                tensor[mirrored] = F.horizontal_flip(tensor[mirrored].as_subclass(type(tensor)))
 
 
 class SeededBatches(Sampler[list[Pick]]):
     """Draws the batches of an epoch from (seed, epoch number); each iteration is the next epoch."""
 
-    def __init__(self, length: int, batch_size: int, shuffle: bool, seed: int, mirror: bool, drop_last: bool) -> None:
+    def __init__(
+        self,
+        length: int,
+        size: tuple[int, int],
+        batch_size: int,
+        shuffle: bool,
+        seed: int,
+        augmentation: Augmentation,
+        drop_last: bool,
+    ) -> None:
         """Set the rules; see :func:`loader`."""
-        self.length, self.batch_size, self.shuffle = length, batch_size, shuffle
-        self.seed, self.mirror, self.drop_last = seed, mirror, drop_last
+        self.length, self.size, self.batch_size, self.shuffle = length, size, batch_size, shuffle
+        self.seed, self.augmentation, self.drop_last = seed, augmentation, drop_last
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -130,8 +139,8 @@ class SeededBatches(Sampler[list[Pick]]):
         rng = np.random.default_rng([self.seed, self.epoch])
         self.epoch += 1
         order = rng.permutation(self.length) if self.shuffle else np.arange(self.length)
-        mirrored = rng.random(self.length) < 0.5 if self.mirror else np.zeros(self.length, bool)
-        picks = [Pick(index, flag) for index, flag in zip(order.tolist(), mirrored.tolist(), strict=True)]
+        mirrored, boxes = self.augmentation.draw(self.length, self.size, rng)
+        picks = [Pick(*drawn) for drawn in zip(order.tolist(), mirrored, boxes, strict=True)]
         for number in range(len(self)):
             yield picks[number * self.batch_size : (number + 1) * self.batch_size]
 
@@ -141,31 +150,34 @@ def _whole(batch: Batch) -> Batch:
     return batch
 
 
+NO_AUGMENTATION = Augmentation(flip=0.0)
+
+
 def loader(
     split: Split,
-    targets: Sequence[str],
+    targets: Mapping[str, Target],
     batch_size: int = 8,
     shuffle: bool = False,
     seed: int = 0,
-    flips: Mapping[str, Flip] | None = None,
+    augmentation: Augmentation = NO_AUGMENTATION,
     drop_last: bool = False,
 ) -> DataLoader:
     """Return a loader whose batches depend on its arguments alone.
 
     Args:
         split: The opened split.
-        targets: Names of the targets each batch carries, beside ``image``.
+        targets: What each batch carries beside ``image``, by name.
         batch_size: Images per batch.
         shuffle: A new order in every epoch.
-        seed: Seed of order and mirroring, not negative.
-        flips: Mirror half of the images, each target by its own function; ``None`` = never mirror.
+        seed: Seed of order and augmentation, not negative.
+        augmentation: What is drawn for each image.
         drop_last: Leave out a last batch that is not full.
 
     Returns:
         A loader without worker processes: cutting a batch from mapped arrays takes less than handing it over.
 
     Raises:
-        DataError: An argument lies outside its range, or a target or flip is missing.
+        DataError: An argument lies outside its range, or an array of a target is missing.
     """
     if not isinstance(batch_size, int) or batch_size < 1:
         raise DataError(f"batch_size is {batch_size!r}; it must be a whole number, at least 1")
@@ -176,6 +188,6 @@ def loader(
             f"split {split.name!r} holds {len(split)} images, fewer than batch_size={batch_size}, and drop_last leaves "
             "out batches that are not full: nothing remains; use a smaller batch_size or more images"
         )
-    dataset = BatchDataset(split, targets, flips)
-    batches = SeededBatches(len(split), batch_size, shuffle, seed, flips is not None, drop_last)
+    dataset = BatchDataset(split, targets)
+    batches = SeededBatches(len(split), split.info.size, batch_size, shuffle, seed, augmentation, drop_last)
     return DataLoader(dataset, batch_sampler=batches, collate_fn=_whole, num_workers=0)

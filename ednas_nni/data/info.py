@@ -34,6 +34,7 @@ class DataInfo:
         ignore_index: Label value of pixels without a class.
         depth_kind: ``metric`` (a length), ``inverse`` (1/length) or ``disparity`` (pixels).
         depth_unit: Unit of the stored depth, e.g. ``m``. 0 always means invalid.
+        depth_max: Largest valid depth in ``depth_unit``; sources set labels beyond to 0. ``None`` = no bound.
     """
 
     name: str
@@ -45,6 +46,7 @@ class DataInfo:
     ignore_index: int = 255
     depth_kind: Literal["metric", "inverse", "disparity"] = "metric"
     depth_unit: str = "m"
+    depth_max: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that no data set can have.

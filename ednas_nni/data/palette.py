@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-# Hand-picked so that classes that touch often (wall/window, floor/table, sofa/bed) stay far apart in hue and
+# Rooms: hand-picked so that classes that touch often (wall/window, floor/table, sofa/bed) stay far apart in hue and
 # lightness, and so that large classes are calm while small ones are loud.
-_NAMED: dict[str, tuple[int, int, int]] = {
+_ROOMS: dict[str, tuple[int, int, int]] = {
     "bed": (214, 69, 80),
     "books": (255, 176, 0),
     "ceiling": (226, 222, 208),
@@ -20,6 +20,35 @@ _NAMED: dict[str, tuple[int, int, int]] = {
     "tv": (30, 30, 46),
     "wall": (168, 178, 192),
     "window": (120, 205, 245),
+}
+
+# Streets: the colours of CityScapes, which people know; only trains are a little lighter, to differ from buses.
+_STREETS: dict[str, tuple[int, int, int]] = {
+    "road": (128, 64, 128),
+    "sidewalk": (244, 35, 232),
+    "building": (70, 70, 70),
+    "wall": (102, 102, 156),
+    "fence": (190, 153, 153),
+    "pole": (153, 153, 153),
+    "traffic light": (250, 170, 30),
+    "traffic sign": (220, 220, 0),
+    "vegetation": (107, 142, 35),
+    "terrain": (152, 251, 152),
+    "sky": (70, 130, 180),
+    "person": (220, 20, 60),
+    "rider": (255, 0, 0),
+    "car": (0, 0, 142),
+    "truck": (0, 0, 70),
+    "bus": (0, 60, 100),
+    "train": (0, 110, 120),
+    "motorcycle": (0, 0, 230),
+    "bicycle": (119, 11, 32),
+    "flat": (128, 64, 128),
+    "construction": (70, 70, 70),
+    "object": (220, 220, 0),
+    "nature": (107, 142, 35),
+    "human": (220, 20, 60),
+    "vehicle": (0, 0, 142),
 }
 
 IGNORED = (0, 0, 0)
@@ -46,18 +75,20 @@ def class_colors(classes: tuple[str, ...]) -> np.ndarray:
     """Return one colour per class.
 
     Args:
-        classes: Class names. Known indoor names keep a fixed colour; others get evenly spread hues.
+        classes: Class names. The names of rooms and of streets keep fixed colours (``wall`` occurs in both: its
+            company decides); others get evenly spread hues.
 
     Returns:
         uint8 (256, 3): row = label value; labels beyond the classes (255 = ignored) are black.
     """
+    named = max((_ROOMS, _STREETS), key=lambda colors: len(colors.keys() & set(classes)))
     table = np.tile(np.array(IGNORED, np.uint8), (256, 1))
     for index, name in enumerate(classes):
         # The golden ratio spreads any number of hues without neighbours being alike.
         hue = (index * 0.618034) % 1.0
         phase = np.array([hue, hue - 1 / 3, hue + 1 / 3]) * 2 * np.pi
         spread = np.clip(128 + 110 * np.cos(phase), 0, 255).astype(np.uint8)
-        table[index] = _NAMED.get(name, tuple(int(c) for c in spread))
+        table[index] = named.get(name, tuple(int(c) for c in spread))
     return table
 
 
@@ -90,19 +121,24 @@ def ramp(values: np.ndarray, anchors: np.ndarray) -> np.ndarray:
     return (np.stack(channels, -1) + 0.5).astype(np.uint8)
 
 
-def color_depth(depth: np.ndarray, near: float, far: float) -> np.ndarray:
+def color_depth(depth: np.ndarray, near: float, far: float, logarithmic: bool = False) -> np.ndarray:
     """Colour a depth map: near is light, far is dark, invalid is black.
 
     Args:
         depth: float (..., H, W), 0 = invalid.
-        near: Depth of the lightest colour, same unit.
+        near: Depth of the lightest colour, same unit. With inverse depth it is the larger value.
         far: Depth of the darkest colour.
+        logarithmic: Equal ratios look equally far apart; needs ``near`` and ``far`` above 0.
 
     Returns:
         uint8 (..., H, W, 3).
     """
-    picture = ramp((depth - near) / max(far - near, 1e-6), _DEPTH)
-    picture[~(depth > 0)] = IGNORED
+    valid = depth > 0
+    if logarithmic:
+        depth, near, far = np.log(np.where(valid, depth, 1)), float(np.log(near)), float(np.log(far))
+    span = far - near
+    picture = ramp((depth - near) / (span if abs(span) > 1e-6 else 1e-6), _DEPTH)
+    picture[~valid] = IGNORED
     return picture
 
 

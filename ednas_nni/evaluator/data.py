@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ednas_nni import plugins
-from ednas_nni.errors import DataError, StudyError
+from ednas_nni.data.opening import bind_task, open_source
+from ednas_nni.errors import DataError
 from ednas_nni.evaluator.recipe import Recipe
-from ednas_nni.options import check_options
 from ednas_nni.tasks.quality import Reference, reference_for
 
 if TYPE_CHECKING:
@@ -69,46 +68,50 @@ class TrialData:
         Raises:
             StudyError: An option is unknown, or the data set's size is not the recipe's.
         """
-        source = open_source(self.recipe.data, self.recipe.train_size)
-        lacking = [name for name in self.recipe.tasks if name not in source.info.targets]
-        if lacking:
-            raise StudyError(
-                f"tasks names {', '.join(lacking)}, but data set {source.info.name!r} has only "
-                f"{', '.join(source.info.targets)}."
-            )
-        return source
+        return open_source(self.recipe.data, self.recipe.train_size)
+
+    @cached_property
+    def unmeasured(self) -> tuple[Task, ...]:
+        """The tasks, bound to the data set, before anything of it was read.
+
+        Raises:
+            StudyError: An option is unknown, or the data set lacks the labels of a task.
+        """
+        recipe = self.recipe
+        return tuple(bind_task(n, self.source, recipe.protocol, recipe.task_options.get(n, {})) for n in recipe.tasks)
 
     @cached_property
     def tasks(self) -> tuple[Task, ...]:
-        """The tasks, bound to the data set."""
-        bound = []
-        for name in self.recipe.tasks:
-            factory = plugins.load("tasks", name).for_data
-            options = self.recipe.task_options.get(name, {})
-            check_options(factory, options, f"evaluator.task_options.{name}", ("info",))
-            bound.append(factory(self.source.info, **options))
-        return tuple(bound)
+        """The tasks with what they need to know about the data, such as the scale of depth."""
+        known = self.reference.tasks
+        return tuple(task.with_constants(known[task.name].constants) for task in self.unmeasured)
+
+    @property
+    def by_name(self) -> dict[str, Task]:
+        """The tasks as targets of batches."""
+        return {task.name: task for task in self.tasks}
 
     @cached_property
     def reference(self) -> Reference:
-        """Position prior and head biases, kept beside the data cache; see `tasks.quality`."""
+        """Position prior, head biases and constants, kept beside the data cache; see `tasks.quality`."""
         from ednas_nni.data.cache import cache_root
 
         folder = cache_root(self.recipe.data.get("cache")) / "priors"
-        return reference_for(self.source, self.tasks, folder, self.recipe.scored_on)
+        return reference_for(self.source, self.unmeasured, folder, self.recipe.scored_on)
 
     def train_batches(self) -> Batches:
-        """Shuffled, half of the images mirrored; as many batches as the recipe has steps."""
+        """Shuffled and augmented; as many batches as the recipe has steps."""
+        from ednas_nni.data.augment import Augmentation
         from ednas_nni.data.batches import loader
 
         recipe, split = self.recipe, self.source.split("train")
         batches = loader(
             split,
-            recipe.tasks,
+            self.by_name,
             recipe.batch_size,
             shuffle=True,
             seed=recipe.seed,
-            flips={task.name: task.flip for task in self.tasks},
+            augmentation=Augmentation.parse(recipe.augmentation),
             drop_last=len(split) >= recipe.batch_size,  # batch normalisation suffers from a last batch of one
         )
         return Batches(batches, recipe.steps)
@@ -117,36 +120,5 @@ class TrialData:
         """The scored split once, in order."""
         from ednas_nni.data.batches import loader
 
-        batches = loader(self.source.split(self.recipe.scored_on), self.recipe.tasks, batch_size)
+        batches = loader(self.source.split(self.recipe.scored_on), self.by_name, batch_size)
         return Batches(batches, len(batches))
-
-
-def open_source(data: Any, size: tuple[int, int]) -> DataSource:
-    """Build a data set from plain data.
-
-    Args:
-        data: {"name": a registered data set, ...its options}.
-        size: (height, width) in pixels that batches must have; passed on as the option `size`.
-
-    Returns:
-        The data set, prepared on first use.
-
-    Raises:
-        PluginError: The name is unknown.
-        StudyError: An option is unknown or contradicts `size`.
-    """
-    name = data["name"]
-    options = {key: value for key, value in data.items() if key != "name"}
-    if "size" in options and tuple(options["size"]) != tuple(size):
-        raise StudyError(
-            f"data.size is {tuple(options['size'])}, but train_size is {tuple(size)}. Drop data.size."
-        )
-    options["size"] = tuple(size)
-    factory = plugins.load("datasets", name)
-    check_options(factory, options, "data")
-    source = factory(**options)
-    if tuple(source.info.size) != tuple(size):
-        raise StudyError(
-            f"train_size is {tuple(size)}, but data set {name!r} has images of {tuple(source.info.size)}."
-        )
-    return source

@@ -26,7 +26,7 @@ def predict_examples(model: torch.nn.Module, data: TrialData, count: int) -> dic
     chosen = np.linspace(0, len(split) - 1, min(count, len(split))).round().astype(int).tolist()
     if not chosen:
         return {}
-    batch = BatchDataset(split, data.recipe.tasks).__getitems__(chosen)
+    batch = BatchDataset(split, data.by_name).__getitems__(chosen)
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()

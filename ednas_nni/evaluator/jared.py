@@ -46,22 +46,28 @@ class JaredEvaluator(Lightning):
         batch_size: Images a step, at least 2 (batch normalisation needs a batch).
         learning_rate: Peak of the schedule (linear warm-up, then a cosine to a hundredth).
         weighting: How losses are summed: "fixed", "uncertainty", or {"name": ..., its options}.
-        depth_loss: "jared" or "l1".
+        depth_loss: "jared", "l1" or another name of `losses.DEPTH`.
         reports: At most so many intermediate scores, the last one at the end.
         seed: Seeds the order of the images, their mirroring, and networks that NNI builds for this evaluator.
             A caller who builds the network calls `evaluator.seed_everything()` before.
         threads: torch threads; None leaves torch as it is.
         examples: Number of images that `example_predictions` shows.
-        depth_relative_scale_m: Weight of the relative error in the `jared` loss, in metres.
+        depth_relative_scale: Weight of the relative error in the `jared` loss (lambda), in the data set's depth unit;
+            None = as recorded for the data, see `tasks.depth`.
         task_options: Further options of tasks, by task name.
+        augmentation: "flip", "flip_zoom", "none", or {"flip": probability, "zoom": [factors]}.
+        protocol: Evaluation protocol, "standard" or "adashare"; their numbers must not be compared.
         weight_decay: Of AdamW, on weights with two or more dimensions.
         warmup: Share of the steps in which the learning rate rises.
+        cooldown: Share of the steps in which it falls to a hundredth, by half a cosine; None = all after the warm-up.
         gradient_clip: Largest norm of the gradient; 0 = no limit.
         average: Decay of an exponential moving average of the weights that is scored instead of the last
             weights; 0 = none.
         accelerator: Lightning's accelerator: "auto", "cpu", "gpu".
         precision: Lightning's precision, e.g. "32-true" or "bf16-mixed".
         scored_on: Split that is scored: "search" for candidates, "select" to confirm or pick among them.
+        references: Task -> metric -> value of single-task networks: trials then report `delta_t`, in percent.
+        score: What `default` is: "quality" or "delta_t".
 
     Raises:
         StudyError: An argument is outside what is allowed.
@@ -82,20 +88,25 @@ class JaredEvaluator(Lightning):
         threads: int | None = None,
         examples: int = 3,
         *,
-        depth_relative_scale_m: float = 3.0,
+        depth_relative_scale: float | None = None,
         task_options: Mapping[str, Mapping[str, Any]] | None = None,
         weight_decay: float = 1e-4,
+        augmentation: str | Mapping[str, Any] = "flip",
+        protocol: str = "standard",
         warmup: float = 0.1,
+        cooldown: float | None = None,
         gradient_clip: float = 5.0,
         average: float = 0.0,
         accelerator: str = "auto",
         precision: str = "32-true",
         scored_on: str = "search",
+        references: Mapping[str, Mapping[str, float]] | None = None,
+        score: str = "quality",
     ):
         tasks = (tasks,) if isinstance(tasks, str) else tuple(tasks)
         options = {name: dict(values) for name, values in (task_options or {}).items()}
         if "depth" in tasks:  # two arguments of the evaluator are a shorthand for the task's own options
-            shorthand = {"loss": depth_loss, "relative_scale_m": depth_relative_scale_m}
+            shorthand = {"loss": depth_loss, "relative_scale": depth_relative_scale}
             options["depth"] = {**shorthand, **options.get("depth", {})}
         self.recipe = Recipe(
             tasks=tasks,
@@ -106,10 +117,13 @@ class JaredEvaluator(Lightning):
             learning_rate=learning_rate,
             weight_decay=weight_decay,
             warmup=warmup,
+            cooldown=1 - warmup if cooldown is None else cooldown,
             gradient_clip=gradient_clip,
             average=average,
             weighting=normalise_plugin("weighting", weighting),
             task_options=options,
+            augmentation=augmentation if isinstance(augmentation, str) else dict(augmentation),
+            protocol=protocol,
             reports=reports,
             seed=seed,
             threads=threads,
@@ -117,12 +131,17 @@ class JaredEvaluator(Lightning):
             accelerator=accelerator,
             precision=precision,
             scored_on=scored_on,
+            references=references,
+            score=score,
         )
         # What NNI's one-shot strategies read from a Lightning evaluator, beside the properties below.
         self.datamodule = None
         self.fit_kwargs: dict[str, Any] = {}
         self.detect_interrupt = True
         self._lazy: dict[str, Any] = {}
+        self.history: list[dict[str, float]] = []
+
+    # `history`: all scores of the last `evaluate`, in the order of training.
 
     @property
     def seed(self) -> int:
@@ -181,6 +200,7 @@ class JaredEvaluator(Lightning):
         if module.steps_done != self.recipe.steps:
             raise TrialError(f"Training stopped after step {module.steps_done} of {self.recipe.steps}.")
         model.to(memory_format=torch.contiguous_format).eval()
+        self.history = module.history
         final = module.final()
         if nni.get_current_parameter() is not None:
             nni.report_final_result(final)

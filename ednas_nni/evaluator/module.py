@@ -14,8 +14,9 @@ from ednas_nni.errors import TrialError
 from ednas_nni.evaluator.average import AveragedWeights
 from ednas_nni.evaluator.data import Batch, TrialData
 from ednas_nni.evaluator.recipe import Recipe
-from ednas_nni.evaluator.schedule import adamw, parameter_groups, warmup_cosine
+from ednas_nni.evaluator.schedule import adamw, parameter_groups, warmup_cooldown
 from ednas_nni.options import check_options
+from ednas_nni.references.delta_t import delta_t
 from ednas_nni.tasks.quality import quality
 
 compat.apply()
@@ -42,6 +43,7 @@ class JaredModule(LightningModule):
         self.data = TrialData(recipe)
         self.weighting = _weighting(recipe, self.data)
         self.scores: dict[str, float] = {}
+        self.history: list[dict[str, float]] = []
         self.scored_step = -1
         self.steps_done = 0
         self.train_s = 0.0
@@ -64,7 +66,7 @@ class JaredModule(LightningModule):
         groups = parameter_groups([self.model, self.weighting], recipe.weight_decay)
         optimizer = adamw(groups, recipe.learning_rate)
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: warmup_cosine(step, recipe.steps, recipe.warmup)
+            optimizer, lambda step: warmup_cooldown(step, recipe.steps, recipe.warmup, recipe.cooldown)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -75,6 +77,7 @@ class JaredModule(LightningModule):
 
     def on_fit_start(self) -> None:
         """Let every head start at the training split's typical value."""
+        print(self._opening(), flush=True)
         set_output_bias = getattr(self.model, "set_output_bias", None)
         if set_output_bias is not None:
             for name, known in self.data.reference.tasks.items():
@@ -137,7 +140,7 @@ class JaredModule(LightningModule):
             TrialError: A metric is not finite.
         """
         metrics = {name: meter.compute() for name, meter in self._meters.items()}
-        self.scores = flatten(metrics, quality(metrics, self.data.tasks, self.data.reference))
+        self.scores = self._score(metrics)
         bad = [name for name, value in self.scores.items() if not math.isfinite(value)]
         if bad:
             raise TrialError(
@@ -146,6 +149,7 @@ class JaredModule(LightningModule):
             )
         self.scores["train_loss"] = self._mean_loss()
         self.scored_step = self.steps_done
+        self.history.append(dict(self.scores))
         if self._average is not None:
             self._average.swap()
         print(self._line(), flush=True)
@@ -161,6 +165,21 @@ class JaredModule(LightningModule):
     def final(self) -> dict[str, float]:
         """The last scores, flat, with the seconds spent on training (scoring not counted)."""
         return {**self.scores, "train_s": self.train_s}
+
+    def _score(self, metrics: dict[str, dict[str, float]]) -> dict[str, float]:
+        """All metrics, flat; with references also `delta_t`, and `quality` where that is not the `default`."""
+        value = quality(metrics, self.data.tasks, self.data.reference)
+        references = self.recipe.references
+        if not references:
+            return flatten(metrics, value)
+        directions = {
+            task.name: {spec.name: spec.direction for spec in task.metrics if spec.name in references[task.name]}
+            for task in self.data.tasks
+        }
+        percent = delta_t(metrics, references, directions)
+        if self.recipe.score == "delta_t":
+            return {**flatten(metrics, percent), "delta_t": percent, "quality": value}
+        return {**flatten(metrics, value), "delta_t": percent}
 
     def _stop_clock(self) -> None:
         if self._running_since is not None:
@@ -187,11 +206,19 @@ class JaredModule(LightningModule):
             self._losses.clear()
         return getattr(self, "_last_loss", math.nan)
 
+    def _opening(self) -> str:
+        data = self.data
+        told = "".join(f"\n{task}" for task in data.tasks if "__str__" in vars(type(task)))  # that have a say
+        return (
+            f"data {data.source.info.name} {data.source.info.fingerprint}, scored on {self.recipe.scored_on}, protocol "
+            f"{self.recipe.protocol}{told}"
+        )
+
     def _line(self) -> str:
         keys = [f"{task.name}_{task.primary}" for task in self.data.tasks]
         primary = "  ".join(f"{key} {self.scores[key]:.4g}" for key in keys)
         return (
-            f"step {self.steps_done}/{self.recipe.steps}  quality {self.scores['default']:.4f}  {primary}  "
+            f"step {self.steps_done}/{self.recipe.steps}  {self.recipe.score} {self.scores['default']:.4f}  {primary}  "
             f"loss {self.scores['train_loss']:.4g}  {self.train_s:.1f} s"
         )
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ednas_nni.data.augment import Augmentation
 from ednas_nni.errors import StudyError
+from ednas_nni.metrics import PROTOCOLS
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,13 @@ class Recipe:
     learning_rate: float
     weight_decay: float
     warmup: float
+    cooldown: float
     gradient_clip: float
     average: float
     weighting: Mapping[str, Any]
     task_options: Mapping[str, Mapping[str, Any]]
+    augmentation: str | Mapping[str, Any]
+    protocol: str
     reports: int
     seed: int
     threads: int | None
@@ -37,6 +42,8 @@ class Recipe:
     accelerator: str
     precision: str
     scored_on: str
+    references: Mapping[str, Mapping[str, float]] | None
+    score: str
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -63,6 +70,14 @@ class Recipe:
         for name in ("warmup", "average"):
             value = getattr(self, name)
             _check(name, value, _number(value) and 0 <= value < 1, "a number of at least 0 and below 1")
+        whole = _number(self.cooldown) and 0 <= self.cooldown <= 1 - self.warmup
+        _check(
+            "cooldown", self.cooldown, whole, "a share from 0 (constant) to 1 - warmup (cools down from the peak on)"
+        )
+        Augmentation.parse(self.augmentation)
+        _check("protocol", self.protocol, self.protocol in PROTOCOLS, " or ".join(map(repr, PROTOCOLS)))
+        score = self.score == "quality" or (self.score == "delta_t" and bool(self.references))
+        _check("score", self.score, score, "'quality', or 'delta_t' where the study has references")
         for name in self.task_options:
             _check("task_options", name, name in tasks, f"a mapping whose keys are among {', '.join(tasks)}")
 

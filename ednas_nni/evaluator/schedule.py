@@ -9,26 +9,33 @@ import torch
 from torch import nn
 
 
-def warmup_cosine(step: int, steps: int, warmup: float, last: float = 0.01) -> float:
-    """Factor on the learning rate: linear warm-up, then half a cosine down to `last`.
+def warmup_cooldown(step: int, steps: int, warmup: float, cooldown: float, last: float = 0.01) -> float:
+    """Factor on the learning rate: linear warm-up, constant, then half a cosine down to `last`.
+
+    With the longest cool-down there is no constant part: the usual warm-up and cosine.
 
     Args:
         step: Steps taken so far, 0 to `steps`.
         steps: Steps of the whole training.
         warmup: Share of the steps spent on warming up, in [0, 1).
+        cooldown: Share of the steps spent on cooling down, from 0 (never) to 1 - warmup.
         last: Factor at the end; nearly zero, so that the last weights are the ones to score.
 
     Returns:
         Factor in (0, 1].
 
-    Source: Loshchilov, Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017 (one
-    period).
+    Source: the cosine is that of Loshchilov, Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017
+    (one period); constant with a cool-down as in Haegele et al., "Scaling Laws and Compute-Optimal Training Beyond
+    Fixed Training Durations", NeurIPS 2024, arXiv 2405.18392.
     """
     ramp = round(steps * warmup)
     if step < ramp:
         return (step + 1) / ramp
-    progress = min(1.0, (step - ramp) / max(1, steps - ramp))
-    return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * progress))
+    start = max(ramp, steps - round(steps * cooldown))
+    if step < start:
+        return 1.0
+    progress = min(1.0, (step - start) / max(1, steps - start))
+    return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * progress)) if start < steps else 1.0
 
 
 def parameter_groups(modules: Iterable[nn.Module], weight_decay: float) -> list[dict]:

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from ednas_nni.losses.classification import cross_entropy
-from ednas_nni.losses.depth import jared, l1
+from ednas_nni.losses.classification import balanced_binary, cross_entropy
+from ednas_nni.losses.depth import DEPTH, berhu, jared, jared_sum, l1, l1_double, relative, silog
 from ednas_nni.losses.masked import masked_mean, valid_depth, valid_normals
-from ednas_nni.losses.normals import cosine
+from ednas_nni.losses.normals import NORMALS, angular, cosine
 
-__all__ = ["cosine", "cross_entropy", "jared", "l1", "masked_mean", "valid_depth", "valid_normals"]
+__all__ = [
+    "DEPTH",
+    "NORMALS",
+    "angular",
+    "balanced_binary",
+    "berhu",
+    "cosine",
+    "cross_entropy",
+    "jared",
+    "jared_sum",
+    "l1",
+    "l1_double",
+    "masked_mean",
+    "relative",
+    "silog",
+    "valid_depth",
+    "valid_normals",
+]

@@ -1,19 +1,32 @@
-"""Depth losses."""
+"""Depth losses: functions of prediction and label, over valid pixels, in the label's unit.
+
+Labels that are 0, negative or not finite are invalid. Every loss is finite and has a zero gradient when no pixel is
+valid. Inputs in half precision are computed in float32.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from ednas_nni.losses.masked import masked_mean, valid_depth
+from ednas_nni.losses.masked import masked_mean, valid_depth, wide
+
+FLOOR = 0.1
+"""Smallest denominator of relative errors, in the label's unit.
+
+Tasks call the losses in units of their scale, about a third of the median depth: the floor is a thirtieth of it.
+It bounds the gradient of tiny labels, whose relative error is noise of the sensor or of a resize."""
 
 
-def l1(prediction: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute error over valid pixels.
+def l1(prediction: Tensor, target: Tensor, *, relative_scale: float = 0.0) -> Tensor:
+    """Mean absolute error.
 
     Args:
         prediction: Depth (N, 1, H, W), in the target's unit.
         target: Depth (N, 1, H, W); 0 or non-finite = invalid.
+        relative_scale: Not used; all depth losses are called alike.
 
     Returns:
         Scalar in the target's unit; 0 with zero gradient when no pixel is valid.
@@ -22,7 +35,33 @@ def l1(prediction: Tensor, target: Tensor) -> Tensor:
     return masked_mean((prediction - target).abs(), mask)
 
 
-def jared(prediction: Tensor, target: Tensor, relative_scale: float = 3.0, floor: float = 0.1) -> Tensor:
+def l1_double(prediction: Tensor, target: Tensor, *, relative_scale: float = 0.0) -> Tensor:
+    """Twice the mean absolute error: the control for the weight that `jared_sum` gives depth against other tasks.
+
+    Args:
+        prediction: As `l1`.
+        target: As `l1`.
+        relative_scale: Not used.
+    """
+    return 2 * l1(prediction, target)
+
+
+def relative(prediction: Tensor, target: Tensor, *, relative_scale: float = 1.0) -> Tensor:
+    """Mean relative error |p - g| / max(g, floor), times `relative_scale`.
+
+    Args:
+        prediction: As `l1`.
+        target: As `l1`.
+        relative_scale: Weight in the target's unit, which makes the loss comparable to `l1`.
+
+    Returns:
+        Scalar in the target's unit.
+    """
+    mask, prediction, target = _select(prediction, target)
+    return relative_scale * masked_mean((prediction - target).abs() / target.clamp(min=FLOOR), mask)
+
+
+def jared(prediction: Tensor, target: Tensor, *, relative_scale: float = 3.0) -> Tensor:
     """Joint absolute-relative depth loss, normalised: (|p - g| + relative_scale |p - g| / max(g, floor)) / 2.
 
     The name and the purpose (steer absolute and relative error together, because the absolute error alone is
@@ -32,22 +71,92 @@ def jared(prediction: Tensor, target: Tensor, relative_scale: float = 3.0, floor
     tasks what it is with `l1`, and the floor bounds the gradient at tiny labels.
 
     Args:
-        prediction: Depth (N, 1, H, W), in the target's unit.
-        target: Depth (N, 1, H, W); 0 or non-finite = invalid.
-        relative_scale: Weight of the relative error, in the target's unit. About the ratio of absolute to
-            relative error of a plain L1 model makes both halves equally large: 3.0 m for `rooms`.
-        floor: Smallest denominator, in the target's unit; smaller labels are divided by it instead.
+        prediction: As `l1`.
+        target: As `l1`.
+        relative_scale: Weight of the relative error (lambda), in the target's unit. The ratio of absolute to
+            relative error of a plain L1 model makes both halves equally large: about 3 m for `rooms`.
 
     Returns:
         Scalar in the target's unit, averaged over valid pixels; 0 with zero gradient when none is valid.
     """
+    return jared_sum(prediction, target, relative_scale=relative_scale) / 2
+
+
+def jared_sum(prediction: Tensor, target: Tensor, *, relative_scale: float = 3.0) -> Tensor:
+    """`jared` without the half: |p - g| + relative_scale |p - g| / max(g, floor).
+
+    It doubles the weight of depth, which costs the other tasks; `l1_double` is the control for that.
+
+    Args:
+        prediction: As `l1`.
+        target: As `l1`.
+        relative_scale: As `jared`.
+    """
     mask, prediction, target = _select(prediction, target)
-    weight = 0.5 + 0.5 * relative_scale / target.clamp(min=floor)
+    weight = 1 + relative_scale / target.clamp(min=FLOOR)
     return masked_mean((prediction - target).abs() * weight, mask)
+
+
+def berhu(prediction: Tensor, target: Tensor, *, relative_scale: float = 0.0, share: float = 0.2) -> Tensor:
+    """Reverse Huber: |e| up to c, (e^2 + c^2) / (2 c) beyond; c = `share` of the batch's largest error.
+
+    Source: Laina et al., "Deeper Depth Prediction with Fully Convolutional Residual Networks", 3DV 2016,
+    arXiv 1606.00373, equation 1. c is a constant for the gradient.
+
+    Args:
+        prediction: As `l1`.
+        target: As `l1`.
+        relative_scale: Not used.
+        share: In (0, 1].
+
+    Returns:
+        Scalar in the target's unit.
+    """
+    mask, prediction, target = _select(prediction, target)
+    error = (prediction - target).abs()
+    # The floor keeps a batch without an error (or without a valid pixel) away from a division by zero.
+    c = (share * error.detach().amax()).clamp(min=1e-6)
+    return masked_mean(torch.where(error <= c, error, (error.square() + c * c) / (2 * c)), mask)
+
+
+def silog(prediction: Tensor, target: Tensor, *, relative_scale: float = 0.0, variance_focus: float = 0.85) -> Tensor:
+    """Scale-invariant logarithmic error: sqrt(mean d^2 - variance_focus (mean d)^2), d = ln p - ln g.
+
+    Source: Eigen, Puhrsch, Fergus, "Depth Map Prediction from a Single Image using a Multi-Scale Deep Network",
+    NIPS 2014, arXiv 1406.2283, equation 4, with 0.85 in the place of their 0.5 and the root, as in Lee et al.,
+    "From Big to Small", arXiv 1907.10326, section 3.4 (without their factor 10).
+
+    Args:
+        prediction: As `l1`; values below a thousandth of the target's unit are taken for that.
+        target: As `l1`.
+        relative_scale: Not used.
+        variance_focus: 0 = errors of scale count in full, 1 = not at all.
+
+    Returns:
+        Scalar without a unit.
+    """
+    mask, prediction, target = _select(prediction, target)
+    d = prediction.clamp(min=1e-3).log() - target.clamp(min=1e-3).log()
+    mean, square = masked_mean(d, mask), masked_mean(d.square(), mask)
+    # The root's slope at zero is infinite; the constant bounds it.
+    return (square - variance_focus * mean.square() + 1e-6).sqrt() - 1e-3
+
+
+DEPTH: Mapping[str, Callable[..., Tensor]] = {
+    "jared": jared,
+    "jared_sum": jared_sum,
+    "l1": l1,
+    "l1_double": l1_double,
+    "relative": relative,
+    "berhu": berhu,
+    "silog": silog,
+}
+"""Depth losses by the name that a study writes."""
 
 
 def _select(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Mask, and both inputs with invalid pixels replaced by 1 so that no NaN enters the arithmetic."""
     mask = valid_depth(target)
+    prediction = wide(prediction)
     ones = torch.ones_like(prediction)
     return mask, torch.where(mask, prediction, ones), torch.where(mask, target.to(prediction.dtype), ones)

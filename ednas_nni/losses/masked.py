@@ -44,3 +44,8 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """
     total = torch.where(mask, values, torch.zeros_like(values)).sum()
     return total / mask.sum().clamp(min=1)
+
+
+def wide(values: Tensor) -> Tensor:
+    """At least float32: sums over a million pixels overflow half precision and lose all digits in bfloat16."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values

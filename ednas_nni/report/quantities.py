@@ -105,14 +105,14 @@ def metric_quantities(tasks: Iterable[str], records: Sequence[Mapping[str, Any]]
     found: dict[str, Quantity] = {}
     for task in tasks:
         mine = [key for key in keys if key.startswith(f"{task}_")]
-        specs, primary = _specs(task) if mine else ({}, "")
+        specs, primaries = _specs(task) if mine else ({}, ())
         order = {name: i for i, name in enumerate(specs)}
         for key in sorted(mine, key=lambda k: order.get(k[len(task) + 1 :], len(order))):
             name = key[len(task) + 1 :]
             spec = specs.get(name)
             unit = spec.unit if spec else unit_in(name)
             note = f"protocol {spec.protocol}" if spec else ""
-            quantity = Quantity(key, spelled(name, unit), unit, group=task, note=note, primary=name == primary)
+            quantity = Quantity(key, spelled(name, unit), unit, group=task, note=note, primary=name in primaries)
             found[key] = _as_percent(replace(quantity, direction=spec.direction if spec else ""))
     for key in keys:
         if key not in found:
@@ -153,13 +153,17 @@ def _fit_scale(quantity: Quantity, values: Iterable[Any]) -> Quantity:
     return replace(quantity, decimals=2 if largest >= 1 else 3)
 
 
-def _specs(task: str) -> tuple[dict[str, Any], str]:
-    """Metric name -> MetricSpec, and the primary metric; empty where the plugin is gone: a report must outlive it."""
+def _specs(task: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Metric name -> MetricSpec, and what is primary, for any data and protocol.
+
+    Empty where the plugin is gone: a report must outlive it.
+    """
     from ednas_nni import plugins
     from ednas_nni.errors import EdnasError
 
     try:
         plugin = plugins.load("tasks", task)
-        return {spec.name: spec for spec in plugin.metrics}, plugin.primary
-    except (EdnasError, AttributeError):
-        return {}, ""
+        rows = getattr(plugin, "every_metric", None) or (plugin.metrics,)
+        return {spec.name: spec for row in rows for spec in row}, tuple(row[0].name for row in rows)
+    except (EdnasError, AttributeError, TypeError):
+        return {}, ()

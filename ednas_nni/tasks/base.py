@@ -2,52 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
 
-from ednas_nni.metrics import MetricSpec
+from ednas_nni.metrics import Meter, MetricSpec
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, Split
 
-
-class Meter(Protocol):
-    """Accumulates a metric over a split."""
-
-    def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add a batch of predictions (as returned by `Task.predict`) and targets."""
-
-    def compute(self) -> dict[str, float]:
-        """All metrics of the task, without the task's prefix."""
+Constants = Mapping[str, Any]
+"""What a task measures once on the training split and then takes as given: plain JSON data."""
 
 
 @runtime_checkable
 class Task(Protocol):
     """One dense prediction task, bound to a data set by `for_data`.
 
+    A task owns its target: of which labels of the data set it is made, and of which tensor type it is
+    (`ednas_nni.data.targets`), which decides how it moves when the picture is flipped, cropped or zoomed.
+
     Attributes:
         name: The target's name in a batch and the output's name in a network.
+        requires: Labels of the data set that the target is made of.
         primary: The metric that enters the quality.
-        metrics: What the meter computes.
+        metrics: What the meter computes, primary first.
+        every_metric: Optional, of the class: `metrics` for any data set and protocol, where they depend on these.
         likelihood: "classification" or "regression"; learned weightings scale the two differently.
         channels: Channels C of the network's output for this task.
     """
 
     name: ClassVar[str]
-    primary: ClassVar[str]
-    metrics: ClassVar[tuple[MetricSpec, ...]]
+    requires: ClassVar[Sequence[str]]
     likelihood: ClassVar[Literal["classification", "regression"]]
+
+    @property
+    def primary(self) -> str:
+        """The metric that enters the quality."""
+
+    @property
+    def metrics(self) -> tuple[MetricSpec, ...]:
+        """What the meter computes."""
 
     @property
     def channels(self) -> int:
         """Channels C of the network's output for this task."""
 
     @classmethod
-    def for_data(cls, info: DataInfo, **options: Any) -> Task:
-        """Bind the task to a data set; `options` are the task's own (a depth loss, for instance)."""
+    def for_data(cls, info: DataInfo, protocol: str = "standard", **options: Any) -> Task:
+        """Bind the task to a data set and an evaluation protocol; `options` are its own (a loss, for instance)."""
+
+    def target(self, rows: Mapping[str, np.ndarray]) -> Tensor:
+        """The typed batch of targets from some images' rows of the labels in `requires`."""
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Scalar loss of a raw output (N, C, H, W); finite, with a gradient, also without a valid pixel."""
@@ -55,14 +63,17 @@ class Task(Protocol):
     def predict(self, output: Tensor) -> Tensor:
         """The prediction in the target's type and unit."""
 
-    def flip(self, target: Tensor) -> Tensor:
-        """The target of the image mirrored left to right."""
-
     def meter(self) -> Meter:
         """A fresh accumulator."""
 
     def statistics(self, split: Split) -> Mapping[str, np.ndarray]:
-        """What `head_bias` and `prior` need from the training split, as plain arrays."""
+        """What `constants`, `head_bias` and `prior` need from the training split, as plain arrays."""
+
+    def constants(self, statistics: Mapping[str, np.ndarray]) -> Constants:
+        """What loss and prediction need to know about the data; recorded with the reference."""
+
+    def with_constants(self, constants: Constants) -> Task:
+        """The same task that knows them."""
 
     def head_bias(self, statistics: Mapping[str, np.ndarray]) -> Tensor:
         """Output bias (C,) that makes an otherwise silent head predict the training split's typical value."""
@@ -74,14 +85,24 @@ class Task(Protocol):
         """Skill of the primary metric: 0 = as good as the position prior, 1 = perfect, negative = worse."""
 
 
-def error_skill(error: float, prior_error: float) -> float:
-    """1 - error / prior error. Shared by tasks whose primary metric is an error >= 0."""
-    return 1 - error / prior_error
+def skill(spec: MetricSpec, value: float, prior_value: float) -> float:
+    """How much of the way from the position prior to perfection a metric has gone.
 
+    1 - error / prior error for a metric to minimise, (score - prior) / (most - prior) for one to maximise, where the
+    most is 1, or 100 of a percentage.
 
-def score_skill(score: float, prior_score: float) -> float:
-    """(score - prior) / (1 - prior). Shared by tasks whose primary metric is a score <= 1."""
-    return (score - prior_score) / (1 - prior_score)
+    Args:
+        spec: The metric.
+        value: A network's.
+        prior_value: The position prior's.
+
+    Raises:
+        ZeroDivisionError: The prior is perfect already.
+    """
+    if spec.direction == "min":
+        return 1 - value / prior_value
+    most = 100 if spec.unit == "%" else 1
+    return (value - prior_value) / (most - prior_value)
 
 
 def row_blocks(shape: tuple[int, ...], budget_bytes: int = 64 << 20) -> list[slice]:

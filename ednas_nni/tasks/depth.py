@@ -1,10 +1,10 @@
-"""Monocular depth."""
+"""Monocular depth: metric, inverse, or disparity."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -13,115 +13,175 @@ from torch import Tensor
 from torch.nn import functional
 
 from ednas_nni import losses
+from ednas_nni.data.targets import depth_batch
 from ednas_nni.errors import DataError, StudyError, did_you_mean
-from ednas_nni.metrics import DepthMeter, MetricSpec
-from ednas_nni.metrics.depth import SPECS
-from ednas_nni.tasks.base import error_skill, row_blocks
+from ednas_nni.metrics import Meter, MetricSpec, every, protocol
+from ednas_nni.metrics.depth import UNIT_SUFFIX
+from ednas_nni.tasks import lambdas
+from ednas_nni.tasks.base import Constants, row_blocks, skill
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, Split
 
-LOSSES = ("jared", "l1")
-
 
 @dataclass(frozen=True)
 class Depth:
-    """Depth along the optical axis in metres; output and target are (N, 1, H, W), 0 in the target = invalid.
+    """Depth along the optical axis, in the data set's kind and unit; (N, 1, H, W), 0 in the target = invalid.
 
-    The network's output passes through softplus, so a prediction is positive, almost linear in the output at
-    room scale, and has no dead region as a ReLU would.
+    The prediction is `scale` * softplus(output): positive, almost linear in the output at typical depths, and without
+    the dead region of a ReLU. The scale is about a third of the training split's median, and the loss is computed in
+    units of it, so that the weight of depth against other tasks does not depend on metres or 1/metres.
 
     Attributes:
-        loss_name: "jared" (absolute and relative error together) or "l1".
-        relative_scale_m: Weight of the relative error in `jared`, in metres; see `losses.jared`. The ratio of
-            absolute to relative error of the position prior is a good guess for new data (2.6 m on `rooms`).
+        kind: `metric`, `inverse` or `disparity`.
+        unit: Unit of target and prediction.
+        maximum: Largest valid depth in `unit`, None = no bound.
+        loss_name: A key of `losses.DEPTH`.
+        relative_scale: Weight of the relative error in `jared` (lambda), in `unit`; None = not known yet.
+        relative_from: Where it comes from, for logs: "study", "recorded" (`ednas data lambda`) or "position prior".
+        scale: In `unit`.
+        protocol: Evaluation protocol.
     """
 
+    kind: str = "metric"
+    unit: str = "m"
+    maximum: float | None = None
     loss_name: str = "jared"
-    relative_scale_m: float = 3.0
+    relative_scale: float | None = None
+    relative_from: str = "study"
+    scale: float = 1.0
+    protocol: str = "standard"
 
     name: ClassVar[str] = "depth"
-    primary: ClassVar[str] = "abs_error_m"
-    metrics: ClassVar[tuple[MetricSpec, ...]] = SPECS
+    requires: ClassVar[tuple[str, ...]] = ("depth",)
     likelihood: ClassVar[Literal["classification", "regression"]] = "regression"
+    every_metric: ClassVar[tuple[tuple[MetricSpec, ...], ...]] = every(lambda p: tuple(map(p.depth_specs, UNIT_SUFFIX)))
     channels: ClassVar[int] = 1
 
-    def __post_init__(self) -> None:
-        """Refuse unknown losses.
-
-        Raises:
-            StudyError: `loss_name` is unknown or `relative_scale_m` is negative.
-        """
-        if self.loss_name not in LOSSES:
-            raise StudyError(f"depth loss is {self.loss_name!r}.{did_you_mean(self.loss_name, LOSSES)}")
-        if not (self.relative_scale_m >= 0 and math.isfinite(self.relative_scale_m)):
-            raise StudyError(
-                f"depth relative_scale_m is {self.relative_scale_m!r}; it must be a length of at least 0 metres."
-            )
-
     @classmethod
-    def for_data(cls, info: DataInfo, loss: str = "jared", relative_scale_m: float = 3.0) -> Depth:
-        """Bind to a data set with metric depth.
+    def for_data(
+        cls, info: DataInfo, protocol: str = "standard", loss: str = "jared", relative_scale: float | None = None
+    ) -> Depth:
+        """Bind to a data set.
+
+        Args:
+            info: The data set.
+            protocol: Evaluation protocol.
+            loss: A key of `losses.DEPTH`.
+            relative_scale: Lambda of `jared`, in the data set's depth unit. None = as `ednas data lambda` recorded it
+                for this data, else the position prior's ratio of absolute to relative error.
 
         Raises:
-            DataError: The data set stores inverse depth or disparity, whose errors are not metres.
+            StudyError: The loss is unknown or `relative_scale` is negative.
         """
-        if info.depth_kind != "metric" or info.depth_unit != "m":
-            raise DataError(
-                f"Data set {info.name!r} stores {info.depth_kind} depth in {info.depth_unit!r}; the task "
-                "'depth' needs metric depth in 'm'. Convert the labels when the data set is read."
-            )
-        return cls(loss, relative_scale_m)
+        if loss not in losses.DEPTH:
+            raise StudyError(f"depth loss is {loss!r}.{did_you_mean(loss, losses.DEPTH)}")
+        if relative_scale is not None and not (relative_scale >= 0 and math.isfinite(relative_scale)):
+            raise StudyError(f"depth relative_scale is {relative_scale!r}; it must be at least 0 {info.depth_unit}.")
+        source = "study"
+        if relative_scale is None:
+            relative_scale, source = lambdas.recorded(info), "recorded"
+        return cls(
+            kind=info.depth_kind,
+            unit=info.depth_unit,
+            maximum=info.depth_max,
+            loss_name=loss,
+            relative_scale=relative_scale,
+            relative_from=source,
+            protocol=protocol,
+        )
+
+    @property
+    def metrics(self) -> tuple[MetricSpec, ...]:
+        """Absolute and relative error, RMSE, shares within 1.25, 1.25^2, 1.25^3."""
+        return protocol(self.protocol).depth_specs(self.unit)
+
+    @property
+    def primary(self) -> str:
+        """The mean absolute error."""
+        return self.metrics[0].name
+
+    def target(self, rows: Mapping[str, np.ndarray]) -> Tensor:
+        """Depth, float32 (N, 1, H, W), of the kind's type."""
+        return depth_batch(rows["depth"], self.kind)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Loss in metres of softplus(output) over valid pixels."""
-        prediction = functional.softplus(output)
-        if self.loss_name == "jared":
-            return losses.jared(prediction, target, relative_scale=self.relative_scale_m)
-        return losses.l1(prediction, target)
+        """Loss over valid pixels, in units of `scale`."""
+        scale = self.relative_scale if self.relative_scale is not None else self.scale
+        function = losses.DEPTH[self.loss_name]
+        return function(functional.softplus(output), target / self.scale, relative_scale=scale / self.scale)
 
     def predict(self, output: Tensor) -> Tensor:
-        """Depth in metres, float (N, 1, H, W), positive (0 only where the output is below -100)."""
-        return functional.softplus(output)
+        """Depth in `unit`, float (N, 1, H, W), positive (0 only where the output is below -100)."""
+        return functional.softplus(output) * self.scale
 
-    def flip(self, target: Tensor) -> Tensor:
-        """Mirror depth (N, 1, H, W) left to right; distances stay."""
-        return target.flip(-1)
-
-    def meter(self) -> DepthMeter:
+    def meter(self) -> Meter:
         """A fresh accumulator of depth errors."""
-        return DepthMeter()
+        return protocol(self.protocol).depth(self.unit, self.maximum)
 
     def statistics(self, split: Split) -> dict[str, np.ndarray]:
-        """`median_m` (): over all valid pixels; `position_median_m` float32 (1, H, W): at each position.
+        """What the training split says about depth, in `unit`.
 
-        Positions that are never valid take the overall median.
+        Returns:
+            `median` (): over all valid pixels; `position_median` float32 (1, H, W): at each position, the overall one
+            where it is never valid; `prior_ratio` (): absolute / relative error of that prior on the split itself.
 
         Raises:
             DataError: No pixel of the split is valid.
         """
         depth: Any = split.depth
-        stride = max(1, depth.size // 8_000_000)  # the median of millions of pixels does not need them all
+        # The median of millions of pixels does not need them all; empty images would starve it.
+        stride = max(1, depth.size // 8_000_000)
         sample = np.asarray(depth[::stride])
         sample = sample[(sample > 0) & np.isfinite(sample)]
         if not sample.size:
             raise DataError(f"No pixel of split {split.name!r} has a valid depth (> 0 and finite).")
         overall = np.float32(np.median(sample))
         blocks = [_position_median(np.asarray(depth[:, rows]), overall) for rows in row_blocks(depth.shape)]
-        return {"median_m": np.asarray(overall), "position_median_m": np.concatenate(blocks)[None]}
+        position = np.concatenate(blocks)
+        some = np.asarray(depth[:: max(1, len(depth) // 100)])
+        valid = (some > 0) & np.isfinite(some)
+        error = np.abs(some - position)[valid]
+        ratio = error.mean() / max(float((error / some[valid]).mean()), 1e-12)
+        return {"median": np.asarray(overall), "position_median": position[None], "prior_ratio": np.asarray(ratio)}
+
+    def constants(self, statistics: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """`scale` and `prior_ratio`, both in `unit`."""
+        return {"scale": _round_125(float(statistics["median"]) / 3), "prior_ratio": float(statistics["prior_ratio"])}
+
+    def with_constants(self, constants: Constants) -> Depth:
+        """Take the scale over, and the prior's ratio where nothing better is known about lambda."""
+        known = replace(self, scale=float(constants["scale"]))
+        if self.relative_scale is not None:
+            return known
+        return replace(known, relative_scale=float(constants["prior_ratio"]), relative_from="position prior")
+
+    def __str__(self) -> str:
+        """For a trial's log."""
+        text = f"{self.kind} depth in {self.unit}, scale {self.scale:g}, loss {self.loss_name}"
+        if self.relative_scale is None:
+            return text
+        return f"{text}, lambda {self.relative_scale:.3g} {self.unit} ({self.relative_from})"
 
     def head_bias(self, statistics: Mapping[str, np.ndarray]) -> Tensor:
-        """Inverse softplus of the overall median, (1,)."""
-        median = max(float(statistics["median_m"]), 1e-3)
+        """Inverse of the prediction at the overall median, (1,)."""
+        median = max(float(statistics["median"]) / self.constants(statistics)["scale"], 1e-3)
         return torch.tensor([median + math.log(-math.expm1(-median))])
 
     def prior(self, statistics: Mapping[str, np.ndarray]) -> np.ndarray:
         """Median at each position, which minimises the absolute error there; float32 (1, 1, H, W)."""
-        return statistics["position_median_m"][None]
+        return statistics["position_median"][None]
 
     def skill(self, value: float, prior_value: float) -> float:
         """1 - absolute error / prior's absolute error."""
-        return error_skill(value, prior_value)
+        return skill(self.metrics[0], value, prior_value)
+
+
+def _round_125(value: float) -> float:
+    """The nearest of 1, 2, 5 times a power of ten, in the logarithm; a small change of the data changes nothing."""
+    exponent = math.floor(math.log10(value))
+    steps = [factor * 10.0**power for power in (exponent, exponent + 1) for factor in (1, 2, 5)]
+    return float(f"{min(steps, key=lambda step: abs(math.log(step / value))):.0e}")
 
 
 def _position_median(block: np.ndarray, fallback: np.float32) -> np.ndarray:

@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from ednas_nni import losses
-from ednas_nni.errors import DataError
-from ednas_nni.metrics import MetricSpec, NormalsMeter
-from ednas_nni.metrics.normals import SPECS
-from ednas_nni.tasks.base import error_skill, row_blocks
+from ednas_nni.data.targets import normals_batch
+from ednas_nni.errors import DataError, StudyError, did_you_mean
+from ednas_nni.metrics import Meter, MetricSpec, every, protocol
+from ednas_nni.tasks.base import Constants, row_blocks, skill
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, Split
@@ -23,34 +23,58 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Normals:
-    """Unit vectors (N, 3, H, W) in camera space: x right, y up, z to the camera; zero vector = invalid."""
+    """Unit vectors (N, 3, H, W) in camera space: x right, y up, z to the camera; zero vector = invalid.
+
+    Attributes:
+        loss_name: A key of `losses.NORMALS`.
+        protocol: Evaluation protocol.
+    """
+
+    loss_name: str = "cosine"
+    protocol: str = "standard"
 
     name: ClassVar[str] = "normals"
-    primary: ClassVar[str] = "mean_deg"
-    metrics: ClassVar[tuple[MetricSpec, ...]] = SPECS
+    requires: ClassVar[tuple[str, ...]] = ("normals",)
     likelihood: ClassVar[Literal["classification", "regression"]] = "regression"
+    every_metric: ClassVar[tuple[tuple[MetricSpec, ...], ...]] = every(lambda p: (p.normals_specs,))
     channels: ClassVar[int] = 3
 
     @classmethod
-    def for_data(cls, info: DataInfo) -> Normals:
-        """Normals are the same for every data set."""
-        return cls()
+    def for_data(cls, info: DataInfo, protocol: str = "standard", loss: str = "cosine") -> Normals:
+        """Normals are the same for every data set.
+
+        Raises:
+            StudyError: The loss is unknown.
+        """
+        if loss not in losses.NORMALS:
+            raise StudyError(f"normals loss is {loss!r}.{did_you_mean(loss, losses.NORMALS)}")
+        return cls(loss, protocol)
+
+    @property
+    def metrics(self) -> tuple[MetricSpec, ...]:
+        """Mean and median angle, shares within 11.25, 22.5 and 30 degrees."""
+        return protocol(self.protocol).normals_specs
+
+    @property
+    def primary(self) -> str:
+        """The mean angle."""
+        return self.metrics[0].name
+
+    def target(self, rows: Mapping[str, np.ndarray]) -> Tensor:
+        """Unit vectors, float32 (N, 3, H, W)."""
+        return normals_batch(rows["normals"])
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Mean of 1 - cos(angle) over valid pixels; see `losses.cosine`."""
-        return losses.cosine(output, target)
+        """Mean over valid pixels; see `losses.cosine` and `losses.angular`."""
+        return losses.NORMALS[self.loss_name](output, target)
 
     def predict(self, output: Tensor) -> Tensor:
         """Unit vectors, float (N, 3, H, W)."""
         return functional.normalize(output, dim=1)
 
-    def flip(self, target: Tensor) -> Tensor:
-        """Mirror normals (N, 3, H, W) left to right: pixels move *and* x changes its sign."""
-        return target.flip(-1) * target.new_tensor([-1.0, 1.0, 1.0])[:, None, None]
-
-    def meter(self) -> NormalsMeter:
+    def meter(self) -> Meter:
         """A fresh accumulator of angles."""
-        return NormalsMeter()
+        return protocol(self.protocol).normals()
 
     def statistics(self, split: Split) -> dict[str, np.ndarray]:
         """`position_sum` float64 (3, H, W): sum of the valid normals at each position; `count` (): how many.
@@ -68,6 +92,14 @@ class Normals:
         if not count:
             raise DataError(f"No pixel of split {split.name!r} has a valid normal (a non-zero vector).")
         return {"position_sum": np.moveaxis(np.concatenate(sums), -1, 0), "count": np.asarray(count)}
+
+    def constants(self, statistics: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """None: directions have no scale."""
+        return {}
+
+    def with_constants(self, constants: Constants) -> Normals:
+        """The task itself."""
+        return self
 
     def head_bias(self, statistics: Mapping[str, np.ndarray]) -> Tensor:
         """Mean of all valid normals, (3,); shorter than 1 because directions differ."""
@@ -87,4 +119,4 @@ class Normals:
 
     def skill(self, value: float, prior_value: float) -> float:
         """1 - mean angle / prior's mean angle."""
-        return error_skill(value, prior_value)
+        return skill(self.metrics[0], value, prior_value)

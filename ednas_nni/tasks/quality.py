@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ednas_nni.data import DataSource, Split
     from ednas_nni.tasks.base import Task
 
-FORMAT = 1  # raise when the position prior, a meter or this file's layout changes
+FORMAT = 2  # raise when the position prior, a meter or this file's layout changes
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,12 @@ class TaskReference:
     Attributes:
         prior: All metrics of the position prior on the search split.
         head_bias: Output bias (C,) of an untrained network, from the train split.
+        constants: What the task takes as given about the data; see `Task.constants`.
     """
 
     prior: dict[str, float]
     head_bias: tuple[float, ...]
+    constants: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,15 @@ def quality(metrics: Mapping[str, Mapping[str, float]], tasks: Sequence[Task], r
         0 = no better than position alone, 1 = perfect; may be negative. NaN if a primary metric is NaN.
     """
     skills = [
-        task.skill(metrics[task.name][task.primary], reference.tasks[task.name].prior[task.primary])
-        for task in tasks
+        task.skill(metrics[task.name][task.primary], reference.tasks[task.name].prior[task.primary]) for task in tasks
     ]
     return sum(skills) / len(skills)
 
 
 def reference_for(source: DataSource, tasks: Sequence[Task], folder: Path, scored_on: str = "search") -> Reference:
     """Read the reference, or measure what is missing and record it.
+
+    Tasks differ by protocol and options; what is recorded is kept by all that its values depend on.
 
     Args:
         source: A prepared data set.
@@ -93,12 +96,18 @@ def reference_for(source: DataSource, tasks: Sequence[Task], folder: Path, score
     suffix = "" if scored_on == "search" else f".{scored_on}"
     path = folder / f"{info.name}-{info.fingerprint[:16]}{suffix}.prior.json"
     known = _read(path, info.fingerprint)
-    missing = [task for task in tasks if not _complete(known.get(task.name), task)]
+    missing = [task for task in tasks if not _complete(known.get(key(task)), task)]
     if missing:
         train, scored = source.split("train"), source.split(scored_on)
-        known |= {task.name: measure(task, train, scored) for task in missing}
+        known |= {key(task): measure(task, train, scored) for task in missing}
         _write(path, Reference(info.name, info.fingerprint, known))
-    return Reference(info.name, info.fingerprint, {task.name: known[task.name] for task in tasks})
+    return Reference(info.name, info.fingerprint, {task.name: known[key(task)] for task in tasks})
+
+
+def key(task: Task) -> str:
+    """A task and whatever of it decides its prior and its constants."""
+    parts = [task.name, getattr(task, "protocol", "standard"), *(["balanced"] if getattr(task, "balanced", 0) else [])]
+    return parts[0] if parts[1:] == ["standard"] else ".".join(parts)
 
 
 def measure(task: Task, train: Split, search: Split) -> TaskReference:
@@ -110,7 +119,7 @@ def measure(task: Task, train: Split, search: Split) -> TaskReference:
     statistics = task.statistics(train)
     prediction = torch.from_numpy(np.ascontiguousarray(task.prior(statistics)))
     meter = task.meter()
-    for batch in _targets(search, task.name):
+    for batch in _targets(search, task):
         meter.update(prediction.expand(len(batch), *prediction.shape[1:]), batch)
     metrics = meter.compute()
     bad = [name for name, value in metrics.items() if not math.isfinite(value)]
@@ -126,14 +135,14 @@ def measure(task: Task, train: Split, search: Split) -> TaskReference:
             f"Data set {search.info.name!r}: the position prior solves task {task.name!r} perfectly, so a "
             "skill against it is undefined. Are all images of the search split alike?"
         ) from None
-    return TaskReference(metrics, tuple(task.head_bias(statistics).tolist()))
+    return TaskReference(metrics, tuple(task.head_bias(statistics).tolist()), dict(task.constants(statistics)))
 
 
-def _targets(split: Split, name: str, batch_size: int = 25) -> Iterator[torch.Tensor]:
+def _targets(split: Split, task: Task, batch_size: int = 25) -> Iterator[torch.Tensor]:
     from ednas_nni.data.batches import loader
 
-    for batch in loader(split, (name,), batch_size):
-        yield batch[name]
+    for batch in loader(split, {task.name: task}, batch_size):
+        yield batch[task.name]
 
 
 def _complete(found: TaskReference | None, task: Task) -> bool:
@@ -148,7 +157,7 @@ def _read(path: Path, fingerprint: str) -> dict[str, TaskReference]:
         if record["format"] != FORMAT or record["fingerprint"] != fingerprint:
             return {}
         return {
-            name: TaskReference(dict(entry["prior"]), tuple(entry["head_bias"]))
+            name: TaskReference(dict(entry["prior"]), tuple(entry["head_bias"]), dict(entry["constants"]))
             for name, entry in record["tasks"].items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

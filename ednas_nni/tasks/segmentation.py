@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ednas_nni import losses
-from ednas_nni.errors import DataError
-from ednas_nni.metrics import MetricSpec, SegmentationMeter
-from ednas_nni.metrics.segmentation import SPECS
-from ednas_nni.tasks.base import score_skill
+from ednas_nni.data.targets import class_batch
+from ednas_nni.errors import DataError, StudyError
+from ednas_nni.metrics import Meter, MetricSpec, every, protocol
+from ednas_nni.tasks.base import Constants, skill
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, Split
+
+_WEIGHT_RANGE = (0.1, 10.0)
 
 
 @dataclass(frozen=True)
@@ -27,57 +30,115 @@ class Segmentation:
     Attributes:
         classes: Names of the C classes.
         ignore_index: The label of pixels that are neither trained nor judged.
+        weights: Weight of each class in the loss; None = all alike.
+        balanced: Whether `weights` shall come from the training split: median frequency / frequency, cut to
+            0.1 ... 10 (Eigen, Fergus, ICCV 2015, arXiv 1411.4734, section 5).
+        protocol: Evaluation protocol.
     """
 
     classes: tuple[str, ...]
     ignore_index: int = 255
+    weights: tuple[float, ...] | None = None
+    balanced: bool = False
+    protocol: str = "standard"
 
     name: ClassVar[str] = "segmentation"
-    primary: ClassVar[str] = "miou"
-    metrics: ClassVar[tuple[MetricSpec, ...]] = SPECS
+    requires: ClassVar[tuple[str, ...]] = ("segmentation",)
     likelihood: ClassVar[Literal["classification", "regression"]] = "classification"
+    every_metric: ClassVar[tuple[tuple[MetricSpec, ...], ...]] = every(lambda p: (p.segmentation_specs,))
 
     @classmethod
-    def for_data(cls, info: DataInfo) -> Segmentation:
+    def for_data(
+        cls,
+        info: DataInfo,
+        protocol: str = "standard",
+        class_weights: Literal["balanced"] | Sequence[float] | None = None,
+    ) -> Segmentation:
         """Take the classes of a data set.
+
+        Args:
+            info: The data set.
+            protocol: Evaluation protocol.
+            class_weights: "balanced", or one number for each class.
 
         Raises:
             DataError: The data set names fewer than two classes.
+            StudyError: The weights are of another number, negative or all zero.
         """
         if len(info.classes) < 2:
             raise DataError(
                 f"Data set {info.name!r} has {len(info.classes)} classes; segmentation needs at least 2. "
                 "Drop the task 'segmentation' or choose another data set."
             )
-        return cls(tuple(info.classes), info.ignore_index)
+        balanced = isinstance(class_weights, str)
+        weights = None
+        if class_weights is not None and not balanced:
+            weights = tuple(float(w) for w in class_weights)
+            if len(weights) != len(info.classes) or not any(weights) or not all(0 <= w < math.inf for w in weights):
+                raise StudyError(
+                    f"segmentation class_weights is {list(class_weights)!r}; it must be 'balanced' or "
+                    f"{len(info.classes)} numbers of at least 0, one for each class of {info.name!r}."
+                )
+        return cls(tuple(info.classes), info.ignore_index, weights, balanced, protocol)
+
+    @property
+    def metrics(self) -> tuple[MetricSpec, ...]:
+        """Mean IoU and pixel accuracy."""
+        return protocol(self.protocol).segmentation_specs
+
+    @property
+    def primary(self) -> str:
+        """The mean IoU."""
+        return self.metrics[0].name
 
     @property
     def channels(self) -> int:
         """One logit a class."""
         return len(self.classes)
 
+    def target(self, rows: Mapping[str, np.ndarray]) -> Tensor:
+        """Class indices, int64 (N, H, W)."""
+        return class_batch(rows["segmentation"])
+
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Cross entropy in nats over labelled pixels; see `losses.cross_entropy`."""
-        return losses.cross_entropy(output, target, self.ignore_index)
+        weights = None if self.weights is None else torch.tensor(self.weights, device=output.device)
+        return losses.cross_entropy(output, target, self.ignore_index, weights)
 
     def predict(self, output: Tensor) -> Tensor:
         """Most likely class, int64 (N, H, W); -1 where the logits are not numbers, which no meter accepts."""
         top, index = output.max(dim=1)
         return index.masked_fill_(~top.isfinite(), -1)
 
-    def flip(self, target: Tensor) -> Tensor:
-        """Mirror labels (N, H, W) left to right."""
-        return target.flip(-1)
-
-    def meter(self) -> SegmentationMeter:
+    def meter(self) -> Meter:
         """A fresh accumulator of mIoU and pixel accuracy."""
-        return SegmentationMeter(self.channels, self.ignore_index)
+        return protocol(self.protocol).segmentation(self.channels, self.ignore_index)
 
     def statistics(self, split: Split) -> dict[str, np.ndarray]:
-        """`position_counts` int64 (C, H, W): how often each class occurs at each position."""
+        """`position_counts` int64 (C, H, W): how often each class occurs at each position.
+
+        Raises:
+            DataError: No pixel of the split has a class.
+        """
         labels = split.segmentation
         counts = np.stack([(labels == index).sum(axis=0, dtype=np.int64) for index in range(self.channels)])
+        if not counts.any():
+            raise DataError(f"No pixel of split {split.name!r} of {split.info.name!r} has a class.")
         return {"position_counts": counts}
+
+    def constants(self, statistics: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """The balanced weights, if the study asks for them."""
+        if not self.balanced:
+            return {}
+        counts = statistics["position_counts"].sum(axis=(1, 2)).astype(float)
+        typical = np.median(counts[counts > 0])
+        # A class that never occurs has no frequency; its weight does not matter either.
+        weights = np.where(counts > 0, np.clip(typical / np.maximum(counts, 1), *_WEIGHT_RANGE), 1.0)
+        return {"weights": [round(float(w), 4) for w in weights]}
+
+    def with_constants(self, constants: Constants) -> Segmentation:
+        """Take the balanced weights over."""
+        return replace(self, weights=tuple(constants["weights"])) if "weights" in constants else self
 
     def head_bias(self, statistics: Mapping[str, np.ndarray]) -> Tensor:
         """Log of the class frequencies (C,); a class that never occurs is treated as seen on one pixel."""
@@ -85,9 +146,14 @@ class Segmentation:
         return torch.from_numpy(np.log(counts / counts.sum())).float()
 
     def prior(self, statistics: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Most frequent class at each position, int64 (1, H, W); the lower index wins a tie."""
-        return statistics["position_counts"].argmax(axis=0)[None]
+        """Most frequent class at each position, int64 (1, H, W); the lower index wins a tie.
+
+        A position that is never labelled takes the most frequent class of all.
+        """
+        counts = statistics["position_counts"]
+        overall = counts.sum(axis=(1, 2)).argmax()
+        return np.where(counts.any(axis=0), counts.argmax(axis=0), overall)[None]
 
     def skill(self, value: float, prior_value: float) -> float:
         """(mIoU - prior) / (1 - prior)."""
-        return score_skill(value, prior_value)
+        return skill(self.metrics[0], value, prior_value)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ednas_nni.data.render.picture import Picture
 from ednas_nni.data.rooms import Rooms
-from ednas_nni.data.rooms.render import Picture, render
+from ednas_nni.data.rooms.render import render
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -16,7 +15,6 @@ import pytest
 
 from ednas_nni.data import cache
 from ednas_nni.data.rooms import Rooms
-from ednas_nni.data.rooms.produce import produce
 from ednas_nni.errors import DataError
 
 RECIPE = {"name": "numbers", "size": [2, 3]}
@@ -172,26 +170,3 @@ def test_damage_reaches_the_user_of_a_split(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"train_depth\.npy"):
         source.split("train")
     assert len(source.split("search")) == 1
-
-
-def test_number_of_workers_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ednas_nni.data.rooms import produce as module
-
-    source = Rooms(size=(8, 16), train=3, search=1, select=1, test=1, cache=tmp_path)
-    source.prepare(progress=False)
-    monkeypatch.setattr(module, "_ONE_WORKER_BELOW", 1)
-    monkeypatch.setattr(module, "cores", lambda: 2)
-    (tmp_path / "again").mkdir()
-    produce(tmp_path / "again", source.recipe(), progress=False)
-    wanted = json.loads((source.folder / "manifest.json").read_text())["files"]
-    assert {n: f["sha256"] for n, f in wanted.items()} == {
-        p.name: cache._sha256(p) for p in (tmp_path / "again").glob("*.npy")
-    }
-    assert not list((tmp_path / "again").glob("*.log"))
-
-
-def test_a_failing_worker_tells_why(tmp_path: Path) -> None:
-    counts = {"train": 1, "search": 1, "select": 1, "test": 1}
-    recipe = {"size": [8, 8], "counts": counts, "seed": -1, "shadows": True}
-    with pytest.raises(DataError, match=r"worker process.*seed is -1"):
-        produce(tmp_path, recipe, progress=False)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ednas_nni.data import palette
-from ednas_nni.data.contact_sheet import contact_sheet
-from ednas_nni.data.rooms import Rooms
-from ednas_nni.data.rooms.builder import CLASSES
+from ednas_nni.data.contact_sheet import _flow, _font, _Scale, _ticks, contact_sheet
+from ednas_nni.data.rooms import CLASSES, Rooms
+from ednas_nni.data.streets import CLASSES_7, CLASSES_19, Streets
 from ednas_nni.errors import DataError
 
 
@@ -30,7 +30,7 @@ def test_sheet_respects_the_closed_split(rooms: Rooms) -> None:
 
 
 def test_class_colors_are_far_apart() -> None:
-    for names in (CLASSES, tuple(f"class {n}" for n in range(19))):
+    for names in (CLASSES, CLASSES_19, CLASSES_7, tuple(f"class {n}" for n in range(19))):
         colors = palette.class_colors(names)[: len(names)].astype(float)
         gap = np.linalg.norm(colors[:, None] - colors[None], axis=-1) + 1e3 * np.eye(len(names))
         assert gap.min() > 25
@@ -44,3 +44,65 @@ def test_invalid_is_black() -> None:
     np.testing.assert_array_equal(colored[0, 2], colored[0, 3])
     assert (palette.color_normals(np.zeros((1, 1, 3))) == 0).all()
     np.testing.assert_array_equal(palette.color_normals(np.array([[[0, 0, 1.0]]]))[0, 0], (128, 128, 255))
+
+
+def test_known_classes_keep_their_colors() -> None:
+    streets = palette.class_colors(CLASSES_19)
+    np.testing.assert_array_equal(streets[CLASSES_19.index("road")], (128, 64, 128))
+    np.testing.assert_array_equal(streets[CLASSES_19.index("wall")], (102, 102, 156))
+    np.testing.assert_array_equal(palette.class_colors(CLASSES)[CLASSES.index("wall")], (168, 178, 192))
+
+
+def test_inverse_depth_is_light_where_it_is_large() -> None:
+    colored = palette.color_depth(np.array([0.0, 0.5, 0.05, 0.005], np.float32), 0.5, 0.005, logarithmic=True)
+    brightness = colored.astype(int).sum(-1)
+    assert brightness[0] == 0 and brightness[1] > brightness[2] > brightness[3] > 0
+    # Equal ratios are equally far apart: the middle is the middle of the ramp.
+    middle = palette.color_depth(np.array([[0.5]], np.float32), 0.0, 1.0)[0, 0]
+    assert np.abs(colored[2].astype(int) - middle).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("scale", "ticks"),
+    [
+        (_Scale(0.5, 0.005, True), [0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005]),
+        (_Scale(2, 50, True), [2, 5, 10, 20, 50]),
+        (_Scale(1.0, 4.0, False), [1, 1.5, 2, 2.5, 3, 3.5, 4]),
+    ],
+)
+def test_ticks_are_round_and_run_from_near_to_far(scale: _Scale, ticks: list[float]) -> None:
+    assert _ticks(scale) == pytest.approx(ticks)
+
+
+@pytest.mark.parametrize("classes", [CLASSES, CLASSES_19, CLASSES_7, tuple(f"long class name {n}" for n in range(40))])
+def test_names_in_the_legend_do_not_touch(classes: tuple[str, ...]) -> None:
+    width, taken = 518, set()
+    for name, (x, row) in zip(classes, _flow(classes, width), strict=True):
+        end = x + 17 + round(_font(12).getlength(name))
+        assert end <= width
+        pixels = {(row, column) for column in range(x, end + 4)}
+        assert not pixels & taken
+        taken |= pixels
+
+
+def test_sheet_of_streets_with_missing_labels(tmp_path) -> None:
+    source = Streets(size=(16, 32), train=4, search=1, select=1, test=1, missing=0.6, shadows=False, cache=tmp_path)
+    source.prepare(progress=False)
+    sheet, split = np.asarray(contact_sheet(source, "train", 4)), source.split("train")
+    top, left, step = 18 + 34, 18, 256 + 6
+    lacking = 0
+    for row in range(4):
+        cell = sheet[top + row * (128 + 6) :][:128, left + step :][:, :256]
+        if (split.segmentation[row] == 255).all():
+            lacking += 1
+            # The words are the only thing that is not black.
+            assert 0.005 < (cell.sum(-1) > 0).mean() < 0.2
+        else:
+            assert (cell.sum(-1) > 0).mean() > 0.9
+    assert lacking
+
+
+def test_a_large_image_fits_its_cell(tmp_path) -> None:
+    source = Rooms(size=(20, 600), train=1, search=1, select=1, test=1, shadows=False, cache=tmp_path)
+    source.prepare(progress=False)
+    assert contact_sheet(source, "train", 1).width == 2 * 18 + 4 * 256 + 3 * 6

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ednas_nni.data.rooms import GENERATOR
-from ednas_nni.data.rooms.builder import CLASSES
-from ednas_nni.data.rooms.render import _STREAM, Picture, render
+from ednas_nni.data.render.picture import Picture
+from ednas_nni.data.rooms import CLASSES, GENERATOR
+from ednas_nni.data.rooms.render import STREAM, render
 from ednas_nni.data.rooms.scene import make_scene
 
 
@@ -49,7 +49,7 @@ def share_of_agreeing_normals(picture: Picture, seed: int) -> float:
     which holds exactly inside planes and is blind to the rendered normals.
     """
     height, width = picture.depth.shape
-    opening = make_scene(np.random.default_rng([_STREAM, seed])).camera.field_of_view
+    opening = make_scene(np.random.default_rng([STREAM, seed])).camera.field_of_view
     focal = width / 2 / np.tan(np.radians(opening) / 2)
     u = (np.arange(width) + 0.5 - width / 2) / focal
     v = (height / 2 - np.arange(height)[:, None] - 0.5) / focal
@@ -96,7 +96,7 @@ def test_normal_check_rejects_broken_targets(pictures: list[Picture], broken) ->
 def test_all_normals_face_the_camera(pictures: list[Picture]) -> None:
     for seed, picture in enumerate(pictures[:20]):
         height, width = picture.depth.shape
-        opening = make_scene(np.random.default_rng([_STREAM, seed])).camera.field_of_view
+        opening = make_scene(np.random.default_rng([STREAM, seed])).camera.field_of_view
         focal = width / 2 / np.tan(np.radians(opening) / 2)
         ray = np.empty((height, width, 3))
         ray[..., 0] = (np.arange(width) + 0.5 - width / 2) / focal

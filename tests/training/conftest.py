@@ -24,7 +24,10 @@ class Scenes:
         self.counts = {"train": train, "search": search, "select": 4, "test": 4}
         self.blank, self.bad = blank, bad
         self.info = DataInfo(
-            name="scenes", size=tuple(size), classes=CLASSES, counts=self.counts,
+            name="scenes",
+            size=tuple(size),
+            classes=CLASSES,
+            counts=self.counts,
             fingerprint=f"scenes-{size}-{train}-{search}-{blank}-{bad}".replace(" ", ""),
         )
 
@@ -96,7 +99,7 @@ def scenes():
 def tiny():
     def make(tasks=("segmentation", "depth", "normals"), seed=0):
         torch.manual_seed(seed)
-        channels = {"segmentation": len(CLASSES), "depth": 1, "normals": 3}
+        channels = {"segmentation": len(CLASSES), "depth": 1, "normals": 3, "edges": 1}
         return Tiny({name: channels[name] for name in tasks})
 
     return make

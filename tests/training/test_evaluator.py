@@ -25,7 +25,7 @@ from nni.nas.space import RawFormatModelSpace  # noqa: E402
 from ednas_nni.evaluator import seed_everything, seeded  # noqa: E402
 from ednas_nni.evaluator.average import AveragedWeights  # noqa: E402
 from ednas_nni.evaluator.data import Batches, TrialData  # noqa: E402
-from ednas_nni.evaluator.schedule import warmup_cosine  # noqa: E402
+from ednas_nni.evaluator.schedule import warmup_cooldown  # noqa: E402
 
 
 def test_package_is_light():
@@ -67,8 +67,11 @@ def test_final_result(make_evaluator, tiny, capsys):
     assert {"default", "train_loss", "train_s", *primary} <= set(final)
     assert all(type(value) is float and math.isfinite(value) for value in final.values())
     assert not network.training and network.trunk[0].weight.is_contiguous()
-    lines = capsys.readouterr().out.splitlines()
+    first, depth, *lines = capsys.readouterr().out.splitlines()
+    assert first.startswith("data scenes ") and first.endswith("scored on search, protocol standard")
+    assert depth.startswith("metric depth in m, scale 1, loss jared, lambda ") and depth.endswith("m (position prior)")
     assert [line.split()[1] for line in lines] == ["4/12", "8/12", "12/12"]
+    assert [scores["default"] for scores in evaluator.history][-1] == final["default"] and len(evaluator.history) == 3
 
 
 def test_it_learns(make_evaluator, tiny):
@@ -81,14 +84,14 @@ def test_terminal_and_folder_stay_clean(make_evaluator, tiny, capfd, tmp_path, m
     monkeypatch.chdir(tmp_path)
     make_evaluator(reports=1).evaluate(tiny())
     out, err = capfd.readouterr()
-    assert out.count("\n") == 1 and err == "" and not caplog.records
+    assert out.count("\n") == 3 and err == "" and not caplog.records
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
 
 
 @pytest.mark.parametrize(("steps", "reports", "expected"), [(7, 3, [3, 6, 7]), (5, 9, [1, 2, 3, 4, 5]), (3, 1, [3])])
 def test_the_last_weights_are_always_scored(steps, reports, expected, make_evaluator, tiny, capsys):
     make_evaluator(steps=steps, reports=reports).evaluate(tiny())
-    lines = capsys.readouterr().out.splitlines()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step")]
     assert [line.split()[1] for line in lines] == [f"{step}/{steps}" for step in expected]
 
 
@@ -298,10 +301,17 @@ def test_average_is_a_running_mean_and_swaps_back():
 
 
 def test_schedule_rises_then_falls_to_nearly_zero():
-    factors = [warmup_cosine(step, 100, 0.1) for step in range(101)]
+    factors = [warmup_cooldown(step, 100, 0.1, 0.9) for step in range(101)]
     assert factors[0] == 0.1 and max(factors) == 1 and factors[100] == pytest.approx(0.01)
     assert factors[:10] == sorted(factors[:10]) and factors[10:] == sorted(factors[10:], reverse=True)
-    assert [warmup_cosine(step, 1, 0.0) for step in range(2)] == pytest.approx([1, 0.01])
+    assert [warmup_cooldown(step, 1, 0.0, 1.0) for step in range(2)] == pytest.approx([1, 0.01])
+
+
+def test_learning_rate_may_stay_constant_and_cool_down_late():
+    factors = [warmup_cooldown(step, 100, 0.1, 0.25) for step in range(101)]
+    assert factors[10:76] == [1.0] * 66 and np.all(np.diff(factors[75:]) < 0)
+    assert factors[-1] == pytest.approx(0.01)
+    assert [warmup_cooldown(step, 100, 0.1, 0.0) for step in (9, 50, 99, 100)] == [1.0] * 4
 
 
 def test_batches_start_over():
@@ -338,6 +348,10 @@ def test_training_batches_are_mirrored_by_the_tasks(make_evaluator):
         ({"train_size": (64,)}, "height, width"),
         ({"seed": -1}, "seed"),
         ({"threads": 0}, "threads"),
+        ({"cooldown": 0.95}, "cooldown"),
+        ({"augmentation": "flop"}, "Did you mean 'flip'"),
+        ({"protocol": "adashar"}, "'standard' or 'adashare'"),
+        ({"score": "delta_t"}, "where the study has references"),
         ({"weighting": 3}, "weighting"),
         ({"task_options": {"edges": {}}}, "task_options"),
     ],
@@ -352,7 +366,7 @@ def test_wrong_arguments_name_the_field(options, words, make_evaluator):
     [
         ({"tarin": 3}, {}, "Did you mean 'train'"),
         ({"size": [64, 64]}, {}, "data.size"),
-        ({}, {"tasks": ("edges",)}, "edges"),
+        ({}, {"tasks": ("edgs",)}, "Did you mean 'edges'"),
         ({}, {"depth_loss": "jarde"}, "Did you mean 'jared'"),
         ({}, {"weighting": "fixd"}, "Did you mean 'fixed'"),
         ({}, {"weighting": {"name": "fixed", "weight": {}}}, "Did you mean 'weights'"),
@@ -415,3 +429,42 @@ def test_one_shot_strategies_use_the_same_evaluator(name, make_evaluator, capsys
     assert best.sample["kernel"] in (0, 1, "0", "1")
     # NNI's differentiable strategies use the search split for the architecture's gradient and never score.
     assert ("step 4/4" in capsys.readouterr().out) == (name == "RandomOneShot")
+
+
+def test_delta_t_against_references(make_evaluator, tiny):
+    """The trial's own number is that of the maths on its metrics; as the score it takes the place of quality."""
+    plain = make_evaluator().evaluate(tiny())
+    references = {
+        "segmentation": {"miou": 0.5},
+        "depth": {"abs_error_m": 0.5, "delta1": 0.9},
+        "normals": {"mean_deg": 9.0},
+    }
+    torch.manual_seed(0)
+    final = make_evaluator(references=references).evaluate(tiny())
+    changes = {
+        name: [(final[f"{name}_{metric}"] - value) / value * (-1 if "error" in metric or "deg" in metric else 1)
+               for metric, value in known.items()]
+        for name, known in references.items()
+    }  # fmt: skip
+    expected = 100 * np.mean([np.mean(values) for values in changes.values()])
+    assert final["delta_t"] == pytest.approx(expected) and "delta_t" not in plain
+    scored = make_evaluator(references=references, score="delta_t").evaluate(tiny())
+    assert scored["default"] == scored["delta_t"] and -2 < scored["quality"] < 1
+
+
+def test_protocols_never_share_a_name(make_evaluator, tiny):
+    names = {p: set(make_evaluator(protocol=p).evaluate(tiny())) for p in ("standard", "adashare")}
+    common = {"default", "train_loss", "train_s"}
+    assert names["standard"] & names["adashare"] == common
+    assert "segmentation_adashare_miou" in names["adashare"]
+
+
+def test_a_fourth_task_from_the_same_labels(make_evaluator, tiny):
+    names = ("segmentation", "edges")
+    final = make_evaluator(tasks=names).evaluate(tiny(names))
+    assert 0 <= final["edges_f1"] <= 1 and math.isfinite(final["default"])
+
+
+@pytest.mark.parametrize("augmentation", ["none", "flip_zoom", {"flip": 1.0}])
+def test_augmentations_train(augmentation, make_evaluator, tiny):
+    assert math.isfinite(make_evaluator(augmentation=augmentation).evaluate(tiny())["default"])

@@ -1,6 +1,11 @@
+"""Protocol `standard` and what holds for the meters of both protocols."""
+
 from __future__ import annotations
 
+import importlib.util
 import math
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,135 +13,217 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ednas_nni.metrics import DepthMeter, NormalsMeter, SegmentationMeter
+from ednas_nni.errors import DataError, StudyError
+from ednas_nni.metrics import (
+    PROTOCOLS,
+    AdashareDepthMeter,
+    AdashareNormalsMeter,
+    AdashareSegmentationMeter,
+    DepthMeter,
+    NormalsMeter,
+    SegmentationMeter,
+    delta_t_metrics,
+    protocol,
+)
+from ednas_nni.metrics.angles import Angles
+from ednas_nni.metrics.depth import UNIT_SUFFIX
 
 
-def segmentation_reference(guess, truth, classes, ignore=255):
-    ious = []
-    keep = truth != ignore
-    for c in range(classes):
-        g, t = (guess == c) & keep, (truth == c) & keep
-        if g.any() or t.any():
-            ious.append((g & t).sum() / (g | t).sum())
-    return {"miou": np.mean(ious), "pixel_accuracy": (guess == truth)[keep].mean()}
+def _sibling(name):
+    found = importlib.util.spec_from_file_location(f"metrics_{name}", Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
 
 
-def depth_reference(guess, truth):
-    keep = np.isfinite(truth) & (truth > 0)
-    p, g = guess[keep].astype(float), truth[keep].astype(float)
-    with np.errstate(divide="ignore"):
-        ratio = np.where(p > 0, np.maximum(p / g, g / p), np.inf)
-    return {
-        "abs_error_m": np.abs(p - g).mean(), "rel_error": (np.abs(p - g) / g).mean(),
-        "rmse_m": np.sqrt(((p - g) ** 2).mean()),
-        **{f"delta{k}": (ratio < 1.25**k).mean() for k in (1, 2, 3)},
-    }
+reference, cases = _sibling("reference_metrics"), _sibling("metric_cases")
+CLASSES, SEEDS, SHAPES, TRAPS = cases.CLASSES, cases.SEEDS, cases.SHAPES, cases.TRAPS
+fill, same, quietly = cases.fill, cases.same, cases.quietly
+segmentation_case, depth_case, normals_case = cases.segmentation_case, cases.depth_case, cases.normals_case
 
 
-def normals_reference(guess, truth):
-    keep = np.linalg.norm(truth, axis=1) > 0.5
-    p, g = np.moveaxis(guess, 1, -1)[keep].astype(float), np.moveaxis(truth, 1, -1)[keep].astype(float)
-    cosine = (p * g).sum(-1) / np.linalg.norm(p, axis=-1) / np.linalg.norm(g, axis=-1)
-    angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
-    return {
-        "mean_deg": angle.mean(), "median_deg": np.median(angle), "within_11_25": (angle < 11.25).mean(),
-        "within_22_5": (angle < 22.5).mean(), "within_30": (angle < 30).mean(),
-    }
+@given(SEEDS, SHAPES, st.sampled_from(TRAPS), st.integers(1, 4))
+def test_segmentation_equals_reference(seed, shape, trap, batch):
+    guess, truth = segmentation_case(seed, shape, trap)
+    same(fill(SegmentationMeter(CLASSES), guess, truth, batch), reference.segmentation(guess, truth, CLASSES))
 
 
-def fill(meter, guess, truth, batch=2):
-    for i in range(0, len(truth), batch):
-        meter.update(torch.as_tensor(guess[i : i + batch]), torch.as_tensor(truth[i : i + batch]))
-    return meter.compute()
+@given(SEEDS, SHAPES, st.sampled_from(TRAPS), st.integers(1, 4), st.sampled_from([*UNIT_SUFFIX]), st.booleans())
+def test_depth_equals_reference(seed, shape, trap, batch, unit, bounded):
+    guess, truth = depth_case(seed, shape, trap)
+    maximum = 5.0 if bounded else None
+    expected = quietly(reference.depth, guess, truth, unit, maximum)
+    same(fill(DepthMeter(unit, maximum), guess, truth, batch), expected)
 
 
-def same(found, expected, tolerance=1e-5):
-    assert found.keys() == expected.keys()
-    for name, value in expected.items():
-        limit = 0.0051 if name == "median_deg" else tolerance
-        assert found[name] == pytest.approx(value, abs=limit, rel=tolerance), name
+@given(SEEDS, SHAPES, st.sampled_from(TRAPS), st.integers(1, 4))
+def test_normals_equal_reference(seed, shape, trap, batch):
+    guess, truth = normals_case(seed, shape, trap)
+    same(fill(NormalsMeter(), guess, truth, batch), quietly(reference.normals, guess, truth))
 
 
-def normals_case(rng, n=5, spread=0.4):
-    truth = rng.normal(size=(n, 3, 6, 7))
-    truth /= np.linalg.norm(truth, axis=1, keepdims=True)
-    guess = (truth + spread * rng.normal(size=truth.shape)) * rng.uniform(0.1, 10, size=(n, 1, 6, 7))
-    truth[1, :, 2:4] = 0
-    return guess.astype(np.float32), truth.astype(np.float32)
+class BatchMeans:
+    """Broken: the mean of the batches' metrics."""
+
+    def __init__(self, make):
+        self.make, self.results = make, []
+
+    def update(self, prediction, target):
+        meter = self.make()
+        meter.update(prediction, target)
+        self.results.append(meter.compute())
+
+    def compute(self):
+        return {name: float(np.mean([one[name] for one in self.results])) for name in self.results[0]}
 
 
-@given(st.integers(0, 10_000), st.integers(2, 9), st.integers(1, 4))
-def test_segmentation_equals_reference(seed, classes, batch):
-    rng = np.random.default_rng(seed)
-    # Some classes stay absent from truth, some from predictions, some from both.
-    truth = rng.integers(0, max(1, classes - 1), size=(3, 4, 5))
-    guess = rng.integers(rng.integers(0, classes), classes, size=(3, 4, 5))
-    truth[rng.random(truth.shape) < 0.3] = 255
-    if not (truth != 255).any():
-        return
-    same(fill(SegmentationMeter(classes), guess, truth, batch), segmentation_reference(guess, truth, classes))
+class Changed:
+    """Broken: a meter that sees changed predictions or targets, or tells a changed result."""
+
+    def __init__(self, meter, inputs=None, result=None):
+        self.meter, self.inputs, self.result = meter, inputs, result
+
+    def update(self, prediction, target):
+        self.meter.update(*(self.inputs(prediction, target) if self.inputs else (prediction, target)))
+
+    def compute(self):
+        return self.result(self.meter, self.meter.compute()) if self.result else self.meter.compute()
 
 
-@given(st.integers(0, 10_000), st.integers(1, 5))
-def test_depth_equals_reference(seed, batch):
-    rng = np.random.default_rng(seed)
-    truth = rng.uniform(0.05, 10, size=(5, 1, 4, 6)).astype(np.float32)
-    truth[rng.random(truth.shape) < 0.2] = 0
-    truth[0, 0, 0] = [np.nan, np.inf, -1, 0, 1, 2]
-    guess = (truth * rng.uniform(0.4, 2.2, size=truth.shape)).astype(np.float32)
-    guess[1, 0, 1] = [0, -1, 1e-30, 50, 1, 2]
-    guess[~np.isfinite(truth)] = 7
-    same(fill(DepthMeter(), guess, truth, batch), depth_reference(guess, truth))
+class ArcCosine(BatchMeans):
+    """Broken: angles by an arc cosine in float32 that is not clamped, so equal vectors may have none."""
+
+    def __init__(self):
+        self.angles, self.make = [], None
+
+    def update(self, prediction, target):
+        p, g = (torch.nn.functional.normalize(v.float(), dim=1) for v in (prediction, target))
+        valid = target.square().sum(dim=1) > 0.25
+        self.angles.append(torch.rad2deg(torch.arccos((p * g).sum(dim=1)))[valid].numpy())
+
+    def compute(self):
+        return reference._summary(np.concatenate(self.angles).astype(float), NormalsMeter().compute())
 
 
-@given(st.integers(0, 10_000), st.integers(1, 5))
-def test_normals_equal_reference(seed, batch):
-    guess, truth = normals_case(np.random.default_rng(seed))
-    same(fill(NormalsMeter(), guess, truth, batch), normals_reference(guess, truth), 1e-4)
+def absent_counts_as_zero(meter, found):
+    return {**found, "miou": float(np.nansum(meter.class_iou()) / CLASSES)}
 
 
-def test_batch_means_would_be_wrong():
-    """The rule 'sums over the data set' is observable: the common slip of averaging batches gives other numbers."""
-    rng = np.random.default_rng(0)
-    truth = rng.uniform(1, 5, size=(4, 1, 3, 3)).astype(np.float32)
-    truth[0, 0, 1:] = 0
-    guess = truth + rng.uniform(0, 2, size=truth.shape).astype(np.float32)
-    batches = [depth_reference(guess[i : i + 2], truth[i : i + 2])["abs_error_m"] for i in (0, 2)]
-    assert fill(DepthMeter(), guess, truth)["abs_error_m"] != pytest.approx(np.mean(batches), rel=1e-3)
-
-
-METERS = {
-    "segmentation": (lambda: SegmentationMeter(4), np.ones((2, 3, 3), np.int64), np.full((2, 3, 3), 255)),
-    "depth": (DepthMeter, np.ones((2, 1, 3, 3), np.float32), np.zeros((2, 1, 3, 3), np.float32)),
-    "normals": (NormalsMeter, np.ones((2, 3, 3, 3), np.float32), np.zeros((2, 3, 3, 3), np.float32)),
+BROKEN = {
+    "segmentation, mean of batches": ("segmentation", lambda: BatchMeans(lambda: SegmentationMeter(CLASSES))),
+    "segmentation, absent class counts 0": (
+        "segmentation",
+        lambda: Changed(SegmentationMeter(CLASSES), result=absent_counts_as_zero),
+    ),
+    "segmentation, unlabelled pixels count": (
+        "segmentation",
+        lambda: Changed(SegmentationMeter(CLASSES), lambda p, g: (p.clamp(0, 4), g.masked_fill(g == 255, 0))),
+    ),
+    "segmentation, a bad prediction is passed over": (
+        "segmentation",
+        lambda: Changed(SegmentationMeter(CLASSES), lambda p, g: (p, torch.where((p < 0) | (p > 4), 255, g))),
+    ),
+    "depth, mean of batches": ("depth", lambda: BatchMeans(DepthMeter)),
+    "depth, not clamped": ("depth", lambda: DepthMeter(maximum=None)),
+    "depth, negative is right": ("depth", lambda: Changed(DepthMeter(maximum=5.0), lambda p, g: (p.abs(), g))),
+    "depth, a bad prediction is passed over": (
+        "depth",
+        lambda: Changed(DepthMeter(maximum=5.0), lambda p, g: (p.nan_to_num(1, 1, 1), g)),
+    ),
+    "depth, holes count": ("depth", lambda: Changed(DepthMeter(maximum=5.0), lambda p, g: (p, g.nan_to_num(1) + 1e-3))),
+    "normals, mean of batches": ("normals", lambda: BatchMeans(NormalsMeter)),
+    "normals, arc cosine": ("normals", ArcCosine),
+    "normals, scaled first": (
+        "normals",
+        lambda: Changed(NormalsMeter(), lambda p, g: (p / p.square().sum(1, keepdim=True).sqrt(), g)),
+    ),
 }
 
 
-@pytest.mark.parametrize("name", METERS)
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_comparison_rejects(name):
+    """Each broken meter fails the same comparison, on some case that hypothesis may draw."""
+    task, make = BROKEN[name]
+    case = {"segmentation": segmentation_case, "depth": depth_case, "normals": normals_case}[task]
+    expect = {
+        "segmentation": lambda p, g: reference.segmentation(p, g, CLASSES),
+        "depth": lambda p, g: reference.depth(p, g, maximum=5.0),
+        "normals": reference.normals,
+    }[task]
+
+    def rejected(seed, trap):
+        guess, truth = case(seed, (4, 4, 5), trap)
+        try:
+            same(quietly(fill, make(), guess, truth), quietly(expect, guess, truth))
+        except AssertionError:
+            return True
+        return False
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        assert any(rejected(seed, trap) for seed in range(6) for trap in TRAPS)
+
+
+ALL = {
+    "standard segmentation": (lambda: SegmentationMeter(CLASSES), segmentation_case),
+    "standard depth": (DepthMeter, depth_case),
+    "standard normals": (NormalsMeter, normals_case),
+    "adashare segmentation": (lambda: AdashareSegmentationMeter(CLASSES), segmentation_case),
+    "adashare depth": (AdashareDepthMeter, depth_case),
+    "adashare normals": (AdashareNormalsMeter, normals_case),
+}
+
+
+@given(SEEDS, st.sampled_from([*ALL]), st.sampled_from(TRAPS), st.permutations(range(5)), st.integers(1, 5))
+def test_batch_size_and_order_do_not_matter(seed, name, trap, order, batch):
+    make, case = ALL[name]
+    guess, truth = case(seed, (5, 4, 6), trap)
+    shuffled = fill(make(), guess[order], truth[order], batch)
+    same(quietly(fill, make(), guess, truth, 5), shuffled, tolerance=1e-9)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_mean_of_batches_depends_on_the_batch_size(name):
+    make, case = ALL[name]
+    # Unequal numbers of valid pixels in batches of unequal size: 5 images in batches of 3 and 2.
+    guess, truth = case(3, (5, 4, 6), "image_without_label")
+    found = fill(BatchMeans(make), guess, truth, 3)
+    with pytest.raises(AssertionError):
+        same(found, fill(make(), guess, truth, 5))
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_nothing_valid_is_no_number(name):
-    make, guess, truth = METERS[name]
-    assert all(math.isnan(value) for value in fill(make(), guess, truth).values())
-    assert all(math.isnan(value) for value in make().compute().values())
+    make, case = ALL[name]
+    guess, truth = case(0, (2, 3, 3), "no_label")
+    for values in (fill(make(), guess, truth), make().compute()):
+        assert values and all(math.isnan(value) for value in values.values())
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("name", METERS)
+@pytest.mark.parametrize("name", ALL)
 def test_one_broken_prediction_spoils_everything(name, poison):
-    make, guess, _ = METERS[name]
-    truth = guess.copy()
-    if name == "normals":
-        truth = truth / np.sqrt(3).astype(np.float32)
+    make, case = ALL[name]
+    _, truth = case(1, (2, 3, 3), "none")
+    invalid = 255 if "segmentation" in name else 0
+    truth[0, ..., 1, 1] = 1 / math.sqrt(3) if "normals" in name else 1
+    guess = np.where(np.isfinite(truth) & (truth != invalid), truth, 1).astype(truth.dtype)
     assert all(math.isfinite(value) for value in fill(make(), guess, truth).values())
     broken = guess.copy()
-    broken.reshape(-1)[4] = -1 if name == "segmentation" else poison
+    broken[0, ..., 1, 1] = -1 if "segmentation" in name else poison
     assert all(math.isnan(value) for value in fill(make(), broken, truth).values())
     # ... also when later batches are fine, and not when the broken pixel is invalid.
     meter = make()
     fill(meter, broken, truth)
     assert all(math.isnan(value) for value in fill(meter, guess, truth).values())
-    for image in truth:
-        image.reshape(-1, 9)[:, 4] = 255 if name == "segmentation" else 0
+    truth[0, ..., 1, 1] = invalid
     assert all(math.isfinite(value) for value in fill(make(), broken, truth).values())
+
+
+@pytest.mark.parametrize("name", ["standard normals", "adashare normals"])
+def test_a_vanishing_normal_has_no_angle(name):
+    up = np.array([0.0, 1, 0]).reshape(1, 3, 1, 1)
+    assert all(math.isnan(value) for value in fill(ALL[name][0](), np.zeros_like(up), up).values())
 
 
 def test_one_pixel():
@@ -147,24 +234,151 @@ def test_one_pixel():
     depth = fill(DepthMeter(), np.full((1, 1, 1, 1), 3.0), np.full((1, 1, 1, 1), 2.0))
     assert list(depth.values()) == [1, 0.5, 1, 0, 1, 1]
     up, side = np.array([0.0, 1, 0]).reshape(1, 3, 1, 1), np.array([1.0, 0, 0]).reshape(1, 3, 1, 1)
-    assert fill(NormalsMeter(), side, up)["mean_deg"] == pytest.approx(90)
-    assert fill(NormalsMeter(), side, up)["median_deg"] == pytest.approx(90, abs=0.0051)
+    assert list(fill(NormalsMeter(), side, up).values()) == pytest.approx([90, 90, 0, 0, 0])
 
 
 def test_small_and_opposite_angles_are_exact():
-    for degrees in (0.0, 0.01, 0.1, 179.99, 180.0):
+    for degrees in (0.0, 1e-6, 0.01, 0.1, 179.99, 180.0):
         angle = math.radians(degrees)
         a = np.array([1, 0, 0.0]).reshape(1, 3, 1, 1)
         b = np.array([math.cos(angle), math.sin(angle), 0.0]).reshape(1, 3, 1, 1)
-        assert fill(NormalsMeter(), a, b)["mean_deg"] == pytest.approx(degrees, abs=1e-4)
-
-
-def test_a_vanishing_normal_has_no_angle():
-    up = np.array([0.0, 1, 0]).reshape(1, 3, 1, 1)
-    assert math.isnan(fill(NormalsMeter(), np.zeros_like(up), up)["mean_deg"])
+        assert fill(NormalsMeter(), a, b)["mean_deg"] == pytest.approx(degrees, rel=1e-9, abs=1e-9)
 
 
 def test_extra_class_in_predictions_lowers_miou():
     truth = np.zeros((1, 2, 2), np.int64)
     guess = np.array([[[0, 0], [0, 3]]])
     assert fill(SegmentationMeter(4), guess, truth)["miou"] == pytest.approx((0.75 + 0) / 2)
+
+
+def test_an_unknown_label_is_named():
+    for meter in (SegmentationMeter(13), AdashareSegmentationMeter(13)):
+        with pytest.raises(DataError, match=r"2 pixels have a label .* 13 classes \(0\.\.12\) .* ignored value 255"):
+            fill(meter, np.zeros((1, 2, 2), int), np.array([[[13, 0], [254, 255]]]))
+
+
+def test_predictions_are_clamped_but_never_into_being_right():
+    truth = np.array([10, 10, 1e-38, 1e-38], np.float32).reshape(1, 1, 2, 2)
+    guess = np.array([1e9, -3, -1, 0], np.float32).reshape(1, 1, 2, 2)
+    found = fill(DepthMeter(maximum=10.0), guess, truth)
+    assert found["abs_error_m"] == pytest.approx(10 / 4)  # 0, 10, 0, 0: there is no depth below 0 or beyond 10 m
+    assert found["delta3"] == 1 / 4
+
+
+@given(st.lists(st.integers(0, 18_000), min_size=1, max_size=60), st.integers(1, 7))
+def test_a_large_split_has_a_median_within_half_a_bin(hundredths, batch):
+    angles = torch.tensor(hundredths).double() / 100
+    valid = torch.ones_like(angles, dtype=torch.bool)
+    valid[1::3] = False
+    exact, binned = Angles(), Angles(exact_pixels=3)
+    for part, known in zip(angles.split(batch), valid.split(batch), strict=True):
+        exact.add(part, known)
+        binned.add(part, known)
+    assert exact.median() == pytest.approx(float(np.median(angles[valid].float().numpy())), rel=1e-7)
+    assert binned.median() == pytest.approx(exact.median(), abs=0.0101)  # a bin's edge may fall on the value itself
+    assert binned.mean() == exact.mean() and binned.within() == exact.within()
+
+
+def test_half_precision_predictions_are_measured_in_double():
+    guess, truth = depth_case(5, (2, 4, 4), "none")
+    half = torch.as_tensor(guess).clamp(-9, 9).half()
+    assert fill(DepthMeter(), half, truth) == fill(DepthMeter(), half.double(), truth)
+
+
+@pytest.mark.parametrize("unit", UNIT_SUFFIX)
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_specs_are_what_meters_compute(name, unit):
+    chosen = protocol(name)
+    pairs = [
+        (chosen.segmentation(3, 255), chosen.segmentation_specs),
+        (chosen.depth(unit, 10.0), chosen.depth_specs(unit)),
+        (chosen.normals(), chosen.normals_specs),
+    ]
+    for meter, specs in pairs:
+        assert list(meter.compute()) == [spec.name for spec in specs]
+        for spec in specs:
+            assert spec.protocol == name
+            assert spec.name.startswith("adashare_") == (name == "adashare")
+            assert (spec.direction == "max") == any(word in spec.name for word in ("iou", "acc", "delta", "within"))
+    depth = {spec.name.removeprefix("adashare_"): spec.unit for spec in chosen.depth_specs(unit)}
+    assert depth[f"abs_error{UNIT_SUFFIX[unit]}"] == ("" if unit == "1" else unit)
+
+
+def test_protocols_share_no_name():
+    names = [
+        {spec.name for specs in (p.segmentation_specs, p.depth_specs("m"), p.normals_specs) for spec in specs}
+        for p in PROTOCOLS.values()
+    ]
+    assert not set.intersection(*names)
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_metric_sets_of_delta_t(name):
+    chosen, prefix = protocol(name), "" if name == "standard" else f"{name}_"
+
+    def entering(specs):
+        return [spec.name.removeprefix(prefix) for spec in delta_t_metrics(specs)]
+
+    assert entering(chosen.segmentation_specs) == ["miou", "pixel_accuracy"]
+    assert entering(chosen.depth_specs("px")) == ["abs_error_px", "rel_error", "delta1", "delta2", "delta3"]
+    expected = ["mean_deg", "median_deg", "within_11_25", "within_22_5", "within_30"]
+    assert entering(chosen.normals_specs) == expected
+
+
+def test_wrong_names_are_helped():
+    with pytest.raises(StudyError, match=r"protocol is 'adashar'\. Did you mean 'adashare'"):
+        protocol("adashar")
+    with pytest.raises(DataError, match=r"depth_unit is 'pix'. Did you mean 'px'.*Allowed: 1, 1/m, m, px"):
+        DepthMeter("pix")
+    with pytest.raises(DataError, match="depth_max is -1"):
+        DepthMeter("m", -1)
+
+
+@pytest.fixture
+def classification():
+    from ednas_nni import compat
+
+    compat.apply()
+    import torchmetrics.classification
+
+    return torchmetrics.classification
+
+
+class TestTorchmetrics:
+    """A second opinion, from torchmetrics, where its semantics are those of `standard`."""
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_segmentation(self, classification, seed):
+        guess, truth = segmentation_case(seed, (4, 6, 7), "none")
+        guess = np.where(truth == 255, 0, guess)
+        options = {"num_classes": CLASSES, "ignore_index": 255}
+        meter = SegmentationMeter(CLASSES)
+        found = fill(meter, guess, truth)
+        matrix = fill(classification.MulticlassConfusionMatrix(**options), guess, truth)
+        assert torch.equal(matrix, meter.confusion)
+        jaccard = fill(classification.MulticlassJaccardIndex(average="macro", **options), guess, truth)
+        assert found["miou"] == pytest.approx(float(jaccard), rel=1e-6)
+        accuracy = fill(classification.MulticlassAccuracy(average="micro", **options), guess, truth)
+        assert found["pixel_accuracy"] == pytest.approx(float(accuracy), rel=1e-6)
+
+    def test_depth(self, classification):
+        import torchmetrics
+
+        guess, truth = depth_case(1, (4, 6, 7), "none")
+        found = fill(DepthMeter(), guess, truth)
+        valid = np.isfinite(truth) & (truth > 0)
+        p, g = np.maximum(guess[valid], 0), truth[valid]
+        assert found["abs_error_m"] == pytest.approx(float(fill(torchmetrics.MeanAbsoluteError(), p, g, 7)), rel=1e-5)
+        rmse = fill(torchmetrics.MeanSquaredError(squared=False), p, g, 7)
+        assert found["rmse_m"] == pytest.approx(float(rmse), rel=1e-5)
+
+    def test_its_mean_iou_is_another_quantity(self, classification):
+        """It averages the IoU of every class of every image, so a class weighs by the images that show it."""
+        from torchmetrics.segmentation import MeanIoU
+
+        truth = np.array([[[0, 0, 0, 0]], [[0, 0, 1, 1]]])
+        guess = np.array([[[0, 0, 0, 0]], [[0, 1, 1, 0]]])
+        ours = fill(SegmentationMeter(2), guess, truth)["miou"]
+        theirs = float(fill(MeanIoU(num_classes=2, input_format="index"), guess, truth))
+        assert ours == pytest.approx((5 / 7 + 1 / 3) / 2)
+        assert theirs == pytest.approx((1 + 1 / 3 + 1 / 3) / 3)

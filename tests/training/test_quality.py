@@ -91,8 +91,9 @@ def test_a_failed_write_leaves_nothing(scenes, tmp_path, monkeypatch):
 
 def test_no_valid_pixel_is_an_error_that_names_the_split(scenes, tmp_path):
     source = scenes(blank=True)
-    with pytest.raises(DataError, match="'search'"):
-        reference_for(source, bind(source, ["segmentation"]), tmp_path)
+    for name in ("segmentation", "depth", "normals"):
+        with pytest.raises(DataError, match="'train'"):
+            reference_for(source, bind(source, [name]), tmp_path)
 
 
 def test_a_perfect_prior_is_an_error(scenes, tmp_path):

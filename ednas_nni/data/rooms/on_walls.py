@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ednas_nni.data.render.builder import Builder, Frame
+from ednas_nni.data.render.materials import Material, color, fabric, gray, paint, plain, shaded, wood
 from ednas_nni.data.rooms import props
-from ednas_nni.data.rooms.builder import Builder, Frame
-from ednas_nni.data.rooms.materials import Material, color, fabric, gray, paint, plain, shaded, wood
 from ednas_nni.data.rooms.plan import FAR, RIGHT
 
 

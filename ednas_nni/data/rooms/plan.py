@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ednas_nni.data.rooms.builder import Builder, Frame
+from ednas_nni.data.render.builder import Builder, Frame
 
 FAR, RIGHT, LEFT = 0, 1, 2
 """Walls furniture leans on: x = X (which the camera faces), y = 0 and y = Y."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ednas_nni.data.rooms.builder import Frame
-from ednas_nni.data.rooms.materials import Material, color, fabric, gray, plain, shaded, wood
+from ednas_nni.data.render.builder import Frame
+from ednas_nni.data.render.materials import Material, color, fabric, gray, plain, shaded, wood
 
 
 def book_row(place: Frame, rng: np.random.Generator, half_width: float, height: float) -> None:

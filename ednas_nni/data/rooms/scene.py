@@ -2,63 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from ednas_nni.data.render.builder import Builder, Frame
+from ednas_nni.data.render.camera import Camera
+from ednas_nni.data.render.light import Lamp, Lighting
+from ednas_nni.data.render.materials import gray, plain
+from ednas_nni.data.render.picture import Scene
+from ednas_nni.data.render.primitives import Primitives
 from ednas_nni.data.rooms import furniture, on_walls, props
-from ednas_nni.data.rooms.builder import Builder, Frame, Surfaces
-from ednas_nni.data.rooms.camera import Camera
-from ednas_nni.data.rooms.materials import flooring, gray, plain, wall_cover
+from ednas_nni.data.rooms.box import RoomBox
+from ednas_nni.data.rooms.classes import CLASSES
+from ednas_nni.data.rooms.covers import flooring, wall_cover
 from ednas_nni.data.rooms.plan import Plan
-from ednas_nni.data.rooms.primitives import Primitives
 
 KINDS: tuple[str, ...] = ("bedroom", "living", "study", "dining")
 """Kinds of rooms, equally often."""
 
 
-@dataclass(frozen=True)
-class Lighting:
-    """The light of a room.
-
-    Attributes:
-        position: Place of the lamp, metres.
-        strength: Brightness of the lamp at its place.
-        ambient: Brightness that reaches every point.
-        tint: RGB factors of the lamp.
-        sky: Unit vector towards the brighter side of the room (a window behind the camera).
-        sky_strength: Brightness from that side; it throws no shadow.
-    """
-
-    position: tuple[float, float, float]
-    strength: float
-    ambient: float
-    tint: tuple[float, float, float]
-    sky: tuple[float, float, float]
-    sky_strength: float
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Everything a picture is rendered from; independent of the picture's size.
-
-    Attributes:
-        kind: One of :data:`KINDS`.
-        room: Extents (X, Y, Z) in metres.
-        solids: What stands in the room.
-        looks: Class and material by surface number (six for the shell, then one per solid).
-        footprints: float32 (M, 4), rectangles on the floor: centre x, y, half x, y in metres.
-        camera: Where the picture is taken.
-        lighting: The light.
-    """
-
-    kind: str
-    room: tuple[float, float, float]
-    solids: Primitives
-    looks: Surfaces
-    footprints: np.ndarray
-    camera: Camera
-    lighting: Lighting
+_SMALLEST_CASTER_M = 0.16
+_MOST_CASTERS = 40
 
 
 def make_scene(rng: np.random.Generator) -> Scene:
@@ -71,7 +34,7 @@ def make_scene(rng: np.random.Generator) -> Scene:
         The scene.
     """
     room = (float(rng.uniform(3.3, 5.6)), float(rng.uniform(3.0, 4.8)), float(rng.uniform(2.35, 2.8)))
-    builder = Builder()
+    builder = Builder(CLASSES)
     _shell(builder, rng)
     kind = KINDS[rng.integers(len(KINDS))]
     plan, walls = Plan(builder, room, rng), on_walls.Walls(builder, room, rng)
@@ -81,15 +44,24 @@ def make_scene(rng: np.random.Generator) -> Scene:
         middle = Frame(builder, room[0] * rng.uniform(0.45, 0.65), room[1] / 2, rng.choice((0.0, np.pi / 2)))
         on_walls.rug(middle, rng, rng.uniform(0.6, 1.1), rng.uniform(0.5, 0.9))
     camera = _camera(room, rng)
+    solids = builder.primitives()
     return Scene(
-        kind=kind,
-        room=room,
-        solids=builder.primitives(),
+        shell=RoomBox(room, np.array(plan.footprints, np.float32).reshape(-1, 4)),
+        solids=solids,
         looks=builder.surfaces(),
-        footprints=np.array(plan.footprints, np.float32).reshape(-1, 4),
         camera=camera,
         lighting=_lighting(room, camera.yaw, rng),
+        casting=_casters(solids),
     )
+
+
+def _casters(solids: Primitives) -> np.ndarray:
+    """Choose the solids whose shadows are worth their time: the largest, by their second half extent."""
+    extent = np.sort(solids.half, axis=1)
+    # Flat things on walls and floors (windows, rugs) would only shadow what they touch.
+    worth = np.nonzero((extent[:, 1] > _SMALLEST_CASTER_M) & (extent[:, 0] > 0.02))[0]
+    order = np.argsort(-extent[worth, 1] * extent[worth, 2], kind="stable")
+    return worth[order[:_MOST_CASTERS]]
 
 
 def _shell(builder: Builder, rng: np.random.Generator) -> None:
@@ -190,11 +162,11 @@ def _lighting(room: tuple[float, float, float], heading: float, rng: np.random.G
     angle = heading + np.pi + rng.uniform(-0.5, 0.5)
     sky = np.array([np.cos(angle), np.sin(angle), 0.35])
     sky /= np.linalg.norm(sky)
+    position = (float(rng.uniform(0.3, 0.75) * room[0]), float(rng.uniform(0.25, 0.75) * room[1]), room[2] - 0.15)
     return Lighting(
-        position=(float(rng.uniform(0.3, 0.75) * room[0]), float(rng.uniform(0.25, 0.75) * room[1]), room[2] - 0.15),
-        strength=float(rng.uniform(0.6, 1.1)),
+        source=Lamp(position, float(rng.uniform(0.6, 1.1))),
         ambient=float(rng.uniform(0.2, 0.34)),
         tint=(1.0, float(1 - 0.08 * warm), float(1 - 0.25 * warm)),
-        sky=(float(sky[0]), float(sky[1]), float(sky[2])),
-        sky_strength=float(rng.uniform(0.2, 0.4)),
+        side=(float(sky[0]), float(sky[1]), float(sky[2])),
+        side_strength=float(rng.uniform(0.2, 0.4)),
     )

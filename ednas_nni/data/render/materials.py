@@ -20,9 +20,10 @@ class Material(NamedTuple):
     Attributes:
         first: Linear RGB reflectance, mostly in 0..1.
         second: The colour that the pattern mixes in.
-        pattern: Name from :data:`ednas_nni.data.rooms.textures.NAMES`.
+        pattern: Name from :data:`ednas_nni.data.render.textures.NAMES`.
         scale: Factor on the pattern's frequency.
-        glow: 0 = lit by the room's light, 1 = shines by itself (window panes, lamp shades, screens).
+        glow: 0 = lit by the scene's light, 1 = shines by itself (window panes, lamp shades, screens).
+        shift: Where the pattern begins, in its scaled coordinates; ``None`` draws a place per surface.
     """
 
     first: Color
@@ -30,6 +31,7 @@ class Material(NamedTuple):
     pattern: str = "plain"
     scale: float = 1.0
     glow: float = 0.0
+    shift: tuple[float, float] | None = None
 
 
 _WOODS: tuple[Color, ...] = (
@@ -81,21 +83,3 @@ def paint(rng: np.random.Generator, low: float = 0.15, high: float = 0.7) -> Mat
 def plain(base: Color, glow: float = 0.0) -> Material:
     """An even surface of the given colour."""
     return Material(base, shaded(base, 0.85), "plain", 1.0, glow)
-
-
-def wall_cover(rng: np.random.Generator) -> Material:
-    """Draw a wall paper or coat of paint."""
-    base = color(rng, 0.62, 0.95, 0.22)
-    pattern = ("plain", "plain", "plain", "plain", "stripes", "bricks")[rng.integers(6)]
-    return Material(base, shaded(base, rng.uniform(0.82, 0.95)), pattern, rng.uniform(0.7, 1.3))
-
-
-def flooring(rng: np.random.Generator) -> Material:
-    """Draw planks, tiles or carpet."""
-    kind = rng.integers(4)
-    if kind < 2:
-        return wood(rng, "planks")
-    base = color(rng, 0.25, 0.75, 0.35)
-    if kind == 2:
-        return Material(base, shaded(base, rng.uniform(0.5, 0.75)), "tiles", rng.uniform(0.7, 1.2))
-    return Material(base, shaded(base, rng.uniform(0.6, 0.85)), "carpet")

@@ -1,0 +1,205 @@
+"""Trains single-task references: the named member, each task alone, by the study's own evaluator and recipe."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ednas_nni import assembly
+from ednas_nni.data.cache import cache_root
+from ednas_nni.data.produce import cores
+from ednas_nni.errors import EdnasError, ReferenceRecordError, TrialError
+from ednas_nni.references import files
+from ednas_nni.references.identity import identities, member_sample, single_task
+from ednas_nni.references.record import Record
+from ednas_nni.study import Study, parse
+
+FIRST_SEED = 1000  # searches count from small numbers: a reference shares no seed with a candidate
+
+Job = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What `make` leaves behind.
+
+    Attributes:
+        records: Task -> its reference.
+        trained: How many trainings this call did.
+        written: Files that were written.
+    """
+
+    records: Mapping[str, Record]
+    trained: int
+    written: tuple[Path, ...]
+
+
+def make(
+    study: Study,
+    seeds: int = 3,
+    out: Path | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Made:
+    """Train what is not recorded yet. Every finished training is kept at once: a second call goes on where one ended.
+
+    Args:
+        study: Names the member under `reference`.
+        seeds: Trainings of each task, with the seeds 1000, 1001, ...
+        out: One file for all records, which then holds exactly these; by default each is kept in the user's folder.
+        workers: Processes; one per core by default. 1 trains in this process.
+        progress: Show a bar on standard error.
+
+    Raises:
+        StudyError: The study is wrong or names no reference.
+        ReferenceRecordError: `out` is another kind of file, or cannot be written.
+        TrialError: A training failed; the others are kept.
+    """
+    if seeds < 1:
+        raise ReferenceRecordError(f"seeds is {seeds}; at least 1 training is needed, 3 to know the spread.")
+    wanted = identities(study)
+    cache = cache_root(study.data.options.get("cache"))
+    in_out = files.read(out) if out is not None and out.exists() else []
+    records = _started(study, wanted, [*in_out, *files.known(cache)[0]])
+    places = {task: out or files.path_for(identity, cache) for task, identity in wanted.items()}
+    chosen = range(FIRST_SEED, FIRST_SEED + seeds)
+    jobs = [(task, seed) for seed in chosen for task in wanted if seed not in records[task].seeds]
+    written = _keep(records, places) if out is not None else set()
+    if not jobs:
+        return Made(records, 0, tuple(written))
+    assembly.data_source(study).prepare(progress)
+    failures: list[EdnasError] = []
+    with tqdm(total=len(jobs), desc="single-task references", unit="training", disable=not progress) as bar:
+        for (task, seed), result in _trained(study, jobs, workers):
+            if isinstance(result, EdnasError):
+                failures.append(result)
+            else:
+                records[task] = records[task].with_run(seed, *_split(task, result))
+                written |= _keep(records if out is not None else {task: records[task]}, places)
+            bar.update()
+    if failures:
+        raise TrialError("\n".join(dict.fromkeys(str(failure) for failure in failures)))
+    return Made(records, len(jobs), tuple(sorted(written)))
+
+
+def _started(study: Study, wanted: Mapping[str, Mapping[str, Any]], known: Sequence[Record]) -> dict[str, Record]:
+    """What is recorded of each task, an empty record where nothing is."""
+    found = {}
+    for task, identity in wanted.items():
+        record = files.matching(identity, known)
+        if record is None:
+            record = Record(identity, _specs(assembly.task_objects(single_task(study, task))[task]), (), ())
+        found[task] = record
+    return found
+
+
+def _specs(task: Any) -> dict[str, dict[str, Any]]:
+    return {
+        spec.name: {name: getattr(spec, name) for name in ("unit", "direction", "protocol", "in_delta_t")}
+        for spec in task.metrics
+    }
+
+
+def _keep(records: Mapping[str, Record], places: Mapping[str, Path]) -> set[Path]:
+    """Write the records that have a training; returns the files."""
+    written = set()
+    for path in {places[task] for task in records}:
+        mine = [record for task, record in records.items() if places[task] == path and record.runs]
+        if mine:
+            files.write(path, mine)
+            written.add(path)
+    return written
+
+
+def _trained(
+    study: Study, jobs: Sequence[Job], workers: int | None
+) -> Iterator[tuple[Job, dict[str, float] | EdnasError]]:
+    """Jobs with their results, or what went wrong, as they finish."""
+    plain, member = study.dump(), str(study.reference)
+    workers = min(len(jobs), workers or cores())
+    if workers == 1:
+        for task, seed in jobs:
+            try:
+                yield (task, seed), train(plain, member, task, seed)
+            except EdnasError as error:
+                yield (task, seed), error
+        return
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when the workers load their libraries
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+        futures = {pool.submit(train, plain, member, *job): job for job in jobs}
+        try:
+            for future in as_completed(futures):
+                error = future.exception()
+                if error is not None and not isinstance(error, EdnasError):
+                    raise error
+                yield futures[future], error or future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _one_thread() -> None:
+    """One training per core: threads inside would only get in the way."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def train(study: Mapping[str, Any], member: str, task: str, seed: int) -> dict[str, float]:
+    """One training of a named member on one task.
+
+    Args:
+        study: The study as plain data.
+        member: Name of the architecture in the space.
+        task: The only task.
+        seed: Of weights and batches.
+
+    Returns:
+        The evaluator's final metrics.
+
+    Raises:
+        TrialError: It diverged; the message names task and seed.
+    """
+    from ednas_nni import compat
+
+    compat.apply()
+    from ednas_nni.nn.tree import build
+
+    alone = single_task(parse(dict(study)), task, seed)
+    space = assembly.space(alone)
+    evaluator = assembly.evaluator(alone)
+    evaluator.seed_everything()
+    network = build(space, member_sample(space, member, alone.space.name))
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # the scores of every report: the bar is enough
+            return evaluator.evaluate(network)
+    except TrialError as error:
+        raise TrialError(f"the single-task reference of {task}, seed {seed}, failed: {error}") from None
+
+
+def _split(task: str, result: Mapping[str, float]) -> tuple[dict[str, float], dict[str, Any]]:
+    """The task's own metrics without its prefix, and what is kept as information."""
+    import torch
+
+    import ednas_nni
+
+    metrics = {k.removeprefix(f"{task}_"): float(v) for k, v in result.items() if k.startswith(f"{task}_")}
+    made = {
+        "ednas": ednas_nni.__version__,
+        "torch": torch.__version__,
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "date": datetime.fromtimestamp(time.time(), timezone.utc).strftime("%Y-%m-%d"),
+        "train_s": round(float(result.get("train_s", 0.0)), 1),
+    }
+    return metrics, made

@@ -1,0 +1,37 @@
+"""docs/metrics.md: its example prints what it says, and its tables name every metric."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+from ednas_nni.metrics import PROTOCOLS, protocol
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
+
+
+def test_worked_example():
+    failed, run = doctest.testfile(str(DOCUMENT), module_relative=False)
+    assert run > 8 and not failed
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_tables_name_every_metric(name):
+    rows = [line.split("|") for line in DOCUMENT.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    told = {
+        (row[1].strip(), metric): (row[3].strip(), row[4].strip())
+        for row in rows
+        if len(row) > 6
+        for metric in re.findall(r"`(\w+)`", row[2])
+    }
+    chosen = protocol(name)
+    for task, specs in (
+        ("segmentation", chosen.segmentation_specs),
+        ("depth", chosen.depth_specs("m")),
+        ("normals", chosen.normals_specs),
+    ):
+        for spec in specs:
+            assert told[task, spec.name] == (spec.unit, spec.direction)

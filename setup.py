@@ -31,7 +31,7 @@ REQUIRES = [
 ]
 EXTRAS = {
     "rl": ["tianshou==0.5.1", "gym==0.26.2"],  # NNI's PolicyBasedRL and ENAS need exactly this generation
-    "mtl": ["torchjd[nash_mtl,cagrad]>=0.8"],  # gradient methods of multi-task learning: PCGrad, CAGrad, UPGrad, ...
+    "mtl": ["torchjd[cagrad,nash_mtl,quadprog_projector]>=0.18"],  # gradient methods: PCGrad, CAGrad, Nash-MTL, UPGrad
     "nyuv2": ["h5py>=3.10", "scipy>=1.10"],  # the raw NYUv2 files: nyu_depth_v2_labeled.mat is HDF5, splits.mat is not
     "dev": [
         "pytest>=8",  # tests
@@ -96,6 +96,16 @@ setup(
         "ednas_nni.weightings": [
             "fixed = ednas_nni.weighting:Fixed",
             "uncertainty = ednas_nni.weighting:Uncertainty",
+            "dwa = ednas_nni.weighting:DWA",
+            "geometric_mean = ednas_nni.weighting:GeometricMean",
+            "pcgrad = ednas_nni.weighting.gradients:PCGrad",
+            "cagrad = ednas_nni.weighting.gradients:CAGrad",
+            "imtl_g = ednas_nni.weighting.gradients:IMTLG",
+            "nash_mtl = ednas_nni.weighting.gradients:NashMTL",
+            "upgrad = ednas_nni.weighting.gradients:UPGrad",
+            "mgda = ednas_nni.weighting.gradients:MGDA",
+            "aligned_mtl = ednas_nni.weighting.gradients:AlignedMTL",
+            "dualproj = ednas_nni.weighting.gradients:DualProj",
         ],
     },
 )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ednas_nni import compat, plugins
-from ednas_nni.errors import TrialError
+from ednas_nni.errors import StudyError, TrialError
 from ednas_nni.evaluator.average import AveragedWeights
 from ednas_nni.evaluator.data import Batch, TrialData
 from ednas_nni.evaluator.recipe import Recipe
@@ -94,15 +94,32 @@ class JaredModule(LightningModule):
 
         Raises:
             TrialError: A loss is not finite.
+            StudyError: A weighting that combines gradients, inside a one-shot strategy.
         """
+        if self.wrapped and getattr(self.weighting, "needs_task_gradients", False):
+            raise StudyError(
+                f"evaluator.weighting: {self.recipe.weighting['name']!r} combines the gradients of the tasks, which a "
+                "one-shot strategy computes itself; use 'fixed', 'uncertainty', 'dwa' or 'geometric_mean' with it."
+            )
         outputs = self._outputs(batch)
         losses = {task.name: task.loss(outputs[task.name], batch[task.name]) for task in self.data.tasks}
         total = self.weighting(losses)
+        self._step_losses = (losses, total)
         values = torch.stack([total.detach(), *(loss.detach() for loss in losses.values())])
         if not bool(values.isfinite().all()):
             raise TrialError(self._divergence(values.tolist()))
         self._losses.append(values[0])
         return total
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """The ordinary backward pass, or that of a weighting which combines gradients."""
+        if not getattr(self.weighting, "needs_task_gradients", False):
+            super().backward(loss, *args, **kwargs)
+            return
+        losses, total = self._step_losses
+        # Mixed precision has multiplied the total by its scale.
+        scale = (loss / total).detach().nan_to_num(1.0)
+        self.weighting.backward({name: value * scale for name, value in losses.items()}, self.parameters())
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Take the new weights into the average."""
@@ -196,8 +213,7 @@ class JaredModule(LightningModule):
         for name, meter in meters.items():
             meter.update(predictions[name], batch[name])
         metrics = {name: meter.compute() for name, meter in meters.items()}
-        value = quality(metrics, self.data.tasks, self.data.reference)
-        self.log("default", value, batch_size=len(batch["image"]))
+        self.log("default", self._score(metrics)["default"], batch_size=len(batch["image"]))
 
     def _mean_loss(self) -> float:
         """Mean total loss since the last score."""

@@ -11,6 +11,10 @@ from ednas_nni.data.augment import Augmentation
 from ednas_nni.errors import StudyError
 from ednas_nni.metrics import PROTOCOLS
 
+TRAINING = 1
+"""Version of what a training does. Raise it with every change of optimiser, schedule, initial weights or losses that no
+field of a recipe tells, so that references made before are not mistaken for the same training."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -44,6 +48,7 @@ class Recipe:
     scored_on: str
     references: Mapping[str, Mapping[str, float]] | None
     score: str
+    version: int = TRAINING
 
     def __post_init__(self) -> None:
         """Check every field."""

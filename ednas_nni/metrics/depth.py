@@ -53,9 +53,6 @@ def unit_suffix(unit: str) -> str:
     return UNIT_SUFFIX[unit]
 
 
-SPECS = specs("m")
-
-
 class DepthMeter:
     """Errors of depth, inverse depth or disparity, protocol `standard`: means over all valid pixels of the split.
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["Fixed", "Uncertainty", "Weighting"]
+__all__ = ["DWA", "Fixed", "GeometricMean", "Uncertainty", "Weighting"]
 
 _HOMES = {
+    "DWA": "ednas_nni.weighting.dwa",
+    "GeometricMean": "ednas_nni.weighting.geometric",
     "Fixed": "ednas_nni.weighting.fixed",
     "Uncertainty": "ednas_nni.weighting.uncertainty",
     "Weighting": "ednas_nni.weighting.base",

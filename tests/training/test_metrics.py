@@ -285,6 +285,16 @@ def test_half_precision_predictions_are_measured_in_double():
     assert fill(DepthMeter(), half, truth) == fill(DepthMeter(), half.double(), truth)
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_updates_read_nothing_back(name):
+    """On a GPU that would make the host wait. A tensor without data can be computed with, but not read."""
+    make, case = ALL[name]
+    guess, truth = (torch.as_tensor(array).to("meta") for array in case(0, (2, 4, 4), "none"))
+    make().update(guess, truth)
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        Changed(make(), lambda p, g: (p, g[g.isfinite()])).update(guess, truth)  # picking pixels has to count them
+
+
 @pytest.mark.parametrize("unit", UNIT_SUFFIX)
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_specs_are_what_meters_compute(name, unit):
@@ -332,53 +342,3 @@ def test_wrong_names_are_helped():
         DepthMeter("pix")
     with pytest.raises(DataError, match="depth_max is -1"):
         DepthMeter("m", -1)
-
-
-@pytest.fixture
-def classification():
-    from ednas_nni import compat
-
-    compat.apply()
-    import torchmetrics.classification
-
-    return torchmetrics.classification
-
-
-class TestTorchmetrics:
-    """A second opinion, from torchmetrics, where its semantics are those of `standard`."""
-
-    @pytest.mark.parametrize("seed", range(4))
-    def test_segmentation(self, classification, seed):
-        guess, truth = segmentation_case(seed, (4, 6, 7), "none")
-        guess = np.where(truth == 255, 0, guess)
-        options = {"num_classes": CLASSES, "ignore_index": 255}
-        meter = SegmentationMeter(CLASSES)
-        found = fill(meter, guess, truth)
-        matrix = fill(classification.MulticlassConfusionMatrix(**options), guess, truth)
-        assert torch.equal(matrix, meter.confusion)
-        jaccard = fill(classification.MulticlassJaccardIndex(average="macro", **options), guess, truth)
-        assert found["miou"] == pytest.approx(float(jaccard), rel=1e-6)
-        accuracy = fill(classification.MulticlassAccuracy(average="micro", **options), guess, truth)
-        assert found["pixel_accuracy"] == pytest.approx(float(accuracy), rel=1e-6)
-
-    def test_depth(self, classification):
-        import torchmetrics
-
-        guess, truth = depth_case(1, (4, 6, 7), "none")
-        found = fill(DepthMeter(), guess, truth)
-        valid = np.isfinite(truth) & (truth > 0)
-        p, g = np.maximum(guess[valid], 0), truth[valid]
-        assert found["abs_error_m"] == pytest.approx(float(fill(torchmetrics.MeanAbsoluteError(), p, g, 7)), rel=1e-5)
-        rmse = fill(torchmetrics.MeanSquaredError(squared=False), p, g, 7)
-        assert found["rmse_m"] == pytest.approx(float(rmse), rel=1e-5)
-
-    def test_its_mean_iou_is_another_quantity(self, classification):
-        """It averages the IoU of every class of every image, so a class weighs by the images that show it."""
-        from torchmetrics.segmentation import MeanIoU
-
-        truth = np.array([[[0, 0, 0, 0]], [[0, 0, 1, 1]]])
-        guess = np.array([[[0, 0, 0, 0]], [[0, 1, 1, 0]]])
-        ours = fill(SegmentationMeter(2), guess, truth)["miou"]
-        theirs = float(fill(MeanIoU(num_classes=2, input_format="index"), guess, truth))
-        assert ours == pytest.approx((5 / 7 + 1 / 3) / 2)
-        assert theirs == pytest.approx((1 + 1 / 3 + 1 / 3) / 3)

@@ -1,0 +1,180 @@
+"""Weightings that change during training, and those that combine gradients."""
+
+from __future__ import annotations
+
+import builtins
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from ednas_nni import plugins
+from ednas_nni.errors import EdnasError, StudyError
+from ednas_nni.tasks.depth import Depth
+from ednas_nni.tasks.normals import Normals
+from ednas_nni.tasks.segmentation import Segmentation
+from ednas_nni.weighting import DWA, GeometricMean
+
+TASKS = (Segmentation(("a", "b")), Depth(), Normals())
+NAMES = ("segmentation", "depth", "normals")
+GRADIENTS = ("pcgrad", "cagrad", "imtl_g", "nash_mtl", "upgrad", "mgda", "aligned_mtl", "dualproj")
+WITHOUT_CONFLICT = ("upgrad", "mgda", "dualproj")
+
+
+def scalars(values):
+    return {name: torch.tensor(float(v), requires_grad=True) for name, v in zip(NAMES, values, strict=True)}
+
+
+def dwa_reference(history, window, temperature):
+    """Weights after a history (steps, tasks), from the paper's equation."""
+    means = [history[i : i + window].mean(0) for i in range(0, len(history) - window + 1, window)]
+    if len(means) < 2:
+        return np.ones(history.shape[1])
+    e = np.exp(means[-1] / means[-2] / temperature)
+    return len(e) * e / e.sum()
+
+
+@pytest.mark.parametrize("steps", [1, 3, 5, 6, 9, 10, 14])
+def test_dwa_equals_the_equation(steps):
+    history = np.random.default_rng(0).uniform(0.1, 3, (steps, 3))
+    weighting = DWA.for_tasks(TASKS, temperature=1.5, window=3).train()
+    for row in history:
+        weighting(scalars(row))
+    expected = dwa_reference(history, 3, 1.5)
+    assert list(weighting.weights().values()) == pytest.approx(expected, rel=1e-5)
+    values = scalars([1, 2, 3])
+    weighting.eval()(values).backward()
+    assert [v.grad.item() for v in values.values()] == pytest.approx(expected, rel=1e-5)
+
+
+def test_dwa_goes_on_where_it_was():
+    history = np.random.default_rng(1).uniform(0.1, 3, (8, 3))
+    whole, first, second = (DWA.for_tasks(TASKS, window=3).train() for _ in range(3))
+    for row in history:
+        whole(scalars(row))
+    for row in history[:4]:
+        first(scalars(row))
+    second.load_state_dict(first.state_dict())
+    for row in history[4:]:
+        second(scalars(row))
+    assert second.weights() == whole.weights()
+
+
+def test_geometric_mean_and_its_gradient():
+    values = scalars([8, 1, 0.125])
+    weighting = GeometricMean.for_tasks(TASKS)
+    total = weighting(values)
+    total.backward()
+    assert total.item() == pytest.approx(1)
+    assert [v.grad.item() for v in values.values()] == pytest.approx([1 / 24, 1 / 3, 8 / 3], rel=1e-5)
+    assert list(weighting.weights().values()) == pytest.approx([1 / 24, 1 / 3, 8 / 3], rel=1e-5)
+
+
+@pytest.mark.parametrize(("given", "expected"), [([4, 0, 1], 2), ([0, 0, 3], 3), ([0, 0, 0], 0)])
+def test_geometric_mean_without_some_labels(given, expected):
+    values = scalars(given)
+    total = GeometricMean.for_tasks(TASKS)(values)
+    total.backward()
+    assert total.item() == pytest.approx(expected, abs=1e-6)
+    assert all(math.isfinite(v.grad.item()) for v in values.values())
+
+
+class Net(torch.nn.Module):
+    """A shared layer and one head a task."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.trunk = torch.nn.Linear(4, 5)
+        self.heads = torch.nn.ModuleDict({name: torch.nn.Linear(5, 1) for name in NAMES})
+
+    def losses(self):
+        x = torch.linspace(-1, 1, 12).reshape(3, 4)
+        h = torch.tanh(self.trunk(x))
+        return {name: (head(h) - (i - 1) * 2).square().mean() for i, (name, head) in enumerate(self.heads.items())}
+
+
+def task_gradients(net):
+    """(tasks, shared parameters) and each head's own gradient, one backward pass a task."""
+    rows, heads = [], {}
+    for name in NAMES:
+        net.zero_grad()
+        net.losses()[name].backward()
+        rows.append(torch.cat([p.grad.reshape(-1) for p in net.trunk.parameters()]))
+        heads[name] = [p.grad.clone() for p in net.heads[name].parameters()]
+    net.zero_grad()
+    return torch.stack(rows), heads
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_shared_parameters_get_the_combination_and_heads_their_own(name):
+    net, weighting = Net(), plugins.load("weightings", name).for_tasks(TASKS)
+    jacobian, heads = task_gradients(net)
+    torch.manual_seed(1)  # PCGrad draws an order
+    weighting.backward(net.losses(), net.parameters())
+    found = torch.cat([p.grad.reshape(-1) for p in net.trunk.parameters()])
+    torch.manual_seed(1)
+    expected = plugins.load("weightings", name).for_tasks(TASKS).aggregate(jacobian)
+    assert torch.allclose(found, expected, atol=1e-5)
+    for task in NAMES:
+        for parameter, own in zip(net.heads[task].parameters(), heads[task], strict=True):
+            assert torch.allclose(parameter.grad, own, atol=1e-6)
+
+
+def conflict_free(combine) -> bool:
+    """Whether no task's loss rises along the combined step."""
+    jacobian, _ = task_gradients(Net())
+    return bool((jacobian @ combine(jacobian) >= -1e-4).all())
+
+
+@pytest.mark.parametrize("name", WITHOUT_CONFLICT)
+def test_no_task_gets_worse(name):
+    assert conflict_free(plugins.load("weightings", name).for_tasks(TASKS).aggregate)
+
+
+def test_the_check_sees_a_conflict():
+    assert not conflict_free(lambda jacobian: jacobian[0] * 3 - jacobian[2] * 5)
+
+
+@pytest.mark.parametrize("name", ["dwa", "geometric_mean", *GRADIENTS])
+def test_trains_by_name(name, make_evaluator, tiny):
+    final = make_evaluator(weighting=name, steps=6, reports=1).evaluate(tiny())
+    assert all(math.isfinite(value) for value in final.values())
+
+
+def test_one_task_alone_is_ordinary_training(make_evaluator, tiny):
+    results = [
+        make_evaluator(tasks=("depth",), weighting=name, steps=4, reports=1).evaluate(tiny(("depth",)))
+        for name in ("fixed", "upgrad")
+    ]
+    for final in results:
+        final.pop("train_s")
+    assert results[0] == pytest.approx(results[1], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("dwa", {"temperature": 0}, "temperature is 0; it must be above 0"),
+        ("dwa", {"window": 0}, "window is 0; it must be a whole number"),
+        ("cagrad", {"c": -1}, "c is -1; it must be at least 0"),
+        ("nash_mtl", {"evry": 1}, "Did you mean 'every'"),
+    ],
+)
+def test_wrong_options(name, options, words, make_evaluator, tiny):
+    with pytest.raises(StudyError, match=words):
+        make_evaluator(weighting={"name": name, **options}).evaluate(tiny())
+
+
+def test_without_torchjd_the_way_out_is_named(monkeypatch):
+    real = builtins.__import__
+
+    def missing(name, *args, **kwargs):
+        if name.startswith("torchjd"):
+            raise ImportError("No module named 'torchjd'")
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(EdnasError, match=r'pip install "ednas-nni\[mtl\]"'):
+        plugins.load("weightings", "upgrad").for_tasks(TASKS)

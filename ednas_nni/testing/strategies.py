@@ -189,11 +189,12 @@ def _check_resume(make: Callable[[Problem, int], Core], world: Synthetic, proble
 
 
 def _check_speed(core: Core, world: Synthetic, budget: int) -> None:
+    # Time of the processor, not of the clock: a busy machine must not fail a plugin.
     times = []
     for _ in range(budget):
-        begin = time.perf_counter()
+        begin = time.thread_time()
         sample = core.ask()
-        times.append(time.perf_counter() - begin)
+        times.append(time.thread_time() - begin)
         core.tell(sample, {o.name: world.quality(sample) for o in core.problem.objectives})
     if float(np.median(times)) > ASK_MEDIAN_S:
         raise PluginError(f"core: ask takes {1e3 * float(np.median(times)):.1f} ms in the median.")

@@ -248,7 +248,7 @@ def test_lambda_comes_from_the_study_else_from_a_record_else_from_the_prior():
     constants = {"scale": 1.0, "prior_ratio": 2.5}
     assert Depth.for_data(rooms, relative_scale=7).with_constants(constants).relative_scale == 7
     recorded = Depth.for_data(rooms).with_constants(constants)
-    assert recorded.relative_scale == pytest.approx(3.0, rel=0.3) and recorded.relative_from == "recorded"
+    assert recorded.relative_scale == pytest.approx(2.7) and recorded.relative_from == "recorded"
     unknown = Depth.for_data(INFO).with_constants(constants)
     assert unknown.relative_scale == 2.5 and "lambda 2.5 m (position prior)" in str(unknown)
 

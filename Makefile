@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 STUDY ?= experiments/ednas.yml
 
-.PHONY: help search test test-all lint format check-wheel screenshots docs clean
+.PHONY: help search test test-all lint format check-wheel references screenshots docs clean
 
 help:
 	@echo "make search       a whole search on NNI: STUDY=$(STUDY)"
 	@echo "make test         lint and the test suite"
 	@echo "make test-all     with the slow tests and real trainings"
 	@echo "make check-wheel  build the wheel, install it in a clean environment, search with it"
+	@echo "make references   train the shipped single-task references of delta_t again, with lambda of the depth loss"
 	@echo "make screenshots  pictures of NNI's web UI (needs chromium)"
 	@echo "make format       format the code"
 
@@ -35,6 +36,16 @@ test-all: $(READY) lint
 
 check-wheel: $(READY)
 	./tools/check_wheel.sh $(BIN)/python
+
+# lambda first: the references are trained with it. What is recorded already is not trained again.
+SHIPPED := ednas_nni/references/shipped
+LAMBDAS := ednas_nni/tasks/lambdas.json
+references: $(READY)
+	$(BIN)/ednas data lambda experiments/ednas.yml --out $(LAMBDAS)
+	$(BIN)/ednas data lambda experiments/streets.yml --out $(LAMBDAS)
+	$(BIN)/ednas data lambda experiments/streets.yml --option depth=metric --out $(LAMBDAS)
+	$(BIN)/ednas reference experiments/ednas.yml --out $(SHIPPED)/rooms.json
+	$(BIN)/ednas reference experiments/streets.yml --out $(SHIPPED)/streets.json
 
 screenshots: $(READY)
 	$(BIN)/python tools/screenshots.py

@@ -19,6 +19,7 @@ REQUIRES = [
     "pytorch-lightning>=2.0",  # nni.nas imports it without declaring it; the evaluator trains with it
     "torchmetrics>=1.0",  # imported by nni.nas' evaluators
     "numpy>=1.24",  # arrays: data cache, cost tables, strategies
+    "scipy>=1.10",  # Student's t of the interval of delta_t; NNI brings it anyway
     "pyyaml>=6",  # studies, presets and device profiles
     "pydantic>=2.5",  # strict parsing of studies with the path of the wrong field
     "moocore>=0.1.7",  # exact hypervolume
@@ -54,7 +55,15 @@ setup(
         include=["ednas_nni", "ednas_nni.*", "search_spaces", "search_spaces.*", "strategies", "strategies.*"]
     ),
     package_data={
-        "ednas_nni": ["hardware/profiles/*.yml", "report/templates/*", "cli/studies/*.yml", "bridge/*.js"],
+        "ednas_nni": [
+            "hardware/profiles/*.yml",
+            "hardware/profiles/*.json",
+            "report/templates/*",
+            "cli/studies/*.yml",
+            "bridge/*.js",
+            "references/shipped/*.json",
+            "tasks/lambdas.json",
+        ],
         "search_spaces": ["presets/*.yml"],
     },
     install_requires=REQUIRES,

@@ -66,16 +66,20 @@ def evaluator(study: Study, compared: Comparison | None = None) -> Any:
 
     Args:
         study: The study.
-        compared: Its references; None = look them up where the study names any, and do without where there are none.
+        compared: Its `references`; None = do without `delta_t`, unless the study cannot.
+
+    Raises:
+        EdnasError: The plugin or an option is wrong, or `delta_t` is an objective and there are no references.
     """
     factory = plugins.load("evaluators", study.evaluator.name)
     check_options(factory, study.evaluator.options, "evaluator", EVALUATOR_GIVEN)
+    if compared is None and DELTA_T in _objective_names(study):
+        compared = references(study)[0]
     delta = {}
-    if study.reference is not None or DELTA_T in study.objectives:
+    if compared is not None:
         from ednas_nni.references.in_study import score
 
-        compared = compared or references(study)[0]
-        delta = {"references": compared.means(), "score": score(study)} if compared else {}
+        delta = {"references": compared.means(), "score": score(study)}
     _check_weighting(study.evaluator.options.get("weighting"))
     return factory(
         tasks=tuple(study.tasks),
@@ -85,6 +89,10 @@ def evaluator(study: Study, compared: Comparison | None = None) -> Any:
         **delta,
         **study.evaluator.options,
     )
+
+
+def _objective_names(study: Study) -> list[str]:
+    return [parse_objective(text).name for text in study.objectives]
 
 
 def _check_weighting(given: Any) -> None:
@@ -130,7 +138,8 @@ def problem(study: Study, table: Any) -> Problem:
         cost_names=tuple(table.names),
         costs=table,
         objectives=objectives,
-        constraints=constraints,
+        # A cost that is known up to an interval is checked at the interval's upper end.
+        constraints=tuple(table.checked(constraint) for constraint in constraints),
     )
 
 
@@ -166,7 +175,7 @@ def strategy(study: Study, starts: Sequence[dict[str, Any]] = ()) -> Any:
     check_options(factory, study.strategy.options, "strategy", ())
     options = dict(study.strategy.options)
     accepted = inspect.signature(factory).parameters
-    if "tolerance" in accepted and DELTA_T in study.objectives:
+    if "tolerance" in accepted and DELTA_T in _objective_names(study):
         options.setdefault("tolerance", 1.0)  # percent; the strategies' own default is meant for quality
     if "seed" in accepted:
         options.setdefault("seed", study.seed)
@@ -184,7 +193,7 @@ def hardware_reward(study: Study, single_objective: bool) -> dict[str, Any] | No
     Raises:
         StudyError: It is asked for around a multi-objective strategy, or no target can be derived.
     """
-    costs = [parse_objective(text).name for text in study.objectives]
+    costs = _objective_names(study)
     percent = QUALITY not in costs and DELTA_T in costs
     costs = [name for name in costs if name not in (QUALITY, DELTA_T)]
     wanted = study.hardware_aware

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sys
 from functools import partial
@@ -47,7 +48,10 @@ def experiment(study: Study | dict[str, Any], engine: str = "ts", trials: int = 
     model_space = assembly.space(study)
     table = assembly.cost_table(study, model_space)
     problem = assembly.problem(study, table)
-    evaluator = assembly.evaluator(study)
+    compared, lacking = assembly.references(study)
+    if lacking:
+        logging.getLogger("ednas").warning(lacking)
+    evaluator = assembly.evaluator(study, compared)
     starts = assembly.start_samples(study, model_space)
     strategy = assembly.strategy(study, starts)
     reward = assembly.hardware_reward(study, not getattr(strategy, "multi_objective", False))
@@ -73,6 +77,7 @@ def experiment(study: Study | dict[str, Any], engine: str = "ts", trials: int = 
         table,
         assembly.data_source(study).info.fingerprint,
         members=assembly.member_ids(model_space),
+        references=compared.dump() if compared else None,
         engine=engine,
         concurrency=1 if engine == "sequential" else concurrency,
         trials=trials,

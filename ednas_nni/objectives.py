@@ -78,6 +78,12 @@ def parse_objective(text: str | Objective) -> Objective:
     return Objective(direction, "max" if direction in _MAXIMISED else "min")
 
 
+def score_of(objectives: Iterable[Objective]) -> str:
+    """What trials report as `default`: "delta_t" where it is an objective and quality is not, else "quality"."""
+    names = [objective.name for objective in objectives]
+    return DELTA_T if DELTA_T in names and QUALITY not in names else QUALITY
+
+
 @dataclass(frozen=True)
 class Constraint:
     """A hard bound on a cost: what lies outside is never trained.

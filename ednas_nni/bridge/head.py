@@ -20,6 +20,7 @@ def write_head(
     fingerprint: str,
     *,
     members: dict[str, str],
+    references: dict[str, Any] | None = None,
     engine: str,
     concurrency: int | None = None,
     trials: int | None = None,
@@ -34,6 +35,7 @@ def write_head(
         table: Its cost table, for the columns' units and origins.
         fingerprint: Of the data.
         members: Named members of the space -> architecture id.
+        references: What `delta_t` is measured against, as `references.Comparison.dump` gives it.
         engine: "nnictl", "ts" or "sequential".
         concurrency: Trials at a time.
         trials: How many trials there may be.
@@ -66,9 +68,17 @@ def write_head(
             digest=study.digest,
             data=fingerprint,
             members=members,
+            references=references,
             domains=problem.domains.to_json(),
             columns=[
-                {"name": c.name, "unit": c.unit, "device": c.device, "origin": c.origin, "note": c.note}
+                {
+                    "name": c.name,
+                    "unit": c.unit,
+                    "device": c.device,
+                    "origin": c.origin,
+                    "note": c.note,
+                    "upper": c.upper,
+                }
                 for c in table.columns
             ],
             concurrency=concurrency,

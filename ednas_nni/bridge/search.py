@@ -76,7 +76,10 @@ class Search:
         self.table = assembly.cost_table(self.study, model_space)
         self.problem = assembly.problem(self.study, self.table)
         evaluator = plugins.load("evaluators", self.study.evaluator.name)
-        assembly.evaluator(self.study)  # its options are checked before the first trial meets them
+        compared, lacking = assembly.references(self.study)
+        assembly.evaluator(self.study, compared)  # its options are checked before the first trial meets them
+        if lacking:
+            _log.warning(lacking)
         self.journal = Journal(self.folder / FOLDER / FILE)
         data = assembly.data_source(self.study)
         if getattr(evaluator, "needs_network", True):
@@ -89,6 +92,7 @@ class Search:
             self.table,
             data.info.fingerprint,
             members=assembly.member_ids(model_space),
+            references=compared.dump() if compared else None,
             engine="nnictl",
             concurrency=self.experiment.get("trialConcurrency"),
             trials=self.experiment.get("maxTrialNumber"),

@@ -46,11 +46,11 @@ def _run(study_file: str | None) -> None:
     from ednas_nni.bridge.channel import install
 
     channel = install(url, job, manager)
-    domains = _check_against_journal()
+    domains, references = _check_against_journal()
     sample = nni.get_next_parameter()
     if not isinstance(sample, dict):
         raise TrialError(f"NNI handed out {sample!r} instead of an architecture.")
-    _train(study, sample, channel, domains, threads)
+    _train(study, sample, channel, domains, references, threads)
 
 
 def _read_study(manager: Manager | None, study_file: str | None) -> tuple[dict[str, Any], Any]:
@@ -68,11 +68,12 @@ def _read_study(manager: Manager | None, study_file: str | None) -> tuple[dict[s
     )
 
 
-def _check_against_journal() -> Any:
-    """Domains of the space from the journal's head, after checking that both sides run the same program.
+def _check_against_journal() -> tuple[Any, Any]:
+    """What the journal's head says, after checking that both sides run the same program.
 
     Returns:
-        None where the journal is on another machine.
+        Domains of the space, and the references of `delta_t` (None where the search has none); both None where the
+        journal is on another machine.
     """
     import ednas_nni
     from ednas_nni.domains import Domains
@@ -81,7 +82,7 @@ def _check_against_journal() -> Any:
     here = Path(os.environ.get("NNI_SYS_DIR", ".")).resolve()
     path = next((p / FOLDER / FILE for p in here.parents if (p / FOLDER / FILE).exists()), None)
     if path is None:
-        return None
+        return None, None
     head = next(read(path))
     ours = (ednas_nni.__version__, str(Path(sys.prefix).resolve()), ".".join(map(str, sys.version_info[:3])))
     if ours != (head["ednas"], head["environment"], head["python"]):
@@ -90,15 +91,15 @@ def _check_against_journal() -> Any:
             f"EDNAS {ours[0]} on Python {ours[2]} in {ours[1]}. Activate that environment before `nnictl create`, or "
             "give its interpreter in `trialCommand`."
         )
-    return Domains.from_json(head["domains"])
+    return Domains.from_json(head["domains"]), head.get("references")
 
 
-def _train(study: Any, sample: dict[str, Any], channel: Any, domains: Any, threads: int) -> None:
+def _train(study: Any, sample: dict[str, Any], channel: Any, domains: Any, references: Any, threads: int) -> None:
     from ednas_nni import assembly, plugins
 
     plugin = plugins.load("evaluators", study.evaluator.name)
     if getattr(plugin, "needs_network", True):
-        _train_network(study, sample, channel, domains, threads)
+        _train_network(study, sample, channel, domains, references, threads)
         return
     if domains is not None:
         sample = domains.canonical(sample)
@@ -106,7 +107,9 @@ def _train(study: Any, sample: dict[str, Any], channel: Any, domains: Any, threa
     assembly.evaluator(study).evaluate(sample)
 
 
-def _train_network(study: Any, sample: dict[str, Any], channel: Any, domains: Any, threads: int) -> None:
+def _train_network(
+    study: Any, sample: dict[str, Any], channel: Any, domains: Any, references: Any, threads: int
+) -> None:
     from ednas_nni import assembly, compat
 
     compat.apply()
@@ -125,11 +128,27 @@ def _train_network(study: Any, sample: dict[str, Any], channel: Any, domains: An
     sample = found.canonical(sample)
     channel.architecture = found.architecture_id(sample)
     print(f"architecture {channel.architecture}", flush=True)
-    evaluator = assembly.evaluator(study)
+    evaluator = assembly.evaluator(study, _compared(study, references))
     evaluator.seed_everything()
     network = build(space, sample)
     evaluator.evaluate(network)
     _keep_examples(evaluator, network)
+
+
+def _compared(study: Any, recorded: Any) -> Any:
+    """The references that the search began with, so that all its trials are measured against the same ones.
+
+    Without a journal at hand, or where there were none at the start, they are looked up; that there are none is said.
+    """
+    from ednas_nni import assembly
+    from ednas_nni.references import Comparison
+
+    if recorded is not None:
+        return Comparison.parse(recorded)
+    compared, lacking = assembly.references(study)
+    if lacking:
+        print(lacking, flush=True)
+    return compared
 
 
 def _keep_examples(evaluator: Any, network: Any) -> None:

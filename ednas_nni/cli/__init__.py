@@ -14,7 +14,7 @@ from importlib import import_module
 from ednas_nni import __version__
 from ednas_nni.errors import EdnasError
 
-COMMANDS = ("init", "check", "search", "report", "verify", "describe", "plugins", "register", "loopback")
+COMMANDS = ("init", "check", "reference", "search", "report", "verify", "describe", "plugins", "register", "loopback")
 INTERRUPTED = 130  # what shells use for Ctrl-C
 
 _EPILOG = """\

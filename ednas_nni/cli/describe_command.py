@@ -72,5 +72,7 @@ def _print(space: Any, table: Any, sample: dict[str, Any]) -> None:
             print(f"  {label}: {value}")
     height, width = table.deploy_size
     print(f"\ncosts at {height} x {width} px")
+    beyond = table.extrapolated(table.domains.encode(sample)[None])
     for column, value in zip(table.columns, table([sample])[0], strict=True):
-        print(f"  {column.name}  {amount(float(value))}   ({column.device}, {column.origin}: {column.note})")
+        origin = f"{column.origin}, extrapolated" if beyond.get(column.device, [False])[0] else column.origin
+        print(f"  {column.name}  {amount(float(value))}   ({column.device}, {origin}: {column.note})")

@@ -7,8 +7,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ednas_nni.cli.follow import State, front_of
-from ednas_nni.cli.terminal import amount, duration, table
+from ednas_nni.cli.terminal import amount, duration, score, score_number, table
 from ednas_nni.journal import TrialRecord
+from ednas_nni.objectives import DELTA_T
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +29,7 @@ def footer(state: State) -> str:
     best = state.best
     of = f" of {state.total}" if state.total else ""
     parts = [f"{len(state.ended)}{of} trials ended"]
-    parts.append(f"best quality {best.quality:.4f} ({best.architecture})" if best else "no result yet")
+    parts.append(f"best {score(state.score, best.quality)} ({best.architecture})" if best else "no result yet")
     parts.append(f"front: {len(front_of(state.history))}")
     parts.append(f"elapsed {duration(state.elapsed_s)}")
     parts.append(f"about {duration(state.left_s)} left" if state.left_s is not None else "time left: not known yet")
@@ -72,7 +73,7 @@ class Lines:
         of = f"/{state.total}" if state.total else ""
         parts = [f"[{len(self._told)}{of}]", f"trial {record.trial}", record.architecture, record.status]
         if record.quality is not None and record.status == "trained":
-            parts.append(f"quality {record.quality:.4f}")
+            parts.append(score(state.score, record.quality))
         parts += [f"{name} {amount(record.costs[name])}" for name in self.costs if name in record.costs]
         parts += [f"{key} {amount(record.metrics[key])}" for key in self.metrics if key in record.metrics]
         if record.ended_at:
@@ -129,7 +130,7 @@ class Live:
 
         front = {record.trial for record in front_of(state.history)}
         best = state.best
-        shown = table(self._columns())
+        shown = table(self._columns(state.score))
         rows = self._visible(state.history.trials)
         for record in rows:
             marks = ("*" if record.trial in front else "") + (" best" if best and record.trial == best.trial else "")
@@ -148,8 +149,9 @@ class Live:
         parts.append(Text("* on the front. Ctrl-C stops the search; it can be resumed.", style="dim"))
         return Group(*parts)
 
-    def _columns(self) -> list[tuple[str, str]]:
-        names = [("trial", "right"), ("architecture", "left"), ("status", "left"), ("quality", "right")]
+    def _columns(self, ranked_by: str) -> list[tuple[str, str]]:
+        ranked_by = "delta_t\n[%]" if ranked_by == DELTA_T else ranked_by
+        names = [("trial", "right"), ("architecture", "left"), ("status", "left"), (ranked_by, "right")]
         shown = [*self.costs, *(key.replace("_", "\n", 1) for key in self._metrics()), "time"]
         return names + [(name, "right") for name in shown] + [("", "left")]
 
@@ -164,10 +166,10 @@ class Live:
     def _cells(self, record: TrialRecord, state: State) -> list[Any]:
         from rich.text import Text
 
-        quality = f"{record.quality:.4f}" if record.quality is not None else "-"
+        quality = score_number(state.score, record.quality) if record.quality is not None else "-"
         if record.status == "running":
             latest = record.intermediates[-1][1].get("default") if record.intermediates else None
-            quality = f"({latest:.4f})" if isinstance(latest, int | float) else "-"
+            quality = f"({score_number(state.score, latest)})" if isinstance(latest, int | float) else "-"
         seconds = (record.ended_at or state.now) - record.submitted_at
         return [
             str(record.trial),

@@ -40,6 +40,7 @@ class Findings:
         members: Architecture id -> name, of the members under `start`.
         share: Share of the space that the constraints keep, in [0, 1]; None without constraints.
         costs: `hardware.summary.CostSummary` of each column.
+        references: `references.Comparison` that `delta_t` is measured against, None where there is none.
         needs_data: Whether trials read the data set (the stub evaluator does not).
     """
 
@@ -58,6 +59,7 @@ class Findings:
     starts: list[dict[str, Any]] = field(default_factory=list)
     share: float | None = None
     costs: tuple[Any, ...] = ()
+    references: Any = None
     needs_data: bool = True
 
     def attempt(self, what: str, action: Callable[[], Any]) -> Any:
@@ -135,7 +137,11 @@ def _plugins(found: Findings) -> None:
         for name in study.tasks:
             found.attempt("tasks", lambda name=name: plugins.load("tasks", name))
     if evaluator is not None:
-        found.attempt("evaluator", lambda: assembly.evaluator(study))
+        compared = found.attempt("reference", lambda: assembly.references(study, str(found.path)))
+        if compared is not None:
+            found.references, lacking = compared
+            found.warnings += lacking.splitlines()
+            found.attempt("evaluator", lambda: assembly.evaluator(study, found.references))
     for name in study.device:
         found.attempt("device", lambda name=name: plugins.load("devices", name))
     if found.tasks:

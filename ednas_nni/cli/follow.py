@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from ednas_nni import pareto
 from ednas_nni.errors import ExperimentError
 from ednas_nni.journal import History, TrialRecord
-from ednas_nni.objectives import Objective, parse_objective, value_of
+from ednas_nni.objectives import Objective, parse_objective, score_of, value_of
 
 POLL_S = 0.5
 ASK_S = 2.0  # NNI is asked less often than the journal is read
@@ -82,8 +82,13 @@ class State:
 
     @property
     def best(self) -> TrialRecord | None:
-        """The result of the highest quality."""
+        """The result of the highest score."""
         return max(self.history.results.values(), key=lambda r: r.quality, default=None)
+
+    @property
+    def score(self) -> str:
+        """What trials are ranked by: "quality" or "delta_t"."""
+        return score_of(objectives_of(self.history))
 
     @property
     def elapsed_s(self) -> float:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ednas_nni.cli import terminal
 from ednas_nni.journal import History
+from ednas_nni.objectives import DELTA_T, QUALITY
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,8 +26,12 @@ def optimism(count: int) -> str:
 
 def front_table(found: SearchView) -> Table:
     """The front, and below it the references that are not on it."""
+    from ednas_nni.report import compared
+
     metrics = _primary(found)
-    columns = [("", "left"), ("architecture", "left"), ("quality", "right")]
+    columns = [("", "left"), ("architecture", "left"), (found.score.axis, "right")]
+    besides = carries_delta_t(found) and found.score.key != DELTA_T
+    columns += [("delta_t\n[%]", "right")] if besides else []
     columns += [(f"{q.label}\n[{q.unit}]" if q.unit else q.label, "right") for q in found.costs]
     columns += [(f"{q.group}\n{q.axis}", "right") for q in metrics]
     shown = terminal.table(columns, title=f"Front: {_wanted(found)}")
@@ -40,11 +45,17 @@ def front_table(found: SearchView) -> Table:
         shown.add_row(
             ", ".join(filter(None, notes)),
             trial.architecture,
-            f"{trial.quality:.4f}",
+            compared.shown(trial) if found.score.key == DELTA_T else terminal.score_number(QUALITY, trial.quality),
+            *((compared.shown(trial),) if besides else ()),
             *(q.number(trial.costs.get(q.key)) for q in found.costs),
             *(q.number(trial.metrics.get(q.key)) for q in metrics),
         )
     return shown
+
+
+def carries_delta_t(found: SearchView) -> bool:
+    """Whether trials measured delta_t."""
+    return any(trial.value(DELTA_T) is not None for trial in found.results)
 
 
 def _primary(found: SearchView) -> list:
@@ -70,9 +81,11 @@ def comparison(found: SearchView, reference: Trial) -> str | None:
         return None
     best = max(rivals, key=lambda trial: trial.quality)
     verb = "beats" if best.quality > reference.quality else "does not beat"
+    score = found.score.key
     return (
-        f"At no more {found.x.label} than {reference.name}, {best.architecture} {verb} it: quality {best.quality:.4f} "
-        f"against {reference.quality:.4f}, {found.x.text(best.value(found.x.key))} against {found.x.text(limit)}."
+        f"At no more {found.x.label} than {reference.name}, {best.architecture} {verb} it: "
+        f"{terminal.score(score, best.quality)} against {terminal.score_number(score, reference.quality)}, "
+        f"{found.x.text(best.value(found.x.key))} against {found.x.text(limit)}."
     )
 
 
@@ -102,6 +115,10 @@ def show(history: History) -> None:
         told = comparison(found, reference)
         if told:
             print(told)
+    from ednas_nni.report.compared import meaning
+
+    for sentence in meaning(found)[:-1]:  # the last one says what stands below, of delta_t alone
+        print(sentence)
     print(optimism(len(found.results)))
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from ednas_nni.cli.findings import Findings
 from ednas_nni.cli.terminal import amount
+from ednas_nni.objectives import DELTA_T, QUALITY, Constraint, parse_constraint
+from ednas_nni.references.in_study import score
 
-QUALITY_NOTE = "mean skill over tasks: 0 = position prior, 1 = perfect"
+NOTES = {
+    QUALITY: "mean skill over tasks: 0 = position prior, 1 = perfect",
+    DELTA_T: "mean gain over one network per task, in percent",
+}
 
 
 def lines(found: Findings) -> list[tuple[str, str]]:
@@ -17,7 +22,10 @@ def lines(found: Findings) -> list[tuple[str, str]]:
     shown += _costs(found)
     shown.append(("constraints", _constraints(found)))
     wanted = ", ".join(f"{'high' if o.maximise else 'low'} {o.name}" for o in found.problem.objectives)
-    shown.append(("objectives", f"{wanted} (quality: {QUALITY_NOTE})" if found.needs_data else wanted))
+    notes = "; ".join(f"{o.name}: {NOTES[o.name]}" for o in found.problem.objectives if o.name in NOTES)
+    shown.append(("objectives", f"{wanted} ({notes})" if found.needs_data and notes else wanted))
+    if study.reference:
+        shown.append(("reference", _reference(found)))
     shown.append(("strategy", _strategy(found)))
     if study.start:
         shown.append(("trained first", ", ".join(_member(found, i) for i in range(len(study.start)))))
@@ -75,16 +83,30 @@ def _costs(found: Findings) -> list[tuple[str, str]]:
         column = summary.column
         cells = " .. ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         unit = "" if column.name.startswith(column.unit.lower()[:5]) else f" {column.unit}"  # "macs" says MAC
-        shown.append(("", f"{column.name.ljust(wide)}  {cells}{unit}   ({column.device}, {column.origin})"))
+        beyond = f", {100 * summary.extrapolated:.0f} % extrapolated" if summary.extrapolated else ""
+        shown.append(("", f"{column.name.ljust(wide)}  {cells}{unit}   ({column.device}, {column.origin}{beyond})"))
     return shown
 
 
 def _constraints(found: Findings) -> str:
     if not found.problem.constraints:
         return "none"
-    bounds = " and ".join(str(constraint) for constraint in found.problem.constraints)
+    bounds = " and ".join(map(_bound, found.file.study.constraints, found.problem.constraints))
     kept = f"{100 * found.share:.2g} %" if found.share and found.share < 0.1 else f"{100 * (found.share or 0):.0f} %"
     return f"{bounds}: keeps {kept} of the space"
+
+
+def _bound(written: str, checked: Constraint) -> str:
+    """A limit as the study writes it, and where it is checked if that is the upper bound of an interval."""
+    asked = parse_constraint(written)
+    return str(asked) if asked == checked else f"{asked} (checked on its upper bound {checked.name})"
+
+
+def _reference(found: Findings) -> str:
+    name, compared = found.file.study.reference, found.references
+    if compared is None:
+        return f"{name}: not measured on one task alone yet, so there is no delta_t"
+    return f"{name}: delta_t against {compared.seeds} single-task trainings per task, protocol {compared.protocol}"
 
 
 def _strategy(found: Findings) -> str:
@@ -92,9 +114,9 @@ def _strategy(found: Findings) -> str:
     if getattr(found.strategy, "multi_objective", False):
         return f"{text}, over the front of all objectives"
     if found.reward is None:
-        return f"{text}, on quality alone"
+        return f"{text}, on {score(found.file.study)} alone"
     reward = found.reward
-    seen = f"reward {reward['reward']} of quality and {reward['cost']} against {reward['target']:g}"
+    seen = f"reward {reward['reward']} of {score(found.file.study)} and {reward['cost']} against {reward['target']:g}"
     return f"{text}, hardware-aware: {seen}"
 
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ednas_nni.objectives import DELTA_T
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -70,6 +72,16 @@ def amount(value: float | None) -> str:
         if size >= max(factor, 1e4):
             return f"{value / factor:.4g} {letter}"
     return f"{value:.4g}" if size >= 1 or size == 0 else f"{value:.3g}"
+
+
+def score(name: str, value: float) -> str:
+    """What a trial is ranked by: `quality 0.4100` or `delta_t -3.20 %`."""
+    return f"{name} {score_number(name, value)}" + (" %" if name == DELTA_T else "")
+
+
+def score_number(name: str, value: float) -> str:
+    """The same without its name and unit, for tables."""
+    return f"{value:.2f}" if name == DELTA_T else f"{value:.4f}"
 
 
 def duration(seconds: float | None) -> str:

@@ -2,14 +2,15 @@
 
 A layer's features depend on few labels: the choices that decide whether it exists, and those that decide its channel
 numbers. They are therefore written down once, as an array over exactly these labels, and a sample's features are the
-sum of one entry per array. Nothing is estimated: for every sample the sum equals that of the instantiated network.
+sum of one entry per array, or the largest for a feature such as the largest activation. Nothing is estimated: for every
+sample they equal those of the instantiated network.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,13 +34,16 @@ MAX_ENTRIES = 1 << 20
 Features = Callable[[LayerRecord], Mapping[str, float]]
 
 
-def space_features(space: ModelSpace, size: tuple[int, int], features: Features) -> SpaceFeatures:
+def space_features(
+    space: ModelSpace, size: tuple[int, int], features: Features, maxima: Collection[str] = ()
+) -> SpaceFeatures:
     """Read all features of a space from one walk and one forward pass without data.
 
     Args:
         space: Any model space whose sizes (height and width) do not depend on choices; widths may.
         size: Image (height, width) in pixels.
-        features: Additive features of one layer.
+        features: Features of one layer, >= 0; a network's are the sums over its layers.
+        maxima: Features of which a network has the largest over its layers instead.
 
     Raises:
         StudyError: A layer has no cost rule, never runs, is used under two names, depends on too many choices, or a
@@ -49,7 +53,7 @@ def space_features(space: ModelSpace, size: tuple[int, int], features: Features)
     domains = domains_of(space)
     seen = trace(space, size)
     leaves = list(walk(space))
-    collected = _Collected(domains, features, widths_are_searched=any(map(_is_searched, leaves)))
+    collected = _Collected(domains, features, any(map(_is_searched, leaves)), frozenset(maxima))
     counted, met = 0, {}
     for leaf in leaves:
         if met.setdefault(id(leaf.module), leaf.path) != leaf.path:
@@ -79,8 +83,9 @@ def constructor_argument(module: nn.Module, name: str) -> Any:
 class _Collected:
     """Terms under construction."""
 
-    def __init__(self, domains: Domains, features: Features, widths_are_searched: bool) -> None:
+    def __init__(self, domains: Domains, features: Features, widths_are_searched: bool, maxima: frozenset[str]) -> None:
         self._widths_are_searched = widths_are_searched
+        self._maxima = maxima
         self._domains = domains
         self._features = features
         self._order = {label: i for i, label in enumerate(domains.labels)}
@@ -117,7 +122,9 @@ class _Collected:
                 self._domains[label].values.index(at[label]) if label in at else slice(None) for label in labels
             )
             for name, value in found.items():
-                self._array(labels, name)[where] += value * mask[where]
+                array = self._array(labels, name)
+                added = value * mask[where]
+                array[where] = np.maximum(array[where], added) if name in self._maxima else array[where] + added
 
     def result(self) -> SpaceFeatures:
         """Merge each term into one that has all its labels, where there is one, and freeze."""
@@ -127,13 +134,16 @@ class _Collected:
             arrays = self._terms[labels]
             empty = np.zeros(self._shape(labels))
             values = np.stack([arrays.get(name, empty) for name in names], axis=-1)
-            host = next((wide for wide in dense if set(labels) <= set(wide)), None)
+            host = next((known for known in dense if set(labels) <= set(known)), None)
             if host is None:
                 dense[labels] = values
             else:
                 shape = [len(self._domains[label].values) if label in labels else 1 for label in host]
-                dense[host] = dense[host] + values.reshape([*shape, len(names)])
-        return SpaceFeatures(names, tuple(Term(labels, values) for labels, values in dense.items()), self._domains)
+                wide, narrow = dense[host], values.reshape([*shape, len(names)])
+                largest = np.array([name in self._maxima for name in names])
+                dense[host] = np.where(largest, np.maximum(wide, narrow), wide + narrow)
+        terms = tuple(Term(labels, values) for labels, values in dense.items())
+        return SpaceFeatures(names, terms, self._domains, self._maxima & set(names))
 
     def _check_width(self, leaf: Leaf, call: Call) -> None:
         """Refuse a priced layer whose channel number may be another one for another sample."""

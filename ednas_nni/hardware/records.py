@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Kind = Literal["conv", "depthwise", "linear", "batch_norm", "activation", "add", "resize", "concat", "pool"]
+Kind = Literal["conv", "depthwise", "linear", "batch_norm", "activation", "add", "resize", "concat", "pool", "host"]
 KINDS: tuple[str, ...] = get_args(Kind)
 WEIGHT_KINDS = frozenset({"conv", "depthwise", "linear"})
 """Kinds that multiply by weights; the only ones with MACs."""
@@ -39,6 +39,8 @@ class LayerRecord:
         bias: Trainable bias values among ``params``.
         elements_read: Activation elements read.
         elements_written: Activation elements written.
+        image_elements: Elements of the network's image where this layer reads it, else 0.
+        full_size: Whether the output has the height and width of the network's image.
     """
 
     path: str
@@ -58,6 +60,8 @@ class LayerRecord:
     bias: int = 0
     elements_read: int = 0
     elements_written: int = 0
+    image_elements: int = 0
+    full_size: bool = False
 
     @property
     def out_pixels(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -98,6 +99,13 @@ def layer_record(path: str, module: nn.Module, call: Call, read: Read, first_cal
     Raises:
         StudyError: As ``arguments``; or the output size of a convolution depends on a searched argument.
     """
+    record = _record(path, module, call, read, first_call)
+    if record is None or not (call.image_elements or call.full_size):
+        return record
+    return replace(record, image_elements=call.image_elements, full_size=call.full_size)
+
+
+def _record(path: str, module: nn.Module, call: Call, read: Read, first_call: bool) -> LayerRecord | None:
     arguments(module, path)
     source = call.inputs[0] if call.inputs else call.output
     if isinstance(module, nn.Conv2d):

@@ -29,11 +29,13 @@ class CostSummary:
         column: The column, with unit, origin and note.
         samples: How many random samples were priced (each label drawn evenly and by itself).
         quantiles: Share -> value in the column's unit; share 0 is the smallest seen, 1 the largest.
+        extrapolated: Share for which the device's model had to go beyond what it has been compared with.
     """
 
     column: CostColumn
     samples: int
     quantiles: dict[float, float]
+    extrapolated: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,23 +67,29 @@ def cost_summary(
         seed: Seed of the draw.
         quantiles: Shares in 0..1.
     """
-    costs = table.encoded(random_codes(table.domains, n, np.random.default_rng(seed)))
-    values = np.quantile(costs, quantiles, axis=0)
+    codes = random_codes(table.domains, n, np.random.default_rng(seed))
+    values = np.quantile(table.encoded(codes), quantiles, axis=0)
+    beyond = {device: float(found.mean()) for device, found in table.extrapolated(codes).items()}
     return tuple(
-        CostSummary(column, n, {share: float(values[i, k]) for i, share in enumerate(quantiles)})
+        CostSummary(
+            column,
+            n,
+            {share: float(values[i, k]) for i, share in enumerate(quantiles)},
+            beyond.get(column.device, 0.0),
+        )
         for k, column in enumerate(table.columns)
     )
 
 
 def feasible_share(table: CostTable, constraints: Sequence[Constraint], n: int = 4000, seed: int = 0) -> float:
-    """Share of random samples that meet all constraints, 0..1.
+    """Share of random samples that meet all constraints, 0..1; limits from above hold for upper bounds of costs.
 
     Raises:
         StudyError: A constraint names no column of the table.
     """
     costs = table.encoded(random_codes(table.domains, n, np.random.default_rng(seed)))
     feasible = np.ones(n, bool)
-    for constraint in constraints:
+    for constraint in map(table.checked, constraints):
         values = costs[:, _position(table, constraint.name)]
         feasible &= values <= constraint.bound if constraint.op == "<=" else values >= constraint.bound
     return float(feasible.mean())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ednas_nni.hardware.devices.base import CostColumn, Device
 from ednas_nni.hardware.devices.counters import Macs, Params
 from ednas_nni.hardware.records import LayerRecord
 from ednas_nni.hardware.terms import SpaceFeatures
+from ednas_nni.objectives import Constraint
 
 CHUNK = 1 << 13
 """Samples priced at once: a chunk's indices and sums stay in the processor's cache."""
@@ -31,20 +33,33 @@ class CostTable:
     def __init__(self, features: SpaceFeatures, devices: Sequence[Device], deploy_size: tuple[int, int]) -> None:
         self.domains: Domains = features.domains
         self.deploy_size = deploy_size
-        self.feature_names = features.names
         self.devices = tuple(devices)
         self.columns: tuple[CostColumn, ...] = _columns(devices)
         self.names: tuple[str, ...] = tuple(column.name for column in self.columns)
         position = {label: i for i, label in enumerate(self.domains.labels)}
         self._limits = np.array([len(dimension.values) for dimension in self.domains.dimensions])
-        self._constant = np.zeros(len(self.feature_names))
-        self._terms: list[tuple[list[int], list[int], np.ndarray]] = []
+        # Features that are summed come first, those of which the largest counts last.
+        order = sorted(range(len(features.names)), key=lambda i: features.names[i] in features.maxima)
+        self.feature_names = tuple(features.names[i] for i in order)
+        self._sums = len(order) - len(features.maxima)
+        constant, varying = np.zeros((1, len(order))), []
         for term in features.terms:
-            flat = np.ascontiguousarray(term.values.reshape(-1, len(self.feature_names)))
-            if term.labels:
-                self._terms.append(([position[x] for x in term.labels], list(term.values.shape[:-1]), flat))
-            else:
-                self._constant = self._constant + flat[0]
+            flat = term.values.reshape(-1, len(order))[:, order]
+            same = (flat == flat[0]).all(axis=0)  # no choice changes these: they are looked up once, not per sample
+            _include(constant, np.where(same, flat[:1], 0.0), self._sums)
+            if not same.all():
+                varying.append((term, np.where(same, 0.0, flat)))
+        self._constant = constant
+        self._used = np.flatnonzero(np.any([flat.any(axis=0) for _, flat in varying], axis=0)) if varying else []
+        self._used_sums = int(np.sum(np.asarray(self._used) < self._sums))
+        self._terms = [
+            (
+                [position[x] for x in term.labels],
+                list(term.values.shape[:-1]),
+                np.ascontiguousarray(flat[:, self._used]),
+            )
+            for term, flat in varying
+        ]
 
     @property
     def entries(self) -> int:
@@ -87,25 +102,48 @@ class CostTable:
         return self._costs(self.totals(codes))
 
     def totals(self, codes: np.ndarray) -> np.ndarray:
-        """Feature sums of encoded samples, float64 (n, features) in the order of ``feature_names``.
+        """Features of encoded samples, float64 (n, features) in the order of ``feature_names``.
 
         Raises:
             SampleError: A wrong shape, or a position outside its label's values.
         """
         codes = np.asarray(codes)
         self._check(codes)
-        totals = np.empty((len(codes), len(self.feature_names)))
+        totals = np.repeat(self._constant, len(codes), axis=0)
+        if not self._terms:
+            return totals
         for start in range(0, len(codes), CHUNK):
             # One contiguous row per label; intp is what take() wants.
             columns = np.ascontiguousarray(codes[start : start + CHUNK].T, dtype=np.intp)
-            part = totals[start : start + CHUNK]
-            part[:] = self._constant
+            part = np.repeat(self._constant[:, self._used], columns.shape[1], axis=0)
             for positions, extents, flat in self._terms:
                 index = columns[positions[0]]
                 for position, extent in zip(positions[1:], extents[1:], strict=True):
                     index = index * extent + columns[position]
-                part += flat.take(index, axis=0)
+                _include(part, flat.take(index, axis=0), self._used_sums)
+            totals[start : start + CHUNK, self._used] = part
         return totals
+
+    def extrapolated(self, codes: np.ndarray) -> dict[str, np.ndarray]:
+        """Where encoded samples lie outside of what a device's model has been compared with.
+
+        Returns:
+            Device name -> bool (n,), for the devices that know such a range.
+
+        Raises:
+            SampleError: As ``encoded``.
+        """
+        totals = self.totals(codes)
+        return {
+            device.name: device.extrapolated(self._own(number, totals))
+            for number, device in enumerate(self.devices)
+            if hasattr(device, "extrapolated")
+        }
+
+    def checked(self, constraint: Constraint) -> Constraint:
+        """A constraint as it is checked: a limit from above holds for the upper bound of a cost that has one."""
+        upper = {column.name: column.upper for column in self.columns}.get(constraint.name)
+        return replace(constraint, name=upper) if upper and constraint.op == "<=" else constraint
 
     def _check(self, codes: np.ndarray) -> None:
         if codes.ndim != 2 or codes.shape[1] != len(self.domains) or not np.issubdtype(codes.dtype, np.integer):
@@ -124,15 +162,25 @@ class CostTable:
     def _costs(self, totals: np.ndarray) -> np.ndarray:
         costs = []
         for number, device in enumerate(self.devices):
-            prefix = f"{number}:"
-            own = {
-                name[len(prefix) :]: totals[:, i]
-                for i, name in enumerate(self.feature_names)
-                if name.startswith(prefix)
-            }
-            priced = device.costs(own)
+            priced = device.costs(self._own(number, totals))
             costs += [priced[column.name] for column in device.columns]
         return np.stack(costs, axis=1)
+
+    def _own(self, number: int, totals: np.ndarray) -> dict[str, np.ndarray]:
+        """Feature -> float64 (n,) of one device."""
+        prefix = f"{number}:"
+        return {
+            name[len(prefix) :]: totals[:, i] for i, name in enumerate(self.feature_names) if name.startswith(prefix)
+        }
+
+
+def _include(totals: np.ndarray, part: np.ndarray, sums: int) -> None:
+    """Add the part of one term to features, in place: the first ``sums`` are added, of the others the largest stays."""
+    if sums == totals.shape[1]:
+        totals += part
+        return
+    totals[:, :sums] += part[:, :sums]
+    np.maximum(totals[:, sums:], part[:, sums:], out=totals[:, sums:])
 
 
 def cost_table(
@@ -175,7 +223,8 @@ def cost_table(
         }
 
     height, width = deploy_size
-    table = CostTable(space_features(space, (height, width), features), resolved, (height, width))
+    maxima = {f"{number}:{name}" for number, device in enumerate(resolved) for name in getattr(device, "maxima", ())}
+    table = CostTable(space_features(space, (height, width), features, maxima), resolved, (height, width))
     if cache is not None:
         cache[key] = table
     return table
@@ -202,10 +251,14 @@ def _columns(devices: Sequence[Device]) -> tuple[CostColumn, ...]:
     """All columns; where two devices share a name, the later column is called ``<device>_<name>``."""
     columns: list[CostColumn] = []
     for device in devices:
+        taken = {known.name for known in columns}
+
+        def called(name: str, taken: set[str] = taken, device: Device = device) -> str:
+            return f"{device.name}_{name}" if name in taken else name
+
         for column in device.columns:
-            taken = {known.name for known in columns}
-            name = column.name if column.name not in taken else f"{column.device}_{column.name}"
+            name = called(column.name)
             if name in taken:
                 raise PluginError(f"devices: {device.name!r} is listed twice; both would give a column {name!r}")
-            columns.append(CostColumn(name, column.unit, column.device, column.origin, column.note))
+            columns.append(replace(column, name=name, upper=called(column.upper) if column.upper else ""))
     return tuple(columns)

@@ -30,8 +30,10 @@ class SpaceFeatures:
         names: Feature names.
         terms: A sample's features are the sum over terms of the entry at the sample's values.
         domains: The labels of the space.
+        maxima: Features that are the largest over terms instead of their sum; all are >= 0.
     """
 
     names: tuple[str, ...]
     terms: tuple[Term, ...]
     domains: Domains
+    maxima: frozenset[str] = frozenset()

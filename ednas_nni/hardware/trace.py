@@ -6,6 +6,7 @@ neither memory nor weights are touched and the module's own parameters stay wher
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -22,10 +23,21 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a layer: shapes of its tensor inputs and of its output, batch axis included."""
+    """One call of a layer: shapes of its tensor inputs, of its output and of the network's image, with batch axis."""
 
     inputs: tuple[Shape, ...]
     output: Shape
+    image: Shape = ()
+
+    @property
+    def image_elements(self) -> int:
+        """Elements of the image where the layer reads it, else 0."""
+        return math.prod(self.image) if self.image and self.image in self.inputs else 0
+
+    @property
+    def full_size(self) -> bool:
+        """Whether the output has the image's height and width."""
+        return len(self.output) == 4 and self.output[2:] == self.image[2:]
 
 
 @dataclass(frozen=True)
@@ -65,7 +77,7 @@ def trace(network: nn.Module, size: tuple[int, int], channels: int = 3) -> Trace
     def record(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         shapes = tuple(tuple(x.shape) for x in inputs if isinstance(x, torch.Tensor))
         if isinstance(output, torch.Tensor):
-            calls.setdefault(id(module), []).append(Call(shapes, tuple(output.shape)))
+            calls.setdefault(id(module), []).append(Call(shapes, tuple(output.shape), (1, channels, height, width)))
 
     leaves = {id(m): m for m in network.modules() if next(m.children(), None) is None}
     ghosts = {

@@ -109,12 +109,14 @@ def find(identities: Mapping[str, Mapping[str, Any]], cache: Path, file: str = "
 
     Raises:
         ReferenceRecordError: For one or more tasks nothing fits; the message lists what differs, and the command that
-            makes the right ones.
+            makes the right ones. Or one fits, but is too poor to be compared with.
     """
     records, faults = files.known(cache)
     found = {task: files.matching(identity, records) for task, identity in identities.items()}
     if all(found.values()):
-        return Comparison(found)
+        comparison = Comparison(found)
+        comparison.delta_t(comparison.means())  # raises where a metric of a reference is not above 0
+        return comparison
     reasons: dict[str, list[str]] = {}
     for task in (task for task, record in found.items() if record is None):
         reasons.setdefault(_reason(identities[task], records), []).append(task)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any
 
 from ednas_nni import assembly
+from ednas_nni.data.opening import bind_task
 from ednas_nni.errors import ReferenceRecordError, StudyError
 from ednas_nni.study import Study, parse
 
@@ -56,7 +58,7 @@ def identities(study: Study) -> dict[str, dict[str, Any]]:
 
 def identity(study: Study, task: str) -> dict[str, Any]:
     """The identity of one task's reference; see `identities`."""
-    alone = single_task(study, task)
+    member, alone = _member(study), single_task(study, task)
     info = assembly.data_source(alone).info
     return {
         "task": task,
@@ -67,7 +69,7 @@ def identity(study: Study, task: str) -> dict[str, Any]:
             "images": dict(info.counts),  # covered by the fingerprint; in words for messages
         },
         **_recipe(alone, task),
-        "architecture": _architecture(alone, _member(study)),
+        "architecture": _architecture(alone, member),
     }
 
 
@@ -81,7 +83,7 @@ def _member(study: Study) -> str:
 
 
 def _recipe(alone: Study, task: str) -> dict[str, Any]:
-    """Evaluator, its recipe and the task's own options, with every default filled in."""
+    """Evaluator, its recipe and the task as it is bound to the data, with every default filled in."""
     evaluator = assembly.evaluator(alone)
     recipe = getattr(evaluator, "recipe", None)
     if not is_dataclass(recipe):
@@ -91,25 +93,37 @@ def _recipe(alone: Study, task: str) -> dict[str, Any]:
         )
     skipped = (*_ELSEWHERE, *_IRRELEVANT)
     relevant = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in skipped}
-    found = {"evaluator": alone.evaluator.name, "recipe": relevant, "options": dict(recipe.task_options.get(task, {}))}
+    bound = bind_task(task, assembly.data_source(alone), recipe.protocol, recipe.task_options.get(task, {}))
+    settings = {f.name: getattr(bound, f.name) for f in fields(bound) if f.compare} if is_dataclass(bound) else {}
+    found = {"evaluator": alone.evaluator.name, "recipe": relevant, "options": settings}
     return json.loads(json.dumps(found, default=dict))
 
 
 def _architecture(alone: Study, member: str) -> dict[str, Any]:
     """The named architecture in the single-task space: its choices, and the size of the network they give."""
+    shaping = {name: value for name, value in alone.dump().items() if name in ("space", "tasks", "data", "train_size")}
+    return json.loads(_described(json.dumps(shaping), member))
+
+
+@cache
+def _described(shaping: str, member: str) -> str:
+    """As JSON; building a network takes a third of a second, and a session asks for the same ones again and again."""
     from ednas_nni.nn.tree import build, domains_of
 
+    alone = parse(json.loads(shaping))
     space = assembly.space(alone)
     domains = domains_of(space)
     sample = member_sample(space, member, alone.space.name)
     network = build(space, sample)
-    return {
-        "space": alone.dump()["space"],
-        "member": member,
-        "id": domains.architecture_id(sample),
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "choices": domains.active(sample),
-    }
+    return json.dumps(
+        {
+            "space": alone.dump()["space"],
+            "member": member,
+            "id": domains.architecture_id(sample),
+            "parameters": sum(p.numel() for p in network.parameters()),
+            "choices": domains.active(sample),
+        }
+    )
 
 
 def member_sample(space: Any, member: str, name: str) -> dict[str, Any]:

@@ -8,15 +8,14 @@ from typing import Any
 
 from ednas_nni.data.cache import cache_root
 from ednas_nni.errors import ReferenceRecordError, StudyError
-from ednas_nni.objectives import DELTA_T, QUALITY, parse_objective
+from ednas_nni.objectives import DELTA_T, parse_objective, score_of
 from ednas_nni.references.comparison import Comparison, find
 from ednas_nni.study import Study
 
 
 def score(study: Study) -> str:
-    """What trials report as `default`: "delta_t" where it is an objective and quality is not, else "quality"."""
-    names = [parse_objective(text).name for text in study.objectives]
-    return DELTA_T if DELTA_T in names and QUALITY not in names else QUALITY
+    """What trials of the study report as `default`: "quality" or "delta_t"."""
+    return score_of(map(parse_objective, study.objectives))
 
 
 def wanted(study: Study) -> bool:

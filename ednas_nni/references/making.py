@@ -69,6 +69,8 @@ def make(
     """
     if seeds < 1:
         raise ReferenceRecordError(f"seeds is {seeds}; at least 1 training is needed, 3 to know the spread.")
+    if workers is not None and workers < 1:
+        raise ReferenceRecordError(f"workers is {workers}; at least 1 process is needed.")
     wanted = identities(study)
     cache = cache_root(study.data.options.get("cache"))
     in_out = files.read(out) if out is not None and out.exists() else []
@@ -82,7 +84,7 @@ def make(
     assembly.data_source(study).prepare(progress)
     failures: list[EdnasError] = []
     with tqdm(total=len(jobs), desc="single-task references", unit="training", disable=not progress) as bar:
-        for (task, seed), result in _trained(study, jobs, workers):
+        for (task, seed), result in trained(study, jobs, workers):
             if isinstance(result, EdnasError):
                 failures.append(result)
             else:
@@ -123,10 +125,19 @@ def _keep(records: Mapping[str, Record], places: Mapping[str, Path]) -> set[Path
     return written
 
 
-def _trained(
+def trained(
     study: Study, jobs: Sequence[Job], workers: int | None
 ) -> Iterator[tuple[Job, dict[str, float] | EdnasError]]:
-    """Jobs with their results, or what went wrong, as they finish."""
+    """Train the study's reference on single tasks.
+
+    Args:
+        study: Names the member under `reference`.
+        jobs: (task, seed) of each training.
+        workers: Processes; one per core by default. 1 trains in this process.
+
+    Yields:
+        Each job with its final metrics, or with what went wrong, in the order in which they end.
+    """
     plain, member = study.dump(), str(study.reference)
     workers = min(len(jobs), workers or cores())
     if workers == 1:

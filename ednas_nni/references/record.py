@@ -135,9 +135,9 @@ def differences(wanted: Mapping[str, Any], recorded: Mapping[str, Any]) -> list[
     found = []
     for name in dict.fromkeys([*here, *there]):
         if here.get(name) != there.get(name):
-            shown = _WORDS.get(name, name.removeprefix("recipe.").replace("_", " "))
+            shown = _WORDS.get(name, name.removeprefix("recipe.").removeprefix("options.").replace("_", " "))
             found.append(f"{shown} {_shown(here.get(name))} here, {_shown(there.get(name))} in the reference")
-    return found
+    return list(dict.fromkeys(found))
 
 
 def closest(wanted: Mapping[str, Any], records: Iterable[Record]) -> Record | None:

@@ -11,8 +11,11 @@ from ednas_nni import pareto
 from ednas_nni.domains import Domains
 from ednas_nni.errors import EdnasError
 from ednas_nni.journal import History, TrialRecord
-from ednas_nni.objectives import Constraint, Objective, parse_constraint, parse_objective, value_of
-from ednas_nni.report.quantities import QUALITY, Quantity, cost_quantities, is_number, metric_quantities
+from ednas_nni.objectives import Constraint, Objective, parse_constraint, parse_objective, score_of, value_of
+from ednas_nni.references import Comparison
+from ednas_nni.references.delta_t import Estimate
+from ednas_nni.report import compared
+from ednas_nni.report.quantities import QUALITY, SCORES, Quantity, cost_quantities, is_number, metric_quantities
 from ednas_nni.report.references import named_members
 
 
@@ -25,7 +28,8 @@ class Trial:
         architecture: Architecture id.
         name: Name of the member of the space that it is, e.g. "mobilenet_v2", else "".
         status: "running", "trained", "failed" or "cancelled".
-        quality: Larger is better; None without a result.
+        quality: What it is ranked by, its metric `default`: the quality, or delta_t in percent where the search is for
+            that. Larger is better; None without a result.
         costs: Cost name -> value at the deployment size.
         metrics: Final metrics, flat numbers.
         curve: (report number, quality) in the order of arrival.
@@ -34,6 +38,7 @@ class Trial:
         job: NNI's trial job id, None if it never started.
         choices: Label -> choice of the labels that matter.
         front: Whether nothing dominates it.
+        delta_t: Delta_T with its interval, None where it was not measured.
     """
 
     number: int
@@ -49,6 +54,7 @@ class Trial:
     job: str | None
     choices: Mapping[str, Any]
     front: bool = False
+    delta_t: Estimate | None = None
 
     @property
     def scored(self) -> bool:
@@ -57,7 +63,9 @@ class Trial:
 
     def value(self, key: str) -> float | None:
         """A cost, a metric or "quality" by name; None where there is none."""
-        found = self.quality if key == QUALITY.key else self.costs.get(key, self.metrics.get(key))
+        found = self.costs.get(key, self.metrics.get(key))
+        if found is None and key == QUALITY.key:
+            found = self.quality  # a search for delta_t has the quality among its metrics, any other ranks by it
         return float(found) if is_number(found) else None
 
 
@@ -76,7 +84,9 @@ class SearchView:
         metrics: Metric columns in the order of the tasks.
         trials: In the order of submission.
         front: Trials that nothing dominates, one per architecture, by the horizontal axis of the front plot.
-        best: The trial with the highest quality, None without results.
+        best: The trial with the highest score, None without results.
+        score: What trials are ranked by: quality or delta_t.
+        compared: Single-task references that delta_t was measured against, None where the journal holds none.
         x: Horizontal axis of the front plot, None where the search knows no cost.
         y: Vertical axis of the front plot.
         members: Architecture id -> name.
@@ -95,6 +105,8 @@ class SearchView:
     trials: tuple[Trial, ...]
     front: tuple[Trial, ...]
     best: Trial | None
+    score: Quantity
+    compared: Comparison | None
     x: Quantity | None
     y: Quantity
     members: Mapping[str, str]
@@ -136,10 +148,12 @@ def view(history: History) -> SearchView:
     objectives = _parsed(parse_objective, study.get("objectives")) or (parse_objective("quality"),)
     domains = _domains(header)
     members = named_members(header, study, domains)
-    trials = [_trial(record, domains, members) for record in history.trials]
+    against = compared.comparison(header)
+    trials = [_trial(record, domains, members, against) for record in history.trials]
     costs = cost_quantities(header.get("columns"), [trial.costs for trial in trials])
     metrics = metric_quantities(_names(study.get("tasks")), [trial.metrics for trial in trials if trial.scored])
-    x, y = _axes(objectives, costs, metrics)
+    score = SCORES[score_of(objectives)]
+    x, y = _axes(objectives, costs, metrics, score)
     chosen = front_numbers(trials, objectives)
     trials = [replace(trial, front=trial.number in chosen) for trial in trials]
     front = [trial for trial in trials if trial.front]
@@ -151,12 +165,14 @@ def view(history: History) -> SearchView:
         header=header,
         study=study,
         objectives=objectives,
-        constraints=_parsed(parse_constraint, study.get("constraints")),
+        constraints=_checked(_parsed(parse_constraint, study.get("constraints")), header.get("columns")),
         costs=costs,
         metrics=metrics,
         trials=tuple(trials),
         front=tuple(front),
         best=max((t for t in trials if t.scored), key=lambda t: (t.quality, -t.number), default=None),
+        score=score,
+        compared=against,
         x=x,
         y=y,
         members=members,
@@ -186,7 +202,10 @@ def front_numbers(trials: Iterable[Trial], objectives: tuple[Objective, ...]) ->
     return {numbers[i] for i in pareto.front(points, [objective.direction for objective in objectives])}
 
 
-def _trial(record: TrialRecord, domains: Domains | None, members: Mapping[str, str]) -> Trial:
+def _trial(
+    record: TrialRecord, domains: Domains | None, members: Mapping[str, str], against: Comparison | None
+) -> Trial:
+    metrics = record.metrics if isinstance(record.metrics, dict) else {}
     ended, began = record.ended_at, record.submitted_at
     return Trial(
         number=record.trial,
@@ -195,12 +214,13 @@ def _trial(record: TrialRecord, domains: Domains | None, members: Mapping[str, s
         status=record.status,
         quality=record.quality if record.status == "trained" else None,
         costs={str(key): value for key, value in (record.costs or {}).items() if is_number(value)},
-        metrics=record.metrics if isinstance(record.metrics, dict) else {},
+        metrics=metrics,
         curve=_curve(record),
         seconds=ended - began if is_number(ended) and is_number(began) else None,
         cause=str(record.cause),
         job=record.job,
         choices=_active(record.sample, domains),
+        delta_t=compared.estimate(against, metrics) if record.status == "trained" else None,
     )
 
 
@@ -233,14 +253,14 @@ def _domains(header: Mapping[str, Any]) -> Domains | None:
 
 
 def _axes(
-    objectives: tuple[Objective, ...], costs: tuple[Quantity, ...], metrics: tuple[Quantity, ...]
+    objectives: tuple[Objective, ...], costs: tuple[Quantity, ...], metrics: tuple[Quantity, ...], score: Quantity
 ) -> tuple[Quantity | None, Quantity]:
     """Horizontal: the first minimised objective, else a latency, else any cost. Vertical: the first maximised one."""
-    known = {QUALITY.key: QUALITY, **{q.key: q for q in metrics}, **{q.key: q for q in costs}}
+    known = {**SCORES, **{q.key: q for q in metrics}, **{q.key: q for q in costs}}
     low = [known[o.name] for o in objectives if not o.maximise and o.name in known]
     high = [known[o.name] for o in objectives if o.maximise and o.name in known]
     low += sorted(costs, key=lambda q: q.key != "latency_ms")
-    return (low[0] if low else None), (high[0] if high else QUALITY)
+    return (low[0] if low else None), (high[0] if high else score)
 
 
 def _parsed(parse: Any, texts: Any) -> tuple[Any, ...]:
@@ -252,6 +272,13 @@ def _parsed(parse: Any, texts: Any) -> tuple[Any, ...]:
         except EdnasError:
             continue
     return tuple(found)
+
+
+def _checked(constraints: tuple[Constraint, ...], columns: Any) -> tuple[Constraint, ...]:
+    """Limits from above name the upper bound that they are checked on, for a cost that is known up to an interval."""
+    listed = [c for c in columns if isinstance(c, Mapping)] if isinstance(columns, list) else []
+    upper = {str(c.get("name")): str(c["upper"]) for c in listed if c.get("upper")}
+    return tuple(replace(c, name=upper.get(c.name, c.name)) if c.op == "<=" else c for c in constraints)
 
 
 def _names(value: Any) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ def _without_quality(axes: Axes, view: SearchView) -> None:
             axes.scatter(
                 xs, [0.022] * len(xs), transform=axes.get_xaxis_transform(), s=32, marker=marker, zorder=5,
                 c=style.STATUS_COLORS[status], linewidths=1.5 if marker in "x|" else 0, clip_on=False,
-                label=f"{status}, no quality",
+                label=f"{status}, no {view.score.label}",
             )  # fmt: skip
 
 
@@ -148,7 +148,7 @@ def _best(axes: Axes, view: SearchView) -> None:
             edgecolors="white",
             linewidths=0.9,
             zorder=8,
-            label="best quality",
+            label=f"best {view.score.label}",
         )
 
 

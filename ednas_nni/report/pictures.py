@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ednas_nni.report import examples, style, words
+from ednas_nni.report import examples, style
 from ednas_nni.report.choices import families
 from ednas_nni.report.data import SearchView, Trial
 from ednas_nni.report.facts import DataFacts
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-NO_RESULT = "No trial has ended with a quality."
+NO_RESULT = "No trial has ended with a result."
 NOTHING_TOLD = "No trial has reported anything."
 
 
@@ -45,11 +45,12 @@ def pictures(view: SearchView, facts: DataFacts) -> tuple[dict[str, Picture], di
     drawn: dict[str, Picture] = {}
     remarks: dict[str, str] = {}
     networks = len({trial.architecture for trial in view.trials})
+    score = view.score.label
     with style.look():
         plots: dict[str, tuple[str, str, Figure | None]] = {
             "front": (f"{view.y.label} of every trial against its cost", _no_front(view), front_plot(view)),
-            "learning_curves": ("quality over the reports of every trial", NOTHING_TOLD, learning_curves(view)),
-            "progress": ("quality over the trial number", NO_RESULT, progress(view)),
+            "learning_curves": (f"{score} over the reports of every trial", NOTHING_TOLD, learning_curves(view)),
+            "progress": (f"{score} over the trial number", NO_RESULT, progress(view)),
             "choices": (
                 "share of each choice per stage",
                 "No trial has started.",
@@ -92,7 +93,8 @@ def _predictions(view: SearchView, facts: DataFacts, drawn: dict[str, Picture], 
 
 
 def _whose(view: SearchView, trial: Trial, n: int) -> str:
-    who = f"architecture {trial.architecture} (trial {trial.number}, quality {words.view_number(trial.quality)})"
+    reached = f"{view.score.label} {view.score.text(trial.quality)}"
+    who = f"architecture {trial.architecture} (trial {trial.number}, {reached})"
     if view.best is not None and trial.number != view.best.number:
         who += f"; the best network, {view.best.architecture}, left no examples"
     return (

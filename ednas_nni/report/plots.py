@@ -52,7 +52,7 @@ def learning_curves(view: SearchView) -> Figure | None:
     axes.set_ylim(low, high)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("report, evenly spaced over the training")
-    axes.set_ylabel(style.plain("quality"))
+    axes.set_ylabel(style.plain(view.score.axis))
     style.tell_below(axes, below, min(q for trial in told for _, q in trial.curve))
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, handlelength=1.6, columnspacing=1.3, fontsize=8)
     return made
@@ -124,7 +124,7 @@ def progress(view: SearchView) -> Figure | None:
             )
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("trial number")
-    axes.set_ylabel("quality")
+    axes.set_ylabel(style.plain(view.score.axis))
     style.tell_below(axes, below, min(trial.quality for trial in scored))
     axes.legend(
         loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5, handletextpad=0.3, columnspacing=1.1, fontsize=8

@@ -59,6 +59,10 @@ class Quantity:
 
 
 QUALITY = Quantity("quality", "quality", direction="max", group="quality", note="the trial's metric `default`")
+DELTA_T = Quantity(
+    "delta_t", "delta_t", "%", "max", group="quality", note="mean gain over one network per task", decimals=2
+)
+SCORES = {quantity.key: quantity for quantity in (QUALITY, DELTA_T)}
 
 
 def is_number(value: Any) -> bool:
@@ -115,7 +119,9 @@ def metric_quantities(tasks: Iterable[str], records: Sequence[Mapping[str, Any]]
             quantity = Quantity(key, spelled(name, unit), unit, group=task, note=note, primary=name in primaries)
             found[key] = _as_percent(replace(quantity, direction=spec.direction if spec else ""))
     for key in keys:
-        if key not in found:
+        if key in SCORES:
+            found[key] = SCORES[key]
+        elif key not in found:
             unit = unit_in(key)
             largest = max(abs(record[key]) for record in records if is_number(record.get(key)))
             decimals = 3 if largest < 10 else 1 if largest < 1000 else 0
@@ -130,6 +136,8 @@ def unit_in(name: str) -> str:
 
 def spelled(name: str, unit: str) -> str:
     """A name for people: `abs_error_m` -> "abs error", `within_11_25` -> "within 11.25"."""
+    if name.endswith("_upper90"):
+        return f"upper 90 % bound of {spelled(name.removesuffix('_upper90'), unit)}"
     words = name.split("_")
     if unit and _SUFFIX_UNITS.get(words[-1]) == unit and len(words) > 1:
         words = words[:-1]

@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from ednas_nni.report import compared
 from ednas_nni.report.choices import blocks
 from ednas_nni.report.data import SearchView, Trial
-from ednas_nni.report.quantities import QUALITY, Quantity
+from ednas_nni.report.quantities import DELTA_T, SCORES, Quantity
 
 MOST_ROWS = 60
 
@@ -23,10 +24,11 @@ class Cell:
 
 
 def main_columns(view: SearchView) -> list[tuple[str, list[Quantity]]]:
-    """Columns by group: quality, costs, and of each task the metric that enters the quality."""
+    """Columns by group: quality and delta_t, costs, and of each task the metric that enters the quality."""
     size = view.study.get("deploy_size")
     at = f"costs at {size[0]} x {size[1]}" if isinstance(size, list | tuple) and len(size) == 2 else "costs"
-    groups = {"": [QUALITY], at: list(view.costs)}
+    scores = [view.score, *(q for q in view.metrics if q.key in SCORES and q.key != view.score.key)]
+    groups = {"": scores, at: list(view.costs)}
     for quantity in view.metrics:
         if quantity.primary:
             groups[quantity.group] = [quantity]
@@ -52,7 +54,7 @@ def rows(view: SearchView, groups: list[tuple[str, list[Quantity]]]) -> list[tup
     trials = [*view.front[:MOST_ROWS], *(t for t in view.references if not t.front)]
     best = {q.key: _best(q, trials) for q in columns}
     edges = {group[0].key for _, group in groups}
-    return [(t, [_cell(q, t.value(q.key), best[q.key], q.key in edges) for q in columns]) for t in trials]
+    return [(t, [_cell(q, t, best[q.key], q.key in edges) for q in columns]) for t in trials]
 
 
 def places(view: SearchView) -> list[str]:
@@ -67,8 +69,10 @@ def _best(quantity: Quantity, trials: list[Trial]) -> float | None:
     return max(values) if quantity.direction == "max" else min(values)
 
 
-def _cell(quantity: Quantity, value: float | None, best: float | None, edge: bool) -> Cell:
-    return Cell(quantity.number(value), best is not None and value == best, edge)
+def _cell(quantity: Quantity, trial: Trial, best: float | None, edge: bool) -> Cell:
+    value = trial.value(quantity.key)
+    text = compared.shown(trial) if quantity.key == DELTA_T.key else quantity.number(value)
+    return Cell(text, best is not None and value == best, edge)
 
 
 def versions(view: SearchView) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import datetime, timezone
 
 from ednas_nni.objectives import Constraint
+from ednas_nni.report import compared
 from ednas_nni.report.data import SearchView, Trial
 from ednas_nni.report.facts import DataFacts
 from ednas_nni.report.quantities import Quantity, is_number
@@ -57,13 +58,13 @@ def best_line(view: SearchView) -> str:
     """The best network in one sentence."""
     best = view.best
     if best is None:
-        return "There is no result yet: no trial has ended with a quality."
+        return f"There is no result yet: no trial has ended with a {view.score.label}."
     costs = [f"{_measured(q, best.costs[q.key])} ({origin(q)})" for q in view.costs if q.key in best.costs]
     name = f", the member {best.name}" if best.name else ""
     at = f", with {_and(costs)}" if costs else ""
     return (
-        f"The best quality is {view_number(best.quality)}, reached by architecture {best.architecture}{name} "
-        f"(trial {best.number}, one training){at}."
+        f"The best {view.score.label} is {view.score.text(best.quality)}, reached by architecture "
+        f"{best.architecture}{name} (trial {best.number}, one training){at}. {compared.best_line(view)}".rstrip()
     )
 
 
@@ -107,8 +108,9 @@ def honest(view: SearchView, facts: DataFacts) -> list[str]:
     size = _size(study.get("train_size"))
     steps = f" of {options['steps']} steps" if is_number(options.get("steps")) else ""
     found = [
-        f"Every quality comes from one short training{steps} of one network with seed {study.get('seed', '?')} "
-        f"(n = 1 training per architecture) at {size}; it is scored with the last weights on {n} of the search split, "
+        f"Every {view.score.label} comes from one short training{steps} of one network with seed "
+        f"{study.get('seed', '?')} (n = 1 training per architecture) at {size}; it is scored with the last weights on "
+        f"{n} of the search split, "
         "on which candidates are compared. It ranks architectures; it is not what a full training reaches.",
     ]
     if any(q.group in (study.get("tasks") or []) for q in view.metrics):
@@ -119,6 +121,7 @@ def honest(view: SearchView, facts: DataFacts) -> list[str]:
         )
     else:
         found.append("Quality is the trial's metric `default` as the evaluator reports it; larger is better.")
+    found.extend(compared.meaning(view))
     n = len(view.results)
     if n:
         found.append(
@@ -156,11 +159,6 @@ def origin(quantity: Quantity) -> str:
     """Origin and device of a cost."""
     device = f" for {quantity.device}" if quantity.device not in ("", quantity.key) else ""
     return f"{quantity.origin}{device}"
-
-
-def view_number(value: float | None) -> str:
-    """A quality."""
-    return "-" if value is None else f"{value:.3f}"
 
 
 def plugin_name(value: object) -> str:

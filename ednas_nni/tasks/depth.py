@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -48,7 +48,7 @@ class Depth:
     maximum: float | None = None
     loss_name: str = "jared"
     relative_scale: float | None = None
-    relative_from: str = "study"
+    relative_from: str = field(default="study", compare=False)
     scale: float = 1.0
     protocol: str = "standard"
 

@@ -1,22 +1,164 @@
-"""Lambda of the JAReD loss: the weight of the relative error, as measured for a data set."""
+"""Lambda of the JAReD loss, as measured for a data set.
+
+It is the ratio of absolute to relative error of a model trained with the L1 loss, so that both terms of
+(|p - g| + lambda |p - g| / g) / 2 weigh the same there.
+
+`ednas data lambda` measures it. A user's measurements are kept by the data's fingerprint, one file each. For rendered
+data a table ships with the package, by name and kind of depth alone: size and number of the images change lambda by
+less than two trainings differ. Spoilt labels do change it (a few tiny disparities by a quarter); measure it then.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import statistics
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from ednas_nni.data.cache import cache_root
+from ednas_nni.errors import DataError
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo
 
-SHIPPED: dict[tuple[str, str], float] = {
-    ("rooms", "metric"): 2.7,  # m: 2.70, 2.69
-    ("streets", "metric"): 18.6,  # m: 18.8, 18.5
-    ("streets", "inverse"): 0.067,  # 1/m: 0.0672, 0.0674
-}
-"""Absolute / relative error on `search` of `mobilenet_v2_small`, trained with `l1` on all three tasks for 500 steps at
-64x128; two seeds each, given beside. By name and kind of depth, as it hardly depends on size and number of images."""
+FORMAT = 1
+SHIPPED = Path(__file__).with_name("lambdas.json")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Lambda of one data set.
+
+    Attributes:
+        data: Name of the data set.
+        fingerprint: Of the data that it was measured on.
+        depth_kind: `metric`, `inverse` or `disparity`.
+        unit: Of depth, and so of lambda.
+        ratios: AbsE / RelE on the search split, one a training.
+        seeds: Of the trainings.
+        made: How: command, member, steps, image size, date.
+    """
+
+    data: str
+    fingerprint: str
+    depth_kind: str
+    unit: str
+    ratios: tuple[float, ...]
+    seeds: tuple[int, ...]
+    made: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def mean(self) -> float:
+        """Mean ratio in `unit`."""
+        return statistics.fmean(self.ratios)
+
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation over the seeds, None where there is only one."""
+        return statistics.stdev(self.ratios) if len(self.ratios) > 1 else None
+
+    @property
+    def value(self) -> float:
+        """The lambda that the loss uses: the mean, to two significant digits."""
+        return float(f"{self.mean:.1e}")
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What the shipped table is looked up by."""
+        return self.data, self.depth_kind, self.unit
+
+    def dump(self) -> dict[str, Any]:
+        """Plain JSON data. What follows from the ratios stands there for people."""
+        shown = {"lambda": self.value, "mean": self.mean, "standard_deviation": self.deviation}
+        return {**shown, **json.loads(json.dumps(asdict(self)))}
+
+    @classmethod
+    def parse(cls, data: Any) -> Measurement:
+        """Read what `dump` wrote.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        try:
+            text = {name: str(data[name]) for name in ("data", "fingerprint", "depth_kind", "unit")}
+            ratios, seeds = tuple(map(float, data["ratios"])), tuple(map(int, data["seeds"]))
+            found = cls(**text, ratios=ratios, seeds=seeds, made=dict(data.get("made", {})))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from None
+        if not ratios or len(ratios) != len(seeds) or not all(0 < ratio < float("inf") for ratio in ratios):
+            raise ValueError(f"ratios {list(ratios)} of seeds {list(seeds)} are no measurement")
+        return found
 
 
 def recorded(info: DataInfo, cache: Path | None = None) -> float | None:
-    """The measured lambda in the data set's depth unit, None where there is none."""
-    return SHIPPED.get((info.name, info.depth_kind))
+    """The recorded lambda of a data set.
+
+    Args:
+        info: The data set.
+        cache: Root of the data cache; the usual one by default.
+
+    Returns:
+        Lambda in the data set's depth unit, None where it was never measured.
+
+    Raises:
+        DataError: The record of exactly this data is damaged.
+    """
+    own = path_for(info, cache)
+    if own.exists():
+        found = next((m for m in read(own) if m.fingerprint == info.fingerprint and m.unit == info.depth_unit), None)
+        if found is not None:
+            return found.value
+    wanted = info.name, info.depth_kind, info.depth_unit
+    return next((m.value for m in read(SHIPPED) if m.key == wanted), None)
+
+
+def path_for(info: DataInfo, cache: Path | None = None) -> Path:
+    """The file of a user's own measurement."""
+    name = "".join(c if c.isalnum() or c in "_-" else "_" for c in f"{info.name}-{info.fingerprint}")
+    return cache_root(cache) / "lambda" / f"{name}.json"
+
+
+def read(path: Path) -> list[Measurement]:
+    """All measurements of a file.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["format"] != FORMAT:
+            raise ValueError(f"format {data['format']!r} instead of {FORMAT}")
+        return [Measurement.parse(entry) for entry in data["measurements"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: cannot be read as measurements of lambda ({error}). Delete it and measure again: "
+            "ednas data lambda FILE.yml"
+        ) from None
+
+
+def write(path: Path, measurement: Measurement) -> None:
+    """Put a measurement into a file, in the place of an earlier one of the same data and kind of depth.
+
+    Raises:
+        DataError: The file holds something else, or cannot be written.
+    """
+    kept = [m for m in read(path) if m.key != measurement.key] if path.exists() else []
+    entries = [m.dump() for m in sorted([*kept, measurement], key=lambda m: m.key)]
+    text = json.dumps({"format": FORMAT, "measurements": entries}, indent=1) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror}). Name another file.") from None

@@ -22,7 +22,7 @@ from ednas_nni.journal import History, journal_path, load
 
 STUDY = {
     "evaluator": {"name": "stub", "seconds": 0.4, "fail_every": 4, "reports": 3},
-    "constraints": "latency_ms <= 12",
+    "constraints": "latency_ms <= 24",
     "strategy": "random",
     "hardware_aware": "off",
     "seed": 3,

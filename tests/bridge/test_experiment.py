@@ -9,7 +9,7 @@ import pytest
 import ednas_nni
 from ednas_nni.journal import load
 
-STUDY = {"evaluator": {"name": "stub"}, "constraints": "latency_ms <= 12", "strategy": "random", "seed": 5}
+STUDY = {"evaluator": {"name": "stub"}, "constraints": "latency_ms <= 24", "strategy": "random", "seed": 5}
 
 
 def test_an_experiment_that_never_runs_leaves_no_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from ednas_nni.errors import JournalError
 from ednas_nni.journal import History, TrialRecord
 from ednas_nni.strategy.shell import AskTellStrategy
 
-STUDY = {"evaluator": {"name": "stub"}, "constraints": "latency_ms <= 12", "hardware_aware": "off", "seed": 3}
+STUDY = {"evaluator": {"name": "stub"}, "constraints": "latency_ms <= 24", "hardware_aware": "off", "seed": 3}
 
 
 class Nni:
@@ -293,7 +293,7 @@ def test_a_trial_by_hand_outside_the_constraints_is_noted(nni: Nni, tmp_path: Pa
         search.on_message(*nni.metric(job, {"default": 0.4}))
         (note,) = search.journal.history().notes
     assert note["kind"] == "added_by_hand"
-    assert "latency_ms is" in note["text"]
+    assert "latency_ms_upper90 is" in note["text"]
 
 
 def test_the_search_ends_when_nni_says_so(nni: Nni, tmp_path: Path) -> None:

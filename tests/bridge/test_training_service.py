@@ -10,7 +10,7 @@ from ednas_nni.cli import launch
 
 STUDY = {
     "evaluator": {"name": "stub", "seconds": 0.1, "reports": 2},
-    "constraints": "latency_ms <= 12",
+    "constraints": "latency_ms <= 24",
     "strategy": "regularized_evolution",
     "seed": 5,
 }

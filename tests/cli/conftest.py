@@ -21,7 +21,7 @@ BASE = {
     "tuner": {
         "className": "ednas_nni.bridge.advisor.Advisor",
         "codeDirectory": ".",
-        "classArgs": {"space": "nano", "constraints": ["latency_ms <= 12"], "start": ["mobilenet_v2"]},
+        "classArgs": {"space": "nano", "constraints": ["latency_ms <= 24"], "start": ["mobilenet_v2"]},
     },
     "trainingService": {"platform": "local"},
 }

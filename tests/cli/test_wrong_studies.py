@@ -60,7 +60,7 @@ WRONG = [
     _study("operator", "'<'", "'<='", "latency_ms <= 8", constraints=["latency_ms < 8"]),
     _study("constrained cost", "'latency'", "Did you mean 'latency_ms'?", constraints=["latency <= 8"]),
     _study("bound", "'fast'", "latency_ms <= 8", constraints=["latency_ms <= fast"]),
-    _study("unreachable", "'latency_ms <= 1'", "smallest reachable", "Relax", constraints=["latency_ms <= 1"]),
+    _study("unreachable", "'latency_ms_upper90 <= 1'", "smallest reachable", "Relax", constraints=["latency_ms <= 1"]),
     _study("strategy", "'edans'", "Did you mean 'ednas'?", strategy="edans"),
     _study("strategy option", "'explor'", "Did you mean 'explore'?", strategy={"name": "ednas", "explor": 3}),
     _study("reward around a front", "hardware_aware", "'ednas'", "remove", hardware_aware={"target": 8}),

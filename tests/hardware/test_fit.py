@@ -1,158 +1,136 @@
-"""The fit, and that the shipped coefficients are what the shipped rows give."""
+"""The robust bounded fit, its threshold inside each fold, and the ensemble; on data whose answer is known."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import lsq_linear
 
-from ednas_nni.errors import PluginError, StudyError
-from ednas_nni.hardware.devices.edge_tpu import EdgeTPU, design_matrix, network_totals, refit
-from ednas_nni.hardware.devices.fit import fit, relative_nnls
-from ednas_nni.hardware.devices.profile import COEFFICIENTS, parse_profile, shipped_profile
-from ednas_nni.hardware.published import expand, published_networks
-
-PROFILE = shipped_profile("edge_tpu")
-NETWORKS = {network.name: network for network in published_networks()}
-FITTED = [NETWORKS[name] for name in PROFILE.fitted]
+from ednas_nni.hardware.devices.fit import Model, bootstrap, bounded_relative_fit, fit, leave_one_out
 
 
-def predicted(names):
-    device = EdgeTPU()
-    totals = network_totals(device, [NETWORKS[name].layers for name in names])
-    return device.costs(totals)["latency_ms"]
-
-
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6))
-def test_exact_search_is_at_least_as_good_as_lawson_hanson(seed):
-    optimize = pytest.importorskip("scipy.optimize")
+def test_plain_fit_equals_another_solver(seed):
     rng = np.random.default_rng(seed)
     x, y = rng.normal(size=(9, 4)) + 0.5, rng.uniform(1, 5, 9)
-    reference, residual = optimize.nnls(x / y[:, None], np.ones(9))
-    ours = relative_nnls(x, y)
-    assert (ours >= 0).all()
-    assert np.linalg.norm(x / y[:, None] @ ours - 1) <= residual + 1e-9
-    np.testing.assert_allclose(ours, reference, atol=1e-6)
+    lower = rng.uniform(0, 0.5, 4)
+    ours, loss = bounded_relative_fit(x, y, lower, np.inf)
+    other = lsq_linear(x / y[:, None], np.ones(9), (lower, np.inf), tol=1e-12)
+    assert (ours >= lower).all()
+    assert loss == pytest.approx(2 * other.cost / 9, abs=1e-7)
 
 
 def test_known_coefficients_are_recovered_across_scales():
     rng = np.random.default_rng(0)
     x = rng.uniform(0.1, 1, (20, 3)) * [1e9, 1.0, 1e-3]
     truth = np.array([2e-9, 0.0, 4e3])
-    np.testing.assert_allclose(relative_nnls(x, x @ truth), truth, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(bounded_relative_fit(x, x @ truth, np.zeros(3))[0], truth, rtol=1e-6, atol=1e-12)
 
 
-def test_a_held_out_row_does_not_see_itself():
-    x = np.array([[1.0], [1.0], [1.0]])
-    errors = fit(x, [1.0, 1.0, 2.0]).held_out_errors
-    assert errors[2] == pytest.approx(-0.5)
+def test_a_bound_holds_although_the_data_want_less():
+    x = np.array([[1.0, 1.0], [2.0, 1.0], [3.0, 1.0]])
+    coefficients, _ = bounded_relative_fit(x, x @ [0.5, 2.0], np.array([1.0, 0.0]))
+    assert coefficients[0] == pytest.approx(1.0)
+
+
+def test_one_wrong_row_moves_a_robust_fit_little_and_a_plain_one_much():
+    rng = np.random.default_rng(1)
+    x = np.column_stack([rng.uniform(1, 100, 20), np.ones(20)])
+    y = x @ [2.0, 1.0]
+    y[0] /= 4
+    robust, plain = (bounded_relative_fit(x, y, np.zeros(2), tolerance)[0][0] for tolerance in (0.1, np.inf))
+    assert robust == pytest.approx(2.0, rel=0.03)
+    assert plain != pytest.approx(2.0, rel=0.1)
 
 
 def test_non_positive_measurements_are_refused():
     with pytest.raises(ValueError, match="positive"):
-        relative_nnls(np.ones((2, 1)), np.array([1.0, 0.0]))
+        bounded_relative_fit(np.ones((2, 1)), np.array([1.0, 0.0]), np.zeros(1))
+    with pytest.raises(ValueError, match="threshold"):
+        fit(lambda _: np.ones((2, 1)), np.ones(2), np.zeros(1), [])
 
 
-@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS.keys())
-def test_layer_lists_have_the_published_number_of_parameters(network):
-    # Lists fold batch norms (two vectors) into one bias per channel, hence the one percent.
-    assert sum(layer.params for layer in network.layers) == pytest.approx(network.params, rel=0.01)
+# ------------------------------------------------------------------ threshold and held-out rows
+SIZES = np.array([1.0, 2.0, 3.0, 5.0, 6.0, 8.0, 9.0, 12.0])
+GRID = (2.0, 4.0, 6.0)
 
 
-def test_published_macs_of_the_layer_lists():
-    published = {"MobileNetV1": 569e6, "MobileNetV2": 300e6, "VGG16": 15.47e9, "EfficientNetEdgeTPU-S": 1.81e9}
-    for name, macs in published.items():
-        assert sum(layer.macs for layer in NETWORKS[name].layers) == pytest.approx(macs, rel=0.02), name
+def design(threshold):
+    return np.column_stack([np.maximum(0, SIZES - threshold), np.ones(len(SIZES))])
 
 
-def stale(profile):
-    """What the profile says that its rows do not give."""
-    rows = [NETWORKS[name] for name in profile.fitted]
-    found = refit(profile, [row.layers for row in rows], [row.latency_ms for row in rows])
-    wrong = [
-        name
-        for name, value in zip(COEFFICIENTS, found.coefficients, strict=True)
-        if abs(value - profile.coefficients[name]) > 1e-3 * value
-    ]
-    held_out = np.abs(found.held_out_errors)
-    if abs(held_out.mean() - profile.held_out_error_mean) > 1e-3:
-        wrong.append("held_out_error_mean")
-    if abs(held_out.max() - profile.held_out_error_max) > 1e-3:
-        wrong.append("held_out_error_max")
-    for row, error, left_out in zip(rows, found.errors, found.held_out_errors, strict=True):
-        stated = profile.fitted[row.name]
-        if abs(stated["error"] - error) > 1e-3 or abs(stated["held_out"] - left_out) > 1e-3:
-            wrong.append(row.name)
-    return wrong
+def test_the_threshold_of_the_data_is_found():
+    for truth in GRID:
+        model = fit(design, design(truth) @ [1.5, 1.0], np.zeros(2), GRID)
+        assert model.threshold == truth
+        np.testing.assert_allclose(model.coefficients, [1.5, 1.0], rtol=1e-6)
 
 
-def test_shipped_coefficients_and_errors_come_from_the_shipped_rows():
-    assert stale(PROFILE) == []
-    assert stale(replace(PROFILE, on_chip_mb=7.5)) != []
-    assert stale(replace(PROFILE, held_out_error_mean=0.01)) == ["held_out_error_mean"]
+def seen_through_threshold(held_out):
+    """Whether the prediction of a row changes when only that row's own measurement does."""
+    measured = design(4.0) @ [1.5, 1.0]
+    measured[:3] *= [1.03, 0.98, 1.02]
+    moved = []
+    for row in range(len(SIZES)):
+        for factor in (0.1, 10.0):
+            changed = measured.copy()
+            changed[row] *= factor
+            before, after = held_out(measured)[row], held_out(changed)[row]
+            moved.append(before != pytest.approx(after, rel=1e-9))
+    return any(moved)
 
 
-def test_threshold_sensitivity_is_as_stated():
-    layers, latency = [row.layers for row in FITTED], [row.latency_ms for row in FITTED]
-    for megabytes, most in ((6.5, 0.06), (7.5, 0.06), (8.0, 0.06)):
-        errors = refit(replace(PROFILE, on_chip_mb=megabytes), layers, latency).held_out_errors
-        assert np.abs(errors).mean() < most
+def shared_threshold(measured):
+    """A broken leave-one-out: the threshold is chosen once, from all rows."""
+    chosen = fit(design, measured, np.zeros(2), GRID).threshold
+    return leave_one_out(design, measured, np.zeros(2), [chosen])[0]
 
 
-def test_the_documented_misses_are_misses():
-    dense, inception = predicted(["DenseNet121", "InceptionResNetV2"])
-    assert dense < 0.5 * NETWORKS["DenseNet121"].latency_ms
-    assert inception > 2 * NETWORKS["InceptionResNetV2"].latency_ms
-    assert set(PROFILE.not_fitted) == {"DenseNet121", "InceptionResNetV2"}
-    assert set(PROFILE.fitted) | set(PROFILE.not_fitted) == set(NETWORKS)
+def test_a_held_out_row_chooses_neither_coefficients_nor_threshold():
+    assert not seen_through_threshold(lambda measured: leave_one_out(design, measured, np.zeros(2), GRID)[0])
+    assert seen_through_threshold(shared_threshold)
 
 
-def test_column_says_what_the_figure_is():
-    (column,) = EdgeTPU().columns
-    assert (column.name, column.unit, column.origin) == ("latency_ms", "ms", "modelled")
-    for words in ("3-6 %", "no measurement", "work of the host", "DenseNet121"):
-        assert words in column.note
+def test_models_of_held_out_rows_are_returned():
+    predicted, models = leave_one_out(design, design(4.0) @ [1.5, 1.0], np.zeros(2), GRID)
+    assert len(models) == len(SIZES) and all(isinstance(model, Model) for model in models)
+    np.testing.assert_allclose(predicted, design(4.0) @ [1.5, 1.0], rtol=1e-5)
 
 
-def test_streaming_starts_beyond_the_on_chip_memory():
-    totals = {"parameter_bytes": np.array([0.0, 6.9e6, 7.9e6])}
-    excess = design_matrix(totals, PROFILE)[:, 2]
-    np.testing.assert_allclose(excess, [0, 0, 1], atol=1e-9)
+# ------------------------------------------------------------------ ensemble
+def noisy(seed, n=40):
+    rng = np.random.default_rng(seed)
+    x = np.column_stack([rng.uniform(1, 10, n), np.ones(n)])
+    return x, x @ [2.0, 1.0] * np.exp(rng.normal(0, 0.1, n))
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"kind": "lookup"}, "kind"),
-        ({"coefficients": {"dense": -1}}, "dense"),
-        ({"coefficients": {"depthwize": 1}}, "did you mean"),
-        ({"array": [64]}, "array"),
-        ({"on_chip_mb": 0}, "on_chip_mb"),
-    ],
-)
-def test_wrong_profiles_are_named(change, words):
-    good = {
-        "kind": "systolic",
-        "name": "x",
-        "title": "x",
-        "array": [8, 8],
-        "clock_mhz": 100,
-        "on_chip_mb": 1,
-        "coefficients": dict.fromkeys(COEFFICIENTS, 1.0),
-    }
-    assert parse_profile(good, "x.yml").array == (8, 8)
-    with pytest.raises(PluginError, match=f"(?i){words}"):
-        parse_profile({**good, **change}, "x.yml")
+def covered(ratios, seeds=8):
+    """Share of fresh rows at or under their upper 90 % bound."""
+    hits = []
+    for seed in range(seeds):
+        x, y = noisy(seed)
+        ensemble = bootstrap(lambda _, x=x: x, y, np.zeros(2), [0.0], 60, seed)
+        fresh, truth = noisy(1000 + seed)
+        draws = fresh @ ensemble.coefficients.T * ratios(ensemble)
+        hits.append(truth <= np.quantile(draws, 0.9, axis=1))
+    return np.mean(hits)
 
 
-def test_unknown_profile_and_unknown_layer_are_named():
-    with pytest.raises(PluginError, match="edge_tpu"):
-        shipped_profile("edge_tpo")
-    with pytest.raises(StudyError, match="conw"):
-        expand([{"op": "conw", "out": 3}], 32)
-    with pytest.raises(StudyError, match="add"):
-        expand([{"op": "branches", "join": "add", "paths": [[], [{"op": "conv", "out": 7}]]}], 32)
+def test_the_bound_covers_what_it_says_and_coefficients_alone_do_not():
+    assert 0.85 <= covered(lambda ensemble: ensemble.ratios) <= 0.96
+    assert covered(lambda ensemble: np.ones(60)) < 0.8
+
+
+def test_draws_repeat_and_keep_the_size_of_each_group():
+    x, y = noisy(0, 12)
+    groups = ["a"] * 10 + ["b"] * 2
+    one, two = (bootstrap(lambda _: x, y, np.zeros(2), [0.0], 5, 3, groups) for _ in range(2))
+    assert np.array_equal(one.coefficients, two.coefficients) and np.array_equal(one.ratios, two.ratios)
+    other = bootstrap(lambda _: x, y, np.zeros(2), [0.0], 5, 4, groups)
+    assert not np.array_equal(one.coefficients, other.coefficients)
+    # A group of one row is in every draw, so nothing is known about its error: its ratio is 1.
+    alone = bootstrap(lambda _: x, y, np.zeros(2), [0.0], 12, 0, [*groups[:-1], "c"])
+    assert 1.0 in alone.ratios

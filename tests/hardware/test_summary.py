@@ -64,6 +64,7 @@ def test_shares_and_quantiles(table):
     assert (macs.column.name, params.column.name, macs.samples) == ("macs", "params", 2000)
     assert macs.quantiles[0.0] == costs.min() and macs.quantiles[1.0] == costs.max()
     assert cost_summary(table, n=50, seed=3) == cost_summary(table, n=50, seed=3)
+    assert macs.extrapolated == 0.0
 
 
 def test_unknown_columns_are_named(table):

@@ -23,6 +23,7 @@ from ednas_nni.hardware import features as features_module  # noqa: E402
 from ednas_nni.hardware.devices.edge_tpu import EdgeTPU  # noqa: E402
 from ednas_nni.hardware.devices.profile import shipped_profile  # noqa: E402
 from ednas_nni.nn.tree import build, walk  # noqa: E402
+from ednas_nni.objectives import Constraint  # noqa: E402
 from search_spaces import nano  # noqa: E402
 
 specification = importlib.util.spec_from_file_location("hardware_spaces", Path(__file__).with_name("spaces.py"))
@@ -50,13 +51,14 @@ DEVICES = (EdgeTPU(), Traffic())
 
 
 def network_totals(table, network, size):
-    """The slow way: features summed over the records of the instantiated network."""
+    """The slow way: features over the records of the instantiated network."""
     found = dict.fromkeys(table.feature_names, 0.0)
     for record in layer_records(network, size):
         for number, device in enumerate(table.devices):
             for name, value in device.layer_features(record).items():
                 if value:
-                    found[f"{number}:{name}"] += value
+                    key, largest = f"{number}:{name}", name in getattr(device, "maxima", ())
+                    found[key] = max(found[key], value) if largest else found[key] + value
     return found
 
 
@@ -137,6 +139,13 @@ def test_exactness_check_rejects_broken_tables(monkeypatch, broken):
     assert inexact(cost_table(space, DEVICES, (32, 64)), space, (32, 64), n=12) != []
 
 
+def test_exactness_check_rejects_largest_values_that_are_added_up(monkeypatch):
+    space, read = spaces.Everything(), features_module.space_features
+    monkeypatch.setattr(features_module, "space_features", lambda *given: read(*given[:3]))
+    wrong = inexact(cost_table(space, DEVICES, (32, 64)), space, (32, 64), n=3)
+    assert set(wrong) == {"0:peak_bytes"}  # the image is read once, so its sum and its largest are the same
+
+
 @pytest.mark.parametrize("broken", [forget_shortcuts, forget_block])
 def test_forgotten_layers_are_noticed_while_building(monkeypatch, broken):
     monkeypatch.setattr(features_module, "walk", broken)
@@ -201,15 +210,18 @@ def test_no_cost_falls_when_a_network_grows(nano_space, nano_table):
 
 # ------------------------------------------------------------------ columns and devices
 def test_columns_and_origins(small_space, nano_table):
-    assert nano_table.names == ("latency_ms", "traffic_elements", "macs", "params")
-    assert [column.origin for column in nano_table.columns] == ["modelled", "counted", "counted", "counted"]
+    edge_tpu = ("latency_ms", "latency_ms_upper90", "host_ms")
+    assert nano_table.names == (*edge_tpu, "traffic_elements", "macs", "params")
+    assert [column.origin for column in nano_table.columns] == ["modelled"] * 3 + ["counted"] * 3
     assert cost_table(small_space, (), (16, 32)).names == ("macs", "params")
 
 
 def test_second_column_of_a_name_is_called_after_its_device(small_space):
     other = EdgeTPU(dataclasses.replace(shipped_profile("edge_tpu"), name="other", on_chip_mb=1.0))
     table = cost_table(small_space, [EdgeTPU(), other], (16, 32))
-    assert table.names[:2] == ("latency_ms", "other_latency_ms")
+    assert table.names[0::3][:2] == ("latency_ms", "other_latency_ms")
+    assert table.columns[3].upper == "other_latency_ms_upper90" in table.names
+    assert table.checked(Constraint("other_latency_ms", "<=", 9)).name == "other_latency_ms_upper90"
     with pytest.raises(PluginError, match="twice"):
         cost_table(small_space, [EdgeTPU(), EdgeTPU(), EdgeTPU()], (16, 32))
 
@@ -222,7 +234,8 @@ def test_unknown_devices_are_named(small_space):
 
 
 def test_registered_names_work(small_space):
-    assert cost_table(small_space, ["edge_tpu", "params"], (16, 32)).names == ("latency_ms", "params", "macs")
+    names = cost_table(small_space, ["edge_tpu", "params"], (16, 32)).names
+    assert names == ("latency_ms", "latency_ms_upper90", "host_ms", "params", "macs")
 
 
 def test_cache_depends_on_space_devices_and_size(small_space):

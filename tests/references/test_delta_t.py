@@ -156,7 +156,7 @@ def simulate(rng: np.random.Generator, seeds: int, references: int, gain: float 
     return estimate(candidate, theirs, DIRECTIONS)
 
 
-def coverage(seeds: int, references: int, count: int = 2000) -> float:
+def coverage(seeds: int, references: int, count: int = 1200) -> float:
     """How often the 95 % interval holds the truth: every metric is 3 % better, so Delta_T is 3."""
     rng = np.random.default_rng(seeds * 100 + references)
     found = [simulate(rng, seeds, references) for _ in range(count)]
@@ -165,9 +165,9 @@ def coverage(seeds: int, references: int, count: int = 2000) -> float:
 
 @pytest.mark.parametrize(("seeds", "references"), [(3, 3), (1, 3), (5, 2)])
 def test_the_interval_holds_the_truth(seeds: int, references: int) -> None:
-    """2000 simulated studies: 91 to 98.5 % of the nominal 95 % intervals.
+    """1200 simulated studies: 91 to 98.5 % of the nominal 95 % intervals.
 
-    Welch's t is approximate with two or three runs a side: 96.5, 94.4 and 93.0 % here, with a standard error of 0.5
+    Welch's t is approximate with two or three runs a side: 96.4, 93.9 and 94.5 % here, with a standard error of 0.6
     points. So another seed of the simulation would fail with p < 1e-3; this one is fixed.
     """
     assert 0.91 <= coverage(seeds, references) <= 0.985
@@ -180,9 +180,7 @@ def test_leaving_out_the_references_spread_undercovers(monkeypatch: pytest.Monke
         return [(float(scores.var(ddof=1)) / len(scores), len(scores) - 1)]
 
     monkeypatch.setattr(module, "_variances", only_the_candidate)
-    assert coverage(8, 3, 1000) < 0.88
-    with pytest.raises(AssertionError):
-        test_the_interval_holds_the_truth(8, 3)
+    assert coverage(8, 3, 600) < 0.88
 
 
 def test_treating_metrics_as_independent_undercovers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +191,7 @@ def test_treating_metrics_as_independent_undercovers(monkeypatch: pytest.MonkeyP
         return [(variance / 3, freedom) for variance, freedom in real(scores, spreads)]
 
     monkeypatch.setattr(module, "_variances", too_small)
-    assert coverage(3, 3, 1000) < 0.88
+    assert coverage(3, 3, 600) < 0.88
 
 
 def test_more_seeds_make_it_narrower_and_the_value_is_the_mean() -> None:

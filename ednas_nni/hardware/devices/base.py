@@ -23,6 +23,8 @@ class CostColumn:
         origin: ``counted`` (exact), ``modelled`` (a formula with published constants), ``measured`` (on the device),
             ``fitted`` (a model fitted to the user's own measurements).
         note: Expected error, range of validity and what is not counted.
+        upper: Name of the device's column that bounds this one from above, such as an upper 90 % bound; "" where the
+            value is exact. A study's limit from above is checked there.
     """
 
     name: str
@@ -30,14 +32,16 @@ class CostColumn:
     device: str
     origin: Origin
     note: str
+    upper: str = ""
 
 
 @runtime_checkable
 class Device(Protocol):
-    """Prices networks from sums of layer features.
+    """Prices networks from features of their layers, all >= 0.
 
-    ``layer_features`` must be additive: the features of a network are the sums over its layers. ``costs`` may be any
-    function of these sums, so a threshold such as an on-chip memory is allowed.
+    The features of a network are the sums over its layers, or the largest over its layers for those that an attribute
+    ``maxima`` names. ``costs`` may be any function of these, so a threshold such as an on-chip memory is allowed. A
+    device whose model is valid in a range may have ``extrapolated(totals) -> bool (n,)``.
     """
 
     name: str
@@ -51,8 +55,7 @@ class Device(Protocol):
         """Costs from feature sums.
 
         Args:
-            totals: Feature name -> float64 (n,), the sums over each network's layers; a feature that no layer had
-                is missing.
+            totals: Feature name -> float64 (n,), over each network's layers; a feature that no layer had is missing.
 
         Returns:
             Column name -> float64 (n,), one entry for each of ``columns``.

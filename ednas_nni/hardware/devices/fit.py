@@ -1,81 +1,184 @@
 """Fitting a latency model to a table of measured networks.
 
-Relative least squares with non-negative coefficients: minimise ``sum_i ((x_i . c - y_i) / y_i)^2`` over ``c >= 0``.
-Relative, because a millisecond matters more for a network of two than for one of three hundred; non-negative,
-because a layer never makes a network faster, which also keeps a search from exploiting a negative coefficient.
+Relative least squares with bounded coefficients: minimise ``sum_i rho((x_i . c - y_i) / y_i)`` over ``c >= lower``.
+Relative, because a millisecond matters more for a network of two than for one of three hundred; bounded, because a
+layer never makes a network faster, which also keeps a search from exploiting a negative coefficient. ``rho`` is Huber's
+loss: square up to ``tolerance``, linear beyond, so that a few rows that no choice of coefficients explains do not
+spoil the others. A threshold of the features (an on-chip memory) is chosen by the same loss, from the rows of each fit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
+TOLERANCE = 0.1
+"""The published figures of one network differ by about so much between the two official pages."""
+ROUNDS = 30
+
+Design = Callable[[float], np.ndarray]
+"""Threshold -> feature matrix, float64 (n, p)."""
+
 
 @dataclass(frozen=True)
-class Fit:
+class Model:
     """A fitted model.
 
     Attributes:
-        coefficients: float64 (p,), all >= 0.
-        errors: float64 (n,), relative residuals ``prediction / measured - 1`` of the rows that were fitted.
-        held_out_errors: float64 (n,), the same for each row left out of its own fit.
+        threshold: Chosen threshold.
+        coefficients: float64 (p,), each at least its bound.
+        loss: Mean loss over the fitted rows.
     """
 
+    threshold: float
     coefficients: np.ndarray
-    errors: np.ndarray
-    held_out_errors: np.ndarray
+    loss: float
 
 
-def relative_nnls(features: np.ndarray, measured: np.ndarray) -> np.ndarray:
-    """Non-negative relative least squares, exactly, by trying every set of non-zero coefficients.
+def bounded_relative_fit(
+    features: np.ndarray, measured: np.ndarray, lower: np.ndarray, tolerance: float = TOLERANCE
+) -> tuple[np.ndarray, float]:
+    """Bounded robust relative least squares, by reweighting exact non-negative least squares (Lawson and Hanson).
 
     Args:
-        features: float64 (n, p) with p <= 12.
+        features: float64 (n, p).
         measured: float64 (n,), > 0.
+        lower: float64 (p,), smallest allowed coefficients.
+        tolerance: Relative error from which on the loss is linear; ``inf`` gives plain least squares.
 
     Returns:
-        float64 (p,), all >= 0.
+        Coefficients (p,) and the mean loss.
 
     Raises:
-        ValueError: A measured value is not positive, or p is too large for the exact search.
+        ValueError: A measured value is not positive.
     """
-    n, p = features.shape
-    if p > 12:
-        raise ValueError(f"{p} coefficients are too many for the exact search over 2^p sets; at most 12")
-    if n == 0 or not np.all(measured > 0):
+    from scipy.optimize import nnls  # a quarter of a second, and only fits need it
+
+    if len(measured) == 0 or not np.all(measured > 0):
         raise ValueError("measured values must be there and positive: the fit is relative to them")
-    scaled = features / measured[:, None]
-    # Columns differ by ten orders of magnitude (cycles against a constant 1).
-    norm = np.sqrt((scaled**2).sum(0))
+    relative = features / measured[:, None]
+    norm = np.sqrt((relative**2).sum(0))  # columns differ by orders of magnitude
     norm[norm == 0] = 1.0
-    scaled = scaled / norm
-    best, best_loss = np.zeros(p), float(n)
-    for size in range(1, p + 1):
-        for chosen in combinations(range(p), size):
-            solution = np.linalg.lstsq(scaled[:, chosen], np.ones(n), rcond=None)[0]
-            if (solution < 0).any():
-                continue
-            loss = float(((scaled[:, chosen] @ solution - 1) ** 2).sum())
-            if loss < best_loss - 1e-12:
-                best, best_loss = np.zeros(p), loss
-                best[list(chosen)] = solution
-    return best / norm
+    scaled, target = relative / norm, 1.0 - relative @ lower
+    weights = np.ones(len(measured))
+    for _ in range(ROUNDS):
+        solution = nnls(scaled * weights[:, None], target * weights)[0]
+        errors = np.abs(scaled @ solution - target)
+        updated = np.sqrt(np.minimum(1.0, tolerance / np.maximum(errors, 1e-12)))
+        if np.allclose(updated, weights, atol=1e-6):
+            break
+        weights = updated
+    loss = errors**2 - np.maximum(errors - tolerance, 0.0) ** 2
+    return lower + solution / norm, float(loss.mean())
 
 
-def fit(features: np.ndarray, measured: Sequence[float]) -> Fit:
-    """Fit with all rows, and once more without each row in turn (leave one out).
+def fit(
+    design: Design,
+    measured: np.ndarray,
+    lower: np.ndarray,
+    thresholds: Sequence[float],
+    rows: np.ndarray | None = None,
+    tolerance: float = TOLERANCE,
+) -> Model:
+    """Choose the threshold and the coefficients.
 
     Args:
-        features: float64 (n, p), n >= 2.
-        measured: (n,) positive values.
+        design: Features of all rows, for a threshold.
+        measured: float64 (n,), > 0.
+        lower: float64 (p,).
+        thresholds: Candidates; the first of equals is taken.
+        rows: Indices of the rows to fit, with repeats for a bootstrap; all by default.
+        tolerance: As for ``bounded_relative_fit``.
+
+    Raises:
+        ValueError: There is no threshold, or a measured value is not positive.
     """
-    target = np.asarray(measured, float)
-    coefficients = relative_nnls(features, target)
-    held_out = np.empty(len(target))
-    for row in range(len(target)):
-        others = np.arange(len(target)) != row
-        held_out[row] = features[row] @ relative_nnls(features[others], target[others]) / target[row] - 1
-    return Fit(coefficients, features @ coefficients / target - 1, held_out)
+    rows = np.arange(len(measured)) if rows is None else rows
+    best: Model | None = None
+    for threshold in thresholds:
+        coefficients, loss = bounded_relative_fit(design(threshold)[rows], measured[rows], lower, tolerance)
+        if best is None or loss < best.loss - 1e-12:
+            best = Model(float(threshold), coefficients, loss)
+    if best is None:
+        raise ValueError("thresholds: at least one is needed")
+    return best
+
+
+def leave_one_out(
+    design: Design,
+    measured: np.ndarray,
+    lower: np.ndarray,
+    thresholds: Sequence[float],
+    tolerance: float = TOLERANCE,
+) -> tuple[np.ndarray, tuple[Model, ...]]:
+    """Predict each row from a fit without it; its threshold is chosen without it as well.
+
+    Returns:
+        Predictions (n,) and the models that made them.
+    """
+    predictions, models = np.empty(len(measured)), []
+    for row in range(len(measured)):
+        others = np.flatnonzero(np.arange(len(measured)) != row)
+        model = fit(design, measured, lower, thresholds, others, tolerance)
+        predictions[row] = design(model.threshold)[row] @ model.coefficients
+        models.append(model)
+    return predictions, tuple(models)
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Models of resampled rows.
+
+    Attributes:
+        thresholds: float64 (m,).
+        coefficients: float64 (m, p).
+        ratios: float64 (m,), measured / predicted of rows that a prediction had not seen, spread evenly over members.
+    """
+
+    thresholds: np.ndarray
+    coefficients: np.ndarray
+    ratios: np.ndarray
+
+
+def bootstrap(
+    design: Design,
+    measured: np.ndarray,
+    lower: np.ndarray,
+    thresholds: Sequence[float],
+    members: int,
+    seed: int = 0,
+    strata: Sequence[str] | None = None,
+) -> Ensemble:
+    """Refit on rows drawn with replacement, and keep how far the unseen rows lay from their prediction.
+
+    A member's prediction times its ratio is a draw of what the device would show: coefficients and remaining error
+    both vary (the jackknife+ after bootstrap of Kim, Xu and Barber, NeurIPS 2020, with relative errors).
+
+    Args:
+        design: As for ``fit``.
+        measured: As for ``fit``.
+        lower: As for ``fit``.
+        thresholds: As for ``fit``.
+        members: How many refits.
+        seed: Seed of the draws.
+        strata: Group of each row; each group keeps its size in every draw.
+    """
+    rng, n = np.random.default_rng(seed), len(measured)
+    groups = [np.flatnonzero(np.array(strata) == name) for name in sorted(set(strata))] if strata else [np.arange(n)]
+    models, drawn = [], np.zeros((members, n), bool)
+    for member in range(members):
+        rows = np.concatenate([rng.choice(group, len(group)) for group in groups])
+        drawn[member, rows] = True
+        models.append(fit(design, measured, lower, thresholds, rows))
+    predictions = np.array([design(model.threshold) @ model.coefficients for model in models])
+    unseen = np.ma.array(predictions, mask=drawn)
+    ratios = measured / np.ma.median(unseen, axis=0).filled(np.nan)
+    ratios = np.where(np.isfinite(ratios), ratios, 1.0)
+    spread = rng.permutation(np.resize(rng.permutation(n), members))
+    return Ensemble(
+        np.array([model.threshold for model in models]),
+        np.array([model.coefficients for model in models]),
+        ratios[spread],
+    )

@@ -2,35 +2,67 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
+import numpy as np
 import yaml
 
 from ednas_nni.errors import PluginError, did_you_mean
 
-COEFFICIENTS = ("dense", "depthwise", "stream_ms_per_mb", "activation_ms_per_million", "constant_ms")
+COEFFICIENTS = (
+    "dense",
+    "depthwise",
+    "stream_ms_per_mb",
+    "activation_ms_per_million",
+    "link_ms_per_mb",
+    "constant_ms",
+    "host_ms_per_million",
+)
+LOWER = np.array([1.0, 0, 0, 0, 0, 0, 0])
+"""Smallest coefficients: no array is faster than its cycles, and nothing makes a network faster."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How sure a model is, and where.
+
+    Attributes:
+        on_chip_mb: float64 (m,), the fitted threshold of each member of the ensemble.
+        coefficients: float64 (m, 7), in the order of ``COEFFICIENTS``.
+        ratios: float64 (m,), measured / predicted of unseen rows, one for each member.
+        inverse: float64 (6, 6), inverse of the fitted rows' second moments, host work left out.
+        leverage: Largest leverage of a fitted row.
+        largest: Largest value among the fitted rows of each column of the design without host work, then of the largest
+            activation in MB.
+    """
+
+    on_chip_mb: np.ndarray
+    coefficients: np.ndarray
+    ratios: np.ndarray
+    inverse: np.ndarray
+    leverage: float
+    largest: np.ndarray
 
 
 @dataclass(frozen=True)
 class SystolicProfile:
-    """A systolic accelerator with an on-chip parameter memory.
+    """A systolic accelerator with one on-chip memory for parameters and activations.
 
     Attributes:
         name: Device name.
         title: Name for people, with interface and number format.
         array: Multipliers (rows, columns).
         clock_mhz: Clock.
-        on_chip_mb: Parameters (in MB, 1e6 bytes) that stay on the chip; the rest is streamed for every image.
-        coefficients: One non-negative number for each of ``COEFFICIENTS``.
-        fitted: Network -> {"error", "held_out"}, relative errors of the rows that were fitted.
-        not_fitted: Network -> why it was left out, with the model's prediction.
-        held_out_error_mean: Mean absolute relative error of held-out rows.
-        held_out_error_max: Largest one.
-        expected_error: What to expect of a network like the fitted ones, in words.
-        not_counted: What the latency leaves out.
+        on_chip_mb: Memory (in MB, 1e6 bytes) that the largest activation and the parameters share; parameters that do
+            not fit are streamed for every image.
+        coefficients: One number for each of ``COEFFICIENTS``.
+        origin: Where the coefficients come from, and the error to expect.
         validity: Where the model has been compared with published figures.
+        not_counted: What the latency leaves out.
+        spread: Ensemble and fitted range; None where there is none, and then no interval either.
     """
 
     name: str
@@ -39,13 +71,10 @@ class SystolicProfile:
     clock_mhz: float
     on_chip_mb: float
     coefficients: dict[str, float] = field(repr=False)
-    fitted: dict[str, dict[str, float]] = field(repr=False)
-    not_fitted: dict[str, str] = field(repr=False)
-    held_out_error_mean: float
-    held_out_error_max: float
-    expected_error: str
-    not_counted: str
-    validity: str
+    origin: str = "unknown"
+    validity: str = ""
+    not_counted: str = ""
+    spread: Spread | None = field(default=None, repr=False, compare=False)
 
 
 def shipped_profile(name: str) -> SystolicProfile:
@@ -56,18 +85,35 @@ def shipped_profile(name: str) -> SystolicProfile:
     """
     folder = resources.files("ednas_nni.hardware").joinpath("profiles")
     file = folder.joinpath(f"{name}.yml")
-    if not file.is_file():
+    if not file.is_file() or name.startswith("coral_"):
         known = [entry.name.removesuffix(".yml") for entry in folder.iterdir() if entry.name.endswith(".yml")]
+        known = [found for found in known if not found.startswith("coral_")]
         raise PluginError(f"devices: no profile {name!r}.{did_you_mean(name, known)}")
-    return parse_profile(yaml.safe_load(file.read_text(encoding="utf-8")), f"{name}.yml")
+    data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    spread = folder.joinpath(f"{name}_spread.json")
+    found = json.loads(spread.read_text(encoding="utf-8")) if spread.is_file() else None
+    return parse_profile(data, f"{name}.yml", parse_spread(found) if found else None)
 
 
-def parse_profile(data: Any, source: str) -> SystolicProfile:
+def parse_spread(data: dict[str, Any]) -> Spread:
+    """The spread of a profile, from its JSON."""
+    return Spread(
+        on_chip_mb=np.array(data["on_chip_mb"], float),
+        coefficients=np.array(data["coefficients"], float),
+        ratios=np.array(data["ratios"], float),
+        inverse=np.array(data["inverse"], float),
+        leverage=float(data["leverage"]),
+        largest=np.array(data["largest"], float),
+    )
+
+
+def parse_profile(data: Any, source: str, spread: Spread | None = None) -> SystolicProfile:
     """Check and freeze a profile.
 
     Args:
         data: The parsed YAML.
         source: Name for messages.
+        spread: Its ensemble and range, where they are known.
 
     Raises:
         PluginError: Names the field, its value and what is allowed.
@@ -102,11 +148,8 @@ def parse_profile(data: Any, source: str) -> SystolicProfile:
         clock_mhz=float(data["clock_mhz"]),
         on_chip_mb=float(data["on_chip_mb"]),
         coefficients={name: float(coefficients[name]) for name in COEFFICIENTS},
-        fitted=data.get("fitted") or {},
-        not_fitted=data.get("not_fitted") or {},
-        held_out_error_mean=float(data.get("held_out_error_mean") or 0.0),
-        held_out_error_max=float(data.get("held_out_error_max") or 0.0),
-        expected_error=data.get("expected_error") or "unknown",
-        not_counted=data.get("not_counted") or "",
+        origin=data.get("origin") or "unknown",
         validity=data.get("validity") or "",
+        not_counted=data.get("not_counted") or "",
+        spread=spread,
     )

@@ -1,0 +1,95 @@
+"""Measure lambda, the weight of the relative error in the depth loss `jared`, for the data of a study.
+
+The study's reference architecture is trained on depth alone with the loss `l1`; lambda is its absolute error divided by
+its relative error. Every study on the same data uses the recorded value from then on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import Any
+
+HELP = "measure the weight of the relative error in the depth loss"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("file", metavar="FILE.yml", help="an experiment whose study names a `reference`")
+    parser.add_argument("--seeds", metavar="N", type=_count, default=2, help="trainings (default 2)")
+    parser.add_argument("--workers", metavar="N", type=_count, help="trainings side by side (default: one per core)")
+    parser.add_argument(
+        "--option", metavar="NAME=VALUE", action="append", default=[], help="change an option of the study's data"
+    )
+    parser.add_argument("--out", metavar="FILE.json", type=Path, help="add it to a table instead of the user's folder")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, record and say what follows."""
+    from ednas_nni import assembly, compat
+    from ednas_nni.cli.experiment import read
+    from ednas_nni.references.relative_scale import measure
+    from ednas_nni.tasks import lambdas
+
+    compat.apply()
+    study = read(options.file).study
+    study = study.model_copy(update={"data": changed(study.data, options.option)})
+    found = measure(study, options.seeds, options.workers, command=command(options))
+    path = options.out or lambdas.path_for(assembly.data_source(study).info)
+    lambdas.write(path, found)
+    spread = f" ± {found.deviation:.2g}" if found.deviation is not None else ""
+    print(
+        f"lambda of {found.data} ({found.depth_kind} depth): {found.mean:.4g}{spread} {found.unit}, mean"
+        f"{' ± standard deviation' if spread else ''} of AbsE / RelE on search over n = {len(found.seeds)} trainings "
+        f"of {study.reference} with l1, protocol standard"
+    )
+    print(
+        f"used by the loss jared = (|p - g| + lambda |p - g| / g) / 2 as lambda = {found.value:g} {found.unit}: on "
+        "average both terms weigh the same"
+    )
+    print(f"wrote {path}")
+    if options.out is None:
+        print(
+            "Studies on this data take it from there; `evaluator: {name: jared, depth_relative_scale: ...}` in a study "
+            "goes before it. Single-task references made with another lambda do not fit any more."
+        )
+    return 0
+
+
+def changed(data: Any, given: list[str]) -> Any:
+    """The study's data with options from the command line; values are YAML.
+
+    Raises:
+        StudyError: One is not NAME=VALUE.
+    """
+    import yaml
+
+    from ednas_nni.errors import StudyError
+
+    options = dict(data.options)
+    for text in given:
+        name, equals, value = text.partition("=")
+        try:
+            options[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            equals = ""
+        if not equals or not name:
+            raise StudyError(f"--option {text!r}: write NAME=VALUE, for example depth=metric.")
+    return data.model_copy(update={"options": options})
+
+
+def command(options: argparse.Namespace) -> str:
+    """What to type for the same measurement, without folders of this machine."""
+    file = Path(options.file)
+    words = ["ednas", "data", "lambda", file.name if file.is_absolute() else str(file), "--seeds", str(options.seeds)]
+    for text in options.option:
+        words += ["--option", text]
+    return shlex.join(words)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number

@@ -1,0 +1,108 @@
+"""delta_t by name: what a study may ask, and what its trials then report and are ranked by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ednas_nni import assembly
+from ednas_nni.errors import ReferenceRecordError, StudyError
+from ednas_nni.objectives import parse_objective, score_of, value_of
+from ednas_nni.references.comparison import Comparison
+from ednas_nni.references.in_study import score
+from ednas_nni.study import Study
+
+Build = Callable[..., Study]
+
+
+class Table:
+    """A cost table of one column."""
+
+    names = ("latency_ms",)
+
+    def __init__(self) -> None:
+        from ednas_nni.testing.synthetic import nano_like
+
+        self.domains = nano_like()
+
+    def __call__(self, samples: Any) -> np.ndarray:
+        return np.ones((len(samples), 1))
+
+
+def test_what_trials_are_ranked_by(make_study: Build) -> None:
+    assert score(make_study()) == "quality"
+    assert score(make_study(objectives=["delta_t", "latency_ms"])) == "delta_t"
+    assert score(make_study(objectives=["max:delta_t"])) == "delta_t"
+    assert score(make_study(objectives=["quality", "delta_t"])) == "quality"
+    objective = parse_objective("delta_t")
+    assert objective.maximise and score_of([objective]) == "delta_t"
+    assert value_of(objective, {"default": 0.4, "delta_t": -3.0}, {}) == -3.0
+
+
+def test_delta_t_is_an_objective_where_the_study_names_a_reference(make_study: Build) -> None:
+    problem = assembly.problem(make_study(objectives=["delta_t", "latency_ms"]), Table())
+    assert [str(o) for o in problem.objectives] == ["max:delta_t", "min:latency_ms"]
+    with pytest.raises(StudyError, match=r"constraints: 'delta_t' is not a quantity.*known only after the training"):
+        assembly.problem(make_study(constraints=["delta_t >= -2"]), Table())
+    with pytest.raises(StudyError, match="objectives: 'delta_t' is not a quantity"):
+        assembly.problem(make_study(reference=None, objectives=["delta_t"]), Table())
+
+
+def test_delta_t_in_vain(make_study: Build, cache: Path) -> None:
+    """As an objective it cannot be done without; beside quality it can."""
+    objectives = ["delta_t", "latency_ms"]
+    with pytest.raises(StudyError, match=r"objectives: delta_t compares.*`reference: mobilenet_v2_small`"):
+        assembly.evaluator(make_study(reference=None, objectives=objectives))
+    with pytest.raises(StudyError, match="evaluator 'stub' does not measure delta_t"):
+        assembly.references(make_study(objectives=objectives).model_copy(update={"evaluator": _stub()}))
+    with pytest.raises(ReferenceRecordError, match=r"objectives: there is no single-task.*Make it: ednas reference"):
+        assembly.evaluator(make_study(objectives=objectives))
+    assert assembly.evaluator(make_study()).recipe.references is None
+    assert assembly.references(make_study().model_copy(update={"evaluator": _stub()})) == (None, "")
+
+
+def _stub() -> Any:
+    from ednas_nni.study import Plugin
+
+    return Plugin(name="stub")
+
+
+def test_the_evaluator_gets_the_means(make_study: Build, make_record: Callable[..., Any]) -> None:
+    against = Comparison({task: make_record(task) for task in ("segmentation", "depth")})
+    recipe = assembly.evaluator(make_study(objectives=["delta_t"]), against).recipe
+    assert (recipe.score, recipe.references) == ("delta_t", against.means())
+    assert assembly.evaluator(make_study(), against).recipe.score == "quality"
+    with pytest.raises(StudyError, match=r"evaluator\.score: is set by the study itself"):
+        assembly.evaluator(make_study(evaluator={"score": "delta_t"}))
+
+
+def test_strategies_meet_percent(make_study: Build) -> None:
+    """Tolerances and reward weights are meant for quality, of which 0.01 is one point."""
+    percent = make_study(objectives=["delta_t", "latency_ms"], constraints=["latency_ms <= 8"])
+    plain = make_study(objectives=["quality", "latency_ms"], constraints=["latency_ms <= 8"])
+    assert assembly.hardware_reward(percent, True)["weight"] == 100 * assembly.hardware_reward(plain, True)["weight"]
+    assert assembly.hardware_reward(percent, True)["cost"] == "latency_ms"
+    product = make_study(objectives=["delta_t", "latency_ms"], hardware_aware={"reward": "mnas_soft", "target": 5})
+    with pytest.raises(StudyError, match="'mnas_soft' is a product and means nothing for delta_t"):
+        assembly.hardware_reward(product, True)
+    both = make_study(objectives=["quality", "delta_t", "latency_ms"], constraints=["latency_ms <= 8"])
+    assert assembly.hardware_reward(both, True)["weight"] == assembly.hardware_reward(plain, True)["weight"]
+
+
+def test_the_strategy_takes_a_point_of_delta_t_for_noise(make_study: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ednas_nni import plugins
+
+    given: list[dict[str, Any]] = []
+
+    def fake(seed: int = 0, tolerance: float = 0.01) -> None:
+        given.append({"seed": seed, "tolerance": tolerance})
+
+    monkeypatch.setattr(plugins, "load", lambda group, name: fake)
+    assembly.strategy(make_study(objectives=["delta_t", "latency_ms"]))
+    assembly.strategy(make_study(objectives=["delta_t"], strategy={"name": "x", "tolerance": 3.0}))
+    assembly.strategy(make_study())
+    assert [entry["tolerance"] for entry in given] == [1.0, 3.0, 0.01]

@@ -35,7 +35,7 @@ class HardwareAware(CostAware):
     def __init__(
         self,
         device: str = "edge_tpu",
-        latency_ms: float = 8.0,
+        latency_ms: float = 16.0,
         reward: str = "log",
         weight: float = -0.07,
         deploy_size: Sequence[int] = (512, 1024),

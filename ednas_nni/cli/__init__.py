@@ -14,7 +14,19 @@ from importlib import import_module
 from ednas_nni import __version__
 from ednas_nni.errors import EdnasError
 
-COMMANDS = ("init", "check", "reference", "search", "report", "verify", "describe", "plugins", "register", "loopback")
+COMMANDS = (
+    "init",
+    "check",
+    "data",
+    "reference",
+    "search",
+    "report",
+    "verify",
+    "describe",
+    "plugins",
+    "register",
+    "loopback",
+)
 INTERRUPTED = 130  # what shells use for Ctrl-C
 
 _EPILOG = """\

@@ -96,6 +96,9 @@ setup(
         "ednas_nni.datasets": [
             "rooms = ednas_nni.data.rooms:Rooms",
             "streets = ednas_nni.data.streets:Streets",
+            "mtan = ednas_nni.data.layouts.mtan:Mtan",
+            "adashare = ednas_nni.data.layouts.adashare:AdaShare",
+            "nyud_mt = ednas_nni.data.layouts.nyud_mt:NYUDMT",
         ],
         "ednas_nni.devices": [
             "edge_tpu = ednas_nni.hardware.devices.edge_tpu:EdgeTPU",

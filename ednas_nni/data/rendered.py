@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ednas_nni.data import cache as store
+from ednas_nni.data import openings
 from ednas_nni.data.degrade import Degradations
 from ednas_nni.data.info import DataInfo
 from ednas_nni.data.render.picture import Picture
@@ -123,7 +124,7 @@ class Rendered:
 
         Args:
             name: ``train``, ``search``, ``select`` or ``test``.
-            opened_by: Who reads it; needed for ``test``.
+            opened_by: Who reads it; needed for ``test``, whose openings are journalled.
 
         Returns:
             The split, memory-mapped and verified.
@@ -133,6 +134,8 @@ class Rendered:
         """
         check_opening(name, opened_by)
         self.prepare()
+        if name == "test":
+            openings.note(self.info, str(opened_by), self.folder.parent)
         targets = ("image", *self.info.targets)
         arrays = store.open_arrays(self.folder, self._recipe, [f"{name}_{target}" for target in targets])
         return Split(name, self.info, {target: arrays[f"{name}_{target}"] for target in targets}, opened_by)

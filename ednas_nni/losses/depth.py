@@ -19,6 +19,9 @@ FLOOR = 0.1
 Tasks call the losses in units of their scale, about a third of the median depth: the floor is a thirtieth of it.
 It bounds the gradient of tiny labels, whose relative error is noise of the sensor or of a resize."""
 
+LOG_FLOOR = 1e-6
+"""Smallest depth of which `silog` takes the logarithm, in the label's unit."""
+
 
 def l1(prediction: Tensor, target: Tensor, *, relative_scale: float = 0.0) -> Tensor:
     """Mean absolute error.
@@ -42,26 +45,30 @@ def l1_double(prediction: Tensor, target: Tensor, *, relative_scale: float = 0.0
         prediction: As `l1`.
         target: As `l1`.
         relative_scale: Not used.
+
+    Returns:
+        As `l1`.
     """
     return 2 * l1(prediction, target)
 
 
-def relative(prediction: Tensor, target: Tensor, *, relative_scale: float = 1.0) -> Tensor:
+def relative(prediction: Tensor, target: Tensor, *, relative_scale: float = 1.0, floor: float = FLOOR) -> Tensor:
     """Mean relative error |p - g| / max(g, floor), times `relative_scale`.
 
     Args:
         prediction: As `l1`.
         target: As `l1`.
         relative_scale: Weight in the target's unit, which makes the loss comparable to `l1`.
+        floor: Smallest denominator, above 0, in the target's unit.
 
     Returns:
-        Scalar in the target's unit.
+        Scalar in the target's unit; 0 with zero gradient when no pixel is valid.
     """
     mask, prediction, target = _select(prediction, target)
-    return relative_scale * masked_mean((prediction - target).abs() / target.clamp(min=FLOOR), mask)
+    return relative_scale * masked_mean((prediction - target).abs() / target.clamp(min=floor), mask)
 
 
-def jared(prediction: Tensor, target: Tensor, *, relative_scale: float = 3.0) -> Tensor:
+def jared(prediction: Tensor, target: Tensor, *, relative_scale: float = 3.0, floor: float = FLOOR) -> Tensor:
     """Joint absolute-relative depth loss, normalised: (|p - g| + relative_scale |p - g| / max(g, floor)) / 2.
 
     The name and the purpose (steer absolute and relative error together, because the absolute error alone is
@@ -75,25 +82,31 @@ def jared(prediction: Tensor, target: Tensor, *, relative_scale: float = 3.0) ->
         target: As `l1`.
         relative_scale: Weight of the relative error (lambda), in the target's unit. The ratio of absolute to
             relative error of a plain L1 model makes both halves equally large: about 3 m for `rooms`.
+        floor: Smallest denominator, above 0, in the target's unit.
 
     Returns:
         Scalar in the target's unit, averaged over valid pixels; 0 with zero gradient when none is valid.
     """
-    return jared_sum(prediction, target, relative_scale=relative_scale) / 2
+    return jared_sum(prediction, target, relative_scale=relative_scale, floor=floor) / 2
 
 
-def jared_sum(prediction: Tensor, target: Tensor, *, relative_scale: float = 3.0) -> Tensor:
+def jared_sum(prediction: Tensor, target: Tensor, *, relative_scale: float = 3.0, floor: float = FLOOR) -> Tensor:
     """`jared` without the half: |p - g| + relative_scale |p - g| / max(g, floor).
 
-    It doubles the weight of depth, which costs the other tasks; `l1_double` is the control for that.
+    With the usual lambda both terms are as large as `l1`, so depth weighs twice as much against the other tasks, which
+    pay for it (docs/losses.md has the figures); `l1_double` is the control that tells the two apart.
 
     Args:
         prediction: As `l1`.
         target: As `l1`.
         relative_scale: As `jared`.
+        floor: As `jared`.
+
+    Returns:
+        Scalar in the target's unit; 0 with zero gradient when no pixel is valid.
     """
     mask, prediction, target = _select(prediction, target)
-    weight = 1 + relative_scale / target.clamp(min=FLOOR)
+    weight = 1 + relative_scale / target.clamp(min=floor)
     return masked_mean((prediction - target).abs() * weight, mask)
 
 
@@ -110,7 +123,7 @@ def berhu(prediction: Tensor, target: Tensor, *, relative_scale: float = 0.0, sh
         share: In (0, 1].
 
     Returns:
-        Scalar in the target's unit.
+        Scalar in the target's unit; 0 with zero gradient when no pixel is valid.
     """
     mask, prediction, target = _select(prediction, target)
     error = (prediction - target).abs()
@@ -127,19 +140,21 @@ def silog(prediction: Tensor, target: Tensor, *, relative_scale: float = 0.0, va
     "From Big to Small", arXiv 1907.10326, section 3.4 (without their factor 10).
 
     Args:
-        prediction: As `l1`; values below a thousandth of the target's unit are taken for that.
+        prediction: As `l1`; must be above 0. Below `LOG_FLOOR` it counts as that, without a gradient.
         target: As `l1`.
         relative_scale: Not used.
-        variance_focus: 0 = errors of scale count in full, 1 = not at all.
+        variance_focus: Their lambda, in [0, 1]: 0 = errors of the overall scale count in full, 1 = not at all.
 
     Returns:
-        Scalar without a unit.
+        Scalar without a unit; 0 with zero gradient when no pixel is valid.
     """
     mask, prediction, target = _select(prediction, target)
-    d = prediction.clamp(min=1e-3).log() - target.clamp(min=1e-3).log()
-    mean, square = masked_mean(d, mask), masked_mean(d.square(), mask)
+    d = prediction.clamp(min=LOG_FLOOR).log() - target.clamp(min=LOG_FLOOR).log()
+    mean = masked_mean(d, mask)
+    # Equal to the formula above; a difference of two large means would lose the digits, and its sign.
+    square = masked_mean((d - mean).square(), mask) + (1 - variance_focus) * mean.square()
     # The root's slope at zero is infinite; the constant bounds it.
-    return (square - variance_focus * mean.square() + 1e-6).sqrt() - 1e-3
+    return (square + 1e-6).sqrt() - 1e-3
 
 
 DEPTH: Mapping[str, Callable[..., Tensor]] = {

@@ -22,13 +22,14 @@ def valid_normals(target: Tensor) -> Tensor:
     """Pixels that carry a surface normal.
 
     Args:
-        target: Unit vectors (N, 3, H, W); the zero vector (or a NaN) means "not known".
+        target: Unit vectors (N, 3, H, W); the zero vector (or a NaN or an infinity) means "not known".
 
     Returns:
         Boolean mask (N, 1, H, W): true where the vector is longer than one half. A sum of components is no
         substitute: it is zero for valid normals such as (1, -1, 0) / sqrt(2).
     """
-    return target.square().sum(dim=1, keepdim=True) > 0.25
+    square = target.square().sum(dim=1, keepdim=True)
+    return (square > 0.25) & torch.isfinite(square)
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

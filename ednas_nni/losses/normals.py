@@ -35,13 +35,13 @@ def angular(prediction: Tensor, target: Tensor, epsilon: float = 1e-6) -> Tensor
     Args:
         prediction: As `cosine`.
         target: As `cosine`.
-        epsilon: Added under the root of |p x g|^2 and to the squared length, for the same reason as in `cosine`.
+        epsilon: Added under the root of |p x g|^2. It bounds the gradient by sqrt(2 / epsilon), needed at a vanishing
+            output, and lets it go to zero within about sqrt(epsilon) / |p| radians of 0 and pi.
 
     Returns:
         Scalar in [0, pi]; 0 with zero gradient when no pixel is valid.
     """
     mask, prediction, target = _select(prediction, target)
-    prediction = prediction / (prediction.square().sum(dim=1, keepdim=True) + epsilon).sqrt()
     sine = (torch.linalg.cross(prediction, target, dim=1).square().sum(dim=1, keepdim=True) + epsilon).sqrt()
     return masked_mean(torch.atan2(sine, (prediction * target).sum(dim=1, keepdim=True)), mask)
 

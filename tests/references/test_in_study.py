@@ -106,3 +106,16 @@ def test_the_strategy_takes_a_point_of_delta_t_for_noise(make_study: Build, monk
     assembly.strategy(make_study(objectives=["delta_t"], strategy={"name": "x", "tolerance": 3.0}))
     assembly.strategy(make_study())
     assert [entry["tolerance"] for entry in given] == [1.0, 3.0, 0.01]
+
+
+def test_a_trial_compares_with_what_its_search_began_with(
+    make_study: Build, make_record: Callable[..., Any], cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The journal's head goes before anything recorded since; where it holds nothing, the log says how to make it."""
+    from ednas_nni.bridge import trial
+
+    against = Comparison({task: make_record(task) for task in ("segmentation", "depth")})
+    assert trial._compared(make_study(), against.dump()).means() == against.means()
+    assert capsys.readouterr().out == ""
+    assert trial._compared(make_study(), None) is None
+    assert "delta_t is not measured: " in (told := capsys.readouterr().out) and "ednas reference FILE.yml" in told

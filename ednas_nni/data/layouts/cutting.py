@@ -1,0 +1,141 @@
+"""Cuts training images into train, search and select by whole groups, and checks that no image is shared."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ednas_nni.errors import DataError
+
+if TYPE_CHECKING:
+    from ednas_nni.data.layouts.base import Record
+
+
+def natural(name: str) -> list[tuple[str, int]]:
+    """Return a sort key that orders names as people do: ``train/9`` before ``train/10``."""
+    return [(word, int(number or -1)) for word, number in re.findall(r"([^0-9]*)([0-9]*)", name)]
+
+
+def block(position: int, count: int) -> str:
+    """Group of an image in a list that tells no scenes: a block of neighbours, which often show the same place.
+
+    Args:
+        position: Place of the image in the sorted list, from 0.
+        count: Length of the list. A block holds a fiftieth of it, at least 1 and at most 20 images.
+
+    Returns:
+        Name of the group.
+    """
+    return f"block {position // min(20, max(1, count // 50))}"
+
+
+def cut(records: Sequence[Record], search: float, select: float, seed: int, where: str) -> dict[str, list[Record]]:
+    """Cut records into three splits by whole groups, as near to the wished sizes as the groups allow.
+
+    The groups are put into an order that depends on their names and ``seed`` alone, so the order in which a folder
+    lists its files does not matter. One of the largest groups always stays in ``train``.
+
+    Args:
+        records: Training images; the order within a split is kept.
+        search: Share (0 < share < 1) or number of images for ``search``.
+        select: Share or number for ``select``.
+        seed: Whole number; another one chooses other groups.
+        where: Name of the data set for messages.
+
+    Returns:
+        ``train``, ``search`` and ``select``, none empty.
+
+    Raises:
+        DataError: A size is out of range or there are fewer than three groups.
+    """
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise DataError(f"seed is {seed!r}; it must be a whole number")
+    total = len(records)
+    wished = {"search": _number("search", search, total), "select": _number("select", select, total)}
+    if sum(wished.values()) >= total:
+        raise DataError(
+            f"search ({search}) and select ({select}) together take all {total} training images of {where}; leave "
+            "some for train"
+        )
+    sizes: dict[str, int] = defaultdict(int)
+    for record in records:
+        sizes[record.group] += 1
+    if len(sizes) < 3:
+        raise DataError(
+            f"{where}: the {total} training images form only {len(sizes)} group(s) ({', '.join(sorted(sizes))}); "
+            "train, search and select need at least one whole group each, so three or more"
+        )
+    order = sorted(sizes, key=lambda group: hashlib.sha256(f"{seed}\0{group}".encode()).digest())
+    largest = max(order, key=lambda group: sizes[group])
+    free = [group for group in order if group != largest]
+    # Select must find a group too, so one of the smallest is out of search's reach.
+    kept = min(free, key=lambda group: sizes[group])
+    owner = dict.fromkeys(order, "train")
+    for group in _nearest([g for g in free if g != kept], sizes, wished["search"]):
+        owner[group] = "search"
+    for group in _nearest([g for g in free if owner[g] == "train"], sizes, wished["select"]):
+        owner[group] = "select"
+    return {split: [r for r in records if owner[r.group] == split] for split in ("train", "search", "select")}
+
+
+def _number(name: str, value: float, total: int) -> int:
+    """Return the number of images that a share or a number means."""
+    if isinstance(value, float) and 0 < value < 1:
+        return max(1, round(value * total))
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 1 and value == int(value):
+        return int(value)
+    raise DataError(f"{name} is {value!r}; it must be a share between 0 and 1 or a whole number of images from 1")
+
+
+def _nearest(groups: Sequence[str], sizes: Mapping[str, int], wished: int) -> list[str]:
+    """Choose groups, at least one, whose sizes add up to what is nearest to ``wished``; early ones are preferred."""
+    # Bit s of reachable[i] is set when some of the first i groups add up to s. No sum beyond twice the wish is
+    # needed unless a single group exceeds it.
+    bound = (1 << (2 * wished + max(sizes[group] for group in groups) + 1)) - 1
+    reachable = [1]
+    for group in groups:
+        reachable.append((reachable[-1] | (reachable[-1] << sizes[group])) & bound)
+    sums = [s for s in range(1, reachable[-1].bit_length()) if reachable[-1] >> s & 1]
+    rest = min(sums, key=lambda s: (abs(s - wished), s))
+    chosen = []
+    for number in range(len(groups), 0, -1):
+        if not reachable[number - 1] >> rest & 1:
+            chosen.append(groups[number - 1])
+            rest -= sizes[groups[number - 1]]
+    return chosen
+
+
+def check_separate(records: Mapping[str, Sequence[Record]], where: str) -> None:
+    """Make sure that no image, image file or group belongs to two splits.
+
+    Args:
+        records: Images by split.
+        where: Name of the data set for messages.
+
+    Raises:
+        DataError: A key or an image file occurs twice, or a group in two splits; both splits are named.
+    """
+    owner: dict[tuple[str, str], str] = {}
+    groups: dict[str, str] = {}
+    for split, found in records.items():
+        for record in found:
+            names = [("image", record.key)]
+            if "image" in record.files:
+                names.append(
+                    ("image file", f"{record.files['image']}" + (f"[{record.index}]" if record.index >= 0 else ""))
+                )
+            for name in names:
+                if name in owner:
+                    raise DataError(
+                        f"{where}: {name[0]} {name[1]!r} is listed twice, in {owner[name]!r} and {split!r}; splits "
+                        "must not share images"
+                    )
+                owner[name] = split
+            if groups.setdefault(record.group, split) != split:
+                raise DataError(
+                    f"{where}: group {record.group!r} has images in {groups[record.group]!r} and {split!r}; images of "
+                    "one group must not be spread over splits"
+                )

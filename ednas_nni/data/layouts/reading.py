@@ -1,0 +1,190 @@
+"""Reads single files; whatever is wrong with one becomes a message that names it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ednas_nni.data.layouts.fitting import IGNORE_INDEX, wrong_ids
+from ednas_nni.errors import DataError, did_you_mean
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """Read a ``.npy`` file of numbers.
+
+    Raises:
+        DataError: The file is missing, truncated, no ``.npy`` file, or holds pickled objects.
+    """
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(
+            f"{path}: cannot be read as .npy: {error}; it is missing, truncated or of another kind"
+        ) from None
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "buif":
+        raise DataError(f"{path}: holds {getattr(values, 'dtype', 'an archive')}; an array of numbers is needed")
+    return values
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """Read a PNG, JPEG or TIFF file as it is stored, e.g. uint8 (H, W) or uint16 (H, W); palettes give their indices.
+
+    Raises:
+        DataError: The file is missing, truncated or no picture.
+    """
+    return np.asarray(_picture(path, None))
+
+
+def read_rgb(path: Path) -> np.ndarray:
+    """Read a picture as uint8 (H, W, 3) RGB.
+
+    Raises:
+        DataError: The file is missing, truncated or no picture.
+    """
+    return np.asarray(_picture(path, "RGB"))
+
+
+def _picture(path: Path, mode: str | None) -> Image.Image:
+    try:
+        with Image.open(path) as opened:
+            opened.load()
+            return opened.convert(mode) if mode else opened.copy()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(
+            f"{path}: cannot be read as a picture: {error}; it is missing, truncated or of another kind"
+        ) from None
+
+
+def read_json(path: Path) -> object:
+    """Read a JSON file.
+
+    Raises:
+        DataError: The file is missing or no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as JSON: {error}") from None
+
+
+def read_lines(path: Path) -> list[str]:
+    """Read the non-empty lines of a text file.
+
+    Raises:
+        DataError: The file is missing or no text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
+    return [line.strip() for line in lines if line.strip()]
+
+
+def flat(values: np.ndarray, path: Path) -> np.ndarray:
+    """Return (H, W) from (H, W), (H, W, 1) or (1, H, W).
+
+    Raises:
+        DataError: Another shape.
+    """
+    if values.ndim == 3 and values.shape[2] == 1:
+        return values[..., 0]
+    if values.ndim == 3 and values.shape[0] == 1:
+        return values[0]
+    if values.ndim != 2:
+        raise DataError(f"{path}: has shape {values.shape}; (height, width) or (height, width, 1) is needed")
+    return values
+
+
+def unit_image(values: np.ndarray, path: Path) -> np.ndarray:
+    """Return uint8 (H, W, 3) from RGB floats in [0, 1], or from uint8.
+
+    Raises:
+        DataError: Another shape or range.
+    """
+    if values.ndim != 3 or values.shape[2] != 3:
+        raise DataError(f"{path}: has shape {values.shape}; an RGB image (height, width, 3) is needed")
+    if values.dtype == np.uint8:
+        return values
+    low, high = float(np.min(values)), float(np.max(values))
+    if not (low >= -1e-3 and high <= 1 + 1e-3):  # also refuses NaN
+        raise DataError(f"{path}: values range from {low:g} to {high:g}; an image of floats must lie within [0, 1]")
+    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+def class_ids(values: np.ndarray, classes: int, path: Path, ignore: Sequence[int] = (-1, IGNORE_INDEX)) -> np.ndarray:
+    """Return uint8 labels with 255 = no class from whole numbers of any type.
+
+    Args:
+        values: Labels; floats must be whole.
+        classes: Number of classes.
+        path: File for messages.
+        ignore: Values that mean no class.
+
+    Raises:
+        DataError: A value that is no class, or no whole number.
+    """
+    none = np.isin(values, list(ignore))
+    whole = values == np.rint(values)
+    good = none | (whole & (values >= 0) & (values < classes))
+    if not good.all():
+        raise DataError(wrong_ids(str(path), np.unique(values[~good]), classes))
+    return np.where(none, IGNORE_INDEX, values).astype(np.uint8)
+
+
+def oriented(normals: np.ndarray, axes: Sequence[str]) -> np.ndarray:
+    """Turn normals into x right, y up, z towards the camera.
+
+    Args:
+        normals: (H, W, 3) as stored.
+        axes: What the three stored channels hold, e.g. ``("x", "-z", "y")``.
+    """
+    turned = np.zeros(normals.shape, np.float32)
+    for channel, axis in enumerate(axes):
+        turned[..., "xyz".index(axis[-1])] = -normals[..., channel] if axis.startswith("-") else normals[..., channel]
+    return turned
+
+
+def check_axes(axes: Sequence[str]) -> list[str]:
+    """Return the axes as a list.
+
+    Raises:
+        DataError: Not x, y and z once each, with or without a sign.
+    """
+    listed = [str(axis).replace("+", "") for axis in axes]
+    if sorted(axis.removeprefix("-") for axis in listed) != ["x", "y", "z"]:
+        raise DataError(
+            f"normal_axes is {list(axes)}; it tells what the three stored channels hold: x (right), y (up) and z "
+            "(towards the camera) once each, with a minus where the file points the other way, e.g. [x, -z, y]"
+        )
+    return listed
+
+
+def need_folder(root: Path, name: str) -> Path:
+    """Return a sub-folder.
+
+    Raises:
+        DataError: It does not exist; the folders that do are named.
+    """
+    path = root / name
+    if not path.is_dir():
+        there = [entry.name for entry in root.iterdir() if entry.is_dir()] if root.is_dir() else []
+        raise DataError(
+            f"{path}: this folder is missing.{did_you_mean(name, there) if there else f' {root} is empty.'}"
+        )
+    return path
+
+
+def inside(root: Path, name: str, where: Path) -> Path:
+    """Return a file named in a list, which must lie below ``root``.
+
+    Raises:
+        DataError: The name leads out of the folder.
+    """
+    path = Path(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise DataError(f"{where}: names the file {name!r}; names must be relative and stay within {root}")
+    return root / path

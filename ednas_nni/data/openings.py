@@ -1,0 +1,84 @@
+"""The journal of test openings: who looked at the test split of which data, when.
+
+One JSON line per opening in ``<cache>/openings/<data>-<fingerprint>.jsonl``. A report can say how often the test
+split had been opened before its numbers were taken.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shlex
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ednas_nni.data.cache import cache_root
+from ednas_nni.data.info import DataInfo
+from ednas_nni.errors import DataError
+
+
+def journal_path(info: DataInfo, cache: str | os.PathLike[str] | None = None) -> Path:
+    """Return the journal of one data set; it exists after the first opening."""
+    return cache_root(cache) / "openings" / f"{info.name}-{info.fingerprint}.jsonl"
+
+
+def note(info: DataInfo, opened_by: str, cache: str | os.PathLike[str] | None = None) -> None:
+    """Append one opening; lines of processes that open at the same time do not mix.
+
+    Args:
+        info: The data set.
+        opened_by: Who reads the test split.
+        cache: Cache folder; ``$EDNAS_CACHE`` or ``~/.cache/ednas`` when ``None``.
+
+    Raises:
+        DataError: The journal cannot be written.
+    """
+    line = {
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "data": info.name,
+        "fingerprint": info.fingerprint,
+        "opened_by": opened_by,
+        "pid": os.getpid(),
+        "command": shlex.join(sys.argv)[:500],
+        "experiment": os.environ.get("NNI_EXP_ID"),
+        "trial": os.environ.get("NNI_TRIAL_JOB_ID"),
+    }
+    path = journal_path(info, cache)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            handle.write(json.dumps(line) + "\n")
+    except OSError as error:
+        raise DataError(
+            f"cannot journal the opening of the test split in {path}: {error}; point EDNAS_CACHE (or the data's "
+            "'cache' argument) to a folder that can be written"
+        ) from error
+
+
+def openings(info: DataInfo, cache: str | os.PathLike[str] | None = None) -> list[dict[str, object]]:
+    """Return the openings of the test split so far, oldest first.
+
+    Args:
+        info: The data set.
+        cache: Cache folder, as for the source.
+
+    Returns:
+        ``time`` (UTC), ``data``, ``fingerprint``, ``opened_by``, ``pid``, ``command``, ``experiment`` and ``trial``
+        (NNI's ids, or ``None``). A line that a crash cut short is left out.
+    """
+    try:
+        lines = journal_path(info, cache).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict):
+            found.append(entry)
+    return found

@@ -99,6 +99,9 @@ setup(
             "mtan = ednas_nni.data.layouts.mtan:Mtan",
             "adashare = ednas_nni.data.layouts.adashare:AdaShare",
             "nyud_mt = ednas_nni.data.layouts.nyud_mt:NYUDMT",
+            "cityscapes = ednas_nni.data.layouts.cityscapes:CityScapes",
+            "nyuv2 = ednas_nni.data.layouts.nyuv2:NYUv2",
+            "manifest = ednas_nni.data.layouts.manifest:Manifest",
         ],
         "ednas_nni.devices": [
             "edge_tpu = ednas_nni.hardware.devices.edge_tpu:EdgeTPU",

@@ -1,12 +1,15 @@
-"""Work on the data of a study. A subcommand is a module like a command: HELP, `configure(parser)`, `run(options)`."""
+"""Look at data, check it, draft a manifest for your own, write it in other layouts.
+
+A subcommand is a module like a command: HELP, `configure(parser)`, `run(options)`.
+"""
 
 from __future__ import annotations
 
 import argparse
 from importlib import import_module
 
-HELP = "work on the data of a study: measure the depth loss's weight"
-SUBCOMMANDS = ("lambda",)
+HELP = "look at data, check it, draft a manifest for your own"
+SUBCOMMANDS = ("preview", "init", "check", "write", "lambda")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

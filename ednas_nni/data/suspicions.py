@@ -28,8 +28,8 @@ def faults(info: DataInfo, surveys: Sequence[Survey]) -> list[str]:
             digest = min(shared, key=first.digests.__getitem__)
             found.append(
                 f"{len(shared)} images are in split {first.split!r} and in {second.split!r}, pixel by pixel; for "
-                f"example number {first.digests[digest]} and number {second.digests[digest]}. Numbers measured on them would "
-                "flatter: keep each image in one split, or give copies one group"
+                f"example number {first.digests[digest]} and number {second.digests[digest]}. Numbers measured on them "
+                "would flatter: keep each image in one split, or give copies one group"
             )
     train = next((one for one in surveys if one.split == "train"), None)
     if train is not None and train.images:

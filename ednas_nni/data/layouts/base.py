@@ -146,7 +146,8 @@ class FolderSource:
         test = sorted(self.test_records(), key=_by_key)
         if not train or not test:
             raise DataError(f"{self.folder}: the {'training' if not train else 'test'} set of {self.name!r} is empty")
-        records = {**cut(train, self.search, self.select, self.seed, str(self.folder)), "test": test}
+        wished = {"search": self.search, "select": self.select}
+        records = {**cut(train, wished, self.seed, str(self.folder)), "test": test}
         check_separate(records, str(self.folder))
         return records
 

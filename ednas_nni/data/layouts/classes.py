@@ -14,8 +14,9 @@ __all__ = [
     "CITYSCAPES2",
     "CITYSCAPES7",
     "CITYSCAPES19",
+    "CITYSCAPES_19_TO_2",
     "CITYSCAPES_19_TO_7",
-    "CITYSCAPES_ID_TO_TRAIN_ID",
+    "CITYSCAPES_TRAIN_IDS",
     "NYU13",
     "NYU40",
     "NYU_40_TO_13",
@@ -42,10 +43,10 @@ NYU_40_TO_13 = np.array(
 CITYSCAPES2: tuple[str, ...] = ("background", "foreground")
 """MTAN's coarsest labels: foreground = human and vehicle (Liu et al., CVPR 2019)."""
 
-CITYSCAPES_ID_TO_TRAIN_ID = np.full(256, 255, np.uint8)
-"""Train id of each CityScapes label id (gtFine ``labelIds``), 255 where the label is not evaluated. The licence
-plate's id -1 is stored as 255."""
-CITYSCAPES_ID_TO_TRAIN_ID[[7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33]] = np.arange(19)
+CITYSCAPES_19_TO_2 = (CITYSCAPES_19_TO_7 >= 5).astype(np.uint8)
+
+CITYSCAPES_TRAIN_IDS: tuple[int, ...] = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+"""The label id of each of the 19 evaluation classes of CityScapes; all other ids are not evaluated."""
 
 _KNOWN = {"nyuv2": {13: NYU13, 40: NYU40}, "cityscapes": {2: CITYSCAPES2, 7: CITYSCAPES7, 19: CITYSCAPES19}}
 

@@ -32,53 +32,50 @@ def block(position: int, count: int) -> str:
     return f"block {position // min(20, max(1, count // 50))}"
 
 
-def cut(records: Sequence[Record], search: float, select: float, seed: int, where: str) -> dict[str, list[Record]]:
-    """Cut records into three splits by whole groups, as near to the wished sizes as the groups allow.
+def cut(records: Sequence[Record], wished: Mapping[str, float], seed: int, where: str) -> dict[str, list[Record]]:
+    """Cut splits out of records by whole groups, as near to the wished sizes as the groups allow.
 
     The groups are put into an order that depends on their names and ``seed`` alone, so the order in which a folder
     lists its files does not matter. One of the largest groups always stays in ``train``.
 
     Args:
-        records: Training images; the order within a split is kept.
-        search: Share (0 < share < 1) or number of images for ``search``.
-        select: Share or number for ``select``.
+        records: Images; the order within a split is kept.
+        wished: Share (0 < share < 1) or number of images by split, without ``train``.
         seed: Whole number; another one chooses other groups.
         where: Name of the data set for messages.
 
     Returns:
-        ``train``, ``search`` and ``select``, none empty.
+        ``train`` and the wished splits, none empty.
 
     Raises:
-        DataError: A size is out of range or there are fewer than three groups.
+        DataError: A size is out of range or there are fewer groups than splits.
     """
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise DataError(f"seed is {seed!r}; it must be a whole number")
     total = len(records)
-    wished = {"search": _number("search", search, total), "select": _number("select", select, total)}
-    if sum(wished.values()) >= total:
-        raise DataError(
-            f"search ({search}) and select ({select}) together take all {total} training images of {where}; leave "
-            "some for train"
-        )
+    numbers = {split: _number(split, size, total) for split, size in wished.items()}
+    if sum(numbers.values()) >= total:
+        told = " and ".join(f"{split} ({size})" for split, size in wished.items())
+        raise DataError(f"{told} together take all {total} training images of {where}; leave some for train")
     sizes: dict[str, int] = defaultdict(int)
     for record in records:
         sizes[record.group] += 1
-    if len(sizes) < 3:
+    if len(sizes) <= len(wished):
         raise DataError(
             f"{where}: the {total} training images form only {len(sizes)} group(s) ({', '.join(sorted(sizes))}); "
-            "train, search and select need at least one whole group each, so three or more"
+            f"{', '.join(['train', *wished])} need at least one whole group each, so {len(wished) + 1} or more"
         )
     order = sorted(sizes, key=lambda group: hashlib.sha256(f"{seed}\0{group}".encode()).digest())
     largest = max(order, key=lambda group: sizes[group])
     free = [group for group in order if group != largest]
-    # Select must find a group too, so one of the smallest is out of search's reach.
-    kept = min(free, key=lambda group: sizes[group])
     owner = dict.fromkeys(order, "train")
-    for group in _nearest([g for g in free if g != kept], sizes, wished["search"]):
-        owner[group] = "search"
-    for group in _nearest([g for g in free if owner[g] == "train"], sizes, wished["select"]):
-        owner[group] = "select"
-    return {split: [r for r in records if owner[r.group] == split] for split in ("train", "search", "select")}
+    for later, split in zip(range(len(wished) - 1, -1, -1), wished, strict=True):
+        left = [group for group in free if owner[group] == "train"]
+        # Later splits must find a group too, so as many of the smallest are out of reach.
+        kept = sorted(left, key=lambda group: sizes[group])[:later]
+        for group in _nearest([group for group in left if group not in kept], sizes, numbers[split]):
+            owner[group] = split
+    return {split: [r for r in records if owner[r.group] == split] for split in ("train", *wished)}
 
 
 def _number(name: str, value: float, total: int) -> int:

@@ -39,6 +39,26 @@ def read_picture(path: Path) -> np.ndarray:
     return np.asarray(_picture(path, None))
 
 
+def read_map(path: Path) -> np.ndarray:
+    """Read a file with one value per pixel: a grey or palette picture, or ``.npy``.
+
+    Returns:
+        (H, W), as stored; palettes give their indices.
+
+    Raises:
+        DataError: It cannot be read or holds several values per pixel.
+    """
+    if path.suffix == ".npy":
+        return flat(read_npy(path), path)
+    values = read_picture(path)
+    if values.ndim != 2:
+        raise DataError(
+            f"{path}: is a colour picture; one value per pixel is needed: a grey or palette picture, or .npy. Turn its "
+            "colours into numbers first"
+        )
+    return values.astype(np.uint8) if values.dtype == bool else values
+
+
 def read_rgb(path: Path) -> np.ndarray:
     """Read a picture as uint8 (H, W, 3) RGB.
 

@@ -10,13 +10,11 @@ import numpy as np
 from PIL import Image
 
 from ednas_nni.data.layouts.adashare import LISTS, AdaShare
-from ednas_nni.data.layouts.classes import CITYSCAPES_19_TO_7
+from ednas_nni.data.layouts.classes import CITYSCAPES_19_TO_2, CITYSCAPES_19_TO_7
 from ednas_nni.data.split import DataSource
 from ednas_nni.data.writing.depths import disparity_png, metres
 from ednas_nni.data.writing.rows import empty_folder, need_targets, rows, signed_labels
 from ednas_nni.errors import DataError, did_you_mean
-
-_FOREGROUND = 5  # humans and vehicles are the last two of the 7 categories
 
 
 def write(source: DataSource, folder: str | os.PathLike[str], dataset: str | None = None) -> Path:
@@ -84,7 +82,7 @@ def _cityscapes(root: Path, part: str, number: int, row: dict[str, np.ndarray]) 
     """Write one image and return its entry of the list."""
     fine = row["segmentation"]
     middle = np.where(fine < 0, np.int16(-1), CITYSCAPES_19_TO_7[fine.clip(0)].astype(np.int16))
-    coarse = np.where(fine < 0, np.int16(-1), (middle >= _FOREGROUND).astype(np.int16))
+    coarse = np.where(fine < 0, np.int16(-1), CITYSCAPES_19_TO_2[fine.clip(0)].astype(np.int16))
     arrays = {
         "image": row["image"].astype(np.float32) / 255,
         "depth": row["depth"][..., None],

@@ -37,7 +37,11 @@ def check(cutter, found: list[Record], search: float, select: float, seed: int) 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.integers(1, 9), min_size=3, max_size=25), st.integers(0, 99), st.floats(0.05, 0.4))
 def test_a_cut_keeps_its_promises(sizes: list[int], seed: int, share: float) -> None:
-    check(cut, records(sizes), share, share, seed)
+    check(ours, records(sizes), share, share, seed)
+
+
+def ours(found, search, select, seed, where):
+    return cut(found, {"search": search, "select": select}, seed, where)
 
 
 def by_position(found, search, select, seed, where):
@@ -46,7 +50,7 @@ def by_position(found, search, select, seed, where):
 
 
 def forgetful(found, search, select, seed, where):
-    splits = cut(found, search, select, seed, where)
+    splits = ours(found, search, select, seed, where)
     return {**splits, "train": splits["train"][1:]}
 
 
@@ -70,15 +74,15 @@ def test_search_is_as_near_as_groups_allow(sizes: list[int], seed: int, wished: 
         return
     free = sorted(sizes)[1:-1]
     sums = {sum(c) for n in range(1, len(free) + 1) for c in itertools.combinations(free, n)}
-    got = len(cut(records(sizes), wished, 1, seed, "data")["search"])
+    got = len(cut(records(sizes), {"search": wished, "select": 1}, seed, "data")["search"])
     assert abs(got - wished) == min(abs(s - wished) for s in sums)
 
 
 def test_sizes_and_seeds() -> None:
     found = records([1] * 500)
-    splits = check(cut, found, 0.1, 30, 0)
+    splits = check(ours, found, 0.1, 30, 0)
     assert {name: len(part) for name, part in splits.items()} == {"train": 420, "search": 50, "select": 30}
-    other = cut(found, 0.1, 30, 1, "data")
+    other = cut(found, {"search": 0.1, "select": 30}, 1, "data")
     assert {r.key for r in other["search"]} != {r.key for r in splits["search"]}
     # By chance a tenth of the first fifty would be expected.
     assert sum(int(r.key.split("/")[0]) < 50 for r in splits["search"]) < 20
@@ -95,7 +99,7 @@ def test_sizes_and_seeds() -> None:
 )
 def test_impossible_cuts(sizes: list[int], search: float, select: float, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        cut(records(sizes), search, select, 0, "data")
+        cut(records(sizes), {"search": search, "select": select}, 0, "data")
 
 
 def test_shared_images_are_found() -> None:

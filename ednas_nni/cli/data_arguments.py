@@ -1,0 +1,127 @@
+"""How the actions of `ednas data` name a data set: by its registered name, by a study, or by a manifest."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ednas_nni.data import DataSource
+
+STUDIES = (".yml", ".yaml")
+MANIFESTS = (".csv", ".jsonl")
+
+
+def add_data_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare what `source_of` understands."""
+    parser.add_argument(
+        "data",
+        metavar="DATA_OR_FILE",
+        help="a data set by name (`ednas plugins datasets`), an experiment's YAML, or a manifest",
+    )
+    add_set_argument(parser)
+
+
+def add_set_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare `--set`."""
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        dest="changes",
+        action="append",
+        default=[],
+        help="an option of the data, for example size=[128,256] or folder=~/data/cityscapes; may be given many times",
+    )
+
+
+def source_of(data: str, changes: list[str]) -> tuple[DataSource, dict[str, Any]]:
+    """The data set that a user named; nothing is read or rendered yet.
+
+    Args:
+        data: A registered name, an experiment's YAML, or a manifest.
+        changes: `KEY=VALUE` texts; values are YAML.
+
+    Returns:
+        The data set, and what a study would say: `{"name": ..., option: value}`.
+
+    Raises:
+        EdnasError: Unknown name or option, or a file that is wrong.
+    """
+    from ednas_nni import plugins
+    from ednas_nni.options import check_options
+
+    told = {**_named(data), **parsed(changes)}
+    name = told["name"]
+    options = {key: value for key, value in told.items() if key != "name"}
+    factory = plugins.load("datasets", name)
+    check_options(factory, options, f"data set {name}")
+    _check_complete(factory, name, options)
+    if "folder" in told:  # a study may be run from elsewhere
+        told["folder"] = str(Path(told["folder"]).expanduser().resolve())
+    return factory(**options), told
+
+
+def _named(data: str) -> dict[str, Any]:
+    from ednas_nni import plugins
+
+    path = Path(data)
+    if path.suffix in STUDIES:
+        from ednas_nni.cli.experiment import read
+
+        study = read(path).study
+        return {"name": study.data.name, "size": list(study.train_size), **study.data.options}
+    if path.suffix in MANIFESTS:
+        return {"name": "manifest", "folder": str(path.absolute().parent), "file": path.name}
+    if path.is_dir() and data not in plugins.names("datasets"):
+        from ednas_nni.errors import DataError
+
+        raise DataError(
+            f"{data}: is a folder. `ednas data init {data}` says which data set it is, or drafts a manifest."
+        )
+    return {"name": data}
+
+
+def _check_complete(factory: Any, name: str, options: dict[str, Any]) -> None:
+    """Say which option has to be given, before Python does."""
+    import inspect
+
+    from ednas_nni.errors import DataError
+
+    for parameter in inspect.signature(factory).parameters.values():
+        named = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        if named and parameter.default is parameter.empty and parameter.name not in options:
+            raise DataError(f"data set {name} needs the option {parameter.name!r}: add --set {parameter.name}=...")
+
+
+def parsed(changes: list[str], option: str = "--set") -> dict[str, Any]:
+    """`KEY=VALUE` texts as options; values are YAML.
+
+    Raises:
+        DataError: A text is not of that form.
+    """
+    import yaml
+
+    from ednas_nni.errors import DataError
+
+    options: dict[str, Any] = {}
+    for text in changes:
+        key, equals, value = text.partition("=")
+        try:
+            options[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            equals = ""
+        if not equals or not key.isidentifier():
+            raise DataError(f"{option} {text!r}: write KEY=VALUE, for example size=[64,128].")
+    return options
+
+
+def snippet(told: dict[str, Any]) -> str:
+    """The line of a study that names the data."""
+    import yaml
+
+    written = {key: value for key, value in told.items() if key != "size"}
+    value = written["name"] if len(written) == 1 else written
+    return "data: " + yaml.safe_dump(
+        value, default_flow_style=True, sort_keys=False, width=10_000
+    ).strip().removesuffix("\n...")

@@ -1,0 +1,264 @@
+"""The table of a manifest: CSV or JSON lines, read strictly; every fault names file and line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ednas_nni.data.info import DEPTH_KINDS, SPLITS
+from ednas_nni.errors import DataError, did_you_mean
+
+LABELS = ("seg", "depth", "normals")
+COLUMNS = ("image", *LABELS, "depth_kind", "depth_scale", "ignore", "group", "split")
+_OTHER_NAMES = {
+    "rgb": "image", "img": "image", "images": "image", "segmentation": "seg", "label": "seg", "labels": "seg",
+    "mask": "seg", "semantic": "seg", "disparity": "depth", "normal": "normals", "scale": "depth_scale",
+    "kind": "depth_kind", "scene": "group", "city": "group", "sequence": "group", "fold": "split", "subset": "split",
+}  # fmt: skip
+_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image of a manifest.
+
+    Attributes:
+        line: Its line in the manifest, from 1.
+        image: The image file.
+        labels: Label files by column (``seg``, ``depth``, ``normals``); a missing label is left out.
+        depth_scale: What a stored value is multiplied with; ``None`` where the manifest does not say.
+        ignore: Stored values of the segmentation that are no class, beside 255 and -1.
+        group: Images of one group stay in one split.
+        split: One of the four splits, ``""`` where the manifest leaves it open.
+    """
+
+    line: int
+    image: Path
+    labels: Mapping[str, Path]
+    depth_scale: float | None
+    ignore: tuple[int, ...]
+    group: str
+    split: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A parsed manifest.
+
+    Attributes:
+        path: The manifest.
+        rows: Its images.
+        depth_kind: ``metric``, ``inverse`` or ``disparity``; the same for all images.
+    """
+
+    path: Path
+    rows: tuple[Row, ...]
+    depth_kind: str
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Columns of labels that at least one image has."""
+        return tuple(name for name in LABELS if any(name in row.labels for row in self.rows))
+
+
+def read_table(path: Path, allow_outside: bool = False) -> Table:
+    """Read a manifest; no image is opened, but every file must exist.
+
+    Args:
+        path: ``*.csv`` with a heading, or ``*.jsonl`` with one object a line.
+        allow_outside: Accept absolute paths and paths that lead out of the manifest's folder.
+
+    Returns:
+        The table.
+
+    Raises:
+        DataError: It cannot be read, or a cell is wrong; one line per fault, each with file, line, value and way out.
+    """
+    rows: list[Row] = []
+    kinds: dict[str, int] = {}
+    faults: list[str] = []
+    for line, cells in _cells(path):
+        try:
+            rows.append(_row(path.parent, line, cells, allow_outside))
+        except ValueError as fault:
+            faults.append(f"{path}:{line}: {fault}")
+            continue
+        if "depth" in rows[-1].labels:
+            kinds.setdefault(str(cells.get("depth_kind") or "metric"), line)
+    if not faults:
+        faults = _across(path, rows, kinds)
+    if faults:
+        more = [f"{path}: and {len(faults) - _SHOWN} more faults"] if len(faults) > _SHOWN else []
+        raise DataError("\n".join(faults[:_SHOWN] + more))
+    if not rows:
+        raise DataError(
+            f"{path}: lists no image. Write one line per image below the heading; `ednas data init` drafts it."
+        )
+    return Table(path, tuple(rows), next(iter(kinds), "metric"))
+
+
+def _cells(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and filled cells of each row."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such manifest. `ednas data init FOLDER` drafts one.") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: is a folder; name the manifest in it. `ednas data init {path}` drafts one.") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: is no text file in UTF-8; save it as CSV or JSON lines in UTF-8.") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
+    if path.suffix == ".csv":
+        yield from _csv(path, text)
+    elif path.suffix == ".jsonl":
+        yield from _json_lines(path, text)
+    else:
+        raise DataError(f"{path}: a manifest ends in .csv or .jsonl; {path.suffix or 'no ending'!r} is neither.")
+
+
+def _csv(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    reader = csv.reader(io.StringIO(text), strict=True)
+    names: list[str] = []
+    try:
+        for values in reader:
+            if not any(values):
+                continue
+            if not names:
+                names = [value.strip() for value in values]
+                _check_names(path, reader.line_num, names)
+                continue
+            if len(values) != len(names):
+                raise DataError(
+                    f"{path}:{reader.line_num}: has {len(values)} cells, the heading {len(names)} "
+                    f"({', '.join(names)}). Leave a cell empty for a missing label, and quote names that hold a comma."
+                )
+            cells = {name: value.strip() for name, value in zip(names, values, strict=True)}
+            yield reader.line_num, {name: value for name, value in cells.items() if value}
+    except csv.Error as error:
+        raise DataError(f"{path}:{reader.line_num}: is no CSV: {error}.") from None
+
+
+def _json_lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    for line, content in enumerate(text.splitlines(), 1):
+        if not content.strip():
+            continue
+        try:
+            cells = json.loads(content)
+        except ValueError as error:
+            raise DataError(f"{path}:{line}: is no JSON: {error}. Write one object per line.") from None
+        if not isinstance(cells, dict):
+            raise DataError(f'{path}:{line}: is {content[:40]!r}; write an object, for example {{"image": "a.png"}}.')
+        _check_names(path, line, list(cells), heading=False)
+        yield line, {name: value for name, value in cells.items() if value not in (None, "", [])}
+
+
+def _check_names(path: Path, line: int, names: list[str], heading: bool = True) -> None:
+    for name in names:
+        if name in COLUMNS:
+            continue
+        if len(names) == 1 and any(mark in name for mark in ";\t"):
+            raise DataError(f"{path}:{line}: the columns are not separated by commas; save it with commas.")
+        meant = _OTHER_NAMES.get(name.lower())
+        hint = f" Did you mean {meant!r}? Allowed: {', '.join(COLUMNS)}." if meant else did_you_mean(name, COLUMNS)
+        raise DataError(f"{path}:{line}: unknown column {name!r}.{hint}")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"{path}:{line}: column {twice[0]!r} is given twice; keep one.")
+    if heading and "image" not in names:
+        raise DataError(f"{path}:{line}: the heading lacks the column 'image'. Allowed: {', '.join(COLUMNS)}.")
+
+
+def _row(folder: Path, line: int, cells: Mapping[str, Any], allow_outside: bool) -> Row:
+    """One row.
+
+    Raises:
+        ValueError: A cell is wrong; the text lacks file and line.
+    """
+    if "image" not in cells:
+        raise ValueError("image: is empty; every line needs one.")
+    paths = {name: _path(folder, name, cells[name], allow_outside) for name in ("image", *LABELS) if name in cells}
+    kind = cells.get("depth_kind", "metric")
+    if kind not in DEPTH_KINDS:
+        raise ValueError(f"depth_kind = {kind!r}: unknown.{did_you_mean(kind, DEPTH_KINDS)}")
+    split = str(cells.get("split", ""))
+    if split and split not in SPLITS:
+        official = " An official validation or test set is `test` here." if split.startswith("val") else ""
+        raise ValueError(f"split = {split!r}: unknown.{official}{did_you_mean(split, SPLITS)}")
+    image = paths.pop("image")
+    return Row(
+        line=line,
+        image=image,
+        labels=paths,
+        depth_scale=_scale(cells["depth_scale"]) if "depth_scale" in cells else None,
+        ignore=_ignored(cells["ignore"]) if "ignore" in cells else (),
+        # An image without a group is a group of its own.
+        group=str(cells.get("group", "")) or f"image {image}",
+        split=split,
+    )
+
+
+def _path(folder: Path, name: str, value: Any, allow_outside: bool) -> Path:
+    if not isinstance(value, str):
+        raise ValueError(f"{name} = {value!r}: must be the name of a file.")
+    # Not resolved: a link inside of the folder was put there by the folder's owner.
+    path = Path(os.path.normpath(folder / value))
+    if not allow_outside and not path.is_relative_to(os.path.normpath(folder)):
+        raise ValueError(
+            f"{name} = {value!r}: leads out of the manifest's folder. Move the manifest above all files, or set the "
+            "data's option `allow_outside: true` if you trust it."
+        )
+    if not path.is_file():
+        raise ValueError(f"{name} = {value!r}: there is no file {path}. Paths count from the manifest's folder.")
+    return path
+
+
+def _scale(value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, bool) or not 0 < number < math.inf:
+        raise ValueError(
+            f"depth_scale = {value!r}: must be a number above 0 that turns a stored value into the depth's unit, for "
+            "example 0.001 for millimetres."
+        )
+    return number
+
+
+def _ignored(value: Any) -> tuple[int, ...]:
+    values = value.split() if isinstance(value, str) else value if isinstance(value, list) else [value]
+    try:
+        if any(isinstance(v, bool) or int(v) != float(v) for v in values):
+            raise ValueError
+        return tuple(int(v) for v in values)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"ignore = {value!r}: must be whole numbers separated by spaces, for example `0 255`."
+        ) from None
+
+
+def _across(path: Path, rows: list[Row], kinds: Mapping[str, int]) -> list[str]:
+    """Faults that no single row shows."""
+    if len(kinds) > 1:
+        told = " and ".join(f"{kind!r} (line {line})" for kind, line in kinds.items())
+        return [f"{path}: depth_kind is {told}; one data set has one kind. Make a manifest for each."]
+    faults, images, groups = [], dict[Path, int](), dict[str, Row]()
+    for row in rows:
+        first = images.setdefault(row.image, row.line)
+        if first != row.line:
+            faults.append(f"{path}:{row.line}: image {row.image} stands in line {first} already; keep one of them.")
+        known = groups.setdefault(row.group, row)
+        if known.split != row.split:
+            faults.append(
+                f"{path}:{row.line}: group {row.group!r} is in split {row.split or 'left open'!r} here and in "
+                f"{known.split or 'left open'!r} in line {known.line}; images of one group belong into one split."
+            )
+    return faults

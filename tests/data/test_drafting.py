@@ -1,0 +1,203 @@
+"""What `ednas data init` makes of folders as users have them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from ednas_nni.data import drafting, roles
+from ednas_nni.data.layouts.manifest import Manifest
+from ednas_nni.data.rooms import Rooms
+from ednas_nni.data.writing import adashare, cityscapes, manifest, mtan, nyud_mt, nyuv2
+from ednas_nni.errors import DataError
+
+RNG = np.random.default_rng(0)
+SHAPE = (16, 32)
+
+
+def image(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(RNG.integers(0, 255, (*SHAPE, 3), np.uint8)).save(path)
+
+
+def classes(path: Path, count: int = 3) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = RNG.integers(0, count, SHAPE, np.uint8)
+    values[0, 0] = 255
+    Image.fromarray(values).save(path)
+
+
+def millimetres(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(RNG.integers(800, 4000, SHAPE, np.uint16)).save(path)
+
+
+def normals(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    v = RNG.normal(size=(*SHAPE, 3))
+    v[..., 2] = np.abs(v[..., 2]) + 0.2
+    v /= np.linalg.norm(v, axis=-1, keepdims=True)
+    Image.fromarray(np.rint(v * 127.5 + 127.5).astype(np.uint8)).save(path)
+
+
+def test_folders_by_kind(tmp_path: Path) -> None:
+    """rgb/SCENE/N.jpg beside semantic/, depth/ and normals/, some labels missing, one label without an image."""
+    for scene in ("attic", "bath", "cellar", "den", "entry"):
+        for number in range(3):
+            image(tmp_path / f"rgb/{scene}/{number:03d}.jpg")
+            classes(tmp_path / f"semantic/{scene}/{number:03d}.png")
+            if number:
+                millimetres(tmp_path / f"depth/{scene}/{number:03d}.png")
+            normals(tmp_path / f"normals/{scene}/{number:03d}.png")
+    millimetres(tmp_path / "depth/attic/099.png")
+    (tmp_path / "notes.txt").write_text("not a picture")
+    found = drafting.draft(tmp_path)
+    assert len(found.rows) == 15
+    assert found.columns == ["image", "seg", "depth", "depth_kind", "depth_scale", "normals", "group"]
+    assert found.rows[1] == {
+        "image": "rgb/attic/001.jpg", "seg": "semantic/attic/001.png", "depth": "depth/attic/001.png",
+        "depth_kind": "metric", "depth_scale": "0.001", "normals": "normals/attic/001.png", "group": "attic",
+    }  # fmt: skip
+    assert "depth" not in found.rows[0]
+    assert found.classes == (0, 1, 2)
+    assert dict(found.left_out) == {"depth without an image": 1}
+    assert "millimetres" in found.guesses[0]
+    drafting.write(found, tmp_path)
+    source = Manifest(tmp_path, SHAPE, cache=tmp_path / "cache")
+    assert sum(source.info.counts.values()) == 15
+    split = source.split("train")
+    assert 0.8 <= split.depth[split.depth > 0].min() <= split.depth.max() < 4
+    assert np.asarray(split.normals).any(-1).all()
+    groups = [{r.group for r in records} for records in source.records.values()]
+    assert all(not one & other for i, one in enumerate(groups) for other in groups[i + 1 :])
+
+
+def test_files_side_by_side_are_told_by_content(tmp_path: Path) -> None:
+    """No folder or word tells anything: frame_001_a.jpg, _b.png ... are looked at."""
+    for number in range(6):
+        stem = tmp_path / f"walk{number // 2}_{number:03d}"
+        image(stem.with_name(stem.name + ".jpg"))
+        millimetres(stem.with_name(stem.name + ".png"))
+    found = drafting.draft(tmp_path)
+    assert [row["depth"] for row in found.rows] == [f"walk{n // 2}_{n:03d}.png" for n in range(6)]
+    assert any("blocks of neighbouring" in guess for guess in found.guesses)  # three walks are too few groups
+
+
+def test_names_with_a_prefix_make_groups(tmp_path: Path) -> None:
+    for walk in "abcde":
+        for number in range(2):
+            image(tmp_path / f"{walk}_{number}_rgb.png")
+            np.save(tmp_path / f"{walk}_{number}_depth.npy", np.full(SHAPE, 2.5, np.float32))
+    found = drafting.draft(tmp_path)
+    assert {row["group"] for row in found.rows} == set("abcde")
+    assert all("depth_scale" not in row for row in found.rows)
+    assert "metres" in found.guesses[0]
+
+
+def test_official_splits_and_disparity(tmp_path: Path) -> None:
+    for split, count in (("train", 8), ("val", 2)):
+        for number in range(count):
+            image(tmp_path / split / "image" / f"{number}.png")
+            millimetres(tmp_path / split / "disparity" / f"{number}.png")
+    found = drafting.draft(tmp_path)
+    assert [row.get("split") for row in found.rows] == [None] * 8 + ["test"] * 2
+    assert found.rows[0]["depth_kind"] == "disparity"
+    assert float(found.rows[0]["depth_scale"]) == 1 / 256
+    assert [row["image"] for row in found.rows[:2]] == ["train/image/0.png", "train/image/1.png"]
+
+
+def test_a_user_with_three_splits(tmp_path: Path) -> None:
+    for split in ("train", "val", "test"):
+        for number in range(5):
+            image(tmp_path / split / f"{number}_img.png")
+            classes(tmp_path / split / f"{number}_mask.png")
+    rows = drafting.draft(tmp_path).rows
+    told = {Path(row["image"]).parts[0]: row.get("split") for row in rows}
+    assert told == {"train": None, "val": "select", "test": "test"}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda d: None, "holds no images"),
+        (lambda d: image(d / "a.png"), "holds 1 images, but no file that belongs to one of them"),
+        (lambda d: (image(d / "rgb/a.png"), image(d / "color/a.jpg")), "both look like the image 'a'"),
+        (
+            lambda d: (image(d / "rgb/a.png"), np.save(d / "a_seg.npy", np.full(SHAPE, 0.5))),
+            "looks like a class map by its name, but holds 0.5",
+        ),
+        (
+            lambda d: (image(d / "rgb/a.png"), np.save(d / "a_seg.npy", np.arange(512).reshape(SHAPE))),
+            "more than 255 values",
+        ),
+    ],
+)
+def test_folders_that_cannot_be_drafted(tmp_path: Path, make: Callable[[Path], object], message: str) -> None:
+    make(tmp_path)
+    with pytest.raises(DataError, match=message):
+        drafting.draft(tmp_path)
+    assert not (tmp_path / "manifest.csv").exists()
+
+
+def test_what_was_written_is_not_replaced(tmp_path: Path) -> None:
+    image(tmp_path / "rgb/a.png")
+    classes(tmp_path / "seg/a.png")
+    found = drafting.draft(tmp_path)
+    drafting.write(found, tmp_path)
+    with pytest.raises(DataError, match=r"manifest.csv: exists already"):
+        drafting.write(found, tmp_path)
+    drafting.write(found, tmp_path, force=True)
+
+
+def test_a_drafted_manifest_is_the_written_one(rooms: Rooms, tmp_path: Path) -> None:
+    """The writer's manifest taken away and drafted again matches every label; only the scale cannot be known."""
+    folder = manifest.write(rooms, tmp_path / "own")
+    (folder / "manifest.csv").unlink()
+    found = drafting.draft(folder)
+    assert len(found.rows) == sum(rooms.info.counts.values())
+    for row in found.rows:
+        assert {Path(row[name]).name for name in ("image", "seg", "depth", "normals")} == {Path(row["image"]).name}
+    assert any("surely wrong" in guess for guess in found.guesses)
+
+
+def test_known_layouts_are_recognised(rooms: Rooms, tmp_path: Path) -> None:
+    assert drafting.recognise(tmp_path) is None
+    for name, writer in {
+        "mtan": mtan,
+        "adashare": adashare,
+        "nyud_mt": nyud_mt,
+        "nyuv2": nyuv2,
+        "manifest": manifest,
+    }.items():
+        found = drafting.recognise(writer.write(rooms, tmp_path / name))
+        assert found == {"name": name, "folder": str(tmp_path / name)}
+    (tmp_path / "leftImg8bit").mkdir()
+    assert drafting.recognise(tmp_path)["name"] == "cityscapes"
+    assert cityscapes.IMAGES == "leftImg8bit"
+
+
+@given(st.sampled_from(["seg", "depth", "normals"]), st.text("abcxyz0123456789_-", min_size=1, max_size=12))
+def test_a_label_has_the_key_of_its_image(role: str, name: str) -> None:
+    """Whatever the name, image and label match in folders by kind and as prefix or suffix."""
+    if roles.by_name(Path(name)) is not None or not roles.stripped(Path(name)):
+        return
+    for at in (f"{{}}/{name}.png", f"{{}}_{name}.png", f"{name}_{{}}.png"):
+        picture, label = Path(at.format("rgb")), Path(at.format(role))
+        assert (roles.by_name(picture), roles.by_name(label)) == ("image", role)
+        assert roles.stripped(picture) == roles.stripped(label)
+    assert roles.stripped(Path(f"rgb/{name}1.png")) != roles.stripped(Path(f"{role}/{name}2.png"))
+
+
+def test_recognise_reads_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "train" / "image").mkdir(parents=True)
+    np.save(tmp_path / "train/image/0.npy", np.zeros((4, 4, 3)))
+    assert drafting.recognise(tmp_path)["name"] == "mtan"
+    shutil.rmtree(tmp_path / "train")
+    assert drafting.recognise(tmp_path) is None

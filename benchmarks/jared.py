@@ -89,12 +89,12 @@ def shorten(scores: dict[str, float]) -> dict[str, float]:
                 key = key.removesuffix(suffix)
                 break
         if key in METRICS:
-            found[key] = value
+            found[key] = float(f"{value:.5g}")
     return found
 
 
-def measure(seeds: list[int], workers: int) -> dict[str, Any]:
-    """All runs of all protocols."""
+def measure(seeds: list[int], workers: int, path: Path | None) -> dict[str, Any]:
+    """All runs of all protocols; what the file holds of the same settings is not trained again."""
     from tqdm import tqdm
 
     from ednas_nni import assembly
@@ -102,13 +102,25 @@ def measure(seeds: list[int], workers: int) -> dict[str, Any]:
 
     for protocol in PROTOCOLS:  # rendered once, before the runs need it
         assembly.data_source(parse(study(protocol, "l1", 0))).prepare()
-    jobs = [(protocol, arm, seed) for protocol in PROTOCOLS for seed in seeds for arm in ARMS]
     runs: dict[str, Any] = {protocol: {arm: {} for arm in ARMS} for protocol in PROTOCOLS}
+    record = {"steps": STEPS, "seeds": seeds, "arms": list(ARMS), "member": MEMBER, "size": list(SIZE), "runs": runs}
+    if path and path.exists():
+        old = json.loads(path.read_text(encoding="utf-8"))
+        if any(old[key] != record[key] for key in ("steps", "arms", "member", "size")):
+            sys.exit(f"{path} holds runs of other settings; move it away")
+        runs.update(old["runs"])
+    jobs = [
+        (protocol, arm, seed)
+        for seed in seeds for protocol in PROTOCOLS for arm in ARMS if str(seed) not in runs[protocol][arm]
+    ]  # fmt: skip
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         futures = [(job, pool.submit(run, *job)) for job in jobs]
         for (protocol, arm, seed), future in tqdm(futures, unit="training"):
             runs[protocol][arm][str(seed)] = future.result()
-    return {"steps": STEPS, "seeds": seeds, "arms": ARMS, "member": MEMBER, "size": SIZE, "runs": runs}
+            if path:
+                done = [s for s in seeds if all(str(s) in runs[p][a] for p in PROTOCOLS for a in ARMS)]
+                path.write_text(json.dumps({**record, "seeds": done}, separators=(",", ":")) + "\n", encoding="utf-8")
+    return record
 
 
 def curves(record: dict[str, Any], protocol: str, arm: str, metric: str) -> np.ndarray:
@@ -173,7 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--json", type=Path, help="write every score of every run here")
+    parser.add_argument("--json", type=Path, help="every score of every run; what it holds is not run again")
     parser.add_argument("--render", type=Path, help="print the tables of an earlier run and put them into the docs")
     options = parser.parse_args()
     if options.render:
@@ -182,9 +194,7 @@ def main() -> None:
         text = tables(json.loads(options.render.read_text(encoding="utf-8")))
         put(DOCS / "losses.md", "jared", text)
     else:
-        record = measure([2000 + number for number in range(options.seeds)], options.workers)
-        if options.json:
-            options.json.write_text(json.dumps(record) + "\n", encoding="utf-8")
+        record = measure([2000 + number for number in range(options.seeds)], options.workers, options.json)
         text = tables(record)
     print(text)
 

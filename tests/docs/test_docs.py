@@ -42,3 +42,41 @@ def test_every_loss_and_weighting_is_on_its_page() -> None:
     compat.apply()
     named = set(re.findall(r"`(\w+)`", page("losses.md")))
     assert {*losses.DEPTH, *losses.NORMALS, *plugins.names("weightings")} <= named
+
+
+def test_the_data_page_names_every_data_set_and_column() -> None:
+    from ednas_nni import plugins
+    from ednas_nni.data.layouts.manifest_table import COLUMNS
+
+    named = set(re.findall(r"^\| `(\w+)`", page("data.md"), flags=re.M))
+    assert {*plugins.names("datasets"), *COLUMNS} <= named
+
+
+def test_the_manifest_of_the_data_page_is_one(tmp_path: Path) -> None:
+    from ednas_nni.data.layouts.manifest_table import read_table
+
+    (snippet,) = re.findall(r"```csv\n(.*?)```", page("data.md"), flags=re.S)
+    for name in re.findall(r"\w+/\w+\.\w+", snippet):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "manifest.csv").write_text(snippet)
+    rows = read_table(tmp_path / "manifest.csv").rows
+    assert [(sorted(row.labels), row.group, row.split, row.ignore) for row in rows] == [
+        (["depth", "seg"], "attic", "", (0,)),
+        (["depth"], "attic", "", (0,)),
+        (["normals", "seg"], "cellar", "test", (0,)),
+    ]
+
+
+def test_the_commands_of_the_data_page_exist() -> None:
+    from ednas_nni.cli import parser
+
+    for command in re.findall(r"^\$ ednas (.*?)(?:\s+#.*)?$", page("data.md"), flags=re.M):
+        parser().parse_args(command.split())
+
+
+def test_the_studies_of_the_data_page_are_studies() -> None:
+    from ednas_nni.study import parse
+
+    for snippet in re.findall(r"```yaml\n(.*?)```", page("data.md"), flags=re.S):
+        parse(yaml.safe_load(snippet))

@@ -465,6 +465,20 @@ def test_a_fourth_task_from_the_same_labels(make_evaluator, tiny):
     assert 0 <= final["edges_f1"] <= 1 and math.isfinite(final["default"])
 
 
+@pytest.mark.parametrize("task", ["segmentation", "depth", "normals"])
+@pytest.mark.parametrize("weighting", ["fixed", "uncertainty", "geometric_mean", "dwa"])
+def test_images_without_a_label_are_masked(task, weighting, make_evaluator, tiny):
+    """Most batches of two have no label of the task at all; scores are those of labelled images alone."""
+    evaluator = make_evaluator(data={"few": task}, batch_size=2, weighting=weighting)
+    final = evaluator.evaluate(tiny())
+    assert all(math.isfinite(value) for value in final.values() if isinstance(value, float))
+    whole = make_evaluator(steps=1, warmup=0.0, learning_rate=1e-12, reports=1)
+    half = make_evaluator(data={"few": task}, steps=1, warmup=0.0, learning_rate=1e-12, reports=1)
+    one, other = whole.evaluate(tiny()), half.evaluate(tiny())
+    others = [name for name in one if "_" in name and not name.startswith(("train", task, "delta"))]
+    assert others and all(one[name] == pytest.approx(other[name], rel=0.2) for name in others)
+
+
 @pytest.mark.parametrize("augmentation", ["none", "flip_zoom", {"flip": 1.0}])
 def test_augmentations_train(augmentation, make_evaluator, tiny):
     assert math.isfinite(make_evaluator(augmentation=augmentation).evaluate(tiny())["default"])

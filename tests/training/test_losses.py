@@ -16,12 +16,13 @@ def images(seed=0, n=2, h=3, w=4):
     normals[1, :, 1] = 0
     labels = torch.randint(0, 5, (n, h, w), generator=g)
     labels[0, 1] = 255
-    return {
-        "l1": (torch.rand(n, 1, h, w, generator=g, dtype=torch.float64) * 5, depth),
-        "jared": (torch.rand(n, 1, h, w, generator=g, dtype=torch.float64) * 5, depth),
-        "cosine": (torch.randn(n, 3, h, w, generator=g, dtype=torch.float64), normals),
-        "cross_entropy": (torch.randn(n, 5, h, w, generator=g, dtype=torch.float64), labels),
+    found = {
+        name: (torch.rand(n, 1, h, w, generator=g, dtype=torch.float64) * 5 + 0.05, depth) for name in losses.DEPTH
     }
+    for name in losses.NORMALS:
+        found[name] = (torch.randn(n, 3, h, w, generator=g, dtype=torch.float64), normals)
+    found["cross_entropy"] = (torch.randn(n, 5, h, w, generator=g, dtype=torch.float64), labels)
+    return found
 
 
 def blank(name, target):
@@ -35,24 +36,47 @@ def valid_pixels(name, target):
     return np.abs(target.numpy()).max(axis=1) > 0
 
 
-NAMES = ("l1", "jared", "cosine", "cross_entropy")
-FUNCTIONS = {name: getattr(losses, name) for name in NAMES}
+FUNCTIONS = {**losses.DEPTH, **losses.NORMALS, "cross_entropy": losses.cross_entropy}
+NAMES = tuple(FUNCTIONS)
+MASKED = tuple(name for name in NAMES if name != "cross_entropy")
 
 
 def reference(name, prediction, target):
-    """Pixel by pixel."""
+    """Pixel by pixel, with the default weight of the relative error."""
     p, t, mask = prediction.numpy(), target.numpy(), valid_pixels(name, target)
+    pixels = list(zip(*np.nonzero(mask), strict=True))
+    if name in losses.DEPTH:
+        return depth_reference(name, [(p[n, 0, y, x], t[n, 0, y, x]) for n, y, x in pixels])
     values = []
-    for n, y, x in zip(*np.nonzero(mask), strict=True):
+    for n, y, x in pixels:
         a = p[n, :, y, x]
         if name == "cross_entropy":
             values.append(np.log(np.exp(a).sum()) - a[t[n, y, x]])
-        elif name == "cosine":
-            values.append(1 - a @ t[n, :, y, x] / np.linalg.norm(a) / np.linalg.norm(t[n, :, y, x]))
-        else:
-            error, g = abs(a[0] - t[n, 0, y, x]), t[n, 0, y, x]
-            values.append(error if name == "l1" else (error + 3.0 * error / max(g, 0.1)) / 2)
+            continue
+        cosine = a @ t[n, :, y, x] / np.linalg.norm(a) / np.linalg.norm(t[n, :, y, x])
+        values.append(1 - cosine if name == "cosine" else np.arccos(np.clip(cosine, -1, 1)))
     return np.mean(values)
+
+
+def depth_reference(name, pairs):
+    if name == "silog":  # equation 4 of arXiv 1907.10326 with their lambda of 0.85
+        d = np.array([np.log(p) - np.log(g) for p, g in pairs])
+        return np.sqrt((d**2).mean() - 0.85 * d.mean() ** 2)
+    if name == "berhu":
+        c = 0.2 * max(abs(p - g) for p, g in pairs)
+        return np.mean([abs(p - g) if abs(p - g) <= c else ((p - g) ** 2 + c**2) / (2 * c) for p, g in pairs])
+    values = []
+    for p, g in pairs:
+        error, of = abs(p - g), abs(p - g) / max(g, 0.1)
+        values.append(
+            {"l1": error, "l1_double": 2 * error, "relative": of, "jared": (error + 3 * of) / 2,
+             "jared_sum": error + 3 * of}[name]
+        )  # fmt: skip
+    return np.mean(values)
+
+
+LOOSE = {"silog": 5e-3, "angular": 1e-3}
+"""Both bound their gradients by a small constant under a root."""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -60,13 +84,20 @@ def test_equals_the_pixelwise_reference(name):
     for seed in range(5):
         prediction, target = images(seed)[name]
         expected = reference(name, prediction, target)
-        assert FUNCTIONS[name](prediction, target).item() == pytest.approx(expected, rel=1e-5)
+        assert FUNCTIONS[name](prediction, target).item() == pytest.approx(expected, rel=LOOSE.get(name, 1e-5))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_gradient_is_right(name):
     prediction, target = images()[name]
-    assert torch.autograd.gradcheck(lambda p: FUNCTIONS[name](p, target), prediction.requires_grad_())
+    held = torch.zeros_like(prediction, dtype=torch.bool)
+    if name == "berhu":  # its threshold, a share of the largest error, counts as a constant
+        error = torch.where(target > 0, (prediction - target).abs(), torch.zeros(()))
+        held = error == error.max()
+    fixed = prediction.clone()
+    assert torch.autograd.gradcheck(
+        lambda p: FUNCTIONS[name](torch.where(held, fixed, p), target), prediction.requires_grad_()
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -94,7 +125,7 @@ def respects_mask(name, loss) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", ("l1", "jared", "cosine"))
+@pytest.mark.parametrize("name", MASKED)
 def test_mask_is_respected(name):
     assert respects_mask(name, FUNCTIONS[name])
 
@@ -104,6 +135,24 @@ def test_cross_entropy_ignores_unlabelled_pixels():
     changed = prediction.clone()
     changed[0, :, 1] = 1e3
     assert torch.equal(losses.cross_entropy(prediction, target), losses.cross_entropy(changed, target))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_right_under_mixed_precision(name, dtype):
+    """A network's low-precision output gives the loss and the gradient of the same numbers in full precision."""
+    prediction, target = images()[name]
+    target = target if name == "cross_entropy" else target.float()
+    low = prediction.to(dtype).requires_grad_()
+    full = low.detach().float().requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = FUNCTIONS[name](low, target)
+    wanted = FUNCTIONS[name](full, target)
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-4)
+    loss.backward()
+    wanted.backward()
+    assert low.grad.isfinite().all()
+    assert torch.allclose(low.grad.float(), full.grad, rtol=2e-2, atol=1e-4)
 
 
 def forgets_mask(prediction, target):

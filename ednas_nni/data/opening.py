@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ednas_nni import plugins
@@ -23,12 +24,18 @@ def open_source(data: Mapping[str, Any], size: tuple[int, int]) -> DataSource:
 
     Raises:
         PluginError: The name is unknown.
-        StudyError: An option is unknown or contradicts `size`.
+        StudyError: An option is unknown or contradicts `size`, or `folder` is a relative path.
     """
     name = data["name"]
     options = {key: value for key, value in data.items() if key != "name"}
     if "size" in options and tuple(options["size"]) != tuple(size):
         raise StudyError(f"data.size is {tuple(options['size'])}, but train_size is {tuple(size)}. Drop data.size.")
+    folder = options.get("folder")
+    if folder is not None and not Path(str(folder)).expanduser().is_absolute():
+        raise StudyError(
+            f"data.folder is {str(folder)!r}; write an absolute path (or one that begins with ~), because searches, trials "
+            f"and references are started in different folders. From here it would be {Path(str(folder)).resolve()}."
+        )
     options["size"] = tuple(size)
     factory = plugins.load("datasets", name)
     check_options(factory, options, "data")

@@ -144,6 +144,16 @@ def test_mistakes(capsys: pytest.CaptureFixture[str], words: list[str], message:
     assert "Traceback" not in err
 
 
+def test_a_study_needs_an_absolute_folder(capsys: pytest.CaptureFixture[str], here: Path, experiment) -> None:
+    (here / "mine").mkdir()
+    path = experiment({"train_size": [32, 64], "data": {"name": "mtan", "folder": "mine"}})
+    assert main(["check", str(path)]) != 0
+    printed = capsys.readouterr()
+    assert "data.folder is 'mine'; write an absolute path" in printed.out + printed.err
+    assert str(here / "mine") in printed.out + printed.err
+    assert "Traceback" not in printed.err
+
+
 def test_missing_labels_are_counted(capsys: pytest.CaptureFixture[str], here: Path) -> None:
     _, out, _ = run(capsys, "check", "rooms", *SMALL, "--set", "missing=0.5")
     row = next(line for line in out.splitlines() if line.split()[:1] == ["train"])

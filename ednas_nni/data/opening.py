@@ -33,8 +33,8 @@ def open_source(data: Mapping[str, Any], size: tuple[int, int]) -> DataSource:
     folder = options.get("folder")
     if folder is not None and not Path(str(folder)).expanduser().is_absolute():
         raise StudyError(
-            f"data.folder is {str(folder)!r}; write an absolute path (or one that begins with ~), because searches, trials "
-            f"and references are started in different folders. From here it would be {Path(str(folder)).resolve()}."
+            f"data.folder is {str(folder)!r}; write an absolute path (or one that begins with ~), because searches, "
+            f"trials and references are started in different folders. From here it would be {Path(str(folder)).resolve()}."
         )
     options["size"] = tuple(size)
     factory = plugins.load("datasets", name)

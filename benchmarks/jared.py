@@ -60,8 +60,8 @@ def study(protocol: str, arm: str, seed: int) -> dict[str, Any]:
     return {"data": settings["data"], "train_size": SIZE, "evaluator": evaluator, "seed": seed}
 
 
-def run(protocol: str, arm: str, seed: int) -> list[dict[str, float]]:
-    """Train once; every score in the order of training."""
+def run(protocol: str, arm: str, seed: int) -> dict[str, list[float]]:
+    """Train once; every score of each metric in the order of training."""
     os.environ["OMP_NUM_THREADS"] = "1"
     from ednas_nni import assembly, compat
 
@@ -77,7 +77,8 @@ def run(protocol: str, arm: str, seed: int) -> list[dict[str, float]]:
     evaluator = assembly.evaluator(parsed)
     evaluator.seed_everything()
     evaluator.evaluate(build(space, space.member(MEMBER)))
-    return [shorten(scores) for scores in evaluator.history]
+    found = [shorten(scores) for scores in evaluator.history]
+    return {metric: [scores[metric] for scores in found] for metric in METRICS}
 
 
 def shorten(scores: dict[str, float]) -> dict[str, float]:
@@ -126,7 +127,7 @@ def measure(seeds: list[int], workers: int, path: Path | None) -> dict[str, Any]
 def curves(record: dict[str, Any], protocol: str, arm: str, metric: str) -> np.ndarray:
     """(seeds, checkpoints) of one metric."""
     found = record["runs"][protocol][arm]
-    return np.array([[scores[metric] for scores in found[str(seed)]] for seed in record["seeds"]])
+    return np.array([found[str(seed)][metric] for seed in record["seeds"]])
 
 
 def tables(record: dict[str, Any]) -> str:

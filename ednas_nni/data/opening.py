@@ -32,9 +32,10 @@ def open_source(data: Mapping[str, Any], size: tuple[int, int]) -> DataSource:
         raise StudyError(f"data.size is {tuple(options['size'])}, but train_size is {tuple(size)}. Drop data.size.")
     folder = options.get("folder")
     if folder is not None and not Path(str(folder)).expanduser().is_absolute():
+        here = Path(str(folder)).resolve()
         raise StudyError(
             f"data.folder is {str(folder)!r}; write an absolute path (or one that begins with ~), because searches, "
-            f"trials and references are started in different folders. From here it would be {Path(str(folder)).resolve()}."
+            f"trials and references are started in different folders. From here it would be {here}."
         )
     options["size"] = tuple(size)
     factory = plugins.load("datasets", name)

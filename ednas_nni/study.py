@@ -80,7 +80,8 @@ class Study(BaseModel):
         deploy_size: (height, width) in pixels that the device runs at; all costs are priced here.
         evaluator: Evaluator plugin; tasks, data, train_size and seed are passed to it.
         objectives: Names, `quality`, `delta_t` and cost columns; costs are minimised, the others are maximised.
-        device: Device plugins that price an architecture.
+        device: Devices that price an architecture: plugins, or absolute paths of YAML profiles. Where a second one has a
+            cost of the same name, its own begins with its name: `latency_ms` and `my_phone_latency_ms`.
         constraints: Like `latency_ms <= 8`; never trained outside.
         strategy: Strategy plugin.
         hardware_aware: `auto` (a single-objective strategy sees a reward of quality and the first cost
@@ -88,7 +89,11 @@ class Study(BaseModel):
         start: Named members of the space that are trained first, to compare with.
         reference: Named member of the space whose single-task trainings `delta_t` is measured against
             (`ednas reference` makes them); null = no `delta_t`.
+        init_from: File of weights (absolute path) from which every network takes the tensors that fit; see
+            `nn.checkpoint.init_from`. null = networks start at random.
         seed: Seed of strategy and training.
+        trial_start: `prefork` = trials on this machine are forked from a process that has imported everything;
+            `plain` = each imports everything itself. The results are the same.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -106,7 +111,9 @@ class Study(BaseModel):
     hardware_aware: Literal["auto", "off"] | HardwareReward = "auto"
     start: Annotated[tuple[str, ...], BeforeValidator(_many)] = ()
     reference: str | None = None
+    init_from: str | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    trial_start: Literal["prefork", "plain"] = "prefork"
 
     @field_validator("tasks", "objectives", "device")
     @classmethod
@@ -122,6 +129,16 @@ class Study(BaseModel):
     def _one_name(cls, value: Any) -> Any:
         if value is not None and not (isinstance(value, str) and value):
             raise ValueError("must be the name of one member of the space, for example mobilenet_v2_small, or null")
+        return value
+
+    @field_validator("init_from", mode="before")
+    @classmethod
+    def _absolute(cls, value: Any) -> Any:
+        if value is not None and not (isinstance(value, str) and Path(value).expanduser().is_absolute()):
+            raise ValueError(
+                "must be the absolute path of a file (or one that begins with ~), because searches, trials and "
+                "references are started in different folders, or null"
+            )
         return value
 
     @field_validator("hardware_aware", mode="before")
@@ -153,8 +170,12 @@ class Study(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Sixteen hex digits over the parsed study with all defaults; equal studies have equal digests."""
-        text = json.dumps(self.dump(), sort_keys=True, separators=(",", ":"))
+        """Sixteen hex digits over the parsed study with all defaults; equal studies have equal digests.
+
+        How trials are started does not enter: it changes no result.
+        """
+        told = {name: value for name, value in self.dump().items() if name != "trial_start"}
+        text = json.dumps(told, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

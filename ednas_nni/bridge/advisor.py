@@ -40,6 +40,7 @@ class Advisor(MsgDispatcherBase):
         super().__init__()  # connects; nothing slow may come before this line
         self._raw = study
         self._search: Any = None
+        self._trials: Any = None  # the trial server
         self._waiting: list[tuple[str, Any]] = []  # messages that arrived before the search stood
         self._lock = threading.Lock()
         self._ended = False  # by an error that was reported, or by NNI
@@ -67,6 +68,8 @@ class Advisor(MsgDispatcherBase):
         self.stopping = True
         self._drain()  # wakes the worker, which then sees that it should stop
         self.default_worker.join(DRAIN_S)
+        if self._trials is not None:
+            self._trials.close()
         self._channel.disconnect()
         _log.info("Advisor ended")
 
@@ -147,6 +150,7 @@ class Advisor(MsgDispatcherBase):
 
     def _main(self) -> None:
         try:
+            from ednas_nni.bridge.prefork.starter import start as prefork
             from ednas_nni.bridge.search import Search
 
             search = Search(
@@ -157,6 +161,10 @@ class Advisor(MsgDispatcherBase):
                 channel_url=dispatcher_env_vars.NNI_TUNER_COMMAND_CHANNEL,
                 send_job=lambda record: self.send(CommandType.NewTrialJob, json.dumps(record)),
             )
+            if search.study.trial_start == "prefork":  # it imports while this process does
+                self._trials = prefork(
+                    _experiment_parameters(), search.folder, self._raw, _manager_pid(os.getppid()) or 0
+                )
             search.prepare()
             with self._lock:  # held while the early messages are delivered: later ones must not overtake them
                 if self._ended:

@@ -21,6 +21,7 @@ def write_head(
     *,
     members: dict[str, str],
     references: dict[str, Any] | None = None,
+    weights: dict[str, str] | None = None,
     engine: str,
     concurrency: int | None = None,
     trials: int | None = None,
@@ -36,12 +37,13 @@ def write_head(
         fingerprint: Of the data.
         members: Named members of the space -> architecture id.
         references: What `delta_t` is measured against, as `references.Comparison.dump` gives it.
+        weights: What networks start from beside the seed, as `assembly.initial_weights` gives it.
         engine: "nnictl", "ts" or "sequential".
         concurrency: Trials at a time.
         trials: How many trials there may be.
 
     Raises:
-        JournalError: The journal belongs to another study.
+        JournalError: The journal belongs to another study, or networks would start from other weights.
     """
     import nni
     import torch
@@ -53,6 +55,12 @@ def write_head(
         raise JournalError(
             f"{journal.path} belongs to a study with digest {head.get('digest')}, this one has {study.digest}. "
             "Resume with the unchanged study or start a new experiment."
+        )
+    changed = changed_weights(head, weights or {})
+    if head and changed:
+        raise JournalError(
+            f"{journal.path}: {changed} has another content than when the search began, and results of different "
+            "initial weights are not comparable. Put the file back or start a new experiment."
         )
     if not head:
         journal.append(
@@ -69,6 +77,7 @@ def write_head(
             data=fingerprint,
             members=members,
             references=references,
+            weights=weights or {},
             domains=problem.domains.to_json(),
             columns=[
                 {
@@ -85,3 +94,14 @@ def write_head(
             trials=trials,
         )
     journal.append("start", mode="resume" if head else "create")
+
+
+def changed_weights(head: dict[str, Any], weights: dict[str, str]) -> str:
+    """Name of what networks now start from otherwise than the journal's head says; "" where nothing has changed.
+
+    Args:
+        head: The head.
+        weights: As `assembly.initial_weights` gives it now.
+    """
+    began = head.get("weights", {})
+    return next((name for name in {**began, **weights} if began.get(name) != weights.get(name)), "")

@@ -93,6 +93,7 @@ class Search:
             data.info.fingerprint,
             members=assembly.member_ids(model_space),
             references=compared.dump() if compared else None,
+            weights=assembly.initial_weights(self.study, model_space),
             engine="nnictl",
             concurrency=self.experiment.get("trialConcurrency"),
             trials=self.experiment.get("maxTrialNumber"),

@@ -1,7 +1,7 @@
 """What NNI starts for each trial: `trialCommand: python3 -m ednas_nni.bridge.trial`.
 
-The trial reads the study from the manager's record of the experiment, takes the parameters that are booked on
-its own job, proves which architecture they are, builds exactly that network and lets the evaluator train and report it.
+Where the experiment has a trial server, a child of it is the trial; else this process is. The trial reads the study
+from the manager's record of the experiment, takes the parameters that are booked on its own job, proves which architecture they are, builds exactly that network and lets the evaluator train and report it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,24 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ednas_nni.bridge.rest import Manager
-from ednas_nni.bridge.threads import share_cores
+from ednas_nni.bridge.prefork import client
 from ednas_nni.errors import EdnasError, TrialError
+
+if TYPE_CHECKING:
+    from ednas_nni.bridge.rest import Manager
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one trial. Returns the exit code."""
+    """Run one trial, in a child of the trial server if there is one. Returns the exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    code = client.run(given)
+    return here(given) if code is None else code
+
+
+def here(arguments: list[str]) -> int:
+    """Run one trial in this process. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m ednas_nni.bridge.trial", description=__doc__)
     parser.add_argument(
         "--study", help="experiment YAML; needed where NNI's manager cannot be reached (remote training services)"
@@ -34,6 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(study_file: str | None) -> None:
+    from ednas_nni.bridge.rest import Manager
+    from ednas_nni.bridge.threads import share_cores
+
     url, job = os.environ.get("NNI_TRIAL_COMMAND_CHANNEL", ""), os.environ.get("NNI_TRIAL_JOB_ID", "")
     if not url.startswith("http") or not job:
         raise TrialError("this module is started by NNI; to search, run `ednas search FILE.yml` or `nnictl create`.")
@@ -77,13 +89,10 @@ def _check_against_journal() -> tuple[Any, Any]:
     """
     import ednas_nni
     from ednas_nni.domains import Domains
-    from ednas_nni.journal import FILE, FOLDER, read
 
-    here = Path(os.environ.get("NNI_SYS_DIR", ".")).resolve()
-    path = next((p / FOLDER / FILE for p in here.parents if (p / FOLDER / FILE).exists()), None)
-    if path is None:
+    head = _journal_head()
+    if head is None:
         return None, None
-    head = next(read(path))
     ours = (ednas_nni.__version__, str(Path(sys.prefix).resolve()), ".".join(map(str, sys.version_info[:3])))
     if ours != (head["ednas"], head["environment"], head["python"]):
         raise TrialError(
@@ -92,6 +101,25 @@ def _check_against_journal() -> tuple[Any, Any]:
             "give its interpreter in `trialCommand`."
         )
     return Domains.from_json(head["domains"]), head.get("references")
+
+
+def _journal_head() -> dict[str, Any] | None:
+    """What the search wrote down at its start; None where its journal is on another machine."""
+    from ednas_nni.journal import FILE, FOLDER, read
+
+    here = Path(os.environ.get("NNI_SYS_DIR", ".")).resolve()
+    path = next((p / FOLDER / FILE for p in here.parents if (p / FOLDER / FILE).exists()), None)
+    return None if path is None else next(read(path))
+
+
+def _check_weights(weights: dict[str, str]) -> None:
+    """Refuse to start from other weights than the search's first trials did."""
+    from ednas_nni.bridge.head import changed_weights
+
+    head = _journal_head()
+    changed = changed_weights(head, weights) if head is not None else ""
+    if changed:
+        raise TrialError(f"{changed}: the file has another content than when the search began. Put it back.")
 
 
 def _train(study: Any, sample: dict[str, Any], channel: Any, domains: Any, references: Any, threads: int) -> None:
@@ -125,6 +153,7 @@ def _train_network(
             "the search space of this trial differs from the one the search was started with: its code was changed "
             "meanwhile. Stop the experiment and start a new one."
         )
+    _check_weights(assembly.initial_weights(study, space))
     sample = found.canonical(sample)
     channel.architecture = found.architecture_id(sample)
     print(f"architecture {channel.architecture}", flush=True)

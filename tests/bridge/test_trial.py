@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ednas_nni.bridge import trial
+from ednas_nni.bridge import threads, trial
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -24,36 +24,36 @@ def unset(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-@pytest.mark.parametrize(("cores", "concurrency", "threads"), [(8, 2, 4), (8, 3, 2), (2, 4, 1), (1, 1, 1)])
+@pytest.mark.parametrize(("cores", "concurrency", "wanted"), [(8, 2, 4), (8, 3, 2), (2, 4, 1), (1, 1, 1)])
 def test_trials_share_the_cores_that_they_may_use(
-    unset: pytest.MonkeyPatch, cores: int, concurrency: int, threads: int
+    unset: pytest.MonkeyPatch, cores: int, concurrency: int, wanted: int
 ) -> None:
     unset.setattr(os, "sched_getaffinity", lambda process: set(range(cores)))
     unset.setattr(os, "cpu_count", lambda: 64)  # of the whole machine
-    assert trial.share_cores(concurrency) == threads
-    assert [os.environ[name] for name in VARIABLES] == [str(threads)] * 3
+    assert threads.share_cores(concurrency) == wanted
+    assert [os.environ[name] for name in VARIABLES] == [str(wanted)] * 3
 
 
-@pytest.mark.parametrize(("given", "threads"), [("3", 3), ("4,2", 8), ("0", 8)])
-def test_the_users_own_number_holds(unset: pytest.MonkeyPatch, given: str, threads: int) -> None:
+@pytest.mark.parametrize(("given", "wanted"), [("3", 3), ("4,2", 8), ("0", 8)])
+def test_the_users_own_number_holds(unset: pytest.MonkeyPatch, given: str, wanted: int) -> None:
     unset.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
     os.environ["OMP_NUM_THREADS"] = given
-    assert trial.share_cores(1) == threads
+    assert threads.share_cores(1) == wanted
     assert os.environ["OMP_NUM_THREADS"] == given
 
 
 ORDER = """
 import os, sys
-from ednas_nni.bridge import trial
+from ednas_nni.bridge import threads, trial
 from ednas_nni.bridge.rest import Manager
 study = {"evaluator": {"name": "stub"}, "strategy": "random"}
 Manager.experiment = lambda self: {"params": {"trialConcurrency": 1, "tuner": {"classArgs": study}}}
-real = trial.share_cores
+real = threads.share_cores
 def watched(concurrency):
     print("before" if "numpy" not in sys.modules and "nni" not in sys.modules else "after")
     real(concurrency)
     sys.exit()
-trial.share_cores = watched
+threads.share_cores = watched
 {BROKEN}
 trial.main([])
 """

@@ -1,0 +1,142 @@
+"""Asks the experiment's server to run this trial. Standard library only, so that it starts in a moment.
+
+The exchange, over a Unix socket: the request (environment, folder, arguments, with the standard outputs attached);
+`ready`, or `no` and a reason; the client's go; the child's process id; its wait status. Before the go nothing has
+started, so the trial can still run in this process. After it, it must not start a second time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ednas_nni.bridge.prefork import place
+
+OFF = "EDNAS_TRIAL_START"
+GO = b"\0"  # signals are sent as bytes too; their numbers start at 1
+PATIENCE_S = 180.0  # until `ready`: a server listens before it imports
+LOST = 70  # exit code: the server died under a running trial
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _UnstartedError(Exception):
+    """The server did not start the trial."""
+
+
+def run(arguments: list[str]) -> int | None:
+    """Run this trial in a child of the experiment's server.
+
+    Args:
+        arguments: Of the trial's command.
+
+    Returns:
+        The trial's exit code; None when it has to run in this process.
+    """
+    environment = os.environ
+    if environment.get("NNI_PLATFORM") != "local" or environment.get(OFF) == "plain":
+        return None
+    if not hasattr(socket, "send_fds"):
+        return None
+    path = place.socket_path(environment.get("NNI_EXP_ID", ""))
+    if path is None or not path.exists() or not place.private(path.parent):
+        return None
+    told: list[int] = []
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            _request(server, str(path), arguments)
+            before = {number: signal.signal(number, _forward(server, told)) for number in SIGNALS}
+            try:
+                return _await(server, told)
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+    except (_UnstartedError, OSError) as reason:
+        print(f"ednas: this trial imports everything itself: {reason}", file=sys.stderr, flush=True)
+        return None
+
+
+def _request(server: socket.socket, path: str, arguments: list[str]) -> None:
+    """Send the request and wait until the server is ready for it.
+
+    Raises:
+        OSError: There is no server, or it is gone.
+        _UnstartedError: It refuses.
+    """
+    server.settimeout(PATIENCE_S)
+    server.connect(path)
+    request = {
+        "environment": dict(os.environ),
+        "folder": str(Path.cwd()),
+        "arguments": arguments,
+        "prefix": sys.prefix,
+        "version": list(sys.version_info[:3]),
+    }
+    body = json.dumps(request).encode()
+    socket.send_fds(server, [struct.pack("!I", len(body))], [1, 2])
+    server.sendall(body)
+    answer = _line(server)
+    if answer is None:
+        raise _UnstartedError("the server ended")
+    if "no" in answer:
+        raise _UnstartedError(answer["no"])
+
+
+def _await(server: socket.socket, told: list[int]) -> int:
+    """Let the trial start, and wait for its end."""
+    try:
+        server.settimeout(None)
+        server.sendall(GO)
+        while True:
+            answer = _line(server)
+            if answer is None:
+                break
+            if "status" in answer:
+                return _leave(answer["status"], told)
+    except OSError:
+        pass
+    print("ednas: error: the trial server ended while this trial ran", file=sys.stderr, flush=True)
+    return LOST
+
+
+def _leave(status: int, told: list[int]) -> int:
+    """The exit code of a child's wait status.
+
+    NNI takes "ended by a signal" for "cancelled by the user". So this process ends by one only when it was told to; a
+    crash or the kernel's out-of-memory killer becomes an exit code, which NNI takes for a failure.
+    """
+    if told:
+        signal.signal(told[0], signal.SIG_DFL)
+        os.kill(os.getpid(), told[0])
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        cause = " (out of memory?)" if number == signal.SIGKILL else ""
+        print(f"ednas: error: the trial was ended by {signal.Signals(number).name}{cause}", file=sys.stderr, flush=True)
+        return 128 + number
+    return os.WEXITSTATUS(status)
+
+
+def _forward(server: socket.socket, told: list[int]) -> Any:
+    def forward(number: int, _: Any) -> None:
+        told.append(number)
+        with suppress(OSError):
+            server.sendall(bytes([number]))
+
+    return forward
+
+
+def _line(server: socket.socket) -> dict[str, Any] | None:
+    """One answer, None at the end of the connection. Byte by byte: what follows belongs to the next call."""
+    text = b""
+    while not text.endswith(b"\n"):
+        piece = server.recv(1)
+        if not piece:
+            return None
+        text += piece
+    return json.loads(text)

@@ -1,0 +1,349 @@
+"""Trials forked from the trial server: what a client, the server and a child promise each other.
+
+The server here imports nothing and runs Python code given as the trial's argument, so that a test takes a moment.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ednas_nni.bridge.prefork import client, place, sources, starter
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
+
+EXPERIMENT = "test1234"
+SERVER = """
+import sys
+from pathlib import Path
+from ednas_nni.bridge import trial
+from ednas_nni.bridge.prefork import child, server
+trial.here = lambda arguments: exec(arguments[0], {{}}) or 0
+found = server.Server(Path(sys.argv[1]), int(sys.argv[2]))
+{before}
+found._loaded = server.sources.snapshot()
+print("ready", flush=True)
+sys.exit(found.run())
+"""
+CLIENT = "import sys; from ednas_nni.bridge.prefork import client; code = client.run(sys.argv[1:]); "
+CLIENT += "print('PLAIN' if code is None else '', end=''); sys.exit(code or 0)"
+
+
+class Machine:
+    """A server, and clients as NNI would start them."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.runtime = folder / "run"
+        self.runtime.mkdir(mode=0o700)
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(self.runtime))
+        self.started: list[subprocess.Popen[str]] = []
+
+    def serve(self, before: str = "", manager: int = 0) -> subprocess.Popen[str]:
+        place.make_folder()
+        path = place.socket_path(EXPERIMENT)
+        alone = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        command = [sys.executable, "-c", SERVER.format(before=before), str(path), str(manager)]
+        server = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **alone},
+        )
+        self.started.append(server)
+        assert server.stdout.readline() == "ready\n"
+        return server
+
+    def ask(self, code: str, **environment: str) -> subprocess.Popen[str]:
+        told = {**os.environ, "NNI_PLATFORM": "local", "NNI_EXP_ID": EXPERIMENT, **environment}
+        found = subprocess.Popen(
+            [sys.executable, "-c", CLIENT, code],
+            env=told, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.started.append(found)
+        return found
+
+    def run(self, code: str, **environment: str) -> tuple[int, str, str]:
+        process = self.ask(code, **environment)
+        out, err = process.communicate(timeout=30)
+        return process.returncode, out, err
+
+    def close(self) -> None:
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    made = Machine(tmp_path, monkeypatch)
+    yield made
+    made.close()
+
+
+def until(done: Callable[[], object], seconds: float = 10.0) -> bool:
+    end = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def child_pid(client_process: subprocess.Popen[str]) -> int:
+    """A trial that prints its process id first."""
+    return int(client_process.stdout.readline())
+
+
+PATIENT = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+
+
+def test_a_child_is_the_trial_that_was_started(machine: Machine) -> None:
+    machine.serve()
+    code = (
+        "import os, sys; "
+        "print(os.getcwd(), os.environ['MINE'], sys.path[0], sys.argv[0], os.getsid(0) == os.getpid()); "
+        "print('to stderr', file=sys.stderr)"
+    )
+    status, out, err = machine.run(code, MINE="yes")
+    here = str(machine.folder)
+    assert (status, out) == (0, f"{here} yes {here} ednas_nni.bridge.trial True\n")
+    assert err == "to stderr\n"
+    assert machine.run("import os; assert 'MINE' not in os.environ")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "told"),
+    [
+        ("raise ValueError('a bug')", 1, "ValueError: a bug"),
+        ("import sys; sys.exit(7)", 7, ""),
+        ("import sys; sys.exit('words')", 1, ""),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", 139, "ended by SIGSEGV"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 137, "ended by SIGKILL (out of memory?)"),
+    ],
+)
+def test_ends_are_told_apart(machine: Machine, code: str, status: int, told: str) -> None:
+    """A crash is an exit code: NNI would take a signal for "cancelled by the user"."""
+    machine.serve()
+    found, _, err = machine.run(code)
+    assert found == status
+    assert told in err
+
+
+def test_a_cancelled_trial_ends_by_the_signal_it_was_sent(machine: Machine) -> None:
+    machine.serve()
+    process = machine.ask(PATIENT)
+    child = child_pid(process)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == -signal.SIGINT
+    assert not psutil.pid_exists(child)
+    assert "KeyboardInterrupt" in process.stderr.read()
+
+
+def test_a_killed_client_takes_its_trial_along(machine: Machine) -> None:
+    machine.serve()
+    process = machine.ask("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); " + PATIENT)
+    child = child_pid(process)
+    process.kill()
+    assert until(lambda: not psutil.pid_exists(child))
+
+
+def test_a_killed_server_fails_its_trials_and_leaves_no_child(machine: Machine) -> None:
+    server = machine.serve()
+    process = machine.ask(PATIENT)
+    child = child_pid(process)
+    server.kill()
+    assert process.wait(10) == client.LOST
+    assert until(lambda: not psutil.pid_exists(child))
+    # The socket that it left behind is no obstacle: the next trial runs by itself.
+    assert machine.run("print('never')")[:2] == (0, "PLAIN")
+
+
+def test_a_trials_own_children_end_with_it(machine: Machine) -> None:
+    machine.serve()
+    code = "import subprocess; print(subprocess.Popen(['sleep', '60']).pid)"
+    _, out, _ = machine.run(code)
+    assert until(lambda: not psutil.pid_exists(int(out)) or psutil.Process(int(out)).status() == "zombie")
+
+
+def test_without_its_starter_the_server_finishes_what_runs(machine: Machine) -> None:
+    server = machine.serve()
+    process = machine.ask("import time; print('on', flush=True); time.sleep(1); print('end')")
+    assert process.stdout.readline() == "on\n"
+    server.stdin.close()
+    server.stdin = None
+    status, out, err = machine.run("print('never')")
+    assert (status, out) == (0, "PLAIN")
+    assert "the Advisor has ended" in err
+    assert process.communicate(timeout=10)[0] == "end\n"
+    assert server.wait(10) == 0
+    assert not place.socket_path(EXPERIMENT).exists()
+
+
+def test_everything_ends_with_the_manager(machine: Machine) -> None:
+    manager = subprocess.Popen(["sleep", "60"])
+    server = machine.serve(manager=manager.pid)
+    process = machine.ask(PATIENT)
+    child = child_pid(process)
+    manager.kill()
+    manager.wait()
+    assert server.wait(10) == 0
+    assert until(lambda: not psutil.pid_exists(child))
+    assert process.wait(10) == client.LOST
+
+
+def test_changed_code_is_not_run_from_memory(machine: Machine, tmp_path: Path) -> None:
+    module = tmp_path / "users_own.py"
+    module.write_text("VALUE = 1\n")
+    server = machine.serve(before=f"sys.path.insert(0, {str(tmp_path)!r}); import users_own")
+    assert machine.run("import users_own; print(users_own.VALUE)")[1] == "1\n"
+    module.write_text("VALUE = 22\n")
+    status, out, err = machine.run("never")
+    assert (status, out) == (0, "PLAIN")
+    assert f"{module} was changed since the trial server loaded it" in err
+    assert server.wait(10) == 75
+
+
+def test_installed_packages_are_not_watched() -> None:
+    watched = sources.snapshot()
+    assert watched
+    assert not [path for path in watched if "site-packages" in path or path.endswith("/json/__init__.py")]
+    assert sources.changed(watched) is None
+
+
+DRAWS = "import numpy as np; print(np.random.randint(1 << 60))"
+
+
+def test_trials_draw_different_random_numbers(machine: Machine) -> None:
+    machine.serve(before="import numpy as np; np.random.seed(1)")
+    assert machine.run(DRAWS)[1] != machine.run(DRAWS)[1]
+
+
+def test_that_check_rejects_a_server_that_forgets_to_seed(machine: Machine) -> None:
+    machine.serve(before="import numpy as np; np.random.seed(1); child._own_random_numbers = lambda: None")
+    assert machine.run(DRAWS)[1] == machine.run(DRAWS)[1]
+
+
+def test_nni_knows_which_trial_it_is(machine: Machine) -> None:
+    """NNI reads its environment when it is imported, which the server did before there was a trial."""
+    machine.serve(before="import nni")
+    code = "import nni; print(nni.get_trial_id(), nni.get_sequence_id(), nni.get_experiment_id())"
+    folder = {"NNI_SYS_DIR": str(machine.folder), "NNI_OUTPUT_DIR": str(machine.folder)}
+    own = {"NNI_TRIAL_JOB_ID": "Job7", "NNI_TRIAL_SEQ_ID": "7", "NNI_CODE_DIR": str(machine.folder), **folder}
+    status, _, err = machine.run(code, **own)
+    assert status == 0, err
+    assert "Job7 7 test1234" in (machine.folder / "trial.log").read_text()
+
+
+def test_a_server_with_threads_does_not_fork(machine: Machine) -> None:
+    machine.serve(before="import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()")
+    status, out, err = machine.run("never")
+    assert (status, out) == (0, "PLAIN")
+    assert "has 2 threads, which a fork would lose" in err
+
+
+def test_another_python_is_refused(machine: Machine) -> None:
+    machine.serve(before="sys.prefix = '/another'")
+    status, out, err = machine.run("never")
+    assert (status, out) == (0, "PLAIN")
+    assert "the trial's Python is another one" in err
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"NNI_PLATFORM": "remote"},
+        {"EDNAS_TRIAL_START": "plain"},
+        {"NNI_EXP_ID": "other1"},
+        {"NNI_EXP_ID": "../test1234"},
+    ],
+)
+def test_others_run_by_themselves_without_a_word(machine: Machine, environment: dict[str, str]) -> None:
+    machine.serve()
+    assert machine.run("never", **environment) == (0, "PLAIN", "")
+
+
+def test_a_folder_open_to_others_is_not_trusted(machine: Machine) -> None:
+    machine.serve()
+    assert machine.run("print('served')")[1] == "served\n"
+    place.folder().chmod(0o755)
+    assert machine.run("never") == (0, "PLAIN", "")
+    with pytest.raises(PermissionError):
+        place.make_folder()
+
+
+def test_nonsense_does_not_end_the_server(machine: Machine) -> None:
+    import socket
+
+    machine.serve()
+    for nonsense in (b"", b"\xff\xff\xff\xff", b"\0\0\0\2{}"):
+        with socket.socket(socket.AF_UNIX) as stranger:
+            stranger.connect(str(place.socket_path(EXPERIMENT)))
+            stranger.sendall(nonsense)
+    assert machine.run("print('served')")[1] == "served\n"
+
+
+def test_a_client_that_leaves_before_its_go_starts_nothing(machine: Machine) -> None:
+    import json
+    import socket
+    import struct
+
+    machine.serve()
+    body = json.dumps({"environment": {}, "folder": "/", "arguments": [f"open({str(machine.folder / 'ran')!r}, 'w')"],
+                       "prefix": sys.prefix, "version": list(sys.version_info[:3])}).encode()  # fmt: skip
+    with socket.socket(socket.AF_UNIX) as hasty:
+        hasty.connect(str(place.socket_path(EXPERIMENT)))
+        socket.send_fds(hasty, [struct.pack("!I", len(body))], [1, 2])
+        hasty.sendall(body)
+        assert b"ready" in hasty.recv(100)
+    assert machine.run("print('served')")[1] == "served\n"
+    assert not (machine.folder / "ran").exists()
+
+
+def test_a_dead_server_is_started_again_and_given_up_in_the_end(machine: Machine, monkeypatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(self: starter.TrialServer) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(["sleep", "60"], stdin=subprocess.PIPE))
+        return started[-1]
+
+    monkeypatch.setattr(starter.TrialServer, "_start", start)
+    server = starter.TrialServer(EXPERIMENT, {}, machine.folder, machine.folder, 0)
+    for number in range(starter.RESTARTS):
+        started[number].kill()
+        assert until(lambda number=number: len(started) == number + 2)
+    assert server.pid == started[-1].pid
+    started[-1].kill()
+    assert not until(lambda: len(started) > starter.RESTARTS + 1, 0.5)
+
+
+@pytest.mark.parametrize(
+    "change", [{"trainingService": {"platform": "remote"}}, {"trainingService": [{"platform": "local"}]}]
+)
+def test_trials_elsewhere_have_no_server(machine: Machine, change: dict) -> None:
+    assert starter.start({"trainingService": {"platform": "local"}, **change}, machine.folder, {}, 0) is None
+
+
+@pytest.mark.slow
+def test_children_of_the_real_server_may_use_threads(machine: Machine) -> None:
+    """The libraries are imported, and torch runs forward and backward on two threads in two children at once."""
+    machine.serve(before="from ednas_nni.bridge.prefork.preload import preload; preload({})")
+    code = (
+        "import torch; torch.set_num_threads(2); x = torch.randn(4, 8, 64, 64, requires_grad=True); "
+        "torch.nn.functional.conv2d(x, torch.randn(8, 8, 3, 3)).sum().backward(); "
+        "import sys; print(torch.get_num_threads(), file=sys.__stderr__)"  # NNI takes standard output for its log
+    )
+    folder = {"NNI_SYS_DIR": str(machine.folder), "NNI_OUTPUT_DIR": str(machine.folder)}
+    both = [machine.ask(code, **folder), machine.ask(code, **folder)]
+    assert [process.communicate(timeout=60)[1] for process in both] == ["2\n", "2\n"]

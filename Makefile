@@ -37,7 +37,7 @@ test-all: $(READY) lint
 check-wheel: $(READY)
 	./tools/check_wheel.sh $(BIN)/python
 
-# lambda first: the references are trained with it. What is recorded already is not trained again.
+# lambda first, measured anew each time: the references are trained with it. References that fit are not trained again.
 SHIPPED := ednas_nni/references/shipped
 LAMBDAS := ednas_nni/tasks/lambdas.json
 references: $(READY)

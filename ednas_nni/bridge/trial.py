@@ -1,7 +1,8 @@
 """What NNI starts for each trial: `trialCommand: python3 -m ednas_nni.bridge.trial`.
 
 Where the experiment has a trial server, a child of it is the trial; else this process is. The trial reads the study
-from the manager's record of the experiment, takes the parameters that are booked on its own job, proves which architecture they are, builds exactly that network and lets the evaluator train and report it.
+from the manager's record of the experiment, takes the parameters that are booked on its own job, proves which
+architecture they are, builds exactly that network and lets the evaluator train and report it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ednas_nni.bridge.phases import Phases
 from ednas_nni.bridge.prefork import client
 from ednas_nni.errors import EdnasError, TrialError
 
@@ -29,20 +31,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 def here(arguments: list[str]) -> int:
     """Run one trial in this process. Returns the exit code."""
+    phases = Phases()
+    phases.mark("start")
     parser = argparse.ArgumentParser(prog="python -m ednas_nni.bridge.trial", description=__doc__)
     parser.add_argument(
         "--study", help="experiment YAML; needed where NNI's manager cannot be reached (remote training services)"
     )
     options = parser.parse_args(arguments)
     try:
-        _run(options.study)
+        _run(options.study, phases)
     except EdnasError as error:
         print(f"ednas: error: {error}", file=sys.stderr, flush=True)
         return 1
     return 0
 
 
-def _run(study_file: str | None) -> None:
+def _run(study_file: str | None, phases: Phases) -> None:
     from ednas_nni.bridge.rest import Manager
     from ednas_nni.bridge.threads import share_cores
 
@@ -62,7 +66,9 @@ def _run(study_file: str | None) -> None:
     sample = nni.get_next_parameter()
     if not isinstance(sample, dict):
         raise TrialError(f"NNI handed out {sample!r} instead of an architecture.")
-    _train(study, sample, channel, domains, references, threads)
+    phases.mark("parameters")
+    _train(study, sample, channel, domains, references, threads, phases)
+    phases.write()
 
 
 def _read_study(manager: Manager | None, study_file: str | None) -> tuple[dict[str, Any], Any]:
@@ -122,31 +128,36 @@ def _check_weights(weights: dict[str, str]) -> None:
         raise TrialError(f"{changed}: the file has another content than when the search began. Put it back.")
 
 
-def _train(study: Any, sample: dict[str, Any], channel: Any, domains: Any, references: Any, threads: int) -> None:
+def _train(
+    study: Any, sample: dict[str, Any], channel: Any, domains: Any, references: Any, threads: int, phases: Phases
+) -> None:
     from ednas_nni import assembly, plugins
 
     plugin = plugins.load("evaluators", study.evaluator.name)
     if getattr(plugin, "needs_network", True):
-        _train_network(study, sample, channel, domains, references, threads)
+        _train_network(study, sample, channel, domains, references, threads, phases)
         return
     if domains is not None:
         sample = domains.canonical(sample)
         channel.architecture = domains.architecture_id(sample)
     assembly.evaluator(study).evaluate(sample)
+    phases.mark("evaluation")
 
 
 def _train_network(
-    study: Any, sample: dict[str, Any], channel: Any, domains: Any, references: Any, threads: int
+    study: Any, sample: dict[str, Any], channel: Any, domains: Any, references: Any, threads: int, phases: Phases
 ) -> None:
     from ednas_nni import assembly, compat
 
     compat.apply()
     import torch
 
+    from ednas_nni.bridge.prefork import kept
     from ednas_nni.nn.tree import build, domains_of
 
     torch.set_num_threads(threads)
-    space = assembly.space(study)
+    phases.mark("imports")
+    space = kept.space(study)
     found = domains_of(space)
     if domains is not None and found.to_json() != domains.to_json():
         raise TrialError(
@@ -160,8 +171,11 @@ def _train_network(
     evaluator = assembly.evaluator(study, _compared(study, references))
     evaluator.seed_everything()
     network = build(space, sample)
+    phases.mark("network")
     evaluator.evaluate(network)
+    phases.mark("evaluation")
     _keep_examples(evaluator, network)
+    phases.mark("examples")
 
 
 def _compared(study: Any, recorded: Any) -> Any:

@@ -13,6 +13,8 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from ednas_nni.bridge.phases import BEGUN
+
 _PR_SET_PDEATHSIG = 1
 ORPHANED = 71
 
@@ -33,6 +35,7 @@ def become(
         _detach(outputs, parent)
         os.environ.clear()
         os.environ.update(request["environment"])
+        os.environ[BEGUN] = str(request.get("begun", ""))
         os.chdir(request["folder"])
         sys.path.insert(0, request["folder"])  # where `python -m` looks first
         sys.argv = ["ednas_nni.bridge.trial", *request["arguments"]]

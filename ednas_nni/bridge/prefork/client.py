@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ednas_nni.bridge.phases import process_begun
 from ednas_nni.bridge.prefork import place
 
 OFF = "EDNAS_TRIAL_START"
@@ -77,6 +78,7 @@ def _request(server: socket.socket, path: str, arguments: list[str]) -> None:
         "arguments": arguments,
         "prefix": sys.prefix,
         "version": list(sys.version_info[:3]),
+        "begun": process_begun(),
     }
     body = json.dumps(request).encode()
     socket.send_fds(server, [struct.pack("!I", len(body))], [1, 2])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ednas_nni.study import Study
 
 LIBRARIES = (
     "nni",
@@ -29,7 +32,7 @@ OURS = (
 
 
 def preload(study: dict[str, Any]) -> None:
-    """Import libraries, our own modules and the registered plugins that a study names.
+    """Import libraries, our own modules and the registered plugins that a study names; build its search space.
 
     Classes that a study names by their path are a user's own code; each trial imports them itself.
 
@@ -44,27 +47,29 @@ def preload(study: dict[str, Any]) -> None:
     torch.set_num_threads(1)  # a parallel region in this process would hang every child in its own first one
     for name in (*LIBRARIES, *OURS):
         importlib.import_module(name)
-    _load_plugins(study)
-
-
-def _load_plugins(study: dict[str, Any]) -> None:
-    from ednas_nni import plugins
+    from ednas_nni.bridge.prefork import kept
     from ednas_nni.errors import EdnasError
     from ednas_nni.study import parse
 
     try:
         parsed = parse(study)
+        if _load_plugins(parsed):
+            kept.keep(parsed)
     except EdnasError:
         return
+
+
+def _load_plugins(parsed: Study) -> bool:
+    """Returns whether all of them are registered ones."""
+    from ednas_nni import plugins
+
     wanted = [
         ("search_spaces", parsed.space.name),
         ("evaluators", parsed.evaluator.name),
         ("datasets", parsed.data.name),
     ]
     wanted += [("tasks", task) for task in parsed.tasks]
-    for group, name in wanted:
-        try:
-            if name in plugins.names(group):
-                plugins.load(group, name)
-        except EdnasError:
-            continue
+    registered = [(group, name) for group, name in wanted if name in plugins.names(group)]
+    for group, name in registered:
+        plugins.load(group, name)
+    return len(registered) == len(wanted)

@@ -12,7 +12,7 @@ STUDY ?= experiments/ednas.yml
 help:
 	@echo "make search       a whole search on NNI: STUDY=$(STUDY)"
 	@echo "make test         lint and the test suite"
-	@echo "make test-all     with the slow tests and real trainings"
+	@echo "make test-all     with the slow tests, real trainings and the reuse matrix of docs/reuse.md"
 	@echo "make check-wheel  build the wheel, install it in a clean environment, search with it"
 	@echo "make references   train the shipped single-task references of delta_t again, with lambda of the depth loss"
 	@echo "make screenshots  pictures of NNI's web UI (needs chromium)"
@@ -33,6 +33,7 @@ test: $(READY) lint
 
 test-all: $(READY) lint
 	$(BIN)/python -m pytest
+	$(BIN)/python benchmarks/reuse_matrix.py
 
 check-wheel: $(READY)
 	./tools/check_wheel.sh $(BIN)/python

@@ -16,6 +16,7 @@ REQUIRES = [
     "setuptools<81",  # nnictl imports pkg_resources, which setuptools 81 removed
     "torch>=2.1,<2.14",  # the networks; the upper bound keeps pip from an untested multi-gigabyte build
     "torchvision>=0.16,<0.29",  # tensor types for joint transforms, encoders; pairs with torch<2.14
+    "safetensors>=0.4",  # weights from files that cannot run code
     "pytorch-lightning>=2.0",  # nni.nas imports it without declaring it; the evaluator trains with it
     "torchmetrics>=1.0",  # imported by nni.nas' evaluators
     "numpy>=1.24",  # arrays: data cache, cost tables, strategies
@@ -34,6 +35,7 @@ EXTRAS = {
     "rl": ["tianshou==0.5.1", "gym==0.26.2"],  # NNI's PolicyBasedRL and ENAS need exactly this generation
     "mtl": ["torchjd[cagrad,nash_mtl,quadprog_projector]>=0.18"],  # gradient methods: PCGrad, CAGrad, Nash-MTL, UPGrad
     "nyuv2": ["h5py>=3.10", "scipy>=1.10"],  # the raw NYUv2 files: nyu_depth_v2_labeled.mat is HDF5, splits.mat is not
+    "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],  # ONNX files of networks; latency measured on this machine
     "dev": [
         "pytest>=8",  # tests
         "pytest-xdist>=3.5",  # tests on both cores
@@ -74,6 +76,8 @@ setup(
             "nano = search_spaces:nano",
             "mobile = search_spaces:mobile",
             "edge_tpu = search_spaces:edge_tpu",
+            "single_task = search_spaces:single_task",
+            "pretrained = search_spaces:pretrained",
         ],
         "ednas_nni.strategies": [
             "ednas = strategies:Ednas",
@@ -105,6 +109,9 @@ setup(
         ],
         "ednas_nni.devices": [
             "edge_tpu = ednas_nni.hardware.devices.edge_tpu:EdgeTPU",
+            "cpu_onnxruntime = ednas_nni.hardware.devices.cpu_onnxruntime:CpuOnnxruntime",
+            "peak_memory = ednas_nni.hardware.devices.peak_memory:PeakMemory",
+            "roofline = ednas_nni.hardware.devices.roofline:Roofline",
             "macs = ednas_nni.hardware.devices.counters:Macs",
             "params = ednas_nni.hardware.devices.counters:Params",
         ],

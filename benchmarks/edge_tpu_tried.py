@@ -14,11 +14,11 @@ import numpy as np
 import yaml
 from edge_tpu import PROFILES, THRESHOLDS, Table
 
-from ednas_nni.hardware.devices.edge_tpu import ON_DEVICE
 from ednas_nni.hardware.devices.fit import TOLERANCE, Design, leave_one_out
 from ednas_nni.hardware.devices.profile import COEFFICIENTS, LOWER, shipped_profile
 from ednas_nni.hardware.layer_lists import expand
 from ednas_nni.hardware.published import PublishedNetwork, published_networks
+from ednas_nni.hardware.records import ON_DEVICE_KINDS
 
 RESULT = Path(__file__).resolve().parent / "results" / "edge_tpu_tried.json"
 STREAM, LINK = COEFFICIENTS.index("stream_ms_per_mb"), COEFFICIENTS.index("link_ms_per_mb")
@@ -46,7 +46,7 @@ def spilled(megabytes: float) -> Callable[[PublishedNetwork], float]:
     """MB of single layers' inputs and outputs beyond a limit."""
 
     def count(network: PublishedNetwork) -> float:
-        sizes = [r.elements_read + r.elements_written for r in network.layers if r.kind in ON_DEVICE]
+        sizes = [r.elements_read + r.elements_written for r in network.layers if r.kind in ON_DEVICE_KINDS]
         return sum(max(0.0, size / 1e6 - megabytes) for size in sizes)
 
     return count
@@ -73,7 +73,7 @@ def main() -> None:
             table, lambda t: np.delete(table.design(t), LINK, axis=1), np.delete(LOWER, LINK)
         ),
         "a cost per layer": errors(
-            table, extra(table, lambda n: sum(r.kind in ON_DEVICE for r in n.layers)), np.append(LOWER, zero)
+            table, extra(table, lambda n: sum(r.kind in ON_DEVICE_KINDS for r in n.layers)), np.append(LOWER, zero)
         ),
         "a cost per concatenated element": errors(
             table,

@@ -13,15 +13,17 @@ from ednas_nni import plugins
 from ednas_nni.errors import EdnasError, StudyError, did_you_mean
 from ednas_nni.objectives import DELTA_T, POSITIVE_ONLY, QUALITY, parse_constraint, parse_objective
 from ednas_nni.options import check_options
-from ednas_nni.study import HardwareReward, Study
+from ednas_nni.study import HardwareReward, Plugin, Study
 
 if TYPE_CHECKING:
+    from ednas_nni.hardware.plan import Plan
     from ednas_nni.references import Comparison
     from ednas_nni.strategy.problem import Problem
 
+OFTEN = 0.02  # a share of random architectures at which a search for a feasible one cannot miss
 SPACE_GIVEN = ("tasks",)
 DATA_GIVEN = ("size",)
-EVALUATOR_GIVEN = ("tasks", "data", "train_size", "seed", "references", "score")
+EVALUATOR_GIVEN = ("tasks", "data", "train_size", "seed", "references", "score", "init_from")
 
 
 def data_options(study: Study) -> dict[str, Any]:
@@ -54,6 +56,32 @@ def space(study: Study) -> Any:
     return factory(tasks=channels, **study.space.options)
 
 
+def initial_weights(study: Study, model_space: Any) -> dict[str, str]:
+    """What networks start from beside the seed: `init_from`, and files of weights that the space reads itself.
+
+    Results of trainings that start elsewhere must not be mixed, so journals and references keep this.
+
+    Args:
+        study: The study.
+        model_space: Its space; one that reads files tells them in `weight_fingerprints`, name -> fingerprint.
+
+    Returns:
+        Name -> fingerprint of the content.
+
+    Raises:
+        StudyError: A file is missing, or holds no tensors.
+    """
+    found = {}
+    if study.init_from is not None:
+        from ednas_nni.nn.checkpoint import Checkpoint
+
+        try:
+            found["init_from"] = Checkpoint.read(study.init_from).fingerprint
+        except StudyError as error:
+            raise StudyError(f"init_from: {error}") from None
+    return {**found, **getattr(model_space, "weight_fingerprints", {})}
+
+
 def references(study: Study, file: str = "FILE.yml") -> tuple[Comparison | None, str]:
     """The single-task references that `delta_t` is measured against, or None and why; see `references.in_study`."""
     from ednas_nni.references import in_study
@@ -75,20 +103,30 @@ def evaluator(study: Study, compared: Comparison | None = None) -> Any:
     check_options(factory, study.evaluator.options, "evaluator", EVALUATOR_GIVEN)
     if compared is None and DELTA_T in _objective_names(study):
         compared = references(study)[0]
-    delta = {}
+    given: dict[str, Any] = {}
     if compared is not None:
         from ednas_nni.references.in_study import score
 
-        delta = {"references": compared.means(), "score": score(study)}
+        given = {"references": compared.means(), "score": score(study)}
+    if study.init_from is not None:
+        if "init_from" not in _parameters(factory):
+            raise StudyError(f"init_from: evaluator {study.evaluator.name!r} takes no weights of a file; remove it.")
+        given["init_from"] = study.init_from
     _check_weighting(study.evaluator.options.get("weighting"))
     return factory(
         tasks=tuple(study.tasks),
         data=data_options(study),
         train_size=tuple(study.train_size),
         seed=study.seed,
-        **delta,
+        **given,
         **study.evaluator.options,
     )
+
+
+def _parameters(factory: Any) -> tuple[str, ...]:
+    import inspect
+
+    return tuple(inspect.signature(getattr(factory, "__wrapped__", factory)).parameters)
 
 
 def _objective_names(study: Study) -> list[str]:
@@ -103,13 +141,52 @@ def _check_weighting(given: Any) -> None:
         check_options(plugins.load("weightings", name), options, "evaluator.weighting", ("tasks",))
 
 
+def trained(model_space: Any, sample: dict[str, Any], evaluator: Any) -> tuple[Any, dict[str, float]]:
+    """The network of a sample, built and trained as every trial does it; it does not matter who found the sample.
+
+    Args:
+        model_space: Only its constructor is used; nothing of it is changed or shared.
+        sample: Inactive labels may be missing.
+        evaluator: Of `evaluator`.
+
+    Returns:
+        The trained network and its final result.
+
+    Raises:
+        SampleError: The sample does not belong to the space.
+        TrialError: As the evaluator.
+    """
+    from ednas_nni.nn.tree import build
+
+    evaluator.seed_everything()
+    network = build(model_space, sample)
+    return network, evaluator.evaluate(network)
+
+
 def cost_table(study: Study, model_space: Any) -> Any:
     """Costs of every architecture of the space, priced at `deploy_size`."""
+    from ednas_nni.data.cache import cache_root
     from ednas_nni.hardware import cost_table as build
+    from ednas_nni.hardware.devices import named
+    from ednas_nni.hardware.devices.peak_memory import COLUMN as PEAK_MEMORY
 
-    for name in study.device:
-        plugins.load("devices", name)
-    return build(model_space, list(study.device), deploy_size=tuple(study.deploy_size))
+    devices = [device(entry) for entry in study.device]
+    wanted = {entry.split()[0] for entry in (*study.objectives, *study.constraints) if entry.strip()}
+    if PEAK_MEMORY in wanted and not any(column.name == PEAK_MEMORY for found in devices for column in found.columns):
+        dtype = next((found.dtype for found in devices if hasattr(found, "dtype")), "int8")
+        devices.append(named.device("peak_memory", {"dtype": dtype}))
+    return build(model_space, devices, deploy_size=tuple(study.deploy_size), folder=cache_root(None))
+
+
+def device(entry: str | Plugin) -> Any:
+    """A device as a study names it.
+
+    Raises:
+        EdnasError: The device or an option is wrong.
+    """
+    from ednas_nni.hardware.devices import named
+
+    return named.device(entry) if isinstance(entry, str) else named.device(entry.name, entry.options)
 
 
 def problem(study: Study, table: Any) -> Problem:
@@ -141,6 +218,45 @@ def problem(study: Study, table: Any) -> Problem:
         # A cost that is known up to an interval is checked at the interval's upper end.
         constraints=tuple(table.checked(constraint) for constraint in constraints),
     )
+
+
+def plan(study: Study, table: Any, **options: Any) -> Plan:
+    """What costs and constraints mean for the space; `options` are those of `hardware.plan.plan`.
+
+    Raises:
+        StudyError: As `problem`.
+    """
+    from ednas_nni.hardware.plan import plan as make
+
+    objectives = [parse_objective(text) for text in study.objectives]
+    return make(table, objectives, [parse_constraint(text) for text in study.constraints], **options)
+
+
+def reachable(problem: Problem, table: Any) -> dict[str, float]:
+    """Most favourable value of each constrained cost, for `strategy.mount`; {} where many architectures meet them all.
+
+    They take seconds to find and say two things: that a rare network does exist, or by how much a limit is too strict.
+    """
+    from ednas_nni.hardware import summary
+
+    limits = problem.constraints
+    if not limits or summary.feasible_share(table, limits) >= OFTEN:
+        return {}
+    return {c.name: (summary.smallest if c.op == "<=" else summary.largest)(table, c.name).value for c in limits}
+
+
+def check_plan(problem: Problem, found: Plan) -> None:
+    """Refuse constraints that no architecture meets, with the most favourable values that the plan has found.
+
+    Raises:
+        InfeasibleError: As `strategy.reachable.check_reachable`.
+    """
+    from ednas_nni.strategy.reachable import check_reachable
+
+    if found.kept["strategies"].count or found.kept["architectures"].count:
+        return
+    known = {o.checked.name: o.reachable.value for o in found.constraints if o.reachable is not None}
+    check_reachable(problem, known)
 
 
 def member_ids(model_space: Any) -> dict[str, str]:

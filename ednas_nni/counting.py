@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -13,8 +14,38 @@ if TYPE_CHECKING:
 Factor: TypeAlias = "tuple[tuple[str, ...], dict[tuple[int, ...], int]]"
 
 
+@dataclass(frozen=True)
+class Elimination:
+    """A count, with what it came from.
+
+    Attributes:
+        total: Number of canonical samples.
+        groups: Label -> its values, grouped by what conditions can see of them.
+        factors: One factor per label, in the order of the dimensions.
+        buckets: (label, the factors that met when it was summed out), in the order of elimination: labels that
+            conditions read. Whatever else a bucket mentions is summed out later.
+    """
+
+    total: int
+    groups: dict[str, list[list[Scalar]]]
+    factors: tuple[Factor, ...]
+    buckets: tuple[tuple[str, tuple[Factor, ...]], ...]
+
+
 def count(dimensions: Sequence[Dimension]) -> int:
     """Count canonical samples without listing them.
+
+    Args:
+        dimensions: A valid set of dimensions, as `Domains` checks it.
+
+    Returns:
+        Number of architectures, an exact integer.
+    """
+    return eliminate(dimensions).total
+
+
+def eliminate(dimensions: Sequence[Dimension]) -> Elimination:
+    """Count canonical samples, and keep the steps: `uniform` draws architectures by walking them backwards.
 
     A complete assignment is canonical when every inactive label holds its first value, so the count is a sum over
     assignments of a product with one factor per label. It is evaluated by variable elimination (R. Dechter, "Bucket
@@ -23,9 +54,6 @@ def count(dimensions: Sequence[Dimension]) -> int:
 
     Args:
         dimensions: A valid set of dimensions, as `Domains` checks it.
-
-    Returns:
-        Number of architectures, an exact integer.
     """
     by_label = {d.label: d for d in dimensions}
     literals: dict[str, set[frozenset[Scalar]]] = {d.label: set() for d in dimensions}
@@ -34,18 +62,18 @@ def count(dimensions: Sequence[Dimension]) -> int:
             for literal in (x for condition in d.conditions for clause in condition for x in clause):
                 literals[literal.label].add(literal.values)
     groups = {label: _groups(by_label[label].values, sets) for label, sets in literals.items()}
-    factors = [_factor(d, groups, bool(literals[d.label])) for d in dimensions]
-    total = 1
+    made = [_factor(d, groups, bool(literals[d.label])) for d in dimensions]
+    factors, buckets = list(made), []
     pending = {label for label, sets in literals.items() if sets}
     while pending:
         label = min(sorted(pending), key=lambda x: _width(x, factors, groups))
         pending.remove(label)
-        touched = [f for f in factors if label in f[0]]
+        touched = tuple(f for f in factors if label in f[0])
         factors = [f for f in factors if label not in f[0]]
         factors.append(_eliminate(label, touched, groups))
-    for _, table in factors:
-        total *= table[()]
-    return total
+        buckets.append((label, touched))
+    total = math.prod(table[()] for _, table in factors)
+    return Elimination(total, groups, tuple(made), tuple(buckets))
 
 
 def _groups(values: Sequence[Scalar], sets: set[frozenset[Scalar]]) -> list[list[Scalar]]:

@@ -78,9 +78,11 @@ def experiment(study: Study | dict[str, Any], engine: str = "ts", trials: int = 
         assembly.data_source(study).info.fingerprint,
         members=assembly.member_ids(model_space),
         references=compared.dump() if compared else None,
+        weights=assembly.initial_weights(study, model_space),
         engine=engine,
         concurrency=1 if engine == "sequential" else concurrency,
         trials=trials,
     )
-    found.strategy = mount(strategy, problem, found.journal, **({"hardware_aware": reward} if reward else {}))
+    known = assembly.reachable(problem, table)
+    found.strategy = mount(strategy, problem, found.journal, hardware_aware=reward, reachable=known)
     return found

@@ -42,6 +42,14 @@ def _plugin(value: Any) -> Any:
     raise ValueError("must be a plugin name or {name: ..., option: value}")
 
 
+def _device(value: Any) -> Any:
+    """A device without options stays a plain name."""
+    if isinstance(value, str):
+        return value
+    plugin = Plugin.model_validate(_plugin(value))
+    return plugin if plugin.options else plugin.name
+
+
 def _many(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
@@ -80,8 +88,9 @@ class Study(BaseModel):
         deploy_size: (height, width) in pixels that the device runs at; all costs are priced here.
         evaluator: Evaluator plugin; tasks, data, train_size and seed are passed to it.
         objectives: Names, `quality`, `delta_t` and cost columns; costs are minimised, the others are maximised.
-        device: Devices that price an architecture: plugins, or absolute paths of YAML profiles. Where a second one has a
-            cost of the same name, its own begins with its name: `latency_ms` and `my_phone_latency_ms`.
+        device: Devices that price an architecture: plugins, with options as `{name: ..., option: value}`, or absolute
+            paths of YAML profiles. Where a second one has a cost of the same name, its own begins with its name:
+            `latency_ms` and `my_phone_latency_ms`.
         constraints: Like `latency_ms <= 8`; never trained outside.
         strategy: Strategy plugin.
         hardware_aware: `auto` (a single-objective strategy sees a reward of quality and the first cost
@@ -105,7 +114,9 @@ class Study(BaseModel):
     deploy_size: Size = (512, 1024)
     evaluator: PluginField = Plugin(name="jared")
     objectives: Annotated[tuple[str, ...], BeforeValidator(_many)] = ("quality", "latency_ms")
-    device: Annotated[tuple[str, ...], BeforeValidator(_many)] = ("edge_tpu",)
+    device: Annotated[tuple[Annotated[str | Plugin, BeforeValidator(_device)], ...], BeforeValidator(_many)] = (
+        "edge_tpu",
+    )
     constraints: Annotated[tuple[str, ...], BeforeValidator(_many)] = ()
     strategy: PluginField = Plugin(name="ednas")
     hardware_aware: Literal["auto", "off"] | HardwareReward = "auto"
@@ -120,8 +131,9 @@ class Study(BaseModel):
     def _not_empty_not_twice(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value:
             raise ValueError("needs at least one entry")
-        if len(set(value)) != len(value):
-            raise ValueError(f"names something twice: {', '.join(value)}")
+        if any(entry in value[:i] for i, entry in enumerate(value)):
+            names = (entry.name if isinstance(entry, Plugin) else entry for entry in value)
+            raise ValueError(f"names something twice: {', '.join(names)}")
         return value
 
     @field_validator("reference", mode="before")
@@ -164,7 +176,7 @@ class Study(BaseModel):
             elif isinstance(value, HardwareReward):
                 value = value.model_dump()
             elif isinstance(value, tuple):
-                value = list(value)
+                value = [entry.dump() if isinstance(entry, Plugin) else entry for entry in value]
             found[name] = value
         return found
 

@@ -1,59 +1,93 @@
-"""Search spaces of EDNAS, a plugin package of `ednas_nni`."""
+"""Search spaces of EDNAS, a plugin package of `ednas_nni`.
+
+Each function is the plugin of one preset. Fields of a preset can be given otherwise as options of the space, for
+example `space: {name: nano, sharing: [shared, own_stage4]}`; `presets.OVERRIDES` names them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ednas_nni.errors import StudyError
 from ednas_nni.nn.template import check_tasks
+from search_spaces import presets
+from search_spaces.shortening import shorten
 from search_spaces.space import EdnasSpace
 
-__all__ = ["EdnasSpace", "edge_tpu", "mobile", "nano"]
+__all__ = ["EdnasSpace", "edge_tpu", "mobile", "nano", "pretrained", "shorten", "single_task"]
 
 
-def nano(tasks: Mapping[str, int], **options: Any) -> EdnasSpace:
+def nano(tasks: Mapping[str, int], **overrides: Any) -> EdnasSpace:
     """The smallest space, for trials of seconds on a processor.
 
     Args:
         tasks: Task name to output channels.
-        **options: None so far.
+        **overrides: Fields of the preset that are given otherwise.
 
     Raises:
-        StudyError: The tasks are wrong, or an option is given.
+        StudyError: The tasks or a field are wrong.
     """
-    return _preset("nano", tasks, options)
+    return _preset("nano", tasks, overrides)
 
 
-def mobile(tasks: Mapping[str, int], **options: Any) -> EdnasSpace:
+def mobile(tasks: Mapping[str, int], **overrides: Any) -> EdnasSpace:
     """For phones: IBN with and without squeeze-and-excitation; widths, fusion, heads and sharing are searched.
 
     Args:
         tasks: As `nano`.
-        **options: As `nano`.
+        **overrides: As `nano`.
 
     Raises:
         StudyError: As `nano`.
     """
-    return _preset("mobile", tasks, options)
+    return _preset("mobile", tasks, overrides)
 
 
-def edge_tpu(tasks: Mapping[str, int], **options: Any) -> EdnasSpace:
+def edge_tpu(tasks: Mapping[str, int], **overrides: Any) -> EdnasSpace:
     """For systolic arrays: IBN and Fused-IBN; widths, fusion, heads and sharing are searched.
 
     Args:
         tasks: As `nano`.
-        **options: As `nano`.
+        **overrides: As `nano`.
 
     Raises:
         StudyError: As `nano`.
     """
-    return _preset("edge_tpu", tasks, options)
+    return _preset("edge_tpu", tasks, overrides)
+
+
+def single_task(tasks: Mapping[str, int], **overrides: Any) -> EdnasSpace:
+    """One task alone on the encoder of `nano`: what multi-task networks are compared with.
+
+    Args:
+        tasks: One task name to output channels.
+        **overrides: As `nano`.
+
+    Raises:
+        StudyError: As `nano`, or there are several tasks.
+    """
+    return _preset("single_task", tasks, overrides)
+
+
+def pretrained(
+    tasks: Mapping[str, int], encoder_weights: str | dict[str, str | None] | None = None, **overrides: Any
+) -> EdnasSpace:
+    """Encoders of torchvision as a choice; fusion, heads and sharing are searched.
+
+    Args:
+        tasks: As `nano`.
+        encoder_weights: A folder with one file for each encoder, or encoder -> file (null: at random); without it all
+            start at random. Nothing is ever downloaded.
+        **overrides: As `nano`; `encoders` lists the encoders.
+
+    Raises:
+        StudyError: As `nano`, or a file of weights is missing or does not fit.
+    """
+    weights = {} if encoder_weights is None else {"encoder_weights": encoder_weights}
+    return _preset("pretrained", tasks, {**overrides, **weights})
 
 
 def _preset(name: str, tasks: Mapping[str, int], options: Mapping[str, Any]) -> EdnasSpace:
-    if options:
-        given = ", ".join(sorted(options))
-        raise StudyError(f"The search space {name} takes no options, but got {given}. Remove them.")
     check_tasks(tasks)
-    return EdnasSpace(tasks=dict(tasks), preset=name)
+    presets.check_overrides(name, [option for option in options if option != "encoder_weights"])
+    return EdnasSpace(tasks=dict(tasks), preset=name, **options)

@@ -44,8 +44,15 @@ MEMBERS: dict[str, Callable[[Domains], Sample]] = {
 }
 
 
-def names(domains: Domains) -> tuple[str, ...]:
-    """Names of the architectures that a space contains."""
+def names(domains: Domains, encoders: Sequence[str] = ()) -> tuple[str, ...]:
+    """Names of the architectures that a space contains.
+
+    Args:
+        domains: Of the space.
+        encoders: Its published encoders. Where there are any, they are the names.
+    """
+    if encoders:
+        return tuple(encoders)
     found = []
     for name, compose in MEMBERS.items():
         try:
@@ -56,15 +63,25 @@ def names(domains: Domains) -> tuple[str, ...]:
     return tuple(found)
 
 
-def member(name: str, domains: Domains) -> Sample:
+def member(name: str, domains: Domains, encoders: Sequence[str] = ()) -> Sample:
     """The canonical sample of a named architecture.
 
     Everything is shared, the fusion is an FPN, heads are separable, widths are the middle ones; a space that searches
     these parts otherwise gives the first value that it has.
 
+    Args:
+        name: One of `names`.
+        domains: Of the space.
+        encoders: Its published encoders.
+
     Raises:
         StudyError: The name is unknown, or the space lacks a kind of operation that the architecture needs.
     """
+    if encoders:
+        if name not in encoders:
+            raise StudyError(f"Unknown member {name!r} of the search space.{did_you_mean(name, encoders)}")
+        chosen = {"encoder": name}
+        return domains.canonical({d.label: chosen.get(d.label, _plain(d)) for d in domains.dimensions})
     if name not in MEMBERS:
         raise StudyError(f"Unknown member {name!r} of the search space.{did_you_mean(name, MEMBERS)}")
     try:
@@ -81,10 +98,7 @@ def _compose(domains: Domains, op: Callable[[int], Operation], repeats: tuple[in
 def _value(dimension: Dimension, op: Callable[[int], Operation], repeats: tuple[int, ...]) -> Any:
     match = _STAGE.fullmatch(dimension.label)
     if match is None:
-        if dimension.label.endswith("width"):
-            return _middle(dimension.values)
-        plain = _PLAIN.get(dimension.label.rsplit("_", 1)[-1])
-        return plain if plain in dimension.values else dimension.values[0]
+        return _plain(dimension)
     stage = int(match[1])
     if match[2] == "depth":
         wanted = repeats[min(stage, len(repeats)) - 1]
@@ -92,6 +106,14 @@ def _value(dimension: Dimension, op: Callable[[int], Operation], repeats: tuple[
     if match[2] == "width":
         return _middle(dimension.values)
     return _nearest(dimension, op(stage))
+
+
+def _plain(dimension: Dimension) -> Any:
+    """The simplest value of a label that belongs to no stage."""
+    if dimension.label.endswith("width"):
+        return _middle(dimension.values)
+    plain = _PLAIN.get(dimension.label.rsplit("_", 1)[-1])
+    return plain if plain in dimension.values else dimension.values[0]
 
 
 def _middle(values: Sequence[Any]) -> Any:

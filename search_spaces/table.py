@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ednas_nni.domains import Domains
 from ednas_nni.nn import sharing
+from ednas_nni.nn.encoders import ENCODERS, LABEL
 from ednas_nni.nn.spec import TemplateSpec
 
 Row = tuple[str, str, str, str]
 _ALIGNED = ("part", "stride", "channels", "blocks")
 
 
-def table(domains: Domains, spec: TemplateSpec, tasks: Sequence[str], sample: Mapping[str, Any]) -> str:
+def table(
+    domains: Domains,
+    spec: TemplateSpec,
+    tasks: Sequence[str],
+    sample: Mapping[str, Any],
+    encoder_files: Mapping[str, Path] | None = None,
+) -> str:
     """Every part with its stride, channels and blocks, one line each, from the image to the heads.
+
+    Args:
+        domains: Of the space.
+        spec: Its fixed numbers.
+        tasks: Its tasks.
+        sample: An architecture.
+        encoder_files: Which published encoders start from a file.
 
     Raises:
         SampleError: The sample does not belong to the space.
     """
     drawing = _Drawing(spec, tasks, domains.active(sample))
-    rows = [_ALIGNED, ("stem", "2", str(spec.stem), "conv_k3"), *drawing.trunk(0, tasks)]
+    rows = [_ALIGNED, drawing.beginning(encoder_files or {}), *drawing.trunk(0, tasks)]
     return f"architecture {domains.architecture_id(sample)}\n" + "\n".join(_aligned(rows))
 
 
@@ -32,6 +47,14 @@ class _Drawing:
         self.active = active
         only = spec.sharing[0] if len(tasks) > 1 else "shared"
         self.way = {task: active.get(sharing.label(task), only) for task in tasks}
+
+    def beginning(self, files: Mapping[str, Path]) -> Row:
+        """The stem, or the published encoder and what it starts from."""
+        if not self.spec.encoders:
+            return ("stem", "2", str(self.spec.stem), "conv_k3")
+        name = self.active.get(LABEL, self.spec.encoders[0])
+        start = f"weights of {files[name].name}" if name in files else "random weights"
+        return ("encoder", "4-32", "-".join(map(str, ENCODERS[name].channels)), f"{name}, {start}")
 
     def trunk(self, i: int, tasks: Sequence[str]) -> list[Row]:
         """The shared part from stage number i (from 0) on, for the tasks that read it."""

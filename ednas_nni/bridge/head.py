@@ -43,7 +43,8 @@ def write_head(
         trials: How many trials there may be.
 
     Raises:
-        JournalError: The journal belongs to another study, or networks would start from other weights.
+        JournalError: The journal belongs to another study, networks would start from other weights, or a device's
+            profile has changed.
     """
     import nni
     import torch
@@ -61,6 +62,12 @@ def write_head(
         raise JournalError(
             f"{journal.path}: {changed} has another content than when the search began, and results of different "
             "initial weights are not comparable. Put the file back or start a new experiment."
+        )
+    corrected = changed_correction(head, table.columns)
+    if corrected:
+        raise JournalError(
+            f"{journal.path}: {corrected} is now another correction than when the search began, and costs would not be "
+            "comparable. Put the device's profile back or start a new experiment."
         )
     if not head:
         journal.append(
@@ -94,6 +101,18 @@ def write_head(
             trials=trials,
         )
     journal.append("start", mode="resume" if head else "create")
+
+
+def changed_correction(head: dict[str, Any], columns: Any) -> str:
+    """Name of a cost whose fitted profile is not that of the journal's head; "" where nothing has changed.
+
+    Args:
+        head: The head; its columns keep the notes, which hold the fingerprint of a profile.
+        columns: `hardware.CostColumn`s as they are now.
+    """
+    began = {column["name"]: column["note"] for column in head.get("columns", ())}
+    fitted = (c for c in columns if c.origin == "fitted")
+    return next((c.name for c in fitted if c.name in began and began[c.name] != c.note), "")
 
 
 def changed_weights(head: dict[str, Any], weights: dict[str, str]) -> str:

@@ -103,7 +103,8 @@ class Search:
         starts = assembly.start_samples(self.study, model_space)
         self.strategy = assembly.strategy(self.study, starts)
         reward = assembly.hardware_reward(self.study, not getattr(self.strategy, "multi_objective", False))
-        self.chain = mount(self.strategy, self.problem, self.journal, **({"hardware_aware": reward} if reward else {}))
+        known = assembly.reachable(self.problem, self.table)
+        self.chain = mount(self.strategy, self.problem, self.journal, hardware_aware=reward, reachable=known)
         executable = SimplifiedModelSpace.from_model(model_space, None)
         self.engine = AdvisorEngine(
             self._send_job,

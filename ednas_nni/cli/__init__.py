@@ -17,6 +17,8 @@ from ednas_nni.errors import EdnasError
 COMMANDS = (
     "init",
     "check",
+    "plan",
+    "calibrate",
     "data",
     "reference",
     "search",

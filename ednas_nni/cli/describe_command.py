@@ -36,12 +36,12 @@ def run(options: argparse.Namespace) -> int:
         for dimension in table.domains.dimensions:
             print(f"  {dimension.label}: {', '.join(map(str, dimension.values))}")
         return 0
-    sample = table.domains.canonical(_sample(space, table.domains, options.architecture, options.journal))
+    sample = table.domains.canonical(sample_of(space, table.domains, options.architecture, options.journal))
     _print(space, table, sample)
     return 0
 
 
-def _sample(space: Any, domains: Any, wanted: str, journal: str) -> dict[str, Any]:
+def sample_of(space: Any, domains: Any, wanted: str, journal: str) -> dict[str, Any]:
     """A sample by architecture id (or its beginning) or by member name."""
     from ednas_nni.cli.locate import journal_of
     from ednas_nni.errors import SampleError, did_you_mean

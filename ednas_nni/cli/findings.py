@@ -15,10 +15,8 @@ from ednas_nni.errors import EdnasError, StudyError, did_you_mean
 from ednas_nni.study import read_experiment
 
 if TYPE_CHECKING:
+    from ednas_nni.hardware.plan import Plan
     from ednas_nni.strategy.problem import Problem
-
-RARE = 0.01  # a constraint that keeps less makes a search spend its time on rejected candidates
-LOOSE = 0.95  # a constraint that keeps more hardly constrains
 
 
 @dataclass
@@ -33,13 +31,13 @@ class Findings:
         info: Facts about the data.
         tasks: Task plugins by name.
         space: The model space.
+        weights: What networks start from beside the seed: name -> fingerprint.
         table: Its cost table.
         problem: What the strategy is asked.
         strategy: The strategy.
         reward: Arguments of HardwareAware, None where none is mounted.
         members: Architecture id -> name, of the members under `start`.
-        share: Share of the space that the constraints keep, in [0, 1]; None without constraints.
-        costs: `hardware.summary.CostSummary` of each column.
+        plan: `hardware.plan.Plan`: what the space costs and what the constraints leave of it.
         references: `references.Comparison` that `delta_t` is measured against, None where there is none.
         needs_data: Whether trials read the data set (the stub evaluator does not).
     """
@@ -51,14 +49,14 @@ class Findings:
     info: Any = None
     tasks: dict[str, Any] = field(default_factory=dict)
     space: Any = None
+    weights: dict[str, str] = field(default_factory=dict)
     table: Any = None
     problem: Problem | None = None
     strategy: Any = None
     reward: dict[str, Any] | None = None
     members: dict[str, str] = field(default_factory=dict)
     starts: list[dict[str, Any]] = field(default_factory=list)
-    share: float | None = None
-    costs: tuple[Any, ...] = ()
+    plan: Plan | None = None
     references: Any = None
     needs_data: bool = True
 
@@ -142,39 +140,33 @@ def _plugins(found: Findings) -> None:
             found.references, lacking = compared
             found.warnings += lacking.splitlines()
             found.attempt("evaluator", lambda: assembly.evaluator(study, found.references))
-    for name in study.device:
-        found.attempt("device", lambda name=name: plugins.load("devices", name))
+    for entry in study.device:
+        found.attempt("device", lambda entry=entry: assembly.device(entry))
     if found.tasks:
         found.space = found.attempt("space", lambda: assembly.space(study))
+        if found.space is not None:
+            found.weights = found.attempt("weights", lambda: assembly.initial_weights(study, found.space)) or {}
     else:
         found.attempt("space", lambda: plugins.load("search_spaces", study.space.name))
 
 
 def _costs(found: Findings) -> None:
     """Prices, objectives, constraints and named members."""
-    from ednas_nni.hardware import summary
-    from ednas_nni.strategy.reachable import check_reachable
-
     study = found.file.study
     before = len(found.errors)
     found.table = found.attempt("cost table", lambda: assembly.cost_table(study, found.space))
     if found.table is None:
         return
     found.problem = found.attempt("objectives", lambda: assembly.problem(study, found.table))
-    found.costs = found.attempt("costs", lambda: summary.cost_summary(found.table)) or ()
     found.starts = found.attempt("start", lambda: assembly.start_samples(study, found.space)) or []
     names = zip(study.start, found.starts, strict=False)
     found.members = {found.table.domains.architecture_id(sample): name for name, sample in names}
-    if found.problem is None or not found.problem.constraints or len(found.errors) > before:
+    if found.problem is None or len(found.errors) > before:
         return
-    constraints = found.problem.constraints
-    found.share = summary.feasible_share(found.table, constraints)
-    if found.share == 0.0:
-        extremes = {}
-        for constraint in constraints:
-            extreme = summary.smallest if constraint.op == "<=" else summary.largest
-            extremes[constraint.name] = extreme(found.table, constraint.name).value
-        found.attempt("constraints", lambda: check_reachable(found.problem, extremes))
+    # The most favourable values take seconds to find and are needed only to refuse: `ednas plan` always has them.
+    found.plan = found.attempt("costs", lambda: assembly.plan(study, found.table, reach=lambda kept: kept.count == 0))
+    if found.plan is not None:
+        found.attempt("constraints", lambda: assembly.check_plan(found.problem, found.plan))
 
 
 def _strategy(found: Findings) -> None:
@@ -210,16 +202,10 @@ def _remarks(found: Findings) -> None:
         found.warnings.append(
             f"trialConcurrency = {concurrency}: this machine has {cores} cores; trials will wait for each other."
         )
-    bounds = ", ".join(file.study.constraints)
-    if found.share is not None and not found.errors and found.share < RARE:
-        kept = f"{100 * found.share:.2g} %" if found.share else "less than 0.03 %"
-        found.warnings.append(
-            f"constraints ({bounds}) keep {kept} of the space: the search will spend its time on finding any."
-        )
-    elif found.share is not None and found.share > LOOSE:
-        found.warnings.append(
-            f"constraints ({bounds}) keep {100 * found.share:.0f} % of the space: they hardly constrain."
-        )
+    if found.plan is not None and not found.errors:
+        from ednas_nni.hardware.advice import advice
+
+        found.warnings += advice(found.plan)
     if found.problem is not None and not found.errors:
         for name, sample in zip(file.study.start, found.starts, strict=False):
             reasons = found.problem.violations(sample)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ednas_nni.cli.findings import Findings
 from ednas_nni.cli.terminal import amount
+from ednas_nni.hardware.advice import kept
 from ednas_nni.objectives import DELTA_T, QUALITY, Constraint, parse_constraint
 from ednas_nni.references.in_study import score
 
@@ -24,6 +25,8 @@ def lines(found: Findings) -> list[tuple[str, str]]:
     wanted = ", ".join(f"{'high' if o.maximise else 'low'} {o.name}" for o in found.problem.objectives)
     notes = "; ".join(f"{o.name}: {NOTES[o.name]}" for o in found.problem.objectives if o.name in NOTES)
     shown.append(("objectives", f"{wanted} ({notes})" if found.needs_data and notes else wanted))
+    if found.weights:
+        shown.append(("weights", ", ".join(f"{name} (content {digest})" for name, digest in found.weights.items())))
     if study.reference:
         shown.append(("reference", _reference(found)))
     shown.append(("strategy", _strategy(found)))
@@ -69,17 +72,18 @@ def _data(found: Findings) -> str:
 
 def _costs(found: Findings) -> list[tuple[str, str]]:
     height, width = found.file.study.deploy_size
-    names = [summary.column.name for summary in found.costs]
+    costs = found.plan.costs
+    names = [summary.column.name for summary in costs]
     wide = max(map(len, names), default=0)
-    figures = [tuple(amount(summary.quantiles[share]) for share in (0.0, 0.5, 1.0)) for summary in found.costs]
+    figures = [tuple(amount(summary.quantiles[share]) for share in (0.0, 0.5, 1.0)) for summary in costs]
     widths = [max((len(row[i]) for row in figures), default=0) for i in range(3)]
     shown = [
         (
             "costs",
-            f"at {height} x {width} px, smallest .. median .. largest of {found.costs[0].samples} random architectures",
+            f"at {height} x {width} px, smallest .. median .. largest of {costs[0].samples} random architectures",
         )
     ]
-    for summary, row in zip(found.costs, figures, strict=True):
+    for summary, row in zip(costs, figures, strict=True):
         column = summary.column
         cells = " .. ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         unit = "" if column.name.startswith(column.unit.lower()[:5]) else f" {column.unit}"  # "macs" says MAC
@@ -92,8 +96,7 @@ def _constraints(found: Findings) -> str:
     if not found.problem.constraints:
         return "none"
     bounds = " and ".join(map(_bound, found.file.study.constraints, found.problem.constraints))
-    kept = f"{100 * found.share:.2g} %" if found.share and found.share < 0.1 else f"{100 * (found.share or 0):.0f} %"
-    return f"{bounds}: keeps {kept} of the space"
+    return f"{bounds}: keeps {kept(found.plan.kept['strategies'])} of the space"
 
 
 def _bound(written: str, checked: Constraint) -> str:

@@ -7,6 +7,7 @@ are imported inside functions.
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 
 _applied = False
@@ -26,6 +27,29 @@ def apply() -> None:
         _quiet()
         import nni.nas.nn.pytorch  # noqa: F401  (the warnings appear once, at this import)
     layer_choice.apply()
+
+
+def one_shot() -> None:
+    """Apply what NNI's one-shot strategies need. Cheap when repeated."""
+    apply()
+    import nni.nas.strategy  # noqa: F401  (first: see enas_loader)
+
+    from ednas_nni.compat import enas_loader, enas_policy, left_parameters, profiler_penalty
+
+    left_parameters.apply()
+    profiler_penalty.apply()
+    if importlib.util.find_spec("tianshou") is not None:  # ENAS needs it; NNI itself says so where it is missing
+        enas_loader.apply()
+        enas_policy.apply()
+
+
+def profilers() -> None:
+    """Apply what NNI's `FlopsProfiler` and `NumParamsProfiler` need. Cheap when repeated."""
+    apply()
+    from ednas_nni.compat import profiler_counts, shape_formulas
+
+    shape_formulas.apply()
+    profiler_counts.apply()
 
 
 def _quiet() -> None:

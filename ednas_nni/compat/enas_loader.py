@@ -1,9 +1,8 @@
 """ENAS misreads its batches with Lightning newer than 2.0.
 
-Fault: nni 3.0, nni/nas/oneshot/pytorch/_dataloader.py packs (batch, mode) the way Lightning 2.0 iterated
-combined loaders; from 2.1 on the tuple is unpacked differently, so a two-tuple batch is silently taken for
-(batch, mode) and the run
-dies far away. Upstream: not fixed in NNI 3.0. Can go when NNI iterates plainly or ENAS is not used.
+Fault: nni 3.0, nni/nas/oneshot/pytorch/_dataloader.py packs (batch, mode) the way Lightning 2.0 iterated combined
+loaders; from 2.1 on the tuple is unpacked differently, so a two-tuple batch is silently taken for (batch, mode) and
+the run dies far away. Upstream: not fixed in NNI 3.0. Can go when NNI iterates plainly or ENAS is not used.
 """
 
 from __future__ import annotations
@@ -37,6 +36,9 @@ def needed() -> bool:
 
 def apply() -> None:
     """Give ENAS a loader that its training step understands."""
+    # Imported first, as the one-shot package imports it halfway: the other way round NNI puts dummies, which raise when
+    # they run, in the place of all one-shot strategies.
+    import nni.nas.strategy  # noqa: F401
     from nni.nas.oneshot.pytorch.strategy import ENAS
 
     if not needed() or getattr(ENAS, "_tagged_loaders", False):

@@ -68,6 +68,7 @@ class JaredEvaluator(Lightning):
         scored_on: Split that is scored: "search" for candidates, "select" to confirm or pick among them.
         references: Task -> metric -> value of single-task networks: trials then report `delta_t`, in percent.
         score: What `default` is: "quality" or "delta_t".
+        init_from: File of weights of which networks take what fits before the training; see `nn.checkpoint.init_from`.
 
     Raises:
         StudyError: An argument is outside what is allowed.
@@ -102,6 +103,7 @@ class JaredEvaluator(Lightning):
         scored_on: str = "search",
         references: Mapping[str, Mapping[str, float]] | None = None,
         score: str = "quality",
+        init_from: str | None = None,
     ):
         tasks = (tasks,) if isinstance(tasks, str) else tuple(tasks)
         options = {name: dict(values) for name, values in (task_options or {}).items()}
@@ -133,6 +135,7 @@ class JaredEvaluator(Lightning):
             scored_on=scored_on,
             references=references,
             score=score,
+            init_from=init_from,
         )
         # What NNI's one-shot strategies read from a Lightning evaluator, beside the properties below.
         self.datamodule = None
@@ -151,6 +154,7 @@ class JaredEvaluator(Lightning):
     @property
     def module(self) -> JaredModule:
         """The Lightning module that one-shot strategies wrap; `evaluate` makes a fresh one every time."""
+        compat.one_shot()  # nobody else asks for it
         return self._once("module", lambda: JaredModule(self.recipe))
 
     @property
@@ -177,8 +181,9 @@ class JaredEvaluator(Lightning):
 
         Args:
             model: float (N, 3, H, W) in [0, 1] -> {task: (N, C, H, W)}. Its head biases are set to the
-                training split's typical values if it has `set_output_bias`; its other weights are trained as
-                they are. It is left in evaluation mode with the weights that were scored.
+                training split's typical values if it has `set_output_bias`, then it takes what fits of `init_from`;
+                its other weights are trained as they are. It is left in evaluation mode with the weights that were
+                scored.
 
         Returns:
             The final result (see the class), also reported to NNI if a trial is running.

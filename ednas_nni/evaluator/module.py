@@ -15,6 +15,7 @@ from ednas_nni.evaluator.average import AveragedWeights
 from ednas_nni.evaluator.data import Batch, TrialData
 from ednas_nni.evaluator.recipe import Recipe
 from ednas_nni.evaluator.schedule import adamw, parameter_groups, warmup_cooldown
+from ednas_nni.nn.checkpoint import init_from
 from ednas_nni.options import check_options
 from ednas_nni.references.delta_t import delta_t
 from ednas_nni.tasks.quality import quality
@@ -76,12 +77,14 @@ class JaredModule(LightningModule):
             torch.nn.utils.clip_grad_norm_(self.parameters(), self.recipe.gradient_clip)
 
     def on_fit_start(self) -> None:
-        """Let every head start at the training split's typical value."""
+        """Let every head start at the training split's typical value, or where a file of weights has left it."""
         print(self._opening(), flush=True)
         set_output_bias = getattr(self.model, "set_output_bias", None)
         if set_output_bias is not None:
             for name, known in self.data.reference.tasks.items():
                 set_output_bias(name, torch.tensor(known.head_bias, device=self.device))
+        if self.recipe.init_from is not None:
+            print(init_from(self.model, self.recipe.init_from), flush=True)
 
     def on_train_start(self) -> None:
         """Start averaging (the network is on its device now) and the clock."""

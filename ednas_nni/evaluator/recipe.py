@@ -48,6 +48,7 @@ class Recipe:
     scored_on: str
     references: Mapping[str, Mapping[str, float]] | None
     score: str
+    init_from: str | None = None
     version: int = TRAINING
 
     def __post_init__(self) -> None:
@@ -83,6 +84,8 @@ class Recipe:
         _check("protocol", self.protocol, self.protocol in PROTOCOLS, " or ".join(map(repr, PROTOCOLS)))
         score = self.score == "quality" or (self.score == "delta_t" and bool(self.references))
         _check("score", self.score, score, "'quality', or 'delta_t' where the study has references")
+        given = self.init_from is None or isinstance(self.init_from, str)
+        _check("init_from", self.init_from, given, "the path of a file of weights, or null")
         for name in self.task_options:
             _check("task_options", name, name in tasks, f"a mapping whose keys are among {', '.join(tasks)}")
 

@@ -1,9 +1,8 @@
 """What one layer of a network costs, in numbers that do not depend on any device.
 
-Convention, used everywhere in EDNAS: one multiply-add is one MAC. Only convolutions and linear layers have MACs; a
-bias, a batch norm (folded into its convolution on a device), an activation, an addition, a resize, a concatenation
-and a pooling count 0. Parameters are everything trainable: weights, biases and both vectors of a batch norm.
-Tools that count otherwise disagree by up to 10 % on the same network, so the convention is written down here once.
+Convention, used everywhere in EDNAS: one multiply-add is one MAC. Only convolutions and linear layers have MACs; all
+other kinds, a bias and a folded batch norm count 0. Parameters are everything trainable. docs/hardware.md, "What is
+counted", has the table.
 """
 
 from __future__ import annotations
@@ -11,10 +10,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Kind = Literal["conv", "depthwise", "linear", "batch_norm", "activation", "add", "resize", "concat", "pool", "host"]
+Kind = Literal[
+    "conv",
+    "depthwise",
+    "linear",
+    "batch_norm",
+    "activation",
+    "add",
+    "multiply",
+    "resize",
+    "concat",
+    "pool",
+    "pad",
+    "other",
+    "host",
+]
 KINDS: tuple[str, ...] = get_args(Kind)
 WEIGHT_KINDS = frozenset({"conv", "depthwise", "linear"})
 """Kinds that multiply by weights; the only ones with MACs."""
+FOLDED_KINDS = frozenset({"batch_norm", "activation"})
+"""Kinds that a device computes where the layer before them writes, so that they need no tensor of their own."""
+ON_DEVICE_KINDS = frozenset(KINDS) - FOLDED_KINDS - {"host"}
+"""Kinds that write an output of their own."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +176,7 @@ def elementwise(
     *,
     params: int = 0,
     inputs: int = 1,
+    positions: int | None = None,
 ) -> LayerRecord:
     """The record of a layer without MACs.
 
@@ -171,6 +189,7 @@ def elementwise(
         out_size: Output (height, width) in pixels.
         params: Trainable parameters (both vectors of a batch norm).
         inputs: How many tensors of that shape are read (2 for an addition of two).
+        positions: Positions read per channel, where inputs differ in size; else those of `in_size` for each input.
     """
     return LayerRecord(
         path=path,
@@ -182,6 +201,6 @@ def elementwise(
         out_height=out_size[0],
         out_width=out_size[1],
         params=params,
-        elements_read=inputs * in_channels * in_size[0] * in_size[1],
+        elements_read=in_channels * (inputs * in_size[0] * in_size[1] if positions is None else positions),
         elements_written=out_channels * out_size[0] * out_size[1],
     )

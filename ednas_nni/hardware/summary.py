@@ -12,6 +12,7 @@ import numpy as np
 from ednas_nni.domains import Domains, Sample
 from ednas_nni.errors import StudyError, did_you_mean
 from ednas_nni.hardware.devices.base import CostColumn
+from ednas_nni.hardware.minimum import minimise
 from ednas_nni.hardware.table import CostTable
 from ednas_nni.objectives import Constraint
 
@@ -27,7 +28,7 @@ class CostSummary:
 
     Attributes:
         column: The column, with unit, origin and note.
-        samples: How many random samples were priced (each label drawn evenly and by itself).
+        samples: How many random samples were priced.
         quantiles: Share -> value in the column's unit; share 0 is the smallest seen, 1 the largest.
         extrapolated: Share for which the device's model had to go beyond what it has been compared with.
     """
@@ -46,14 +47,21 @@ class Extreme:
         column: Name of the column.
         value: In the column's unit.
         sample: A canonical sample that has it.
-        exhaustive: True if every sample of the space was priced; False if the value is the best that a coordinate
-            search from random samples found, so that a better one may exist.
+        exhaustive: True if every sample of the space was priced.
+        bound: No sample is better than this, in the column's unit; None where nothing is known. A value that is neither
+            exhaustive nor equal to its bound is the best that a coordinate search from random samples found.
     """
 
     column: str
     value: float
     sample: Sample = field(repr=False)
     exhaustive: bool
+    bound: float | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether no sample can be better."""
+        return self.exhaustive or (self.bound is not None and math.isclose(self.value, self.bound, rel_tol=1e-9))
 
 
 def cost_summary(
@@ -68,12 +76,26 @@ def cost_summary(
         quantiles: Shares in 0..1.
     """
     codes = random_codes(table.domains, n, np.random.default_rng(seed))
-    values = np.quantile(table.encoded(codes), quantiles, axis=0)
+    return summarise(table, codes, table.encoded(codes), quantiles)
+
+
+def summarise(
+    table: CostTable, codes: np.ndarray, costs: np.ndarray, quantiles: Sequence[float] = QUANTILES
+) -> tuple[CostSummary, ...]:
+    """Quantiles of every column over given samples.
+
+    Args:
+        table: The table.
+        codes: Encoded samples, integers (n, labels).
+        costs: Their costs, float64 (n, columns).
+        quantiles: Shares in 0..1.
+    """
+    values = np.quantile(costs, quantiles, axis=0)
     beyond = {device: float(found.mean()) for device, found in table.extrapolated(codes).items()}
     return tuple(
         CostSummary(
             column,
-            n,
+            len(codes),
             {share: float(values[i, k]) for i, share in enumerate(quantiles)},
             beyond.get(column.device, 0.0),
         )
@@ -90,16 +112,26 @@ def feasible_share(table: CostTable, constraints: Sequence[Constraint], n: int =
     costs = table.encoded(random_codes(table.domains, n, np.random.default_rng(seed)))
     feasible = np.ones(n, bool)
     for constraint in map(table.checked, constraints):
-        values = costs[:, _position(table, constraint.name)]
-        feasible &= values <= constraint.bound if constraint.op == "<=" else values >= constraint.bound
+        feasible &= met(table, constraint, costs)
     return float(feasible.mean())
+
+
+def met(table: CostTable, constraint: Constraint, costs: np.ndarray) -> np.ndarray:
+    """Which rows of costs, float64 (n, columns), meet a constraint as it is checked; bool (n,).
+
+    Raises:
+        StudyError: The constraint names no column of the table.
+    """
+    values = costs[:, _position(table, constraint.name)]
+    return values <= constraint.bound if constraint.op == "<=" else values >= constraint.bound
 
 
 def smallest(table: CostTable, column: str, seed: int = 0) -> Extreme:
     """The smallest reachable value of a column, and a sample that has it.
 
-    Every sample is priced where there are at most ``EXHAUSTIVE``; otherwise labels are improved one after the other,
-    from ``STARTS`` random samples, until none of them gets better.
+    Every sample is priced where there are at most ``EXHAUSTIVE``. Beyond, a sum that no sample undercuts is minimised
+    exactly where the device knows one; if the sample that has the minimum also costs that much, the value is proved.
+    Otherwise labels are improved one after the other, from ``STARTS`` random samples, until none of them gets better.
 
     Raises:
         StudyError: The table has no such column.
@@ -136,7 +168,15 @@ def _extreme(table: CostTable, column: str, sign: float, seed: int) -> Extreme:
 
     limits = [len(dimension.values) for dimension in table.domains.dimensions]
     exhaustive = math.prod(limits) <= EXHAUSTIVE
-    best, codes = math.inf, np.zeros(len(limits), np.int16)
+    best, codes, bound = math.inf, np.zeros(len(limits), np.int16), None
+    relaxed = table.lower_bound(column) if sign > 0 and not exhaustive else None
+    found = minimise(relaxed[1], limits) if relaxed is not None else None
+    if found is not None:
+        bound, codes = relaxed[0] + found[0], found[1]
+        best = float(price(codes[None])[0])
+        proved = Extreme(column, best, table.domains.decode(codes), False, bound)
+        if proved.exact:
+            return proved
     if exhaustive:
         batches: Iterator[np.ndarray] = _all_codes(limits)
     else:
@@ -146,7 +186,7 @@ def _extreme(table: CostTable, column: str, sign: float, seed: int) -> Extreme:
         prices = price(batch)
         if prices.min() < best:
             best, codes = float(prices.min()), batch[prices.argmin()]
-    return Extreme(column, sign * best, table.domains.decode(codes), exhaustive)
+    return Extreme(column, sign * best, table.domains.decode(codes), exhaustive, bound)
 
 
 def _all_codes(limits: Sequence[int], batch: int = 1 << 14) -> Iterator[np.ndarray]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ednas_nni import plugins
 from ednas_nni.domains import Domains, Sample
 from ednas_nni.errors import PluginError, SampleError
+from ednas_nni.hardware.arithmetic import joined, renamed
+from ednas_nni.hardware.devices import named
 from ednas_nni.hardware.devices.base import CostColumn, Device
 from ednas_nni.hardware.devices.counters import Macs, Params
+from ednas_nni.hardware.minimum import Function
 from ednas_nni.hardware.records import LayerRecord
 from ednas_nni.hardware.terms import SpaceFeatures
 from ednas_nni.objectives import Constraint
@@ -28,11 +31,20 @@ class CostTable:
         features: Features of the space, named ``<device number>:<feature>``.
         devices: Devices, in the order of their numbers.
         deploy_size: Image (height, width) in pixels that the features were read at.
+        by_codes: Number of a device -> its costs of encoded samples, where they are no function of features.
     """
 
-    def __init__(self, features: SpaceFeatures, devices: Sequence[Device], deploy_size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        features: SpaceFeatures,
+        devices: Sequence[Device],
+        deploy_size: tuple[int, int],
+        by_codes: Mapping[int, Callable[[np.ndarray], Mapping[str, np.ndarray]]] | None = None,
+    ) -> None:
+        self._by_codes = dict(by_codes or {})
         self.domains: Domains = features.domains
         self.deploy_size = deploy_size
+        self.fixed = features.fixed
         self.devices = tuple(devices)
         self.columns: tuple[CostColumn, ...] = _columns(devices)
         self.names: tuple[str, ...] = tuple(column.name for column in self.columns)
@@ -99,7 +111,7 @@ class CostTable:
         Raises:
             SampleError: A wrong shape, or a position outside its label's values.
         """
-        return self._costs(self.totals(codes))
+        return self._costs(self.totals(codes), codes)
 
     def totals(self, codes: np.ndarray) -> np.ndarray:
         """Features of encoded samples, float64 (n, features) in the order of ``feature_names``.
@@ -124,6 +136,34 @@ class CostTable:
             totals[start : start + CHUNK, self._used] = part
         return totals
 
+    def lower_bound(self, column: str) -> tuple[float, list[Function]] | None:
+        """A sum of functions of few choices that no cost of a column undercuts, where its device knows one.
+
+        Returns:
+            A constant and the functions, as of `hardware.minimum`, or None. Features of which the largest counts enter
+            with what every sample has of them.
+        """
+        number, own = self.owner(column)
+        declared = getattr(self.devices[number], "lower_bound", None)
+        found = declared(own) if declared is not None else None
+        if found is None:
+            return None
+        weights = np.array(
+            [found[0].get(name.partition(":")[2], 0.0) * name.startswith(f"{number}:") for name in self.feature_names]
+        )
+        constant = found[1] + float(self._constant[0] @ weights)
+        inner = weights[self._used] * (np.asarray(self._used) < self._sums)
+        return constant, [(tuple(at), (flat @ inner).reshape(extents)) for at, extents, flat in self._terms]
+
+    def owner(self, column: str) -> tuple[int, str]:
+        """Number of the device that a column belongs to, and the device's own name of it."""
+        position = self.names.index(column)
+        for number, device in enumerate(self.devices):
+            if position < len(device.columns):
+                return number, device.columns[position].name
+            position -= len(device.columns)
+        raise KeyError(column)
+
     def extrapolated(self, codes: np.ndarray) -> dict[str, np.ndarray]:
         """Where encoded samples lie outside of what a device's model has been compared with.
 
@@ -135,7 +175,7 @@ class CostTable:
         """
         totals = self.totals(codes)
         return {
-            device.name: device.extrapolated(self._own(number, totals))
+            device.name: device.extrapolated(self.own_totals(number, totals))
             for number, device in enumerate(self.devices)
             if hasattr(device, "extrapolated")
         }
@@ -159,15 +199,18 @@ class CostTable:
                 f"0..{len(dimension.values) - 1}"
             )
 
-    def _costs(self, totals: np.ndarray) -> np.ndarray:
+    def _costs(self, totals: np.ndarray, codes: np.ndarray) -> np.ndarray:
         costs = []
         for number, device in enumerate(self.devices):
-            priced = device.costs(self._own(number, totals))
+            if number in self._by_codes:
+                priced = self._by_codes[number](np.asarray(codes))
+            else:
+                priced = device.costs(self.own_totals(number, totals))
             costs += [priced[column.name] for column in device.columns]
         return np.stack(costs, axis=1)
 
-    def _own(self, number: int, totals: np.ndarray) -> dict[str, np.ndarray]:
-        """Feature -> float64 (n,) of one device."""
+    def own_totals(self, number: int, totals: np.ndarray) -> dict[str, np.ndarray]:
+        """Features of samples, as ``totals`` gives them, that belong to one device: its own name -> float64 (n,)."""
         prefix = f"{number}:"
         return {
             name[len(prefix) :]: totals[:, i] for i, name in enumerate(self.feature_names) if name.startswith(prefix)
@@ -188,14 +231,17 @@ def cost_table(
     devices: Sequence[str | Device] = (),
     deploy_size: tuple[int, int] = (512, 1024),
     cache: MutableMapping[Any, CostTable] | None = None,
+    folder: Path | None = None,
 ) -> CostTable:
     """Build the cost table of a model space.
 
     Args:
         space: An NNI model space; only its structure is read.
-        devices: Names of registered devices, or device objects. ``macs`` and ``params`` are always added.
+        devices: Names of registered devices, absolute paths of YAML profiles, or device objects; ``macs`` and
+            ``params`` are always added.
         deploy_size: Image (height, width) in pixels that the network will run at on the device.
         cache: Tables already built in this process, by what they depend on; a new one is added.
+        folder: Cache folder in which a space's operations are kept for later processes; None = nowhere.
 
     Raises:
         PluginError: A device is unknown or does not follow the contract.
@@ -213,7 +259,9 @@ def cost_table(
     if cache is not None and key in cache:
         return cache[key]
     # torch and NNI are needed to read a space, not to price samples.
+    from ednas_nni.hardware.cache import remembered
     from ednas_nni.hardware.features import space_features
+    from ednas_nni.hardware.reading import read_space
 
     def features(layer: LayerRecord) -> dict[str, float]:
         return {
@@ -224,22 +272,20 @@ def cost_table(
 
     height, width = deploy_size
     maxima = {f"{number}:{name}" for number, device in enumerate(resolved) for name in getattr(device, "maxima", ())}
-    table = CostTable(space_features(space, (height, width), features, maxima), resolved, (height, width))
+    layers = remembered(space, (height, width), folder, lambda: read_space(space, (height, width)))
+    read = space_features(layers, features, maxima)
+    for number, device in enumerate(resolved):
+        if hasattr(device, "space_features"):
+            read = joined(read, renamed(device.space_features(space, (height, width)), f"{number}:"))
+    by_codes = {n: d.for_layers(layers) for n, d in enumerate(resolved) if hasattr(d, "for_layers")}
+    table = CostTable(read, resolved, (height, width), by_codes)
     if cache is not None:
         cache[key] = table
     return table
 
 
 def _resolve(device: str | Device) -> Device:
-    found = plugins.load("devices", device) if isinstance(device, str) else device
-    if isinstance(found, type):
-        found = found()
-    if not isinstance(found, Device):
-        raise PluginError(
-            f"devices: {device!r} is a {type(found).__name__} without name, columns, layer_features and costs; see "
-            "ednas_nni.hardware.Device for the contract"
-        )
-    return found
+    return named.device(device) if isinstance(device, str) else named.checked(device, device)
 
 
 def _with_counts(devices: list[Device]) -> list[Device]:

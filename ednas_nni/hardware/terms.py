@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,9 +32,12 @@ class SpaceFeatures:
         terms: A sample's features are the sum over terms of the entry at the sample's values.
         domains: The labels of the space.
         maxima: Features that are the largest over terms instead of their sum; all are >= 0.
+        fixed: Part of the network (first word of the module path) -> features of those of its layers that every sample
+            has and no choice changes.
     """
 
     names: tuple[str, ...]
     terms: tuple[Term, ...]
     domains: Domains
     maxima: frozenset[str] = frozenset()
+    fixed: Mapping[str, Mapping[str, float]] = field(default_factory=dict, repr=False)

@@ -1,4 +1,4 @@
-"""Shapes of every layer call from one forward pass without data.
+"""Layer calls and data flow of a network or a model space, from one forward pass without data.
 
 The pass runs on torch's meta device: parameters are replaced for the call by tensors that have shapes only, so
 neither memory nor weights are touched and the module's own parameters stay where they are.
@@ -6,38 +6,22 @@ neither memory nor weights are touched and the module's own parameters stay wher
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from nni.mutable import Mutable
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from ednas_nni.errors import StudyError
+from ednas_nni.hardware.recording import Call, Merged, Recorder, Shape, Step
 
-Shape = tuple[int, ...]
+__all__ = ["Call", "Merged", "Step", "Trace", "evaluating", "running_everything", "trace"]
 
-
-@dataclass(frozen=True)
-class Call:
-    """One call of a layer: shapes of its tensor inputs, of its output and of the network's image, with batch axis."""
-
-    inputs: tuple[Shape, ...]
-    output: Shape
-    image: Shape = ()
-
-    @property
-    def image_elements(self) -> int:
-        """Elements of the image where the layer reads it, else 0."""
-        return math.prod(self.image) if self.image and self.image in self.inputs else 0
-
-    @property
-    def full_size(self) -> bool:
-        """Whether the output has the image's height and width."""
-        return len(self.output) == 4 and self.output[2:] == self.image[2:]
+Merge = Callable[[nn.Module, Sequence[tuple[Any, Any]]], Any]
+"""(a choice or repeat, pairs of a value and what it gives) -> what stands for all of them."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +29,17 @@ class Trace:
     """What one forward pass did.
 
     Attributes:
-        calls: Calls of each leaf module, by ``id(module)``; a module that never ran is missing.
+        steps: Layer calls and operators in the order in which they ended.
+        shapes: Shape of each tensor; number 0 is the image.
+        merged: Tensors that are results of choices.
+        results: Tensors that the network gives back.
         macs: Multiply-adds of the whole pass as torch counts them from the operators, whichever module ran them.
     """
 
-    calls: dict[int, list[Call]] = field(repr=False)
+    steps: tuple[Step, ...] = field(repr=False)
+    shapes: tuple[Shape, ...] = field(repr=False)
+    merged: Mapping[int, Merged] = field(repr=False)
+    results: tuple[int, ...]
     macs: int
 
 
@@ -72,35 +62,32 @@ def trace(network: nn.Module, size: tuple[int, int], channels: int = 3) -> Trace
         raise StudyError(
             f"deploy_size: {list(size)} is not a size; give [height, width] in pixels, such as [512, 1024]"
         )
-    calls: dict[int, list[Call]] = {}
-
-    def record(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        shapes = tuple(tuple(x.shape) for x in inputs if isinstance(x, torch.Tensor))
-        if isinstance(output, torch.Tensor):
-            calls.setdefault(id(module), []).append(Call(shapes, tuple(output.shape), (1, channels, height, width)))
-
-    leaves = {id(m): m for m in network.modules() if next(m.children(), None) is None}
     ghosts = {
         name: tensor.to("meta")
         for named in (network.named_parameters, network.named_buffers)
         for name, tensor in named()
     }
+    image = torch.empty(1, channels, height, width, device="meta")
+    recorder = Recorder(network, image)
     with ExitStack() as stack:
-        stack.enter_context(_evaluating(network))
-        stack.enter_context(_running_everything(network))
-        for leaf in leaves.values():
-            stack.callback(leaf.register_forward_hook(record).remove)
+        stack.enter_context(evaluating(network))
+        stack.enter_context(running_everything(network, recorder.merge))
         stack.enter_context(torch.no_grad())
-        counter = stack.enter_context(FlopCounterMode(display=False))
-        image = torch.empty(1, channels, height, width, device="meta")
+        stack.enter_context(recorder.watching())
         try:
-            torch.func.functional_call(network, ghosts, (image,), tie_weights=True)
+            output = torch.func.functional_call(network, ghosts, (image,), tie_weights=True)
         except RuntimeError as error:
             raise StudyError(
                 f"deploy_size: the network cannot take an image of {height}x{width} ({error}). Height and width "
                 f"must be divisible by the network's stride{_stride(network)}"
             ) from error
-    return Trace(calls, counter.get_total_flops() // 2)
+    return Trace(
+        tuple(recorder.steps),
+        tuple(recorder.shapes),
+        recorder.merged,
+        tuple(dict.fromkeys(recorder.numbers(output))),
+        recorder.flops // 2,
+    )
 
 
 def _stride(network: nn.Module) -> str:
@@ -109,7 +96,7 @@ def _stride(network: nn.Module) -> str:
 
 
 @contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
+def evaluating(network: nn.Module) -> Iterator[None]:
     """Evaluation mode, because a batch norm in training mode refuses one image of one pixel."""
     training = [(module, module.training) for module in network.modules()]
     network.eval()
@@ -121,8 +108,14 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _running_everything(network: nn.Module) -> Iterator[None]:
-    """Let the choices of this model space run all candidates; overrides instances, never NNI's classes."""
+def running_everything(network: nn.Module, merge: Merge | None = None) -> Iterator[None]:
+    """Let the choices of this model space run all candidates; overrides instances, never NNI's classes.
+
+    Args:
+        network: The space.
+        merge: Makes the result of a choice or repeat from what each of its values would give: module, pairs of value
+            and tensor -> tensor. Without it the first candidate's output and the last block's are passed on.
+    """
     from ednas_nni import compat
 
     compat.apply()
@@ -132,10 +125,10 @@ def _running_everything(network: nn.Module) -> Iterator[None]:
     try:
         for module in network.modules():
             if isinstance(module, LayerChoice):
-                module.__dict__["forward"] = _all_candidates(module)
+                module.__dict__["forward"] = _all_candidates(module, merge)
                 changed.append(module)
             elif isinstance(module, Repeat):
-                module.__dict__["forward"] = _all_blocks(module)
+                module.__dict__["forward"] = _all_blocks(module, merge)
                 changed.append(module)
         yield
     finally:
@@ -143,18 +136,21 @@ def _running_everything(network: nn.Module) -> Iterator[None]:
             del module.__dict__["forward"]
 
 
-def _all_candidates(choice: Any) -> Any:
+def _all_candidates(choice: Any, merge: Merge | None) -> Any:
     def forward(*args: Any, **kwargs: Any) -> Any:
-        outputs = [choice[name](*args, **kwargs) for name in choice.names]
-        return outputs[0]
+        outputs = [(name, choice[name](*args, **kwargs)) for name in choice.names]
+        return outputs[0][1] if merge is None else merge(choice, outputs)
 
     return forward
 
 
-def _all_blocks(repeat: Any) -> Any:
+def _all_blocks(repeat: Any, merge: Merge | None) -> Any:
     def forward(x: Any) -> Any:
-        for block in repeat.blocks:
-            x = block(x)
-        return x
+        outputs = [(0, x)]
+        for depth, block in enumerate(repeat.blocks, 1):
+            outputs.append((depth, block(outputs[-1][1])))
+        return (
+            outputs[-1][1] if merge is None or not isinstance(repeat.depth_choice, Mutable) else merge(repeat, outputs)
+        )
 
     return forward

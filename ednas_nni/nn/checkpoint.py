@@ -80,15 +80,13 @@ class Copied:
     unused: tuple[str, ...]
 
     def __str__(self) -> str:
-        parts = (
-            ("copied", ()),
-            ("of another shape", self.differing),
-            ("of the network are not in the file", self.missing),
-            ("of the file have no place", self.unused),
+        rest = (
+            ("have another shape in the file", self.differing),
+            ("are not in the file", self.missing),
+            ("of the file have no place in the network", self.unused),
         )
-        counts = (len(self.copied), len(self.differing), len(self.missing), len(self.unused))
-        texts = [f"{n} {what}{_some(names)}" for n, (what, names) in zip(counts, parts, strict=True)]
-        return f"init_from {self.path}: tensors {', '.join(texts)}"
+        lines = [f"  {len(names)} {what}: {_some(names)}" for what, names in rest if names]
+        return "\n".join([f"init_from {self.path}: {len(self.copied)} tensors copied", *lines])
 
 
 def init_from(network: nn.Module, path: str | Path) -> Copied:
@@ -185,4 +183,4 @@ def _alike(a: Tensor, b: Tensor) -> bool:
 
 
 def _some(names: tuple[str, ...], most: int = 4) -> str:
-    return f" ({', '.join(names[:most])}{', ...' if len(names) > most else ''})" if names else ""
+    return f"{', '.join(names[:most])}{', ...' if len(names) > most else ''}"

@@ -16,7 +16,14 @@ from torch import nn
 
 from ednas_nni.errors import StudyError, did_you_mean
 
-ACTIVATIONS = {"relu6": F.relu6, "relu": F.relu, "hswish": F.hardswish, "hsigmoid": F.hardsigmoid}
+ACTIVATIONS = {
+    "relu6": F.relu6,
+    "relu": F.relu,
+    "hswish": F.hardswish,
+    "hsigmoid": F.hardsigmoid,
+    "silu": F.silu,
+    "sigmoid": torch.sigmoid,
+}
 
 
 class Elementwise(nn.Module):
@@ -88,7 +95,7 @@ class Add(Elementwise):
 class Scale(Elementwise):
     """Product with one factor per channel (squeeze-and-excitation). On a device it costs what an addition costs."""
 
-    kind = "add"
+    kind = "multiply"
 
     def forward(self, x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
         """Multiply x (N, channels, H, W) by factor (N, channels, 1, 1)."""

@@ -31,8 +31,9 @@ class TemplateSpec:
     """A multi-task space.
 
     Attributes:
-        stem: Channels of the stem, a 3 x 3 convolution of stride 2.
+        stem: Channels of the stem, a 3 x 3 convolution of stride 2; 0 with `encoders`.
         stages: Encoder stages; each halves the resolution, so stage i (from 1) ends at stride 2^(i + 1).
+            None with `encoders`.
         fusions: Kinds of fusion to choose from.
         fusion: Channels of the fused feature.
         heads: Kinds of head to choose from, for each task.
@@ -40,6 +41,8 @@ class TemplateSpec:
         sharing: Where a task may leave the shared network: `shared` (its head alone is its own), `own_fusion`,
             `own_stage4` (that stage, all after it and the fusion) and so on.
         activation: Name of the activation of all blocks.
+        encoders: Names of published encoders to choose from, instead of stem and stages.
+        max_tasks: How many tasks there may be; None = any number.
     """
 
     stem: int
@@ -50,6 +53,8 @@ class TemplateSpec:
     head: int
     sharing: tuple[str, ...] = ("shared",)
     activation: str = "relu6"
+    encoders: tuple[str, ...] = ()
+    max_tasks: int | None = None
 
 
 def width(label: str, channels: Widths) -> Any:

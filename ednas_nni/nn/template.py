@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch import nn
 
 from ednas_nni.domains import Condition
 from ednas_nni.errors import DataError, StudyError, did_you_mean
-from ednas_nni.nn import sharing
+from ednas_nni.nn import encoders, sharing
 from ednas_nni.nn.choice import layer_choice
 from ednas_nni.nn.conv import ConvNorm
 from ednas_nni.nn.elementwise import freeze_channels
@@ -32,8 +33,8 @@ class MultiTaskSpace(ModelSpace):
 
     image -> stem (stride 2) -> stages (strides 4, 8, ...) -> fusion (stride 4) -> one head per task -> input
     resolution. Where the numbers allow it, each task may leave this trunk: with its own fusion, or with its own stages
-    from one on. A subclass gives the numbers: its constructor takes plain data only, calls `super().__init__()` and
-    then `assemble`.
+    from one on. In the place of stem and stages there may be a choice among published encoders. A subclass gives the
+    numbers: its constructor takes plain data only, calls `super().__init__()` and then `assemble`.
 
     What no task reads (the last shared stage when all tasks have their own) is no part of the network.
     """
@@ -41,25 +42,24 @@ class MultiTaskSpace(ModelSpace):
     stride: int
     tasks: tuple[str, ...]
 
-    def assemble(self, tasks: Mapping[str, int], spec: TemplateSpec) -> None:
+    def assemble(
+        self, tasks: Mapping[str, int], spec: TemplateSpec, encoder_files: Mapping[str, Path] | None = None
+    ) -> None:
         """Construct all modules.
 
         Args:
             tasks: Task name to output channels.
             spec: What is fixed and what is searched.
+            encoder_files: Weights of published encoders; without a file they start at random.
 
         Raises:
-            StudyError: The tasks or a way to share are wrong.
+            StudyError: The tasks, a way to share or a file of weights are wrong.
         """
         check_tasks(tasks)
-        count = len(spec.stages)
         self.tasks = tuple(tasks)
-        self.stride = 2 ** (count + 1)
         # A task that is alone has nobody to share with: every way would be the same network.
         self._sharing = spec.sharing if len(tasks) > 1 else ("shared",)
-        self.stem = ConvNorm(3, spec.stem, 3, stride=2, activation=spec.activation)
-        widths = [spec.stem, *(width(f"stage{i}_width", s.channels) for i, s in enumerate(spec.stages, 1))]
-        self.stages = nn.ModuleList(_stages("", spec, widths, 0))
+        widths = self._published(spec, encoder_files or {}) if spec.encoders else self._searched(spec)
         fused = width("fusion_width", spec.fusion)
         self.fusion = fusion_choice(spec.fusions, widths[1:], fused, "fusion", spec.activation)
         self.branches = nn.ModuleDict()
@@ -75,6 +75,24 @@ class MultiTaskSpace(ModelSpace):
         )
         if current_model() is not None:
             self._prune()
+
+    def _searched(self, spec: TemplateSpec) -> list[Any]:
+        """Stem and stages; returns their channels."""
+        self.stride = 2 ** (len(spec.stages) + 1)
+        self.encoder = None
+        self.stem = ConvNorm(3, spec.stem, 3, stride=2, activation=spec.activation)
+        widths = [spec.stem, *(width(f"stage{i}_width", s.channels) for i, s in enumerate(spec.stages, 1))]
+        self.stages = nn.ModuleList(_stages("", spec, widths, 0))
+        return widths
+
+    def _published(self, spec: TemplateSpec, files: Mapping[str, Path]) -> list[Any]:
+        """One of several encoders; returns the channels of its features, behind what stands for those of a stem."""
+        self.stride = encoders.STRIDE
+        self.encoder = encoders.encoder_choice(spec.encoders, files)
+        self.stem = None
+        self.stages = nn.ModuleList()
+        features = encoders.channels(spec.encoders)
+        return [features[0], *features]
 
     def liveness(self) -> Mapping[str, Condition]:
         """When the shared stages and the shared fusion are read by any task; see `ednas_nni.nn.tree.walk`."""
@@ -109,9 +127,7 @@ class MultiTaskSpace(ModelSpace):
             DataError: The image has another shape.
         """
         check_image(image.shape, self.stride)
-        features = [self.stem(image)]
-        for part in self.stages:
-            features.append(part(features[-1]))
+        features = self._features(image)
         if not self.branches:
             fused = self.fusion(*features[1:])
             return {task: head(fused) for task, head in self.heads.items()}
@@ -120,6 +136,16 @@ class MultiTaskSpace(ModelSpace):
         inputs = (*features, *(features[-1:] * missing))
         inputs = (*inputs, inputs[-1] if self.fusion is None else self.fusion(*features[1:]))
         return {task: head(self.branches[task](*inputs)) for task, head in self.heads.items()}
+
+    def _features(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """Features of strides 2 (nobody reads that of a published encoder: the next stands for it), 4, 8 ..."""
+        if self.encoder is not None:
+            found = self.encoder(image)
+            return [found[0], *found]
+        features = [self.stem(image)]
+        for part in self.stages:
+            features.append(part(features[-1]))
+        return features
 
     def set_output_bias(self, task: str, values: torch.Tensor) -> None:
         """Set the bias of a task's prediction, for example to class log-frequencies or the mean log-depth.
@@ -151,7 +177,7 @@ def _branch(task: str, way: str, spec: TemplateSpec, widths: Sequence[Any], fuse
     """What a task has of its own before its head; own stages have their own labels and widths."""
     if way == "shared":
         return Shared()
-    first = sharing.trunk_stages(way, len(spec.stages))
+    first = sharing.trunk_stages(way, len(spec.stages)) if spec.stages else len(widths) - 1
     own = [*widths[: first + 1]]
     own += [width(f"{task}_stage{i}_width", s.channels) for i, s in enumerate(spec.stages, 1) if i > first]
     fusion = fusion_choice(spec.fusions, own[1:], fused, f"{task}_fusion", spec.activation)

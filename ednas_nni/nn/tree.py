@@ -45,7 +45,7 @@ def walk(space: ModelSpace) -> Iterator[Leaf]:
     Raises:
         PluginError: `liveness` names a path that does not exist, or a choice is of a kind that has no single value.
     """
-    for path, module, condition in _visit(space):
+    for path, module, condition in visit(space):
         if next(module.children(), None) is None:
             yield Leaf(path, module, condition)
 
@@ -59,7 +59,7 @@ def domains_of(space: ModelSpace) -> Domains:
     """
     values: dict[str, tuple[Any, ...]] = {}
     conditions: dict[str, list[Condition]] = {}
-    for path, module, condition in _visit(space):
+    for path, module, condition in visit(space):
         if not isinstance(module, MutableModule):
             continue
         for mutable in module.mutables:
@@ -107,7 +107,7 @@ def instantiate(space: ModelSpace, sample: Sample) -> nn.Module:
         return type(space)(*space.trace_args, **space.trace_kwargs)
 
 
-def _visit(space: ModelSpace) -> Iterator[tuple[str, nn.Module, Condition]]:
+def visit(space: ModelSpace) -> Iterator[tuple[str, nn.Module, Condition]]:
     """Every module of the tree, parents first, with the condition under which it exists."""
     liveness: Callable[[], Mapping[str, Condition]] | None = getattr(space, "liveness", None)
     alive = dict(liveness()) if liveness is not None else {}
@@ -120,11 +120,11 @@ def _visit(space: ModelSpace) -> Iterator[tuple[str, nn.Module, Condition]]:
         yield path, module, condition
         if isinstance(module, LayerChoice):
             for name in module.names:
-                chosen = _clauses(module.choice, lambda value, name=name: value == name, path)
+                chosen = clauses(module.choice, lambda value, name=name: value == name, path)
                 yield from below(_join(path, str(name)), module[name], _and(condition, chosen))
         elif isinstance(module, Repeat):
             for i, block in enumerate(module.blocks):
-                deep = _clauses(module.depth_choice, lambda depth, i=i: depth > i, path)
+                deep = clauses(module.depth_choice, lambda depth, i=i: depth > i, path)
                 yield from below(_join(path, f"blocks.{i}"), block, _and(condition, deep))
         else:
             for name, child in module.named_children():
@@ -159,7 +159,7 @@ def _choices(mutable: Mutable, path: str) -> dict[str, tuple[Any, ...]]:
     return found
 
 
-def _clauses(choice: Any, holds: Callable[[Any], bool], path: str) -> Condition:
+def clauses(choice: Any, holds: Callable[[Any], bool], path: str) -> Condition:
     """`holds(value of choice)` in conjunctive form; `()` if it always holds.
 
     An expression over several labels is ruled out assignment by assignment: each forbidden one gives the clause that

@@ -13,7 +13,7 @@ from ednas_nni.data.opening import bind_task
 from ednas_nni.errors import ReferenceRecordError, StudyError
 from ednas_nni.study import Study, parse
 
-_ELSEWHERE = ("tasks", "data", "train_size", "task_options")
+_ELSEWHERE = ("tasks", "data", "train_size", "task_options", "init_from")
 """Fields of a recipe that stand at another place of an identity."""
 
 _IRRELEVANT = ("weighting", "seed", "threads", "reports", "examples", "accelerator", "references", "score")
@@ -32,7 +32,7 @@ def single_task(study: Study, task: str, seed: int | None = None) -> Study:
     options = {name: value for name, value in study.evaluator.options.items() if name != "weighting"}
     if isinstance(options.get("task_options"), Mapping):
         options["task_options"] = {n: v for n, v in options["task_options"].items() if n == task}
-    kept = {name: value for name, value in study.dump().items() if name in ("space", "data", "train_size")}
+    kept = {name: value for name, value in study.dump().items() if name in ("space", "data", "train_size", "init_from")}
     return parse(
         {
             **kept,
@@ -100,8 +100,9 @@ def _recipe(alone: Study, task: str) -> dict[str, Any]:
 
 
 def _architecture(alone: Study, member: str) -> dict[str, Any]:
-    """The named architecture in the single-task space: its choices, and the size of the network they give."""
-    shaping = {name: value for name, value in alone.dump().items() if name in ("space", "tasks", "data", "train_size")}
+    """The named architecture in the single-task space: its choices, the network's size, the weights it starts from."""
+    names = ("space", "tasks", "data", "train_size", "init_from")
+    shaping = {name: value for name, value in alone.dump().items() if name in names}
     return json.loads(_described(json.dumps(shaping), member))
 
 
@@ -115,8 +116,10 @@ def _described(shaping: str, member: str) -> str:
     domains = domains_of(space)
     sample = member_sample(space, member, alone.space.name)
     network = build(space, sample)
+    weights = assembly.initial_weights(alone, space)
     return json.dumps(
         {
+            **({"weights": weights} if weights else {}),
             "space": alone.dump()["space"],
             "member": member,
             "id": domains.architecture_id(sample),

@@ -19,6 +19,7 @@ _WORDS = {
     "architecture.id": "architecture",
     "architecture.member": "member",
     "architecture.parameters": "parameters",
+    "architecture.weights.init_from": "init_from, by its content",
 }
 
 

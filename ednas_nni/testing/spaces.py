@@ -7,7 +7,8 @@ In a test of the plugin package::
     def test_contract():
         check_space(lambda: my_space({"segmentation": 5, "depth": 1}))
 
-Each check can also be called alone. All raise `PluginError` with what is wrong and how to mend it.
+`ednas_nni.testing.architectures` looks at many architectures, at costs and at the size of small spaces. Each check can
+also be called alone. All raise `PluginError` with what is wrong and how to mend it.
 """
 
 from __future__ import annotations
@@ -170,9 +171,22 @@ def check_identity(
 
 def check_network(space: Any, sample: Sample, size: tuple[int, int]) -> None:
     """The network predicts every task at the input's resolution and uses all it has; the output bias acts."""
-    network = build(space, sample).train()
+    network = build(space, sample)
+    check_forward(space, network, sample, size)
+    check_output_bias(space, network, size)
+
+
+def check_forward(space: Any, network: nn.Module, sample: Sample, size: tuple[int, int]) -> None:
+    """The network predicts every task at the input's resolution, finite, and every parameter gets a finite gradient.
+
+    Args:
+        space: The space.
+        network: The network of the sample; it is left in training mode.
+        sample: For messages.
+        size: Height and width of the test images.
+    """
     image = torch.rand(2, 3, *size)
-    outputs = network(image)
+    outputs = network.train()(image)
     if list(outputs) != list(network.tasks):
         raise _broken(space, f"the network must return the tasks {list(network.tasks)}, not {list(outputs)}.")
     for task, output in outputs.items():
@@ -190,6 +204,17 @@ def check_network(space: Any, sample: Sample, size: tuple[int, int]) -> None:
         )
     if not all(bool(torch.isfinite(p.grad).all()) for p in network.parameters()):
         raise _broken(space, "a gradient is not finite at the start.")
+
+
+def check_output_bias(space: Any, network: nn.Module, size: tuple[int, int]) -> None:
+    """`set_output_bias` moves the raw output of one task everywhere, and of no other task.
+
+    Args:
+        space: The space.
+        network: A network of it; it is left in evaluation mode.
+        size: Height and width of the test images.
+    """
+    image = torch.rand(2, 3, *size)
     network.eval()
     with torch.no_grad():
         for task in network.tasks:

@@ -1,4 +1,4 @@
-"""Presets: the fixed numbers of a space, one strict YAML file each."""
+"""Presets: the numbers of a space, one strict YAML file each; a study may give some of them otherwise."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from typing import Any
 import yaml
 
 from ednas_nni.errors import StudyError, did_you_mean
-from ednas_nni.nn import fusion, heads, sharing
+from ednas_nni.nn import encoders, fusion, heads, sharing
 from ednas_nni.nn.blocks import parse_op
 from ednas_nni.nn.elementwise import ACTIVATIONS
 from ednas_nni.nn.spec import StageSpec, TemplateSpec
 
 FOLDER = Path(__file__).parent
-_REQUIRED = ("stem", "ops", "stages", "fusion", "heads")
-_FIELDS = ("description", "activation", *_REQUIRED, "sharing")
+_SEARCHED = ("stem", "ops", "stages")
+_PARTS = ("fusion", "heads")
+OVERRIDES = (*_SEARCHED, "encoders", *_PARTS, "sharing", "activation")
+"""Fields that the options of a space may replace."""
+
+_FIELDS = ("description", "base", "max_tasks", *OVERRIDES)
 _STAGE_FIELDS = ("channels", "depth", "ops")
 _PART_FIELDS = ("kinds", "channels")
 
@@ -27,17 +31,32 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yml"))
 
 
-@cache
-def load(name: str) -> TemplateSpec:
+def load(name: str, overrides: Mapping[str, Any] | None = None) -> TemplateSpec:
     """Read a shipped preset.
 
+    Args:
+        name: Its name.
+        overrides: Fields among `OVERRIDES` that replace those of the preset, each as a whole.
+
     Raises:
-        StudyError: There is no such preset, or the file is not valid: the message names the field, its value, what is
-            allowed.
+        StudyError: There is no such preset, or it is not valid with these fields: the message names the field, its
+            value, what is allowed.
     """
     if name not in names():
         raise StudyError(f"Unknown preset {name!r}.{did_you_mean(name, names())}")
-    return read(FOLDER / f"{name}.yml")
+    check_overrides(name, overrides or {})
+    return parse({**_shipped(name), **(overrides or {})}, f"search space {name}")
+
+
+def check_overrides(name: str, fields: Iterable[str]) -> None:
+    """Check names of fields that shall replace those of a preset.
+
+    Raises:
+        StudyError: One of them is none of `OVERRIDES`.
+    """
+    for field in fields:
+        if field not in OVERRIDES:
+            raise StudyError(f"search space {name}: unknown field {field!r}.{did_you_mean(field, OVERRIDES)}")
 
 
 def read(path: Path) -> TemplateSpec:
@@ -46,11 +65,35 @@ def read(path: Path) -> TemplateSpec:
     Raises:
         StudyError: As `load`.
     """
+    return parse(_content(path), str(path))
+
+
+def description(name: str) -> str:
+    """What a shipped preset is, in one sentence.
+
+    Raises:
+        StudyError: As `load`.
+    """
+    return str(_shipped(name).get("description", ""))
+
+
+@cache
+def _shipped(name: str) -> Mapping[str, Any]:
+    return _content(FOLDER / f"{name}.yml")
+
+
+def _content(path: Path) -> Any:
+    """The fields of a file, with those of its base that it does not give itself."""
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise StudyError(f"Preset {path} cannot be read: {error}") from error
-    return parse(data, str(path))
+    if not isinstance(data, Mapping) or "base" not in data:
+        return data
+    bases = [name for name in names() if name != path.stem]
+    if data["base"] not in bases:
+        raise StudyError(f"{path}: base = {data['base']!r} is no preset.{did_you_mean(data['base'], bases)}")
+    return {**_shipped(data["base"]), **data}
 
 
 def parse(data: Any, source: str) -> TemplateSpec:
@@ -63,7 +106,33 @@ def parse(data: Any, source: str) -> TemplateSpec:
     Raises:
         StudyError: As `load`.
     """
-    _mapping(data, source, _FIELDS, _REQUIRED)
+    published = isinstance(data, Mapping) and "encoders" in data
+    _mapping(data, source, _FIELDS, (*(("encoders",) if published else _SEARCHED), *_PARTS))
+    both = [field for field in _SEARCHED if published and field in data]
+    if both:
+        raise StudyError(f"{source}: encoders take the place of {', '.join(both)}; give either.")
+    for part in _PARTS:
+        _mapping(data[part], f"{source}: {part}", _PART_FIELDS, required=_PART_FIELDS)
+    stages = () if published else _stages(data, source)
+    most = data.get("max_tasks")
+    if most is not None and (type(most) is not int or most < 1):
+        raise StudyError(f"{source}: max_tasks = {most!r} must be a whole number of at least 1.")
+    ways = sharing.options(len(stages))
+    return TemplateSpec(
+        stem=0 if published else _width(data["stem"], f"{source}: stem"),
+        stages=stages,
+        fusions=_names(data["fusion"]["kinds"], f"{source}: fusion.kinds", fusion.KINDS),
+        fusion=_widths(data["fusion"]["channels"], f"{source}: fusion.channels"),
+        heads=_names(data["heads"]["kinds"], f"{source}: heads.kinds", heads.KINDS),
+        head=_width(data["heads"]["channels"], f"{source}: heads.channels"),
+        sharing=_names(data.get("sharing", ["shared"]), f"{source}: sharing", ways),
+        activation=_names([data.get("activation", "relu6")], f"{source}: activation", ACTIVATIONS)[0],
+        encoders=_names(data["encoders"], f"{source}: encoders", encoders.ENCODERS) if published else (),
+        max_tasks=most,
+    )
+
+
+def _stages(data: Mapping[str, Any], source: str) -> tuple[StageSpec, ...]:
     shared = _ops(data["ops"], f"{source}: ops")
     if not isinstance(data["stages"], list) or not 2 <= len(data["stages"]) <= 5:
         raise StudyError(f"{source}: stages = {data['stages']!r} must be a list of 2 to 5 stages.")
@@ -73,19 +142,7 @@ def parse(data: Any, source: str) -> TemplateSpec:
         _mapping(entry, where, _STAGE_FIELDS, required=("channels", "depth"))
         ops = _ops(entry["ops"], f"{where}.ops") if "ops" in entry else shared
         stages.append(StageSpec(_widths(entry["channels"], f"{where}.channels"), _depth(entry["depth"], where), ops))
-    for part in ("fusion", "heads"):
-        _mapping(data[part], f"{source}: {part}", _PART_FIELDS, required=_PART_FIELDS)
-    ways = sharing.options(len(stages))
-    return TemplateSpec(
-        stem=_width(data["stem"], f"{source}: stem"),
-        stages=tuple(stages),
-        fusions=_names(data["fusion"]["kinds"], f"{source}: fusion.kinds", fusion.KINDS),
-        fusion=_widths(data["fusion"]["channels"], f"{source}: fusion.channels"),
-        heads=_names(data["heads"]["kinds"], f"{source}: heads.kinds", heads.KINDS),
-        head=_width(data["heads"]["channels"], f"{source}: heads.channels"),
-        sharing=_names(data.get("sharing", ["shared"]), f"{source}: sharing", ways),
-        activation=_names([data.get("activation", "relu6")], f"{source}: activation", ACTIVATIONS)[0],
-    )
+    return tuple(stages)
 
 
 def _mapping(data: Any, where: str, allowed: tuple[str, ...], required: tuple[str, ...]) -> None:

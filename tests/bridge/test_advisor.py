@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -49,6 +50,7 @@ class FakeSearch:
 
     def __init__(self, **given: Any) -> None:
         FakeSearch.made = self
+        self.study = SimpleNamespace(trial_start="plain")
         self.seen: list[tuple[str, Any]] = []
         self.prepared = threading.Event()
         self.fails_at: tuple[str, Exception] | None = None

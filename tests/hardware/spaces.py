@@ -104,6 +104,33 @@ class Instantiated(nn.Module):
         return self.network(image)
 
 
+class Stock(ModelSpace):
+    """Searched widths between torch's own layers and bare operators, one activation in two places."""
+
+    def __init__(self):
+        super().__init__()
+        wide, narrow = nni.choice("wide", [8, 16]), nni.choice("narrow", [4, 12])
+        self.pad = nn.ZeroPad2d(1)
+        self.stem = MutableConv2d(3, wide, 3, stride=2)
+        self.norm = MutableBatchNorm2d(wide)
+        self.relu = nn.ReLU(inplace=True)
+        self.side = MutableConv2d(wide, wide, 1)
+        self.options = LayerChoice(
+            {"pool": nn.AvgPool2d(3, 1, 1), "none": nn.Identity(), "conv": MutableConv2d(wide, wide, 3, padding=1)},
+            label="option",
+        )
+        self.narrow = MutableConv2d(2 * wide, narrow, 1)
+        self.up = nn.Upsample(scale_factor=2)
+        self.drop = nn.Dropout()
+        self.head = MutableLinear(narrow, 5)
+
+    def forward(self, image):
+        x = self.relu(self.norm(self.stem(self.pad(image))))
+        y = self.options(x) * torch.sigmoid(self.side(x).mean((2, 3), keepdim=True)) + x
+        z = self.up(self.relu(self.narrow(torch.cat([y, x], 1))))
+        return self.head(self.drop(z).amax((2, 3)).flatten(1))
+
+
 class OneLayer(ModelSpace):
     """A space around one module."""
 

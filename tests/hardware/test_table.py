@@ -18,11 +18,16 @@ from ednas_nni import compat
 compat.apply()
 
 from ednas_nni.errors import PluginError, SampleError, StudyError  # noqa: E402
-from ednas_nni.hardware import CostColumn, cost_table, layer_records  # noqa: E402
+from ednas_nni.hardware import (  # noqa: E402
+    CostColumn,
+    cost_table,
+    layer_records,
+    reading,
+)
 from ednas_nni.hardware import features as features_module  # noqa: E402
 from ednas_nni.hardware.devices.edge_tpu import EdgeTPU  # noqa: E402
 from ednas_nni.hardware.devices.profile import shipped_profile  # noqa: E402
-from ednas_nni.nn.tree import build, walk  # noqa: E402
+from ednas_nni.nn.tree import build  # noqa: E402
 from ednas_nni.objectives import Constraint  # noqa: E402
 from search_spaces import nano  # noqa: E402
 
@@ -112,43 +117,54 @@ def test_searched_widths_nested_choices_and_liveness_are_exact():
     assert inexact(table, space, (32, 64), n=25) == []
 
 
-def forget_shortcuts(space):
-    return (leaf for leaf in walk(space) if not leaf.path.endswith("shortcut"))
+def forget_shortcuts(layers):
+    return [operation for operation in layers.operations if not operation.path.endswith("shortcut")]
 
 
-def forget_depth(space):
-    for leaf in walk(space):
-        kept = tuple(clause for clause in leaf.condition if clause[0].label != "depth")
-        yield dataclasses.replace(leaf, condition=kept)
+def forget_depth(layers):
+    for operation in layers.operations:
+        kept = tuple(clause for clause in operation.condition if clause[0].label != "depth")
+        yield dataclasses.replace(operation, condition=kept)
 
 
-def forget_liveness(space):
-    for leaf in walk(space):
-        yield dataclasses.replace(leaf, condition=()) if leaf.path.startswith("fused") else leaf
+def forget_liveness(layers):
+    for operation in layers.operations:
+        yield dataclasses.replace(operation, condition=()) if operation.path.startswith("fused") else operation
 
 
-def forget_block(space):
-    return (leaf for leaf in walk(space) if not leaf.path.startswith("rest.blocks.1"))
+def forget_block(layers):
+    return [operation for operation in layers.operations if not operation.path.startswith("rest.blocks.1")]
 
 
 @pytest.mark.parametrize("broken", [forget_shortcuts, forget_depth, forget_liveness, forget_block])
 def test_exactness_check_rejects_broken_tables(monkeypatch, broken):
-    space = spaces.Everything()
-    monkeypatch.setattr(features_module, "walk", broken)
-    monkeypatch.setattr(features_module, "check_counted", lambda *_: None)
+    space, read = spaces.Everything(), reading.read_space
+
+    def spoiled(*given):
+        layers = read(*given)
+        return dataclasses.replace(layers, operations=tuple(broken(layers)))
+
+    monkeypatch.setattr(reading, "read_space", spoiled)
     assert inexact(cost_table(space, DEVICES, (32, 64)), space, (32, 64), n=12) != []
 
 
 def test_exactness_check_rejects_largest_values_that_are_added_up(monkeypatch):
     space, read = spaces.Everything(), features_module.space_features
-    monkeypatch.setattr(features_module, "space_features", lambda *given: read(*given[:3]))
+    monkeypatch.setattr(features_module, "space_features", lambda *given: read(*given[:2]))
     wrong = inexact(cost_table(space, DEVICES, (32, 64)), space, (32, 64), n=3)
     assert set(wrong) == {"0:peak_bytes"}  # the image is read once, so its sum and its largest are the same
 
 
-@pytest.mark.parametrize("broken", [forget_shortcuts, forget_block])
-def test_forgotten_layers_are_noticed_while_building(monkeypatch, broken):
-    monkeypatch.setattr(features_module, "walk", broken)
+def test_forgotten_layers_are_noticed_while_building(monkeypatch):
+    steps = reading.counted_steps
+
+    def forgetful(seen):
+        return (step for step in steps(seen) if not isinstance(step.module, torch.nn.Linear))
+
+    monkeypatch.setattr(reading, "counted_steps", forgetful)
+    with pytest.raises(StudyError, match="never ran"):
+        cost_table(spaces.Everything(), (), (32, 64))
+    monkeypatch.setattr(reading._Reader, "check_all_ran", lambda self: None)
     with pytest.raises(StudyError, match="MACs"):
         cost_table(spaces.Everything(), (), (32, 64))
 
@@ -295,14 +311,20 @@ def test_choice_that_changes_a_size_is_named():
         cost_table(wrap(lambda: spaces.MutableConv2d(3, 4, kernel, padding=1)), (), (32, 32))
 
 
-def test_stock_activation_of_unknown_width_is_refused_only_where_it_is_priced():
+def test_stock_layers_and_operators_follow_searched_widths():
+    space = spaces.Stock()
+    table = cost_table(space, DEVICES, (32, 64))
+    assert inexact(table, space, (32, 64), n=8) == []
+
+
+def test_layers_of_unknown_width_are_refused_only_where_they_are_priced():
     width = spaces.nni.choice("width", [4, 8])
 
     def make():
-        return torch.nn.Sequential(spaces.MutableConv2d(3, width, 1), torch.nn.ReLU())
+        return torch.nn.Sequential(spaces.MutableConv2d(3, width, 1), torch.nn.PixelShuffle(2))
 
     assert cost_table(wrap(make), [EdgeTPU()], (32, 32)).names[0] == "latency_ms"
-    with pytest.raises(StudyError, match=r"ReLU.*elementwise"):
+    with pytest.raises(StudyError, match=r"layer\.1.*elementwise"):
         cost_table(wrap(make), [Traffic()], (32, 32))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 
@@ -37,9 +38,10 @@ def test_sharing_and_activation_have_defaults():
 
 
 def test_shipped_presets_are_valid():
-    assert set(presets.names()) >= {"nano", "mobile", "edge_tpu"}
+    assert set(presets.names()) == {"nano", "mobile", "edge_tpu", "single_task", "pretrained"}
     for name in presets.names():
-        assert presets.load(name).stages
+        spec = presets.load(name)
+        assert bool(spec.stages) != bool(spec.encoders) and presets.description(name)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +101,43 @@ def test_missing_fields_and_files(tmp_path):
     (tmp_path / "code.yml").write_text("!!python/object/apply:os.getcwd []")
     with pytest.raises(StudyError, match="cannot be read"):
         presets.read(tmp_path / "code.yml")
+
+
+PUBLISHED = {"encoders": ["resnet18"], **{k: GOOD[k] for k in ("fusion", "heads")}}
+
+
+def test_published_encoders_take_the_place_of_stages():
+    spec = presets.parse(PUBLISHED, "x.yml")
+    assert spec.encoders == ("resnet18",) and spec.stages == () and spec.max_tasks is None
+    wrong = [
+        ({"encoders": ["resnet81"]}, r"encoders: unknown name 'resnet81'\. Did you mean 'resnet18'"),
+        ({"stem": 16, "ops": []}, "encoders take the place of stem, ops; give either"),
+        ({"sharing": ["own_stage4"]}, r"sharing: unknown name 'own_stage4'.*Allowed: own_fusion, shared"),
+        ({"max_tasks": 0}, "max_tasks = 0 must be a whole number of at least 1"),
+        ({"max_tasks": True}, "max_tasks = True"),
+    ]
+    for change, words in wrong:
+        with pytest.raises(StudyError, match=words):
+            presets.parse({**PUBLISHED, **change}, "x.yml")
+
+
+def test_a_file_may_build_on_a_preset(tmp_path):
+    (tmp_path / "mine.yml").write_text("base: nano\nstem: 24\nsharing: [shared, own_fusion]\n")
+    spec, nano = presets.read(tmp_path / "mine.yml"), presets.load("nano")
+    assert spec == replace(nano, stem=24, sharing=("shared", "own_fusion"))
+    (tmp_path / "mine.yml").write_text("base: nanno\n")
+    with pytest.raises(StudyError, match=r"base = 'nanno' is no preset\. Did you mean 'nano'"):
+        presets.read(tmp_path / "mine.yml")
+
+
+def test_options_of_a_space_replace_fields_as_a_whole():
+    spec = presets.load("nano", {"fusion": {"kinds": ["aspp"], "channels": [24, 32]}})
+    assert spec == replace(presets.load("nano"), fusions=("aspp",), fusion=(24, 32))
+    for name in ("base", "description", "max_tasks", "width"):
+        with pytest.raises(StudyError, match=f"search space nano: unknown field '{name}'"):
+            presets.load("nano", {name: 1})
+    with pytest.raises(StudyError, match=r"search space nano: fusion lacks kinds"):
+        presets.load("nano", {"fusion": {"channels": 32}})
 
 
 def test_operation_names():

@@ -20,7 +20,6 @@ from ednas_nni.nn.spec import StageSpec, TemplateSpec
 from ednas_nni.nn.template import MultiTaskSpace
 from ednas_nni.nn.tree import build, domains_of
 from ednas_nni.testing.spaces import check_identity, check_space
-from search_spaces import edge_tpu, mobile, presets
 from search_spaces.table import table
 
 torch.set_num_threads(1)
@@ -122,24 +121,6 @@ def test_a_single_task_has_nobody_to_share_with():
     )
 
 
-def test_size_by_brute_force():
-    class Small(MultiTaskSpace):
-        spec = TemplateSpec(
-            stem=8,
-            stages=(StageSpec((8,), (1, 1), ("ibn_k3_e1",)), StageSpec((8, 16), (1, 2), ("ibn_k3_e1", "ibn_k5_e1"))),
-            fusions=("fpn", "aspp"), fusion=(8,), heads=("conv",), head=8, sharing=("shared", "own_stage2"),
-        )  # fmt: skip
-
-        def __init__(self):
-            super().__init__()
-            self.assemble({"a": 1, "b": 1}, self.spec)
-
-    domains = domains_of(Small())
-    every = itertools.product(*(d.values for d in domains.dimensions))
-    found = {domains.architecture_id(dict(zip(domains.labels, values, strict=True))) for values in every}
-    assert domains.size() == len(found)
-
-
 def test_costs_are_those_of_the_network():
     space = Rich({"segmentation": 5, "depth": 1})
     priced = cost_table(space, ["macs", "params"], deploy_size=(64, 128))
@@ -166,21 +147,3 @@ def test_the_drawing_shows_where_tasks_leave():
 def test_unknown_ways_are_refused():
     with pytest.raises(StudyError, match=r"'own_stage9' is no way to share\. Did you mean 'own_stage"):
         sharing.trunk_stages("own_stage9", 3)
-
-
-@pytest.mark.parametrize("make", [mobile, edge_tpu])
-def test_large_presets(make):
-    """Names, exact size and ids at once, whatever the size; a network of it runs."""
-    space = make(TASKS)
-    domains = domains_of(space)
-    assert domains.size() > 10**30
-    assert "mobilenet_v2_small" in space.member_names
-    assert ("efficientnet_edgetpu" in space.member_names) == (make is edge_tpu)
-    with pytest.raises(StudyError, match="takes no options"):
-        make(TASKS, width=3)
-    rng = np.random.default_rng(0)
-    sample = domains.random(rng)
-    assert domains.decode(domains.encode(sample)) == domains.canonical(sample)
-    outputs = build(space, sample).eval()(torch.rand(1, 3, 64, 64))
-    assert {task: tuple(y.shape) for task, y in outputs.items()} == {t: (1, n, 64, 64) for t, n in TASKS.items()}
-    assert presets.load(space.preset).sharing[0] == "shared"

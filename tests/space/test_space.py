@@ -190,8 +190,14 @@ def test_wrong_tasks(tasks, words):
 
 
 def test_wrong_options_and_presets():
-    with pytest.raises(StudyError, match="no options, but got width"):
-        nano(TASKS, width=2)
+    with pytest.raises(StudyError, match=r"search space nano: unknown field 'head'\. Did you mean 'heads'"):
+        nano(TASKS, head=2)
+    with pytest.raises(StudyError, match="unknown field 'preset'"):
+        nano(TASKS, preset="mobile")
+    with pytest.raises(StudyError, match=r"search space nano: heads.channels = 12 must be a multiple of 8"):
+        nano(TASKS, heads={"kinds": ["conv"], "channels": 12})
+    with pytest.raises(StudyError, match="no published encoders; use the space `pretrained`"):
+        nano(TASKS, encoder_weights="x")
     with pytest.raises(StudyError, match=r"'nanno'\. Did you mean 'nano'"):
         EdnasSpace(TASKS, preset="nanno")
 

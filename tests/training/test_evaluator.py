@@ -482,3 +482,20 @@ def test_images_without_a_label_are_masked(task, weighting, make_evaluator, tiny
 @pytest.mark.parametrize("augmentation", ["none", "flip_zoom", {"flip": 1.0}])
 def test_augmentations_train(augmentation, make_evaluator, tiny):
     assert math.isfinite(make_evaluator(augmentation=augmentation).evaluate(tiny())["default"])
+
+
+def test_training_starts_from_a_file(make_evaluator, tiny, tmp_path, capsys):
+    """Tensors of the file come after the heads' typical values: a trained bias belongs to its weights."""
+    source, target = tiny(), tiny()
+    with torch.no_grad():
+        for p in source.parameters():
+            p.add_(0.5)
+    given = {k: v for k, v in source.state_dict().items() if not k.startswith("heads.normals")}
+    torch.save(given, tmp_path / "a.pt")
+    make_evaluator(steps=1, reports=1, learning_rate=1e-9, init_from=str(tmp_path / "a.pt")).evaluate(target)
+    told = capsys.readouterr().out
+    assert f"a.pt: {len(given)} tensors copied\n  2 are not in the file: heads.normals.weight, heads." in told
+    for name, p in target.named_parameters():
+        assert torch.allclose(p, source.get_parameter(name), atol=1e-5) == (name in given), name
+    assert torch.allclose(target.heads["normals"].bias, target.biases["normals"], atol=1e-5)
+    assert not torch.allclose(target.heads["depth"].bias, target.biases["depth"], atol=1e-5)

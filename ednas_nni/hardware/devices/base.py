@@ -42,6 +42,17 @@ class Device(Protocol):
     The features of a network are the sums over its layers, or the largest over its layers for those that an attribute
     ``maxima`` names. ``costs`` may be any function of these, so a threshold such as an on-chip memory is allowed. A
     device whose model is valid in a range may have ``extrapolated(totals) -> bool (n,)``.
+
+    Two more methods are optional; both give None for a column that they know nothing of. ``lower_bound(column)`` gives
+    ``({feature: weight}, constant)``, all >= 0, such that no network costs less than the weighted sum: with it, the
+    smallest reachable cost can be proved. ``terms(column, totals)`` gives ``{name: (n,)}``, parts >= 0 whose sum is the
+    cost: with it, `ednas plan` says what a cost is made of and `ednas calibrate` corrects each part by itself.
+
+    A device whose costs are no function of sums, such as a peak over the order in which layers run, may have
+    ``for_layers(layers) -> (codes -> {column: (n,)})``, which then takes the place of ``costs``.
+
+    A device whose features belong to larger parts than layers may have ``space_features(space, size) ->
+    SpaceFeatures``; they are added to those of its layers. It may measure, and settle its ``columns`` only then.
     """
 
     name: str

@@ -20,12 +20,12 @@ import numpy as np
 from ednas_nni.hardware.devices.base import CostColumn
 from ednas_nni.hardware.devices.profile import COEFFICIENTS, SystolicProfile, shipped_profile
 from ednas_nni.hardware.devices.systolic import weight_stationary_cycles
-from ednas_nni.hardware.records import WEIGHT_KINDS, LayerRecord
+from ednas_nni.hardware.records import ON_DEVICE_KINDS, WEIGHT_KINDS, LayerRecord
 
 SUMS = ("dense_cycles", "depthwise_macs", "parameter_bytes", "outputs", "handed_bytes", "host_elements")
 MAXIMA = ("peak_bytes", "image_bytes")
-ON_DEVICE = WEIGHT_KINDS | {"add", "resize", "concat", "pool"}
-"""Kinds that write an output of their own; batch norms and activations are folded into the layer before."""
+TERMS = ("dense layers", "depthwise layers", "streamed parameters", "written activations", "link", "constant", "host")
+"""What the model's terms stand for, in the order of ``COEFFICIENTS``."""
 BIAS_BYTES = 4
 """A bias is a 32-bit integer, a weight one byte (LiteRT's int8 quantisation specification)."""
 SHARE = 0.9
@@ -45,6 +45,7 @@ class EdgeTPU:
     """
 
     maxima = frozenset(MAXIMA)
+    dtype = "int8"
 
     def __init__(self, profile: SystolicProfile | str = "edge_tpu") -> None:
         self.profile = shipped_profile(profile) if isinstance(profile, str) else profile
@@ -67,7 +68,7 @@ class EdgeTPU:
             }
         if layer.kind == "resize" and layer.full_size:
             return {**found, "host_elements": layer.elements_written, "handed_bytes": layer.elements_read}
-        if layer.kind not in ON_DEVICE:
+        if layer.kind not in ON_DEVICE_KINDS:  # batch norms and activations are folded into the layer before
             return found
         found |= {"outputs": layer.elements_written, "peak_bytes": layer.elements_read + layer.elements_written}
         if layer.kind not in WEIGHT_KINDS:
@@ -90,6 +91,29 @@ class EdgeTPU:
         if self.profile.spread is not None:
             found[UPPER] = self._upper(totals)
         return found
+
+    def terms(self, column: str, totals: dict[str, np.ndarray]) -> dict[str, np.ndarray] | None:
+        """What ``latency_ms`` and ``host_ms`` are made of, in ms; see ``TERMS``. None for the upper bound."""
+        if column not in ("latency_ms", "host_ms"):
+            return None
+        parts = design_matrix(totals, self.profile, self.profile.on_chip_mb) * self._coefficients
+        chosen = TERMS[-1:] if column == "host_ms" else TERMS[:-1]
+        return {name: parts[:, TERMS.index(name)] for name in chosen}
+
+    def lower_bound(self, column: str) -> tuple[dict[str, float], float] | None:
+        """The latency without streaming, which no network undercuts; None for the upper bound."""
+        if column not in ("latency_ms", "host_ms"):
+            return None
+        per, kilohertz = self.profile.coefficients, self.profile.clock_mhz * 1e3
+        if column == "host_ms":
+            return {"host_elements": per["host_ms_per_million"] / 1e6}, 0.0
+        return {
+            "dense_cycles": per["dense"] / kilohertz,
+            "depthwise_macs": per["depthwise"] / (self.profile.array[0] * kilohertz),
+            "outputs": per["activation_ms_per_million"] / 1e6,
+            "image_bytes": per["link_ms_per_mb"] / 1e6,
+            "handed_bytes": per["link_ms_per_mb"] / 1e6,
+        }, per["constant_ms"]
 
     def members(self, totals: dict[str, np.ndarray]) -> np.ndarray:
         """Latencies by every member of the ensemble, float64 (n, m), without host work; (n, 0) without an ensemble."""

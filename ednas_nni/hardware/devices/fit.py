@@ -38,7 +38,12 @@ class Model:
 
 
 def bounded_relative_fit(
-    features: np.ndarray, measured: np.ndarray, lower: np.ndarray, tolerance: float = TOLERANCE
+    features: np.ndarray,
+    measured: np.ndarray,
+    lower: np.ndarray,
+    tolerance: float = TOLERANCE,
+    toward: np.ndarray | None = None,
+    strength: float = 0.0,
 ) -> tuple[np.ndarray, float]:
     """Bounded robust relative least squares, by reweighting exact non-negative least squares (Lawson and Hanson).
 
@@ -47,9 +52,11 @@ def bounded_relative_fit(
         measured: float64 (n,), > 0.
         lower: float64 (p,), smallest allowed coefficients.
         tolerance: Relative error from which on the loss is linear; ``inf`` gives plain least squares.
+        toward: float64 (p,), > 0: what coefficients are drawn to, where rows are too few to tell.
+        strength: Weight of ``sum_j (c_j / toward_j - 1)^2`` against the mean loss over rows.
 
     Returns:
-        Coefficients (p,) and the mean loss.
+        Coefficients (p,) and the mean loss, without what draws them.
 
     Raises:
         ValueError: A measured value is not positive.
@@ -62,12 +69,16 @@ def bounded_relative_fit(
     norm = np.sqrt((relative**2).sum(0))  # columns differ by orders of magnitude
     norm[norm == 0] = 1.0
     scaled, target = relative / norm, 1.0 - relative @ lower
+    drawn, aims = np.empty((0, len(lower))), np.empty(0)
+    if toward is not None and strength > 0:
+        pull = np.sqrt(strength * len(measured))
+        drawn, aims = np.diag(pull / (toward * norm)), pull * (1.0 - lower / toward)
     weights = np.ones(len(measured))
     for _ in range(ROUNDS):
-        solution = nnls(scaled * weights[:, None], target * weights)[0]
+        solution = nnls(np.vstack([scaled * weights[:, None], drawn]), np.concatenate([target * weights, aims]))[0]
         errors = np.abs(scaled @ solution - target)
         updated = np.sqrt(np.minimum(1.0, tolerance / np.maximum(errors, 1e-12)))
-        if np.allclose(updated, weights, atol=1e-6):
+        if (np.abs(updated - weights) <= 1e-6 + 1e-5 * weights).all():
             break
         weights = updated
     loss = errors**2 - np.maximum(errors - tolerance, 0.0) ** 2

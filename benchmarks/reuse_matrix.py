@@ -1,0 +1,110 @@
+"""The reuse matrix: every strategy on every engine with every registered search space, each really run.
+
+    python benchmarks/reuse_matrix.py                       all cells; about half an hour on two cores
+    python benchmarks/reuse_matrix.py --spaces nano --engines sequential
+    python benchmarks/reuse_matrix.py --render              the kept results as tables in docs/reuse.md
+
+A multi-trial cell runs a few trials: each samples, builds the network, runs forward and backward, takes an optimiser
+step (`ednas_nni.testing.one_step`) and reports. A one-shot cell trains a supernet for a few steps with the JAReD
+evaluator on a data set of noise, exports, and trains the exported architecture as any other. Results are kept in
+benchmarks/results/reuse.json, cell by cell, with the commit; a run of some cells leaves the others as they are. The
+exit status is 1 if a cell failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from into_docs import DOCS, put
+from reuse_cells import ENGINES, MULTI_TRIAL, ONE_SHOT, run_cell
+
+from ednas_nni import plugins
+
+HERE = Path(__file__).resolve().parent
+# This folder has a strategies.py too, which must not stand in the way of the plugin package.
+sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != HERE]
+RESULTS = HERE / "results" / "reuse.json"
+MARKS = {"ok": "yes", "not applicable": "-", "failed": "**failed**"}
+
+
+def commit() -> str:
+    """The commit of this checkout; `+` where files differ from it."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=HERE, capture_output=True, text=True, check=False).stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":!benchmarks/results", ":!docs")
+    return git("rev-parse", "HEAD") + ("+" if changed else "")
+
+
+def run(spaces: list[str], strategies: list[str], engines: list[str], path: Path) -> bool:
+    """Run cells and keep each as it ends; returns whether none failed."""
+    kept = json.loads(path.read_text(encoding="utf-8"))["cells"] if path.exists() else []
+    good = True
+    cells = [(s, e, p) for e in engines for p in spaces for s in strategies]
+    for i, (strategy, engine, space) in enumerate(cells, 1):
+        begin = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="ednas-reuse-") as folder:
+            cell = {"strategy": strategy, "engine": engine, "space": space, **run_cell(strategy, engine, space, folder)}
+        cell |= {"seconds": round(time.monotonic() - begin, 1), "commit": commit()}
+        good &= cell["status"] != "failed"
+        key = (strategy, engine, space)
+        kept = [c for c in kept if (c["strategy"], c["engine"], c["space"]) != key] + [cell]
+        path.write_text(json.dumps({"commit": commit(), "cells": kept}, indent=1) + "\n", encoding="utf-8")
+        what = cell.get("reason") or ", ".join(f"{k} {cell[k]}" for k in ("trials", "optimiser_steps") if k in cell)
+        print(
+            f"{i}/{len(cells)} {strategy} {engine} {space}: {cell['status']} ({what}; {cell['seconds']} s)", flush=True
+        )
+    return good
+
+
+def tables(found: dict) -> str:
+    """What was run, in Markdown; reasons as numbered notes."""
+    known = {(c["strategy"], c["engine"], c["space"]): c for c in found["cells"]}
+    spaces = [name for name in plugins.names("search_spaces") if any(c["space"] == name for c in found["cells"])]
+    notes: dict[str, int] = {}
+    rows = [f"| strategy | engine | {' | '.join(f'`{s}`' for s in spaces)} |", "|---" * (len(spaces) + 2) + "|"]
+    for strategy in (*MULTI_TRIAL, *ONE_SHOT):
+        for engine in ENGINES:
+            cells = [known.get((strategy, engine, space)) for space in spaces]
+            if strategy in ONE_SHOT and engine != "sequential":
+                continue  # said in the text
+            shown = []
+            for cell in cells:
+                text = MARKS[cell["status"]] if cell else "not run"
+                if cell and cell.get("reason"):
+                    text += f" ({notes.setdefault(cell['reason'], len(notes) + 1)})"
+                shown.append(text)
+            rows.append(f"| `{strategy}` | {engine} | {' | '.join(shown)} |")
+    commits = sorted({c["commit"] for c in found["cells"]})
+    ends = [f"({number}) {reason}" for reason, number in notes.items()]
+    ran = sum(c["status"] == "ok" for c in found["cells"])
+    said = ", ".join(f"`{name[:10]}{'+' if name.endswith('+') else ''}`" for name in commits)
+    plus = "; + = with changes that were not committed" if any(name.endswith("+") for name in commits) else ""
+    return "\n".join([*rows, "", f"{ran} cells ran, at commit {said}{plus}.", *(f"\n{end}" for end in ends)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--spaces", nargs="*", default=plugins.names("search_spaces"))
+    parser.add_argument("--strategies", nargs="*", default=[*MULTI_TRIAL, *ONE_SHOT])
+    parser.add_argument("--engines", nargs="*", default=list(ENGINES), choices=ENGINES)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--render", action="store_true", help="run nothing; put the kept results into docs/reuse.md")
+    options = parser.parse_args()
+    if options.render:
+        put(DOCS / "reuse.md", "matrix", tables(json.loads(options.out.read_text(encoding="utf-8"))))
+        return
+    logging.disable(logging.WARNING)  # NNI tells every sample
+    sys.exit(0 if run(options.spaces, options.strategies, options.engines, options.out) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""Correct the model of a device by networks that were measured on the real one.
+
+  ednas calibrate edge_tpu --study FILE.yml --propose 12 --out FOLDER    what to measure: CSV and ONNX files
+  ednas calibrate edge_tpu --study FILE.yml --measurements FOLDER/measurements.csv --out my_tpu.yml
+
+The profile that is written can stand under `device:` of a study. Nothing is written where the measurements do not show
+that the correction helps.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+HELP = "correct a device's model by measurements of your own"
+STUDY = Path("experiments/ednas.yml")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("device", metavar="DEVICE", help="name of a device, or the path of a profile")
+    todo = parser.add_mutually_exclusive_group(required=True)
+    todo.add_argument(
+        "--measurements", metavar="FILE.csv", type=Path, help="columns: architecture, latency_ms, repeats"
+    )
+    todo.add_argument("--propose", metavar="N", type=_count, help="write the N most informative networks to measure")
+    parser.add_argument(
+        "--study", metavar="FILE.yml", type=Path, default=STUDY, help=f"whose space and deploy_size ({STUDY})"
+    )
+    parser.add_argument("--cost", metavar="NAME", default="latency_ms", help="the measured cost (latency_ms)")
+    parser.add_argument(
+        "--out",
+        metavar="PATH",
+        type=Path,
+        help="the profile to write (DEVICE_calibrated.yml), or the new folder of --propose",
+    )
+    parser.add_argument("--name", metavar="NAME", help="name of the corrected device; that of the file by default")
+    parser.add_argument("--no-onnx", action="store_true", help="with --propose: the CSV file alone")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="with --propose: seed of the candidates (0)")
+    parser.add_argument(
+        "--journal", metavar="ID_OR_JOURNAL", default="latest", help="search that the file's architecture ids are from"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Propose or calibrate; exit code 1 where the correction does not help."""
+    from ednas_nni import assembly
+    from ednas_nni.cli import experiment
+    from ednas_nni.errors import EdnasError, did_you_mean
+    from ednas_nni.hardware import cost_table
+    from ednas_nni.hardware.devices import named
+
+    if options.study == STUDY and not STUDY.is_file():
+        raise EdnasError(f"--study: there is no {STUDY} here; name the experiment whose space the networks are from.")
+    if options.device.endswith(named.SUFFIXES):
+        options.device = str(Path(options.device).expanduser().absolute())
+    study = experiment.read(options.study).study
+    space = assembly.space(study)
+    table = cost_table(space, [options.device], deploy_size=tuple(study.deploy_size))
+    own = [column.name for column in table.devices[0].columns]
+    if options.cost not in own:
+        raise EdnasError(f"--cost {options.cost}: is no cost of {options.device}.{did_you_mean(options.cost, own)}")
+    if options.propose:
+        from ednas_nni.cli.proposal import propose
+
+        return propose(options, study, space, table)
+    return _calibrate(options, study, space, table)
+
+
+def _calibrate(options: argparse.Namespace, study: Any, space: Any, table: Any) -> int:
+    from ednas_nni.cli.calibration_report import show
+    from ednas_nni.cli.describe_command import sample_of
+    from ednas_nni.hardware.calibrating import calibrated_profile, priced_terms
+    from ednas_nni.hardware.calibration import calibrate
+    from ednas_nni.hardware.measurements import read_measurements
+
+    out = options.out or Path(f"{Path(options.device).stem}_calibrated.yml")
+    name = _name(options.name, out)
+    _check_out(out)
+    found = read_measurements(
+        options.measurements,
+        options.cost,
+        table.domains,
+        lambda wanted: sample_of(space, table.domains, wanted, options.journal),
+    )
+    terms = priced_terms(table, options.cost, found.samples)
+    result = calibrate(terms.matrix, found.values)
+    show(table, options, found, terms, result)
+    if not result.helps:
+        return 1
+    height, width = study.deploy_size
+    at = f"{height} x {width} px, space {study.space.name}"
+    profile = calibrated_profile(name, options.device, table, options.cost, found, terms, result, at)
+    _write(out, profile)
+    print(f"\nwrote {out}\nTo use it, write in a study: device: {out.absolute()}")
+    return 0
+
+
+def _write(out: Path, profile: Any) -> None:
+    import yaml
+
+    from ednas_nni.errors import EdnasError
+    from ednas_nni.hardware.devices.calibrated import dump_calibrated
+
+    text = "# A device's model, corrected by measurements; written by `ednas calibrate`. See docs/planning.md.\n"
+    text += yaml.safe_dump(dump_calibrated(profile), sort_keys=False)
+    part = out.with_suffix(".part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(out)
+    except OSError as error:
+        raise EdnasError(f"--out {out}: cannot be written ({error.strerror}).") from None
+
+
+def _name(given: str | None, out: Path) -> str:
+    from ednas_nni.errors import EdnasError
+
+    name = given or out.stem
+    if not name.isidentifier():
+        option = "--name" if given else "--out"
+        raise EdnasError(
+            f"{option} {given or out}: {name!r} is no name of letters, digits and _. Write --name my_device"
+        )
+    return name
+
+
+def _check_out(out: Path) -> None:
+    """Before the work: the folder is there, and no file but an older calibration is written over."""
+    import yaml
+
+    from ednas_nni.errors import EdnasError
+
+    if out.suffix not in (".yml", ".yaml"):
+        raise EdnasError(f"--out {out}: a profile ends in .yml, such as my_device.yml")
+    if not out.absolute().parent.is_dir():
+        raise EdnasError(f"--out {out}: {out.absolute().parent} is no folder. Make it, or name another one.")
+    if not out.exists():
+        return
+    try:
+        known = yaml.safe_load(out.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        known = None
+    if not isinstance(known, dict) or known.get("kind") != "calibrated":
+        raise EdnasError(f"--out {out}: is there already and is no calibration. Name another file.")
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 200:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 200")
+    return int(text)

@@ -1,0 +1,99 @@
+"""What a calibration is worth, for people: errors before and after, on rows that had no part in it."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+from ednas_nni.cli import terminal
+from ednas_nni.cli.terminal import amount
+from ednas_nni.hardware.calibrating import PricedTerms
+from ednas_nni.hardware.calibration import FEWEST, SIGNIFICANCE, Calibration
+from ednas_nni.hardware.measurements import Measurements
+from ednas_nni.hardware.table import CostTable
+
+STRANGE = 50.0
+"""Measured and modelled costs further apart than this are probably in different units."""
+
+
+def show(
+    table: CostTable, options: argparse.Namespace, found: Measurements, terms: PricedTerms, result: Calibration
+) -> None:
+    """Print tables, then what to think of them; warnings go to standard error."""
+    column = table.columns[table.names.index(options.cost)]
+    modelled = terms.matrix.sum(axis=1)
+    print(f"{options.measurements}: {len(found.values)} architectures, {found.repeats.sum()} runs")
+    if found.empty:
+        print(f"  {found.empty} rows have no {options.cost} yet and are left out")
+    if found.spread is not None:
+        print(f"  rows of one architecture differ by {100 * found.spread:.1f} % (mean relative standard deviation)")
+    rows = terminal.table(
+        [
+            ("architecture", "left"),
+            (f"measured, {column.unit}", "right"),
+            (f"{options.device}, {column.origin}", "right"),
+            ("error", "right"),
+            ("held out, corrected", "right"),
+            ("error", "right"),
+        ]
+    )
+    for i, sample in enumerate(found.samples):
+        value = found.values[i]
+        rows.add_row(
+            table.domains.architecture_id(sample),
+            amount(value),
+            amount(modelled[i]) + (" (extrapolated)" if terms.extrapolated[i] else ""),
+            f"{100 * (modelled[i] / value - 1):+.1f} %",
+            amount(result.held_out[i]),
+            f"{100 * (result.held_out[i] / value - 1):+.1f} %",
+        )
+    errors = terminal.table(
+        [("", "left"), ("mean error", "right"), ("largest", "right"), ("Kendall's tau", "right"), ("of", "left")]
+    )
+    for name, kind, of in (
+        ("before", result.before, f"all {len(found.values)} rows, as the model is"),
+        ("after", result.after, "held-out rows: no fit and no choice of a form has seen the row it predicts"),
+    ):
+        tau = "-" if math.isnan(kind.tau) else f"{kind.tau:.2f}"
+        errors.add_row(name, f"{100 * kind.mape:.1f} %", f"{100 * kind.worst:.1f} %", tau, of)
+    console = terminal.console()
+    console.print(rows)
+    console.print(errors)
+    _warn_of_units(options, found, modelled, column.unit)
+    _conclude(table, options, terms, result)
+
+
+def _warn_of_units(options: argparse.Namespace, found: Measurements, modelled, unit: str) -> None:
+    ratio = float(sorted(found.values / modelled)[len(modelled) // 2])
+    if not 1 / STRANGE < ratio < STRANGE:
+        terminal.warn(f"measured costs are {ratio:.3g} times the modelled ones: are they in {unit}?")
+
+
+def _conclude(table: CostTable, options: argparse.Namespace, terms: PricedTerms, result: Calibration) -> None:
+    if not result.helps:
+        worse = result.after.mape >= result.before.mape
+        told = (
+            f"held-out errors are {'no smaller than' if worse else 'smaller, but not significantly so, than'} those of "
+            f"{options.device} as it is (one-sided Wilcoxon test: p = {result.p_value:.2g}, needed is {SIGNIFICANCE:g})"
+        )
+        more = (
+            "Measure more networks (`--propose` says which)" if len(result.held_out) < 4 * FEWEST else "Keep the model"
+        )
+        terminal.fail(f"no correction is written: {told}. {more}, or check how they were measured")
+        return
+    correction = result.correction
+    print(f"correction: {correction.form}, the simplest that holds out well (p = {result.p_value:.2g} against none)")
+    if correction.form == "terms":
+        parts = ", ".join(f"{name} x {scale:.3g}" for name, scale in zip(terms.names, correction.scales, strict=True))
+        print(f"  {parts}")
+    else:
+        offset = f" {correction.offset:+.4g} {_unit(table, options)}" if correction.offset else ""
+        print(f"  {options.cost} = {correction.scales[0]:.4g} x {options.device}{offset}")
+    if result.upper_ratio is None:
+        print("  no upper 90 % bound: it takes nine rows. Limits will be checked on the corrected cost itself")
+    else:
+        print(f"  upper 90 % bound: {result.upper_ratio:.3f} times the corrected cost; limits are checked there")
+
+
+def _unit(table: CostTable, options: argparse.Namespace) -> str:
+    return table.columns[table.names.index(options.cost)].unit

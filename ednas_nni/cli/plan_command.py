@@ -1,0 +1,127 @@
+"""Plan a study before it runs: what its space costs on its devices, and what its constraints leave of it.
+
+Prices thousands of random architectures, finds the most favourable value of every constrained cost and refuses a
+constraint that nothing meets. Nothing is trained and no data are read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ednas_nni.hardware.plan import Plan
+
+HELP = "say what a search space costs and what the constraints leave of it"
+FEWEST = 100  # below, the outer quantiles and the shares mean nothing
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("file", metavar="FILE.yml", help="the experiment")
+    parser.add_argument("--samples", type=_count, default=4000, metavar="N", help="architectures to price (4000)")
+    parser.add_argument(
+        "--draw",
+        choices=("strategies", "architectures"),
+        default="strategies",
+        help="what quantiles are over: each choice drawn evenly and by itself, as strategies do (default), or every "
+        "distinct architecture equally likely",
+    )
+    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of the draws (0)")
+    parser.add_argument("--picture", metavar="PATH.png", type=Path, help="draw it too")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the plan; exit code 0, or 1 when nothing meets the constraints."""
+    from ednas_nni import assembly
+    from ednas_nni.cli import experiment, terminal
+    from ednas_nni.errors import InfeasibleError
+    from ednas_nni.hardware.advice import advice
+
+    _check_picture(options.picture)
+    study = experiment.read(options.file).study
+    problem, plan = _plan(study, options)
+    refusal = ""
+    try:
+        assembly.check_plan(problem, plan)
+    except InfeasibleError as error:
+        refusal = f"{options.file}: {error}"
+    if options.picture:
+        _draw(plan, options.picture)
+    if options.json:
+        from ednas_nni.hardware.plan_json import plan_json
+
+        print(json.dumps({**plan_json(plan), "error": refusal or None}, indent=2))
+    else:
+        from ednas_nni.cli.plan_tables import show
+
+        print(options.file)
+        show(plan, study.space.name)
+        if options.picture:
+            print(f"\nwrote {options.picture}")
+        for line in advice(plan) if not refusal else ():
+            terminal.warn(line)
+    if refusal:
+        terminal.fail(refusal)
+    return 1 if refusal else 0
+
+
+def _plan(study: Any, options: argparse.Namespace) -> tuple[Any, Plan]:
+    """The problem and its plan, with a bar where it takes longer than a second."""
+    from tqdm import tqdm
+
+    from ednas_nni import assembly
+
+    steps = 4 + len(study.constraints)
+    form = "{desc:<32} {percentage:3.0f}%|{bar:20}| {elapsed}"
+    with tqdm(total=steps, bar_format=form, delay=1.0, leave=False, file=sys.stderr, disable=None) as bar:
+
+        def step(what: str) -> None:
+            bar.set_description_str(what)
+            bar.update()
+
+        step("building the space")
+        space = assembly.space(study)
+        step("pricing its layers")
+        table = assembly.cost_table(study, space)
+        problem = assembly.problem(study, table)
+        given = {"samples": options.samples, "seed": options.seed, "draw": options.draw}
+        return problem, assembly.plan(study, table, step=step, **given)
+
+
+def _check_picture(path: Path | None) -> None:
+    """A name that cannot be written is said before the work, not after it."""
+    from ednas_nni.errors import EdnasError
+
+    if path is None:
+        return
+    if path.suffix.lower() != ".png":
+        raise EdnasError(f"--picture {path}: only PNG can be written. Name a file ending in .png, such as plan.png.")
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise EdnasError(f"--picture {path}: {path.absolute().parent} is no folder. Make it, or name another one.")
+
+
+def _draw(plan: Plan, path: Path) -> None:
+    from ednas_nni.errors import EdnasError
+    from ednas_nni.report.plan_plot import plan_plot
+
+    try:
+        path.write_bytes(plan_plot(plan))
+    except OSError as error:
+        raise EdnasError(f"--picture {path}: cannot be written ({error.strerror}). Name another file.") from None
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not FEWEST <= int(text) <= 10**6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {FEWEST} to 1000000")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 0")
+    return int(text)

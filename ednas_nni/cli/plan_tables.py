@@ -1,0 +1,108 @@
+"""A plan for people: tables of costs, of what they are made of, and of what the constraints leave."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from ednas_nni.cli import terminal
+from ednas_nni.cli.terminal import amount
+from ednas_nni.hardware.advice import kept
+from ednas_nni.hardware.plan import CONFIDENCE, DRAWS, ConstraintOutlook, Plan, Share
+from ednas_nni.hardware.summary import Extreme
+
+
+def show(plan: Plan, space: str) -> None:
+    """Print it."""
+    domains, (height, width) = plan.table.domains, plan.table.deploy_size
+    size = domains.size()
+    count = f"{size:,}" if size < 10**15 else f"{size:.2g}".replace("e+", " x 10^")
+    print(f"  space    {space}: {count} architectures, {len(domains)} choices")
+    print(f"  samples  {len(plan.matrix)} architectures, {DRAWS[plan.draw]}; seed {plan.seed}")
+    print(f"  prices   one image of {height} x {width} px")
+    console = terminal.console()
+    console.print(_costs(plan))
+    for column in plan.used:
+        if len(plan.terms.get(column, ())) > 1:
+            console.print(_terms(plan, column))
+    if plan.constraints:
+        print("\n".join(_constraints(plan)))
+    for (one, two), tau in plan.ranks.items():
+        told = "undefined: one of them is the same for all" if math.isnan(tau) else f"{tau:.3f}"
+        print(f"Kendall's tau between the preferences of {one} and {two}: {told}")
+
+
+def _costs(plan: Plan):
+    shares = list(plan.costs[0].quantiles)
+    heads = [("smallest" if s == 0 else "largest" if s == 1 else f"{100 * s:g} %", "right") for s in shares]
+    made = terminal.table([("cost", "left"), ("unit", "left"), *heads, ("origin", "left")])
+    for summary in plan.costs:
+        column = summary.column
+        beyond = f", {100 * summary.extrapolated:.0f} % extrapolated" if summary.extrapolated else ""
+        figures = [amount(summary.quantiles[share]) for share in shares]
+        made.add_row(column.name, column.unit, *figures, f"{column.device}, {column.origin}{beyond}")
+    return made
+
+
+def _terms(plan: Plan, column: str):
+    found = plan.summary(column)
+    unit, median = found.column.unit, found.quantiles[0.5]
+    made = terminal.table(
+        [
+            (f"{column} is made of", "left"),
+            (f"median, {unit}", "right"),
+            (f"the same for every network, {unit}", "right"),
+            ("of the median cost", "right"),
+            ("where", "left"),
+        ]
+    )
+    for term in plan.terms[column]:
+        if term.median or term.fixed:
+            where = ", ".join(f"{part} {amount(value)}" for part, value in term.parts.items())
+            share = f"{100 * term.fixed / median:.0f} %" if median else "-"
+            made.add_row(term.term, amount(term.median), amount(term.fixed), share, where)
+    return made
+
+
+def _constraints(plan: Plan) -> Iterator[str]:
+    interval = f"{100 * CONFIDENCE:.0f} % interval"
+    for outlook in plan.constraints:
+        yield f"constraint {_name(outlook)}"
+        yield f"  keeps           {_kept(outlook.kept)} ({interval})"
+        if outlook.reachable is not None:
+            column = plan.summary(outlook.checked.name).column
+            best = "smallest" if outlook.checked.op == "<=" else "largest"
+            value = f"{amount(outlook.reachable.value)} {column.unit} ({column.origin})"
+            yield f"  {best:<8} value  {value}, {how(outlook.reachable)}"
+    if len(plan.constraints) > 1:
+        yield "all constraints together"
+        yield f"  keep            {_kept(plan.kept)} ({interval})"
+
+
+def _kept(shares: Mapping[str, Share]) -> str:
+    drawn, distinct = map(_share, (shares["strategies"], shares["architectures"]))
+    return f"{drawn} of what strategies draw, {distinct} of the distinct architectures"
+
+
+def _name(outlook: ConstraintOutlook) -> str:
+    asked, checked = outlook.asked, outlook.checked
+    return str(asked) if asked == checked else f"{asked}, checked on its upper bound {checked.name}"
+
+
+def _share(share: Share) -> str:
+    low, high = share.interval
+    return f"{kept(share)} [{_percent(low)}, {_percent(high)}]" if share.count else kept(share)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g}" if share < 0.1 else f"{100 * share:.1f}"
+
+
+def how(found: Extreme) -> str:
+    """How the most favourable value was found, and how sure it is."""
+    if found.exhaustive:
+        return "exact: every sample was priced"
+    if found.exact:
+        return "exact: minimised over the table"
+    below = f"; nothing is below {amount(found.bound)}" if found.bound is not None else ""
+    return f"best of a coordinate search{below}"

@@ -1,0 +1,101 @@
+"""A device by what a study writes: the name of a plugin, or the absolute path of a YAML profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ednas_nni import plugins
+from ednas_nni.errors import PluginError, did_you_mean
+from ednas_nni.hardware.devices.base import Device
+from ednas_nni.options import check_options
+
+SUFFIXES = (".yml", ".yaml")
+
+
+def device(name: str, options: Mapping[str, Any] | None = None) -> Device:
+    """The device.
+
+    Args:
+        name: A registered name, `module:attribute`, or a path that ends in .yml and is absolute or begins with ~:
+            searches are started in other folders than their file's.
+        options: Of a registered device.
+
+    Raises:
+        PluginError: It is unknown, cannot be read, is no profile of a known kind, or does not follow the contract.
+        StudyError: An option is unknown or wrong.
+    """
+    if isinstance(name, str) and name.endswith(SUFFIXES):
+        if options:
+            raise PluginError(f"device = {name!r}: a profile has no options, but {', '.join(options)} is given.")
+        return _from_profile(name)
+    found = plugins.load("devices", name)
+    if options:
+        check_options(found, dict(options), f"device {name}")
+        found = found(**options)
+    return checked(found, name)
+
+
+def checked(found: Any, name: Any) -> Device:
+    """An object, or an instance of a class, that follows the contract.
+
+    Raises:
+        PluginError: It does not follow the contract, or its name cannot begin the name of a cost.
+    """
+    found = found() if isinstance(found, type) else found
+    if not isinstance(found, Device):
+        raise PluginError(
+            f"devices: {name!r} is a {type(found).__name__} without name, columns, layer_features and costs; see "
+            "ednas_nni.hardware.Device for the contract"
+        )
+    if not isinstance(found.name, str) or not found.name.isidentifier():
+        raise PluginError(
+            f"devices: {name!r} is named {found.name!r}: a device's name is of letters, digits and _, because a second "
+            "device's costs begin with it, such as my_phone_latency_ms"
+        )
+    return found
+
+
+def _from_profile(name: str) -> Device:
+    path = Path(name).expanduser()
+    if not path.is_absolute():
+        raise PluginError(
+            f"device = {name!r}: write an absolute path (or one that begins with ~), because searches are started in "
+            f"different folders. From here it would be {path.resolve()}."
+        )
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PluginError(f"device = {name!r}: cannot be read ({error.strerror}).") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PluginError(f"device = {name!r}: not a YAML file: {' '.join(str(error).split())}") from None
+    kind = data.get("kind") if isinstance(data, dict) else None
+    if kind not in KINDS:
+        raise PluginError(f"device = {name!r}: kind: {kind!r} is unknown.{did_you_mean(kind, KINDS)}")
+    return checked(KINDS[kind](data, str(path)), name)
+
+
+def _systolic(data: Any, source: str) -> Device:
+    from ednas_nni.hardware.devices.edge_tpu import EdgeTPU
+    from ednas_nni.hardware.devices.profile import parse_profile
+
+    return EdgeTPU(parse_profile(data, source))
+
+
+def _calibrated(data: Any, source: str) -> Device:
+    from ednas_nni.hardware.devices.calibrated import Calibrated, parse_calibrated
+
+    profile = parse_calibrated(data, source)
+    return Calibrated(profile, device(profile.base))
+
+
+def _roofline(data: Any, source: str) -> Device:
+    from ednas_nni.hardware.devices.roofline import Roofline, parse_profile
+
+    return Roofline(parse_profile(data, source))
+
+
+KINDS = {"systolic": _systolic, "calibrated": _calibrated, "roofline": _roofline}

@@ -1,0 +1,149 @@
+"""An inference graph in ONNX's operators, as plain data: what a latency is measured of and stored under."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A weight or another fixed tensor.
+
+    Attributes:
+        shape: Its shape.
+        values: Its values; None where only the shape is known.
+        structural: Whether the values are structure (a size, an axis, a limit) and no weights.
+    """
+
+    shape: Shape
+    values: np.ndarray | None = field(default=None, repr=False, compare=False)
+    structural: bool = False
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator.
+
+    Attributes:
+        op: ONNX operator type.
+        inputs: Names of tensors; "" for one that is left out.
+        output: Name of the tensor that is written.
+        elements: Its elements.
+        attributes: ONNX attributes.
+    """
+
+    op: str
+    inputs: tuple[str, ...]
+    output: str
+    elements: int
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Operators in the order they run in, float32, batch 1.
+
+    Attributes:
+        inputs: Name -> shape of what the graph is given.
+        outputs: Names of what it gives.
+        nodes: Operators.
+        constants: Name -> constant; only those that a node reads.
+    """
+
+    inputs: Mapping[str, Shape]
+    outputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    constants: Mapping[str, Constant]
+
+    @property
+    def signature(self) -> str:
+        """Twenty-four hex digits over structure, shapes and attributes; weights do not matter, nor do names."""
+        order: dict[str, int] = {"": -1}
+        inputs = [list(shape) for shape in self.inputs.values()]
+        for name in self.inputs:
+            order[name] = len(order)
+        rows: list[Any] = []
+        for node in self.nodes:
+            for name in node.inputs:
+                if name not in order:
+                    order[name] = len(order)
+                    constant = self.constants[name]
+                    known = constant.values.tolist() if constant.structural and constant.values is not None else None
+                    rows.append([order[name], list(constant.shape), known])
+            order[node.output] = len(order)
+            rows.append([node.op, [order[name] for name in node.inputs], sorted(node.attributes.items())])
+        text = json.dumps([inputs, rows, [order[name] for name in self.outputs]], separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of convolutions."""
+        return sum(
+            node.elements * math.prod(self.constants[node.inputs[1]].shape[1:])
+            for node in self.nodes
+            if node.op == "Conv"
+        )
+
+    @property
+    def memory_bytes(self) -> int:
+        """Weights, and the most that tensors between operators occupy at one time in this order, in float32."""
+        last = {name: i for i, node in enumerate(self.nodes) for name in node.inputs}
+        last |= dict.fromkeys(self.outputs, len(self.nodes))
+        ends: dict[int, int] = {}
+        live = peak = sum(math.prod(shape) for shape in self.inputs.values())
+        for i, node in enumerate(self.nodes):
+            live += node.elements
+            peak = max(peak, live)
+            end = last.get(node.output, i)
+            ends[end] = ends.get(end, 0) + node.elements
+            live -= ends.pop(i, 0)
+        return 4 * (peak + sum(math.prod(constant.shape) for constant in self.constants.values()))
+
+
+def folded(graph: Graph) -> Graph:
+    """The graph with each batch norm folded into the convolution whose output it alone reads.
+
+    w' = w * gamma / sqrt(var + eps), b' = beta + (b - mean) * gamma / sqrt(var + eps).
+    """
+    readers: dict[str, int] = {}
+    for name in [*graph.outputs, *(name for node in graph.nodes for name in node.inputs)]:
+        readers[name] = readers.get(name, 0) + 1
+    constants, nodes, convolutions = dict(graph.constants), [], {}
+    for node in graph.nodes:
+        at = convolutions.get(node.inputs[0]) if node.op == "BatchNormalization" else None
+        if at is None or readers[node.inputs[0]] > 1:
+            if node.op == "Conv":
+                convolutions[node.output] = len(nodes)
+            nodes.append(node)
+            continue
+        before = nodes[at]
+        weight, bias = f"{node.output}.weight", f"{node.output}.bias"
+        constants[weight], constants[bias] = _scaled(
+            [constants[name] for name in before.inputs[1:]],
+            [constants[name] for name in node.inputs[1:]],
+            node.attributes["epsilon"],
+        )
+        nodes[at] = Node("Conv", (before.inputs[0], weight, bias), node.output, node.elements, before.attributes)
+    used = {name for node in nodes for name in node.inputs}
+    return Graph(graph.inputs, graph.outputs, tuple(nodes), {k: v for k, v in constants.items() if k in used})
+
+
+def _scaled(kernel: list[Constant], norm: list[Constant], epsilon: float) -> tuple[Constant, Constant]:
+    weight = kernel[0]
+    outputs = (weight.shape[0],)
+    if weight.values is None:
+        return Constant(weight.shape), Constant(outputs)
+    gamma, beta, mean, variance = (constant.values for constant in norm)
+    bias = kernel[1].values if len(kernel) > 1 else np.zeros(outputs, np.float32)
+    factor = gamma / np.sqrt(variance + np.float32(epsilon))
+    shaped = factor.reshape(-1, *(1,) * (len(weight.shape) - 1))
+    return Constant(weight.shape, weight.values * shaped), Constant(outputs, beta + (bias - mean) * factor)

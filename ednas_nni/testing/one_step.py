@@ -1,0 +1,93 @@
+"""An evaluator of one real optimisation step on random images: `evaluator: ednas_nni.testing.one_step:OneStep`.
+
+It lets engines and strategies be tried with real networks in a second a trial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from ednas_nni import compat
+from ednas_nni.errors import TrialError
+from ednas_nni.evaluator.seeding import seed_everything, seeded
+
+compat.apply()
+
+import nni  # noqa: E402
+
+
+@nni.trace
+class OneStep:
+    """Forward, backward and one step of SGD; checks that every weight takes part.
+
+    Args:
+        tasks: Tasks that the network must predict.
+        data: Ignored.
+        train_size: (height, width) in pixels of the random images.
+        seed: Of weights and images.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[str] = (),
+        data: Mapping[str, Any] | None = None,
+        train_size: Sequence[int] = (32, 64),
+        seed: int = 0,
+    ) -> None:
+        self.tasks, self.train_size, self.seed = tuple(tasks), tuple(train_size), seed
+
+    def seed_everything(self) -> None:
+        """Seed the process; call it before the network is built."""
+        seed_everything(self.seed)
+
+    def _execute(self, model: Any) -> dict[str, float]:
+        """What NNI's own engines call."""
+        from ednas_nni.bridge.channel import claim
+
+        model = claim(model)
+        with seeded(self.seed):
+            return self.evaluate(model.executable_model())
+
+    def evaluate(self, network: nn.Module) -> dict[str, float]:
+        """Take the step.
+
+        Returns:
+            `default`, 1 / (1 + loss after the step); `loss` before it; `parameters`. Also reported to NNI if a trial is
+            running.
+
+        Raises:
+            TrialError: A task is missing or at another resolution, or a gradient is missing or not finite.
+        """
+        height, width = self.train_size
+        image = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(self.seed))
+        optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
+        loss = self._loss(network.train()(image))
+        loss.backward()
+        for name, parameter in network.named_parameters():
+            if parameter.grad is None or not bool(parameter.grad.isfinite().all()):
+                raise TrialError(f"{name} has no finite gradient: it takes no part in any output.")
+        optimizer.step()
+        with torch.no_grad():
+            after = float(self._loss(network(image)))
+        final = {
+            "default": 1 / (1 + after),
+            "loss": float(loss.detach()),
+            "parameters": float(sum(p.numel() for p in network.parameters())),
+        }
+        if nni.get_current_parameter() is not None:
+            nni.report_intermediate_result({"default": final["default"]})
+            nni.report_final_result(final)
+        return final
+
+    def _loss(self, outputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        missing = [task for task in self.tasks if task not in outputs]
+        if missing:
+            raise TrialError(f"the network has no output for {', '.join(missing)}.")
+        for task, output in outputs.items():
+            if output.shape[2:] != self.train_size:
+                raise TrialError(f"{task} is {tuple(output.shape[2:])}, not the image's {self.train_size}.")
+        return sum(((output - 1) ** 2).mean() for output in outputs.values())

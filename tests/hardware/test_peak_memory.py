@@ -1,0 +1,197 @@
+"""peak_memory_bytes against a simulation of the instantiated network, and the cache of what a space may run."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ednas_nni import compat, plugins
+from ednas_nni.errors import PluginError
+from ednas_nni.hardware import cost_table
+from ednas_nni.hardware.rules import kind_of
+
+compat.apply()
+
+SIZE = (64, 128)
+TASKS = {"segmentation": 13, "depth": 1, "normals": 3}
+
+
+def peak(network: nn.Module, size: tuple[int, int] = SIZE, late: bool = True) -> int:
+    """Largest number of live elements, from hooks on the modules; `late` = a tensor is freed after its last reader."""
+    calls: list[tuple[str | None, list[torch.Tensor], torch.Tensor]] = []
+
+    def seen(module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
+        kind = "batch_norm" if isinstance(module, nn.BatchNorm2d) else kind_of(module)
+        calls.append((kind, [x for x in inputs if isinstance(x, torch.Tensor)], output))
+
+    for module in network.modules():
+        if next(module.children(), None) is None:
+            module.register_forward_hook(seen)
+    image = torch.zeros(1, 3, *size, device="meta")
+    with torch.no_grad():
+        results = list(network.to("meta").eval()(image).values())
+    calls = [(kind, inputs, output) for kind, inputs, output in calls if not any(output is x for x in inputs)]
+    readers = Counter(key for _, inputs, _ in calls for key in {id(x) for x in inputs})
+    readers.update(id(x) for x in results)
+    buffer = {id(image): id(image)}
+    size_of, born, last = {id(image): image.numel()}, {id(image): 0}, {id(image): 0}
+    for step, (kind, inputs, output) in enumerate(calls, 1):
+        for tensor in inputs:
+            last[buffer[id(tensor)]] = step
+        if kind in ("batch_norm", "activation") and readers[id(inputs[0])] == 1:
+            buffer[id(output)] = buffer[id(inputs[0])]
+        else:
+            buffer[id(output)] = id(output)
+            size_of[id(output)], born[id(output)], last[id(output)] = output.numel(), step, step
+    for tensor in results:
+        last[buffer[id(tensor)]] = len(calls) + 1
+    if not late:
+        last = {tensor: min(step, born[tensor] + 1) for tensor, step in last.items()}
+    return max(sum(size_of[t] for t in size_of if born[t] <= n <= last[t]) for n in range(len(calls) + 2))
+
+
+def samples(domains, count: int, seed: int = 0) -> list[dict]:
+    rng = random.Random(seed)
+    return [domains.canonical({d.label: rng.choice(d.values) for d in domains.dimensions}) for _ in range(count)]
+
+
+@pytest.fixture(scope="module")
+def nano():
+    space = plugins.load("search_spaces", "nano")(tasks=TASKS)
+    return space, cost_table(space, ["peak_memory"], SIZE)
+
+
+def column(table, found: list[dict], name: str = "peak_memory_bytes") -> np.ndarray:
+    return table(found)[:, table.names.index(name)]
+
+
+def test_exact_for_the_instantiated_network(nano) -> None:
+    from ednas_nni.nn.tree import build
+
+    space, table = nano
+    found = samples(table.domains, 25)
+    wanted = [peak(build(space, sample)) for sample in found]
+    assert column(table, found).tolist() == wanted
+    assert len(set(wanted)) > 2
+
+
+def test_the_simulation_rejects_tensors_that_are_freed_too_early(nano) -> None:
+    """Features that a later fusion reads must stay alive."""
+    from ednas_nni.nn.tree import build
+
+    space, table = nano
+    found = samples(table.domains, 10)
+    assert [peak(build(space, sample), late=False) for sample in found] != column(table, found).tolist()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["mobile", "edge_tpu"])
+def test_exact_where_tasks_leave_the_trunk(preset: str) -> None:
+    from ednas_nni.nn.tree import build
+
+    space = plugins.load("search_spaces", preset)(tasks=TASKS)
+    table = cost_table(space, ["peak_memory"], SIZE)
+    found = samples(table.domains, 40, seed=3)
+    assert column(table, found).tolist() == [peak(build(space, sample)) for sample in found]
+
+
+def test_never_below_the_largest_live_pair(nano) -> None:
+    """Input and output of an operation live at once; a convolution's are two tensors."""
+    from ednas_nni.hardware import layer_records
+    from ednas_nni.nn.tree import build
+
+    space, table = nano
+    found = samples(table.domains, 10, seed=1)
+    for sample, bytes_ in zip(found, column(table, found), strict=True):
+        records = layer_records(build(space, sample), SIZE)
+        assert bytes_ >= max(r.elements_read + r.elements_written for r in records if r.kind in ("conv", "depthwise"))
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("int8", 1), ("float16", 2), ("float32", 4)])
+def test_bytes_of_an_element(nano, dtype: str, size: int) -> None:
+    from ednas_nni.hardware.devices.peak_memory import PeakMemory
+
+    space, table = nano
+    other = cost_table(space, [PeakMemory(dtype)], SIZE)
+    found = samples(table.domains, 3)
+    assert (column(other, found) == size * column(table, found)).all()
+    assert dtype in other.columns[0].note
+    with pytest.raises(PluginError, match="dtype = 'int4' is unknown"):
+        PeakMemory("int4")
+
+
+def test_a_study_names_it_as_objective_or_constraint() -> None:
+    """Beside a device it is counted in that device's element type; nothing else has to be said."""
+    from ednas_nni import assembly
+    from ednas_nni.study import parse
+
+    study = parse({"objectives": ["quality", "peak_memory_bytes"], "constraints": ["peak_memory_bytes <= 6e6"],
+                   "train_size": [64, 128], "deploy_size": [64, 128], "reference": None})  # fmt: skip
+    space = assembly.space(study)
+    table = assembly.cost_table(study, space)
+    (found,) = (c for c in table.columns if c.name == "peak_memory_bytes")
+    assert "int8" in found.note
+    assembly.problem(study, table)
+
+
+# ---- what is kept on disk
+
+
+def test_a_kept_space_gives_the_same_costs(nano, tmp_path: Path, monkeypatch) -> None:
+    from ednas_nni.hardware import reading
+
+    space, table = nano
+    devices = ["edge_tpu", "peak_memory"]
+    first = cost_table(space, devices, SIZE, folder=tmp_path)
+    assert len(list(tmp_path.glob("*/*.npz"))) == 1
+    monkeypatch.setattr(reading, "trace", lambda *_, **__: pytest.fail("traced again"))
+    second = cost_table(space, devices, SIZE, folder=tmp_path)
+    found = samples(table.domains, 50)
+    assert (first(found) == second(found)).all()
+    assert second.fixed == first.fixed
+    assert not list(tmp_path.glob("*/*.part"))
+
+
+@pytest.mark.parametrize("spoil", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b[:-300] + bytes(300)])
+def test_a_damaged_file_is_made_again(nano, tmp_path: Path, spoil) -> None:
+    space, table = nano
+    first = cost_table(space, ["macs"], SIZE, folder=tmp_path)
+    (kept,) = tmp_path.glob("*/*.npz")
+    whole = kept.read_bytes()
+    kept.write_bytes(spoil(whole))
+    again = cost_table(space, ["macs"], SIZE, folder=tmp_path)
+    found = samples(table.domains, 20)
+    assert (again(found) == first(found)).all()
+    assert kept.stat().st_size > len(whole) // 2
+
+
+def test_changed_numbers_are_not_believed(nano, tmp_path: Path) -> None:
+    """Another record in a file that can be read: the digest tells."""
+    from ednas_nni.hardware import cache
+    from ednas_nni.hardware.reading import read_space
+
+    space, table = nano
+    path = tmp_path / "x.npz"
+    cache.store(path, read_space(space, SIZE))
+    assert cache.load(path, table.domains) is not None
+    with np.load(path) as arrays:
+        told = dict(arrays)
+    told["records"] = told["records"] * 0
+    np.savez_compressed(path, **told)
+    assert cache.load(path, table.domains) is None
+
+
+def test_other_sizes_and_spaces_have_other_files(nano, tmp_path: Path) -> None:
+    space, _ = nano
+    cost_table(space, ["macs"], SIZE, folder=tmp_path)
+    cost_table(space, ["macs"], (64, 64), folder=tmp_path)
+    cost_table(plugins.load("search_spaces", "nano")(tasks={"depth": 1}), ["macs"], SIZE, folder=tmp_path)
+    assert len(list(tmp_path.glob("*/*.npz"))) == 3
+    cost_table(space, ["params"], SIZE, folder=tmp_path)
+    assert len(list(tmp_path.glob("*/*.npz"))) == 3

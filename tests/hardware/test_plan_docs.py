@@ -1,0 +1,65 @@
+"""docs/planning.md says what the code does."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import yaml
+
+from ednas_nni.hardware import advice, calibration, plan
+from ednas_nni.hardware.measurements import EXTRA, GIVEN
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "planning.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    fences = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, flags=re.S | re.M)
+    return [text for kind, text in fences if kind == language]
+
+
+def test_every_command_is_understood() -> None:
+    from ednas_nni.cli import parser
+
+    lines = [line.split("  #")[0].split(" > ")[0] for text in blocks("") for line in text.splitlines()]
+    commands = [shlex.split(line)[1:] for line in lines if line.startswith("ednas ")]
+    assert {words[0] for words in commands} == {"plan", "calibrate"} and len(commands) == 5
+    for words in commands:
+        assert parser().parse_args(words).run is not None
+
+
+def test_the_study_has_two_devices_and_is_valid() -> None:
+    from ednas_nni import assembly
+    from ednas_nni.hardware.devices import named
+    from ednas_nni.objectives import parse_constraint
+    from ednas_nni.study import parse
+
+    (snippet,) = blocks("yaml")
+    study = parse(yaml.safe_load(snippet))
+    columns = [column.name for name in study.device for column in named.device(name).columns]
+    assert {parse_constraint(text).name for text in study.constraints} <= set(columns)
+    assert assembly.plan
+
+
+def test_the_csv_is_read(tmp_path: Path) -> None:
+    from ednas_nni.domains import Dimension, Domains
+    from ednas_nni.hardware.measurements import read_measurements
+
+    (snippet,) = blocks("csv")
+    path = tmp_path / "m.csv"
+    path.write_text(snippet)
+    members = {"mobilenet_v2_small": {"a": 1}, "mobilenet_v2": {"a": 2}}
+    found = read_measurements(path, "latency_ms", Domains([Dimension("a", (1, 2))]), members.__getitem__)
+    assert found.values.tolist() == [17.9, 20.3] and found.repeats.tolist() == [50, 50]
+    assert {"architecture", "sample"} == set(GIVEN) and "repeats" in EXTRA
+
+
+def test_numbers_of_the_page_are_those_of_the_code() -> None:
+    assert f"more than {100 * advice.LOOSE:.0f} %" in PAGE and f"less than {100 * advice.RARE:.0f} %" in PAGE
+    assert f"exceeds {100 * advice.FIXED:.0f} %" in PAGE and f"above {advice.ALIKE}" in PAGE
+    assert f"{100 * plan.CONFIDENCE:.0f} % interval" in PAGE
+    needed = calibration.NEEDED
+    assert f"from {needed['scale']} networks on), a factor and an offset ({needed['scale and offset']})" in PAGE
+    assert f"common one ({needed['terms']})" in " ".join(PAGE.split())
+    assert f"p at most {calibration.SIGNIFICANCE}" in PAGE and f"fewer than {calibration.FEWEST} networks" in PAGE

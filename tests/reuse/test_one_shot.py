@@ -1,0 +1,176 @@
+"""NNI's one-shot strategies on an EDNAS space, with the JAReD evaluator: train, export, train what was exported."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ednas_nni import assembly, one_shot
+from ednas_nni.errors import SampleError, StudyError
+from ednas_nni.hardware import cost_table
+from ednas_nni.nn.tree import domains_of
+
+from nni.nas.oneshot.pytorch.sampling import RandomSamplingLightningModule  # isort: skip
+from nni.nas.profiler import Profiler  # isort: skip
+
+from .conftest import SIZE
+
+FAST = ("random_one_shot", "darts")
+ALL = [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in one_shot.STRATEGIES]
+
+
+@pytest.fixture
+def searched(tiny, coarse, evaluator):
+    """Runs a strategy; returns it, its sample, and what its weights were at the start."""
+
+    def run(name, **options):
+        if name == "enas":
+            pytest.importorskip("tianshou")
+        make = coarse if name == "proxyless" else tiny
+        space = make()
+        strategy = one_shot.strategy(name, **options)
+        sample = one_shot.search(space, evaluator(steps=4), strategy, epochs=2)
+        return strategy, sample, make
+
+    return run
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_search_takes_steps_and_its_result_trains_like_any_other(name, searched, evaluator):
+    strategy, sample, make = searched(name)
+    space = make()
+    domains = domains_of(space)
+    assert sample == domains.canonical(sample)
+    assert strategy.oneshot_module.trainer.global_step >= {"enas": 2}.get(name, 4)
+    if name in one_shot.MIXING:
+        alphas = [p for n, p in strategy.supernet.named_parameters() if "_arch_alpha" in n]
+        assert max(float(p.detach().abs().max()) for p in alphas) > 0.01  # they begin at about 0.001
+    network, result = assembly.trained(space, sample, evaluator(steps=2))
+    again = assembly.trained(make(), sample, evaluator(steps=2))[1]
+    timing = {"train_s"}
+    assert {k: v for k, v in result.items() if k not in timing} == {k: v for k, v in again.items() if k not in timing}
+    assert set(network.tasks) == set(space.tasks)
+
+
+def test_trained_refuses_a_sample_of_another_space(tiny, evaluator):
+    with pytest.raises(SampleError, match="has no label 'stage9_depth'"):
+        assembly.trained(tiny(), {"stage9_depth": 1}, evaluator(steps=1))
+
+
+@pytest.mark.slow
+def test_proxyless_exports_the_likeliest_values_without_labels_of_its_own(searched):
+    strategy, sample, make = searched("proxyless")
+    raw = strategy.oneshot_module.export()
+    assert any("in_repeat" in label for label in raw)
+    assert set(sample) == set(domains_of(make()).labels)
+    probabilities = strategy.oneshot_module.export_probs()
+    kept = [label for label in sample if float(max(probabilities[label].values())) > 0]
+    canonical = domains_of(make()).complete({k: max(p, key=p.get) for k, p in probabilities.items() if k in kept})
+    assert canonical == sample
+
+
+def test_what_proxyless_cannot_search_is_said_at_once(tiny, coarse, evaluator):
+    with pytest.raises(StudyError, match=r"stage1_width.*shorten"):
+        one_shot.search(tiny(), evaluator(), one_shot.strategy("proxyless"))
+    one_shot.check("proxyless", coarse())
+
+
+def test_encoders_of_different_widths_cannot_be_mixed():
+    import nni
+    from nni.mutable import MutableExpression
+    from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableConv2d
+
+    class Encoders(ModelSpace):
+        def __init__(self):
+            super().__init__()
+            options = {"a": torch.nn.Conv2d(3, 4, 1), "b": torch.nn.Conv2d(3, 8, 1)}
+            self.encoder = LayerChoice(options, label="encoder")
+            width = MutableExpression.switch_case(nni.choice("encoder", ["a", "b"]), {"a": 4, "b": 8})
+            self.head = MutableConv2d(width, 2, 1)
+
+    for name in one_shot.MIXING:
+        with pytest.raises(StudyError, match="encoder differ in width"):
+            one_shot.check(name, Encoders())
+    one_shot.check("enas", Encoders())
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: one_shot.strategy("dart"), "Did you mean 'darts'"),
+        (lambda: one_shot.strategy("darts", rate=1), "'darts'.*rate"),
+    ],
+)
+def test_messages(make, message):
+    with pytest.raises(StudyError, match=message):
+        make()
+
+
+def test_epochs_are_checked(tiny, evaluator):
+    with pytest.raises(StudyError, match="between 1 and the 6 steps"):
+        one_shot.search(tiny(), evaluator(), one_shot.strategy("random_one_shot"), epochs=7)
+
+
+class TableProfiler(Profiler):
+    """Our cost table as one of NNI's profilers."""
+
+    def __init__(self, space):
+        self.table = cost_table(space, [], deploy_size=SIZE)
+
+    def profile(self, sample):
+        return self.table([self.table.domains.complete(sample)])[0][self.table.names.index("macs")]
+
+
+@pytest.mark.parametrize(
+    "profiler_of", [TableProfiler, pytest.param(lambda s: one_shot.macs_profiler(s, SIZE), marks=pytest.mark.slow)]
+)
+def test_a_filter_holds_for_every_network_that_is_trained(profiler_of, tiny, evaluator, monkeypatch):
+    space = tiny()
+    domains = domains_of(space)
+    profiler = profiler_of(space)
+    rng = np.random.default_rng(0)
+    median = float(np.median([profiler.profile(domains.random(rng)) for _ in range(40)]))
+    strategy = one_shot.strategy("random_one_shot", **one_shot.limit("random_one_shot", profiler, median))
+    seen = []
+    resample = RandomSamplingLightningModule.resample
+    monkeypatch.setattr(RandomSamplingLightningModule, "resample", lambda self: seen.append(resample(self)) or seen[-1])
+    one_shot.search(space, evaluator(), strategy, epochs=1)
+    costs = [profiler.profile(sample) for sample in seen]
+    assert len(costs) >= 6 and max(costs) <= median
+
+
+def test_a_filter_that_nothing_passes_is_said(tiny, evaluator):
+    space = tiny()
+    strategy = one_shot.strategy("random_one_shot", **one_shot.limit("random_one_shot", TableProfiler(space), 1.0))
+    with pytest.raises(StudyError, match="none of 100 random architectures"):
+        one_shot.search(space, evaluator(), strategy, epochs=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["darts", "gumbel_darts", "proxyless", "enas"])
+def test_a_penalty_is_taken(name, tiny, coarse, evaluator):
+    if name == "enas":
+        pytest.importorskip("tianshou")
+    space = (coarse if name == "proxyless" else tiny)()
+    profiler = one_shot.macs_profiler(space, SIZE)
+    strategy = one_shot.strategy(name, **one_shot.limit(name, profiler, 1.0, weight=1e-6))
+    one_shot.search(space, evaluator(steps=4), strategy, epochs=2)
+    assert "penalty/penalty" in strategy.oneshot_module.trainer.callback_metrics
+
+
+@pytest.mark.slow
+def test_a_penalty_makes_the_architecture_smaller(tiny, evaluator):
+    """The expected MACs fall with a heavy penalty; without one they stay about where they were."""
+    from ednas_nni.compat.profiler_penalty import expectation
+
+    def expected(**options):
+        space = tiny()
+        profiler = one_shot.macs_profiler(space, SIZE)
+        given = one_shot.limit("darts", profiler, 1e5, weight=10.0) if options else {}
+        strategy = one_shot.strategy("darts", arc_learning_rate=0.1, **given)
+        one_shot.search(space, evaluator(steps=12), strategy, epochs=2)
+        with torch.no_grad():
+            return float(expectation(profiler.expression, strategy.oneshot_module.export_probs()))
+
+    assert expected(penalty=True) < 0.8 * expected()

@@ -72,15 +72,15 @@ def write(path: Path, records: Iterable[Record]) -> None:
         raise ReferenceRecordError(f"{path}: cannot be written ({error.strerror}). Name another file.") from None
 
 
-def known(cache: Path, shipped: Path = SHIPPED) -> tuple[list[Record], list[str]]:
+def known(cache: Path, shipped: Path | None = None) -> tuple[list[Record], list[str]]:
     """Every record there is, the user's own before the shipped ones, and what could not be read.
 
     Args:
         cache: Root of the data cache.
-        shipped: Folder of the package's own.
+        shipped: Folder of the package's own; `SHIPPED` by default.
     """
     records, faults = [], []
-    for path in (*sorted(folder(cache).glob("*.json")), *sorted(shipped.glob("*.json"))):
+    for path in (*sorted(folder(cache).glob("*.json")), *sorted((shipped or SHIPPED).glob("*.json"))):
         try:
             records += read(path)
         except ReferenceRecordError as error:

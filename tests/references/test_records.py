@@ -91,7 +91,10 @@ def test_lookup_prefers_more_trainings_then_the_users_own(make_record: Make, tmp
     assert len(faults) == 1 and "broken.json" in faults[0]
 
 
-def test_find_and_what_it_says_where_nothing_fits(make_record: Make, tmp_path: Path) -> None:
+def test_find_and_what_it_says_where_nothing_fits(
+    make_record: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "SHIPPED", tmp_path / "nothing ships")
     wanted = {task: make_record(task).identity for task in ("segmentation", "depth")}
     with pytest.raises(ReferenceRecordError) as none:
         find(wanted, tmp_path, "my.yml")

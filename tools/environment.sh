@@ -21,4 +21,4 @@ fi
 echo "installing EDNAS and its dependencies into $folder (the first time takes some minutes)"
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade pip
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt "setuptools<81" wheel
-"$folder/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e ".[dev,rl,mtl,nyuv2]"
+"$folder/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e ".[dev,rl,mtl,nyuv2,onnx]"

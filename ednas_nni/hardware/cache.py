@@ -54,7 +54,8 @@ def remembered(space: Any, size: tuple[int, int], root: Path | None, read: Calla
 def load(path: Path, domains: Domains) -> SpaceLayers | None:
     """Operations as they were stored; None where there is no file, or one that is damaged or of other labels."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here, because numpy leaves a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             text, numbers, digest = str(arrays["told"]), arrays["records"], str(arrays["digest"])
         told = json.loads(text)
         if digest != _digest(text, numbers) or told["format"] != FORMAT or told["domains"] != _plain(domains):

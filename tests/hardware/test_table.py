@@ -323,7 +323,7 @@ def test_layers_of_unknown_width_are_refused_only_where_they_are_priced():
     def make():
         return torch.nn.Sequential(spaces.MutableConv2d(3, width, 1), torch.nn.PixelShuffle(2))
 
-    assert cost_table(wrap(make), [EdgeTPU()], (32, 32)).names[0] == "latency_ms"
+    assert cost_table(wrap(make), (), (32, 32)).names == ("macs", "params")
     with pytest.raises(StudyError, match=r"layer\.1.*elementwise"):
         cost_table(wrap(make), [Traffic()], (32, 32))
 

@@ -1,0 +1,109 @@
+"""experiments/one_shot.py, docs/reuse.md, and the shortened presets that both use."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ednas_nni.errors import StudyError
+from search_spaces import presets, shorten
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "reuse.md").read_text(encoding="utf-8")
+
+
+def script():
+    spec = importlib.util.spec_from_file_location("one_shot_script", ROOT / "experiments" / "one_shot.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(monkeypatch, *words):
+    monkeypatch.setattr(sys, "argv", ["one_shot.py", *words])
+    script().main()
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """A YAML on noise."""
+    monkeypatch.setenv("EDNAS_CACHE", str(tmp_path / "cache"))
+    config = yaml.safe_load((ROOT / "experiments" / "ednas.yml").read_text(encoding="utf-8"))
+    config["tuner"]["classArgs"] = {
+        "space": "nano",
+        "tasks": ["segmentation", "depth"],
+        "data": "ednas_nni.testing.noise:Noise",
+        "train_size": [32, 64],
+        "evaluator": {"name": "jared", "steps": 2, "batch_size": 2, "reports": 1, "accelerator": "cpu"},
+    }
+    path = tmp_path / "study.yml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--strategy", "dart"], "error: Unknown one-shot strategy 'dart'. Did you mean 'darts'?"),
+        (["--strategy", "proxyless", "--space", "mobile", "--sharing", "1"], "error: one-shot strategy 'proxyless'"),
+        (["--space", "nanno"], "error: Unknown search_spaces plugin 'nanno'"),
+    ],
+)
+def test_messages_of_the_script(words, message, study, monkeypatch):
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, study, *words)
+    assert str(ended.value).startswith(message)
+
+
+@pytest.mark.slow
+def test_the_script_searches_describes_and_trains(study, monkeypatch, capsys):
+    words = ["--strategy", "darts", "--steps", "4", "--epochs", "2", "--macs", "1e9", "--values", "2"]
+    run(monkeypatch, study, *words)
+    shown = capsys.readouterr().out
+    assert re.search(r"darts on nano: [\d,]+ architectures, \d+ choices", shown)
+    assert "latency_ms" in shown and "scored on select" in shown
+    described, trained = re.findall(r"^architecture (\w{10})", shown, flags=re.M)
+    assert described == trained
+
+
+def test_the_page_names_every_mend_of_one_shot_and_profilers():
+    # Three mends serve everybody: they are applied before anything else is imported.
+    everybody = {"gym_banner", "torchvision_ops", "__init__"}
+    mends = {path.stem for path in (ROOT / "ednas_nni" / "compat").glob("*.py")} - everybody
+    assert mends == set(re.findall(r"^\| `(\w+)` \| [a-zE]", PAGE.partition("What had to be mended")[2], flags=re.M))
+
+
+@pytest.mark.slow
+def test_the_snippet_of_the_page_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("EDNAS_CACHE", str(tmp_path / "cache"))
+    (snippet,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
+    quick = 'steps=4, data="ednas_nni.testing.noise:Noise", train_size=(32, 64), batch_size=2, accelerator="cpu"'
+    assert "steps=400" in snippet
+    names: dict[str, object] = {}
+    for old, new in (("steps=400", quick), ("values=3", "values=2"), ('"segmentation": 13', '"segmentation": 3')):
+        snippet = snippet.replace(old, new)
+    exec(compile(snippet, "reuse.md", "exec"), names)
+    assert "default" in names["result"]
+
+
+# -------------------------------------------------------------------- shortened presets
+@pytest.mark.parametrize("preset", presets.names())
+def test_presets_are_shortened_to_valid_ones(preset):
+    whole = presets.load(preset)
+    assert presets.load(preset, shorten(preset)) == whole
+    short = presets.load(preset, shorten(preset, widths=1, values=2, sharing=1))
+    assert all(len(stage.channels) == 1 and len(stage.ops) <= 2 for stage in short.stages)
+    for cut, stage in zip(short.stages, whole.stages, strict=True):
+        assert cut.depth[1] - cut.depth[0] <= 1 and cut.depth[0] == stage.depth[0]
+    assert len(short.fusion) == len(short.sharing) == 1 and short.fusions == whole.fusions
+    assert set(short.fusion) <= set(whole.fusion) and set(short.encoders) <= set(whole.encoders)
+
+
+def test_an_unknown_preset_is_said():
+    with pytest.raises(StudyError, match="Unknown preset 'mobil'"):
+        shorten("mobil")

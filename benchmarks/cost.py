@@ -137,12 +137,11 @@ def watched(network: nn.Module) -> tuple[int, int]:
 
 def nni_profiler(space: Any, found: dict[str, Any], samples: int = 40) -> None:
     """NNI's own symbolic profiler on the same space."""
-    from nni.nas.profiler.pytorch.flops import FlopsProfiler
-
     from ednas_nni.nn.tree import domains_of
+    from ednas_nni.one_shot import macs_profiler
 
     start = time.process_time()
-    profiler = FlopsProfiler(space, torch.empty(1, 3, *SIZE))
+    profiler = macs_profiler(space, SIZE)
     found["nni_build_seconds"] = time.process_time() - start
     domains, rng = domains_of(space), np.random.default_rng(2)
     drawn = [domains.random(rng) for _ in range(samples)]

@@ -1,9 +1,11 @@
-"""NNI's profilers leave hooks behind, lose parameters and count what no sample uses.
+"""NNI's profilers leave hooks behind, overlook layers, lose parameters and count what no sample uses.
 
 Faults, nni 3.0, nni/nas/profiler/pytorch:
 
 * utils/shape.py removes its forward hooks only when the shapes were found; after one failed build of a profiler every
   further one on the same space runs them again and takes many times as long.
+* utils/misc.py takes every module of a class of torch.nn for a layer, so also the plain `nn.Module` in which a torch.fx
+  graph keeps its layers: shapes are not followed through them.
 * flops.py warns about a module without children that it does not know, and drops its parameters (the weights of a
   learned sum).
 * A shared part of the network that a sample does not read is counted all the same: the tree of choices cannot tell. A
@@ -29,11 +31,12 @@ def needed() -> bool:
 
 
 def apply() -> None:
-    """Replace the three functions by ones that clean up and count what is there."""
+    """Replace the functions by ones that clean up, look inside and count what is there."""
     if not needed():
         return
     from nni.nas.profiler.pytorch import flops, utils
     from nni.nas.profiler.pytorch.utils import shape, shape_formula
+    from torch import nn
 
     register = shape._register_shape_inference_hooks
     opened: list[list[Any]] = []
@@ -69,6 +72,8 @@ def apply() -> None:
         place.submodule_input_output_shapes = shape.submodule_input_output_shapes
     for place in (shape_formula, utils):
         place.shape_inference = shape.shape_inference
+    is_leaf = shape.is_leaf_module
+    shape.is_leaf_module = lambda module: type(module) is not nn.Module and is_leaf(module)
     flops.count_flops_params = _counting(flops)
 
 

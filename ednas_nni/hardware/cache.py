@@ -143,8 +143,18 @@ def _key(space: Any, size: tuple[int, int]) -> str | None:
         repr(getattr(space, "trace_kwargs", None)),
         list(size),
         sources,
+        _structure(space),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+
+
+def _structure(space: Any) -> str:
+    """Digest of the module tree with its shapes: a space may have been changed after its construction."""
+    found = hashlib.sha256()
+    for path, module in space.named_modules():
+        shapes = [(name, tuple(p.shape)) for name, p in module.named_parameters(recurse=False)]
+        found.update(f"{path} {type(module).__qualname__} {shapes} {'forward' in module.__dict__}\n".encode())
+    return found.hexdigest()[:16]
 
 
 def _sources(space: Any) -> list[str] | None:
@@ -159,7 +169,8 @@ def _sources(space: Any) -> list[str] | None:
         files = {inspect.getsourcefile(type(module)) for module in space.modules()}
         if None in files:
             return None
-        folders = [Path(ednas_nni.hardware.__file__).parent, Path(str(inspect.getsourcefile(type(space)))).parent]
+        here = Path(ednas_nni.hardware.__file__).parent
+        folders = [here, here.with_name("nn"), Path(str(inspect.getsourcefile(type(space)))).parent]
         files |= {str(path) for folder in folders for path in folder.rglob("*.py")}
         found = [torch.__version__]
         for file in sorted(map(str, files)):

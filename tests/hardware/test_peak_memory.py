@@ -195,3 +195,12 @@ def test_other_sizes_and_spaces_have_other_files(nano, tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*/*.npz"))) == 3
     cost_table(space, ["params"], SIZE, folder=tmp_path)
     assert len(list(tmp_path.glob("*/*.npz"))) == 3
+
+
+def test_a_space_changed_after_its_construction_has_another_file(tmp_path: Path) -> None:
+    space = plugins.load("search_spaces", "nano")(tasks={"depth": 1})
+    before = cost_table(space, (), SIZE, folder=tmp_path)
+    space.heads["depth"].predict = nn.Conv2d(space.heads["depth"].predict.in_channels, 1, 3, padding=1)
+    after = cost_table(space, (), SIZE, folder=tmp_path)
+    sample = before.domains.random(np.random.default_rng(0))
+    assert (after([sample]) > before([sample])).all()

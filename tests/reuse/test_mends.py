@@ -203,6 +203,24 @@ def test_a_failed_profile_leaves_no_hooks():
     assert hooks_left(submodule_input_output_shapes) == 0
 
 
+def test_shapes_are_followed_through_graphs_of_torch_fx():
+    """torch.fx keeps `body.conv` in a plain nn.Module, which NNI's own test takes for a layer."""
+    from nni.nas.profiler.pytorch.utils.misc import is_leaf_module
+
+    class Body(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2))
+
+        def forward(self, x):
+            return F.hardswish(self.body(x))
+
+    graph = torch.fx.symbolic_trace(Body()).eval()
+    assert is_leaf_module(graph.body)
+    shapes = submodule_input_output_shapes(graph, ShapeTensor(torch.rand(1, 3, 8, 8), True))
+    assert shapes[""][1] == MutableShape(1, 2, 6, 6)
+
+
 # -------------------------------------------------------------------- penalties
 A, B, C = nni.choice("a", [1, 2, 3]), nni.choice("b", [2, 5]), nni.choice("c", ["x", "y"])
 EXPRESSIONS = {

@@ -1,0 +1,190 @@
+"""Whether a space's choices matter: trained quality of random architectures against the noise of a training.
+
+    python benchmarks/quality_spread.py [--architectures 42] [--json benchmarks/results/quality_spread.json]
+    python benchmarks/quality_spread.py --render benchmarks/results/quality_spread.json   text and picture, into docs
+
+The shipped study (experiments/ednas.yml): its space, data and recipe. Every architecture is drawn as strategies draw
+and trained once; six of them, evenly spaced in cost, are trained with two more seeds, which tells the noise. What is in
+the file already is not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+# This file is called like a module of the package it measures: its own folder comes last.
+sys.path[:] = [*sys.path[1:], sys.path[0]]
+
+ROOT = Path(__file__).resolve().parents[1]
+STUDY = "experiments/ednas.yml"
+FIRST_SEED, REPEATED, REPEATS = 4000, 6, 2
+
+
+def study_of(steps: int) -> Any:
+    """The shipped study, with another number of steps."""
+    from ednas_nni.cli.experiment import read
+
+    study = read(ROOT / STUDY).study
+    options = {**study.evaluator.options, "steps": steps}
+    return study.model_copy(update={"evaluator": study.evaluator.model_copy(update={"options": options})})
+
+
+def train(sample: dict[str, Any], seed: int, steps: int) -> float:
+    """Quality of one training."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    from ednas_nni import assembly, compat
+
+    compat.apply()
+    import torch
+
+    from ednas_nni.nn.tree import build
+
+    torch.set_num_threads(1)
+    study = study_of(steps).model_copy(update={"seed": seed})
+    space = assembly.space(study)
+    evaluator = assembly.evaluator(study)
+    evaluator.seed_everything()
+    return float(evaluator.evaluate(build(space, sample))["default"])
+
+
+def measure(architectures: int, steps: int, workers: int, path: Path | None) -> dict[str, Any]:
+    """All trainings."""
+    from tqdm import tqdm
+
+    from ednas_nni import assembly, compat
+
+    compat.apply()
+    study = study_of(steps)
+    assembly.data_source(study).prepare()
+    space = assembly.space(study)
+    table = assembly.cost_table(study, space)
+    domains, rng = table.domains, random.Random(FIRST_SEED)
+    samples: dict[str, dict[str, Any]] = {}
+    while len(samples) < architectures:
+        found = domains.canonical({d.label: rng.choice(d.values) for d in domains.dimensions})
+        samples.setdefault(domains.architecture_id(found), found)
+    costs = dict(zip(samples, table(list(samples.values())), strict=True))
+    record: dict[str, Any] = {"study": STUDY, "steps": steps, "columns": list(table.names), "runs": {}}
+    record["costs"] = {key: [float(f"{value:.6g}") for value in row] for key, row in costs.items()}
+    if path and path.exists():
+        old = json.loads(path.read_text(encoding="utf-8"))
+        if old["steps"] == steps:
+            record["runs"] = {key: runs for key, runs in old["runs"].items() if key in samples}
+    order = sorted(samples, key=lambda key: costs[key][table.names.index("latency_ms")])
+    again = [order[round(i * (len(order) - 1) / (REPEATED - 1))] for i in range(REPEATED)]
+    jobs = [(key, FIRST_SEED) for key in samples]
+    jobs += [(key, FIRST_SEED + number + 1) for number in range(REPEATS) for key in again]
+    jobs = [(key, seed) for key, seed in jobs if str(seed) not in record["runs"].get(key, {})]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = {pool.submit(train, samples[key], seed, steps): (key, seed) for key, seed in jobs}
+        for future in tqdm(as_completed(futures), total=len(jobs), unit="training"):
+            key, seed = futures[future]
+            record["runs"].setdefault(key, {})[str(seed)] = float(f"{future.result():.6g}")
+            if path:
+                path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return record
+
+
+def facts(record: dict[str, Any]) -> dict[str, Any]:
+    """What the measurement says."""
+    from scipy.stats import kendalltau
+
+    from ednas_nni.pareto import front
+
+    once = {key: runs[str(FIRST_SEED)] for key, runs in record["runs"].items() if str(FIRST_SEED) in runs}
+    repeated = [list(runs.values()) for runs in record["runs"].values() if len(runs) > 1]
+    freedom = sum(len(values) - 1 for values in repeated)
+    noise = float(np.sqrt(sum((len(v) - 1) * np.var(v, ddof=1) for v in repeated) / freedom))
+    quality = np.array(list(once.values()))
+    latency = np.array([record["costs"][key][record["columns"].index("latency_ms")] for key in once])
+    macs = np.array([record["costs"][key][record["columns"].index("macs")] for key in once])
+    rng = np.random.default_rng(0)
+    draws = rng.integers(len(quality), size=(2000, len(quality)))
+    ratio = np.array([np.std(quality[d], ddof=1) / noise for d in draws])
+    taus = {
+        name: float(kendalltau(cost, quality).statistic) for name, cost in (("latency_ms", latency), ("macs", macs))
+    }
+    on_front = front(np.stack([quality, latency], axis=1), ["max", "min"])
+    return {
+        "once": once, "noise": noise, "freedom": freedom, "quality": quality, "latency": latency, "taus": taus,
+        "ratio": (float(quality.std(ddof=1) / noise), *np.quantile(ratio, [0.025, 0.975]).tolist()),
+        "front": np.asarray(on_front),
+    }  # fmt: skip
+
+
+def text(record: dict[str, Any], found: dict[str, Any]) -> str:
+    """Markdown."""
+    quality, ratio = found["quality"], found["ratio"]
+    low, high = np.quantile(quality, [0.05, 0.95])
+    taus, count = found["taus"], len(found["front"])
+    return (
+        f"{len(quality)} random architectures of the default study, {record['steps']} steps each, one training each: "
+        f"quality {quality.mean():.3f} ± {quality.std(ddof=1):.3f} (standard deviation), 5 to 95 %: {low:.3f} to "
+        f"{high:.3f}. The same architecture trained again differs by a standard deviation of {found['noise']:.3f} "
+        f"({found['freedom']} degrees of freedom), so the spread is {ratio[0]:.1f} times the noise (95 % interval over "
+        f"architectures {ratio[1]:.1f} to {ratio[2]:.1f}). Kendall's tau of quality is {taus['latency_ms']:+.2f} with "
+        f"latency_ms and {taus['macs']:+.2f} with MACs. {count} of the {len(quality)} are on the front of quality and "
+        "latency.\n\n"
+        "![Quality of random architectures, its histogram beside the noise of one training, and the front]"
+        "(images/quality_spread.png)"
+    )
+
+
+def draw(found: dict[str, Any], path: Path) -> None:
+    """Quality over latency with the front, and the histogram beside the noise."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    quality, latency, noise = found["quality"], found["latency"], found["noise"]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=(3, 2), sharey=True, layout="constrained")
+    chosen = found["front"][np.argsort(latency[found["front"]])]
+    left.errorbar(
+        latency, quality, yerr=noise, fmt="o", ms=4, color="#4477aa", ecolor="#bbccee", label="one training ± noise"
+    )
+    left.step(latency[chosen], quality[chosen], where="post", color="#cc3311", label="front")
+    left.set(xlabel="latency_ms (modelled, Edge TPU, 512 x 1024)", ylabel="quality on search")
+    left.legend(frameon=False, loc="lower right")
+    right.hist(quality, bins=12, orientation="horizontal", color="#4477aa", alpha=0.8)
+    middle = float(np.median(quality))
+    right.axhspan(middle - noise, middle + noise, color="#cc3311", alpha=0.25, label="± noise of one training")
+    right.set(xlabel="architectures")
+    right.legend(frameon=False, loc="lower right")
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    """Measure and print, or print again."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--architectures", type=int, default=42)
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--render", type=Path)
+    options = parser.parse_args()
+    if options.render:
+        from into_docs import DOCS, put
+
+        record = json.loads(options.render.read_text(encoding="utf-8"))
+        found = facts(record)
+        put(DOCS / "search_space.md", "quality-spread", text(record, found))
+        draw(found, DOCS / "images" / "quality_spread.png")
+    else:
+        record = measure(options.architectures, options.steps, options.workers, options.json)
+        found = facts(record)
+    print(text(record, found))
+
+
+if __name__ == "__main__":
+    main()

@@ -34,10 +34,10 @@ def tables(monkeypatch: pytest.MonkeyPatch, _known: dict[Any, Any]) -> None:
             _known[key] = make(study)
         return _known[key]
 
-    def cost_table(space: Any, devices: Any = (), deploy_size: Any = (512, 1024), cache: Any = None) -> Any:
+    def cost_table(space: Any, devices: Any = (), deploy_size: Any = (512, 1024), **more: Any) -> Any:
         key = (id(space), tuple(map(str, devices)), tuple(deploy_size))
         if key not in _known:
-            _known[key] = build(space, devices, deploy_size, cache)
+            _known[key] = build(space, devices, deploy_size, **more)
         return _known[key]
 
     monkeypatch.setattr(assembly, "space", space)

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import io
 import os
+import signal
 import time
 import traceback
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ SHORT = {"widths": 2, "values": 2, "sharing": 3}
 """How lists of shipped presets are shortened, so that supernets fit a small machine; all kinds of choice stay."""
 
 NOISE = "ednas_nni.testing.noise:Noise"
-TRIAL_LIMIT_S = 400.0
+CELL_LIMIT_S = 600.0
 
 
 def run_cell(strategy: str, engine: str, space: str, folder: str) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def run_cell(strategy: str, engine: str, space: str, folder: str) -> dict[str, A
     compat.apply()
     torch.set_num_threads(1)
     try:
-        with home(folder):
+        with home(folder), within(CELL_LIMIT_S):
             if strategy in ONE_SHOT:
                 return one_shot_cell(strategy, engine, space)
             study = study_of(space, {"strategy": {"name": strategy, **MULTI_TRIAL[strategy]}})
@@ -139,11 +140,11 @@ def under_nnictl(study: Study, folder: str) -> History:
     identity = launch.create(path, port)
     journal = journal_path(home / "experiments", identity)
     try:
-        end = time.monotonic() + TRIAL_LIMIT_S
+        end = time.monotonic() + CELL_LIMIT_S - 60  # before the alarm, to say what the dispatcher said
         while not (journal.exists() and ended(load(journal))):
             if time.monotonic() > end:
                 log = home / "experiments" / identity / "log" / "dispatcher.log"
-                raise TimeoutError(f"not ended within {TRIAL_LIMIT_S:.0f} s: {log.read_text()[-800:]}")
+                raise TimeoutError(f"trials have not ended: {log.read_text()[-800:]}")
             time.sleep(0.5)
     finally:
         launch.stop(identity, port)
@@ -228,6 +229,22 @@ def home(folder: str) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in what waits for longer: an engine that hangs is one failed cell."""
+
+    def late(number: int, frame: Any) -> None:
+        raise TimeoutError(f"not over after {seconds:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @contextlib.contextmanager

@@ -60,6 +60,7 @@ def experiment(study: Study | dict[str, Any], engine: str = "ts", trials: int = 
     if engine == "sequential":
         config.execution_engine = SequentialEngineConfig(max_model_count=trials, continue_on_failure=True)
     else:
+        compat.training_service()
         config.trial_concurrency = concurrency
         config.training_service.use_active_gpu = False
         # NNI's trial command is fixed but for its interpreter; ours mends the outside world and then runs NNI's.

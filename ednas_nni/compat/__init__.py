@@ -43,6 +43,14 @@ def one_shot() -> None:
         enas_policy.apply()
 
 
+def training_service() -> None:
+    """Apply what NNI's training-service engine needs. Cheap when repeated."""
+    apply()
+    from ednas_nni.compat import endless_wait
+
+    endless_wait.apply()
+
+
 def profilers() -> None:
     """Apply what NNI's `FlopsProfiler` and `NumParamsProfiler` need. Cheap when repeated."""
     apply()

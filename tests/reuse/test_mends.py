@@ -18,7 +18,8 @@ compat.one_shot()
 compat.profilers()
 
 from nni.mutable import MutableExpression  # noqa: E402
-from nni.nas.execution import SequentialExecutionEngine  # noqa: E402
+from nni.nas.execution import ExecutionEngine, SequentialExecutionEngine  # noqa: E402
+from nni.nas.execution.training_service import TrainingServiceExecutionEngine  # noqa: E402
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace  # noqa: E402
 from nni.nas.oneshot.pytorch.sampling import EnasLightningModule  # noqa: E402
 from nni.nas.oneshot.pytorch.supermodule._expression_utils import expression_expectation  # noqa: E402
@@ -28,6 +29,7 @@ from nni.nas.profiler.pytorch.utils import MutableShape, ShapeTensor, submodule_
 from ednas_nni.compat import (  # noqa: E402
     enas_loader,
     enas_policy,
+    endless_wait,
     left_parameters,
     profiler_counts,
     profiler_penalty,
@@ -116,6 +118,43 @@ def current_after(run):
 def test_a_sequential_search_leaves_no_current_trial():
     assert current_after(SequentialExecutionEngine._run_single_model) is None
     assert current_after(SequentialExecutionEngine._run_single_model.__wrapped__) is not None  # NNI's own
+
+
+# -------------------------------------------------------------------- the training service
+class WaitedError(Exception):
+    """Waited for a minute."""
+
+
+def waited(wait, monkeypatch, status, ends_after=10**9):
+    """Seconds that an engine waits for a model that ends then, on a clock of its own."""
+    now = [0.0]
+
+    def sleep(seconds):
+        now[0] += seconds
+        if now[0] > 60:
+            raise WaitedError
+
+    monkeypatch.setattr("time.sleep", sleep)
+    monkeypatch.setattr("time.monotonic", lambda: now[0] + 1000)
+    model = SimpleNamespace(status=SimpleNamespace(completed=lambda: now[0] >= ends_after))
+    wait(SimpleNamespace(nodejs_binding=SimpleNamespace(get_status=lambda: status)), model)
+    return now[0]
+
+
+def test_nobody_waits_for_a_model_that_never_runs(monkeypatch):
+    compat.training_service()
+    wait = TrainingServiceExecutionEngine.wait_models
+    assert waited(wait, monkeypatch, "DONE") == endless_wait.PATIENCE_S
+    assert waited(wait, monkeypatch, "RUNNING", ends_after=20) == 20
+    with pytest.raises(WaitedError):
+        waited(wait, monkeypatch, "RUNNING")
+
+
+def test_nnis_own_engine_waits_for_ever(monkeypatch):
+    """NNI's method ends in the one of its base class, which looks at the models alone."""
+    compat.training_service()
+    with pytest.raises(WaitedError):
+        waited(ExecutionEngine.wait_models, monkeypatch, "DONE")
 
 
 # -------------------------------------------------------------------- shapes

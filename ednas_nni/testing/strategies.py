@@ -26,7 +26,7 @@ from ednas_nni.strategy.core import Core
 from ednas_nni.strategy.problem import Problem
 from ednas_nni.testing.synthetic import Synthetic, drive
 
-ASK_MEDIAN_S = 0.02
+ASK_MEDIAN_S = 0.1
 
 
 def search(

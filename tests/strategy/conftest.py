@@ -1,8 +1,17 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from ednas_nni import compat
+from ednas_nni.journal import Journal
 
 compat.apply()
 torch.set_num_threads(1)
+
+
+@pytest.fixture
+def journal(tmp_path):
+    opened = Journal(tmp_path / "j.jsonl")
+    yield opened
+    opened.close()

@@ -37,20 +37,10 @@ def study_of(file: str) -> Any:
 
 def train(file: str, seed: int) -> dict[str, float]:
     """Final metrics of the study's reference network, trained on all tasks."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    from ednas_nni import assembly, compat
+    from one_training import trained
 
-    compat.apply()
-    import torch
-
-    from ednas_nni.nn.tree import build
-
-    torch.set_num_threads(1)
     study = study_of(file).model_copy(update={"seed": seed})
-    space = assembly.space(study)
-    evaluator = assembly.evaluator(study)
-    evaluator.seed_everything()
-    return evaluator.evaluate(build(space, space.member(study.reference)))
+    return trained(study, study.reference)[1]
 
 
 def untrained(file: str) -> dict[str, dict[str, dict[str, float]]]:

@@ -62,21 +62,9 @@ def study(protocol: str, arm: str, seed: int) -> dict[str, Any]:
 
 def run(protocol: str, arm: str, seed: int) -> dict[str, list[float]]:
     """Train once; every score of each metric in the order of training."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    from ednas_nni import assembly, compat
+    from one_training import trained
 
-    compat.apply()
-    import torch
-
-    from ednas_nni.nn.tree import build
-    from ednas_nni.study import parse
-
-    torch.set_num_threads(1)
-    parsed = parse(study(protocol, arm, seed))
-    space = assembly.space(parsed)
-    evaluator = assembly.evaluator(parsed)
-    evaluator.seed_everything()
-    evaluator.evaluate(build(space, space.member(MEMBER)))
+    evaluator, _ = trained(study(protocol, arm, seed), MEMBER)
     found = [shorten(scores) for scores in evaluator.history]
     return {metric: [scores[metric] for scores in found] for metric in METRICS}
 

@@ -37,23 +37,13 @@ SHOWN = (
 
 def train(study: dict[str, Any], sample: dict[str, Any], seed: int, steps: int | None) -> dict[str, float]:
     """One training with a fresh seed, scored on `select`."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    from ednas_nni import assembly, compat
+    from one_training import trained
 
-    compat.apply()
-    import torch
-
-    from ednas_nni.nn.tree import build
-
-    torch.set_num_threads(1)
     options = dict(study["evaluator"]) if isinstance(study["evaluator"], dict) else {"name": study["evaluator"]}
     options |= {"scored_on": "select", "reports": 1}
     if steps:
         options["steps"] = steps
-    parsed = parse({**study, "seed": seed, "evaluator": options})
-    evaluator = assembly.evaluator(parsed)
-    evaluator.seed_everything()
-    return evaluator.evaluate(build(assembly.space(parsed), sample))
+    return trained({**study, "seed": seed, "evaluator": options}, sample)[1]
 
 
 def prior(study: dict[str, Any]) -> dict[str, float]:

@@ -41,20 +41,9 @@ def study_of(steps: int) -> Any:
 
 def train(sample: dict[str, Any], seed: int, steps: int) -> float:
     """Quality of one training."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    from ednas_nni import assembly, compat
+    from one_training import trained
 
-    compat.apply()
-    import torch
-
-    from ednas_nni.nn.tree import build
-
-    torch.set_num_threads(1)
-    study = study_of(steps).model_copy(update={"seed": seed})
-    space = assembly.space(study)
-    evaluator = assembly.evaluator(study)
-    evaluator.seed_everything()
-    return float(evaluator.evaluate(build(space, sample))["default"])
+    return float(trained(study_of(steps).model_copy(update={"seed": seed}), sample)[1]["default"])
 
 
 def measure(architectures: int, steps: int, workers: int, path: Path | None) -> dict[str, Any]:

@@ -11,11 +11,13 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ednas_nni.data.cache import cache_root
+from ednas_nni.data.cache import cache_root, open_arrays
 from ednas_nni.data.info import DataInfo
+from ednas_nni.data.split import Split
 from ednas_nni.errors import DataError
 
 
@@ -56,6 +58,29 @@ def note(info: DataInfo, opened_by: str, cache: str | os.PathLike[str] | None = 
             f"cannot journal the opening of the test split in {path}: {error}; point EDNAS_CACHE (or the data's "
             "'cache' argument) to a folder that can be written"
         ) from error
+
+
+def open_split(
+    info: DataInfo, name: str, opened_by: str | None, folder: Path, recipe: Mapping[str, object], cache: Path
+) -> Split:
+    """Open a split of a data set that is in the checked cache; that of ``test`` is journalled.
+
+    Args:
+        info: The data set.
+        name: One of the splits.
+        opened_by: Who reads it.
+        folder: Where its arrays are.
+        recipe: What they were made from.
+        cache: Cache folder, for the journal.
+
+    Raises:
+        DataError: A damaged cache, or a journal that cannot be written.
+    """
+    if name == "test":
+        note(info, str(opened_by), cache)
+    names = ("image", *info.targets)
+    arrays = open_arrays(folder, recipe, [f"{name}_{array}" for array in names])
+    return Split(name, info, {array: arrays[f"{name}_{array}"] for array in names}, opened_by)
 
 
 def openings(info: DataInfo, cache: str | os.PathLike[str] | None = None) -> list[dict[str, object]]:

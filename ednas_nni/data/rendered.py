@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from ednas_nni.data import cache as store
-from ednas_nni.data import openings
 from ednas_nni.data.degrade import Degradations
 from ednas_nni.data.info import DataInfo
+from ednas_nni.data.openings import open_split
 from ednas_nni.data.render.picture import Picture
 from ednas_nni.data.seeds import check_disjoint, split_seeds
 from ednas_nni.data.split import Split, check_opening
@@ -134,11 +134,7 @@ class Rendered:
         """
         check_opening(name, opened_by)
         self.prepare()
-        if name == "test":
-            openings.note(self.info, str(opened_by), self.folder.parent)
-        targets = ("image", *self.info.targets)
-        arrays = store.open_arrays(self.folder, self._recipe, [f"{name}_{target}" for target in targets])
-        return Split(name, self.info, {target: arrays[f"{name}_{target}"] for target in targets}, opened_by)
+        return open_split(self.info, name, opened_by, self.folder, self._recipe, self.folder.parent)
 
 
 def drawn(

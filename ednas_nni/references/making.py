@@ -185,16 +185,12 @@ def train(study: Mapping[str, Any], member: str, task: str, seed: int) -> dict[s
     from ednas_nni import compat
 
     compat.apply()
-    from ednas_nni.nn.tree import build
-
     alone = single_task(parse(dict(study)), task, seed)
     space = assembly.space(alone)
-    evaluator = assembly.evaluator(alone)
-    evaluator.seed_everything()
-    network = build(space, member_sample(space, member, alone.space.name))
+    sample = member_sample(space, member, alone.space.name)
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # the scores of every report: the bar is enough
-            return evaluator.evaluate(network)
+            return assembly.trained(space, sample, assembly.evaluator(alone))[1]
     except TrialError as error:
         raise TrialError(f"the single-task reference of {task}, seed {seed}, failed: {error}") from None
 

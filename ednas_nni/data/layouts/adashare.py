@@ -6,6 +6,7 @@ Sun et al., "AdaShare: Learning What To Share For Efficient Deep Multi-Task Lear
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -96,14 +97,14 @@ class AdaShare(FolderSource):
             raise DataError(f"{path}: holds a {type(lists).__name__}; an object with lists train and test is needed")
         return lists
 
-    def train_records(self) -> list[Record]:
-        """Return the images of ``train``, else of ``train1`` and ``train2``."""
+    def listed(self) -> dict[str, Sequence[Record]]:
+        """Return the images of ``train``, else ``train1`` and ``train2``, and of ``test``, else ``val``."""
         halves = "train" not in self._lists and "train1" in self._lists
-        return self._records(["train1", "train2"] if halves else ["train"])
-
-    def test_records(self) -> list[Record]:
-        """Return the images of ``test``, else of ``val``."""
-        return self._records(["val" if "test" not in self._lists and "val" in self._lists else "test"])
+        train = self._records(["train1", "train2"] if halves else ["train"])
+        return {
+            "train": train,
+            "test": self._records(["val" if "test" not in self._lists and "val" in self._lists else "test"]),
+        }
 
     def _records(self, modes: list[str]) -> list[Record]:
         path, roles = self.folder / LISTS[self.dataset], _ENTRIES[self.dataset]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from ednas_nni.data import cache as store
-from ednas_nni.data import openings
-from ednas_nni.data.info import TARGETS, DataInfo
+from ednas_nni.data.info import SPLITS, TARGETS, DataInfo
 from ednas_nni.data.layouts.cutting import check_separate, cut, natural
 from ednas_nni.data.layouts.fitting import ARRAYS, IGNORE_INDEX, fit
+from ednas_nni.data.openings import open_split
 from ednas_nni.data.split import Split, check_opening
 from ednas_nni.errors import DataError
 
@@ -57,11 +58,11 @@ class Raw:
     normals: np.ndarray | None = None
 
 
-class FolderSource:
+class FolderSource(ABC):
     """A data set read from a folder; decoded once into the cache that all processes share.
 
     A subclass sets ``name``, ``classes``, ``targets``, ``depth_kind``, ``depth_unit`` and ``depth_max`` (class
-    attributes or properties) and implements :meth:`train_records`, :meth:`test_records` and :meth:`decode`. Its
+    attributes or properties) and implements :meth:`listed` and :meth:`decode`. Its
     constructor hands its own options, as plain JSON data under their parameter names, to ``super().__init__``.
 
     Attributes:
@@ -119,21 +120,20 @@ class FolderSource:
         self.options = dict(options or {})
         self._cache_root = store.cache_root(cache)
 
-    def train_records(self) -> Sequence[Record]:
-        """Return the images that ``train``, ``search`` and ``select`` are cut from; only lists files."""
-        raise NotImplementedError
+    @abstractmethod
+    def listed(self) -> Mapping[str, Sequence[Record]]:
+        """Return the images that the files give to each split, ``train`` at least; only lists files.
 
-    def test_records(self) -> Sequence[Record]:
-        """Return the images of the official validation or test set; only lists files."""
-        raise NotImplementedError
+        Splits that are left out are cut from ``train`` by group.
+        """
 
+    @abstractmethod
     def decode(self, record: Record) -> Raw:
         """Read one image and its labels.
 
         Raises:
             DataError: A file cannot be read or holds what it must not; the message names it.
         """
-        raise NotImplementedError
 
     @cached_property
     def records(self) -> dict[str, list[Record]]:
@@ -142,14 +142,21 @@ class FolderSource:
         Raises:
             DataError: Too few groups, a file is missing, or an image occurs twice.
         """
-        train = sorted(self.train_records(), key=_by_key)
-        test = sorted(self.test_records(), key=_by_key)
-        if not train or not test:
-            raise DataError(f"{self.folder}: the {'training' if not train else 'test'} set of {self.name!r} is empty")
-        wished = {"search": self.search, "select": self.select}
-        records = {**cut(train, wished, self.seed, str(self.folder)), "test": test}
-        check_separate(records, str(self.folder))
-        return records
+        given = {split: sorted(found, key=_by_key) for split, found in self.listed().items()}
+        for split, found in given.items():
+            if not found:
+                what = "training" if split == "train" else split
+                raise DataError(f"{self.where}: the {what} set of {self.name!r} is empty")
+        wished = {split: getattr(self, split) for split in SPLITS if split not in given}
+        if wished:
+            given |= cut(given["train"], wished, self.seed, str(self.where))
+        check_separate(given, str(self.where))
+        return {split: given[split] for split in SPLITS}
+
+    @property
+    def where(self) -> Path:
+        """What messages about the whole data set name."""
+        return self.folder
 
     @cached_property
     def info(self) -> DataInfo:
@@ -273,11 +280,7 @@ class FolderSource:
         """
         check_opening(name, opened_by)
         self.prepare()
-        if name == "test":
-            openings.note(self.info, str(opened_by), self._cache_root)
-        names = ("image", *self.info.targets)
-        arrays = store.open_arrays(self.cache_folder, self._cached_recipe(), [f"{name}_{array}" for array in names])
-        return Split(name, self.info, {array: arrays[f"{name}_{array}"] for array in names}, opened_by)
+        return open_split(self.info, name, opened_by, self.cache_folder, self._cached_recipe(), self._cache_root)
 
 
 def _by_key(record: Record) -> tuple[list[tuple[str, int]], int, str]:

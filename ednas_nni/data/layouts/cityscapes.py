@@ -96,13 +96,9 @@ class CityScapes(FolderSource):
         }
         super().__init__(folder, size, search, select, seed, crop, cache, options)
 
-    def train_records(self) -> Sequence[Record]:
-        """The images of ``train``; a group is a city."""
-        return self._listed(TRAIN)
-
-    def test_records(self) -> Sequence[Record]:
-        """The images of ``val``."""
-        return self._listed(TEST)
+    def listed(self) -> dict[str, Sequence[Record]]:
+        """Return the images of ``train`` and ``val``; a group is a city."""
+        return {"train": self._listed(TRAIN), "test": self._listed(TEST)}
 
     def _listed(self, split: str) -> list[Record]:
         cities = sorted(p for p in need_folder(need_folder(self.folder, IMAGES), split).iterdir() if p.is_dir())

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from ednas_nni.data.info import SPLITS
 from ednas_nni.data.layouts.base import FolderSource, Raw, Record
-from ednas_nni.data.layouts.cutting import check_separate, cut
 from ednas_nni.data.layouts.manifest_files import read_classes, read_depth, read_image, read_normals
 from ednas_nni.data.layouts.manifest_table import Row, Table, read_table
 from ednas_nni.data.layouts.reading import check_axes, read_lines
@@ -147,26 +146,22 @@ class Manifest(FolderSource):
     def _key(self, row: Row) -> str:
         return Path(os.path.relpath(row.image, self.folder)).as_posix()
 
-    @cached_property
-    def records(self) -> dict[str, list[Record]]:
-        """Images by split: as the manifest says, the others cut from its training images by group.
+    @property
+    def where(self) -> Path:
+        """The manifest."""
+        return self.path
 
-        Raises:
-            DataError: Too few groups for the splits that are left open, or the manifest is wrong.
-        """
-        given: dict[str, list[Record]] = {split: [] for split in SPLITS}
+    def listed(self) -> dict[str, Sequence[Record]]:
+        """Return the images as the column ``split`` says; those that it leaves open are for training."""
+        given: dict[str, list[Record]] = {}
         for key, row in self._rows.items():
             files = {"image": row.image, **{_TARGETS[name]: path for name, path in row.labels.items()}}
-            given[row.split or "train"].append(Record(key, row.group, files))
-        if not given["train"]:
+            given.setdefault(row.split or "train", []).append(Record(key, row.group, files))
+        if "train" not in given:
             raise DataError(
                 f"{self.path}: has no image for training. Write `train` into the column split, or leave it empty."
             )
-        wished = {split: getattr(self, split) for split in SPLITS[1:] if not given[split]}
-        made = cut(given["train"], wished, self.seed, str(self.path)) if wished else {}
-        records = {split: made.get(split, given[split]) for split in SPLITS}
-        check_separate(records, str(self.path))
-        return records
+        return dict(given)
 
     def recipe(self) -> dict[str, object]:
         """Return what determines every pixel: beside options and files also what the manifest says of them."""

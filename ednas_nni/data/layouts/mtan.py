@@ -6,6 +6,7 @@ Liu et al., "End-to-End Multi-Task Learning with Attention", CVPR 2019; the same
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -91,13 +92,9 @@ class Mtan(FolderSource):
             need_folder(self._test, self._folders[target])
         return there
 
-    def train_records(self) -> list[Record]:
-        """Return the images of ``train``, in blocks of neighbours."""
-        return self._records(self._train)
-
-    def test_records(self) -> list[Record]:
-        """Return the images of ``val``."""
-        return self._records(self._test)
+    def listed(self) -> dict[str, Sequence[Record]]:
+        """Return the images of ``train`` and ``val``, each in blocks of neighbours."""
+        return {"train": self._records(self._train), "test": self._records(self._test)}
 
     def _records(self, root: Path) -> list[Record]:
         names = sorted((path.name for path in need_folder(root, "image").glob("*.npy")), key=natural)

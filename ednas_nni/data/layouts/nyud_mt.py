@@ -6,6 +6,7 @@ The layout of Vandenhende et al., "Multi-Task Learning for Dense Prediction Task
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -71,13 +72,9 @@ class NYUDMT(FolderSource):
         """Labels whose folder exists."""
         return tuple(target for target, (name, _) in _FOLDERS.items() if (self.folder / name).is_dir())
 
-    def train_records(self) -> list[Record]:
-        """Return the images of ``gt_sets/train.txt``, in blocks of neighbours."""
-        return self._records("train")
-
-    def test_records(self) -> list[Record]:
-        """Return the images of ``gt_sets/val.txt``."""
-        return self._records("val")
+    def listed(self) -> dict[str, Sequence[Record]]:
+        """Return the images of ``gt_sets/train.txt`` and ``val.txt``, each in blocks of neighbours."""
+        return {"train": self._records("train"), "test": self._records("val")}
 
     def _records(self, part: str) -> list[Record]:
         listed = self.folder / "gt_sets" / f"{part}.txt"

@@ -109,8 +109,8 @@ class NYUv2(FolderSource):
         """Class names; a user's class13Mapping.mat brings its own."""
         return self._mapping[1] if "segmentation" in self.targets else ()
 
-    @cached_property
-    def _listed(self) -> dict[str, list[Record]]:
+    def listed(self) -> dict[str, Sequence[Record]]:
+        """Return the official training images, in groups of a scene with all its parts, and the test images."""
         scenes = self._labeled.scenes()
         files: dict[str, Path] = {"image": self.folder / LABELED, "splits": self.folder / SPLITS}
         if "segmentation" in self.targets:
@@ -124,14 +124,6 @@ class NYUv2(FolderSource):
                 Record(f"{i + 1:04d}", group, files, int(i)) for i, group in zip(indices, groups, strict=True)
             ]
         return found
-
-    def train_records(self) -> Sequence[Record]:
-        """The official training images; a group is a scene with all its parts."""
-        return self._listed["train"]
-
-    def test_records(self) -> Sequence[Record]:
-        """The official test images."""
-        return self._listed["test"]
 
     def decode(self, record: Record) -> Raw:
         """Read one image and its labels."""

@@ -1,0 +1,33 @@
+"""One training on one thread, as the benchmarks share it: a process of a pool calls it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+
+def trained(study: Any, network: str | Mapping[str, Any]) -> tuple[Any, dict[str, float]]:
+    """Train a network of a study.
+
+    Args:
+        study: A parsed study, or plain data.
+        network: Name of a member of its space, or a sample.
+
+    Returns:
+        The evaluator, which knows the history, and the final result.
+    """
+    os.environ["OMP_NUM_THREADS"] = "1"
+    from ednas_nni import assembly, compat
+
+    compat.apply()
+    import torch
+
+    from ednas_nni.study import Study, parse
+
+    torch.set_num_threads(1)
+    parsed = study if isinstance(study, Study) else parse(study)
+    space = assembly.space(parsed)
+    evaluator = assembly.evaluator(parsed)
+    sample = space.member(network) if isinstance(network, str) else dict(network)
+    return evaluator, assembly.trained(space, sample, evaluator)[1]

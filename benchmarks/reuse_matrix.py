@@ -1,6 +1,7 @@
 """The reuse matrix: every strategy on every engine with every registered search space, each really run.
 
     python benchmarks/reuse_matrix.py                       all cells; about half an hour on two cores
+    python benchmarks/reuse_matrix.py --missing             only those without a result
     python benchmarks/reuse_matrix.py --spaces nano --engines sequential
     python benchmarks/reuse_matrix.py --render              the kept results as tables in docs/reuse.md
 
@@ -44,11 +45,14 @@ def commit() -> str:
     return git("rev-parse", "HEAD") + ("+" if changed else "")
 
 
-def run(spaces: list[str], strategies: list[str], engines: list[str], path: Path) -> bool:
+def run(spaces: list[str], strategies: list[str], engines: list[str], path: Path, missing: bool = False) -> bool:
     """Run cells and keep each as it ends; returns whether none failed."""
     kept = json.loads(path.read_text(encoding="utf-8"))["cells"] if path.exists() else []
     good = True
     cells = [(s, e, p) for e in engines for p in spaces for s in strategies]
+    if missing:
+        known = {(c["strategy"], c["engine"], c["space"]) for c in kept}
+        cells = [cell for cell in cells if cell not in known]
     for i, (strategy, engine, space) in enumerate(cells, 1):
         begin = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="ednas-reuse-") as folder:
@@ -97,13 +101,14 @@ def main() -> None:
     parser.add_argument("--strategies", nargs="*", default=[*MULTI_TRIAL, *ONE_SHOT])
     parser.add_argument("--engines", nargs="*", default=list(ENGINES), choices=ENGINES)
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--missing", action="store_true", help="only cells without a result")
     parser.add_argument("--render", action="store_true", help="run nothing; put the kept results into docs/reuse.md")
     options = parser.parse_args()
     if options.render:
         put(DOCS / "reuse.md", "matrix", tables(json.loads(options.out.read_text(encoding="utf-8"))))
         return
     logging.disable(logging.WARNING)  # NNI tells every sample
-    sys.exit(0 if run(options.spaces, options.strategies, options.engines, options.out) else 1)
+    sys.exit(0 if run(options.spaces, options.strategies, options.engines, options.out, options.missing) else 1)
 
 
 if __name__ == "__main__":

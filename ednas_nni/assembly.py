@@ -109,7 +109,7 @@ def evaluator(study: Study, compared: Comparison | None = None) -> Any:
 
         given = {"references": compared.means(), "score": score(study)}
     if study.init_from is not None:
-        if "init_from" not in _parameters(factory):
+        if "init_from" not in parameters(factory):
             raise StudyError(f"init_from: evaluator {study.evaluator.name!r} takes no weights of a file; remove it.")
         given["init_from"] = study.init_from
     _check_weighting(study.evaluator.options.get("weighting"))
@@ -123,7 +123,8 @@ def evaluator(study: Study, compared: Comparison | None = None) -> Any:
     )
 
 
-def _parameters(factory: Any) -> tuple[str, ...]:
+def parameters(factory: Any) -> tuple[str, ...]:
+    """Names of the arguments that a plugin takes."""
     import inspect
 
     return tuple(inspect.signature(getattr(factory, "__wrapped__", factory)).parameters)

@@ -19,6 +19,7 @@ COMMANDS = (
     "check",
     "plan",
     "calibrate",
+    "trust",
     "data",
     "reference",
     "search",

@@ -39,10 +39,11 @@ def run(options: argparse.Namespace) -> int:
     """Print the plan; exit code 0, or 1 when nothing meets the constraints."""
     from ednas_nni import assembly
     from ednas_nni.cli import experiment, terminal
+    from ednas_nni.cli.picture import check_picture, write_picture
     from ednas_nni.errors import InfeasibleError
     from ednas_nni.hardware.advice import advice
 
-    _check_picture(options.picture)
+    check_picture(options.picture)
     study = experiment.read(options.file).study
     problem, plan = _plan(study, options)
     refusal = ""
@@ -51,7 +52,9 @@ def run(options: argparse.Namespace) -> int:
     except InfeasibleError as error:
         refusal = f"{options.file}: {error}"
     if options.picture:
-        _draw(plan, options.picture)
+        from ednas_nni.report.plan_plot import plan_plot
+
+        write_picture(options.picture, plan_plot(plan))
     if options.json:
         from ednas_nni.hardware.plan_json import plan_json
 
@@ -91,28 +94,6 @@ def _plan(study: Any, options: argparse.Namespace) -> tuple[Any, Plan]:
         problem = assembly.problem(study, table)
         given = {"samples": options.samples, "seed": options.seed, "draw": options.draw}
         return problem, assembly.plan(study, table, step=step, **given)
-
-
-def _check_picture(path: Path | None) -> None:
-    """A name that cannot be written is said before the work, not after it."""
-    from ednas_nni.errors import EdnasError
-
-    if path is None:
-        return
-    if path.suffix.lower() != ".png":
-        raise EdnasError(f"--picture {path}: only PNG can be written. Name a file ending in .png, such as plan.png.")
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise EdnasError(f"--picture {path}: {path.absolute().parent} is no folder. Make it, or name another one.")
-
-
-def _draw(plan: Plan, path: Path) -> None:
-    from ednas_nni.errors import EdnasError
-    from ednas_nni.report.plan_plot import plan_plot
-
-    try:
-        path.write_bytes(plan_plot(plan))
-    except OSError as error:
-        raise EdnasError(f"--picture {path}: cannot be written ({error.strerror}). Name another file.") from None
 
 
 def _count(text: str) -> int:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -24,6 +22,7 @@ import numpy as np
 from ednas_nni.domains import Condition, Domains, Literal
 from ednas_nni.hardware.records import LayerRecord
 from ednas_nni.hardware.space_layers import Operation, SpaceLayers
+from ednas_nni.whole_file import write_whole
 
 FORMAT = 1
 FOLDER = "space_layers"
@@ -98,15 +97,9 @@ def store(path: Path, layers: SpaceLayers) -> None:
     text = json.dumps(told)
     numbers = np.concatenate([np.ravel(o.records) for o in layers.operations]).astype(np.int32)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=path.stem, suffix=".part", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, told=text, records=numbers, digest=_digest(text, numbers))
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_whole(
+            path, lambda file: np.savez_compressed(file, told=text, records=numbers, digest=_digest(text, numbers))
+        )
     except OSError:
         return
 

@@ -7,14 +7,13 @@ a reader sees the old one or the new one.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ednas_nni.errors import ReferenceRecordError
 from ednas_nni.references.record import Record, digest, same
+from ednas_nni.whole_file import write_whole
 
 FORMAT = 1
 SHIPPED = Path(__file__).parent / "shipped"
@@ -58,16 +57,7 @@ def write(path: Path, records: Iterable[Record]) -> None:
     """
     text = json.dumps({"format": FORMAT, "records": [record.dump() for record in records]}, indent=1) + "\n"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_whole(path, text)
     except OSError as error:
         raise ReferenceRecordError(f"{path}: cannot be written ({error.strerror}). Name another file.") from None
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +17,8 @@ from tqdm import tqdm
 
 from ednas_nni import assembly
 from ednas_nni.data.cache import cache_root
-from ednas_nni.data.produce import cores
 from ednas_nni.errors import EdnasError, ReferenceRecordError, TrialError
+from ednas_nni.pool import results
 from ednas_nni.references import files
 from ednas_nni.references.identity import identities, member_sample, single_task
 from ednas_nni.references.record import Record
@@ -135,36 +133,11 @@ def trained(
         jobs: (task, seed) of each training.
         workers: Processes; one per core by default. 1 trains in this process.
 
-    Yields:
+    Returns:
         Each job with its final metrics, or with what went wrong, in the order in which they end.
     """
-    plain, member = study.dump(), str(study.reference)
-    workers = min(len(jobs), workers or cores())
-    if workers == 1:
-        for task, seed in jobs:
-            try:
-                yield (task, seed), train(plain, member, task, seed)
-            except EdnasError as error:
-                yield (task, seed), error
-        return
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when the workers load their libraries
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-        futures = {pool.submit(train, plain, member, *job): job for job in jobs}
-        try:
-            for future in as_completed(futures):
-                error = future.exception()
-                if error is not None and not isinstance(error, EdnasError):
-                    raise error
-                yield futures[future], error or future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _one_thread() -> None:
-    """One training per core: threads inside would only get in the way."""
-    import torch
-
-    torch.set_num_threads(1)
+    train_one = partial(train, study.dump(), str(study.reference))
+    return results(train_one, jobs, workers)
 
 
 def train(study: Mapping[str, Any], member: str, task: str, seed: int) -> dict[str, float]:

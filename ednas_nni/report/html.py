@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
-import tempfile
 from pathlib import Path
 
 from ednas_nni.errors import EdnasError
@@ -14,6 +12,7 @@ from ednas_nni.report.choices import blocks
 from ednas_nni.report.data import SearchView, view
 from ednas_nni.report.facts import DataFacts, data_facts
 from ednas_nni.report.pictures import Picture, pictures
+from ednas_nni.whole_file import write_whole
 
 FILE = "report.html"
 
@@ -43,8 +42,8 @@ def write(journal: Path, out: Path) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
         for picture in drawn.values():
-            _replace(out / picture.file, picture.png)
-        _replace(out / FILE, page.encode("utf-8"))
+            write_whole(out / picture.file, picture.png)
+        write_whole(out / FILE, page.encode("utf-8"))
     except OSError as error:
         raise EdnasError(f"{out}: the report cannot be written ({error.strerror}). Give another folder.") from error
     return out / FILE
@@ -76,16 +75,3 @@ def render(search: SearchView, facts: DataFacts, drawn: dict[str, Picture], rema
 
 def _data_uri(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write beside the file, then rename: a reader never sees half a report."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -12,9 +12,7 @@ spoilt too.
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ednas_nni.data.cache import cache_root
 from ednas_nni.errors import DataError
+from ednas_nni.whole_file import write_whole
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo
@@ -151,15 +150,6 @@ def write(path: Path, measurement: Measurement) -> None:
     entries = [m.dump() for m in sorted([*kept, measurement], key=lambda m: m.key)]
     text = json.dumps({"format": FORMAT, "measurements": entries}, indent=1) + "\n"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_whole(path, text)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror}). Name another file.") from None

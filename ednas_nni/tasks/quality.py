@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ import numpy as np
 import torch
 
 from ednas_nni.errors import DataError
+from ednas_nni.whole_file import write_whole
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataSource, Split
@@ -165,14 +164,5 @@ def _read(path: Path, fingerprint: str) -> dict[str, TaskReference]:
 
 
 def _write(path: Path, reference: Reference) -> None:
-    """Write atomically: concurrent trials write equal values, and none reads half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"format": FORMAT, **asdict(reference)}, indent=1, sort_keys=True)
-    handle, name = tempfile.mkstemp(prefix=path.name, dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    """Concurrent trials write equal values, and none reads half a file."""
+    write_whole(path, json.dumps({"format": FORMAT, **asdict(reference)}, indent=1, sort_keys=True))

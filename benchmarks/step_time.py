@@ -1,0 +1,148 @@
+"""What a training step of the evaluator costs beside the network: against a bare torch loop over one fixed batch.
+
+    python benchmarks/step_time.py [--rounds 5] [--steps 40] [--json benchmarks/results/step_time.json]
+    python benchmarks/step_time.py --render benchmarks/results/step_time.json    the table again, into docs/trials.md
+
+Both train the same network with the same losses and AdamW on one thread. The bare loop has its batch in memory and does
+nothing else: no data, no schedule, no clipping, no check for values that are not finite, no Lightning. Rounds of both
+alternate; the ratio of each round is free of what the machine does meanwhile as long as it does so for both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path[:] = [*sys.path[1:], sys.path[0]]
+
+ROOT = Path(__file__).resolve().parents[1]
+STUDY = "experiments/ednas.yml"
+NETWORKS = ("mobilenet_v2_small", "random 1", "random 2")
+
+
+def networks(study: Any) -> dict[str, Any]:
+    """Builders of a named and two random networks."""
+    import random
+
+    from ednas_nni import assembly
+    from ednas_nni.nn.tree import build, domains_of
+
+    space = assembly.space(study)
+    domains, rng = domains_of(space), random.Random(7)
+    samples = {NETWORKS[0]: space.member(NETWORKS[0])}
+    for name in NETWORKS[1:]:
+        samples[name] = domains.canonical({d.label: rng.choice(d.values) for d in domains.dimensions})
+    return {name: (lambda sample=sample: build(space, sample)) for name, sample in samples.items()}
+
+
+def bare(network: Any, evaluator: Any, steps: int) -> float:
+    """Seconds a step of the bare loop."""
+    import torch
+
+    from ednas_nni.evaluator.data import TrialData
+
+    data = TrialData(evaluator.recipe)
+    batch = next(iter(data.train_batches()))
+    image = batch["image"].contiguous(memory_format=torch.channels_last)
+    network.train().to(memory_format=torch.channels_last)
+    tasks = data.tasks
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
+
+    def step() -> None:
+        outputs = network(image)
+        loss = sum(task.loss(outputs[task.name], batch[task.name]) for task in tasks)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    step()
+    began = time.perf_counter()
+    for _ in range(steps):
+        step()
+    return (time.perf_counter() - began) / steps
+
+
+def ours(network: Any, evaluator: Any, steps: int) -> tuple[float, float]:
+    """Seconds a step of the evaluator, without and with its scoring and set-up, over a trial of so many steps."""
+    import contextlib
+    import io
+
+    began = time.perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()):
+        result = evaluator.evaluate(network)
+    return result["train_s"] / steps, (time.perf_counter() - began) / steps
+
+
+def measure(rounds: int, steps: int) -> dict[str, Any]:
+    """Alternating rounds on every network."""
+    from ednas_nni import assembly, compat
+
+    compat.apply()
+    import torch
+    from tqdm import tqdm
+
+    from ednas_nni.cli.experiment import read
+
+    torch.set_num_threads(1)
+    study = read(ROOT / STUDY).study
+    options = {**study.evaluator.options, "steps": steps, "reports": 1}
+    study = study.model_copy(update={"evaluator": study.evaluator.model_copy(update={"options": options})})
+    assembly.data_source(study).prepare()
+    evaluator = assembly.evaluator(study)
+    record: dict[str, Any] = {"study": STUDY, "steps": steps, "rounds": {}}
+    for name, build in networks(study).items():
+        found = []
+        for number in tqdm(range(rounds + 1), desc=name):
+            pair = (bare(build(), evaluator, steps), ours(build(), evaluator, steps)[0])
+            if number:  # the first round warms caches
+                found.append([float(f"{value:.4g}") for value in pair])
+        record["rounds"][name] = found
+    return record
+
+
+def table(record: dict[str, Any]) -> str:
+    """Markdown."""
+    lines = [
+        f"Milliseconds a step on one core, medians of rounds of {record['steps']} steps; the ratio is the median over "
+        "rounds, with the smallest and the largest:",
+        "",
+        "| network | bare loop | evaluator | ratio |",
+        "|---|---|---|---|",
+    ]
+    for name, rounds in record["rounds"].items():
+        ratios = [b / a for a, b in rounds]
+        low, mid, high = min(ratios), statistics.median(ratios), max(ratios)
+        cells = [f"{statistics.median(column) * 1000:.1f}" for column in zip(*rounds, strict=True)]
+        lines.append(f"| {name} | {cells[0]} | {cells[1]} | {mid:.2f} ({low:.2f} to {high:.2f}) |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure or render."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--render", type=Path)
+    options = parser.parse_args()
+    if options.render:
+        record = json.loads(options.render.read_text(encoding="utf-8"))
+        from into_docs import put
+
+        put(ROOT / "docs" / "trials.md", "step-time", table(record))
+    else:
+        record = measure(options.rounds, options.steps)
+        if options.json:
+            options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    print(table(record))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Measure how far the short training of a study can be trusted.
+
+Trains architectures that are spread over the space's costs by the study's recipe, by the recipes of a file, and by one
+that takes longer; says how well each recipe orders them as the longer one does, and whether it does so better than
+counting multiply-adds. Every training that ends is kept: the same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+HELP = "measure how far a study's short training can be trusted"
+FEWEST = 12  # two halves of three terciles with a pair each
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("file", metavar="FILE.yml", help="the experiment")
+    parser.add_argument("--out", metavar="FILE.json", type=Path, default=Path("trust.json"), help="(trust.json)")
+    parser.add_argument("--architectures", metavar="N", type=_at_least(FEWEST), default=48, help="(48)")
+    parser.add_argument("--seeds", metavar="N", type=_at_least(2), default=2, help="trainings of each (2)")
+    parser.add_argument(
+        "--longer", metavar="K", type=_factor, default=2.0, help="the longer training takes K times the steps (2)"
+    )
+    parser.add_argument(
+        "--recipes",
+        metavar="FILE.yml",
+        type=Path,
+        help="further recipes to compare: a mapping of names to options of the evaluator, for example "
+        "{short: {steps: 250}, averaged: {average: 0.98}}; own_seeds: true gives every architecture its own batches",
+    )
+    parser.add_argument("--workers", metavar="N", type=_at_least(1), help="trainings side by side (one per core)")
+    parser.add_argument("--picture", metavar="PATH.png", type=Path, help="draw it too")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train what is missing and print what it says."""
+    from ednas_nni import compat
+    from ednas_nni.cli.experiment import read
+    from ednas_nni.cli.picture import check_picture, write_picture
+    from ednas_nni.cli.trust_tables import show
+    from ednas_nni.trust.record import Record
+    from ednas_nni.trust.training import planned, train
+    from ednas_nni.trust.verdict import verdict
+
+    compat.apply()
+    check_picture(options.picture)
+    study = read(options.file).study
+    record = planned(study, options.architectures, options.seeds, options.longer, _recipes(options.recipes))
+    if options.out.exists():
+        known = Record.read(options.out)
+        known.check_continues(record, options.out)
+        known.recipes.update(record.recipes)
+        record = known
+    _train(train, study, record, options)
+    found = verdict(record)
+    show(record, found)
+    print(f"\n{options.out} holds all trainings")
+    if options.picture:
+        from ednas_nni.report.trust_plot import trust_plot
+
+        write_picture(options.picture, trust_plot(record, found))
+        print(f"wrote {options.picture}")
+    return 0
+
+
+def _train(train: Any, study: Any, record: Any, options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    form = "{desc} {percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} steps [{elapsed}<{remaining}]"
+    with tqdm(bar_format=form, unit_scale=True, desc="training", file=sys.stderr, disable=None) as bar:
+
+        def step(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done)
+            bar.refresh()
+
+        train(study, record, options.out, options.workers, step)
+
+
+def _recipes(path: Path | None) -> dict[str, dict[str, Any]]:
+    """The file of further recipes.
+
+    Raises:
+        StudyError: It cannot be read, or is no mapping of names to options.
+    """
+    import yaml
+
+    from ednas_nni.errors import StudyError
+    from ednas_nni.trust.record import SHIPPED, TRUTH
+
+    if path is None:
+        return {}
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise StudyError(f"--recipes {path}: cannot be read as YAML ({reason}).") from None
+    good = isinstance(found, dict) and all(
+        isinstance(name, str) and isinstance(options, dict) for name, options in found.items()
+    )
+    if not good:
+        raise StudyError(
+            f"--recipes {path}: is no mapping of names to options. Write, for example: short: {{steps: 250}}"
+        )
+    for name in (SHIPPED, TRUTH):
+        if name in found:
+            raise StudyError(f"--recipes {path}: {name!r} is the name of a recipe that is always there; take another.")
+    return found
+
+
+def _at_least(least: int) -> Any:
+    def count(text: str) -> int:
+        if not text.isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {least}")
+        return int(text)
+
+    return count
+
+
+def _factor(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1 < value < 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 1")
+    return value

@@ -1,0 +1,91 @@
+"""What `ednas trust` prints; the same tables stand in the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ednas_nni.objectives import QUALITY
+from ednas_nni.trust.record import SHIPPED, TRUTH, Record
+from ednas_nni.trust.verdict import Agreement, Verdict
+
+HEADINGS = ("predictor", "s", "all", "same cost", "best third", "beyond controls", "ceiling")
+
+
+def rows(found: Sequence[Agreement]) -> list[tuple[str, ...]]:
+    """One row a predictor."""
+    return [
+        (
+            a.predictor,
+            f"{a.seconds:.0f}" if a.seconds else "-",
+            str(a.overall),
+            str(a.within),
+            str(a.top),
+            str(a.margin) if a.margin else "-",
+            f"{a.ceiling:.2f}" if a.ceiling is not None else "-",
+        )
+        for a in found
+    ]
+
+
+def remarks(record: Record, found: Verdict) -> list[str]:
+    """What the figures mean, in sentences."""
+    longer = record.recipes[TRUTH]
+    chosen = {a.predictor: a for a in found.on_other}[found.chosen]
+    said = [
+        f"{found.architectures} architectures spread over {record.cost}, {found.seeds} trainings of each by each "
+        f"recipe; predictors see one training, {TRUTH!r} ({longer['steps']} steps, scored on "
+        f"{longer.get('scored_on', 'the same split')}) is the mean of its {found.seeds}.",
+        "Kendall's tau-b [95 % interval over architectures]. same cost: pairs of the same third by "
+        f"{record.cost}; best third: by {TRUTH!r}; beyond controls: same cost minus that of the better of macs and "
+        "params; ceiling: same cost of a recipe without fault, given the noise of both trainings; s: seconds of a "
+        "training.",
+        f"Chosen on one half: {found.chosen!r}, the cheapest within one standard error of the best. On the other half: "
+        f"all {chosen.overall}, same cost {chosen.within}, beyond controls {chosen.margin}.",
+    ]
+    verdict = [
+        "it orders networks of equal cost better than their size does"
+        if chosen.margin is not None and chosen.margin.low > 0
+        else "it is NOT shown to order networks of equal cost better than their size does",
+        "its lower 95 % bound over all pairs is at least 0.5"
+        if chosen.overall.low >= 0.5
+        else f"its lower 95 % bound over all pairs is {chosen.overall.low:+.2f}, below 0.5",
+    ]
+    said.append(f"So for {found.chosen!r}: {'; '.join(verdict)}.")
+    return said
+
+
+def gap_rows(found: Verdict) -> list[tuple[str, ...]]:
+    """How often an order is right, by distance."""
+    unit = found.noise[found.chosen]
+    return [
+        (
+            f"{g.low * unit:.3f} to {g.high * unit:.3f}" if g.high != float("inf") else f"{g.low * unit:.3f} and more",
+            f"{100 * g.right:.0f} %",
+            str(g.pairs),
+        )
+        for g in found.gaps
+    ]
+
+
+def show(record: Record, found: Verdict) -> None:
+    """Print tables and sentences."""
+    from ednas_nni.cli.terminal import console, table
+
+    out = console()
+    sides = ("left", *["right"] * (len(HEADINGS) - 1))
+    for name, agreements in found.quantities.items():
+        shown = table(tuple(zip(HEADINGS, sides, strict=True)), title=f"Order by {name}")
+        for row in rows(agreements):
+            shown.add_row(*row)
+        out.print(shown)
+    shown = table((("qualities apart by", "left"), ("ordered right", "right"), ("pairs", "right")), title=found.chosen)
+    for row in gap_rows(found):
+        shown.add_row(*row)
+    out.print(shown)
+    noise = ", ".join(f"{name} {value:.4f}" for name, value in found.noise.items())
+    print(f"Noise of one training's {QUALITY} (standard deviation): {noise}; over architectures: {found.spread:.4f}.")
+    for line in remarks(record, found):
+        print(line)
+    if found.chosen != SHIPPED:
+        options = ", ".join(f"{k}: {v}" for k, v in record.recipes[found.chosen].items())
+        print(f"To use it, set evaluator: {{..., {options}}}")

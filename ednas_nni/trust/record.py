@@ -1,0 +1,105 @@
+"""What a trust measurement has trained so far: one JSON file that grows with every training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ednas_nni.errors import EdnasError
+from ednas_nni.whole_file import write_whole
+
+FORMAT = 1
+SHIPPED = "study"
+TRUTH = "longer"
+PARTS = ("study", "cost", "seeds", "directions", "architectures", "recipes", "runs")
+
+
+@dataclass
+class Record:
+    """Trainings of the same architectures by several recipes.
+
+    Attributes:
+        study: What decides about a training, as plain data.
+        cost: The cost that the architectures are spread over.
+        seeds: Trainings of each architecture by each recipe.
+        directions: Task -> "max" or "min": which way its primary metric is better.
+        architectures: Architecture id -> {"sample": ..., "costs": {name: value}}, the cheapest first.
+        recipes: Name -> options that differ from the study's evaluator. `study` has none, `longer` is what the others
+            are compared with.
+        runs: Recipe -> architecture id -> seed (text) -> {"quality": ..., a task: its primary metric, "train_s": ...}.
+    """
+
+    study: Mapping[str, Any]
+    cost: str
+    seeds: int
+    directions: Mapping[str, str]
+    architectures: dict[str, dict[str, Any]]
+    recipes: dict[str, dict[str, Any]]
+    runs: dict[str, dict[str, dict[str, dict[str, float]]]] = field(default_factory=dict)
+
+    def add(self, recipe: str, architecture: str, seed: int, result: Mapping[str, float]) -> None:
+        """Take in one training."""
+        rounded = {name: float(f"{value:.6g}") for name, value in result.items()}
+        self.runs.setdefault(recipe, {}).setdefault(architecture, {})[str(seed)] = rounded
+
+    def has(self, recipe: str, architecture: str, seed: int) -> bool:
+        """Whether this training is there already."""
+        return str(seed) in self.runs.get(recipe, {}).get(architecture, {})
+
+    def complete(self, recipe: str) -> bool:
+        """Whether every architecture has all its trainings by this recipe."""
+        return all(len(self.runs.get(recipe, {}).get(key, {})) >= self.seeds for key in self.architectures)
+
+    def write(self, path: Path) -> None:
+        """Write the file as a whole.
+
+        Raises:
+            EdnasError: The place cannot be written.
+        """
+        told = {"format": FORMAT, **{part: getattr(self, part) for part in PARTS}}
+        try:
+            write_whole(path, json.dumps(told, indent=1) + "\n")
+        except OSError as error:
+            raise EdnasError(f"{path}: cannot be written ({error.strerror}). Name another file with --out.") from None
+
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """Read a file.
+
+        Raises:
+            EdnasError: It is no record of a trust measurement.
+        """
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            if told["format"] != FORMAT:
+                raise ValueError(f"format {told['format']!r} is not {FORMAT}, the one this version writes")
+            return cls(**{part: told[part] for part in PARTS})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise EdnasError(
+                f"{path}: is no record of `ednas trust` that can be read ({error}). Name another file with --out."
+            ) from None
+
+    def check_continues(self, other: Record, path: Path) -> None:
+        """Refuse to add trainings that cannot be compared with those which are there.
+
+        Raises:
+            EdnasError: Study, architectures, seeds or a recipe of the same name differ.
+        """
+        differs = [
+            name
+            for name, mine, theirs in (
+                ("the study", self.study, other.study),
+                ("the architectures", list(self.architectures), list(other.architectures)),
+                ("the number of seeds", self.seeds, other.seeds),
+                *((f"recipe {n!r}", o, other.recipes[n]) for n, o in self.recipes.items() if n in other.recipes),
+            )
+            if mine != theirs
+        ]
+        if differs:
+            raise EdnasError(
+                f"{path}: holds other trainings; {' and '.join(differs)} differ. Give the same arguments as then, or "
+                "name another file with --out."
+            )

@@ -1,0 +1,60 @@
+"""Architectures spread evenly over the costs of a space."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ednas_nni.errors import InfeasibleError
+from ednas_nni.hardware.summary import met, random_codes
+from ednas_nni.hardware.table import CostTable
+from ednas_nni.objectives import Constraint
+
+DRAWS = 20_000
+
+
+def stratified(
+    table: CostTable, column: str, constraints: tuple[Constraint, ...], count: int, seed: int
+) -> list[dict[str, Any]]:
+    """Draw architectures that meet the constraints, one from each of `count` equally likely ranges of a cost.
+
+    A plain random draw crowds the middle of the costs, where ranks say least. Within its range each is drawn as
+    strategies draw.
+
+    Args:
+        table: Costs of the space.
+        column: The cost to spread over.
+        constraints: As they are checked.
+        count: How many.
+        seed: Seed of the draw.
+
+    Returns:
+        Distinct canonical samples, the cheapest first.
+
+    Raises:
+        InfeasibleError: Too few distinct architectures met the constraints.
+    """
+    rng = np.random.default_rng(seed)
+    codes = random_codes(table.domains, DRAWS, rng)
+    costs = table.encoded(codes)
+    kept = np.ones(len(codes), bool)
+    for constraint in constraints:
+        kept &= met(table, constraint, costs)
+    order = np.flatnonzero(kept)
+    order = order[np.argsort(costs[order, table.names.index(column)], kind="stable")]
+    chosen: dict[str, dict[str, Any]] = {}
+    for stratum in np.array_split(order, count):
+        for row in rng.permutation(stratum):
+            sample = table.domains.decode(codes[row])
+            key = table.domains.architecture_id(sample)
+            if key not in chosen:
+                chosen[key] = sample
+                break
+    if len(chosen) < count:
+        raise InfeasibleError(
+            f"{len(order)} of {DRAWS} random architectures meet the constraints, and only {len(chosen)} distinct ones "
+            f"are spread over {column}, fewer than the {count} that are asked for. Loosen the constraints, or ask for "
+            "fewer architectures."
+        )
+    return list(chosen.values())

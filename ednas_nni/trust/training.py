@@ -1,0 +1,172 @@
+"""Trains architectures by several recipes, as trials do, and keeps each training as it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ednas_nni import assembly, plugins
+from ednas_nni.errors import EdnasError, StudyError, TrialError, did_you_mean
+from ednas_nni.objectives import DELTA_T, QUALITY, parse_objective
+from ednas_nni.pool import results
+from ednas_nni.study import Study, parse
+from ednas_nni.trust.record import SHIPPED, TRUTH, Record
+from ednas_nni.trust.sampling import stratified
+
+# Searches, references and confirmations count from smaller numbers; the longer training shares no seed with the others.
+FIRST_SEED, FIRST_SEED_OF_TRUTH = 5000, 6000
+OWN_SEEDS = "own_seeds"
+"""Of a recipe: every architecture has seeds of its own, so that no two see their batches in the same order."""
+CONTROLS = ("macs", "params")
+
+
+def planned(
+    study: Study, architectures: int, seeds: int, longer: float, recipes: Mapping[str, Mapping[str, Any]]
+) -> Record:
+    """What is to be trained: nothing of it is yet.
+
+    Args:
+        study: Space, data, tasks, constraints and recipe.
+        architectures: How many, spread over the study's first cost objective (macs without one).
+        seeds: Trainings of each by each recipe.
+        longer: How many times the study's steps the training takes that the others are compared with.
+        recipes: Further recipes: name -> options that differ from the study's evaluator.
+
+    Raises:
+        StudyError: The evaluator has no `steps`, or a recipe has an option that it lacks.
+        InfeasibleError: Too few architectures meet the constraints.
+    """
+    factory = plugins.load("evaluators", study.evaluator.name)
+    accepted = assembly.parameters(factory)
+    if "steps" not in accepted:
+        raise StudyError(f"evaluator {study.evaluator.name!r} has no option 'steps', so nothing can be trained longer.")
+    truth: dict[str, Any] = {"steps": round(_steps(study) * longer)}
+    if "scored_on" in accepted:
+        # Scored on other images: what the images of the search split have in common must not count as agreement.
+        truth["scored_on"] = "select"
+    chosen = {SHIPPED: {}, **{name: dict(options or {}) for name, options in recipes.items()}, TRUTH: truth}
+    for name, options in chosen.items():
+        for option in options:
+            if option not in (*accepted, OWN_SEEDS) or option in assembly.EVALUATOR_GIVEN:
+                allowed = sorted({*accepted, OWN_SEEDS} - {*assembly.EVALUATOR_GIVEN, "self"})
+                raise StudyError(f"recipe {name!r}: {option!r} is no option.{did_you_mean(option, allowed)}")
+        assembly.evaluator(_with(study, options))
+    space = assembly.space(study)
+    table = assembly.cost_table(study, space)
+    problem = assembly.problem(study, table)
+    costs = [o.name for o in map(parse_objective, study.objectives) if o.name in table.names]
+    column = costs[0] if costs else "macs"
+    samples = stratified(table, column, problem.constraints, architectures, seed=0)
+    kept = tuple(dict.fromkeys((column, *(name for name in CONTROLS if name in table.names))))
+    rows = table(samples)
+    return Record(
+        study=_identity(study),
+        cost=column,
+        seeds=seeds,
+        directions={name: _direction(task) for name, task in assembly.task_objects(study).items()},
+        architectures={
+            table.domains.architecture_id(sample): {
+                "sample": sample,
+                "costs": {name: float(f"{row[table.names.index(name)]:.6g}") for name in kept},
+            }
+            for sample, row in zip(samples, rows, strict=True)
+        },
+        recipes=chosen,
+    )
+
+
+def train(
+    study: Study, record: Record, path: Path | None, workers: int | None, step: Callable[[int, int], object]
+) -> None:
+    """Do what is missing in a record, the same seed of every recipe and architecture first.
+
+    Args:
+        study: As for `planned`.
+        record: Takes the results.
+        path: Where it is kept after every training; None = nowhere.
+        workers: Processes; one per core by default.
+        step: Told the steps of each training that ended and of all that this call has to do.
+
+    Raises:
+        TrialError: Trainings failed; the others are kept.
+    """
+    plain, base = study.dump(), _steps(study)
+    jobs = []
+    for number in range(record.seeds):
+        for recipe in record.recipes:
+            for index, architecture in enumerate(record.architectures):
+                seed = _seed(recipe, record.recipes[recipe], index, number)
+                if not record.has(recipe, architecture, seed):
+                    jobs.append((recipe, architecture, seed))
+    steps = {name: int(options.get("steps", base)) for name, options in record.recipes.items()}
+    total = sum(steps[recipe] for recipe, _, _ in jobs)
+    assembly.data_source(study).prepare()
+    call = partial(_train_named, plain, record.recipes, {k: a["sample"] for k, a in record.architectures.items()})
+    failed: list[str] = []
+    step(0, total)
+    for (recipe, architecture, seed), result in results(call, jobs, workers):
+        if isinstance(result, EdnasError):
+            failed.append(f"{recipe}, architecture {architecture}, seed {seed}: {result}")
+        else:
+            record.add(recipe, architecture, seed, result)
+            if path is not None:
+                record.write(path)
+        step(steps[recipe], total)
+    if failed:
+        raise TrialError("\n".join(failed))
+
+
+def _train_named(
+    study: Mapping[str, Any],
+    recipes: Mapping[str, Mapping[str, Any]],
+    samples: Mapping[str, Mapping[str, Any]],
+    recipe: str,
+    architecture: str,
+    seed: int,
+) -> dict[str, float]:
+    from ednas_nni import compat
+
+    compat.apply()
+    mine = _with(parse(dict(study)), recipes[recipe]).model_copy(update={"seed": seed})
+    space = assembly.space(mine)
+    with contextlib.redirect_stdout(io.StringIO()):  # the scores of every report: the bar is enough
+        final = assembly.trained(space, dict(samples[architecture]), assembly.evaluator(mine))[1]
+    told = {QUALITY: final.get(QUALITY, final["default"]), "train_s": final.get("train_s", 0.0)}
+    return {**told, **{n: final[f"{n}_{task.primary}"] for n, task in assembly.task_objects(mine).items()}}
+
+
+def _seed(recipe: str, options: Mapping[str, Any], index: int, number: int) -> int:
+    first = FIRST_SEED_OF_TRUTH if recipe == TRUTH else FIRST_SEED
+    return first + number + (100 * (index + 1) if options.get(OWN_SEEDS) else 0)
+
+
+def _with(study: Study, options: Mapping[str, Any]) -> Study:
+    given = {name: value for name, value in options.items() if name != OWN_SEEDS}
+    evaluator = study.evaluator.model_copy(update={"options": {**study.evaluator.options, **given}})
+    # No delta_t: it is a shift and a scale of the same metrics, and its references belong to one recipe.
+    objectives = tuple(QUALITY if parse_objective(o).name == DELTA_T else o for o in study.objectives)
+    return study.model_copy(update={"evaluator": evaluator, "reference": None, "objectives": objectives})
+
+
+def _steps(study: Study) -> int:
+    found = study.evaluator.options.get("steps")
+    if found is None:
+        import inspect
+
+        factory = plugins.load("evaluators", study.evaluator.name)
+        found = inspect.signature(getattr(factory, "__wrapped__", factory)).parameters["steps"].default
+    return int(found)
+
+
+def _identity(study: Study) -> dict[str, Any]:
+    told = study.dump()
+    fields = ("space", "tasks", "data", "train_size", "deploy_size", "evaluator", "device", "constraints", "init_from")
+    return {name: told[name] for name in fields if name in told}
+
+
+def _direction(task: Any) -> str:
+    return next(spec.direction for spec in task.metrics if spec.name == task.primary)

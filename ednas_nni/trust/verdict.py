@@ -1,0 +1,208 @@
+"""What the trainings of a record say: rank agreement of every recipe and control with the longer training."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ednas_nni.errors import EdnasError
+from ednas_nni.objectives import QUALITY
+from ednas_nni.trust import ranks
+from ednas_nni.trust.record import SHIPPED, TRUTH, Record
+from ednas_nni.trust.training import CONTROLS
+
+TERCILES = 3
+COSTLIER = 1.05  # a recipe may take so many times the seconds of the study's and still count as equally costly
+GAPS = (0.0, 1.0, 2.0, 3.0, float("inf"))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % interval, from resampled architectures."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:+.2f} [{self.low:+.2f}, {self.high:+.2f}]"
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How a predictor orders architectures, against the longer training.
+
+    Attributes:
+        predictor: Name of a recipe or of a control.
+        overall: Kendall's tau-b over all pairs; of recipes, the mean over single trainings.
+        within: Over pairs of the same cost tercile: what cost alone does not tell.
+        top: Over pairs of the best third by the longer training.
+        margin: `within` minus that of the better control; None for controls.
+        ceiling: The `within` that noise allows a perfect predictor; None for controls.
+        seconds: Mean seconds of one training; 0 for controls.
+    """
+
+    predictor: str
+    overall: Estimate
+    within: Estimate
+    top: Estimate
+    margin: Estimate | None
+    ceiling: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How often the order of two architectures is right, by how far apart their trainings are.
+
+    Attributes:
+        low: From so many standard deviations of the noise of one training.
+        high: Up to so many.
+        pairs: How many pairs of trainings.
+        right: Share that the longer training orders the same way.
+    """
+
+    low: float
+    high: float
+    pairs: int
+    right: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The whole.
+
+    Attributes:
+        quantities: "quality" and every task -> agreement of each predictor, on all architectures.
+        chosen: The recipe that was chosen on one half: the cheapest among those, no costlier than the study's own,
+            whose agreement within terciles is within one standard error of the best.
+        on_choice: Agreement of quality on the half that was chosen on.
+        on_other: The same on the other half, which the choice has not seen.
+        noise: Recipe -> standard deviation of the quality of one training.
+        spread: Standard deviation of the longer training's quality over architectures.
+        gaps: Of the chosen recipe.
+        architectures: How many.
+        seeds: Trainings of each.
+    """
+
+    quantities: dict[str, tuple[Agreement, ...]]
+    chosen: str
+    on_choice: tuple[Agreement, ...]
+    on_other: tuple[Agreement, ...]
+    noise: dict[str, float]
+    spread: float
+    gaps: tuple[Gap, ...]
+    architectures: int
+    seeds: int
+
+
+def verdict(record: Record) -> Verdict:
+    """Analyse what is complete.
+
+    Raises:
+        EdnasError: The longer training or the study's own recipe is not complete, or there is one seed only.
+    """
+    recipes = [name for name in record.recipes if name != TRUTH and record.complete(name)]
+    if record.seeds < 2:
+        raise EdnasError("Two trainings of each architecture are needed at least: one says nothing of the noise.")
+    if not record.complete(TRUTH) or SHIPPED not in recipes:
+        raise EdnasError("There are trainings missing; run the same command again to do them.")
+    names = (QUALITY, *record.directions)
+    everyone = np.ones(len(record.architectures), bool)
+    # Neighbours in cost go to different halves, so that both span the whole range.
+    first = np.arange(len(everyone)) % 2 == 0
+    quantities = {name: _agreements(record, name, recipes, everyone) for name in names}
+    on_choice = _agreements(record, QUALITY, recipes, first)
+    seconds = {a.predictor: a.seconds for a in quantities[QUALITY]}
+    chosen = choose([a for a in on_choice if a.predictor in recipes], seconds)
+    truth = values(record, TRUTH, QUALITY)
+    return Verdict(
+        quantities=quantities,
+        chosen=chosen,
+        on_choice=on_choice,
+        on_other=_agreements(record, QUALITY, recipes, ~first),
+        noise={name: ranks.noise(values(record, name, QUALITY)) for name in (*recipes, TRUTH)},
+        spread=float(truth.mean(axis=0).std(ddof=1)),
+        gaps=gaps(values(record, chosen, QUALITY), truth.mean(axis=0)),
+        architectures=len(everyone),
+        seeds=record.seeds,
+    )
+
+
+def values(record: Record, recipe: str, name: str) -> np.ndarray:
+    """Results of a recipe, larger = better: float64 (seeds, architectures)."""
+    sign = -1.0 if record.directions.get(name) == "min" else 1.0
+    runs = record.runs[recipe]
+    rows = [[run[name] for _, run in sorted(runs[key].items())][: record.seeds] for key in record.architectures]
+    return sign * np.array(rows).T
+
+
+def choose(found: Sequence[Agreement], seconds: dict[str, float]) -> str:
+    """The one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984), cheapest first."""
+    affordable = [a for a in found if seconds[a.predictor] <= COSTLIER * seconds[SHIPPED]]
+    best = max(affordable, key=lambda a: a.within.value)
+    error = (best.within.high - best.within.low) / (2 * 1.96)
+    close = [a for a in affordable if a.within.value >= best.within.value - error]
+    return min(close, key=lambda a: seconds[a.predictor]).predictor
+
+
+def gaps(proxy: np.ndarray, truth: np.ndarray) -> tuple[Gap, ...]:
+    """Right orders by distance: proxy (seeds, n), truth (n,)."""
+    unit = ranks.noise(proxy)
+    i, j = np.triu_indices(len(truth), 1)
+    distance = (proxy[:, i] - proxy[:, j]) / unit
+    right = np.sign(distance) == np.sign(truth[i] - truth[j])
+    found = []
+    for low, high in itertools.pairwise(GAPS):
+        inside = (np.abs(distance) >= low) & (np.abs(distance) < high)
+        if inside.any():
+            found.append(Gap(low, high, int(inside.sum()), float(right[inside].mean())))
+    return tuple(found)
+
+
+def _agreements(record: Record, name: str, recipes: Sequence[str], kept: np.ndarray) -> tuple[Agreement, ...]:
+    """Of all recipes and controls, over the architectures that are kept."""
+    truths = values(record, TRUTH, name)[:, kept]
+    truth = truths.mean(axis=0)
+    costs = [entry["costs"] for entry, keep in zip(record.architectures.values(), kept, strict=True) if keep]
+    order = np.argsort(np.argsort([cost[record.cost] for cost in costs], kind="stable"))
+    terciles = order * TERCILES // len(truth)
+    rank = np.argsort(np.argsort(-truth, kind="stable"))
+    best = np.where(rank < len(truth) // TERCILES, 0, -1)
+    everyone = np.zeros(len(truth), int)
+    weights, top_weights = ranks.resampled(terciles), ranks.resampled(best)
+    controls = [c for c in dict.fromkeys((*CONTROLS, record.cost)) if c in costs[0]]
+    predictions = {c: np.array([[cost[c] for cost in costs]]) for c in controls}
+    predictions |= {r: values(record, r, name)[:, kept] for r in recipes}
+    parts = {p: ranks.agreement(v, truth) for p, v in predictions.items()}
+    within = {p: ranks.tau(part, ranks.same_group(terciles), weights) for p, part in parts.items()}
+    rival = max(CONTROLS, key=lambda c: within[c][0] if c in within else -1.0)
+    found = []
+    for predictor, part in parts.items():
+        recipe = predictor in recipes
+        runs = record.runs.get(predictor, {})
+        found.append(
+            Agreement(
+                predictor=predictor,
+                overall=_estimate(ranks.tau(part, ranks.same_group(everyone), weights)),
+                within=_estimate(within[predictor]),
+                top=_estimate(ranks.tau(part, ranks.same_group(best), top_weights)),
+                margin=_estimate(within[predictor] - within[rival]) if recipe and rival in within else None,
+                ceiling=_ceiling(predictions[predictor], truths, terciles) if recipe else None,
+                seconds=float(np.mean([run["train_s"] for a in runs.values() for run in a.values()])) if recipe else 0,
+            )
+        )
+    return tuple(found)
+
+
+def _ceiling(proxy: np.ndarray, truths: np.ndarray, terciles: np.ndarray) -> float:
+    return ranks.ceiling(
+        [ranks.reliability(proxy, terciles, averaged=1), ranks.reliability(truths, terciles, averaged=len(truths))]
+    )
+
+
+def _estimate(resampled: np.ndarray) -> Estimate:
+    return Estimate(float(resampled[0]), *ranks.interval(resampled[1:]))

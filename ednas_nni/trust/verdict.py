@@ -150,8 +150,10 @@ def choose(found: Sequence[Agreement], seconds: dict[str, float]) -> str:
 
 
 def gaps(proxy: np.ndarray, truth: np.ndarray) -> tuple[Gap, ...]:
-    """Right orders by distance: proxy (seeds, n), truth (n,)."""
+    """Right orders by distance: proxy (seeds, n), truth (n,). Empty where trainings repeat exactly."""
     unit = ranks.noise(proxy)
+    if not unit:
+        return ()
     i, j = np.triu_indices(len(truth), 1)
     distance = (proxy[:, i] - proxy[:, j]) / unit
     right = np.sign(distance) == np.sign(truth[i] - truth[j])

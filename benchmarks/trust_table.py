@@ -1,0 +1,59 @@
+"""The tables of a trust measurement, into docs/trust.md.
+
+    ednas trust experiments/ednas.yml --longer 3 --recipes benchmarks/trust_recipes.yml \\
+        --out benchmarks/results/trust.json
+    python benchmarks/trust_table.py benchmarks/results/trust.json
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from into_docs import DOCS, put
+
+from ednas_nni.cli.trust_tables import HEADINGS, gap_rows, remarks, rows
+from ednas_nni.report.trust_plot import trust_plot
+from ednas_nni.trust.record import Record
+from ednas_nni.trust.verdict import Verdict, verdict
+
+
+def grid(headings: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    return "\n".join(
+        [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|", *(f"| {' | '.join(line)} |" for line in lines)]
+    )
+
+
+def text(record: Record, found: Verdict) -> str:
+    """Markdown."""
+    recipes = "; ".join(
+        f"`{name}` {', '.join(f'{k}: {v}' for k, v in options.items()) or 'as the study says'}"
+        for name, options in record.recipes.items()
+    )
+    parts = [f"Recipes: {recipes}.", *remarks(record, found)]
+    for name, agreements in found.quantities.items():
+        parts.append(f"Order by {name}:\n\n{grid(HEADINGS, rows(agreements))}")
+    parts.append(f"Quality, on the half that the choice has not seen:\n\n{grid(HEADINGS, rows(found.on_other))}")
+    noise = ", ".join(f"`{name}` {value:.4f}" for name, value in found.noise.items())
+    parts.append(
+        f"Noise of one training's quality (standard deviation): {noise}; over architectures: {found.spread:.4f}. "
+        f"Two networks trained once each by `{found.chosen}`:"
+    )
+    parts.append(grid(("qualities apart by", "ordered right", "pairs of trainings"), gap_rows(found)))
+    return "\n\n".join(parts)
+
+
+def main() -> None:
+    """Render."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("record", type=Path)
+    record = Record.read(parser.parse_args().record)
+    found = verdict(record)
+    put(DOCS / "trust.md", "trust", text(record, found))
+    (DOCS / "images" / "trust.png").write_bytes(trust_plot(record, found))
+    print(text(record, found))
+
+
+if __name__ == "__main__":
+    main()

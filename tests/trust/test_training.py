@@ -1,0 +1,160 @@
+"""What is drawn and trained, in which order, and what a user reads when something is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from ednas_nni.cli import main
+from ednas_nni.errors import InfeasibleError, StudyError, TrialError
+from ednas_nni.study import Study, parse
+from ednas_nni.trust import training
+from ednas_nni.trust.record import SHIPPED, TRUTH, Record
+
+EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments" / "ednas.yml"
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return parse({"evaluator": {"name": "jared", "steps": 10}, "constraints": ["latency_ms <= 19"]})
+
+
+@pytest.fixture(scope="module")
+def planned(study: Study) -> Record:
+    return training.planned(study, 24, 2, 3.0, {"short": {"steps": 4}, "own": {"own_seeds": True}})
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
+    """Trainings that take no time; tells which were done."""
+    done: list[tuple[str, str, int]] = []
+
+    def train(study: Any, recipes: Any, samples: Any, recipe: str, architecture: str, seed: int) -> dict[str, float]:
+        if getattr(train, "fails_after", 10**6) <= len(done):
+            raise TrialError("the loss is not finite")
+        done.append((recipe, architecture, seed))
+        value = (int(architecture, 16) % 1000) / 1000
+        return {"quality": value, "train_s": 1.0, "segmentation": value, "depth": value, "normals": value}
+
+    monkeypatch.setattr(training, "_train_named", train)
+    opened = training.assembly.data_source
+
+    def unprepared(study: Study) -> Any:
+        source = opened(study)
+        source.prepare = lambda *args: None  # nothing reads it here
+        return source
+
+    monkeypatch.setattr(training.assembly, "data_source", unprepared)
+    return done
+
+
+def test_architectures_are_spread_over_cost_and_feasible(planned: Record) -> None:
+    latency = [entry["costs"]["latency_ms"] for entry in planned.architectures.values()]
+    assert latency == sorted(latency) and len(set(planned.architectures)) == 24
+    assert max(latency) <= 19 and planned.cost == "latency_ms"
+    assert set(next(iter(planned.architectures.values()))["costs"]) == {"latency_ms", "macs", "params"}
+    assert planned.directions == {"segmentation": "max", "depth": "min", "normals": "min"}
+
+
+def test_ranges_are_equally_likely(study: Study, planned: Record) -> None:
+    """One from each twenty-fourth of the feasible draws; a plain random draw leaves ranges empty."""
+    from ednas_nni import assembly
+    from ednas_nni.hardware.summary import random_codes
+    from ednas_nni.trust.sampling import DRAWS
+
+    table = assembly.cost_table(study, assembly.space(study))
+    column = table.names.index("latency_ms")
+    costs = table.encoded(random_codes(table.domains, DRAWS, np.random.default_rng(9)))[:, column]
+    upper = table.encoded(random_codes(table.domains, DRAWS, np.random.default_rng(9)))
+    feasible = np.sort(costs[upper[:, table.names.index("latency_ms_upper90")] <= 19])
+
+    def taken(values: Any) -> int:
+        return len({int(np.searchsorted(feasible, v) * 24 / len(feasible)) for v in values})
+
+    mine = [entry["costs"]["latency_ms"] for entry in planned.architectures.values()]
+    assert taken(mine) >= 20
+    assert taken(np.random.default_rng(1).choice(feasible, 24)) < 20
+
+
+def test_recipes_and_seeds(planned: Record) -> None:
+    assert planned.recipes[TRUTH] == {"steps": 30, "scored_on": "select"} and planned.recipes[SHIPPED] == {}
+    seeds = {r: training._seed(r, planned.recipes[r], 3, 1) for r in planned.recipes}
+    assert seeds[SHIPPED] == seeds["short"] == 5001 and seeds[TRUTH] == 6001, "the longer one shares no seed"
+    assert seeds["own"] != seeds[SHIPPED] and seeds["own"] != training._seed("own", planned.recipes["own"], 4, 1)
+
+
+def test_what_is_there_is_not_trained_again(
+    study: Study, planned: Record, quick: list[tuple[str, str, int]], tmp_path: Path
+) -> None:
+    path, told = tmp_path / "trust.json", []
+    mine = Record(**{**vars(planned), "runs": {}})
+    training._train_named.fails_after = 60  # type: ignore[attr-defined]
+    with pytest.raises(TrialError, match=r"recipe|architecture .*, seed \d+: the loss is not finite"):
+        training.train(study, mine, path, 1, lambda done, total: told.append((done, total)))
+    assert len(quick) == 60 and told[0] == (0, 24 * 2 * (10 + 4 + 10 + 30))
+    del training._train_named.fails_after  # type: ignore[attr-defined]
+    back = Record.read(path)
+    training.train(study, back, path, 1, lambda done, total: None)
+    assert len(quick) == len(set(quick)) == 24 * 2 * 4
+    assert all(back.complete(recipe) for recipe in back.recipes)
+
+
+def test_wrong_recipes_are_named(study: Study) -> None:
+    with pytest.raises(StudyError, match=r"recipe 'x': 'averge' is no option.*average"):
+        training.planned(study, 12, 2, 2.0, {"x": {"averge": 0.9}})
+    with pytest.raises(StudyError, match="recipe 'x': 'seed' is no option"):
+        training.planned(study, 12, 2, 2.0, {"x": {"seed": 1}})
+    with pytest.raises(StudyError, match="average"):
+        training.planned(study, 12, 2, 2.0, {"x": {"average": 7}})
+    with pytest.raises(StudyError, match="has no option 'steps'"):
+        training.planned(parse({"evaluator": "stub"}), 12, 2, 2.0, {})
+
+
+def test_a_space_that_is_too_small_is_named(study: Study) -> None:
+    tight = study.model_copy(update={"constraints": ("latency_ms <= 0.001",)})
+    with pytest.raises(InfeasibleError, match="0 of 20000 random architectures meet the constraints"):
+        training.planned(tight, 12, 2, 2.0, {})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("- a", "is no mapping of names to options"),
+        ("a: 3", "is no mapping of names to options"),
+        ("a: [", "cannot be read as YAML"),
+        ("study: {steps: 3}", "'study' is the name of a recipe that is always there"),
+        (None, "cannot be read as YAML (No such file or directory)"),
+    ],
+)
+def test_wrong_files_of_recipes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, message: str
+) -> None:
+    path = tmp_path / "recipes.yml"
+    if content is not None:
+        path.write_text(content)
+    assert main(["trust", str(EXPERIMENT), "--recipes", str(path), "--out", str(tmp_path / "t.json")]) == 1
+    told = capsys.readouterr().err
+    assert message in told and "Traceback" not in told and not (tmp_path / "t.json").exists()
+
+
+def test_the_command_from_a_study_to_its_verdict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], quick: list[tuple[str, str, int]]
+) -> None:
+    config = yaml.safe_load(EXPERIMENT.read_text())
+    config["tuner"]["classArgs"]["evaluator"] = {"name": "jared", "steps": 10}
+    path = tmp_path / "study.yml"
+    path.write_text(yaml.safe_dump(config))
+    out, picture = tmp_path / "t.json", tmp_path / "t.png"
+    arguments = ["trust", str(path), "--architectures", "12", "--out", str(out), "--workers", "1"]
+    assert main([*arguments, "--picture", str(picture)]) == 0
+    told = capsys.readouterr().out
+    assert "Order by quality" in told and "Order by depth" in told and "beyond controls" in told
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert len(quick) == 12 * 2 * 2
+    assert main(arguments) == 0 and len(quick) == 48, "nothing is trained twice"
+    assert main([*arguments, "--seeds", "3"]) == 1
+    assert "the number of seeds differ" in capsys.readouterr().err

@@ -1,0 +1,122 @@
+"""A measurement whose truth is known: what is said of recipes that see it, and of those that see only size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ednas_nni.errors import EdnasError
+from ednas_nni.trust.record import SHIPPED, TRUTH, Record
+from ednas_nni.trust.verdict import Verdict, verdict
+
+N = 48
+
+
+def record(proxies: dict[str, tuple[float, float, float]], seed: int = 0, noise: float = 0.3) -> Record:
+    """Architectures whose true quality is half size, half something else.
+
+    Args:
+        proxies: Recipe -> (weight of size, weight of the rest, seconds).
+        seed: Of the draws.
+        noise: Standard deviation of one training.
+    """
+    rng = np.random.default_rng(seed)
+    size, rest = np.sort(rng.normal(size=N)), rng.normal(size=N)
+    latency = size + 0.3 * rng.normal(size=N)
+    order = np.argsort(latency)
+    size, rest, latency = size[order], rest[order], latency[order]
+    made = Record(
+        study={},
+        cost="latency_ms",
+        seeds=2,
+        directions={"depth": "min"},
+        architectures={
+            f"a{i}": {
+                "sample": {},
+                "costs": {"latency_ms": latency[i], "macs": size[i], "params": size[i] + rng.normal()},
+            }
+            for i in range(N)
+        },
+        recipes={SHIPPED: {}, **{name: {} for name in proxies if name != SHIPPED}, TRUTH: {"steps": 900}},
+    )
+    for recipe, (of_size, of_rest, seconds) in {**proxies, TRUTH: (0.5, 0.5, 90.0)}.items():
+        for number in range(2):
+            for i in range(N):
+                quality = of_size * size[i] + of_rest * rest[i] + noise * rng.normal() * (recipe != TRUTH)
+                found = {"quality": quality, "depth": -quality, "train_s": seconds}
+                made.add(recipe, f"a{i}", number, found)
+    return made
+
+
+@pytest.fixture(scope="module")
+def found() -> Verdict:
+    return verdict(record({SHIPPED: (0.5, 0.5, 30.0), "size": (0.5, 0.0, 10.0), "slow": (0.5, 0.5, 60.0)}))
+
+
+def of(found: Verdict, predictor: str, name: str = "quality") -> Any:
+    return {a.predictor: a for a in found.quantities[name]}[predictor]
+
+
+def test_a_recipe_that_sees_more_than_size_goes_beyond_the_controls(found: Verdict) -> None:
+    assert of(found, SHIPPED).margin.low > 0
+    assert of(found, SHIPPED).overall.low > 0.4
+
+
+def test_a_recipe_that_sees_size_only_does_not(found: Verdict) -> None:
+    """The broken variant of a proxy: it agrees over all pairs, and still knows nothing that macs do not."""
+    assert of(found, "size").overall.low > 0.1
+    assert of(found, "size").margin.low < 0
+    assert of(found, "size").within.value < of(found, SHIPPED).within.value
+
+
+def test_a_task_whose_metric_is_an_error_counts_the_other_way(found: Verdict) -> None:
+    assert of(found, SHIPPED, "depth").overall.value == pytest.approx(of(found, SHIPPED).overall.value)
+
+
+def test_what_costs_more_is_not_chosen(found: Verdict) -> None:
+    assert found.chosen == SHIPPED, "slow is as good but dearer, size is cheaper but worse"
+    assert {a.predictor for a in found.on_choice} == {a.predictor for a in found.on_other}
+
+
+def test_the_cheapest_of_equally_good_ones_is_chosen() -> None:
+    proxies = {SHIPPED: (0.5, 0.5, 30.0), "quick": (0.5, 0.5, 10.0)}
+    assert verdict(record(proxies, noise=0.05)).chosen == "quick"
+
+
+def test_orders_are_surer_the_further_apart(found: Verdict) -> None:
+    shares = [gap.right for gap in found.gaps]
+    assert shares[0] < shares[-1] and shares[-1] > 0.9
+    assert sum(gap.pairs for gap in found.gaps) == 2 * N * (N - 1) // 2
+
+
+def test_noise_and_spread_are_measured(found: Verdict) -> None:
+    assert found.noise[SHIPPED] == pytest.approx(0.3, rel=0.3)
+    assert found.noise[TRUTH] == 0 and found.spread > 0.3
+
+
+def test_unfinished_or_single_trainings_say_nothing() -> None:
+    made = record({SHIPPED: (0.5, 0.5, 30.0)})
+    with pytest.raises(EdnasError, match="Two trainings of each"):
+        verdict(replace(made, seeds=1))
+    del made.runs[TRUTH]["a3"]["1"]
+    with pytest.raises(EdnasError, match="run the same command again"):
+        verdict(made)
+
+
+def test_a_record_comes_back_from_its_file_and_refuses_other_trainings(tmp_path: Path) -> None:
+    made, path = record({SHIPPED: (0.5, 0.5, 30.0)}), tmp_path / "trust.json"
+    made.write(path)
+    back = Record.read(path)
+    assert back.runs == made.runs and list(back.architectures) == list(made.architectures)
+    back.check_continues(replace(made, recipes={**made.recipes, "new": {"steps": 3}}), path)
+    with pytest.raises(EdnasError, match="the study and the number of seeds differ"):
+        back.check_continues(replace(made, study={"space": "other"}, seeds=3), path)
+    with pytest.raises(EdnasError, match="recipe 'longer' differ"):
+        back.check_continues(replace(made, recipes={**made.recipes, TRUTH: {"steps": 1}}), path)
+    path.write_text('{"format": 2}')
+    with pytest.raises(EdnasError, match=r"trust\.json: is no record of `ednas trust`.*format 2"):
+        Record.read(path)

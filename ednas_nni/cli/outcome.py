@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from ednas_nni.cli import terminal
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ednas_nni.report.data import SearchView, Trial
+
+HEADING_WIDTH = 14
 
 
 def optimism(count: int) -> str:
@@ -32,8 +35,10 @@ def front_table(found: SearchView) -> Table:
     columns = [("", "left"), ("architecture", "left"), (found.score.axis, "right")]
     besides = carries_delta_t(found) and found.score.key != DELTA_T
     columns += [("delta_t\n[%]", "right")] if besides else []
-    columns += [(f"{q.label}\n[{q.unit}]" if q.unit else q.label, "right") for q in found.costs]
-    columns += [(f"{q.group}\n{q.axis}", "right") for q in metrics]
+    # Only what was searched for: the report has every cost.
+    costs = [q for q in found.costs if q.key in _searched(found)]
+    columns += [(_heading(q.label, q.unit), "right") for q in costs]
+    columns += [(_heading(f"{q.group} {q.label}", q.unit), "right") for q in metrics]
     shown = terminal.table(columns, title=f"Front: {_wanted(found)}")
     rows = [(trial, "best" if trial is found.best else "") for trial in found.front]
     listed = {trial.architecture for trial in found.front}
@@ -43,14 +48,25 @@ def front_table(found: SearchView) -> Table:
     for trial, mark in rows:
         notes = [trial.name, mark, "" if trial.architecture in listed else "not on the front"]
         shown.add_row(
-            ", ".join(filter(None, notes)),
+            "\n".join(filter(None, notes)),
             trial.architecture,
             compared.shown(trial) if found.score.key == DELTA_T else terminal.score_number(QUALITY, trial.quality),
             *((compared.shown(trial),) if besides else ()),
-            *(q.number(trial.costs.get(q.key)) for q in found.costs),
+            *(q.number(trial.costs.get(q.key)) for q in costs),
             *(q.number(trial.metrics.get(q.key)) for q in metrics),
         )
     return shown
+
+
+def _heading(label: str, unit: str) -> str:
+    """On lines short enough that figures, not headings, decide how wide a column is."""
+    return "\n".join([*textwrap.wrap(label, HEADING_WIDTH), *([f"[{unit}]"] if unit else [])])
+
+
+def _searched(found: SearchView) -> set[str]:
+    """Costs that are an objective or limited, with the bounds that limits are checked on."""
+    named = {o.name for o in found.objectives} | {str(c).split()[0] for c in found.study.get("constraints", ())}
+    return named | {f"{name}_upper90" for name in named}
 
 
 def carries_delta_t(found: SearchView) -> bool:

@@ -116,8 +116,9 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     finally:
         stop(name, port)
     home = Path.home() / "nni-experiments" / name
-    trials = []
-    for job in sorted(jobs, key=lambda job: job["startTime"]):
+    trials: list[dict[str, float]] = []
+    ends = sorted(job["endTime"] for job in jobs)
+    for number, job in enumerate(sorted(jobs, key=lambda job: job["startTime"])):
         if job["status"] != "SUCCEEDED":
             sys.exit(f"trial {job['trialJobId']} of {name} is {job['status']}; look at {home}")
         (file,) = home.glob(f"environments/*/trials/{job['trialJobId']}/phases.json")
@@ -135,6 +136,10 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
                 "after the result": phases.get("examples", 0.0),
                 "NNI around it": whole - sum(phases.values()),
                 "whole": whole,
+                # A worker is free when a trial ends; the first trials find theirs free from the start.
+                "worker idle before": max(0, job["startTime"] - ends[number - CONCURRENCY]) / 1000
+                if number >= CONCURRENCY
+                else 0.0,
             }
         )
     return {"trials": trials, "experiment_s": time.time() - began, "first_to_last_s": _span(jobs)}
@@ -156,7 +161,8 @@ def table(record: dict[str, Any]) -> str:
         "|---|" + "---|" * len(ARMS),
     ]
     steady = {arm: arms[arm]["trials"][skipped:] for arm in ARMS}
-    for phase in (*PHASES, "whole"):
+    shown = [phase for phase in (*PHASES, "whole", "worker idle before") if phase in steady[ARMS[0]][0]]
+    for phase in shown:
         cells = [f"{statistics.median(trial[phase] for trial in steady[arm]):.2f}" for arm in ARMS]
         lines.append(f"| {phase} | " + " | ".join(cells) + " |")
     beside = {arm: statistics.median(overhead(trial) for trial in steady[arm]) for arm in ARMS}
@@ -172,8 +178,9 @@ def table(record: dict[str, Any]) -> str:
 
 
 def overhead(trial: dict[str, float]) -> float:
-    """Seconds of a trial that are neither training nor scoring."""
-    return trial["whole"] - trial["training"] - trial["scoring and set-up"]
+    """Seconds from one worker's trial to the next that are neither training nor scoring."""
+    idle = trial.get("worker idle before", 0.0)
+    return trial["whole"] + idle - trial["training"] - trial["scoring and set-up"]
 
 
 def main() -> None:

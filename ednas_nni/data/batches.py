@@ -161,6 +161,7 @@ def loader(
     seed: int = 0,
     augmentation: Augmentation = NO_AUGMENTATION,
     drop_last: bool = False,
+    pinned: bool = False,
 ) -> DataLoader:
     """Return a loader whose batches depend on its arguments alone.
 
@@ -172,6 +173,7 @@ def loader(
         seed: Seed of order and augmentation, not negative.
         augmentation: What is drawn for each image.
         drop_last: Leave out a last batch that is not full.
+        pinned: Batches lie in page-locked memory, from which a GPU copies while the processor goes on.
 
     Returns:
         A loader without worker processes: cutting a batch from mapped arrays takes less than handing it over.
@@ -190,4 +192,4 @@ def loader(
         )
     dataset = BatchDataset(split, targets)
     batches = SeededBatches(len(split), split.info.size, batch_size, shuffle, seed, augmentation, drop_last)
-    return DataLoader(dataset, batch_sampler=batches, collate_fn=_whole, num_workers=0)
+    return DataLoader(dataset, batch_sampler=batches, collate_fn=_whole, num_workers=0, pin_memory=pinned)

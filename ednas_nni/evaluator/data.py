@@ -99,6 +99,13 @@ class TrialData:
         folder = cache_root(self.recipe.data.get("cache")) / "priors"
         return reference_for(self.source, self.unmeasured, folder, self.recipe.scored_on)
 
+    @property
+    def _pinned(self) -> bool:
+        """Whether the trainer will use a CUDA device."""
+        import torch
+
+        return self.recipe.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+
     def train_batches(self) -> Batches:
         """Shuffled and augmented; as many batches as the recipe has steps."""
         from ednas_nni.data.augment import Augmentation
@@ -113,6 +120,7 @@ class TrialData:
             seed=recipe.seed,
             augmentation=Augmentation.parse(recipe.augmentation),
             drop_last=len(split) >= recipe.batch_size,  # batch normalisation suffers from a last batch of one
+            pinned=self._pinned,
         )
         return Batches(batches, recipe.steps)
 
@@ -120,5 +128,5 @@ class TrialData:
         """The scored split once, in order."""
         from ednas_nni.data.batches import loader
 
-        batches = loader(self.source.split(self.recipe.scored_on), self.by_name, batch_size)
+        batches = loader(self.source.split(self.recipe.scored_on), self.by_name, batch_size, pinned=self._pinned)
         return Batches(batches, len(batches))

@@ -68,6 +68,8 @@ class JaredEvaluator(Lightning):
         scored_on: Split that is scored: "search" for candidates, "select" to confirm or pick among them.
         references: Task -> metric -> value of single-task networks: trials then report `delta_t`, in percent.
         score: What `default` is: "quality" or "delta_t".
+        compile: Train through `torch.compile`. The first step then takes a minute or more, so it pays for long trainings
+            of large networks on a GPU; results agree up to rounding.
         init_from: File of weights of which networks take what fits before the training; see `nn.checkpoint.init_from`.
 
     Raises:
@@ -104,6 +106,7 @@ class JaredEvaluator(Lightning):
         references: Mapping[str, Mapping[str, float]] | None = None,
         score: str = "quality",
         init_from: str | None = None,
+        compile: bool = False,
     ):
         tasks = (tasks,) if isinstance(tasks, str) else tuple(tasks)
         options = {name: dict(values) for name, values in (task_options or {}).items()}
@@ -136,6 +139,7 @@ class JaredEvaluator(Lightning):
             references=references,
             score=score,
             init_from=init_from,
+            compile=compile,
         )
         # What NNI's one-shot strategies read from a Lightning evaluator, beside the properties below.
         self.datamodule = None

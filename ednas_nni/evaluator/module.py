@@ -50,6 +50,7 @@ class JaredModule(LightningModule):
         self.train_s = 0.0
         self._losses: list[Tensor] = []
         self._average: AveragedWeights | None = None
+        self._compiled: Any = None
         self._running_since: float | None = None  # None while nothing is trained
 
     @property
@@ -59,7 +60,7 @@ class JaredModule(LightningModule):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Raw outputs of the network: images (N, 3, H, W) in [0, 1] to task name -> (N, C, H, W)."""
-        return self.model(x)
+        return self._compiled(x) if self.training and self._compiled is not None else self.model(x)
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW with linear warm-up and a cosine down to nearly zero, stepped every batch."""
@@ -90,6 +91,9 @@ class JaredModule(LightningModule):
 
     def on_train_start(self) -> None:
         """Start averaging (the network is on its device now) and the clock."""
+        if self.recipe.compile and not self.wrapped:
+            # Used in training only: scoring has another batch size, which would be compiled for itself.
+            object.__setattr__(self, "_compiled", torch.compile(self.model, dynamic=False))  # no second submodule
         if self.recipe.average and not self.wrapped:
             self._average = AveragedWeights(self.model, self.recipe.average)
         self._running_since = time.perf_counter()

@@ -49,6 +49,7 @@ class Recipe:
     references: Mapping[str, Mapping[str, float]] | None
     score: str
     init_from: str | None = None
+    compile: bool = False
     version: int = TRAINING
 
     def __post_init__(self) -> None:
@@ -65,6 +66,7 @@ class Recipe:
         for name, least in (("steps", 1), ("batch_size", 2), ("reports", 1), ("seed", 0), ("examples", 0)):
             value = getattr(self, name)
             _check(name, value, _whole(value, least), f"a whole number of at least {least}")
+        _check("compile", self.compile, isinstance(self.compile, bool), "true or false")
         _check("threads", self.threads, self.threads is None or _whole(self.threads, 1), "null or at least 1")
         scored = self.scored_on in ("search", "select")
         _check("scored_on", self.scored_on, scored, "'search' (candidates) or 'select' (confirmation and picking)")

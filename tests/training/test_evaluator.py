@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from ednas_nni import compat
-from ednas_nni.errors import EdnasError, StudyError, TrialError
 
 compat.apply()
 
@@ -23,9 +22,7 @@ from nni.nas.evaluator.pytorch.lightning import Lightning  # noqa: E402
 from nni.nas.space import RawFormatModelSpace  # noqa: E402
 
 from ednas_nni.evaluator import seed_everything, seeded  # noqa: E402
-from ednas_nni.evaluator.average import AveragedWeights  # noqa: E402
-from ednas_nni.evaluator.data import Batches, TrialData  # noqa: E402
-from ednas_nni.evaluator.schedule import warmup_cooldown  # noqa: E402
+from ednas_nni.evaluator.data import TrialData  # noqa: E402
 
 
 def test_package_is_light():
@@ -163,64 +160,13 @@ def test_heads_start_at_the_training_splits_values(make_evaluator, tiny):
         assert torch.equal(network.biases[name], torch.tensor(known.head_bias))
 
 
-class Poisoned(torch.nn.Module):
-    """Gives NaN for one task, in training or only when it is scored."""
-
-    def __init__(self, inner, task, only_scoring):
-        super().__init__()
-        self.inner, self.task, self.only_scoring = inner, task, only_scoring
-
-    def forward(self, x):
-        outputs = self.inner(x)
-        if not (self.only_scoring and self.training):
-            outputs[self.task] = outputs[self.task] * float("nan")
-        return outputs
-
-
-@pytest.mark.parametrize("only_scoring", [False, True])
-@pytest.mark.parametrize("task", ["segmentation", "depth", "normals"])
-def test_nan_is_a_failed_trial_with_a_cause(task, only_scoring, make_evaluator, tiny):
-    with pytest.raises(TrialError, match=task) as caught:
-        make_evaluator().evaluate(Poisoned(tiny(), task, only_scoring))
-    assert "learning rate" in str(caught.value)
-
-
-def test_exploding_weights_are_a_failed_trial(make_evaluator, tiny):
-    network = tiny()
-    with torch.no_grad():
-        network.heads["depth"].weight.fill_(1e38)
-    with pytest.raises(TrialError, match="not"):
-        make_evaluator(learning_rate=1e30, gradient_clip=0.0, reports=1).evaluate(network)
-
-
-def test_no_number_is_reported_for_a_failed_trial(make_evaluator, tiny):
-    with Reports() as reports, pytest.raises(TrialError):
-        make_evaluator().evaluate(Poisoned(tiny(), "depth", only_scoring=False))
-    assert reports.intermediate == [] and reports.final == []
-
-
-class Reports:
-    """Catches what is sent to NNI, as if a trial was running."""
-
-    def __enter__(self):
-        self.intermediate, self.final = [], []
-        self._patch = pytest.MonkeyPatch()
-        self._patch.setattr(nni, "get_current_parameter", lambda: {"a": 1})
-        self._patch.setattr(nni, "report_intermediate_result", self.intermediate.append)
-        self._patch.setattr(nni, "report_final_result", self.final.append)
-        return self
-
-    def __exit__(self, *_):
-        self._patch.undo()
-
-
-def test_reports_to_nni_only_inside_a_trial(make_evaluator, tiny):
-    with Reports() as reports:
+def test_reports_to_nni_only_inside_a_trial(make_evaluator, tiny, reports_to_nni):
+    with reports_to_nni() as reports:
         final = make_evaluator().evaluate(tiny())
     assert len(reports.intermediate) == 3 and reports.final == [final]
     assert reports.intermediate[-1]["default"] == final["default"]
     assert json.loads(json.dumps(reports.intermediate)) == reports.intermediate
-    outside = Reports()
+    outside = reports_to_nni()
     with outside:
         nni.get_current_parameter = lambda: None
         make_evaluator().evaluate(tiny())
@@ -271,111 +217,6 @@ def test_any_subset_of_tasks(tasks, make_evaluator, tiny):
 def test_recipes_run(options, make_evaluator, tiny):
     plain = make_evaluator().evaluate(tiny())
     assert make_evaluator(**options).evaluate(tiny())["default"] != plain["default"]
-
-
-def test_learned_weights_are_trained(make_evaluator, tiny):
-    from ednas_nni.evaluator.module import JaredModule
-
-    module = JaredModule(make_evaluator(weighting="uncertainty").recipe)
-    module.set_model(tiny())
-    groups = module.configure_optimizers()["optimizer"].param_groups
-    decayed = [p for group in groups if group["weight_decay"] for p in group["params"]]
-    assert any(p is module.weighting.log_variance for group in groups for p in group["params"])
-    assert all(p.ndim > 1 for p in decayed) and len(decayed) == 4
-
-
-def test_average_is_a_running_mean_and_swaps_back():
-    model = torch.nn.Linear(1, 1, bias=False)
-    average = AveragedWeights(model, 0.5)
-    expected = model.weight.item()
-    for n in range(6):
-        with torch.no_grad():
-            model.weight.fill_(n)
-        average.update()
-        decay = min(0.5, (1 + n) / (10 + n))
-        expected = decay * expected + (1 - decay) * n
-    average.swap()
-    assert model.weight.item() == pytest.approx(expected)
-    average.swap()
-    assert model.weight.item() == 5
-
-
-def test_schedule_rises_then_falls_to_nearly_zero():
-    factors = [warmup_cooldown(step, 100, 0.1, 0.9) for step in range(101)]
-    assert factors[0] == 0.1 and max(factors) == 1 and factors[100] == pytest.approx(0.01)
-    assert factors[:10] == sorted(factors[:10]) and factors[10:] == sorted(factors[10:], reverse=True)
-    assert [warmup_cooldown(step, 1, 0.0, 1.0) for step in range(2)] == pytest.approx([1, 0.01])
-
-
-def test_learning_rate_may_stay_constant_and_cool_down_late():
-    factors = [warmup_cooldown(step, 100, 0.1, 0.25) for step in range(101)]
-    assert factors[10:76] == [1.0] * 66 and np.all(np.diff(factors[75:]) < 0)
-    assert factors[-1] == pytest.approx(0.01)
-    assert [warmup_cooldown(step, 100, 0.1, 0.0) for step in (9, 50, 99, 100)] == [1.0] * 4
-
-
-def test_batches_start_over():
-    assert list(Batches([1, 2, 3], 7)) == [1, 2, 3, 1, 2, 3, 1]
-    assert len(Batches([1], 4)) == 4
-    with pytest.raises(EdnasError, match="empty"):
-        list(Batches([], 2))
-
-
-def test_training_batches_are_mirrored_by_the_tasks(make_evaluator):
-    data = TrialData(make_evaluator(steps=6).recipe)
-    plain = {image.tobytes(): n for n, image in enumerate(data.source.split("train").image)}
-    normals = torch.from_numpy(np.array(data.source.split("train").normals)).movedim(-1, 1)
-    seen = 0
-    for batch in data.train_batches():
-        for image, target in zip(batch["image"], batch["normals"], strict=True):
-            flipped = (image.flip(-1) * 255).round().byte().movedim(0, -1).contiguous().numpy().tobytes()
-            if flipped in plain:
-                seen += 1
-                assert torch.allclose(target.flip(-1)[0], -normals[plain[flipped]][0])
-                assert torch.allclose(target.flip(-1)[1:], normals[plain[flipped]][1:])
-    assert 3 < seen < 21
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"steps": 0}, "steps is 0"),
-        ({"batch_size": 1}, "batch_size is 1"),
-        ({"learning_rate": float("nan")}, "learning_rate"),
-        ({"warmup": 1.0}, "below 1"),
-        ({"tasks": ()}, "tasks"),
-        ({"tasks": ("depth", "depth")}, "distinct"),
-        ({"train_size": (64,)}, "height, width"),
-        ({"seed": -1}, "seed"),
-        ({"threads": 0}, "threads"),
-        ({"cooldown": 0.95}, "cooldown"),
-        ({"augmentation": "flop"}, "Did you mean 'flip'"),
-        ({"protocol": "adashar"}, "'standard' or 'adashare'"),
-        ({"score": "delta_t"}, "where the study has references"),
-        ({"weighting": 3}, "weighting"),
-        ({"task_options": {"edges": {}}}, "task_options"),
-    ],
-)
-def test_wrong_arguments_name_the_field(options, words, make_evaluator):
-    with pytest.raises(StudyError, match=words):
-        make_evaluator(**options)
-
-
-@pytest.mark.parametrize(
-    ("data", "options", "words"),
-    [
-        ({"tarin": 3}, {}, "Did you mean 'train'"),
-        ({"size": [64, 64]}, {}, "data.size"),
-        ({}, {"tasks": ("edgs",)}, "Did you mean 'edges'"),
-        ({}, {"depth_loss": "jarde"}, "Did you mean 'jared'"),
-        ({}, {"weighting": "fixd"}, "Did you mean 'fixed'"),
-        ({}, {"weighting": {"name": "fixed", "weight": {}}}, "Did you mean 'weights'"),
-        ({}, {"task_options": {"depth": {"los": "l1"}}}, "Did you mean 'loss'"),
-    ],
-)
-def test_wrong_options_are_found_before_training(data, options, words, make_evaluator, tiny):
-    with pytest.raises(EdnasError, match=words):
-        make_evaluator(data, **options).evaluate(tiny())
 
 
 class Space(nas_nn.ModelSpace):

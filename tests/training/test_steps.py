@@ -1,0 +1,121 @@
+"""What a step does: batches, schedule, average, optimiser, compiled networks."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from ednas_nni import compat
+from ednas_nni.errors import EdnasError
+
+compat.apply()
+
+
+from ednas_nni.evaluator.average import AveragedWeights  # noqa: E402
+from ednas_nni.evaluator.data import Batches, TrialData  # noqa: E402
+from ednas_nni.evaluator.module import JaredModule  # noqa: E402
+from ednas_nni.evaluator.schedule import warmup_cooldown  # noqa: E402
+
+
+def test_learned_weights_are_trained(make_evaluator, tiny):
+    from ednas_nni.evaluator.module import JaredModule
+
+    module = JaredModule(make_evaluator(weighting="uncertainty").recipe)
+    module.set_model(tiny())
+    groups = module.configure_optimizers()["optimizer"].param_groups
+    decayed = [p for group in groups if group["weight_decay"] for p in group["params"]]
+    assert any(p is module.weighting.log_variance for group in groups for p in group["params"])
+    assert all(p.ndim > 1 for p in decayed) and len(decayed) == 4
+
+
+def test_average_is_a_running_mean_and_swaps_back():
+    model = torch.nn.Linear(1, 1, bias=False)
+    average = AveragedWeights(model, 0.5)
+    expected = model.weight.item()
+    for n in range(6):
+        with torch.no_grad():
+            model.weight.fill_(n)
+        average.update()
+        decay = min(0.5, (1 + n) / (10 + n))
+        expected = decay * expected + (1 - decay) * n
+    average.swap()
+    assert model.weight.item() == pytest.approx(expected)
+    average.swap()
+    assert model.weight.item() == 5
+
+
+def test_schedule_rises_then_falls_to_nearly_zero():
+    factors = [warmup_cooldown(step, 100, 0.1, 0.9) for step in range(101)]
+    assert factors[0] == 0.1 and max(factors) == 1 and factors[100] == pytest.approx(0.01)
+    assert factors[:10] == sorted(factors[:10]) and factors[10:] == sorted(factors[10:], reverse=True)
+    assert [warmup_cooldown(step, 1, 0.0, 1.0) for step in range(2)] == pytest.approx([1, 0.01])
+
+
+def test_learning_rate_may_stay_constant_and_cool_down_late():
+    factors = [warmup_cooldown(step, 100, 0.1, 0.25) for step in range(101)]
+    assert factors[10:76] == [1.0] * 66 and np.all(np.diff(factors[75:]) < 0)
+    assert factors[-1] == pytest.approx(0.01)
+    assert [warmup_cooldown(step, 100, 0.1, 0.0) for step in (9, 50, 99, 100)] == [1.0] * 4
+
+
+def test_batches_start_over():
+    assert list(Batches([1, 2, 3], 7)) == [1, 2, 3, 1, 2, 3, 1]
+    assert len(Batches([1], 4)) == 4
+    with pytest.raises(EdnasError, match="empty"):
+        list(Batches([], 2))
+
+
+def test_training_batches_are_mirrored_by_the_tasks(make_evaluator):
+    data = TrialData(make_evaluator(steps=6).recipe)
+    plain = {image.tobytes(): n for n, image in enumerate(data.source.split("train").image)}
+    normals = torch.from_numpy(np.array(data.source.split("train").normals)).movedim(-1, 1)
+    seen = 0
+    for batch in data.train_batches():
+        for image, target in zip(batch["image"], batch["normals"], strict=True):
+            flipped = (image.flip(-1) * 255).round().byte().movedim(0, -1).contiguous().numpy().tobytes()
+            if flipped in plain:
+                seen += 1
+                assert torch.allclose(target.flip(-1)[0], -normals[plain[flipped]][0])
+                assert torch.allclose(target.flip(-1)[1:], normals[plain[flipped]][1:])
+    assert 3 < seen < 21
+
+
+def test_scaled_losses_are_not_unscaled_behind_the_clipping(make_evaluator):
+    """A fused optimiser unscales float16 gradients in its own step, after the clipping."""
+
+    def fused(precision):
+        module = JaredModule(make_evaluator(precision=precision).recipe)
+        module.set_model(torch.nn.Conv2d(3, 3, 1))
+        return module.configure_optimizers()["optimizer"].defaults["fused"]
+
+    assert [fused(p) for p in ("32-true", "bf16-mixed", "16-mixed", "16-true")] == [True, True, False, False]
+
+
+def test_clipping_reaches_every_weight_that_is_updated(make_evaluator, tiny):
+    """Learned loss weights too; the broken variant, the network's alone, leaves theirs as they are."""
+    module = JaredModule(make_evaluator(weighting="uncertainty", gradient_clip=0.5).recipe)
+    module.set_model(tiny())
+    optimizer = module.configure_optimizers()["optimizer"]
+    updated = [p for group in optimizer.param_groups for p in group["params"]]
+    assert {id(p) for p in updated} == {id(p) for p in module.parameters() if p.requires_grad}
+    for parameter in updated:
+        parameter.grad = torch.full_like(parameter, 100.0)
+    module.configure_gradient_clipping(optimizer)
+    assert torch.cat([p.grad.flatten() for p in updated]).norm() == pytest.approx(0.5, rel=1e-3)
+    theirs = list(tiny().parameters())
+    assert len(updated) > len(theirs)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a compiler")
+def test_compiled_networks_train_to_the_same_result(make_evaluator, tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "inductor"))
+    plain = make_evaluator(steps=6).evaluate(tiny())
+    compiled = make_evaluator(steps=6, compile=True).evaluate(tiny())
+    assert set(plain) == set(compiled)
+    for name, value in plain.items():
+        if name != "train_s":
+            assert compiled[name] == pytest.approx(value, rel=1e-3, abs=1e-4), name

@@ -80,8 +80,8 @@ class Normals(tv_tensors.TVTensor):
 
 
 def image_batch(rows: np.ndarray) -> tv_tensors.Image:
-    """RGB images, uint8 (N, H, W, 3) -> float32 (N, 3, H, W) in [0, 1]."""
-    return tv_tensors.Image(_planes(rows).div_(255))
+    """RGB images, uint8 (N, H, W, 3) -> float32 (N, 3, H, W) in [0, 1]; in memory the channels stay last."""
+    return tv_tensors.Image(torch.from_numpy(rows.astype(np.float32)).movedim(-1, 1).div_(255))
 
 
 def class_batch(rows: np.ndarray) -> Classes:
@@ -96,11 +96,7 @@ def depth_batch(rows: np.ndarray, kind: str) -> Depth:
 
 def normals_batch(rows: np.ndarray) -> Normals:
     """Normals, float16 or float32 (N, H, W, 3) -> float32 (N, 3, H, W)."""
-    return Normals(_planes(rows))
-
-
-def _planes(rows: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(rows.transpose(0, 3, 1, 2), dtype=np.float32))
+    return Normals(torch.from_numpy(np.ascontiguousarray(rows.transpose(0, 3, 1, 2), dtype=np.float32)))
 
 
 from ednas_nni.data import kernels  # noqa: E402, F401  (registers what moves the types above)

@@ -58,7 +58,8 @@ def test_shapes_types_and_values(rooms: Rooms) -> None:
     assert batch["segmentation"].shape == (8, 32, 64) and batch["segmentation"].dtype == torch.int64
     assert batch["depth"].shape == (8, 1, 32, 64) and batch["depth"].dtype == torch.float32
     assert batch["normals"].shape == (8, 3, 32, 64) and batch["normals"].dtype == torch.float32
-    assert all(tensor.is_contiguous() for tensor in batch.values())
+    assert all(tensor.is_contiguous() for name, tensor in batch.items() if name != "image")
+    assert batch["image"].is_contiguous(memory_format=torch.channels_last)
     np.testing.assert_array_equal((batch["image"][3] * 255).round().byte().permute(1, 2, 0).numpy(), split.image[3])
     np.testing.assert_array_equal(batch["depth"][3, 0].numpy(), split.depth[3])
 

@@ -12,18 +12,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from into_docs import DOCS, put
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # read when the libraries load
+    os.environ[name] = "1"
 
-from ednas_nni import compat, plugins
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from into_docs import DOCS, put  # noqa: E402
+from torch import nn  # noqa: E402
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
+
+from ednas_nni import compat, plugins  # noqa: E402
 
 compat.apply()
 

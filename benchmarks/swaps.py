@@ -1,10 +1,12 @@
 """How many trials train what NNI booked on another trial: plain NNI against EDNAS, in one run.
 
-    python benchmarks/swaps.py [--json FILE]
+    python benchmarks/swaps.py [--json benchmarks/results/swaps.json]
+    python benchmarks/swaps.py --render benchmarks/results/swaps.json      the table again, into docs/reliability.md
 
-Both run 12 trials at concurrency 4 whose starts are unequally slow, and the first of which dies before it asks for its
-parameters. Plain NNI counts trials whose received parameters differ from NNI's record of the job; EDNAS counts
-disagreements between the architecture that the trial proved, the journal and NNI's record.
+All arms run 12 trials at concurrency 4 whose starts are unequally slow, and the first of which dies before it asks for
+its parameters. Plain NNI counts trials whose received parameters differ from NNI's record of the job; EDNAS counts
+disagreements between the architecture that the trial proved, the journal and NNI's record. Exit code 1 when EDNAS has
+any.
 """
 
 from __future__ import annotations
@@ -12,9 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 import sqlite3
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -26,7 +31,7 @@ from ednas_nni.journal import journal_path, load
 HERE = Path(__file__).resolve().parent
 LIMIT_S = 300
 
-STUDY = {
+STUDY: dict[str, Any] = {
     "experimentName": "ednas-swaps",
     "searchSpace": {},
     "trialCommand": "python3 benchmarks/plain/slow_start.py",
@@ -70,10 +75,11 @@ def plain() -> tuple[int, int]:
     return sum(booked[job] != value for job, value in received.items()), len(received)
 
 
-def ours(folder: Path) -> tuple[int, int]:
-    """(disagreements, trials that reported)."""
-    path = folder / "swaps.yml"
-    path.write_text(yaml.safe_dump(STUDY), encoding="utf-8")
+def ours(folder: Path, start: str) -> tuple[int, int]:
+    """(disagreements, trials that reported), with trials that start "plain" or "prefork"."""
+    path = folder / f"{start}.yml"
+    tuner = {**STUDY["tuner"], "classArgs": {**STUDY["tuner"]["classArgs"], "trial_start": start}}
+    path.write_text(yaml.safe_dump({**STUDY, "tuner": tuner}), encoding="utf-8")
     experiment = run(path)
     records = nni_records(experiment)
     history = load(journal_path(experiment.parent, experiment.name))
@@ -81,19 +87,46 @@ def ours(folder: Path) -> tuple[int, int]:
     return len(disagreements(history, records)), len(proven)
 
 
-def main() -> None:
-    import tempfile
+def commit() -> str:
+    """The commit of this checkout; `+` where files differ from it."""
 
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=HERE, capture_output=True, text=True, check=False).stdout.strip()
+
+    return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+def table(record: dict[str, Any]) -> str:
+    """Markdown."""
+    made = record["commit"][:10] + ("+" if record["commit"].endswith("+") else "")
+    rows = [f"| {name} | {wrong} of {reported} |" for name, (wrong, reported) in record["arms"].items()]
+    head = ["| | trials with a result that ran what NNI booked on another trial |", "|---|---|"]
+    return "\n".join([*head, *rows, "", f"Command: `{record['command']}`, commit `{made}`."])
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--render", type=Path, help="put the table of an earlier run into docs/reliability.md")
     options = parser.parse_args()
+    if options.render:
+        sys.path.append(str(HERE))  # last: this folder has a strategies.py too
+        from into_docs import DOCS, put
+
+        put(DOCS / "reliability.md", "swaps", table(json.loads(options.render.read_text(encoding="utf-8"))))
+        return 0
     with tempfile.TemporaryDirectory() as folder:
-        found = {"plain NNI 3.0": plain(), "EDNAS": ours(Path(folder))}
-    for name, (wrong, reported) in found.items():
-        print(f"{name:14s} {wrong} of {reported} reporting trials ran parameters that NNI booked on another trial")
+        arms = {
+            "plain NNI 3.0": plain(),
+            "EDNAS, plain start": ours(Path(folder), "plain"),
+            "EDNAS, forked": ours(Path(folder), "prefork"),
+        }
+    record = {"commit": commit(), "command": "python benchmarks/swaps.py", "arms": arms}
+    print(table(record))
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return 1 if any(wrong for name, (wrong, _) in arms.items() if name.startswith("EDNAS")) else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

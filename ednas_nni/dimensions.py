@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ednas_nni.errors import PluginError, did_you_mean
+from ednas_nni.printable import hidden, shown
 
 Scalar: TypeAlias = "str | int | float | bool | None"
 Sample: TypeAlias = "dict[str, Scalar]"
@@ -83,22 +84,26 @@ def validate(dimensions: Sequence[Dimension]) -> None:
     for d in dimensions:
         if not isinstance(d.label, str) or not LABEL.fullmatch(d.label):
             raise PluginError(
-                f"Label {d.label!r} may hold letters, digits and underscores only (dots and slashes break NNI)."
+                f"Label {shown(d.label)} may hold letters, digits and underscores only (dots and slashes break NNI)."
             )
         if d.label in known:
             raise PluginError(f"Label {d.label!r} is given twice.")
         if not d.values:
             raise PluginError(f"Label {d.label!r} has no values.")
         if any(v is not None and not isinstance(v, (str, int, float)) for v in d.values):
-            raise PluginError(f"Label {d.label!r}: values must be JSON scalars, not {d.values!r}.")
+            raise PluginError(f"Label {d.label!r}: values must be JSON scalars, not {shown(d.values)}.")
+        if any(isinstance(v, str) and hidden(v) for v in d.values):
+            raise PluginError(f"Label {d.label!r}: values may hold no control characters: {shown(d.values)}.")
         if len(set(d.values)) != len(d.values) or any(v != v for v in d.values):
-            raise PluginError(f"Label {d.label!r}: values must be all different and equal to themselves: {d.values!r}.")
+            raise PluginError(
+                f"Label {d.label!r}: values must be all different and equal to themselves: {shown(d.values)}."
+            )
         known[d.label] = d
     for d in dimensions:
         for literal in (x for condition in d.conditions for clause in condition for x in clause):
             if literal.label not in known:
                 raise PluginError(
-                    f"Label {d.label!r} depends on {literal.label!r}.{did_you_mean(literal.label, known)}"
+                    f"Label {d.label!r} depends on {shown(literal.label)}.{did_you_mean(literal.label, known)}"
                 )
             extra = literal.values - set(known[literal.label].values)
             if extra:
@@ -129,16 +134,29 @@ def restore(data: Iterable[Mapping[str, Any]]) -> list[Dimension]:
     """
 
     def clause(literals: Any) -> Clause:
-        return tuple(Literal(label, frozenset(values)) for label, values in literals)
+        return tuple(Literal(_label(label), frozenset(_values(values))) for label, values in literals)
 
     try:
         return [
             Dimension(
                 entry["label"],
-                tuple(entry["values"]),
+                tuple(_values(entry["values"])),
                 tuple(tuple(map(clause, condition)) for condition in entry.get("conditions", [[]])),
             )
             for entry in data
         ]
     except (KeyError, TypeError, ValueError) as error:
-        raise PluginError(f"This is not a search space written by Domains.to_json: {error!r}") from error
+        lacks = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise PluginError(f"This is not a search space written by Domains.to_json: {lacks}.") from error
+
+
+def _label(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a label is text, not {shown(value)}")
+    return value
+
+
+def _values(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"values are a list, not {shown(value)}")
+    return value

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -30,7 +31,8 @@ from ednas_nni.dimensions import (
     restore,
     validate,
 )
-from ednas_nni.errors import SampleError, did_you_mean
+from ednas_nni.errors import PluginError, SampleError, did_you_mean
+from ednas_nni.printable import shown
 
 __all__ = ["Clause", "Condition", "Dimension", "Domains", "Literal", "Sample", "Scalar"]
 
@@ -66,9 +68,12 @@ class Domains:
         return len(self.dimensions)
 
     def __getitem__(self, label: str) -> Dimension:
-        if label not in self._by_label:
-            raise SampleError(f"The search space has no label {label!r}.{did_you_mean(label, self.labels)}")
-        return self._by_label[label]
+        try:
+            return self._by_label[label]
+        except (KeyError, TypeError):
+            raise SampleError(
+                f"The search space has no label {shown(label)}.{did_you_mean(label, self.labels)}"
+            ) from None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Domains) and self.dimensions == other.dimensions
@@ -111,6 +116,8 @@ class Domains:
         Raises:
             SampleError: An active label is missing, or as `check`.
         """
+        if not isinstance(sample, Mapping):
+            raise self._wrong(sample)
         filled = {d.label: d.values[0] for d in self.dimensions} | dict(sample)
         settled, inactive = self._settle(filled)
         missing = [label for label in self.labels if label not in sample and label not in inactive]
@@ -142,14 +149,21 @@ class Domains:
         """The canonical sample of positions, shape (labels,); `decode(encode(s)) == canonical(s)`.
 
         Raises:
-            SampleError: The length is wrong or a position lies outside its label's values.
+            SampleError: These are no whole numbers, the length is wrong or a position lies outside its label's values.
         """
-        positions = [int(code) for code in codes]
+        try:
+            positions = [operator.index(code) for code in codes]
+        except TypeError:
+            raise SampleError(
+                f"A code is a list of {len(self)} whole numbers, one per label of the space, not {shown(codes)}."
+            ) from None
         if len(positions) != len(self):
             raise SampleError(f"A code needs {len(self)} positions, one per label of the space, not {len(positions)}.")
         for position, dimension in zip(positions, self.dimensions, strict=True):
             if not 0 <= position < len(dimension.values):
-                raise SampleError(f"{dimension.label}: position {position} is not in 0..{len(dimension.values) - 1}.")
+                raise SampleError(
+                    f"{dimension.label}: position {shown(position)} is not in 0..{len(dimension.values) - 1}."
+                )
         return self.canonical({d.label: d.values[i] for i, d in zip(positions, self.dimensions, strict=True)})
 
     # ------------------------------------------------------------------ moving between samples
@@ -228,7 +242,12 @@ class Domains:
         Raises:
             PluginError: The data is not of that form.
         """
-        return cls(restore(data))
+        try:
+            return cls(restore(data))
+        except RecursionError:
+            raise PluginError(
+                "This is not a search space written by Domains.to_json: labels depend without end."
+            ) from None
 
     def as_nni(self) -> dict[str, dict[str, Any]]:
         """The space in NNI's own notation, as its web UI shows it (without conditions, which NNI does not know)."""
@@ -254,10 +273,13 @@ class Domains:
     def _wrong(self, sample: Mapping[str, Any]) -> SampleError:
         """Say what is wrong, slowly; only called when something is."""
         if not isinstance(sample, Mapping):
-            return SampleError(f"A sample is a mapping from label to value, not {type(sample).__name__}: {sample!r}.")
+            return SampleError(
+                f"A sample is a mapping from label to value, not {type(sample).__name__}: {shown(sample)}."
+            )
         unknown = [label for label in sample if label not in self._by_label]
         if unknown:
-            return SampleError(f"The search space has no label {unknown[0]!r}.{did_you_mean(unknown[0], self.labels)}")
+            hint = did_you_mean(unknown[0], self.labels)
+            return SampleError(f"The search space has no label {shown(unknown[0])}.{hint}")
         missing = [label for label in self.labels if label not in sample]
         if missing:
             return SampleError(
@@ -266,9 +288,10 @@ class Domains:
             )
         for label, value in sample.items():
             allowed = self._by_label[label].values
-            if not any(value == v and (type(value) is bool) == (type(v) is bool) for v in allowed):
-                return SampleError(f"{label} = {value!r} is not in the search space.{did_you_mean(value, allowed)}")
-        return SampleError(f"The sample {sample!r} is not in the search space.")
+            if not _among(value, allowed):
+                hint = did_you_mean(value, allowed)
+                return SampleError(f"{label} = {shown(value)} is not in the search space.{hint}")
+        return SampleError(f"The sample {shown(sample)} is not in the search space.")
 
     def _hint(self, missing: Sequence[str]) -> str:
         return f"{missing[0]} is one of: {', '.join(map(str, self._by_label[missing[0]].values))}."
@@ -291,6 +314,14 @@ class Domains:
                 settled[label] = first
                 inactive.add(label)
         return settled, inactive
+
+
+def _among(value: Any, allowed: Sequence[Scalar]) -> bool:
+    try:
+        hash(value)
+    except TypeError:  # a list, or an array, which has no single answer to ==
+        return False
+    return any(value == v and (type(value) is bool) == (type(v) is bool) for v in allowed)
 
 
 def _draw(values: Sequence[Scalar], rng: np.random.Generator) -> Scalar:

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from ednas_nni.printable import printable, shown
+
+MOST_NAMES = 40
+LONGEST_WORD = 80  # characters; longer ones are no mistyped name, and comparing them takes long
+
 
 class EdnasError(Exception):
-    """Root of all errors of this package. Its text is ready for a terminal: no traceback is needed."""
+    """Root of all errors of this package. Its text is ready for a terminal: no traceback is needed.
+
+    It may quote what others wrote; whatever a terminal would obey in it is shown instead.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class StudyError(EdnasError):
@@ -54,11 +65,13 @@ def did_you_mean(word: object, options: Iterable[object]) -> str:
         options: What is allowed.
 
     Returns:
-        " Did you mean 'x'?" when something close exists, followed by the full list; never empty.
+        " Did you mean 'x'?" when something close exists, followed by the list of up to `MOST_NAMES`; never empty.
     """
     names = sorted(str(option) for option in options)
     if not names:
         return " Nothing is available here."
-    close = get_close_matches(str(word), names, n=1, cutoff=0.5)
+    text = word if isinstance(word, str) else shown(word)
+    close = get_close_matches(text, names, n=1, cutoff=0.5) if len(text) <= LONGEST_WORD else []
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"{hint} Allowed: {', '.join(names)}."
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"{hint} Allowed: {', '.join(names[:MOST_NAMES])}{more}."

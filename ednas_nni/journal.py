@@ -8,17 +8,21 @@ strategy; every line is flushed to the disk before anyone acts on it.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ednas_nni.errors import JournalError, did_you_mean
+from ednas_nni.journal_lines import entry_of
 
 FILE = "journal.jsonl"
 FOLDER = "ednas"
@@ -88,6 +92,7 @@ class History:
     swaps: list[dict[str, Any]] = field(default_factory=list)
     notes: list[dict[str, Any]] = field(default_factory=list)
     finished: str | None = None
+    _known: dict[int, TrialRecord] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def results(self) -> dict[str, TrialRecord]:
@@ -113,15 +118,20 @@ class History:
             self.finished = None
         elif event == "submitted":
             self.finished = None  # the number of trials was raised
-            self.trials.append(
-                TrialRecord(
-                    trial=entry["trial"],
-                    architecture=entry["architecture"],
-                    sample=entry["sample"],
-                    costs=entry.get("costs", {}),
-                    submitted_at=entry["time"],
+            if entry["trial"] in self._known:
+                raise JournalError(
+                    f"{self.path}: trial {entry['trial']} is submitted twice. The file was edited or holds two "
+                    "searches; restore it from a copy."
                 )
+            record = TrialRecord(
+                trial=entry["trial"],
+                architecture=entry["architecture"],
+                sample=entry["sample"],
+                costs=entry.get("costs", {}),
+                submitted_at=entry["time"],
             )
+            self.trials.append(record)
+            self._known[record.trial] = record
         elif event in ("intermediate", "result", "ended"):
             self._update(entry)
         elif event in ("reused", "rejected"):
@@ -134,7 +144,7 @@ class History:
             self.finished = entry.get("reason", "")
 
     def _update(self, entry: dict[str, Any]) -> None:
-        record = next((r for r in reversed(self.trials) if r.trial == entry["trial"]), None)
+        record = self._known.get(entry["trial"])
         if record is None:
             raise JournalError(
                 f"{self.path}: an event {entry['event']!r} names trial {entry['trial']!r}, which was never "
@@ -167,7 +177,7 @@ class Journal:
         self._lock = threading.Lock()
         self._mend_torn_end()
         self._history = load(self.path) if self.path.exists() else History(self.path)
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._closed = False
 
     def _mend_torn_end(self) -> None:
@@ -203,20 +213,28 @@ class Journal:
             if self._closed:
                 raise JournalError(f"{self.path}: the journal is closed, event {event!r} cannot be written any more.")
             try:
-                file = self._opened()
-                file.write(line)
-                file.flush()
-                os.fsync(file.fileno())
+                self._write(line)
             except OSError as error:
-                raise JournalError(f"{self.path}: cannot write ({error}). Is the disk full?") from error
+                hint = " The disk is full." if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+                raise JournalError(f"{self.path}: cannot write ({error}).{hint}") from error
             self._history.add(json.loads(line))
         return entry
 
-    def _opened(self) -> BinaryIO:
+    def _write(self, line: bytes) -> None:
+        """The whole line, or nothing: on a full disk no half line may stand before the next one."""
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("ab")
-        return self._file
+            self._file = self.path.open("ab", buffering=0)
+        whole = os.fstat(self._file.fileno()).st_size
+        try:
+            rest = memoryview(line)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+            os.fsync(self._file.fileno())
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._file.fileno(), whole)
+            raise
 
     def history(self) -> History:
         """What the journal holds now. The object is live: read it, do not change it."""
@@ -242,16 +260,26 @@ def read(path: str | Path) -> Iterator[dict[str, Any]]:
     except OSError as error:
         raise JournalError(f"{path}: cannot read the journal ({error.strerror}).") from error
     for number, line in enumerate(data.split(b"\n")[:-1], start=1):
-        try:
-            entry = json.loads(line)
-            if entry["event"] not in EVENTS:
-                raise KeyError(entry["event"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise JournalError(
-                f"{path}, line {number}: not a journal event ({error}). "
-                "Restore the file from a copy or delete that line."
-            ) from error
-        yield entry
+        yield event_of(line, path, number)
+
+
+def event_of(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    """The event on one whole line.
+
+    Args:
+        line: Without its end.
+        path: The journal, for messages.
+        number: Of the line, counted from 1.
+
+    Raises:
+        JournalError: The line holds none.
+    """
+    try:
+        return entry_of(line, EVENTS, STATUSES)
+    except ValueError as error:
+        raise JournalError(
+            f"{path}, line {number}: not a journal event ({error}). Restore the file from a copy or delete that line."
+        ) from error
 
 
 def load(path: str | Path) -> History:

@@ -14,7 +14,14 @@ from ednas_nni.journal import Journal, journal_path
 from ednas_nni.study import Study, parse
 
 
-def experiment(study: Study | dict[str, Any], engine: str = "ts", trials: int = 24, concurrency: int = 2) -> Any:
+def experiment(
+    study: Study | dict[str, Any],
+    engine: str = "ts",
+    trials: int = 24,
+    concurrency: int = 2,
+    *,
+    id: str | None = None,
+) -> Any:
     """Build the `nni.nas.experiment.NasExperiment` of a study, with journal, reuse and constraints mounted.
 
     Args:
@@ -23,10 +30,11 @@ def experiment(study: Study | dict[str, Any], engine: str = "ts", trials: int = 
             this process).
         trials: How many trials there may be.
         concurrency: Trials at a time, "ts" only.
+        id: Of an earlier experiment that is to be resumed, whatever ended it; also the id of a new one.
 
     Returns:
-        The experiment; call `.run(port)` and `.stop()` as with any other. `experiment.journal` is its journal; the
-        file is made when the experiment starts.
+        The experiment; call `.run(port)`, or `.resume(port)` for an earlier one, and `.stop()` as with any other.
+        `experiment.journal` is its journal; the file is made when the experiment starts.
 
     Raises:
         EdnasError: The study is wrong.
@@ -66,7 +74,7 @@ def experiment(study: Study | dict[str, Any], engine: str = "ts", trials: int = 
         # NNI's trial command is fixed but for its interpreter; ours mends the outside world and then runs NNI's.
         config._trial_command_params = {"python": f"{shlex.quote(sys.executable)} -m ednas_nni.bridge.nas_trial"}
     # The experiment's id, and with it the journal's place, is known once it is made; the chain needs the journal.
-    found = JournalledExperiment(model_space, evaluator, strategy, config)
+    found = JournalledExperiment(model_space, evaluator, strategy, config, id=id)
     folder = Path(found.config.canonical_copy().experiment_working_directory)
     found.journal = Journal(journal_path(folder, found.id))
     found.write_head = partial(
@@ -85,5 +93,16 @@ def experiment(study: Study | dict[str, Any], engine: str = "ts", trials: int = 
         trials=trials,
     )
     known = assembly.reachable(problem, table)
-    found.strategy = mount(strategy, problem, found.journal, hardware_aware=reward, reachable=known)
+    found.problem, found.inner, found.rewarded = problem, strategy, bool(reward)
+    found.retries, found.trial_time_limit_s = study.retries, study.trial_time_limit_s
+    found.allow_open_port = study.allow_open_port
+    found.strategy = mount(
+        strategy,
+        problem,
+        found.journal,
+        hardware_aware=reward,
+        reachable=known,
+        retries=study.retries,
+        stop_after_failures=study.stop_after_failures,
+    )
     return found

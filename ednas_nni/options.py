@@ -10,6 +10,11 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ednas_nni.errors import StudyError, did_you_mean
+from ednas_nni.printable import shown
+from ednas_nni.study_words import in_words
+
+# Findings on the other members of a union that say nothing to somebody who writes a study.
+_ECHOES = ("is_instance_of",)
 
 
 def check_options(factory: Callable[..., Any], options: dict[str, Any], where: str, given: Iterable[str] = ()) -> None:
@@ -24,7 +29,7 @@ def check_options(factory: Callable[..., Any], options: dict[str, Any], where: s
     Raises:
         StudyError: An unknown option (with the closest name), one that the framework sets, or a value of a wrong type.
     """
-    signature = _signature(factory)
+    signature = _signature(factory, where)
     parameters = signature.parameters
     open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
     known = [
@@ -40,15 +45,18 @@ def check_options(factory: Callable[..., Any], options: dict[str, Any], where: s
             if open_ended:
                 continue
             raise StudyError(
-                f"{where}: unknown option {name!r}.{did_you_mean(name, [k for k in known if k not in given])}"
+                f"{where}: unknown option {shown(name)}.{did_you_mean(name, [k for k in known if k not in given])}"
             )
         if name in hints:
             _check_value(f"{where}.{name}", value, hints[name])
 
 
-def _signature(factory: Callable[..., Any]) -> inspect.Signature:
+def _signature(factory: Callable[..., Any], where: str) -> inspect.Signature:
     target = getattr(factory, "__wrapped__", factory)
-    return inspect.signature(target)
+    try:
+        return inspect.signature(target)
+    except (TypeError, ValueError):
+        raise StudyError(f"{where}: {shown(factory)} is no class or function that could be given options.") from None
 
 
 def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
@@ -57,7 +65,7 @@ def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
     target = target.__init__ if inspect.isclass(target) else target
     try:
         return typing.get_type_hints(target, include_extras=True)
-    except (NameError, TypeError):
+    except Exception:  # whatever evaluating somebody's annotations leads to
         return {}
 
 
@@ -69,5 +77,7 @@ def _check_value(where: str, value: Any, hint: Any) -> None:
     try:
         adapter.validate_python(value)
     except ValidationError as error:
-        reason = "; ".join(dict.fromkeys(item["msg"].lower() for item in error.errors()))
-        raise StudyError(f"{where} = {value!r}: {reason}.") from None
+        found = error.errors()
+        found = [item for item in found if item["type"] not in _ECHOES] or found
+        reason = " or ".join(dict.fromkeys(map(in_words, found)))
+        raise StudyError(f"{where} = {shown(value)}: {reason}.") from None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -18,8 +19,10 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 from ednas_nni.errors import PluginError, did_you_mean
+from ednas_nni.printable import shown
 
 PREFIX = "ednas_nni."
+NNI = "nni"  # its strategies may be named by their path
 GROUPS: dict[str, str] = {
     "search_spaces": "model spaces: (tasks, **options) -> NNI ModelSpace",
     "strategies": "search strategies: (**options) -> nni.nas.strategy.Strategy",
@@ -90,22 +93,23 @@ def load(group: str, name: str) -> Any:
 
     Args:
         group: One of `GROUPS`.
-        name: A registered name, or `module:attribute` for a class of the user's own that is importable.
+        name: A registered name, or `module:attribute` for a class of the user's own that is importable. A study is
+            data: a path leads to plugins, never into Python's own modules or a library's.
 
     Returns:
         The registered object (a class or a factory).
 
     Raises:
         PluginError: The name is unknown (with a suggestion), its module cannot be imported, its attribute is
-            missing, or another module stands in the way of the registered one.
+            missing, it is no plugin, or another module stands in the way of the registered one.
     """
     if not isinstance(name, str):
-        raise PluginError(f"{group}: a plugin is given by its name, not by {name!r}.")
+        raise PluginError(f"{group}: a plugin is given by its name, not by {shown(name)}.")
     points = _entry_points(group)
     if name not in points:
         if ":" in name:
             return _load_path(group, name)
-        raise PluginError(f"Unknown {group} plugin {name!r}.{did_you_mean(name, points)}")
+        raise PluginError(f"Unknown {group} plugin {shown(name)}.{did_you_mean(name, points)}")
     point = points[name]
     value = _import(group, name, point.module, point.attr)
     _check_origin(group, name, point)
@@ -114,15 +118,44 @@ def load(group: str, name: str) -> Any:
 
 def _load_path(group: str, path: str) -> Any:
     module, _, attribute = path.partition(":")
-    if not all(part.isidentifier() for part in [*module.split("."), *attribute.split(".")]):
-        raise PluginError(f"{group} {path!r} is not of the form package.module:Name.")
-    return _import(group, path, module, attribute)
+    parts = [*module.split("."), *attribute.split(".")]
+    if not all(part.isidentifier() and not part.startswith("__") for part in parts):
+        raise PluginError(f"{group} {shown(path)} is not of the form package.module:Name.")
+    _check_own(group, path, parts[0])
+    value = _import(group, path, module, attribute)
+    if not callable(value):
+        raise PluginError(f"{group} {path!r} is no class or function but a {type(value).__name__}.")
+    _check_own(group, path, str(getattr(value, "__module__", module)).partition(".")[0])  # a module imports others
+    return value
+
+
+def _check_own(group: str, path: str, top: str) -> None:
+    """Refuse modules that are not there to be plugins: `subprocess:run` would be a function with options, too."""
+    if top in sys.stdlib_module_names:
+        raise PluginError(f"{group} {path!r}: {top!r} is a module of Python itself and holds no plugins.")
+    owners = _distributions().get(top, [])
+    if owners and not any(_has_plugins(owner) for owner in owners):
+        raise PluginError(
+            f"{group} {path!r}: {top!r} belongs to {owners[0]}, which registers no plugins of EDNAS. Register it there "
+            f"by an entry point of the group {_full(group)!r}, as examples/plugin does."
+        )
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()  # half a second: every installed file is listed
+
+
+def _has_plugins(distribution: str) -> bool:
+    if distribution == NNI:
+        return True
+    return any(point.group.startswith(PREFIX) for point in metadata.distribution(distribution).entry_points)
 
 
 def _import(group: str, name: str, module: str, attribute: str) -> Any:
     try:
         value: Any = importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script without a guard ends Python when it is imported
         raise PluginError(
             f"{group} plugin {name!r} cannot be imported from {module!r}: {type(error).__name__}: {error}"
         ) from error

@@ -11,10 +11,20 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from ednas_nni.errors import StudyError, did_you_mean
+from ednas_nni import plain_data, study_words
+from ednas_nni.errors import StudyError
+from ednas_nni.printable import shown
 
 
 class Plugin(BaseModel):
@@ -55,7 +65,8 @@ def _many(value: Any) -> Any:
 
 
 PluginField = Annotated[Plugin, BeforeValidator(_plugin)]
-Size = tuple[Annotated[int, Field(ge=32, le=8192)], Annotated[int, Field(ge=32, le=8192)]]
+Side = Annotated[int, Field(ge=32, le=8192, strict=True)]
+Size = tuple[Side, Side]
 
 
 class HardwareReward(BaseModel):
@@ -103,6 +114,13 @@ class Study(BaseModel):
         seed: Seed of strategy and training.
         trial_start: `prefork` = trials on this machine are forked from a process that has imported everything;
             `plain` = each imports everything itself. The results are the same.
+        trial_time_limit_s: Seconds after which a training is ended and its trial has failed; null = no limit.
+        retries: How often a trial is started again, with the same seed, whose failure says more about the machine than
+            about the network: killed, out of memory, disk full, trial server or manager gone.
+        stop_after_failures: The search stops with the likely cause when its first so many trials have all failed;
+            0 = never.
+        allow_open_port: NNI may listen on every address of this machine. Whoever reaches the port can run code here:
+            NNI asks for no password (docs/security.md). Training services on other machines do not work without.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -123,8 +141,12 @@ class Study(BaseModel):
     start: Annotated[tuple[str, ...], BeforeValidator(_many)] = ()
     reference: str | None = None
     init_from: str | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
     trial_start: Literal["prefork", "plain"] = "prefork"
+    trial_time_limit_s: Annotated[float, Field(gt=0, le=365 * 24 * 3600, strict=True)] | None = None
+    retries: Annotated[int, Field(ge=0, le=100, strict=True)] = 1
+    stop_after_failures: Annotated[int, Field(ge=0, strict=True)] = 5
+    allow_open_port: StrictBool = False
 
     @field_validator("tasks", "objectives", "device")
     @classmethod
@@ -146,7 +168,7 @@ class Study(BaseModel):
     @field_validator("init_from", mode="before")
     @classmethod
     def _absolute(cls, value: Any) -> Any:
-        if value is not None and not (isinstance(value, str) and Path(value).expanduser().is_absolute()):
+        if value is not None and not (isinstance(value, str) and plain_data.user_path(value).is_absolute()):
             raise ValueError(
                 "must be the absolute path of a file (or one that begins with ~), because searches, trials and "
                 "references are started in different folders, or null"
@@ -184,9 +206,9 @@ class Study(BaseModel):
     def digest(self) -> str:
         """Sixteen hex digits over the parsed study with all defaults; equal studies have equal digests.
 
-        How trials are started does not enter: it changes no result.
+        How trials are started, when they are given up and who reaches the port does not enter: it changes no result.
         """
-        told = {name: value for name, value in self.dump().items() if name != "trial_start"}
+        told = {name: value for name, value in self.dump().items() if name not in NO_RESULT}
         text = json.dumps(told, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -205,25 +227,28 @@ def parse(data: Any, where: str = "study") -> Study:
         data = {}
     if not isinstance(data, dict):
         raise StudyError(f"{where}: classArgs must be a mapping of study fields, not {type(data).__name__}.")
+    data = {name: _plain(value) for name, value in data.items()}
+    fault = plain_data.fault(data)
+    if fault:
+        raise StudyError(f"{where}: {fault}.")
+    nullable = {name for name, field in Study.model_fields.items() if field.default is None}
+    if lines := study_words.empty(data, nullable):
+        raise StudyError("\n".join(f"{where}: {line}" for line in lines))
     try:
         return Study.model_validate(data)
     except ValidationError as error:
-        lines = [f"{where}: {_explain(item)}" for item in error.errors()]
-        raise StudyError("\n".join(dict.fromkeys(lines))) from None
+        below = {"hardware_aware": tuple(HardwareReward.model_fields)}
+        found = study_words.lines(error.errors(), tuple(Study.model_fields), below)
+        raise StudyError("\n".join(f"{where}: {line}" for line in found)) from None
 
 
-def _explain(item: Any) -> str:
-    """One of pydantic's findings in the words of a study."""
-    path = [part for part in item["loc"] if not (isinstance(part, str) and "[" in part)]
-    path = [part for part in path if part not in ("HardwareReward", "literal")]
-    field = ".".join(str(part) for part in path) or "study"
-    value = item.get("input")
-    shown = repr(value) if len(repr(value)) < 80 else repr(value)[:77] + "..."
-    if item["type"] == "extra_forbidden":
-        owner = HardwareReward if path and path[0] == "hardware_aware" else Study
-        return f"unknown field {field!r}.{did_you_mean(path[-1], owner.model_fields)}"
-    message = item["msg"].removeprefix("Value error, ")
-    return f"{field} = {shown}: {message[0].lower()}{message[1:]}."
+def _plain(value: Any) -> Any:
+    """Programs may write `Plugin(...)` where a YAML has a name."""
+    if isinstance(value, HardwareReward):
+        return value.model_dump()
+    if isinstance(value, list | tuple):
+        return [entry.dump() if isinstance(entry, Plugin) else entry for entry in value]
+    return value.dump() if isinstance(value, Plugin) else value
 
 
 def read_experiment(path: str | Path) -> tuple[dict[str, Any], Study]:
@@ -236,14 +261,7 @@ def read_experiment(path: str | Path) -> tuple[dict[str, Any], Study]:
         StudyError: The file is missing, is no YAML mapping, names another tuner, or its study is wrong.
     """
     path = Path(path)
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StudyError(f"{path}: cannot be read ({error.strerror}).") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: not a YAML file: {error}") from None
-    if not isinstance(config, dict):
-        raise StudyError(f"{path}: an experiment is a YAML mapping with `tuner`, `trialCommand`, ...")
+    config = read_mapping(path)
     tuner = config.get("tuner")
     if not isinstance(tuner, dict):
         raise StudyError(
@@ -251,8 +269,26 @@ def read_experiment(path: str | Path) -> tuple[dict[str, Any], Study]:
         )
     if tuner.get("name") != "EDNAS" and tuner.get("className") != ADVISOR:
         named = tuner.get("className") or tuner.get("name")
-        raise StudyError(f"{path}: tuner {named!r} is not EDNAS. Write `className: {ADVISOR}` (or `name: EDNAS`).")
+        raise StudyError(f"{path}: tuner {shown(named)} is not EDNAS. Write `className: {ADVISOR}` (or `name: EDNAS`).")
     return config, parse(tuner.get("classArgs"), str(path))
 
 
+def read_mapping(path: Path) -> dict[str, Any]:
+    """An experiment's YAML as plain data.
+
+    Raises:
+        StudyError: It cannot be read, is no YAML, holds a key twice, or is no mapping of plain values.
+    """
+    config = plain_data.read_yaml(path, StudyError, "`ednas init` writes one to start from.")
+    if not isinstance(config, dict):
+        raise StudyError(
+            f"{path}: an experiment is a mapping of fields such as `tuner` and `trialCommand`, see `ednas init`."
+        )
+    fault = plain_data.fault(config)
+    if fault:
+        raise StudyError(f"{path}: {fault}.")
+    return config
+
+
+NO_RESULT = ("trial_start", "allow_open_port", "trial_time_limit_s", "retries", "stop_after_failures")
 ADVISOR = "ednas_nni.bridge.advisor.Advisor"

@@ -21,6 +21,8 @@ from nni.runtime.env_vars import dispatcher_env_vars
 from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
 from nni.runtime.tuner_command_channel import CommandType
 
+from ednas_nni.bridge import orphans
+from ednas_nni.bridge.processes import manager_of
 from ednas_nni.errors import EdnasError
 
 _log = logging.getLogger("nni.ednas")
@@ -150,21 +152,26 @@ class Advisor(MsgDispatcherBase):
 
     def _main(self) -> None:
         try:
+            manager = manager_of(os.getppid())
+            folder = Path(dispatcher_env_vars.NNI_LOG_DIRECTORY).parent
+            for job in orphans.end_all(folder, manager):  # NNI runs them again, so this cannot wait for the imports
+                _log.warning(
+                    "job %s of an earlier manager still ran and was ended; its result counts if it has one", job
+                )
             from ednas_nni.bridge.prefork.starter import start as prefork
             from ednas_nni.bridge.search import Search
 
             search = Search(
                 raw_study=self._raw,
                 experiment=_experiment_parameters(),
-                folder=Path(dispatcher_env_vars.NNI_LOG_DIRECTORY).parent,
+                folder=folder,
                 resumed=dispatcher_env_vars.NNI_MODE == "resume",
                 channel_url=dispatcher_env_vars.NNI_TUNER_COMMAND_CHANNEL,
                 send_job=lambda record: self.send(CommandType.NewTrialJob, json.dumps(record)),
             )
             if search.study.trial_start == "prefork":  # it imports while this process does
-                self._trials = prefork(
-                    _experiment_parameters(), search.folder, self._raw, _manager_pid(os.getppid()) or 0
-                )
+                known = manager.pid if manager is not None else 0
+                self._trials = prefork(_experiment_parameters(), search.folder, self._raw, known)
             search.prepare()
             with self._lock:  # held while the early messages are delivered: later ones must not overtake them
                 if self._ended:
@@ -217,28 +224,16 @@ def _experiment_parameters() -> dict[str, Any]:
 
 def _leave_with(parent: int) -> None:
     """End when NNI's manager is gone; NNI itself keeps retrying a dead socket for up to 90 s."""
-    manager = _manager_pid(parent)
+    manager = manager_of(parent)
     if manager is None or not hasattr(os, "pidfd_open"):
         return
     try:
-        descriptor = os.pidfd_open(manager)
+        descriptor = os.pidfd_open(manager.pid)
     except OSError:
         return
     select.select([descriptor], [], [])
-    _log.error("NNI's manager (process %d) is gone; the Advisor ends. `nnictl resume` continues the search.", manager)
+    _log.error(
+        "NNI's manager (process %d) is gone; the Advisor ends. `nnictl resume` continues the search.", manager.pid
+    )
     logging.shutdown()
     os._exit(1)
-
-
-def _manager_pid(pid: int) -> int | None:
-    """The nearest ancestor that is NNI's node process."""
-    while pid > 1:
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return None
-        if b"nni_node" in command and b"main.js" in command:
-            return pid
-        pid = int(stat.rpartition(")")[2].split()[1])
-    return None

@@ -1,23 +1,30 @@
-"""Books what NNI's database knows and the journal does not: trials that ended while the Advisor was gone."""
+"""Books what is known outside of the journal: results in NNI's database and beside the logs of trials.
+
+They got there while the Advisor was gone, or the line of the journal that told of them was cut off by a crash.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ednas_nni.bridge.engine import ENDINGS, ModelStatus
+from ednas_nni.bridge.endings import ending
+from ednas_nni.bridge.parameters import sample_of
 from ednas_nni.journal import Journal, TrialRecord
+from ednas_nni.strategy.middleware.booking import STATUS_NAMES
+from ednas_nni.strategy.middleware.forwarding import ModelStatus
 from ednas_nni.strategy.middleware.reading import Reading, read
-from ednas_nni.strategy.middleware.record import STATUS_NAMES
 
 LOST = "lost when the manager stopped before it could start"
+ENDED = ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
+"""Whatever is no ending (WAITING, RUNNING, ADD_RESUMED, UNKNOWN) runs again."""
 
 
 @dataclass
 class CaughtUp:
-    """What was booked from the database; messages about it come too late.
+    """What is booked already; messages about it come too late.
 
     Attributes:
         jobs: Job ids.
@@ -27,58 +34,105 @@ class CaughtUp:
     jobs: set[str] = field(default_factory=set)
     parameters: set[int] = field(default_factory=set)
 
+    def add(self, job: str, parameter: int | None) -> None:
+        """Take in a job."""
+        self.jobs.add(job)
+        if parameter is not None:
+            self.parameters.add(parameter)
 
-def catch_up(
-    journal: Journal,
-    architecture_of: Callable[[Any], str | None],
-    jobs: Iterable[dict[str, Any]],
-    failure_cause: Callable[[str], str],
-) -> CaughtUp:
-    """Close open trials of a journal whose jobs have ended.
+
+class CatchingUp:
+    """Closes open trials of a journal whose jobs have ended or have a result.
 
     Args:
         journal: The journal of an earlier session.
         architecture_of: Sample -> architecture id, None for what is no sample of the space.
-        jobs: Trial jobs as NNI's manager lists them.
-        failure_cause: Job id -> what its log says.
+        describe: Sample -> its canonical form and its costs, for a trial whose line was cut off.
+        last_words: Job id -> the cause that its log gives, None where its log is not on this machine.
+        kept: (job id, architecture id) -> the final metric that the job kept beside its log, None without one.
     """
-    trials = journal.history().trials
-    booked = {t.job for t in trials if t.status != "running"}
-    waiting = [t for t in trials if t.status == "running"]
-    found = CaughtUp()
-    for job in jobs:
-        name, texts = job["trialJobId"], job.get("hyperParameters")
-        # Whatever is no ending (WAITING, RUNNING, ADD_RESUMED, UNKNOWN) has messages to come.
-        if job["status"] not in ENDINGS or name in booked or not texts:
-            continue
-        record, reading = json.loads(texts[0]), read(_final_metric(job))
-        architecture = reading.architecture or architecture_of(record.get("parameters"))
-        trial = next((t for t in waiting if t.architecture == architecture and t.job in (None, name)), None)
-        if trial is None:
-            continue
-        waiting.remove(trial)
-        found.jobs.add(name)
-        if record.get("parameter_id") is not None:
-            found.parameters.add(record["parameter_id"])
-        _book(journal, trial, job, reading, failure_cause)
-    return found
 
+    def __init__(
+        self,
+        journal: Journal,
+        architecture_of: Callable[[Any], str | None],
+        describe: Callable[[dict[str, Any]], tuple[dict[str, Any], dict[str, float]]],
+        last_words: Callable[[str], str | None],
+        kept: Callable[[str, str], dict[str, Any] | None] = lambda job, architecture: None,
+    ) -> None:
+        self._journal = journal
+        self._architecture_of = architecture_of
+        self._describe = describe
+        self._last_words = last_words
+        self._kept = kept
 
-def _book(
-    journal: Journal, trial: TrialRecord, job: dict[str, Any], reading: Reading, failure_cause: Callable[[str], str]
-) -> None:
-    booked = {"trial": trial.trial, "job": job["trialJobId"]}
-    status, cause = ENDINGS[job["status"]]
-    if status is ModelStatus.Trained and reading.fault:
-        status, cause = ModelStatus.Failed, reading.fault
-    elif status is ModelStatus.Trained:
-        journal.append("result", **booked, architecture=trial.architecture, metrics=reading.metrics)
-    elif status is ModelStatus.Failed:
-        cause = failure_cause(job["trialJobId"]) or cause
-    journal.append("ended", **booked, status=STATUS_NAMES[status], cause=cause)
+    def run(self, jobs: Iterable[Mapping[str, Any]], finals: Mapping[str, Any]) -> CaughtUp:
+        """Book what can be booked.
 
+        Args:
+            jobs: Trial jobs as NNI's manager lists them.
+            finals: Job id -> final metric, as NNI stored it.
+        """
+        found = CaughtUp()
+        self._end_those_with_results()
+        for job in jobs:
+            name, texts = job["trialJobId"], job.get("hyperParameters")
+            if not texts:
+                continue
+            record, ended = json.loads(texts[0]), job["status"] in ENDED
+            trials = self._journal.history().trials
+            if name in {t.job for t in trials if t.status != "running"}:
+                if not ended:  # NNI believes it unfinished and runs it again
+                    found.add(name, record.get("parameter_id"))
+                continue
+            parameters = sample_of(record.get("parameters"))
+            booked = self._architecture_of(parameters)
+            reading = self._result(name, booked, finals.get(name))
+            if reading.fault and not ended:
+                continue
+            trial = self._trial(name, reading, parameters, reading.architecture or booked)
+            if trial is None:
+                continue
+            found.add(name, record.get("parameter_id"))
+            self._book(trial, job, reading)
+        return found
 
-def _final_metric(job: dict[str, Any]) -> Any:
-    """The final metric in NNI's record of a job (JSON within JSON), None when there is none."""
-    found = job.get("finalMetricData")
-    return json.loads(json.loads(found[-1]["data"])) if found else None
+    def _end_those_with_results(self) -> None:
+        """A result counts, whatever became of the process that reported it."""
+        for trial in list(self._journal.history().trials):
+            if trial.status == "running" and trial.quality is not None:
+                self._journal.append("ended", trial=trial.trial, job=trial.job, status="trained", cause="")
+
+    def _result(self, job: str, architecture: str | None, final: Any) -> Reading:
+        reading = read(final)
+        if reading.fault and architecture is not None:
+            kept = self._kept(job, architecture)
+            return reading if kept is None else read(kept)
+        return reading
+
+    def _trial(
+        self, job: str, reading: Reading, parameters: dict[str, Any], architecture: str | None
+    ) -> TrialRecord | None:
+        """The open trial that a job belongs to, or a new one for a result whose trial the journal has lost."""
+        history = self._journal.history()
+        waiting = [t for t in history.trials if t.status == "running" and t.architecture == architecture]
+        trial = next((t for t in waiting if t.job in (None, job)), None)
+        if trial is not None or reading.fault or architecture is None or architecture in history.results:
+            return trial
+        if self._architecture_of(parameters) != architecture:
+            return None  # a swap whose own trial is unknown: there is no sample to write down
+        sample, costs = self._describe(parameters)
+        number = history.next_trial
+        self._journal.append("submitted", trial=number, architecture=architecture, sample=sample, costs=costs)
+        return self._journal.history().trials[-1]
+
+    def _book(self, trial: TrialRecord, job: Mapping[str, Any], reading: Reading) -> None:
+        name, status, cause = job["trialJobId"], ModelStatus.Trained, ""
+        booked = {"trial": trial.trial, "job": name}
+        if not reading.fault:
+            self._journal.append("result", **booked, architecture=trial.architecture, metrics=reading.metrics)
+        else:
+            status, cause = ending(job["status"], self._last_words(name))
+            if status is ModelStatus.Trained:
+                status, cause = ModelStatus.Failed, reading.fault
+        self._journal.append("ended", **booked, status=STATUS_NAMES[status], cause=cause)

@@ -1,49 +1,72 @@
-"""The trial's command channel, with parameters that cannot be another trial's.
+"""The trial's command channel, with parameters that cannot be another trial's and results that cannot be lost.
 
 NNI 3.0's local and remote services hand parameters to whichever trial asks first
 (training_service/v3/compat.js; microsoft/nni#5726, #5693): with concurrency, or after one trial that died
 before asking, trials run an architecture that is booked on another job. A local trial therefore reads the
 record that the manager stored for its own job and never draws from that queue. Where the record cannot be
 reached (a remote worker), the trial draws from the queue and reports which architecture it really ran.
+
+A final result is written beside the trial's log before it is sent, and it counts as delivered once NNI's record of the
+job holds it: NNI answers before it stores, and drops what arrives before it knows the job.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import requests
 from nni.runtime.trial_command_channel.v3 import TrialCommandChannelV3
 
+from ednas_nni.bridge import kept_result
+from ednas_nni.bridge.processes import MANAGER, Process
 from ednas_nni.bridge.rest import Manager
-from ednas_nni.errors import TrialError
+from ednas_nni.errors import ExperimentError, TrialError
+from ednas_nni.failures import UNDELIVERED
+from ednas_nni.strategy.middleware.reading import read
 
 RECORD_WAIT_S = 60.0  # the manager stores the record a moment after it started the process
 SEND_WAIT_S = 30.0
+STORE_WAIT_S = 2.0  # NNI stores a result within milliseconds; after this it is sent again
 ANSWER_S = 60.0  # NNI answers a waiting trial with 408 after a second, and it asks again
 
 
 class OwnedChannel(TrialCommandChannelV3):
-    """A channel that gives a trial the parameters booked on its own job.
+    """A channel that gives a trial the parameters booked on its own job, and loses none of its results.
 
     Args:
         url: NNI_TRIAL_COMMAND_CHANNEL.
         job: NNI_TRIAL_JOB_ID.
         manager: The manager, None where it cannot be reached from here.
         decode: Reads the stored record. Ours are plain JSON; NNI's own trials need `nni.load`.
+        identify: Decoded record -> id of its architecture, for trials that NNI's own code runs: they prove themselves
+            as soon as they have their parameters. Others call `prove`.
 
     Attributes:
         architecture: Id of the architecture that this process really trains; sent along with the final result.
     """
 
-    def __init__(self, url: str, job: str, manager: Manager | None, decode: Callable[[str], Any] = json.loads) -> None:
+    def __init__(
+        self,
+        url: str,
+        job: str,
+        manager: Manager | None,
+        decode: Callable[[str], Any] = json.loads,
+        identify: Callable[[Any], str | None] | None = None,
+    ) -> None:
         super().__init__(url)
         self.job = job
         self.manager = manager
         self.architecture: str | None = None
         self._decode = decode
+        self._identify = identify
+        self._parameter_id: int | None = None
+        self._starter = Process.parse(os.environ.get(MANAGER))  # NNI's manager, where it runs on this machine
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy from the environment must not come between a trial and its manager
 
@@ -53,19 +76,60 @@ class OwnedChannel(TrialCommandChannelV3):
         Raises:
             TrialError: This job's record cannot be read although the manager is on this machine, or a remote
                 manager hands out nothing.
+            SystemExit: This job was trained to its end before; see `prove`.
         """
+        record = self._draw() if self.manager is None else self._own()
+        self._parameter_id = record.get("parameter_id") if isinstance(record, dict) else None
+        if self._identify is not None:
+            architecture = self._identify(record)
+            if architecture is not None:
+                self.prove(architecture)
+        return record
+
+    def prove(self, architecture: str) -> None:
+        """Say which architecture this process trains, before it trains.
+
+        NNI runs a job again that it believes unfinished. If it has kept a result of this architecture, or NNI holds
+        one, that one is delivered and the process ends.
+
+        Raises:
+            SystemExit: With code 0: nothing is left to train.
+            TrialError: The kept result cannot be delivered.
+        """
+        self.architecture = architecture
         if self.manager is None:
-            return self._draw()
+            return
+        metric = self._kept(architecture)
+        if metric is not None:
+            self._send(self._message("FINAL", self._parameter_id, self.job, 0, metric), final=True)
+        elif not self._stored(architecture):
+            return
+        print(f"job {self.job} trained {architecture} to its end before; its result stands", flush=True)
+        raise SystemExit(0)
+
+    def _kept(self, architecture: str) -> dict[str, Any] | None:
+        folder = os.environ.get("NNI_OUTPUT_DIR")
+        if not folder:
+            return None
+        return kept_result.kept(Path(folder), os.environ.get("NNI_EXP_ID", ""), self.job, architecture)
+
+    def _own(self) -> Any:
         end = time.monotonic() + RECORD_WAIT_S
-        while time.monotonic() < end:
+        while time.monotonic() < end and not self._orphaned:
             record = self.manager.own_parameters(self.job)
             if record is not None:
                 return self._decode(record)
             time.sleep(0.2)
+        why = "is gone" if self._orphaned else f"has no parameters stored after {RECORD_WAIT_S:.0f} s"
         raise TrialError(
-            f"NNI's manager has no parameters stored for job {self.job} after {RECORD_WAIT_S:.0f} s; "
+            f"NNI's manager {why} for job {self.job}; "
             "this trial cannot prove which architecture it should train, so it does not train."
         )
+
+    @property
+    def _orphaned(self) -> bool:
+        """Whether the manager that started this trial is gone. What listens on its port then is another one."""
+        return self._starter is not None and not self._starter.alive
 
     def _draw(self) -> Any:
         """Whatever NNI's queue hands out next."""
@@ -84,36 +148,87 @@ class OwnedChannel(TrialCommandChannelV3):
         return self._decode(command["parameter"])
 
     def send_metric(self, **fields: Any) -> None:
-        """Send a metric; a refused or lost message is an error here, not silence as in NNI."""
+        """Send a metric; a refused or lost message is an error here, not silence as in NNI.
+
+        Where the manager is gone, a final result is kept in the trial's folder for the resume, and others are left out.
+
+        Raises:
+            TrialError: The manager lives but takes nothing.
+        """
         import nni
 
-        value = fields["value"]
-        if fields["type"] == "FINAL" and self.architecture is not None:
+        value, final = fields["value"], fields["type"] == "FINAL"
+        if final and self.architecture is not None:
             value = dict(value) if isinstance(value, dict) else {"default": value}
             value["architecture"] = self.architecture
-        metric = {**fields, "value": nni.dump(value)}
-        body = {"type": "metric", "metric": nni.dump(metric)}
+            self._keep(value)
+        self._send({"type": "metric", "metric": nni.dump({**fields, "value": nni.dump(value)})}, final)
+
+    def _keep(self, value: dict[str, Any]) -> None:
+        folder = os.environ.get("NNI_OUTPUT_DIR")
+        if not folder:
+            return
+        try:
+            kept_result.keep(Path(folder), os.environ.get("NNI_EXP_ID", ""), self.job, self.architecture, value)
+        except (OSError, TypeError, ValueError) as error:  # the result itself may still arrive
+            print(f"ednas: the result is not kept beside the log: {error}", file=sys.stderr, flush=True)
+
+    def _message(self, kind: str, parameter: int | None, job: str, sequence: int, value: Any) -> dict[str, Any]:
+        told = {"parameter_id": parameter, "trial_job_id": job, "type": kind, "sequence": sequence}
+        return {"type": "metric", "metric": json.dumps({**told, "value": json.dumps(value)})}
+
+    def _send(self, body: dict[str, Any], final: bool) -> None:
         end = time.monotonic() + SEND_WAIT_S
         while True:
+            if self._orphaned:
+                if final:
+                    print("NNI's manager is gone; the result is kept here for `nnictl resume`", flush=True)
+                return
             try:
                 answer = self._session.put(self._channel._url, json=body, timeout=10)
-                if answer.ok:
+                if answer.ok and (not final or self._arrives()):
                     return
-                reason = f"{answer.status_code} {answer.text[:100]}"
+                reason = f"{answer.status_code} {answer.text[:100]}" if not answer.ok else "it is not in NNI's database"
             except requests.RequestException as error:
                 reason = str(error)
             if time.monotonic() > end:
                 raise TrialError(
-                    f"A metric could not be delivered to NNI's manager within {SEND_WAIT_S:.0f} s: {reason}"
+                    f"{UNDELIVERED}: a metric could not be delivered to NNI's manager within {SEND_WAIT_S:.0f} s: "
+                    f"{reason}"
                 )
             time.sleep(0.5)
 
+    def _arrives(self) -> bool:
+        """Whether a final result that was sent gets into NNI's record of the job; taken for granted from afar."""
+        if self.manager is None or self.architecture is None:
+            return True
+        end = time.monotonic() + STORE_WAIT_S
+        while not self._stored(self.architecture):
+            if time.monotonic() > end or self._orphaned:
+                return False
+            time.sleep(0.05)
+        return True
 
-def install(url: str, job: str, manager: Manager | None, decode: Callable[[str], Any] = json.loads) -> OwnedChannel:
+    def _stored(self, architecture: str) -> bool:
+        """Whether NNI holds a usable final result of this job for an architecture."""
+        try:
+            reading = read(self.manager.finals(self.job).get(self.job))
+        except ExperimentError:
+            return False
+        return not reading.fault and reading.architecture == architecture
+
+
+def install(
+    url: str,
+    job: str,
+    manager: Manager | None,
+    decode: Callable[[str], Any] = json.loads,
+    identify: Callable[[Any], str | None] | None = None,
+) -> OwnedChannel:
     """Make an owned channel the one that `nni.get_next_parameter` and `nni.report_*` of this process use."""
     from nni.runtime.trial_command_channel import set_default_trial_command_channel
 
-    channel = OwnedChannel(url, job, manager, decode)
+    channel = OwnedChannel(url, job, manager, decode, identify)
     set_default_trial_command_channel(channel)
     return channel
 

@@ -23,6 +23,7 @@ from nni.nas.execution.event import (  # noqa: E402
 )
 from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpace  # noqa: E402
 
+from ednas_nni.bridge.endings import ending  # noqa: E402
 from ednas_nni.bridge.rest import Manager  # noqa: E402
 from ednas_nni.errors import ExperimentError  # noqa: E402
 
@@ -34,13 +35,6 @@ REFRESH_S = 1.0
 # In other states NNI queues a job that it will not start: NO_MORE_TRIAL (maxTrialNumber or maxExperimentDuration is
 # reached, which includes trials added in the web UI), DONE, STOPPING, ERROR.
 OPEN = ("INITIALIZED", "RUNNING", "TUNER_NO_MORE_TRIAL")
-ENDINGS = {
-    "SUCCEEDED": (ModelStatus.Trained, ""),
-    "FAILED": (ModelStatus.Failed, "the trial process failed"),
-    "USER_CANCELED": (ModelStatus.Interrupted, "cancelled by the user or killed by a signal"),
-    "SYS_CANCELED": (ModelStatus.Interrupted, "cancelled by NNI"),
-    "EARLY_STOPPED": (ModelStatus.Interrupted, "stopped after maxTrialDuration"),
-}
 
 
 @dataclass(frozen=True)
@@ -69,7 +63,7 @@ class AdvisorEngine(ExecutionEngine):
         send_job: Sends one parameter record (plain data) to the manager as a new trial job.
         manager: REST access to the manager.
         freeze: sample -> frozen executable model, for jobs that this process did not submit itself.
-        failure_cause: job id -> what its log says; empty when nothing is known.
+        last_words: Job id -> the cause that its log gives, None where its log is not on this machine.
         earlier: Ids of the trial jobs that exist already (a resumed experiment).
         next_parameter_id: First parameter id that was never used.
         adopted: Told about each model of a job that this process did not submit.
@@ -80,7 +74,7 @@ class AdvisorEngine(ExecutionEngine):
         send_job: Callable[[dict[str, Any]], None],
         manager: Manager,
         freeze: Callable[[dict[str, Any]], ExecutableModelSpace],
-        failure_cause: Callable[[str], str] = lambda job: "",
+        last_words: Callable[[str], str | None] = lambda job: None,
         earlier: Collection[str] = (),
         next_parameter_id: int = 0,
         adopted: Callable[[ExecutableModelSpace], None] = lambda model: None,
@@ -89,7 +83,7 @@ class AdvisorEngine(ExecutionEngine):
         self._send_job = send_job
         self._manager = manager
         self._freeze = freeze
-        self._failure_cause = failure_cause
+        self._last_words = last_words
         self._earlier = frozenset(earlier)
         self._submitted = len(self._earlier)
         self._next_parameter_id = next_parameter_id
@@ -146,6 +140,12 @@ class AdvisorEngine(ExecutionEngine):
         """Wait until the given models (or all) ended or the experiment stops."""
         while not self._stopped and any(not m.status.completed() for m in models or self.list_models()):
             time.sleep(0.2)
+
+    def room(self) -> bool:
+        """Whether NNI would start one more trial by itself, now or when a worker is free."""
+        limits = self._refreshed()
+        with self._lock:
+            return limits is not None and limits.status in OPEN and not self._stopped and not self._used_up(limits)
 
     def shutdown(self) -> None:
         """No more trials; waiting strategies return."""
@@ -260,9 +260,7 @@ class AdvisorEngine(ExecutionEngine):
             return
         with self._lock:
             self._running.pop(id(model), None)
-        status, cause = ENDINGS.get(data["event"], (ModelStatus.Failed, f"NNI says {data['event']}"))
-        if status is ModelStatus.Failed:
-            cause = self._failure_cause(job) or cause
+        status, cause = ending(data["event"], self._last_words(job))
         self._dispatch(TrainingEndEvent(model, status), job, cause)
 
     def _dispatch(self, event: ModelEvent, job: str, cause: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -94,6 +95,22 @@ class Manager:
             return None
         stored = record.get("hyperParameters") if isinstance(record, dict) else None
         return stored[0] if stored else None
+
+    def finals(self, job: str = "") -> dict[str, Any]:
+        """Job id -> the first final metric that NNI stored for it, of one job or of all; jobs without one are left out.
+
+        NNI's list of trial jobs shows final metrics of succeeded jobs only.
+
+        Raises:
+            ExperimentError: The manager does not answer.
+        """
+        found: dict[str, Any] = {}
+        for metric in self.get(f"metric-data/{job}?type=FINAL" if job else "metric-data?type=FINAL") or []:
+            try:
+                found.setdefault(metric["trialJobId"], json.loads(json.loads(metric["data"])))
+            except (ValueError, KeyError, TypeError) as error:
+                raise ExperimentError(f"NNI's manager gives a metric that is none: {metric!r}") from error
+        return found
 
     def publish_search_space(self, space: dict[str, Any]) -> None:
         """Show the real search space in the web UI's panel."""

@@ -10,7 +10,9 @@ from typing import Any
 from ednas_nni.bridge.catching_up import LOST
 from ednas_nni.journal import History
 from ednas_nni.objectives import value_of
+from ednas_nni.strategy.middleware.known import attempts_owed
 from ednas_nni.strategy.shell import AskTellStrategy
+from ednas_nni.whole_file import write_whole
 
 _log = logging.getLogger("nni.ednas")
 
@@ -21,12 +23,10 @@ def save(strategy: Any, path: Path) -> None:
     """Write the state of one of our strategies; NNI's are replayed from the journal instead."""
     if not isinstance(strategy, AskTellStrategy):
         return
-    draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(strategy.state_dict()), encoding="utf-8")
-    draft.replace(path)
+    write_whole(path, json.dumps(strategy.state_dict()))
 
 
-def restore(strategy: Any, path: Path, history: History, tell: bool = True) -> None:
+def restore(strategy: Any, path: Path, history: History, tell: bool = True, retries: int = 0) -> None:
     """Continue from the saved state and from what the journal knows beyond it.
 
     A state that is damaged or of another version is logged and left out: the journal alone tells enough.
@@ -36,6 +36,7 @@ def restore(strategy: Any, path: Path, history: History, tell: bool = True) -> N
         path: The state file.
         history: The journal.
         tell: Whether the strategy sees what the journal holds; with a reward around it, it does not.
+        retries: Further attempts that a failure for a passing reason allows.
     """
     if not isinstance(strategy, AskTellStrategy):
         return
@@ -48,14 +49,15 @@ def restore(strategy: Any, path: Path, history: History, tell: bool = True) -> N
         _log.warning("%s is not used (%s: %s); the journal is", path, type(error).__name__, error)
         strategy.core = strategy.make_core(strategy.problem)  # the old one may be half loaded
     if tell:
-        _tell(strategy, history)
+        _tell(strategy, history, attempts_owed(history, retries))
 
 
-def _tell(strategy: AskTellStrategy, history: History) -> None:
+def _tell(strategy: AskTellStrategy, history: History, owed: set[str]) -> None:
     """The state is saved after a trial has ended, and trials also end while nobody listens."""
     for record in history.trials:
-        if record.status == "running" or record.cause == LOST:
-            continue  # what was lost may be proposed again
+        # What was lost, or failed by accident and may be tried again, is proposed once more.
+        if record.status == "running" or record.cause == LOST or record.architecture in owed:
+            continue
         values, cause = None, record.cause
         if record.status == "trained" and record.quality is not None:
             try:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -13,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from ednas_nni import assembly, plugins
-from ednas_nni.bridge import saved
-from ednas_nni.bridge.catching_up import LOST, CaughtUp, catch_up
+from ednas_nni.bridge import exposure, saved
+from ednas_nni.bridge.catching_up import LOST, CatchingUp, CaughtUp
 from ednas_nni.bridge.engine import AdvisorEngine, SimplifiedModelSpace
 from ednas_nni.bridge.head import write_head
 from ednas_nni.bridge.rest import Manager
-from ednas_nni.errors import ExperimentError, SampleError
+from ednas_nni.bridge.trial_logs import TrialLogs
+from ednas_nni.errors import ExperimentError, SampleError, TrialError
 from ednas_nni.journal import FILE, FOLDER, Journal
-from ednas_nni.strategy.mounting import layers, mount, reason
+from ednas_nni.strategy.mounting import hopeless, layers, mount, reason
 from ednas_nni.study import parse
 
 _log = logging.getLogger("nni.ednas")
@@ -62,6 +61,8 @@ class Search:
         self._recovered = not resumed  # whether NNI has told which trials of earlier sessions run again
         self._awaited: set[str] = set()  # architectures of recovered jobs that are known at their first message only
         self._caught_up = CaughtUp()
+        self._logs = TrialLogs(folder)
+        self._delivered: set[str] = set()  # jobs whose final result has arrived
 
     def prepare(self) -> None:
         """Build space, costs and strategy; write the journal's head. Nothing is trained yet.
@@ -69,6 +70,7 @@ class Search:
         Raises:
             EdnasError: The study is wrong, its data cannot be made, or no architecture meets its constraints.
         """
+        exposure.check_platform(self.experiment, self.study.allow_open_port)
         import torch
 
         torch.set_num_threads(1)  # the trials need the cores
@@ -99,25 +101,38 @@ class Search:
             trials=self.experiment.get("maxTrialNumber"),
         )
         jobs = self.manager.trials() if self.resumed else []
-        self._caught_up = catch_up(self.journal, self._architecture, jobs, self._failure_cause)
+        catching_up = CatchingUp(
+            self.journal, self._architecture, self._described, self._logs.last_words, self._logs.kept
+        )
+        self._caught_up = catching_up.run(jobs, self.manager.finals() if self.resumed else {})
         starts = assembly.start_samples(self.study, model_space)
         self.strategy = assembly.strategy(self.study, starts)
         reward = assembly.hardware_reward(self.study, not getattr(self.strategy, "multi_objective", False))
         known = assembly.reachable(self.problem, self.table)
-        self.chain = mount(self.strategy, self.problem, self.journal, hardware_aware=reward, reachable=known)
+        self.chain = mount(
+            self.strategy,
+            self.problem,
+            self.journal,
+            hardware_aware=reward,
+            reachable=known,
+            retries=self.study.retries,
+            stop_after_failures=self.study.stop_after_failures,
+        )
         executable = SimplifiedModelSpace.from_model(model_space, None)
         self.engine = AdvisorEngine(
             self._send_job,
             self.manager,
             freeze=lambda sample: executable.freeze(self.problem.domains.canonical(sample)),
-            failure_cause=self._failure_cause,
+            last_words=self._logs.last_words,
             earlier=[job["trialJobId"] for job in jobs],
             next_parameter_id=self._next_parameter_id(jobs),
             adopted=self._adopted,
         )
         self.chain.initialize(executable, self.engine)
         if self.resumed:
-            saved.restore(self.strategy, self._state, self.journal.history(), tell=not reward)
+            saved.restore(
+                self.strategy, self._state, self.journal.history(), tell=not reward, retries=self.study.retries
+            )
 
     def _next_parameter_id(self, jobs: list[dict[str, Any]]) -> int:
         """Ids continue after every one that NNI ever saw; NNI itself starts again at 0."""
@@ -132,30 +147,29 @@ class Search:
 
     def publish_space(self) -> None:
         """Show the real search space in the web UI, and warn when the port is open to other machines."""
-        try:
-            self.manager.publish_search_space(self.problem.domains.as_nni())
-        except ExperimentError as error:
-            _log.warning("the web UI will not show the search space: %s", error)
-        port = self.manager.base.split("/")[2].rpartition(":")[2]
-        address = _open_address(int(port))
-        if address:
-            text = (
-                f"NNI's port {port} answers on {address}: anyone who reaches it can run code on this machine. "
-                "Start with `ednas search`, which binds to this machine only."
-            )
+        port = int(self.manager.base.split("/")[2].rpartition(":")[2])
+        text = exposure.warning(port, exposure.open_addresses(port), self.study.allow_open_port)
+        if text:
             _log.warning(text)
             self.journal.append("note", kind="open_port", text=text)
+        told = {"WARNING": {"_type": "choice", "_value": [text]}} if text else {}
+        try:
+            self.manager.publish_search_space({**told, **self.problem.domains.as_nni()})
+        except ExperimentError as error:
+            _log.warning("the web UI will not show the search space: %s", error)
 
     def run(self) -> str:
         """Run the strategy to its end. Returns why it ended."""
         self._ready.wait()  # after a resume, jobs that still run must be known before anything new is asked for
         self.chain.run()
-        while not self.stopping and layers(self.chain)[-1].pending():
+        while not (self.stopping or hopeless(self.chain)) and layers(self.chain)[-1].pending():
             time.sleep(POLL_S)  # NNI's strategies return while their last models are being trained
         if self.stopping:
             return "stopped"
         text = reason(self.chain) or "the strategy has nothing left to try"
         self._finish(text)
+        if hopeless(self.chain):
+            raise TrialError(text)
         return text
 
     def stop(self) -> None:
@@ -187,11 +201,29 @@ class Search:
         elif data["trial_job_id"] in self._caught_up.jobs:
             _log.info("a late message of job %s is ignored: it was booked from NNI's database", data["trial_job_id"])
         elif kind == "metric":
+            if data["type"] == "FINAL":
+                self._delivered.add(data["trial_job_id"])
             self.engine.on_metric(data)
         elif kind == "end":
+            self._deliver_kept(data)
             self.engine.on_end(data)
+            if hopeless(self.chain):
+                self.engine.shutdown()  # what still runs would only make the user wait for the reason
             saved.save(self.strategy, self._state)
             self._finish_if_exhausted()
+
+    def _deliver_kept(self, end: dict[str, Any]) -> None:
+        """A trial that ends without having reported may have kept its result: NNI did not take it."""
+        job = end["trial_job_id"]
+        if job in self._delivered:
+            return
+        record = json.loads(end["hyper_params"])
+        architecture = self._architecture(record.get("parameters"))
+        metric = self._logs.kept(job, architecture) if architecture is not None else None
+        if metric is not None:
+            _log.warning("the result of job %s did not reach NNI; it is taken from the trial's folder", job)
+            told = {"parameter_id": record.get("parameter_id"), "trial_job_id": job, "type": "FINAL"}
+            self.engine.on_metric({**told, "value": json.dumps(metric)})
 
     def _recover(self, records: list[dict[str, Any]]) -> None:
         for record in records:
@@ -227,6 +259,10 @@ class Search:
         except SampleError:
             return None
 
+    def _described(self, sample: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
+        complete = self.problem.domains.complete(sample)
+        return complete, self.problem.cost_dict(complete)
+
     def _alive(self) -> set[str]:
         return {self.problem.domains.architecture_id(model.sample) for model in self.engine.list_models()}
 
@@ -242,39 +278,3 @@ class Search:
                     status="cancelled",
                     cause=LOST,
                 )
-
-    def _failure_cause(self, job: str) -> str:
-        """The last words of a local trial."""
-        for path in (self.folder / "environments").glob(f"*/trials/{job}/trial.stderr"):
-            lines = [line for line in _tail(path).splitlines() if line.strip()]
-            told = [line for line in lines if line.startswith("ednas: error: ")]
-            if told:
-                return told[-1].removeprefix("ednas: error: ")
-            if lines:
-                return lines[-1].strip()[:500]
-        return ""
-
-
-def _tail(path: Path, size: int = 8192) -> str:
-    try:
-        with path.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - size))
-            return file.read().decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def _open_address(port: int) -> str | None:
-    """An address of this machine, other than loopback, on which the port answers."""
-    import psutil
-
-    for addresses in psutil.net_if_addrs().values():
-        for address in addresses:
-            if address.family is not socket.AF_INET or address.address.startswith("127."):
-                continue
-            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-                probe.settimeout(0.5)
-                if probe.connect_ex((address.address, port)) == 0:
-                    return address.address
-    return None

@@ -14,9 +14,12 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ednas_nni.bridge import cancelled, orphans
 from ednas_nni.bridge.phases import Phases
 from ednas_nni.bridge.prefork import client
+from ednas_nni.bridge.processes import MANAGER, manager_of
 from ednas_nni.errors import EdnasError, TrialError
+from ednas_nni.failures import CAUSE, cause_of
 
 if TYPE_CHECKING:
     from ednas_nni.bridge.rest import Manager
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 def main(arguments: list[str] | None = None) -> int:
     """Run one trial, in a child of the trial server if there is one. Returns the exit code."""
     given = sys.argv[1:] if arguments is None else arguments
+    if os.environ.get("NNI_PLATFORM") == "local":
+        manager = manager_of(os.getppid())
+        os.environ[MANAGER] = manager.text if manager is not None else ""
     code = client.run(given)
     return here(given) if code is None else code
 
@@ -39,11 +45,22 @@ def here(arguments: list[str]) -> int:
     )
     options = parser.parse_args(arguments)
     try:
+        _begin()
         _run(options.study, phases)
-    except EdnasError as error:
-        print(f"ednas: error: {error}", file=sys.stderr, flush=True)
+    except Exception as error:
+        if not isinstance(error, EdnasError):
+            traceback.print_exc()
+        print(f"{CAUSE}{cause_of(error)}", file=sys.stderr, flush=True)
         return 1
     return 0
+
+
+def _begin() -> None:
+    """What every trial of this machine does first: it tells who it is, and ends an earlier process of its job."""
+    folder = os.environ.get("NNI_OUTPUT_DIR")
+    if folder and os.environ.get("NNI_PLATFORM") == "local":
+        cancelled.listen()
+        orphans.announce(Path(folder))
 
 
 def _run(study_file: str | None, phases: Phases) -> None:
@@ -60,6 +77,7 @@ def _run(study_file: str | None, phases: Phases) -> None:
     import nni  # numpy with it, so only after the number of threads is set
 
     from ednas_nni.bridge.channel import install
+    from ednas_nni.bridge.time_limit import time_limit
 
     channel = install(url, job, manager)
     domains, references = _check_against_journal()
@@ -67,7 +85,8 @@ def _run(study_file: str | None, phases: Phases) -> None:
     if not isinstance(sample, dict):
         raise TrialError(f"NNI handed out {sample!r} instead of an architecture.")
     phases.mark("parameters")
-    _train(study, sample, channel, domains, references, threads, phases)
+    with time_limit(study.trial_time_limit_s):
+        _train(study, sample, channel, domains, references, threads, phases)
     phases.write()
 
 
@@ -96,7 +115,7 @@ def _check_against_journal() -> tuple[Any, Any]:
     import ednas_nni
     from ednas_nni.domains import Domains
 
-    head = _journal_head()
+    head = journal_head()
     if head is None:
         return None, None
     ours = (ednas_nni.__version__, str(Path(sys.prefix).resolve()), ".".join(map(str, sys.version_info[:3])))
@@ -109,7 +128,7 @@ def _check_against_journal() -> tuple[Any, Any]:
     return Domains.from_json(head["domains"]), head.get("references")
 
 
-def _journal_head() -> dict[str, Any] | None:
+def journal_head() -> dict[str, Any] | None:
     """What the search wrote down at its start; None where its journal is on another machine."""
     from ednas_nni.journal import FILE, FOLDER, read
 
@@ -122,7 +141,7 @@ def _check_weights(weights: dict[str, str]) -> None:
     """Refuse to start from other weights than the search's first trials did."""
     from ednas_nni.bridge.head import changed_weights
 
-    head = _journal_head()
+    head = journal_head()
     changed = changed_weights(head, weights) if head is not None else ""
     if changed:
         raise TrialError(f"{changed}: the file has another content than when the search began. Put it back.")
@@ -137,9 +156,12 @@ def _train(
     if getattr(plugin, "needs_network", True):
         _train_network(study, sample, channel, domains, references, threads, phases)
         return
-    if domains is not None:
-        sample = domains.canonical(sample)
-        channel.architecture = domains.architecture_id(sample)
+    if domains is None:  # the journal is on another machine
+        from ednas_nni.nn.tree import domains_of
+
+        domains = domains_of(assembly.space(study))
+    sample = domains.canonical(sample)
+    channel.prove(domains.architecture_id(sample))
     assembly.evaluator(study).evaluate(sample)
     phases.mark("evaluation")
 
@@ -166,8 +188,8 @@ def _train_network(
         )
     _check_weights(assembly.initial_weights(study, space))
     sample = found.canonical(sample)
-    channel.architecture = found.architecture_id(sample)
-    print(f"architecture {channel.architecture}", flush=True)
+    print(f"architecture {found.architecture_id(sample)}", flush=True)
+    channel.prove(found.architecture_id(sample))
     evaluator = assembly.evaluator(study, _compared(study, references))
     evaluator.seed_everything()
     network = build(space, sample)

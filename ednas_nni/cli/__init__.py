@@ -91,3 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `ednas ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # a place that cannot be read or written, where no command has words of its own for it
+        if error.filename is None or os.environ.get("EDNAS_DEBUG"):
+            raise
+        from ednas_nni.cli.terminal import fail
+
+        fail(f"{error.filename}: {error.strerror}. Name another place, or free this one. (EDNAS_DEBUG=1 shows where)")
+        return 1

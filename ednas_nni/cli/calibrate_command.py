@@ -127,8 +127,7 @@ def _name(given: str | None, out: Path) -> str:
 
 def _check_out(out: Path) -> None:
     """Before the work: the folder is there, and no file but an older calibration is written over."""
-    import yaml
-
+    from ednas_nni import plain_data
     from ednas_nni.errors import EdnasError
 
     if out.suffix not in (".yml", ".yaml"):
@@ -138,8 +137,8 @@ def _check_out(out: Path) -> None:
     if not out.exists():
         return
     try:
-        known = yaml.safe_load(out.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        known = plain_data.read_yaml(out, EdnasError)
+    except EdnasError:
         known = None
     if not isinstance(known, dict) or known.get("kind") != "calibrated":
         raise EdnasError(f"--out {out}: is there already and is no calibration. Name another file.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
         return 1
     from ednas_nni.cli.launch import command
 
-    print(f"\nReady. To search: {command('ednas')} search {options.file}")
+    print(f"\nReady. To search: {command('ednas')} search {shlex.quote(options.file)}")
     return 0
 
 

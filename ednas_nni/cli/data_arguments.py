@@ -48,7 +48,8 @@ def source_of(data: str, changes: list[str]) -> tuple[DataSource, dict[str, Any]
     Raises:
         EdnasError: Unknown name or option, or a file that is wrong.
     """
-    from ednas_nni import plugins
+    from ednas_nni import plain_data, plugins
+    from ednas_nni.errors import DataError
     from ednas_nni.options import check_options
 
     told = {**_named(data), **parsed(changes)}
@@ -58,7 +59,7 @@ def source_of(data: str, changes: list[str]) -> tuple[DataSource, dict[str, Any]
     check_options(factory, options, f"data set {name}")
     _check_complete(factory, name, options)
     if "folder" in told:  # a study may be run from elsewhere
-        told["folder"] = str(Path(told["folder"]).expanduser().resolve())
+        told["folder"] = str(plain_data.resolved(told["folder"], DataError, "--set folder"))
     return factory(**options), told
 
 
@@ -100,19 +101,22 @@ def parsed(changes: list[str], option: str = "--set") -> dict[str, Any]:
     Raises:
         DataError: A text is not of that form.
     """
-    import yaml
-
+    from ednas_nni import plain_data
     from ednas_nni.errors import DataError
+    from ednas_nni.printable import shown
 
     options: dict[str, Any] = {}
     for text in changes:
         key, equals, value = text.partition("=")
         try:
-            options[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            equals = ""
+            options[key] = plain_data.yaml_value(value)
+            fault = plain_data.fault(options[key])
+        except ValueError as error:
+            fault = str(error)
         if not equals or not key.isidentifier():
-            raise DataError(f"{option} {text!r}: write KEY=VALUE, for example size=[64,128].")
+            raise DataError(f"{option} {shown(text)}: write KEY=VALUE, for example size=[64,128].")
+        if fault:
+            raise DataError(f"{option} {shown(text)}: {fault}.")
     return options
 
 

@@ -7,6 +7,7 @@ said: read it, correct manifest.csv and classes.txt, then run `ednas data check`
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 HELP = "say which data set a folder is, or draft a manifest for it"
@@ -52,5 +53,5 @@ def run(options: argparse.Namespace) -> int:
     for what, number in drafted.left_out.items():
         terminal.warn(f"left out: {number} {what}")
     print("wrote " + " and ".join(map(str, written)))
-    print(f"Correct them, then: ednas data check {written[0]}")
+    print(f"Correct them, then: ednas data check {shlex.quote(str(written[0]))}")
     return 0

@@ -11,14 +11,16 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from ednas_nni.cli.arguments import positive
+
 HELP = "measure the weight of the relative error in the depth loss"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("file", metavar="FILE.yml", help="an experiment whose study names a `reference`")
-    parser.add_argument("--seeds", metavar="N", type=_count, default=2, help="trainings (default 2)")
-    parser.add_argument("--workers", metavar="N", type=_count, help="trainings side by side (default: one per core)")
+    parser.add_argument("--seeds", metavar="N", type=positive, default=2, help="trainings (default 2)")
+    parser.add_argument("--workers", metavar="N", type=positive, help="trainings side by side (default: one per core)")
     parser.add_argument(
         "--option", metavar="NAME=VALUE", action="append", default=[], help="change an option of the study's data"
     )
@@ -29,12 +31,13 @@ def run(options: argparse.Namespace) -> int:
     """Train, record and say what follows."""
     from ednas_nni import assembly, compat
     from ednas_nni.cli.experiment import read
+
+    study = read(options.file).study  # before torch is imported: a mistake is told at once
+    study = study.model_copy(update={"data": changed(study.data, options.option)})
     from ednas_nni.references.relative_scale import measure
     from ednas_nni.tasks import lambdas
 
     compat.apply()
-    study = read(options.file).study
-    study = study.model_copy(update={"data": changed(study.data, options.option)})
     found = measure(study, options.seeds, options.workers, command=command(options))
     path = options.out or lambdas.path_for(assembly.data_source(study).info)
     lambdas.write(path, found)
@@ -61,22 +64,11 @@ def changed(data: Any, given: list[str]) -> Any:
     """The study's data with options from the command line; values are YAML.
 
     Raises:
-        StudyError: One is not NAME=VALUE.
+        DataError: One is not NAME=VALUE.
     """
-    import yaml
+    from ednas_nni.cli.data_arguments import parsed
 
-    from ednas_nni.errors import StudyError
-
-    options = dict(data.options)
-    for text in given:
-        name, equals, value = text.partition("=")
-        try:
-            options[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            equals = ""
-        if not equals or not name:
-            raise StudyError(f"--option {text!r}: write NAME=VALUE, for example depth=metric.")
-    return data.model_copy(update={"options": options})
+    return data.model_copy(update={"options": {**data.options, **parsed(given, "--option")}})
 
 
 def command(options: argparse.Namespace) -> str:
@@ -86,10 +78,3 @@ def command(options: argparse.Namespace) -> str:
     for text in options.option:
         words += ["--option", text]
     return shlex.join(words)
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
-    return number

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ednas_nni.cli.arguments import positive
 from ednas_nni.cli.data_arguments import add_data_argument
 
 HELP = "draw images with their labels"
@@ -15,7 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_data_argument(parser)
     parser.add_argument("--out", metavar="SHEET.png", type=Path, help="the picture; DATA-SPLIT.png by default")
     parser.add_argument("--split", default="train", help="train (default), search, select or test")
-    parser.add_argument("-n", metavar="N", type=rows, default=8, help="number of images (default 8)")
+    parser.add_argument("-n", metavar="N", type=positive, default=8, help="number of images (default 8)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -45,11 +46,3 @@ def draw(source, split: str, n: int, out: Path | None, opened_by: str) -> Path:
         raise DataError(f"{path}: cannot be written ({error}). Name a picture ending in .png with --out.") from None
     print(f"wrote {path}")
     return path
-
-
-def rows(text: str) -> int:
-    """A number of images, at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
-    return number

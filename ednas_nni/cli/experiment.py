@@ -6,16 +6,15 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ednas_nni.cli.launch import BIN, path_variable
 from ednas_nni.errors import StudyError, did_you_mean
-from ednas_nni.study import ADVISOR, Study, read_experiment
+from ednas_nni.plain_data import user_path
+from ednas_nni.printable import shown
+from ednas_nni.study import ADVISOR, Study, read_experiment, read_mapping
 
 TRIAL_MODULE = "ednas_nni.bridge.trial"
 TRIAL_COMMAND = f"python3 -m {TRIAL_MODULE}"
@@ -84,7 +83,7 @@ class ExperimentFile:
 
     def resolve(self, value: str) -> Path:
         """A path of the file: NNI counts from the YAML's folder."""
-        return (self.path.resolve().parent / Path(value).expanduser()).resolve()
+        return (self.path.resolve().parent / user_path(value)).resolve()
 
     def resolved(self) -> dict[str, Any]:
         """The same experiment with absolute paths, so that a copy of it may lie anywhere."""
@@ -98,46 +97,13 @@ class ExperimentFile:
         return config
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice; plain YAML would silently take the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key, _ in node.value:
-            name = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else None
-            if name is not None and name in seen:
-                raise yaml.MarkedYAMLError(problem=f"{key.value!r} is given twice", problem_mark=key.start_mark)
-            seen.add(name)
-        return super().construct_mapping(node, deep)
-
-
 def load(path: Path) -> dict[str, Any]:
     """The file as a mapping, with NNI's field names.
 
     Raises:
         StudyError: It cannot be read, is no YAML, holds a key twice or is no mapping.
     """
-    try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # a SafeLoader
-    except FileNotFoundError:
-        raise StudyError(f"{path}: there is no such file. `ednas init` writes one to start from.") from None
-    except IsADirectoryError:
-        raise StudyError(f"{path}: is a folder; name the experiment's YAML file in it.") from None
-    except OSError as error:
-        raise StudyError(f"{path}: cannot be read ({error.strerror}).") from None
-    except UnicodeDecodeError:
-        raise StudyError(f"{path}: is no text file in UTF-8.") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise StudyError(f"{path}{where}: not YAML: {error.problem}. Check indentation and colons there.") from None
-    except yaml.YAMLError as error:
-        raise StudyError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(data, dict):
-        raise StudyError(
-            f"{path}: an experiment is a mapping of fields such as `tuner` and `trialCommand`, see `ednas init`."
-        )
-    return {_documented(key): value for key, value in data.items()}
+    return {_documented(key): value for key, value in read_mapping(path).items()}
 
 
 def _documented(key: Any) -> str:
@@ -159,7 +125,7 @@ def read(path: str | Path) -> ExperimentFile:
 
 def faults(path: Path, config: dict[str, Any]) -> list[str]:
     """What is wrong with the fields around the study, one line each: field, value, what is allowed, the way out."""
-    found = [f"unknown field {key!r}.{did_you_mean(key, FIELDS)}" for key in config if key not in FIELDS]
+    found = [f"unknown field {shown(key)}.{did_you_mean(key, FIELDS)}" for key in config if key not in FIELDS]
     found += _count(config, "trialConcurrency", required=True)
     found += _count(config, "maxTrialNumber", required=False)
     if config.get("experimentType", "hpo") != "hpo":
@@ -172,8 +138,8 @@ def faults(path: Path, config: dict[str, Any]) -> list[str]:
     found += _folder(path, config, "trialCodeDirectory")
     platform = _platform(config)
     if platform not in PLATFORMS and platform != "hybrid":
-        return [*found, f"trainingService.platform = {platform!r}: unknown.{did_you_mean(platform, PLATFORMS)}"]
-    return found + _trial_command(config.get("trialCommand"), platform)
+        return [*found, f"trainingService.platform = {shown(platform)}: unknown.{did_you_mean(platform, PLATFORMS)}"]
+    return found + _ports(config) + _trial_command(config.get("trialCommand"), platform)
 
 
 def _platform(config: dict[str, Any]) -> Any:
@@ -183,12 +149,24 @@ def _platform(config: dict[str, Any]) -> Any:
     return service.get("platform") if isinstance(service, dict) else service
 
 
+def _ports(config: dict[str, Any]) -> list[str]:
+    from ednas_nni.bridge.exposure import check_platform
+
+    tuner = config.get("tuner")
+    study = tuner.get("classArgs") if isinstance(tuner, dict) else None
+    try:
+        check_platform(config, isinstance(study, dict) and study.get("allow_open_port") is True)
+    except StudyError as error:
+        return [str(error)]
+    return []
+
+
 def _count(config: dict[str, Any], name: str, required: bool) -> list[str]:
     value = config.get(name)
     if value is None:
         return [f"{name}: is missing. Write a whole number, for example `{name}: 2`."] if required else []
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        return [f"{name} = {value!r}: must be a whole number of at least 1."]
+        return [f"{name} = {shown(value)}: must be a whole number of at least 1."]
     return []
 
 
@@ -196,7 +174,9 @@ def _tuner(path: Path, tuner: Any) -> list[str]:
     if not isinstance(tuner, dict):
         return []  # read_experiment says it
     found = [
-        f"tuner: unknown field {key!r}.{did_you_mean(key, TUNER_FIELDS)}" for key in tuner if key not in TUNER_FIELDS
+        f"tuner: unknown field {shown(key)}.{did_you_mean(key, TUNER_FIELDS)}"
+        for key in tuner
+        if key not in TUNER_FIELDS
     ]
     if tuner.get("className") == ADVISOR:
         if tuner.get("codeDirectory") is None:
@@ -221,15 +201,19 @@ def _folder(path: Path, owner: dict[str, Any], name: str, prefix: str = "") -> l
     if value is None:
         return []
     if not isinstance(value, str):
-        return [f"{prefix}{name} = {value!r}: must be a folder. Write `.`, the YAML's own folder."]
+        return [f"{prefix}{name} = {shown(value)}: must be a folder. Write `.`, the YAML's own folder."]
     home = path.resolve().parent
-    folder = (home / Path(value).expanduser()).resolve()
-    if not folder.is_dir():
-        return [f"{prefix}{name} = {value!r}: {folder} is no folder (counted from the YAML's own). Write `.`"]
+    try:
+        folder = (home / user_path(value)).resolve()
+        known = folder.is_dir()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, a loop of links, nobody's home
+        return [f"{prefix}{name} = {shown(value)}: {error}. Write `.`, the YAML's own folder."]
+    if not known:
+        return [f"{prefix}{name} = {shown(value)}: {folder} is no folder (counted from the YAML's own). Write `.`"]
     if folder != home and home.is_relative_to(folder):
         return [
-            f"{prefix}{name} = {value!r}: is {folder}, which holds more than the experiment; NNI may copy all of it to "
-            "other machines. Write `.`, the YAML's own folder."
+            f"{prefix}{name} = {shown(value)}: is {folder}, which holds more than the experiment; NNI may copy all of "
+            "it to other machines. Write `.`, the YAML's own folder."
         ]
     return []
 
@@ -238,14 +222,16 @@ def _trial_command(command: Any, platform: str) -> list[str]:
     remedy = f"Write `trialCommand: {TRIAL_COMMAND}`."
     if not isinstance(command, str) or not command.strip():
         return [
-            f"trialCommand = {command!r}: is missing. {remedy}" if command else f"trialCommand: is missing. {remedy}"
+            f"trialCommand = {shown(command)}: is missing. {remedy}"
+            if command
+            else f"trialCommand: is missing. {remedy}"
         ]
     try:
         words = shlex.split(command)
     except ValueError as error:
-        return [f"trialCommand = {command!r}: {error}. {remedy}"]
+        return [f"trialCommand = {shown(command)}: {error}. {remedy}"]
     if TRIAL_MODULE not in words:
-        return [f"trialCommand = {command!r}: does not start {TRIAL_MODULE}. {remedy}"]
+        return [f"trialCommand = {shown(command)}: does not start {TRIAL_MODULE}. {remedy}"]
     if platform != "local":
         return []
     python = next((word for word in words if re.fullmatch(r"python[0-9.]*", Path(word).name)), None)
@@ -253,10 +239,10 @@ def _trial_command(command: Any, platform: str) -> list[str]:
         return []  # a script of the user's own; the trial checks its interpreter itself
     found = shutil.which(python, path=path_variable())
     if found is None:
-        return [f"trialCommand = {command!r}: there is no {python!r} here. {remedy}"]
+        return [f"trialCommand = {shown(command)}: there is no {shown(python)} here. {remedy}"]
     if Path(found).absolute().parent != BIN and Path(found).resolve() != Path(sys.executable):
         return [
-            f"trialCommand = {command!r}: would run {found}, but the search runs {sys.executable}. "
+            f"trialCommand = {shown(command)}: would run {found}, but the search runs {sys.executable}. "
             "Write `python3` (this environment comes first), or that path."
         ]
     return []

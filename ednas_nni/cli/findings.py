@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ednas_nni import assembly, plugins
+from ednas_nni.bridge.exposure import RISK
 from ednas_nni.cli import experiment
 from ednas_nni.cli.experiment import ExperimentFile
 from ednas_nni.errors import EdnasError, StudyError, did_you_mean
@@ -194,6 +195,8 @@ def _check_reward(found: Findings) -> None:
 def _remarks(found: Findings) -> None:
     """Things that work but are probably not meant."""
     file = found.file
+    if file.study.allow_open_port:
+        found.warnings.append(f"allow_open_port: NNI will listen on every address of this machine; {RISK}.")
     if file.trials is None:
         found.warnings.append("maxTrialNumber is missing: the search goes on until it is stopped.")
     cores = os.cpu_count() or 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Any, Protocol
 
 from ednas_nni import pareto
 from ednas_nni.errors import ExperimentError
-from ednas_nni.journal import History, TrialRecord
+from ednas_nni.journal import History, TrialRecord, event_of
 from ednas_nni.objectives import Objective, parse_objective, score_of, value_of
 
 POLL_S = 0.5
@@ -34,9 +33,14 @@ class Tail:
     def __init__(self, path: Path) -> None:
         self.history = History(path)
         self._offset = 0
+        self._lines = 0
 
     def update(self) -> History:
-        """Take in the whole lines that were added since the last call."""
+        """Take in the whole lines that were added since the last call.
+
+        Raises:
+            JournalError: One of them is no event.
+        """
         try:
             with self.history.path.open("rb") as file:
                 file.seek(self._offset)
@@ -44,8 +48,9 @@ class Tail:
         except FileNotFoundError:
             return self.history
         whole = data.rfind(b"\n") + 1
-        for line in data[:whole].splitlines():
-            self.history.add(json.loads(line))
+        for line in data[:whole].split(b"\n")[:-1]:
+            self._lines += 1
+            self.history.add(event_of(line, self.history.path, self._lines))
         self._offset += whole
         return self.history
 

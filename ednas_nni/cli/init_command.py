@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from importlib import resources
 from pathlib import Path
 
@@ -41,8 +42,9 @@ def run(options: argparse.Namespace) -> int:
     for path in written:
         print(f"wrote {path}")
     print("\nNext:")
-    print(f"  {command('ednas')} check {first}    # what will be searched")
-    print(f"  {command('ednas')} search {first}   # search; shows a live table and the address of NNI's web UI")
+    ednas, study = command("ednas"), shlex.quote(str(first))
+    print(f"  {ednas} check {study}    # what will be searched")
+    print(f"  {ednas} search {study}   # search; shows a live table and the address of NNI's web UI")
     return 0
 
 

@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from ednas_nni.bridge.exposure import node_options
 from ednas_nni.errors import ExperimentError
 
 BIN = Path(sys.executable).absolute().parent  # not resolved: a virtual environment's python is a link
-LOOPBACK = Path(__file__).resolve().parent.parent / "bridge" / "loopback.js"
 FIRST_PORT = 8080
 PORTS = 100
 START_S = 120.0
@@ -32,17 +32,9 @@ def path_variable(environment: Mapping[str, str] = os.environ) -> str:
     return os.pathsep.join([str(BIN), *rest])
 
 
-def node_options(environment: Mapping[str, str] = os.environ) -> str:
-    """NODE_OPTIONS that keep NNI on this machine; what stands there already is kept."""
-    path = str(LOOPBACK).replace("\\", "\\\\").replace('"', '\\"')
-    option = f'--require "{path}"' if " " in path or "\\" in path else f"--require {path}"
-    present = environment.get("NODE_OPTIONS", "")
-    return present if option in present else f"{present} {option}".strip()
-
-
-def environment() -> dict[str, str]:
+def environment(open_port: bool = False) -> dict[str, str]:
     """The environment that NNI's processes get."""
-    return {**os.environ, "PATH": path_variable(), "NODE_OPTIONS": node_options()}
+    return {**os.environ, "PATH": path_variable(), "NODE_OPTIONS": node_options(os.environ, open_port)}
 
 
 def command(name: str) -> str:
@@ -77,13 +69,13 @@ def free_port(first: int = FIRST_PORT, pair: bool = False) -> int:
     )
 
 
-def nnictl(*words: str) -> subprocess.Popen[str]:
+def nnictl(*words: str, open_port: bool = False) -> subprocess.Popen[str]:
     """Start nnictl in a session of its own: Ctrl-C in the terminal must not cut it in the middle."""
     program = BIN / "nnictl"
     start = [str(program)] if program.exists() else [sys.executable, "-m", "nni.tools.nnictl.nnictl"]
     return subprocess.Popen(
         [*start, *words],
-        env=environment(),
+        env=environment(open_port),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -108,12 +100,13 @@ def unhurried() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def create(config: Path, port: int) -> str:
+def create(config: Path, port: int, open_port: bool = False) -> str:
     """Start an experiment.
 
     Args:
         config: Its YAML.
         port: A free port.
+        open_port: Let NNI listen on every address, as it does by itself; else on this machine only.
 
     Returns:
         The experiment's id. The caller must `stop` it.
@@ -121,7 +114,7 @@ def create(config: Path, port: int) -> str:
     Raises:
         ExperimentError: NNI refused; its own words are passed on. Nothing is left running.
     """
-    process = nnictl("create", "--config", str(config), "--port", str(port))
+    process = nnictl("create", "--config", str(config), "--port", str(port), open_port=open_port)
     try:
         with unhurried():
             output = _finish(process, START_S)

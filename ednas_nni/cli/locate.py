@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from ednas_nni.cli.experiment import EXPERIMENTS
 from ednas_nni.errors import JournalError, did_you_mean
 from ednas_nni.journal import FILE, FOLDER, journal_path
+from ednas_nni.plain_data import user_path
+from ednas_nni.printable import shown
 
 LATEST = "latest"
 SHOWN = 10  # ids named in a message
+_ID = re.compile(r"\w+")  # what NNI makes; it becomes part of a path
 
 
 def journal_of(text: str, experiments: Path | None = None) -> Path:
@@ -24,10 +28,13 @@ def journal_of(text: str, experiments: Path | None = None) -> Path:
     Raises:
         JournalError: There is none; the ids that exist are named.
     """
-    path = Path(text).expanduser()
-    for candidate in (path, path / FILE, path / FOLDER / FILE):
-        if candidate.is_file():
-            return candidate
+    try:
+        path = user_path(text)
+        for candidate in (path, path / FILE, path / FOLDER / FILE):
+            if candidate.is_file():
+                return candidate
+    except (OSError, ValueError) as error:  # a name that is too long, a folder that may not be read
+        raise JournalError(f"{shown(text)}: {getattr(error, 'strerror', None) or error}.") from None
     home = experiments or Path(EXPERIMENTS).expanduser()
     known = _known(home)
     if text == LATEST and known:
@@ -35,13 +42,15 @@ def journal_of(text: str, experiments: Path | None = None) -> Path:
     if text in known:
         return known[text]
     if not known:
-        raise JournalError(f"{text!r}: no experiment has a journal in {home}. Start one with `ednas search FILE.yml`.")
+        raise JournalError(
+            f"{shown(text)}: no experiment has a journal in {home}. Start one with `ednas search FILE.yml`."
+        )
     if (home / text).is_dir() and path.name == text:
         raise JournalError(
             f"experiment {text!r} in {home} has no journal: it is no EDNAS search, or its study was refused."
         )
     newest = sorted(known, key=lambda name: -known[name].stat().st_mtime)[:SHOWN]
-    raise JournalError(f"{text!r} is no experiment id and no journal file.{did_you_mean(text, [*newest, LATEST])}")
+    raise JournalError(f"{shown(text)} is no experiment id and no journal file.{did_you_mean(text, [*newest, LATEST])}")
 
 
 def _known(home: Path) -> dict[str, Path]:
@@ -53,6 +62,18 @@ def _known(home: Path) -> dict[str, Path]:
         return found
     for name, entry in listed.items() if isinstance(listed, dict) else ():
         folder = entry.get("logDir") if isinstance(entry, dict) else None
-        if folder and (path := journal_path(folder, name)).is_file():
+        if isinstance(folder, str) and _ID.fullmatch(name) and (path := journal_path(folder, name)).is_file():
             found[name] = path
     return found
+
+
+def experiment_of(journal: Path) -> Path:
+    """The folder of the experiment that a journal belongs to: two above it, named by the experiment's id.
+
+    Raises:
+        JournalError: It lies in no such folder.
+    """
+    folder = journal.resolve().parent.parent
+    if not folder.name:
+        raise JournalError(f"{journal}: lies in no experiment's folder; put it to EXPERIMENT/{FOLDER}/{FILE}.")
+    return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,8 @@ def _tell(options: argparse.Namespace, table: Any, constraints: list, costs: Any
     print(
         f"Measure each on the device with one image of {height} x {width} px (outputs as the network gives them), "
         f"write\nthe figures into column {options.cost}, and run:\n"
-        f"  ednas calibrate {options.device} --study {options.study} --measurements {folder / FILE} --out my_device.yml"
+        f"  ednas calibrate {shlex.quote(options.device)} --study {shlex.quote(str(options.study))} "
+        f"--measurements {shlex.quote(str(folder / FILE))} --out my_device.yml"
     )
     if len(costs) < 10:
         terminal.warn(f"{len(costs)} networks correct a model only roughly; 10 or more are advised, 5 are the fewest.")

@@ -33,10 +33,11 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni import compat
     from ednas_nni.cli import terminal
     from ednas_nni.cli.experiment import read
+
+    study = read(options.file).study  # before torch is imported: a mistake is told at once
     from ednas_nni.references.making import make
 
     compat.apply()
-    study = read(options.file).study
     made = make(study, options.seeds, options.out, options.workers)
     terminal.console().print(table(made))
     member = next(iter(made.records.values())).member

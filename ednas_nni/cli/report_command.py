@@ -37,6 +37,7 @@ def write(journal: Path, out: str | None = None, experiment: str | None = None) 
         The HTML file.
     """
     from ednas_nni import report
+    from ednas_nni.cli.locate import experiment_of
 
-    name = experiment or journal.resolve().parents[1].name
+    name = experiment or experiment_of(journal).name
     return report.write(journal, Path(out) if out else Path("reports") / name)

@@ -6,6 +6,7 @@ The same file works with `nnictl create --config FILE.yml`.
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ednas_nni.cli.arguments import port, positive
 from ednas_nni.errors import EdnasError, ExperimentError
 
 if TYPE_CHECKING:
@@ -27,26 +29,14 @@ HELP = "search, with a live table and NNI's web UI"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("file", metavar="FILE.yml", help="the experiment")
-    parser.add_argument(
-        "--port", type=_positive, metavar="N", help="port of NNI's web UI; a free one near 8080 by default"
-    )
-    parser.add_argument("--trials", type=_positive, metavar="N", help="instead of the file's maxTrialNumber")
-    parser.add_argument("--concurrency", type=_positive, metavar="N", help="instead of the file's trialConcurrency")
+    parser.add_argument("--port", type=port, metavar="N", help="port of NNI's web UI; a free one near 8080 by default")
+    parser.add_argument("--trials", type=positive, metavar="N", help="instead of the file's maxTrialNumber")
+    parser.add_argument("--concurrency", type=positive, metavar="N", help="instead of the file's trialConcurrency")
     parser.add_argument("--no-report", action="store_true", help="do not write the HTML report at the end")
     parser.add_argument("--out", metavar="DIR", help="folder of the report; reports/<experiment id> by default")
     parser.add_argument(
         "--keep-running", action="store_true", help="leave NNI's web UI running after the search has ended"
     )
-
-
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
-    return number
 
 
 def run(options: argparse.Namespace) -> int:
@@ -134,7 +124,7 @@ def _create(file: ExperimentFile, port: int) -> str:
         copy = Path(folder) / file.path.name
         config = file.resolved()
         copy.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-        return launch.create(copy, port)
+        return launch.create(copy, port, file.study.allow_open_port)
 
 
 def _show(found: Findings, port: int, experiment: str, journal: Path, options: argparse.Namespace) -> None:
@@ -144,7 +134,8 @@ def _show(found: Findings, port: int, experiment: str, journal: Path, options: a
     from ednas_nni.cli.follow import follow
 
     costs = [o.name for o in found.problem.objectives if o.name in found.table.names] or ["latency_ms"]
-    costs += [c.name for c in found.problem.constraints if c.name not in costs]
+    # A bound that a limit is checked on says little beside the cost itself.
+    costs += [c.name for c in found.problem.constraints if c.name.removesuffix("_upper90") not in costs]
     metrics = metric_keys(found.tasks) if found.needs_data else []
     console = terminal.console()
     heading = f"{found.path.name}: experiment {experiment}, http://127.0.0.1:{port}"
@@ -160,7 +151,7 @@ def _interrupted(history: History, experiment: str, file: ExperimentFile) -> Non
     done = len(history.results)
     print(f"Stopped. {done} result{'' if done == 1 else 's'} so far; nothing that was reported is lost.")
     elsewhere = file.experiments_folder != Path(EXPERIMENTS).expanduser().resolve()
-    where = f" --experiment_dir {file.experiments_folder}" if elsewhere else ""
+    where = f" --experiment_dir {shlex.quote(str(file.experiments_folder))}" if elsewhere else ""
     print("To go on:")
     print(f'  eval "$({command("ednas")} loopback)"')
     print(f"  nnictl resume {experiment}{where}")

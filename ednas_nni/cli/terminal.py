@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ednas_nni.objectives import DELTA_T
+from ednas_nni.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,12 +37,12 @@ def warn(text: str) -> None:
 def _say(text: str, kind: str, colour: str) -> None:
     sys.stdout.flush()
     mark = f"\033[{colour}m{kind}:\033[0m" if sys.stderr.isatty() else f"{kind}:"
-    for line in text.splitlines():
+    for line in printable(text).splitlines():
         print(f"ednas: {mark} {line}", file=sys.stderr, flush=True)
 
 
 def table(columns: Sequence[tuple[str, str]], title: str | None = None) -> Table:
-    """A plain table.
+    """A plain table; whatever a terminal would obey in its cells is shown instead.
 
     Args:
         columns: (heading, "left" or "right").
@@ -50,7 +51,11 @@ def table(columns: Sequence[tuple[str, str]], title: str | None = None) -> Table
     from rich import box
     from rich.table import Table
 
-    made = Table(
+    class Printable(Table):
+        def add_row(self, *cells: Any, **look: Any) -> None:
+            super().add_row(*(printable(cell) if isinstance(cell, str) else cell for cell in cells), **look)
+
+    made = Printable(
         box=box.SIMPLE_HEAD,
         title=title,
         title_justify="left",

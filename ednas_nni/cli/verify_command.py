@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ednas_nni.cli.arguments import add_experiment_argument
+
+if TYPE_CHECKING:
+    from ednas_nni.bridge.verify import JobRecord
 
 HELP = "compare a search's journal with NNI's database"
 
@@ -16,19 +21,44 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print every disagreement. Returns 1 when there is one."""
-    from ednas_nni.bridge.verify import disagreements, nni_records
-    from ednas_nni.cli.locate import journal_of
+    from ednas_nni.bridge.verify import disagreements
+    from ednas_nni.cli.locate import experiment_of, journal_of
+    from ednas_nni.errors import JournalError
     from ednas_nni.journal import load
+    from ednas_nni.printable import printable
 
     journal = journal_of(options.experiment)
-    folder = journal.resolve().parents[1]
-    records = nni_records(folder)
-    found = disagreements(load(journal), records)
+    folder = experiment_of(journal)
+    history = load(journal)
+    if "domains" not in history.header:
+        raise JournalError(f"{journal}: does not say which space was searched: the search ended before it began.")
+    records = _records(folder)
+    found = disagreements(history, records)
     for line in found:
-        print(line)
+        print(printable(line))
     proven = sum(record.proven is not None for record in records)
     print(
         f"{folder.name}: {len(records)} trial jobs at NNI, {proven} of them proved their architecture, "
         f"{len(found)} disagreement{'' if len(found) == 1 else 's'}"
     )
     return 1 if found else 0
+
+
+def _records(folder: Path) -> list[JobRecord]:
+    """NNI's record of an experiment.
+
+    Raises:
+        ExperimentError: There is none, or it is damaged.
+    """
+    import sqlite3
+
+    from ednas_nni.bridge.verify import nni_records
+    from ednas_nni.errors import ExperimentError
+
+    try:
+        return nni_records(folder)
+    except (sqlite3.Error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ExperimentError(
+            f"{folder / 'db' / 'nni.sqlite'}: cannot be read as NNI's record of an experiment ({error}). Is it "
+            "damaged, or of another version of NNI?"
+        ) from None

@@ -44,11 +44,12 @@ def one_shot() -> None:
 
 
 def training_service() -> None:
-    """Apply what NNI's training-service engine needs. Cheap when repeated."""
+    """Apply what NNI's training-service engine and the resume of a `NasExperiment` need. Cheap when repeated."""
     apply()
-    from ednas_nni.compat import endless_wait
+    from ednas_nni.compat import endless_wait, nas_resume
 
     endless_wait.apply()
+    nas_resume.apply()
 
 
 def profilers() -> None:

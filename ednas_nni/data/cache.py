@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from ednas_nni.errors import DataError
+from ednas_nni.plain_data import user_path
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -30,7 +31,10 @@ _verified: set[tuple[str, str, int, int]] = set()
 def cache_root(folder: str | os.PathLike[str] | None = None) -> Path:
     """Return the cache folder: the argument, else ``$EDNAS_CACHE``, else ``~/.cache/ednas``."""
     chosen = folder or os.environ.get("EDNAS_CACHE") or "~/.cache/ednas"
-    return Path(chosen).expanduser()
+    try:
+        return user_path(os.fspath(chosen))
+    except ValueError as error:
+        raise DataError(f"cache folder (option `cache` or EDNAS_CACHE): {error}") from None
 
 
 def fingerprint(recipe: Mapping[str, object]) -> str:

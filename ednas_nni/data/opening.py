@@ -31,7 +31,7 @@ def open_source(data: Mapping[str, Any], size: tuple[int, int]) -> DataSource:
     if "size" in options and tuple(options["size"]) != tuple(size):
         raise StudyError(f"data.size is {tuple(options['size'])}, but train_size is {tuple(size)}. Drop data.size.")
     folder = options.get("folder")
-    if folder is not None and not Path(str(folder)).expanduser().is_absolute():
+    if folder is not None and not str(folder).startswith("~") and not Path(str(folder)).is_absolute():
         here = Path(str(folder)).resolve()
         raise StudyError(
             f"data.folder is {str(folder)!r}; write an absolute path (or one that begins with ~), because searches, "

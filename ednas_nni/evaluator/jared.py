@@ -68,7 +68,7 @@ class JaredEvaluator(Lightning):
         scored_on: Split that is scored: "search" for candidates, "select" to confirm or pick among them.
         references: Task -> metric -> value of single-task networks: trials then report `delta_t`, in percent.
         score: What `default` is: "quality" or "delta_t".
-        compile: Train through `torch.compile`. The first step then takes a minute or more, so it pays for long trainings
+        compile: Train through `torch.compile`. The first step then takes a minute or more, which pays for long training
             of large networks on a GPU; results agree up to rounding.
         init_from: File of weights of which networks take what fits before the training; see `nn.checkpoint.init_from`.
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ednas_nni.domains import Domains, Sample
 from ednas_nni.errors import EdnasError, SampleError, did_you_mean
+from ednas_nni.printable import shown
 
 GIVEN = ("architecture", "sample")
 EXTRA = ("repeats", "onnx")
@@ -140,8 +141,8 @@ def _value(text: str, where: str, cost: str) -> float:
 def _repeats(text: str, where: str) -> int:
     if not text:
         return 1
-    if not text.isdigit() or int(text) < 1:
-        raise EdnasError(f"{where}: repeats = {text!r} is not a whole number of at least 1")
+    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
+        raise EdnasError(f"{where}: repeats = {shown(text)} is not a whole number of at least 1")
     return int(text)
 
 
@@ -155,5 +156,7 @@ def _sample(row: Mapping[str, str], where: str, domains: Domains, find: Find) ->
         return domains.complete(json.loads(text))
     except json.JSONDecodeError as error:
         raise EdnasError(f"{where}: the sample is not JSON: {error}") from None
+    except (ValueError, RecursionError):  # a number of thousands of digits, brackets without end
+        raise EdnasError(f"{where}: the sample {shown(text, 40)} cannot be read") from None
     except SampleError as error:
         raise EdnasError(f"{where}: {error}") from None

@@ -42,7 +42,7 @@ def read(path: Path) -> list[Record]:
         if data["format"] != FORMAT:
             raise ReferenceRecordError(f"format {data['format']!r} is not {FORMAT}, the one this version writes")
         return [Record.parse(entry) for entry in data["records"]]
-    except (OSError, ValueError, KeyError, TypeError, ReferenceRecordError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, ReferenceRecordError) as error:
         raise ReferenceRecordError(
             f"{path}: cannot be read as a file of single-task references ({error}). Delete it and make them again: "
             "ednas reference FILE.yml"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ednas_nni.errors import EdnasError
 from ednas_nni.journal import load
-from ednas_nni.report import tables, words
+from ednas_nni.report import failure_rates, tables, words
 from ednas_nni.report.choices import blocks
 from ednas_nni.report.data import SearchView, view
 from ednas_nni.report.facts import DataFacts, data_facts
@@ -67,6 +67,7 @@ def render(search: SearchView, facts: DataFacts, drawn: dict[str, Picture], rema
         facts=facts,
         words=words,
         tables=tables,
+        failure_rates=failure_rates,
         blocks=blocks,
         pictures=drawn,
         remarks=remarks,

@@ -19,6 +19,7 @@ _HOME = {
     "Patience": "middleware.patience",
     "Problem": "problem",
     "Record": "middleware.record",
+    "Retry": "middleware.retry",
     "Reuse": "middleware.reuse",
     "mount": "mounting",
     "reason": "mounting",

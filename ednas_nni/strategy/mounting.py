@@ -12,6 +12,7 @@ from ednas_nni.strategy.middleware.cost_aware import CostAware
 from ednas_nni.strategy.middleware.known import Known
 from ednas_nni.strategy.middleware.patience import Patience
 from ednas_nni.strategy.middleware.record import Record
+from ednas_nni.strategy.middleware.retry import Retry
 from ednas_nni.strategy.middleware.reuse import Reuse
 from ednas_nni.strategy.problem import Problem
 from ednas_nni.strategy.reachable import check_reachable
@@ -29,8 +30,10 @@ def mount(
     hardware_aware: CostAware | Mapping[str, Any] | None = None,
     patience: int = 300,
     reachable: Mapping[str, float] | None = None,
+    retries: int = 0,
+    stop_after_failures: int = 0,
 ) -> Chain:
-    """Chain(strategy, [middlewares of its own], [CostAware], Reuse, Constrain, Record).
+    """Chain(strategy, [middlewares of its own], [CostAware], Reuse, Constrain, Retry, Record).
 
     Args:
         strategy: Any multi-trial NNI strategy, or a Chain of one with middlewares of the user's own.
@@ -41,6 +44,8 @@ def mount(
         reachable: Cost name -> most favourable value that an architecture has, for callers who know it, such as
             `ednas_nni.hardware.smallest(table, name).value`. Costs that are not given are estimated from samples of the
             problem's domains, which may miss the extreme in a large space.
+        retries: Further attempts at a trial that failed for a passing reason, see `Retry`.
+        stop_after_failures: The search ends when its first so many trials have all failed; 0 = never.
 
     Raises:
         InfeasibleError: Nothing can meet the constraints; the message gives the smallest reachable value.
@@ -63,12 +68,13 @@ def mount(
             middleware.bind(problem)
     if isinstance(inner, AskTellStrategy) and inner.problem is not problem:
         inner.bind(problem)
-    known, shared = Known(journal.history()), Patience(patience)
+    known, shared = Known(journal.history(), retries), Patience(patience, stop_after_failures)
     return Chain(
         inner,
         *own,
         Reuse(problem, journal, known, shared),
         Constrain(problem, journal, shared),
+        Retry(problem, journal, retries),
         Record(problem, journal, known, shared),
     )
 
@@ -90,3 +96,8 @@ def reason(chain: Chain) -> str:
     reasons = [getattr(inner, "reason", "")]
     reasons += [m.patience.reason for m in own if isinstance(m, Reuse | Constrain)]
     return next((text for text in reasons if text), "")
+
+
+def hopeless(chain: Chain) -> bool:
+    """Whether a search was given up because its first trials all failed."""
+    return any(m.patience.hopeless for m in layers(chain) if isinstance(m, Reuse))

@@ -133,7 +133,7 @@ def read(path: Path) -> list[Measurement]:
         if data["format"] != FORMAT:
             raise ValueError(f"format {data['format']!r} instead of {FORMAT}")
         return [Measurement.parse(entry) for entry in data["measurements"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f"{path}: cannot be read as measurements of lambda ({error}). Delete it and measure again: "
             "ednas data lambda FILE.yml"

@@ -16,6 +16,7 @@ import psutil
 import pytest
 import yaml
 
+from ednas_nni.bridge import exposure
 from ednas_nni.bridge.rest import Manager
 from ednas_nni.cli import launch
 from ednas_nni.journal import History, journal_path, load
@@ -109,6 +110,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         made.wait(lambda: made.manager.status()["status"] in ("DONE", "ERROR"), "first trials")
         made.wait(lambda: made.ended() >= 4, "their ends in the journal", 20)
         made.seen["status"] = made.manager.status()
+        made.seen["open"] = exposure.open_addresses(port)
         made.seen["space"] = made.manager.experiment()["params"]["searchSpace"]
         made.seen["trials"] = made.manager.trials()
         made.seen["metrics"] = made.manager.get("metric-data")

@@ -50,6 +50,10 @@ class Handler(BaseHTTPRequestHandler):
         if "/trial-jobs/" in self.path:
             record = self.server.records.get(job)
             self.answer({"hyperParameters": [json.dumps(record)]} if record else {})
+        elif "/metric-data/" in self.path:
+            job = job.partition("?")[0]
+            stored = [m for m in self.server.metrics if m["trial_job_id"] == job and m["type"] == "FINAL"]
+            self.answer([{"trialJobId": job, "data": json.dumps(m["value"])} for m in stored])
         elif self.server.answers:
             self.answer(self.server.answers)
         else:

@@ -66,7 +66,7 @@ def engine(manager: FakeManager) -> AdvisorEngine:
             raise SampleError("no x")
         return Model(sample)
 
-    made = AdvisorEngine(sent.append, manager, freeze, failure_cause=lambda job: f"log of {job}")
+    made = AdvisorEngine(sent.append, manager, freeze, last_words=lambda job: f"log of {job}")
     made.sent = sent
     return made
 

@@ -16,10 +16,10 @@ import pytest
 
 from ednas_nni.bridge import catching_up, engine, saved
 from ednas_nni.bridge import search as module
-from ednas_nni.bridge.engine import ModelStatus
 from ednas_nni.bridge.search import Search
 from ednas_nni.errors import JournalError
 from ednas_nni.journal import History, TrialRecord
+from ednas_nni.strategy.middleware import forwarding
 from ednas_nni.strategy.shell import AskTellStrategy
 
 STUDY = {"evaluator": {"name": "stub"}, "constraints": "latency_ms <= 24", "hardware_aware": "off", "seed": 3}
@@ -35,6 +35,7 @@ class Nni:
         self.state = "RUNNING"
         self.jobs: dict[str, dict[str, Any]] = {}
         self.records: list[dict[str, Any]] = []
+        self.stored: dict[str, Any] = {}
 
     # ---- REST
     def experiment(self) -> dict[str, Any]:
@@ -45,6 +46,9 @@ class Nni:
 
     def trials(self) -> list[dict[str, Any]]:
         return [dict(job) for job in self.jobs.values()]
+
+    def finals(self) -> dict[str, Any]:
+        return dict(self.stored)
 
     def own_parameters(self, job: str) -> str | None:
         return self.jobs[job]["hyperParameters"][0] if job in self.jobs else None
@@ -62,7 +66,7 @@ class Nni:
     def metric(self, job: str, value: Any, kind: str = "FINAL") -> tuple[str, dict[str, Any]]:
         text = json.dumps(value)
         if kind == "FINAL":
-            self.jobs[job]["finalMetricData"] = [{"data": json.dumps(text)}]
+            self.stored.setdefault(job, value)
         number = self.record(job)["parameter_id"]
         return "metric", {"parameter_id": number, "trial_job_id": job, "type": kind, "value": text, "sequence": 0}
 
@@ -83,6 +87,7 @@ def nni(monkeypatch: pytest.MonkeyPatch) -> Nni:
     made = Nni()
     monkeypatch.setattr(module.Manager, "of_tuner_channel", lambda url: made)
     monkeypatch.setattr(engine, "REFRESH_S", 0.0)
+    monkeypatch.setattr(forwarding, "GRACE_S", 0.05)
     for name in ("space", "cost_table"):  # the same for all these studies, and slow
         monkeypatch.setattr(module.assembly, name, _once(name, getattr(module.assembly, name)))
     return made
@@ -214,7 +219,7 @@ def test_the_check_rejects_a_search_that_does_not_wait_for_the_recovered_trials(
 def test_the_check_rejects_taking_a_resumed_job_for_an_ended_one(
     nni: Nni, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(catching_up.ENDINGS, "ADD_RESUMED", (ModelStatus.Failed, "?"))
+    monkeypatch.setattr(catching_up, "ENDED", (*catching_up.ENDED, "ADD_RESUMED"))
     before = first_session(nni, tmp_path)
     with pytest.raises(AssertionError):
         check(play_resume(nni, tmp_path), nni, before)
@@ -274,11 +279,13 @@ def test_a_job_is_booked_once_whatever_its_architecture(nni: Nni, tmp_path: Path
         search.journal.append(
             "submitted", trial=90, architecture=record.architecture, sample=record.sample, costs=record.costs
         )
-        found = catching_up.catch_up(search.journal, search._architecture, nni.trials(), lambda job: "")
+        late = catching_up.CatchingUp(search.journal, search._architecture, search._described, lambda job: None)
+        found = late.run(nni.trials(), nni.finals())
         assert found.jobs == set()
         assert search.journal.history().trials[-1].status == "running"
         twin = {**nni.jobs["J0"], "trialJobId": "J90"}
-        found = catching_up.catch_up(search.journal, search._architecture, [twin, {**twin, "trialJobId": "J91"}], str)
+        finals = {job: {"default": 0.5} for job in ("J90", "J91")}
+        found = late.run([twin, {**twin, "trialJobId": "J91"}], finals)
         assert found.jobs == {"J90"}
 
 

@@ -108,3 +108,52 @@ def test_lost_examples_do_not_fail_a_trial_that_has_reported(
     assert "no example predictions are kept" in told
     assert ("out of memory" if where == "the evaluator" else "No such file") in told
     assert "ednas: error: " not in told  # which would be taken for the cause of a failure
+
+
+class Channel:
+    """Refuses a second proof, as a trial without one would not notice."""
+
+    def __init__(self) -> None:
+        self.proved: list[str] = []
+
+    def prove(self, architecture: str) -> None:
+        self.proved.append(architecture)
+        raise SystemExit(0)
+
+
+@pytest.mark.parametrize("journal", ["at hand", "on another machine"])
+def test_every_trial_proves_its_architecture_before_it_trains(journal: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ednas_nni import assembly
+    from ednas_nni.nn.tree import domains_of
+    from ednas_nni.study import parse
+
+    study = parse({"evaluator": {"name": "stub"}, "strategy": "random"})
+    domains = domains_of(assembly.space(study))
+    sample = domains.random(np.random.default_rng(0))
+    monkeypatch.setattr(assembly, "evaluator", lambda *_: pytest.fail("trained without proof"))
+    channel = Channel()
+    with pytest.raises(SystemExit):
+        trial._train(study, sample, channel, domains if journal == "at hand" else None, None, 1, None)
+    assert channel.proved == [domains.architecture_id(sample)]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(28, "No space left on device", "/x"), "ednas: error: disk full: No space left on device (/x)\n"),
+        (MemoryError(), "ednas: error: out of memory: "),
+        (KeyError("a bug"), "ednas: error: KeyError: 'a bug'\n"),
+    ],
+)
+def test_the_last_line_of_a_failed_trial_is_its_cause(
+    error: Exception, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(trial, "_run", fail)
+    assert trial.here([]) == 1
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert told in said
+    assert said.splitlines()[-1].startswith("ednas: error: ")

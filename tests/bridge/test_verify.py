@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ednas_nni.bridge import kept_result
 from ednas_nni.bridge.verify import JobRecord, disagreements, nni_records
 from ednas_nni.domains import Dimension, Domains
 from ednas_nni.errors import ExperimentError
@@ -62,3 +63,67 @@ def test_parameters_typed_by_hand_may_be_anything(tmp_path: Path, parameters: ob
     journal.append("study", domains=DOMAINS.to_json())
     (found,) = disagreements(journal.history(), [JobRecord("U", parameters, None, None)])
     assert "no architecture of this space" in found
+
+
+SAMPLE = {"x": 1}
+ID = DOMAINS.architecture_id(SAMPLE)
+OTHER = DOMAINS.architecture_id({"x": 2})
+
+
+def journal_of(folder: Path, status: str = "trained", quality: float | None = 0.5, job: str | None = "A") -> Journal:
+    """One trial of SAMPLE."""
+    journal = Journal(folder / "journal.jsonl")
+    journal.append("study", domains=DOMAINS.to_json())
+    journal.append("submitted", trial=0, architecture=ID, sample=SAMPLE, costs={})
+    if quality is not None:
+        journal.append("result", trial=0, job=job, architecture=ID, metrics={"default": quality})
+    journal.append("ended", trial=0, job=job, status=status, cause="")
+    return journal
+
+
+@pytest.mark.parametrize(
+    ("record", "options", "told"),
+    [
+        (JobRecord("A", SAMPLE, ID, 0.5), {}, None),
+        (JobRecord("A", SAMPLE, ID, None, (ID, 0.5)), {}, None),
+        (JobRecord("A", SAMPLE, OTHER, 0.5), {}, f"NNI booked {ID}, the trial ran {OTHER}"),
+        (JobRecord("A", {"x": 2}, OTHER, 0.5), {}, f"the journal books {ID}, it ran {OTHER}"),
+        (JobRecord("A", SAMPLE, None, 0.5), {}, "does not say which architecture"),
+        (JobRecord("A", SAMPLE, ID, 0.6), {}, "quality 0.5 in the journal, 0.6 at NNI"),
+        (JobRecord("A", SAMPLE, None, None), {}, "the journal has a result, NNI has none"),
+        (
+            JobRecord("A", SAMPLE, ID, 0.5),
+            {"status": "failed", "quality": None},
+            "it has a result, the journal calls it",
+        ),
+        (JobRecord("A", SAMPLE, ID, None, (ID, 0.5)), {"status": "cancelled", "quality": None}, "calls it cancelled"),
+        (JobRecord("A", SAMPLE, ID, 0.5, (OTHER, 0.5)), {}, f"it kept a result of {OTHER}"),
+        (JobRecord("A", SAMPLE, ID, 0.5), {"job": "B"}, "the journal does not know the job"),
+        (JobRecord("A", SAMPLE, None, None, (ID, 0.5)), {"job": "B"}, "`nnictl resume` picks it up"),
+    ],
+)
+def test_every_disagreement_is_told(
+    tmp_path: Path, record: JobRecord, options: dict[str, object], told: str | None
+) -> None:
+    found = disagreements(journal_of(tmp_path, **options).history(), [record])
+    assert any(told in line for line in found) if told else found == []
+
+
+def test_what_counts_twice_is_told(tmp_path: Path) -> None:
+    journal = journal_of(tmp_path)
+    journal.append("submitted", trial=1, architecture=ID, sample=SAMPLE, costs={})
+    journal.append("result", trial=1, job="A", architecture=ID, metrics={"default": 0.5})
+    journal.append("ended", trial=1, job="A", status="trained", cause="")
+    found = disagreements(journal.history(), [JobRecord("A", SAMPLE, ID, 0.5)])
+    assert found == ["job A: 2 trials of the journal name it", f"architecture {ID}: 2 trials trained it"]
+
+
+def test_records_hold_what_was_kept_and_the_sample_of_a_model(tmp_path: Path) -> None:
+    folder = database(tmp_path)
+    model = {"sample": {"x": 3}, "__instance_type__": "path:nni.nas.space.space.SimplifiedModelSpace"}
+    with closing(sqlite3.connect(folder / "db" / "nni.sqlite")) as connection, connection:
+        row = (99, "WAITING", "M", json.dumps({"parameter_id": 7, "parameters": model}))
+        connection.execute("insert into TrialJobEvent values (?, ?, ?, ?)", row)
+    place = folder / "environments" / "local-env" / "trials" / "M"
+    kept_result.keep(place, folder.name, "M", "xyz", {"default": 0.25, "architecture": "xyz"})
+    assert nni_records(folder)[-1] == JobRecord("M", {"x": 3}, None, None, ("xyz", 0.25))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ednas_nni import plugins
+from ednas_nni.bridge import exposure
 from ednas_nni.cli import COMMANDS, init_command, launch, locate, main
 from ednas_nni.errors import JournalError
 
@@ -201,17 +202,17 @@ def test_loopback_prints_lines_for_a_shell(capsys: pytest.CaptureFixture[str]) -
     shell = f'{lines}\necho "$NODE_OPTIONS"; command -v python3'
     done = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, check=True, env={"PATH": "/bin"})
     options, python = done.stdout.splitlines()
-    assert options == f"--require {launch.LOOPBACK}" and launch.LOOPBACK.is_file()
+    assert options == f"--require {exposure.LOOPBACK}" and exposure.LOOPBACK.is_file()
     assert Path(python).parent == launch.BIN
 
 
 def test_node_options_keep_what_stands_there(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"NODE_OPTIONS": "--max-old-space-size=512"}
-    once = launch.node_options(given)
-    assert once == f"--max-old-space-size=512 --require {launch.LOOPBACK}"
-    assert launch.node_options({"NODE_OPTIONS": once}) == once
-    monkeypatch.setattr(launch, "LOOPBACK", Path("/a b/loopback.js"))
-    assert launch.node_options({}) == '--require "/a b/loopback.js"'
+    once = exposure.node_options(given)
+    assert once == f"--max-old-space-size=512 --require {exposure.LOOPBACK}"
+    assert exposure.node_options({"NODE_OPTIONS": once}) == once
+    monkeypatch.setattr(exposure, "LOOPBACK", Path("/a b/loopback.js"))
+    assert exposure.node_options({}) == '--require "/a b/loopback.js"'
 
 
 # ---- which journal is meant

@@ -36,7 +36,8 @@ def rehearsal(
         table = SimpleNamespace(names=("latency_ms",))
         return SimpleNamespace(errors=[], file=found, needs_data=False, problem=names, table=table, tasks={})
 
-    def create(config: Path, port: int) -> str:
+    def create(config: Path, port: int, open_port: bool) -> str:
+        assert not open_port, "closed unless the study says otherwise"
         calls.append(("create", yaml.safe_load(config.read_text()), port))
         return "abcd1234"
 

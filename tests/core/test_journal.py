@@ -136,6 +136,6 @@ def test_a_full_disk_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("ednas_nni.journal.os.fsync", full)
-    with pytest.raises(JournalError, match="Is the disk full"):
+    with pytest.raises(JournalError, match="disk is full"):
         journal.append("finished", reason="x")
     assert journal.history().finished is None

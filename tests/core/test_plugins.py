@@ -45,10 +45,63 @@ def test_broken_plugins_say_why(fake: dict) -> None:
         plugins.load("tasks", "lacks")
 
 
-def test_module_and_attribute(fake: dict) -> None:
-    assert plugins.load("tasks", "math:pi") > 3
-    with pytest.raises(PluginError, match="not of the form"):
-        plugins.load("tasks", "os; rm -rf:x")
+def test_module_and_attribute(fake: dict, own_module: types.ModuleType) -> None:
+    assert plugins.load("tasks", "my_own_tasks:Mine") is own_module.Mine
+    assert plugins.load("strategies", "nni.nas.strategy:Random").__name__ == "Random"
+    assert plugins.load("evaluators", "ednas_nni.testing.one_step:OneStep").__name__ == "OneStep"
+
+
+@pytest.fixture
+def own_module(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """A module of the user's own, of no distribution."""
+    module = types.ModuleType("my_own_tasks")
+    exec("class Mine: ...\nfrom subprocess import run\nnumber = 3", vars(module))
+    monkeypatch.setitem(sys.modules, "my_own_tasks", module)
+    return module
+
+
+HOSTILE = [
+    ("os; rm -rf:x", "not of the form"),
+    ("os:system", "'os' is a module of Python itself"),
+    ("subprocess:run", "'subprocess' is a module of Python itself"),
+    ("builtins:exec", "'builtins' is a module of Python itself"),
+    ("torch:load", "'torch' belongs to torch, which registers no plugins"),
+    ("yaml:unsafe_load", "'yaml' belongs to PyYAML, which registers no plugins"),
+    ("my_own_tasks:__builtins__", "not of the form"),
+    ("my_own_tasks:Mine.__init__.__globals__", "not of the form"),
+    ("my_own_tasks:run", "'subprocess' is a module of Python itself"),
+    ("my_own_tasks:number", "no class or function but a int"),
+    (":x", "not of the form"),
+    ("x:", "not of the form"),
+    ("../../evil:Thing", "not of the form"),
+    ("a" * 200 + ":\x1b[2J", "not of the form"),
+]
+
+
+@pytest.mark.parametrize(("path", "message"), HOSTILE, ids=[path[:20] for path, _ in HOSTILE])
+def test_a_path_leads_to_plugins_only(fake: dict, own_module: types.ModuleType, path: str, message: str) -> None:
+    with pytest.raises(PluginError, match=message) as caught:
+        plugins.load("tasks", path)
+    assert "\x1b" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+def test_the_check_of_paths_can_fail(
+    fake: dict, own_module: types.ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    """Without it a study would be a way to start programs."""
+    import subprocess
+
+    monkeypatch.setattr(plugins, "_load_path", lambda group, path: getattr(subprocess, path.partition(":")[2]))
+    trace = tmp_path / "trace"
+    plugins.load("tasks", "subprocess:getoutput")(f"touch {trace}")
+    assert trace.exists()
+
+
+def test_a_module_that_ends_python_is_an_error(fake: dict, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    (tmp_path / "ends_python.py").write_text("import sys\nsys.exit(0)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(PluginError, match=r"cannot be imported.*SystemExit"):
+        plugins.load("tasks", "ends_python:Thing")
 
 
 def test_another_folder_of_the_same_name_is_no_stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

@@ -275,7 +275,7 @@ def test_a_profile_of_a_cost_that_the_base_lacks():
     ("text", "words"),
     [
         (None, ("cannot be read",)),
-        ("kind: [", ("not a YAML file",)),
+        ("kind: [", ("not YAML",)),
         ("- 1", ("kind: None", "calibrated, ")),
         ("kind: calibrate", ("Did you mean 'calibrated'?",)),
     ],

@@ -137,5 +137,5 @@ def test_measured_by_the_command(
     depth = assembly.task_objects(study)["depth"]
     assert (depth.relative_scale, depth.relative_from) == (2.0, "recorded")
     assert identity(study, "depth")["options"]["relative_scale"] == 2.0, "references made with another one do not fit"
-    with pytest.raises(StudyError, match="--option 'train'"):
+    with pytest.raises(DataError, match="--option 'train'"):
         data_lambda.run(parser.parse_args([str(path), "--option", "train"]))

@@ -33,7 +33,7 @@ class LetsThrough(Constrain):
 
 def test_the_history_check_rejects_a_constraint_that_lets_through(journal):
     chain = mount(Script(infeasible()), PROBLEM, journal)
-    chain._middlewares[-2] = LetsThrough(PROBLEM, journal)
+    chain._middlewares[-3] = LetsThrough(PROBLEM, journal)
     engine = FakeEngine(honest, 5)
     chain(PlainSpace(WORLD.domains), engine)
     with pytest.raises(PluginError, match="outside the constraints"):

@@ -17,8 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ednas_nni.bridge import cancelled
 from ednas_nni.bridge.phases import process_begun
 from ednas_nni.bridge.prefork import place
+from ednas_nni.failures import CAUSE, KILLED, TRIAL_SERVER
 
 OFF = "EDNAS_TRIAL_START"
 GO = b"\0"  # signals are sent as bytes too; their numbers start at 1
@@ -103,7 +105,7 @@ def _await(server: socket.socket, told: list[int]) -> int:
                 return _leave(answer["status"], told)
     except OSError:
         pass
-    print("ednas: error: the trial server ended while this trial ran", file=sys.stderr, flush=True)
+    print(f"{CAUSE}{TRIAL_SERVER}: it ended while this trial ran", file=sys.stderr, flush=True)
     return LOST
 
 
@@ -119,7 +121,8 @@ def _leave(status: int, told: list[int]) -> int:
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         cause = " (out of memory?)" if number == signal.SIGKILL else ""
-        print(f"ednas: error: the trial was ended by {signal.Signals(number).name}{cause}", file=sys.stderr, flush=True)
+        told_by = signal.Signals(number).name
+        print(f"{CAUSE}{KILLED}: the trial was ended by {told_by}{cause}", file=sys.stderr, flush=True)
         return 128 + number
     return os.WEXITSTATUS(status)
 
@@ -127,6 +130,8 @@ def _leave(status: int, told: list[int]) -> int:
 def _forward(server: socket.socket, told: list[int]) -> Any:
     def forward(number: int, _: Any) -> None:
         told.append(number)
+        if number == signal.SIGINT:
+            cancelled.announce()
         with suppress(OSError):
             server.sendall(bytes([number]))
 

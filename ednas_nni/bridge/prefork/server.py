@@ -24,6 +24,8 @@ from ednas_nni.bridge.prefork import child, client, sources
 
 REQUEST_S = 5.0
 LARGEST = 1 << 22
+ENOUGH = signal.SIGUSR1
+"""Ends a server that has not finished its imports; one that serves ends by the end of its standard input."""
 STALE = 75
 """Exit code: loaded code was changed; start me again."""
 
@@ -84,17 +86,18 @@ class Server:
         _log(f"ready after {time.monotonic() - begun:.1f} s, {len(sys.modules)} modules, {_threads()} thread(s)")
 
     def run(self) -> int:
-        """Serve until the starter and all trials are gone, or the manager is.
+        """Serve until the starter, or the manager, and all trials are gone.
 
         Returns:
             Exit code.
         """
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, _end)
+        signal.signal(ENOUGH, signal.SIG_IGN)
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         self._selector.register(0, selectors.EVENT_READ, self._starter)
         if self._manager >= 0:
-            self._selector.register(self._manager, selectors.EVENT_READ, _end)
+            self._selector.register(self._manager, selectors.EVENT_READ, self._orphaned)
         try:
             while not (self._trials == {} and (self._starter_gone or self._retired)):
                 for key, _ in self._selector.select():
@@ -192,6 +195,12 @@ class Server:
         self._selector.unregister(0)
         self._starter_gone, self._retired = True, self._retired or "the Advisor has ended"
 
+    def _orphaned(self, _: Any) -> None:
+        """Trials keep their results beside their logs; the next start of the experiment ends those that still run."""
+        _log("NNI's manager is gone; running trials may end, nothing new is started")
+        self._selector.unregister(self._manager)
+        self._retired = self._retired or "NNI's manager has ended"
+
     # ---- ends
 
     def _forget(self, trial: _Trial) -> None:
@@ -280,4 +289,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)  # taking torch down in order takes a second, in which nothing is left to do

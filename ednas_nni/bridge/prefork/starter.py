@@ -9,11 +9,12 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ednas_nni.bridge.prefork import place
-from ednas_nni.bridge.prefork.server import STALE
+from ednas_nni.bridge.prefork.server import ENOUGH, STALE
 
 _log = logging.getLogger("nni.ednas")
 
@@ -50,10 +51,15 @@ class TrialServer:
         return self._process.pid
 
     def close(self) -> None:
-        """Let the server end: nothing new is started; trials that run may end."""
+        """Let the server end: nothing new is started; trials that run may end. One that still imports ends at once."""
         self._closing.set()
+        with suppress(OSError):
+            self._process.send_signal(ENOUGH)
         if self._process.stdin:
-            self._process.stdin.close()
+            with suppress(OSError):
+                self._process.stdin.close()
+        if self._process.poll() is not None:  # a killed one leaves its socket
+            self._path.unlink(missing_ok=True)
 
     def _start(self) -> subprocess.Popen[bytes]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("NNI_") and k != "SDK_PROCESS"}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ednas_nni import plain_data
 from ednas_nni.data import cache as store
 from ednas_nni.data.info import SPLITS, TARGETS, DataInfo
 from ednas_nni.data.layouts.cutting import check_separate, cut, natural
@@ -105,7 +106,7 @@ class FolderSource(ABC):
         Raises:
             DataError: The folder does not exist or an argument lies outside its range.
         """
-        self.folder = Path(folder).expanduser().resolve()
+        self.folder = plain_data.resolved(folder, DataError, "data.folder")
         if not self.folder.is_dir():
             raise DataError(f"folder is {str(folder)!r}, but there is no folder {self.folder}; correct data.folder")
         size = tuple(size) if isinstance(size, (list, tuple)) else size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +15,14 @@ from ednas_nni.data.layouts.manifest_files import read_classes, read_depth, read
 from ednas_nni.data.layouts.manifest_table import Row, Table, read_table
 from ednas_nni.data.layouts.reading import check_axes, read_lines
 from ednas_nni.errors import DataError
+from ednas_nni.printable import shown
 
 CLASSES_FILE = "classes.txt"
 FILES = ("manifest.csv", "manifest.jsonl")
 _TARGETS = {"seg": "segmentation", "depth": "depth", "normals": "normals"}
 _UNITS = {"metric": ("m",), "inverse": ("1/m", "1"), "disparity": ("px",)}
 _MOST_CLASSES = 255
+_VALUE = re.compile(r"-?[0-9]{1,9}")
 
 
 class Manifest(FolderSource):
@@ -196,16 +199,18 @@ def class_values(path: Path) -> dict[int, str]:
     """
     lines = read_lines(path)
     parted = [line.partition(":") for line in lines]
-    valued = [bool(colon) and value.strip().lstrip("-").isdigit() for value, colon, _ in parted]
+    valued = [bool(colon) and _VALUE.fullmatch(value.strip()) is not None for value, colon, _ in parted]
     if any(valued) and not all(valued):
         odd = next(line for line, has in zip(lines, valued, strict=True) if not has)
-        raise DataError(f"{path}: the line {odd!r} has no value, others have one. Write `VALUE: NAME` on every line.")
+        raise DataError(
+            f"{path}: the line {shown(odd)} has no value, others have one. Write `VALUE: NAME` on every line."
+        )
     found: dict[int, str] = {}
     for number, line in enumerate(lines):
         value = int(parted[number][0]) if all(valued) else number
         name = parted[number][2].strip() if all(valued) else line
         if value in found or name in found.values() or not name:
-            raise DataError(f"{path}: the line {line!r} repeats a value or a name, or names nothing; change it.")
+            raise DataError(f"{path}: the line {shown(line)} repeats a value or a name, or names nothing; change it.")
         found[value] = name
     if not 2 <= len(found) <= _MOST_CLASSES:
         raise DataError(f"{path}: names {len(found)} classes; there must be 2 to {_MOST_CLASSES}, one a line.")

@@ -32,7 +32,7 @@ def read_image(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as opened:
             mode = opened.mode
-    except OSError:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         mode = ""  # read_rgb says what is wrong
     if mode.startswith(("I", "F")):
         raise DataError(f"{path}: holds values of mode {mode!r}, not 8-bit colours. Is it a depth map?")

@@ -14,6 +14,7 @@ from typing import Any
 
 from ednas_nni.data.info import DEPTH_KINDS, SPLITS
 from ednas_nni.errors import DataError, did_you_mean
+from ednas_nni.printable import hidden, shown
 
 LABELS = ("seg", "depth", "normals")
 COLUMNS = ("image", *LABELS, "depth_kind", "depth_scale", "ignore", "group", "split")
@@ -154,6 +155,8 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
             cells = json.loads(content)
         except ValueError as error:
             raise DataError(f"{path}:{line}: is no JSON: {error}. Write one object per line.") from None
+        except RecursionError:
+            raise DataError(f"{path}:{line}: is nested without end. Write one object per line.") from None
         if not isinstance(cells, dict):
             raise DataError(f'{path}:{line}: is {content[:40]!r}; write an object, for example {{"image": "a.png"}}.')
         _check_names(path, line, list(cells), heading=False)
@@ -187,11 +190,11 @@ def _row(folder: Path, line: int, cells: Mapping[str, Any], allow_outside: bool)
     paths = {name: _path(folder, name, cells[name], allow_outside) for name in ("image", *LABELS) if name in cells}
     kind = cells.get("depth_kind", "metric")
     if kind not in DEPTH_KINDS:
-        raise ValueError(f"depth_kind = {kind!r}: unknown.{did_you_mean(kind, DEPTH_KINDS)}")
+        raise ValueError(f"depth_kind = {shown(kind)}: unknown.{did_you_mean(kind, DEPTH_KINDS)}")
     split = str(cells.get("split", ""))
     if split and split not in SPLITS:
         official = " An official validation or test set is `test` here." if split.startswith("val") else ""
-        raise ValueError(f"split = {split!r}: unknown.{official}{did_you_mean(split, SPLITS)}")
+        raise ValueError(f"split = {shown(split)}: unknown.{official}{did_you_mean(split, SPLITS)}")
     image = paths.pop("image")
     return Row(
         line=line,
@@ -207,7 +210,9 @@ def _row(folder: Path, line: int, cells: Mapping[str, Any], allow_outside: bool)
 
 def _path(folder: Path, name: str, value: Any, allow_outside: bool) -> Path:
     if not isinstance(value, str):
-        raise ValueError(f"{name} = {value!r}: must be the name of a file.")
+        raise ValueError(f"{name} = {shown(value)}: must be the name of a file.")
+    if control := hidden(value):
+        raise ValueError(f"{name} = {shown(value)}: holds the control character {control}; rename the file.")
     # Not resolved: a link inside of the folder was put there by the folder's owner.
     path = Path(os.path.normpath(folder / value))
     if not allow_outside and not path.is_relative_to(os.path.normpath(folder)):
@@ -215,7 +220,11 @@ def _path(folder: Path, name: str, value: Any, allow_outside: bool) -> Path:
             f"{name} = {value!r}: leads out of the manifest's folder. Move the manifest above all files, or set the "
             "data's option `allow_outside: true` if you trust it."
         )
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:
+        raise ValueError(f"{name} = {shown(value)}: cannot be read ({error.strerror}).") from None
+    if not there:
         raise ValueError(f"{name} = {value!r}: there is no file {path}. Paths count from the manifest's folder.")
     return path
 
@@ -223,12 +232,12 @@ def _path(folder: Path, name: str, value: Any, allow_outside: bool) -> Path:
 def _scale(value: Any) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if isinstance(value, bool) or not 0 < number < math.inf:
         raise ValueError(
-            f"depth_scale = {value!r}: must be a number above 0 that turns a stored value into the depth's unit, for "
-            "example 0.001 for millimetres."
+            f"depth_scale = {shown(value)}: must be a number above 0 that turns a stored value into the depth's unit, "
+            "for example 0.001 for millimetres."
         )
     return number
 
@@ -239,9 +248,9 @@ def _ignored(value: Any) -> tuple[int, ...]:
         if any(isinstance(v, bool) or int(v) != float(v) for v in values):
             raise ValueError
         return tuple(int(v) for v in values)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(
-            f"ignore = {value!r}: must be whole numbers separated by spaces, for example `0 255`."
+            f"ignore = {shown(value)}: must be whole numbers separated by spaces, for example `0 255`."
         ) from None
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ednas_nni.data.layouts.fitting import IGNORE_INDEX, wrong_ids
 from ednas_nni.errors import DataError, did_you_mean
+from ednas_nni.printable import hidden
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -21,9 +22,10 @@ def read_npy(path: Path) -> np.ndarray:
     """
     try:
         values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, SyntaxError, MemoryError) as error:
+        reason = str(error).partition(": <ast.")[0]  # numpy reads a head that is no head as Python's literals
         raise DataError(
-            f"{path}: cannot be read as .npy: {error}; it is missing, truncated or of another kind"
+            f"{path}: cannot be read as .npy: {reason}; it is missing, truncated or of another kind"
         ) from None
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "buif":
         raise DataError(f"{path}: holds {getattr(values, 'dtype', 'an archive')}; an array of numbers is needed")
@@ -89,6 +91,8 @@ def read_json(path: Path) -> object:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as JSON: {error}") from None
+    except RecursionError:
+        raise DataError(f"{path}: cannot be read as JSON: it is nested without end") from None
 
 
 def read_lines(path: Path) -> list[str]:
@@ -98,9 +102,12 @@ def read_lines(path: Path) -> list[str]:
         DataError: The file is missing or no text.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
+    for number, line in enumerate(lines, start=1):
+        if found := hidden(line):
+            raise DataError(f"{path}:{number}: holds the control character {found}; remove it")
     return [line.strip() for line in lines if line.strip()]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ednas_nni import plain_data
 from ednas_nni.data.info import DataInfo
 from ednas_nni.data.split import DataSource
 from ednas_nni.errors import DataError
@@ -21,7 +22,7 @@ def empty_folder(folder: str | os.PathLike[str]) -> Path:
     Raises:
         DataError: It holds something, or cannot be made.
     """
-    path = Path(folder).expanduser()
+    path = plain_data.resolved(folder, DataError, "folder")
     try:
         path.mkdir(parents=True, exist_ok=True)
         if any(path.iterdir()):

@@ -6,23 +6,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ednas_nni import plugins
+from ednas_nni import plain_data, plugins
 from ednas_nni.errors import PluginError, did_you_mean
 from ednas_nni.hardware.devices.base import Device
 from ednas_nni.options import check_options
+from ednas_nni.printable import shown
 
 SUFFIXES = (".yml", ".yaml")
 
 
-def device(name: str, options: Mapping[str, Any] | None = None) -> Device:
+def device(name: str, options: Mapping[str, Any] | None = None, trail: tuple[str, ...] = ()) -> Device:
     """The device.
 
     Args:
         name: A registered name, `module:attribute`, or a path that ends in .yml and is absolute or begins with ~:
             searches are started in other folders than their file's.
         options: Of a registered device.
+        trail: Profiles that lead here by their `base`.
 
     Raises:
         PluginError: It is unknown, cannot be read, is no profile of a known kind, or does not follow the contract.
@@ -31,7 +31,7 @@ def device(name: str, options: Mapping[str, Any] | None = None) -> Device:
     if isinstance(name, str) and name.endswith(SUFFIXES):
         if options:
             raise PluginError(f"device = {name!r}: a profile has no options, but {', '.join(options)} is given.")
-        return _from_profile(name)
+        return _from_profile(name, trail)
     found = plugins.load("devices", name)
     if options:
         check_options(found, dict(options), f"device {name}")
@@ -59,40 +59,51 @@ def checked(found: Any, name: Any) -> Device:
     return found
 
 
-def _from_profile(name: str) -> Device:
-    path = Path(name).expanduser()
+def _from_profile(name: str, trail: tuple[str, ...]) -> Device:
+    path = _path(name)
+    if str(path) in trail:
+        raise PluginError(f"device = {name!r}: its `base` leads back to itself. Name a device that ships.")
     if not path.is_absolute():
         raise PluginError(
             f"device = {name!r}: write an absolute path (or one that begins with ~), because searches are started in "
             f"different folders. From here it would be {path.resolve()}."
         )
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PluginError(f"device = {name!r}: cannot be read ({error.strerror}).") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PluginError(f"device = {name!r}: not a YAML file: {' '.join(str(error).split())}") from None
+        data = plain_data.read_yaml(path, PluginError)
+    except PluginError as error:
+        reason = str(error).removeprefix(str(path)).lstrip(":, ")
+        raise PluginError(f"device = {name!r}: cannot be read: {reason}") from None
+    fault = plain_data.fault(data)
+    if fault:
+        raise PluginError(f"device = {name!r}: {fault}.")
     kind = data.get("kind") if isinstance(data, dict) else None
-    if kind not in KINDS:
-        raise PluginError(f"device = {name!r}: kind: {kind!r} is unknown.{did_you_mean(kind, KINDS)}")
-    return checked(KINDS[kind](data, str(path)), name)
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise PluginError(f"device = {name!r}: kind: {shown(kind)} is unknown.{did_you_mean(kind, KINDS)}")
+    return checked(KINDS[kind](data, str(path), (*trail, str(path))), name)
 
 
-def _systolic(data: Any, source: str) -> Device:
+def _path(name: str) -> Path:
+    try:
+        return plain_data.user_path(name)
+    except ValueError as error:
+        raise PluginError(f"device = {error}.") from None
+
+
+def _systolic(data: Any, source: str, trail: tuple[str, ...]) -> Device:
     from ednas_nni.hardware.devices.edge_tpu import EdgeTPU
     from ednas_nni.hardware.devices.profile import parse_profile
 
     return EdgeTPU(parse_profile(data, source))
 
 
-def _calibrated(data: Any, source: str) -> Device:
+def _calibrated(data: Any, source: str, trail: tuple[str, ...]) -> Device:
     from ednas_nni.hardware.devices.calibrated import Calibrated, parse_calibrated
 
     profile = parse_calibrated(data, source)
-    return Calibrated(profile, device(profile.base))
+    return Calibrated(profile, device(profile.base, trail=trail))
 
 
-def _roofline(data: Any, source: str) -> Device:
+def _roofline(data: Any, source: str, trail: tuple[str, ...]) -> Device:
     from ednas_nni.hardware.devices.roofline import Roofline, parse_profile
 
     return Roofline(parse_profile(data, source))

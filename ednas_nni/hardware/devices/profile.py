@@ -85,9 +85,9 @@ def shipped_profile(name: str) -> SystolicProfile:
     """
     folder = resources.files("ednas_nni.hardware").joinpath("profiles")
     file = folder.joinpath(f"{name}.yml")
-    if not file.is_file() or name.startswith("coral_"):
-        known = [entry.name.removesuffix(".yml") for entry in folder.iterdir() if entry.name.endswith(".yml")]
-        known = [found for found in known if not found.startswith("coral_")]
+    known = [entry.name.removesuffix(".yml") for entry in folder.iterdir() if entry.name.endswith(".yml")]
+    known = [found for found in known if not found.startswith("coral_")]
+    if name not in known:  # not asked of the file: a name could lead elsewhere
         raise PluginError(f"devices: no profile {name!r}.{did_you_mean(name, known)}")
     data = yaml.safe_load(file.read_text(encoding="utf-8"))
     spread = folder.joinpath(f"{name}_spread.json")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from ednas_nni.failures import passing
 
 if TYPE_CHECKING:
     from ednas_nni.journal import History
@@ -41,6 +44,7 @@ class Known:
     Args:
         history: Results and failures of earlier sessions of the same journal. Trials that were cancelled are neither:
             nothing is known about their architectures.
+        retries: Further attempts that a failure for a passing reason allows.
 
     Attributes:
         running: Ids of what is being trained.
@@ -48,14 +52,15 @@ class Known:
             such an architecture again gets a second attempt, but a resumed search does not repeat them all.
     """
 
-    def __init__(self, history: History | None = None) -> None:
+    def __init__(self, history: History | None = None, retries: int = 0) -> None:
         self._results: dict[str, Result] = {}
         self.running: set[str] = set()
         for architecture, record in (history.results if history is not None else {}).items():
             self._results[architecture] = Result(record.trial, numbers(record.metrics))
+        owed = attempts_owed(history, retries) if history is not None else set()
         self.failed: dict[str, Failure] = {}
         for record in history.trials if history is not None else ():
-            if record.status == "failed" and record.architecture not in self._results:
+            if record.status == "failed" and record.architecture not in self._results.keys() | owed:
                 self.failed[record.architecture] = Failure(record.trial, record.cause)
 
     def __contains__(self, architecture: str) -> bool:
@@ -67,6 +72,23 @@ class Known:
     def add(self, architecture: str, trial: int, metrics: dict[str, float]) -> None:
         """Book a result; the first one of an architecture stands."""
         self._results.setdefault(architecture, Result(trial, dict(metrics)))
+
+
+def attempts_owed(history: History, retries: int) -> set[str]:
+    """Architectures that failed for a passing reason only, and less often than is allowed.
+
+    Args:
+        history: A journal.
+        retries: Further attempts per architecture.
+    """
+    passed: Counter[str] = Counter()
+    settled = set()
+    for record in history.trials:
+        if record.status == "failed" and passing(record.cause):
+            passed[record.architecture] += 1
+        elif record.status in ("failed", "trained"):
+            settled.add(record.architecture)
+    return {architecture for architecture, count in passed.items() if count <= retries} - settled
 
 
 def numbers(metrics: dict[str, object]) -> dict[str, float]:

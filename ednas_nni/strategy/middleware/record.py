@@ -41,7 +41,7 @@ class Record(Forwarding):
         problem: Domains and costs.
         journal: The one writer.
         known: Shared with Reuse.
-        patience: Told about every real submission.
+        patience: Told about every real submission and every end.
     """
 
     def __init__(
@@ -292,6 +292,9 @@ class Record(Forwarding):
             self.journal.append("ended", trial=booking.trial, job=booking.job, status=status, cause=cause)
             if status == "trained" and booking.metrics is not None:
                 self.known.add(booking.architecture, booking.trial, numbers(booking.metrics))
+            if status == "failed":
+                _log.warning("Trial %d of %s failed: %s", booking.trial, booking.architecture, cause)
+            self.patience.ended(status, cause)
             # Only now: in between, the architecture must not be in neither of the two.
             self.known.running.discard(booking.architecture)
         if tell:

@@ -103,6 +103,8 @@ class Reuse(Forwarding):
 
     def _answer(self, architecture: str, model: ExecutableModelSpace) -> None:
         result = self.known[architecture]
+        # As Record does: evolution breeds from this sample, and a resumed search must breed as the first one did.
+        model.sample = self.problem.domains.complete(model.sample)
         self.journal.append("reused", architecture=architecture, trial=result.trial)
         _log.info("%s is known from trial %d and not trained again", architecture, result.trial)
         self.dispatch_model_event(ModelEventType.FinalMetric, model=model, metric=dict(result.metrics))

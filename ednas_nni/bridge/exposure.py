@@ -1,0 +1,131 @@
+"""Who can reach NNI's port: on which addresses of this machine it answers, and what is said about it.
+
+NNI 3.0 listens on every address, asks for no password and unpickles what it is sent, so whoever reaches the port runs
+code as the user who searches (docs/security.md).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ednas_nni.errors import StudyError
+
+LOOPBACK = Path(__file__).resolve().with_name("loopback.js")
+ANSWER_S = 0.5
+RISK = "whoever reaches NNI's port can run code on this machine, as it asks for no password"
+SWITCH = "`allow_open_port: true` under tuner.classArgs"
+
+
+def node_options(environment: Mapping[str, str] = os.environ, open_port: bool = False) -> str:
+    """NODE_OPTIONS that keep NNI on this machine; what stands there already is kept.
+
+    Args:
+        environment: Where they are read.
+        open_port: Take the option out instead, which `eval "$(ednas loopback)"` may have put there.
+    """
+    path = str(LOOPBACK).replace("\\", "\\\\").replace('"', '\\"')
+    option = f'--require "{path}"' if " " in path or "\\" in path else f"--require {path}"
+    present = environment.get("NODE_OPTIONS", "")
+    if open_port:
+        return " ".join(present.replace(option, " ").split())
+    return present if option in present else f"{present} {option}".strip()
+
+
+@contextmanager
+def guarded(open_port: bool) -> Iterator[None]:
+    """What this process starts in the block listens on this machine only, unless the port may be open.
+
+    Args:
+        open_port: `allow_open_port` of the study.
+    """
+    before = os.environ.get("NODE_OPTIONS")
+    os.environ["NODE_OPTIONS"] = node_options(os.environ, open_port)
+    try:
+        yield
+    finally:
+        os.environ.pop("NODE_OPTIONS")
+        if before is not None:
+            os.environ["NODE_OPTIONS"] = before
+
+
+def open_addresses(port: int) -> list[str]:
+    """Addresses of this machine, other than loopback, on which something answers at a port; IPv4 and IPv6.
+
+    Connections to one's own address do not pass most firewalls' rules: an address in this list may still be closed to
+    other machines, one that is not in it is closed to all.
+    """
+    return [address for address in own_addresses() if _answers(address, port)]
+
+
+def own_addresses() -> list[str]:
+    """Addresses of this machine other than loopback; link-local ones with their interface, as in fe80::1%eth0."""
+    import psutil
+
+    found = []
+    for interface in psutil.net_if_addrs().values():
+        for entry in interface:
+            if entry.family not in (socket.AF_INET, socket.AF_INET6):
+                continue
+            if not ipaddress.ip_address(entry.address.partition("%")[0]).is_loopback:
+                found.append(entry.address)
+    return found
+
+
+def _answers(address: str, port: int) -> bool:
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.settimeout(ANSWER_S)
+            return probe.connect_ex(place) == 0
+    except OSError:  # the interface went down meanwhile
+        return False
+
+
+def warning(port: int, addresses: list[str], allowed: bool) -> str:
+    """What is said of an open port; "" where it is closed.
+
+    Args:
+        port: NNI's.
+        addresses: As `open_addresses` gives them.
+        allowed: Whether the study allows it.
+    """
+    if not addresses:
+        return ""
+    where = f"NNI's port {port} answers on {', '.join(addresses)}: {RISK}"
+    if allowed:
+        return f"{where}. The study allows it (`allow_open_port`): keep others out by a firewall, see docs/security.md."
+    return (
+        f'{where}. Stop it now, and start it with `ednas search FILE.yml`, or type `eval "$(ednas loopback)"` before '
+        "nnictl: then it listens on this machine only."
+    )
+
+
+def platforms(experiment: dict[str, Any]) -> list[str]:
+    """Platforms of an experiment's training services, in NNI's words; none where they cannot be told."""
+    service = experiment.get("trainingService")
+    services = service if isinstance(service, list) else [service]
+    return [str(one["platform"]) for one in services if isinstance(one, dict) and "platform" in one]
+
+
+def check_platform(experiment: dict[str, Any], allowed: bool) -> None:
+    """Refuse training services on other machines unless the study accepts what they need.
+
+    Args:
+        experiment: The experiment's YAML.
+        allowed: `allow_open_port` of its study.
+
+    Raises:
+        StudyError: Names the platform, the risk and the switch.
+    """
+    elsewhere = [platform for platform in platforms(experiment) if platform != "local"]
+    if elsewhere and not allowed:
+        raise StudyError(
+            f"trainingService.platform = {elsewhere[0]!r}: its machines call back to NNI, which must then listen on "
+            f"every address, and {RISK}. If a firewall lets only them in, write {SWITCH}; see docs/security.md."
+        )

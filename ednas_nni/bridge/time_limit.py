@@ -1,0 +1,59 @@
+"""A trial's time limit: an exception where Python listens, the end of the process where it does not."""
+
+from __future__ import annotations
+
+import faulthandler
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ednas_nni.errors import TrialError
+from ednas_nni.failures import TIME_LIMIT
+
+GRACE_S = 15.0  # a step of a large network on a slow core
+
+
+@contextmanager
+def time_limit(seconds: float | None, kill: bool = True) -> Iterator[None]:
+    """End what runs inside the block after a number of seconds.
+
+    An alarm raises the error in the main thread; code that neither returns to Python nor lets the error through within
+    `GRACE_S` is ended with its process, by a thread that needs no interpreter.
+
+    Args:
+        seconds: > 0; None = no limit.
+        kill: Whether the process may be ended; False where other things run in it too.
+
+    Raises:
+        TrialError: The time is up.
+    """
+    if seconds is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def over(number: int, frame: object) -> None:
+        raise TrialError(words(seconds))
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    if kill:
+        faulthandler.dump_traceback_later(seconds + GRACE_S, exit=True, file=sys.__stderr__)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        if kill:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def words(seconds: float) -> str:
+    """The cause of a failure by this limit."""
+    return f"{TIME_LIMIT}: the trial did not end within {seconds:g} s (trial_time_limit_s)"
+
+
+def last_words(text: str) -> str:
+    """The cause in an error output that ends with a process that did not listen; "" if it does not."""
+    return f"{TIME_LIMIT}: the trial's process did not stop by itself" if "Timeout (" in text else ""

@@ -1,0 +1,205 @@
+"""`NasExperiment`: killed in the middle and resumed, with our strategy and with NNI's; and the mends for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from ednas_nni import compat
+from ednas_nni.bridge.parameters import sample_of
+from ednas_nni.bridge.verify import disagreements, nni_records
+from ednas_nni.cli import launch
+from ednas_nni.journal import History, journal_path, load
+
+compat.training_service()
+
+SCRIPT = """
+import json, sys
+import ednas_nni
+told = json.loads(sys.argv[1])
+search = ednas_nni.experiment(told["study"], engine=told["engine"], trials=told["trials"], concurrency=2, id=told["id"])
+try:
+    (search.resume if told["resume"] else search.run)(told["port"])
+finally:
+    search.stop()
+"""
+TRIALS = 5
+
+
+class Experiment:
+    """A `NasExperiment` in a process of its own.
+
+    Args:
+        home: HOME of everything that it starts.
+        engine: "ts" or "sequential".
+        strategy: Of the study.
+    """
+
+    def __init__(self, home: Path, engine: str, strategy: str) -> None:
+        self.home, self.engine = home, engine
+        self.id = f"nas{engine[:2]}{strategy[:3]}"
+        self.study = {
+            "evaluator": {"name": "stub", "seconds": 1.5, "reports": 2},
+            "strategy": strategy,
+            "hardware_aware": "off",
+            "seed": 4,
+        }
+        self.folder = home / "nni-experiments" / self.id
+        self.journal = journal_path(self.folder.parent, self.id)
+        self.said = home / "said.txt"
+
+    def start(self, resume: bool) -> subprocess.Popen[bytes]:
+        told = {
+            "study": self.study, "engine": self.engine, "trials": TRIALS, "id": self.id, "resume": resume,
+            "port": launch.free_port(19300),
+        }  # fmt: skip
+        return subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, json.dumps(told)],
+            env={**launch.environment(), "HOME": str(self.home), "OMP_NUM_THREADS": "1"},
+            stdout=self.said.open("a"),  # no pipe: what it starts holds it open
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def history(self) -> History | None:
+        return load(self.journal) if self.journal.exists() and self.journal.stat().st_size else None
+
+    def ended(self) -> int:
+        history = self.history()
+        return sum(t.status != "running" for t in history.trials) if history else 0
+
+    def processes(self) -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if self.id in " ".join(process.cmdline()) or process.environ().get("NNI_EXP_ID") == self.id:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
+
+    def close(self) -> None:
+        for process in self.processes():
+            process.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.nni
+@pytest.mark.parametrize(
+    ("engine", "strategy"), [("ts", "ednas"), ("ts", "regularized_evolution"), ("sequential", "ednas")]
+)
+def test_a_killed_experiment_goes_on(tmp_path: Path, engine: str, strategy: str) -> None:
+    experiment = Experiment(tmp_path, engine, strategy)
+    first = experiment.start(resume=False)
+    try:
+        end = time.monotonic() + 300
+        while experiment.ended() < 2:
+            assert time.monotonic() < end and first.poll() is None, experiment.said.read_text()[-3000:]
+            time.sleep(0.2)
+        time.sleep(0.5)
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+        before = experiment.history()
+        second = experiment.start(resume=True)
+        assert second.wait(timeout=300) == 0, experiment.said.read_text()[-3000:]
+        time.sleep(1)
+        assert experiment.processes() == []
+    finally:
+        experiment.close()
+    after = experiment.history()
+    assert before.results.keys() <= after.results.keys()
+    assert [(t.trial, t.quality) for t in before.results.values()] == [
+        (after.results[name].trial, after.results[name].quality) for name in before.results
+    ]
+    trained = [t.architecture for t in after.trials if t.status == "trained"]
+    assert len(trained) == len(set(trained)) == TRIALS
+    assert len({t.trial for t in after.trials}) == len(after.trials)
+    assert [start["mode"] for start in after.starts] == ["create", "resume"]
+    assert after.finished
+    assert not [t for t in after.trials if t.status == "running"]
+    if engine == "ts":
+        assert disagreements(after, nni_records(experiment.folder)) == []
+
+
+# -------------------------------------------------------------------- the mends
+class Script:
+    """A channel on which commands arrive in NNI's order on a resume."""
+
+    def __init__(self) -> None:
+        from nni.runtime.tuner_command_channel import CommandType
+
+        self.commands = [
+            (CommandType.ImportData, "[]"),
+            (CommandType.AddCustomizedTrialJob, "[]"),
+            (CommandType.RequestTrialJobs, "2"),
+        ]
+
+    def _receive(self) -> object:
+        return self.commands.pop(0)
+
+
+def test_commands_that_nas_does_not_use_are_passed_over() -> None:
+    from nni.runtime.tuner_command_channel import TunerCommandChannel
+
+    assert TunerCommandChannel.receive(Script()).count == 2
+    with pytest.raises(ValueError, match="Unknown command type"):  # NNI's own
+        TunerCommandChannel.receive.__wrapped__(Script())
+
+
+def state() -> dict[str, object]:
+    from nni.nas.strategy.evolution import Individual
+
+    random = np.random.RandomState(3)
+    return {
+        "population": [Individual({"x": 1}, 0.5)],
+        "random_state": random.get_state(),
+        "value": np.float64(0.5),
+        "individual_counter": 7,
+    }
+
+
+def test_states_of_nnis_strategies_load_and_code_does_not_run(tmp_path: Path) -> None:
+    import pickle
+
+    from nni.nas.utils.serializer import TorchSerializer
+
+    serializer = TorchSerializer()
+    serializer.save({"strategy": state()}, tmp_path / "state.ckpt")
+    found = serializer.load(tmp_path / "state.ckpt")["strategy"]
+    assert found["population"] == state()["population"]
+    assert (found["random_state"][1] == state()["random_state"][1]).all()
+    with pytest.raises(pickle.UnpicklingError):  # NNI's own, on torch >= 2.6
+        TorchSerializer.load.__wrapped__(serializer, tmp_path / "state.ckpt")
+
+    class Runs:
+        def __reduce__(self) -> tuple[object, ...]:
+            return open, (str(tmp_path / "ran"), "w")
+
+    serializer.save({"strategy": Runs()}, tmp_path / "bad.ckpt")
+    with pytest.raises(pickle.UnpicklingError):
+        serializer.load(tmp_path / "bad.ckpt")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sample"),
+    [
+        ({"x": 1}, {"x": 1}),
+        ({"sample": {"x": 1}, "__instance_type__": "path:nni.nas.space.space.SimplifiedModelSpace"}, {"x": 1}),
+        ({"sample": {"x": 1}}, {"sample": {"x": 1}}),
+        ({"__instance_type__": "path:x", "sample": 5}, {"__instance_type__": "path:x", "sample": 5}),
+        (None, None),
+        ([1], [1]),
+    ],
+)
+def test_the_sample_in_what_nni_booked(parameters: object, sample: object) -> None:
+    assert sample_of(parameters) == sample

@@ -1,0 +1,49 @@
+"""Failing trials of the sequential engine: causes, the time limit, the first failures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ednas_nni
+from ednas_nni.errors import ExperimentError
+from ednas_nni.journal import History
+
+
+def searched(
+    home: Path, monkeypatch: pytest.MonkeyPatch, trials: int, evaluator: dict[str, Any], **study: Any
+) -> History:
+    monkeypatch.setenv("HOME", str(home))
+    told = {
+        "evaluator": {"name": "stub", "reports": 1, **evaluator},
+        "strategy": "random",
+        "hardware_aware": "off",
+        **study,
+    }
+    search = ednas_nni.experiment(told, engine="sequential", trials=trials)
+    search.run()
+    search.stop()
+    return search.journal.history()
+
+
+def test_a_trial_that_takes_too_long_fails_with_that_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = searched(tmp_path, monkeypatch, 1, {"seconds": 30}, trial_time_limit_s=0.3)
+    ((status, cause),) = [(t.status, t.cause) for t in history.trials]
+    assert (status, cause) == ("failed", "time limit: the trial did not end within 0.3 s (trial_time_limit_s)")
+
+
+def test_the_first_failures_end_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = searched(tmp_path, monkeypatch, 9, {"fail_every": 1}, stop_after_failures=2)
+    assert [t.cause for t in history.trials] == ["the stub evaluator was told to fail for this architecture"] * 2
+    assert history.finished.startswith("the first 2 trials failed, all with: the stub evaluator was told")
+
+
+def test_what_was_never_started_cannot_be_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    search = ednas_nni.experiment(
+        {"evaluator": {"name": "stub"}, "strategy": "random", "hardware_aware": "off"}, engine="sequential", id="never"
+    )
+    with pytest.raises((ExperimentError, RuntimeError), match="never"):
+        search.resume()

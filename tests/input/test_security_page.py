@@ -1,0 +1,82 @@
+"""docs/security.md says what is true."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "security.md"
+pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="needs the repository")
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.S)
+
+
+def test_the_study_opens_the_port_and_lets_other_machines_train() -> None:
+    from ednas_nni.bridge.exposure import SWITCH, check_platform
+    from ednas_nni.study import parse
+
+    (snippet,) = blocks("yaml")
+    study = parse(yaml.safe_load(snippet))
+    check_platform({"trainingService": {"platform": "remote"}}, study.allow_open_port)
+    assert snippet.strip() in SWITCH
+
+
+def test_the_commands_exist() -> None:
+    from ednas_nni.cli import COMMANDS
+
+    first, forward = blocks("sh")
+    assert first.splitlines()[0] == 'eval "$(ednas loopback)"' and "loopback" in COMMANDS
+    assert (ROOT / first.split()[-1]).is_file()
+    assert shlex.split(forward)[:3] == ["ssh", "-N", "-L"]
+
+
+def test_every_path_and_file_of_the_page_is_there() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:ednas_nni|tests)/[\w./]+)`", text):
+        assert (ROOT / name).is_file(), name
+    assert "security.md" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", ["subprocess:run", "torch:load"])
+def test_what_it_says_is_refused_is_refused(path: str) -> None:
+    from ednas_nni import plugins
+    from ednas_nni.errors import PluginError
+
+    assert f"`{path}`" in PAGE.read_text(encoding="utf-8")
+    with pytest.raises(PluginError):
+        plugins.load("strategies", path)
+
+
+def test_a_study_with_an_open_port_is_said_by_check(tmp_path: Path) -> None:
+    from ednas_nni.cli import experiment, findings
+
+    config = {
+        "searchSpace": {},
+        "trialCommand": "python3 -m ednas_nni.bridge.trial",
+        "trialConcurrency": 1,
+        "maxTrialNumber": 1,
+        "tuner": {
+            "className": "ednas_nni.bridge.advisor.Advisor",
+            "codeDirectory": ".",
+            "classArgs": {},
+        },
+        "trainingService": {"platform": "remote"},
+    }
+    path = tmp_path / "study.yml"
+    path.write_text(yaml.safe_dump(config))
+    (fault,) = experiment.faults(path, experiment.load(path))
+    for word in ("trainingService.platform = 'remote'", "allow_open_port: true", "no password"):
+        assert word in fault
+    config["tuner"]["classArgs"]["allow_open_port"] = True
+    path.write_text(yaml.safe_dump(config))
+    assert experiment.faults(path, experiment.load(path)) == []
+    found = findings.Findings(path, experiment.read(path))
+    findings._remarks(found)
+    assert any("allow_open_port: NNI will listen on every address" in line for line in found.warnings)

@@ -1,0 +1,43 @@
+"""Failure rates per choice: counted once per trial, against those that ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ednas_nni.report.data import Trial
+from ednas_nni.report.failure_rates import SHOWN, overall, rates
+
+
+def trial(status: str, cause: str = "", **choices: Any) -> Trial:
+    return Trial(0, "a", "", status, None, {}, {}, (), None, cause, None, choices)
+
+
+TRIALS = [
+    trial("failed", "out of memory: x", stage1_block1_op="wide", stage1_block2_op="wide", stage1_depth=2),
+    trial("failed", "ValueError: y", stage1_block1_op="wide", stage1_depth=1),
+    trial("trained", stage1_block1_op="narrow", stage1_block2_op="wide", stage1_depth=2),
+    trial("trained", stage1_block1_op="narrow", stage1_depth=1),
+    trial("cancelled", "cancelled by the user", stage1_block1_op="wide", stage1_depth=1),
+    trial("running", stage1_block1_op="wide", stage1_depth=1),
+]
+
+
+def test_rates() -> None:
+    found = {(r.place, r.name, r.value): (r.failed, r.ended, r.kinds) for r in rates(TRIALS)}
+    assert found == {
+        ("stage1", "op", "wide"): (2, 3, "out of memory, error"),
+        ("stage1", "depth", "2"): (1, 2, "out of memory"),
+        ("stage1", "depth", "1"): (1, 2, "error"),
+    }
+    assert rates(TRIALS)[0].share == 2 / 3
+    assert overall(TRIALS) == "2 of 4 trials failed (50%)"
+
+
+def test_without_failures_there_is_nothing_to_show() -> None:
+    assert rates(TRIALS[2:]) == []
+    assert overall([]) == ""
+
+
+def test_the_worst_are_shown() -> None:
+    many = [trial("failed", "x", **{f"stage{i}_op": "bad" for i in range(30)})]
+    assert len(rates(many)) == SHOWN

@@ -82,8 +82,9 @@ class CatchingUp:
             record, ended = json.loads(texts[0]), job["status"] in ENDED
             trials = self._journal.history().trials
             if name in {t.job for t in trials if t.status != "running"}:
-                if not ended:  # NNI believes it unfinished and runs it again
-                    found.add(name, record.get("parameter_id"))
+                # NNI may believe it unfinished and run it again; that run may even have ended by now, with messages on
+                # their way.
+                found.add(name, record.get("parameter_id"))
                 continue
             parameters = sample_of(record.get("parameters"))
             booked = self._architecture_of(parameters)

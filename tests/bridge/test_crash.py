@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ednas_nni.bridge import kept_result
+from ednas_nni.bridge.catching_up import CaughtUp
 from ednas_nni.bridge.search import Search
 from ednas_nni.domains import Domains
 from ednas_nni.errors import TrialError
@@ -82,19 +83,36 @@ def test_that_check_rejects_a_pick_up_that_believes_the_file(
     assert sorted(t.quality for t in history.trials if t.status == "trained") == [0.5, 0.8]
 
 
-def test_a_second_resume_does_not_train_what_was_picked_up(nni: Nni, tmp_path: Path) -> None:
-    """NNI still believes the job unfinished."""
+def second_resume(nni: Nni, tmp_path: Path, listed: str) -> list[str]:
+    """Ends of the trials of J1, which was picked up; NNI believed it unfinished and ran it again."""
     first_session(nni, tmp_path)
     keep_result(nni, tmp_path, "J1", 0.8)
     resumed(nni, tmp_path, ("J1", *REST))
+    nni.jobs["J1"]["status"] = listed
     with session(nni, tmp_path, resumed=True) as search:
         recovered = [{**nni.record(job), "parameter_source": "resumed"} for job in ("J1", *REST)]
+        if listed == "SUCCEEDED":
+            recovered.pop(0)
         search.on_message("recover", recovered)
         search.on_message("ready", 5)
         for message in (nni.metric("J1", {"default": 0.8}), nni.end("J1")):
             search.on_message(*message)
     history = search.journal.history()
-    assert [t.status for t in history.trials if t.architecture == _id(history, nni, "J1")] == ["trained"]
+    return [t.status for t in history.trials if t.architecture == _id(history, nni, "J1")]
+
+
+@pytest.mark.parametrize("listed", ["RUNNING", "SUCCEEDED"])
+def test_a_second_resume_does_not_train_what_was_picked_up(nni: Nni, tmp_path: Path, listed: str) -> None:
+    """That run may have ended while the Advisor started, with its messages on their way."""
+    assert second_resume(nni, tmp_path, listed) == ["trained"]
+
+
+def test_that_check_rejects_forgetting_what_has_ended(
+    nni: Nni, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remember = CaughtUp.add
+    monkeypatch.setattr(CaughtUp, "add", lambda self, job, number: job == "J1" or remember(self, job, number))
+    assert second_resume(nni, tmp_path, "SUCCEEDED").count("trained") == 2
 
 
 def _id(history: History, nni: Nni, job: str) -> str:
@@ -160,4 +178,4 @@ def test_a_search_whose_first_trials_all_fail_ends_with_an_error(nni: Nni, tmp_p
     search.stop()
     assert "the first 2 trials failed, all with: the trial process failed" in str(raised[0])
     assert search.journal.history().finished == str(raised[0])
-    assert len(nni.jobs) <= 6, "one may have been on its way"
+    assert len(nni.jobs) < 8, "its budget was not used up"

@@ -349,3 +349,13 @@ def test_children_of_the_real_server_may_use_threads(machine: Machine) -> None:
     folder = {"NNI_SYS_DIR": str(machine.folder), "NNI_OUTPUT_DIR": str(machine.folder)}
     both = [machine.ask(code, **folder), machine.ask(code, **folder)]
     assert [process.communicate(timeout=60)[1] for process in both] == ["2\n", "2\n"]
+
+
+def test_a_server_that_still_imports_ends_at_once(machine: Machine) -> None:
+    """`nnictl stop` must not leave it behind for the seconds of its imports."""
+    server = starter.TrialServer(EXPERIMENT, {}, machine.folder, machine.folder, 0)
+    time.sleep(0.5)
+    begin = time.monotonic()
+    server.close()
+    assert server._process.wait(10) == -starter.ENOUGH
+    assert time.monotonic() - begin < 2

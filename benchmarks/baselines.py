@@ -15,8 +15,6 @@ import json
 import os
 import statistics
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +70,6 @@ def untrained(file: str) -> dict[str, dict[str, dict[str, float]]]:
 
 def measure(seeds: int, workers: int) -> dict[str, Any]:
     """All that the tables show."""
-    from tqdm import tqdm
 
     from ednas_nni import assembly, compat
 
@@ -89,11 +86,12 @@ def measure(seeds: int, workers: int) -> dict[str, Any]:
             "untrained": untrained(file),
             "alone": {task: [dict(run) for run in found.runs] for task, found in comparison.records.items()},
         }
+    from one_training import each
+
     jobs = [(file, seed) for seed in record["seeds"] for file in STUDIES]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = [(file, pool.submit(train, file, seed)) for file, seed in jobs]
-        for file, future in tqdm(futures, unit="training"):
-            record["studies"][file].setdefault("together", []).append(future.result())
+    done = dict(each(train, jobs, workers))
+    for file, seed in jobs:  # in the order of the seeds, whichever ended first
+        record["studies"][file].setdefault("together", []).append(done[file, seed])
     for file in STUDIES:
         entry = record["studies"][file]
         study = study_of(file)

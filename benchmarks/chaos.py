@@ -15,7 +15,6 @@ import argparse
 import json
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -37,6 +36,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
 sys.path += [str(HERE), str(HERE / "chaos_trials")]
 
+from checkout import commit  # noqa: E402
 from ledger import key  # noqa: E402  (its folder is known now)
 from under_fire import CONCURRENCY, VICTIMS, Tally, Victim  # noqa: E402
 
@@ -112,13 +112,6 @@ def run(kills: int, seed: int, trials: int, seconds: float, start: str, keep: Pa
                 raise
         number += 1
     return tally
-
-
-def commit() -> str:
-    """The commit of this checkout; `+` where files differ from it."""
-    found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=HERE, capture_output=True, text=True, check=True)
-    changed = subprocess.run(["git", "status", "--porcelain"], cwd=HERE, capture_output=True, text=True, check=True)
-    return found.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 
 def table(record: dict[str, Any]) -> str:

@@ -21,8 +21,6 @@ import argparse
 import json
 import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +82,6 @@ def shorten(scores: dict[str, float]) -> dict[str, float]:
 
 def measure(seeds: list[int], workers: int, path: Path | None) -> dict[str, Any]:
     """All runs of all protocols; what the file holds of the same settings is not trained again."""
-    from tqdm import tqdm
 
     from ednas_nni import assembly
     from ednas_nni.study import parse
@@ -98,17 +95,17 @@ def measure(seeds: list[int], workers: int, path: Path | None) -> dict[str, Any]
         if any(old[key] != record[key] for key in ("steps", "arms", "member", "size")):
             sys.exit(f"{path} holds runs of other settings; move it away")
         runs.update(old["runs"])
+    from one_training import each
+
     jobs = [
         (protocol, arm, seed)
         for seed in seeds for protocol in PROTOCOLS for arm in ARMS if str(seed) not in runs[protocol][arm]
     ]  # fmt: skip
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = [(job, pool.submit(run, *job)) for job in jobs]
-        for (protocol, arm, seed), future in tqdm(futures, unit="training"):
-            runs[protocol][arm][str(seed)] = future.result()
-            if path:
-                done = [s for s in seeds if all(str(s) in runs[p][a] for p in PROTOCOLS for a in ARMS)]
-                path.write_text(json.dumps({**record, "seeds": done}, separators=(",", ":")) + "\n", encoding="utf-8")
+    for (protocol, arm, seed), found in each(run, jobs, workers):
+        runs[protocol][arm][str(seed)] = found
+        if path:
+            done = [s for s in seeds if all(str(s) in runs[p][a] for p in PROTOCOLS for a in ARMS)]
+            path.write_text(json.dumps({**record, "seeds": done}, separators=(",", ":")) + "\n", encoding="utf-8")
     return record
 
 

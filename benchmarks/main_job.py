@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +33,9 @@ SHOWN = (
 )
 
 
-def train(study: dict[str, Any], sample: dict[str, Any], seed: int, steps: int | None) -> dict[str, float]:
+def train(
+    study: dict[str, Any], samples: dict[str, dict[str, Any]], steps: int | None, key: str, seed: int
+) -> dict[str, float]:
     """One training with a fresh seed, scored on `select`."""
     from one_training import trained
 
@@ -43,7 +43,7 @@ def train(study: dict[str, Any], sample: dict[str, Any], seed: int, steps: int |
     options |= {"scored_on": "select", "reports": 1}
     if steps:
         options["steps"] = steps
-    return trained({**study, "seed": seed, "evaluator": options}, sample)[1]
+    return trained({**study, "seed": seed, "evaluator": options}, samples[key])[1]
 
 
 def prior(study: dict[str, Any]) -> dict[str, float]:
@@ -85,9 +85,11 @@ def main() -> None:
     seeds = [1000 + number for number in range(options.seeds)]
     keys = [*(trial.architecture for trial in best), reference]
     jobs = [(key, seed) for seed in seeds for key in keys]
-    with ProcessPoolExecutor(max_workers=max(1, os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
-        futures = [(key, pool.submit(train, study, known[key].sample, seed, options.steps)) for key, seed in jobs]
-        runs = [(key, future.result()) for key, future in futures]
+    from one_training import each
+
+    call = partial(train, study, {key: known[key].sample for key in keys}, options.steps)
+    done = dict(each(call, jobs, None))
+    runs = [(key, done[key, seed]) for key, seed in jobs]
     rows: dict[str, Any] = {"position prior": prior(study)}
     labels = [f"{key}" for key in keys[:-1]] + [member]
     for label, key in zip(labels, keys, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 
@@ -31,3 +31,16 @@ def trained(study: Any, network: str | Mapping[str, Any]) -> tuple[Any, dict[str
     evaluator = assembly.evaluator(parsed)
     sample = space.member(network) if isinstance(network, str) else dict(network)
     return evaluator, assembly.trained(space, sample, evaluator)[1]
+
+
+def each(function: Callable[..., Any], jobs: Sequence[tuple], workers: int | None) -> Iterator[tuple[tuple, Any]]:
+    """Jobs with their results as they end, behind a bar; the first error ends everything."""
+    from tqdm import tqdm
+
+    from ednas_nni.errors import EdnasError
+    from ednas_nni.pool import results
+
+    for job, found in tqdm(results(function, jobs, workers), total=len(jobs), unit="training"):
+        if isinstance(found, EdnasError):
+            raise found
+        yield job, found

@@ -15,8 +15,7 @@ import json
 import os
 import random
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +38,15 @@ def study_of(steps: int) -> Any:
     return study.model_copy(update={"evaluator": study.evaluator.model_copy(update={"options": options})})
 
 
-def train(sample: dict[str, Any], seed: int, steps: int) -> float:
+def train_named(samples: dict[str, dict[str, Any]], steps: int, key: str, seed: int) -> float:
     """Quality of one training."""
     from one_training import trained
 
-    return float(trained(study_of(steps).model_copy(update={"seed": seed}), sample)[1]["default"])
+    return float(trained(study_of(steps).model_copy(update={"seed": seed}), samples[key])[1]["default"])
 
 
 def measure(architectures: int, steps: int, workers: int, path: Path | None) -> dict[str, Any]:
     """All trainings."""
-    from tqdm import tqdm
 
     from ednas_nni import assembly, compat
 
@@ -74,13 +72,13 @@ def measure(architectures: int, steps: int, workers: int, path: Path | None) -> 
     jobs = [(key, FIRST_SEED) for key in samples]
     jobs += [(key, FIRST_SEED + number + 1) for number in range(REPEATS) for key in again]
     jobs = [(key, seed) for key, seed in jobs if str(seed) not in record["runs"].get(key, {})]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(train, samples[key], seed, steps): (key, seed) for key, seed in jobs}
-        for future in tqdm(as_completed(futures), total=len(jobs), unit="training"):
-            key, seed = futures[future]
-            record["runs"].setdefault(key, {})[str(seed)] = float(f"{future.result():.6g}")
-            if path:
-                path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    from one_training import each
+
+    call = partial(train_named, {key: samples[key] for key, _ in jobs}, steps)
+    for (key, seed), quality in each(call, jobs, workers):
+        record["runs"].setdefault(key, {})[str(seed)] = float(f"{quality:.6g}")
+        if path:
+            path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return record
 
 

@@ -17,12 +17,12 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from checkout import commit
 from into_docs import DOCS, put
 from reuse_cells import ENGINES, MULTI_TRIAL, ONE_SHOT, run_cell
 
@@ -33,16 +33,6 @@ HERE = Path(__file__).resolve().parent
 sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != HERE]
 RESULTS = HERE / "results" / "reuse.json"
 MARKS = {"ok": "yes", "not applicable": "-", "failed": "**failed**"}
-
-
-def commit() -> str:
-    """The commit of this checkout; `+` where files differ from it."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=HERE, capture_output=True, text=True, check=False).stdout.strip()
-
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":!benchmarks/results", ":!docs")
-    return git("rev-parse", "HEAD") + ("+" if changed else "")
 
 
 def run(spaces: list[str], strategies: list[str], engines: list[str], path: Path, missing: bool = False) -> bool:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from checkout import commit
 
 from ednas_nni.bridge.rest import Manager
 from ednas_nni.bridge.verify import disagreements, nni_records
@@ -85,15 +85,6 @@ def ours(folder: Path, start: str) -> tuple[int, int]:
     history = load(journal_path(experiment.parent, experiment.name))
     proven = [record for record in records if record.proven is not None]
     return len(disagreements(history, records)), len(proven)
-
-
-def commit() -> str:
-    """The commit of this checkout; `+` where files differ from it."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=HERE, capture_output=True, text=True, check=False).stdout.strip()
-
-    return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
 
 
 def table(record: dict[str, Any]) -> str:

@@ -136,6 +136,13 @@ class Domains:
         text = json.dumps(self.active(sample), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
+    def known_id(self, sample: Any) -> str | None:
+        """The architecture id of what somebody else stored; None where that is no sample of this space."""
+        try:
+            return self.architecture_id(sample)
+        except SampleError:
+            return None
+
     def encode(self, sample: Mapping[str, Any]) -> np.ndarray:
         """Positions of the canonical sample's values, int16 of shape (labels,).
 

@@ -24,7 +24,7 @@ from ednas_nni.bridge.nas_sequential import JournalledSequential  # noqa: E402
 from ednas_nni.bridge.processes import Process, manager_of  # noqa: E402
 from ednas_nni.bridge.rest import Manager  # noqa: E402
 from ednas_nni.bridge.trial_logs import TrialLogs  # noqa: E402
-from ednas_nni.errors import ExperimentError, SampleError  # noqa: E402
+from ednas_nni.errors import ExperimentError  # noqa: E402
 from ednas_nni.journal import Journal  # noqa: E402
 from ednas_nni.strategy.mounting import layers, reason  # noqa: E402
 from ednas_nni.strategy.problem import Problem  # noqa: E402
@@ -143,7 +143,7 @@ class JournalledExperiment(NasExperiment):
             return
         jobs, finals = self._jobs()
         logs = TrialLogs(self.folder)
-        late = CatchingUp(self.journal, self._architecture, self._described, logs.last_words, logs.kept)
+        late = CatchingUp(self.journal, self.problem.domains.known_id, self._described, logs.last_words, logs.kept)
         found = late.run(jobs, finals)
         self._adopt(jobs, found)
         state = self.journal.path.with_name(saved.FILE)
@@ -163,16 +163,10 @@ class JournalledExperiment(NasExperiment):
         record = layers(self.strategy)[-1]
         trials = {t.architecture: t for t in self.journal.history().trials if t.status == "running"}
         for _, model in again.values():
-            trial = trials.pop(self._architecture(model.sample), None)
+            trial = trials.pop(self.problem.domains.known_id(model.sample), None)
             record.adopt(model, None if trial is None else trial.trial)
         for trial in trials.values():
             self.journal.append("ended", trial=trial.trial, job=trial.job, status="cancelled", cause=LOST)
-
-    def _architecture(self, sample: Any) -> str | None:
-        try:
-            return self.problem.domains.architecture_id(sample) if isinstance(sample, dict) else None
-        except SampleError:
-            return None
 
     def _described(self, sample: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
         complete = self.problem.domains.complete(sample)

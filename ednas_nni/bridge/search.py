@@ -17,7 +17,7 @@ from ednas_nni.bridge.engine import AdvisorEngine, SimplifiedModelSpace
 from ednas_nni.bridge.head import write_head
 from ednas_nni.bridge.rest import Manager
 from ednas_nni.bridge.trial_logs import TrialLogs
-from ednas_nni.errors import ExperimentError, SampleError, TrialError
+from ednas_nni.errors import ExperimentError, TrialError
 from ednas_nni.journal import FILE, FOLDER, Journal
 from ednas_nni.strategy.mounting import hopeless, layers, mount, reason
 from ednas_nni.study import parse
@@ -102,7 +102,7 @@ class Search:
         )
         jobs = self.manager.trials() if self.resumed else []
         catching_up = CatchingUp(
-            self.journal, self._architecture, self._described, self._logs.last_words, self._logs.kept
+            self.journal, self.problem.domains.known_id, self._described, self._logs.last_words, self._logs.kept
         )
         self._caught_up = catching_up.run(jobs, self.manager.finals() if self.resumed else {})
         starts = assembly.start_samples(self.study, model_space)
@@ -218,7 +218,7 @@ class Search:
         if job in self._delivered:
             return
         record = json.loads(end["hyper_params"])
-        architecture = self._architecture(record.get("parameters"))
+        architecture = self.problem.domains.known_id(record.get("parameters"))
         metric = self._logs.kept(job, architecture) if architecture is not None else None
         if metric is not None:
             _log.warning("the result of job %s did not reach NNI; it is taken from the trial's folder", job)
@@ -230,7 +230,7 @@ class Search:
             number, sample = record.get("parameter_id"), record["parameters"]
             if number is None:
                 open_trials = {t.architecture for t in self.journal.history().trials if t.status == "running"}
-                self._awaited |= ({self._architecture(sample)} & open_trials) - self._alive()
+                self._awaited |= ({self.problem.domains.known_id(sample)} & open_trials) - self._alive()
             elif number not in self._caught_up.parameters:
                 self.engine.recover(number, sample)
         self._recovered = True
@@ -252,12 +252,6 @@ class Search:
             text = f"{architecture} was added by hand and is outside the constraints: {'; '.join(violations)}"
             _log.warning(text)
             self.journal.append("note", kind="added_by_hand", architecture=architecture, text=text)
-
-    def _architecture(self, sample: Any) -> str | None:
-        try:
-            return self.problem.domains.architecture_id(sample) if isinstance(sample, dict) else None
-        except SampleError:
-            return None
 
     def _described(self, sample: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
         complete = self.problem.domains.complete(sample)

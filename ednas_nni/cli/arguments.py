@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 
-def positive(text: str) -> int:
-    """A whole number of at least 1."""
-    if not text.isdecimal() or len(text) > 18 or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
-    return int(text)
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """The type of an argument that is a whole number from `least` to `most`."""
+
+    def number(text: str) -> int:
+        good = text.isdecimal() and len(text) <= 18 and int(text) >= least and (most is None or int(text) <= most)
+        if not good:
+            allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number {allowed}")
+        return int(text)
+
+    return number
 
 
-def port(text: str) -> int:
-    """A port of this machine."""
-    if not text.isdecimal() or len(text) > 5 or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1 and at most 65535")
-    return int(text)
+positive = whole(1)
+port = whole(1, 65535)
 
 
 def add_experiment_argument(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ednas_nni.cli.arguments import whole
+
 HELP = "correct a device's model by measurements of your own"
 STUDY = Path("experiments/ednas.yml")
 
@@ -24,7 +26,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     todo.add_argument(
         "--measurements", metavar="FILE.csv", type=Path, help="columns: architecture, latency_ms, repeats"
     )
-    todo.add_argument("--propose", metavar="N", type=_count, help="write the N most informative networks to measure")
+    todo.add_argument(
+        "--propose", metavar="N", type=whole(1, 200), help="write the N most informative networks to measure"
+    )
     parser.add_argument(
         "--study", metavar="FILE.yml", type=Path, default=STUDY, help=f"whose space and deploy_size ({STUDY})"
     )
@@ -142,9 +146,3 @@ def _check_out(out: Path) -> None:
         known = None
     if not isinstance(known, dict) or known.get("kind") != "calibrated":
         raise EdnasError(f"--out {out}: is there already and is no calibration. Name another file.")
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 200:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 200")
-    return int(text)

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ednas_nni.cli.arguments import whole
+
 if TYPE_CHECKING:
     from ednas_nni.hardware.plan import Plan
 
@@ -22,7 +24,9 @@ FEWEST = 100  # below, the outer quantiles and the shares mean nothing
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("file", metavar="FILE.yml", help="the experiment")
-    parser.add_argument("--samples", type=_count, default=4000, metavar="N", help="architectures to price (4000)")
+    parser.add_argument(
+        "--samples", type=whole(FEWEST, 10**6), default=4000, metavar="N", help="architectures to price (4000)"
+    )
     parser.add_argument(
         "--draw",
         choices=("strategies", "architectures"),
@@ -30,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="what quantiles are over: each choice drawn evenly and by itself, as strategies do (default), or every "
         "distinct architecture equally likely",
     )
-    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of the draws (0)")
+    parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="seed of the draws (0)")
     parser.add_argument("--picture", metavar="PATH.png", type=Path, help="draw it too")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
 
@@ -94,15 +98,3 @@ def _plan(study: Any, options: argparse.Namespace) -> tuple[Any, Plan]:
         problem = assembly.problem(study, table)
         given = {"samples": options.samples, "seed": options.seed, "draw": options.draw}
         return problem, assembly.plan(study, table, step=step, **given)
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or not FEWEST <= int(text) <= 10**6:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {FEWEST} to 1000000")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 0")
-    return int(text)

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ednas_nni.cli.arguments import positive, whole
+
 HELP = "measure how far a study's short training can be trusted"
 FEWEST = 12  # two halves of three terciles with a pair each
 
@@ -20,8 +22,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("file", metavar="FILE.yml", help="the experiment")
     parser.add_argument("--out", metavar="FILE.json", type=Path, default=Path("trust.json"), help="(trust.json)")
-    parser.add_argument("--architectures", metavar="N", type=_at_least(FEWEST), default=48, help="(48)")
-    parser.add_argument("--seeds", metavar="N", type=_at_least(2), default=2, help="trainings of each (2)")
+    parser.add_argument("--architectures", metavar="N", type=whole(FEWEST), default=48, help="(48)")
+    parser.add_argument("--seeds", metavar="N", type=whole(2), default=2, help="trainings of each (2)")
     parser.add_argument(
         "--longer", metavar="K", type=_factor, default=2.0, help="the longer training takes K times the steps (2)"
     )
@@ -32,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="further recipes to compare: a mapping of names to options of the evaluator, for example "
         "{short: {steps: 250}, averaged: {average: 0.98}}; own_seeds: true gives every architecture its own batches",
     )
-    parser.add_argument("--workers", metavar="N", type=_at_least(1), help="trainings side by side (one per core)")
+    parser.add_argument("--workers", metavar="N", type=positive, help="trainings side by side (one per core)")
     parser.add_argument("--picture", metavar="PATH.png", type=Path, help="draw it too")
 
 
@@ -87,18 +89,15 @@ def _recipes(path: Path | None) -> dict[str, dict[str, Any]]:
     Raises:
         StudyError: It cannot be read, or is no mapping of names to options.
     """
-    import yaml
-
+    from ednas_nni import plain_data
     from ednas_nni.errors import StudyError
     from ednas_nni.trust.record import SHIPPED, TRUTH
 
     if path is None:
         return {}
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise StudyError(f"--recipes {path}: cannot be read as YAML ({reason}).") from None
+    found = plain_data.read_yaml(path, StudyError) or {}
+    if fault := plain_data.fault(found):
+        raise StudyError(f"--recipes {path}: {fault}.")
     good = isinstance(found, dict) and all(
         isinstance(name, str) and isinstance(options, dict) for name, options in found.items()
     )
@@ -110,15 +109,6 @@ def _recipes(path: Path | None) -> dict[str, dict[str, Any]]:
         if name in found:
             raise StudyError(f"--recipes {path}: {name!r} is the name of a recipe that is always there; take another.")
     return found
-
-
-def _at_least(least: int) -> Any:
-    def count(text: str) -> int:
-        if not text.isdigit() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {least}")
-        return int(text)
-
-    return count
 
 
 def _factor(text: str) -> float:

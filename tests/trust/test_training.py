@@ -125,9 +125,10 @@ def test_a_space_that_is_too_small_is_named(study: Study) -> None:
     [
         ("- a", "is no mapping of names to options"),
         ("a: 3", "is no mapping of names to options"),
-        ("a: [", "cannot be read as YAML"),
+        ("a: [", "recipes.yml, line 1, column 5: not YAML"),
         ("study: {steps: 3}", "'study' is the name of a recipe that is always there"),
-        (None, "cannot be read as YAML (No such file or directory)"),
+        (None, "recipes.yml: there is no such file"),
+        ("a: {steps: 2024-01-01}", "a.steps: datetime.date(2024, 1, 1) is a date"),
     ],
 )
 def test_wrong_files_of_recipes(

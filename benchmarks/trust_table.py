@@ -44,11 +44,23 @@ def text(record: Record, found: Verdict) -> str:
     return "\n\n".join(parts)
 
 
+def progress(record: Record) -> str:
+    """What stands in the page until the measurement is complete: counts, no claim."""
+    done = {name: sum(len(seeds) for seeds in record.runs.get(name, {}).values()) for name in record.recipes}
+    each = record.seeds * len(record.architectures)
+    counts = ", ".join(f"`{name}` {count} of {each}" for name, count in done.items())
+    return f"The measurement is not complete, so nothing is claimed of these ranks yet. Trainings so far: {counts}."
+
+
 def main() -> None:
     """Render."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("record", type=Path)
     record = Record.read(parser.parse_args().record)
+    if not all(map(record.complete, record.recipes)):
+        put(DOCS / "trust.md", "trust", progress(record))
+        print(progress(record))
+        return
     found = verdict(record)
     put(DOCS / "trust.md", "trust", text(record, found))
     (DOCS / "images" / "trust.png").write_bytes(trust_plot(record, found))

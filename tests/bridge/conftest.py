@@ -14,12 +14,12 @@ from typing import Any
 
 import psutil
 import pytest
-import yaml
 
 from ednas_nni.bridge import exposure
 from ednas_nni.bridge.rest import Manager
 from ednas_nni.cli import launch
 from ednas_nni.journal import History, journal_path, load
+from tests.bridge.experiments import write_experiment
 
 STUDY = {
     "evaluator": {"name": "stub", "seconds": 0.4, "fail_every": 4, "reports": 3},
@@ -90,19 +90,7 @@ def processes_of(experiment: str) -> list[str]:
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     home = tmp_path_factory.mktemp("nnictl")
-    config = {
-        "experimentName": "session",
-        "searchSpace": {},
-        "trialCommand": "python3 -m ednas_nni.bridge.trial",
-        "trialCodeDirectory": ".",
-        "trialConcurrency": 2,
-        "maxTrialNumber": 4,
-        "experimentWorkingDirectory": str(home / "experiments"),
-        "tuner": {"className": "ednas_nni.bridge.advisor.Advisor", "codeDirectory": ".", "classArgs": STUDY},
-        "trainingService": {"platform": "local"},
-    }
-    path = home / "session.yml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    path = write_experiment(home, "session", STUDY, trials=4, concurrency=2)
     port = launch.free_port(18500)
     identity = launch.create(path, port)
     made = Run(home / "experiments" / identity, port)

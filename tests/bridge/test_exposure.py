@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from ednas_nni.bridge import exposure
 from ednas_nni.cli import launch
 from ednas_nni.errors import StudyError
+from tests.bridge.experiments import write_experiment
 
 FORMS = [  # how programs of node ask for a port: NNI's express uses the first
     "server.listen(0, () => told())",
@@ -186,23 +186,8 @@ def test_an_open_port_is_said_loudly(tmp_path: Path, addresses: list[str], capsy
     from ednas_nni.cli.follow import follow
     from ednas_nni.journal import journal_path, load
 
-    config = {
-        "experimentName": "open",
-        "searchSpace": {},
-        "trialCommand": "python3 -m ednas_nni.bridge.trial",
-        "trialCodeDirectory": ".",
-        "trialConcurrency": 1,
-        "maxTrialNumber": 1,
-        "experimentWorkingDirectory": str(tmp_path / "experiments"),
-        "tuner": {
-            "className": "ednas_nni.bridge.advisor.Advisor",
-            "codeDirectory": ".",
-            "classArgs": {"evaluator": {"name": "stub", "seconds": 0.1}, "strategy": "random", "hardware_aware": "off"},
-        },
-        "trainingService": {"platform": "local"},
-    }
-    path = tmp_path / "open.yml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    study = {"evaluator": {"name": "stub", "seconds": 0.1}, "strategy": "random", "hardware_aware": "off"}
+    path = write_experiment(tmp_path, "open", study)
     port = launch.free_port(18900)
     name = launch.create(path, port, open_port=True)
     journal = journal_path(tmp_path / "experiments", name)

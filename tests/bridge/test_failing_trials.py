@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from ednas_nni.bridge.rest import Manager
 from ednas_nni.cli import launch
 from ednas_nni.failures import CAUSE, kind
 from ednas_nni.journal import History, journal_path, load
 from tests.bridge.conftest import processes_of
+from tests.bridge.experiments import write_experiment
 
 pytestmark = [pytest.mark.nni, pytest.mark.slow]
 
@@ -89,19 +89,7 @@ def search(home: Path, start: str, trials: int, **study: Any) -> tuple[History, 
         "evaluator": {"name": "failing:Failing", "folder": str(home), **options}, "strategy": "random",
         "hardware_aware": "off", "seed": 3, "trial_start": start, "retries": 0, "trial_time_limit_s": 4.0, **study,
     }  # fmt: skip
-    config = {
-        "experimentName": "failing",
-        "searchSpace": {},
-        "trialCommand": "python3 -m ednas_nni.bridge.trial",
-        "trialCodeDirectory": str(home),
-        "trialConcurrency": 1,
-        "maxTrialNumber": trials,
-        "experimentWorkingDirectory": str(home / "experiments"),
-        "tuner": {"className": "ednas_nni.bridge.advisor.Advisor", "codeDirectory": str(home), "classArgs": told},
-        "trainingService": {"platform": "local"},
-    }
-    path = home / "failing.yml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    path = write_experiment(home, "failing", told, trials, code=str(home))
     port = launch.free_port(18800)
     name = launch.create(path, port)
     manager, cancelled = Manager.at(port), False

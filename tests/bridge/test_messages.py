@@ -6,31 +6,15 @@ import subprocess
 import time
 
 import pytest
-import yaml
 
 from ednas_nni.bridge.rest import Manager
 from ednas_nni.cli import launch
+from tests.bridge.experiments import write_experiment
 
 
 @pytest.mark.nni
 def test_a_wrong_study_tells_why_in_nni(tmp_path) -> None:
-    config = {
-        "experimentName": "wrong",
-        "searchSpace": {},
-        "trialCommand": "python3 -m ednas_nni.bridge.trial",
-        "trialCodeDirectory": ".",
-        "trialConcurrency": 1,
-        "maxTrialNumber": 1,
-        "experimentWorkingDirectory": str(tmp_path / "experiments"),
-        "tuner": {
-            "className": "ednas_nni.bridge.advisor.Advisor",
-            "codeDirectory": ".",
-            "classArgs": {"evaluator": "stub", "strategy": "edans"},
-        },
-        "trainingService": {"platform": "local"},
-    }
-    path = tmp_path / "wrong.yml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    path = write_experiment(tmp_path, "wrong", {"evaluator": "stub", "strategy": "edans"})
     port = launch.free_port(18800)
     name = launch.create(path, port)
     try:

@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from ednas_nni.bridge.rest import Manager
 from ednas_nni.cli import launch
 from ednas_nni.journal import journal_path, load
+from tests.bridge.experiments import write_experiment
 
 pytestmark = [pytest.mark.nni, pytest.mark.slow]
 
@@ -24,19 +24,7 @@ def finished(home: Path, start: str) -> dict[str, dict[str, float]]:
         "data": DATA, "train_size": [32, 64], "strategy": "random", "hardware_aware": "off", "seed": 9,
         "evaluator": {"name": "jared", "steps": 6, "reports": 1}, "trial_start": start,
     }  # fmt: skip
-    config = {
-        "experimentName": start,
-        "searchSpace": {},
-        "trialCommand": "python3 -m ednas_nni.bridge.trial",
-        "trialCodeDirectory": ".",
-        "trialConcurrency": 1,
-        "maxTrialNumber": TRIALS,
-        "experimentWorkingDirectory": str(home / "experiments"),
-        "tuner": {"className": "ednas_nni.bridge.advisor.Advisor", "codeDirectory": ".", "classArgs": study},
-        "trainingService": {"platform": "local"},
-    }
-    path = home / f"{start}.yml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    path = write_experiment(home, start, study, TRIALS)
     port = launch.free_port(18700)
     name = launch.create(path, port)
     try:

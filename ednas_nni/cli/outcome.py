@@ -140,5 +140,7 @@ def show(history: History) -> None:
 
 def _origins(found: SearchView) -> str:
     return ", ".join(
-        f"{q.key} {q.origin}" + (f" for {q.device}" if q.device not in ("", q.key) else "") for q in found.costs
+        f"{q.key} {q.origin}" + (f" for {q.device}" if q.device not in ("", q.key) else "")
+        for q in found.costs
+        if q.key in _searched(found)
     )

@@ -64,7 +64,7 @@ def places(view: SearchView) -> list[str]:
 
 def _best(quantity: Quantity, trials: list[Trial]) -> float | None:
     values = [v for t in trials if (v := t.value(quantity.key)) is not None]
-    if len(values) < 2 or not quantity.direction:
+    if len(set(values)) < 2 or not quantity.direction:  # nothing is the best of equals
         return None
     return max(values) if quantity.direction == "max" else min(values)
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,11 +22,7 @@ from ednas_nni.hardware.onnx.graph import Graph  # noqa: E402
 from ednas_nni.hardware.onnx.whole import network_graph  # noqa: E402
 from ednas_nni.nn.elementwise import Activation  # noqa: E402
 from ednas_nni.nn.tree import domains_of  # noqa: E402
-
-specification = importlib.util.spec_from_file_location("hardware_spaces", Path(__file__).with_name("spaces.py"))
-spaces = importlib.util.module_from_spec(specification)
-sys.modules["hardware_spaces"] = spaces
-specification.loader.exec_module(spaces)
+from tests.hardware import spaces  # noqa: E402
 
 TASKS = {"segmentation": 5, "depth": 1}
 SIZE = (64, 96)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,11 +22,7 @@ from ednas_nni.hardware.onnx.fit import factor, held_out_errors, spread_out  # n
 from ednas_nni.hardware.onnx.store import Timing  # noqa: E402
 from ednas_nni.hardware.onnx.whole import network_graph  # noqa: E402
 from ednas_nni.hardware.terms import SpaceFeatures, Term  # noqa: E402
-
-specification = importlib.util.spec_from_file_location("hardware_spaces", Path(__file__).with_name("spaces.py"))
-spaces = importlib.util.module_from_spec(specification)
-sys.modules["hardware_spaces"] = spaces
-specification.loader.exec_module(spaces)
+from tests.hardware import spaces  # noqa: E402
 
 SIZE = (64, 96)
 SLOWER = 1.25

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
+import edge_tpu
+import edge_tpu_tables
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -30,21 +30,8 @@ RESULT = json.loads((BENCHMARKS / "results" / "edge_tpu.json").read_text(encodin
 
 
 @pytest.fixture(scope="module")
-def benchmark():
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        specification = importlib.util.spec_from_file_location("edge_tpu_benchmark", BENCHMARKS / "edge_tpu.py")
-        module = importlib.util.module_from_spec(specification)
-        sys.modules["edge_tpu_benchmark"] = module
-        specification.loader.exec_module(module)
-        yield module
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-
-
-@pytest.fixture(scope="module")
-def table(benchmark):
-    return benchmark.Table([network for network in NETWORKS.values() if not network.left_out], PROFILE)
+def table():
+    return edge_tpu.Table([network for network in NETWORKS.values() if not network.left_out], PROFILE)
 
 
 # ------------------------------------------------------------------ what ships
@@ -67,16 +54,16 @@ def test_shipped_coefficients_come_from_the_shipped_rows(table):
     assert stale(replace(PROFILE, coefficients=broken), table) == ["dense"]
 
 
-def test_shipped_ensemble_is_the_first_draws_of_the_shipped_rows(table, benchmark):
-    few = bootstrap(table.design, table.measured, LOWER, benchmark.THRESHOLDS, 6, strata=table.regimes)
+def test_shipped_ensemble_is_the_first_draws_of_the_shipped_rows(table):
+    few = bootstrap(table.design, table.measured, LOWER, edge_tpu.THRESHOLDS, 6, strata=table.regimes)
     np.testing.assert_allclose(PROFILE.spread.coefficients[:6], few.coefficients, rtol=1e-3, atol=1e-6)
     np.testing.assert_allclose(PROFILE.spread.on_chip_mb[:6], few.thresholds)
-    other = bootstrap(table.design, table.measured, LOWER, benchmark.THRESHOLDS, 1, seed=1, strata=table.regimes)
+    other = bootstrap(table.design, table.measured, LOWER, edge_tpu.THRESHOLDS, 1, seed=1, strata=table.regimes)
     assert not np.allclose(PROFILE.spread.coefficients[:1], other.coefficients, rtol=1e-3)
 
 
-def test_published_errors_are_what_leave_one_out_gives(table, benchmark):
-    predicted, models = leave_one_out(table.design, table.measured, LOWER, benchmark.THRESHOLDS)
+def test_published_errors_are_what_leave_one_out_gives(table):
+    predicted, models = leave_one_out(table.design, table.measured, LOWER, edge_tpu.THRESHOLDS)
     rows = {row["network"]: row for row in RESULT["rows"]}
     for network, value, model in zip(table.networks, predicted, models, strict=True):
         assert rows[network.name]["predicted_ms"] == pytest.approx(value, abs=2e-3)
@@ -96,11 +83,10 @@ def test_bounds_hold_for_as_many_rows_as_they_should():
     assert RESULT["regimes"]["all"]["under_upper90"] == pytest.approx(np.mean(held), abs=1e-3)
 
 
-def test_documentation_has_the_benchmarks_tables(benchmark):
-    tables = benchmark.edge_tpu_tables
-    tried = json.loads((tables.RESULTS / "edge_tpu_tried.json").read_text(encoding="utf-8"))
+def test_documentation_has_the_benchmarks_tables():
+    tried = json.loads((edge_tpu_tables.RESULTS / "edge_tpu_tried.json").read_text(encoding="utf-8"))
     text = (BENCHMARKS.parent / "docs" / "hardware.md").read_text(encoding="utf-8")
-    for name, found in tables.tables(RESULT, tried).items():
+    for name, found in edge_tpu_tables.tables(RESULT, tried).items():
         assert f"<!-- {name}:begin -->\n{found}\n<!-- {name}:end -->" in text, name
 
 

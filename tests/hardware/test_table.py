@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,11 +28,7 @@ from ednas_nni.hardware.devices.profile import shipped_profile  # noqa: E402
 from ednas_nni.nn.tree import build  # noqa: E402
 from ednas_nni.objectives import Constraint  # noqa: E402
 from search_spaces import nano  # noqa: E402
-
-specification = importlib.util.spec_from_file_location("hardware_spaces", Path(__file__).with_name("spaces.py"))
-spaces = importlib.util.module_from_spec(specification)
-sys.modules["hardware_spaces"] = spaces
-specification.loader.exec_module(spaces)
+from tests.hardware import spaces  # noqa: E402
 
 TASKS = {"segmentation": 13, "depth": 1, "normals": 3}
 

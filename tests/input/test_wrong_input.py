@@ -7,9 +7,7 @@ that the one clear error must hold: field or place, value, what is allowed or th
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -24,17 +22,9 @@ TABLES = {
 }
 
 
-def _module(kind: str) -> ModuleType:
-    path = Path(__file__).with_name(f"test_wrong_{kind}.py")
-    spec = importlib.util.spec_from_file_location(f"wrong_{kind}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_every_kind_has_its_cases() -> None:
-    counts = {kind: sum(len(getattr(_module(kind), name)) for name in names) for kind, names in TABLES.items()}
+    modules = {kind: import_module(f"tests.input.test_wrong_{kind}") for kind in TABLES}
+    counts = {kind: sum(len(getattr(modules[kind], name)) for name in names) for kind, names in TABLES.items()}
     print(f"\nwrong input: {sum(counts.values())} cases: {counts}")
     assert all(count >= 20 for count in counts.values()) and sum(counts.values()) >= 200
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ import pytest
 
 from ednas_nni.references.record import Record
 from ednas_nni.study import Study, parse
+from tests.training.conftest import Scenes
 
 MODULE = "scenes_for_references"
 METRICS = {
@@ -24,12 +24,8 @@ METRICS = {
 @pytest.fixture(scope="session", autouse=True)
 def _scenes() -> Iterator[None]:
     """The data set of the training tests, under a name that a study can give."""
-    path = Path(__file__).parents[1] / "training" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("_training_conftest", path)
-    source = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(source)
     module = types.ModuleType(MODULE)
-    module.Scenes = source.Scenes
+    module.Scenes = Scenes
     sys.modules[MODULE] = module
     yield
     del sys.modules[MODULE]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
 
 import pytest
+import reuse_cells as cells
+import reuse_matrix as matrix
 import torch
 from torch import nn
 
@@ -15,41 +14,19 @@ from ednas_nni.errors import TrialError
 from ednas_nni.nn.tree import build, domains_of
 from ednas_nni.testing.one_step import OneStep
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-
-
-def load(name):
-    """A module of the folder of benchmarks, which is no package and not on the path."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-@pytest.fixture(scope="module")
-def cells():
-    return load("reuse_cells")
-
-
-@pytest.fixture(scope="module")
-def matrix(cells):
-    load("into_docs")
-    return load("reuse_matrix")
-
 
 @pytest.mark.parametrize(
     "strategy",
     ["random", "regularized_evolution", *(pytest.param(s, marks=pytest.mark.slow) for s in ("tpe", "ednas"))],
 )
-def test_a_multi_trial_cell(strategy, cells, tmp_path, monkeypatch):
+def test_a_multi_trial_cell(strategy, tmp_path, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # NNI's loops nap a second between submissions
     found = cells.run_cell(strategy, "sequential", "nano", str(tmp_path))
     assert found == {"status": "ok", "trials": 3, "architectures": 3}
 
 
 @pytest.mark.slow
-def test_a_one_shot_cell(cells, tmp_path):
+def test_a_one_shot_cell(tmp_path):
     found = cells.run_cell("proxyless", "sequential", "mobile", str(tmp_path))
     assert found["status"] == "ok" and found["optimiser_steps"] == 2 * cells.STEPS
 
@@ -57,7 +34,7 @@ def test_a_one_shot_cell(cells, tmp_path):
 @pytest.mark.slow
 @pytest.mark.nni
 @pytest.mark.parametrize("engine", ["training service", "nnictl"])
-def test_a_cell_of_processes(engine, cells, tmp_path):
+def test_a_cell_of_processes(engine, tmp_path):
     import psutil
 
     found = cells.run_cell("random", engine, "nano", str(tmp_path))
@@ -65,19 +42,19 @@ def test_a_cell_of_processes(engine, cells, tmp_path):
     assert not [p for p in psutil.Process().children(recursive=True) if "nni" in " ".join(p.cmdline())]
 
 
-def test_cells_that_cannot_be_say_why(cells, tmp_path):
+def test_cells_that_cannot_be_say_why(tmp_path):
     found = cells.run_cell("darts", "nnictl", "nano", str(tmp_path))
     assert found["status"] == "not applicable" and "one process" in found["reason"]
 
 
-def test_a_broken_cell_fails(cells, tmp_path, monkeypatch, capsys):
+def test_a_broken_cell_fails(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cells, "in_python", lambda study, engine: 1 / 0)
     found = cells.run_cell("random", "sequential", "nano", str(tmp_path))
     assert found == {"status": "failed", "reason": "ZeroDivisionError: division by zero"}
     capsys.readouterr()
 
 
-def test_the_table_says_what_did_not_run_and_why(matrix):
+def test_the_table_says_what_did_not_run_and_why():
     cell = {"strategy": "random", "engine": "sequential", "space": "nano", "commit": "abc123", "seconds": 1.0}
     found = {
         "cells": [

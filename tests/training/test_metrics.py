@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,16 +25,9 @@ from ednas_nni.metrics import (
 )
 from ednas_nni.metrics.angles import Angles
 from ednas_nni.metrics.depth import UNIT_SUFFIX
+from tests.training import metric_cases as cases
+from tests.training import reference_metrics as reference
 
-
-def _sibling(name):
-    found = importlib.util.spec_from_file_location(f"metrics_{name}", Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-reference, cases = _sibling("reference_metrics"), _sibling("metric_cases")
 CLASSES, SEEDS, SHAPES, TRAPS = cases.CLASSES, cases.SEEDS, cases.SHAPES, cases.TRAPS
 fill, same, quietly = cases.fill, cases.same, cases.quietly
 segmentation_case, depth_case, normals_case = cases.segmentation_case, cases.depth_case, cases.normals_case

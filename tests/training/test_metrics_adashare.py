@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import math
 import os
 from pathlib import Path
@@ -25,16 +24,9 @@ from ednas_nni.metrics import (
     SegmentationMeter,
 )
 from ednas_nni.metrics.adashare import DepthQuirks, NormalsQuirks, SegmentationQuirks
+from tests.training import metric_cases as cases
+from tests.training import reference_metrics as reference
 
-
-def _sibling(name):
-    found = importlib.util.spec_from_file_location(f"metrics_{name}", Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-reference, cases = _sibling("reference_metrics"), _sibling("metric_cases")
 fill, same, quietly = cases.fill, cases.same, cases.quietly
 
 NO_QUIRKS = {

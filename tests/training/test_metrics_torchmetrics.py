@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 from ednas_nni.metrics import DepthMeter, SegmentationMeter
-
-_file = importlib.util.spec_from_file_location("metrics_metric_cases", Path(__file__).with_name("metric_cases.py"))
-cases = importlib.util.module_from_spec(_file)
-_file.loader.exec_module(cases)
-CLASSES, fill = cases.CLASSES, cases.fill
-segmentation_case, depth_case = cases.segmentation_case, cases.depth_case
+from tests.training.metric_cases import CLASSES, depth_case, fill, segmentation_case
 
 
 @pytest.fixture

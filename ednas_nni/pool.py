@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
 from ednas_nni.data.produce import cores
-from ednas_nni.errors import EdnasError
+from ednas_nni.errors import EdnasError, TrialError
+from ednas_nni.failures import OUT_OF_MEMORY, cause_of, kind
 
 Job = TypeVar("Job", bound=tuple)
 
@@ -22,22 +24,48 @@ def results(
     Args:
         function: Of a module, so that other processes find it; called as `function(*job)`.
         jobs: Its arguments, plain data that can be hashed.
-        workers: Processes; one per core by default. 1 works in this process.
+        workers: Processes; one per core by default. 1 works in this process, with one thread as well.
 
     Yields:
         Each job with what the function returned, or with our own error that it raised, in the order in which they end.
         Any other exception ends everything.
+
+    Raises:
+        TrialError: There was not memory enough, or a process was killed. What was yielded before stands.
     """
-    workers = min(len(jobs), workers or cores())
-    if workers <= 1:
-        for job in jobs:
-            try:
-                yield job, function(*job)
-            except EdnasError as error:
-                yield job, error
+    try:
+        yield from _here(function, jobs) if (workers or cores()) == 1 else _beside(function, jobs, workers or cores())
+    except (BrokenProcessPool, MemoryError, RuntimeError) as error:
+        cause = cause_of(error)
+        if isinstance(error, BrokenProcessPool):
+            cause = "a process was killed, most likely for want of memory"
+        elif kind(cause) != OUT_OF_MEMORY:
+            raise
+        raise TrialError(
+            f"{cause}. Fewer trainings side by side need less (--workers 1); those that ended are kept."
+        ) from error
+
+
+def _here(function: Callable[..., Any], jobs: Sequence[Job]) -> Iterator[tuple[Job, Any | EdnasError]]:
+    import torch
+
+    threads = torch.get_num_threads()
+    for job in jobs:
+        _one_thread()  # as in the processes, so that rounding does not depend on how many there are
+        try:
+            found = function(*job)
+        except EdnasError as error:
+            found = error
+        finally:
+            torch.set_num_threads(threads)
+        yield job, found
+
+
+def _beside(function: Callable[..., Any], jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, Any | EdnasError]]:
+    if not jobs:
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when the workers load their libraries
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn"), initializer=_one_thread) as pool:
         futures = {pool.submit(function, *job): job for job in jobs}
         try:
             for future in as_completed(futures):

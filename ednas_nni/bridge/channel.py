@@ -101,7 +101,7 @@ class OwnedChannel(TrialCommandChannelV3):
             return
         metric = self._kept(architecture)
         if metric is not None:
-            self._send(self._message("FINAL", self._parameter_id, self.job, 0, metric), final=True)
+            self._send(self._message("FINAL", self._parameter_id, self.job, 0, metric), final=True, awaited=True)
         elif not self._stored(architecture):
             return
         print(f"job {self.job} trained {architecture} to its end before; its result stands", flush=True)
@@ -162,7 +162,9 @@ class OwnedChannel(TrialCommandChannelV3):
             value = dict(value) if isinstance(value, dict) else {"default": value}
             value["architecture"] = self.architecture
             self._keep(value)
-        self._send({"type": "metric", "metric": nni.dump({**fields, "value": nni.dump(value)})}, final)
+        # NNI stores what cannot be used (NaN, no `default`), but it never counts as a result: nothing to wait for.
+        awaited = final and not read(value).fault
+        self._send({"type": "metric", "metric": nni.dump({**fields, "value": nni.dump(value)})}, final, awaited)
 
     def _keep(self, value: dict[str, Any]) -> None:
         folder = os.environ.get("NNI_OUTPUT_DIR")
@@ -177,7 +179,7 @@ class OwnedChannel(TrialCommandChannelV3):
         told = {"parameter_id": parameter, "trial_job_id": job, "type": kind, "sequence": sequence}
         return {"type": "metric", "metric": json.dumps({**told, "value": json.dumps(value)})}
 
-    def _send(self, body: dict[str, Any], final: bool) -> None:
+    def _send(self, body: dict[str, Any], final: bool, awaited: bool = False) -> None:
         end = time.monotonic() + SEND_WAIT_S
         while True:
             if self._orphaned:
@@ -186,7 +188,7 @@ class OwnedChannel(TrialCommandChannelV3):
                 return
             try:
                 answer = self._session.put(self._channel._url, json=body, timeout=10)
-                if answer.ok and (not final or self._arrives()):
+                if answer.ok and (not awaited or self._arrives()):
                     return
                 reason = f"{answer.status_code} {answer.text[:100]}" if not answer.ok else "it is not in NNI's database"
             except requests.RequestException as error:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ednas_nni.domains import Domains
 from ednas_nni.errors import JournalError
 from ednas_nni.journal import Journal
 from ednas_nni.study import Study
@@ -43,8 +44,8 @@ def write_head(
         trials: How many trials there may be.
 
     Raises:
-        JournalError: The journal belongs to another study, networks would start from other weights, or a device's
-            profile has changed.
+        JournalError: The journal belongs to another study; the program, the search space, the data, the weights that
+            networks start from or a device's profile are not those that the search began with.
     """
     import nni
     import torch
@@ -56,6 +57,19 @@ def write_head(
         raise JournalError(
             f"{journal.path} belongs to a study with digest {head.get('digest')}, this one has {study.digest}. "
             "Resume with the unchanged study or start a new experiment."
+        )
+    if head and engine != "sequential" and (program := changed_program(head)):
+        raise JournalError(f"{journal.path}: {program} Or start a new experiment.")
+    if head and "domains" in head and Domains.from_json(head["domains"]).to_json() != problem.domains.to_json():
+        raise JournalError(
+            f"{journal.path}: the search space {study.space.name!r} is not the one that the search began with: its "
+            "code or its preset was changed meanwhile. Put it back or start a new experiment."
+        )
+    if head and head.get("data", fingerprint) != fingerprint:
+        raise JournalError(
+            f"{journal.path}: the data {study.data.name!r} has another content ({fingerprint}) than when the search "
+            f"began ({head['data']}), and results on different data are not comparable. Put it back or start a new "
+            "experiment."
         )
     changed = changed_weights(head, weights or {})
     if head and changed:
@@ -101,6 +115,19 @@ def write_head(
             trials=trials,
         )
     journal.append("start", mode="resume" if head else "create")
+
+
+def changed_program(head: dict[str, Any]) -> str:
+    """How this process's program differs from the search's, as a sentence with the way out; "" where it does not."""
+    import ednas_nni
+
+    ours = (ednas_nni.__version__, str(Path(sys.prefix).resolve()), ".".join(map(str, sys.version_info[:3])))
+    if ours == (head["ednas"], head["environment"], head["python"]):
+        return ""
+    return (
+        f"the search runs EDNAS {head['ednas']} on Python {head['python']} in {head['environment']}, this is EDNAS "
+        f"{ours[0]} on Python {ours[2]} in {ours[1]}. Activate that environment."
+    )
 
 
 def changed_correction(head: dict[str, Any], columns: Any) -> str:

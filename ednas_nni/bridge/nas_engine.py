@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from ednas_nni.bridge.endings import ending  # noqa: E402
 from ednas_nni.bridge.parameters import sample_of  # noqa: E402
 from ednas_nni.bridge.trial_logs import TrialLogs  # noqa: E402
 
+_log = logging.getLogger("ednas")
+
 
 class JournalledEngine(TrainingServiceExecutionEngine):
     """As NNI's, but models are held until their trials end, and events say of which job they are and why it ended.
@@ -34,10 +37,12 @@ class JournalledEngine(TrainingServiceExecutionEngine):
         self._logs = TrialLogs(folder)
         self._delivered: set[str] = set()
         self._ignored: set[str] = set()
+        self._failure: Exception | None = None
         super().__init__(experiment)
 
     def submit_models(self, *models: ExecutableModelSpace) -> None:
         """NNI keeps weak references only."""
+        self._go_on()
         for model in models:
             super().submit_models(model)
             self._held[self._current_parameter_id] = model
@@ -69,7 +74,41 @@ class JournalledEngine(TrainingServiceExecutionEngine):
         self._current_parameter_id += 1
         return self._current_parameter_id
 
+    def idle_worker_available(self) -> bool:
+        """As NNI's; raises what ended the thread of NNI's messages, for which a strategy would wait for ever."""
+        self._go_on()
+        return super().idle_worker_available()
+
+    def budget_available(self) -> bool:
+        """As NNI's; raises what ended the thread of NNI's messages."""
+        self._go_on()
+        return super().budget_available()
+
+    def wait_models(self, *models: ExecutableModelSpace) -> None:
+        """As NNI's; raises what ended the thread of NNI's messages."""
+        self._go_on()
+        super().wait_models(*models)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _guarded(self, handle: Callable[[Any], None], command: Any) -> None:
+        """NNI's listening thread would end without a word, for example when the journal's disk is full."""
+        try:
+            handle(command)
+        except Exception as error:
+            _log.exception("a message of NNI's manager could not be taken in; the search ends")
+            self._failure = self._failure or error
+
     def _report_metric_data_callback(self, command: Any) -> None:
+        self._guarded(self._on_metric, command)
+
+    def _trial_end_callback(self, command: Any) -> None:
+        self._guarded(self._on_end, command)
+
+    def _on_metric(self, command: Any) -> None:
         model = self._model(command.parameter_id, command.trial_job_id)
         if model is None:
             return
@@ -78,7 +117,7 @@ class JournalledEngine(TrainingServiceExecutionEngine):
             self._delivered.add(command.trial_job_id)
         self._tell((FinalMetricEvent if final else IntermediateMetricEvent)(model, command.value), command.trial_job_id)
 
-    def _trial_end_callback(self, command: Any) -> None:
+    def _on_end(self, command: Any) -> None:
         job, (number, *_) = command.trial_job_id, command.parameter_ids
         model = self._model(number, job)
         if model is None:

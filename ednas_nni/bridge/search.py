@@ -244,9 +244,12 @@ class Search:
         """A job runs that this process did not submit: its results must be booked all the same."""
         architecture = self.problem.domains.architecture_id(model.sample)
         self._awaited.discard(architecture)
-        open_trials = [t for t in self.journal.history().trials if t.status == "running"]
+        record = layers(self.chain)[-1]
+        # A trial that runs in this session has its job; the other one is a copy of it, made by hand.
+        taken = record.trials_in_flight()
+        open_trials = [t for t in self.journal.history().trials if t.status == "running" and t.trial not in taken]
         number = next((t.trial for t in reversed(open_trials) if t.architecture == architecture), None)
-        layers(self.chain)[-1].adopt(model, number)
+        record.adopt(model, number)
         violations = self.problem.violations(model.sample)
         if number is None and violations:
             text = f"{architecture} was added by hand and is outside the constraints: {'; '.join(violations)}"

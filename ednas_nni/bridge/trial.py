@@ -112,19 +112,14 @@ def _check_against_journal() -> tuple[Any, Any]:
         Domains of the space, and the references of `delta_t` (None where the search has none); both None where the
         journal is on another machine.
     """
-    import ednas_nni
+    from ednas_nni.bridge.head import changed_program
     from ednas_nni.domains import Domains
 
     head = journal_head()
     if head is None:
         return None, None
-    ours = (ednas_nni.__version__, str(Path(sys.prefix).resolve()), ".".join(map(str, sys.version_info[:3])))
-    if ours != (head["ednas"], head["environment"], head["python"]):
-        raise TrialError(
-            f"the search runs EDNAS {head['ednas']} on Python {head['python']} in {head['environment']}, this trial "
-            f"EDNAS {ours[0]} on Python {ours[2]} in {ours[1]}. Activate that environment before `nnictl create`, or "
-            "give its interpreter in `trialCommand`."
-        )
+    if program := changed_program(head):
+        raise TrialError(f"{program} Or give its interpreter in `trialCommand`.")
     return Domains.from_json(head["domains"]), head.get("references")
 
 

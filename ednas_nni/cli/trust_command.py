@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +54,14 @@ def run(options: argparse.Namespace) -> int:
     check_picture(options.picture)
     study = read(options.file).study
     record = planned(study, options.architectures, options.seeds, options.longer, _recipes(options.recipes))
+    named = frozenset(record.recipes)
     if options.out.exists():
         known = Record.read(options.out)
         known.check_continues(record, options.out)
         known.recipes.update(record.recipes)
         record = known
-    _train(train, study, record, options)
+    failed = _train(partial(train, recipes=named), study, record, options)
+    record = _of_results(record, failed)
     found = verdict(record)
     show(record, found)
     print(f"\n{options.out} holds all trainings")
@@ -69,7 +73,37 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _train(train: Any, study: Any, record: Any, options: argparse.Namespace) -> None:
+def _of_results(record: Any, failed: Sequence[Any]) -> Any:
+    """The record without architectures that the study's or the longer training fails; says what is left out.
+
+    Raises:
+        TrialError: Too few are left.
+    """
+    from ednas_nni.errors import TrialError
+    from ednas_nni.trust.record import SHIPPED, TRUTH
+
+    if not failed:
+        return record
+    told = "\n".join(f"  {failure}" for failure in failed)
+    dropped = {f.architecture for f in failed if f.recipe in (SHIPPED, TRUTH)}
+    left = record.without(dropped)
+    if len(left.architectures) < FEWEST:
+        raise TrialError(
+            f"{len(failed)} trainings failed, and {len(left.architectures)} architectures are left, fewer than "
+            f"{FEWEST}; the other trainings are kept, and the same command tries these again:\n{told}"
+        )
+    recipes = sorted({f.recipe for f in failed if f.architecture not in dropped})
+    print(f"{len(failed)} trainings failed:\n{told}", file=sys.stderr)
+    print(
+        f"Left out of what follows: {len(dropped)} architectures"
+        + (f", and for want of their trainings the recipes {', '.join(recipes)}" if recipes else "")
+        + ". The same command tries them again.\n",
+        file=sys.stderr,
+    )
+    return left
+
+
+def _train(train: Any, study: Any, record: Any, options: argparse.Namespace) -> Any:
     from tqdm import tqdm
 
     form = "{desc} {percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} steps [{elapsed}<{remaining}]"
@@ -80,7 +114,7 @@ def _train(train: Any, study: Any, record: Any, options: argparse.Namespace) -> 
             bar.update(done)
             bar.refresh()
 
-        train(study, record, options.out, options.workers, step)
+        return train(study, record, options.out, options.workers, step)
 
 
 def _recipes(path: Path | None) -> dict[str, dict[str, Any]]:

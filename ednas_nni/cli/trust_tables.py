@@ -42,6 +42,8 @@ def remarks(record: Record, found: Verdict) -> list[str]:
         f"Chosen on one half: {found.chosen!r}, the cheapest within one standard error of the best. On the other half: "
         f"all {chosen.overall}, same cost {chosen.within}, beyond controls {chosen.margin}.",
     ]
+    whole = {a.predictor: a for a in found.quantities[QUALITY]}[found.chosen]
+    said.append(f"On all {found.architectures} together: all {whole.overall}, same cost {whole.within}.")
     verdict = [
         "it orders networks of equal cost better than their size does"
         if chosen.margin is not None and chosen.margin.low > 0
@@ -50,6 +52,10 @@ def remarks(record: Record, found: Verdict) -> list[str]:
         if chosen.overall.low >= 0.5
         else f"its lower 95 % bound over all pairs is {chosen.overall.low:+.2f}, below 0.5",
     ]
+    if whole.top.low <= 0:
+        verdict.append(
+            "it is NOT shown to order the best third: train the networks of a front longer before one is taken"
+        )
     said.append(f"So for {found.chosen!r}: {'; '.join(verdict)}.")
     return said
 

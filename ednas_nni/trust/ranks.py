@@ -82,10 +82,16 @@ def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
 def noise(values: np.ndarray) -> float:
     """Standard deviation of repeated trainings, pooled over architectures.
 
+    What a seed does to all architectures alike is no noise of an order, and is left out: the residuals of a two-way
+    table without interaction, with (seeds - 1)(n - 1) degrees of freedom.
+
     Args:
-        values: (seeds, n), at least two seeds.
+        values: (seeds, n), at least two of each.
     """
-    return float(np.sqrt(values.var(axis=0, ddof=1).mean()))
+    seeds, n = values.shape
+    alone = values - values.mean(axis=0)  # then by seed, in this order: exact repetitions give exactly 0
+    alone -= alone.mean(axis=1, keepdims=True)
+    return float(np.sqrt((alone**2).sum() / ((seeds - 1) * (n - 1))))
 
 
 def reliability(values: np.ndarray, groups: np.ndarray, averaged: int) -> float:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,11 @@ class Record:
     def complete(self, recipe: str) -> bool:
         """Whether every architecture has all its trainings by this recipe."""
         return all(len(self.runs.get(recipe, {}).get(key, {})) >= self.seeds for key in self.architectures)
+
+    def without(self, architectures: Collection[str]) -> Record:
+        """The same without some architectures, of which a training gives no result."""
+        kept = {key: value for key, value in self.architectures.items() if key not in architectures}
+        return replace(self, architectures=kept)
 
     def write(self, path: Path) -> None:
         """Write the file as a whole.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ednas_nni import assembly, plugins
-from ednas_nni.errors import EdnasError, StudyError, TrialError, did_you_mean
+from ednas_nni.errors import EdnasError, StudyError, did_you_mean
 from ednas_nni.objectives import DELTA_T, QUALITY, parse_objective
 from ednas_nni.pool import results
 from ednas_nni.study import Study, parse
@@ -18,10 +19,24 @@ from ednas_nni.trust.record import SHIPPED, TRUTH, Record
 from ednas_nni.trust.sampling import stratified
 
 # Searches, references and confirmations count from smaller numbers; the longer training shares no seed with the others.
-FIRST_SEED, FIRST_SEED_OF_TRUTH = 5000, 6000
+FIRST_SEED, FIRST_SEED_OF_TRUTH, FIRST_OWN_SEED = 5000, 6000, 10_000
 OWN_SEEDS = "own_seeds"
 """Of a recipe: every architecture has seeds of its own, so that no two see their batches in the same order."""
 CONTROLS = ("macs", "params")
+SCORED_ON, HELD_OUT = "scored_on", "select"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A training that gave no result."""
+
+    recipe: str
+    architecture: str
+    seed: int
+    cause: str
+
+    def __str__(self) -> str:
+        return f"{self.recipe}, architecture {self.architecture}, seed {self.seed}: {self.cause}"
 
 
 def planned(
@@ -37,7 +52,8 @@ def planned(
         recipes: Further recipes: name -> options that differ from the study's evaluator.
 
     Raises:
-        StudyError: The evaluator has no `steps`, or a recipe has an option that it lacks.
+        StudyError: The evaluator has no `steps`, or a recipe has an option that it lacks or is scored on the images of
+            the longer training.
         InfeasibleError: Too few architectures meet the constraints.
     """
     factory = plugins.load("evaluators", study.evaluator.name)
@@ -45,16 +61,22 @@ def planned(
     if "steps" not in accepted:
         raise StudyError(f"evaluator {study.evaluator.name!r} has no option 'steps', so nothing can be trained longer.")
     truth: dict[str, Any] = {"steps": round(_steps(study) * longer)}
-    if "scored_on" in accepted:
+    if SCORED_ON in accepted:
         # Scored on other images: what the images of the search split have in common must not count as agreement.
-        truth["scored_on"] = "select"
+        truth[SCORED_ON] = HELD_OUT
     chosen = {SHIPPED: {}, **{name: dict(options or {}) for name, options in recipes.items()}, TRUTH: truth}
     for name, options in chosen.items():
         for option in options:
             if option not in (*accepted, OWN_SEEDS) or option in assembly.EVALUATOR_GIVEN:
                 allowed = sorted({*accepted, OWN_SEEDS} - {*assembly.EVALUATOR_GIVEN, "self"})
                 raise StudyError(f"recipe {name!r}: {option!r} is no option.{did_you_mean(option, allowed)}")
-        assembly.evaluator(_with(study, options))
+        changed = _with(study, options)
+        if name != TRUTH and changed.evaluator.options.get(SCORED_ON) == HELD_OUT:
+            raise StudyError(
+                f"recipe {name!r}: {SCORED_ON} = {HELD_OUT!r}: the longer training is scored on these images, so they "
+                f"would count as agreement. Leave {SCORED_ON} out."
+            )
+        assembly.evaluator(changed)
     space = assembly.space(study)
     table = assembly.cost_table(study, space)
     problem = assembly.problem(study, table)
@@ -64,7 +86,7 @@ def planned(
     kept = tuple(dict.fromkeys((column, *(name for name in CONTROLS if name in table.names))))
     rows = table(samples)
     return Record(
-        study=_identity(study),
+        study=_identity(study, space),
         cost=column,
         seeds=seeds,
         directions={name: _direction(task) for name, task in assembly.task_objects(study).items()},
@@ -80,8 +102,13 @@ def planned(
 
 
 def train(
-    study: Study, record: Record, path: Path | None, workers: int | None, step: Callable[[int, int], object]
-) -> None:
+    study: Study,
+    record: Record,
+    path: Path | None,
+    workers: int | None,
+    step: Callable[[int, int], object],
+    recipes: Collection[str] | None = None,
+) -> list[Failure]:
     """Do what is missing in a record, the same seed of every recipe and architecture first.
 
     Args:
@@ -90,14 +117,15 @@ def train(
         path: Where it is kept after every training; None = nowhere.
         workers: Processes; one per core by default.
         step: Told the steps of each training that ended and of all that this call has to do.
+        recipes: Only these, by name; all by default.
 
-    Raises:
-        TrialError: Trainings failed; the others are kept.
+    Returns:
+        The trainings that failed, for example by diverging. They are not kept: the same call tries them again.
     """
     plain, base = study.dump(), _steps(study)
     jobs = []
     for number in range(record.seeds):
-        for recipe in record.recipes:
+        for recipe in (name for name in record.recipes if recipes is None or name in recipes):
             for index, architecture in enumerate(record.architectures):
                 seed = _seed(recipe, record.recipes[recipe], index, number)
                 if not record.has(recipe, architecture, seed):
@@ -106,18 +134,17 @@ def train(
     total = sum(steps[recipe] for recipe, _, _ in jobs)
     assembly.data_source(study).prepare()
     call = partial(_train_named, plain, record.recipes, {k: a["sample"] for k, a in record.architectures.items()})
-    failed: list[str] = []
+    failed: list[Failure] = []
     step(0, total)
     for (recipe, architecture, seed), result in results(call, jobs, workers):
         if isinstance(result, EdnasError):
-            failed.append(f"{recipe}, architecture {architecture}, seed {seed}: {result}")
+            failed.append(Failure(recipe, architecture, seed, str(result)))
         else:
             record.add(recipe, architecture, seed, result)
             if path is not None:
                 record.write(path)
         step(steps[recipe], total)
-    if failed:
-        raise TrialError("\n".join(failed))
+    return failed
 
 
 def _train_named(
@@ -140,8 +167,9 @@ def _train_named(
 
 
 def _seed(recipe: str, options: Mapping[str, Any], index: int, number: int) -> int:
-    first = FIRST_SEED_OF_TRUTH if recipe == TRUTH else FIRST_SEED
-    return first + number + (100 * (index + 1) if options.get(OWN_SEEDS) else 0)
+    if options.get(OWN_SEEDS):
+        return FIRST_OWN_SEED + 100 * index + number
+    return (FIRST_SEED_OF_TRUTH if recipe == TRUTH else FIRST_SEED) + number
 
 
 def _with(study: Study, options: Mapping[str, Any]) -> Study:
@@ -162,10 +190,11 @@ def _steps(study: Study) -> int:
     return int(found)
 
 
-def _identity(study: Study) -> dict[str, Any]:
+def _identity(study: Study, space: Any) -> dict[str, Any]:
     told = study.dump()
     fields = ("space", "tasks", "data", "train_size", "deploy_size", "evaluator", "device", "constraints", "init_from")
-    return {name: told[name] for name in fields if name in told}
+    content = {"data": assembly.data_source(study).info.fingerprint, **assembly.initial_weights(study, space)}
+    return {**{name: told[name] for name in fields if name in told}, "fingerprints": content}
 
 
 def _direction(task: Any) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -123,6 +125,18 @@ def test_final_results_prove_their_architecture(server: FakeNni) -> None:
     assert send(server, {"default": 0.5}) == {"default": 0.5, "architecture": "abc"}
     assert send(server, 0.5) == {"default": 0.5, "architecture": "abc"}
     assert send(server, {"default": 0.1}, "PERIODICAL") == {"default": 0.1}
+
+
+@pytest.mark.parametrize("value", [{"default": math.nan}, {"default": 0.5, "x": math.inf}, {"x": 1.0}])
+def test_what_is_no_result_is_sent_once(server: FakeNni, monkeypatch: pytest.MonkeyPatch, value: Any) -> None:
+    """It can never count as arrived: waiting for that would keep the worker for nothing."""
+    monkeypatch.setattr(module, "STORE_WAIT_S", 60.0)
+    url = f"{server.url}/env/local-env/A"
+    channel = OwnedChannel(url, "A", Manager.of_trial_channel(url))
+    channel.prove("abc")
+    begun = time.monotonic()
+    channel.send_metric(type="FINAL", parameter_id=0, trial_job_id="A", sequence=0, value=value)
+    assert len(server.metrics) == 1 and time.monotonic() - begun < 10
 
 
 def test_a_refused_metric_is_sent_again_and_a_lost_one_is_an_error(

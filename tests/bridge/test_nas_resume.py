@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -18,9 +20,13 @@ from ednas_nni import compat
 from ednas_nni.bridge.parameters import sample_of
 from ednas_nni.bridge.verify import disagreements, nni_records
 from ednas_nni.cli import launch
+from ednas_nni.errors import JournalError
 from ednas_nni.journal import History, journal_path, load
 
 compat.training_service()
+
+from ednas_nni.bridge import nas_experiment  # noqa: E402
+from ednas_nni.bridge.nas_engine import JournalledEngine  # noqa: E402
 
 SCRIPT = """
 import json, sys
@@ -203,3 +209,32 @@ def test_states_of_nnis_strategies_load_and_code_does_not_run(tmp_path: Path) ->
 )
 def test_the_sample_in_what_nni_booked(parameters: object, sample: object) -> None:
     assert sample_of(parameters) == sample
+
+
+def test_an_error_on_nnis_thread_of_messages_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NNI's own thread would end in silence, and the strategy would wait for a worker for ever."""
+    engine = JournalledEngine.__new__(JournalledEngine)
+    engine._failure = None
+
+    def full(self: JournalledEngine, command: object) -> None:
+        raise JournalError("journal.jsonl: cannot be written (No space left on device).")
+
+    monkeypatch.setattr(JournalledEngine, "_on_end", full)
+    engine._trial_end_callback(object())
+    for call in (engine.idle_worker_available, engine.budget_available, engine.wait_models, engine.submit_models):
+        with pytest.raises(JournalError, match="No space left"):
+            call()
+
+
+def test_a_state_that_cannot_be_saved_does_not_keep_nni_from_being_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(nas_experiment.saved, "save", full)
+    stopping = SimpleNamespace(
+        _engine=object(), _saving=True, inner=None, journal=SimpleNamespace(path=tmp_path / "journal.jsonl")
+    )
+    nas_experiment.JournalledExperiment.save_checkpoint(stopping)
+    assert "No space left on device" in caplog.text and "rebuilds it from the journal" in caplog.text

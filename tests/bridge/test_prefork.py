@@ -5,17 +5,22 @@ The server here imports nothing and runs Python code given as the trial's argume
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
+from ednas_nni.bridge import cancelled
 from ednas_nni.bridge.prefork import client, place, sources, starter
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
@@ -106,6 +111,19 @@ def child_pid(client_process: subprocess.Popen[str]) -> int:
     return int(client_process.stdout.readline())
 
 
+def asked(machine: Machine, code: str) -> socket.socket:
+    """A client's connection that was told `ready`; its go is not given yet."""
+    body = json.dumps({"environment": {}, "folder": str(machine.folder), "arguments": [code],
+                       "prefix": sys.prefix, "version": list(sys.version_info[:3])}).encode()  # fmt: skip
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(place.socket_path(EXPERIMENT)))
+    connection.settimeout(10)
+    socket.send_fds(connection, [struct.pack("!I", len(body))], [1, 2])
+    connection.sendall(body)
+    assert b"ready" in connection.recv(100)
+    return connection
+
+
 PATIENT = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
 
 
@@ -149,6 +167,68 @@ def test_a_cancelled_trial_ends_by_the_signal_it_was_sent(machine: Machine) -> N
     assert process.wait(10) == -signal.SIGINT
     assert not psutil.pid_exists(child)
     assert "KeyboardInterrupt" in process.stderr.read()
+
+
+def test_a_trial_cancelled_while_it_waits_for_the_server_says_so(machine: Machine) -> None:
+    """A server listens before it imports: its clients wait, and NNI's user may change their mind."""
+    place.make_folder()
+    with socket.socket(socket.AF_UNIX) as importing:
+        importing.bind(str(place.socket_path(EXPERIMENT)))
+        importing.listen()
+        process = machine.ask("print('never')")
+        connection, _ = importing.accept()
+        assert connection.recv(4), "the client has asked and waits"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == -signal.SIGINT
+        told = process.stderr.read()
+        connection.close()
+    assert told.encode().endswith(cancelled.WORDS) and "Traceback" not in told
+
+
+def test_a_signal_before_the_go_starts_nothing(machine: Machine) -> None:
+    server = machine.serve()
+    connection = asked(machine, "open('ran', 'w')")
+    connection.sendall(bytes([signal.SIGINT]) + client.GO)
+    with suppress(ConnectionResetError):  # the go was not read any more
+        assert connection.recv(100) == b""
+    connection.close()
+    assert machine.run("print('served')")[1] == "served\n" and server.poll() is None
+    assert not (machine.folder / "ran").exists()
+
+
+def test_a_fork_that_fails_costs_one_trial(machine: Machine) -> None:
+    refuses = """
+import os
+fork, count = os.fork, [0]
+def refused():
+    count[0] += 1
+    if count[0] == 2:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+    return fork()
+os.fork = refused
+"""
+    server = machine.serve(before=refuses)
+    process = machine.ask(PATIENT)
+    child = child_pid(process)
+    assert machine.run("print('never')")[0] == client.LOST
+    assert machine.run("print('served')")[1] == "served\n"
+    assert psutil.pid_exists(child) and process.poll() is None and server.poll() is None
+
+
+def test_events_of_a_trial_that_has_just_ended_leave_the_others_alone(machine: Machine) -> None:
+    server = machine.serve()
+    stays, ends = machine.ask(PATIENT), machine.ask(PATIENT)
+    child_pid(stays)
+    child = child_pid(ends)
+    server.send_signal(signal.SIGSTOP)
+    os.kill(child, signal.SIGKILL)
+    assert until(lambda: psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+    ends.send_signal(signal.SIGINT)  # forwarded while the server cannot hear
+    time.sleep(0.2)
+    server.send_signal(signal.SIGCONT)
+    ends.wait(10)
+    assert machine.run("print('served')")[1] == "served\n"
+    assert stays.poll() is None and server.poll() is None
 
 
 def test_a_killed_client_takes_its_trial_along(machine: Machine) -> None:
@@ -297,18 +377,8 @@ def test_nonsense_does_not_end_the_server(machine: Machine) -> None:
 
 
 def test_a_client_that_leaves_before_its_go_starts_nothing(machine: Machine) -> None:
-    import json
-    import socket
-    import struct
-
     machine.serve()
-    body = json.dumps({"environment": {}, "folder": "/", "arguments": [f"open({str(machine.folder / 'ran')!r}, 'w')"],
-                       "prefix": sys.prefix, "version": list(sys.version_info[:3])}).encode()  # fmt: skip
-    with socket.socket(socket.AF_UNIX) as hasty:
-        hasty.connect(str(place.socket_path(EXPERIMENT)))
-        socket.send_fds(hasty, [struct.pack("!I", len(body))], [1, 2])
-        hasty.sendall(body)
-        assert b"ready" in hasty.recv(100)
+    asked(machine, "open('ran', 'w')").close()
     assert machine.run("print('served')")[1] == "served\n"
     assert not (machine.folder / "ran").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import threading
@@ -291,6 +292,26 @@ def test_a_job_is_booked_once_whatever_its_architecture(nni: Nni, tmp_path: Path
         assert found.jobs == {"J90"}
 
 
+@pytest.mark.parametrize("copy_ends", ["FAILED", "SUCCEEDED"])
+def test_a_copy_of_a_running_trial_is_a_trial_of_its_own(nni: Nni, tmp_path: Path, copy_ends: str) -> None:
+    """ "Customized trial" in the web UI with the parameters of one that runs: the first one's result stays."""
+    with session(nni, tmp_path, resumed=False) as search:
+        search.on_message("ready", 5)
+        until(lambda: len(nni.jobs) == 5)
+        copy = nni.start({"parameter_id": None, "parameters": nni.record("J2")["parameters"]})
+        search.on_message(*nni.metric(copy, {"default": 0.1}, "PERIODICAL"))
+        for message in (nni.metric("J2", {"default": 0.62}), nni.end("J2")):
+            search.on_message(*message)
+        if copy_ends == "SUCCEEDED":
+            search.on_message(*nni.metric(copy, {"default": 0.4}))
+        search.on_message(*nni.end(copy, copy_ends))
+        history = search.journal.history()
+    first, second = (t for t in history.trials if t.architecture == history.trials[2].architecture)
+    assert (first.trial, first.job, first.status, first.quality) == (2, "J2", "trained", 0.62)
+    assert (second.job, second.status) == (copy, "trained" if copy_ends == "SUCCEEDED" else "failed")
+    assert history.results[first.architecture].quality == 0.62
+
+
 def test_a_trial_by_hand_outside_the_constraints_is_noted(nni: Nni, tmp_path: Path) -> None:
     with session(nni, tmp_path, resumed=False) as search:
         search.on_message("ready", 5)
@@ -372,3 +393,36 @@ def test_another_study_is_refused_before_anything_is_booked(nni: Nni, tmp_path: 
     with pytest.raises(JournalError, match="belongs to a study"):
         Search({**STUDY, "seed": 4}, {}, tmp_path, True, "ws://localhost:1/tuner", nni.start).prepare()
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("data", "0123456789abcdef", "has another content .* results on different data are not comparable"),
+        ("python", "3.10.1", r"on Python 3\.10\.1 in .* Activate that environment\. Or start a new experiment"),
+        ("ednas", "0.0.1", r"the search runs EDNAS 0\.0\.1 on"),
+        ("domains", None, "is not the one that the search began with"),
+    ],
+)
+def test_what_has_changed_since_the_start_is_refused_before_anything_is_booked(
+    nni: Nni, tmp_path: Path, field: str, value: Any, message: str
+) -> None:
+    """Each trial would refuse it too, and its architecture would count as failed for ever."""
+    first_session(nni, tmp_path)
+    path = tmp_path / "ednas" / "journal.jsonl"
+    head, *rest = path.read_text().splitlines(keepends=True)
+    told = json.loads(head)
+    told[field] = value if field != "domains" else other_values(told["domains"])
+    path.write_text(json.dumps(told) + "\n" + "".join(rest))
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match=message):
+        Search(STUDY, dict(nni.params), tmp_path, True, "ws://localhost:1/tuner", nni.start).prepare()
+    assert path.read_bytes() == before
+
+
+def other_values(domains: Any) -> Any:
+    """The domains of a space with one choice more."""
+    found = copy.deepcopy(domains)
+    first = found["dimensions"][0] if isinstance(found, dict) else found[0]
+    first["values"].append("another")
+    return found

@@ -73,14 +73,15 @@ def test_the_interval_covers() -> None:
     assert 0.88 <= inside / 200 <= 0.99
 
 
-def test_the_ceiling_is_what_a_faultless_proxy_reaches() -> None:
+@pytest.mark.parametrize("of_seed", [0.0, 1.0], ids=["", "a seed moves all alike"])
+def test_the_ceiling_is_what_a_faultless_proxy_reaches(of_seed: float) -> None:
     """Two noisy measurements of the same truth agree, in the mean, as the ceiling says."""
     rng = np.random.default_rng(4)
     taus, ceilings = [], []
     for _ in range(150):
         true = rng.normal(size=48)
-        proxy = true + 0.7 * rng.normal(size=(2, 48))
-        longer = true + 0.4 * rng.normal(size=(2, 48))
+        proxy = true + 0.7 * rng.normal(size=(2, 48)) + of_seed * rng.normal(size=(2, 1))
+        longer = true + 0.4 * rng.normal(size=(2, 48)) + of_seed * rng.normal(size=(2, 1))
         groups = np.zeros(48, int)
         taus.append(ranks.tau(ranks.agreement(proxy, longer.mean(axis=0)), *everyone(48))[0])
         pair = (ranks.reliability(proxy, groups, 1), ranks.reliability(longer, groups, 2))

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from ednas_nni.cli import main
-from ednas_nni.errors import InfeasibleError, StudyError, TrialError
+from ednas_nni.errors import EdnasError, InfeasibleError, StudyError, TrialError
 from ednas_nni.study import Study, parse
 from ednas_nni.trust import training
 from ednas_nni.trust.record import SHIPPED, TRUTH, Record
@@ -84,7 +84,25 @@ def test_recipes_and_seeds(planned: Record) -> None:
     assert planned.recipes[TRUTH] == {"steps": 30, "scored_on": "select"} and planned.recipes[SHIPPED] == {}
     seeds = {r: training._seed(r, planned.recipes[r], 3, 1) for r in planned.recipes}
     assert seeds[SHIPPED] == seeds["short"] == 5001 and seeds[TRUTH] == 6001, "the longer one shares no seed"
-    assert seeds["own"] != seeds[SHIPPED] and seeds["own"] != training._seed("own", planned.recipes["own"], 4, 1)
+    every = [
+        training._seed("own", planned.recipes["own"], index, number) for index in range(200) for number in range(2)
+    ]
+    assert len(set(every)) == len(every) and not {5000, 5001, 6000, 6001} & set(every)
+
+
+def test_the_images_of_the_longer_training_are_its_own(study: Study) -> None:
+    with pytest.raises(StudyError, match=r"recipe 'x': scored_on = 'select': .* would count as agreement"):
+        training.planned(study, 12, 2, 2.0, {"x": {"scored_on": "select"}})
+    evaluator = study.evaluator.model_copy(update={"options": {**study.evaluator.options, "scored_on": "select"}})
+    with pytest.raises(StudyError, match="recipe 'study': scored_on"):
+        training.planned(study.model_copy(update={"evaluator": evaluator}), 12, 2, 2.0, {})
+
+
+def test_other_data_under_the_same_name_is_no_continuation(study: Study, planned: Record, tmp_path: Path) -> None:
+    assert len(planned.study["fingerprints"]["data"]) > 8
+    other = Record(**{**vars(planned), "study": {**planned.study, "fingerprints": {"data": "0" * 16}}})
+    with pytest.raises(EdnasError, match="the study differ"):
+        planned.check_continues(other, tmp_path)
 
 
 def test_what_is_there_is_not_trained_again(
@@ -93,12 +111,12 @@ def test_what_is_there_is_not_trained_again(
     path, told = tmp_path / "trust.json", []
     mine = Record(**{**vars(planned), "runs": {}})
     training._train_named.fails_after = 60  # type: ignore[attr-defined]
-    with pytest.raises(TrialError, match=r"recipe|architecture .*, seed \d+: the loss is not finite"):
-        training.train(study, mine, path, 1, lambda done, total: told.append((done, total)))
+    failed = training.train(study, mine, path, 1, lambda done, total: told.append((done, total)))
+    assert len(failed) == 24 * 2 * 4 - 60 and failed[0].cause == "the loss is not finite"
     assert len(quick) == 60 and told[0] == (0, 24 * 2 * (10 + 4 + 10 + 30))
     del training._train_named.fails_after  # type: ignore[attr-defined]
     back = Record.read(path)
-    training.train(study, back, path, 1, lambda done, total: None)
+    assert not training.train(study, back, path, 1, lambda done, total: None)
     assert len(quick) == len(set(quick)) == 24 * 2 * 4
     assert all(back.complete(recipe) for recipe in back.recipes)
 
@@ -159,3 +177,40 @@ def test_the_command_from_a_study_to_its_verdict(
     assert main(arguments) == 0 and len(quick) == 48, "nothing is trained twice"
     assert main([*arguments, "--seeds", "3"]) == 1
     assert "the number of seeds differ" in capsys.readouterr().err
+
+
+def test_a_training_that_fails_does_not_cost_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], quick: list[tuple[str, str, int]], monkeypatch: Any
+) -> None:
+    """A recipe that diverges is left out and can be dropped; an architecture that the study fails is left out."""
+    succeeds = training._train_named
+    broken: set[tuple[str, str]] = set()
+
+    def train(study: Any, recipes: Any, samples: Any, recipe: str, architecture: str, seed: int) -> dict[str, float]:
+        if (recipe, architecture) in broken:
+            raise TrialError("the loss is not finite")
+        return succeeds(study, recipes, samples, recipe, architecture, seed)
+
+    monkeypatch.setattr(training, "_train_named", train)
+    out, recipes = tmp_path / "t.json", tmp_path / "recipes.yml"
+    recipes.write_text("hot: {learning_rate: 0.5}")
+    arguments = ["trust", str(EXPERIMENT), "--architectures", "13", "--out", str(out), "--workers", "1"]
+    planned = training.planned(parse({"constraints": ["latency_ms <= 19"]}), 13, 2, 2.0, {})
+    first, *_ = planned.architectures
+    broken |= {("hot", first)}
+    assert main([*arguments, "--recipes", str(recipes)]) == 0
+    told = capsys.readouterr()
+    assert "2 trainings failed" in told.err and "for want of their trainings the recipes hot" in told.err
+    assert "13 architectures spread" in told.out and " hot " not in told.out
+    done = len(quick)
+    assert main(arguments) == 0 and len(quick) == done, "a recipe that is not named is not tried again"
+    assert "trainings failed" not in capsys.readouterr().err
+    out.unlink()
+    broken |= {(TRUTH, first)}
+    assert main(arguments) == 0
+    told = capsys.readouterr()
+    assert "Left out of what follows: 1 architectures" in told.err and "12 architectures spread" in told.out
+    out.unlink()
+    broken |= {(SHIPPED, key) for key in list(planned.architectures)[:2]}
+    assert main(arguments) == 1
+    assert "11 architectures are left, fewer than 12" in capsys.readouterr().err

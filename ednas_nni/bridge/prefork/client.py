@@ -53,9 +53,11 @@ def run(arguments: list[str]) -> int | None:
     told: list[int] = []
     try:
         with socket.socket(socket.AF_UNIX) as server:
-            _request(server, str(path), arguments)
-            before = {number: signal.signal(number, _forward(server, told)) for number in SIGNALS}
+            before = {number: signal.signal(number, _leave_at_once(number)) for number in SIGNALS}
             try:
+                _request(server, str(path), arguments)
+                for number in SIGNALS:
+                    signal.signal(number, _forward(server, told))
                 return _await(server, told)
             finally:
                 for number, handler in before.items():
@@ -105,6 +107,8 @@ def _await(server: socket.socket, told: list[int]) -> int:
                 return _leave(answer["status"], told)
     except OSError:
         pass
+    if told:
+        return _leave(0, told)
     print(f"{CAUSE}{TRIAL_SERVER}: it ended while this trial ran", file=sys.stderr, flush=True)
     return LOST
 
@@ -125,6 +129,18 @@ def _leave(status: int, told: list[int]) -> int:
         print(f"{CAUSE}{KILLED}: the trial was ended by {told_by}{cause}", file=sys.stderr, flush=True)
         return 128 + number
     return os.WEXITSTATUS(status)
+
+
+def _leave_at_once(number: int) -> Any:
+    """Nothing has started yet: this process ends as the signal would end it, and says whether it was cancelled."""
+
+    def leave(_: int, __: Any) -> None:
+        if number == signal.SIGINT:
+            cancelled.announce()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    return leave
 
 
 def _forward(server: socket.socket, told: list[int]) -> Any:

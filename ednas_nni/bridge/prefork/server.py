@@ -101,7 +101,7 @@ class Server:
         try:
             while not (self._trials == {} and (self._starter_gone or self._retired)):
                 for key, _ in self._selector.select():
-                    if key.fileobj in self._selector.get_map():  # an earlier event may have dropped it
+                    if self._selector.get_map().get(key.fd) is key:  # an earlier event may have dropped it
                         key.data(key.fileobj)
         finally:
             self._close()
@@ -156,7 +156,7 @@ class Server:
             self._fork(trial)
         elif said and trial.pid:
             _kill(trial.pid, said[0])
-        elif not said:
+        else:  # its end, or a signal before its go
             self._selector.unregister(connection)
             if trial.pid:  # NNI killed the client: the trial must not go on
                 _kill(trial.pid, signal.SIGKILL)
@@ -165,7 +165,13 @@ class Server:
 
     def _fork(self, trial: _Trial) -> None:
         server = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # no process or memory to be had: the others must not suffer
+            _log(f"trial {trial.request['environment'].get('NNI_TRIAL_JOB_ID')} cannot be forked: {error}")
+            self._selector.unregister(trial.connection)
+            self._forget(trial)
+            return
         if pid == 0:
             from ednas_nni.bridge import trial as work
 

@@ -115,6 +115,11 @@ class Record(Forwarding):
         with self._lock:
             return len(self._open)
 
+    def trials_in_flight(self) -> frozenset[int]:
+        """Numbers of the trials that have not ended."""
+        with self._lock:
+            return frozenset(booking.trial for booking in self._open.values())
+
     def list_models(self, status: ModelStatus | None = None) -> list[ExecutableModelSpace]:
         """Every trial of the journal as a model, with its raw quality as metric; running ones are the live objects.
 

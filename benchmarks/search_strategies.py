@@ -1,6 +1,6 @@
 """Strategies on synthetic landscapes of the nano space's shape: hypervolume after 24, 40 and 60 trials.
 
-    python benchmarks/strategies.py [--seeds 30] [--workers 2] [--noise 0.02]
+    python benchmarks/search_strategies.py [--seeds 30] [--workers 2] [--noise 0.02]
 
 Each seed is another start and one of ten landscapes; all strategies see the same latency limit (about 40 % of random
 samples meet it) and the same noise per trial. Scored is the noise-free quality of what was trained, from quality 0

@@ -1,0 +1,67 @@
+"""Trainings side by side: what they return, and what a user reads when a process dies."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+
+from ednas_nni.errors import SampleError, TrialError
+from ednas_nni.pool import results
+
+
+def _twice(number: int) -> int:
+    return 2 * number
+
+
+def _threads(number: int) -> int:
+    return torch.get_num_threads()
+
+
+def _dies(number: int) -> int:
+    os._exit(9)
+
+
+def _lacks_memory(number: int) -> int:
+    raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried")
+
+
+def _fails(number: int) -> int:
+    if number == 1:
+        raise SampleError("no such choice")
+    return number
+
+
+def _wrong(number: int) -> int:
+    raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+
+def test_here_with_one_thread_which_is_given_back() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert dict(results(_threads, [(1,), (2,)], workers=1)) == {(1,): 1, (2,): 1}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_our_errors_belong_to_their_job_and_others_end_everything() -> None:
+    found = dict(results(_fails, [(0,), (1,), (2,)], workers=1))
+    assert found[(0,)] == 0 and found[(2,)] == 2 and isinstance(found[(1,)], SampleError)
+    with pytest.raises(RuntimeError, match="shapes"):
+        list(results(_wrong, [(0,)], workers=1))
+    assert list(results(_twice, [], workers=2)) == []
+
+
+def test_a_lack_of_memory_says_what_to_do() -> None:
+    with pytest.raises(TrialError, match=r"out of memory: .*\. Fewer trainings side by side need less \(--workers 1\)"):
+        list(results(_lacks_memory, [(0,)], workers=1))
+
+
+@pytest.mark.slow
+def test_a_killed_process_says_what_to_do_and_one_job_has_one_thread_too() -> None:
+    assert list(results(_threads, [(1,)], workers=2)) == [((1,), 1)]
+    with pytest.raises(TrialError, match=r"a process was killed, most likely for want of memory\. Fewer"):
+        list(results(_dies, [(0,), (1,)], workers=2))

@@ -6,14 +6,16 @@ same everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ednas_nni import plugins
 from ednas_nni.errors import EdnasError, StudyError, did_you_mean
-from ednas_nni.objectives import DELTA_T, POSITIVE_ONLY, QUALITY, parse_constraint, parse_objective
+from ednas_nni.objectives import DELTA_T, QUALITY, parse_constraint, parse_objective
 from ednas_nni.options import check_options
 from ednas_nni.study import HardwareReward, Plugin, Study
+from ednas_nni.study_reward import hardware_reward as hardware_reward
 
 if TYPE_CHECKING:
     from ednas_nni.hardware.plan import Plan
@@ -45,7 +47,14 @@ def task_objects(study: Study) -> dict[str, Any]:
 
     source = data_source(study)
     protocol = str(study.evaluator.options.get("protocol", "standard"))
-    return {name: bind_task(name, source, protocol, {}) for name in study.tasks}
+    return {name: bind_task(name, source, protocol, _task_options(study, name)) for name in study.tasks}
+
+
+def _task_options(study: Study, task: str) -> Mapping[str, Any]:
+    """A task's own options; what is no mapping is refused by the evaluator."""
+    given = study.evaluator.options.get("task_options")
+    options = given.get(task) if isinstance(given, Mapping) else None
+    return options if isinstance(options, Mapping) else {}
 
 
 def space(study: Study) -> Any:
@@ -123,6 +132,18 @@ def evaluator(study: Study, compared: Comparison | None = None) -> Any:
     )
 
 
+def checked_evaluator(study: Study, compared: Comparison | None = None) -> Any:
+    """As `evaluator`; one that has a `check` also looks at whatever its trials would be the first to miss.
+
+    Raises:
+        EdnasError: As `evaluator`, or a trial could not be built.
+    """
+    found = evaluator(study, compared)
+    if hasattr(found, "check"):
+        found.check()
+    return found
+
+
 def parameters(factory: Any) -> tuple[str, ...]:
     """Names of the arguments that a plugin takes."""
     import inspect
@@ -172,11 +193,22 @@ def cost_table(study: Study, model_space: Any) -> Any:
     from ednas_nni.hardware.devices.peak_memory import COLUMN as PEAK_MEMORY
 
     devices = [device(entry) for entry in study.device]
-    wanted = {entry.split()[0] for entry in (*study.objectives, *study.constraints) if entry.strip()}
-    if PEAK_MEMORY in wanted and not any(column.name == PEAK_MEMORY for found in devices for column in found.columns):
+    known = {column.name for found in devices for column in found.columns}
+    if PEAK_MEMORY in _named_costs(study) - known:
         dtype = next((found.dtype for found in devices if hasattr(found, "dtype")), "int8")
         devices.append(named.device("peak_memory", {"dtype": dtype}))
     return build(model_space, devices, deploy_size=tuple(study.deploy_size), folder=cache_root(None))
+
+
+def _named_costs(study: Study) -> set[str]:
+    """What objectives, constraints and the reward name; `problem` tells which of them cannot be read."""
+    rewarded = study.hardware_aware
+    found = {rewarded.cost} if isinstance(rewarded, HardwareReward) else set()
+    for parse, texts in ((parse_objective, study.objectives), (parse_constraint, study.constraints)):
+        for text in texts:
+            with suppress(StudyError):
+                found.add(parse(text).name)
+    return found
 
 
 def device(entry: str | Plugin) -> Any:
@@ -302,42 +334,3 @@ def strategy(study: Study, starts: Sequence[dict[str, Any]] = ()) -> Any:
         return factory(**options)
     except (TypeError, ValueError) as error:
         raise StudyError(f"strategy {study.strategy.name!r}: {error}") from None
-
-
-def hardware_reward(study: Study, single_objective: bool) -> dict[str, Any] | None:
-    """Arguments of HardwareAware, or None where none is mounted.
-
-    Raises:
-        StudyError: It is asked for around a multi-objective strategy, or no target can be derived.
-    """
-    costs = _objective_names(study)
-    percent = QUALITY not in costs and DELTA_T in costs
-    costs = [name for name in costs if name not in (QUALITY, DELTA_T)]
-    wanted = study.hardware_aware
-    if wanted == "off" or (wanted == "auto" and (not single_objective or not costs)):
-        return None
-    if not single_objective:
-        raise StudyError(
-            f"hardware_aware: strategy {study.strategy.name!r} already trades accuracy against cost itself; "
-            "remove `hardware_aware` or use a single-objective strategy such as regularized_evolution."
-        )
-    settings = wanted if isinstance(wanted, HardwareReward) else HardwareReward(cost=costs[0])
-    if percent and settings.reward in POSITIVE_ONLY:
-        raise StudyError(
-            f"hardware_aware: reward {settings.reward!r} is a product and means nothing for delta_t, which is negative "
-            "for many networks; use 'log'."
-        )
-    target = settings.target
-    if target is None:
-        bounds = [c.bound for c in map(parse_constraint, study.constraints) if c.name == settings.cost]
-        if not bounds:
-            raise StudyError(
-                f"hardware_aware: no target for {settings.cost}. Give hardware_aware.target or a constraint on it."
-            )
-        target = bounds[0]
-    return {
-        "cost": settings.cost,
-        "target": target,
-        "reward": settings.reward,
-        "weight": settings.weight * (100 if percent else 1),
-    }

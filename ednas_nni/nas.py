@@ -59,7 +59,7 @@ def experiment(
     compared, lacking = assembly.references(study)
     if lacking:
         logging.getLogger("ednas").warning(lacking)
-    evaluator = assembly.evaluator(study, compared)
+    evaluator = assembly.checked_evaluator(study, compared)
     starts = assembly.start_samples(study, model_space)
     strategy = assembly.strategy(study, starts)
     reward = assembly.hardware_reward(study, not getattr(strategy, "multi_objective", False))

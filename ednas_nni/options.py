@@ -75,7 +75,8 @@ def _check_value(where: str, value: Any, hint: Any) -> None:
     except Exception:  # an annotation that pydantic cannot read: the plugin checks itself
         return
     try:
-        adapter.validate_python(value)
+        if isinstance(adapter.validate_python(value), int | float):
+            adapter.validate_python(value, strict=True)  # plugins get the value itself: "8" and 8.0 are no 8
     except ValidationError as error:
         found = error.errors()
         found = [item for item in found if item["type"] not in _ECHOES] or found

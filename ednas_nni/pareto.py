@@ -60,15 +60,47 @@ def front(points: ArrayLike, directions: Sequence[str], tolerance: ArrayLike = 0
     margin = np.broadcast_to(np.asarray(tolerance, dtype=np.float64), (values.shape[1],))
     if (margin < 0).any():
         raise StudyError(f"tolerance is {tolerance!r}; it must be >= 0 on every axis.")
+    beaten = _beaten_of_two(values, margin) if values.shape[1] == 2 else _beaten(values, margin)
+    return np.flatnonzero(~beaten)
+
+
+def _beaten(values: NDArray[np.float64], margin: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of the points (n, k), smaller is better, another one removes from the front; O(n^2) in time."""
     noisy = margin > 0
-    kept = []
+    beaten = np.zeros(len(values), dtype=bool)
     for index, point in enumerate(values):  # row by row: memory stays linear in n
         lead = point - values  # how much every other point is better
         at_least = (lead >= 0).all(axis=1)
         beats = (lead > margin)[:, noisy].all(axis=1) if noisy.any() else (lead > 0).any(axis=1)
-        if not (at_least & beats).any():
-            kept.append(index)
-    return np.asarray(kept, dtype=np.intp)
+        beaten[index] = (at_least & beats).any()
+    return beaten
+
+
+def _beaten_of_two(values: NDArray[np.float64], margin: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The same for two axes: who is better on the first stands before, and the best of these on the second decides."""
+    order = np.argsort(values[:, 0], kind="stable")
+    first, second = values[order].T
+    lowest = np.concatenate([[np.inf], np.minimum.accumulate(second)])  # of the first 0, 1, ... n points
+    level = lowest[np.searchsorted(first, first, side="right")]  # of those that are no worse on the first axis
+    ahead = lowest[_ahead(first.tolist(), float(margin[0]))]  # of those that are better there by more than the margin
+    if not (margin > 0).any():
+        found = (ahead <= second) | (level < second)
+    else:
+        best = ahead if margin[0] > 0 else level
+        found = second - best > margin[1] if margin[1] > 0 else best <= second
+    beaten = np.zeros(len(values), dtype=bool)
+    beaten[order] = found
+    return beaten
+
+
+def _ahead(ascending: list[float], margin: float) -> list[int]:
+    """How many of the sorted values are smaller than each by more than a margin; differences are rounded, as above."""
+    found, count = [], 0
+    for value in ascending:
+        while value - ascending[count] > margin:
+            count += 1
+        found.append(count)
+    return found
 
 
 def hypervolume(points: ArrayLike, reference: ArrayLike, directions: Sequence[str]) -> float:

@@ -74,7 +74,7 @@ class HardwareReward(BaseModel):
 
     Attributes:
         cost: Cost column that enters the reward.
-        target: T0 in the cost's unit; without it the bound of the first constraint on that cost.
+        target: T0 in the cost's unit; without it the bound of the first `<=` constraint on that cost.
         reward: One of the rewards of `ednas_nni.objectives`.
         weight: Exponent or slope of the reward; negative. It is meant for quality; where delta_t, in percent, takes
             its place, it counts a hundredfold.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import islice
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -105,8 +107,9 @@ class Evolution:
         """Refuse options out of range, before a problem exists."""
         if not isinstance(surrogate, bool):
             raise StudyError(f"strategy.surrogate is {surrogate!r}; it must be true or false.")
-        if initial < 1:
-            raise StudyError(f"strategy.initial is {initial}; it must be at least 1.")
+        for name, number, least in (("seed", 0 if seed is None else seed, 0), ("initial", initial, 1)):
+            if not isinstance(number, Integral) or isinstance(number, bool) or number < least:
+                raise StudyError(f"strategy.{name} is {number!r}; it must be a whole number of at least {least}.")
         if not tolerance >= 0:
             raise StudyError(f"strategy.tolerance is {tolerance}; it must be >= 0, for example 0.01.")
         for name, share in (("crossover", crossover), ("explore", explore)):
@@ -189,7 +192,7 @@ class Evolution:
     def _most_promising(self, results: list[dict[str, Any]]) -> Sample | None:
         parents = self._parents(results)
         litter = {self._id(s): s for _ in range(LITTER) if (s := self._offspring(*parents, 0)) is not None}
-        litter |= {self._id(s): s for s in self._spare[-STRANGERS:]}
+        litter |= {self._id(s): s for s in self._strangers()}
         children = [sample for architecture, sample in litter.items() if not self._asked(architecture)]
         prices = self.problem.canonical_costs(children)
         good = self.problem.meets(prices)
@@ -199,6 +202,11 @@ class Evolution:
         points = np.array([told["values"] for told in results])
         trained = [told["sample"] for told in results]
         return children[self._promising.best(children, prices[good], trained, points, list(self._open.values()))]
+
+    def _strangers(self) -> list[Sample]:
+        """Others from the feasible pool each time, else the same few would lose every comparison of a search."""
+        drawn = (self._spare[i] for i in self._rng.permutation(len(self._spare)))
+        return list(islice((sample for sample in drawn if self._new(sample)), STRANGERS))
 
     def _parents(self, results: list[dict[str, Any]]) -> tuple[list[Sample], np.ndarray]:
         if not results:

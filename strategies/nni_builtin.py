@@ -5,7 +5,9 @@ Wrapped by `HardwareAware` they search for quality and cost; alone they search f
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from ednas_nni import compat
 from ednas_nni.errors import StudyError
@@ -14,6 +16,8 @@ compat.apply()
 
 from nni.nas import strategy as nni_strategy  # noqa: E402  (after the mends)
 from nni.nas.execution.event import FinalMetricEvent, TrainingEndEvent  # noqa: E402
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)] | None  # what numpy's RandomState takes
 
 
 class TPE(nni_strategy.TPE):
@@ -30,18 +34,18 @@ class TPE(nni_strategy.TPE):
             super().on_training_end(event)
 
 
-def random(seed: int | None = None, dedup: bool = True) -> nni_strategy.Random:
+def random(seed: Seed = None, dedup: bool = True) -> nni_strategy.Random:
     """Random search; each sample once."""
     return nni_strategy.Random(seed=seed, dedup=dedup)
 
 
-def grid_search(seed: int | None = None, shuffle: bool = True) -> nni_strategy.GridSearch:
+def grid_search(seed: Seed = None, shuffle: bool = True) -> nni_strategy.GridSearch:
     """Every sample in label order, shuffled within each hundred: for small spaces only."""
     return nni_strategy.GridSearch(seed=seed, shuffle=shuffle)
 
 
 def regularized_evolution(
-    seed: int | None = None,
+    seed: Seed = None,
     population_size: int = 12,
     sample_size: int = 4,
     mutation_prob: float = 0.1,
@@ -68,7 +72,7 @@ def regularized_evolution(
     )
 
 
-def tpe(seed: int | None = None, startup: int = 8, candidates: int = 24) -> TPE:
+def tpe(seed: Seed = None, startup: int = 8, candidates: int = 24) -> TPE:
     """Tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011).
 
     NNI's wrapper minimises unless told otherwise, and starts with 20 random trials.
@@ -85,7 +89,7 @@ def tpe(seed: int | None = None, startup: int = 8, candidates: int = 24) -> TPE:
     )
 
 
-def policy_based_rl(seed: int | None = None, samples_per_update: int = 6) -> nni_strategy.PolicyBasedRL:
+def policy_based_rl(seed: Seed = None, samples_per_update: int = 6) -> nni_strategy.PolicyBasedRL:
     """PPO over the decisions of a sample (tianshou); needs the extra `rl`.
 
     NNI takes no seed here: torch's and numpy's global generators are seeded when the policy is made, which is

@@ -79,7 +79,7 @@ class Search:
         self.problem = assembly.problem(self.study, self.table)
         evaluator = plugins.load("evaluators", self.study.evaluator.name)
         compared, lacking = assembly.references(self.study)
-        assembly.evaluator(self.study, compared)  # its options are checked before the first trial meets them
+        assembly.checked_evaluator(self.study, compared)  # its options are checked before the first trial meets them
         if lacking:
             _log.warning(lacking)
         self.journal = Journal(self.folder / FOLDER / FILE)

@@ -41,7 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", metavar="NAME", help="name of the corrected device; that of the file by default")
     parser.add_argument("--no-onnx", action="store_true", help="with --propose: the CSV file alone")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="with --propose: seed of the candidates (0)")
+    parser.add_argument(
+        "--seed", type=whole(0), default=0, metavar="N", help="with --propose: seed of the candidates (0)"
+    )
     parser.add_argument(
         "--journal", metavar="ID_OR_JOURNAL", default="latest", help="search that the file's architecture ids are from"
     )

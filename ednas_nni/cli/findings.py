@@ -140,7 +140,9 @@ def _plugins(found: Findings) -> None:
         if compared is not None:
             found.references, lacking = compared
             found.warnings += lacking.splitlines()
-            found.attempt("evaluator", lambda: assembly.evaluator(study, found.references))
+            # A fault of the data or of a task has been told above.
+            make = assembly.checked_evaluator if found.tasks else assembly.evaluator
+            found.attempt("evaluator", lambda: make(study, found.references))
     for entry in study.device:
         found.attempt("device", lambda entry=entry: assembly.device(entry))
     if found.tasks:

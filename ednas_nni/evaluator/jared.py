@@ -13,8 +13,8 @@ import torch
 
 from ednas_nni import compat
 from ednas_nni.errors import TrialError
-from ednas_nni.evaluator.data import Batches
-from ednas_nni.evaluator.module import JaredModule
+from ednas_nni.evaluator.data import Batches, TrialData
+from ednas_nni.evaluator.module import JaredModule, make_weighting
 from ednas_nni.evaluator.quiet import quiet
 from ednas_nni.evaluator.recipe import Recipe, normalise_plugin
 from ednas_nni.evaluator.seeding import seed_everything, seeded
@@ -175,6 +175,14 @@ class JaredEvaluator(Lightning):
     def val_dataloaders(self) -> Batches:
         """The scored split once."""
         return self._once("scored", self.module.data.scored_batches)
+
+    def check(self) -> None:
+        """Build the tasks, their losses and the weighting as a trial does; no image is read.
+
+        Raises:
+            EdnasError: What a trial would be the first to miss: an option of a task, a loss or the weighting is wrong.
+        """
+        make_weighting(self.recipe, TrialData(self.recipe).unmeasured)
 
     def seed_everything(self) -> None:
         """Seed the process with the trial's seed; call it before the network is built."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -19,6 +20,9 @@ from ednas_nni.nn.checkpoint import init_from
 from ednas_nni.options import check_options
 from ednas_nni.references.delta_t import delta_t
 from ednas_nni.tasks.quality import quality
+
+if TYPE_CHECKING:
+    from ednas_nni.tasks.base import Task
 
 compat.apply()
 
@@ -42,7 +46,7 @@ class JaredModule(LightningModule):
         super().__init__()
         self.recipe = recipe
         self.data = TrialData(recipe)
-        self.weighting = _weighting(recipe, self.data)
+        self.weighting = make_weighting(recipe, self.data.tasks)
         self.scores: dict[str, float] = {}
         self.history: list[dict[str, float]] = []
         self.scored_step = -1
@@ -266,8 +270,14 @@ def flatten(metrics: dict[str, dict[str, float]], value: float) -> dict[str, flo
     return {"default": value, **flat}
 
 
-def _weighting(recipe: Recipe, data: TrialData) -> torch.nn.Module:
+def make_weighting(recipe: Recipe, tasks: Sequence[Task]) -> torch.nn.Module:
+    """The recipe's weighting of the tasks' losses.
+
+    Raises:
+        PluginError: The name is unknown.
+        StudyError: An option is unknown or outside what is allowed.
+    """
     factory = plugins.load("weightings", recipe.weighting["name"]).for_tasks
     options = {key: value for key, value in recipe.weighting.items() if key != "name"}
     check_options(factory, options, "evaluator.weighting", ("tasks",))
-    return factory(data.tasks, **options)
+    return factory(tasks, **options)

@@ -15,6 +15,10 @@ TRAINING = 1
 """Version of what a training does. Raise it with every change of optimiser, schedule, initial weights or losses that no
 field of a recipe tells, so that references made before are not mistaken for the same training."""
 
+PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true", "transformer-engine")
+PRECISIONS += ("transformer-engine-float16", "32", "16", "bf16", "64")
+"""Lightning's, of which the last four are short for its own."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -83,6 +87,7 @@ class Recipe:
             "cooldown", self.cooldown, whole, "a share from 0 (constant) to 1 - warmup (cools down from the peak on)"
         )
         Augmentation.parse(self.augmentation)
+        _check("precision", self.precision, self.precision in PRECISIONS, "one of " + ", ".join(map(repr, PRECISIONS)))
         _check("protocol", self.protocol, self.protocol in PROTOCOLS, " or ".join(map(repr, PROTOCOLS)))
         score = self.score == "quality" or (self.score == "delta_t" and bool(self.references))
         _check("score", self.score, score, "'quality', or 'delta_t' where the study has references")

@@ -24,7 +24,8 @@ SIGNIFICANCE = 0.05
 SIMPLER = 0.95
 """A less simple correction is taken where its held-out error is at most this share of the simpler one's."""
 LEAST = 0.1
-"""Smallest factor of a term, as a share of the common one: nothing is taken to be free, as a search would use it."""
+"""Smallest factor of a term, as a share of the common one, and what a negative offset leaves of a cost: nothing is
+taken to be free, as a search would use it."""
 NEAR = 0.9
 """The offset is placed at this share of the smallest modelled cost, so that corrected costs stay positive there."""
 FOLDS, INNER = 10, 5
@@ -37,7 +38,7 @@ Form = tuple[str, float]
 
 @dataclass(frozen=True)
 class Correction:
-    """``corrected = sum_t scales_t * term_t + offset``.
+    """``corrected = sum_t scales_t * term_t + offset``, and at least ``LEAST`` of the sum.
 
     Attributes:
         form: Key of ``NEEDED``.
@@ -50,8 +51,9 @@ class Correction:
     offset: float = 0.0
 
     def __call__(self, terms: np.ndarray) -> np.ndarray:
-        """Corrected costs of terms, float64 (n, terms) -> (n,), never negative."""
-        return np.maximum(terms @ self.scales + self.offset, 0.0)
+        """Corrected costs of terms, float64 (n, terms) -> (n,), positive where the sum is."""
+        scaled = terms @ self.scales
+        return np.maximum(scaled + self.offset, LEAST * scaled)
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,8 @@ def _architecture(alone: Study, member: str) -> dict[str, Any]:
     """The named architecture in the single-task space: its choices, the network's size, the weights it starts from."""
     names = ("space", "tasks", "data", "train_size", "init_from")
     shaping = {name: value for name, value in alone.dump().items() if name in names}
+    if options := alone.evaluator.options.get("task_options"):  # heads may have other channels
+        shaping["evaluator"] = {"name": alone.evaluator.name, "task_options": options}
     return json.loads(_described(json.dumps(shaping), member))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,11 @@ from ednas_nni.errors import DataError
 from ednas_nni.whole_file import write_whole
 
 if TYPE_CHECKING:
-    from ednas_nni.data import DataSource, Split
+    from ednas_nni.data import DataInfo, DataSource, Split
     from ednas_nni.tasks.base import Task
 
 FORMAT = 2  # raise when the position prior, a meter or this file's layout changes
+_PLACED = ("protocol", "balanced")
 
 
 @dataclass(frozen=True)
@@ -95,18 +96,28 @@ def reference_for(source: DataSource, tasks: Sequence[Task], folder: Path, score
     suffix = "" if scored_on == "search" else f".{scored_on}"
     path = folder / f"{info.name}-{info.fingerprint[:16]}{suffix}.prior.json"
     known = _read(path, info.fingerprint)
-    missing = [task for task in tasks if not _complete(known.get(key(task)), task)]
+    missing = [task for task in tasks if not _complete(known.get(key(task, info)), task)]
     if missing:
         train, scored = source.split("train"), source.split(scored_on)
-        known |= {key(task): measure(task, train, scored) for task in missing}
+        known |= {key(task, info): measure(task, train, scored) for task in missing}
         _write(path, Reference(info.name, info.fingerprint, known))
-    return Reference(info.name, info.fingerprint, {task.name: known[key(task)] for task in tasks})
+    return Reference(info.name, info.fingerprint, {task.name: known[key(task, info)] for task in tasks})
 
 
-def key(task: Task) -> str:
-    """A task and whatever of it decides its prior and its constants."""
-    parts = [task.name, getattr(task, "protocol", "standard"), *(["balanced"] if getattr(task, "balanced", 0) else [])]
+def key(task: Task, info: DataInfo) -> str:
+    """A task and whatever of it may decide its prior and its constants: its protocol and the options it was given."""
+    protocol = getattr(task, "protocol", "standard")
+    parts = [task.name, protocol, *(["balanced"] if getattr(task, "balanced", 0) else [])]
+    usual = _settings(type(task).for_data(info, protocol=protocol))
+    parts += [f"{name}={value}" for name, value in _settings(task).items() if value != usual.get(name)]
     return parts[0] if parts[1:] == ["standard"] else ".".join(parts)
+
+
+def _settings(task: Task) -> dict[str, Any]:
+    """Fields of a task that is a data class, as all of ours, in words; the two that have their own place left out."""
+    if not is_dataclass(task):
+        return {}
+    return {f.name: repr(getattr(task, f.name)) for f in fields(task) if f.compare and f.name not in _PLACED}
 
 
 def measure(task: Task, train: Split, search: Split) -> TaskReference:

@@ -55,6 +55,29 @@ WRONG = [
     _study("evaluator option", "'stepz'", "Did you mean 'steps'?", evaluator={"name": "jared", "stepz": 3}),
     _study("evaluator value", "steps", "-1", evaluator={"name": "jared", "steps": -1}),
     _study("weighting", "'fixd'", "Did you mean 'fixed'?", evaluator={"name": "jared", "weighting": "fixd"}),
+    _study("depth loss", "'jarred'", "Did you mean 'jared'?", evaluator={"name": "jared", "depth_loss": "jarred"}),
+    _study(
+        "task option",
+        "task_options.segmentation",
+        "'clas_weights'",
+        "'class_weights'",
+        tasks=["segmentation"],
+        evaluator={"name": "jared", "task_options": {"segmentation": {"clas_weights": "balanced"}}},
+    ),
+    _study(
+        "task options",
+        "task_options",
+        "'balanced'",
+        "mapping",
+        evaluator={"name": "jared", "task_options": {"segmentation": "balanced"}},
+    ),
+    _study(
+        "weighted task",
+        "'dpth'",
+        "Did you mean 'depth'?",
+        evaluator={"name": "jared", "weighting": {"name": "fixed", "weights": {"dpth": 2}}},
+    ),
+    _study("precision", "precision", "'bf17'", "'bf16-mixed'", evaluator={"name": "jared", "precision": "bf17"}),
     _study("objective", "objectives", "'latency'", "Did you mean 'latency_ms'?", objectives=["quality", "latency"]),
     _study("device", "'edge_tpv'", "Did you mean 'edge_tpu'?", device="edge_tpv"),
     _study("operator", "'<'", "'<='", "latency_ms <= 8", constraints=["latency_ms < 8"]),
@@ -63,6 +86,11 @@ WRONG = [
     _study("unreachable", "'latency_ms_upper90 <= 1'", "smallest reachable", "Relax", constraints=["latency_ms <= 1"]),
     _study("strategy", "'edans'", "Did you mean 'ednas'?", strategy="edans"),
     _study("strategy option", "'explor'", "Did you mean 'explore'?", strategy={"name": "ednas", "explor": 3}),
+    _study("strategy seed", "strategy.seed", "-1", "at least 0", strategy={"name": "ednas", "seed": -1}),
+    _study("seed of NNI's", "strategy.seed", "-1", "at least 0", strategy={"name": EVOLUTION, "seed": -1}),
+    _study("fractional seed", "strategy.seed", "1.0", "whole number", strategy={"name": "ednas", "seed": 1.0}),
+    _study("fractional start", "strategy.initial", "8.0", "whole number", strategy={"name": "ednas", "initial": 8.0}),
+    _study("start as text", "strategy.initial", "'8'", "whole number", strategy={"name": "ednas", "initial": "8"}),
     _study("reward around a front", "hardware_aware", "'ednas'", "remove", hardware_aware={"target": 8}),
     _study("reward without target", "hardware_aware", "target", strategy=EVOLUTION, constraints=[]),
     _study(
@@ -113,6 +141,20 @@ def test_one_clear_line(wrong: Wrong, experiment: Callable[..., Path], capsys: p
     path = experiment(wrong.study, wrong.tuner, **wrong.fields)
     assert main(["check", str(path)]) == 1
     one_clear_line(capsys.readouterr().err, path, wrong.words)
+
+
+@pytest.mark.usefixtures("quick_tables")
+def test_right_options_of_the_evaluator_pass_and_no_image_is_read(
+    experiment: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ednas_nni.evaluator.data.reference_for", lambda *_: pytest.fail("the data set was measured"))
+    options = {
+        "depth_loss": "l1",
+        "precision": "bf16-mixed",
+        "task_options": {"segmentation": {"class_weights": "balanced"}},
+        "weighting": {"name": "fixed", "weights": {"depth": 2}},
+    }
+    assert main(["check", str(experiment({"evaluator": {"name": "jared", **options}}))]) == 0
 
 
 @pytest.mark.parametrize(

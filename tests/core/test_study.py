@@ -61,3 +61,31 @@ def test_any_plain_data_is_a_study_or_our_own_error(data: dict) -> None:
         parse(data)
     except EdnasError as error:
         assert "Traceback" not in str(error)
+
+
+def test_the_precisions_are_those_of_lightning() -> None:
+    from typing import get_args
+
+    from lightning_fabric.plugins.precision import precision
+
+    from ednas_nni.evaluator.recipe import PRECISIONS
+
+    known = get_args(precision._PRECISION_INPUT_STR) + get_args(precision._PRECISION_INPUT_STR_ALIAS)
+    assert sorted(PRECISIONS) == sorted(known)
+
+
+@pytest.mark.parametrize(
+    ("study", "target"),
+    [
+        ({"constraints": ["latency_ms >= 2", "latency_ms <= 16"]}, 16.0),
+        ({"objectives": ["quality", "max:params", "latency_ms"], "constraints": ["latency_ms <= 8"]}, 8.0),
+        ({"objectives": ["quality", "max:params"], "constraints": ["params <= 1e6"]}, None),
+    ],
+)
+def test_the_reward_s_target_is_an_upper_limit_of_a_cost_to_be_kept_small(study: dict, target: float | None) -> None:
+    from ednas_nni import assembly
+
+    found = assembly.hardware_reward(parse(study), single_objective=True)
+    assert (found and found["target"]) == target
+    with pytest.raises(StudyError, match="'latency_ms <= NUMBER'"):
+        assembly.hardware_reward(parse({"constraints": ["latency_ms >= 2"]}), single_objective=True)

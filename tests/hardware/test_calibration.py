@@ -113,6 +113,11 @@ def test_corrected_costs_grow_with_every_term_and_are_never_negative(seed, form)
     assert (correction(terms) > 0).all()
 
 
+def test_a_negative_offset_leaves_no_network_free():
+    correction = Correction("scale and offset", np.array([2.0, 2.0]), -5.0)
+    assert correction(np.array([[4.0, 1.0], [1.0, 1.0], [0.1, 0.0]])) == pytest.approx([5.0, 0.4, 0.02])
+
+
 def test_a_term_without_rows_takes_the_common_factor():
     terms, measured = rows(12, 1, (2.0, 0.7, 1.0))
     terms = np.column_stack([terms, np.zeros(12)])

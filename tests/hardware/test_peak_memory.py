@@ -140,6 +140,24 @@ def test_a_study_names_it_as_objective_or_constraint() -> None:
     assembly.problem(study, table)
 
 
+@pytest.mark.parametrize(
+    "study",
+    [
+        {"constraints": ["peak_memory_bytes<=9000000"]},
+        {"objectives": ["quality", "min:peak_memory_bytes"]},
+        {"hardware_aware": {"cost": "peak_memory_bytes", "target": 1e6}},
+        {"objectives": ["quality", "latency_ms"]},
+    ],
+)
+def test_it_is_counted_however_a_study_names_it(study, monkeypatch) -> None:
+    from ednas_nni import assembly, hardware
+    from ednas_nni.study import parse
+
+    monkeypatch.setattr(hardware, "cost_table", lambda space, devices, **options: [d.name for d in devices])
+    wanted = "peak_memory" in str(study)
+    assert ("peak_memory" in assembly.cost_table(parse(study), None)) == wanted
+
+
 # ---- what is kept on disk
 
 

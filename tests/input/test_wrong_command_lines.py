@@ -25,6 +25,7 @@ GRAMMAR = [
     ("search s.yml --trials " + "9" * 5000, ("--trials", "whole number")),
     ("plan s.yml --samples 1", ("--samples", "'1'", "from 100 to 1000000")),
     ("plan s.yml --seed -1", ("--seed", "'-1'", "at least 0")),
+    ("calibrate edge_tpu --propose 3 --seed -1", ("--seed", "'-1'", "at least 0")),
     ("data", ("SUBCOMMAND",)),
     ("data check", ("DATA_OR_FILE",)),
     ("data preview rooms -n 0", ("-n", "'0'", "at least 1")),

@@ -109,7 +109,7 @@ def test_through_the_command_line_nothing_is_written(
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        (lambda folder: folder / "nowhere.jsonl", ("nowhere...", "no experiment id and no journal file")),
+        (lambda folder: folder / "nowhere.jsonl", ("...", "no experiment id and no journal file")),
         (lambda folder: folder, ("no experiment id and no journal file",)),
         (lambda folder: "a" * 5000, ("aaa", "name too long")),
         (lambda folder: "~nobody_of_that_name/journal.jsonl", ("~nobody_of_that_name", "no home folder")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from nni.nas.execution.event import FinalMetricEvent
 from nni.nas.strategy import RegularizedEvolution
@@ -13,6 +14,7 @@ from ednas_nni.strategy import CostAware, mount
 from ednas_nni.strategy.mounting import layers
 from ednas_nni.testing.engines import FakeEngine, PlainSpace
 from ednas_nni.testing.scripted import PROBLEM, WORLD, Script, honest, run, samples
+from ednas_nni.testing.strategies import search
 from strategies import Ednas, HardwareAware
 
 
@@ -68,6 +70,15 @@ def test_a_product_reward_of_a_negative_quality_is_withheld(tmp_path):
     _, _, history = run(script, tmp_path, trial=lambda s: {"default": -0.1}, hardware_aware=options)
     assert script.finals == [] and script.models[0].metric is None
     assert history.trials[0].quality == -0.1
+
+
+def test_a_reward_of_a_network_without_cost_is_withheld(tmp_path):
+    from dataclasses import replace
+
+    script = Script(samples(1))
+    free = replace(PROBLEM, costs=lambda found: np.zeros((len(found), len(PROBLEM.cost_names))))
+    _, _, history = search(script, WORLD, free, tmp_path / "j.jsonl", trials=1, hardware_aware={"target": 2.0})
+    assert script.finals == [] and history.trials[0].quality is not None
 
 
 def test_unregistering_takes_callbacks_out_everywhere(journal):

@@ -40,6 +40,24 @@ def test_a_tolerance_only_adds_points_and_never_empties_the_front(points, tolera
     assert len(wide) > 0 and set(strict) <= set(wide)
 
 
+SCALED = st.sampled_from([1.0, 0.1, 1 / 3])
+MARGIN = st.sampled_from([0.0, 0.1, 0.3, 1.0, 2.0])
+
+
+@given(POINTS, SCALED, st.tuples(MARGIN, MARGIN))
+def test_two_axes_are_judged_as_any_number_is(points, scale, tolerance):
+    """Sorting instead of comparing all pairs; ties, and leads that equal the tolerance up to rounding, included."""
+    values, margin = points * scale, np.array(tolerance)
+    assert (pareto._beaten_of_two(values, margin) == pareto._beaten(values, margin)).all()
+
+
+def test_the_comparison_rejects_a_margin_that_is_rounded_otherwise(monkeypatch):
+    monkeypatch.setattr(pareto, "_ahead", lambda rising, margin: np.searchsorted(rising, np.array(rising) - margin))
+    pairs = [np.array([[a * 0.1, 0.0], [b * 0.1, 0.0]]) for a in range(20) for b in range(20)]
+    margin = np.array([0.1, 0.0])
+    assert any((pareto._beaten_of_two(pair, margin) != pareto._beaten(pair, margin)).any() for pair in pairs)
+
+
 def test_a_lead_within_the_noise_does_not_remove_a_neighbour():
     points = [[0.500, 5.0], [0.505, 4.9], [0.40, 5.1]]
     assert pareto.front(points, AXES).tolist() == [1]

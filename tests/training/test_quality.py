@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -9,9 +10,25 @@ import torch
 from ednas_nni import plugins
 from ednas_nni.errors import DataError
 from ednas_nni.tasks import quality as module
+from ednas_nni.tasks.edges import Edges
 from ednas_nni.tasks.quality import quality, reference_for
 
 NAMES = ("segmentation", "depth", "normals")
+
+
+@dataclass(frozen=True)
+class Graded(Edges):
+    """A task with an option of its own."""
+
+    grades: int = 1
+
+    @property
+    def channels(self):
+        return self.grades
+
+    @classmethod
+    def for_data(cls, info, protocol="standard", grades: int = 1):
+        return cls(info.ignore_index, grades)
 
 
 def bind(source, names=NAMES):
@@ -116,3 +133,30 @@ def test_meters_see_the_prior_without_a_copy_per_image(scenes, tmp_path):
     before = prior.copy()
     module.measure(task, source.split("train"), source.split("search"))
     assert np.array_equal(prior, before) and torch.is_tensor(torch.from_numpy(prior))
+
+
+def test_what_is_recorded_is_kept_by_the_options_of_a_task(scenes):
+    source = scenes()
+    tasks = {name: plugins.load("tasks", name) for name in (*NAMES, "edges")}
+
+    def key(name, **options):
+        return module.key(tasks[name].for_data(source.info, **options), source.info)
+
+    assert [key(name) for name in tasks] == list(tasks)  # as records of earlier versions say
+    assert key("depth", protocol="adashare") == "depth.adashare"
+    assert key("segmentation", class_weights="balanced") == "segmentation.standard.balanced"
+    assert key("normals", loss="angular") == key("normals", loss="angular") != key("normals")
+
+
+def test_a_plugin_s_options_reach_the_heads_and_the_prior(scenes, monkeypatch):
+    from ednas_nni import assembly
+    from ednas_nni.study import parse
+
+    monkeypatch.setattr(plugins, "load", lambda group, name: {"tasks": Graded, "datasets": type(scenes())}[group])
+    options = {"name": "jared", "task_options": {"edges": {"grades": 5}}}
+    study = {"tasks": ["edges"], "data": "scenes", "train_size": [32, 64]}
+    plain = assembly.task_objects(parse(study))["edges"]
+    given = assembly.task_objects(parse({**study, "evaluator": options}))["edges"]
+    assert (plain.channels, given.channels) == (1, 5)
+    info = scenes().info
+    assert (module.key(plain, info), module.key(given, info)) == ("edges", "edges.standard.grades=5")

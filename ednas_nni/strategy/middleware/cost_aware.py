@@ -74,6 +74,7 @@ class CostAware(Forwarding):
 
         Raises:
             StudyError: No problem is bound yet, or a product reward met a quality <= 0.
+            ValueError: The cost is not finite or not positive.
         """
         if self.problem is None:
             raise StudyError("hardware_aware: no costs are bound yet; run it inside an experiment or call bind().")
@@ -102,7 +103,7 @@ class CostAware(Forwarding):
             if report.fault:
                 raise StudyError(report.fault)
             event.metric = {**raw, "default": self.reward_of(report.metrics["default"], event.model.sample)}
-        except StudyError as error:
+        except (StudyError, ValueError) as error:  # ValueError: a cost of 0
             # A callback must not raise into the engine's thread; a trial without a reward has no metric, so
             # the strategy learns nothing from it rather than something wrong.
             _log.warning("A trial gets no reward: %s", error)

@@ -117,8 +117,8 @@ def text(record: dict[str, Any], found: dict[str, Any]) -> str:
     return (
         f"{len(quality)} random architectures of the default study's space, {record['steps']} steps each, one "
         f"training each: quality {quality.mean():.3f} ± {quality.std(ddof=1):.3f} (standard deviation), 5 to 95 %: "
-        f"{low:.3f} to {high:.3f}. The same architecture trained again differs by a standard deviation of {found['noise']:.3f} "
-        f"({found['freedom']} degrees of freedom), so the spread is {ratio[0]:.1f} times the noise (95 % interval over "
+        f"{low:.3f} to {high:.3f}. The same architecture trained again differs by a standard "
+        f"deviation of {found['noise']:.3f} ({found['freedom']} degrees of freedom), so the spread is {ratio[0]:.1f} times the noise (95 % interval over "
         f"architectures {ratio[1]:.1f} to {ratio[2]:.1f}). Kendall's tau of quality is {taus['latency_ms']:+.2f} with "
         f"latency_ms and {taus['macs']:+.2f} with MACs. {count} of the {len(quality)} are on the front of quality and "
         "latency.\n\n"

@@ -1,8 +1,9 @@
 """The tables of a trust measurement, into docs/trust.md.
 
-    ednas trust experiments/ednas.yml --longer 3 --recipes benchmarks/trust_recipes.yml \\
-        --out benchmarks/results/trust.json
+    ednas trust HALF.yml --longer 3 --recipes benchmarks/trust_recipes.yml --out benchmarks/results/trust.json
     python benchmarks/trust_table.py benchmarks/results/trust.json
+
+HALF.yml is experiments/ednas.yml with `steps: 250`.
 """
 
 from __future__ import annotations

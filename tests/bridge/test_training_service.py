@@ -48,5 +48,6 @@ def test_equal_journals_are_no_accident(monkeypatch, tmp_path) -> None:
         search = ednas_nni.experiment({**STUDY, "seed": seed}, engine="sequential", trials=2)
         search.run()
         search.stop()
+        search.journal.close()
         found.append(_essence(search.journal.history()))
     assert found[0] == found[2] != found[1]

@@ -1,5 +1,5 @@
 # Everything sets itself up: a fresh clone needs Python 3.10 or 3.11, nothing else.
-#   make search    the main job: a real search on NNI with embedded data, about 15 minutes on 2 cores
+#   make search    the main job: a real search on NNI with embedded data, about 10 minutes on 2 cores
 #   make test      the test suite
 SHELL := /bin/bash
 VENV ?= .venv
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 STUDY ?= experiments/ednas.yml
 
-.PHONY: help search test test-all lint format check-wheel references screenshots docs clean
+.PHONY: help search test test-all lint format check-wheel references screenshots clean
 
 help:
 	@echo "make search       a whole search on NNI: STUDY=$(STUDY)"

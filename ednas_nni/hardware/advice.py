@@ -60,7 +60,8 @@ def _fixed(plan: Plan) -> Iterator[str]:
                 where = ", ".join(f"{part} {amount:.3g}" for part, amount in term.parts.items())
                 yield (
                     f"{column}: {term.fixed:.4g} of the median {median:.4g} {unit} are the same for every network "
-                    f"({term.term}: {where}). No choice of this space changes that; deploy_size or the device may"
+                    f"({term.term}: {where}). No choice of this space changes that; a smaller "
+                    "deploy_size or another device would."
                 )
 
 

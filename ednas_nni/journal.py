@@ -200,7 +200,8 @@ class Journal:
             The entry as written, with `time` (unix seconds).
 
         Raises:
-            JournalError: Unknown event, a value that JSON cannot hold, or a disk that cannot be written.
+            JournalError: Unknown event, a value that JSON cannot hold, an end that would take a result back, or a disk
+                that cannot be written.
         """
         if event not in EVENTS:
             raise JournalError(f"Unknown journal event {event!r}.{did_you_mean(event, EVENTS)}")
@@ -212,6 +213,8 @@ class Journal:
         with self._lock:
             if self._closed:
                 raise JournalError(f"{self.path}: the journal is closed, event {event!r} cannot be written any more.")
+            if event == "ended":
+                self._check_end(entry)
             try:
                 self._write(line)
             except OSError as error:
@@ -219,6 +222,16 @@ class Journal:
                 raise JournalError(f"{self.path}: cannot write ({error}).{hint}") from error
             self._history.add(json.loads(line))
         return entry
+
+    def _check_end(self, entry: dict[str, Any]) -> None:
+        """A result stands. Journals in which it did not can still be read."""
+        record, status = self._history._known.get(entry["trial"]), entry["status"]
+        if record is not None and record.status == "trained" != status:
+            raise JournalError(
+                f"{self.path}: trial {record.trial} was trained (job {record.job}); that it is now {status!r} (job "
+                f"{entry.get('job')}) is not written, because two jobs share its number. Its result stands: resume "
+                "the search."
+            )
 
     def _write(self, line: bytes) -> None:
         """The whole line, or nothing: on a full disk no half line may stand before the next one."""

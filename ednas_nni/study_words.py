@@ -61,7 +61,11 @@ def lines(findings: Iterable[Any], fields: Collection[str], groups: Mapping[str,
     """
     found = []
     for item in findings:
-        path = [part for part in item["loc"] if not (isinstance(part, str) and _of_pydantic(part))]
+        *inner, last = item["loc"] or ("",)
+        path = [part for part in inner if not (isinstance(part, str) and _of_pydantic(part))]
+        # The name of an unknown field is the user's own, even where it looks like one of pydantic's.
+        if item["loc"] and (item["type"] == "extra_forbidden" or not (isinstance(last, str) and _of_pydantic(last))):
+            path.append(last)
         mapping = path[:1] and path[0] in groups and len(path) == 1
         # A field that is a word or a mapping has one finding for each: the one that fits what was written is told.
         if mapping and item["type"] == ("literal_error" if isinstance(item.get("input"), dict) else "model_type"):

@@ -87,7 +87,7 @@ class JournalledEngine(TrainingServiceExecutionEngine):
     def wait_models(self, *models: ExecutableModelSpace) -> None:
         """As NNI's; raises what ended the thread of NNI's messages."""
         self._go_on()
-        super().wait_models(*models)
+        super().wait_models(*(_Awaited(model, self._go_on) for model in models))
         self._go_on()
 
     def _go_on(self) -> None:
@@ -138,6 +138,18 @@ class JournalledEngine(TrainingServiceExecutionEngine):
     def _tell(self, event: Any, job: str | None, cause: str = "") -> None:
         event.job_id, event.cause = job, cause
         self.dispatch_model_event(event)
+
+
+class _Awaited:
+    """A model for which is waited as long as NNI's messages are taken in: its end may be the one that was not."""
+
+    def __init__(self, model: ExecutableModelSpace, go_on: Callable[[], None]) -> None:
+        self._model, self._go_on = model, go_on
+
+    @property
+    def status(self) -> ModelStatus:
+        self._go_on()
+        return self._model.status
 
 
 def open_jobs(

@@ -135,6 +135,24 @@ def test_the_time_limit_ends_what_is_inside(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
 
 
+def test_a_trained_trial_stays_trained(tmp_path: Path) -> None:
+    """Two jobs on one number must not cost a result; an end that was booked too early may be mended."""
+    book = Journal(tmp_path / "j.jsonl")
+    for trial, first in enumerate(("trained", "cancelled")):
+        book.append("submitted", trial=trial, architecture=f"a{trial}", sample={}, costs={})
+        book.append("ended", trial=trial, job="J1", status=first, cause="")
+    before = book.path.read_bytes()
+    with pytest.raises(JournalError, match=r"trial 0 was trained \(job J1\); .* 'failed' \(job J2\) is not written"):
+        book.append("ended", trial=0, job="J2", status="failed", cause="a copy")
+    assert book.path.read_bytes() == before
+    book.append("ended", trial=0, job="J1", status="trained", cause="")
+    book.append("ended", trial=1, job="J1", status="trained", cause="")
+    book.close()
+    overwritten = b'{"event":"ended","time":1,"trial":0,"job":"J2","status":"failed","cause":"a copy"}\n'
+    book.path.write_bytes(book.path.read_bytes() + overwritten)
+    assert [t.status for t in load(book.path).trials] == ["failed", "trained"], "what is written is read as it is"
+
+
 def full_disk(monkeypatch: pytest.MonkeyPatch, whole: Path) -> None:
     """Half of a line fits."""
     real = os.fsync

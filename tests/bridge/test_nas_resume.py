@@ -26,7 +26,7 @@ from ednas_nni.journal import History, journal_path, load
 compat.training_service()
 
 from ednas_nni.bridge import nas_experiment  # noqa: E402
-from ednas_nni.bridge.nas_engine import JournalledEngine  # noqa: E402
+from ednas_nni.bridge.nas_engine import JournalledEngine, ModelStatus  # noqa: E402
 
 SCRIPT = """
 import json, sys
@@ -224,6 +224,24 @@ def test_an_error_on_nnis_thread_of_messages_ends_the_search(monkeypatch: pytest
     for call in (engine.idle_worker_available, engine.budget_available, engine.wait_models, engine.submit_models):
         with pytest.raises(JournalError, match="No space left"):
             call()
+
+
+def test_who_waits_for_a_model_hears_of_that_error_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its end may be the very message that was not taken in; NNI's reinforcement learning waits so."""
+    engine = JournalledEngine.__new__(JournalledEngine)
+    engine._failure = None
+    asked: list[str] = []
+
+    def status() -> str:
+        asked.append("RUNNING")
+        engine._failure = JournalError("journal.jsonl: cannot be written (No space left on device).")
+        return "RUNNING" if len(asked) < 3 else "DONE"  # without the error it would go on for ever
+
+    engine.nodejs_binding = SimpleNamespace(get_status=status)
+    running = SimpleNamespace(status=ModelStatus.Training)
+    with pytest.raises(JournalError, match="No space left"):
+        engine.wait_models(running)
+    assert len(asked) == 1
 
 
 def test_a_state_that_cannot_be_saved_does_not_keep_nni_from_being_stopped(

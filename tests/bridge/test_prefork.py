@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from ednas_nni.bridge import cancelled
-from ednas_nni.bridge.prefork import client, place, sources, starter
+from ednas_nni.bridge.prefork import client, inherited, place, sources, starter
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
 
@@ -69,17 +69,18 @@ class Machine:
         assert server.stdout.readline() == "ready\n"
         return server
 
-    def ask(self, code: str, **environment: str) -> subprocess.Popen[str]:
+    def ask(self, code: str, command: str = "", **environment: str) -> subprocess.Popen[str]:
+        """A client; `command` is Python that runs in it first, for what a trial's command does to its process."""
         told = {**os.environ, "NNI_PLATFORM": "local", "NNI_EXP_ID": EXPERIMENT, **environment}
         found = subprocess.Popen(
-            [sys.executable, "-c", CLIENT, code],
+            [sys.executable, "-c", command + CLIENT, code],
             env=told, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.started.append(found)
         return found
 
-    def run(self, code: str, **environment: str) -> tuple[int, str, str]:
-        process = self.ask(code, **environment)
+    def run(self, code: str, command: str = "", **environment: str) -> tuple[int, str, str]:
+        process = self.ask(code, command, **environment)
         out, err = process.communicate(timeout=30)
         return process.returncode, out, err
 
@@ -114,7 +115,8 @@ def child_pid(client_process: subprocess.Popen[str]) -> int:
 def asked(machine: Machine, code: str) -> socket.socket:
     """A client's connection that was told `ready`; its go is not given yet."""
     body = json.dumps({"environment": {}, "folder": str(machine.folder), "arguments": [code],
-                       "prefix": sys.prefix, "version": list(sys.version_info[:3])}).encode()  # fmt: skip
+                       "prefix": sys.prefix, "version": list(sys.version_info[:3]),
+                       "inherited": inherited.own()}).encode()  # fmt: skip
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(str(place.socket_path(EXPERIMENT)))
     connection.settimeout(10)
@@ -196,21 +198,41 @@ def test_a_signal_before_the_go_starts_nothing(machine: Machine) -> None:
     assert not (machine.folder / "ran").exists()
 
 
-def test_a_fork_that_fails_costs_one_trial(machine: Machine) -> None:
-    refuses = """
+@pytest.mark.parametrize("call", ["fork", "pidfd_open"])
+def test_a_fork_that_fails_costs_one_trial(machine: Machine, call: str) -> None:
+    refuses = f"""
 import os
-fork, count = os.fork, [0]
-def refused():
+real, count = os.{call}, [0]
+def refused(*words):
     count[0] += 1
     if count[0] == 2:
-        raise BlockingIOError(11, "Resource temporarily unavailable")
-    return fork()
-os.fork = refused
+        raise OSError(11, "Resource temporarily unavailable")
+    return real(*words)
+os.{call} = refused
 """
     server = machine.serve(before=refuses)
     process = machine.ask(PATIENT)
     child = child_pid(process)
-    assert machine.run("print('never')")[0] == client.LOST
+    assert machine.run(PATIENT)[0] == client.LOST
+    assert machine.run("print('served')")[1] == "served\n"
+    assert psutil.pid_exists(child) and process.poll() is None and server.poll() is None
+    assert [one.pid for one in psutil.Process(server.pid).children()] == [child]
+
+
+def test_a_client_that_cannot_be_let_in_waits(machine: Machine) -> None:
+    full = """
+import socket
+real, count = socket.socket.accept, [0]
+def accept(self):
+    count[0] += 1
+    if count[0] == 2:
+        raise OSError(24, "Too many open files")
+    return real(self)
+socket.socket.accept = accept
+"""
+    server = machine.serve(before=full)
+    process = machine.ask(PATIENT)
+    child = child_pid(process)
     assert machine.run("print('served')")[1] == "served\n"
     assert psutil.pid_exists(child) and process.poll() is None and server.poll() is None
 
@@ -340,6 +362,31 @@ def test_another_python_is_refused(machine: Machine) -> None:
     status, out, err = machine.run("never")
     assert (status, out) == (0, "PLAIN")
     assert "the trial's Python is another one" in err
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("import os; os.nice(1); ", "its niceness is "),
+        ("import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); ", "its CPU affinity is "),
+        ("import os; os.umask(0o027); ", "its umask is '027', the trial server's is "),
+        ("import os; os.environ['PYTHONPATH'] = '/mine'; ", "its PYTHONPATH is '/mine'"),
+        (
+            "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (99, r.getrlimit(r.RLIMIT_NOFILE)[1])); ",
+            "its RLIMIT_NOFILE is [99, ",
+        ),
+    ],
+    ids=["nice", "taskset", "umask", "PYTHONPATH", "ulimit"],
+)
+def test_what_the_command_sets_on_its_process_is_not_lost(machine: Machine, command: str, told: str) -> None:
+    """`nice`, `taskset` and `ulimit` before `python3 -m ednas_nni.bridge.trial` reach the client, not the server."""
+    if "affinity" in command and len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one processor cannot be shared out")
+    machine.serve()
+    status, out, err = machine.run("never", command)
+    assert (status, out) == (0, "PLAIN")
+    assert told in err
+    assert machine.run("print('served')")[1] == "served\n"
 
 
 @pytest.mark.parametrize(

@@ -420,6 +420,16 @@ def test_what_has_changed_since_the_start_is_refused_before_anything_is_booked(
     assert path.read_bytes() == before
 
 
+def test_a_head_that_does_not_tell_its_data_is_gone_on_with(nni: Nni, tmp_path: Path) -> None:
+    first_session(nni, tmp_path)
+    path = tmp_path / "ednas" / "journal.jsonl"
+    head, *rest = path.read_text().splitlines(keepends=True)
+    told = {name: value for name, value in json.loads(head).items() if name != "data"}
+    path.write_text(json.dumps(told) + "\n" + "".join(rest))
+    with session(nni, tmp_path, resumed=True) as search:
+        assert search.journal.history().starts[-1]["mode"] == "resume"
+
+
 def other_values(domains: Any) -> Any:
     """The domains of a space with one choice more."""
     found = copy.deepcopy(domains)

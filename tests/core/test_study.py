@@ -22,6 +22,10 @@ WRONG = [
     ({"seed": -1}, "seed = -1"),
     ({"seed": "x"}, "seed = 'x'"),
     ({"hardware_aware": {"coss": "macs"}}, "unknown field 'hardware_aware.coss'. Did you mean 'cost'"),
+    ({"a[b]": 1}, r"unknown field 'a\[b\]'"),  # words that look like pydantic's own are the user's here
+    ({"str": 1}, "unknown field 'str'. Did you mean 'start'"),
+    ({"Plugin": 1}, "unknown field 'Plugin'"),
+    ({"hardware_aware": {"literal": 1}}, "unknown field 'hardware_aware.literal'"),
     ({"hardware_aware": {"weight": 0.5}}, "hardware_aware.weight = 0.5"),
     ({"hardware_aware": "atuo"}, "hardware_aware"),
     ({"device": []}, "device = .*at least one"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -15,15 +16,15 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.S)
 
 
-def test_python_snippets_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from ednas_nni import compat
-
-    compat.apply()
-    monkeypatch.setenv("HOME", str(tmp_path))
+def test_python_snippets_run(tmp_path: Path) -> None:
+    """In a process of its own, as a user types it: nothing was imported or mended before."""
     (snippet,) = blocks("python")
-    names: dict[str, object] = {}
-    exec(compile(snippet, "README.md", "exec"), names)
-    assert type(names["experiment"]).__name__ == "NasExperiment"
+    done = subprocess.run(
+        [sys.executable, "-c", snippet + "\nprint(type(experiment).__name__)"],
+        cwd=ROOT, env={**os.environ, "HOME": str(tmp_path)}, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "NasExperiment"
 
 
 def test_commands_exist() -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from ednas_nni.bridge import cancelled
 from ednas_nni.bridge.phases import process_begun
-from ednas_nni.bridge.prefork import place
+from ednas_nni.bridge.prefork import inherited, place
 from ednas_nni.failures import CAUSE, KILLED, TRIAL_SERVER
 
 OFF = "EDNAS_TRIAL_START"
@@ -83,6 +83,7 @@ def _request(server: socket.socket, path: str, arguments: list[str]) -> None:
         "prefix": sys.prefix,
         "version": list(sys.version_info[:3]),
         "begun": process_begun(),
+        "inherited": inherited.own(),
     }
     body = json.dumps(request).encode()
     socket.send_fds(server, [struct.pack("!I", len(body))], [1, 2])

@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ednas_nni.bridge.prefork import child, client, sources
+from ednas_nni.bridge.prefork import child, client, inherited, sources
 
 REQUEST_S = 5.0
+BREATH_S = 0.2  # before a client that could not be let in is tried again
 LARGEST = 1 << 22
 ENOUGH = signal.SIGUSR1
 """Ends a server that has not finished its imports; one that serves ends by the end of its standard input."""
@@ -110,7 +111,12 @@ class Server:
     # ---- events
 
     def _accept(self, _: Any) -> None:
-        connection, _address = self._listener.accept()
+        try:
+            connection, _address = self._listener.accept()
+        except OSError as error:  # no descriptor to be had: it waits in the queue, and the others must not suffer
+            _log(f"a client cannot be let in yet: {error}")
+            time.sleep(BREATH_S)
+            return
         if _peer(connection) != os.getuid():
             connection.close()
             return
@@ -138,6 +144,8 @@ class Server:
             return self._retired
         if request["prefix"] != sys.prefix or tuple(request["version"]) != tuple(sys.version_info[:3]):
             return f"the trial's Python is another one ({request['prefix']}) than the search's ({sys.prefix})"
+        if set_by_command := inherited.difference(request["inherited"]):
+            return set_by_command
         if _threads() != 1:
             return f"the trial server has {_threads()} threads, which a fork would lose"
         torch = sys.modules.get("torch")
@@ -168,20 +176,30 @@ class Server:
         try:
             pid = os.fork()
         except OSError as error:  # no process or memory to be had: the others must not suffer
-            _log(f"trial {trial.request['environment'].get('NNI_TRIAL_JOB_ID')} cannot be forked: {error}")
-            self._selector.unregister(trial.connection)
-            self._forget(trial)
+            self._give_up(trial, error)
             return
         if pid == 0:
             from ednas_nni.bridge import trial as work
 
             child.become(trial.request, trial.outputs, server, work.here)
+        try:
+            watch = os.pidfd_open(pid)
+        except OSError as error:  # no descriptor to be had: nobody would hear of its end
+            _kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            self._give_up(trial, error)
+            return
         for output in trial.outputs:
             os.close(output)
-        trial.outputs, trial.pid, trial.watch = [], pid, os.pidfd_open(pid)
+        trial.outputs, trial.pid, trial.watch = [], pid, watch
         self._selector.register(trial.watch, selectors.EVENT_READ, lambda _: self._ended(trial))
         _log(f"trial {trial.request['environment'].get('NNI_TRIAL_JOB_ID')} is process {pid}")
         self._say(trial, {"pid": pid})
+
+    def _give_up(self, trial: _Trial, error: OSError) -> None:
+        _log(f"trial {trial.request['environment'].get('NNI_TRIAL_JOB_ID')} cannot be forked: {error}")
+        self._selector.unregister(trial.connection)
+        self._forget(trial)
 
     def _ended(self, trial: _Trial) -> None:
         self._selector.unregister(trial.watch)
@@ -245,7 +263,7 @@ def _read(connection: socket.socket) -> _Trial:
                 raise EOFError
             body += piece
         request = json.loads(body)
-        for name in ("environment", "folder", "arguments", "prefix", "version"):
+        for name in ("environment", "folder", "arguments", "prefix", "version", "inherited"):
             request[name]
     except BaseException:
         for output in outputs:

@@ -36,6 +36,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="further recipes to compare: a mapping of names to options of the evaluator, for example "
         "{short: {steps: 250}, averaged: {average: 0.98}}; own_seeds: true gives every architecture its own batches",
     )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="FILE.json",
+        type=Path,
+        help="take over what another measurement of the same architectures has trained, such as one with another "
+        "--longer",
+    )
     parser.add_argument("--workers", metavar="N", type=positive, help="trainings side by side (one per core)")
     parser.add_argument("--picture", metavar="PATH.png", type=Path, help="draw it too")
 
@@ -60,6 +68,8 @@ def run(options: argparse.Namespace) -> int:
         known.check_continues(record, options.out)
         known.recipes.update(record.recipes)
         record = known
+    if options.source:
+        record.take_over(Record.read(options.source), options.source)
     failed = _train(partial(train, recipes=named), study, record, options)
     record = _of_results(record, failed)
     found = verdict(record)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ednas_nni.objectives import QUALITY
+from ednas_nni.trust.picks import SEARCH, Pick
+from ednas_nni.trust.ranks import Estimate
 from ednas_nni.trust.record import SHIPPED, TRUTH, Record
+from ednas_nni.trust.training import CONTROLS
 from ednas_nni.trust.verdict import Agreement, Verdict
 
 HEADINGS = ("predictor", "s", "all", "same cost", "best third", "beyond controls", "ceiling")
+PICK_HEADINGS = ("recipe", "trainings", f"{QUALITY} of what is taken", f"minus {SHIPPED!r}")
 
 
 def rows(found: Sequence[Agreement]) -> list[tuple[str, ...]]:
@@ -36,18 +40,18 @@ def remarks(record: Record, found: Verdict) -> list[str]:
         f"recipe; predictors see one training, {TRUTH!r} ({longer['steps']} steps, scored on "
         f"{longer.get('scored_on', 'the same split')}) is the mean of its {found.seeds}.",
         "Kendall's tau-b [95 % interval over architectures]. same cost: pairs of the same third by "
-        f"{record.cost}; best third: by {TRUTH!r}; beyond controls: same cost minus that of the better of macs and "
-        "params; ceiling: same cost of a recipe without fault, given the noise of both trainings; s: seconds of a "
-        "training.",
+        f"{record.cost}; best third: by {TRUTH!r}; beyond controls: same cost minus that of the best of "
+        f"{', '.join(dict.fromkeys((*CONTROLS, record.cost)))}; ceiling: same cost of a recipe without fault, given "
+        "the noise of both trainings; s: seconds of a training, the fastest tenth (other work of the machine adds).",
         f"Chosen on one half: {found.chosen!r}, the cheapest within one standard error of the best. On the other half: "
         f"all {chosen.overall}, same cost {chosen.within}, beyond controls {chosen.margin}.",
     ]
     whole = {a.predictor: a for a in found.quantities[QUALITY]}[found.chosen]
     said.append(f"On all {found.architectures} together: all {whole.overall}, same cost {whole.within}.")
     verdict = [
-        "it orders networks of equal cost better than their size does"
+        "it orders networks of equal cost better than what trains nothing does"
         if chosen.margin is not None and chosen.margin.low > 0
-        else "it is NOT shown to order networks of equal cost better than their size does",
+        else "it is NOT shown to order networks of equal cost better than what trains nothing does",
         "its lower 95 % bound over all pairs is at least 0.5"
         if chosen.overall.low >= 0.5
         else f"its lower 95 % bound over all pairs is {chosen.overall.low:+.2f}, below 0.5",
@@ -58,6 +62,26 @@ def remarks(record: Record, found: Verdict) -> list[str]:
         )
     said.append(f"So for {found.chosen!r}: {'; '.join(verdict)}.")
     return said
+
+
+def pick_rows(found: Sequence[Pick]) -> list[tuple[str, ...]]:
+    """One row a recipe."""
+    return [
+        (p.recipe, f"{p.trainings:.0f}", _fine(p.quality), _fine(p.gain, "+") if p.recipe != SHIPPED else "-")
+        for p in found
+    ]
+
+
+def pick_remark(record: Record) -> str:
+    """What the rows of `pick_rows` are."""
+    return (
+        f"In the time of {SEARCH} trainings by {SHIPPED!r}: each recipe trains so many random networks once and takes "
+        f"the best of each third by {record.cost}; quality by {TRUTH!r}, a mean over the thirds [95 % interval]."
+    )
+
+
+def _fine(value: Estimate, sign: str = "") -> str:
+    return " ".join((f"{value.value:{sign}.4f}", f"[{value.low:{sign}.4f}, {value.high:{sign}.4f}]"))
 
 
 def gap_rows(found: Verdict) -> list[tuple[str, ...]]:
@@ -88,6 +112,12 @@ def show(record: Record, found: Verdict) -> None:
     for row in gap_rows(found):
         shown.add_row(*row)
     out.print(shown)
+    if found.picks:
+        shown = table(tuple(zip(PICK_HEADINGS, sides, strict=False)), title="Taken in equal time")
+        for row in pick_rows(found.picks):
+            shown.add_row(*row)
+        out.print(shown)
+        print(pick_remark(record))
     noise = ", ".join(f"{name} {value:.4f}" for name, value in found.noise.items())
     print(f"Noise of one training's {QUALITY} (standard deviation): {noise}; over architectures: {found.spread:.4f}.")
     for line in remarks(record, found):

@@ -8,10 +8,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 RESAMPLES = 4000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % interval, from resampled architectures."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:+.2f} [{self.low:+.2f}, {self.high:+.2f}]"
+
+
+def estimate(values: np.ndarray) -> Estimate:
+    """Of resampled values, of which the first is that of everyone once."""
+    return Estimate(float(values[0]), *interval(values[1:]))
 
 
 def agreement(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -87,22 +87,46 @@ class Record:
                 f"{path}: is no record of `ednas trust` that can be read ({error}). Name another file with --out."
             ) from None
 
+    def take_over(self, other: Record, path: Path) -> None:
+        """Add the recipes and trainings of another measurement, but for those that have another recipe's name.
+
+        Args:
+            other: Of the same architectures; its longer training may have another length, and is then left out.
+            path: Where it was read, for the error.
+
+        Raises:
+            EdnasError: Study, architectures or seeds differ.
+        """
+        if differs := self._differs(other):
+            raise EdnasError(
+                f"--from {path}: nothing of it can be taken over; {' and '.join(differs)} differ. Leave --from out."
+            )
+        for name, options in other.recipes.items():
+            if self.recipes.setdefault(name, options) == options:
+                for architecture, runs in other.runs.get(name, {}).items():
+                    for seed, result in runs.items():
+                        self.add(name, architecture, int(seed), result)
+
+    def _differs(self, other: Record) -> list[str]:
+        return [
+            name
+            for name, mine, theirs in (
+                ("the study", self.study, other.study),
+                ("the architectures", list(self.architectures), list(other.architectures)),
+                ("the number of seeds", self.seeds, other.seeds),
+            )
+            if mine != theirs
+        ]
+
     def check_continues(self, other: Record, path: Path) -> None:
         """Refuse to add trainings that cannot be compared with those which are there.
 
         Raises:
             EdnasError: Study, architectures, seeds or a recipe of the same name differ.
         """
-        differs = [
-            name
-            for name, mine, theirs in (
-                ("the study", self.study, other.study),
-                ("the architectures", list(self.architectures), list(other.architectures)),
-                ("the number of seeds", self.seeds, other.seeds),
-                *((f"recipe {n!r}", o, other.recipes[n]) for n, o in self.recipes.items() if n in other.recipes),
-            )
-            if mine != theirs
-        ]
+        same_name = self.recipes.keys() & other.recipes.keys()
+        differs = self._differs(other)
+        differs += [f"recipe {n!r}" for n in self.recipes if n in same_name and self.recipes[n] != other.recipes[n]]
         if differs:
             raise EdnasError(
                 f"{path}: holds other trainings; {' and '.join(differs)} differ. Give the same arguments as then, or "

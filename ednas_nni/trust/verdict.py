@@ -11,24 +11,13 @@ import numpy as np
 from ednas_nni.errors import EdnasError
 from ednas_nni.objectives import QUALITY
 from ednas_nni.trust import ranks
+from ednas_nni.trust.picks import Pick, picks
 from ednas_nni.trust.record import SHIPPED, TRUTH, Record
 from ednas_nni.trust.training import CONTROLS
 
 TERCILES = 3
 COSTLIER = 1.05  # a recipe may take so many times the seconds of the study's and still count as equally costly
 GAPS = (0.0, 1.0, 2.0, 3.0, float("inf"))
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its 95 % interval, from resampled architectures."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:+.2f} [{self.low:+.2f}, {self.high:+.2f}]"
 
 
 @dataclass(frozen=True)
@@ -40,16 +29,16 @@ class Agreement:
         overall: Kendall's tau-b over all pairs; of recipes, the mean over single trainings.
         within: Over pairs of the same cost tercile: what cost alone does not tell.
         top: Over pairs of the best third by the longer training.
-        margin: `within` minus that of the better control; None for controls.
+        margin: `within` minus that of the best control; None for controls.
         ceiling: The `within` that noise allows a perfect predictor; None for controls.
-        seconds: Mean seconds of one training; 0 for controls.
+        seconds: Seconds of one training, the fastest tenth of them; 0 for controls.
     """
 
     predictor: str
-    overall: Estimate
-    within: Estimate
-    top: Estimate
-    margin: Estimate | None
+    overall: ranks.Estimate
+    within: ranks.Estimate
+    top: ranks.Estimate
+    margin: ranks.Estimate | None
     ceiling: float | None
     seconds: float
 
@@ -84,6 +73,8 @@ class Verdict:
         noise: Recipe -> standard deviation of the quality of one training.
         spread: Standard deviation of the longer training's quality over architectures.
         gaps: Of the chosen recipe.
+        picks: What each recipe takes in the time of a search by the study's own; empty where trainings have no time.
+        picks_on_other: The same on the half that the choice has not seen.
         architectures: How many.
         seeds: Trainings of each.
     """
@@ -95,6 +86,8 @@ class Verdict:
     noise: dict[str, float]
     spread: float
     gaps: tuple[Gap, ...]
+    picks: tuple[Pick, ...]
+    picks_on_other: tuple[Pick, ...]
     architectures: int
     seeds: int
 
@@ -127,6 +120,8 @@ def verdict(record: Record) -> Verdict:
         noise={name: ranks.noise(values(record, name, QUALITY)) for name in (*recipes, TRUTH)},
         spread=float(truth.mean(axis=0).std(ddof=1)),
         gaps=gaps(values(record, chosen, QUALITY), truth.mean(axis=0)),
+        picks=_picks(record, recipes, seconds, everyone),
+        picks_on_other=_picks(record, recipes, seconds, ~first),
         architectures=len(everyone),
         seeds=record.seeds,
     )
@@ -170,8 +165,7 @@ def _agreements(record: Record, name: str, recipes: Sequence[str], kept: np.ndar
     truths = values(record, TRUTH, name)[:, kept]
     truth = truths.mean(axis=0)
     costs = [entry["costs"] for entry, keep in zip(record.architectures.values(), kept, strict=True) if keep]
-    order = np.argsort(np.argsort([cost[record.cost] for cost in costs], kind="stable"))
-    terciles = order * TERCILES // len(truth)
+    terciles = _terciles(record, kept)
     rank = np.argsort(np.argsort(-truth, kind="stable"))
     best = np.where(rank < len(truth) // TERCILES, 0, -1)
     everyone = np.zeros(len(truth), int)
@@ -181,30 +175,44 @@ def _agreements(record: Record, name: str, recipes: Sequence[str], kept: np.ndar
     predictions |= {r: values(record, r, name)[:, kept] for r in recipes}
     parts = {p: ranks.agreement(v, truth) for p, v in predictions.items()}
     within = {p: ranks.tau(part, ranks.same_group(terciles), weights) for p, part in parts.items()}
-    rival = max(CONTROLS, key=lambda c: within[c][0] if c in within else -1.0)
+    rival = max(controls, key=lambda c: np.nan_to_num(within[c][0], nan=-1.0))  # NaN: the same for all of a third
     found = []
     for predictor, part in parts.items():
         recipe = predictor in recipes
-        runs = record.runs.get(predictor, {})
         found.append(
             Agreement(
                 predictor=predictor,
-                overall=_estimate(ranks.tau(part, ranks.same_group(everyone), weights)),
-                within=_estimate(within[predictor]),
-                top=_estimate(ranks.tau(part, ranks.same_group(best), top_weights)),
-                margin=_estimate(within[predictor] - within[rival]) if recipe and rival in within else None,
+                overall=ranks.estimate(ranks.tau(part, ranks.same_group(everyone), weights)),
+                within=ranks.estimate(within[predictor]),
+                top=ranks.estimate(ranks.tau(part, ranks.same_group(best), top_weights)),
+                margin=ranks.estimate(within[predictor] - within[rival]) if recipe else None,
                 ceiling=_ceiling(predictions[predictor], truths, terciles) if recipe else None,
-                seconds=float(np.mean([run["train_s"] for a in runs.values() for run in a.values()])) if recipe else 0,
+                seconds=_seconds(record, predictor) if recipe else 0.0,
             )
         )
     return tuple(found)
+
+
+def _seconds(record: Record, recipe: str) -> float:
+    """All recipes train the same architectures, and what else the machine does only adds: a low quantile is fair."""
+    return float(np.quantile([run["train_s"] for a in record.runs[recipe].values() for run in a.values()], 0.1))
+
+
+def _terciles(record: Record, kept: np.ndarray) -> np.ndarray:
+    costs = [entry["costs"][record.cost] for entry in record.architectures.values()]
+    order = np.argsort(np.argsort(np.array(costs)[kept], kind="stable"))
+    return order * TERCILES // len(order)
+
+
+def _picks(record: Record, recipes: Sequence[str], seconds: dict[str, float], kept: np.ndarray) -> tuple[Pick, ...]:
+    if not all(seconds[recipe] for recipe in recipes):
+        return ()  # an evaluator that does not tell its time
+    proxies = {recipe: values(record, recipe, QUALITY)[:, kept] for recipe in recipes}
+    truth = values(record, TRUTH, QUALITY)[:, kept].mean(axis=0)
+    return picks(proxies, seconds, SHIPPED, truth, _terciles(record, kept))
 
 
 def _ceiling(proxy: np.ndarray, truths: np.ndarray, terciles: np.ndarray) -> float:
     return ranks.ceiling(
         [ranks.reliability(proxy, terciles, averaged=1), ranks.reliability(truths, terciles, averaged=len(truths))]
     )
-
-
-def _estimate(resampled: np.ndarray) -> Estimate:
-    return Estimate(float(resampled[0]), *ranks.interval(resampled[1:]))

@@ -177,6 +177,11 @@ def test_the_command_from_a_study_to_its_verdict(
     assert main(arguments) == 0 and len(quick) == 48, "nothing is trained twice"
     assert main([*arguments, "--seeds", "3"]) == 1
     assert "the number of seeds differ" in capsys.readouterr().err
+    other = ["--longer", "3", "--out", str(tmp_path / "other.json")]
+    assert main([*arguments, *other, "--from", str(out)]) == 0
+    assert len(quick) == 48 + 24, "only the longer trainings were missing"
+    assert main([*arguments, *other, "--from", str(tmp_path / "none.json")]) == 1
+    assert "none.json: is no record" in capsys.readouterr().err
 
 
 def test_a_training_that_fails_does_not_cost_the_others(

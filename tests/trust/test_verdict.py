@@ -120,3 +120,42 @@ def test_a_record_comes_back_from_its_file_and_refuses_other_trainings(tmp_path:
     path.write_text('{"format": 2}')
     with pytest.raises(EdnasError, match=r"trust\.json: is no record of `ednas trust`.*format 2"):
         Record.read(path)
+
+
+def test_another_length_of_the_longer_training_takes_over_the_rest(tmp_path: Path) -> None:
+    made, path = record({SHIPPED: (0.5, 0.5, 30.0), "quick": (0.5, 0.5, 10.0)}), tmp_path / "before.json"
+    longer = replace(made, recipes={SHIPPED: {}, TRUTH: {"steps": 1800}}, runs={})
+    longer.take_over(made, path)
+    assert longer.recipes == {SHIPPED: {}, "quick": {}, TRUTH: {"steps": 1800}}
+    assert {name: runs == made.runs[name] for name, runs in longer.runs.items()} == {SHIPPED: True, "quick": True}
+    same = replace(made, recipes=dict(made.recipes), runs={})
+    same.take_over(made, path)
+    assert same.runs == made.runs, "nothing else is left out"
+    with pytest.raises(EdnasError, match=r"--from .*before\.json: nothing of it can be taken over; the study differ"):
+        replace(longer, study={"space": "other"}).take_over(made, path)
+
+
+def test_what_trains_nothing_but_orders_best_is_the_one_to_beat() -> None:
+    """Broken variant: without the cost among the controls, a recipe that knows only that cost would look good."""
+    made = record({SHIPPED: (0.5, 0.5, 30.0)})
+    for entry, truth in zip(made.architectures.values(), made.runs[TRUTH].values(), strict=True):
+        entry["costs"]["macs"], entry["costs"]["params"] = -truth["0"]["quality"], 1.0
+    told = replace(made, cost="macs")
+    assert of(verdict(told), SHIPPED).margin.low > 0
+    for entry in made.architectures.values():
+        entry["costs"]["energy"] = -entry["costs"]["macs"]
+    told = replace(made, cost="energy")
+    assert of(verdict(told), "energy").within.value == pytest.approx(1)
+    assert of(verdict(told), SHIPPED).margin.high < 0
+
+
+def test_other_work_of_the_machine_makes_no_recipe_dear() -> None:
+    made = record({SHIPPED: (0.5, 0.5, 30.0)})
+    for runs in list(made.runs[SHIPPED].values())[: N // 2]:
+        runs["0"]["train_s"] = runs["1"]["train_s"] = 3000.0
+    found = verdict(made)
+    assert of(found, SHIPPED).seconds == 30 and found.picks[1].trainings == 24
+    for runs in made.runs[SHIPPED].values():
+        for run in runs.values():
+            run["train_s"] = 0.0
+    assert verdict(made).picks == (), "an evaluator that does not tell its time"

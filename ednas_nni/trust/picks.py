@@ -1,0 +1,93 @@
+"""What a search would take after equal time: short trainings order worse, and there is time for more of them.
+
+Rank agreement prices no time. This does: `m` networks are drawn, each is trained once, the best by that training is
+taken, and the longer training says how good it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ednas_nni.trust import ranks
+
+SEARCH = 24
+"""Trainings of a search by the study's own recipe, which set the time that all recipes get."""
+LOT = "by lot"
+"""A network of each third that is taken without any training: where the scale begins."""
+
+
+@dataclass(frozen=True)
+class Pick:
+    """What is taken when a recipe decides, one network in each third by cost.
+
+    Attributes:
+        recipe: Name, or `LOT`.
+        trainings: How many there is time for; not a whole number.
+        quality: Expected quality, by the longer training, of what is taken; a mean over the thirds.
+        gain: That minus the same of the study's own recipe in the same time.
+    """
+
+    recipe: str
+    trainings: float
+    quality: ranks.Estimate
+    gain: ranks.Estimate
+
+
+def picks(
+    proxies: Mapping[str, np.ndarray],
+    seconds: Mapping[str, float],
+    own: str,
+    truth: np.ndarray,
+    groups: np.ndarray,
+    trainings: float = SEARCH,
+) -> tuple[Pick, ...]:
+    """Of `LOT` and every recipe, in the time of so many trainings by the study's own.
+
+    Args:
+        proxies: Recipe -> quality of single trainings, (seeds, n).
+        seconds: Recipe -> seconds of one training, above 0.
+        own: Name of the study's own recipe.
+        truth: Quality by the longer training, (n,).
+        groups: int (n,): third by cost.
+        trainings: How many there is time for by the study's own recipe, over all groups.
+    """
+    weights = ranks.resampled(groups)
+    counts = {name: trainings * seconds[own] / seconds[name] for name in proxies}
+    split = len(np.unique(groups))
+    found = {LOT: taken(np.zeros((1, len(truth))), truth, groups, 1, weights)}
+    found |= {name: taken(proxy, truth, groups, counts[name] / split, weights) for name, proxy in proxies.items()}
+    return tuple(
+        Pick(name, counts.get(name, 0.0), ranks.estimate(values), ranks.estimate(values - found[own]))
+        for name, values in found.items()
+    )
+
+
+def taken(proxy: np.ndarray, truth: np.ndarray, groups: np.ndarray, count: float, weights: np.ndarray) -> np.ndarray:
+    """Expected truth of the best by proxy among `count` independent draws from each group, a mean over the groups.
+
+    The best of m draws is among the worst share F of the group with probability F^m, so each member is taken with the
+    difference of two such powers; m need not be whole, and below 1 it counts as 1: something is always taken.
+
+    Args:
+        proxy: (seeds, n); the result is a mean over seeds.
+        truth: (n,).
+        groups: int (n,).
+        count: Draws from each group.
+        weights: (resamples, n): how often each member was resampled.
+
+    Returns:
+        (resamples,).
+    """
+    power, total = max(count, 1.0), np.zeros(len(weights))
+    names = np.unique(groups)
+    for group in names:
+        members = np.flatnonzero(groups == group)
+        for row in np.atleast_2d(proxy)[:, members]:
+            order = members[np.argsort(row, kind="stable")]
+            share = np.cumsum(weights[:, order], axis=1) / weights[:, order].sum(axis=1, keepdims=True)
+            chance = np.diff(share**power, axis=1, prepend=0.0)
+            total += chance @ truth[order]
+    return total / (len(names) * len(np.atleast_2d(proxy)))

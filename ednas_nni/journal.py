@@ -39,6 +39,7 @@ EVENTS = (
     "note",
     "finished",
 )
+OF_TRIALS = ("intermediate", "result", "ended")  # of one that was submitted
 STATUSES = ("running", "trained", "failed", "cancelled")
 
 
@@ -108,8 +109,45 @@ class History:
         """The first trial number that was never used."""
         return 1 + max((record.trial for record in self.trials), default=-1)
 
+    def check(self, entry: dict[str, Any]) -> None:
+        """Refuse an event that this history cannot take in.
+
+        Raises:
+            JournalError: A trial that was submitted already, or was never.
+        """
+        event = entry["event"]
+        if event == "submitted" and entry["trial"] in self._known:
+            raise JournalError(
+                f"{self.path}: trial {entry['trial']} is submitted twice. The file was edited or holds two "
+                "searches; restore it from a copy."
+            )
+        if event in OF_TRIALS and entry["trial"] not in self._known:
+            raise JournalError(
+                f"{self.path}: an event {event!r} names trial {entry['trial']!r}, which was never "
+                "submitted. The file was edited or belongs to two searches."
+            )
+
+    def check_end(self, entry: dict[str, Any]) -> None:
+        """Refuse to take a result back. Journals in which that was done can still be read, so `add` does not ask.
+
+        Raises:
+            JournalError: The trial was trained, and ends otherwise now.
+        """
+        record, status = self._known[entry["trial"]], entry["status"]
+        if record.status == "trained" != status:
+            raise JournalError(
+                f"{self.path}: trial {record.trial} was trained (job {record.job}); that it is now {status!r} (job "
+                f"{entry.get('job')}) is not written, because two jobs share its number. Its result stands: resume "
+                "the search."
+            )
+
     def add(self, entry: dict[str, Any]) -> None:
-        """Take in one event."""
+        """Take in one event.
+
+        Raises:
+            JournalError: As `check`.
+        """
+        self.check(entry)
         event = entry["event"]
         if event == "study":
             self.header = entry
@@ -118,11 +156,6 @@ class History:
             self.finished = None
         elif event == "submitted":
             self.finished = None  # the number of trials was raised
-            if entry["trial"] in self._known:
-                raise JournalError(
-                    f"{self.path}: trial {entry['trial']} is submitted twice. The file was edited or holds two "
-                    "searches; restore it from a copy."
-                )
             record = TrialRecord(
                 trial=entry["trial"],
                 architecture=entry["architecture"],
@@ -132,7 +165,7 @@ class History:
             )
             self.trials.append(record)
             self._known[record.trial] = record
-        elif event in ("intermediate", "result", "ended"):
+        elif event in OF_TRIALS:
             self._update(entry)
         elif event in ("reused", "rejected"):
             getattr(self, event).append(entry)
@@ -144,12 +177,7 @@ class History:
             self.finished = entry.get("reason", "")
 
     def _update(self, entry: dict[str, Any]) -> None:
-        record = self._known.get(entry["trial"])
-        if record is None:
-            raise JournalError(
-                f"{self.path}: an event {entry['event']!r} names trial {entry['trial']!r}, which was never "
-                "submitted. The file was edited or belongs to two searches."
-            )
+        record = self._known[entry["trial"]]
         record.job = entry.get("job") or record.job
         if entry["event"] == "intermediate":
             record.intermediates.append((entry.get("step", len(record.intermediates)), entry["metrics"]))
@@ -200,8 +228,8 @@ class Journal:
             The entry as written, with `time` (unix seconds).
 
         Raises:
-            JournalError: Unknown event, a value that JSON cannot hold, an end that would take a result back, or a disk
-                that cannot be written.
+            JournalError: Unknown event or trial, a value that JSON cannot hold, an end that would take a result back,
+                or a disk that cannot be written.
         """
         if event not in EVENTS:
             raise JournalError(f"Unknown journal event {event!r}.{did_you_mean(event, EVENTS)}")
@@ -213,8 +241,9 @@ class Journal:
         with self._lock:
             if self._closed:
                 raise JournalError(f"{self.path}: the journal is closed, event {event!r} cannot be written any more.")
+            self._history.check(entry)  # before it is written: what cannot be read would cost the whole journal
             if event == "ended":
-                self._check_end(entry)
+                self._history.check_end(entry)
             try:
                 self._write(line)
             except OSError as error:
@@ -222,16 +251,6 @@ class Journal:
                 raise JournalError(f"{self.path}: cannot write ({error}).{hint}") from error
             self._history.add(json.loads(line))
         return entry
-
-    def _check_end(self, entry: dict[str, Any]) -> None:
-        """A result stands. Journals in which it did not can still be read."""
-        record, status = self._history._known.get(entry["trial"]), entry["status"]
-        if record is not None and record.status == "trained" != status:
-            raise JournalError(
-                f"{self.path}: trial {record.trial} was trained (job {record.job}); that it is now {status!r} (job "
-                f"{entry.get('job')}) is not written, because two jobs share its number. Its result stands: resume "
-                "the search."
-            )
 
     def _write(self, line: bytes) -> None:
         """The whole line, or nothing: on a full disk no half line may stand before the next one."""

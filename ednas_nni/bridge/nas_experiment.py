@@ -131,10 +131,7 @@ class JournalledExperiment(NasExperiment):
         if not self._saving:  # the last one to hear of an end, so that the state knows it
             self._saving = True
             self._engine.register_model_event_callback(ModelEventType.TrainingEnd, lambda event: self.save_checkpoint())
-        try:
-            saved.save(self.inner, self.journal.path.with_name(saved.FILE))
-        except OSError as error:  # NNI calls this before it stops its manager, which must not be left behind
-            _log.warning("the strategy's state is not saved (%s); a resume rebuilds it from the journal", error)
+        saved.save(self.inner, self.journal.path.with_name(saved.FILE))
 
     def load_checkpoint(self) -> None:
         """Go on from the journal. NNI calls this before there is an engine, too; then there is nothing to do.

@@ -20,10 +20,16 @@ FILE = "strategy.json"
 
 
 def save(strategy: Any, path: Path) -> None:
-    """Write the state of one of our strategies; NNI's are replayed from the journal instead."""
+    """Write the state of one of our strategies; NNI's are replayed from the journal instead.
+
+    A disk that is full costs no search, as the journal alone tells enough: it is logged.
+    """
     if not isinstance(strategy, AskTellStrategy):
         return
-    write_whole(path, json.dumps(strategy.state_dict()))
+    try:
+        write_whole(path, json.dumps(strategy.state_dict()))
+    except OSError as error:
+        _log.warning("the strategy's state is not saved (%s); a resume rebuilds it from the journal", error)
 
 
 def restore(strategy: Any, path: Path, history: History, tell: bool = True, retries: int = 0) -> None:

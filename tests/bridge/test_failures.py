@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,6 +153,30 @@ def test_a_trained_trial_stays_trained(tmp_path: Path) -> None:
     overwritten = b'{"event":"ended","time":1,"trial":0,"job":"J2","status":"failed","cause":"a copy"}\n'
     book.path.write_bytes(book.path.read_bytes() + overwritten)
     assert [t.status for t in load(book.path).trials] == ["failed", "trained"], "what is written is read as it is"
+
+
+@pytest.mark.parametrize(
+    ("event", "fields", "told"),
+    [
+        ("ended", {"trial": 7, "job": "J", "status": "failed"}, "names trial 7, which was never submitted"),
+        ("result", {"trial": 7, "job": "J", "metrics": {}}, "names trial 7, which was never submitted"),
+        ("submitted", {"trial": 0, "architecture": "a", "sample": {}}, "trial 0 is submitted twice"),
+    ],
+)
+def test_what_could_not_be_read_again_is_not_written(
+    tmp_path: Path, event: str, fields: dict[str, Any], told: str
+) -> None:
+    book = Journal(tmp_path / "j.jsonl")
+    book.append("submitted", trial=0, architecture="a", sample={}, costs={})
+    before = book.path.read_bytes()
+    with pytest.raises(JournalError, match=told):
+        book.append(event, **fields)
+    book.close()
+    assert book.path.read_bytes() == before and len(load(book.path).trials) == 1
+    line = json.dumps({"event": event, "time": 1, **fields}) + "\n"
+    book.path.write_bytes(before + line.encode())
+    with pytest.raises(JournalError, match=told):
+        load(book.path)  # what it would have cost
 
 
 def full_disk(monkeypatch: pytest.MonkeyPatch, whole: Path) -> None:

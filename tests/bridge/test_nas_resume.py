@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import signal
@@ -25,7 +24,7 @@ from ednas_nni.journal import History, journal_path, load
 
 compat.training_service()
 
-from ednas_nni.bridge import nas_experiment  # noqa: E402
+
 from ednas_nni.bridge.nas_engine import JournalledEngine, ModelStatus  # noqa: E402
 
 SCRIPT = """
@@ -242,17 +241,3 @@ def test_who_waits_for_a_model_hears_of_that_error_too(monkeypatch: pytest.Monke
     with pytest.raises(JournalError, match="No space left"):
         engine.wait_models(running)
     assert len(asked) == 1
-
-
-def test_a_state_that_cannot_be_saved_does_not_keep_nni_from_being_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(nas_experiment.saved, "save", full)
-    stopping = SimpleNamespace(
-        _engine=object(), _saving=True, inner=None, journal=SimpleNamespace(path=tmp_path / "journal.jsonl")
-    )
-    nas_experiment.JournalledExperiment.save_checkpoint(stopping)
-    assert "No space left on device" in caplog.text and "rebuilds it from the journal" in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
 import logging
 import threading
@@ -270,6 +271,23 @@ def test_the_strategy_knows_every_result_after_a_resume(
         for quality in qualities:
             assert any(quality in known["values"] for known in told(search))
     assert ("is not used" in caplog.text) == (state in ("damaged", "another version", "half"))
+
+
+def test_a_state_that_cannot_be_saved_ends_no_search(
+    nni: Nni, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The disk is full for the state alone: the search goes on, and a resume knows what the journal knows."""
+
+    def full(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(saved, "write_whole", full)
+    before = first_session(nni, tmp_path)
+    assert "No space left on device" in caplog.text and "rebuilds it from the journal" in caplog.text
+    assert not (tmp_path / "ednas" / saved.FILE).exists()
+    assert [t.quality for t in before.trials if t.status == "trained"] == [0.5]
+    with session(nni, tmp_path, resumed=True) as search:
+        assert len(told(search)) == 1
 
 
 def test_a_job_is_booked_once_whatever_its_architecture(nni: Nni, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def nano(tasks: Mapping[str, int], **overrides: Any) -> EdnasSpace:
 
     Args:
         tasks: Task name to output channels.
-        **overrides: Fields of the preset that are given otherwise.
+        **overrides: Fields of the preset that are given otherwise, each as a whole; docs/search_space.md explains them.
 
     Raises:
         StudyError: The tasks or a field are wrong.

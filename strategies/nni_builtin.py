@@ -35,12 +35,22 @@ class TPE(nni_strategy.TPE):
 
 
 def random(seed: Seed = None, dedup: bool = True) -> nni_strategy.Random:
-    """Random search; each sample once."""
+    """Random search; each sample once.
+
+    Args:
+        seed: Random seed.
+        dedup: Whether a sample that was drawn before is left out.
+    """
     return nni_strategy.Random(seed=seed, dedup=dedup)
 
 
 def grid_search(seed: Seed = None, shuffle: bool = True) -> nni_strategy.GridSearch:
-    """Every sample in label order, shuffled within each hundred: for small spaces only."""
+    """Every sample in label order, shuffled within each hundred: for small spaces only.
+
+    Args:
+        seed: Random seed of the shuffling.
+        shuffle: Whether samples are shuffled within each hundred.
+    """
     return nni_strategy.GridSearch(seed=seed, shuffle=shuffle)
 
 
@@ -55,6 +65,13 @@ def regularized_evolution(
 
     NNI's defaults (population 100, tournament 25, mutation 0.05) would spend a search of a few dozen trials on
     random sampling alone.
+
+    Args:
+        seed: Random seed.
+        population_size: Networks that may become parents: the latest so many.
+        sample_size: Networks drawn for a tournament, whose best becomes the parent; 1 to `population_size`.
+        mutation_prob: Probability of each choice to be drawn anew, 0 to 1.
+        crossover: Whether a child has two parents.
 
     Raises:
         StudyError: The tournament is larger than the population.
@@ -80,7 +97,7 @@ def tpe(seed: Seed = None, startup: int = 8, candidates: int = 24) -> TPE:
     Args:
         seed: Random seed.
         startup: Random trials before the first model.
-        candidates: Samples scored per proposal.
+        candidates: Samples scored per proposal and choice.
     """
     return TPE(
         optimize_mode="maximize",
@@ -94,6 +111,10 @@ def policy_based_rl(seed: Seed = None, samples_per_update: int = 6) -> nni_strat
 
     NNI takes no seed here: torch's and numpy's global generators are seeded when the policy is made, which is
     reproducible as long as nothing else draws from them in the process of the strategy.
+
+    Args:
+        seed: Random seed of the policy.
+        samples_per_update: Trials between two updates of the policy.
 
     Raises:
         StudyError: tianshou is not installed.

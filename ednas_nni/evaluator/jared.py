@@ -42,29 +42,30 @@ class JaredEvaluator(Lightning):
         tasks: Names of the tasks, e.g. ("segmentation", "depth", "normals").
         data: Name of a data set, or {"name": ..., its options}.
         train_size: (height, width) in pixels of the images that trials see.
-        steps: Optimisation steps of a trial.
+        steps: Optimisation steps of a trial, at least 1.
         batch_size: Images a step, at least 2 (batch normalisation needs a batch).
-        learning_rate: Peak of the schedule (linear warm-up, then a cosine to a hundredth).
-        weighting: How losses are summed: "fixed", "uncertainty", or {"name": ..., its options}.
-        depth_loss: "jared", "l1" or another name of `losses.DEPTH`.
-        reports: At most so many intermediate scores, the last one at the end.
+        learning_rate: Peak of the schedule (linear warm-up, then a cosine to a hundredth), above 0.
+        weighting: How losses are summed: the name of a weighting, or {"name": ..., its options}.
+        depth_loss: A name of `losses.DEPTH`, such as "jared" or "l1"; short for the option `loss` of the task depth.
+        reports: At most so many intermediate scores, the last one at the end; at least 1.
         seed: Seeds the order of the images, their mirroring, and networks that NNI builds for this evaluator.
             A caller who builds the network calls `evaluator.seed_everything()` before.
-        threads: torch threads; None leaves torch as it is.
-        examples: Number of images that `example_predictions` shows.
-        depth_relative_scale: Weight of the relative error in the `jared` loss (lambda), in the data set's depth unit;
-            None = as recorded for the data, see `tasks.depth`.
-        task_options: Further options of tasks, by task name.
-        augmentation: "flip", "flip_zoom", "none", or {"flip": probability, "zoom": [factors]}.
+        threads: torch threads, at least 1; None leaves torch as it is.
+        examples: Number of images that `example_predictions` shows, at least 0.
+        depth_relative_scale: Weight of the relative error in the `jared` loss (lambda), at least 0, in the data set's
+            depth unit; None = as recorded for the data. Short for the option `relative_scale` of the task depth.
+        task_options: Further options of tasks: task name -> {option: value}.
+        augmentation: "flip", "flip_zoom", "none", or {"flip": probability, "zoom": [factors from 1 to 4]}.
         protocol: Evaluation protocol, "standard" or "adashare"; their numbers must not be compared.
-        weight_decay: Of AdamW, on weights with two or more dimensions.
-        warmup: Share of the steps in which the learning rate rises.
-        cooldown: Share of the steps in which it falls to a hundredth, by half a cosine; None = all after the warm-up.
-        gradient_clip: Largest norm of the gradient; 0 = no limit.
-        average: Decay of an exponential moving average of the weights that is scored instead of the last
-            weights; 0 = none.
-        accelerator: Lightning's accelerator: "auto", "cpu", "gpu".
-        precision: Lightning's precision, e.g. "32-true" or "bf16-mixed".
+        weight_decay: Of AdamW, on weights with two or more dimensions; at least 0.
+        warmup: Share of the steps in which the learning rate rises, from 0 to below 1.
+        cooldown: Share of the steps in which it falls to a hundredth, by half a cosine, from 0 to 1 - warmup; None =
+            all after the warm-up.
+        gradient_clip: Largest norm of the gradient, at least 0; 0 = no limit.
+        average: Decay of an exponential moving average of the weights that is scored instead of the last weights, from
+            0 to below 1; 0 = none.
+        accelerator: Lightning's accelerator: "auto" (a GPU if the trial sees one), "cpu", "gpu"; a trial uses one.
+        precision: Lightning's precision, such as "32-true" or "bf16-mixed".
         scored_on: Split that is scored: "search" for candidates, "select" to confirm or pick among them.
         references: Task -> metric -> value of single-task networks: trials then report `delta_t`, in percent.
         score: What `default` is: "quality" or "delta_t".

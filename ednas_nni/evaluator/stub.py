@@ -26,7 +26,7 @@ class StubEvaluator:
         data: Ignored.
         train_size: Ignored.
         seed: Seed of the noise.
-        seconds: Time that a trial takes.
+        seconds: Time that a trial takes, in seconds.
         noise: Standard deviation added to the quality.
         reports: Number of intermediate results.
         fail_every: Every n-th architecture (by hash) fails; 0 for never.

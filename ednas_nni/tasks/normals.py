@@ -43,6 +43,11 @@ class Normals:
     def for_data(cls, info: DataInfo, protocol: str = "standard", loss: str = "cosine") -> Normals:
         """Normals are the same for every data set.
 
+        Args:
+            info: The data set.
+            protocol: Evaluation protocol.
+            loss: A key of `losses.NORMALS`.
+
         Raises:
             StudyError: The loss is unknown.
         """

@@ -27,8 +27,8 @@ class DWA(Weighting):
 
     Args:
         names: The tasks.
-        temperature: T; larger makes the weights more alike.
-        window: Steps of a window.
+        temperature: T, above 0; larger makes the weights more alike.
+        window: Steps of a window, at least 1.
     """
 
     def __init__(self, names: Sequence[str], temperature: float = 2.0, window: int = 25):

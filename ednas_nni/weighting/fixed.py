@@ -37,6 +37,10 @@ class Fixed(Weighting):
     def for_tasks(cls, tasks: Sequence[Task], weights: Mapping[str, float] | None = None) -> Fixed:
         """Weights by task name; a task without one gets 1.
 
+        Args:
+            tasks: The study's tasks.
+            weights: Task name -> weight of its loss, at least 0 and not all 0; a task without one gets 1.
+
         Raises:
             StudyError: A weight is given for a task that is not trained, is negative or not a number.
         """

@@ -113,7 +113,11 @@ class CAGrad(GradientWeighting):
 
     @classmethod
     def for_tasks(cls, tasks: Sequence[Task], c: float = 0.5) -> CAGrad:
-        """Take the tasks' names; `c` is the ball's radius as a share of the mean gradient's length.
+        """Take the tasks' names.
+
+        Args:
+            tasks: The study's tasks.
+            c: The ball's radius as a share of the mean gradient's length, at least 0.
 
         Raises:
             StudyError: `c` is negative or no number.
@@ -136,7 +140,11 @@ class NashMTL(GradientWeighting):
 
     @classmethod
     def for_tasks(cls, tasks: Sequence[Task], every: int = 1) -> NashMTL:
-        """Take the tasks' names; the weights are computed anew every so many steps.
+        """Take the tasks' names.
+
+        Args:
+            tasks: The study's tasks.
+            every: Steps after which the weights are computed anew, at least 1.
 
         Raises:
             StudyError: `every` is no number of steps.

@@ -1,0 +1,169 @@
+"""The tables of docs/study.md: fields of a study and options of every shipped plugin, read from the code itself.
+
+    python benchmarks/study_page.py
+
+What an option is comes from the line under `Args:` (or `Attributes:`) of its docstring, what it may be from its
+annotation, its default from the signature. An option without a line is refused.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, Union
+
+import yaml
+from into_docs import DOCS, put
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from ednas_nni import assembly, compat, plugins, study
+
+compat.apply()
+
+from ednas_nni import losses  # noqa: E402  (after the mends)
+from ednas_nni.data.augment import NAMED  # noqa: E402
+from ednas_nni.evaluator.recipe import PRECISIONS  # noqa: E402
+from ednas_nni.metrics import PROTOCOLS  # noqa: E402
+from ednas_nni.objectives import REWARDS  # noqa: E402
+from search_spaces.presets import OVERRIDES  # noqa: E402
+
+# Group -> heading, how a study names it, what the framework fills in. In the order of the page.
+GROUPS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "evaluators": ("Evaluators", "`evaluator: {name: jared, steps: 500}`", assembly.EVALUATOR_GIVEN),
+    "tasks": ("Tasks", "`evaluator: {name: jared, task_options: {normals: {loss: angular}}}`", ("info", "protocol")),
+    "weightings": ("Weightings", "`evaluator: {name: jared, weighting: {name: dwa, window: 50}}`", ("tasks",)),
+    "strategies": ("Strategies", "`strategy: {name: ednas, initial: 12}`", ()),
+    "search_spaces": ("Search spaces", "`space: {name: nano, sharing: [shared, own_stage4]}`", assembly.SPACE_GIVEN),
+    "datasets": ("Data sets", "`data: {name: streets, depth: metric}`", assembly.DATA_GIVEN),
+    "devices": ("Devices", "`device: [{name: roofline, profile: phone_cpu}, params]`", ()),
+}
+NAMES: dict[str, Iterable[str]] = {
+    "`loss` of the task `depth`, `depth_loss`": losses.DEPTH,
+    "`loss` of the task `normals`": losses.NORMALS,
+    "`augmentation`": NAMED,
+    "`protocol`": PROTOCOLS,
+    "`precision`": PRECISIONS,
+    "`hardware_aware.reward`": REWARDS,
+    "fields of a search space": OVERRIDES,
+}
+PLAIN = {int: "whole number", float: "number", str: "text", bool: "true or false", type(None): "null"}
+PLAIN |= {study.Plugin: "name or {name: ..., option: value}", study.HardwareReward: "mapping, see below"}
+PLAIN |= {dict: "mapping"}
+BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+
+
+def told(documented: Any) -> dict[str, str]:
+    """Name -> description, from the sections `Args:` and `Attributes:` of a Google-style docstring."""
+    found: dict[str, str] = {}
+    doc = (inspect.getdoc(documented) or "") + "\n"
+    for block in re.findall(r"^(?:Args|Attributes):\n((?:(?: .*)?\n)+)", doc, re.M):
+        for name, text in re.findall(r"^    \*{0,2}(\w+): (.*(?:\n {5,}.*)*)", block, re.M):
+            found[name] = " ".join(text.split())
+    return found
+
+
+def allowed(hint: Any) -> str:
+    """An annotation in words, "" for what YAML cannot hold; ranges that it does not say stand in the description."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        given = [entry for part in inner[1:] for entry in (part.metadata if isinstance(part, FieldInfo) else ())]
+        bounds = [f"{word} {getattr(m, key):,}" for m in given for key, word in BOUNDS.items() if hasattr(m, key)]
+        return ", ".join([allowed(inner[0]), *bounds])
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(filter(None, map(allowed, inner))))
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in inner)
+    if origin is tuple and len(inner) == 2 and inner[1] is not Ellipsis:
+        return f"two of: {allowed(inner[0])}"
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return "mapping"
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        return f"list of: {allowed(inner[0])}"
+    return PLAIN.get(hint, "")
+
+
+def written(value: Any) -> str:
+    """A default as a study writes it."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=1000)
+    return f"`{text.strip().removesuffix('...').strip()}`"
+
+
+def line(owner: str, name: str, words: Mapping[str, str], hint: Any, default: str) -> tuple[str, str, str, str]:
+    """Cells of one field or option.
+
+    Raises:
+        SystemExit: It is not described, or its annotation has no words.
+    """
+    if name not in words:
+        raise SystemExit(f"{owner}: {name!r} is not described in its docstring, which docs/study.md is made from")
+    if not allowed(hint):
+        raise SystemExit(f"{owner}: {name!r} is annotated as {hint}, for which benchmarks/study_page.py has no words")
+    text = re.sub(r"`?\bNone\b`?", "`null`", words[name].replace("``", "`"))  # a study is YAML
+    return f"`{name}`", text, allowed(hint), default
+
+
+def fields(model: type[BaseModel]) -> list[tuple[str, ...]]:
+    """Rows of a pydantic model; its defaults as `dump` writes them."""
+    words, hints = told(model), typing.get_type_hints(model, include_extras=True)
+    defaults = model().dump() if isinstance(model(), study.Study) else model().model_dump()
+    return [line(model.__name__, name, words, hints[name], written(defaults[name])) for name in model.model_fields]
+
+
+def options(owner: str, factory: Any, given: Sequence[str]) -> list[tuple[str, ...]]:
+    """Rows of a plugin: its options but for those that are `given` to it."""
+    target = getattr(factory, "__wrapped__", factory)
+    code = target.__init__ if inspect.isclass(target) else getattr(target, "__func__", target)
+    words = {**told(getattr(target, "__self__", target)), **told(code)}
+    found = []
+    for parameter in inspect.signature(target).parameters.values():
+        if parameter.name in given:
+            continue
+        if parameter.kind is parameter.VAR_KEYWORD:
+            _, text, _, _ = line(owner, parameter.name, words, dict, "")
+            found.append(("any of its fields", text, "see the last table", "the preset's"))
+            continue
+        kept = types.SimpleNamespace(__annotations__={parameter.name: parameter.annotation})  # others need not resolve
+        hint = typing.get_type_hints(kept, globalns=code.__globals__, include_extras=True)[parameter.name]
+        default = "required" if parameter.default is parameter.empty else written(parameter.default)
+        found.append(line(owner, parameter.name, words, hint, default))
+    return found
+
+
+def group(name: str) -> str:
+    """The section of one group of plugins: each with its summary, followed by its options."""
+    heading, example, given = GROUPS[name]
+    rows: list[tuple[str, ...]] = []
+    for plugin in plugins.listing(name):
+        if plugin.distribution != "ednas-nni":
+            continue  # what else is installed is no part of the page
+        factory = plugins.load(name, plugin.name)
+        summary = (inspect.getdoc(getattr(factory, "__wrapped__", factory)) or "").partition("\n")[0].replace("``", "`")
+        rows.append((f"**`{plugin.name}`**", summary, "", ""))
+        bound = {"tasks": "for_data", "weightings": "for_tasks"}.get(name)
+        rows += options(f"{name} {plugin.name}", getattr(factory, bound) if bound else factory, given)
+    return f"## {heading}\n\nFor example {example}.\n\n{grid(('name', 'what it is', 'allowed', 'default'), rows)}"
+
+
+def grid(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in (headings, *rows)]
+    lines.insert(1, " | ".join(["---"] * len(headings)))
+    return "\n".join(f"| {text} |" for text in lines)
+
+
+def text() -> str:
+    """All tables."""
+    headings = ("field", "what it is", "allowed", "default")
+    parts = [f"## Fields\n\n{grid(headings, fields(study.Study))}"]
+    parts.append(f"### `hardware_aware` as a mapping\n\n{grid(headings, fields(study.HardwareReward))}")
+    parts += map(group, GROUPS)
+    names = [(where, ", ".join(f"`{name}`" for name in known)) for where, known in NAMES.items()]
+    return "\n\n".join([*parts, f"## Names that are no plugins\n\n{grid(('where', 'names'), names)}"])
+
+
+if __name__ == "__main__":
+    put(DOCS / "study.md", "study", text())

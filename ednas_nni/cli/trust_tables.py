@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ednas_nni.objectives import QUALITY
-from ednas_nni.trust.picks import SEARCH, Pick
+from ednas_nni.trust.picks import LOT, SEARCHES, Pick
 from ednas_nni.trust.ranks import Estimate
 from ednas_nni.trust.record import SHIPPED, TRUTH, Record
 from ednas_nni.trust.training import CONTROLS
 from ednas_nni.trust.verdict import Agreement, Verdict
 
 HEADINGS = ("predictor", "s", "all", "same cost", "best third", "beyond controls", "ceiling")
-PICK_HEADINGS = ("recipe", "trainings", f"{QUALITY} of what is taken", f"minus {SHIPPED!r}")
+PICK_HEADINGS = ("recipe", *(f"time of {searched}" for searched in SEARCHES))
 
 
 def rows(found: Sequence[Agreement]) -> list[tuple[str, ...]]:
@@ -65,23 +65,26 @@ def remarks(record: Record, found: Verdict) -> list[str]:
 
 
 def pick_rows(found: Sequence[Pick]) -> list[tuple[str, ...]]:
-    """One row a recipe."""
+    """One row a recipe: of the study's own what is taken, of the others how much better."""
+    names = dict.fromkeys((SHIPPED, *(pick.recipe for pick in found)))
+    cells = {(p.recipe, p.searched): _fine(p.quality) if p.recipe == SHIPPED else _fine(p.gain, "+") for p in found}
     return [
-        (p.recipe, f"{p.trainings:.0f}", _fine(p.quality), _fine(p.gain, "+") if p.recipe != SHIPPED else "-")
-        for p in found
+        (name if name == SHIPPED else f"{name}, minus {SHIPPED!r}", *(cells[name, n] for n in SEARCHES))
+        for name in names
     ]
 
 
 def pick_remark(record: Record) -> str:
     """What the rows of `pick_rows` are."""
     return (
-        f"In the time of {SEARCH} trainings by {SHIPPED!r}: each recipe trains so many random networks once and takes "
-        f"the best of each third by {record.cost}; quality by {TRUTH!r}, a mean over the thirds [95 % interval]."
+        f"In the time of so many trainings by {SHIPPED!r}, each recipe trains random networks once, as many as it can, "
+        f"and takes the best of each third by {record.cost}; {QUALITY} of what is taken, by {TRUTH!r} and in the mean "
+        f"of the thirds [95 % interval]; {LOT}: one of each third without any training."
     )
 
 
 def _fine(value: Estimate, sign: str = "") -> str:
-    return " ".join((f"{value.value:{sign}.4f}", f"[{value.low:{sign}.4f}, {value.high:{sign}.4f}]"))
+    return f"{value.value:{sign}.4f} [{value.low:{sign}.4f}, {value.high:{sign}.4f}]"
 
 
 def gap_rows(found: Verdict) -> list[tuple[str, ...]]:

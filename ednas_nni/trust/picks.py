@@ -13,8 +13,8 @@ import numpy as np
 
 from ednas_nni.trust import ranks
 
-SEARCH = 24
-"""Trainings of a search by the study's own recipe, which set the time that all recipes get."""
+SEARCHES = (12, 24, 48)
+"""Trainings of searches by the study's own recipe, which set the time that all recipes get."""
 LOT = "by lot"
 """A network of each third that is taken without any training: where the scale begins."""
 
@@ -25,12 +25,14 @@ class Pick:
 
     Attributes:
         recipe: Name, or `LOT`.
+        searched: Trainings by the study's own recipe that take as long.
         trainings: How many there is time for; not a whole number.
         quality: Expected quality, by the longer training, of what is taken; a mean over the thirds.
         gain: That minus the same of the study's own recipe in the same time.
     """
 
     recipe: str
+    searched: int
     trainings: float
     quality: ranks.Estimate
     gain: ranks.Estimate
@@ -42,7 +44,7 @@ def picks(
     own: str,
     truth: np.ndarray,
     groups: np.ndarray,
-    trainings: float = SEARCH,
+    searched: int,
 ) -> tuple[Pick, ...]:
     """Of `LOT` and every recipe, in the time of so many trainings by the study's own.
 
@@ -52,15 +54,15 @@ def picks(
         own: Name of the study's own recipe.
         truth: Quality by the longer training, (n,).
         groups: int (n,): third by cost.
-        trainings: How many there is time for by the study's own recipe, over all groups.
+        searched: How many there is time for by the study's own recipe, over all groups.
     """
     weights = ranks.resampled(groups)
-    counts = {name: trainings * seconds[own] / seconds[name] for name in proxies}
+    counts = {name: searched * seconds[own] / seconds[name] for name in proxies}
     split = len(np.unique(groups))
     found = {LOT: taken(np.zeros((1, len(truth))), truth, groups, 1, weights)}
     found |= {name: taken(proxy, truth, groups, counts[name] / split, weights) for name, proxy in proxies.items()}
     return tuple(
-        Pick(name, counts.get(name, 0.0), ranks.estimate(values), ranks.estimate(values - found[own]))
+        Pick(name, searched, counts.get(name, 0.0), ranks.estimate(values), ranks.estimate(values - found[own]))
         for name, values in found.items()
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 from ednas_nni.errors import EdnasError
 from ednas_nni.objectives import QUALITY
 from ednas_nni.trust import ranks
-from ednas_nni.trust.picks import Pick, picks
+from ednas_nni.trust.picks import SEARCHES, Pick, picks
 from ednas_nni.trust.record import SHIPPED, TRUTH, Record
 from ednas_nni.trust.training import CONTROLS
 
@@ -73,7 +73,7 @@ class Verdict:
         noise: Recipe -> standard deviation of the quality of one training.
         spread: Standard deviation of the longer training's quality over architectures.
         gaps: Of the chosen recipe.
-        picks: What each recipe takes in the time of a search by the study's own; empty where trainings have no time.
+        picks: What each recipe takes in the time of searches by the study's own; empty where trainings have no time.
         picks_on_other: The same on the half that the choice has not seen.
         architectures: How many.
         seeds: Trainings of each.
@@ -209,7 +209,8 @@ def _picks(record: Record, recipes: Sequence[str], seconds: dict[str, float], ke
         return ()  # an evaluator that does not tell its time
     proxies = {recipe: values(record, recipe, QUALITY)[:, kept] for recipe in recipes}
     truth = values(record, TRUTH, QUALITY)[:, kept].mean(axis=0)
-    return picks(proxies, seconds, SHIPPED, truth, _terciles(record, kept))
+    terciles = _terciles(record, kept)
+    return tuple(itertools.chain(*(picks(proxies, seconds, SHIPPED, truth, terciles, n) for n in SEARCHES)))
 
 
 def _ceiling(proxy: np.ndarray, truths: np.ndarray, terciles: np.ndarray) -> float:

@@ -60,7 +60,7 @@ def found(seconds: dict[str, float], noise: dict[str, float]) -> dict[str, Pick]
     groups = np.repeat([0, 1, 2], 40)
     truth = rng.normal(size=120)
     proxies = {name: truth + deviation * rng.normal(size=(2, 120)) for name, deviation in noise.items()}
-    return {p.recipe: p for p in picks(proxies, seconds, "study", truth, groups)}
+    return {p.recipe: p for p in picks(proxies, seconds, "study", truth, groups, 24)}
 
 
 def test_a_recipe_that_costs_more_must_earn_it() -> None:

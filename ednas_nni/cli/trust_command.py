@@ -67,6 +67,7 @@ def run(options: argparse.Namespace) -> int:
         known = Record.read(options.out)
         known.check_continues(record, options.out)
         known.recipes.update(record.recipes)
+        known.images.update(record.images)
         record = known
     if options.source:
         record.take_over(Record.read(options.source), options.source)

@@ -11,8 +11,8 @@ from ednas_nni.trust.record import SHIPPED, TRUTH, Record
 from ednas_nni.trust.training import CONTROLS
 from ednas_nni.trust.verdict import Agreement, Verdict
 
-HEADINGS = ("predictor", "s", "all", "same cost", "best third", "beyond controls", "ceiling")
-PICK_HEADINGS = ("recipe", *(f"time of {searched}" for searched in SEARCHES))
+HEADINGS = ("predictor", "images", "all", "same cost", "best third", "beyond controls", "ceiling")
+PICK_HEADINGS = ("recipe", *(f"images of {searched}" for searched in SEARCHES))
 
 
 def rows(found: Sequence[Agreement]) -> list[tuple[str, ...]]:
@@ -20,7 +20,7 @@ def rows(found: Sequence[Agreement]) -> list[tuple[str, ...]]:
     return [
         (
             a.predictor,
-            f"{a.seconds:.0f}" if a.seconds else "-",
+            f"{a.images:,}" if a.images else "-",
             str(a.overall),
             str(a.within),
             str(a.top),
@@ -42,7 +42,7 @@ def remarks(record: Record, found: Verdict) -> list[str]:
         "Kendall's tau-b [95 % interval over architectures]. same cost: pairs of the same third by "
         f"{record.cost}; best third: by {TRUTH!r}; beyond controls: same cost minus that of the best of "
         f"{', '.join(dict.fromkeys((*CONTROLS, record.cost)))}; ceiling: same cost of a recipe without fault, given "
-        "the noise of both trainings; s: seconds of a training, the fastest tenth (other work of the machine adds).",
+        "the noise of both trainings; images: what a training sees, steps times batch size.",
         f"Chosen on one half: {found.chosen!r}, the cheapest within one standard error of the best. On the other half: "
         f"all {chosen.overall}, same cost {chosen.within}, beyond controls {chosen.margin}.",
     ]
@@ -77,8 +77,8 @@ def pick_rows(found: Sequence[Pick]) -> list[tuple[str, ...]]:
 def pick_remark(record: Record) -> str:
     """What the rows of `pick_rows` are."""
     return (
-        f"In the time of so many trainings by {SHIPPED!r}, each recipe trains random networks once, as many as it can, "
-        f"and takes the best of each third by {record.cost}; {QUALITY} of what is taken, by {TRUTH!r} and in the mean "
+        f"For the images of so many trainings by {SHIPPED!r}, each recipe trains random networks once, as many as it "
+        f"can, and takes the best of each third by {record.cost}; {QUALITY} of what is taken, by {TRUTH!r} and in the mean "
         f"of the thirds [95 % interval]; {LOT}: one of each third without any training."
     )
 
@@ -116,7 +116,7 @@ def show(record: Record, found: Verdict) -> None:
         shown.add_row(*row)
     out.print(shown)
     if found.picks:
-        shown = table(tuple(zip(PICK_HEADINGS, sides, strict=False)), title="Taken in equal time")
+        shown = table(tuple(zip(PICK_HEADINGS, sides, strict=False)), title="Taken at equal cost")
         for row in pick_rows(found.picks):
             shown.add_row(*row)
         out.print(shown)

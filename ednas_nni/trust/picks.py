@@ -1,6 +1,6 @@
-"""What a search would take after equal time: short trainings order worse, and there is time for more of them.
+"""What a search would take at equal cost: short trainings order worse, and there can be more of them.
 
-Rank agreement prices no time. This does: `m` networks are drawn, each is trained once, the best by that training is
+Rank agreement has no price. This has: `m` networks are drawn, each is trained once, the best by that training is
 taken, and the longer training says how good it is.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from ednas_nni.trust import ranks
 
 SEARCHES = (12, 24, 48)
-"""Trainings of searches by the study's own recipe, which set the time that all recipes get."""
+"""Trainings of searches by the study's own recipe, which set the images that all recipes get."""
 LOT = "by lot"
 """A network of each third that is taken without any training: where the scale begins."""
 
@@ -25,10 +25,10 @@ class Pick:
 
     Attributes:
         recipe: Name, or `LOT`.
-        searched: Trainings by the study's own recipe that take as long.
-        trainings: How many there is time for; not a whole number.
+        searched: Trainings by the study's own recipe that see as many images.
+        trainings: How many that makes by this recipe; not a whole number.
         quality: Expected quality, by the longer training, of what is taken; a mean over the thirds.
-        gain: That minus the same of the study's own recipe in the same time.
+        gain: That minus the same of the study's own recipe for as many images.
     """
 
     recipe: str
@@ -40,24 +40,24 @@ class Pick:
 
 def picks(
     proxies: Mapping[str, np.ndarray],
-    seconds: Mapping[str, float],
+    images: Mapping[str, int],
     own: str,
     truth: np.ndarray,
     groups: np.ndarray,
     searched: int,
 ) -> tuple[Pick, ...]:
-    """Of `LOT` and every recipe, in the time of so many trainings by the study's own.
+    """Of `LOT` and every recipe, for the images of so many trainings by the study's own.
 
     Args:
         proxies: Recipe -> quality of single trainings, (seeds, n).
-        seconds: Recipe -> seconds of one training, above 0.
+        images: Recipe -> images that one training sees, above 0.
         own: Name of the study's own recipe.
         truth: Quality by the longer training, (n,).
         groups: int (n,): third by cost.
-        searched: How many there is time for by the study's own recipe, over all groups.
+        searched: How many trainings by the study's own recipe, over all groups.
     """
     weights = ranks.resampled(groups)
-    counts = {name: searched * seconds[own] / seconds[name] for name in proxies}
+    counts = {name: searched * images[own] / images[name] for name in proxies}
     split = len(np.unique(groups))
     found = {LOT: taken(np.zeros((1, len(truth))), truth, groups, 1, weights)}
     found |= {name: taken(proxy, truth, groups, counts[name] / split, weights) for name, proxy in proxies.items()}

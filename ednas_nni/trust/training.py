@@ -98,6 +98,7 @@ def planned(
             for sample, row in zip(samples, rows, strict=True)
         },
         recipes=chosen,
+        images={name: _images(_with(study, options)) for name, options in chosen.items()},
     )
 
 
@@ -181,13 +182,23 @@ def _with(study: Study, options: Mapping[str, Any]) -> Study:
 
 
 def _steps(study: Study) -> int:
-    found = study.evaluator.options.get("steps")
-    if found is None:
-        import inspect
+    return int(_option(study, "steps"))
 
+
+def _images(study: Study) -> int:
+    return _steps(study) * int(_option(study, "batch_size") or 1)
+
+
+def _option(study: Study, name: str) -> Any:
+    """What the evaluator is given, or takes by itself; None where it has no such option."""
+    import inspect
+
+    found = study.evaluator.options.get(name)
+    if found is None:
         factory = plugins.load("evaluators", study.evaluator.name)
-        found = inspect.signature(getattr(factory, "__wrapped__", factory)).parameters["steps"].default
-    return int(found)
+        known = inspect.signature(getattr(factory, "__wrapped__", factory)).parameters.get(name)
+        found = known and known.default
+    return found
 
 
 def _identity(study: Study, space: Any) -> dict[str, Any]:

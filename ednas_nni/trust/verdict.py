@@ -16,7 +16,6 @@ from ednas_nni.trust.record import SHIPPED, TRUTH, Record
 from ednas_nni.trust.training import CONTROLS
 
 TERCILES = 3
-COSTLIER = 1.05  # a recipe may take so many times the seconds of the study's and still count as equally costly
 GAPS = (0.0, 1.0, 2.0, 3.0, float("inf"))
 
 
@@ -31,7 +30,7 @@ class Agreement:
         top: Over pairs of the best third by the longer training.
         margin: `within` minus that of the best control; None for controls.
         ceiling: The `within` that noise allows a perfect predictor; None for controls.
-        seconds: Seconds of one training, the fastest tenth of them; 0 for controls.
+        images: Images that one training sees, 0 for controls and where a file does not tell.
     """
 
     predictor: str
@@ -40,7 +39,7 @@ class Agreement:
     top: ranks.Estimate
     margin: ranks.Estimate | None
     ceiling: float | None
-    seconds: float
+    images: int
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class Verdict:
         noise: Recipe -> standard deviation of the quality of one training.
         spread: Standard deviation of the longer training's quality over architectures.
         gaps: Of the chosen recipe.
-        picks: What each recipe takes in the time of searches by the study's own; empty where trainings have no time.
+        picks: What each recipe takes for the images of searches by the study's own; empty where a file does not tell.
         picks_on_other: The same on the half that the choice has not seen.
         architectures: How many.
         seeds: Trainings of each.
@@ -109,8 +108,7 @@ def verdict(record: Record) -> Verdict:
     first = np.arange(len(everyone)) % 2 == 0
     quantities = {name: _agreements(record, name, recipes, everyone) for name in names}
     on_choice = _agreements(record, QUALITY, recipes, first)
-    seconds = {a.predictor: a.seconds for a in quantities[QUALITY]}
-    chosen = choose([a for a in on_choice if a.predictor in recipes], seconds)
+    chosen = choose([a for a in on_choice if a.predictor in recipes])
     truth = values(record, TRUTH, QUALITY)
     return Verdict(
         quantities=quantities,
@@ -120,8 +118,8 @@ def verdict(record: Record) -> Verdict:
         noise={name: ranks.noise(values(record, name, QUALITY)) for name in (*recipes, TRUTH)},
         spread=float(truth.mean(axis=0).std(ddof=1)),
         gaps=gaps(values(record, chosen, QUALITY), truth.mean(axis=0)),
-        picks=_picks(record, recipes, seconds, everyone),
-        picks_on_other=_picks(record, recipes, seconds, ~first),
+        picks=_picks(record, recipes, everyone),
+        picks_on_other=_picks(record, recipes, ~first),
         architectures=len(everyone),
         seeds=record.seeds,
     )
@@ -135,13 +133,17 @@ def values(record: Record, recipe: str, name: str) -> np.ndarray:
     return sign * np.array(rows).T
 
 
-def choose(found: Sequence[Agreement], seconds: dict[str, float]) -> str:
-    """The one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984), cheapest first."""
-    affordable = [a for a in found if seconds[a.predictor] <= COSTLIER * seconds[SHIPPED]]
+def choose(found: Sequence[Agreement]) -> str:
+    """The one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984), cheapest first.
+
+    Of equally cheap ones the first: the study's own before others.
+    """
+    (own,) = (a.images for a in found if a.predictor == SHIPPED)
+    affordable = [a for a in found if a.images <= own]
     best = max(affordable, key=lambda a: a.within.value)
     error = (best.within.high - best.within.low) / (2 * 1.96)
     close = [a for a in affordable if a.within.value >= best.within.value - error]
-    return min(close, key=lambda a: seconds[a.predictor]).predictor
+    return min(close, key=lambda a: a.images).predictor
 
 
 def gaps(proxy: np.ndarray, truth: np.ndarray) -> tuple[Gap, ...]:
@@ -187,15 +189,10 @@ def _agreements(record: Record, name: str, recipes: Sequence[str], kept: np.ndar
                 top=ranks.estimate(ranks.tau(part, ranks.same_group(best), top_weights)),
                 margin=ranks.estimate(within[predictor] - within[rival]) if recipe else None,
                 ceiling=_ceiling(predictions[predictor], truths, terciles) if recipe else None,
-                seconds=_seconds(record, predictor) if recipe else 0.0,
+                images=record.images.get(predictor, 0) if recipe else 0,
             )
         )
     return tuple(found)
-
-
-def _seconds(record: Record, recipe: str) -> float:
-    """All recipes train the same architectures, and what else the machine does only adds: a low quantile is fair."""
-    return float(np.quantile([run["train_s"] for a in record.runs[recipe].values() for run in a.values()], 0.1))
 
 
 def _terciles(record: Record, kept: np.ndarray) -> np.ndarray:
@@ -204,13 +201,14 @@ def _terciles(record: Record, kept: np.ndarray) -> np.ndarray:
     return order * TERCILES // len(order)
 
 
-def _picks(record: Record, recipes: Sequence[str], seconds: dict[str, float], kept: np.ndarray) -> tuple[Pick, ...]:
-    if not all(seconds[recipe] for recipe in recipes):
-        return ()  # an evaluator that does not tell its time
+def _picks(record: Record, recipes: Sequence[str], kept: np.ndarray) -> tuple[Pick, ...]:
+    recipes = [recipe for recipe in recipes if recipe in record.images]
+    if SHIPPED not in recipes:
+        return ()
     proxies = {recipe: values(record, recipe, QUALITY)[:, kept] for recipe in recipes}
     truth = values(record, TRUTH, QUALITY)[:, kept].mean(axis=0)
     terciles = _terciles(record, kept)
-    return tuple(itertools.chain(*(picks(proxies, seconds, SHIPPED, truth, terciles, n) for n in SEARCHES)))
+    return tuple(itertools.chain(*(picks(proxies, record.images, SHIPPED, truth, terciles, n) for n in SEARCHES)))
 
 
 def _ceiling(proxy: np.ndarray, truths: np.ndarray, terciles: np.ndarray) -> float:

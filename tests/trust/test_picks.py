@@ -1,4 +1,4 @@
-"""What is taken, against drawing it many times; and that time is priced."""
+"""What is taken, against drawing it many times; and that trainings have a price."""
 
 from __future__ import annotations
 
@@ -55,24 +55,24 @@ def test_resampling_a_member_is_the_same_as_having_it_twice() -> None:
     )
 
 
-def found(seconds: dict[str, float], noise: dict[str, float]) -> dict[str, Pick]:
+def found(images: dict[str, int], noise: dict[str, float]) -> dict[str, Pick]:
     rng = np.random.default_rng(5)
     groups = np.repeat([0, 1, 2], 40)
     truth = rng.normal(size=120)
     proxies = {name: truth + deviation * rng.normal(size=(2, 120)) for name, deviation in noise.items()}
-    return {p.recipe: p for p in picks(proxies, seconds, "study", truth, groups, 24)}
+    return {p.recipe: p for p in picks(proxies, images, "study", truth, groups, 24)}
 
 
 def test_a_recipe_that_costs_more_must_earn_it() -> None:
     """Equal orders: the dearer one has fewer trainings and takes worse. Not so where its order is far better."""
-    alike = found({"study": 10.0, "dear": 40.0}, {"study": 0.3, "dear": 0.3})
+    alike = found({"study": 10, "dear": 40}, {"study": 0.3, "dear": 0.3})
     assert alike["study"].trainings == 24 and alike["dear"].trainings == 6
     assert alike["study"].gain == ranks.Estimate(0.0, 0.0, 0.0)
     assert alike["dear"].gain.high < 0
     assert alike[LOT].trainings == 0 and alike[LOT].quality.high < alike["dear"].quality.value
-    free = found({"study": 10.0, "dear": 10.0}, {"study": 0.3, "dear": 0.3})
+    free = found({"study": 10, "dear": 10}, {"study": 0.3, "dear": 0.3})
     assert free["dear"].gain.high > 0, "the broken variant: without its price it is as good"
-    better = found({"study": 10.0, "dear": 20.0}, {"study": 3.0, "dear": 0.1})
+    better = found({"study": 10, "dear": 20}, {"study": 3.0, "dear": 0.1})
     assert better["dear"].gain.low > 0
     low, high = better["dear"].quality.low, better["dear"].quality.high
     assert low < better["dear"].quality.value < high

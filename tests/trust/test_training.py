@@ -82,6 +82,7 @@ def test_ranges_are_equally_likely(study: Study, planned: Record) -> None:
 
 def test_recipes_and_seeds(planned: Record) -> None:
     assert planned.recipes[TRUTH] == {"steps": 30, "scored_on": "select"} and planned.recipes[SHIPPED] == {}
+    assert planned.images == {SHIPPED: 80, "short": 32, "own": 80, TRUTH: 240}, "steps times the evaluator's 8"
     seeds = {r: training._seed(r, planned.recipes[r], 3, 1) for r in planned.recipes}
     assert seeds[SHIPPED] == seeds["short"] == 5001 and seeds[TRUTH] == 6001, "the longer one shares no seed"
     every = [

@@ -78,8 +78,8 @@ def pick_remark(record: Record) -> str:
     """What the rows of `pick_rows` are."""
     return (
         f"For the images of so many trainings by {SHIPPED!r}, each recipe trains random networks once, as many as it "
-        f"can, and takes the best of each third by {record.cost}; {QUALITY} of what is taken, by {TRUTH!r} and in the mean "
-        f"of the thirds [95 % interval]; {LOT}: one of each third without any training."
+        f"can, and takes the best of each third by {record.cost}; {QUALITY} of what is taken, by {TRUTH!r} and in the "
+        f"mean of the thirds [95 % interval]; {LOT}: one of each third without any training."
     )
 
 

@@ -105,12 +105,12 @@ class Constraint:
         if self.op not in OPERATORS:
             raise StudyError(
                 f"constraints: {self.name} {self.op} {self.bound}: operator {self.op!r} is not allowed; "
-                "write '<=' or '>=', for example 'latency_ms <= 8'."
+                "write '<=' or '>=', for example 'latency_ms <= 19'."
             )
         if isinstance(self.bound, bool) or not isinstance(self.bound, int | float) or not math.isfinite(self.bound):
             raise StudyError(
                 f"constraints: the bound of {self.name} is {self.bound!r}; it must be a finite number in the "
-                "cost's unit, for example 'latency_ms <= 8'."
+                "cost's unit, for example 'latency_ms <= 19'."
             )
 
     def holds(self, value: float) -> bool:
@@ -126,7 +126,7 @@ class Constraint:
 
 
 def parse_constraint(text: str | Constraint) -> Constraint:
-    """Read "latency_ms <= 8".
+    """Read "latency_ms <= 19".
 
     Raises:
         StudyError: The text is no constraint.
@@ -135,14 +135,14 @@ def parse_constraint(text: str | Constraint) -> Constraint:
         return text
     match = _CONSTRAINT.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise StudyError(f"constraints: cannot read {text!r}. Write NAME <= NUMBER, for example 'latency_ms <= 8'.")
+        raise StudyError(f"constraints: cannot read {text!r}. Write NAME <= NUMBER, for example 'latency_ms <= 19'.")
     name, op, number = match.groups()
     try:
         bound = float(number)
     except ValueError:
         raise StudyError(
             f"constraints: {number!r} in {text!r} is no number. Write a plain number in the cost's unit, "
-            "for example 'latency_ms <= 8'."
+            "for example 'latency_ms <= 19'."
         ) from None
     return Constraint(name, op, bound)
 

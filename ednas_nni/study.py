@@ -102,7 +102,7 @@ class Study(BaseModel):
         device: Devices that price an architecture: plugins, with options as `{name: ..., option: value}`, or absolute
             paths of YAML profiles. Where a second one has a cost of the same name, its own begins with its name:
             `latency_ms` and `my_phone_latency_ms`.
-        constraints: Like `latency_ms <= 8`; never trained outside.
+        constraints: Like `latency_ms <= 19`; never trained outside.
         strategy: Strategy plugin.
         hardware_aware: `auto` (a single-objective strategy sees a reward of quality and the first cost
             objective), `off`, or the reward's settings.

@@ -17,7 +17,7 @@ EXAMPLES = {
     "evaluator": "evaluator: jared",
     "objectives": "objectives: [quality, latency_ms]",
     "device": "device: edge_tpu",
-    "constraints": "constraints: ['latency_ms <= 8']",
+    "constraints": "constraints: ['latency_ms <= 19']",
     "strategy": "strategy: ednas",
     "hardware_aware": "hardware_aware: {cost: latency_ms, target: 8}",
     "start": "start: [mobilenet_v2]",

@@ -1,7 +1,7 @@
 """A one-shot search: NNI's strategy trains one supernet, then the architecture that comes out of it is trained alone.
 
     python experiments/one_shot.py --strategy darts
-    python experiments/one_shot.py experiments/streets.yml --strategy enas --steps 400 --macs 60e6
+    python experiments/one_shot.py experiments/streets.yml --strategy enas --steps 400 --macs 1e9
     python experiments/one_shot.py --strategy proxyless --space mobile --widths 1
 
 Tasks, data, recipe and space are those of the YAML. A supernet holds every candidate at once: for large presets
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import ednas_nni  # noqa: F401
 from ednas_nni import assembly, compat
-from ednas_nni.cli.terminal import amount
+from ednas_nni.cli.describe_command import show_costs
 from ednas_nni.errors import EdnasError
 from ednas_nni.study import read_experiment
 
@@ -69,9 +69,8 @@ def run(options: argparse.Namespace) -> None:
 
     fresh = assembly.space(study)  # the other one is a supernet now
     print(fresh.describe(sample) if hasattr(fresh, "describe") else table.domains.active(sample))
-    print(f"\ncosts at {study.deploy_size[0]} x {study.deploy_size[1]} px")
-    for column, value in zip(table.columns, table([sample])[0], strict=True):
-        print(f"  {column.name}  {amount(float(value))}   ({column.device}, {column.origin}: {column.note})")
+    print()
+    show_costs(table, table.domains.canonical(sample))
 
     print("\ntraining it alone, scored on the select split")
     alone = with_options(study, options, steps=options.train_steps, scored_on="select")

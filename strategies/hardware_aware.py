@@ -1,6 +1,6 @@
 """HardwareAware: one line that makes any NNI strategy search for a device.
 
-Chain(RegularizedEvolution(), HardwareAware(device="edge_tpu", latency_ms=8))
+Chain(RegularizedEvolution(), HardwareAware(device="edge_tpu", latency_ms=16))
 """
 
 from __future__ import annotations

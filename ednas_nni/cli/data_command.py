@@ -1,7 +1,9 @@
 """Look at data, check it, draft a manifest for your own, write it in other layouts.
 
-A subcommand is a module like a command: HELP, `configure(parser)`, `run(options)`.
+`ednas data SUBCOMMAND --help` says more of each.
 """
+
+# A subcommand is a module like a command: HELP, `configure(parser)`, `run(options)`.
 
 from __future__ import annotations
 

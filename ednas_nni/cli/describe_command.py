@@ -62,17 +62,30 @@ def sample_of(space: Any, domains: Any, wanted: str, journal: str) -> dict[str, 
 
 
 def _print(space: Any, table: Any, sample: dict[str, Any]) -> None:
-    from ednas_nni.cli.terminal import amount
-
     if hasattr(space, "describe"):
         print(space.describe(sample))
     else:
         print(f"architecture {table.domains.architecture_id(sample)}")
         for label, value in table.domains.active(sample).items():
             print(f"  {label}: {value}")
+    print()
+    show_costs(table, sample)
+
+
+def show_costs(table: Any, sample: dict[str, Any]) -> None:
+    """Print what an architecture costs, each cost with its origin and its note, which may be long.
+
+    Args:
+        table: Cost table of the space.
+        sample: A canonical sample.
+    """
+    from ednas_nni.cli import terminal
+
     height, width = table.deploy_size
-    print(f"\ncosts at {height} x {width} px")
+    print(f"costs at {height} x {width} px")
     beyond = table.extrapolated(table.domains.encode(sample)[None])
     for column, value in zip(table.columns, table([sample])[0], strict=True):
         origin = f"{column.origin}, extrapolated" if beyond.get(column.device, [False])[0] else column.origin
-        print(f"  {column.name}  {amount(float(value))}   ({column.device}, {origin}: {column.note})")
+        figure = f"{terminal.amount(float(value))}{terminal.unit(column.name, column.unit)}"
+        print(f"  {column.name}  {figure}   ({column.device}, {origin})")
+        print(terminal.wrapped(column.note, indent=6))

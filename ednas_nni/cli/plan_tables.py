@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from ednas_nni.cli import terminal
 from ednas_nni.cli.terminal import amount
-from ednas_nni.hardware.advice import kept
+from ednas_nni.hardware.advice import DRAWN, kept
 from ednas_nni.hardware.plan import CONFIDENCE, DRAWS, ConstraintOutlook, Plan, Share
 from ednas_nni.hardware.summary import Extreme
 
@@ -81,7 +81,7 @@ def _constraints(plan: Plan) -> Iterator[str]:
 
 def _kept(shares: Mapping[str, Share]) -> str:
     drawn, distinct = map(_share, (shares["strategies"], shares["architectures"]))
-    return f"{drawn} of what strategies draw, {distinct} of the distinct architectures"
+    return f"{drawn} of {DRAWN['strategies']}, {distinct} of {DRAWN['architectures']}"
 
 
 def _name(outlook: ConstraintOutlook) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ednas_nni.cli.findings import Findings
-from ednas_nni.cli.terminal import amount
-from ednas_nni.hardware.advice import kept
+from ednas_nni.cli.terminal import amount, unit
+from ednas_nni.hardware.advice import DRAWN, kept
 from ednas_nni.objectives import DELTA_T, QUALITY, Constraint, parse_constraint
 from ednas_nni.references.in_study import score
 
@@ -86,9 +86,9 @@ def _costs(found: Findings) -> list[tuple[str, str]]:
     for summary, row in zip(costs, figures, strict=True):
         column = summary.column
         cells = " .. ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        unit = "" if column.name.startswith(column.unit.lower()[:5]) else f" {column.unit}"  # "macs" says MAC
+        figure = f"{column.name.ljust(wide)}  {cells}{unit(column.name, column.unit)}"
         beyond = f", {100 * summary.extrapolated:.0f} % extrapolated" if summary.extrapolated else ""
-        shown.append(("", f"{column.name.ljust(wide)}  {cells}{unit}   ({column.device}, {column.origin}{beyond})"))
+        shown.append(("", f"{figure}   ({column.device}, {column.origin}{beyond})"))
     return shown
 
 
@@ -96,7 +96,7 @@ def _constraints(found: Findings) -> str:
     if not found.problem.constraints:
         return "none"
     bounds = " and ".join(map(_bound, found.file.study.constraints, found.problem.constraints))
-    return f"{bounds}: keeps {kept(found.plan.kept['strategies'])} of the space"
+    return f"{bounds}: keeps {kept(found.plan.kept['strategies'])} of {DRAWN['strategies']}"
 
 
 def _bound(written: str, checked: Constraint) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,19 @@ def amount(value: float | None) -> str:
         if size >= max(factor, 1e4):
             return f"{value / factor:.4g} {letter}"
     return f"{value:.4g}" if size >= 1 or size == 0 else f"{value:.3g}"
+
+
+def unit(name: str, unit: str) -> str:
+    """A cost's unit as it follows a figure, "" where the cost's name says it: "macs" says MAC."""
+    return "" if name.startswith(unit.lower()[:5]) else f" {unit}"
+
+
+def wrapped(text: str, indent: int) -> str:
+    """Text in lines as wide as the terminal, moved to the right."""
+    return textwrap.fill(
+        printable(text), max(console().width, indent + 20), initial_indent=" " * indent, subsequent_indent=" " * indent,
+        break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def score(name: str, value: float) -> str:

@@ -15,6 +15,8 @@ FIXED = 0.3
 """A term that no choice changes and that is more than this share of the median cost hides what the choices do."""
 ALIKE = 0.98
 """Two objectives with a larger Kendall's tau order the space alike."""
+DRAWN = {"strategies": "what strategies draw", "architectures": "the distinct architectures"}
+"""Draw -> what a share is of. They differ: strategies do not draw all distinct architectures equally often."""
 
 
 def advice(plan: Plan) -> list[str]:
@@ -34,21 +36,21 @@ def kept(share: Share) -> str:
 
 def _constraints(plan: Plan) -> Iterator[str]:
     rare = "the search will spend its time on finding any"
-    several = len(plan.constraints) > 1
+    several, drawn = len(plan.constraints) > 1, DRAWN["strategies"]
     for outlook in plan.constraints:
         share = outlook.kept["strategies"]
         if share.value > LOOSE:
             half = plan.summary(outlook.checked.name).quantiles[0.5]
             yield (
-                f"constraint {outlook.asked} keeps {kept(share)} of the space: it hardly constrains. Half of the space "
-                f"has {outlook.checked.name} {outlook.checked.op} {half:.4g}"
+                f"constraint {outlook.asked} keeps {kept(share)} of {drawn}: it hardly constrains. Half of "
+                f"{DRAWN[plan.draw]} has {outlook.checked.name} {outlook.checked.op} {half:.4g}"
             )
         elif share.value < RARE and not several:
-            yield f"constraint {outlook.asked} keeps {kept(share)} of the space: {rare}"
+            yield f"constraint {outlook.asked} keeps {kept(share)} of {drawn}: {rare}"
     share = plan.kept["strategies"]
     if several and share.value < RARE:
         each = ", ".join(f"{o.asked} {kept(o.kept['strategies'])}" for o in plan.constraints)
-        yield f"constraints keep {kept(share)} of the space together ({each}): {rare}"
+        yield f"constraints keep {kept(share)} of {drawn} together ({each}): {rare}"
 
 
 def _fixed(plan: Plan) -> Iterator[str]:

@@ -15,7 +15,7 @@ import pytest
 
 from ednas_nni import plugins
 from ednas_nni.bridge import exposure
-from ednas_nni.cli import COMMANDS, init_command, launch, locate, main
+from ednas_nni.cli import COMMANDS, init_command, launch, locate, main, terminal
 from ednas_nni.errors import JournalError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -138,7 +138,7 @@ def test_check_tells_what_will_be_searched(
         "4, 2 at",
     ):
         assert word in told.out
-    bound = r"latency_ms <= 24 \(checked on its upper bound latency_ms_upper90\): keeps \d+ % of the"
+    bound = r"latency_ms <= 24 \(checked on its upper bound latency_ms_upper90\): keeps \d+ % of what strategies draw"
     assert re.search(bound, told.out)
     assert "segmentation" not in told.out
 
@@ -250,9 +250,21 @@ def test_describe(experiment: Callable[..., Path], capsys: pytest.CaptureFixture
     assert "stage1_depth: " in capsys.readouterr().out
     assert main(["describe", path, "mobilenet_v2"]) == 0
     told = capsys.readouterr().out
-    assert "ibn_k3_e6" in told and "latency_ms" in told and "512 x 1024 px" in told
+    assert "ibn_k3_e6" in told and "512 x 1024 px" in told
+    assert re.search(r"^  latency_ms  \d+\.\d+ ms   \(edge_tpu, modelled", told, flags=re.M)
+    assert max(map(len, told.splitlines())) <= terminal.LOG_WIDTH
     assert main(["describe", path, "mobilenet_v3"]) == 1
     assert "Did you mean 'mobilenet_v2'?" in capsys.readouterr().err
+
+
+def test_long_notes_are_wrapped_and_nothing_of_them_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    note = "an upper bound of co-located networks; " * 9 + "\x1b[2J"
+    for width in (60, 200):
+        monkeypatch.setattr(terminal, "LOG_WIDTH", width)
+        lines = terminal.wrapped(note, indent=6).splitlines()
+        assert len(lines) > 1 and all(line.startswith(" " * 6) and len(line) <= width for line in lines)
+        assert " ".join(line.strip() for line in lines) == note.replace("\x1b", "\\x1b")
+    assert len(f"      {note}") > 200, "a note on one line would not pass"
 
 
 def test_describe_an_architecture_of_a_search(

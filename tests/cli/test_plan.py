@@ -66,7 +66,7 @@ def test_plan_prints_every_cost_with_unit_and_origin(
         "all constraints together",
     ):
         assert word in told.out, word
-    assert "params <= 9e+09 keeps 100 % of the space: it hardly constrains" in told.err
+    assert "params <= 9e+09 keeps 100 % of what strategies draw: it hardly constrains" in told.err
     assert "link: stem" in told.err and "Traceback" not in told.err
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,9 +23,26 @@ def test_the_task_page_shows_the_line_that_registers_it() -> None:
 def test_the_task_page_names_the_whole_contract() -> None:
     from ednas_nni.tasks import Task
 
-    text = page("adding_a_task.md")
-    methods = {n for n in vars(Task) if not n.startswith("_")} - {"for_data", "constants", "with_constants"}
-    assert {name for name in methods if f"`{name}" not in text and f"{name}(" not in text} == set()
+    assert contract(Task) > {"name", "likelihood", "channels", "for_data", "constants", "with_constants", "skill"}
+    assert unnamed(Task, page("adding_a_task.md")) == set()
+
+
+@pytest.mark.parametrize("member", ["name", "likelihood", "constants", "with_constants", "skill"])
+def test_a_page_without_a_member_is_noticed(member: str) -> None:
+    from ednas_nni.tasks import Task
+
+    text = re.sub(rf"`{member}\b[^`]*`", "it", page("adding_a_task.md"))
+    assert unnamed(Task, text) == {member}
+
+
+def contract(protocol: type) -> set[str]:
+    """Methods, properties and fields of a protocol."""
+    return {name for name in {*vars(protocol), *protocol.__annotations__} if not name.startswith("_")}
+
+
+def unnamed(protocol: type, text: str) -> set[str]:
+    """Members of a protocol that a page does not show as code: `name` or `name(...)`."""
+    return {name for name in contract(protocol) if not re.search(rf"`{name}[`(]", text)}
 
 
 def test_the_study_of_the_task_page_makes_a_network() -> None:
@@ -34,6 +52,27 @@ def test_the_study_of_the_task_page_makes_a_network() -> None:
     (snippet,) = re.findall(r"```yaml\n(.*?)```", page("adding_a_task.md"), flags=re.S)
     space = assembly.space(parse(yaml.safe_load(snippet)))
     assert space.tasks == ("segmentation", "edges")
+
+
+def unmapped(text: str, paths: set[str]) -> set[str]:
+    """Modules of the package's top and folders with Python files that ARCHITECTURE.md does not name.
+
+    Args:
+        text: The page.
+        paths: Python files, counted from the package's folder.
+    """
+    named = {word.rstrip("/").rpartition("/")[2] for word in re.findall(r"[\w/]+\.py|[\w/]+/", text)}
+    parts = {path.parent.name if path.parent.name else path.name for path in map(PurePath, paths)}
+    return {part for part in parts if part not in named and part != "__init__.py"}
+
+
+def test_the_map_names_every_module_or_its_folder() -> None:
+    package = ROOT / "ednas_nni"
+    paths = {path.relative_to(package).as_posix() for path in package.rglob("*.py")}
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    assert len(paths) > 200 and unmapped(text, paths) == set()
+    assert unmapped(text, {*paths, "forgotten.py", "lost/found.py", "data/lost/found.py"}) == {"forgotten.py", "lost"}
+    assert unmapped(text.replace("counting.py", "").replace("prefork/", ""), paths) == {"counting.py", "prefork"}
 
 
 def test_every_loss_and_weighting_is_on_its_page() -> None:

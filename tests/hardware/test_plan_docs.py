@@ -31,15 +31,16 @@ def test_every_command_is_understood() -> None:
 
 def test_the_study_has_two_devices_and_is_valid() -> None:
     from ednas_nni import assembly
-    from ednas_nni.hardware.devices import named
     from ednas_nni.objectives import parse_constraint
     from ednas_nni.study import parse
 
     (snippet,) = blocks("yaml")
     study = parse(yaml.safe_load(snippet))
-    columns = [column.name for name in study.device for column in named.device(name).columns]
-    assert {parse_constraint(text).name for text in study.constraints} <= set(columns)
-    assert assembly.plan
+    table = assembly.cost_table(study, assembly.space(study))
+    assert len(study.device) == 2 and {parse_constraint(text).name for text in study.constraints} <= set(table.names)
+    assert f"`{next(name for name in table.names if name.endswith('cpu_latency_ms'))}` that of the phone" in PAGE
+    found = assembly.plan(study, table, reach=lambda kept: False)
+    assert 0 < found.kept["strategies"].value < 1
 
 
 def test_the_csv_is_read(tmp_path: Path) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,3 +84,35 @@ def test_a_study_with_an_open_port_is_said_by_check(tmp_path: Path) -> None:
     found = findings.Findings(path, experiment.read(path))
     findings._remarks(found)
     assert any("allow_open_port: NNI will listen on every address" in line for line in found.warnings)
+
+
+@pytest.mark.slow
+def test_check_imports_what_python_finds_and_not_what_lies_beside_the_study(tmp_path: Path) -> None:
+    """Both halves of what the page says about `module:Name`, as a user meets them."""
+    (tmp_path / "stranger.py").write_text("import pathlib\npathlib.Path(__file__).with_name('ran').touch()\n")
+    config = {
+        "searchSpace": {},
+        "trialCommand": "python3 -m ednas_nni.bridge.trial",
+        "trialConcurrency": 1,
+        "maxTrialNumber": 1,
+        "tuner": {
+            "className": "ednas_nni.bridge.advisor.Advisor",
+            "codeDirectory": ".",
+            "classArgs": {"data": "stranger:Data", "evaluator": "stub"},
+        },
+        "trainingService": {"platform": "local"},
+    }
+    (tmp_path / "study.yml").write_text(yaml.safe_dump(config))
+    command = shutil.which("ednas", path=str(Path(sys.executable).parent))
+    if command is None:
+        pytest.skip("the command is not installed beside this Python")
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    for paths, ran in (({}, False), ({"PYTHONPATH": str(tmp_path)}, True)):
+        done = subprocess.run(
+            [command, "check", "study.yml"], cwd=tmp_path, env={**clean, **paths},
+            capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 1 and "stranger:Data" in done.stderr, done.stderr
+        assert (tmp_path / "ran").exists() is ran
+    assert "`grep -nE '[A-Za-z_]:[A-Za-z_]' study.yml`" in PAGE.read_text(encoding="utf-8")
+    assert re.search("[A-Za-z_]:[A-Za-z_]", (tmp_path / "study.yml").read_text())

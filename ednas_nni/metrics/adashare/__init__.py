@@ -1,6 +1,6 @@
 """Protocol `adashare`: the numbers that AdaShare's code would print, quirk by quirk.
 
-AdaShare (Sun et al., NeurIPS 2020) set the tables that later multi-task papers, EDNAS among them, compare with.
+AdaShare (Sun et al., NeurIPS 2020) set the tables that later multi-task papers compare with.
 Its evaluation departs from the usual definitions; each departure is a named switch in `quirks`, on by default.
 Only with these numbers may such tables be compared, and never with those of the protocol `standard`: every key
 carries the prefix `adashare_`. docs/metrics.md shows both on one example.

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from ednas_nni.bridge.verify import disagreements, nni_records
-from ednas_nni.journal import journal_path, load
+from ednas_nni.cli.locate import LATEST, journal_of
+from ednas_nni.errors import JournalError
+from ednas_nni.journal import load
 from ednas_nni.study import parse
 
 SHOWN = (
@@ -62,16 +64,19 @@ def prior(study: dict[str, Any]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("experiment", nargs="?")
+    parser.add_argument("experiment", nargs="?", default=LATEST, help="an experiment's id (the latest)")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, help="instead of the study's own number, for all networks alike")
     parser.add_argument("--top", type=int, default=1, help="how many of the search's networks")
     parser.add_argument("--any-latency", action="store_true", help="networks slower than the reference as well")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    experiments = Path.home() / "nni-experiments"
-    name = options.experiment or (experiments / "_latest").resolve().name
-    history = load(journal_path(experiments, name))
+    try:
+        history = load(journal_of(options.experiment))
+    except JournalError as error:
+        parser.error(str(error))
+    home = history.path.parents[1]
+    name = home.name
     study = history.header["study"]
     if not study["start"]:
         parser.error(f"the study of {name} names no reference; write `start: [mobilenet_v2_small]` into it")
@@ -101,7 +106,7 @@ def main() -> None:
             "quality in the search": known[key].quality,
             **{m: [v[m] for v in values] for m in SHOWN},
         }
-    wrong = disagreements(history, nni_records(experiments / name))
+    wrong = disagreements(history, nni_records(home))
     steps = options.steps or dict(study["evaluator"]).get("steps", "the default") if study["evaluator"] else "?"
     report(name, history, rows, labels, f"{options.seeds} fresh seeds, {steps} steps", wrong)
     if options.json:

@@ -13,7 +13,18 @@ from pathlib import Path
 
 from into_docs import DOCS, put
 
-from ednas_nni.cli.trust_tables import HEADINGS, PICK_HEADINGS, gap_rows, pick_remark, pick_rows, remarks, rows
+from ednas_nni.cli.trust_tables import (
+    GAIN_HEADINGS,
+    HEADINGS,
+    PICK_HEADINGS,
+    gain_rows,
+    gap_rows,
+    pick_remark,
+    pick_rows,
+    remarks,
+    rows,
+)
+from ednas_nni.objectives import QUALITY
 from ednas_nni.report.trust_plot import trust_plot
 from ednas_nni.trust.record import Record
 from ednas_nni.trust.verdict import Verdict, verdict
@@ -36,10 +47,14 @@ def text(record: Record, found: Verdict) -> str:
     for name, agreements in found.quantities.items():
         parts.append(f"Order by {name}:\n\n{grid(HEADINGS, rows(agreements))}")
     parts.append(f"Quality, on the half that the choice has not seen:\n\n{grid(HEADINGS, rows(found.on_other))}")
-    parts.append(f"{pick_remark(record)}\n\n{grid(PICK_HEADINGS, pick_rows(found.picks))}")
     parts.append(
-        f"The same on the half that the choice has not seen:\n\n{grid(PICK_HEADINGS, pick_rows(found.picks_on_other))}"
+        "The same architectures by each recipe and by `study`, order by quality:\n\n"
+        + grid(GAIN_HEADINGS, gain_rows(found.quantities[QUALITY]))
     )
+    if found.picks:
+        parts.append(f"{pick_remark(record)}\n\n{grid(PICK_HEADINGS, pick_rows(found.picks))}")
+        unseen = grid(PICK_HEADINGS, pick_rows(found.picks_on_other))
+        parts.append(f"The same on the half that the choice has not seen:\n\n{unseen}")
     noise = ", ".join(f"`{name}` {value:.4f}" for name, value in found.noise.items())
     parts.append(
         f"Noise of one training's quality (standard deviation): {noise}; over architectures: {found.spread:.4f}. "

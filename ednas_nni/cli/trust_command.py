@@ -72,6 +72,7 @@ def run(options: argparse.Namespace) -> int:
     if options.source:
         record.take_over(Record.read(options.source), options.source)
     failed = _train(partial(train, recipes=named), study, record, options)
+    record.write(options.out)  # also where nothing had to be trained, so that what was taken over is kept
     record = _of_results(record, failed)
     found = verdict(record)
     show(record, found)

@@ -12,6 +12,7 @@ from ednas_nni.trust.training import CONTROLS
 from ednas_nni.trust.verdict import Agreement, Verdict
 
 HEADINGS = ("predictor", "images", "all", "same cost", "best third", "beyond controls", "ceiling")
+GAIN_HEADINGS = (f"{QUALITY}, minus {SHIPPED!r}", "same cost", "best third")
 PICK_HEADINGS = ("recipe", *(f"images of {searched}" for searched in SEARCHES))
 
 
@@ -29,6 +30,11 @@ def rows(found: Sequence[Agreement]) -> list[tuple[str, ...]]:
         )
         for a in found
     ]
+
+
+def gain_rows(found: Sequence[Agreement]) -> list[tuple[str, ...]]:
+    """What other recipes order better than the study's own, on the same architectures; one row a recipe."""
+    return [(a.predictor, str(a.within_gain), str(a.top_gain)) for a in found if a.within_gain]
 
 
 def remarks(record: Record, found: Verdict) -> list[str]:
@@ -109,6 +115,11 @@ def show(record: Record, found: Verdict) -> None:
     for name, agreements in found.quantities.items():
         shown = table(tuple(zip(HEADINGS, sides, strict=True)), title=f"Order by {name}")
         for row in rows(agreements):
+            shown.add_row(*row)
+        out.print(shown)
+    if others := gain_rows(found.quantities[QUALITY]):
+        shown = table(tuple(zip(GAIN_HEADINGS, sides, strict=False)), title=f"Order by {QUALITY}, against {SHIPPED!r}")
+        for row in others:
             shown.add_row(*row)
         out.print(shown)
     shown = table((("qualities apart by", "left"), ("ordered right", "right"), ("pairs", "right")), title=found.chosen)

@@ -29,6 +29,8 @@ class Agreement:
         within: Over pairs of the same cost tercile: what cost alone does not tell.
         top: Over pairs of the best third by the longer training.
         margin: `within` minus that of the best control; None for controls.
+        within_gain: `within` minus that of the study's own recipe, on the same architectures; None for it and controls.
+        top_gain: The same of `top`.
         ceiling: The `within` that noise allows a perfect predictor; None for controls.
         images: Images that one training sees, 0 for controls and where a file does not tell.
     """
@@ -38,6 +40,8 @@ class Agreement:
     within: ranks.Estimate
     top: ranks.Estimate
     margin: ranks.Estimate | None
+    within_gain: ranks.Estimate | None
+    top_gain: ranks.Estimate | None
     ceiling: float | None
     images: int
 
@@ -177,17 +181,20 @@ def _agreements(record: Record, name: str, recipes: Sequence[str], kept: np.ndar
     predictions |= {r: values(record, r, name)[:, kept] for r in recipes}
     parts = {p: ranks.agreement(v, truth) for p, v in predictions.items()}
     within = {p: ranks.tau(part, ranks.same_group(terciles), weights) for p, part in parts.items()}
+    top = {p: ranks.tau(part, ranks.same_group(best), top_weights) for p, part in parts.items()}
     rival = max(controls, key=lambda c: np.nan_to_num(within[c][0], nan=-1.0))  # NaN: the same for all of a third
     found = []
     for predictor, part in parts.items():
-        recipe = predictor in recipes
+        recipe, other = predictor in recipes, predictor in recipes and predictor != SHIPPED
         found.append(
             Agreement(
                 predictor=predictor,
                 overall=ranks.estimate(ranks.tau(part, ranks.same_group(everyone), weights)),
                 within=ranks.estimate(within[predictor]),
-                top=ranks.estimate(ranks.tau(part, ranks.same_group(best), top_weights)),
+                top=ranks.estimate(top[predictor]),
                 margin=ranks.estimate(within[predictor] - within[rival]) if recipe else None,
+                within_gain=ranks.estimate(within[predictor] - within[SHIPPED]) if other else None,
+                top_gain=ranks.estimate(top[predictor] - top[SHIPPED]) if other else None,
                 ceiling=_ceiling(predictions[predictor], truths, terciles) if recipe else None,
                 images=record.images.get(predictor, 0) if recipe else 0,
             )

@@ -74,6 +74,15 @@ def test_a_recipe_that_sees_size_only_does_not(found: Verdict) -> None:
     assert of(found, "size").within.value < of(found, SHIPPED).within.value
 
 
+def test_recipes_are_compared_on_the_same_architectures(found: Verdict) -> None:
+    assert of(found, SHIPPED).within_gain is None and of(found, "macs").top_gain is None
+    assert of(found, "size").within_gain.high < 0
+    slow = of(found, "slow")
+    assert slow.within_gain.low < 0 < slow.within_gain.high, "as good; two separate intervals would be wider"
+    apart = slow.within.high - of(found, SHIPPED).within.low
+    assert slow.within_gain.high < apart
+
+
 def test_a_task_whose_metric_is_an_error_counts_the_other_way(found: Verdict) -> None:
     assert of(found, SHIPPED, "depth").overall.value == pytest.approx(of(found, SHIPPED).overall.value)
 

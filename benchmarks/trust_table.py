@@ -18,6 +18,8 @@ from ednas_nni.cli.trust_tables import (
     HEADINGS,
     PICK_HEADINGS,
     gain_rows,
+    gap_headings,
+    gap_remark,
     gap_rows,
     pick_remark,
     pick_rows,
@@ -55,12 +57,7 @@ def text(record: Record, found: Verdict) -> str:
         parts.append(f"{pick_remark(record)}\n\n{grid(PICK_HEADINGS, pick_rows(found.picks))}")
         unseen = grid(PICK_HEADINGS, pick_rows(found.picks_on_other))
         parts.append(f"The same on the half that the choice has not seen:\n\n{unseen}")
-    noise = ", ".join(f"`{name}` {value:.4f}" for name, value in found.noise.items())
-    parts.append(
-        f"Noise of one training's quality (standard deviation): {noise}; over architectures: {found.spread:.4f}. "
-        f"Two networks trained once each by `{found.chosen}`:"
-    )
-    parts.append(grid(("qualities apart by", "ordered right", "pairs of trainings"), gap_rows(found)))
+    parts.append(f"{gap_remark(found)}\n\n{grid(gap_headings(found), gap_rows(found))}")
     return "\n\n".join(parts)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
 from ednas_nni.data.produce import cores
@@ -65,7 +67,7 @@ def _beside(function: Callable[..., Any], jobs: Sequence[Job], workers: int) -> 
     if not jobs:
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when the workers load their libraries
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn"), initializer=_begin) as pool:
         futures = {pool.submit(function, *job): job for job in jobs}
         try:
             for future in as_completed(futures):
@@ -75,6 +77,20 @@ def _beside(function: Callable[..., Any], jobs: Sequence[Job], workers: int) -> 
                 yield futures[future], error or future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin() -> None:
+    """Of each process: it ends with the one that asked for it, however that one was ended.
+
+    A pool would let it finish its training first, and Lightning takes SIGTERM only between two steps.
+    """
+    threading.Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
+    _one_thread()
+
+
+def _end_with(parent: Any) -> None:
+    wait([parent.sentinel])
+    os._exit(1)
 
 
 def _one_thread() -> None:

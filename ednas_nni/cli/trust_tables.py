@@ -93,17 +93,34 @@ def _fine(value: Estimate, sign: str = "") -> str:
     return f"{value.value:{sign}.4f} [{value.low:{sign}.4f}, {value.high:{sign}.4f}]"
 
 
+def gap_headings(found: Verdict) -> tuple[str, ...]:
+    """Of `gap_rows`."""
+    return ("apart by", *found.gaps)
+
+
 def gap_rows(found: Verdict) -> list[tuple[str, ...]]:
-    """How often an order is right, by distance."""
-    unit = found.noise[found.chosen]
+    """How often an order is right, by distance in units of the recipe's own noise; one row a distance."""
+    cells = {(g.low, g.high): {} for of in found.gaps.values() for g in of}
+    for name, of in found.gaps.items():
+        for g in of:
+            cells[g.low, g.high][name] = f"{100 * g.right:.0f} % of {g.pairs:,}"
     return [
         (
-            f"{g.low * unit:.3f} to {g.high * unit:.3f}" if g.high != float("inf") else f"{g.low * unit:.3f} and more",
-            f"{100 * g.right:.0f} %",
-            str(g.pairs),
+            f"{low:.0f} to {high:.0f} x noise" if high != float("inf") else f"{low:.0f} x noise and more",
+            *(cells[low, high].get(name, "-") for name in found.gaps),
         )
-        for g in found.gaps
+        for low, high in sorted(cells)
     ]
+
+
+def gap_remark(found: Verdict) -> str:
+    """What the rows of `gap_rows` are, and the unit of their distances."""
+    noise = ", ".join(f"{name} {value:.4f}" for name, value in found.noise.items())
+    return (
+        f"Noise of one training's {QUALITY} (standard deviation): {noise}; over architectures: {found.spread:.4f}. Of "
+        f"two architectures trained once each, so often {TRUTH!r} orders them as the recipe does, by how far apart the "
+        "recipe saw them, in units of its noise (and of how many pairs of trainings)."
+    )
 
 
 def show(record: Record, found: Verdict) -> None:
@@ -122,7 +139,8 @@ def show(record: Record, found: Verdict) -> None:
         for row in others:
             shown.add_row(*row)
         out.print(shown)
-    shown = table((("qualities apart by", "left"), ("ordered right", "right"), ("pairs", "right")), title=found.chosen)
+    headings = gap_headings(found)
+    shown = table((("apart by", "left"), *((name, "right") for name in headings[1:])), title="Ordered right")
     for row in gap_rows(found):
         shown.add_row(*row)
     out.print(shown)
@@ -132,8 +150,7 @@ def show(record: Record, found: Verdict) -> None:
             shown.add_row(*row)
         out.print(shown)
         print(pick_remark(record))
-    noise = ", ".join(f"{name} {value:.4f}" for name, value in found.noise.items())
-    print(f"Noise of one training's {QUALITY} (standard deviation): {noise}; over architectures: {found.spread:.4f}.")
+    print(gap_remark(found))
     for line in remarks(record, found):
         print(line)
     if found.chosen != SHIPPED:

@@ -75,7 +75,7 @@ class Verdict:
         on_other: The same on the other half, which the choice has not seen.
         noise: Recipe -> standard deviation of the quality of one training.
         spread: Standard deviation of the longer training's quality over architectures.
-        gaps: Of the chosen recipe.
+        gaps: Recipe -> how often it orders right, by distance.
         picks: What each recipe takes for the images of searches by the study's own; empty where a file does not tell.
         picks_on_other: The same on the half that the choice has not seen.
         architectures: How many.
@@ -88,7 +88,7 @@ class Verdict:
     on_other: tuple[Agreement, ...]
     noise: dict[str, float]
     spread: float
-    gaps: tuple[Gap, ...]
+    gaps: dict[str, tuple[Gap, ...]]
     picks: tuple[Pick, ...]
     picks_on_other: tuple[Pick, ...]
     architectures: int
@@ -121,7 +121,7 @@ def verdict(record: Record) -> Verdict:
         on_other=_agreements(record, QUALITY, recipes, ~first),
         noise={name: ranks.noise(values(record, name, QUALITY)) for name in (*recipes, TRUTH)},
         spread=float(truth.mean(axis=0).std(ddof=1)),
-        gaps=gaps(values(record, chosen, QUALITY), truth.mean(axis=0)),
+        gaps={name: gaps(values(record, name, QUALITY), truth.mean(axis=0)) for name in recipes},
         picks=_picks(record, recipes, everyone),
         picks_on_other=_picks(record, recipes, ~first),
         architectures=len(everyone),

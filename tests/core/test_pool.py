@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 
+import psutil
 import pytest
 import torch
 
@@ -65,3 +69,38 @@ def test_a_killed_process_says_what_to_do_and_one_job_has_one_thread_too() -> No
     assert list(results(_threads, [(1,)], workers=2)) == [((1,), 1)]
     with pytest.raises(TrialError, match=r"a process was killed, most likely for want of memory\. Fewer"):
         list(results(_dies, [(0,), (1,)], workers=2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mended", [True, False], ids=["ours", "broken: as concurrent.futures leaves it"])
+def test_nothing_trains_on_when_the_command_was_killed(mended: bool) -> None:
+    script = """
+import time
+from ednas_nni import pool
+if __name__ == "__main__":
+    BREAK
+    list(pool.results(time.sleep, [(40,), (41,)], workers=2))
+""".replace("BREAK", "" if mended else "pool._begin = pool._one_thread")
+    command = subprocess.Popen([sys.executable, "-c", script])
+    workers: list[psutil.Process] = []
+    try:
+        while len(workers) < 2:
+            assert command.poll() is None
+            running = psutil.Process(command.pid).children(recursive=True)
+            # A worker has begun when it has taken time for its imports and takes none any more.
+            workers = [one for one in running if "spawn_main" in " ".join(one.cmdline()) and _rests(one)]
+        command.kill()
+        command.wait(timeout=10)
+        _, alive = psutil.wait_procs(workers, timeout=5)
+        assert bool(alive) != mended
+    finally:
+        command.kill()
+        for one in workers:
+            if one.is_running():
+                one.kill()
+
+
+def _rests(process: psutil.Process) -> bool:
+    before = process.cpu_times().user
+    time.sleep(0.5)
+    return before > 1 and process.cpu_times().user == before

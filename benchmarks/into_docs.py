@@ -1,7 +1,8 @@
-"""Puts a table that a benchmark made into a document, between `<!-- NAME:begin -->` and `<!-- NAME:end -->`."""
+"""Tables in Markdown, and their way into a document: between `<!-- NAME:begin -->` and `<!-- NAME:end -->`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -19,3 +20,10 @@ def put(document: Path, name: str, text: str) -> None:
     if not (found and closed):
         raise SystemExit(f"{document} lacks {begin} ... {end}, between which the table belongs")
     document.write_text(f"{before}{begin}\n{text.strip()}\n{end}{after}", encoding="utf-8")
+
+
+def grid(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in (headings, *rows)]
+    lines.insert(1, " | ".join(["---"] * len(headings)))
+    return "\n".join(f"| {text} |" for text in lines)

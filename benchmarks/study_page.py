@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Union
 
 import yaml
-from into_docs import DOCS, put
+from into_docs import DOCS, grid, put
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -146,13 +146,6 @@ def group(name: str) -> str:
         bound = {"tasks": "for_data", "weightings": "for_tasks"}.get(name)
         rows += options(f"{name} {plugin.name}", getattr(factory, bound) if bound else factory, given)
     return f"## {heading}\n\nFor example {example}.\n\n{grid(('name', 'what it is', 'allowed', 'default'), rows)}"
-
-
-def grid(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in (headings, *rows)]
-    lines.insert(1, " | ".join(["---"] * len(headings)))
-    return "\n".join(f"| {text} |" for text in lines)
 
 
 def text() -> str:

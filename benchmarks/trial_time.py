@@ -2,6 +2,7 @@
 
     python benchmarks/trial_time.py [--trials 6] [--steps 300] [--json benchmarks/results/trial_time.json]
     python benchmarks/trial_time.py --render benchmarks/results/trial_time.json    the table again, into docs/trials.md
+    python benchmarks/trial_time.py --answers latest    how quickly a finished search proposed its next networks
 
 All three train the same random architectures of `nano` on `rooms` in the same order and by the same recipe, two at a
 time on the cores that there are. Plain NNI is an experiment over the same labels whose trials use NNI's own parameters
@@ -12,6 +13,7 @@ others.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -26,6 +28,7 @@ import yaml
 
 from ednas_nni.bridge.rest import Manager
 from ednas_nni.cli.launch import create, free_port, stop
+from ednas_nni.cli.locate import journal_of
 
 HERE = Path(__file__).resolve().parent
 sys.path[:] = [*sys.path[1:], sys.path[0]]
@@ -168,6 +171,13 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {"trials": trials, "experiment_s": time.time() - began, "first_to_last_s": _span(jobs)}
 
 
+def answers(journal: Path) -> list[float]:
+    """Seconds that a search took from the end of a trial to its next network."""
+    events = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    pairs = itertools.pairwise(events)
+    return [b["time"] - a["time"] for a, b in pairs if (a["event"], b["event"]) == ("ended", "submitted")]
+
+
 def _span(jobs: list[dict[str, Any]]) -> float:
     return (max(job["endTime"] for job in jobs) - min(job["startTime"] for job in jobs)) / 1000
 
@@ -218,7 +228,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--render", type=Path)
+    parser.add_argument("--answers", metavar="ID")
     options = parser.parse_args()
+    if options.answers:
+        told = answers(journal_of(options.answers))
+        print(f"{len(told)} answers: {statistics.median(told):.2f} s in the median, {max(told):.2f} s at most")
+        return
     if options.render:
         from into_docs import DOCS, put
 

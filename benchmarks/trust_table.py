@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from into_docs import DOCS, put
+from into_docs import DOCS, grid, put
 
 from ednas_nni.cli.trust_tables import (
     GAIN_HEADINGS,
@@ -32,13 +32,6 @@ from ednas_nni.trust.record import Record
 from ednas_nni.trust.verdict import Verdict, verdict
 
 
-def grid(headings: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
-    """A Markdown table."""
-    return "\n".join(
-        [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|", *(f"| {' | '.join(line)} |" for line in lines)]
-    )
-
-
 def text(record: Record, found: Verdict) -> str:
     """Markdown."""
     recipes = "; ".join(
@@ -53,10 +46,9 @@ def text(record: Record, found: Verdict) -> str:
         "The same architectures by each recipe and by `study`, order by quality:\n\n"
         + grid(GAIN_HEADINGS, gain_rows(found.quantities[QUALITY]))
     )
-    if found.picks:
-        parts.append(f"{pick_remark(record)}\n\n{grid(PICK_HEADINGS, pick_rows(found.picks))}")
-        unseen = grid(PICK_HEADINGS, pick_rows(found.picks_on_other))
-        parts.append(f"The same on the half that the choice has not seen:\n\n{unseen}")
+    parts.append(f"{pick_remark(record)}\n\n{grid(PICK_HEADINGS, pick_rows(found.picks))}")
+    unseen = grid(PICK_HEADINGS, pick_rows(found.picks_on_other))
+    parts.append(f"The same on the half that the choice has not seen:\n\n{unseen}")
     parts.append(f"{gap_remark(found)}\n\n{grid(gap_headings(found), gap_rows(found))}")
     return "\n\n".join(parts)
 

@@ -19,6 +19,10 @@ fi
 
 [ -x "$folder/bin/python" ] || { echo "making $folder with $("$python" --version)"; "$python" -m venv "$folder"; }
 echo "installing EDNAS and its dependencies into $folder (the first time takes some minutes)"
+(while sleep 5; do printf .; done) &  # a sign of life: pip is quiet
+alive=$!
+trap 'kill "$alive" 2>/dev/null; echo' EXIT
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade pip
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt "setuptools<81" wheel
-"$folder/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e ".[dev,rl,mtl,nyuv2,onnx]"
+# setuptools warns of every editable installation that folders may hide it; ednas checks where its plugins come from itself.
+PYTHONWARNINGS=ignore "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e ".[dev,rl,mtl,nyuv2,onnx]"

@@ -144,12 +144,11 @@ def show(record: Record, found: Verdict) -> None:
     for row in gap_rows(found):
         shown.add_row(*row)
     out.print(shown)
-    if found.picks:
-        shown = table(tuple(zip(PICK_HEADINGS, sides, strict=False)), title="Taken at equal cost")
-        for row in pick_rows(found.picks):
-            shown.add_row(*row)
-        out.print(shown)
-        print(pick_remark(record))
+    shown = table(tuple(zip(PICK_HEADINGS, sides, strict=False)), title="Taken at equal cost")
+    for row in pick_rows(found.picks):
+        shown.add_row(*row)
+    out.print(shown)
+    print(pick_remark(record))
     print(gap_remark(found))
     for line in remarks(record, found):
         print(line)

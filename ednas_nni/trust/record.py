@@ -11,10 +11,10 @@ from typing import Any
 from ednas_nni.errors import EdnasError
 from ednas_nni.whole_file import write_whole
 
-FORMAT = 1
+FORMAT = 2
 SHIPPED = "study"
 TRUTH = "longer"
-PARTS = ("study", "cost", "seeds", "directions", "architectures", "recipes", "runs")
+PARTS = ("study", "cost", "seeds", "directions", "architectures", "recipes", "images", "runs")
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Record:
         recipes: Name -> options that differ from the study's evaluator. `study` has none, `longer` is what the others
             are compared with.
         images: Recipe -> images that a training sees, steps times batch size: what it costs. The clock would also count
-            what else the machine did. Missing in files that an older version wrote and no command has continued.
+            what else the machine did.
         runs: Recipe -> architecture id -> seed (text) -> {"quality": ..., a task: its primary metric, "train_s": ...}.
     """
 
@@ -40,8 +40,8 @@ class Record:
     directions: Mapping[str, str]
     architectures: dict[str, dict[str, Any]]
     recipes: dict[str, dict[str, Any]]
+    images: dict[str, int]
     runs: dict[str, dict[str, dict[str, dict[str, float]]]] = field(default_factory=dict)
-    images: dict[str, int] = field(default_factory=dict)
 
     def add(self, recipe: str, architecture: str, seed: int, result: Mapping[str, float]) -> None:
         """Take in one training."""
@@ -67,7 +67,7 @@ class Record:
         Raises:
             EdnasError: The place cannot be written.
         """
-        told = {"format": FORMAT, **{part: getattr(self, part) for part in (*PARTS, "images")}}
+        told = {"format": FORMAT, **{part: getattr(self, part) for part in PARTS}}
         try:
             write_whole(path, json.dumps(told, indent=1) + "\n")
         except OSError as error:
@@ -84,7 +84,7 @@ class Record:
             told = json.loads(path.read_text(encoding="utf-8"))
             if told["format"] != FORMAT:
                 raise ValueError(f"format {told['format']!r} is not {FORMAT}, the one this version writes")
-            return cls(**{part: told[part] for part in PARTS}, images=told.get("images", {}))
+            return cls(**{part: told[part] for part in PARTS})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise EdnasError(
                 f"{path}: is no record of `ednas trust` that can be read ({error}). Name another file with --out."
@@ -106,8 +106,7 @@ class Record:
             )
         for name, options in other.recipes.items():
             if self.recipes.setdefault(name, options) == options:
-                if name in other.images:
-                    self.images.setdefault(name, other.images[name])
+                self.images[name] = other.images[name]
                 for architecture, runs in other.runs.get(name, {}).items():
                     for seed, result in runs.items():
                         self.add(name, architecture, int(seed), result)

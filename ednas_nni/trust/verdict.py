@@ -32,7 +32,7 @@ class Agreement:
         within_gain: `within` minus that of the study's own recipe, on the same architectures; None for it and controls.
         top_gain: The same of `top`.
         ceiling: The `within` that noise allows a perfect predictor; None for controls.
-        images: Images that one training sees, 0 for controls and where a file does not tell.
+        images: Images that one training sees, 0 for controls.
     """
 
     predictor: str
@@ -76,7 +76,7 @@ class Verdict:
         noise: Recipe -> standard deviation of the quality of one training.
         spread: Standard deviation of the longer training's quality over architectures.
         gaps: Recipe -> how often it orders right, by distance.
-        picks: What each recipe takes for the images of searches by the study's own; empty where a file does not tell.
+        picks: What each recipe takes for the images of searches by the study's own.
         picks_on_other: The same on the half that the choice has not seen.
         architectures: How many.
         seeds: Trainings of each.
@@ -196,7 +196,7 @@ def _agreements(record: Record, name: str, recipes: Sequence[str], kept: np.ndar
                 within_gain=ranks.estimate(within[predictor] - within[SHIPPED]) if other else None,
                 top_gain=ranks.estimate(top[predictor] - top[SHIPPED]) if other else None,
                 ceiling=_ceiling(predictions[predictor], truths, terciles) if recipe else None,
-                images=record.images.get(predictor, 0) if recipe else 0,
+                images=record.images[predictor] if recipe else 0,
             )
         )
     return tuple(found)
@@ -209,9 +209,6 @@ def _terciles(record: Record, kept: np.ndarray) -> np.ndarray:
 
 
 def _picks(record: Record, recipes: Sequence[str], kept: np.ndarray) -> tuple[Pick, ...]:
-    recipes = [recipe for recipe in recipes if recipe in record.images]
-    if SHIPPED not in recipes:
-        return ()
     proxies = {recipe: values(record, recipe, QUALITY)[:, kept] for recipe in recipes}
     truth = values(record, TRUTH, QUALITY)[:, kept].mean(axis=0)
     terciles = _terciles(record, kept)

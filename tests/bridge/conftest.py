@@ -1,4 +1,4 @@
-"""One real NNI experiment, started, extended, stopped and resumed once for all tests that look at it."""
+"""A real NNI experiment, started, extended, stopped and resumed once for all tests, a scripted one, a trial server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import pickle
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from ednas_nni.bridge.rest import Manager
 from ednas_nni.cli import launch
 from ednas_nni.journal import History, journal_path, load
 from tests.bridge.experiments import write_experiment
+from tests.bridge.forks import Machine
+from tests.bridge.scripted_nni import Nni, scripted
 
 STUDY = {
     "evaluator": {"name": "stub", "seconds": 0.4, "fail_every": 4, "reports": 3},
@@ -147,3 +149,17 @@ def payload(tmp_path: Path) -> tuple[str, Callable[[], bool]]:
     assert trace.exists(), "the payload does nothing, so it proves nothing"
     trace.unlink()
     return text, trace.exists
+
+
+@pytest.fixture
+def nni(monkeypatch: pytest.MonkeyPatch) -> Nni:
+    """A scripted manager."""
+    return scripted(monkeypatch)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    """A trial server and its clients."""
+    made = Machine(tmp_path, monkeypatch)
+    yield made
+    made.close()

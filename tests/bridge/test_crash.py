@@ -1,4 +1,4 @@
-"""What a crash leaves behind, and what a resume makes of it, with the scripted manager of test_resume."""
+"""What a crash leaves behind, and what a resume makes of it, with the scripted manager."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ from ednas_nni.bridge.search import Search
 from ednas_nni.domains import Domains
 from ednas_nni.errors import TrialError
 from ednas_nni.journal import History, load
-from tests.bridge.test_resume import STUDY, Nni, first_session, nni, session, until
-
-__all__ = ["nni"]  # the fixture
+from tests.bridge.scripted_nni import STUDY, Nni, first_session, session, until
 
 
 def crash(nni: Nni, folder: Path, edit: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:

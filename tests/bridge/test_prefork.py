@@ -1,132 +1,22 @@
-"""Trials forked from the trial server: what a client, the server and a child promise each other.
-
-The server here imports nothing and runs Python code given as the trial's argument, so that a test takes a moment.
-"""
+"""Trials forked from the trial server: what a client, the server and a child promise each other."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-import struct
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 import pytest
 
 from ednas_nni.bridge import cancelled
-from ednas_nni.bridge.prefork import client, inherited, place, sources, starter
+from ednas_nni.bridge.prefork import client, place, starter
+from tests.bridge.forks import EXPERIMENT, PATIENT, Machine, asked, child_pid, until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
-
-EXPERIMENT = "test1234"
-SERVER = """
-import sys
-from pathlib import Path
-from ednas_nni.bridge import trial
-from ednas_nni.bridge.prefork import child, server
-trial.here = lambda arguments: exec(arguments[0], {{}}) or 0
-found = server.Server(Path(sys.argv[1]), int(sys.argv[2]))
-{before}
-found._loaded = server.sources.snapshot()
-print("ready", flush=True)
-sys.exit(found.run())
-"""
-CLIENT = "import sys; from ednas_nni.bridge.prefork import client; code = client.run(sys.argv[1:]); "
-CLIENT += "print('PLAIN' if code is None else '', end=''); sys.exit(code or 0)"
-
-
-class Machine:
-    """A server, and clients as NNI would start them."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.folder = folder
-        self.runtime = folder / "run"
-        self.runtime.mkdir(mode=0o700)
-        monkeypatch.setenv("XDG_RUNTIME_DIR", str(self.runtime))
-        self.started: list[subprocess.Popen[str]] = []
-
-    def serve(self, before: str = "", manager: int = 0) -> subprocess.Popen[str]:
-        place.make_folder()
-        path = place.socket_path(EXPERIMENT)
-        alone = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-        command = [sys.executable, "-c", SERVER.format(before=before), str(path), str(manager)]
-        server = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **alone},
-        )
-        self.started.append(server)
-        assert server.stdout.readline() == "ready\n"
-        return server
-
-    def ask(self, code: str, command: str = "", **environment: str) -> subprocess.Popen[str]:
-        """A client; `command` is Python that runs in it first, for what a trial's command does to its process."""
-        told = {**os.environ, "NNI_PLATFORM": "local", "NNI_EXP_ID": EXPERIMENT, **environment}
-        found = subprocess.Popen(
-            [sys.executable, "-c", command + CLIENT, code],
-            env=told, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        self.started.append(found)
-        return found
-
-    def run(self, code: str, command: str = "", **environment: str) -> tuple[int, str, str]:
-        process = self.ask(code, command, **environment)
-        out, err = process.communicate(timeout=30)
-        return process.returncode, out, err
-
-    def close(self) -> None:
-        for process in self.started:
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
-
-
-@pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
-    made = Machine(tmp_path, monkeypatch)
-    yield made
-    made.close()
-
-
-def until(done: Callable[[], object], seconds: float = 10.0) -> bool:
-    end = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def child_pid(client_process: subprocess.Popen[str]) -> int:
-    """A trial that prints its process id first."""
-    return int(client_process.stdout.readline())
-
-
-def asked(machine: Machine, code: str) -> socket.socket:
-    """A client's connection that was told `ready`; its go is not given yet."""
-    body = json.dumps({"environment": {}, "folder": str(machine.folder), "arguments": [code],
-                       "prefix": sys.prefix, "version": list(sys.version_info[:3]),
-                       "inherited": inherited.own()}).encode()  # fmt: skip
-    connection = socket.socket(socket.AF_UNIX)
-    connection.connect(str(place.socket_path(EXPERIMENT)))
-    connection.settimeout(10)
-    socket.send_fds(connection, [struct.pack("!I", len(body))], [1, 2])
-    connection.sendall(body)
-    assert b"ready" in connection.recv(100)
-    return connection
-
-
-PATIENT = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
 
 
 def test_a_child_is_the_trial_that_was_started(machine: Machine) -> None:
@@ -307,25 +197,6 @@ def test_without_a_manager_the_server_finishes_what_runs_and_starts_nothing(mach
     assert server.wait(10) == 0
 
 
-def test_changed_code_is_not_run_from_memory(machine: Machine, tmp_path: Path) -> None:
-    module = tmp_path / "users_own.py"
-    module.write_text("VALUE = 1\n")
-    server = machine.serve(before=f"sys.path.insert(0, {str(tmp_path)!r}); import users_own")
-    assert machine.run("import users_own; print(users_own.VALUE)")[1] == "1\n"
-    module.write_text("VALUE = 22\n")
-    status, out, err = machine.run("never")
-    assert (status, out) == (0, "PLAIN")
-    assert f"{module} was changed since the trial server loaded it" in err
-    assert server.wait(10) == 75
-
-
-def test_installed_packages_are_not_watched() -> None:
-    watched = sources.snapshot()
-    assert watched
-    assert not [path for path in watched if "site-packages" in path or path.endswith("/json/__init__.py")]
-    assert sources.changed(watched) is None
-
-
 DRAWS = "import numpy as np; print(np.random.randint(1 << 60))"
 
 
@@ -350,79 +221,6 @@ def test_nni_knows_which_trial_it_is(machine: Machine) -> None:
     assert "Job7 7 test1234" in (machine.folder / "trial.log").read_text()
 
 
-def test_a_server_with_threads_does_not_fork(machine: Machine) -> None:
-    machine.serve(before="import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()")
-    status, out, err = machine.run("never")
-    assert (status, out) == (0, "PLAIN")
-    assert "has 2 threads, which a fork would lose" in err
-
-
-def test_another_python_is_refused(machine: Machine) -> None:
-    machine.serve(before="sys.prefix = '/another'")
-    status, out, err = machine.run("never")
-    assert (status, out) == (0, "PLAIN")
-    assert "the trial's Python is another one" in err
-
-
-@pytest.mark.parametrize(
-    ("command", "told"),
-    [
-        ("import os; os.nice(1); ", "its niceness is "),
-        ("import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); ", "its CPU affinity is "),
-        ("import os; os.umask(0o027); ", "its umask is '027', the trial server's is "),
-        ("import os; os.environ['PYTHONPATH'] = '/mine'; ", "its PYTHONPATH is '/mine'"),
-        (
-            "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (99, r.getrlimit(r.RLIMIT_NOFILE)[1])); ",
-            "its RLIMIT_NOFILE is [99, ",
-        ),
-    ],
-    ids=["nice", "taskset", "umask", "PYTHONPATH", "ulimit"],
-)
-def test_what_the_command_sets_on_its_process_is_not_lost(machine: Machine, command: str, told: str) -> None:
-    """`nice`, `taskset` and `ulimit` before `python3 -m ednas_nni.bridge.trial` reach the client, not the server."""
-    if "affinity" in command and len(os.sched_getaffinity(0)) < 2:
-        pytest.skip("one processor cannot be shared out")
-    machine.serve()
-    status, out, err = machine.run("never", command)
-    assert (status, out) == (0, "PLAIN")
-    assert told in err
-    assert machine.run("print('served')")[1] == "served\n"
-
-
-@pytest.mark.parametrize(
-    "environment",
-    [
-        {"NNI_PLATFORM": "remote"},
-        {"EDNAS_TRIAL_START": "plain"},
-        {"NNI_EXP_ID": "other1"},
-        {"NNI_EXP_ID": "../test1234"},
-    ],
-)
-def test_others_run_by_themselves_without_a_word(machine: Machine, environment: dict[str, str]) -> None:
-    machine.serve()
-    assert machine.run("never", **environment) == (0, "PLAIN", "")
-
-
-def test_a_folder_open_to_others_is_not_trusted(machine: Machine) -> None:
-    machine.serve()
-    assert machine.run("print('served')")[1] == "served\n"
-    place.folder().chmod(0o755)
-    assert machine.run("never") == (0, "PLAIN", "")
-    with pytest.raises(PermissionError):
-        place.make_folder()
-
-
-def test_nonsense_does_not_end_the_server(machine: Machine) -> None:
-    import socket
-
-    machine.serve()
-    for nonsense in (b"", b"\xff\xff\xff\xff", b"\0\0\0\2{}"):
-        with socket.socket(socket.AF_UNIX) as stranger:
-            stranger.connect(str(place.socket_path(EXPERIMENT)))
-            stranger.sendall(nonsense)
-    assert machine.run("print('served')")[1] == "served\n"
-
-
 def test_a_client_that_leaves_before_its_go_starts_nothing(machine: Machine) -> None:
     machine.serve()
     asked(machine, "open('ran', 'w')").close()
@@ -445,13 +243,6 @@ def test_a_dead_server_is_started_again_and_given_up_in_the_end(machine: Machine
     assert server.pid == started[-1].pid
     started[-1].kill()
     assert not until(lambda: len(started) > starter.RESTARTS + 1, 0.5)
-
-
-@pytest.mark.parametrize(
-    "change", [{"trainingService": {"platform": "remote"}}, {"trainingService": [{"platform": "local"}]}]
-)
-def test_trials_elsewhere_have_no_server(machine: Machine, change: dict) -> None:
-    assert starter.start({"trainingService": {"platform": "local"}, **change}, machine.folder, {}, 0) is None
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -58,21 +59,21 @@ def test_what_it_says_is_refused_is_refused(path: str) -> None:
         plugins.load("strategies", path)
 
 
-def test_a_study_with_an_open_port_is_said_by_check(tmp_path: Path) -> None:
-    from ednas_nni.cli import experiment, findings
-
-    config = {
+def experiment_of(study: dict[str, Any], platform: str) -> dict[str, Any]:
+    return {
         "searchSpace": {},
         "trialCommand": "python3 -m ednas_nni.bridge.trial",
         "trialConcurrency": 1,
         "maxTrialNumber": 1,
-        "tuner": {
-            "className": "ednas_nni.bridge.advisor.Advisor",
-            "codeDirectory": ".",
-            "classArgs": {},
-        },
-        "trainingService": {"platform": "remote"},
+        "tuner": {"className": "ednas_nni.bridge.advisor.Advisor", "codeDirectory": ".", "classArgs": study},
+        "trainingService": {"platform": platform},
     }
+
+
+def test_a_study_with_an_open_port_is_said_by_check(tmp_path: Path) -> None:
+    from ednas_nni.cli import experiment, findings
+
+    config = experiment_of({}, "remote")
     path = tmp_path / "study.yml"
     path.write_text(yaml.safe_dump(config))
     (fault,) = experiment.faults(path, experiment.load(path))
@@ -90,18 +91,7 @@ def test_a_study_with_an_open_port_is_said_by_check(tmp_path: Path) -> None:
 def test_check_imports_what_python_finds_and_not_what_lies_beside_the_study(tmp_path: Path) -> None:
     """Both halves of what the page says about `module:Name`, as a user meets them."""
     (tmp_path / "stranger.py").write_text("import pathlib\npathlib.Path(__file__).with_name('ran').touch()\n")
-    config = {
-        "searchSpace": {},
-        "trialCommand": "python3 -m ednas_nni.bridge.trial",
-        "trialConcurrency": 1,
-        "maxTrialNumber": 1,
-        "tuner": {
-            "className": "ednas_nni.bridge.advisor.Advisor",
-            "codeDirectory": ".",
-            "classArgs": {"data": "stranger:Data", "evaluator": "stub"},
-        },
-        "trainingService": {"platform": "local"},
-    }
+    config = experiment_of({"data": "stranger:Data", "evaluator": "stub"}, "local")
     (tmp_path / "study.yml").write_text(yaml.safe_dump(config))
     command = shutil.which("ednas", path=str(Path(sys.executable).parent))
     if command is None:

@@ -182,11 +182,7 @@ def test_the_command_from_a_study_to_its_verdict(
     other = ["--longer", "3", "--out", str(tmp_path / "other.json")]
     assert main([*arguments, *other, "--from", str(out)]) == 0
     assert len(quick) == 48 + 24, "only the longer trainings were missing"
-    made = tmp_path / "other.json"
-    kept = json.loads(made.read_text())
-    assert kept["images"] == {"study": 80, "longer": 240}
-    made.write_text(json.dumps({name: value for name, value in kept.items() if name != "images"}))
-    assert main([*arguments, *other]) == 0 and json.loads(made.read_text()) == kept, "as an older version wrote it"
+    assert json.loads((tmp_path / "other.json").read_text())["images"] == {"study": 80, "longer": 240}
     assert main([*arguments, *other, "--from", str(tmp_path / "none.json")]) == 1
     assert "none.json: is no record" in capsys.readouterr().err
 

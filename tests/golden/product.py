@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from ednas_nni import assembly, compat
-
-compat.apply()
-
+from ednas_nni import assembly
 from ednas_nni.bridge import saved
 from ednas_nni.bridge.catching_up import LOST
 from ednas_nni.bridge.engine import SimplifiedModelSpace
-from ednas_nni.data.cache import cache_root
+from ednas_nni.bridge.head import write_head
 from ednas_nni.data.rooms import Rooms
 from ednas_nni.data.streets import Streets
 from ednas_nni.evaluator import JaredEvaluator
@@ -26,7 +23,7 @@ from ednas_nni.references.comparison import find
 from ednas_nni.references.identity import identities
 from ednas_nni.report import style, write
 from ednas_nni.report.data import view
-from ednas_nni.strategy.mounting import layers, mount
+from ednas_nni.strategy.mounting import mount
 from ednas_nni.study import parse, read_experiment
 from ednas_nni.testing.engines import FakeEngine
 
@@ -44,12 +41,10 @@ __all__ = [
     "TrialData",
     "assembly",
     "build",
-    "cache_root",
     "cost_table",
     "files",
     "find",
     "identities",
-    "layers",
     "load",
     "mount",
     "named",
@@ -60,4 +55,5 @@ __all__ = [
     "style",
     "view",
     "write",
+    "write_head",
 ]

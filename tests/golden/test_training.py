@@ -1,0 +1,84 @@
+"""A training of 20 steps and the position prior of its data, to the digit where the processor allows it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+import torch
+
+from tests.golden import recorded
+from tests.golden.product import JaredEvaluator, TrialData, build, plugin
+
+TASKS = ("segmentation", "depth", "normals")
+DATA = {"name": "rooms", "train": 24, "search": 8, "select": 2, "test": 2}
+CLOCK = ("train_s",)
+
+
+def training(**options: Any) -> dict[str, Any]:
+    """Final metrics, intermediate scores, trained weights and prior of one architecture."""
+    torch.set_num_threads(1)
+    settings = {"steps": 20, "batch_size": 4, "reports": 2, "threads": 1, "accelerator": "cpu", "seed": 0} | options
+    evaluator = JaredEvaluator(tasks=TASKS, data=DATA, train_size=(32, 64), **settings)
+    data = TrialData(evaluator.recipe)
+    data.source.prepare(progress=False)
+    space = plugin("search_spaces", "nano")(tasks={task.name: task.channels for task in data.tasks})
+    evaluator.seed_everything()
+    network = build(space, space.member("mobilenet_v2_small"))
+    final = evaluator.evaluate(network)
+    digest, norms = hashlib.sha256(), {}
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(tensor.numpy().tobytes())  # names may change, their order and the numbers may not
+        if tensor.is_floating_point() and tensor.dim() > 1:
+            norms[name] = float(tensor.double().norm())
+    return recorded.plain(
+        {
+            "final": {name: value for name, value in final.items() if name not in CLOCK},
+            "history": [{k: v for k, v in score.items() if k not in CLOCK} for score in evaluator.history],
+            "weights": digest.hexdigest(),
+            "norms": list(norms.values()),
+            "prior": {
+                name: {"metrics": known.prior, "head_bias": known.head_bias, "constants": known.constants}
+                for name, known in data.reference.tasks.items()
+            },
+        }
+    )
+
+
+def check(found: dict[str, Any], expected: dict[str, Any], exactly: bool) -> None:
+    """Equal to the digit, or to 1e-4 where the machine is another one."""
+    if exactly:
+        assert found == expected
+        return
+    a, b = (_flat({k: v for k, v in values.items() if k != "weights"}) for values in (found, expected))
+    assert list(a) == list(b)
+    for name, value in b.items():
+        assert a[name] == pytest.approx(value, rel=1e-4, abs=1e-4), name
+
+
+def _flat(values: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(values, dict | list):
+        pairs = values.items() if isinstance(values, dict) else enumerate(values)
+        return {key: leaf for name, value in pairs for key, leaf in _flat(value, f"{path}/{name}").items()}
+    return {path: values}
+
+
+def record() -> None:
+    recorded.write("training", training())
+
+
+def test_training() -> None:
+    expected = {name: value for name, value in recorded.read("training").items() if name != "machine"}
+    check(training(), expected, recorded.same_machine("training"))
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"weight_decay": 0.0}, {"augmentation": "none"}])
+def test_another_recipe_is_noticed(change: dict[str, Any]) -> None:
+    """The broken variants."""
+    expected = {name: value for name, value in recorded.read("training").items() if name != "machine"}
+    found = training(**change)
+    assert found["prior"] == expected["prior"] or not recorded.same_machine("training")
+    assert found["final"] != expected["final"] and found["weights"] != expected["weights"]
+    with pytest.raises(AssertionError):
+        check(found, expected, exactly=False)

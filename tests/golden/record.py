@@ -1,4 +1,7 @@
-"""Record all golden values anew: `python tests/golden/record.py [sequences costs ...]`."""
+"""Record all golden values anew: `python tests/golden/record.py [sequences costs ...]`.
+
+The journals themselves stay; `searches.py` makes them.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Make the journals of `data/journals/` by real searches: `python tests/golden/searches.py [finished killed replayed]`.
 
-They stand for searches of older versions, which later ones must read and go on with: do not make them anew because a test
-fails. Needs a minute; NNI runs in a home folder of its own.
+They stand for searches of older versions, which later ones must read and go on with: do not make them anew because a
+test fails. Needs a minute; NNI runs in a home folder of its own.
 """
 
 from __future__ import annotations

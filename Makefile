@@ -39,7 +39,7 @@ check-wheel: $(READY)
 	./tools/check_wheel.sh $(BIN)/python
 
 # lambda first, measured anew each time: the references are trained with it. References that fit are not trained again.
-SHIPPED := ednas_nni/references/shipped
+SHIPPED := ednas_nni/baselines/shipped
 LAMBDAS := ednas_nni/tasks/lambdas.json
 references: $(READY)
 	$(BIN)/ednas data lambda experiments/ednas.yml --out $(LAMBDAS)

@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = next(
     line.split('"')[1]
-    for line in (HERE / "ednas_nni" / "__init__.py").read_text(encoding="utf-8").splitlines()
+    for line in (HERE / "ednas_nni" / "version.py").read_text(encoding="utf-8").splitlines()
     if line.startswith("__version__")
 )
 
@@ -54,16 +54,25 @@ setup(
     license="MIT",
     python_requires=">=3.10,<3.12",
     packages=find_packages(
-        include=["ednas_nni", "ednas_nni.*", "search_spaces", "search_spaces.*", "strategies", "strategies.*"]
+        include=[
+            "ednas_nni",
+            "ednas_nni.*",
+            "search_spaces",
+            "search_spaces.*",
+            "strategies",
+            "strategies.*",
+            "scenes",
+            "scenes.*",
+        ]
     ),
     package_data={
         "ednas_nni": [
-            "hardware/profiles/*.yml",
-            "hardware/profiles/*.json",
+            "devices/profiles/*.yml",
+            "devices/profiles/*.json",
             "report/templates/*",
             "cli/studies/*.yml",
-            "bridge/*.js",
-            "references/shipped/*.json",
+            "bridge/manager/*.js",
+            "baselines/shipped/*.json",
             "tasks/lambdas.json",
         ],
         "search_spaces": ["presets/*.yml"],
@@ -88,8 +97,8 @@ setup(
             "policy_based_rl = strategies:policy_based_rl",
         ],
         "ednas_nni.evaluators": [
-            "jared = ednas_nni.evaluator:JaredEvaluator",
-            "stub = ednas_nni.evaluator.stub:StubEvaluator",
+            "jared = ednas_nni.training:JaredEvaluator",
+            "stub = ednas_nni.training.stub:StubEvaluator",
         ],
         "ednas_nni.tasks": [
             "segmentation = ednas_nni.tasks.segmentation:Segmentation",
@@ -98,8 +107,8 @@ setup(
             "edges = ednas_nni.tasks.edges:Edges",
         ],
         "ednas_nni.datasets": [
-            "rooms = ednas_nni.data.rooms:Rooms",
-            "streets = ednas_nni.data.streets:Streets",
+            "rooms = scenes.rooms:Rooms",
+            "streets = scenes.streets:Streets",
             "mtan = ednas_nni.data.layouts.mtan:Mtan",
             "adashare = ednas_nni.data.layouts.adashare:AdaShare",
             "nyud_mt = ednas_nni.data.layouts.nyud_mt:NYUDMT",
@@ -108,26 +117,26 @@ setup(
             "manifest = ednas_nni.data.layouts.manifest:Manifest",
         ],
         "ednas_nni.devices": [
-            "edge_tpu = ednas_nni.hardware.devices.edge_tpu:EdgeTPU",
-            "cpu_onnxruntime = ednas_nni.hardware.devices.cpu_onnxruntime:CpuOnnxruntime",
-            "peak_memory = ednas_nni.hardware.devices.peak_memory:PeakMemory",
-            "roofline = ednas_nni.hardware.devices.roofline:Roofline",
-            "macs = ednas_nni.hardware.devices.counters:Macs",
-            "params = ednas_nni.hardware.devices.counters:Params",
+            "edge_tpu = ednas_nni.devices.edge_tpu:EdgeTPU",
+            "cpu_onnxruntime = ednas_nni.devices.cpu_onnxruntime:CpuOnnxruntime",
+            "peak_memory = ednas_nni.devices.peak_memory:PeakMemory",
+            "roofline = ednas_nni.devices.roofline:Roofline",
+            "macs = ednas_nni.cost.counters:Macs",
+            "params = ednas_nni.cost.counters:Params",
         ],
         "ednas_nni.weightings": [
-            "fixed = ednas_nni.weighting:Fixed",
-            "uncertainty = ednas_nni.weighting:Uncertainty",
-            "dwa = ednas_nni.weighting:DWA",
-            "geometric_mean = ednas_nni.weighting:GeometricMean",
-            "pcgrad = ednas_nni.weighting.gradients:PCGrad",
-            "cagrad = ednas_nni.weighting.gradients:CAGrad",
-            "imtl_g = ednas_nni.weighting.gradients:IMTLG",
-            "nash_mtl = ednas_nni.weighting.gradients:NashMTL",
-            "upgrad = ednas_nni.weighting.gradients:UPGrad",
-            "mgda = ednas_nni.weighting.gradients:MGDA",
-            "aligned_mtl = ednas_nni.weighting.gradients:AlignedMTL",
-            "dualproj = ednas_nni.weighting.gradients:DualProj",
+            "fixed = ednas_nni.tasks.weighting:Fixed",
+            "uncertainty = ednas_nni.tasks.weighting:Uncertainty",
+            "dwa = ednas_nni.tasks.weighting:DWA",
+            "geometric_mean = ednas_nni.tasks.weighting:GeometricMean",
+            "pcgrad = ednas_nni.tasks.weighting.gradients:PCGrad",
+            "cagrad = ednas_nni.tasks.weighting.gradients:CAGrad",
+            "imtl_g = ednas_nni.tasks.weighting.gradients:IMTLG",
+            "nash_mtl = ednas_nni.tasks.weighting.gradients:NashMTL",
+            "upgrad = ednas_nni.tasks.weighting.gradients:UPGrad",
+            "mgda = ednas_nni.tasks.weighting.gradients:MGDA",
+            "aligned_mtl = ednas_nni.tasks.weighting.gradients:AlignedMTL",
+            "dualproj = ednas_nni.tasks.weighting.gradients:DualProj",
         ],
     },
 )

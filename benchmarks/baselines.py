@@ -28,7 +28,7 @@ FIRST_SEED = 3000  # neither a reference's nor a search's
 
 def study_of(file: str) -> Any:
     """The parsed study of an experiment."""
-    from ednas_nni.cli.experiment import read
+    from ednas_nni.bridge.manager.experiment_file import read
 
     return read(ROOT / file).study
 
@@ -45,8 +45,8 @@ def untrained(file: str) -> dict[str, dict[str, dict[str, float]]]:
     """Metrics of the constant predictor and of the position prior: name -> task -> metric -> value."""
     import torch
 
-    from ednas_nni import assembly
     from ednas_nni.data.batches import loader
+    from ednas_nni.search import assembly
 
     study = study_of(file)
     source = assembly.data_source(study)
@@ -71,7 +71,8 @@ def untrained(file: str) -> dict[str, dict[str, dict[str, float]]]:
 def measure(seeds: int, workers: int) -> dict[str, Any]:
     """All that the tables show."""
 
-    from ednas_nni import assembly, compat
+    from ednas_nni import compat
+    from ednas_nni.search import assembly
 
     compat.apply()
     record: dict[str, Any] = {"seeds": [FIRST_SEED + number for number in range(seeds)], "studies": {}}

@@ -18,16 +18,16 @@ import numpy as np
 import torch
 from into_docs import DOCS, put
 
-from ednas_nni import assembly
-from ednas_nni.hardware import cost_table
-from ednas_nni.hardware.calibrating import priced_terms
-from ednas_nni.hardware.calibration import calibrate, errors
-from ednas_nni.hardware.onnx.capture import capture
-from ednas_nni.hardware.onnx.machine import this_machine
-from ednas_nni.hardware.onnx.measure import measured
-from ednas_nni.hardware.onnx.store import Store
-from ednas_nni.hardware.proposing import informative
+from ednas_nni.cost import cost_table
+from ednas_nni.devices.calibrating import priced_terms
+from ednas_nni.devices.calibration import calibrate, errors
+from ednas_nni.devices.onnx.capture import capture
+from ednas_nni.devices.onnx.machine import this_machine
+from ednas_nni.devices.onnx.measure import measured
+from ednas_nni.devices.onnx.store import Store
+from ednas_nni.devices.proposing import informative
 from ednas_nni.nn.tree import build
+from ednas_nni.search import assembly
 from ednas_nni.study import parse
 
 SIZE = (256, 512)

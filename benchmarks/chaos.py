@@ -24,12 +24,12 @@ from typing import Any
 
 import psutil
 
-from ednas_nni.bridge.verify import disagreements, nni_records
-from ednas_nni.cli.launch import stop
-from ednas_nni.domains import Domains
+from ednas_nni.bridge.manager.launch import stop
+from ednas_nni.bridge.manager.verify import disagreements, nni_records
 from ednas_nni.errors import ExperimentError
-from ednas_nni.evaluator.stub import StubEvaluator
-from ednas_nni.journal import load
+from ednas_nni.record.journal import load
+from ednas_nni.space.domains import Domains
+from ednas_nni.training.stub import StubEvaluator
 
 HERE = Path(__file__).resolve().parent
 # This folder has a strategies.py too, which must not stand in the way of the plugin package.

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import yaml
 
-from ednas_nni.bridge.rest import Manager
-from ednas_nni.cli.launch import create, free_port, stop
-from ednas_nni.journal import journal_path, load
+from ednas_nni.bridge.manager.launch import create, free_port, stop
+from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.record.journal import journal_path, load
 
 CONFIG = {
     "experimentName": "connect",

@@ -31,9 +31,9 @@ from ednas_nni import compat, plugins  # noqa: E402
 
 compat.apply()
 
-from ednas_nni.hardware import cost_table  # noqa: E402
-from ednas_nni.hardware.reading import read_space  # noqa: E402
-from ednas_nni.hardware.summary import random_codes  # noqa: E402
+from ednas_nni.cost import cost_table  # noqa: E402
+from ednas_nni.cost.reading import read_space  # noqa: E402
+from ednas_nni.cost.summary import random_codes  # noqa: E402
 from ednas_nni.nn.elementwise import Activation  # noqa: E402
 from ednas_nni.nn.tree import build  # noqa: E402
 
@@ -142,7 +142,7 @@ def watched(network: nn.Module) -> tuple[int, int]:
 def nni_profiler(space: Any, found: dict[str, Any], samples: int = 40) -> None:
     """NNI's own symbolic profiler on the same space."""
     from ednas_nni.nn.tree import domains_of
-    from ednas_nni.one_shot import macs_profiler
+    from ednas_nni.training.one_shot import macs_profiler
 
     start = time.process_time()
     profiler = macs_profiler(space, SIZE)

@@ -29,7 +29,7 @@ VARIANTS = ("one fixed batch", "none", "flip", "flip_zoom")
 
 def batches(data: str, augmentation: str) -> tuple[Any, Iterator[dict[str, Any]]]:
     """The trial's data and its endless batches."""
-    from ednas_nni.evaluator import JaredEvaluator
+    from ednas_nni.training import JaredEvaluator
 
     options = {"data": data, "steps": 10**9, "augmentation": "none" if augmentation == VARIANTS[0] else augmentation}
     trial = JaredEvaluator(**options).module.data
@@ -50,8 +50,8 @@ def main() -> None:
     compat.apply()
     import torch
 
-    from ednas_nni.evaluator.schedule import adamw, parameter_groups
     from ednas_nni.nn.tree import build
+    from ednas_nni.training.schedule import adamw, parameter_groups
     from search_spaces import nano
 
     torch.set_num_threads(1)

@@ -16,10 +16,10 @@ from pathlib import Path
 import edge_tpu_tables
 import numpy as np
 
-from ednas_nni.hardware.devices.edge_tpu import SHARE, EdgeTPU, design_matrix, network_totals, priced
-from ednas_nni.hardware.devices.fit import Model, bootstrap, fit, leave_one_out
-from ednas_nni.hardware.devices.profile import COEFFICIENTS, LOWER, Spread, SystolicProfile, shipped_profile
-from ednas_nni.hardware.published import PublishedNetwork, published_networks
+from ednas_nni.devices.edge_tpu import SHARE, EdgeTPU, design_matrix, network_totals, priced
+from ednas_nni.devices.fit import Model, bootstrap, fit, leave_one_out
+from ednas_nni.devices.profile import COEFFICIENTS, LOWER, Spread, SystolicProfile, shipped_profile
+from ednas_nni.devices.published import PublishedNetwork, published_networks
 
 HERE = Path(__file__).resolve().parent
 RESULT = HERE / "results" / "edge_tpu.json"
@@ -164,8 +164,8 @@ def ranks(profile: SystolicProfile, samples: int, seed: int = 0) -> dict[str, fl
     from ednas_nni import compat
 
     compat.apply()
-    from ednas_nni.hardware import cost_table
-    from ednas_nni.hardware.summary import random_codes
+    from ednas_nni.cost import cost_table
+    from ednas_nni.cost.summary import random_codes
     from search_spaces import nano
 
     device = EdgeTPU(profile)

@@ -14,11 +14,11 @@ import numpy as np
 import yaml
 from edge_tpu import PROFILES, THRESHOLDS, Table
 
-from ednas_nni.hardware.devices.fit import TOLERANCE, Design, leave_one_out
-from ednas_nni.hardware.devices.profile import COEFFICIENTS, LOWER, shipped_profile
-from ednas_nni.hardware.layer_lists import expand
-from ednas_nni.hardware.published import PublishedNetwork, published_networks
-from ednas_nni.hardware.records import ON_DEVICE_KINDS
+from ednas_nni.cost.records import ON_DEVICE_KINDS
+from ednas_nni.devices.fit import TOLERANCE, Design, leave_one_out
+from ednas_nni.devices.layer_lists import expand
+from ednas_nni.devices.profile import COEFFICIENTS, LOWER, shipped_profile
+from ednas_nni.devices.published import PublishedNetwork, published_networks
 
 RESULT = Path(__file__).resolve().parent / "results" / "edge_tpu_tried.json"
 STREAM, LINK = COEFFICIENTS.index("stream_ms_per_mb"), COEFFICIENTS.index("link_ms_per_mb")

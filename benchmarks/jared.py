@@ -83,7 +83,7 @@ def shorten(scores: dict[str, float]) -> dict[str, float]:
 def measure(seeds: list[int], workers: int, path: Path | None) -> dict[str, Any]:
     """All runs of all protocols; what the file holds of the same settings is not trained again."""
 
-    from ednas_nni import assembly
+    from ednas_nni.search import assembly
     from ednas_nni.study import parse
 
     for protocol in PROTOCOLS:  # rendered once, before the runs need it

@@ -33,12 +33,12 @@ def run(space_name: str, size: tuple[int, int], networks: int, threads: int, see
     from ednas_nni import compat, plugins
 
     compat.apply()
-    from ednas_nni.hardware import cost_table
-    from ednas_nni.hardware.devices.cpu_onnxruntime import CpuOnnxruntime, whole_networks
-    from ednas_nni.hardware.onnx.block_table import block_table
-    from ednas_nni.hardware.onnx.measure import measured
-    from ednas_nni.hardware.onnx.store import Store
-    from ednas_nni.hardware.onnx.whole import network_graph
+    from ednas_nni.cost import cost_table
+    from ednas_nni.devices.cpu_onnxruntime import CpuOnnxruntime, whole_networks
+    from ednas_nni.devices.onnx.block_table import block_table
+    from ednas_nni.devices.onnx.measure import measured
+    from ednas_nni.devices.onnx.store import Store
+    from ednas_nni.devices.onnx.whole import network_graph
 
     space = plugins.load("search_spaces", space_name)(tasks=TASKS)
     device = CpuOnnxruntime(threads)

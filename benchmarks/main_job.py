@@ -18,10 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ednas_nni.bridge.verify import disagreements, nni_records
+from ednas_nni.bridge.manager.verify import disagreements, nni_records
 from ednas_nni.cli.locate import LATEST, journal_of
 from ednas_nni.errors import JournalError
-from ednas_nni.journal import load
+from ednas_nni.record.journal import load
 from ednas_nni.study import parse
 
 SHOWN = (
@@ -50,8 +50,8 @@ def train(
 
 def prior(study: dict[str, Any]) -> dict[str, float]:
     """Metrics of the position prior on `select`."""
-    from ednas_nni import assembly
     from ednas_nni.data.cache import cache_root
+    from ednas_nni.search import assembly
     from ednas_nni.tasks.quality import reference_for
 
     parsed = parse(study)

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ednas_nni.metrics import PROTOCOLS
 from ednas_nni.nn.tree import build, domains_of
+from ednas_nni.tasks.metrics import PROTOCOLS
 from search_spaces import nano
 
 TASKS = {"segmentation": 13, "depth": 1, "normals": 3}

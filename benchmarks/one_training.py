@@ -18,7 +18,8 @@ def trained(study: Any, network: str | Mapping[str, Any]) -> tuple[Any, dict[str
         The evaluator, which knows the history, and the final result.
     """
     os.environ["OMP_NUM_THREADS"] = "1"
-    from ednas_nni import assembly, compat
+    from ednas_nni import compat
+    from ednas_nni.search import assembly
 
     compat.apply()
     import torch
@@ -38,7 +39,7 @@ def each(function: Callable[..., Any], jobs: Sequence[tuple], workers: int | Non
     from tqdm import tqdm
 
     from ednas_nni.errors import EdnasError
-    from ednas_nni.pool import results
+    from ednas_nni.training.pool import results
 
     for job, found in tqdm(results(function, jobs, workers), total=len(jobs), unit="training"):
         if isinstance(found, EdnasError):

@@ -31,7 +31,7 @@ FIRST_SEED, REPEATED, REPEATS = 4000, 6, 2
 
 def study_of(steps: int) -> Any:
     """The shipped study, with another number of steps."""
-    from ednas_nni.cli.experiment import read
+    from ednas_nni.bridge.manager.experiment_file import read
 
     study = read(ROOT / STUDY).study
     options = {**study.evaluator.options, "steps": steps}
@@ -48,7 +48,8 @@ def train_named(samples: dict[str, dict[str, Any]], steps: int, key: str, seed: 
 def measure(architectures: int, steps: int, workers: int, path: Path | None) -> dict[str, Any]:
     """All trainings."""
 
-    from ednas_nni import assembly, compat
+    from ednas_nni import compat
+    from ednas_nni.search import assembly
 
     compat.apply()
     study = study_of(steps)
@@ -86,7 +87,7 @@ def facts(record: dict[str, Any]) -> dict[str, Any]:
     """What the measurement says."""
     from scipy.stats import kendalltau
 
-    from ednas_nni.pareto import front
+    from ednas_nni.study.pareto import front
 
     once = {key: runs[str(FIRST_SEED)] for key, runs in record["runs"].items() if str(FIRST_SEED) in runs}
     repeated = [list(runs.values()) for runs in record["runs"].values() if len(runs) > 1]

@@ -20,10 +20,11 @@ import torch
 import yaml
 
 import ednas_nni
-from ednas_nni import assembly, compat
-from ednas_nni.cli import launch
+from ednas_nni import compat
+from ednas_nni.bridge.manager import launch
 from ednas_nni.errors import StudyError
-from ednas_nni.journal import History, journal_path, load
+from ednas_nni.record.journal import History, journal_path, load
+from ednas_nni.search import assembly
 from ednas_nni.study import Study, parse
 
 ENGINES = ("sequential", "training service", "nnictl")
@@ -170,7 +171,7 @@ def one_shot_cell(strategy: str, engine: str, space: str) -> dict[str, Any]:
     """Supernet, export, training of what was exported."""
     if engine != "sequential":
         return {"status": "not applicable", "reason": "a supernet is one training: NNI runs it in one process"}
-    from ednas_nni import one_shot
+    from ednas_nni.training import one_shot
 
     study, note = shortened(strategy, study_of(space, {"evaluator": {"name": "jared", **recipe(STEPS)}}))
     model_space = assembly.space(study)

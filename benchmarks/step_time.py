@@ -32,8 +32,8 @@ def networks(study: Any) -> dict[str, Any]:
     """Builders of a named and two random networks."""
     import random
 
-    from ednas_nni import assembly
     from ednas_nni.nn.tree import build, domains_of
+    from ednas_nni.search import assembly
 
     space = assembly.space(study)
     domains, rng = domains_of(space), random.Random(7)
@@ -47,7 +47,7 @@ def bare(network: Any, evaluator: Any, steps: int) -> float:
     """Processor seconds a step of the bare loop."""
     import torch
 
-    from ednas_nni.evaluator.data import TrialData
+    from ednas_nni.training.data import TrialData
 
     data = TrialData(evaluator.recipe)
     batch = next(iter(data.train_batches()))
@@ -87,13 +87,14 @@ def ours(build: Any, shorter: Any, longer: Any) -> float:
 
 def measure(rounds: int, steps: int) -> dict[str, Any]:
     """Alternating rounds on every network."""
-    from ednas_nni import assembly, compat
+    from ednas_nni import compat
+    from ednas_nni.search import assembly
 
     compat.apply()
     import torch
     from tqdm import tqdm
 
-    from ednas_nni.cli.experiment import read
+    from ednas_nni.bridge.manager.experiment_file import read
 
     torch.set_num_threads(1)
     study = read(ROOT / STUDY).study

@@ -20,15 +20,16 @@ from into_docs import DOCS, grid, put
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from ednas_nni import assembly, compat, plugins, study
+from ednas_nni import compat, plugins, study
+from ednas_nni.search import assembly
 
 compat.apply()
 
-from ednas_nni import losses  # noqa: E402  (after the mends)
 from ednas_nni.data.augment import NAMED  # noqa: E402
-from ednas_nni.evaluator.recipe import PRECISIONS  # noqa: E402
-from ednas_nni.metrics import PROTOCOLS  # noqa: E402
-from ednas_nni.objectives import REWARDS  # noqa: E402
+from ednas_nni.study.objectives import REWARDS  # noqa: E402
+from ednas_nni.tasks import losses  # noqa: E402  (after the mends)
+from ednas_nni.tasks.metrics import PROTOCOLS  # noqa: E402
+from ednas_nni.training.recipe import PRECISIONS  # noqa: E402
 from search_spaces.presets import OVERRIDES  # noqa: E402
 
 # Group -> heading, how a study names it, what the framework fills in. In the order of the page.

@@ -23,10 +23,10 @@ from typing import Any
 import yaml
 from checkout import commit
 
-from ednas_nni.bridge.rest import Manager
-from ednas_nni.bridge.verify import disagreements, nni_records
-from ednas_nni.cli.launch import create, free_port, stop
-from ednas_nni.journal import journal_path, load
+from ednas_nni.bridge.manager.launch import create, free_port, stop
+from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.bridge.manager.verify import disagreements, nni_records
+from ednas_nni.record.journal import journal_path, load
 
 HERE = Path(__file__).resolve().parent
 LIMIT_S = 300

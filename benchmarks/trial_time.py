@@ -26,8 +26,8 @@ from typing import Any
 
 import yaml
 
-from ednas_nni.bridge.rest import Manager
-from ednas_nni.cli.launch import create, free_port, stop
+from ednas_nni.bridge.manager.launch import create, free_port, stop
+from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.cli.locate import journal_of
 
 HERE = Path(__file__).resolve().parent
@@ -51,8 +51,9 @@ def architectures(trials: int) -> list[dict[str, Any]]:
     """Random ones, with a value for every label, as NNI's tuners hand them out."""
     import numpy as np
 
-    from ednas_nni import assembly, compat
+    from ednas_nni import compat
     from ednas_nni.nn.tree import domains_of
+    from ednas_nni.search import assembly
     from ednas_nni.study import parse
 
     compat.apply()
@@ -94,8 +95,9 @@ def experiment(arm: str, samples: Sequence[dict[str, Any]], steps: int, folder: 
                 "classArgs": plan,
             },
         }
-    from ednas_nni import assembly, compat
+    from ednas_nni import compat
     from ednas_nni.nn.tree import domains_of
+    from ednas_nni.search import assembly
     from ednas_nni.study import parse
 
     compat.apply()

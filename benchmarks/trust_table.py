@@ -26,8 +26,8 @@ from ednas_nni.cli.trust_tables import (
     remarks,
     rows,
 )
-from ednas_nni.objectives import QUALITY
 from ednas_nni.report.trust_plot import trust_plot
+from ednas_nni.study.objectives import QUALITY
 from ednas_nni.trust.record import Record
 from ednas_nni.trust.verdict import Verdict, verdict
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import psutil
 import yaml
 
-from ednas_nni.bridge.rest import Manager
-from ednas_nni.cli.launch import create, free_port, nnictl, port_is_free, stop
+from ednas_nni.bridge.manager.launch import create, free_port, nnictl, port_is_free, stop
+from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.errors import ExperimentError
-from ednas_nni.journal import History, journal_path, load
+from ednas_nni.record.journal import History, journal_path, load
 
 TRIALS_FOLDER = Path(__file__).resolve().parent / "chaos_trials"
 VICTIMS = ("manager", "advisor", "trial", "trial server", "all")

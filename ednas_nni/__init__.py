@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-__version__ = "0.1.0"
+from ednas_nni.version import __version__
+
 __all__ = ["__version__", "experiment"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "experiment":
-        from ednas_nni.nas import experiment
+        from ednas_nni.bridge.python.experiment import experiment
 
         return experiment
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

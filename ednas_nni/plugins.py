@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from ednas_nni.errors import PluginError, did_you_mean
-from ednas_nni.printable import shown
+from ednas_nni.errors import PluginError, did_you_mean, shown
 
 PREFIX = "ednas_nni."
 NNI = "nni"  # its strategies may be named by their path

@@ -14,9 +14,10 @@ import time
 from pathlib import Path
 
 import ednas_nni  # noqa: F401
-from ednas_nni import assembly, compat
+from ednas_nni import compat
 from ednas_nni.cli.describe_command import show_costs
 from ednas_nni.errors import EdnasError
+from ednas_nni.search import assembly
 from ednas_nni.study import read_experiment
 
 
@@ -43,7 +44,7 @@ def main() -> None:
 
 def run(options: argparse.Namespace) -> None:
     compat.apply()
-    from ednas_nni import one_shot
+    from ednas_nni.training import one_shot
 
     study = read_experiment(options.yaml)[1]
     study = study.model_copy(update={"space": chosen_space(study, options)})

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ednas_nni.domains import Dimension, Domains, Sample
 from ednas_nni.errors import StudyError, did_you_mean
 from ednas_nni.nn.blocks import Operation, parse_op
+from ednas_nni.space.domains import Dimension, Domains, Sample
 
 # MobileNetV2 repeats its block 2, 3, 7 and 4 times at strides 4 to 32 (arXiv 1801.04381, table 2). A member has a half
 # or a third of those repeats, as far as the space goes: at the images of a first search more would only be slower.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ednas_nni.domains import Domains, Sample
 from ednas_nni.errors import StudyError
 from ednas_nni.nn.checkpoint import fingerprint
 from ednas_nni.nn.template import MultiTaskSpace
 from ednas_nni.nn.tree import domains_of
+from ednas_nni.space.domains import Domains, Sample
 from search_spaces import members, presets
 from search_spaces.encoder_files import encoder_files
 from search_spaces.table import table

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ednas_nni.domains import Domains
 from ednas_nni.nn import sharing
 from ednas_nni.nn.encoders import ENCODERS, LABEL
 from ednas_nni.nn.spec import TemplateSpec
+from ednas_nni.space.domains import Domains
 
 Row = tuple[str, str, str, str]
 _ALIGNED = ("part", "stride", "channels", "blocks")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ednas_nni.strategy.problem import Problem
-from ednas_nni.strategy.shell import AskTellStrategy
+from ednas_nni.search.problem import Problem
+from ednas_nni.search.shell import AskTellStrategy
 from strategies.evolution import Evolution
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ednas_nni import pareto
 from ednas_nni.errors import SampleError, StudyError
-from ednas_nni.strategy.problem import Problem, Sample
+from ednas_nni.search.problem import Problem, Sample
+from ednas_nni.study import pareto
 from strategies.promising import Promising
 from strategies.spread import feasible_pool, spread
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ednas_nni.errors import StudyError
-from ednas_nni.strategy.middleware.cost_aware import CostAware
-from ednas_nni.strategy.problem import Problem
+from ednas_nni.search.middleware.cost_aware import CostAware
+from ednas_nni.search.problem import Problem
 
 
 class HardwareAware(CostAware):
@@ -53,7 +53,7 @@ class HardwareAware(CostAware):
         return super()._initialize_model_space(model_space)
 
     def _price(self, model_space: Any) -> Problem:
-        from ednas_nni.hardware import cost_table
+        from ednas_nni.cost import cost_table
 
         table = cost_table(original_space(model_space), [self.device], deploy_size=self.deploy_size)
         return Problem(domains=table.domains, cost_names=tuple(table.names), costs=table)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ednas_nni import pareto
-from ednas_nni.strategy.problem import Problem, Sample
+from ednas_nni.search.problem import Problem, Sample
+from ednas_nni.study import pareto
 from strategies.surrogate import Surrogate, expected_gain
 
 # Beyond so many results the model is made from the front and the newest ones, so that asking stays fast.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ednas_nni.errors import InfeasibleError
-from ednas_nni.strategy.problem import Problem, Sample
-from ednas_nni.strategy.reachable import excess
+from ednas_nni.search.problem import Problem, Sample
+from ednas_nni.search.reachable import excess
 
 POOL = 384
 FILL_ROUNDS = 400

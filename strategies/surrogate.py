@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ednas_nni.strategy.problem import Problem, Sample
+from ednas_nni.search.problem import Problem, Sample
 
 # Candidates for the kernel; the marginal likelihood chooses. Few, since a search has tens of trials.
 LENGTHS = (0.25, 0.6, 1.5)

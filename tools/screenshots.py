@@ -23,8 +23,8 @@ from typing import Any
 
 from websockets.sync.client import connect
 
-from ednas_nni.bridge.rest import Manager
-from ednas_nni.cli import launch
+from ednas_nni.bridge.manager import launch
+from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.errors import ExperimentError
 
 SIZE = (1500, 1000)

@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 
 from ednas_nni.data.contact_sheet import contact_sheet
-from ednas_nni.data.rooms import Rooms
-from ednas_nni.data.streets import Streets
+from scenes.rooms import Rooms
+from scenes.streets import Streets
 
 SIZE = (128, 256)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import nni
 
-from ednas_nni.evaluator.stub import StubEvaluator
+from ednas_nni.training.stub import StubEvaluator
 
 
 def key(sample: dict[str, Any]) -> str:

@@ -21,8 +21,8 @@ from nni.runtime.env_vars import dispatcher_env_vars
 from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
 from nni.runtime.tuner_command_channel import CommandType
 
-from ednas_nni.bridge import orphans
-from ednas_nni.bridge.processes import manager_of
+from ednas_nni.bridge.manager import orphans
+from ednas_nni.bridge.manager.processes import manager_of
 from ednas_nni.errors import EdnasError
 
 _log = logging.getLogger("nni.ednas")
@@ -205,7 +205,7 @@ class Advisor(MsgDispatcherBase):
 
     def _give_up(self, text: str) -> None:
         """Tell the user why. NNI puts a text of its own into the status, so ours also goes where the UI shows it."""
-        from ednas_nni.bridge.rest import Manager
+        from ednas_nni.bridge.manager.rest import Manager
 
         _log.error("%s", text)
         try:

@@ -12,10 +12,10 @@ from typing import Any
 
 from ednas_nni.bridge.endings import ending
 from ednas_nni.bridge.parameters import sample_of
-from ednas_nni.journal import Journal, TrialRecord
-from ednas_nni.strategy.middleware.booking import STATUS_NAMES
-from ednas_nni.strategy.middleware.forwarding import ModelStatus
-from ednas_nni.strategy.middleware.reading import Reading, read
+from ednas_nni.record.journal import Journal, TrialRecord
+from ednas_nni.search.middleware.booking import STATUS_NAMES
+from ednas_nni.search.middleware.forwarding import ModelStatus
+from ednas_nni.search.middleware.reading import Reading, read
 
 LOST = "lost when the manager stopped before it could start"
 ENDED = ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")

@@ -24,11 +24,11 @@ import requests
 from nni.runtime.trial_command_channel.v3 import TrialCommandChannelV3
 
 from ednas_nni.bridge import kept_result
-from ednas_nni.bridge.processes import MANAGER, Process
-from ednas_nni.bridge.rest import Manager
+from ednas_nni.bridge.manager.processes import MANAGER, Process
+from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.errors import ExperimentError, TrialError
-from ednas_nni.failures import UNDELIVERED
-from ednas_nni.strategy.middleware.reading import read
+from ednas_nni.record.failures import UNDELIVERED
+from ednas_nni.search.middleware.reading import read
 
 RECORD_WAIT_S = 60.0  # the manager stores the record a moment after it started the process
 SEND_WAIT_S = 30.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ednas_nni.failures import CANCELLED, KILLED, TIME_LIMIT, kind
-from ednas_nni.strategy.middleware.forwarding import ModelStatus
+from ednas_nni.record.failures import CANCELLED, KILLED, TIME_LIMIT, kind
+from ednas_nni.search.middleware.forwarding import ModelStatus
 
 UNKNOWN_SIGNAL = "cancelled by the user or killed by a signal"
 ENDINGS = {

@@ -24,7 +24,7 @@ from nni.nas.execution.event import (  # noqa: E402
 from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpace  # noqa: E402
 
 from ednas_nni.bridge.endings import ending  # noqa: E402
-from ednas_nni.bridge.rest import Manager  # noqa: E402
+from ednas_nni.bridge.manager.rest import Manager  # noqa: E402
 from ednas_nni.errors import ExperimentError  # noqa: E402
 
 __all__ = ["AdvisorEngine", "SimplifiedModelSpace"]

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ednas_nni.domains import Domains
 from ednas_nni.errors import JournalError
-from ednas_nni.journal import Journal
+from ednas_nni.record.journal import Journal
+from ednas_nni.space.domains import Domains
 from ednas_nni.study import Study
 
 
@@ -50,7 +50,7 @@ def write_head(
     import nni
     import torch
 
-    import ednas_nni
+    from ednas_nni.version import __version__
 
     head = journal.history().header
     if head and head.get("digest") != study.digest:
@@ -88,7 +88,7 @@ def write_head(
             "study",
             experiment=experiment,
             engine=engine,
-            ednas=ednas_nni.__version__,
+            ednas=__version__,
             nni=nni.__version__,
             torch=torch.__version__,
             python=".".join(map(str, sys.version_info[:3])),
@@ -119,9 +119,9 @@ def write_head(
 
 def changed_program(head: dict[str, Any]) -> str:
     """How this process's program differs from the search's, as a sentence with the way out; "" where it does not."""
-    import ednas_nni
+    from ednas_nni.version import __version__
 
-    ours = (ednas_nni.__version__, str(Path(sys.prefix).resolve()), ".".join(map(str, sys.version_info[:3])))
+    ours = (__version__, str(Path(sys.prefix).resolve()), ".".join(map(str, sys.version_info[:3])))
     if ours == (head["ednas"], head["environment"], head["python"]):
         return ""
     return (

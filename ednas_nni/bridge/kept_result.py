@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ednas_nni.strategy.middleware.reading import read
-from ednas_nni.whole_file import write_whole
+from ednas_nni.record.whole_file import write_whole
+from ednas_nni.search.middleware.reading import read
 
 FILE = "result.json"
 VERSION = 1

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ednas_nni.bridge.catching_up import LOST
-from ednas_nni.journal import History
-from ednas_nni.objectives import value_of
-from ednas_nni.strategy.middleware.known import attempts_owed
-from ednas_nni.strategy.shell import AskTellStrategy
-from ednas_nni.whole_file import write_whole
+from ednas_nni.record.journal import History
+from ednas_nni.record.whole_file import write_whole
+from ednas_nni.search.middleware.known import attempts_owed
+from ednas_nni.search.shell import AskTellStrategy
+from ednas_nni.study.objectives import value_of
 
 _log = logging.getLogger("nni.ednas")
 

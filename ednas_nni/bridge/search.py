@@ -10,16 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ednas_nni import assembly, plugins
-from ednas_nni.bridge import exposure, saved
+from ednas_nni import plugins
+from ednas_nni.bridge import saved
 from ednas_nni.bridge.catching_up import LOST, CatchingUp, CaughtUp
 from ednas_nni.bridge.engine import AdvisorEngine, SimplifiedModelSpace
 from ednas_nni.bridge.head import write_head
-from ednas_nni.bridge.rest import Manager
+from ednas_nni.bridge.manager import exposure
+from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.bridge.trial_logs import TrialLogs
 from ednas_nni.errors import ExperimentError, TrialError
-from ednas_nni.journal import FILE, FOLDER, Journal
-from ednas_nni.strategy.mounting import hopeless, layers, mount, reason
+from ednas_nni.record.journal import FILE, FOLDER, Journal
+from ednas_nni.search import assembly
+from ednas_nni.search.mounting import hopeless, layers, mount, reason
 from ednas_nni.study import parse
 
 _log = logging.getLogger("nni.ednas")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ednas_nni.errors import TrialError
-from ednas_nni.failures import TIME_LIMIT
+from ednas_nni.record.failures import TIME_LIMIT
 
 GRACE_S = 15.0  # a step of a large network on a slow core
 

@@ -14,15 +14,16 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ednas_nni.bridge import cancelled, orphans
+from ednas_nni.bridge import cancelled
+from ednas_nni.bridge.manager import orphans
+from ednas_nni.bridge.manager.processes import MANAGER, manager_of
 from ednas_nni.bridge.phases import Phases
 from ednas_nni.bridge.prefork import client
-from ednas_nni.bridge.processes import MANAGER, manager_of
 from ednas_nni.errors import EdnasError, TrialError
-from ednas_nni.failures import CAUSE, cause_of
+from ednas_nni.record.failures import CAUSE, cause_of
 
 if TYPE_CHECKING:
-    from ednas_nni.bridge.rest import Manager
+    from ednas_nni.bridge.manager.rest import Manager
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,7 +65,7 @@ def _begin() -> None:
 
 
 def _run(study_file: str | None, phases: Phases) -> None:
-    from ednas_nni.bridge.rest import Manager
+    from ednas_nni.bridge.manager.rest import Manager
     from ednas_nni.bridge.threads import share_cores
 
     url, job = os.environ.get("NNI_TRIAL_COMMAND_CHANNEL", ""), os.environ.get("NNI_TRIAL_JOB_ID", "")
@@ -113,7 +114,7 @@ def _check_against_journal() -> tuple[Any, Any]:
         journal is on another machine.
     """
     from ednas_nni.bridge.head import changed_program
-    from ednas_nni.domains import Domains
+    from ednas_nni.space.domains import Domains
 
     head = journal_head()
     if head is None:
@@ -125,7 +126,7 @@ def _check_against_journal() -> tuple[Any, Any]:
 
 def journal_head() -> dict[str, Any] | None:
     """What the search wrote down at its start; None where its journal is on another machine."""
-    from ednas_nni.journal import FILE, FOLDER, read
+    from ednas_nni.record.journal import FILE, FOLDER, read
 
     here = Path(os.environ.get("NNI_SYS_DIR", ".")).resolve()
     path = next((p / FOLDER / FILE for p in here.parents if (p / FOLDER / FILE).exists()), None)
@@ -145,7 +146,8 @@ def _check_weights(weights: dict[str, str]) -> None:
 def _train(
     study: Any, sample: dict[str, Any], channel: Any, domains: Any, references: Any, threads: int, phases: Phases
 ) -> None:
-    from ednas_nni import assembly, plugins
+    from ednas_nni import plugins
+    from ednas_nni.search import assembly
 
     plugin = plugins.load("evaluators", study.evaluator.name)
     if getattr(plugin, "needs_network", True):
@@ -164,7 +166,8 @@ def _train(
 def _train_network(
     study: Any, sample: dict[str, Any], channel: Any, domains: Any, references: Any, threads: int, phases: Phases
 ) -> None:
-    from ednas_nni import assembly, compat
+    from ednas_nni import compat
+    from ednas_nni.search import assembly
 
     compat.apply()
     import torch
@@ -200,8 +203,8 @@ def _compared(study: Any, recorded: Any) -> Any:
 
     Without a journal at hand, or where there were none at the start, they are looked up; that there are none is said.
     """
-    from ednas_nni import assembly
-    from ednas_nni.references import Comparison
+    from ednas_nni.baselines import Comparison
+    from ednas_nni.search import assembly
 
     if recorded is not None:
         return Comparison.parse(recorded)

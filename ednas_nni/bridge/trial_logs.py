@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ednas_nni.bridge import kept_result
-from ednas_nni.failures import CAUSE, TIME_LIMIT
+from ednas_nni.record.failures import CAUSE, TIME_LIMIT
 
 LONGEST = 500  # characters
 _JOB = re.compile(r"[A-Za-z0-9_-]+")  # it becomes part of a path

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from ednas_nni import __version__
 from ednas_nni.errors import EdnasError
+from ednas_nni.version import __version__
 
 COMMANDS = (
     "init",

@@ -51,11 +51,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Propose or calibrate; exit code 1 where the correction does not help."""
-    from ednas_nni import assembly
-    from ednas_nni.cli import experiment
+    from ednas_nni.bridge.manager import experiment_file as experiment
+    from ednas_nni.cost import cost_table
+    from ednas_nni.devices import named
     from ednas_nni.errors import EdnasError, did_you_mean
-    from ednas_nni.hardware import cost_table
-    from ednas_nni.hardware.devices import named
+    from ednas_nni.search import assembly
 
     if options.study == STUDY and not STUDY.is_file():
         raise EdnasError(f"--study: there is no {STUDY} here; name the experiment whose space the networks are from.")
@@ -77,9 +77,9 @@ def run(options: argparse.Namespace) -> int:
 def _calibrate(options: argparse.Namespace, study: Any, space: Any, table: Any) -> int:
     from ednas_nni.cli.calibration_report import show
     from ednas_nni.cli.describe_command import sample_of
-    from ednas_nni.hardware.calibrating import calibrated_profile, priced_terms
-    from ednas_nni.hardware.calibration import calibrate
-    from ednas_nni.hardware.measurements import read_measurements
+    from ednas_nni.devices.calibrating import calibrated_profile, priced_terms
+    from ednas_nni.devices.calibration import calibrate
+    from ednas_nni.devices.measurements import read_measurements
 
     out = options.out or Path(f"{Path(options.device).stem}_calibrated.yml")
     name = _name(options.name, out)
@@ -106,8 +106,8 @@ def _calibrate(options: argparse.Namespace, study: Any, space: Any, table: Any) 
 def _write(out: Path, profile: Any) -> None:
     import yaml
 
+    from ednas_nni.devices.calibrated import dump_calibrated
     from ednas_nni.errors import EdnasError
-    from ednas_nni.hardware.devices.calibrated import dump_calibrated
 
     text = "# A device's model, corrected by measurements; written by `ednas calibrate`. See docs/planning.md.\n"
     text += yaml.safe_dump(dump_calibrated(profile), sort_keys=False)
@@ -133,8 +133,8 @@ def _name(given: str | None, out: Path) -> str:
 
 def _check_out(out: Path) -> None:
     """Before the work: the folder is there, and no file but an older calibration is written over."""
-    from ednas_nni import plain_data
     from ednas_nni.errors import EdnasError
+    from ednas_nni.study import plain_data
 
     if out.suffix not in (".yml", ".yaml"):
         raise EdnasError(f"--out {out}: a profile ends in .yml, such as my_device.yml")

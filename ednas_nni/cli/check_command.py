@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ednas_nni.cli.findings import Findings
+    from ednas_nni.bridge.findings import Findings
 
 HELP = "say what an experiment would search, and what is wrong with it"
 
@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     found = checked(options.file)
     if found.errors:
         return 1
-    from ednas_nni.cli.launch import command
+    from ednas_nni.bridge.manager.launch import command
 
     print(f"\nReady. To search: {command('ednas')} search {shlex.quote(options.file)}")
     return 0
@@ -31,8 +31,8 @@ def run(options: argparse.Namespace) -> int:
 
 def checked(file: str, changes: Mapping[str, Any] | None = None) -> Findings:
     """Examine a file, with `changes` to its fields, and print what was found: the summary, or the errors."""
+    from ednas_nni.bridge.findings import examine
     from ednas_nni.cli import summary, terminal
-    from ednas_nni.cli.findings import examine
 
     found = examine(file, changes)
     if found.errors:

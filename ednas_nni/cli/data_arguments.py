@@ -48,9 +48,10 @@ def source_of(data: str, changes: list[str]) -> tuple[DataSource, dict[str, Any]
     Raises:
         EdnasError: Unknown name or option, or a file that is wrong.
     """
-    from ednas_nni import plain_data, plugins
+    from ednas_nni import plugins
     from ednas_nni.errors import DataError
-    from ednas_nni.options import check_options
+    from ednas_nni.study import plain_data
+    from ednas_nni.study.options import check_options
 
     told = {**_named(data), **parsed(changes)}
     name = told["name"]
@@ -68,7 +69,7 @@ def _named(data: str) -> dict[str, Any]:
 
     path = Path(data)
     if path.suffix in STUDIES:
-        from ednas_nni.cli.experiment import read
+        from ednas_nni.bridge.manager.experiment_file import read
 
         study = read(path).study
         return {"name": study.data.name, "size": list(study.train_size), **study.data.options}
@@ -101,9 +102,8 @@ def parsed(changes: list[str], option: str = "--set") -> dict[str, Any]:
     Raises:
         DataError: A text is not of that form.
     """
-    from ednas_nni import plain_data
-    from ednas_nni.errors import DataError
-    from ednas_nni.printable import shown
+    from ednas_nni.errors import DataError, shown
+    from ednas_nni.study import plain_data
 
     options: dict[str, Any] = {}
     for text in changes:

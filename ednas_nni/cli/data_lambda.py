@@ -29,12 +29,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, record and say what follows."""
-    from ednas_nni import assembly, compat
-    from ednas_nni.cli.experiment import read
+    from ednas_nni import compat
+    from ednas_nni.bridge.manager.experiment_file import read
+    from ednas_nni.search import assembly
 
     study = read(options.file).study  # before torch is imported: a mistake is told at once
     study = study.model_copy(update={"data": changed(study.data, options.option)})
-    from ednas_nni.references.relative_scale import measure
+    from ednas_nni.baselines.relative_scale import measure
     from ednas_nni.tasks import lambdas
 
     compat.apply()

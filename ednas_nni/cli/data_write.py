@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
 
     from ednas_nni.cli.data_arguments import parsed, snippet, source_of
     from ednas_nni.errors import DataError, did_you_mean
-    from ednas_nni.options import check_options
+    from ednas_nni.study.options import check_options
 
     if options.layout not in LAYOUTS:
         raise DataError(f"layout {options.layout!r} is unknown.{did_you_mean(options.layout, LAYOUTS)}")

@@ -25,8 +25,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print it."""
-    from ednas_nni import assembly
-    from ednas_nni.cli import experiment
+    from ednas_nni.bridge.manager import experiment_file as experiment
+    from ednas_nni.search import assembly
 
     study = experiment.read(options.file).study
     space = assembly.space(study)
@@ -45,7 +45,7 @@ def sample_of(space: Any, domains: Any, wanted: str, journal: str) -> dict[str, 
     """A sample by architecture id (or its beginning) or by member name."""
     from ednas_nni.cli.locate import journal_of
     from ednas_nni.errors import SampleError, did_you_mean
-    from ednas_nni.journal import load
+    from ednas_nni.record.journal import load
 
     if re.fullmatch("[0-9a-f]{4,10}", wanted):
         path = journal_of(journal)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ednas_nni.cli.follow import State, front_of
+from ednas_nni.bridge.manager.follow import State, front_of
 from ednas_nni.cli.terminal import amount, duration, score, score_number, table
-from ednas_nni.journal import TrialRecord
-from ednas_nni.objectives import DELTA_T
+from ednas_nni.record.journal import TrialRecord
+from ednas_nni.study.objectives import DELTA_T
 
 if TYPE_CHECKING:
     from rich.console import Console

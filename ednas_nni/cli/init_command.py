@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the studies and print the next two commands."""
-    from ednas_nni.cli.launch import command
+    from ednas_nni.bridge.manager.launch import command
     from ednas_nni.errors import EdnasError
 
     folder = Path(options.folder) / "experiments"

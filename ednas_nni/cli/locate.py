@@ -6,11 +6,10 @@ import json
 import re
 from pathlib import Path
 
-from ednas_nni.cli.experiment import EXPERIMENTS
-from ednas_nni.errors import JournalError, did_you_mean
-from ednas_nni.journal import FILE, FOLDER, journal_path
-from ednas_nni.plain_data import user_path
-from ednas_nni.printable import shown
+from ednas_nni.bridge.manager.experiment_file import EXPERIMENTS
+from ednas_nni.errors import JournalError, did_you_mean, shown
+from ednas_nni.record.journal import FILE, FOLDER, journal_path
+from ednas_nni.study.plain_data import user_path
 
 LATEST = "latest"
 SHOWN = 10  # ids named in a message

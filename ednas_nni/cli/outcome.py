@@ -6,8 +6,8 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from ednas_nni.cli import terminal
-from ednas_nni.journal import History
-from ednas_nni.objectives import DELTA_T, QUALITY
+from ednas_nni.record.journal import History
+from ednas_nni.study.objectives import DELTA_T, QUALITY
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ednas_nni.cli.arguments import whole
 
 if TYPE_CHECKING:
-    from ednas_nni.hardware.plan import Plan
+    from ednas_nni.cost.plan import Plan
 
 HELP = "say what a search space costs and what the constraints leave of it"
 FEWEST = 100  # below, the outer quantiles and the shares mean nothing
@@ -41,11 +41,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the plan; exit code 0, or 1 when nothing meets the constraints."""
-    from ednas_nni import assembly
-    from ednas_nni.cli import experiment, terminal
+    from ednas_nni.bridge.manager import experiment_file as experiment
+    from ednas_nni.cli import terminal
     from ednas_nni.cli.picture import check_picture, write_picture
+    from ednas_nni.cost.advice import advice
     from ednas_nni.errors import InfeasibleError
-    from ednas_nni.hardware.advice import advice
+    from ednas_nni.search import assembly
 
     check_picture(options.picture)
     study = experiment.read(options.file).study
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
 
         write_picture(options.picture, plan_plot(plan))
     if options.json:
-        from ednas_nni.hardware.plan_json import plan_json
+        from ednas_nni.cost.plan_json import plan_json
 
         print(json.dumps({**plan_json(plan), "error": refusal or None}, indent=2))
     else:
@@ -81,7 +82,7 @@ def _plan(study: Any, options: argparse.Namespace) -> tuple[Any, Plan]:
     """The problem and its plan, with a bar where it takes longer than a second."""
     from tqdm import tqdm
 
-    from ednas_nni import assembly
+    from ednas_nni.search import assembly
 
     steps = 4 + len(study.constraints)
     form = "{desc:<32} {percentage:3.0f}%|{bar:20}| {elapsed}"

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 
 from ednas_nni.cli import terminal
 from ednas_nni.cli.terminal import amount
-from ednas_nni.hardware.advice import DRAWN, kept
-from ednas_nni.hardware.plan import CONFIDENCE, DRAWS, ConstraintOutlook, Plan, Share
-from ednas_nni.hardware.summary import Extreme
+from ednas_nni.cost.advice import DRAWN, kept
+from ednas_nni.cost.plan import CONFIDENCE, DRAWS, ConstraintOutlook, Plan, Share
+from ednas_nni.cost.summary import Extreme
 
 
 def show(plan: Plan, space: str) -> None:

@@ -17,9 +17,9 @@ FILE = "measurements.csv"
 
 def propose(options: argparse.Namespace, study: Any, space: Any, table: Any) -> int:
     """Choose networks, and write them into a new folder: all of it, or nothing."""
-    from ednas_nni.hardware.measurements import write_measurements
-    from ednas_nni.hardware.proposing import informative
-    from ednas_nni.objectives import parse_constraint
+    from ednas_nni.devices.measurements import write_measurements
+    from ednas_nni.devices.proposing import informative
+    from ednas_nni.study.objectives import parse_constraint
 
     folder = options.out
     if folder is None:
@@ -52,7 +52,7 @@ def propose(options: argparse.Namespace, study: Any, space: Any, table: Any) -> 
 
 
 def _need_onnx() -> None:
-    from ednas_nni.hardware.onnx.build import INSTALL
+    from ednas_nni.devices.onnx.build import INSTALL
 
     try:
         import onnx  # noqa: F401
@@ -69,8 +69,8 @@ def _write_networks(folder: Path, files: list[str], samples: list, space: Any, s
     import torch
     from tqdm import tqdm
 
-    from ednas_nni.hardware.onnx.build import onnx_bytes
-    from ednas_nni.hardware.onnx.capture import capture
+    from ednas_nni.devices.onnx.build import onnx_bytes
+    from ednas_nni.devices.onnx.capture import capture
     from ednas_nni.nn.tree import build
 
     with torch.device("meta"):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ednas_nni.references.making import Made
+    from ednas_nni.baselines.making import Made
 
 HELP = "train the single-task references of delta_t"
 
@@ -31,11 +31,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train what is missing and print all of it."""
     from ednas_nni import compat
+    from ednas_nni.bridge.manager.experiment_file import read
     from ednas_nni.cli import terminal
-    from ednas_nni.cli.experiment import read
 
     study = read(options.file).study  # before torch is imported: a mistake is told at once
-    from ednas_nni.references.making import make
+    from ednas_nni.baselines.making import make
 
     compat.apply()
     made = make(study, options.seeds, options.out, options.workers)

@@ -13,7 +13,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Register; doing it again changes nothing."""
-    from ednas_nni.bridge.register import NAME, register
+    from ednas_nni.bridge.manager.register import NAME, register
 
     path, changed = register()
     print(f"{NAME} is {'now' if changed else 'already'} known to NNI ({path}).")

@@ -19,9 +19,9 @@ from ednas_nni.cli.arguments import port, positive
 from ednas_nni.errors import EdnasError, ExperimentError
 
 if TYPE_CHECKING:
-    from ednas_nni.cli.experiment import ExperimentFile
-    from ednas_nni.cli.findings import Findings
-    from ednas_nni.journal import History
+    from ednas_nni.bridge.findings import Findings
+    from ednas_nni.bridge.manager.experiment_file import ExperimentFile
+    from ednas_nni.record.journal import History
 
 HELP = "search, with a live table and NNI's web UI"
 
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _prepare_data(found: Findings) -> None:
-    from ednas_nni import assembly
+    from ednas_nni.search import assembly
 
     print(f"\nData {found.info.name!r} (made once, kept in a cache) ...", flush=True)
     assembly.data_source(found.file.study).prepare()
@@ -77,9 +77,10 @@ def _interruptible() -> Iterator[None]:
 
 
 def _search(found: Findings, options: argparse.Namespace) -> int:
-    from ednas_nni.cli import launch, terminal
-    from ednas_nni.cli.follow import Tail
-    from ednas_nni.journal import journal_path
+    from ednas_nni.bridge.manager import launch
+    from ednas_nni.bridge.manager.follow import Tail
+    from ednas_nni.cli import terminal
+    from ednas_nni.record.journal import journal_path
 
     file = found.file
     port = options.port or launch.free_port(pair=file.platform != "local")
@@ -118,7 +119,7 @@ def _create(file: ExperimentFile, port: int) -> str:
     """Hand NNI a copy with absolute paths and what the command line changes."""
     import yaml
 
-    from ednas_nni.cli import launch
+    from ednas_nni.bridge.manager import launch
 
     with tempfile.TemporaryDirectory(prefix="ednas-") as folder:
         copy = Path(folder) / file.path.name
@@ -128,10 +129,10 @@ def _create(file: ExperimentFile, port: int) -> str:
 
 
 def _show(found: Findings, port: int, experiment: str, journal: Path, options: argparse.Namespace) -> None:
-    from ednas_nni.bridge.rest import Manager
+    from ednas_nni.bridge.manager.follow import follow
+    from ednas_nni.bridge.manager.rest import Manager
     from ednas_nni.cli import terminal
     from ednas_nni.cli.display import Lines, Live, metric_keys
-    from ednas_nni.cli.follow import follow
 
     costs = [o.name for o in found.problem.objectives if o.name in found.table.names] or ["latency_ms"]
     # A bound that a limit is checked on says little beside the cost itself.
@@ -145,8 +146,8 @@ def _show(found: Findings, port: int, experiment: str, journal: Path, options: a
 
 
 def _interrupted(history: History, experiment: str, file: ExperimentFile) -> None:
-    from ednas_nni.cli.experiment import EXPERIMENTS
-    from ednas_nni.cli.launch import command
+    from ednas_nni.bridge.manager.experiment_file import EXPERIMENTS
+    from ednas_nni.bridge.manager.launch import command
 
     done = len(history.results)
     print(f"Stopped. {done} result{'' if done == 1 else 's'} so far; nothing that was reported is lost.")
@@ -161,8 +162,8 @@ def _interrupted(history: History, experiment: str, file: ExperimentFile) -> Non
 
 
 def _closing(history: History, journal: Path, experiment: str, port: int, options: argparse.Namespace) -> int:
+    from ednas_nni.bridge.manager.launch import command
     from ednas_nni.cli import outcome, terminal
-    from ednas_nni.cli.launch import command
     from ednas_nni.cli.report_command import write
 
     outcome.show(history)

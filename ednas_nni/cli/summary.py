@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ednas_nni.cli.findings import Findings
+from ednas_nni.baselines.in_study import score
+from ednas_nni.bridge.findings import Findings
 from ednas_nni.cli.terminal import amount, unit
-from ednas_nni.hardware.advice import DRAWN, kept
-from ednas_nni.objectives import DELTA_T, QUALITY, Constraint, parse_constraint
-from ednas_nni.references.in_study import score
+from ednas_nni.cost.advice import DRAWN, kept
+from ednas_nni.study.objectives import DELTA_T, QUALITY, Constraint, parse_constraint
 
 NOTES = {
     QUALITY: "mean skill over tasks: 0 = position prior, 1 = perfect",

@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ednas_nni.objectives import DELTA_T
-from ednas_nni.printable import printable
+from ednas_nni.errors import printable
+from ednas_nni.study.objectives import DELTA_T
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -51,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train what is missing and print what it says."""
     from ednas_nni import compat
-    from ednas_nni.cli.experiment import read
+    from ednas_nni.bridge.manager.experiment_file import read
     from ednas_nni.cli.picture import check_picture, write_picture
     from ednas_nni.cli.trust_tables import show
     from ednas_nni.trust.record import Record
@@ -135,8 +135,8 @@ def _recipes(path: Path | None) -> dict[str, dict[str, Any]]:
     Raises:
         StudyError: It cannot be read, or is no mapping of names to options.
     """
-    from ednas_nni import plain_data
     from ednas_nni.errors import StudyError
+    from ednas_nni.study import plain_data
     from ednas_nni.trust.record import SHIPPED, TRUTH
 
     if path is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ednas_nni.objectives import QUALITY
+from ednas_nni.study.objectives import QUALITY
 from ednas_nni.trust.picks import LOT, SEARCHES, Pick
 from ednas_nni.trust.ranks import Estimate
 from ednas_nni.trust.record import SHIPPED, TRUTH, Record

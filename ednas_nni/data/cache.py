@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from ednas_nni.errors import DataError
-from ednas_nni.plain_data import user_path
+from ednas_nni.study.plain_data import user_path
 
 MANIFEST = "manifest.json"
 _FORMAT = 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ednas_nni import plugins
 from ednas_nni.errors import StudyError, did_you_mean
-from ednas_nni.options import check_options
+from ednas_nni.study.options import check_options
 
 if TYPE_CHECKING:
     from ednas_nni.data.split import DataSource

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-import ednas_nni
+import ednas_nni.version
 from ednas_nni.data.worker import FAILED, JOB, REFUSED
 from ednas_nni.errors import DataError
 
@@ -117,7 +117,7 @@ def _run(folder: Path, logs: list[Path], total: int, title: str, progress: bool)
 def _worker(folder: Path, share: int, shares: int, output: int, log: Path) -> Iterator[subprocess.Popen]:
     """Run one worker; it is ended when the block is left early, e.g. by Ctrl-C."""
     environment = dict(os.environ)
-    package = str(Path(ednas_nni.__file__).resolve().parents[1])
+    package = str(Path(ednas_nni.version.__file__).resolve().parents[1])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package, environment.get("PYTHONPATH"))))
     # One worker per core: threads inside a worker would only get in the way.
     environment.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")

@@ -1,24 +1,7 @@
-"""How a network is trained and scored.
-
-Attributes are imported on first use, so that light evaluators do not load torch.
-"""
+"""The former place of `ednas_nni.training`: scripts that import `JaredEvaluator` from here keep working."""
 
 from __future__ import annotations
 
-from typing import Any
+from ednas_nni.training import JaredEvaluator, MultiTaskModule
 
-__all__ = ["JaredEvaluator", "seed_everything", "seeded"]
-
-_HOMES = {
-    "JaredEvaluator": "ednas_nni.evaluator.jared",
-    "seed_everything": "ednas_nni.evaluator.seeding",
-    "seeded": "ednas_nni.evaluator.seeding",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        from importlib import import_module
-
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__all__ = ["JaredEvaluator", "MultiTaskModule"]

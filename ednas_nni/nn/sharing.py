@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from ednas_nni.domains import Condition, Literal
 from ednas_nni.errors import StudyError, did_you_mean
+from ednas_nni.space.domains import Condition, Literal
 
 
 def options(stages: int) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.space import current_model
 from torch import nn
 
-from ednas_nni.domains import Condition
 from ednas_nni.errors import DataError, StudyError, did_you_mean
 from ednas_nni.nn import encoders, sharing
 from ednas_nni.nn.choice import layer_choice
@@ -24,6 +23,7 @@ from ednas_nni.nn.heads import Head, head_choice
 from ednas_nni.nn.sharing import OwnBranch, Shared
 from ednas_nni.nn.spec import TemplateSpec, width
 from ednas_nni.nn.stage import stage
+from ednas_nni.space.domains import Condition
 
 _TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 

@@ -17,8 +17,8 @@ from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableModule, Repeat
 from nni.nas.space import model_context
 from torch import nn
 
-from ednas_nni.domains import Condition, Dimension, Domains, Literal, Sample
 from ednas_nni.errors import PluginError
+from ednas_nni.space.domains import Condition, Dimension, Domains, Literal, Sample
 
 
 @dataclass(frozen=True)

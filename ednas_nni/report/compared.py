@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ednas_nni.baselines import Comparison
+from ednas_nni.baselines.delta_t import Estimate
 from ednas_nni.errors import ReferenceRecordError
-from ednas_nni.objectives import DELTA_T
-from ednas_nni.references import Comparison
-from ednas_nni.references.delta_t import Estimate
+from ednas_nni.study.objectives import DELTA_T
 
 if TYPE_CHECKING:
     from ednas_nni.report.data import SearchView, Trial

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ednas_nni import pareto
-from ednas_nni.domains import Domains
+from ednas_nni.baselines import Comparison
+from ednas_nni.baselines.delta_t import Estimate
 from ednas_nni.errors import EdnasError
-from ednas_nni.journal import History, TrialRecord
-from ednas_nni.objectives import Constraint, Objective, parse_constraint, parse_objective, score_of, value_of
-from ednas_nni.references import Comparison
-from ednas_nni.references.delta_t import Estimate
+from ednas_nni.record.journal import History, TrialRecord
 from ednas_nni.report import compared
 from ednas_nni.report.quantities import QUALITY, SCORES, Quantity, cost_quantities, is_number, metric_quantities
 from ednas_nni.report.references import named_members
+from ednas_nni.space.domains import Domains
+from ednas_nni.study import pareto
+from ednas_nni.study.objectives import Constraint, Objective, parse_constraint, parse_objective, score_of, value_of
 
 
 @dataclass(frozen=True)

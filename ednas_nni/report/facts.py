@@ -29,7 +29,7 @@ def data_facts(study: Mapping[str, Any]) -> DataFacts:
     given = study.get("data")
     name = str(given.get("name", "?") if isinstance(given, Mapping) else given or "unknown data")
     try:
-        from ednas_nni import assembly
+        from ednas_nni.search import assembly
         from ednas_nni.study import parse
 
         info = assembly.data_source(parse(dict(study))).info

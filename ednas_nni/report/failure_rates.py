@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ednas_nni.failures import kind
+from ednas_nni.record.failures import kind
 from ednas_nni.report.choices import split_label
 from ednas_nni.report.data import Trial
 

@@ -6,13 +6,13 @@ import base64
 from pathlib import Path
 
 from ednas_nni.errors import EdnasError
-from ednas_nni.journal import load
+from ednas_nni.record.journal import load
+from ednas_nni.record.whole_file import write_whole
 from ednas_nni.report import failure_rates, tables, words
 from ednas_nni.report.choices import blocks
 from ednas_nni.report.data import SearchView, view
 from ednas_nni.report.facts import DataFacts, data_facts
 from ednas_nni.report.pictures import Picture, pictures
-from ednas_nni.whole_file import write_whole
 
 FILE = "report.html"
 

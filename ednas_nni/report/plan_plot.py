@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ednas_nni.hardware.advice import kept
-from ednas_nni.hardware.plan import DRAWS, ConstraintOutlook, Plan
+from ednas_nni.cost.advice import kept
+from ednas_nni.cost.plan import DRAWS, ConstraintOutlook, Plan
 from ednas_nni.report import style
 from ednas_nni.report.quantities import Quantity, cost_quantities
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from ednas_nni.domains import Domains
+from ednas_nni.space.domains import Domains
 
 _log = logging.getLogger("ednas.report")
 
@@ -26,7 +26,7 @@ def named_members(header: Mapping[str, Any], study: Mapping[str, Any], domains: 
     if not names or domains is None:
         return {}
     try:
-        from ednas_nni import assembly
+        from ednas_nni.search import assembly
         from ednas_nni.study import parse
 
         parsed = parse(dict(study))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ednas_nni.objectives import QUALITY
 from ednas_nni.report import style
+from ednas_nni.study.objectives import QUALITY
 from ednas_nni.trust.record import TRUTH, Record
 from ednas_nni.trust.verdict import Verdict, values
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timezone
 
-from ednas_nni.objectives import Constraint
 from ednas_nni.report import compared
 from ednas_nni.report.data import SearchView, Trial
 from ednas_nni.report.facts import DataFacts
 from ednas_nni.report.quantities import Quantity, is_number
+from ednas_nni.study.objectives import Constraint
 
 
 def state(view: SearchView) -> str:

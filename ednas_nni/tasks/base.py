@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_chec
 import numpy as np
 from torch import Tensor
 
-from ednas_nni.metrics import Meter, MetricSpec
+from ednas_nni.tasks.metrics import Meter, MetricSpec
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, Split

@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ednas_nni import losses
 from ednas_nni.data.targets import depth_batch
 from ednas_nni.errors import DataError, StudyError, did_you_mean
-from ednas_nni.metrics import Meter, MetricSpec, every, protocol
-from ednas_nni.metrics.depth import UNIT_SUFFIX
-from ednas_nni.tasks import lambdas
+from ednas_nni.tasks import lambdas, losses
 from ednas_nni.tasks.base import Constants, row_blocks, skill
+from ednas_nni.tasks.metrics import Meter, MetricSpec, every, protocol
+from ednas_nni.tasks.metrics.depth import UNIT_SUFFIX
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, Split

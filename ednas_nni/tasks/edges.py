@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ednas_nni import losses
 from ednas_nni.data.targets import IGNORE_INDEX, class_batch
 from ednas_nni.errors import DataError, StudyError
-from ednas_nni.metrics import Meter, MetricSpec
+from ednas_nni.tasks import losses
 from ednas_nni.tasks.base import Constants, skill
+from ednas_nni.tasks.metrics import Meter, MetricSpec
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, Split

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ednas_nni.data.cache import cache_root
 from ednas_nni.errors import DataError
-from ednas_nni.whole_file import write_whole
+from ednas_nni.record.whole_file import write_whole
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo

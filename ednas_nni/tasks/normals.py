@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ednas_nni import losses
 from ednas_nni.data.targets import normals_batch
 from ednas_nni.errors import DataError, StudyError, did_you_mean
-from ednas_nni.metrics import Meter, MetricSpec, every, protocol
+from ednas_nni.tasks import losses
 from ednas_nni.tasks.base import Constants, row_blocks, skill
+from ednas_nni.tasks.metrics import Meter, MetricSpec, every, protocol
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, Split

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from ednas_nni.errors import DataError
-from ednas_nni.whole_file import write_whole
+from ednas_nni.record.whole_file import write_whole
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, DataSource, Split

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ednas_nni import losses
 from ednas_nni.data.targets import class_batch
 from ednas_nni.errors import DataError, StudyError
-from ednas_nni.metrics import Meter, MetricSpec, every, protocol
+from ednas_nni.tasks import losses
 from ednas_nni.tasks.base import Constants, skill
+from ednas_nni.tasks.metrics import Meter, MetricSpec, every, protocol
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, Split

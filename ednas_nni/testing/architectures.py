@@ -22,11 +22,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ednas_nni.domains import Domains, Sample
+from ednas_nni.cost import CostColumn, LayerRecord, cost_table, layer_records
+from ednas_nni.cost.records import KINDS
 from ednas_nni.errors import PluginError
-from ednas_nni.hardware import CostColumn, LayerRecord, cost_table, layer_records
-from ednas_nni.hardware.records import KINDS
 from ednas_nni.nn.tree import build, domains_of, instantiate
+from ednas_nni.space.domains import Domains, Sample
 from ednas_nni.testing.spaces import check_forward, check_samples, structure
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ednas_nni import compat
-from ednas_nni.domains import Domains
+from ednas_nni.space.domains import Domains
 
 compat.apply()
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
-from ednas_nni import one_shot
 from ednas_nni.errors import EdnasError, PluginError, StudyError
 from ednas_nni.nn.tree import domains_of
+from ednas_nni.training import one_shot
 
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule  # isort: skip  (after the mends)
 

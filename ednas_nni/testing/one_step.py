@@ -13,7 +13,7 @@ from torch import nn
 
 from ednas_nni import compat
 from ednas_nni.errors import TrialError
-from ednas_nni.evaluator.seeding import seed_everything, seeded
+from ednas_nni.training.seeding import seed_everything, seeded
 
 compat.apply()
 

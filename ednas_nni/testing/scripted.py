@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from nni.nas.strategy.base import Strategy
 
-from ednas_nni.domains import Sample
-from ednas_nni.strategy.problem import Problem
+from ednas_nni.search.problem import Problem
+from ednas_nni.space.domains import Sample
 from ednas_nni.testing.strategies import search
 from ednas_nni.testing.synthetic import Synthetic
 

@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from ednas_nni.domains import Domains, Sample
 from ednas_nni.errors import PluginError
 from ednas_nni.nn.tree import build, domains_of, instantiate, walk
+from ednas_nni.space.domains import Domains, Sample
 
 
 def check_space(make: Callable[[], Any], size: tuple[int, int] = (64, 128), samples: int = 4, seed: int = 0) -> None:

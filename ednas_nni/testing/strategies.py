@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from ednas_nni.errors import PluginError
-from ednas_nni.journal import History, Journal
-from ednas_nni.strategy.core import Core
-from ednas_nni.strategy.problem import Problem
+from ednas_nni.record.journal import History, Journal
+from ednas_nni.search.core import Core
+from ednas_nni.search.problem import Problem
 from ednas_nni.testing.synthetic import Synthetic, drive
 
 ASK_MEDIAN_S = 0.1
@@ -46,7 +46,7 @@ def search(
     Returns:
         The chain, the engine and the journal's history.
     """
-    from ednas_nni.strategy.mounting import mount
+    from ednas_nni.search.mounting import mount
     from ednas_nni.testing.engines import FakeEngine, PlainSpace
 
     rng = np.random.default_rng(seed)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ednas_nni.domains import Dimension, Domains, Literal
-from ednas_nni.objectives import parse_constraint, parse_objective
-from ednas_nni.strategy.problem import Problem, Sample
+from ednas_nni.search.problem import Problem, Sample
+from ednas_nni.space.domains import Dimension, Domains, Literal
+from ednas_nni.study.objectives import parse_constraint, parse_objective
 
 OPS = ("ibn_k3_e3", "ibn_k5_e3", "ibn_k3_e6", "ibn_k5_e6", "fused_k3_e3", "fused_k3_e6")
 WIDTHS = {1: (8, 16, 24), 2: (16, 24, 32), 3: (32, 48, 64), 4: (64, 96, 128)}
@@ -167,7 +167,7 @@ class RandomFeasible:
 
 def true_hypervolume(world: Synthetic, problem: Problem, samples: Sequence[Sample]) -> float:
     """Hypervolume of noise-free quality against latency, from quality 0 and the latency limit (quality x ms)."""
-    from ednas_nni import pareto
+    from ednas_nni.study import pareto
 
     limit = next(c.bound for c in problem.constraints if c.name == "latency_ms")
     points = [(world.quality(s), cost) for s, cost in zip(samples, world.costs(samples)[:, 0], strict=True)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ednas_nni.errors import EdnasError
-from ednas_nni.whole_file import write_whole
+from ednas_nni.record.whole_file import write_whole
 
 FORMAT = 2
 SHIPPED = "study"

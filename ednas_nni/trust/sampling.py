@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ednas_nni.cost.summary import met, random_codes
+from ednas_nni.cost.table import CostTable
 from ednas_nni.errors import InfeasibleError
-from ednas_nni.hardware.summary import met, random_codes
-from ednas_nni.hardware.table import CostTable
-from ednas_nni.objectives import Constraint
+from ednas_nni.study.objectives import Constraint
 
 DRAWS = 20_000
 

@@ -10,11 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ednas_nni import assembly, plugins
+from ednas_nni import plugins
 from ednas_nni.errors import EdnasError, StudyError, did_you_mean
-from ednas_nni.objectives import DELTA_T, QUALITY, parse_objective
-from ednas_nni.pool import results
+from ednas_nni.search import assembly
 from ednas_nni.study import Study, parse
+from ednas_nni.study.objectives import DELTA_T, QUALITY, parse_objective
+from ednas_nni.training.pool import results
 from ednas_nni.trust.record import SHIPPED, TRUTH, Record
 from ednas_nni.trust.sampling import stratified
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ednas_nni.errors import EdnasError
-from ednas_nni.objectives import QUALITY
+from ednas_nni.study.objectives import QUALITY
 from ednas_nni.trust import ranks
 from ednas_nni.trust.picks import SEARCHES, Pick, picks
 from ednas_nni.trust.record import SHIPPED, TRUTH, Record

@@ -15,10 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
-from ednas_nni.bridge import exposure
-from ednas_nni.bridge.rest import Manager
-from ednas_nni.cli import launch
-from ednas_nni.journal import History, journal_path, load
+from ednas_nni.bridge.manager import exposure, launch
+from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.record.journal import History, journal_path, load
 from tests.bridge.experiments import write_experiment
 from tests.bridge.forks import Machine
 from tests.bridge.scripted_nni import Nni, scripted

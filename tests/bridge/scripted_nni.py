@@ -16,8 +16,8 @@ import pytest
 from ednas_nni.bridge import engine
 from ednas_nni.bridge import search as module
 from ednas_nni.bridge.search import Search
-from ednas_nni.journal import History
-from ednas_nni.strategy.middleware import forwarding
+from ednas_nni.record.journal import History
+from ednas_nni.search.middleware import forwarding
 
 STUDY = {"evaluator": {"name": "stub"}, "constraints": "latency_ms <= 24", "hardware_aware": "off", "seed": 3}
 

@@ -18,7 +18,7 @@ from nni.runtime.tuner_command_channel import CommandType
 from ednas_nni.bridge import advisor as module
 from ednas_nni.bridge import search as search_module
 from ednas_nni.bridge.advisor import Advisor
-from ednas_nni.bridge.rest import Manager
+from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.errors import JournalError
 
 

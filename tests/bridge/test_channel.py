@@ -14,7 +14,7 @@ from nni.runtime.trial_command_channel.v3 import TrialCommandChannelV3
 
 from ednas_nni.bridge import channel as module
 from ednas_nni.bridge.channel import OwnedChannel
-from ednas_nni.bridge.rest import Manager
+from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.errors import ExperimentError, TrialError
 
 

@@ -14,9 +14,9 @@ import pytest
 from ednas_nni.bridge import kept_result
 from ednas_nni.bridge.catching_up import CaughtUp
 from ednas_nni.bridge.search import Search
-from ednas_nni.domains import Domains
 from ednas_nni.errors import TrialError
-from ednas_nni.journal import History, load
+from ednas_nni.record.journal import History, load
+from ednas_nni.space.domains import Domains
 from tests.bridge.scripted_nni import STUDY, Nni, first_session, session, until
 
 

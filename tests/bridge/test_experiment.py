@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import ednas_nni
-from ednas_nni.journal import load
+from ednas_nni.record.journal import load
 
 STUDY = {"evaluator": {"name": "stub"}, "constraints": "latency_ms <= 24", "strategy": "random", "seed": 5}
 
@@ -31,6 +31,6 @@ def test_a_sequential_search_says_that_it_is_over(tmp_path: Path, monkeypatch: p
 
 
 def test_both_ways_to_import_it_are_the_same() -> None:
-    from ednas_nni.nas import experiment
+    from ednas_nni.bridge.python.experiment import experiment
 
     assert ednas_nni.experiment is experiment

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ednas_nni.bridge import exposure
-from ednas_nni.cli import launch
+from ednas_nni.bridge.manager import exposure, launch
 from ednas_nni.errors import StudyError
 from tests.bridge.experiments import write_experiment
 
@@ -81,7 +80,7 @@ def test_what_a_program_starts_is_guarded_too(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_experiment_of_a_program_guards_its_manager(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ednas_nni.bridge.nas_experiment import JournalledExperiment, NasExperiment
+    from ednas_nni.bridge.python.journalled import JournalledExperiment, NasExperiment
 
     seen: list[str] = []
     monkeypatch.setattr(NasExperiment, "_start_nni_manager", lambda *_: seen.append(os.environ.get("NODE_OPTIONS", "")))
@@ -181,10 +180,10 @@ def test_an_open_port_is_said_loudly(tmp_path: Path, addresses: list[str], capsy
     """The broken variant: nnictl as somebody types it who does not know of `ednas loopback`."""
     import time
 
-    from ednas_nni.bridge.rest import Manager
+    from ednas_nni.bridge.manager.follow import follow
+    from ednas_nni.bridge.manager.rest import Manager
     from ednas_nni.cli.display import Lines
-    from ednas_nni.cli.follow import follow
-    from ednas_nni.journal import journal_path, load
+    from ednas_nni.record.journal import journal_path, load
 
     study = {"evaluator": {"name": "stub", "seconds": 0.1}, "strategy": "random", "hardware_aware": "off"}
     path = write_experiment(tmp_path, "open", study)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ednas_nni.bridge.rest import Manager
-from ednas_nni.cli import launch
-from ednas_nni.failures import CAUSE, kind
-from ednas_nni.journal import History, journal_path, load
+from ednas_nni.bridge.manager import launch
+from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.record.failures import CAUSE, kind
+from ednas_nni.record.journal import History, journal_path, load
 from tests.bridge.conftest import processes_of
 from tests.bridge.experiments import write_experiment
 
@@ -22,7 +22,7 @@ import errno, os, signal, time
 from pathlib import Path
 import nni
 from ednas_nni.errors import TrialError
-from ednas_nni.evaluator.stub import StubEvaluator
+from ednas_nni.training.stub import StubEvaluator
 
 WAYS = ("exception", "diverged", "memory", "disk", "slow", "killed", "wait", "nan", "good")
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from ednas_nni import failures, journal
 from ednas_nni.bridge.endings import ending
 from ednas_nni.bridge.time_limit import time_limit
 from ednas_nni.bridge.trial_logs import TrialLogs
 from ednas_nni.errors import JournalError, TrialError
-from ednas_nni.failures import cause_of, kind, passing
-from ednas_nni.journal import Journal, load
-from ednas_nni.strategy.middleware.forwarding import ModelStatus
+from ednas_nni.record import failures, journal
+from ednas_nni.record.failures import cause_of, kind, passing
+from ednas_nni.record.journal import Journal, load
+from ednas_nni.search.middleware.forwarding import ModelStatus
 
 NO_SPACE = OSError(errno.ENOSPC, "No space left on device", "/data/x.npz")
 

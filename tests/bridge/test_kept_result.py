@@ -14,8 +14,8 @@ from ednas_nni.bridge import channel as module
 from ednas_nni.bridge import kept_result
 from ednas_nni.bridge.channel import OwnedChannel
 from ednas_nni.bridge.kept_result import keep, kept, of_job
-from ednas_nni.bridge.processes import MANAGER, Process
-from ednas_nni.bridge.rest import Manager
+from ednas_nni.bridge.manager.processes import MANAGER, Process
+from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.errors import TrialError
 from tests.bridge.test_channel import FakeNni, record, server
 

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from ednas_nni.bridge.rest import Manager
-from ednas_nni.cli import launch
+from ednas_nni.bridge.manager import launch
+from ednas_nni.bridge.manager.rest import Manager
 from tests.bridge.experiments import write_experiment
 
 

@@ -16,16 +16,16 @@ import psutil
 import pytest
 
 from ednas_nni import compat
+from ednas_nni.bridge.manager import launch
+from ednas_nni.bridge.manager.verify import disagreements, nni_records
 from ednas_nni.bridge.parameters import sample_of
-from ednas_nni.bridge.verify import disagreements, nni_records
-from ednas_nni.cli import launch
 from ednas_nni.errors import JournalError
-from ednas_nni.journal import History, journal_path, load
+from ednas_nni.record.journal import History, journal_path, load
 
 compat.training_service()
 
 
-from ednas_nni.bridge.nas_engine import JournalledEngine, ModelStatus  # noqa: E402
+from ednas_nni.bridge.python.engine import JournalledEngine, ModelStatus  # noqa: E402
 
 SCRIPT = """
 import json, sys

@@ -9,7 +9,7 @@ import pytest
 
 import ednas_nni
 from ednas_nni.errors import ExperimentError
-from ednas_nni.journal import History
+from ednas_nni.record.journal import History
 
 
 def searched(

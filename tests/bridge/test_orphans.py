@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ednas_nni.bridge import orphans
-from ednas_nni.bridge.processes import MANAGER, Process, manager_of, parent_of
+from ednas_nni.bridge.manager import orphans
+from ednas_nni.bridge.manager.processes import MANAGER, Process, manager_of, parent_of
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ednas_nni.bridge.rest import Manager
-from ednas_nni.cli import launch
-from ednas_nni.journal import journal_path, load
+from ednas_nni.bridge.manager import launch
+from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.record.journal import journal_path, load
 from tests.bridge.experiments import write_experiment
 
 pytestmark = [pytest.mark.nni, pytest.mark.slow]

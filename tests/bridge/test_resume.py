@@ -17,8 +17,8 @@ import pytest
 from ednas_nni.bridge import catching_up, saved
 from ednas_nni.bridge.search import Search
 from ednas_nni.errors import JournalError
-from ednas_nni.journal import History, TrialRecord
-from ednas_nni.strategy.shell import AskTellStrategy
+from ednas_nni.record.journal import History, TrialRecord
+from ednas_nni.search.shell import AskTellStrategy
 from tests.bridge.scripted_nni import STUDY, Nni, first_session, session, until
 
 

@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 import ednas_nni
-from ednas_nni.cli import launch
+from ednas_nni.bridge.manager import launch
 
 STUDY = {
     "evaluator": {"name": "stub", "seconds": 0.1, "reports": 2},

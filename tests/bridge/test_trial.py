@@ -45,7 +45,7 @@ def test_the_users_own_number_holds(unset: pytest.MonkeyPatch, given: str, wante
 ORDER = """
 import os, sys
 from ednas_nni.bridge import threads, trial
-from ednas_nni.bridge.rest import Manager
+from ednas_nni.bridge.manager.rest import Manager
 study = {"evaluator": {"name": "stub"}, "strategy": "random"}
 Manager.experiment = lambda self: {"params": {"trialConcurrency": 1, "tuner": {"classArgs": study}}}
 real = threads.share_cores
@@ -123,8 +123,8 @@ class Channel:
 
 @pytest.mark.parametrize("journal", ["at hand", "on another machine"])
 def test_every_trial_proves_its_architecture_before_it_trains(journal: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ednas_nni import assembly
     from ednas_nni.nn.tree import domains_of
+    from ednas_nni.search import assembly
     from ednas_nni.study import parse
 
     study = parse({"evaluator": {"name": "stub"}, "strategy": "random"})

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from ednas_nni.bridge import kept_result
-from ednas_nni.bridge.verify import JobRecord, disagreements, nni_records
-from ednas_nni.domains import Dimension, Domains
+from ednas_nni.bridge.manager.verify import JobRecord, disagreements, nni_records
 from ednas_nni.errors import ExperimentError
-from ednas_nni.journal import Journal
+from ednas_nni.record.journal import Journal
+from ednas_nni.space.domains import Dimension, Domains
 
 DOMAINS = Domains([Dimension("x", (1, 2, 3), ((),))])
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ednas_nni.journal import Journal
+from ednas_nni.record.journal import Journal
 
 BASE = {
     "experimentName": "test",
@@ -64,7 +64,7 @@ def _tables() -> dict[str, Any]:
 @pytest.fixture
 def quick_tables(monkeypatch: pytest.MonkeyPatch, _tables: dict[str, Any]) -> None:
     """Each cost table is traced once per test session; that is most of the time of a check."""
-    from ednas_nni import assembly
+    from ednas_nni.search import assembly
 
     build = assembly.cost_table
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from ednas_nni import plugins
-from ednas_nni.bridge import exposure
-from ednas_nni.cli import COMMANDS, init_command, launch, locate, main, terminal
+from ednas_nni.bridge.manager import exposure, launch
+from ednas_nni.cli import COMMANDS, init_command, locate, main, terminal
 from ednas_nni.errors import JournalError
 
 REPOSITORY = Path(__file__).parents[2]

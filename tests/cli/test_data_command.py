@@ -67,7 +67,7 @@ def test_write_init_check_and_the_study_line(capsys: pytest.CaptureFixture[str],
     assert (code, err) == (0, "")
     line = next(line for line in out.splitlines() if line.startswith("  data: "))
     tasks = next(line for line in out.splitlines() if line.startswith("  tasks: "))
-    from ednas_nni import assembly
+    from ednas_nni.search import assembly
     from ednas_nni.study import parse
 
     source = assembly.data_source(parse({**yaml.safe_load(line), **yaml.safe_load(tasks), "train_size": [32, 64]}))
@@ -80,7 +80,7 @@ def test_the_line_that_write_prints_reads_what_it_wrote(capsys, here: Path, layo
     code, out, _ = run(capsys, "write", "rooms", layout, "copy", *SMALL)
     assert code == 0
     study = yaml.safe_load("\n".join(line.strip() for line in out.splitlines()[2:]))
-    from ednas_nni import assembly
+    from ednas_nni.search import assembly
     from ednas_nni.study import parse
 
     source = assembly.data_source(parse(study))
@@ -93,7 +93,7 @@ def test_the_line_that_write_prints_reads_what_it_wrote(capsys, here: Path, layo
 def test_the_line_of_cityscapes(capsys, here: Path) -> None:
     _, out, _ = run(capsys, "write", "streets", "cityscapes", "copy", *SMALL)
     study = yaml.safe_load("\n".join(line.strip() for line in out.splitlines()[2:]))
-    from ednas_nni import assembly
+    from ednas_nni.search import assembly
     from ednas_nni.study import parse
 
     assert assembly.data_source(parse(study)).split("train").depth.max() > 0

@@ -24,7 +24,8 @@ def _known() -> dict[Any, Any]:
 @pytest.fixture
 def tables(monkeypatch: pytest.MonkeyPatch, _known: dict[Any, Any]) -> None:
     """Spaces and cost tables are made once per study's space, size and device: that is most of the time here."""
-    from ednas_nni import assembly, hardware
+    from ednas_nni import cost as hardware
+    from ednas_nni.search import assembly
 
     make, build = assembly.space, hardware.cost_table
 

@@ -16,8 +16,9 @@ import pytest
 import yaml
 
 from ednas_nni import report
-from ednas_nni.cli import check_command, launch, main, search_command
-from ednas_nni.cli.experiment import read
+from ednas_nni.bridge.manager import launch
+from ednas_nni.bridge.manager.experiment_file import read
+from ednas_nni.cli import check_command, main, search_command
 from ednas_nni.errors import ExperimentError
 
 

@@ -147,7 +147,7 @@ def test_one_clear_line(wrong: Wrong, experiment: Callable[..., Path], capsys: p
 def test_right_options_of_the_evaluator_pass_and_no_image_is_read(
     experiment: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ednas_nni.evaluator.data.reference_for", lambda *_: pytest.fail("the data set was measured"))
+    monkeypatch.setattr("ednas_nni.training.data.reference_for", lambda *_: pytest.fail("the data set was measured"))
     options = {
         "depth_loss": "l1",
         "precision": "bf16-mixed",
@@ -240,7 +240,7 @@ def test_a_plugin_that_crashes_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     quick_tables: None,
 ) -> None:
-    from ednas_nni import assembly
+    from ednas_nni.search import assembly
 
     def crash(study: Any, starts: Any = ()) -> None:
         raise RuntimeError("the plugin's\nown mistake")
@@ -257,7 +257,7 @@ def test_a_plugin_that_crashes_is_one_line(
 def test_a_wrong_study_is_refused_by_search_before_nni_starts(
     experiment: Callable[..., Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ednas_nni.cli import launch
+    from ednas_nni.bridge.manager import launch
 
     monkeypatch.setattr(launch, "create", lambda *_: pytest.fail("NNI was started"))
     path = experiment({"constraint": "latency_ms <= 8"})

@@ -66,7 +66,7 @@ def test_arrows(path: Path) -> None:
 @pytest.mark.parametrize(
     ("where", "source"),
     [
-        ("ednas_nni/journal.py", "import torch"),
+        ("ednas_nni/record/journal.py", "import torch"),
         ("ednas_nni/compat/x.py", "from ednas_nni.errors import EdnasError"),
         ("ednas_nni/study.py", "import strategies"),
         ("ednas_nni/study.py", "def f():\n    from search_spaces import nano"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ednas_nni.errors import JournalError
-from ednas_nni.journal import EVENTS, Journal, load, read
+from ednas_nni.record.journal import EVENTS, Journal, load, read
 
 
 def example(path: Path) -> Journal:
@@ -135,7 +135,7 @@ def test_a_full_disk_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ednas_nni.journal.os.fsync", full)
+    monkeypatch.setattr("ednas_nni.record.journal.os.fsync", full)
     with pytest.raises(JournalError, match="disk is full"):
         journal.append("finished", reason="x")
     assert journal.history().finished is None

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ednas_nni.errors import SampleError, TrialError
-from ednas_nni.pool import results
+from ednas_nni.training.pool import results
 
 
 def _twice(number: int) -> int:

@@ -72,7 +72,7 @@ def test_the_precisions_are_those_of_lightning() -> None:
 
     from lightning_fabric.plugins.precision import precision
 
-    from ednas_nni.evaluator.recipe import PRECISIONS
+    from ednas_nni.training.recipe import PRECISIONS
 
     known = get_args(precision._PRECISION_INPUT_STR) + get_args(precision._PRECISION_INPUT_STR_ALIAS)
     assert sorted(PRECISIONS) == sorted(known)
@@ -87,7 +87,7 @@ def test_the_precisions_are_those_of_lightning() -> None:
     ],
 )
 def test_the_reward_s_target_is_an_upper_limit_of_a_cost_to_be_kept_small(study: dict, target: float | None) -> None:
-    from ednas_nni import assembly
+    from ednas_nni.search import assembly
 
     found = assembly.hardware_reward(parse(study), single_objective=True)
     assert (found and found["target"]) == target

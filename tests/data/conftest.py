@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ednas_nni.data.render.picture import Picture
-from ednas_nni.data.rooms import Rooms
-from ednas_nni.data.rooms.render import render
+from scenes.render.picture import Picture
+from scenes.rooms import Rooms
+from scenes.rooms.render import render
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ import torch
 
 from ednas_nni.data.augment import Augmentation, Box
 from ednas_nni.data.batches import BatchDataset, Pick, SeededBatches, loader
-from ednas_nni.data.rooms import Rooms
 from ednas_nni.data.targets import class_batch, depth_batch, normals_batch
 from ednas_nni.errors import DataError, StudyError
+from scenes.rooms import Rooms
 
 import torchvision  # isort: skip  (after targets, which mends it)
 

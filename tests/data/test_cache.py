@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from ednas_nni.data import cache
-from ednas_nni.data.rooms import Rooms
 from ednas_nni.errors import DataError
+from scenes.rooms import Rooms
 
 RECIPE = {"name": "numbers", "size": [2, 3]}
 
@@ -148,7 +148,7 @@ def test_cache_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_two_processes_share_one_rendering(tmp_path: Path) -> None:
     code = (
-        "from ednas_nni.data.rooms import Rooms; import sys;"
+        "from scenes.rooms import Rooms; import sys;"
         "r = Rooms(size=(16, 32), train=8, search=2, select=2, test=2, cache=sys.argv[1]);"
         "print(int(r.split('train').image.sum()), 'torch' in sys.modules)"
     )

@@ -7,9 +7,9 @@ import pytest
 
 from ednas_nni.data import palette
 from ednas_nni.data.contact_sheet import _flow, _font, _Scale, _ticks, contact_sheet
-from ednas_nni.data.rooms import CLASSES, Rooms
-from ednas_nni.data.streets import CLASSES_7, CLASSES_19, Streets
 from ednas_nni.errors import DataError
+from scenes.rooms import CLASSES, Rooms
+from scenes.streets import CLASSES_7, CLASSES_19, Streets
 
 
 def test_sheet_shows_the_arrays(rooms: Rooms) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ednas_nni.data.degrade import TINY_EDGE_PER_M, Degradations
-from ednas_nni.data.rooms import Rooms
-from ednas_nni.data.rooms.render import render as room
-from ednas_nni.data.streets import Streets
-from ednas_nni.data.streets.render import as_labelled
-from ednas_nni.data.streets.render import render as street
 from ednas_nni.errors import DataError
+from scenes.degrade import TINY_EDGE_PER_M, Degradations
+from scenes.rooms import Rooms
+from scenes.rooms.render import render as room
+from scenes.streets import Streets
+from scenes.streets.render import as_labelled
+from scenes.streets.render import render as street
 
 SIZE = (40, 80)
 SEEDS = range(20)

@@ -14,9 +14,9 @@ from PIL import Image
 
 from ednas_nni.data import drafting, roles
 from ednas_nni.data.layouts.manifest import Manifest
-from ednas_nni.data.rooms import Rooms
 from ednas_nni.data.writing import adashare, cityscapes, manifest, mtan, nyud_mt, nyuv2
 from ednas_nni.errors import DataError
+from scenes.rooms import Rooms
 
 RNG = np.random.default_rng(0)
 SHAPE = (16, 32)

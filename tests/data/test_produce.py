@@ -12,8 +12,8 @@ import pytest
 from ednas_nni.data import cache
 from ednas_nni.data import produce as module
 from ednas_nni.data.produce import produce
-from ednas_nni.data.rooms import Rooms
 from ednas_nni.errors import DataError
+from scenes.rooms import Rooms
 
 SHAPES = {"image": ("uint8", (2, 3))}
 

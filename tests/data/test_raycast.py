@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ednas_nni.data.render.builder import Builder, Frame
-from ednas_nni.data.render.camera import Camera, View
-from ednas_nni.data.render.light import Lamp, Sun
-from ednas_nni.data.render.materials import plain
-from ednas_nni.data.render.primitives import BOX, CYLINDER, ELLIPSOID, TAPERED, WHEEL, Primitives
-from ednas_nni.data.render.raycast import cast
-from ednas_nni.data.rooms.box import RoomBox
+from scenes.render.builder import Builder, Frame
+from scenes.render.camera import Camera, View
+from scenes.render.light import Lamp, Sun
+from scenes.render.materials import plain
+from scenes.render.primitives import BOX, CYLINDER, ELLIPSOID, TAPERED, WHEEL, Primitives
+from scenes.render.raycast import cast
+from scenes.rooms.box import RoomBox
 
 KINDS = (BOX, ELLIPSOID, CYLINDER, WHEEL, TAPERED)
 ROOM = (7.0, 6.0, 3.0)
@@ -91,7 +91,7 @@ def test_the_search_notices_another_shape(column: str) -> None:
 
 
 def test_how_many_solids_are_tested_together_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ednas_nni.data.render import raycast
+    from scenes.render import raycast
 
     shell, view, solids = RoomBox(ROOM, np.empty((0, 4), np.float32)), CAMERA.view((40, 64)), scene(4, 60)
     answers = []

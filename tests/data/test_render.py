@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ednas_nni.data.render.picture import Picture
-from ednas_nni.data.rooms import CLASSES, GENERATOR
-from ednas_nni.data.rooms.render import STREAM, render
-from ednas_nni.data.rooms.scene import make_scene
+from scenes.render.picture import Picture
+from scenes.rooms import CLASSES, GENERATOR
+from scenes.rooms.render import STREAM, render
+from scenes.rooms.scene import make_scene
 
 
 def check_ranges(picture: Picture) -> None:

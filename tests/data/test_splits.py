@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from ednas_nni.data import SPLITS, DataInfo, DataSource, Split
-from ednas_nni.data.rooms import Rooms
-from ednas_nni.data.rooms.render import render
-from ednas_nni.data.seeds import check_disjoint, split_seeds
 from ednas_nni.errors import DataError
+from scenes.rooms import Rooms
+from scenes.rooms.render import render
+from scenes.seeds import check_disjoint, split_seeds
 
 
 def test_importing_is_light() -> None:
     code = (
-        "import sys, ednas_nni.data, ednas_nni.data.rooms, ednas_nni.data.palette;"
+        "import sys, ednas_nni.data, scenes.rooms, ednas_nni.data.palette;"
         "print([m for m in ('torch', 'nni', 'PIL', 'matplotlib') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

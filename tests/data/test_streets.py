@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ednas_nni.data.render.picture import Picture
-from ednas_nni.data.streets import CLASSES_7, CLASSES_19, GENERATOR, TO_7, Streets
-from ednas_nni.data.streets.render import DEPTH_MAX_M, STREAM, as_labelled, render
-from ednas_nni.data.streets.scene import make_scene
 from ednas_nni.errors import DataError
+from scenes.render.picture import Picture
+from scenes.streets import CLASSES_7, CLASSES_19, GENERATOR, TO_7, Streets
+from scenes.streets.render import DEPTH_MAX_M, STREAM, as_labelled, render
+from scenes.streets.scene import make_scene
 
 SIZE = (40, 80)
 SEEDS = range(48)

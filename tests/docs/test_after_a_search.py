@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ednas_nni.journal import Journal, journal_path
+from ednas_nni.record.journal import Journal, journal_path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "after_a_search.md").read_text(encoding="utf-8")
@@ -87,9 +87,9 @@ def test_the_list_of_networks_is_printed(search: dict[str, Any], capsys: pytest.
 def test_the_best_network_is_trained_again_and_its_weights_fit(search: dict[str, Any], tmp_path: Path) -> None:
     import torch
 
-    from ednas_nni import assembly
     from ednas_nni.nn.checkpoint import init_from
     from ednas_nni.nn.tree import build
+    from ednas_nni.search import assembly
 
     assert '"steps": 2000' in TRAIN
     names: dict[str, Any] = {}

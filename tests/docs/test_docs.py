@@ -46,7 +46,7 @@ def unnamed(protocol: type, text: str) -> set[str]:
 
 
 def test_the_study_of_the_task_page_makes_a_network() -> None:
-    from ednas_nni import assembly
+    from ednas_nni.search import assembly
     from ednas_nni.study import parse
 
     (snippet,) = re.findall(r"```yaml\n(.*?)```", page("adding_a_task.md"), flags=re.S)
@@ -76,7 +76,8 @@ def test_the_map_names_every_module_or_its_folder() -> None:
 
 
 def test_every_loss_and_weighting_is_on_its_page() -> None:
-    from ednas_nni import compat, losses, plugins
+    from ednas_nni import compat, plugins
+    from ednas_nni.tasks import losses
 
     compat.apply()
     named = set(re.findall(r"`(\w+)`", page("losses.md")))

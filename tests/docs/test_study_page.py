@@ -11,9 +11,10 @@ import pytest
 import study_page
 import yaml
 
-from ednas_nni import assembly, plugins
-from ednas_nni.cli import experiment
+from ednas_nni import plugins
+from ednas_nni.bridge.manager import experiment_file as experiment
 from ednas_nni.errors import EdnasError
+from ednas_nni.search import assembly
 from ednas_nni.study import Study, parse
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -18,10 +18,10 @@ from nni.nas.nn.pytorch import (  # noqa: E402
 )
 from torch import nn  # noqa: E402
 
-from ednas_nni.domains import Literal  # noqa: E402
 from ednas_nni.nn.conv import ConvNorm  # noqa: E402
 from ednas_nni.nn.elementwise import Activation, Add  # noqa: E402
 from ednas_nni.nn.ibn import IBN  # noqa: E402
+from ednas_nni.space.domains import Literal  # noqa: E402
 
 
 class Residual(nn.Module):

@@ -8,9 +8,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ednas_nni.errors import EdnasError, PluginError
-from ednas_nni.hardware.calibrating import calibrated_profile, priced_terms
-from ednas_nni.hardware.calibration import (
+from ednas_nni.cost.counters import Macs
+from ednas_nni.cost.device import CostColumn, Device
+from ednas_nni.devices import named
+from ednas_nni.devices.calibrated import Calibrated, dump_calibrated, parse_calibrated
+from ednas_nni.devices.calibrating import calibrated_profile, priced_terms
+from ednas_nni.devices.calibration import (
     FEWEST,
     Calibration,
     Correction,
@@ -20,12 +23,9 @@ from ednas_nni.hardware.calibration import (
     fit,
     upper_ratio,
 )
-from ednas_nni.hardware.devices import named
-from ednas_nni.hardware.devices.base import CostColumn, Device
-from ednas_nni.hardware.devices.calibrated import Calibrated, dump_calibrated, parse_calibrated
-from ednas_nni.hardware.devices.counters import Macs
-from ednas_nni.hardware.devices.fit import bounded_relative_fit
-from ednas_nni.hardware.measurements import Measurements
+from ednas_nni.devices.fit import bounded_relative_fit
+from ednas_nni.devices.measurements import Measurements
+from ednas_nni.errors import EdnasError, PluginError
 
 NOISE = 0.03
 

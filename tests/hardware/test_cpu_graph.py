@@ -17,10 +17,10 @@ compat.apply()
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
+from ednas_nni.devices.onnx.build import onnx_bytes  # noqa: E402
+from ednas_nni.devices.onnx.capture import capture  # noqa: E402
+from ednas_nni.devices.onnx.graph import Constant, Graph  # noqa: E402
 from ednas_nni.errors import StudyError  # noqa: E402
-from ednas_nni.hardware.onnx.build import onnx_bytes  # noqa: E402
-from ednas_nni.hardware.onnx.capture import capture  # noqa: E402
-from ednas_nni.hardware.onnx.graph import Constant, Graph  # noqa: E402
 from ednas_nni.nn.elementwise import Activation, Add, Concat, GlobalPool, MaxPool, Resize, Scale, WeightedSum  # noqa: E402
 from ednas_nni.nn.fused_ibn import FusedIBN  # noqa: E402
 from ednas_nni.nn.fusion import KINDS as FUSIONS  # noqa: E402

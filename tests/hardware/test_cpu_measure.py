@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from ednas_nni.devices.onnx import measure
+from ednas_nni.devices.onnx.graph import Constant, Graph, Node
+from ednas_nni.devices.onnx.machine import Machine, this_machine
+from ednas_nni.devices.onnx.measure import Rounds, measured
+from ednas_nni.devices.onnx.reference import reference_graphs
+from ednas_nni.devices.onnx.store import Store, Timing
 from ednas_nni.errors import DataError, StudyError
-from ednas_nni.hardware.onnx import measure
-from ednas_nni.hardware.onnx.graph import Constant, Graph, Node
-from ednas_nni.hardware.onnx.machine import Machine, this_machine
-from ednas_nni.hardware.onnx.measure import Rounds, measured
-from ednas_nni.hardware.onnx.reference import reference_graphs
-from ednas_nni.hardware.onnx.store import Store, Timing
 
 MACHINE = Machine("A CPU", "family 1", "0a0b0c0d", 4, "1.0", 1)
 X86 = """\

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ednas_nni.cost.records import convolution, elementwise
+from ednas_nni.cost.table import CostTable
+from ednas_nni.cost.terms import SpaceFeatures, Term
+from ednas_nni.devices.edge_tpu import MAXIMA, SUMS, UPPER, EdgeTPU, design_matrix, network_totals
+from ednas_nni.devices.fit import bootstrap, leave_one_out
+from ednas_nni.devices.profile import COEFFICIENTS, LOWER, parse_profile, shipped_profile
+from ednas_nni.devices.published import published_networks
 from ednas_nni.errors import PluginError
-from ednas_nni.hardware.devices.edge_tpu import MAXIMA, SUMS, UPPER, EdgeTPU, design_matrix, network_totals
-from ednas_nni.hardware.devices.fit import bootstrap, leave_one_out
-from ednas_nni.hardware.devices.profile import COEFFICIENTS, LOWER, parse_profile, shipped_profile
-from ednas_nni.hardware.published import published_networks
-from ednas_nni.hardware.records import convolution, elementwise
-from ednas_nni.hardware.table import CostTable
-from ednas_nni.hardware.terms import SpaceFeatures, Term
-from ednas_nni.objectives import Constraint
+from ednas_nni.study.objectives import Constraint
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 PROFILE = shipped_profile("edge_tpu")
@@ -220,7 +220,7 @@ def test_bounds_do_not_depend_on_how_many_are_priced_at_once():
 
 
 def domain_table(device):
-    from ednas_nni.domains import Dimension, Domains
+    from ednas_nni.space.domains import Dimension, Domains
 
     values = np.zeros((4, len(SUMS)))
     values[:, 0] = [1e6, 2e6, 4e6, 8e6]
@@ -231,7 +231,7 @@ def domain_table(device):
 
 
 def test_a_limit_is_checked_on_the_bound_and_an_objective_is_the_fit():
-    from ednas_nni.hardware import feasible_share
+    from ednas_nni.cost import feasible_share
 
     table = domain_table(EdgeTPU())
     limit = Constraint("latency_ms", "<=", 5.0)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 
-from ednas_nni.hardware.devices.fit import Model, bootstrap, bounded_relative_fit, fit, leave_one_out
+from ednas_nni.devices.fit import Model, bootstrap, bounded_relative_fit, fit, leave_one_out
 
 
 @settings(max_examples=25, deadline=None)

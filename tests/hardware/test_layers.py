@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ednas_nni.hardware import layer_records
-from ednas_nni.hardware.records import KINDS
+from ednas_nni.cost import layer_records
+from ednas_nni.cost.records import KINDS
 
 
 class Twice(nn.Module):

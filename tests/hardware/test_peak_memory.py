@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from ednas_nni import compat, plugins
+from ednas_nni.cost import cost_table
+from ednas_nni.cost.rules import kind_of
 from ednas_nni.errors import PluginError
-from ednas_nni.hardware import cost_table
-from ednas_nni.hardware.rules import kind_of
 
 compat.apply()
 
@@ -103,7 +103,7 @@ def test_exact_where_tasks_leave_the_trunk(preset: str) -> None:
 
 def test_never_below_the_largest_live_pair(nano) -> None:
     """Input and output of an operation live at once; a convolution's are two tensors."""
-    from ednas_nni.hardware import layer_records
+    from ednas_nni.cost import layer_records
     from ednas_nni.nn.tree import build
 
     space, table = nano
@@ -115,7 +115,7 @@ def test_never_below_the_largest_live_pair(nano) -> None:
 
 @pytest.mark.parametrize(("dtype", "size"), [("int8", 1), ("float16", 2), ("float32", 4)])
 def test_bytes_of_an_element(nano, dtype: str, size: int) -> None:
-    from ednas_nni.hardware.devices.peak_memory import PeakMemory
+    from ednas_nni.devices.peak_memory import PeakMemory
 
     space, table = nano
     other = cost_table(space, [PeakMemory(dtype)], SIZE)
@@ -128,7 +128,7 @@ def test_bytes_of_an_element(nano, dtype: str, size: int) -> None:
 
 def test_a_study_names_it_as_objective_or_constraint() -> None:
     """Beside a device it is counted in that device's element type; nothing else has to be said."""
-    from ednas_nni import assembly
+    from ednas_nni.search import assembly
     from ednas_nni.study import parse
 
     study = parse({"objectives": ["quality", "peak_memory_bytes"], "constraints": ["peak_memory_bytes <= 6e6"],
@@ -150,7 +150,8 @@ def test_a_study_names_it_as_objective_or_constraint() -> None:
     ],
 )
 def test_it_is_counted_however_a_study_names_it(study, monkeypatch) -> None:
-    from ednas_nni import assembly, hardware
+    from ednas_nni import cost as hardware
+    from ednas_nni.search import assembly
     from ednas_nni.study import parse
 
     monkeypatch.setattr(hardware, "cost_table", lambda space, devices, **options: [d.name for d in devices])
@@ -162,7 +163,7 @@ def test_it_is_counted_however_a_study_names_it(study, monkeypatch) -> None:
 
 
 def test_a_kept_space_gives_the_same_costs(nano, tmp_path: Path, monkeypatch) -> None:
-    from ednas_nni.hardware import reading
+    from ednas_nni.cost import reading
 
     space, table = nano
     devices = ["edge_tpu", "peak_memory"]
@@ -191,8 +192,8 @@ def test_a_damaged_file_is_made_again(nano, tmp_path: Path, spoil) -> None:
 
 def test_changed_numbers_are_not_believed(nano, tmp_path: Path) -> None:
     """Another record in a file that can be read: the digest tells."""
-    from ednas_nni.hardware import cache
-    from ednas_nni.hardware.reading import read_space
+    from ednas_nni.cost import cache
+    from ednas_nni.cost.reading import read_space
 
     space, table = nano
     path = tmp_path / "x.npz"

@@ -9,16 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ednas_nni.domains import Dimension, Domains, Literal
+from ednas_nni.cost.advice import advice, kept
+from ednas_nni.cost.composition import composition
+from ednas_nni.cost.device import CostColumn
+from ednas_nni.cost.plan import Plan, Share, plan
+from ednas_nni.cost.plan_json import plan_json
+from ednas_nni.cost.table import CostTable
+from ednas_nni.cost.terms import SpaceFeatures, Term
 from ednas_nni.errors import StudyError
-from ednas_nni.hardware.advice import advice, kept
-from ednas_nni.hardware.composition import composition
-from ednas_nni.hardware.devices.base import CostColumn
-from ednas_nni.hardware.plan import Plan, Share, plan
-from ednas_nni.hardware.plan_json import plan_json
-from ednas_nni.hardware.table import CostTable
-from ednas_nni.hardware.terms import SpaceFeatures, Term
-from ednas_nni.objectives import parse_constraint, parse_objective
+from ednas_nni.space.domains import Dimension, Domains, Literal
+from ednas_nni.study.objectives import parse_constraint, parse_objective
 
 DOMAINS = Domains(
     [
@@ -240,10 +240,10 @@ def test_the_picture_shows_every_named_cost(table, monkeypatch):
 
 
 def test_what_a_search_is_told_at_its_start(table):
-    from ednas_nni import assembly
     from ednas_nni.errors import InfeasibleError
-    from ednas_nni.strategy.problem import Problem
-    from ednas_nni.strategy.reachable import check_reachable
+    from ednas_nni.search import assembly
+    from ednas_nni.search.problem import Problem
+    from ednas_nni.search.reachable import check_reachable
 
     def told(*texts):
         limits = tuple(table.checked(parse_constraint(text)) for text in texts)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from ednas_nni.hardware import advice, calibration, plan
-from ednas_nni.hardware.measurements import EXTRA, GIVEN
+from ednas_nni.cost import advice, plan
+from ednas_nni.devices import calibration
+from ednas_nni.devices.measurements import EXTRA, GIVEN
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "planning.md").read_text(encoding="utf-8")
 
@@ -30,9 +31,9 @@ def test_every_command_is_understood() -> None:
 
 
 def test_the_study_has_two_devices_and_is_valid() -> None:
-    from ednas_nni import assembly
-    from ednas_nni.objectives import parse_constraint
+    from ednas_nni.search import assembly
     from ednas_nni.study import parse
+    from ednas_nni.study.objectives import parse_constraint
 
     (snippet,) = blocks("yaml")
     study = parse(yaml.safe_load(snippet))
@@ -44,8 +45,8 @@ def test_the_study_has_two_devices_and_is_valid() -> None:
 
 
 def test_the_csv_is_read(tmp_path: Path) -> None:
-    from ednas_nni.domains import Dimension, Domains
-    from ednas_nni.hardware.measurements import read_measurements
+    from ednas_nni.devices.measurements import read_measurements
+    from ednas_nni.space.domains import Dimension, Domains
 
     (snippet,) = blocks("csv")
     path = tmp_path / "m.csv"

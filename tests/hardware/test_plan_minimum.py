@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from ednas_nni.domains import Dimension, Domains, Literal
-from ednas_nni.hardware import minimum as minimum_module
-from ednas_nni.hardware import smallest
-from ednas_nni.hardware import summary as summary_module
-from ednas_nni.hardware.devices.counters import Macs
-from ednas_nni.hardware.minimum import minimise
-from ednas_nni.hardware.summary import random_codes
-from ednas_nni.hardware.table import CostTable
-from ednas_nni.hardware.terms import SpaceFeatures, Term
-from ednas_nni.uniform import draw_architectures
+from ednas_nni.cost import minimum as minimum_module
+from ednas_nni.cost import smallest
+from ednas_nni.cost import summary as summary_module
+from ednas_nni.cost.counters import Macs
+from ednas_nni.cost.minimum import minimise
+from ednas_nni.cost.summary import random_codes
+from ednas_nni.cost.table import CostTable
+from ednas_nni.cost.terms import SpaceFeatures, Term
+from ednas_nni.space.domains import Dimension, Domains, Literal
+from ednas_nni.space.draws import draw_architectures
 
 
 @st.composite

@@ -9,12 +9,12 @@ from ednas_nni import compat, plugins
 
 compat.apply()
 
-from ednas_nni.hardware import cost_table  # noqa: E402
-from ednas_nni.hardware.devices.peak_memory import PeakMemory  # noqa: E402
-from ednas_nni.hardware.devices.roofline import Roofline  # noqa: E402
-from ednas_nni.hardware.memory import PeakElements  # noqa: E402
-from ednas_nni.hardware.reading import read_space  # noqa: E402
-from ednas_nni.hardware.summary import random_codes  # noqa: E402
+from ednas_nni.cost import cost_table  # noqa: E402
+from ednas_nni.cost.memory import PeakElements  # noqa: E402
+from ednas_nni.cost.reading import read_space  # noqa: E402
+from ednas_nni.cost.summary import random_codes  # noqa: E402
+from ednas_nni.devices.peak_memory import PeakMemory  # noqa: E402
+from ednas_nni.devices.roofline import Roofline  # noqa: E402
 
 SIZE = (64, 128)
 TASKS = {"segmentation": 5, "depth": 1}
@@ -107,12 +107,12 @@ class Pair:
     maxima = frozenset({"pair"})
 
     def __init__(self):
-        from ednas_nni.hardware.devices.base import CostColumn
+        from ednas_nni.cost.device import CostColumn
 
         self.columns = (CostColumn("pair", "element", "pair", "counted", ""),)
 
     def layer_features(self, layer):
-        from ednas_nni.hardware.records import ON_DEVICE_KINDS
+        from ednas_nni.cost.records import ON_DEVICE_KINDS
 
         return {"pair": (layer.elements_read + layer.elements_written) * (layer.kind in ON_DEVICE_KINDS)}
 

@@ -12,10 +12,10 @@ compat.apply()
 
 from torchvision import models  # noqa: E402
 
+from ednas_nni.cost import layer_records  # noqa: E402
+from ednas_nni.devices.layer_lists import expand  # noqa: E402
+from ednas_nni.devices.published import published_networks  # noqa: E402
 from ednas_nni.errors import StudyError  # noqa: E402
-from ednas_nni.hardware import layer_records  # noqa: E402
-from ednas_nni.hardware.layer_lists import expand  # noqa: E402
-from ednas_nni.hardware.published import published_networks  # noqa: E402
 
 NETWORKS = {network.name: network for network in published_networks()}
 

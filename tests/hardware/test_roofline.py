@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import yaml
 
+from ednas_nni.cost.records import convolution, elementwise
+from ednas_nni.devices import named
+from ednas_nni.devices.published import published_networks
+from ednas_nni.devices.roofline import REFERENCE, Roofline, RooflineProfile, shipped_profile
 from ednas_nni.errors import PluginError
-from ednas_nni.hardware.devices import named
-from ednas_nni.hardware.devices.roofline import REFERENCE, Roofline, RooflineProfile, shipped_profile
-from ednas_nni.hardware.published import published_networks
-from ednas_nni.hardware.records import convolution, elementwise
 
 PROFILE = RooflineProfile("box", "a box", "int8", gmacs_per_s=1, gbytes_per_s=2, depthwise_share=0.5, static_w=2)
 CONV = convolution("c", 8, 16, (10, 10), (10, 10), kernel=(3, 3), bias=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ednas_nni.hardware.devices.systolic import output_stationary_cycles, weight_stationary_cycles
+from ednas_nni.devices.systolic import output_stationary_cycles, weight_stationary_cycles
 
 # name, output pixels, kernel area * input channels, output channels, weight-stationary, output-stationary cycles
 GOLDEN = [

@@ -15,18 +15,13 @@ from ednas_nni import compat
 
 compat.apply()
 
+from ednas_nni.cost import CostColumn, cost_table, layer_records, reading  # noqa: E402
+from ednas_nni.cost import features as features_module  # noqa: E402
+from ednas_nni.devices.edge_tpu import EdgeTPU  # noqa: E402
+from ednas_nni.devices.profile import shipped_profile  # noqa: E402
 from ednas_nni.errors import PluginError, SampleError, StudyError  # noqa: E402
-from ednas_nni.hardware import (  # noqa: E402
-    CostColumn,
-    cost_table,
-    layer_records,
-    reading,
-)
-from ednas_nni.hardware import features as features_module  # noqa: E402
-from ednas_nni.hardware.devices.edge_tpu import EdgeTPU  # noqa: E402
-from ednas_nni.hardware.devices.profile import shipped_profile  # noqa: E402
 from ednas_nni.nn.tree import build  # noqa: E402
-from ednas_nni.objectives import Constraint  # noqa: E402
+from ednas_nni.study.objectives import Constraint  # noqa: E402
 from search_spaces import nano  # noqa: E402
 from tests.hardware import spaces  # noqa: E402
 
@@ -331,7 +326,7 @@ def test_sizes_that_do_not_fit_are_refused(nano_space):
 
 def test_pricing_needs_no_torch():
     code = (
-        "import sys, ednas_nni.hardware.table, ednas_nni.hardware.summary, ednas_nni.hardware.devices.edge_tpu; "
+        "import sys, ednas_nni.cost.table, ednas_nni.cost.summary, ednas_nni.devices.edge_tpu; "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

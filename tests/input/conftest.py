@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ednas_nni.printable import hidden
+from ednas_nni.errors import hidden
 
 LONGEST = 700  # characters of a line; lists of what is allowed are the longest part
 

@@ -11,13 +11,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ednas_nni import journal, plain_data
-from ednas_nni.dimensions import Dimension, Literal
-from ednas_nni.domains import Domains
-from ednas_nni.errors import EdnasError, SampleError, StudyError
-from ednas_nni.objectives import parse_constraint, parse_objective
-from ednas_nni.printable import hidden, printable, shown
-from ednas_nni.study import Study, parse
+from ednas_nni.errors import EdnasError, SampleError, StudyError, hidden, printable, shown
+from ednas_nni.record import journal
+from ednas_nni.space.dimensions import Dimension, Literal
+from ednas_nni.space.domains import Domains
+from ednas_nni.study import Study, parse, plain_data
+from ednas_nni.study.objectives import parse_constraint, parse_objective
 
 MANY = settings(max_examples=100)
 
@@ -280,8 +279,8 @@ def _is_small(data: Any) -> bool:
 
 def use(path: Path) -> None:
     """Everything that a report, a resume and the display do with a journal."""
+    from ednas_nni.bridge.manager.follow import State, Tail
     from ednas_nni.cli.display import Lines, footer
-    from ednas_nni.cli.follow import State, Tail
     from ednas_nni.report.data import view
 
     history = journal.load(path)

@@ -20,7 +20,7 @@ CALLS = {
 ALLOWED = {
     "ednas_nni/nn/checkpoint.py": {"import of pickle"},
     "ednas_nni/bridge/channel.py": {"nni.load"},
-    "ednas_nni/bridge/nas_trial.py": {"nni.load"},
+    "ednas_nni/bridge/python/trial.py": {"nni.load"},
 }
 
 

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
-from ednas_nni.cli import init_command, launch, main
-from ednas_nni.journal import Journal
+from ednas_nni.bridge.manager import launch
+from ednas_nni.cli import init_command, main
+from ednas_nni.record.journal import Journal
 
 EVIL = [
     "; touch trace",
@@ -52,7 +53,7 @@ def test_no_field_of_a_file_starts_anything(
     evil: str, here: Path, capsys: pytest.CaptureFixture[str], clear: Any
 ) -> None:
     """`ednas check` reads a stranger's file; nothing in it runs."""
-    from ednas_nni.cli.experiment import faults, load
+    from ednas_nni.bridge.manager.experiment_file import faults, load
 
     study = {
         "space": f"nano{evil}", "data": {"name": "manifest", "folder": f"/nowhere{evil}"}, "device": f"edge{evil}",
@@ -68,8 +69,8 @@ def test_no_field_of_a_file_starts_anything(
     path.write_text(yaml.safe_dump(whole))
     found = faults(path, load(path))
     assert any("trialCodeDirectory" in line for line in found)
-    from ednas_nni import assembly
     from ednas_nni.errors import EdnasError
+    from ednas_nni.search import assembly
     from ednas_nni.study import parse
 
     parsed = parse(study)

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from ednas_nni import journal_lines
-from ednas_nni.cli import display, follow, main, outcome, terminal
-from ednas_nni.errors import EdnasError
-from ednas_nni.journal import load
-from ednas_nni.printable import hidden, printable, shown
+from ednas_nni.bridge.manager import follow
+from ednas_nni.cli import display, main, outcome, terminal
+from ednas_nni.errors import EdnasError, hidden, printable, shown
+from ednas_nni.record import lines as journal_lines
+from ednas_nni.record.journal import load
 
 CLEAR_SCREEN, TITLE, BELL = "\x1b[2J\x1b[H", "\x1b]0;mine\x07", "\x07"
 LINK = "\x1b]8;;http://192.0.2.1/\x07here\x1b]8;;\x07"
@@ -125,7 +125,7 @@ def test_tables_and_errors_show_what_they_quote(capsys: pytest.CaptureFixture[st
 
 def test_a_failed_trial_cannot_draw_on_the_screen(tmp_path: Path) -> None:
     """The last words of a trial become a cause: written by its code, read by everybody."""
-    from ednas_nni.journal import Journal
+    from ednas_nni.record.journal import Journal
 
     journal = Journal(tmp_path / "journal.jsonl")
     journal.append("submitted", trial=0, architecture="a", sample={}, costs={})

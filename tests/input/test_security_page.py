@@ -24,7 +24,7 @@ def blocks(kind: str) -> list[str]:
 
 
 def test_the_study_opens_the_port_and_lets_other_machines_train() -> None:
-    from ednas_nni.bridge.exposure import SWITCH, check_platform
+    from ednas_nni.bridge.manager.exposure import SWITCH, check_platform
     from ednas_nni.study import parse
 
     (snippet,) = blocks("yaml")
@@ -71,7 +71,8 @@ def experiment_of(study: dict[str, Any], platform: str) -> dict[str, Any]:
 
 
 def test_a_study_with_an_open_port_is_said_by_check(tmp_path: Path) -> None:
-    from ednas_nni.cli import experiment, findings
+    from ednas_nni.bridge import findings
+    from ednas_nni.bridge.manager import experiment_file as experiment
 
     config = experiment_of({}, "remote")
     path = tmp_path / "study.yml"

@@ -161,7 +161,7 @@ PROFILES = [
 
 @pytest.mark.parametrize(("text", "words"), PROFILES, ids=[text for text, _ in PROFILES])
 def test_a_hostile_profile(text: str, words: tuple[str, ...], tmp_path: Path, raised: Callable[..., str]) -> None:
-    from ednas_nni.hardware.devices.named import device
+    from ednas_nni.devices.named import device
 
     path = tmp_path / "phone.yml"
     path.write_text(text)
@@ -178,7 +178,7 @@ def test_a_hostile_profile(text: str, words: tuple[str, ...], tmp_path: Path, ra
     ],
 )
 def test_no_profile(name: str, words: tuple[str, ...], raised: Callable[..., str]) -> None:
-    from ednas_nni.hardware.devices.named import device
+    from ednas_nni.devices.named import device
 
     raised(lambda: device(name), PluginError, words)
 
@@ -188,9 +188,9 @@ def test_no_profile(name: str, words: tuple[str, ...], raised: Callable[..., str
 def test_names_of_profiles_are_no_paths(kind: str, name: str, tmp_path: Path, raised: Callable[..., str]) -> None:
     from importlib import resources
 
-    from ednas_nni.hardware.devices.named import device
+    from ednas_nni.devices.named import device
 
-    shipped = resources.files("ednas_nni.hardware").joinpath(
+    shipped = resources.files("ednas_nni.cost").joinpath(
         "profiles", f"{'phone_cpu' if kind == 'roofline' else kind}.yml"
     )
     (tmp_path / "mine.yml").write_bytes(shipped.read_bytes())
@@ -200,7 +200,7 @@ def test_names_of_profiles_are_no_paths(kind: str, name: str, tmp_path: Path, ra
 
 
 def test_a_profile_that_corrects_itself(tmp_path: Path, raised: Callable[..., str]) -> None:
-    from ednas_nni.hardware.devices import named
+    from ednas_nni.devices import named
 
     path = tmp_path / "phone.yml"
     path.write_text("kind: mirror")

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from ednas_nni import plain_data
 from ednas_nni.cli import main
 from ednas_nni.errors import StudyError
-from ednas_nni.study import read_experiment
+from ednas_nni.study import plain_data, read_experiment
 
 GOOD = """\
 searchSpace: {}

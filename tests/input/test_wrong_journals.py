@@ -12,7 +12,7 @@ import pytest
 
 from ednas_nni.cli import main
 from ednas_nni.errors import JournalError
-from ednas_nni.journal import Journal, load
+from ednas_nni.record.journal import Journal, load
 
 T = 1.7e9
 HEAD = {"event": "study", "time": T, "study": {}, "digest": "d"}

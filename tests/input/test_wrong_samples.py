@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ednas_nni.dimensions import Dimension, Literal
-from ednas_nni.domains import Domains
-from ednas_nni.errors import PluginError, SampleError
-from ednas_nni.printable import shown
+from ednas_nni.errors import PluginError, SampleError, shown
+from ednas_nni.space.dimensions import Dimension, Literal
+from ednas_nni.space.domains import Domains
 
 WIDTH = Dimension("width", (16, 24, 32))
 OPERATION = Dimension("operation", ("conv", "ibn"), (((Literal("depth", frozenset({2})),),),))

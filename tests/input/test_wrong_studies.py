@@ -95,7 +95,7 @@ def test_no_mapping(study: Any, raised: Callable[..., str]) -> None:
 def test_every_field_has_an_example_that_is_right() -> None:
     import yaml
 
-    from ednas_nni.study_words import EXAMPLES
+    from ednas_nni.study.messages import EXAMPLES
 
     assert {*EXAMPLES, "reference", "init_from"} >= set(Study.model_fields), "a field without an example"
     for name, example in EXAMPLES.items():

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ednas_nni.references.record import Record
+from ednas_nni.baselines.record import Record
 from ednas_nni.study import Study, parse
 from tests.training.conftest import Scenes
 

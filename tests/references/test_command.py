@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from ednas_nni import assembly
+from ednas_nni.baselines import making
+from ednas_nni.baselines.identity import single_task
 from ednas_nni.cli import main
-from ednas_nni.references import making
-from ednas_nni.references.identity import single_task
+from ednas_nni.search import assembly
 from ednas_nni.study import Study, parse
 
 Build = Callable[..., Study]

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ednas_nni.baselines import delta_t as module
+from ednas_nni.baselines.delta_t import Estimate, delta_t, delta_task, estimate
 from ednas_nni.errors import ReferenceRecordError
-from ednas_nni.references import delta_t as module
-from ednas_nni.references.delta_t import Estimate, delta_t, delta_task, estimate
 
 DIRECTIONS = {
     "segmentation": {"miou": "max", "pixel_accuracy": "max"},

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ednas_nni import assembly
+from ednas_nni.baselines.comparison import Comparison
+from ednas_nni.baselines.in_study import score
 from ednas_nni.errors import ReferenceRecordError, StudyError
-from ednas_nni.objectives import parse_objective, score_of, value_of
-from ednas_nni.references.comparison import Comparison
-from ednas_nni.references.in_study import score
+from ednas_nni.search import assembly
 from ednas_nni.study import Study
+from ednas_nni.study.objectives import parse_objective, score_of, value_of
 
 Build = Callable[..., Study]
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from ednas_nni.baselines import making, relative_scale
+from ednas_nni.baselines.identity import identity
 from ednas_nni.data import DataInfo
 from ednas_nni.errors import DataError, StudyError
-from ednas_nni.references import making, relative_scale
-from ednas_nni.references.identity import identity
 from ednas_nni.study import Plugin, Study
 from ednas_nni.tasks import lambdas
 from ednas_nni.tasks.lambdas import Measurement
@@ -111,8 +111,8 @@ def test_measured_by_the_command(
     """Two (pretended) trainings: the ratio of the two errors, recorded, and used by the depth loss at once."""
     import argparse
 
-    from ednas_nni import assembly
     from ednas_nni.cli import data_lambda
+    from ednas_nni.search import assembly
 
     def train(study: dict[str, Any], member: str, task: str, seed: int) -> dict[str, float]:
         assert study["evaluator"]["task_options"]["depth"]["loss"] == "l1" and task == "depth"

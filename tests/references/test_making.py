@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from ednas_nni import assembly
+from ednas_nni.baselines import files, making
+from ednas_nni.baselines.identity import identities, identity, single_task
+from ednas_nni.baselines.record import differences
 from ednas_nni.errors import ReferenceRecordError, StudyError, TrialError
-from ednas_nni.references import files, making
-from ednas_nni.references.identity import identities, identity, single_task
-from ednas_nni.references.record import differences
+from ednas_nni.search import assembly
 from ednas_nni.study import Study
 
 Build = Callable[..., Study]

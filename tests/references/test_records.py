@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from ednas_nni.baselines import files
+from ednas_nni.baselines.comparison import Comparison, find
+from ednas_nni.baselines.record import Record, differences, digest, same
 from ednas_nni.errors import ReferenceRecordError
-from ednas_nni.references import files
-from ednas_nni.references.comparison import Comparison, find
-from ednas_nni.references.record import Record, differences, digest, same
 
 Make = Callable[..., Record]
 

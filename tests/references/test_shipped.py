@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ednas_nni import assembly
-from ednas_nni.references import files
+from ednas_nni.baselines import files
+from ednas_nni.search import assembly
 from ednas_nni.study import read_experiment
 
 REPOSITORY = Path(__file__).resolve().parents[2]

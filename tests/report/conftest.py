@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ednas_nni.domains import Dimension, Domains, Literal
+from ednas_nni.space.domains import Dimension, Domains, Literal
 
 OPS = ("ibn_k3_e3", "ibn_k3_e6", "ibn_k5_e3", "ibn_k5_e6", "fused_k3_e3", "fused_k3_e6", "fused_k5_e3")
 T0 = 1_767_268_800.0

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from ednas_nni.journal import load
-from ednas_nni.objectives import parse_objective
+from ednas_nni.record.journal import load
 from ednas_nni.report.choices import blocks, families, split_label
 from ednas_nni.report.data import front_numbers, view
 from ednas_nni.report.quantities import cost_quantities, metric_quantities, spelled, unit_in
+from ednas_nni.study.objectives import parse_objective
 
 
 @pytest.fixture

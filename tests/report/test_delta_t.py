@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from ednas_nni.baselines import Comparison, Record
 from ednas_nni.cli import outcome
-from ednas_nni.journal import load
-from ednas_nni.references import Comparison, Record
+from ednas_nni.record.journal import load
 from ednas_nni.report import compared, html, tables, words
 from ednas_nni.report.data import SearchView, view
 from ednas_nni.report.facts import data_facts

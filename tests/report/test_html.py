@@ -162,7 +162,7 @@ def test_a_page_without_escaping_is_rejected(synthetic, tmp_path, monkeypatch):
 
 
 def test_damaged_examples_are_told_and_the_next_best_is_shown(synthetic, tmp_path):
-    from ednas_nni.journal import load
+    from ednas_nni.record.journal import load
     from ednas_nni.report.data import view
 
     journal = synthetic.write(tmp_path / "abc", trials=8)

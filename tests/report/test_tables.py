@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from ednas_nni.journal import load
+from ednas_nni.record.journal import load
 from ednas_nni.report import tables
 from ednas_nni.report.data import view
 

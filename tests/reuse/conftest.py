@@ -9,7 +9,7 @@ from ednas_nni import compat
 
 compat.apply()
 
-from ednas_nni.evaluator import JaredEvaluator  # noqa: E402
+from ednas_nni.training import JaredEvaluator  # noqa: E402
 from search_spaces import EdnasSpace  # noqa: E402
 
 TASKS = {"segmentation": 3, "depth": 1}

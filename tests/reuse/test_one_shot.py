@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from ednas_nni import assembly, one_shot
+from ednas_nni.cost import cost_table
 from ednas_nni.errors import SampleError, StudyError
-from ednas_nni.hardware import cost_table
 from ednas_nni.nn.tree import domains_of
+from ednas_nni.search import assembly
+from ednas_nni.training import one_shot
 
 from nni.nas.oneshot.pytorch.sampling import RandomSamplingLightningModule  # isort: skip
 from nni.nas.profiler import Profiler  # isort: skip

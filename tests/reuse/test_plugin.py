@@ -12,10 +12,10 @@ import pytest
 import yaml
 from torch import nn
 
-from ednas_nni.cli import launch
+from ednas_nni.bridge.manager import launch
 from ednas_nni.errors import PluginError
-from ednas_nni.journal import load
 from ednas_nni.nn.choice import layer_choice
+from ednas_nni.record.journal import load
 from ednas_nni.testing.one_shot import check_one_shot
 
 from nni.nas.nn.pytorch import ModelSpace  # isort: skip

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from ednas_nni import compat, one_shot, plugins
-from ednas_nni.hardware import cost_table
+from ednas_nni import compat, plugins
+from ednas_nni.cost import cost_table
+from ednas_nni.training import one_shot
 from search_spaces import shorten
 
 compat.profilers()

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from ednas_nni.domains import Domains, Literal
 from ednas_nni.errors import PluginError
 from ednas_nni.nn.choice import layer_choice
 from ednas_nni.nn.elementwise import Activation
 from ednas_nni.nn.spec import StageSpec, TemplateSpec
 from ednas_nni.nn.template import MultiTaskSpace
 from ednas_nni.nn.tree import domains_of
+from ednas_nni.space.domains import Domains, Literal
 from ednas_nni.testing.architectures import check_architectures, check_costs, check_size
 from search_spaces import EdnasSpace, presets
 

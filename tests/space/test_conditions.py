@@ -7,8 +7,8 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ednas_nni.conditions import simplify
-from ednas_nni.dimensions import Literal
+from ednas_nni.space.conditions import simplify
+from ednas_nni.space.dimensions import Literal
 
 VALUES = {"a": (0, 1, 2), "b": (0, 1), "c": (0, 1, 2)}
 literals = st.sampled_from(sorted(VALUES)).flatmap(

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from ednas_nni.domains import Literal
 from ednas_nni.errors import PluginError
 from ednas_nni.nn.choice import layer_choice
+from ednas_nni.space.domains import Literal
 from ednas_nni.testing.spaces import check_samples, check_space
 
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace, Repeat  # isort: skip

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ednas_nni.domains import Dimension, Domains, Literal
 from ednas_nni.errors import PluginError, SampleError
+from ednas_nni.space.domains import Dimension, Domains, Literal
 
 
 def when(label, *values):

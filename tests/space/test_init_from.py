@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import nn
 
-from ednas_nni import assembly
+from ednas_nni.baselines.identity import identity, single_task
 from ednas_nni.bridge import trial
 from ednas_nni.bridge.head import changed_weights
 from ednas_nni.errors import StudyError, TrialError
-from ednas_nni.journal import Journal
 from ednas_nni.nn.checkpoint import Checkpoint, fingerprint, init_from
 from ednas_nni.nn.tree import build
-from ednas_nni.references.identity import identity, single_task
+from ednas_nni.record.journal import Journal
+from ednas_nni.search import assembly
 from ednas_nni.study import parse
 from search_spaces import nano, pretrained
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ednas_nni import assembly
 from ednas_nni.nn.encoders import ENCODERS
+from ednas_nni.search import assembly
 from ednas_nni.study import parse
 from search_spaces import EdnasSpace, presets
 

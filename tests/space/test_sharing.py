@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ednas_nni.cost import cost_table
+from ednas_nni.cost.layers import layer_records
 from ednas_nni.errors import PluginError, StudyError
-from ednas_nni.hardware import cost_table
-from ednas_nni.hardware.layers import layer_records
 from ednas_nni.nn import sharing
 from ednas_nni.nn.sharing import OwnBranch
 from ednas_nni.nn.spec import StageSpec, TemplateSpec

@@ -11,11 +11,11 @@ import torch
 from nni.mutable import MutableExpression
 from torch import nn
 
-from ednas_nni.domains import Literal
 from ednas_nni.errors import PluginError, SampleError
 from ednas_nni.nn.choice import layer_choice
 from ednas_nni.nn.elementwise import Add
 from ednas_nni.nn.tree import build, domains_of, walk
+from ednas_nni.space.domains import Literal
 from ednas_nni.testing.spaces import _Reads, structure
 
 from nni.nas.nn.pytorch import (  # isort: skip

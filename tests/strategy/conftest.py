@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ednas_nni import compat
-from ednas_nni.journal import Journal
+from ednas_nni.record.journal import Journal
 
 compat.apply()
 torch.set_num_threads(1)

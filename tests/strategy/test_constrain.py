@@ -8,8 +8,8 @@ from nni.nas.space import ModelStatus
 from nni.nas.strategy import Random
 
 from ednas_nni.errors import InfeasibleError, PluginError
-from ednas_nni.strategy import mount, reason
-from ednas_nni.strategy.middleware.constrain import Constrain
+from ednas_nni.search import mount, reason
+from ednas_nni.search.middleware.constrain import Constrain
 from ednas_nni.testing.engines import FakeEngine, PlainSpace
 from ednas_nni.testing.scripted import PROBLEM, WORLD, Script, honest, infeasible, run, samples
 from ednas_nni.testing.strategies import check_history
@@ -58,7 +58,7 @@ def test_a_constraint_nobody_can_meet_is_refused_with_the_smallest_value(journal
 
 
 def test_a_tight_constraint_that_random_samples_miss_is_found():
-    from ednas_nni.strategy.reachable import check_reachable, find_feasible
+    from ednas_nni.search.reachable import check_reachable, find_feasible
 
     tight = WORLD.problem(["latency_ms <= 1.05"])
     assert find_feasible(tight, np.random.default_rng(0)) is not None

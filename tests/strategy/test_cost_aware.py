@@ -9,9 +9,9 @@ from nni.nas.strategy import RegularizedEvolution
 from nni.nas.strategy.middleware import Chain
 
 from ednas_nni.errors import StudyError
-from ednas_nni.objectives import reward
-from ednas_nni.strategy import CostAware, mount
-from ednas_nni.strategy.mounting import layers
+from ednas_nni.search import CostAware, mount
+from ednas_nni.search.mounting import layers
+from ednas_nni.study.objectives import reward
 from ednas_nni.testing.engines import FakeEngine, PlainSpace
 from ednas_nni.testing.scripted import PROBLEM, WORLD, Script, honest, run, samples
 from ednas_nni.testing.strategies import search

@@ -137,9 +137,9 @@ def test_asking_does_not_wait_for_open_trials():
 
 
 def test_a_small_space_ends_with_a_reason():
-    from ednas_nni.domains import Dimension, Domains
-    from ednas_nni.objectives import parse_objective
-    from ednas_nni.strategy.problem import Problem
+    from ednas_nni.search.problem import Problem
+    from ednas_nni.space.domains import Dimension, Domains
+    from ednas_nni.study.objectives import parse_objective
 
     domains = Domains([Dimension("a", (1, 2, 3)), Dimension("b", (1, 2))])
     problem = Problem(

@@ -19,11 +19,11 @@ from nni.nas.strategy import Random
 import strategies
 from ednas_nni import plugins
 from ednas_nni.errors import PluginError, StudyError
-from ednas_nni.journal import Journal
-from ednas_nni.objectives import reward
-from ednas_nni.strategy import mount
-from ednas_nni.strategy.mounting import layers
-from ednas_nni.strategy.shell import AskTellStrategy
+from ednas_nni.record.journal import Journal
+from ednas_nni.search import mount
+from ednas_nni.search.mounting import layers
+from ednas_nni.search.shell import AskTellStrategy
+from ednas_nni.study.objectives import reward
 from ednas_nni.testing.engines import FakeEngine, PlainSpace
 from ednas_nni.testing.strategies import check_strategy, search
 from ednas_nni.testing.synthetic import Synthetic
@@ -146,8 +146,8 @@ def test_policy_based_rl_repeats_itself(tmp_path):
 
 
 def test_grid_search_of_a_small_space(tmp_path):
-    from ednas_nni.domains import Dimension, Domains
-    from ednas_nni.strategy.problem import Problem
+    from ednas_nni.search.problem import Problem
+    from ednas_nni.space.domains import Dimension, Domains
 
     domains = Domains([Dimension("a", (1, 2, 3)), Dimension("b", (1, 2))])
     problem = Problem(domains, ("macs",), lambda samples: np.ones((len(samples), 1)))
@@ -358,8 +358,8 @@ def test_registered_names_exist():
 @pytest.mark.parametrize(
     ("module", "forbidden"),
     [
-        ("ednas_nni.objectives, ednas_nni.pareto", ("torch", "nni", "moocore")),
-        ("ednas_nni.strategy.problem, ednas_nni.strategy.reachable, ednas_nni.strategy.core", ("torch", "nni")),
+        ("ednas_nni.study.objectives, ednas_nni.study.pareto", ("torch", "nni", "moocore")),
+        ("ednas_nni.search.problem, ednas_nni.search.reachable, ednas_nni.search.core", ("torch", "nni")),
         ("strategies, strategies.evolution, strategies.spread", ("torch", "nni")),
     ],
 )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ednas_nni.errors import StudyError
-from ednas_nni.objectives import REWARDS, Constraint, Objective, parse_constraint, parse_objective, reward
+from ednas_nni.study.objectives import REWARDS, Constraint, Objective, parse_constraint, parse_objective, reward
 
 WEIGHTS = st.floats(-2, 0)
 RATIOS = st.floats(1, 100)

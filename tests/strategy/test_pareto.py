@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ednas_nni import pareto
 from ednas_nni.errors import StudyError
+from ednas_nni.study import pareto
 
 AXES = ("max", "min")
 POINTS = arrays(np.float64, st.tuples(st.integers(1, 20), st.just(2)), elements=st.integers(0, 8).map(float))

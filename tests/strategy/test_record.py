@@ -8,8 +8,8 @@ import pytest
 from nni.nas.execution.event import FinalMetricEvent, TrainingEndEvent
 from nni.nas.space import ModelStatus
 
-from ednas_nni.strategy import Record, mount
-from ednas_nni.strategy.mounting import layers
+from ednas_nni.search import Record, mount
+from ednas_nni.search.mounting import layers
 from ednas_nni.testing.engines import FakeEngine, PlainSpace
 from ednas_nni.testing.scripted import OPEN, PROBLEM, WORLD, Script, honest, ident, run, samples
 from strategies import Ednas
@@ -240,7 +240,7 @@ def test_a_result_counts_whatever_becomes_of_its_process(journal, ending):
 
 
 def test_the_check_rejects_a_record_that_believes_the_exit_code(journal, monkeypatch):
-    from ednas_nni.strategy.middleware.booking import Booking
+    from ednas_nni.search.middleware.booking import Booking
 
     monkeypatch.setattr(Booking, "outcome", lambda self, status, cause: (status, cause))
     script = Script(samples(1))

@@ -7,8 +7,8 @@ from nni.nas.execution.event import FinalMetricEvent, IntermediateMetricEvent, T
 from nni.nas.space import ModelStatus
 from nni.nas.strategy import RegularizedEvolution
 
-from ednas_nni.strategy import Record, mount
-from ednas_nni.strategy.mounting import layers
+from ednas_nni.search import Record, mount
+from ednas_nni.search.mounting import layers
 from ednas_nni.testing.engines import FakeEngine, PlainSpace
 from ednas_nni.testing.scripted import PROBLEM, WORLD, Script, honest, run, samples
 
@@ -73,7 +73,7 @@ def test_a_late_result_that_proves_its_architecture_is_not_lost(journal):
 
 
 def test_events_of_another_space_do_not_raise_into_the_engine(journal):
-    from ednas_nni.domains import Dimension, Domains
+    from ednas_nni.space.domains import Dimension, Domains
 
     engine = FakeEngine(honest)
     mount(Script([]), PROBLEM, journal).initialize(PlainSpace(WORLD.domains), engine)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ednas_nni import plugins
-from ednas_nni.journal import load
-from ednas_nni.strategy.middleware.reuse import Reuse
+from ednas_nni.record.journal import load
+from ednas_nni.search.middleware.reuse import Reuse
 from ednas_nni.testing.scripted import OPEN, run
 
 FIRST, ALL = 5, 9

@@ -11,12 +11,12 @@ import pytest
 from nni.nas.space import ModelStatus
 
 from ednas_nni.errors import StudyError, TrialError
-from ednas_nni.journal import Journal
-from ednas_nni.strategy import mount, reason
-from ednas_nni.strategy.middleware.known import Known, attempts_owed
-from ednas_nni.strategy.middleware.patience import REMEDIES, Patience
-from ednas_nni.strategy.middleware.retry import Retry
-from ednas_nni.strategy.mounting import hopeless
+from ednas_nni.record.journal import Journal
+from ednas_nni.search import mount, reason
+from ednas_nni.search.middleware.known import Known, attempts_owed
+from ednas_nni.search.middleware.patience import REMEDIES, Patience
+from ednas_nni.search.middleware.retry import Retry
+from ednas_nni.search.mounting import hopeless
 from ednas_nni.testing.engines import FakeEngine, PlainSpace
 from ednas_nni.testing.scripted import PROBLEM, WORLD, Script, honest, ident, samples
 
@@ -142,6 +142,6 @@ def test_zero_never_stops() -> None:
 
 
 def test_every_kind_has_a_remedy() -> None:
-    from ednas_nni import failures
+    from ednas_nni.record import failures
 
     assert set(REMEDIES) == {*failures.KINDS, failures.ERROR} - {failures.CANCELLED}

@@ -7,8 +7,8 @@ import math
 from nni.nas.execution.event import TrainingEndEvent
 from nni.nas.space import ModelStatus
 
-from ednas_nni.strategy import mount, reason
-from ednas_nni.strategy.mounting import layers
+from ednas_nni.search import mount, reason
+from ednas_nni.search.mounting import layers
 from ednas_nni.testing.engines import FakeEngine, PlainSpace
 from ednas_nni.testing.scripted import OPEN, PROBLEM, WORLD, Script, honest, ident, infeasible, run, samples
 
@@ -73,7 +73,7 @@ def test_failures_of_earlier_sessions_are_answered_and_not_trained_again(tmp_pat
 
 def test_without_the_old_failures_each_would_be_trained_again(tmp_path, monkeypatch):
     """The broken variant: Known that forgets them."""
-    from ednas_nni.strategy.middleware.known import Known
+    from ednas_nni.search.middleware.known import Known
 
     once = samples(3)
     run(Script(once), tmp_path, trial=boom)

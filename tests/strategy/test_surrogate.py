@@ -12,9 +12,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from ednas_nni.domains import Dimension, Domains
-from ednas_nni.objectives import parse_objective
-from ednas_nni.strategy.problem import Problem
+from ednas_nni.search.problem import Problem
+from ednas_nni.space.domains import Dimension, Domains
+from ednas_nni.study.objectives import parse_objective
 from ednas_nni.testing.synthetic import Synthetic
 from strategies.evolution import Evolution
 from strategies.promising import MOST, Promising

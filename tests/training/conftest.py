@@ -114,7 +114,7 @@ def make_evaluator(tmp_path, monkeypatch):
     monkeypatch.setenv("EDNAS_CACHE", str(tmp_path / "cache"))
 
     def make(data=None, **options):
-        from ednas_nni.evaluator import JaredEvaluator
+        from ednas_nni.training import JaredEvaluator
 
         source = {"name": "scenes_for_tests:Scenes", **(data or {})}
         settings = {"train_size": (32, 64), "steps": 12, "batch_size": 4, "reports": 3, "learning_rate": 0.02}

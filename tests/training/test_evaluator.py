@@ -21,12 +21,12 @@ import nni.nas.nn.pytorch as nas_nn  # noqa: E402
 from nni.nas.evaluator.pytorch.lightning import Lightning  # noqa: E402
 from nni.nas.space import RawFormatModelSpace  # noqa: E402
 
-from ednas_nni.evaluator import seed_everything, seeded  # noqa: E402
-from ednas_nni.evaluator.data import TrialData  # noqa: E402
+from ednas_nni.training import seed_everything, seeded  # noqa: E402
+from ednas_nni.training.data import TrialData  # noqa: E402
 
 
 def test_package_is_light():
-    code = "import sys, ednas_nni.evaluator, ednas_nni.weighting, ednas_nni.tasks; print('torch' in sys.modules)"
+    code = "import sys, ednas_nni.training, ednas_nni.tasks.weighting, ednas_nni.tasks; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 

@@ -14,7 +14,7 @@ from ednas_nni.errors import EdnasError, StudyError
 from ednas_nni.tasks.depth import Depth
 from ednas_nni.tasks.normals import Normals
 from ednas_nni.tasks.segmentation import Segmentation
-from ednas_nni.weighting import DWA, GeometricMean
+from ednas_nni.tasks.weighting import DWA, GeometricMean
 
 TASKS = (Segmentation(("a", "b")), Depth(), Normals())
 NAMES = ("segmentation", "depth", "normals")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ednas_nni import losses
+from ednas_nni.tasks import losses
 
 
 def images(seed=0, n=2, h=3, w=4):

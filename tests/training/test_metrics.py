@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ednas_nni.errors import DataError, StudyError
-from ednas_nni.metrics import (
+from ednas_nni.tasks.metrics import (
     PROTOCOLS,
     AdashareDepthMeter,
     AdashareNormalsMeter,
@@ -23,8 +23,8 @@ from ednas_nni.metrics import (
     delta_t_metrics,
     protocol,
 )
-from ednas_nni.metrics.angles import Angles
-from ednas_nni.metrics.depth import UNIT_SUFFIX
+from ednas_nni.tasks.metrics.angles import Angles
+from ednas_nni.tasks.metrics.depth import UNIT_SUFFIX
 from tests.training import metric_cases as cases
 from tests.training import reference_metrics as reference
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.nn import functional
 
-from ednas_nni.metrics import (
+from ednas_nni.tasks.metrics import (
     AdashareDepthMeter,
     AdashareNormalsMeter,
     AdashareSegmentationMeter,
@@ -23,7 +23,7 @@ from ednas_nni.metrics import (
     NormalsMeter,
     SegmentationMeter,
 )
-from ednas_nni.metrics.adashare import DepthQuirks, NormalsQuirks, SegmentationQuirks
+from ednas_nni.tasks.metrics.adashare import DepthQuirks, NormalsQuirks, SegmentationQuirks
 from tests.training import metric_cases as cases
 from tests.training import reference_metrics as reference
 
@@ -201,7 +201,7 @@ def test_the_comparison_rejects_a_missing_quirk(kind, switch):
 
 
 def test_an_angle_on_the_limit():
-    from ednas_nni.metrics.angles import Angles
+    from ednas_nni.tasks.metrics.angles import Angles
 
     angle, valid = torch.tensor([11.25, 22.5, 30.0, 31.0]), torch.tensor([True] * 4)
     for inclusive, expected in ((True, (0.25, 0.5, 0.75)), (False, (0, 0.25, 0.5))):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ednas_nni.metrics import PROTOCOLS, protocol
+from ednas_nni.tasks.metrics import PROTOCOLS, protocol
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ednas_nni.metrics import DepthMeter, SegmentationMeter
+from ednas_nni.tasks.metrics import DepthMeter, SegmentationMeter
 from tests.training.metric_cases import CLASSES, depth_case, fill, segmentation_case
 
 

@@ -149,7 +149,7 @@ def test_what_is_recorded_is_kept_by_the_options_of_a_task(scenes):
 
 
 def test_a_plugin_s_options_reach_the_heads_and_the_prior(scenes, monkeypatch):
-    from ednas_nni import assembly
+    from ednas_nni.search import assembly
     from ednas_nni.study import parse
 
     monkeypatch.setattr(plugins, "load", lambda group, name: {"tasks": Graded, "datasets": type(scenes())}[group])

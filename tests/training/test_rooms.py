@@ -8,9 +8,9 @@ import pytest
 @pytest.mark.slow
 def test_a_trial_beats_the_position_prior_on_every_task():
     from ednas_nni import plugins
-    from ednas_nni.evaluator import JaredEvaluator
-    from ednas_nni.evaluator.data import TrialData
     from ednas_nni.nn.tree import build
+    from ednas_nni.training import JaredEvaluator
+    from ednas_nni.training.data import TrialData
 
     evaluator = JaredEvaluator(steps=240, reports=2, threads=1, accelerator="cpu")
     data = TrialData(evaluator.recipe)

@@ -14,14 +14,14 @@ from ednas_nni.errors import EdnasError
 compat.apply()
 
 
-from ednas_nni.evaluator.average import AveragedWeights  # noqa: E402
-from ednas_nni.evaluator.data import Batches, TrialData  # noqa: E402
-from ednas_nni.evaluator.module import JaredModule  # noqa: E402
-from ednas_nni.evaluator.schedule import warmup_cooldown  # noqa: E402
+from ednas_nni.training.average import AveragedWeights  # noqa: E402
+from ednas_nni.training.data import Batches, TrialData  # noqa: E402
+from ednas_nni.training.module import JaredModule  # noqa: E402
+from ednas_nni.training.schedule import warmup_cooldown  # noqa: E402
 
 
 def test_learned_weights_are_trained(make_evaluator, tiny):
-    from ednas_nni.evaluator.module import JaredModule
+    from ednas_nni.training.module import JaredModule
 
     module = JaredModule(make_evaluator(weighting="uncertainty").recipe)
     module.set_model(tiny())

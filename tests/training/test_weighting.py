@@ -9,7 +9,7 @@ from ednas_nni import plugins
 from ednas_nni.errors import StudyError
 from ednas_nni.tasks.depth import Depth
 from ednas_nni.tasks.segmentation import Segmentation
-from ednas_nni.weighting import Fixed, Uncertainty
+from ednas_nni.tasks.weighting import Fixed, Uncertainty
 
 TASKS = (Segmentation(("a", "b")), Depth())
 

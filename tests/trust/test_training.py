@@ -63,8 +63,8 @@ def test_architectures_are_spread_over_cost_and_feasible(planned: Record) -> Non
 
 def test_ranges_are_equally_likely(study: Study, planned: Record) -> None:
     """One from each twenty-fourth of the feasible draws; a plain random draw leaves ranges empty."""
-    from ednas_nni import assembly
-    from ednas_nni.hardware.summary import random_codes
+    from ednas_nni.cost.summary import random_codes
+    from ednas_nni.search import assembly
     from ednas_nni.trust.sampling import DRAWS
 
     table = assembly.cost_table(study, assembly.space(study))

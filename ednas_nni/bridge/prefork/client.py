@@ -20,7 +20,7 @@ from typing import Any
 from ednas_nni.bridge import cancelled
 from ednas_nni.bridge.phases import process_begun
 from ednas_nni.bridge.prefork import inherited, place
-from ednas_nni.failures import CAUSE, KILLED, TRIAL_SERVER
+from ednas_nni.record.failures import CAUSE, KILLED, TRIAL_SERVER
 
 OFF = "EDNAS_TRIAL_START"
 GO = b"\0"  # signals are sent as bytes too; their numbers start at 1

@@ -15,13 +15,13 @@ def keep(study: Study) -> None:
 
     A network is always constructed anew from it, so trials share nothing that one of them could change.
     """
-    from ednas_nni import assembly
+    from ednas_nni.search import assembly
 
     _spaces[study.digest] = assembly.space(study)
 
 
 def space(study: Study) -> Any:
     """The space of a study: the kept one, else a new one."""
-    from ednas_nni import assembly
+    from ednas_nni.search import assembly
 
     return _spaces.get(study.digest) or assembly.space(study)

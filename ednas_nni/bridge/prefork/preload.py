@@ -18,15 +18,15 @@ LIBRARIES = (
     "requests",
 )
 OURS = (
-    "ednas_nni.assembly",
+    "ednas_nni.search.assembly",
     "ednas_nni.bridge.trial",
     "ednas_nni.bridge.channel",
-    "ednas_nni.bridge.rest",
+    "ednas_nni.bridge.manager.rest",
     "ednas_nni.data.batches",
-    "ednas_nni.evaluator.jared",
-    "ednas_nni.journal",
+    "ednas_nni.training.jared",
+    "ednas_nni.record.journal",
     "ednas_nni.nn.tree",
-    "ednas_nni.references",
+    "ednas_nni.baselines",
     "ednas_nni.tasks.quality",
 )
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ednas_nni.data.class_names import class_names
 from ednas_nni.data.layouts import reading
 from ednas_nni.data.layouts.base import FolderSource, Raw, Record
-from ednas_nni.data.layouts.classes import class_names
 from ednas_nni.data.layouts.cutting import block, natural
 from ednas_nni.data.layouts.npy_labels import npy_classes, npy_depth, npy_image
 from ednas_nni.errors import DataError, did_you_mean

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ednas_nni import plain_data
 from ednas_nni.data import cache as store
 from ednas_nni.data.info import SPLITS, TARGETS, DataInfo
 from ednas_nni.data.layouts.cutting import check_separate, cut, natural
@@ -20,6 +19,7 @@ from ednas_nni.data.layouts.fitting import ARRAYS, IGNORE_INDEX, fit
 from ednas_nni.data.openings import open_split
 from ednas_nni.data.split import Split, check_opening
 from ednas_nni.errors import DataError
+from ednas_nni.study import plain_data
 
 _FORMAT = 1  # raised when the same files become other arrays
 

@@ -6,10 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ednas_nni.data.class_names import class_names
 from ednas_nni.data.info import TARGETS
 from ednas_nni.data.layouts.base import FolderSource, Raw, Record
 from ednas_nni.data.layouts.cityscapes_files import depth_from, read_camera, read_disparity, read_labels
-from ednas_nni.data.layouts.classes import class_names
 from ednas_nni.data.layouts.reading import need_folder, read_rgb
 from ednas_nni.errors import DataError, did_you_mean
 

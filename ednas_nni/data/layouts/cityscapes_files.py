@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ednas_nni.data.layouts.classes import CITYSCAPES_19_TO_2, CITYSCAPES_19_TO_7, CITYSCAPES_TRAIN_IDS
+from ednas_nni.data.class_names import CITYSCAPES_19_TO_2, CITYSCAPES_19_TO_7, CITYSCAPES_TRAIN_IDS
 from ednas_nni.data.layouts.fitting import IGNORE_INDEX
 from ednas_nni.data.layouts.reading import read_map
 from ednas_nni.errors import DataError

@@ -14,8 +14,7 @@ from ednas_nni.data.layouts.base import FolderSource, Raw, Record
 from ednas_nni.data.layouts.manifest_files import read_classes, read_depth, read_image, read_normals
 from ednas_nni.data.layouts.manifest_table import Row, Table, read_table
 from ednas_nni.data.layouts.reading import check_axes, read_lines
-from ednas_nni.errors import DataError
-from ednas_nni.printable import shown
+from ednas_nni.errors import DataError, shown
 
 CLASSES_FILE = "classes.txt"
 FILES = ("manifest.csv", "manifest.jsonl")

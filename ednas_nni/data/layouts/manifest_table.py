@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ednas_nni.data.info import DEPTH_KINDS, SPLITS
-from ednas_nni.errors import DataError, did_you_mean
-from ednas_nni.printable import hidden, shown
+from ednas_nni.errors import DataError, did_you_mean, hidden, shown
 
 LABELS = ("seg", "depth", "normals")
 COLUMNS = ("image", *LABELS, "depth_kind", "depth_scale", "ignore", "group", "split")

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+from ednas_nni.data.class_names import class_names
 from ednas_nni.data.layouts.base import FolderSource, Raw, Record
-from ednas_nni.data.layouts.classes import class_names
 from ednas_nni.data.layouts.cutting import block, natural
 from ednas_nni.data.layouts.npy_labels import npy_classes, npy_depth, npy_image, npy_normals
 from ednas_nni.data.layouts.reading import check_axes, need_folder

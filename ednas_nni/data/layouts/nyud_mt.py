@@ -11,9 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
+from ednas_nni.data.class_names import class_names
 from ednas_nni.data.layouts import reading
 from ednas_nni.data.layouts.base import FolderSource, Raw, Record
-from ednas_nni.data.layouts.classes import class_names
 from ednas_nni.data.layouts.cutting import block, natural
 from ednas_nni.data.layouts.fitting import wrong_ids
 from ednas_nni.data.layouts.npy_labels import npy_depth, npy_normals

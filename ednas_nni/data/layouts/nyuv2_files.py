@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ednas_nni.data.layouts.classes import NYU13, NYU40, NYU_40_TO_13
+from ednas_nni.data.class_names import NYU13, NYU40, NYU_40_TO_13
 from ednas_nni.data.layouts.fitting import IGNORE_INDEX
 from ednas_nni.errors import DataError
 

@@ -10,8 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ednas_nni.data.layouts.fitting import IGNORE_INDEX, wrong_ids
-from ednas_nni.errors import DataError, did_you_mean
-from ednas_nni.printable import hidden
+from ednas_nni.errors import DataError, did_you_mean, hidden
 
 
 def read_npy(path: Path) -> np.ndarray:

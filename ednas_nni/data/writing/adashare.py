@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ednas_nni.data.class_names import CITYSCAPES_19_TO_2, CITYSCAPES_19_TO_7
 from ednas_nni.data.layouts.adashare import LISTS, AdaShare
-from ednas_nni.data.layouts.classes import CITYSCAPES_19_TO_2, CITYSCAPES_19_TO_7
 from ednas_nni.data.split import DataSource
 from ednas_nni.data.writing.depths import disparity_png, metres
 from ednas_nni.data.writing.rows import empty_folder, need_targets, rows, signed_labels

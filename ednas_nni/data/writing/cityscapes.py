@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ednas_nni.data.class_names import CITYSCAPES_TRAIN_IDS
 from ednas_nni.data.info import DataInfo
 from ednas_nni.data.layouts.cityscapes import CAMERA, DISPARITY, IMAGES, LABELS, TEST, TRAIN
-from ednas_nni.data.layouts.classes import CITYSCAPES_TRAIN_IDS
 from ednas_nni.data.split import DataSource
 from ednas_nni.data.writing.depths import BASELINE_M, FOCAL_PX, WIDTH_PX, metres
 from ednas_nni.data.writing.rows import empty_folder, need_targets, rows

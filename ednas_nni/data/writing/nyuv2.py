@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ednas_nni.data.layouts.classes import NYU13, NYU_40_TO_13
+from ednas_nni.data.class_names import NYU13, NYU_40_TO_13
 from ednas_nni.data.layouts.nyuv2_files import LABELED, LABELS, MAPPING_13, MAPPING_40, SPLITS, needed
 from ednas_nni.data.split import DataSource
 from ednas_nni.data.writing.depths import metres

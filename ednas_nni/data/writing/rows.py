@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ednas_nni import plain_data
 from ednas_nni.data.info import DataInfo
 from ednas_nni.data.split import DataSource
 from ednas_nni.errors import DataError
+from ednas_nni.study import plain_data
 
 _PARTS = {"train": ("train", "search", "select"), "test": ("test",)}
 

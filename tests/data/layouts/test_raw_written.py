@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ednas_nni.data.class_names import CITYSCAPES_19_TO_7
 from ednas_nni.data.layouts.cityscapes import CityScapes
 from ednas_nni.data.layouts.cityscapes_files import depth_from, read_disparity, read_labels
-from ednas_nni.data.layouts.classes import CITYSCAPES_19_TO_7
 from ednas_nni.data.layouts.manifest import Manifest
 from ednas_nni.data.layouts.nyuv2 import NYUv2
 from ednas_nni.data.layouts.nyuv2_files import place
-from ednas_nni.data.rooms import Rooms
-from ednas_nni.data.streets import Streets
 from ednas_nni.data.writing import cityscapes, manifest, nyuv2
+from scenes.rooms import Rooms
+from scenes.streets import Streets
 
 SIZE = (32, 64)
 BASELINE_TIMES_FOCAL = 0.209313 * 2262.52 / 2048 * SIZE[1]  # m px at the written width
@@ -173,7 +173,7 @@ def test_nyuv2_with_40_classes_and_without_the_border(rooms: Rooms, tmp_path: Pa
     record = few.records["train"][0]
     raw = few.decode(record)
     assert raw.image.shape == (28, 56, 3)  # rows 45..470 of 480 and columns 41..600 of 640, of a 32 x 64 file
-    from ednas_nni.data.layouts.classes import NYU_40_TO_13
+    from ednas_nni.data.class_names import NYU_40_TO_13
 
     fine, coarse = many.decode(record).segmentation, raw.segmentation
     assert (NYU_40_TO_13[fine[fine != 255]] == coarse[fine != 255]).all()

@@ -14,10 +14,10 @@ from PIL import Image
 from ednas_nni.data.layouts.cityscapes import CityScapes
 from ednas_nni.data.layouts.manifest import Manifest
 from ednas_nni.data.layouts.nyuv2 import NYUv2
-from ednas_nni.data.rooms import Rooms
-from ednas_nni.data.streets import Streets
 from ednas_nni.data.writing import cityscapes, manifest, nyuv2
 from ednas_nni.errors import DataError
+from scenes.rooms import Rooms
+from scenes.streets import Streets
 
 SIZE = (32, 64)
 READERS = {"cityscapes": CityScapes, "nyuv2": NYUv2, "manifest": Manifest}

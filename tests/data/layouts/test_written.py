@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from ednas_nni import plugins
+from ednas_nni.data.class_names import CITYSCAPES_19_TO_7
 from ednas_nni.data.info import SPLITS
 from ednas_nni.data.layouts.adashare import AdaShare
 from ednas_nni.data.layouts.base import FolderSource
-from ednas_nni.data.layouts.classes import CITYSCAPES_19_TO_7
 from ednas_nni.data.layouts.mtan import Mtan
 from ednas_nni.data.layouts.nyud_mt import NYUDMT
 from ednas_nni.data.openings import openings
-from ednas_nni.data.rooms import Rooms
 from ednas_nni.data.split import DataSource
-from ednas_nni.data.streets import Streets
 from ednas_nni.data.writing import adashare, mtan, nyud_mt
 from ednas_nni.errors import DataError
+from scenes.rooms import Rooms
+from scenes.streets import Streets
 
 SIZE = (32, 64)
 DISPARITY = 0.209313 * 2262.52  # px m, the usual rig of CityScapes at 2048 pixels

@@ -15,9 +15,9 @@ from PIL import Image
 from ednas_nni.data.layouts.adashare import AdaShare
 from ednas_nni.data.layouts.mtan import Mtan
 from ednas_nni.data.layouts.nyud_mt import NYUDMT
-from ednas_nni.data.rooms import Rooms
 from ednas_nni.data.writing import adashare, mtan, nyud_mt
 from ednas_nni.errors import DataError
+from scenes.rooms import Rooms
 
 SIZE = (32, 64)
 READERS = {"mtan": Mtan, "adashare": AdaShare, "nyud_mt": NYUDMT}

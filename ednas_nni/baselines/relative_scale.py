@@ -1,0 +1,102 @@
+"""Measures lambda of the JAReD loss: trains the study's reference on depth alone with the L1 loss.
+
+On depth alone, not on all tasks of the study: lambda belongs to the data, and must not move when a task is added or
+weighted otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from ednas_nni.baselines.identity import single_task
+from ednas_nni.baselines.making import FIRST_SEED, trained
+from ednas_nni.errors import StudyError, TrialError
+from ednas_nni.search import assembly
+from ednas_nni.study import Study, parse
+from ednas_nni.tasks.lambdas import Measurement
+
+TASK = "depth"
+
+
+def measure(
+    study: Study, seeds: int = 2, workers: int | None = None, progress: bool = True, command: str = ""
+) -> Measurement:
+    """AbsE / RelE of an L1 model on the search split.
+
+    Args:
+        study: Names the network under `reference`; its data and recipe are used, its losses and weighting are not.
+        seeds: Trainings, with the seeds 1000, 1001, ...
+        workers: Processes; one per core by default. 1 trains in this process.
+        progress: Show a bar on standard error.
+        command: What was typed, kept with the measurement.
+
+    Raises:
+        StudyError: The study has no task `depth`, or names no reference.
+        DataError: The data set has no depth.
+        TrialError: A training failed.
+    """
+    from tqdm import tqdm
+
+    plain = l1_study(study)
+    bound = assembly.task_objects(single_task(plain, TASK))[TASK]
+    absolute, relative = (f"{TASK}_{spec.name}" for spec in bound.metrics[:2])
+    source = assembly.data_source(plain)
+    source.prepare(progress)
+    jobs = [(TASK, FIRST_SEED + number) for number in range(seeds)]
+    ratios: dict[int, float] = {}
+    with tqdm(total=len(jobs), desc="L1 models", unit="training", disable=not progress) as bar:
+        for (_, seed), result in trained(plain, jobs, workers):
+            if not isinstance(result, Mapping):
+                raise result
+            if not result[relative] > 0:
+                raise TrialError(f"lambda cannot be measured: the relative error of seed {seed} is {result[relative]}.")
+            ratios[seed] = result[absolute] / result[relative]
+            bar.update()
+    info = source.info
+    made = {
+        "command": command,
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "member": study.reference,
+        "evaluator": plain.dump()["evaluator"],
+        "size": list(info.size),
+        "images": dict(info.counts),
+    }
+    return Measurement(
+        data=info.name,
+        fingerprint=info.fingerprint,
+        depth_kind=info.depth_kind,
+        unit=info.depth_unit,
+        ratios=tuple(ratios[seed] for seed in sorted(ratios)),
+        seeds=tuple(sorted(ratios)),
+        made=made,
+    )
+
+
+def l1_study(study: Study) -> Study:
+    """The study with depth alone, the L1 loss, and the metrics that lambda is defined by.
+
+    Raises:
+        StudyError: It has no task `depth`, or names no reference.
+    """
+    if TASK not in study.tasks:
+        raise StudyError(f"tasks: {', '.join(study.tasks)}; lambda belongs to the loss of depth, so name `depth` too.")
+    if study.reference is None:
+        raise StudyError(
+            "reference: is missing. Name the member of the space that is trained to measure lambda, for example "
+            "`reference: mobilenet_v2_small`."
+        )
+    options: dict[str, Any] = dict(single_task(study, TASK).evaluator.options)
+    for name in ("depth_loss", "depth_relative_scale", "weighting"):
+        options.pop(name, None)
+    own = {n: v for n, v in dict((options.get("task_options") or {}).get(TASK, {})).items() if n != "relative_scale"}
+    options |= {"task_options": {TASK: {**own, "loss": "l1"}}, "protocol": "standard", "scored_on": "search"}
+    return parse(
+        {
+            **study.dump(),
+            "tasks": [TASK],
+            "objectives": ["quality"],
+            "evaluator": {"name": study.evaluator.name, **options},
+        }
+    )

@@ -1,0 +1,247 @@
+"""The experiment's YAML as NNI sees it: the fields around the study, and what may stand in them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ednas_nni.bridge.manager.launch import BIN, path_variable
+from ednas_nni.errors import StudyError, did_you_mean, shown
+from ednas_nni.study import ADVISOR, Study, read_experiment, read_mapping
+from ednas_nni.study.plain_data import user_path
+
+TRIAL_MODULE = "ednas_nni.bridge.trial"
+TRIAL_COMMAND = f"python3 -m {TRIAL_MODULE}"
+EXPERIMENTS = "~/nni-experiments"  # NNI's own default
+PLATFORMS = ("local", "remote", "openpai", "aml", "kubeflow", "frameworkcontroller", "adl", "dlc")
+FIELDS = (
+    "experimentName",
+    "experimentType",
+    "searchSpace",
+    "searchSpaceFile",
+    "trialCommand",
+    "trialCodeDirectory",
+    "trialConcurrency",
+    "trialGpuNumber",
+    "maxExperimentDuration",
+    "maxTrialNumber",
+    "maxTrialDuration",
+    "nniManagerIp",
+    "useAnnotation",
+    "debug",
+    "logLevel",
+    "experimentWorkingDirectory",
+    "tunerGpuIndices",
+    "tuner",
+    "trainingService",
+    "sharedStorage",
+)
+TUNER_FIELDS = ("name", "className", "codeDirectory", "classArgs")
+PATHS = ("searchSpaceFile", "trialCodeDirectory", "experimentWorkingDirectory")
+
+
+@dataclass(frozen=True)
+class ExperimentFile:
+    """A parsed experiment.
+
+    Attributes:
+        path: The YAML file.
+        config: All of it, field names as in NNI's documentation.
+        study: `tuner.classArgs`, parsed.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    study: Study
+
+    @property
+    def trials(self) -> int | None:
+        """The field maxTrialNumber; None: until stopped."""
+        return self.config.get("maxTrialNumber")
+
+    @property
+    def concurrency(self) -> int:
+        """The field trialConcurrency."""
+        return self.config.get("trialConcurrency", 1)
+
+    @property
+    def platform(self) -> str:
+        """Training service; "hybrid" for a list of several."""
+        service = self.config.get("trainingService")
+        return service.get("platform", "local") if isinstance(service, dict) else "hybrid"
+
+    @property
+    def experiments_folder(self) -> Path:
+        """Where NNI puts this experiment."""
+        return self.resolve(self.config.get("experimentWorkingDirectory") or EXPERIMENTS)
+
+    def resolve(self, value: str) -> Path:
+        """A path of the file: NNI counts from the YAML's folder."""
+        return (self.path.resolve().parent / user_path(value)).resolve()
+
+    def resolved(self) -> dict[str, Any]:
+        """The same experiment with absolute paths, so that a copy of it may lie anywhere."""
+        config = {**self.config, "trialCodeDirectory": self.config.get("trialCodeDirectory") or "."}
+        config.update({name: str(self.resolve(config[name])) for name in PATHS if config.get(name)})
+        tuner = dict(config["tuner"])
+        if tuner.get("codeDirectory"):
+            tuner["codeDirectory"] = str(self.resolve(tuner["codeDirectory"]))
+        config["tuner"] = tuner
+        config.setdefault("experimentName", self.path.stem)
+        return config
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The file as a mapping, with NNI's field names.
+
+    Raises:
+        StudyError: It cannot be read, is no YAML, holds a key twice or is no mapping.
+    """
+    return {_documented(key): value for key, value in read_mapping(path).items()}
+
+
+def _documented(key: Any) -> str:
+    """NNI ignores cases and underscores in field names; the name as its documentation writes it."""
+    plain = re.sub("_", "", str(key)).lower()
+    return next((name for name in FIELDS if name.lower() == plain), str(key))
+
+
+def read(path: str | Path) -> ExperimentFile:
+    """Read an experiment.
+
+    Raises:
+        StudyError: One line per fault of file or study. Fields outside the study are checked by `faults`.
+    """
+    path = Path(path)
+    config = load(path)
+    return ExperimentFile(path, config, read_experiment(path)[1])
+
+
+def faults(path: Path, config: dict[str, Any]) -> list[str]:
+    """What is wrong with the fields around the study, one line each: field, value, what is allowed, the way out."""
+    found = [f"unknown field {shown(key)}.{did_you_mean(key, FIELDS)}" for key in config if key not in FIELDS]
+    found += _count(config, "trialConcurrency", required=True)
+    found += _count(config, "maxTrialNumber", required=False)
+    if config.get("experimentType", "hpo") != "hpo":
+        found.append(f"experimentType = {config['experimentType']!r}: nnictl can start 'hpo' only; remove the line.")
+    if config.get("useAnnotation"):
+        found.append("useAnnotation = True: NNI 3.0 cannot do that; remove the line.")
+    if "searchSpace" not in config and "searchSpaceFile" not in config:
+        found.append("searchSpace: is missing. Write `searchSpace: {}`; the study's space is published in its place.")
+    found += _tuner(path, config.get("tuner"))
+    found += _folder(path, config, "trialCodeDirectory")
+    platform = _platform(config)
+    if platform not in PLATFORMS and platform != "hybrid":
+        return [*found, f"trainingService.platform = {shown(platform)}: unknown.{did_you_mean(platform, PLATFORMS)}"]
+    return found + _ports(config) + _trial_command(config.get("trialCommand"), platform)
+
+
+def _platform(config: dict[str, Any]) -> Any:
+    service = config.get("trainingService")
+    if isinstance(service, list) and service:
+        return "hybrid"
+    return service.get("platform") if isinstance(service, dict) else service
+
+
+def _ports(config: dict[str, Any]) -> list[str]:
+    from ednas_nni.bridge.manager.exposure import check_platform
+
+    tuner = config.get("tuner")
+    study = tuner.get("classArgs") if isinstance(tuner, dict) else None
+    try:
+        check_platform(config, isinstance(study, dict) and study.get("allow_open_port") is True)
+    except StudyError as error:
+        return [str(error)]
+    return []
+
+
+def _count(config: dict[str, Any], name: str, required: bool) -> list[str]:
+    value = config.get(name)
+    if value is None:
+        return [f"{name}: is missing. Write a whole number, for example `{name}: 2`."] if required else []
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        return [f"{name} = {shown(value)}: must be a whole number of at least 1."]
+    return []
+
+
+def _tuner(path: Path, tuner: Any) -> list[str]:
+    if not isinstance(tuner, dict):
+        return []  # read_experiment says it
+    found = [
+        f"tuner: unknown field {shown(key)}.{did_you_mean(key, TUNER_FIELDS)}"
+        for key in tuner
+        if key not in TUNER_FIELDS
+    ]
+    if tuner.get("className") == ADVISOR:
+        if tuner.get("codeDirectory") is None:
+            found.append("tuner.codeDirectory: is missing; NNI wants one beside `className`. Write `codeDirectory: .`")
+        else:
+            found += _folder(path, tuner, "codeDirectory", "tuner.")
+    elif tuner.get("name") == "EDNAS":
+        from ednas_nni.bridge.manager.register import registered
+
+        if "codeDirectory" in tuner:
+            found.append("tuner.codeDirectory: NNI does not allow it beside `name`; remove it.")
+        if not registered():
+            found.append(
+                f"tuner.name = 'EDNAS': not known to NNI yet. Run `ednas register`, or write `className: {ADVISOR}`."
+            )
+    return found
+
+
+def _folder(path: Path, owner: dict[str, Any], name: str, prefix: str = "") -> list[str]:
+    """Folders count from the YAML's own folder; one above it would be copied whole to every training machine."""
+    value = owner.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, str):
+        return [f"{prefix}{name} = {shown(value)}: must be a folder. Write `.`, the YAML's own folder."]
+    home = path.resolve().parent
+    try:
+        folder = (home / user_path(value)).resolve()
+        known = folder.is_dir()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, a loop of links, nobody's home
+        return [f"{prefix}{name} = {shown(value)}: {error}. Write `.`, the YAML's own folder."]
+    if not known:
+        return [f"{prefix}{name} = {shown(value)}: {folder} is no folder (counted from the YAML's own). Write `.`"]
+    if folder != home and home.is_relative_to(folder):
+        return [
+            f"{prefix}{name} = {shown(value)}: is {folder}, which holds more than the experiment; NNI may copy all of "
+            "it to other machines. Write `.`, the YAML's own folder."
+        ]
+    return []
+
+
+def _trial_command(command: Any, platform: str) -> list[str]:
+    remedy = f"Write `trialCommand: {TRIAL_COMMAND}`."
+    if not isinstance(command, str) or not command.strip():
+        return [
+            f"trialCommand = {shown(command)}: is missing. {remedy}"
+            if command
+            else f"trialCommand: is missing. {remedy}"
+        ]
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        return [f"trialCommand = {shown(command)}: {error}. {remedy}"]
+    if TRIAL_MODULE not in words:
+        return [f"trialCommand = {shown(command)}: does not start {TRIAL_MODULE}. {remedy}"]
+    if platform != "local":
+        return []
+    python = next((word for word in words if re.fullmatch(r"python[0-9.]*", Path(word).name)), None)
+    if python is None:
+        return []  # a script of the user's own; the trial checks its interpreter itself
+    found = shutil.which(python, path=path_variable())
+    if found is None:
+        return [f"trialCommand = {shown(command)}: there is no {shown(python)} here. {remedy}"]
+    if Path(found).absolute().parent != BIN and Path(found).resolve() != Path(sys.executable):
+        return [
+            f"trialCommand = {shown(command)}: would run {found}, but the search runs {sys.executable}. "
+            "Write `python3` (this environment comes first), or that path."
+        ]
+    return []

@@ -1,0 +1,219 @@
+"""Follow a running search: its journal tells what happened, NNI's REST whether it still runs."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ednas_nni.errors import ExperimentError
+from ednas_nni.record.journal import History, TrialRecord, event_of
+from ednas_nni.study import pareto
+from ednas_nni.study.objectives import Objective, parse_objective, score_of, value_of
+
+POLL_S = 0.5
+ASK_S = 2.0  # NNI is asked less often than the journal is read
+SILENCE_S = 30.0  # a manager that does not answer for so long is gone
+ENDED = ("DONE", "ERROR", "STOPPED", "STOPPING")
+
+# A log entry lasts until the next line that begins with a time in brackets.
+_REFUSAL = re.compile(r"^\[[^\]]*\] ERROR \(NNIManager\) Dispatcher error: (.*?)(?=^\[|\Z)", re.MULTILINE | re.DOTALL)
+
+
+class Tail:
+    """Reads a journal that is still being written, each line once.
+
+    Args:
+        path: The file; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.history = History(path)
+        self._offset = 0
+        self._lines = 0
+
+    def update(self) -> History:
+        """Take in the whole lines that were added since the last call.
+
+        Raises:
+            JournalError: One of them is no event.
+        """
+        try:
+            with self.history.path.open("rb") as file:
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            return self.history
+        whole = data.rfind(b"\n") + 1
+        for line in data[:whole].split(b"\n")[:-1]:
+            self._lines += 1
+            self.history.add(event_of(line, self.history.path, self._lines))
+        self._offset += whole
+        return self.history
+
+
+@dataclass(frozen=True)
+class State:
+    """A search at one moment.
+
+    Attributes:
+        history: Its journal so far.
+        total: maxTrialNumber, None for "until stopped".
+        status: NNI's status of the experiment.
+        errors: NNI's error messages.
+        now: Unix time in seconds.
+        began: Unix time in seconds at which it was started from here.
+    """
+
+    history: History
+    total: int | None
+    status: str
+    errors: tuple[str, ...]
+    now: float
+    began: float
+
+    @property
+    def ended(self) -> list[TrialRecord]:
+        """Trials that are over, in whatever way."""
+        return [record for record in self.history.trials if record.status != "running"]
+
+    @property
+    def running(self) -> list[TrialRecord]:
+        """Trials that are under way."""
+        return [record for record in self.history.trials if record.status == "running"]
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The result of the highest score."""
+        return max(self.history.results.values(), key=lambda r: r.quality, default=None)
+
+    @property
+    def score(self) -> str:
+        """What trials are ranked by: "quality" or "delta_t"."""
+        return score_of(objectives_of(self.history))
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the start."""
+        return self.now - self.began
+
+    @property
+    def left_s(self) -> float | None:
+        """Estimate of the seconds until the last trial ends, from the mean trial and how many run side by side."""
+        done = [record for record in self.ended if record.ended_at and record.status != "cancelled"]
+        if not done or self.total is None:
+            return None
+        mean = sum(record.ended_at - record.submitted_at for record in done) / len(done)
+        first = min(record.submitted_at for record in self.history.trials)
+        spent = sum((record.ended_at or self.now) - record.submitted_at for record in self.history.trials)
+        side_by_side = max(1.0, spent / max(self.now - first, 1e-9))
+        work = mean * max(0, self.total - len(self.history.trials))
+        work += sum(max(0.0, mean - (self.now - record.submitted_at)) for record in self.running)
+        return work / side_by_side
+
+
+def objectives_of(history: History) -> tuple[Objective, ...]:
+    """The axes of a search's front."""
+    texts = (history.header.get("study") or {}).get("objectives") or ["quality"]
+    return tuple(parse_objective(text) for text in texts)
+
+
+def front_of(history: History) -> list[TrialRecord]:
+    """Results that nothing dominates; a result that lacks an objective has no place there."""
+    objectives = objectives_of(history)
+    records, points = [], []
+    for record in history.results.values():
+        try:
+            points.append([value_of(objective, record.metrics, record.costs) for objective in objectives])
+        except (KeyError, TypeError, ValueError):
+            continue
+        records.append(record)
+    return [records[i] for i in pareto.front(points, [o.direction for o in objectives])] if records else []
+
+
+class Display(Protocol):
+    """Shows states as they come."""
+
+    def show(self, state: State) -> None:
+        """Show one state."""
+
+
+class Watched(Protocol):
+    """The part of `bridge.rest.Manager` that is needed here."""
+
+    def status(self) -> dict[str, Any]:
+        """`{status, errors}`."""
+
+    def experiment(self) -> dict[str, Any]:
+        """The experiment's profile."""
+
+
+def follow(
+    manager: Watched,
+    journal: Path,
+    display: Display,
+    total: int | None,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> State:
+    """Show a search until it ends.
+
+    Returns:
+        Its last state.
+
+    Raises:
+        ExperimentError: The search ended with an error, whose text is the message, or NNI's manager is gone.
+    """
+    tail, began = Tail(journal), clock()
+    asked = answered = float("-inf")
+    status, errors = "INITIALIZED", ()
+    while True:
+        now = clock()
+        if now - asked >= ASK_S:
+            asked = now
+            try:
+                answer = manager.status()
+                total = manager.experiment()["params"].get("maxTrialNumber", total)
+                status, errors, answered = str(answer["status"]), tuple(answer.get("errors") or ()), now
+            except ExperimentError as error:
+                answered = max(answered, began)
+                if now - answered > SILENCE_S:
+                    raise ExperimentError(f"NNI's manager is gone: no answer for {SILENCE_S:.0f} s ({error})") from None
+        state = State(tail.update(), total, status, errors, now, began)
+        display.show(state)
+        if status == "ERROR":
+            raise ExperimentError(message(errors, _log_of(journal)))
+        if status in ENDED or (state.history.finished is not None and not state.running):
+            return _settled(tail, state, display)
+        sleep(POLL_S)
+
+
+def _settled(tail: Tail, state: State, display: Display) -> State:
+    """The state with what was written to the journal at the very end."""
+    last = State(tail.update(), state.total, state.status, state.errors, state.now, state.began)
+    display.show(last)
+    return last
+
+
+def message(errors: tuple[str, ...], log: str = "") -> str:
+    """The errors as the user should read them.
+
+    Args:
+        errors: NNI's own. Of an Advisor that refuses a study they say only that the tuner "may have crashed".
+        log: Text of NNI's `nnimanager.log`, which holds the Advisor's words.
+    """
+    told = [found.strip() for found in _REFUSAL.findall(log)]
+    if told:
+        return told[-1]
+    found = [text.removeprefix("tuner_command_channel: ") for text in errors]
+    return "\n".join(dict.fromkeys(found)) or "NNI reports an error without saying which; see its logs."
+
+
+def _log_of(journal: Path) -> str:
+    try:
+        return (journal.parents[1] / "log" / "nnimanager.log").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

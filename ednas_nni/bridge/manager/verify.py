@@ -1,0 +1,133 @@
+"""Does NNI's own record say the same as the journal? Every disagreement is listed."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ednas_nni.bridge.parameters import sample_of
+from ednas_nni.bridge.trial_logs import TrialLogs
+from ednas_nni.errors import ExperimentError, SampleError
+from ednas_nni.record.journal import History, TrialRecord
+from ednas_nni.space.domains import Domains
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """One trial job as NNI's database tells it.
+
+    Attributes:
+        job: NNI's job id.
+        parameters: The sample that NNI booked on it.
+        proven: Architecture id that the trial reported to have run, None where it reported none.
+        final: Value of `default`, None without a final metric.
+        kept: Architecture id and `default` of the result that the trial kept beside its log; None without one.
+    """
+
+    job: str
+    parameters: dict[str, Any]
+    proven: str | None
+    final: float | None
+    kept: tuple[str, float] | None = None
+
+
+def nni_records(experiment_folder: Path) -> list[JobRecord]:
+    """Trial jobs of an experiment from NNI's database, in the order of their creation.
+
+    Raises:
+        ExperimentError: There is no database.
+    """
+    database = experiment_folder / "db" / "nni.sqlite"
+    if not database.exists():
+        raise ExperimentError(
+            f"{database} does not exist; is {experiment_folder} the folder of an NNI experiment? The sequential engine "
+            "keeps no record of its own: there is nothing to compare a journal with."
+        )
+    with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        # Rows without a job id are orders from the web UI (ADD_CUSTOMIZED) and imported data; no trial belongs to them.
+        created = connection.execute(
+            "select trialJobId, data from TrialJobEvent where data <> '' and trialJobId <> '' order by timestamp"
+        ).fetchall()
+        finals = dict(
+            connection.execute("select trialJobId, data from MetricData where type = 'FINAL' order by timestamp desc")
+        )  # the first one of a job stands
+    logs = TrialLogs(experiment_folder.resolve())
+    records: dict[str, JobRecord] = {}
+    for job, data in created:
+        if job in records:
+            continue
+        parameters = sample_of(json.loads(data)["parameters"])
+        value = json.loads(json.loads(finals[job])) if job in finals else None
+        value = value if isinstance(value, dict) else {"default": value}
+        kept = logs.kept(job)
+        records[job] = JobRecord(
+            job,
+            parameters,
+            value.get("architecture"),
+            value.get("default"),
+            (kept["architecture"], kept["default"]) if kept else None,
+        )
+    return list(records.values())
+
+
+def disagreements(history: History, records: list[JobRecord]) -> list[str]:
+    """Compare a journal with NNI's record and with what the trials kept.
+
+    Returns:
+        One sentence per disagreement: another architecture than booked, a result that does not say what it belongs to,
+        one that a side lacks or gives differently, a job or an architecture that counts twice.
+    """
+    domains = Domains.from_json(history.header["domains"])
+    journalled = {trial.job: trial for trial in history.trials if trial.job}
+    found = []
+    for record in records:
+        found += [f"job {record.job}: {text}" for text in _of_job(record, journalled.get(record.job), domains)]
+    known = {record.job for record in records}
+    found += [f"job {job}: in the journal, unknown to NNI" for job in journalled if job not in known]
+    return found + _twice(history)
+
+
+def _of_job(record: JobRecord, trial: TrialRecord | None, domains: Domains) -> Iterator[str]:
+    try:
+        booked = domains.architecture_id(domains.complete(record.parameters))
+    except (SampleError, TypeError, ValueError) as error:
+        yield f"NNI's parameters are no architecture of this space ({error})"
+        return
+    if record.proven is not None and record.proven != booked:
+        yield f"NNI booked {booked}, the trial ran {record.proven}"
+    if record.final is not None and record.proven is None:
+        yield "its result does not say which architecture it belongs to"
+    if record.kept is not None and record.kept[0] != (record.proven or booked):
+        yield f"it kept a result of {record.kept[0]} beside its log, but ran {record.proven or booked}"
+    if trial is None:
+        if record.final is not None:
+            yield "NNI has a result, the journal does not know the job"
+        elif record.kept is not None:
+            yield "it kept a result, the journal does not know the job; `nnictl resume` picks it up"
+        return
+    if trial.architecture != (record.proven or booked):
+        yield f"the journal books {trial.architecture}, it ran {record.proven or booked}"
+    has = next((value for value in (record.final, record.kept and record.kept[1]) if value is not None), None)
+    if trial.status == "trained" and has is None:
+        yield "the journal has a result, NNI has none"
+    elif trial.status == "trained" and trial.quality != has:
+        yield f"quality {trial.quality} in the journal, {has} at NNI"
+    elif trial.status != "trained" and isinstance(has, int | float) and math.isfinite(has):
+        yield f"it has a result, the journal calls it {trial.status}"
+
+
+def _twice(history: History) -> list[str]:
+    """Jobs and architectures that count more than once."""
+    jobs = Counter(trial.job for trial in history.trials if trial.job)
+    trained = Counter(trial.architecture for trial in history.trials if trial.status == "trained")
+    return [
+        *(f"job {job}: {count} trials of the journal name it" for job, count in jobs.items() if count > 1),
+        *(f"architecture {name}: {count} trials trained it" for name, count in trained.items() if count > 1),
+    ]

@@ -1,0 +1,1 @@
+"""Searches that are driven from Python: NNI's `NasExperiment` with our journal, engines and trials."""

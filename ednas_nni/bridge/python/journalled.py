@@ -1,0 +1,174 @@
+"""NNI's `NasExperiment` with a journal as its checkpoint."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ednas_nni import compat
+
+compat.training_service()
+
+from nni.nas.execution.event import ModelEventType  # noqa: E402
+from nni.nas.experiment import NasExperiment  # noqa: E402
+from nni.nas.experiment.config import SequentialEngineConfig, TrainingServiceEngineConfig  # noqa: E402
+from nni.tools.nnictl.config_utils import Experiments  # noqa: E402
+
+from ednas_nni.bridge import saved  # noqa: E402
+from ednas_nni.bridge.catching_up import ENDED, LOST, CatchingUp, CaughtUp  # noqa: E402
+from ednas_nni.bridge.manager import exposure, orphans  # noqa: E402
+from ednas_nni.bridge.manager.processes import Process, manager_of  # noqa: E402
+from ednas_nni.bridge.manager.rest import Manager  # noqa: E402
+from ednas_nni.bridge.python.engine import JournalledEngine, open_jobs  # noqa: E402
+from ednas_nni.bridge.python.sequential import JournalledSequential  # noqa: E402
+from ednas_nni.bridge.trial_logs import TrialLogs  # noqa: E402
+from ednas_nni.errors import ExperimentError  # noqa: E402
+from ednas_nni.record.journal import Journal  # noqa: E402
+from ednas_nni.search.mounting import layers, reason  # noqa: E402
+from ednas_nni.search.problem import Problem  # noqa: E402
+
+_log = logging.getLogger("ednas")
+
+LAST_MESSAGES_S = 10.0
+
+
+class JournalledExperiment(NasExperiment):
+    """A `NasExperiment` whose strategy is a mounted chain, and whose journal is its checkpoint.
+
+    NNI's own checkpoint (`state.ckpt`, a pickle that is written at the start and the end only) is not used: one of our
+    strategies has its JSON state, saved after every trial; NNI's are started again with the same seed and answered from
+    the journal.
+
+    Attributes:
+        journal: Its open journal. The file is made when the experiment starts.
+        write_head: Writes the journal's head, or checks it.
+        problem: Domains and costs.
+        inner: The mounted strategy without its chain.
+        rewarded: Whether the strategy sees a reward in place of quality.
+        retries: Further attempts at trials that failed for a passing reason.
+        trial_time_limit_s: Of the study.
+        allow_open_port: Of the study.
+    """
+
+    journal: Journal
+    write_head: Callable[[], None]
+    problem: Problem
+    inner: Any
+    rewarded: bool
+    retries: int
+    trial_time_limit_s: float | None
+    allow_open_port: bool = False
+    _saving = False
+
+    @property
+    def folder(self) -> Path:
+        """The experiment's folder, `<experiments>/<id>`."""
+        return self.journal.path.parents[1]
+
+    # ---- start and end
+
+    def _start_nni_manager(self, *args: Any, **kwargs: Any) -> None:
+        if self._action == "resume":
+            self._end_earlier()
+        with exposure.guarded(self.allow_open_port):
+            super()._start_nni_manager(*args, **kwargs)
+
+    def _end_earlier(self) -> None:
+        """What a killed process has left running: its manager, and trials."""
+        known = Experiments().get_all_experiments().get(self.id, {}).get("pid")
+        manager = manager_of(known) if isinstance(known, int) else None
+        if manager is not None and self.id.encode() in Path(f"/proc/{manager.pid}/cmdline").read_bytes():
+            _log.warning("NNI's manager of the earlier process (%d) still runs and is ended", manager.pid)
+            Process.end(manager)
+        for job in orphans.end_all(self.folder, None):
+            _log.warning("job %s of an earlier manager still ran and was ended; a result that it kept counts", job)
+
+    def execution_engine_factory(self, config: Any) -> Any:
+        """NNI's engines, with what a journal needs to know."""
+        if isinstance(config, TrainingServiceEngineConfig):
+            return JournalledEngine(self, self.folder)
+        if not isinstance(config, SequentialEngineConfig):
+            return super().execution_engine_factory(config)
+        trials = config.max_model_count
+        if trials is not None:  # those of earlier processes count too
+            done = [t for t in self.journal.history().trials if t.status != "running" and t.cause != LOST]
+            trials = max(0, trials - len(done))
+        return JournalledSequential(
+            self.trial_time_limit_s,
+            max_model_count=trials,
+            max_duration=config.max_duration,
+            continue_on_failure=config.continue_on_failure,
+        )
+
+    def _start_engine_and_strategy(self) -> None:
+        if self._action == "resume" and not self.journal.history().header:
+            raise ExperimentError(f"{self.journal.path}: there is no journal to go on with. Start a new experiment.")
+        self.write_head()
+        super()._start_engine_and_strategy()
+
+    def _wait_completion(self) -> Any:
+        done = super()._wait_completion()
+        # NNI waits for its own status, which can be ahead of the last messages.
+        end = time.monotonic() + LAST_MESSAGES_S
+        while layers(self.strategy)[-1].pending() and time.monotonic() < end:
+            time.sleep(0.1)
+        # NNI's engine learns late that `max_trial_number` is reached: what was submitted beyond it never starts.
+        for trial in [t for t in self.journal.history().trials if t.status == "running"]:
+            self.journal.append("ended", trial=trial.trial, job=trial.job, status="cancelled", cause=LOST)
+        if self.journal.history().finished is None:
+            text = reason(self.strategy) or "every trial that the experiment's limits allow has ended"
+            self.journal.append("finished", reason=text)
+        return done
+
+    # ---- the journal as checkpoint
+
+    def save_checkpoint(self) -> None:
+        """The state of one of our strategies; the journal holds everything else already."""
+        if self._engine is None:
+            return
+        if not self._saving:  # the last one to hear of an end, so that the state knows it
+            self._saving = True
+            self._engine.register_model_event_callback(ModelEventType.TrainingEnd, lambda event: self.save_checkpoint())
+        saved.save(self.inner, self.journal.path.with_name(saved.FILE))
+
+    def load_checkpoint(self) -> None:
+        """Go on from the journal. NNI calls this before there is an engine, too; then there is nothing to do.
+
+        Raises:
+            ExperimentError: NNI's manager does not answer.
+        """
+        if self._engine is None:
+            return
+        jobs, finals = self._jobs()
+        logs = TrialLogs(self.folder)
+        late = CatchingUp(self.journal, self.problem.domains.known_id, self._described, logs.last_words, logs.kept)
+        found = late.run(jobs, finals)
+        self._adopt(jobs, found)
+        state = self.journal.path.with_name(saved.FILE)
+        saved.restore(self.inner, state, self.journal.history(), tell=not self.rewarded, retries=self.retries)
+
+    def _jobs(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        if not isinstance(self._engine, JournalledEngine):
+            return [], {}
+        manager = Manager.at(self.port, self.url_prefix)
+        return manager.trials(), manager.finals()
+
+    def _adopt(self, jobs: list[dict[str, Any]], found: CaughtUp) -> None:
+        """Trials that run again keep their numbers; those that nobody knows any more are lost."""
+        again = open_jobs(jobs, found.jobs, ENDED, self._exec_model_space.freeze)
+        if isinstance(self._engine, JournalledEngine):
+            self._engine.adopt(again, found.jobs, sum(job["status"] not in ENDED for job in jobs))
+        record = layers(self.strategy)[-1]
+        trials = {t.architecture: t for t in self.journal.history().trials if t.status == "running"}
+        for _, model in again.values():
+            trial = trials.pop(self.problem.domains.known_id(model.sample), None)
+            record.adopt(model, None if trial is None else trial.trial)
+        for trial in trials.values():
+            self.journal.append("ended", trial=trial.trial, job=trial.job, status="cancelled", cause=LOST)
+
+    def _described(self, sample: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
+        complete = self.problem.domains.complete(sample)
+        return complete, self.problem.cost_dict(complete)

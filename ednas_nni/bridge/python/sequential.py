@@ -1,0 +1,54 @@
+"""NNI's sequential engine with causes of failures and a time limit for each trial."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ednas_nni import compat
+
+compat.apply()
+
+from nni.nas.execution import SequentialExecutionEngine  # noqa: E402
+from nni.nas.execution.event import TrainingEndEvent  # noqa: E402
+
+from ednas_nni.bridge.time_limit import time_limit  # noqa: E402
+from ednas_nni.record.failures import cause_of  # noqa: E402
+
+
+class JournalledSequential(SequentialExecutionEngine):
+    """As NNI's, but the end of a failed trial says why.
+
+    Args:
+        trial_time_limit_s: Seconds that a trial may take; None = no limit. It is looked at between steps: this process
+            is not ended.
+        **limits: As NNI's.
+    """
+
+    def __init__(self, trial_time_limit_s: float | None = None, **limits: Any) -> None:
+        super().__init__(**limits)
+        self._limit_s = trial_time_limit_s
+        self._causes: dict[int, str] = {}
+
+    def _run_single_model(self, model: Any) -> None:
+        execute = model.execute
+
+        def told() -> Any:
+            try:
+                with time_limit(self._limit_s, kill=False):
+                    return execute()
+            except Exception as error:
+                self._causes[id(model)] = cause_of(error)
+                raise
+
+        model.execute = told  # of this object, so that NNI's own code stays the one that runs
+        try:
+            super()._run_single_model(model)
+        finally:
+            model.__dict__.pop("execute", None)
+
+    def dispatch_model_event(self, event: Any, **fields: Any) -> Any:
+        """Add the cause."""
+        if isinstance(event, TrainingEndEvent):
+            event.cause = self._causes.pop(id(event.model), "")
+            event.model.__dict__.pop("execute", None)
+        return super().dispatch_model_event(event, **fields)

@@ -1,0 +1,297 @@
+"""Reading a model space: the records of all its operations, as functions of the choices that decide them.
+
+An operation's record depends on few labels, those that decide its channel numbers, and it exists under a condition.
+Both are written down once. Channels come from the constructor arguments, which are NNI expressions where they are
+searched; operators outside of layers and stock activations write what they read.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from nni.mutable import Mutable
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace
+from torch import nn
+
+from ednas_nni.cost.layers import check_containers, check_counted, counted_steps
+from ednas_nni.cost.recording import Step
+from ednas_nni.cost.records import LayerRecord
+from ednas_nni.cost.rules import (
+    CHANNEL_PRESERVING,
+    arguments,
+    channels_of,
+    kind_of,
+    layer_record,
+    operator_kind,
+    operator_record,
+)
+from ednas_nni.cost.space_layers import Operation, SpaceLayers, alive, labels_of, spread
+from ednas_nni.cost.trace import Trace, trace
+from ednas_nni.errors import StudyError
+from ednas_nni.nn.tree import clauses, domains_of, visit
+from ednas_nni.space.domains import Condition, Domains
+
+MAX_CASES = 1 << 16
+"""Records of one operation; beyond it, too many choices decide its channels."""
+
+
+def read_space(space: ModelSpace, size: tuple[int, int]) -> SpaceLayers:
+    """Read all operations of a space from one forward pass without data.
+
+    Args:
+        space: Any model space whose sizes (height and width) do not depend on choices; widths may.
+        size: Image (height, width) in pixels.
+
+    Raises:
+        StudyError: A layer has no cost rule, never runs, is used under two names, depends on too many choices, or a
+            choice changes a size.
+    """
+    check_containers(space)
+    seen = trace(space, size)
+    reader = _Reader(space, seen)
+    counted = 0
+    for step in counted_steps(seen):
+        counted += reader.add(step)
+    reader.check_all_ran()
+    check_counted(seen, counted, type(space).__name__)
+    return reader.result()
+
+
+def constructor_argument(module: nn.Module, name: str) -> Any:
+    """A constructor argument, as an NNI expression where it is searched."""
+    given = getattr(module, "trace_kwargs", None)  # its `args` would inspect the signature anew, a hundred times slower
+    return given[name] if isinstance(given, Mapping) and name in given else getattr(module, name)
+
+
+def labels_in(value: Any) -> list[str]:
+    """Labels that an argument depends on; a pair such as a kernel may hold expressions."""
+    if isinstance(value, Mutable):
+        return list(value.simplify())
+    return [label for x in value for label in labels_in(x)] if isinstance(value, tuple | list) else []
+
+
+@dataclass(frozen=True)
+class _Amount:
+    """Elements of a tensor over the values of labels; ``doubt`` says why they may be wrong."""
+
+    labels: tuple[str, ...]
+    values: np.ndarray
+    doubt: str = ""
+
+
+class _Reader:
+    """Operations under construction."""
+
+    def __init__(self, space: ModelSpace, seen: Trace) -> None:
+        self._space, self._seen = space, seen
+        self._domains: Domains = domains_of(space)
+        self._order = {label: i for i, label in enumerate(self._domains.labels)}
+        self._places: dict[int, list[tuple[str, Condition]]] = {}
+        for path, module, condition in visit(space):
+            self._places.setdefault(id(module), []).append((path, condition))
+        self._amounts: dict[int, _Amount] = {0: _Amount((), np.array(float(math.prod(seen.shapes[0]))))}
+        self._records: dict[LayerRecord, int] = {}
+        self._written: list[float] = []  # of each record
+        self._operations: list[Operation] = []
+        self._ran: set[int] = set()
+        self._merged = {number: self._options(merged) for number, merged in seen.merged.items()}
+
+    def add(self, step: Step) -> int:
+        """Add one step; returns its MACs in the traced pass."""
+        path, condition = self._place(step)
+        amount = self._operator(path, step) if step.operator else self._layer(path, step)
+        if amount is None:
+            return 0
+        labels, records, traced, doubt = amount
+        reads = tuple(dict.fromkeys(step.reads))
+        operation = Operation(path, condition, labels, records, reads, step.writes, doubt)
+        self._operations.append(operation)
+        if step.writes not in step.reads:
+            written = np.array([self._written[at] for at in records.flat]).reshape(records.shape)
+            self._amounts[step.writes] = _Amount(labels, written, doubt)
+        return traced.macs
+
+    def check_all_ran(self) -> None:
+        """Refuse layers with parameters that the pass has not met, or met in two places."""
+        for module in self._space.modules():
+            if next(module.children(), None) is not None or next(module.parameters(), None) is None:
+                continue
+            places = [path for path, _ in self._places[id(module)]]
+            if len(places) > 1:
+                raise StudyError(f"{places[1]} is the same module as {places[0]}; give each place its own")
+            if id(module) not in self._ran:
+                raise StudyError(
+                    f"{places[0]}: this {type(module).__name__} never ran in a forward pass in which every candidate "
+                    "runs, so its cost is unknown. Remove it, or call it in the space's forward"
+                )
+
+    def result(self) -> SpaceLayers:
+        """What was read."""
+        return SpaceLayers(
+            self._domains,
+            tuple(self._records),
+            tuple(self._operations),
+            self._merged,
+            self._seen.results,
+            math.prod(self._seen.shapes[0]),
+        )
+
+    # ------------------------------------------------------------------ records
+    def _layer(self, path: str, step: Step) -> tuple[tuple[str, ...], np.ndarray, LayerRecord, str] | None:
+        """Labels, records, the record of the traced pass, doubt."""
+        module, call = step.module, step.call
+        first = id(module) not in self._ran
+        self._ran.add(id(module))
+        given = {name: constructor_argument(module, name) for name in arguments(module, path)}
+        source, doubt = None, ""
+        if not given and call.inputs:
+            source, doubt = self._preserved(step, kind_of(module))
+        labels = self._sorted(
+            (*(label for value in given.values() for label in labels_in(value)), *(source.labels if source else ()))
+        )
+
+        def record(at: tuple[int, ...] | None) -> LayerRecord | None:
+            sample = {} if at is None else {x: self._domains[x].values[i] for x, i in zip(labels, at, strict=True)}
+
+            def read(name: str) -> Any:
+                if name in given:
+                    return _settled(given[name], sample) if at is not None else getattr(module, name)
+                if name == "channels" and not hasattr(module, name):
+                    return channels_of(call.output) if at is None or source is None else _channels(source, at, call)
+                return getattr(module, name)
+
+            return layer_record(path, module, call, read, first)
+
+        traced = record(None)
+        return None if traced is None else (labels, self._tabulated(path, labels, record), traced, doubt)
+
+    def _operator(self, path: str, step: Step) -> tuple[tuple[str, ...], np.ndarray, LayerRecord, str]:
+        kind = operator_kind(step.operator)
+        sources = [self._amount(number) for number in step.reads]
+        labels = self._sorted(label for source in sources for label in source.labels)
+        doubt = next((source.doubt for source in sources if source.doubt), "")
+        spreads = [spread(source.values, source.labels, labels) for source in sources]
+        total = sum(np.broadcast_to(x, self._extents(labels)) for x in spreads)
+        if kind == "concat":
+            written = total
+        elif kind in CHANNEL_PRESERVING:
+            kept, doubt = self._preserved(step, kind)
+            written = np.broadcast_to(spread(kept.values, kept.labels, labels), self._extents(labels))
+        else:
+            written = np.full(self._extents(labels), float(math.prod(step.call.output)))
+            if labels and not doubt:
+                doubt = _doubt(path, f"torch's operator {step.operator!r}")
+
+        def record(at: tuple[int, ...] | None) -> LayerRecord:
+            if at is None:
+                read = sum(map(math.prod, step.call.inputs))
+                return operator_record(path, step.operator, step.call, read, math.prod(step.call.output))
+            return operator_record(path, step.operator, step.call, round(total[at]), round(written[at]))
+
+        return labels, self._tabulated(path, labels, record), record(None), doubt
+
+    def _tabulated(self, path: str, labels: tuple[str, ...], record: Callable[..., LayerRecord | None]) -> np.ndarray:
+        """Positions of the records over the values of labels."""
+        extents = self._extents(labels)
+        if math.prod(extents) > MAX_CASES:
+            raise StudyError(
+                f"{path}: {len(labels)} choices decide the channels of this layer ({', '.join(labels)}), "
+                f"{math.prod(extents):,} cases. At most {MAX_CASES:,} are tabulated; let fewer choices reach one layer"
+            )
+        found = np.empty(extents, np.int32)
+        for at in itertools.product(*map(range, extents)):
+            known = replace(record(at), path="")
+            if known not in self._records:
+                self._records[known] = len(self._records)
+                self._written.append(float(known.elements_written))
+            found[at] = self._records[known]
+        return found
+
+    # ------------------------------------------------------------------ sizes of tensors
+    def _preserved(self, step: Step, kind: str | None) -> tuple[_Amount, str]:
+        """What an operation writes that keeps the channels of its largest input."""
+        at = max(range(len(step.call.inputs)), key=lambda i: math.prod(step.call.inputs[i]))
+        if at >= len(step.reads):
+            return _Amount((), np.array(float(math.prod(step.call.output)))), ""
+        source, shape = self._amount(step.reads[at]), step.call.inputs[at]
+        doubt = source.doubt
+        ratio = math.prod(step.call.output) / math.prod(shape)
+        if source.labels and not doubt and (kind not in CHANNEL_PRESERVING or shape[1:2] != step.call.output[1:2]):
+            doubt = _doubt(self._place(step)[0], step.operator or type(step.module).__name__)
+        return _Amount(source.labels, source.values * ratio, doubt), doubt
+
+    def _amount(self, number: int) -> _Amount:
+        """Elements of a tensor; of the result of a choice, those of what is chosen."""
+        if number not in self._amounts and number in self._merged:
+            options = [(condition, self._amount(at)) for condition, at in self._merged[number]]
+            labels = self._sorted(
+                label for condition, found in options for label in (*labels_of(condition), *found.labels)
+            )
+            total = np.zeros(self._extents(labels))
+            for condition, found in options:
+                own = self._sorted(labels_of(condition))
+                holds = spread(alive(self._domains, condition, own), own, labels)
+                total = total + holds * spread(found.values, found.labels, labels)
+            doubt = next((found.doubt for _, found in options if found.doubt), "")
+            self._amounts[number] = _Amount(*_narrowed(labels, total), doubt)
+        return self._amounts[number]
+
+    # ------------------------------------------------------------------ places
+    def _place(self, step: Step) -> tuple[str, Condition]:
+        """Path and condition; a layer without parameters that stands in several places is in that of its caller."""
+        for module in (step.module, step.outer):
+            places = self._places[id(module)]
+            if len({condition for _, condition in places}) == 1:
+                return self._places[id(step.module)][0][0], places[0][1]
+        places = self._places[id(step.outer)]
+        raise StudyError(f"{places[1][0]} is the same module as {places[0][0]}; give each place its own")
+
+    def _options(self, merged: Any) -> tuple[tuple[Condition, int], ...]:
+        path = self._places[id(merged.module)][0][0]
+        choice = merged.module.choice if isinstance(merged.module, LayerChoice) else merged.module.depth_choice
+        found = []
+        for value, number in merged.options:
+            condition = clauses(choice, lambda x, value=value: x == value, path)
+            if all(any(literal.values for literal in clause) for clause in condition):
+                found.append((condition, number))
+        return tuple(found)
+
+    def _extents(self, labels: tuple[str, ...]) -> list[int]:
+        return [len(self._domains[label].values) for label in labels]
+
+    def _sorted(self, labels: Any) -> tuple[str, ...]:
+        return tuple(sorted(set(labels), key=self._order.__getitem__))
+
+
+def _settled(value: Any, sample: Mapping[str, Any]) -> Any:
+    """An argument for one sample."""
+    if isinstance(value, Mutable):
+        return value.freeze(dict(sample))
+    if isinstance(value, tuple | list):
+        return type(value)(_settled(x, sample) for x in value)
+    return value
+
+
+def _channels(source: _Amount, at: tuple[int, ...], call: Any) -> int:
+    """Channels that a stock layer writes, from the elements that it writes."""
+    positions = math.prod(call.output) // channels_of(call.output)
+    return round(float(source.values[at]) / positions)
+
+
+def _narrowed(labels: tuple[str, ...], values: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    """Values over those labels only that make a difference."""
+    kept = [axis for axis in range(values.ndim) if not (values == values.take([0], axis)).all()]
+    index = tuple(slice(None) if axis in kept else 0 for axis in range(values.ndim))
+    return tuple(labels[axis] for axis in kept), values[index]
+
+
+def _doubt(path: str, what: str) -> str:
+    return (
+        f"{path or 'the space'}: {what} may write another number of elements for other widths. Use the layers of "
+        "ednas_nni.nn.elementwise, which are given their channels"
+    )

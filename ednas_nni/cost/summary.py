@@ -1,0 +1,214 @@
+"""What a space offers in costs: quantiles, the share that a constraint leaves, the smallest reachable value."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ednas_nni.cost.device import CostColumn
+from ednas_nni.cost.minimum import minimise
+from ednas_nni.cost.table import CostTable
+from ednas_nni.errors import StudyError, did_you_mean
+from ednas_nni.space.domains import Domains, Sample
+from ednas_nni.study.objectives import Constraint
+
+QUANTILES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
+EXHAUSTIVE = 1 << 18
+"""Up to so many samples are all priced; above, the search starts from random ones."""
+STARTS = 256
+
+
+@dataclass(frozen=True)
+class CostSummary:
+    """Quantiles of one column over random samples.
+
+    Attributes:
+        column: The column, with unit, origin and note.
+        samples: How many random samples were priced.
+        quantiles: Share -> value in the column's unit; share 0 is the smallest seen, 1 the largest.
+        extrapolated: Share for which the device's model had to go beyond what it has been compared with.
+    """
+
+    column: CostColumn
+    samples: int
+    quantiles: dict[float, float]
+    extrapolated: float = 0.0
+
+
+@dataclass(frozen=True)
+class Extreme:
+    """The smallest or largest reachable value of a column.
+
+    Attributes:
+        column: Name of the column.
+        value: In the column's unit.
+        sample: A canonical sample that has it.
+        exhaustive: True if every sample of the space was priced.
+        bound: No sample is better than this, in the column's unit; None where nothing is known. A value that is neither
+            exhaustive nor equal to its bound is the best that a coordinate search from random samples found.
+    """
+
+    column: str
+    value: float
+    sample: Sample = field(repr=False)
+    exhaustive: bool
+    bound: float | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether no sample can be better."""
+        return self.exhaustive or (self.bound is not None and math.isclose(self.value, self.bound, rel_tol=1e-9))
+
+
+def cost_summary(
+    table: CostTable, n: int = 4000, seed: int = 0, quantiles: Sequence[float] = QUANTILES
+) -> tuple[CostSummary, ...]:
+    """Quantiles of every column over random samples.
+
+    Args:
+        table: The table.
+        n: How many samples.
+        seed: Seed of the draw.
+        quantiles: Shares in 0..1.
+    """
+    codes = random_codes(table.domains, n, np.random.default_rng(seed))
+    return summarise(table, codes, table.encoded(codes), quantiles)
+
+
+def summarise(
+    table: CostTable, codes: np.ndarray, costs: np.ndarray, quantiles: Sequence[float] = QUANTILES
+) -> tuple[CostSummary, ...]:
+    """Quantiles of every column over given samples.
+
+    Args:
+        table: The table.
+        codes: Encoded samples, integers (n, labels).
+        costs: Their costs, float64 (n, columns).
+        quantiles: Shares in 0..1.
+    """
+    values = np.quantile(costs, quantiles, axis=0)
+    beyond = {device: float(found.mean()) for device, found in table.extrapolated(codes).items()}
+    return tuple(
+        CostSummary(
+            column,
+            len(codes),
+            {share: float(values[i, k]) for i, share in enumerate(quantiles)},
+            beyond.get(column.device, 0.0),
+        )
+        for k, column in enumerate(table.columns)
+    )
+
+
+def feasible_share(table: CostTable, constraints: Sequence[Constraint], n: int = 4000, seed: int = 0) -> float:
+    """Share of random samples that meet all constraints, 0..1; limits from above hold for upper bounds of costs.
+
+    Raises:
+        StudyError: A constraint names no column of the table.
+    """
+    costs = table.encoded(random_codes(table.domains, n, np.random.default_rng(seed)))
+    feasible = np.ones(n, bool)
+    for constraint in map(table.checked, constraints):
+        feasible &= met(table, constraint, costs)
+    return float(feasible.mean())
+
+
+def met(table: CostTable, constraint: Constraint, costs: np.ndarray) -> np.ndarray:
+    """Which rows of costs, float64 (n, columns), meet a constraint as it is checked; bool (n,).
+
+    Raises:
+        StudyError: The constraint names no column of the table.
+    """
+    values = costs[:, _position(table, constraint.name)]
+    return values <= constraint.bound if constraint.op == "<=" else values >= constraint.bound
+
+
+def smallest(table: CostTable, column: str, seed: int = 0) -> Extreme:
+    """The smallest reachable value of a column, and a sample that has it.
+
+    Every sample is priced where there are at most ``EXHAUSTIVE``. Beyond, a sum that no sample undercuts is minimised
+    exactly where the device knows one; if the sample that has the minimum also costs that much, the value is proved.
+    Otherwise labels are improved one after the other, from ``STARTS`` random samples, until none of them gets better.
+
+    Raises:
+        StudyError: The table has no such column.
+    """
+    return _extreme(table, column, 1.0, seed)
+
+
+def largest(table: CostTable, column: str, seed: int = 0) -> Extreme:
+    """The largest reachable value of a column; found as ``smallest`` finds its own.
+
+    Raises:
+        StudyError: The table has no such column.
+    """
+    return _extreme(table, column, -1.0, seed)
+
+
+def random_codes(domains: Domains, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Encoded random samples, int16 (n, labels): each label drawn evenly and by itself, as in ``Domains.random``."""
+    limits = np.array([len(dimension.values) for dimension in domains.dimensions])
+    return (rng.random((n, len(limits))) * limits).astype(np.int16)
+
+
+def _position(table: CostTable, column: str) -> int:
+    if column not in table.names:
+        raise StudyError(f"constraints: {column!r} is no cost of this study.{did_you_mean(column, table.names)}")
+    return table.names.index(column)
+
+
+def _extreme(table: CostTable, column: str, sign: float, seed: int) -> Extreme:
+    position = _position(table, column)
+
+    def price(codes: np.ndarray) -> np.ndarray:
+        return sign * table.encoded(codes)[:, position]
+
+    limits = [len(dimension.values) for dimension in table.domains.dimensions]
+    exhaustive = math.prod(limits) <= EXHAUSTIVE
+    best, codes, bound = math.inf, np.zeros(len(limits), np.int16), None
+    relaxed = table.lower_bound(column) if sign > 0 and not exhaustive else None
+    found = minimise(relaxed[1], limits) if relaxed is not None else None
+    if found is not None:
+        bound, codes = relaxed[0] + found[0], found[1]
+        best = float(price(codes[None])[0])
+        proved = Extreme(column, best, table.domains.decode(codes), False, bound)
+        if proved.exact:
+            return proved
+    if exhaustive:
+        batches: Iterator[np.ndarray] = _all_codes(limits)
+    else:
+        starts = random_codes(table.domains, STARTS, np.random.default_rng(seed))
+        batches = iter([_descend(starts, limits, price)])
+    for batch in batches:
+        prices = price(batch)
+        if prices.min() < best:
+            best, codes = float(prices.min()), batch[prices.argmin()]
+    return Extreme(column, sign * best, table.domains.decode(codes), exhaustive, bound)
+
+
+def _all_codes(limits: Sequence[int], batch: int = 1 << 14) -> Iterator[np.ndarray]:
+    rows = itertools.product(*map(range, limits))
+    while chunk := list(itertools.islice(rows, batch)):
+        yield np.array(chunk, np.int16).reshape(len(chunk), len(limits))
+
+
+def _descend(codes: np.ndarray, limits: Sequence[int], price: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Coordinate descent of all rows at once; equal values keep the code, so it ends."""
+    current = price(codes)
+    improved = True
+    while improved:
+        improved = False
+        for label, limit in enumerate(limits):
+            for value in range(limit):
+                trial = codes.copy()
+                trial[:, label] = value
+                prices = price(trial)
+                better = prices < current
+                if better.any():
+                    codes[better, label] = value
+                    current[better] = prices[better]
+                    improved = True
+    return codes

@@ -1,0 +1,310 @@
+"""The cost table: prices of samples, exact for the network each sample describes, without building it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ednas_nni.cost.arithmetic import joined, renamed
+from ednas_nni.cost.counters import Macs, Params
+from ednas_nni.cost.device import CostColumn, Device
+from ednas_nni.cost.minimum import Function
+from ednas_nni.cost.records import LayerRecord
+from ednas_nni.cost.terms import SpaceFeatures
+from ednas_nni.devices import named
+from ednas_nni.errors import PluginError, SampleError
+from ednas_nni.space.domains import Domains, Sample
+from ednas_nni.study.objectives import Constraint
+
+CHUNK = 1 << 13
+"""Samples priced at once: a chunk's indices and sums stay in the processor's cache."""
+
+
+class CostTable:
+    """Prices samples of one space on some devices, at one image size.
+
+    Args:
+        features: Features of the space, named ``<device number>:<feature>``.
+        devices: Devices, in the order of their numbers.
+        deploy_size: Image (height, width) in pixels that the features were read at.
+        by_codes: Number of a device -> its costs of encoded samples, where they are no function of features.
+    """
+
+    def __init__(
+        self,
+        features: SpaceFeatures,
+        devices: Sequence[Device],
+        deploy_size: tuple[int, int],
+        by_codes: Mapping[int, Callable[[np.ndarray], Mapping[str, np.ndarray]]] | None = None,
+    ) -> None:
+        self._by_codes = dict(by_codes or {})
+        self.domains: Domains = features.domains
+        self.deploy_size = deploy_size
+        self.fixed = features.fixed
+        self.devices = tuple(devices)
+        self.columns: tuple[CostColumn, ...] = _columns(devices)
+        self.names: tuple[str, ...] = tuple(column.name for column in self.columns)
+        position = {label: i for i, label in enumerate(self.domains.labels)}
+        self._limits = np.array([len(dimension.values) for dimension in self.domains.dimensions])
+        # Features that are summed come first, those of which the largest counts last.
+        order = sorted(range(len(features.names)), key=lambda i: features.names[i] in features.maxima)
+        self.feature_names = tuple(features.names[i] for i in order)
+        self._sums = len(order) - len(features.maxima)
+        constant, varying = np.zeros((1, len(order))), []
+        for term in features.terms:
+            flat = term.values.reshape(-1, len(order))[:, order]
+            same = (flat == flat[0]).all(axis=0)  # no choice changes these: they are looked up once, not per sample
+            _include(constant, np.where(same, flat[:1], 0.0), self._sums)
+            if not same.all():
+                varying.append((term, np.where(same, 0.0, flat)))
+        self._constant = constant
+        self._used = np.flatnonzero(np.any([flat.any(axis=0) for _, flat in varying], axis=0)) if varying else []
+        self._used_sums = int(np.sum(np.asarray(self._used) < self._sums))
+        self._terms = [
+            (
+                [position[x] for x in term.labels],
+                list(term.values.shape[:-1]),
+                np.ascontiguousarray(flat[:, self._used]),
+            )
+            for term, flat in varying
+        ]
+
+    @property
+    def entries(self) -> int:
+        """Rows of all terms together."""
+        return sum(len(flat) for _, _, flat in self._terms)
+
+    @property
+    def terms(self) -> int:
+        """Number of terms, that is of look-ups per sample."""
+        return len(self._terms)
+
+    def __call__(self, samples: Sequence[Sample]) -> np.ndarray:
+        """Costs of samples.
+
+        Args:
+            samples: n samples of the space.
+
+        Returns:
+            float64 (n, columns), in the order and the units of ``columns``.
+
+        Raises:
+            SampleError: A sample does not belong to the space.
+        """
+        if len(samples) == 0:
+            return np.empty((0, len(self.columns)))
+        return self.encoded(np.stack([self.domains.encode(sample) for sample in samples]))
+
+    def encoded(self, codes: np.ndarray) -> np.ndarray:
+        """Costs of encoded samples; codes of inactive labels do not matter.
+
+        Args:
+            codes: Integers (n, labels), positions as ``Domains.encode`` gives them.
+
+        Returns:
+            float64 (n, columns).
+
+        Raises:
+            SampleError: A wrong shape, or a position outside its label's values.
+        """
+        return self._costs(self.totals(codes), codes)
+
+    def totals(self, codes: np.ndarray) -> np.ndarray:
+        """Features of encoded samples, float64 (n, features) in the order of ``feature_names``.
+
+        Raises:
+            SampleError: A wrong shape, or a position outside its label's values.
+        """
+        codes = np.asarray(codes)
+        self._check(codes)
+        totals = np.repeat(self._constant, len(codes), axis=0)
+        if not self._terms:
+            return totals
+        for start in range(0, len(codes), CHUNK):
+            # One contiguous row per label; intp is what take() wants.
+            columns = np.ascontiguousarray(codes[start : start + CHUNK].T, dtype=np.intp)
+            part = np.repeat(self._constant[:, self._used], columns.shape[1], axis=0)
+            for positions, extents, flat in self._terms:
+                index = columns[positions[0]]
+                for position, extent in zip(positions[1:], extents[1:], strict=True):
+                    index = index * extent + columns[position]
+                _include(part, flat.take(index, axis=0), self._used_sums)
+            totals[start : start + CHUNK, self._used] = part
+        return totals
+
+    def lower_bound(self, column: str) -> tuple[float, list[Function]] | None:
+        """A sum of functions of few choices that no cost of a column undercuts, where its device knows one.
+
+        Returns:
+            A constant and the functions, as of `hardware.minimum`, or None. Features of which the largest counts enter
+            with what every sample has of them.
+        """
+        number, own = self.owner(column)
+        declared = getattr(self.devices[number], "lower_bound", None)
+        found = declared(own) if declared is not None else None
+        if found is None:
+            return None
+        weights = np.array(
+            [found[0].get(name.partition(":")[2], 0.0) * name.startswith(f"{number}:") for name in self.feature_names]
+        )
+        constant = found[1] + float(self._constant[0] @ weights)
+        inner = weights[self._used] * (np.asarray(self._used) < self._sums)
+        return constant, [(tuple(at), (flat @ inner).reshape(extents)) for at, extents, flat in self._terms]
+
+    def owner(self, column: str) -> tuple[int, str]:
+        """Number of the device that a column belongs to, and the device's own name of it."""
+        position = self.names.index(column)
+        for number, device in enumerate(self.devices):
+            if position < len(device.columns):
+                return number, device.columns[position].name
+            position -= len(device.columns)
+        raise KeyError(column)
+
+    def extrapolated(self, codes: np.ndarray) -> dict[str, np.ndarray]:
+        """Where encoded samples lie outside of what a device's model has been compared with.
+
+        Returns:
+            Device name -> bool (n,), for the devices that know such a range.
+
+        Raises:
+            SampleError: As ``encoded``.
+        """
+        totals = self.totals(codes)
+        return {
+            device.name: device.extrapolated(self.own_totals(number, totals))
+            for number, device in enumerate(self.devices)
+            if hasattr(device, "extrapolated")
+        }
+
+    def checked(self, constraint: Constraint) -> Constraint:
+        """A constraint as it is checked: a limit from above holds for the upper bound of a cost that has one."""
+        upper = {column.name: column.upper for column in self.columns}.get(constraint.name)
+        return replace(constraint, name=upper) if upper and constraint.op == "<=" else constraint
+
+    def _check(self, codes: np.ndarray) -> None:
+        if codes.ndim != 2 or codes.shape[1] != len(self.domains) or not np.issubdtype(codes.dtype, np.integer):
+            raise SampleError(
+                f"codes: {codes.dtype} of shape {codes.shape}; integers of shape (n, {len(self.domains)}) are needed, "
+                "one position per label: stack the results of Domains.encode"
+            )
+        if len(codes) and (codes.min() < 0 or (codes.max(0) >= self._limits).any()):
+            bad = int(np.argmax((codes.max(0) >= self._limits) | (codes.min(0) < 0)))
+            dimension = self.domains.dimensions[bad]
+            raise SampleError(
+                f"codes: {dimension.label}: positions {codes[:, bad].min()}..{codes[:, bad].max()} are not all in "
+                f"0..{len(dimension.values) - 1}"
+            )
+
+    def _costs(self, totals: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        costs = []
+        for number, device in enumerate(self.devices):
+            if number in self._by_codes:
+                priced = self._by_codes[number](np.asarray(codes))
+            else:
+                priced = device.costs(self.own_totals(number, totals))
+            costs += [priced[column.name] for column in device.columns]
+        return np.stack(costs, axis=1)
+
+    def own_totals(self, number: int, totals: np.ndarray) -> dict[str, np.ndarray]:
+        """Features of samples, as ``totals`` gives them, that belong to one device: its own name -> float64 (n,)."""
+        prefix = f"{number}:"
+        return {
+            name[len(prefix) :]: totals[:, i] for i, name in enumerate(self.feature_names) if name.startswith(prefix)
+        }
+
+
+def _include(totals: np.ndarray, part: np.ndarray, sums: int) -> None:
+    """Add the part of one term to features, in place: the first ``sums`` are added, of the others the largest stays."""
+    if sums == totals.shape[1]:
+        totals += part
+        return
+    totals[:, :sums] += part[:, :sums]
+    np.maximum(totals[:, sums:], part[:, sums:], out=totals[:, sums:])
+
+
+def cost_table(
+    space: Any,
+    devices: Sequence[str | Device] = (),
+    deploy_size: tuple[int, int] = (512, 1024),
+    cache: MutableMapping[Any, CostTable] | None = None,
+    folder: Path | None = None,
+) -> CostTable:
+    """Build the cost table of a model space.
+
+    Args:
+        space: An NNI model space; only its structure is read.
+        devices: Names of registered devices, absolute paths of YAML profiles, or device objects; ``macs`` and
+            ``params`` are always added.
+        deploy_size: Image (height, width) in pixels that the network will run at on the device.
+        cache: Tables already built in this process, by what they depend on; a new one is added.
+        folder: Cache folder in which a space's operations are kept for later processes; None = nowhere.
+
+    Raises:
+        PluginError: A device is unknown or does not follow the contract.
+        StudyError: The space cannot be priced; the message names the layer.
+    """
+    resolved = _with_counts([_resolve(device) for device in devices])
+    key = (
+        type(space).__module__,
+        type(space).__qualname__,
+        repr(getattr(space, "trace_args", None)),
+        repr(getattr(space, "trace_kwargs", None)),
+        tuple(column for device in resolved for column in device.columns),
+        tuple(deploy_size),
+    )
+    if cache is not None and key in cache:
+        return cache[key]
+    # torch and NNI are needed to read a space, not to price samples.
+    from ednas_nni.cost.cache import remembered
+    from ednas_nni.cost.features import space_features
+    from ednas_nni.cost.reading import read_space
+
+    def features(layer: LayerRecord) -> dict[str, float]:
+        return {
+            f"{number}:{name}": value
+            for number, device in enumerate(resolved)
+            for name, value in device.layer_features(layer).items()
+        }
+
+    height, width = deploy_size
+    maxima = {f"{number}:{name}" for number, device in enumerate(resolved) for name in getattr(device, "maxima", ())}
+    layers = remembered(space, (height, width), folder, lambda: read_space(space, (height, width)))
+    read = space_features(layers, features, maxima)
+    for number, device in enumerate(resolved):
+        if hasattr(device, "space_features"):
+            read = joined(read, renamed(device.space_features(space, (height, width)), f"{number}:"))
+    by_codes = {n: d.for_layers(layers) for n, d in enumerate(resolved) if hasattr(d, "for_layers")}
+    table = CostTable(read, resolved, (height, width), by_codes)
+    if cache is not None:
+        cache[key] = table
+    return table
+
+
+def _resolve(device: str | Device) -> Device:
+    return named.device(device) if isinstance(device, str) else named.checked(device, device)
+
+
+def _with_counts(devices: list[Device]) -> list[Device]:
+    names = {device.name for device in devices}
+    return [*devices, *(device for device in (Macs(), Params()) if device.name not in names)]
+
+
+def _columns(devices: Sequence[Device]) -> tuple[CostColumn, ...]:
+    """All columns; where two devices share a name, the later column is called ``<device>_<name>``."""
+    columns: list[CostColumn] = []
+    for device in devices:
+        taken = {known.name for known in columns}
+
+        def called(name: str, taken: set[str] = taken, device: Device = device) -> str:
+            return f"{device.name}_{name}" if name in taken else name
+
+        for column in device.columns:
+            name = called(column.name)
+            if name in taken:
+                raise PluginError(f"devices: {device.name!r} is listed twice; both would give a column {name!r}")
+            columns.append(replace(column, name=name, upper=called(column.upper) if column.upper else ""))
+    return tuple(columns)

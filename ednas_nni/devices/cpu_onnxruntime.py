@@ -1,0 +1,123 @@
+"""Latency on this machine's processor in onnxruntime, measured: float32, batch 1, default graph optimisations.
+
+Every block of the space is measured once, at the shapes it meets at `deploy_size`; a network is the sum of its blocks
+times one factor, which a few whole networks give. Timings are kept on disk for this processor and this version of the
+runtime (`ednas_nni/devices/onnx/`), so only the first table of a space takes minutes. On another processor everything
+is measured anew. Protocol and errors: `docs/hardware.md`, `benchmarks/latency.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ednas_nni.cost.arithmetic import scaled, sums
+from ednas_nni.cost.device import CostColumn
+from ednas_nni.cost.records import LayerRecord
+from ednas_nni.cost.terms import SpaceFeatures
+from ednas_nni.devices.onnx.fit import factor, held_out_errors, spread_out
+from ednas_nni.errors import StudyError
+from ednas_nni.space.domains import Sample
+
+if TYPE_CHECKING:
+    from ednas_nni.devices.onnx.block_table import BlockTable
+    from ednas_nni.devices.onnx.machine import Machine
+    from ednas_nni.devices.onnx.measure import Rounds
+
+FEATURE = "block_ms"
+WHOLE = 8
+"""Whole networks that the factor comes from."""
+DRAWS = 256
+"""Random architectures, among which the whole networks are spread evenly by their MACs."""
+SEED = 5
+
+
+class CpuOnnxruntime:
+    """This machine's processor.
+
+    Args:
+        threads: Threads of one inference. With one, other work on the machine hardly disturbs the measurement; with
+            more it should be idle.
+
+    Raises:
+        StudyError: There are not so many processors, or the extra `onnx` is not installed.
+    """
+
+    rounds: Rounds | None = None
+    quiet = False
+
+    def __init__(self, threads: int = 1) -> None:
+        cores = os.cpu_count() or 1
+        if not 1 <= threads <= cores:
+            raise StudyError(f"device cpu_onnxruntime: threads = {threads!r}; this machine has 1 to {cores}.")
+        from ednas_nni.devices.onnx.machine import this_machine
+
+        self.machine: Machine = this_machine(threads)
+        self.name = "cpu_onnxruntime" if threads == 1 else f"cpu_onnxruntime_{threads}_threads"
+        self.columns = (_column(self.name, self.machine, "not compared with whole networks yet"),)
+
+    def layer_features(self, layer: LayerRecord) -> dict[str, float]:
+        """None: single layers say little about a runtime that fuses them and has a memory layout of its own."""
+        return {}
+
+    def space_features(self, space: Any, size: tuple[int, int]) -> SpaceFeatures:
+        """Latencies of all blocks in ms, calibrated on whole networks; measured where they are not known yet.
+
+        Args:
+            space: An NNI model space.
+            size: Image (height, width) in pixels.
+
+        Raises:
+            StudyError: A part of the space cannot be written as ONNX, or the extra `onnx` is not installed.
+            DataError: Timings on disk are damaged, or cannot be written.
+        """
+        from ednas_nni.devices.onnx.block_table import block_table
+        from ednas_nni.devices.onnx.measure import measured
+        from ednas_nni.devices.onnx.store import Store
+        from ednas_nni.devices.onnx.whole import network_graph
+
+        blocks = block_table(space, size)
+        graphs, samples = dict(blocks.graphs), whole_networks(blocks)
+        networks = [network_graph(space, sample, size) for sample in samples]
+        graphs.update((graph.signature, graph) for graph in networks)
+        timings = measured(graphs, Store(self.machine), self.rounds, self.name, self.quiet)
+        raw = blocks.features(FEATURE, {signature: timings[signature].ms for signature in blocks.graphs})
+        added = sums(raw, samples)[:, 0]
+        found = [timings[graph.signature].ms for graph in networks]
+        if len(samples) > 1:
+            errors = np.abs(held_out_errors(added, found))
+            restless = max(timing.disagreement for timing in timings.values())
+            compared = (
+                f"{len(samples)} whole networks, each predicted from the others, are off by {errors.mean():.1%} on "
+                f"average and {errors.max():.1%} at most; halves of a measurement differ by {restless:.1%} at most"
+            )
+            self.columns = (_column(self.name, self.machine, compared),)
+        return scaled(raw, factor(added, found))
+
+    def costs(self, totals: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The sum itself."""
+        return {"latency_ms": totals[FEATURE]}
+
+    def lower_bound(self, column: str) -> tuple[dict[str, float], float]:
+        """The sum itself."""
+        return {FEATURE: 1.0}, 0.0
+
+
+def whole_networks(blocks: BlockTable) -> list[Sample]:
+    """Architectures that the factor comes from: of random ones, some that are spread evenly over their MACs."""
+    macs = blocks.features(FEATURE, {signature: float(graph.macs) for signature, graph in blocks.graphs.items()})
+    rng = np.random.default_rng(SEED)
+    drawn = (blocks.domains.random(rng) for _ in range(DRAWS))
+    samples = list({blocks.domains.architecture_id(sample): sample for sample in drawn}.values())
+    return [samples[i] for i in spread_out(sums(macs, samples)[:, 0], WHOLE)]
+
+
+def _column(name: str, machine: Machine, compared: str) -> CostColumn:
+    clock = "processor time" if machine.threads == 1 else "wall-clock time"
+    note = (
+        f"on {machine.title}: float32, batch 1, smallest {clock}; sum of blocks measured one by one, times "
+        f"the factor of whole networks; {compared}"
+    )
+    return CostColumn("latency_ms", "ms", name, "measured", note)

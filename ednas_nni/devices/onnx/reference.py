@@ -1,0 +1,38 @@
+"""Three graphs that are measured beside all others: how fast the machine was at the time.
+
+On a shared machine the same graph takes ten percent more processor time while neighbours use the same memory and the
+same core's other thread, for minutes on end. What was measured at different times is compared over these graphs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ednas_nni.devices.onnx.graph import Constant, Graph, Node
+
+SIZE = (64, 128)
+CHANNELS = 64
+
+
+def reference_graphs() -> dict[str, Graph]:
+    """Signature -> graph: a dense convolution, a depthwise one, and a 1 x 1 one with an enlargement."""
+    enlarged = tuple(2 * n for n in SIZE)
+    graphs = [_graph(3, 1), _graph(5, CHANNELS), _graph(1, 1, enlarged)]
+    return {graph.signature: graph for graph in graphs}
+
+
+def _graph(kernel: int, groups: int, enlarged: tuple[int, int] | None = None) -> Graph:
+    shape = (CHANNELS, CHANNELS // groups, kernel, kernel)
+    pixels = SIZE[0] * SIZE[1]
+    attributes = {"strides": [1, 1], "pads": [kernel // 2] * 4, "dilations": [1, 1], "group": groups}
+    constants = {"w": Constant(shape), "b": Constant((CHANNELS,))}
+    nodes = [
+        Node("Conv", ("x", "w", "b"), "y", CHANNELS * pixels, attributes),
+        Node("Relu", ("y",), "z", CHANNELS * pixels),
+    ]
+    if enlarged is not None:
+        size = np.array([1, CHANNELS, *enlarged], np.int64)
+        constants["size"] = Constant(size.shape, size, structural=True)
+        how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+        nodes.append(Node("Resize", ("z", "", "", "size"), "u", 4 * CHANNELS * pixels, how))
+    return Graph({"x": (1, CHANNELS, *SIZE)}, (nodes[-1].output,), tuple(nodes), constants)

@@ -1,0 +1,33 @@
+"""The strategy contract: a problem, an ask/tell core, one NNI shell, and the middlewares every search mounts.
+
+`problem`, `core` and `reachable` are plain Python and numpy; the rest imports `nni.nas`. Names are loaded on use,
+so that reading `ednas_nni.search.problem` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "AskTellStrategy": "shell",
+    "Constrain": "middleware.constrain",
+    "Core": "core",
+    "CostAware": "middleware.cost_aware",
+    "Forwarding": "middleware.forwarding",
+    "Known": "middleware.known",
+    "Patience": "middleware.patience",
+    "Problem": "problem",
+    "Record": "middleware.record",
+    "Retry": "middleware.retry",
+    "Reuse": "middleware.reuse",
+    "mount": "mounting",
+    "reason": "mounting",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

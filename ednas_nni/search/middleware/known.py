@@ -1,0 +1,96 @@
+"""What a search knows about architectures: results, old failures, what runs now. Shared by Record and Reuse."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ednas_nni.record.failures import passing
+
+if TYPE_CHECKING:
+    from ednas_nni.record.journal import History
+
+
+@dataclass(frozen=True)
+class Result:
+    """The result that stands for an architecture.
+
+    Attributes:
+        trial: The trial that produced it.
+        metrics: Flat numbers with `default`, as reported (never a reward).
+    """
+
+    trial: int
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How an architecture failed in an earlier session.
+
+    Attributes:
+        trial: The trial that failed last.
+        cause: Why.
+    """
+
+    trial: int
+    cause: str
+
+
+class Known:
+    """Architecture id -> result, and the ids that are being trained.
+
+    Args:
+        history: Results and failures of earlier sessions of the same journal. Trials that were cancelled are neither:
+            nothing is known about their architectures.
+        retries: Further attempts that a failure for a passing reason allows.
+
+    Attributes:
+        running: Ids of what is being trained.
+        failed: Id -> failure of an earlier session. Failures of this session are not added: a strategy that proposes
+            such an architecture again gets a second attempt, but a resumed search does not repeat them all.
+    """
+
+    def __init__(self, history: History | None = None, retries: int = 0) -> None:
+        self._results: dict[str, Result] = {}
+        self.running: set[str] = set()
+        for architecture, record in (history.results if history is not None else {}).items():
+            self._results[architecture] = Result(record.trial, numbers(record.metrics))
+        owed = attempts_owed(history, retries) if history is not None else set()
+        self.failed: dict[str, Failure] = {}
+        for record in history.trials if history is not None else ():
+            if record.status == "failed" and record.architecture not in self._results.keys() | owed:
+                self.failed[record.architecture] = Failure(record.trial, record.cause)
+
+    def __contains__(self, architecture: str) -> bool:
+        return architecture in self._results
+
+    def __getitem__(self, architecture: str) -> Result:
+        return self._results[architecture]
+
+    def add(self, architecture: str, trial: int, metrics: dict[str, float]) -> None:
+        """Book a result; the first one of an architecture stands."""
+        self._results.setdefault(architecture, Result(trial, dict(metrics)))
+
+
+def attempts_owed(history: History, retries: int) -> set[str]:
+    """Architectures that failed for a passing reason only, and less often than is allowed.
+
+    Args:
+        history: A journal.
+        retries: Further attempts per architecture.
+    """
+    passed: Counter[str] = Counter()
+    settled = set()
+    for record in history.trials:
+        if record.status == "failed" and passing(record.cause):
+            passed[record.architecture] += 1
+        elif record.status in ("failed", "trained"):
+            settled.add(record.architecture)
+    return {architecture for architecture, count in passed.items() if count <= retries} - settled
+
+
+def numbers(metrics: dict[str, object]) -> dict[str, float]:
+    """The numeric part of a metric dict."""
+    return {k: float(v) for k, v in metrics.items() if isinstance(v, int | float) and not isinstance(v, bool)}

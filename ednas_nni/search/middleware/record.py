@@ -1,0 +1,308 @@
+"""Record: books every trial in the journal, on the architecture that really ran."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+from ednas_nni.errors import SampleError
+from ednas_nni.record.journal import Journal
+from ednas_nni.search.middleware.booking import STATUS_NAMES, STATUSES, Booking
+from ednas_nni.search.middleware.forwarding import ExecutableModelSpace, Forwarding, ModelEventType, ModelStatus
+from ednas_nni.search.middleware.known import Known, numbers
+from ednas_nni.search.middleware.patience import Patience
+from ednas_nni.search.middleware.reading import Reading, read
+from ednas_nni.search.problem import Problem
+
+from nni.nas.execution.event import (  # isort: skip  (nni.nas after the mends of `forwarding`)
+    FinalMetricEvent,
+    IntermediateMetricEvent,
+    ModelEvent,
+    TrainingEndEvent,
+)
+
+_log = logging.getLogger("nni.ednas.record")
+
+
+class Record(Forwarding):
+    """The innermost middleware: numbers trials, writes the journal, keeps reports and architectures together.
+
+    NNI can hand a trial the parameters of another one. A report that names its `architecture` is booked on that one:
+    the event of the model which NNI believes in is stopped, the running model with that architecture gets the
+    report instead, and a model whose job trained something else keeps waiting for its own report as long as
+    another job may still bring it.
+
+    A report that is NaN, infinite or lacks `default` never reaches the strategy; its trial fails with that cause.
+    A good final result counts, whatever becomes of the process after it. Events of models that are not in flight (a
+    report after the end, a second end) are noted in the journal and reach nobody.
+
+    Args:
+        problem: Domains and costs.
+        journal: The one writer.
+        known: Shared with Reuse.
+        patience: Told about every real submission and every end.
+    """
+
+    def __init__(
+        self, problem: Problem, journal: Journal, known: Known | None = None, patience: Patience | None = None
+    ) -> None:
+        super().__init__()
+        self.problem = problem
+        self.journal = journal
+        self.known = known or Known(journal.history())
+        self.patience = patience or Patience()
+        self._next = journal.history().next_trial
+        self._open: dict[int, Booking] = {}
+        self._trials: dict[str, int] = {}
+        # Reentrant: the sequential engine reports from within submit_models.
+        self._lock = threading.RLock()
+
+    def _initialize_engine(self, engine: object) -> None:
+        self.engine.register_model_event_callback(ModelEventType.IntermediateMetric, self._on_intermediate)
+        self.engine.register_model_event_callback(ModelEventType.FinalMetric, self._on_final)
+        self.engine.register_model_event_callback(ModelEventType.TrainingEnd, self._on_end)
+
+    # ---------------------------------------------------------------- downwards
+    def submit_models(self, *models: ExecutableModelSpace) -> None:
+        """Journal each model, then hand it to the engine with its canonical sample.
+
+        The model gets a new dict; the dict that the strategy holds stays what it was.
+        """
+        for model in models:
+            booking = self._submit(model)
+            self.patience.hit()
+            try:
+                self.engine.submit_models(model)
+            except BaseException as error:
+                if id(model) in self._open:  # the engine refused it without reporting an end
+                    self._close(booking, "failed", f"the engine did not take it: {error}", tell=True)
+                raise
+
+    def adopt(self, model: ExecutableModelSpace, trial: int | None = None) -> None:
+        """Take over a job which no strategy of this session submitted.
+
+        Args:
+            model: Its model, in flight.
+            trial: Its number, for a trial of an earlier session that NNI resumed; None gives it a new one (a job
+                added by hand).
+        """
+        with self._lock:
+            if trial is None:
+                self._submit(model)
+            else:
+                self._book(model, self.problem.domains.complete(model.sample), trial)
+
+    def _submit(self, model: ExecutableModelSpace) -> Booking:
+        sample = self.problem.domains.complete(model.sample)
+        costs = self.problem.cost_dict(sample)
+        with self._lock:
+            trial, self._next = self._next, self._next + 1
+            booking = self._book(model, sample, trial)
+            self.journal.append("submitted", trial=trial, architecture=booking.architecture, sample=sample, costs=costs)
+        return booking
+
+    def _book(self, model: ExecutableModelSpace, sample: dict[str, Any], trial: int) -> Booking:
+        model.sample = sample
+        booking = Booking(model, trial, self.problem.domains.architecture_id(sample))
+        self._open[id(model)] = booking
+        self._trials[booking.architecture] = trial
+        self.known.running.add(booking.architecture)
+        return booking
+
+    def pending(self) -> int:
+        """Trials that have not ended."""
+        with self._lock:
+            return len(self._open)
+
+    def trials_in_flight(self) -> frozenset[int]:
+        """Numbers of the trials that have not ended."""
+        with self._lock:
+            return frozenset(booking.trial for booking in self._open.values())
+
+    def list_models(self, status: ModelStatus | None = None) -> list[ExecutableModelSpace]:
+        """Every trial of the journal as a model, with its raw quality as metric; running ones are the live objects.
+
+        NNI's own lists hold whatever its parameter bookkeeping believes, and rewards in place of quality.
+        """
+        with self._lock:
+            live = {booking.trial: booking.model for booking in self._open.values()}
+        models = []
+        for record in self.journal.history().trials:
+            model = live.get(record.trial)
+            if model is None and record.status != "running":
+                model = self.model_space.freeze(record.sample)
+                model.status = STATUSES[record.status]
+                if record.quality is not None and record.status == "trained":
+                    model.metrics.final = record.quality
+            if model is not None and status in (None, model.status):
+                models.append(model)
+        return models
+
+    # ---------------------------------------------------------------- upwards
+    def _on_intermediate(self, event: IntermediateMetricEvent) -> None:
+        booking = self._open.get(id(event.model))
+        if booking is None:
+            self._stop_late(event, read(event.metric))
+            return
+        reading, owner = self._read(event, booking)
+        if owner is not None and reading.metrics:
+            with self._lock:
+                step, owner.steps = owner.steps, owner.steps + 1
+                job = booking.job
+                self.journal.append("intermediate", trial=owner.trial, job=job, step=step, metrics=reading.metrics)
+        if owner is not booking or reading.fault:
+            event.stop_propagation()
+        elif isinstance(event.metric, dict):
+            event.metric = reading.metrics
+        if owner not in (None, booking) and not reading.fault:
+            self.dispatch_model_event(IntermediateMetricEvent(owner.model, reading.metrics))
+
+    def _on_final(self, event: FinalMetricEvent) -> None:
+        booking = self._open.get(id(event.model))
+        if booking is None:
+            self._stop_late(event, read(event.metric))
+            return
+        reading, owner = self._read(event, booking)
+        if owner is None:
+            event.stop_propagation()
+            self._book_late(reading, booking.job)
+            return
+        accepted = self._accept(owner, reading, booking)
+        if owner is not booking or not accepted:
+            event.stop_propagation()
+        elif isinstance(event.metric, dict):
+            event.metric = reading.metrics
+        if owner is not booking and accepted:
+            redirected = FinalMetricEvent(owner.model, reading.metrics)
+            redirected.job_id = booking.job
+            self.dispatch_model_event(redirected)
+        if owner is not booking and owner.over:
+            self._close(owner, "failed" if owner.fault else "trained", owner.fault, tell=True)
+
+    def _on_end(self, event: TrainingEndEvent) -> None:
+        booking = self._open.get(id(event.model))
+        if booking is None:
+            self._stop_late(event, None)
+            return
+        with self._lock:
+            booking.over = True
+            booking.job = getattr(event, "job_id", None) or booking.job
+            exit_status, exit_cause = STATUS_NAMES.get(event.status, "failed"), getattr(event, "cause", None) or ""
+            status, cause = booking.outcome(exit_status, exit_cause)
+            waits = booking.metrics is None and not booking.fault and booking.ran_other and self._in_flight()
+        if waits:
+            event.stop_propagation()
+        else:
+            ended_badly = exit_status != "trained" and not booking.delivered_by_other
+            if status == "trained" and ended_badly:
+                self._note_exit(booking, exit_status, exit_cause)
+            event.status, event.cause = STATUSES[status], cause
+            self._close(booking, status, cause, tell=False)
+        self._release_held()
+
+    # ---------------------------------------------------------------- bookkeeping
+    def _read(self, event: ModelEvent, booking: Booking) -> tuple[Reading, Booking | None]:
+        """The report, and the booking it belongs to (None: nothing open has that architecture)."""
+        reading = read(event.metric)
+        with self._lock:
+            booking.job = getattr(event, "job_id", None) or reading.job or booking.job
+            proved = reading.architecture
+            if proved is None or proved == booking.architecture:
+                return reading, booking
+            if booking.ran_other != proved:
+                booking.ran_other = proved
+                self.journal.append("swap", job=booking.job, sent=proved, owns=booking.architecture)
+                _log.warning("Job %s trained %s instead of %s", booking.job, proved, booking.architecture)
+            return reading, next((b for b in self._open.values() if b.architecture == proved), None)
+
+    def _accept(self, owner: Booking, reading: Reading, reporter: Booking) -> bool:
+        """Book a final report. False: it must not reach the strategy."""
+        with self._lock:
+            if owner.metrics is not None:
+                self._note_extra(owner.architecture, reading, reporter.job)
+                return False
+            if owner is not reporter:
+                owner.delivered_by_other = True
+            if reading.fault:
+                owner.fault = reading.fault
+                return False
+            owner.metrics, owner.fault = reading.metrics, ""
+            self.journal.append(
+                "result",
+                trial=owner.trial,
+                job=reporter.job,
+                architecture=owner.architecture,
+                metrics=reading.metrics,
+            )
+            return True
+
+    def _stop_late(self, event: ModelEvent, reading: Reading | None) -> None:
+        """An event of a model that is not in flight: its trial ended, or nobody submitted it."""
+        event.stop_propagation()
+        job = getattr(event, "job_id", None) or (reading.job if reading else None)
+        if isinstance(event, FinalMetricEvent) and reading.architecture:
+            self._book_late(reading, job)
+        elif reading is not None:
+            self._note_extra(self._id(event.model), reading, job)
+        else:
+            text = f"a trial of {self._id(event.model)} that is not in flight ended as {event.status.value}; not used."
+            self.journal.append("note", text=text, job=job)
+
+    def _book_late(self, reading: Reading, job: str | None) -> None:
+        """A result for an architecture that is not open: its trial was given up, or it was never submitted."""
+        architecture = reading.architecture or ""
+        with self._lock:
+            trial = self._trials.get(architecture, self._old_trial(architecture))
+            if reading.fault or architecture in self.known or architecture in self.known.running or trial is None:
+                self._note_extra(architecture, reading, job)
+                return
+            booked = {"trial": trial, "job": job}
+            self.journal.append("result", **booked, architecture=architecture, metrics=reading.metrics)
+            self.journal.append("ended", **booked, status="trained", cause="")
+            self.known.add(architecture, trial, reading.metrics)
+
+    def _old_trial(self, architecture: str) -> int | None:
+        trials = self.journal.history().trials
+        return next((r.trial for r in reversed(trials) if r.architecture == architecture), None)
+
+    def _note_extra(self, architecture: str, reading: Reading, job: str | None) -> None:
+        text = f"a further report for {architecture} is kept here and not used. {reading.fault}".strip()
+        self.journal.append("note", text=text, job=job, metrics=reading.metrics)
+
+    def _note_exit(self, booking: Booking, status: str, cause: str) -> None:
+        text = f"trial {booking.trial} counts: its final result had arrived before its process ended as {status}"
+        self.journal.append("note", text=f"{text}: {cause}" if cause else f"{text}.", job=booking.job)
+
+    def _id(self, model: ExecutableModelSpace) -> str:
+        try:
+            return self.problem.domains.architecture_id(self.problem.domains.complete(model.sample or {}))
+        except SampleError:
+            return "an architecture of another space"
+
+    def _in_flight(self) -> bool:
+        return any(not booking.over for booking in self._open.values())
+
+    def _release_held(self) -> None:
+        """When no job is left that could bring them, models that still wait have failed."""
+        with self._lock:
+            held = [] if self._in_flight() else list(self._open.values())
+        for booking in held:
+            self._close(booking, "failed", booking.fault or booking.missing, tell=True)
+
+    def _close(self, booking: Booking, status: str, cause: str, tell: bool) -> None:
+        with self._lock:
+            if self._open.pop(id(booking.model), None) is None:
+                return
+            self.journal.append("ended", trial=booking.trial, job=booking.job, status=status, cause=cause)
+            if status == "trained" and booking.metrics is not None:
+                self.known.add(booking.architecture, booking.trial, numbers(booking.metrics))
+            if status == "failed":
+                _log.warning("Trial %d of %s failed: %s", booking.trial, booking.architecture, cause)
+            self.patience.ended(status, cause)
+            # Only now: in between, the architecture must not be in neither of the two.
+            self.known.running.discard(booking.architecture)
+        if tell:
+            end = TrainingEndEvent(booking.model, STATUSES[status])
+            end.job_id, end.cause = booking.job, cause
+            self.dispatch_model_event(end)

@@ -1,0 +1,75 @@
+"""Retry: trials that failed by accident of the machine are started again, a bounded number of times."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+from ednas_nni.errors import StudyError
+from ednas_nni.record.failures import kind, passing
+from ednas_nni.record.journal import Journal
+from ednas_nni.search.middleware.forwarding import ExecutableModelSpace, Forwarding, ModelEventType, ModelStatus
+from ednas_nni.search.problem import Problem
+
+from nni.nas.execution import Middleware  # isort: skip  (nni.nas after the mends of `forwarding`)
+from nni.nas.execution.event import TrainingEndEvent  # isort: skip
+
+_log = logging.getLogger("nni.ednas.retry")
+
+
+class Retry(Forwarding):
+    """Submits a model again whose trial failed for a passing reason (`ednas_nni.record.failures.PASSING`).
+
+    Every attempt is a trial of its own in the journal, with its own cause; the strategy hears of the last one only. The
+    seed is the study's, so an attempt trains what the one before would have trained. What an architecture itself brings
+    about (an exception, divergence, the time limit) would happen again and is not tried again.
+
+    Args:
+        problem: For the architecture ids.
+        journal: Counts attempts across resumes.
+        limit: Further attempts per architecture, >= 0.
+    """
+
+    def __init__(self, problem: Problem, journal: Journal, limit: int = 1) -> None:
+        super().__init__()
+        if limit < 0:
+            raise StudyError(f"retries = {limit}: must be at least 0.")
+        self.problem = problem
+        self.limit = limit
+        failed = [t for t in journal.history().trials if t.status == "failed" and passing(t.cause)]
+        self._failed = Counter(t.architecture for t in failed)
+
+    def extra_repr(self) -> str:
+        """Show the limit."""
+        return f"limit={self.limit}"
+
+    def _initialize_engine(self, engine: object) -> None:
+        self.engine.register_model_event_callback(ModelEventType.TrainingEnd, self._on_end)
+
+    def _on_end(self, event: TrainingEndEvent) -> None:
+        cause = getattr(event, "cause", "") or ""
+        if event.status is not ModelStatus.Failed or not passing(cause):
+            return
+        model: ExecutableModelSpace = event.model
+        architecture = self.problem.domains.architecture_id(self.problem.domains.complete(model.sample))
+        self._failed[architecture] += 1
+        if self._failed[architecture] > self.limit or not self._room():
+            return
+        event.stop_propagation()
+        _log.warning(
+            "%s is started again (attempt %d of %d): %s",
+            architecture,
+            self._failed[architecture] + 1,
+            self.limit + 1,
+            kind(cause),
+        )
+        model.status = ModelStatus.Frozen
+        model.metrics.clear()
+        self.engine.submit_models(model)
+
+    def _room(self) -> bool:
+        """Whether the engine takes one more trial within its limits."""
+        engine = self.engine
+        while isinstance(engine, Middleware):
+            engine = engine.engine
+        return getattr(engine, "room", engine.budget_available)()

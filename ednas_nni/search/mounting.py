@@ -1,0 +1,103 @@
+"""Mounts a strategy: the one chain that nnictl's Advisor, NasExperiment and sequential runs share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ednas_nni.errors import StudyError
+from ednas_nni.record.journal import Journal
+from ednas_nni.search.middleware.constrain import Constrain
+from ednas_nni.search.middleware.cost_aware import CostAware
+from ednas_nni.search.middleware.known import Known
+from ednas_nni.search.middleware.patience import Patience
+from ednas_nni.search.middleware.record import Record
+from ednas_nni.search.middleware.retry import Retry
+from ednas_nni.search.middleware.reuse import Reuse
+from ednas_nni.search.problem import Problem
+from ednas_nni.search.reachable import check_reachable
+from ednas_nni.search.shell import AskTellStrategy
+
+from nni.nas.strategy.base import Strategy  # isort: skip  (nni.nas after the mends of `forwarding`)
+from nni.nas.strategy.middleware import Chain, StrategyMiddleware  # isort: skip
+
+
+def mount(
+    strategy: Strategy,
+    problem: Problem,
+    journal: Journal,
+    *,
+    hardware_aware: CostAware | Mapping[str, Any] | None = None,
+    patience: int = 300,
+    reachable: Mapping[str, float] | None = None,
+    retries: int = 0,
+    stop_after_failures: int = 0,
+) -> Chain:
+    """Chain(strategy, [middlewares of its own], [CostAware], Reuse, Constrain, Retry, Record).
+
+    Args:
+        strategy: Any multi-trial NNI strategy, or a Chain of one with middlewares of the user's own.
+        problem: Domains, costs, objectives, constraints.
+        journal: The one writer; its results are reused.
+        hardware_aware: A CostAware (HardwareAware is one) or its arguments (cost, target, reward, weight).
+        patience: Proposals in a row without a training after which the search ends.
+        reachable: Cost name -> most favourable value that an architecture has, for callers who know it, such as
+            `ednas_nni.cost.smallest(table, name).value`. Costs that are not given are estimated from samples of the
+            problem's domains, which may miss the extreme in a large space.
+        retries: Further attempts at a trial that failed for a passing reason, see `Retry`.
+        stop_after_failures: The search ends when its first so many trials have all failed; 0 = never.
+
+    Raises:
+        InfeasibleError: Nothing can meet the constraints; the message gives the smallest reachable value.
+        StudyError: A reward around a strategy that trades quality against cost itself, or a bound strategy.
+    """
+    inner, own = _unwrap(strategy)
+    if hardware_aware is not None:
+        own.append(hardware_aware if isinstance(hardware_aware, CostAware) else CostAware(**hardware_aware))
+    rewards = [middleware for middleware in own if isinstance(middleware, CostAware)]
+    if len(rewards) > 1:
+        raise StudyError("hardware_aware: two rewards are mounted, the cost would count twice. Keep one.")
+    if rewards and getattr(inner, "multi_objective", False):
+        raise StudyError(
+            f"hardware_aware: strategy {type(inner).__name__} already trades quality against cost itself. Remove "
+            "hardware_aware or use a single-objective strategy such as regularized_evolution."
+        )
+    check_reachable(problem, reachable)
+    for middleware in rewards:
+        if middleware.problem is None:
+            middleware.bind(problem)
+    if isinstance(inner, AskTellStrategy) and inner.problem is not problem:
+        inner.bind(problem)
+    known, shared = Known(journal.history(), retries), Patience(patience, stop_after_failures)
+    return Chain(
+        inner,
+        *own,
+        Reuse(problem, journal, known, shared),
+        Constrain(problem, journal, shared),
+        Retry(problem, journal, retries),
+        Record(problem, journal, known, shared),
+    )
+
+
+def _unwrap(strategy: Strategy) -> tuple[Strategy, list[StrategyMiddleware]]:
+    if not isinstance(strategy, Chain):
+        return strategy, []
+    return strategy._strategy, list(strategy._middlewares)
+
+
+def layers(chain: Chain) -> list[StrategyMiddleware]:
+    """The middlewares of a chain, outermost first."""
+    return _unwrap(chain)[1]
+
+
+def reason(chain: Chain) -> str:
+    """Why a search ended before its budget was used up; empty when the budget ended it."""
+    inner, own = _unwrap(chain)
+    reasons = [getattr(inner, "reason", "")]
+    reasons += [m.patience.reason for m in own if isinstance(m, Reuse | Constrain)]
+    return next((text for text in reasons if text), "")
+
+
+def hopeless(chain: Chain) -> bool:
+    """Whether a search was given up because its first trials all failed."""
+    return any(m.patience.hopeless for m in layers(chain) if isinstance(m, Reuse))

@@ -1,0 +1,91 @@
+"""What the space can reach: refuses constraints that nobody can meet before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ednas_nni.errors import InfeasibleError
+from ednas_nni.search.problem import Problem, Sample
+from ednas_nni.study.objectives import Constraint
+
+SAMPLES = 512
+ROUNDS = 60
+CHILDREN = 48
+
+
+def excess(problem: Problem, costs: np.ndarray) -> np.ndarray:
+    """How far samples lie outside, relative to each bound and summed: (n, k) -> (n,), 0 when feasible."""
+    total = np.zeros(len(costs))
+    for constraint in problem.constraints:
+        column = costs[:, problem.cost_names.index(constraint.name)]
+        gap = column - constraint.bound if constraint.op == "<=" else constraint.bound - column
+        total += np.maximum(gap, 0.0) / max(abs(constraint.bound), 1e-12)
+    return total
+
+
+def find_feasible(problem: Problem, rng: np.random.Generator, samples: int = SAMPLES) -> Sample | None:
+    """One feasible sample, by random samples and then by mutations that reduce the excess; None if none is found."""
+    pool = [problem.domains.random(rng) for _ in range(samples)]
+    badness = excess(problem, problem.canonical_costs(pool))
+    best, worst = pool[int(badness.argmin())], float(badness.min())
+    for _ in range(ROUNDS):
+        if worst == 0.0:
+            break
+        children = [problem.domains.mutate(best, rng, n=1 + int(rng.integers(2))) for _ in range(CHILDREN)]
+        badness = excess(problem, problem.canonical_costs(children))
+        if badness.min() < worst:
+            best, worst = children[int(badness.argmin())], float(badness.min())
+    return best if worst == 0.0 else None
+
+
+def extreme(problem: Problem, constraint: Constraint, rng: np.random.Generator, samples: int = SAMPLES) -> float:
+    """Estimate of the most favourable value of one cost: smallest for "<=", largest for ">=".
+
+    Random samples, then steepest mutations. An estimate from the inside: the truth is at least as favourable.
+    """
+    sign = 1.0 if constraint.op == "<=" else -1.0
+    column = problem.cost_names.index(constraint.name)
+    pool = [problem.domains.random(rng) for _ in range(samples)]
+    values = sign * problem.canonical_costs(pool)[:, column]
+    best, value = pool[int(values.argmin())], float(values.min())
+    for _ in range(ROUNDS):
+        children = [problem.domains.mutate(best, rng, n=1 + int(rng.integers(2))) for _ in range(CHILDREN)]
+        values = sign * problem.canonical_costs(children)[:, column]
+        if values.min() < value:
+            best, value = children[int(values.argmin())], float(values.min())
+    return sign * value
+
+
+def check_reachable(problem: Problem, reachable: Mapping[str, float] | None = None, seed: int = 0) -> None:
+    """Refuse constraints that no architecture can meet.
+
+    Args:
+        problem: The problem.
+        reachable: Cost name -> exact most favourable value, where the caller knows it; otherwise it is estimated.
+        seed: For the estimate.
+
+    Raises:
+        InfeasibleError: With the smallest (or largest) reachable value of each constrained cost.
+    """
+    known = dict(reachable or {})
+    broken = [c for c in problem.constraints if c.name in known and not c.holds(known[c.name])]
+    if not broken:
+        if not problem.constraints or find_feasible(problem, np.random.default_rng(seed)) is not None:
+            return
+        single = len(problem.constraints) == 1
+        if single and problem.constraints[0].name in known:
+            return  # the caller has proof that one exists; the middlewares' patience guards the rest
+    lines = []
+    for constraint in broken or problem.constraints:
+        exact = constraint.name in known
+        value = known[constraint.name] if exact else extreme(problem, constraint, np.random.default_rng(seed))
+        side = "smallest" if constraint.op == "<=" else "largest"
+        source = "" if exact else f" (estimated from {SAMPLES + ROUNDS * CHILDREN} samples)"
+        lines.append(f"'{constraint}': the {side} reachable {constraint.name} is {value:.4g}{source}")
+    together = "" if len(lines) == 1 else " Each may be reachable alone, but no architecture was found for all."
+    raise InfeasibleError(
+        f"constraints: nothing in the search space meets {'; '.join(lines)}.{together} "
+        "Relax the bound, choose another device or deploy_size, or widen the space."
+    )

@@ -1,0 +1,1 @@
+"""What can be chosen: labels with values and conditions, canonical samples, architecture ids, counting, draws."""

@@ -1,0 +1,25 @@
+"""What is wanted: the study as it stands in the YAML, its objectives and constraints, fronts and rewards."""
+
+from __future__ import annotations
+
+from ednas_nni.study.fields import (
+    ADVISOR,
+    NO_RESULT,
+    HardwareReward,
+    Plugin,
+    Study,
+    parse,
+    read_experiment,
+    read_mapping,
+)
+
+__all__ = [
+    "ADVISOR",
+    "NO_RESULT",
+    "HardwareReward",
+    "Plugin",
+    "Study",
+    "parse",
+    "read_experiment",
+    "read_mapping",
+]

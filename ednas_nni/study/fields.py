@@ -1,0 +1,294 @@
+"""The study: what is searched, on what data, for which device. It is `tuner.classArgs` of the experiment's YAML.
+
+It is parsed strictly into frozen objects: an unknown field is an error that suggests the right one. Nothing is
+loaded or built here; plugin names and their options are checked in `ednas_nni.search.assembly`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from ednas_nni.errors import StudyError, shown
+from ednas_nni.study import messages as study_words
+from ednas_nni.study import plain_data
+
+
+class Plugin(BaseModel):
+    """A plugin by name with its options. In YAML either `name` alone or `{name: ..., option: value}`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    def dump(self) -> Any:
+        """The short YAML form."""
+        return {"name": self.name, **self.options} if self.options else self.name
+
+
+def _plugin(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, dict):
+        if "name" not in value:
+            raise ValueError("needs a `name`, for example {name: ..., option: value}")
+        return {"name": value["name"], "options": {k: v for k, v in value.items() if k != "name"}}
+    if isinstance(value, Plugin):
+        return value
+    raise ValueError("must be a plugin name or {name: ..., option: value}")
+
+
+def _device(value: Any) -> Any:
+    """A device without options stays a plain name."""
+    if isinstance(value, str):
+        return value
+    plugin = Plugin.model_validate(_plugin(value))
+    return plugin if plugin.options else plugin.name
+
+
+def _many(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+PluginField = Annotated[Plugin, BeforeValidator(_plugin)]
+Side = Annotated[int, Field(ge=32, le=8192, strict=True)]
+Size = tuple[Side, Side]
+
+
+class HardwareReward(BaseModel):
+    """How a single-objective strategy is made hardware-aware (`hardware_aware:` in the study).
+
+    Attributes:
+        cost: Cost column that enters the reward.
+        target: T0 in the cost's unit; without it the bound of the first `<=` constraint on that cost.
+        reward: One of the rewards of `ednas_nni.study.objectives`.
+        weight: Exponent or slope of the reward; negative. It is meant for quality; where delta_t, in percent, takes
+            its place, it counts a hundredfold.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cost: str = "latency_ms"
+    target: Annotated[float, Field(gt=0)] | None = None
+    reward: str = "log"
+    weight: Annotated[float, Field(le=0)] = -0.07
+
+
+class Study(BaseModel):
+    """A study with every default filled in.
+
+    Attributes:
+        space: Search space plugin.
+        tasks: Task plugins trained together.
+        data: Data set plugin.
+        train_size: (height, width) in pixels that trials train at; a multiple of 32.
+        deploy_size: (height, width) in pixels that the device runs at; all costs are priced here.
+        evaluator: Evaluator plugin; tasks, data, train_size and seed are passed to it.
+        objectives: Names, `quality`, `delta_t` and cost columns; costs are minimised, the others are maximised.
+        device: Devices that price an architecture: plugins, with options as `{name: ..., option: value}`, or absolute
+            paths of YAML profiles. Where a second one has a cost of the same name, its own begins with its name:
+            `latency_ms` and `my_phone_latency_ms`.
+        constraints: Like `latency_ms <= 19`; never trained outside.
+        strategy: Strategy plugin.
+        hardware_aware: `auto` (a single-objective strategy sees a reward of quality and the first cost
+            objective), `off`, or the reward's settings.
+        start: Named members of the space that are trained first, to compare with.
+        reference: Named member of the space whose single-task trainings `delta_t` is measured against
+            (`ednas reference` makes them); null = no `delta_t`.
+        init_from: File of weights (absolute path) from which every network takes the tensors that fit; see
+            `nn.checkpoint.init_from`. null = networks start at random.
+        seed: Seed of strategy and training.
+        trial_start: `prefork` = trials on this machine are forked from a process that has imported everything;
+            `plain` = each imports everything itself. The results are the same.
+        trial_time_limit_s: Seconds after which a training is ended and its trial has failed; null = no limit.
+        retries: How often a trial is started again, with the same seed, whose failure says more about the machine than
+            about the network: killed, out of memory, disk full, trial server or manager gone.
+        stop_after_failures: The search stops with the likely cause when its first so many trials have all failed;
+            0 = never.
+        allow_open_port: NNI may listen on every address of this machine. Whoever reaches the port can run code here:
+            NNI asks for no password (docs/security.md). Training services on other machines do not work without.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    space: PluginField = Plugin(name="nano")
+    tasks: Annotated[tuple[str, ...], BeforeValidator(_many)] = ("segmentation", "depth", "normals")
+    data: PluginField = Plugin(name="rooms")
+    train_size: Size = (64, 128)
+    deploy_size: Size = (512, 1024)
+    evaluator: PluginField = Plugin(name="jared")
+    objectives: Annotated[tuple[str, ...], BeforeValidator(_many)] = ("quality", "latency_ms")
+    device: Annotated[tuple[Annotated[str | Plugin, BeforeValidator(_device)], ...], BeforeValidator(_many)] = (
+        "edge_tpu",
+    )
+    constraints: Annotated[tuple[str, ...], BeforeValidator(_many)] = ()
+    strategy: PluginField = Plugin(name="ednas")
+    hardware_aware: Literal["auto", "off"] | HardwareReward = "auto"
+    start: Annotated[tuple[str, ...], BeforeValidator(_many)] = ()
+    reference: str | None = None
+    init_from: str | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
+    trial_start: Literal["prefork", "plain"] = "prefork"
+    trial_time_limit_s: Annotated[float, Field(gt=0, le=365 * 24 * 3600, strict=True)] | None = None
+    retries: Annotated[int, Field(ge=0, le=100, strict=True)] = 1
+    stop_after_failures: Annotated[int, Field(ge=0, strict=True)] = 5
+    allow_open_port: StrictBool = False
+
+    @field_validator("tasks", "objectives", "device")
+    @classmethod
+    def _not_empty_not_twice(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("needs at least one entry")
+        if any(entry in value[:i] for i, entry in enumerate(value)):
+            names = (entry.name if isinstance(entry, Plugin) else entry for entry in value)
+            raise ValueError(f"names something twice: {', '.join(names)}")
+        return value
+
+    @field_validator("reference", mode="before")
+    @classmethod
+    def _one_name(cls, value: Any) -> Any:
+        if value is not None and not (isinstance(value, str) and value):
+            raise ValueError("must be the name of one member of the space, for example mobilenet_v2_small, or null")
+        return value
+
+    @field_validator("init_from", mode="before")
+    @classmethod
+    def _absolute(cls, value: Any) -> Any:
+        if value is not None and not (isinstance(value, str) and plain_data.user_path(value).is_absolute()):
+            raise ValueError(
+                "must be the absolute path of a file (or one that begins with ~), because searches, trials and "
+                "references are started in different folders, or null"
+            )
+        return value
+
+    @field_validator("hardware_aware", mode="before")
+    @classmethod
+    def _yaml_off(cls, value: Any) -> Any:
+        return "off" if value is False else "auto" if value is True else value
+
+    @model_validator(mode="after")
+    def _sizes(self) -> Study:
+        for name in ("train_size", "deploy_size"):
+            height, width = getattr(self, name)
+            if height % 32 or width % 32:
+                raise ValueError(f"{name} must be multiples of 32, the networks' stride; got {height} x {width}")
+        return self
+
+    def dump(self) -> dict[str, Any]:
+        """Plain data that `parse` reads back to an equal study."""
+        found: dict[str, Any] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, Plugin):
+                value = value.dump()
+            elif isinstance(value, HardwareReward):
+                value = value.model_dump()
+            elif isinstance(value, tuple):
+                value = [entry.dump() if isinstance(entry, Plugin) else entry for entry in value]
+            found[name] = value
+        return found
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hex digits over the parsed study with all defaults; equal studies have equal digests.
+
+        How trials are started, when they are given up and who reaches the port does not enter: it changes no result.
+        """
+        told = {name: value for name, value in self.dump().items() if name not in NO_RESULT}
+        text = json.dumps(told, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def parse(data: Any, where: str = "study") -> Study:
+    """Parse plain data into a study.
+
+    Args:
+        data: What stands under `tuner.classArgs`.
+        where: Prefix of error messages, for example the file's name.
+
+    Raises:
+        StudyError: One line per fault: field, value, what is allowed, the closest name.
+    """
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        raise StudyError(f"{where}: classArgs must be a mapping of study fields, not {type(data).__name__}.")
+    data = {name: _plain(value) for name, value in data.items()}
+    fault = plain_data.fault(data)
+    if fault:
+        raise StudyError(f"{where}: {fault}.")
+    nullable = {name for name, field in Study.model_fields.items() if field.default is None}
+    if lines := study_words.empty(data, nullable):
+        raise StudyError("\n".join(f"{where}: {line}" for line in lines))
+    try:
+        return Study.model_validate(data)
+    except ValidationError as error:
+        below = {"hardware_aware": tuple(HardwareReward.model_fields)}
+        found = study_words.lines(error.errors(), tuple(Study.model_fields), below)
+        raise StudyError("\n".join(f"{where}: {line}" for line in found)) from None
+
+
+def _plain(value: Any) -> Any:
+    """Programs may write `Plugin(...)` where a YAML has a name."""
+    if isinstance(value, HardwareReward):
+        return value.model_dump()
+    if isinstance(value, list | tuple):
+        return [entry.dump() if isinstance(entry, Plugin) else entry for entry in value]
+    return value.dump() if isinstance(value, Plugin) else value
+
+
+def read_experiment(path: str | Path) -> tuple[dict[str, Any], Study]:
+    """Read an NNI experiment YAML whose tuner is EDNAS.
+
+    Returns:
+        The whole experiment configuration as plain data, and the study under `tuner.classArgs`.
+
+    Raises:
+        StudyError: The file is missing, is no YAML mapping, names another tuner, or its study is wrong.
+    """
+    path = Path(path)
+    config = read_mapping(path)
+    tuner = config.get("tuner")
+    if not isinstance(tuner, dict):
+        raise StudyError(
+            f"{path}: `tuner` is missing. It names the Advisor: {{className: {ADVISOR}, codeDirectory: .}}"
+        )
+    if tuner.get("name") != "EDNAS" and tuner.get("className") != ADVISOR:
+        named = tuner.get("className") or tuner.get("name")
+        raise StudyError(f"{path}: tuner {shown(named)} is not EDNAS. Write `className: {ADVISOR}` (or `name: EDNAS`).")
+    return config, parse(tuner.get("classArgs"), str(path))
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """An experiment's YAML as plain data.
+
+    Raises:
+        StudyError: It cannot be read, is no YAML, holds a key twice, or is no mapping of plain values.
+    """
+    config = plain_data.read_yaml(path, StudyError, "`ednas init` writes one to start from.")
+    if not isinstance(config, dict):
+        raise StudyError(
+            f"{path}: an experiment is a mapping of fields such as `tuner` and `trialCommand`, see `ednas init`."
+        )
+    fault = plain_data.fault(config)
+    if fault:
+        raise StudyError(f"{path}: {fault}.")
+    return config
+
+
+NO_RESULT = ("trial_start", "allow_open_port", "trial_time_limit_s", "retries", "stop_after_failures")
+ADVISOR = "ednas_nni.bridge.advisor.Advisor"

@@ -1,0 +1,234 @@
+"""Plain data from files and messages that may be hostile or broken: read without surprises, refused in one sentence.
+
+YAML can name a thing and repeat it (a few lines that unfold to gigabytes), nest without end, hold dates, and a key
+twice. What is read here is a tree of JSON's types, of a limited size, with nothing in its texts that a terminal or a
+file name would trip over.
+"""
+
+from __future__ import annotations
+
+import math
+import stat
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ednas_nni.errors import EdnasError, hidden, shown
+
+LARGEST_FILE = 1 << 20  # bytes
+DEEPEST = 32  # levels of lists and mappings
+MOST = 20_000  # entries in all, repetitions unfolded
+LONGEST_TEXT = 4096  # characters: the longest path of Linux
+LARGEST_NUMBER = 2**63  # exclusive, in size
+
+
+def fault(data: Any) -> str:
+    r"""What keeps data from being a small tree of plain values; "" where nothing does.
+
+    Returns:
+        Where it is and what is wrong, such as "data.folder: holds the control character \x00".
+    """
+    budget = MOST
+    waiting: list[tuple[Any, tuple[str, ...]]] = [(data, ())]
+    while waiting:
+        value, path = waiting.pop()
+        budget -= 1
+        wrong = _wrong(value)
+        if not budget:
+            wrong = f"has more than {MOST} entries, repetitions by YAML aliases counted"
+            path = path[:1]
+        elif len(path) > DEEPEST:
+            wrong, path = f"is nested more than {DEEPEST} levels deep", path[:1]
+        if wrong:
+            return f"{'.'.join(path)}: {wrong}" if path else wrong
+        if isinstance(value, dict):
+            for key, below in reversed(value.items()):
+                if not isinstance(key, str):
+                    return f"{'.'.join((*path, shown(key, 40)))}: a field's name must be text, not {shown(key)}"
+                if hidden(key) or len(key) > LONGEST_TEXT:
+                    return f"{'.'.join((*path, shown(key, 40)))}: this name {_text(key)}"
+                waiting.append((below, (*path, key)))
+        elif isinstance(value, list | tuple):
+            waiting += [(below, (*path, str(i))) for i, below in reversed(list(enumerate(value)))]
+    return ""
+
+
+def _wrong(value: Any) -> str:
+    """What is wrong with one value, apart from what is in it."""
+    if value is None or isinstance(value, bool | dict | list | tuple):
+        return ""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, int):
+        return "" if abs(value) < LARGEST_NUMBER else f"is {shown(value)}; numbers must be below 2^63"
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else f"is {value}; it must be a finite number"
+    hint = ". Put it into quotes if it is text" if hasattr(value, "isoformat") else ""
+    return f"{shown(value)} is a {type(value).__name__}; text, numbers, lists and mappings are allowed{hint}"
+
+
+def _text(value: str) -> str:
+    if len(value) > LONGEST_TEXT:
+        return f"is {len(value)} characters long; at most {LONGEST_TEXT} are read"
+    found = hidden(value)
+    if found == "\\ufeff":
+        return "begins with a byte order mark (\\ufeff); save the file as UTF-8 without it"
+    return f"holds the control character {found}; remove it" if found else ""
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses keys that stand twice (plain YAML would silently take the last one), depth and unfolding without end."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self._depth > DEEPEST:
+            raise _marked(f"is nested more than {DEEPEST} levels deep", self.peek_event())
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
+
+    def get_single_node(self) -> Any:
+        node = super().get_single_node()
+        if node is not None:
+            _unfold(node, {})
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            name = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else None
+            if name is not None and name in seen:
+                raise _marked(f"{shown(key.value)} is given twice", key)
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+
+def _marked(problem: str, place: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=place.start_mark)
+
+
+def _unfold(node: yaml.Node, known: dict[int, tuple[int, int] | None]) -> tuple[int, int]:
+    """Entries and depth of a node with every alias written out. What an alias names stands before it: no deep calls."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1, 1
+    if id(node) in known:
+        found = known[id(node)]
+        if found is None:
+            raise _marked("an alias stands inside of what it names", node)
+        return found
+    known[id(node)] = None
+    parts = [part for entry in node.value for part in (entry if isinstance(entry, tuple) else (entry,))]
+    sizes = [_unfold(part, known) for part in parts]
+    entries, depth = 1 + sum(size for size, _ in sizes), 1 + max((deep for _, deep in sizes), default=0)
+    if entries > 2 * MOST:
+        raise _marked(f"has more than {MOST} entries when its aliases are written out", node)
+    if depth > DEEPEST + 2:
+        raise _marked(f"is nested more than {DEEPEST} levels deep when its aliases are written out", node)
+    known[id(node)] = entries, depth
+    return entries, depth
+
+
+def yaml_value(text: str) -> Any:
+    """One YAML document; nothing in it can run code.
+
+    Raises:
+        ValueError: It is no YAML, or not of plain values; the message says where.
+    """
+    try:
+        loader = _Loader(text)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise ValueError(f"{where}not YAML: {error.problem}. Check indentation and colons there") from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"not YAML: {' '.join(str(error).split())}") from None
+    except Exception as error:  # such as a date of the 45th, or `!!bool maybe`: PyYAML's own constructors
+        raise ValueError(f"not YAML: a value cannot be read ({type(error).__name__}: {error})") from None
+
+
+def read_text(path: Path, kind: type[EdnasError], missing: str = "") -> str:
+    """The text of a file that a user named.
+
+    Args:
+        path: The file.
+        kind: What is raised.
+        missing: Added where there is no such file.
+
+    Raises:
+        EdnasError: Of `kind`: it is missing, no regular file, too large, or no text in UTF-8.
+    """
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise kind(f"{path}: is a folder; name the file in it.")
+        if not stat.S_ISREG(status.st_mode):
+            raise kind(f"{path}: is no regular file; name one that lies on a disk.")
+        if status.st_size > LARGEST_FILE:
+            raise kind(f"{path}: has {status.st_size} bytes; files of this kind have at most {LARGEST_FILE}.")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise kind(f"{path}: there is no such file. {missing}".rstrip()) from None
+    except UnicodeDecodeError:
+        raise kind(f"{path}: is no text file in UTF-8.") from None
+    except OSError as error:
+        raise kind(f"{path}: cannot be read ({error.strerror}).") from None
+    except ValueError as error:  # a NUL in the name
+        raise kind(f"{shown(str(path))}: cannot be read ({error}).") from None
+
+
+def read_yaml(path: Path, kind: type[EdnasError], missing: str = "") -> Any:
+    """The one document of a YAML file that a user named.
+
+    Raises:
+        EdnasError: Of `kind`: as `read_text`, or it is no YAML; line and column are named.
+    """
+    text = read_text(path, kind, missing)
+    try:
+        return yaml_value(text)
+    except ValueError as error:
+        where, colon, rest = str(error).partition(": ")
+        place = f"{path}, {where}{colon}{rest}" if where.startswith("line ") else f"{path}: {error}"
+        raise kind(f"{place}.") from None
+
+
+def resolved(text: object, kind: type[EdnasError], where: str) -> Path:
+    """The absolute path of a folder or file that a user named; it need not exist.
+
+    Args:
+        text: The path.
+        kind: What is raised.
+        where: The field or option, for messages.
+
+    Raises:
+        EdnasError: Of `kind`: it is no path, runs in circles, or begins with the home of nobody.
+    """
+    try:
+        return user_path(str(text)).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = str(error).removeprefix(f"{shown(text)}").lstrip(": ")
+        raise kind(f"{where} = {shown(str(text))}: {reason}.") from None
+
+
+def user_path(text: str) -> Path:
+    """A path as people write it, `~` included.
+
+    Raises:
+        ValueError: It names the home of somebody who does not exist, or cannot be a path.
+    """
+    if "\x00" in text:
+        raise ValueError(f"{shown(text)} is no path: it holds a NUL")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{shown(text)}: there is no home folder of that name; write the whole path") from None

@@ -1,0 +1,50 @@
+"""The reward that makes a single-objective strategy hardware-aware, as a study describes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ednas_nni.errors import StudyError
+from ednas_nni.study import HardwareReward, Study
+from ednas_nni.study.objectives import DELTA_T, POSITIVE_ONLY, QUALITY, parse_constraint, parse_objective, score_of
+
+
+def hardware_reward(study: Study, single_objective: bool) -> dict[str, Any] | None:
+    """Arguments of HardwareAware, or None where none is mounted.
+
+    Raises:
+        StudyError: It is asked for around a multi-objective strategy, or no target can be derived.
+    """
+    objectives = [parse_objective(text) for text in study.objectives]
+    percent = score_of(objectives) == DELTA_T
+    costs = [o.name for o in objectives if o.name not in (QUALITY, DELTA_T) and not o.maximise]
+    wanted = study.hardware_aware
+    if wanted == "off" or (wanted == "auto" and (not single_objective or not costs)):
+        return None
+    if not single_objective:
+        raise StudyError(
+            f"hardware_aware: strategy {study.strategy.name!r} already trades accuracy against cost itself; "
+            "remove `hardware_aware` or use a single-objective strategy such as regularized_evolution."
+        )
+    settings = wanted if isinstance(wanted, HardwareReward) else HardwareReward(cost=costs[0])
+    if percent and settings.reward in POSITIVE_ONLY:
+        raise StudyError(
+            f"hardware_aware: reward {settings.reward!r} is a product and means nothing for delta_t, which is negative "
+            "for many networks; use 'log'."
+        )
+    target = settings.target
+    if target is None:
+        limits = map(parse_constraint, study.constraints)
+        bounds = [c.bound for c in limits if c.name == settings.cost and c.op == "<="]
+        if not bounds:
+            raise StudyError(
+                f"hardware_aware: no target for {settings.cost}. Give hardware_aware.target or a constraint "
+                f"'{settings.cost} <= NUMBER'."
+            )
+        target = bounds[0]
+    return {
+        "cost": settings.cost,
+        "target": target,
+        "reward": settings.reward,
+        "weight": settings.weight * (100 if percent else 1),
+    }

@@ -1,0 +1,83 @@
+"""AdaShare's depth errors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ednas_nni.tasks.metrics.adashare.quirks import DepthQuirks
+from ednas_nni.tasks.metrics.adashare.resize import to_label_size
+from ednas_nni.tasks.metrics.depth import unit_suffix
+from ednas_nni.tasks.metrics.spec import MetricSpec
+from ednas_nni.tasks.metrics.totals import Totals, no_values
+
+
+def specs(unit: str = "m") -> tuple[MetricSpec, ...]:
+    """The metrics of a depth unit, primary first: errors in that unit, deltas in percent.
+
+    Raises:
+        DataError: The unit is unknown.
+    """
+    suffix, shown = unit_suffix(unit), unit if unit != "1" else ""
+    return (
+        MetricSpec(f"adashare_abs_error{suffix}", shown, "min", "adashare"),
+        MetricSpec("adashare_rel_error", "1", "min", "adashare"),
+        MetricSpec("adashare_delta1", "%", "max", "adashare"),
+        MetricSpec("adashare_delta2", "%", "max", "adashare"),
+        MetricSpec("adashare_delta3", "%", "max", "adashare"),
+    )
+
+
+class AdashareDepthMeter:
+    """Absolute error, relative error and deltas as AdaShare's `depth_error` has them.
+
+    Errors per image, then their mean over images; deltas over all pixels, in percent. On CityScapes it feeds
+    disparity / 65535, so its 0.016 is neither metres nor pixels. Images without a valid pixel are left out; its
+    code divides by zero there. Predictions are not clamped.
+
+    Args:
+        unit: Unit of predictions and labels, see `metrics.depth.UNIT_SUFFIX`.
+        quirks: What differs from the protocol `standard`; None = all that AdaShare does.
+
+    Raises:
+        DataError: The unit is unknown.
+    """
+
+    def __init__(self, unit: str = "m", quirks: DepthQuirks | None = None):
+        self._names = tuple(spec.name for spec in specs(unit))
+        self._quirks = quirks or DepthQuirks()
+        self._totals = Totals()
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Add a batch.
+
+        Args:
+            prediction: Depth in the meter's unit (N, 1, h, w).
+            target: Depth in the same unit (N, 1, H, W); see `DepthQuirks.valid_above`.
+        """
+        target = target.as_subclass(Tensor).float()
+        prediction = to_label_size(prediction, target).float()
+        valid = (target > self._quirks.valid_above) & target.isfinite()
+        truth, guess = torch.where(valid, target, 1.0), torch.where(valid, prediction, 1.0)
+        error = torch.where(valid, (guess - truth).abs(), 0.0)
+        ratio = torch.maximum(guess / truth, truth / guess)
+        right = valid if self._quirks.negative_is_right else valid & (guess > 0)
+        limits = [1.25**k for k in (1, 2, 3)]
+        within = [right & (ratio <= limit if self._quirks.inclusive else ratio < limit) for limit in limits]
+        pixels = valid.sum(dim=(1, 2, 3))
+        images = pixels > 0
+        weight = 1 / pixels.clamp(min=1).double() if self._quirks.image_means else torch.ones_like(pixels)
+        absolute = error.sum(dim=(1, 2, 3), dtype=torch.float64)
+        relative = (error / truth).sum(dim=(1, 2, 3), dtype=torch.float64)
+        count = images.sum() if self._quirks.image_means else pixels.sum()
+        sums = [(absolute * weight).sum(), (relative * weight).sum(), count, *(inside.sum() for inside in within)]
+        # Zero, or NaN if a prediction is infinite or not a number.
+        self._totals.add(*sums, pixels.sum(), (guess - guess).sum())
+
+    def compute(self) -> dict[str, float]:
+        """The metrics of `specs(unit)`, or NaN (see the package's two rules)."""
+        absolute, relative, count, *within, pixels, unusable = self._totals.list(8)
+        if unusable or not pixels:
+            return no_values(self._names)
+        values = (absolute / count, relative / count, *(100 * inside / pixels for inside in within))
+        return dict(zip(self._names, values, strict=True))

@@ -1,0 +1,61 @@
+"""Semantic segmentation metrics from one confusion matrix over the data set."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ednas_nni.tasks.metrics.confusion import Confusion, class_iou
+from ednas_nni.tasks.metrics.spec import MetricSpec
+from ednas_nni.tasks.metrics.totals import no_values
+
+SPECS = (MetricSpec("miou", "1", "max"), MetricSpec("pixel_accuracy", "1", "max"))
+_NAMES = tuple(spec.name for spec in SPECS)
+
+
+class SegmentationMeter:
+    """Mean intersection over union and pixel accuracy, protocol `standard`.
+
+    One confusion matrix is accumulated over all labelled pixels of the split. The IoU of a class is
+    TP / (TP + FP + FN). **mIoU is the mean over the classes that occur in the ground truth or in a
+    prediction**: a class that is predicted but never occurs counts as 0, and so does one that occurs and is
+    never hit; a class that is absent from both is left out. Predictions on unlabelled pixels are not looked at.
+
+    Args:
+        classes: Number of classes C.
+        ignore_index: The label of unlabelled pixels.
+    """
+
+    def __init__(self, classes: int, ignore_index: int = 255):
+        self._confusion = Confusion(classes, ignore_index)
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Add a batch.
+
+        Args:
+            prediction: Class indices (N, H, W), integers; anything outside [0, C) means "no prediction".
+            target: Class indices (N, H, W), integers in [0, C) or `ignore_index`.
+        """
+        self._confusion.add(prediction, target.as_subclass(Tensor))
+
+    @property
+    def confusion(self) -> Tensor:
+        """Counts int64 (C, C): rows are the truth, columns the prediction."""
+        return self._confusion.result()[0]
+
+    def class_iou(self) -> list[float]:
+        """IoU of every class in [0, 1]; NaN for a class absent from ground truth and predictions."""
+        return class_iou(self.confusion).tolist()
+
+    def compute(self) -> dict[str, float]:
+        """`miou` and `pixel_accuracy`, both in [0, 1], or NaN (see the package's two rules).
+
+        Raises:
+            DataError: A label is neither a class nor `ignore_index`.
+        """
+        matrix, unusable = self._confusion.result()
+        total = int(matrix.sum())
+        if unusable or not total:
+            return no_values(_NAMES)
+        miou = float(torch.nanmean(class_iou(matrix)))
+        return {"miou": miou, "pixel_accuracy": int(matrix.diagonal().sum()) / total}

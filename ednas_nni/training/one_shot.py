@@ -1,0 +1,281 @@
+"""NNI's one-shot strategies on a space: one supernet is trained, one architecture comes out of it.
+
+The evaluator is that of multi-trial searches, and what comes out is a canonical sample as any other:
+`assembly.trained` builds and trains it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from ednas_nni import compat
+from ednas_nni.errors import StudyError, did_you_mean
+from ednas_nni.nn.tree import domains_of
+from ednas_nni.space.domains import Sample
+from ednas_nni.training.data import Batches
+from ednas_nni.training.jared import JaredEvaluator
+from ednas_nni.training.quiet import quiet
+
+compat.one_shot()
+
+from nni.mutable import Mutable  # noqa: E402  (after the mends)
+from nni.nas import strategy as nni_strategy  # noqa: E402
+from nni.nas.evaluator.pytorch.lightning import Lightning, Trainer  # noqa: E402
+from nni.nas.execution import SequentialExecutionEngine  # noqa: E402
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace, ParametrizedModule  # noqa: E402
+from nni.nas.space import RawFormatModelSpace  # noqa: E402
+from pytorch_lightning import Callback  # noqa: E402
+
+STRATEGIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "random_one_shot": ("RandomOneShot", {}),
+    # NNI's rate of 3e-4 is for twenty thousand steps: in a few hundred the architecture would stay where it began.
+    "darts": ("DARTS", {"arc_learning_rate": 0.01}),
+    "gumbel_darts": ("GumbelDARTS", {"arc_learning_rate": 0.01}),
+    "proxyless": ("Proxyless", {"arc_learning_rate": 0.01}),
+    "enas": ("ENAS", {"reward_metric_name": "default", "batches_per_update": 8}),
+}
+"""Name -> NNI's class, and options that differ from NNI's own values."""
+
+COMPUTED = 64 * 128
+"""Pixels up to which a profiler computes on the image that it follows."""
+
+MIXING = ("darts", "gumbel_darts", "proxyless")
+"""Strategies that add up, or swap within one step, what several candidates give."""
+
+
+def strategy(name: str, **options: Any) -> Any:
+    """One of NNI's one-shot strategies.
+
+    Args:
+        name: A key of `STRATEGIES`.
+        **options: Of NNI's class, such as `penalty` or `filter`; see `limit`.
+
+    Raises:
+        StudyError: The name is unknown, an option is wrong, or ENAS lacks tianshou.
+    """
+    if name not in STRATEGIES:
+        raise StudyError(f"Unknown one-shot strategy {name!r}.{did_you_mean(name, STRATEGIES)}")
+    kind, defaults = STRATEGIES[name]
+    if name == "enas":
+        try:
+            import tianshou  # noqa: F401
+        except ImportError as error:
+            raise StudyError(
+                f"one-shot strategy 'enas' needs tianshou ({error}). Install the extra: pip install 'ednas-nni[rl]'."
+            ) from None
+    try:
+        return getattr(nni_strategy, kind)(**{**defaults, **options})
+    except (TypeError, ValueError) as error:
+        raise StudyError(f"one-shot strategy {name!r}: {error}") from None
+
+
+def name_of(strategy: Any) -> str:
+    """The key of `STRATEGIES` that a strategy belongs to; "" for others."""
+    kind = type(strategy).__name__
+    return next((name for name, (known, _) in STRATEGIES.items() if known == kind), "")
+
+
+def limit(name: str, profiler: Any, most: float, weight: float = 1.0) -> dict[str, Any]:
+    """Options with which a strategy keeps to a limit.
+
+    `random_one_shot` draws within it. The others pay for what is above: weight * max(0, cost / limit - 1) is added to
+    the loss of the architecture, or taken from ENAS's reward.
+
+    Args:
+        name: A key of `STRATEGIES`.
+        profiler: One of NNI's, such as that of `macs_profiler`. For all but `random_one_shot` and `enas` an
+            `ExpressionProfiler`.
+        most: The limit, in the profiler's unit.
+        weight: Price of twice the limit.
+    """
+    if name == "random_one_shot":
+        return {"filter": {"profiler": profiler, "max": most}}
+    sign = -1 if name == "enas" else 1
+    return {"penalty": {"profiler": profiler, "baseline": most, "scale": sign * weight, "nonlinear": "positive"}}
+
+
+def macs_profiler(space: ModelSpace, size: tuple[int, int]) -> Any:
+    """NNI's `FlopsProfiler` for a space, by the convention of cost tables: multiply-adds of weighted layers alone.
+
+    The space is not touched. For large images it runs on torch's meta device, where nothing is computed.
+
+    Args:
+        space: Not a supernet yet; its constructor takes plain data.
+        size: Image (height, width) in pixels.
+    """
+    compat.profilers()
+    from nni.nas.profiler.pytorch.flops import FlopsProfiler
+
+    # Each operator takes longer on the meta device; convolutions of small images are computed faster than that.
+    with torch.device("meta" if size[0] * size[1] > COMPUTED else "cpu"):
+        copy = type(space)(*space.trace_args, **space.trace_kwargs)
+        image = torch.zeros(1, 3, *size)
+    return FlopsProfiler(copy.eval(), image, count_bias=False, count_normalization=False, count_activation=False)
+
+
+def check(name: str, space: ModelSpace) -> None:
+    """Check that a strategy can search all choices of a space.
+
+    Raises:
+        StudyError: Proxyless and widths inside of layers; or a strategy that mixes candidates and candidates whose
+            outputs differ in shape. The message names the labels.
+    """
+    inside = _labels_inside_layers(space)
+    whole = {label for m in space.modules() if isinstance(m, LayerChoice) for label in m.choice.simplify()}
+    differing = [label for label in inside if label in whole]
+    if name in MIXING and differing:
+        raise StudyError(
+            f"one-shot strategy {name!r} mixes what candidates give, but those of {', '.join(differing)} differ in "
+            "width. Leave one candidate, or take random_one_shot, enas or a multi-trial strategy."
+        )
+    if name == "proxyless" and inside:
+        raise StudyError(
+            f"one-shot strategy 'proxyless' chooses among whole modules and cannot search numbers inside of layers: "
+            f"{', '.join(inside)}. Give each list of channels one value (for a shipped preset "
+            "`search_spaces.shorten(preset, widths=1)` does), or take darts, gumbel_darts, enas or random_one_shot."
+        )
+
+
+def search(
+    space: ModelSpace, evaluator: Lightning, strategy: Any, epochs: int | None = None, progress: bool = False
+) -> Sample:
+    """Train a supernet and return the architecture that the strategy makes of it.
+
+    Args:
+        space: Becomes the supernet: it cannot be used for anything else afterwards.
+        evaluator: A `JaredEvaluator`, or any of NNI's Lightning evaluators.
+        strategy: Of `strategy`, or one of NNI's.
+        epochs: With a `JaredEvaluator`, its steps are cut into so many epochs (by default about 20 steps each): ENAS
+            alternates between training and rewards, Gumbel-DARTS cools down from epoch to epoch. Architecture
+            gradients and rewards come from the search split, in batches of the recipe's size.
+        progress: Show a bar on standard error.
+
+    Returns:
+        A canonical sample; see `exported`.
+
+    Raises:
+        StudyError: As `check`; `epochs` is wrong; or a `filter` leaves nothing.
+        TrialError: A loss is not finite.
+    """
+    domains = domains_of(space)
+    check(name_of(strategy), space)
+    with quiet(), _no_false_alarms():
+        if isinstance(evaluator, JaredEvaluator):
+            evaluator.seed_everything()
+            evaluator = _in_epochs(evaluator, epochs, progress, alternating=isinstance(strategy, nni_strategy.ENAS))
+        try:
+            strategy(RawFormatModelSpace(space, evaluator), SequentialExecutionEngine())
+        except RuntimeError as error:
+            if "Failed to sample a valid architecture" not in str(error):
+                raise
+            raise StudyError(
+                f"filter: none of 100 random architectures keeps to the limit ({strategy.filter.max_value:g}, in the "
+                "profiler's unit and at its image size). Raise it, or take a space of smaller networks."
+            ) from None
+        return exported(strategy, domains)
+
+
+def exported(strategy: Any, domains: Any) -> Sample:
+    """The architecture that a one-shot strategy ends with, as a canonical sample.
+
+    Proxyless exports one more draw, with labels of its own making; here it is the likeliest value of each label.
+    RandomOneShot exports any architecture, ENAS a draw of its controller: neither knows a best one.
+
+    Args:
+        strategy: One that has run.
+        domains: Of the space, from before it became a supernet.
+    """
+    module = strategy.oneshot_module
+    module.set_model(strategy.supernet)
+    if isinstance(strategy, nni_strategy.Proxyless):
+        found = {
+            label: max(p, key=lambda value: float(p[value].detach())) for label, p in module.export_probs().items()
+        }
+    else:
+        found = module.export()
+    return domains.complete({label: found[label] for label in domains.labels if label in found})
+
+
+def _in_epochs(evaluator: JaredEvaluator, epochs: int | None, progress: bool, alternating: bool) -> Lightning:
+    """The evaluator's module with as many steps as its recipe says, in several epochs."""
+    from ednas_nni.data.batches import loader
+
+    recipe, data = evaluator.recipe, evaluator.module.data
+    epochs = max(1, recipe.steps // 20) if epochs is None else epochs
+    if not 1 <= epochs <= recipe.steps:
+        raise StudyError(f"epochs is {epochs}; it must lie between 1 and the {recipe.steps} steps of the evaluator.")
+    steps = recipe.steps // epochs
+    rewards = max(1, steps // 2) if alternating else steps
+    weights = max(1, steps - rewards) if alternating else steps
+    split = data.source.split("search")
+    searched = loader(split, data.by_name, min(recipe.batch_size, len(split)), shuffle=True, seed=recipe.seed)
+    trainer = Trainer(
+        **{
+            **evaluator.trainer.trace_kwargs,
+            "max_epochs": epochs,
+            "val_check_interval": 1.0,
+            "callbacks": [_Progress(epochs * steps)] if progress else [],
+        }
+    )
+    return Lightning(
+        evaluator.module,
+        trainer,
+        train_dataloaders=Batches(evaluator.train_dataloaders.loader, weights),
+        val_dataloaders=Batches(searched, rewards),
+    )
+
+
+def _labels_inside_layers(space: ModelSpace) -> list[str]:
+    """Labels that decide arguments of layers, such as widths."""
+    found: dict[str, None] = {}
+    for module in space.modules():
+        if isinstance(module, ParametrizedModule):
+            for value in module.args.values():
+                if isinstance(value, Mutable):
+                    found.update(dict.fromkeys(value.simplify()))
+    return list(found)
+
+
+class _Progress(Callback):
+    """A bar of the supernet's steps."""
+
+    def __init__(self, steps: int) -> None:
+        from tqdm import tqdm
+
+        self.bar = tqdm(total=steps, desc="supernet", unit="step")
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, *_: Any) -> None:
+        """One step further."""
+        loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+        if isinstance(loss, torch.Tensor):
+            self.bar.set_postfix_str(f"loss {float(loss.detach()):.3f}", refresh=False)
+        self.bar.update()
+
+    def on_train_end(self, trainer: Any, module: Any) -> None:
+        """Leave the bar as it is."""
+        self.bar.close()
+
+
+@contextmanager
+def _no_false_alarms() -> Iterator[None]:
+    """Drop warnings that NNI itself calls safe to ignore here, or that are said better in `exported`."""
+    import warnings
+
+    logger = logging.getLogger("nni.nas.evaluator.pytorch.lightning")
+
+    def passes(record: logging.LogRecord) -> bool:
+        return "Safe to ignore" not in record.getMessage()
+
+    logger.addFilter(passes)
+    try:
+        with warnings.catch_warnings():
+            for text in ("Direct export from RandomOneShot", "LeafSpec", "`training_step` returned `None`"):
+                warnings.filterwarnings("ignore", message=f".*{text}.*")
+            yield
+    finally:
+        logger.removeFilter(passes)

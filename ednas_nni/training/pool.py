@@ -1,0 +1,100 @@
+"""Trainings side by side outside of NNI: one process per core, one thread each."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from typing import Any, TypeVar
+
+from ednas_nni.data.produce import cores
+from ednas_nni.errors import EdnasError, TrialError
+from ednas_nni.record.failures import OUT_OF_MEMORY, cause_of, kind
+
+Job = TypeVar("Job", bound=tuple)
+
+
+def results(
+    function: Callable[..., Any], jobs: Sequence[Job], workers: int | None = None
+) -> Iterator[tuple[Job, Any | EdnasError]]:
+    """Call a function for every job.
+
+    Args:
+        function: Of a module, so that other processes find it; called as `function(*job)`.
+        jobs: Its arguments, plain data that can be hashed.
+        workers: Processes; one per core by default. 1 works in this process, with one thread as well.
+
+    Yields:
+        Each job with what the function returned, or with our own error that it raised, in the order in which they end.
+        Any other exception ends everything.
+
+    Raises:
+        TrialError: There was not memory enough, or a process was killed. What was yielded before stands.
+    """
+    try:
+        yield from _here(function, jobs) if (workers or cores()) == 1 else _beside(function, jobs, workers or cores())
+    except (BrokenProcessPool, MemoryError, RuntimeError) as error:
+        cause = cause_of(error)
+        if isinstance(error, BrokenProcessPool):
+            cause = "a process was killed, most likely for want of memory"
+        elif kind(cause) != OUT_OF_MEMORY:
+            raise
+        raise TrialError(
+            f"{cause}. Fewer trainings side by side need less (--workers 1); those that ended are kept."
+        ) from error
+
+
+def _here(function: Callable[..., Any], jobs: Sequence[Job]) -> Iterator[tuple[Job, Any | EdnasError]]:
+    import torch
+
+    threads = torch.get_num_threads()
+    for job in jobs:
+        _one_thread()  # as in the processes, so that rounding does not depend on how many there are
+        try:
+            found = function(*job)
+        except EdnasError as error:
+            found = error
+        finally:
+            torch.set_num_threads(threads)
+        yield job, found
+
+
+def _beside(function: Callable[..., Any], jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, Any | EdnasError]]:
+    if not jobs:
+        return
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when the workers load their libraries
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn"), initializer=_begin) as pool:
+        futures = {pool.submit(function, *job): job for job in jobs}
+        try:
+            for future in as_completed(futures):
+                error = future.exception()
+                if error is not None and not isinstance(error, EdnasError):
+                    raise error
+                yield futures[future], error or future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin() -> None:
+    """Of each process: it ends with the one that asked for it, however that one was ended.
+
+    A pool would let it finish its training first, and Lightning takes SIGTERM only between two steps.
+    """
+    threading.Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
+    _one_thread()
+
+
+def _end_with(parent: Any) -> None:
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+def _one_thread() -> None:
+    """One training per core: threads inside would only get in the way."""
+    import torch
+
+    torch.set_num_threads(1)

@@ -1,0 +1,12 @@
+"""Rendered interiors: a furnisher and the data source :class:`Rooms`; :mod:`scenes.render` draws them.
+
+Read in this order: ``scene`` (what a room is), ``furniture``, ``props`` and ``on_walls`` (what stands in it),
+``box`` (its shell), ``render`` (one picture), ``source`` (the data set).
+"""
+
+from __future__ import annotations
+
+from ednas_nni.data.class_names import NYU13
+from scenes.rooms.source import GENERATOR, Rooms
+
+__all__ = ["GENERATOR", "NYU13", "Rooms"]

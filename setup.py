@@ -41,6 +41,11 @@ EXTRAS = {
         "pytest-xdist>=3.5",  # tests on both cores
         "hypothesis>=6.100",  # property tests
         "ruff>=0.6",  # lint and format
+        "mypy>=1.15",  # types, in `make lint`
+        "import-linter>=2.5",  # the floors of the house, in `make lint`
+        "types-PyYAML",  # types of PyYAML for mypy
+        "types-requests",  # types of requests for mypy
+        "types-tqdm",  # types of tqdm for mypy
         "build>=1",  # the wheel that `make check-wheel` installs
     ],
 }

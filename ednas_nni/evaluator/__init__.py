@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ednas_nni.training import JaredEvaluator, MultiTaskModule
+from ednas_nni.training import JaredEvaluator
 
-__all__ = ["JaredEvaluator", "MultiTaskModule"]
+__all__ = ["JaredEvaluator"]

@@ -12,7 +12,7 @@ import pytest
 
 from ednas_nni.baselines.record import Record
 from ednas_nni.study import Study, parse
-from tests.training.conftest import Scenes
+from tests.planes import Scenes
 
 MODULE = "scenes_for_references"
 METRICS = {

@@ -22,7 +22,7 @@ from ednas_nni.devices.onnx.whole import network_graph  # noqa: E402
 from ednas_nni.errors import StudyError  # noqa: E402
 from ednas_nni.nn.elementwise import Activation  # noqa: E402
 from ednas_nni.nn.tree import domains_of  # noqa: E402
-from tests.hardware import spaces  # noqa: E402
+from tests.cost import spaces  # noqa: E402
 
 TASKS = {"segmentation": 5, "depth": 1}
 SIZE = (64, 96)

@@ -24,8 +24,8 @@ from ednas_nni.tasks.metrics import (
     SegmentationMeter,
 )
 from ednas_nni.tasks.metrics.adashare import DepthQuirks, NormalsQuirks, SegmentationQuirks
-from tests.training import metric_cases as cases
-from tests.training import reference_metrics as reference
+from tests.tasks import metric_cases as cases
+from tests.tasks import reference_metrics as reference
 
 fill, same, quietly = cases.fill, cases.same, cases.quietly
 

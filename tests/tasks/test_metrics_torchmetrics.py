@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ednas_nni.tasks.metrics import DepthMeter, SegmentationMeter
-from tests.training.metric_cases import CLASSES, depth_case, fill, segmentation_case
+from tests.tasks.metric_cases import CLASSES, depth_case, fill, segmentation_case
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ from ednas_nni.tasks.metrics import (
 )
 from ednas_nni.tasks.metrics.angles import Angles
 from ednas_nni.tasks.metrics.depth import UNIT_SUFFIX
-from tests.training import metric_cases as cases
-from tests.training import reference_metrics as reference
+from tests.tasks import metric_cases as cases
+from tests.tasks import reference_metrics as reference
 
 CLASSES, SEEDS, SHAPES, TRAPS = cases.CLASSES, cases.SEEDS, cases.SHAPES, cases.TRAPS
 fill, same, quietly = cases.fill, cases.same, cases.quietly

@@ -23,7 +23,7 @@ from ednas_nni.devices.onnx.fit import factor, held_out_errors, spread_out  # no
 from ednas_nni.devices.onnx.store import Timing  # noqa: E402
 from ednas_nni.devices.onnx.whole import network_graph  # noqa: E402
 from ednas_nni.space.domains import Dimension, Domains  # noqa: E402
-from tests.hardware import spaces  # noqa: E402
+from tests.cost import spaces  # noqa: E402
 
 SIZE = (64, 96)
 SLOWER = 1.25

@@ -23,7 +23,7 @@ from ednas_nni.errors import PluginError, SampleError, StudyError  # noqa: E402
 from ednas_nni.nn.tree import build  # noqa: E402
 from ednas_nni.study.objectives import Constraint  # noqa: E402
 from search_spaces import nano  # noqa: E402
-from tests.hardware import spaces  # noqa: E402
+from tests.cost import spaces  # noqa: E402
 
 TASKS = {"segmentation": 13, "depth": 1, "normals": 3}
 

@@ -1,0 +1,7 @@
+"""What the tests of the search core share: mends first, a journal."""
+
+from __future__ import annotations
+
+from tests.search.conftest import journal
+
+__all__ = ["journal"]

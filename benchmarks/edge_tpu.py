@@ -23,7 +23,7 @@ from ednas_nni.devices.published import PublishedNetwork, published_networks
 
 HERE = Path(__file__).resolve().parent
 RESULT = HERE / "results" / "edge_tpu.json"
-PROFILES = HERE.parent / "ednas_nni" / "hardware" / "profiles"
+PROFILES = HERE.parent / "ednas_nni" / "devices" / "profiles"
 THRESHOLDS = tuple(np.round(np.arange(6.0, 8.45, 0.1), 2))
 """Candidates for the on-chip memory in MB: up to the chip's 8 MiB (8.39 MB), part of which holds the program."""
 MEMBERS = 200

@@ -8,8 +8,8 @@ from typing import Any
 _HOMES = {
     "LayerRecord": "records",
     "layer_records": "layers",
-    "CostColumn": "devices.base",
-    "Device": "devices.base",
+    "CostColumn": "device",
+    "Device": "device",
     "CostTable": "table",
     "cost_table": "table",
     "CostSummary": "summary",

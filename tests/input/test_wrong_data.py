@@ -190,7 +190,7 @@ def test_names_of_profiles_are_no_paths(kind: str, name: str, tmp_path: Path, ra
 
     from ednas_nni.devices.named import device
 
-    shipped = resources.files("ednas_nni.cost").joinpath(
+    shipped = resources.files("ednas_nni.devices").joinpath(
         "profiles", f"{'phone_cpu' if kind == 'roofline' else kind}.yml"
     )
     (tmp_path / "mine.yml").write_bytes(shipped.read_bytes())

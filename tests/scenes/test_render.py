@@ -7,15 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ednas_nni.data.class_names import NYU13
 from scenes.render.picture import Picture
-from scenes.rooms import CLASSES, GENERATOR
+from scenes.rooms import GENERATOR
 from scenes.rooms.render import STREAM, render
 from scenes.rooms.scene import make_scene
 
 
 def check_ranges(picture: Picture) -> None:
     assert picture.image.dtype == np.uint8 and picture.image.shape[-1] == 3
-    assert picture.segmentation.dtype == np.uint8 and picture.segmentation.max() < len(CLASSES)
+    assert picture.segmentation.dtype == np.uint8 and picture.segmentation.max() < len(NYU13)
     assert picture.depth.dtype == np.float32
     assert np.isfinite(picture.depth).all() and (picture.depth > 0.05).all() and (picture.depth < 10).all()
     length = np.linalg.norm(picture.normals, axis=-1)
@@ -109,10 +110,10 @@ def test_all_normals_face_the_camera(pictures: list[Picture]) -> None:
 
 def test_classes_are_varied(pictures: list[Picture]) -> None:
     labels = np.stack([picture.segmentation for picture in pictures])
-    share = np.bincount(labels.ravel(), minlength=len(CLASSES)) / labels.size
-    assert (share > 0.005).sum() >= 10, dict(zip(CLASSES, share.round(4), strict=True))
-    assert share[CLASSES.index("wall")] < 0.45
-    assert share.max() == share[CLASSES.index("wall")]
+    share = np.bincount(labels.ravel(), minlength=len(NYU13)) / labels.size
+    assert (share > 0.005).sum() >= 10, dict(zip(NYU13, share.round(4), strict=True))
+    assert share[NYU13.index("wall")] < 0.45
+    assert share.max() == share[NYU13.index("wall")]
 
 
 def test_equal_seed_equal_picture() -> None:
@@ -145,7 +146,7 @@ def test_shadows_change_the_image_only() -> None:
 def test_generator_version_is_raised_with_the_pictures() -> None:
     """Fails when pixels changed: raise GENERATOR and put the new figures here."""
     labels = np.stack([render(seed, (32, 64)).segmentation for seed in range(4)])
-    counts = np.bincount(labels.ravel(), minlength=len(CLASSES))
+    counts = np.bincount(labels.ravel(), minlength=len(NYU13))
     # A few pixels of freedom: the last bits of sine and square root differ between machines.
     assert GENERATOR == 1
     expected = np.array([611, 0, 547, 180, 234, 253, 336, 645, 420, 177, 70, 4236, 483])

@@ -7,15 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ednas_nni.data.class_names import CITYSCAPES7, CITYSCAPES19, CITYSCAPES_19_TO_7
 from ednas_nni.errors import DataError
 from scenes.render.picture import Picture
-from scenes.streets import CLASSES_7, CLASSES_19, GENERATOR, TO_7, Streets
+from scenes.streets import GENERATOR, Streets
 from scenes.streets.render import DEPTH_MAX_M, STREAM, as_labelled, render
 from scenes.streets.scene import make_scene
 
 SIZE = (40, 80)
 SEEDS = range(48)
-SKY = CLASSES_19.index("sky")
+SKY = CITYSCAPES19.index("sky")
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +57,8 @@ def test_every_class_occurs(streets: list[Picture]) -> None:
     labels = np.stack([picture.segmentation for picture in streets])
     shares = np.bincount(labels.ravel(), minlength=19) / labels.size
     images = np.array([(labels == label).any((1, 2)).sum() for label in range(19)])
-    assert images.min() >= 5, dict(zip(CLASSES_19, images.tolist(), strict=True))
-    assert shares.min() > 5e-4, dict(zip(CLASSES_19, shares.round(5).tolist(), strict=True))
+    assert images.min() >= 5, dict(zip(CITYSCAPES19, images.tolist(), strict=True))
+    assert shares.min() > 5e-4, dict(zip(CITYSCAPES19, shares.round(5).tolist(), strict=True))
     assert shares.max() < 0.45
 
 
@@ -167,9 +168,9 @@ def test_seven_classes_are_the_categories(streets: list[Picture]) -> None:
         "terrain": "nature", "sky": "sky", "rider": "human", "bicycle": "vehicle", "train": "vehicle",
     }  # fmt: skip
     for name, category in wanted.items():
-        assert CLASSES_7[TO_7[CLASSES_19.index(name)]] == category
+        assert CITYSCAPES7[CITYSCAPES_19_TO_7[CITYSCAPES19.index(name)]] == category
     labels = as_labelled(streets[0], 7, "inverse").segmentation
-    np.testing.assert_array_equal(labels, TO_7[streets[0].segmentation])
+    np.testing.assert_array_equal(labels, CITYSCAPES_19_TO_7[streets[0].segmentation])
 
 
 def test_info_is_known_before_anything_is_rendered(tmp_path) -> None:
@@ -177,7 +178,7 @@ def test_info_is_known_before_anything_is_rendered(tmp_path) -> None:
     assert (default.name, default.depth_kind, default.depth_unit, default.depth_max) == (
         "streets", "inverse", "1/m", None,
     )  # fmt: skip
-    assert default.classes == CLASSES_19 and metric.classes == CLASSES_7
+    assert default.classes == CITYSCAPES19 and metric.classes == CITYSCAPES7
     assert (metric.depth_kind, metric.depth_unit, metric.depth_max) == ("metric", "m", 80.0)
     assert default.fingerprint != metric.fingerprint
     assert not list(tmp_path.iterdir())

@@ -3,11 +3,15 @@
 Names are read eagerly (cheap), code is loaded on use. A broken plugin never stops the others: it is listed with
 its reason. A plugin's module must come from the distribution that registered it, so that a user's own folder
 called `strategies` in the working directory cannot silently stand in for the installed one.
+
+This module knows no plugin's type: each room declares its own group where the base class or protocol lies, such as
+`TASKS: Group[type[Task]] = Group("tasks", Task)` in `ednas_nni.tasks`, and `TASKS.load(name)` is of that type.
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import sys
 from collections.abc import Mapping
@@ -15,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import unquote, urlparse
 
 from ednas_nni.errors import PluginError, did_you_mean, shown
@@ -44,6 +48,49 @@ class Plugin:
     version: str
 
 
+T = TypeVar("T")
+
+
+class Group(Generic[T]):
+    """One group of plugins with the type that its objects have, declared once by the room that owns the type.
+
+    Args:
+        name: One of `GROUPS`.
+        base: Base class that every registered class must have; a factory function is taken as it is. Without one
+            nothing is checked when a plugin is loaded, and the contract suite of the group tells.
+
+    Example:
+        >>> from collections.abc import Callable
+        >>> devices: Group[Callable[..., object]] = Group("devices")
+        >>> "macs" in devices
+        True
+    """
+
+    def __init__(self, name: str, base: type | None = None) -> None:
+        _full(name)
+        self.name = name
+        self.base = base
+
+    def names(self) -> list[str]:
+        """Registered names, sorted."""
+        return names(self.name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in _entry_points(self.name)
+
+    def load(self, name: str) -> T:
+        """Load a plugin, a registered one or `module:attribute`.
+
+        Raises:
+            PluginError: As `load`, or it is a class without the group's base class.
+        """
+        plugin: T = load(self.name, name)
+        if self.base is not None and inspect.isclass(plugin) and not issubclass(plugin, self.base):
+            base = f"{self.base.__module__}.{self.base.__qualname__}"
+            raise PluginError(f"{self.name} {shown(name)}: {plugin.__qualname__} is not a subclass of {base}.")
+        return plugin
+
+
 def _full(group: str) -> str:
     if group not in GROUPS:
         raise PluginError(f"Unknown plugin group {group!r}.{did_you_mean(group, GROUPS)}")
@@ -52,16 +99,15 @@ def _full(group: str) -> str:
 
 @cache
 def _entry_points(group: str) -> dict[str, metadata.EntryPoint]:
-    found: dict[str, metadata.EntryPoint] = {}
+    points: dict[str, metadata.EntryPoint] = {}
     for point in metadata.entry_points(group=_full(group)):
-        known = found.get(point.name)
-        if known is not None and known.value != point.value:
+        first = points.setdefault(point.name, point)
+        if first.value != point.value:
             raise PluginError(
-                f"Two distributions register {group} {point.name!r}: {_origin(known)} ({known.value}) and "
+                f"Two distributions register {group} {point.name!r}: {_origin(first)} ({first.value}) and "
                 f"{_origin(point)} ({point.value}). Uninstall or rename one of them."
             )
-        found[point.name] = point
-    return found
+    return points
 
 
 def _origin(point: metadata.EntryPoint) -> str:
@@ -100,7 +146,7 @@ def load(group: str, name: str) -> Any:
 
     Raises:
         PluginError: The name is unknown (with a suggestion), its module cannot be imported, its attribute is
-            missing, it is no plugin, or another module stands in the way of the registered one.
+            missing, it is not a plugin, or another module stands in the way of the registered one.
     """
     if not isinstance(name, str):
         raise PluginError(f"{group}: a plugin is given by its name, not by {shown(name)}.")
@@ -123,13 +169,13 @@ def _load_path(group: str, path: str) -> Any:
     _check_own(group, path, parts[0])
     value = _import(group, path, module, attribute)
     if not callable(value):
-        raise PluginError(f"{group} {path!r} is no class or function but a {type(value).__name__}.")
+        raise PluginError(f"{group} {path!r} is not a class or function but of type {type(value).__name__}.")
     _check_own(group, path, str(getattr(value, "__module__", module)).partition(".")[0])  # a module imports others
     return value
 
 
 def _check_own(group: str, path: str, top: str) -> None:
-    """Refuse modules that are not there to be plugins: `subprocess:run` would be a function with options, too."""
+    """Reject modules that are not there to be plugins: `subprocess:run` would be a function with options, too."""
     if top in sys.stdlib_module_names:
         raise PluginError(f"{group} {path!r}: {top!r} is a module of Python itself and holds no plugins.")
     owners = _distributions().get(top, [])
@@ -197,15 +243,3 @@ def _roots(point: metadata.EntryPoint, top: str) -> list[Path]:
             return [Path(unquote(url.path)).resolve()]
     files = [f for f in point.dist.files or [] if f.parts and f.parts[0] == top]
     return [Path(str(point.dist.locate_file(top))).resolve()] if files else []
-
-
-def broken() -> list[tuple[Plugin, str]]:
-    """Plugins that cannot be loaded, with the reason. Loads everything: slow."""
-    found = []
-    for group in GROUPS:
-        for plugin in listing(group):
-            try:
-                load(group, plugin.name)
-            except PluginError as error:
-                found.append((plugin, str(error)))
-    return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import types
+from fractions import Fraction
 from importlib import metadata
 
 import pytest
@@ -61,6 +63,20 @@ def own_module(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     return module
 
 
+def test_a_group_has_a_type(fake: dict, own_module: types.ModuleType) -> None:
+    """A class without the group's base class is rejected; a function is taken, and without a base class so is all."""
+    with pytest.raises(PluginError, match=r"Mine is not a subclass of fractions\.Fraction"):
+        plugins.Group("tasks", Fraction).load("my_own_tasks:Mine")
+    fake["half"] = point("half", "fractions:Fraction")
+    fake["gcd"] = point("gcd", "math:gcd")
+    group: plugins.Group[type[Fraction]] = plugins.Group("tasks", Fraction)
+    assert group.load("half") is Fraction and group.load("gcd") is math.gcd
+    assert plugins.Group("tasks").load("my_own_tasks:Mine") is own_module.Mine
+    assert "half" in group and "third" not in group and group.names() == ["gcd", "half"]
+    with pytest.raises(PluginError, match="Unknown plugin group 'task'"):
+        plugins.Group("task")
+
+
 HOSTILE = [
     ("os; rm -rf:x", "not of the form"),
     ("os:system", "'os' is a module of Python itself"),
@@ -71,7 +87,7 @@ HOSTILE = [
     ("my_own_tasks:__builtins__", "not of the form"),
     ("my_own_tasks:Mine.__init__.__globals__", "not of the form"),
     ("my_own_tasks:run", "'subprocess' is a module of Python itself"),
-    ("my_own_tasks:number", "no class or function but a int"),
+    ("my_own_tasks:number", "not a class or function but of type int"),
     (":x", "not of the form"),
     ("x:", "not of the form"),
     ("../../evil:Thing", "not of the form"),

@@ -21,10 +21,9 @@ from into_docs import DOCS, put
 from ednas_nni.cost import cost_table
 from ednas_nni.devices.calibrating import priced_terms
 from ednas_nni.devices.calibration import calibrate, errors
-from ednas_nni.devices.onnx.capture import capture
-from ednas_nni.devices.onnx.machine import this_machine
-from ednas_nni.devices.onnx.measure import measured
-from ednas_nni.devices.onnx.store import Store
+from ednas_nni.devices.cpu_onnxruntime.capture import capture
+from ednas_nni.devices.cpu_onnxruntime.measure import measured
+from ednas_nni.devices.cpu_onnxruntime.store import Store, this_machine
 from ednas_nni.devices.proposing import informative
 from ednas_nni.nn.tree import build
 from ednas_nni.search import assembly

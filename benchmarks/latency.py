@@ -5,7 +5,7 @@ python benchmarks/latency.py --write      also writes the table in docs/hardware
 
 Everything is measured in this run, in the same rounds: the blocks of the space, the 8 whole networks of the
 calibration, and 60 others. Afterwards the 60 are measured once more by themselves: how far another time of the same
-machine is off, as it is and compared over the reference graphs. On a busy machine a run takes about ten minutes.
+machine is off, as it is and compared over the probe graphs. On a busy machine a run takes about ten minutes.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def run(space_name: str, size: tuple[int, int], networks: int, threads: int, see
     compat.apply()
     from ednas_nni.cost import cost_table
     from ednas_nni.devices.cpu_onnxruntime import CpuOnnxruntime, whole_networks
-    from ednas_nni.devices.onnx.block_table import block_table
-    from ednas_nni.devices.onnx.measure import measured
-    from ednas_nni.devices.onnx.store import Store
-    from ednas_nni.devices.onnx.whole import network_graph
+    from ednas_nni.devices.cpu_onnxruntime.block_table import block_table
+    from ednas_nni.devices.cpu_onnxruntime.capture import network_graph
+    from ednas_nni.devices.cpu_onnxruntime.measure import measured
+    from ednas_nni.devices.cpu_onnxruntime.store import Store
 
     space = plugins.load("search_spaces", space_name)(tasks=TASKS)
     device = CpuOnnxruntime(threads)
@@ -64,7 +64,7 @@ def run(space_name: str, size: tuple[int, int], networks: int, threads: int, see
 
     later = measured(graphs, Store(device.machine, folder), title="the networks once more")
     again = np.array([later[signature].ms for signature in graphs])
-    pace = timings[next(iter(graphs))].reference_ms / later[next(iter(graphs))].reference_ms
+    pace = timings[next(iter(graphs))].probe_ms / later[next(iter(graphs))].probe_ms
     rows = {
         "sum of blocks, 8 networks give the factor": scores(predicted, whole),
         f"MACs, line fitted to {FOLDS - 1}/{FOLDS} of the networks": scores(linear(column["macs"], whole), whole),
@@ -72,9 +72,9 @@ def run(space_name: str, size: tuple[int, int], networks: int, threads: int, see
             linear(column["params"], whole), whole
         ),
         "sum of blocks, against a later measurement": scores(predicted, again),
-        "sum of blocks, against the later one over reference graphs": scores(predicted, again * pace),
+        "sum of blocks, against the later one over probe graphs": scores(predicted, again * pace),
         "the first measurement, against the later one": scores(whole, again),
-        "the first measurement, against the later one over reference graphs": scores(whole, again * pace),
+        "the first measurement, against the later one over probe graphs": scores(whole, again * pace),
     }
     everything = list(timings.values())
     return {

@@ -52,7 +52,7 @@ def propose(options: argparse.Namespace, study: Any, space: Any, table: Any) -> 
 
 
 def _need_onnx() -> None:
-    from ednas_nni.devices.onnx.build import INSTALL
+    from ednas_nni.devices.cpu_onnxruntime.build import INSTALL
 
     try:
         import onnx  # noqa: F401
@@ -69,8 +69,8 @@ def _write_networks(folder: Path, files: list[str], samples: list, space: Any, s
     import torch
     from tqdm import tqdm
 
-    from ednas_nni.devices.onnx.build import onnx_bytes
-    from ednas_nni.devices.onnx.capture import capture
+    from ednas_nni.devices.cpu_onnxruntime.build import onnx_bytes
+    from ednas_nni.devices.cpu_onnxruntime.capture import capture
     from ednas_nni.nn.tree import build
 
     with torch.device("meta"):

@@ -15,10 +15,10 @@ compat.apply()
 import torch  # noqa: E402
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableConv2d  # noqa: E402
 
-from ednas_nni.devices.onnx.block_table import block_table  # noqa: E402
-from ednas_nni.devices.onnx.blocks import MOST_CASES, blocks_of  # noqa: E402
-from ednas_nni.devices.onnx.graph import Graph  # noqa: E402
-from ednas_nni.devices.onnx.whole import network_graph  # noqa: E402
+from ednas_nni.devices.cpu_onnxruntime.block_table import block_table  # noqa: E402
+from ednas_nni.devices.cpu_onnxruntime.blocks import MOST_CASES, blocks_of  # noqa: E402
+from ednas_nni.devices.cpu_onnxruntime.capture import network_graph  # noqa: E402
+from ednas_nni.devices.cpu_onnxruntime.graph import Graph  # noqa: E402
 from ednas_nni.errors import StudyError  # noqa: E402
 from ednas_nni.nn.elementwise import Activation  # noqa: E402
 from ednas_nni.nn.tree import domains_of  # noqa: E402

@@ -19,9 +19,9 @@ from ednas_nni.cost import cost_table, smallest  # noqa: E402
 from ednas_nni.cost.arithmetic import joined, renamed, scaled, sums  # noqa: E402
 from ednas_nni.cost.terms import SpaceFeatures, Term  # noqa: E402
 from ednas_nni.devices import named  # noqa: E402
-from ednas_nni.devices.onnx.fit import factor, held_out_errors, spread_out  # noqa: E402
-from ednas_nni.devices.onnx.store import Timing  # noqa: E402
-from ednas_nni.devices.onnx.whole import network_graph  # noqa: E402
+from ednas_nni.devices.cpu_onnxruntime.capture import network_graph  # noqa: E402
+from ednas_nni.devices.cpu_onnxruntime.device import factor, held_out_errors, spread_out  # noqa: E402
+from ednas_nni.devices.cpu_onnxruntime.store import Timing  # noqa: E402
 from ednas_nni.space.domains import Dimension, Domains  # noqa: E402
 from tests.cost import spaces  # noqa: E402
 
@@ -46,7 +46,7 @@ def additive(monkeypatch, tmp_path):
         whole = {signature for signature, graph in graphs.items() if any(n.op == "ReduceMean" for n in graph.nodes)}
         return {s: Timing((SLOWER if s in whole else 1) * work(graph), 1.0, 8, 0.01) for s, graph in graphs.items()}
 
-    monkeypatch.setattr("ednas_nni.devices.onnx.measure.measured", measured)
+    monkeypatch.setattr("ednas_nni.devices.cpu_onnxruntime.measure.measured", measured)
     return named.device("cpu_onnxruntime")
 
 
@@ -158,8 +158,8 @@ def test_wrong_entries_are_named(entry) -> None:
 def test_measured_here(monkeypatch, tmp_path) -> None:
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
-    from ednas_nni.devices.onnx.measure import Rounds, measured
-    from ednas_nni.devices.onnx.store import Store
+    from ednas_nni.devices.cpu_onnxruntime.measure import Rounds, measured
+    from ednas_nni.devices.cpu_onnxruntime.store import Store
 
     monkeypatch.setenv("EDNAS_CACHE", str(tmp_path))
     device = named.device("cpu_onnxruntime")

@@ -17,9 +17,9 @@ compat.apply()
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from ednas_nni.devices.onnx.build import onnx_bytes  # noqa: E402
-from ednas_nni.devices.onnx.capture import capture  # noqa: E402
-from ednas_nni.devices.onnx.graph import Constant, Graph  # noqa: E402
+from ednas_nni.devices.cpu_onnxruntime.build import onnx_bytes  # noqa: E402
+from ednas_nni.devices.cpu_onnxruntime.capture import capture  # noqa: E402
+from ednas_nni.devices.cpu_onnxruntime.graph import Constant, Graph  # noqa: E402
 from ednas_nni.errors import StudyError  # noqa: E402
 from ednas_nni.nn.elementwise import Activation, Add, Concat, GlobalPool, MaxPool, Resize, Scale, WeightedSum  # noqa: E402
 from ednas_nni.nn.fused_ibn import FusedIBN  # noqa: E402

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ednas_nni.devices.onnx import measure
-from ednas_nni.devices.onnx.graph import Constant, Graph, Node
-from ednas_nni.devices.onnx.machine import Machine, this_machine
-from ednas_nni.devices.onnx.measure import Rounds, measured
-from ednas_nni.devices.onnx.reference import reference_graphs
-from ednas_nni.devices.onnx.store import Store, Timing
+from ednas_nni.devices.cpu_onnxruntime import measure
+from ednas_nni.devices.cpu_onnxruntime.graph import Constant, Graph, Node
+from ednas_nni.devices.cpu_onnxruntime.measure import Rounds, measured
+from ednas_nni.devices.cpu_onnxruntime.probe_graphs import probe_graphs
+from ednas_nni.devices.cpu_onnxruntime.store import Machine, Store, Timing, this_machine
 from ednas_nni.errors import DataError, StudyError
 
 MACHINE = Machine("A CPU", "family 1", "0a0b0c0d", 4, "1.0", 1)
@@ -56,8 +55,8 @@ class Scripted:
 
 @pytest.fixture
 def scripted(monkeypatch):
-    """Reference graphs always take 2 ms."""
-    own = {signature: [2.0] * 9 for signature in reference_graphs()}
+    """Probe graphs always take 2 ms."""
+    own = {signature: [2.0] * 9 for signature in probe_graphs()}
     monkeypatch.setattr(measure, "_Visited", Scripted)
     monkeypatch.setattr(Scripted, "script", own, raising=False)
     monkeypatch.setattr(Scripted, "loaded", [], raising=False)
@@ -101,12 +100,12 @@ def test_an_interrupted_measurement_goes_on_after_the_last_group(scripted, tmp_p
     assert set(store.read()) == {first}
 
 
-def test_slower_times_of_the_machine_are_compared_over_the_reference(scripted, tmp_path: Path) -> None:
+def test_slower_times_of_the_machine_are_compared_over_the_probes(scripted, tmp_path: Path) -> None:
     fast, slow = graphs(2), graphs(3)
     store = Store(MACHINE, tmp_path)
     scripted.script |= {signature: [3.0] * 9 for signature in fast}
     measured(fast, store, Rounds(2, 2), quiet=True)
-    scripted.script |= {signature: [2.2] * 9 for signature in reference_graphs()}  # ten percent slower
+    scripted.script |= {signature: [2.2] * 9 for signature in probe_graphs()}  # ten percent slower
     scripted.script |= {signature: [3.3] * 9 for signature in slow}
     found = measured(fast | slow, store, Rounds(2, 2), quiet=True)
     assert [timing.ms for timing in found.values()] == pytest.approx([3.0, 3.0])

@@ -11,8 +11,8 @@ from nni.nas.nn.pytorch import ModelSpace
 
 from ednas_nni.cost.space_layers import alive
 from ednas_nni.cost.terms import SpaceFeatures, Term
-from ednas_nni.devices.onnx.blocks import Block, blocks_of
-from ednas_nni.devices.onnx.graph import Graph
+from ednas_nni.devices.cpu_onnxruntime.blocks import Block, blocks_of
+from ednas_nni.devices.cpu_onnxruntime.graph import Graph
 from ednas_nni.nn.tree import domains_of
 from ednas_nni.space.domains import Domains
 

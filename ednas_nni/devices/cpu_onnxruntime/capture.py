@@ -12,15 +12,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from nni.nas.nn.pytorch import ModelSpace
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from ednas_nni.cost.shapes import run
 from ednas_nni.cost.trace import evaluating
-from ednas_nni.devices.onnx.graph import Constant, Graph, Node, folded
-from ednas_nni.devices.onnx.operators import ALIASES, TRANSLATIONS, UnwrittenError
+from ednas_nni.devices.cpu_onnxruntime.graph import Constant, Graph, Node, folded
+from ednas_nni.devices.cpu_onnxruntime.operators import ALIASES, TRANSLATIONS, UnwrittenError
 from ednas_nni.errors import StudyError
+from ednas_nni.nn.tree import build
+from ednas_nni.space.domains import Sample
 
 
 def capture(
@@ -50,6 +53,19 @@ def capture(
         found = torch.func.functional_call(module, tensors, args, kwargs, tie_weights=True)
     outputs = [mode.name_of(tensor) for tensor in tree_leaves(found) if isinstance(tensor, torch.Tensor)]
     return folded(mode.graph(inputs, outputs))
+
+
+def network_graph(space: ModelSpace, sample: Sample, size: tuple[int, int]) -> Graph:
+    """The inference graph of one network of a space, without weights.
+
+    Args:
+        space: Any model space.
+        sample: One of its samples.
+        size: Image (height, width) in pixels.
+    """
+    with torch.random.fork_rng(devices=[]):  # constructing a network draws weights
+        network = build(space, sample)
+    return capture(network, (torch.empty(1, 3, *size, device="meta"),))
 
 
 def _stand_in(value: Any, device: str) -> Any:
@@ -134,7 +150,7 @@ class _Recorder(TorchDispatchMode):
         raise StudyError(
             f"{self._owner}: torch's operator {operator!r} (output {'x'.join(map(str, shape))}) is not translated to "
             f"ONNX. {unknown} Build the layer from known operators, or add a rule in "
-            "ednas_nni/devices/onnx/operators.py"
+            "ednas_nni/devices/cpu_onnxruntime/operators.py"
         )
 
     def _named(self, tensor: torch.Tensor, name: str) -> str:

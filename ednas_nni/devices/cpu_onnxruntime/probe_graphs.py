@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ednas_nni.devices.onnx.graph import Constant, Graph, Node
+from ednas_nni.devices.cpu_onnxruntime.graph import Constant, Graph, Node
 
 SIZE = (64, 128)
 CHANNELS = 64
 
 
-def reference_graphs() -> dict[str, Graph]:
+def probe_graphs() -> dict[str, Graph]:
     """Signature -> graph: a dense convolution, a depthwise one, and a 1 x 1 one with an enlargement."""
     enlarged = tuple(2 * n for n in SIZE)
     graphs = [_graph(3, 1), _graph(5, CHANNELS), _graph(1, 1, enlarged)]

@@ -21,9 +21,9 @@ from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableModule, Repeat
 from torch import nn
 
 from ednas_nni.cost.reading import labels_in
-from ednas_nni.devices.onnx.calls import Call, calls_of
-from ednas_nni.devices.onnx.capture import capture
-from ednas_nni.devices.onnx.graph import Graph
+from ednas_nni.devices.cpu_onnxruntime.calls import Call, calls_of
+from ednas_nni.devices.cpu_onnxruntime.capture import capture
+from ednas_nni.devices.cpu_onnxruntime.graph import Graph
 from ednas_nni.errors import StudyError
 from ednas_nni.nn.tree import domains_of, walk
 from ednas_nni.space.domains import Condition, Domains

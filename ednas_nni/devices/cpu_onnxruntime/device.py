@@ -2,13 +2,14 @@
 
 Every block of the space is measured once, at the shapes it meets at `deploy_size`; a network is the sum of its blocks
 times one factor, which a few whole networks give. Timings are kept on disk for this processor and this version of the
-runtime (`ednas_nni/devices/onnx/`), so only the first table of a space takes minutes. On another processor everything
-is measured anew. Protocol and errors: `docs/hardware.md`, `benchmarks/latency.py`.
+runtime, so only the first table of a space takes minutes. On another processor everything is measured anew. Protocol
+and errors: `docs/hardware.md`, `benchmarks/latency.py`.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,14 +18,13 @@ from ednas_nni.cost.arithmetic import scaled, sums
 from ednas_nni.cost.device import CostColumn
 from ednas_nni.cost.records import LayerRecord
 from ednas_nni.cost.terms import SpaceFeatures
-from ednas_nni.devices.onnx.fit import factor, held_out_errors, spread_out
 from ednas_nni.errors import StudyError
 from ednas_nni.space.domains import Sample
 
 if TYPE_CHECKING:
-    from ednas_nni.devices.onnx.block_table import BlockTable
-    from ednas_nni.devices.onnx.machine import Machine
-    from ednas_nni.devices.onnx.measure import Rounds
+    from ednas_nni.devices.cpu_onnxruntime.block_table import BlockTable
+    from ednas_nni.devices.cpu_onnxruntime.measure import Rounds
+    from ednas_nni.devices.cpu_onnxruntime.store import Machine
 
 FEATURE = "block_ms"
 WHOLE = 8
@@ -52,7 +52,7 @@ class CpuOnnxruntime:
         cores = os.cpu_count() or 1
         if not 1 <= threads <= cores:
             raise StudyError(f"device cpu_onnxruntime: threads = {threads!r}; this machine has 1 to {cores}.")
-        from ednas_nni.devices.onnx.machine import this_machine
+        from ednas_nni.devices.cpu_onnxruntime.store import this_machine
 
         self.machine: Machine = this_machine(threads)
         self.name = "cpu_onnxruntime" if threads == 1 else f"cpu_onnxruntime_{threads}_threads"
@@ -73,10 +73,10 @@ class CpuOnnxruntime:
             StudyError: A part of the space cannot be written as ONNX, or the extra `onnx` is not installed.
             DataError: Timings on disk are damaged, or cannot be written.
         """
-        from ednas_nni.devices.onnx.block_table import block_table
-        from ednas_nni.devices.onnx.measure import measured
-        from ednas_nni.devices.onnx.store import Store
-        from ednas_nni.devices.onnx.whole import network_graph
+        from ednas_nni.devices.cpu_onnxruntime.block_table import block_table
+        from ednas_nni.devices.cpu_onnxruntime.capture import network_graph
+        from ednas_nni.devices.cpu_onnxruntime.measure import measured
+        from ednas_nni.devices.cpu_onnxruntime.store import Store
 
         blocks = block_table(space, size)
         graphs, samples = dict(blocks.graphs), whole_networks(blocks)
@@ -112,6 +112,27 @@ def whole_networks(blocks: BlockTable) -> list[Sample]:
     drawn = (blocks.domains.random(rng) for _ in range(DRAWS))
     samples = list({blocks.domains.architecture_id(sample): sample for sample in drawn}.values())
     return [samples[i] for i in spread_out(sums(macs, samples)[:, 0], WHOLE)]
+
+
+def spread_out(sums: np.ndarray, n: int) -> np.ndarray:
+    """Positions of n of these values, in the middles of n equal parts of their order; all where there are fewer."""
+    order = np.argsort(sums, kind="stable")
+    if len(order) <= n:
+        return order
+    return order[((np.arange(n) + 0.5) * len(order) / n).astype(int)]
+
+
+def factor(sums: Sequence[float], whole: Sequence[float]) -> float:
+    """Factor of sums with the smallest squared relative error: sum r / sum r^2 with r = sum / measured."""
+    ratios = np.asarray(sums, float) / np.asarray(whole, float)
+    return float(ratios.sum() / (ratios**2).sum())
+
+
+def held_out_errors(sums: Sequence[float], whole: Sequence[float]) -> np.ndarray:
+    """Relative errors of networks, each with the factor of all others; float64 (n,), n >= 2."""
+    sums, whole = np.asarray(sums, float), np.asarray(whole, float)
+    others = ~np.eye(len(sums), dtype=bool)
+    return np.array([factor(sums[rest], whole[rest]) for rest in others]) * sums / whole - 1
 
 
 def _column(name: str, machine: Machine, compared: str) -> CostColumn:

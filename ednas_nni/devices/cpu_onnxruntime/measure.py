@@ -3,7 +3,7 @@
 Many sessions are loaded at a time and measured in rounds, in a new order each time, so that a busy minute touches all
 of them alike. One thread is timed by its own processor time, which stands still while others run; of all times the
 smallest counts, because disturbances only ever add. Rounds end when the smallest times of the even and of the odd ones
-agree, at the latest after `Rounds.most`. What does not fit into memory together is compared over reference graphs.
+agree, at the latest after `Rounds.most`. What does not fit into memory together is compared over probe graphs.
 Several threads have no processor time that is their latency: there the clock on the wall counts, and the machine should
 be idle.
 """
@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ednas_nni.devices.onnx.build import missing, onnx_bytes
-from ednas_nni.devices.onnx.graph import Graph
-from ednas_nni.devices.onnx.reference import reference_graphs
-from ednas_nni.devices.onnx.store import Store, Timing, comparable
+from ednas_nni.devices.cpu_onnxruntime.build import missing, onnx_bytes
+from ednas_nni.devices.cpu_onnxruntime.graph import Graph
+from ednas_nni.devices.cpu_onnxruntime.probe_graphs import probe_graphs
+from ednas_nni.devices.cpu_onnxruntime.store import Store, Timing, comparable
 
 
 @dataclass(frozen=True)
@@ -157,9 +157,9 @@ class _Visited:
 def _measure(
     graphs: Mapping[str, Graph], threads: int, rounds: Rounds, advance: Callable[[int], object]
 ) -> dict[str, Timing]:
-    """Rounds over one group of loaded graphs, with the reference graphs among them."""
-    references = reference_graphs()
-    loaded = [_Visited(signature, graph, threads) for signature, graph in {**references, **graphs}.items()]
+    """Rounds over one group of loaded graphs, with the probe graphs among them."""
+    probes = probe_graphs()
+    loaded = [_Visited(signature, graph, threads) for signature, graph in {**probes, **graphs}.items()]
     order = random.Random(0)
     for number in range(1, rounds.most + 1):
         order.shuffle(loaded)
@@ -171,9 +171,9 @@ def _measure(
             advance((rounds.most - number) * len(graphs))
             break
     best = {visited.signature: min(visited.times) for visited in loaded}
-    reference = math.exp(sum(math.log(best[signature]) for signature in references) / len(references))
+    pace = math.exp(sum(math.log(best[signature]) for signature in probes) / len(probes))
     return {
-        visited.signature: Timing(best[visited.signature], reference, len(visited.times), visited.disagreement)
+        visited.signature: Timing(best[visited.signature], pace, len(visited.times), visited.disagreement)
         for visited in loaded
         if visited.signature in graphs
     }

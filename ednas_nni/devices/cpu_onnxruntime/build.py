@@ -7,8 +7,8 @@ from types import ModuleType
 
 import numpy as np
 
-from ednas_nni.devices.onnx.graph import Graph
-from ednas_nni.devices.onnx.operators import IR_VERSION, OPSET
+from ednas_nni.devices.cpu_onnxruntime.graph import Graph
+from ednas_nni.devices.cpu_onnxruntime.operators import IR_VERSION, OPSET
 from ednas_nni.errors import StudyError
 
 INSTALL = "pip install 'ednas-nni[onnx]'"

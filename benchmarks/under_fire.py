@@ -124,9 +124,9 @@ class Victim:
             return "manager"
         if "--exp_params" in words:
             return "advisor" if Path(words[0]).name.startswith("python") else "other"
-        if "ednas_nni.bridge.prefork.server" in words:
+        if "ednas_nni.bridge.trial.prefork.server" in words:
             parent = process.parent()
-            forked = parent is not None and "ednas_nni.bridge.prefork.server" in parent.cmdline()
+            forked = parent is not None and "ednas_nni.bridge.trial.prefork.server" in parent.cmdline()
             return "trial" if forked else "trial server"
         return "trial" if "NNI_TRIAL_JOB_ID" in variables else "other"
 

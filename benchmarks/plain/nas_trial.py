@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from ednas_nni.bridge.phases import Phases
+from ednas_nni.bridge.trial.phases import Phases
 
 phases = Phases()
 phases.mark("start")

@@ -5,7 +5,7 @@ import random
 import sys
 import time
 
-from ednas_nni.bridge.trial import main
+from ednas_nni.bridge.trial.__main__ import main
 
 if os.environ["NNI_TRIAL_SEQ_ID"] == "0":
     sys.exit(3)

@@ -158,8 +158,8 @@ class Advisor(MsgDispatcherBase):
                 _log.warning(
                     "job %s of an earlier manager still ran and was ended; its result counts if it has one", job
                 )
-            from ednas_nni.bridge.prefork.starter import start as prefork
             from ednas_nni.bridge.search import Search
+            from ednas_nni.bridge.trial.prefork.starter import start as prefork
 
             search = Search(
                 raw_study=self._raw,

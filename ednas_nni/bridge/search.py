@@ -17,7 +17,7 @@ from ednas_nni.bridge.engine import AdvisorEngine, SimplifiedModelSpace
 from ednas_nni.bridge.head import write_head
 from ednas_nni.bridge.manager import exposure
 from ednas_nni.bridge.manager.rest import Manager
-from ednas_nni.bridge.trial_logs import TrialLogs
+from ednas_nni.bridge.trial.logs import TrialLogs
 from ednas_nni.errors import ExperimentError, TrialError
 from ednas_nni.record.journal import FILE, FOLDER, Journal
 from ednas_nni.search import assembly

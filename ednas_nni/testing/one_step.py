@@ -46,7 +46,7 @@ class OneStep:
 
     def _execute(self, model: Any) -> dict[str, float]:
         """What NNI's own engines call."""
-        from ednas_nni.bridge.channel import claim
+        from ednas_nni.bridge.trial.channel import claim
 
         model = claim(model)
         with seeded(self.seed):

@@ -242,7 +242,7 @@ class JaredEvaluator(Lightning):
 
     def _execute(self, model: Any) -> dict[str, float]:
         """Seed before NNI builds the network, so that equal seeds give equal initial weights."""
-        from ednas_nni.bridge.channel import claim
+        from ednas_nni.bridge.trial.channel import claim
 
         model = claim(model)  # NNI's own trial process may have been handed another trial's model
         with seeded(self.seed):

@@ -59,7 +59,7 @@ class StubEvaluator:
 
     def _execute(self, model: Any) -> dict[str, float]:
         """What NNI's own engines call: the network is not built."""
-        from ednas_nni.bridge.channel import claim
+        from ednas_nni.bridge.trial.channel import claim
 
         return self.evaluate(claim(model).sample)
 

@@ -112,7 +112,7 @@ def test_a_trial_compares_with_what_its_search_began_with(
     make_study: Build, make_record: Callable[..., Any], cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The journal's head goes before anything recorded since; where it holds nothing, the log says how to make it."""
-    from ednas_nni.bridge import trial
+    from ednas_nni.bridge.trial import run as trial
 
     against = Comparison({task: make_record(task) for task in ("segmentation", "depth")})
     assert trial._compared(make_study(), against.dump()).means() == against.means()

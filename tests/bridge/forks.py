@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from ednas_nni.bridge.prefork import inherited, place
+from ednas_nni.bridge.trial.prefork import inherited, place
 
 EXPERIMENT = "test1234"
 SERVER = """
 import sys
 from pathlib import Path
-from ednas_nni.bridge import trial
-from ednas_nni.bridge.prefork import child, server
+from ednas_nni.bridge.trial import run as trial
+from ednas_nni.bridge.trial.prefork import child, server
 trial.here = lambda arguments: exec(arguments[0], {{}}) or 0
 found = server.Server(Path(sys.argv[1]), int(sys.argv[2]))
 {before}
@@ -29,7 +29,7 @@ found._loaded = server.sources.snapshot()
 print("ready", flush=True)
 sys.exit(found.run())
 """
-CLIENT = "import sys; from ednas_nni.bridge.prefork import client; code = client.run(sys.argv[1:]); "
+CLIENT = "import sys; from ednas_nni.bridge.trial.prefork import client; code = client.run(sys.argv[1:]); "
 CLIENT += "print('PLAIN' if code is None else '', end=''); sys.exit(code or 0)"
 
 

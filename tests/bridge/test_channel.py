@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from nni.runtime.trial_command_channel.v3 import TrialCommandChannelV3
 
-from ednas_nni.bridge import channel as module
-from ednas_nni.bridge.channel import OwnedChannel
 from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.bridge.trial import channel as module
+from ednas_nni.bridge.trial.channel import OwnedChannel
 from ednas_nni.errors import ExperimentError, TrialError
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from ednas_nni.bridge import kept_result
 from ednas_nni.bridge.catching_up import CaughtUp
 from ednas_nni.bridge.search import Search
+from ednas_nni.bridge.trial import result_file as kept_result
 from ednas_nni.errors import TrialError
 from ednas_nni.record.journal import History, load
 from ednas_nni.space.domains import Domains

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from ednas_nni.bridge.endings import ending
-from ednas_nni.bridge.time_limit import time_limit
-from ednas_nni.bridge.trial_logs import TrialLogs
+from ednas_nni.bridge.trial.logs import TrialLogs
+from ednas_nni.bridge.trial.time_limit import time_limit
 from ednas_nni.errors import JournalError, TrialError
 from ednas_nni.record import failures, journal
 from ednas_nni.record.failures import cause_of, kind, passing

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from ednas_nni.bridge import channel as module
-from ednas_nni.bridge import kept_result
-from ednas_nni.bridge.channel import OwnedChannel
-from ednas_nni.bridge.kept_result import keep, kept, of_job
 from ednas_nni.bridge.manager.processes import MANAGER, Process
 from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.bridge.trial import channel as module
+from ednas_nni.bridge.trial import result_file as kept_result
+from ednas_nni.bridge.trial.channel import OwnedChannel
+from ednas_nni.bridge.trial.result_file import keep, kept, of_job
 from ednas_nni.errors import TrialError
 from tests.bridge.test_channel import FakeNni, record, server
 

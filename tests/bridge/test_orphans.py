@@ -102,7 +102,7 @@ def test_what_is_no_trial_of_that_job_is_left_alone(sleeper: subprocess.Popen[by
 
 
 def test_a_forked_trial_is_known_by_its_servers_command(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "input()", "ednas_nni.bridge.prefork.server", f"/run/{tmp_path.name}.sock"]
+    command = [sys.executable, "-c", "input()", "ednas_nni.bridge.trial.prefork.server", f"/run/{tmp_path.name}.sock"]
     forked = subprocess.Popen(command, stdin=subprocess.PIPE)
     told(tmp_path, "A", Process.of(forked.pid), None)
     assert orphans.end_all(tmp_path, None) == ["A"]

@@ -12,8 +12,8 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from ednas_nni.bridge import cancelled
-from ednas_nni.bridge.prefork import client, place, starter
+from ednas_nni.bridge.trial import cancelled
+from ednas_nni.bridge.trial.prefork import client, place, starter
 from tests.bridge.forks import EXPERIMENT, PATIENT, Machine, asked, child_pid, until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
@@ -248,7 +248,7 @@ def test_a_dead_server_is_started_again_and_given_up_in_the_end(machine: Machine
 @pytest.mark.slow
 def test_children_of_the_real_server_may_use_threads(machine: Machine) -> None:
     """The libraries are imported, and torch runs forward and backward on two threads in two children at once."""
-    machine.serve(before="from ednas_nni.bridge.prefork.preload import preload; preload({})")
+    machine.serve(before="from ednas_nni.bridge.trial.prefork.preload import preload; preload({})")
     code = (
         "import torch; torch.set_num_threads(2); x = torch.randn(4, 8, 64, 64, requires_grad=True); "
         "torch.nn.functional.conv2d(x, torch.randn(8, 8, 3, 3)).sum().backward(); "

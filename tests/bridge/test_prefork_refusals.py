@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ednas_nni.bridge.prefork import place, sources, starter
+from ednas_nni.bridge.trial.prefork import place, sources, starter
 from tests.bridge.forks import EXPERIMENT, Machine
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ednas_nni.bridge import threads, trial
+from ednas_nni.bridge.trial import run as trial
+from ednas_nni.bridge.trial import threads
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -44,7 +45,8 @@ def test_the_users_own_number_holds(unset: pytest.MonkeyPatch, given: str, wante
 
 ORDER = """
 import os, sys
-from ednas_nni.bridge import threads, trial
+from ednas_nni.bridge.trial import run as trial
+from ednas_nni.bridge.trial import threads
 from ednas_nni.bridge.manager.rest import Manager
 study = {"evaluator": {"name": "stub"}, "strategy": "random"}
 Manager.experiment = lambda self: {"params": {"trialConcurrency": 1, "tuner": {"classArgs": study}}}
@@ -55,7 +57,7 @@ def watched(concurrency):
     sys.exit()
 threads.share_cores = watched
 {BROKEN}
-trial.main([])
+trial.here([])
 """
 
 

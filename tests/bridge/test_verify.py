@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ednas_nni.bridge import kept_result
 from ednas_nni.bridge.manager.verify import JobRecord, disagreements, nni_records
+from ednas_nni.bridge.trial import result_file as kept_result
 from ednas_nni.errors import ExperimentError
 from ednas_nni.record.journal import Journal
 from ednas_nni.space.domains import Dimension, Domains

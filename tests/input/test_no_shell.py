@@ -134,7 +134,7 @@ def test_loopback_lines_are_quoted(
 @pytest.mark.parametrize("job", ["../../../secret", "*", "**/x", "a/b", "", "J;x", "J\x00", "[a-z]"])
 def test_the_id_of_a_trial_is_no_path(job: str, tmp_path: Path) -> None:
     """The last words of a failed trial are read from its folder; the id comes over the wire."""
-    from ednas_nni.bridge.trial_logs import TrialLogs
+    from ednas_nni.bridge.trial.logs import TrialLogs
     from ednas_nni.report.examples import find
 
     secret = tmp_path / "secret"

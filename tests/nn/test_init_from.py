@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from ednas_nni.baselines.identity import identity, single_task
-from ednas_nni.bridge import trial
 from ednas_nni.bridge.head import changed_weights
+from ednas_nni.bridge.trial import run as trial
 from ednas_nni.errors import StudyError, TrialError
 from ednas_nni.nn.checkpoint import Checkpoint, fingerprint, init_from
 from ednas_nni.nn.tree import build

@@ -15,7 +15,7 @@ from ednas_nni.record.whole_file import write_whole
 
 FILE = "process.json"
 LARGEST = 4096  # bytes
-SERVER = b"ednas_nni.bridge.prefork.server"
+SERVER = b"ednas_nni.bridge.trial.prefork.server"
 
 
 def announce(folder: Path) -> None:

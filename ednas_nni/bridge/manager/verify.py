@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ednas_nni.bridge.parameters import sample_of
-from ednas_nni.bridge.trial_logs import TrialLogs
+from ednas_nni.bridge.trial.logs import TrialLogs
 from ednas_nni.errors import ExperimentError, SampleError
 from ednas_nni.record.journal import History, TrialRecord
 from ednas_nni.space.domains import Domains

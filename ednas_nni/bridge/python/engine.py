@@ -19,7 +19,7 @@ from nni.utils import MetricType  # noqa: E402
 
 from ednas_nni.bridge.endings import ending  # noqa: E402
 from ednas_nni.bridge.parameters import sample_of  # noqa: E402
-from ednas_nni.bridge.trial_logs import TrialLogs  # noqa: E402
+from ednas_nni.bridge.trial.logs import TrialLogs  # noqa: E402
 
 _log = logging.getLogger("ednas")
 

@@ -24,7 +24,7 @@ from ednas_nni.bridge.manager.processes import Process, manager_of  # noqa: E402
 from ednas_nni.bridge.manager.rest import Manager  # noqa: E402
 from ednas_nni.bridge.python.engine import JournalledEngine, open_jobs  # noqa: E402
 from ednas_nni.bridge.python.sequential import JournalledSequential  # noqa: E402
-from ednas_nni.bridge.trial_logs import TrialLogs  # noqa: E402
+from ednas_nni.bridge.trial.logs import TrialLogs  # noqa: E402
 from ednas_nni.errors import ExperimentError  # noqa: E402
 from ednas_nni.record.journal import Journal  # noqa: E402
 from ednas_nni.search.mounting import layers, reason  # noqa: E402

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ednas_nni import compat
-from ednas_nni.bridge import cancelled
 from ednas_nni.bridge.manager import orphans
 from ednas_nni.bridge.manager.processes import MANAGER, manager_of
 from ednas_nni.bridge.manager.rest import Manager
-from ednas_nni.bridge.threads import share_cores
+from ednas_nni.bridge.trial import cancelled
+from ednas_nni.bridge.trial.threads import share_cores
 from ednas_nni.errors import TrialError
 from ednas_nni.record.failures import CAUSE, cause_of
 
@@ -52,8 +52,8 @@ def _run(arguments: list[str]) -> None:
         import nni
         import torch
 
-        from ednas_nni.bridge.channel import install
-        from ednas_nni.bridge.time_limit import time_limit
+        from ednas_nni.bridge.trial.channel import install
+        from ednas_nni.bridge.trial.time_limit import time_limit
 
         torch.set_num_threads(threads)
         # NNI's models travel in NNI's own format, from the manager of this machine.
@@ -68,7 +68,7 @@ def _run(arguments: list[str]) -> None:
 
 def _known() -> tuple[Callable[[Any], str] | None, float | None]:
     """From the journal's head: how a record tells its architecture, and the time limit of a trial in seconds."""
-    from ednas_nni.bridge.trial import journal_head
+    from ednas_nni.bridge.trial.run import journal_head
     from ednas_nni.space.domains import Domains
 
     head = journal_head()

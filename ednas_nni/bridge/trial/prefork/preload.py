@@ -19,8 +19,8 @@ LIBRARIES = (
 )
 OURS = (
     "ednas_nni.search.assembly",
-    "ednas_nni.bridge.trial",
-    "ednas_nni.bridge.channel",
+    "ednas_nni.bridge.trial.run",
+    "ednas_nni.bridge.trial.channel",
     "ednas_nni.bridge.manager.rest",
     "ednas_nni.data.batches",
     "ednas_nni.training.jared",
@@ -47,7 +47,7 @@ def preload(study: dict[str, Any]) -> None:
     torch.set_num_threads(1)  # a parallel region in this process would hang every child in its own first one
     for name in (*LIBRARIES, *OURS):
         importlib.import_module(name)
-    from ednas_nni.bridge.prefork import kept
+    from ednas_nni.bridge.trial.prefork import kept
     from ednas_nni.errors import EdnasError
     from ednas_nni.study import parse
 

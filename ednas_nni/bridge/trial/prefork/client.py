@@ -17,9 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ednas_nni.bridge import cancelled
-from ednas_nni.bridge.phases import process_begun
-from ednas_nni.bridge.prefork import inherited, place
+from ednas_nni.bridge.trial import cancelled
+from ednas_nni.bridge.trial.phases import process_begun
+from ednas_nni.bridge.trial.prefork import inherited, place
 from ednas_nni.record.failures import CAUSE, KILLED, TRIAL_SERVER
 
 OFF = "EDNAS_TRIAL_START"

@@ -1,8 +1,7 @@
-"""What NNI starts for each trial: `trialCommand: python3 -m ednas_nni.bridge.trial`.
+"""One trial, in this process.
 
-Where the experiment has a trial server, a child of it is the trial; else this process is. The trial reads the study
-from the manager's record of the experiment, takes the parameters that are booked on its own job, proves which
-architecture they are, builds exactly that network and lets the evaluator train and report it.
+It reads the study from the manager's record of the experiment, takes the parameters that are booked on its own job,
+proves which architecture they are, builds exactly that network and lets the evaluator train and report it.
 """
 
 from __future__ import annotations
@@ -14,26 +13,14 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ednas_nni.bridge import cancelled
 from ednas_nni.bridge.manager import orphans
-from ednas_nni.bridge.manager.processes import MANAGER, manager_of
-from ednas_nni.bridge.phases import Phases
-from ednas_nni.bridge.prefork import client
+from ednas_nni.bridge.trial import cancelled
+from ednas_nni.bridge.trial.phases import Phases
 from ednas_nni.errors import EdnasError, TrialError
 from ednas_nni.record.failures import CAUSE, cause_of
 
 if TYPE_CHECKING:
     from ednas_nni.bridge.manager.rest import Manager
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run one trial, in a child of the trial server if there is one. Returns the exit code."""
-    given = sys.argv[1:] if arguments is None else arguments
-    if os.environ.get("NNI_PLATFORM") == "local":
-        manager = manager_of(os.getppid())
-        os.environ[MANAGER] = manager.text if manager is not None else ""
-    code = client.run(given)
-    return here(given) if code is None else code
 
 
 def here(arguments: list[str]) -> int:
@@ -66,7 +53,7 @@ def _begin() -> None:
 
 def _run(study_file: str | None, phases: Phases) -> None:
     from ednas_nni.bridge.manager.rest import Manager
-    from ednas_nni.bridge.threads import share_cores
+    from ednas_nni.bridge.trial.threads import share_cores
 
     url, job = os.environ.get("NNI_TRIAL_COMMAND_CHANNEL", ""), os.environ.get("NNI_TRIAL_JOB_ID", "")
     if not url.startswith("http") or not job:
@@ -77,8 +64,8 @@ def _run(study_file: str | None, phases: Phases) -> None:
 
     import nni  # numpy with it, so only after the number of threads is set
 
-    from ednas_nni.bridge.channel import install
-    from ednas_nni.bridge.time_limit import time_limit
+    from ednas_nni.bridge.trial.channel import install
+    from ednas_nni.bridge.trial.time_limit import time_limit
 
     channel = install(url, job, manager)
     domains, references = _check_against_journal()
@@ -172,7 +159,7 @@ def _train_network(
     compat.apply()
     import torch
 
-    from ednas_nni.bridge.prefork import kept
+    from ednas_nni.bridge.trial.prefork import kept
     from ednas_nni.nn.tree import build, domains_of
 
     torch.set_num_threads(threads)
@@ -226,7 +213,3 @@ def _keep_examples(evaluator: Any, network: Any) -> None:
     except Exception:
         print("ednas: no example predictions are kept for the report:", file=sys.stderr)
         traceback.print_exc()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""The trial server: `python -m ednas_nni.bridge.prefork.server SOCKET MANAGER_PID`, started by the Advisor.
+"""The trial server: `python -m ednas_nni.bridge.trial.prefork.server SOCKET MANAGER_PID`, started by the Advisor.
 
 One line of JSON on standard input says what to import; the other end of that pipe stays open as long as the starter
 lives. The server listens before it imports, so that early clients just wait. One thread, one loop, no polling.
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ednas_nni.bridge.prefork import child, client, inherited, sources
+from ednas_nni.bridge.trial.prefork import child, client, inherited, sources
 
 REQUEST_S = 5.0
 BREATH_S = 0.2  # before a client that could not be let in is tried again
@@ -77,7 +77,7 @@ class Server:
     def load(self, study: dict[str, Any]) -> None:
         """Import what the study's trials will need."""
         begun = time.monotonic()
-        from ednas_nni.bridge.prefork.preload import preload
+        from ednas_nni.bridge.trial.prefork.preload import preload
 
         preload(study)
         self._loaded = sources.snapshot()
@@ -179,7 +179,7 @@ class Server:
             self._give_up(trial, error)
             return
         if pid == 0:
-            from ednas_nni.bridge import trial as work
+            from ednas_nni.bridge.trial import run as work
 
             child.become(trial.request, trial.outputs, server, work.here)
         try:

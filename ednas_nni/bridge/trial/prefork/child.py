@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from ednas_nni.bridge.phases import BEGUN
+from ednas_nni.bridge.trial.phases import BEGUN
 
 _PR_SET_PDEATHSIG = 1
 ORPHANED = 71

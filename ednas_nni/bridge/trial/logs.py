@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ednas_nni.bridge import kept_result
+from ednas_nni.bridge.trial import result_file as kept_result
 from ednas_nni.record.failures import CAUSE, TIME_LIMIT
 
 LONGEST = 500  # characters

@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ednas_nni.bridge.prefork import place
-from ednas_nni.bridge.prefork.server import ENOUGH, STALE
+from ednas_nni.bridge.trial.prefork import place
+from ednas_nni.bridge.trial.prefork.server import ENOUGH, STALE
 
 _log = logging.getLogger("nni.ednas")
 
@@ -66,7 +66,7 @@ class TrialServer:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             environment[name] = "1"
         environment["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # whether there is a GPU, without touching it
-        command = [sys.executable, "-m", "ednas_nni.bridge.prefork.server", str(self._path), str(self._manager)]
+        command = [sys.executable, "-m", "ednas_nni.bridge.trial.prefork.server", str(self._path), str(self._manager)]
         with self._log_path.open("ab") as log:
             process = subprocess.Popen(
                 command,

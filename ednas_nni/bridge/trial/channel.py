@@ -23,9 +23,9 @@ from typing import Any
 import requests
 from nni.runtime.trial_command_channel.v3 import TrialCommandChannelV3
 
-from ednas_nni.bridge import kept_result
 from ednas_nni.bridge.manager.processes import MANAGER, Process
 from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.bridge.trial import result_file as kept_result
 from ednas_nni.errors import ExperimentError, TrialError
 from ednas_nni.record.failures import UNDELIVERED
 from ednas_nni.search.middleware.reading import read

@@ -25,7 +25,7 @@ from typing import Any
 import psutil
 
 from ednas_nni.bridge.manager.launch import stop
-from ednas_nni.bridge.manager.verify import disagreements, nni_records
+from ednas_nni.bridge.verify import disagreements, nni_records
 from ednas_nni.errors import ExperimentError
 from ednas_nni.record.journal import load
 from ednas_nni.space.domains import Domains

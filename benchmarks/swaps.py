@@ -25,7 +25,7 @@ from checkout import commit
 
 from ednas_nni.bridge.manager.launch import create, free_port, stop
 from ednas_nni.bridge.manager.rest import Manager
-from ednas_nni.bridge.manager.verify import disagreements, nni_records
+from ednas_nni.bridge.verify import disagreements, nni_records
 from ednas_nni.record.journal import journal_path, load
 
 HERE = Path(__file__).resolve().parent

@@ -17,7 +17,7 @@ from ednas_nni.bridge.engine import AdvisorEngine, SimplifiedModelSpace
 from ednas_nni.bridge.head import write_head
 from ednas_nni.bridge.manager import exposure
 from ednas_nni.bridge.manager.rest import Manager
-from ednas_nni.bridge.trial.logs import TrialLogs
+from ednas_nni.bridge.trial.folder import TrialFolders
 from ednas_nni.errors import ExperimentError, TrialError
 from ednas_nni.record.journal import FILE, FOLDER, Journal
 from ednas_nni.search import assembly
@@ -63,7 +63,7 @@ class Search:
         self._recovered = not resumed  # whether NNI has told which trials of earlier sessions run again
         self._awaited: set[str] = set()  # architectures of recovered jobs that are known at their first message only
         self._caught_up = CaughtUp()
-        self._logs = TrialLogs(folder)
+        self._logs = TrialFolders(folder)
         self._delivered: set[str] = set()  # jobs whose final result has arrived
 
     def prepare(self) -> None:
@@ -104,7 +104,7 @@ class Search:
         )
         jobs = self.manager.trials() if self.resumed else []
         catching_up = CatchingUp(
-            self.journal, self.problem.domains.known_id, self._described, self._logs.last_words, self._logs.kept
+            self.journal, self.problem.domains.known_id, self._described, self._logs.last_words, self._logs.result
         )
         self._caught_up = catching_up.run(jobs, self.manager.finals() if self.resumed else {})
         starts = assembly.start_samples(self.study, model_space)
@@ -221,7 +221,7 @@ class Search:
             return
         record = json.loads(end["hyper_params"])
         architecture = self.problem.domains.known_id(record.get("parameters"))
-        metric = self._logs.kept(job, architecture) if architecture is not None else None
+        metric = self._logs.result(job, architecture) if architecture is not None else None
         if metric is not None:
             _log.warning("the result of job %s did not reach NNI; it is taken from the trial's folder", job)
             told = {"parameter_id": record.get("parameter_id"), "trial_job_id": job, "type": "FINAL"}

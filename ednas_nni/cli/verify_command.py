@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ednas_nni.cli.arguments import add_experiment_argument
 
 if TYPE_CHECKING:
-    from ednas_nni.bridge.manager.verify import JobRecord
+    from ednas_nni.bridge.verify import JobRecord
 
 HELP = "compare a search's journal with NNI's database"
 
@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print every disagreement. Returns 1 when there is one."""
-    from ednas_nni.bridge.manager.verify import disagreements
+    from ednas_nni.bridge.verify import disagreements
     from ednas_nni.cli.locate import experiment_of, journal_of
     from ednas_nni.errors import JournalError, printable
     from ednas_nni.record.journal import load
@@ -51,7 +51,7 @@ def _records(folder: Path) -> list[JobRecord]:
     """
     import sqlite3
 
-    from ednas_nni.bridge.manager.verify import nni_records
+    from ednas_nni.bridge.verify import nni_records
     from ednas_nni.errors import ExperimentError
 
     try:

@@ -13,7 +13,7 @@ import pytest
 
 from ednas_nni.bridge.catching_up import CaughtUp
 from ednas_nni.bridge.search import Search
-from ednas_nni.bridge.trial import result_file as kept_result
+from ednas_nni.bridge.trial import folder as trial_folder
 from ednas_nni.errors import TrialError
 from ednas_nni.record.journal import History, load
 from ednas_nni.space.domains import Domains
@@ -43,7 +43,7 @@ def keep_result(nni: Nni, folder: Path, job: str, quality: float, of: str | None
     domains = Domains.from_json(load(folder / "ednas" / "journal.jsonl").header["domains"])
     architecture = domains.architecture_id(nni.record(of or job)["parameters"])
     place = folder / "environments" / "local-env" / "trials" / job
-    kept_result.keep(place, folder.name, job, architecture, {"default": quality, "architecture": architecture})
+    trial_folder.write_result(place, folder.name, job, architecture, {"default": quality, "architecture": architecture})
 
 
 REST = ("J2", "J3", "J4", "J5")
@@ -72,8 +72,8 @@ def test_that_check_rejects_a_pick_up_that_believes_the_file(
     nni: Nni, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        kept_result, "kept", lambda folder, *_: json.loads((folder / kept_result.FILE).read_text())["metric"]
-        if (folder / kept_result.FILE).exists() else None
+        trial_folder, "read_result", lambda folder, *_: json.loads((folder / trial_folder.RESULT).read_text())["metric"]
+        if (folder / trial_folder.RESULT).exists() else None
     )  # fmt: skip
     first_session(nni, tmp_path)
     keep_result(nni, tmp_path, "J1", 0.8, of="J2")

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from ednas_nni.bridge.endings import ending
-from ednas_nni.bridge.trial.logs import TrialLogs
-from ednas_nni.bridge.trial.time_limit import time_limit
+from ednas_nni.bridge.trial.folder import TrialFolders
+from ednas_nni.bridge.trial.limits import time_limit
 from ednas_nni.errors import JournalError, TrialError
 from ednas_nni.record import failures, journal
 from ednas_nni.record.failures import cause_of, kind, passing
@@ -106,15 +106,15 @@ def test_ends(event: str, words: str | None, status: ModelStatus, cause: str) ->
     assert ending(event, words) == (status, cause)
 
 
-def log(folder: Path, text: str, job: str = "J1") -> TrialLogs:
+def log(folder: Path, text: str, job: str = "J1") -> TrialFolders:
     path = folder / "environments" / "local-env" / "trials" / job / "trial.stderr"
     path.parent.mkdir(parents=True)
     path.write_text(text)
-    return TrialLogs(folder)
+    return TrialFolders(folder)
 
 
 def test_last_words(tmp_path: Path) -> None:
-    assert TrialLogs(tmp_path).last_words("J1") is None
+    assert TrialFolders(tmp_path).last_words("J1") is None
     assert log(tmp_path / "a", "").last_words("J1") == ""
     assert log(tmp_path / "b", "Traceback\nValueError: x\n").last_words("J1") == "ValueError: x"
     told = "ednas: error: first\nnoise\nednas: error: disk full: x\nmore noise\n"

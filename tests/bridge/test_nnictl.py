@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from ednas_nni.bridge.manager.verify import disagreements, nni_records
+from ednas_nni.bridge.verify import disagreements, nni_records
 from ednas_nni.space.domains import Domains
 
 pytestmark = pytest.mark.nni

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ednas_nni.bridge.trial import limits
 from ednas_nni.bridge.trial import run as trial
-from ednas_nni.bridge.trial import threads
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -31,7 +31,7 @@ def test_trials_share_the_cores_that_they_may_use(
 ) -> None:
     unset.setattr(os, "sched_getaffinity", lambda process: set(range(cores)))
     unset.setattr(os, "cpu_count", lambda: 64)  # of the whole machine
-    assert threads.share_cores(concurrency) == wanted
+    assert limits.share_cores(concurrency) == wanted
     assert [os.environ[name] for name in VARIABLES] == [str(wanted)] * 3
 
 
@@ -39,23 +39,23 @@ def test_trials_share_the_cores_that_they_may_use(
 def test_the_users_own_number_holds(unset: pytest.MonkeyPatch, given: str, wanted: int) -> None:
     unset.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
     os.environ["OMP_NUM_THREADS"] = given
-    assert threads.share_cores(1) == wanted
+    assert limits.share_cores(1) == wanted
     assert os.environ["OMP_NUM_THREADS"] == given
 
 
 ORDER = """
 import os, sys
 from ednas_nni.bridge.trial import run as trial
-from ednas_nni.bridge.trial import threads
+from ednas_nni.bridge.trial import limits
 from ednas_nni.bridge.manager.rest import Manager
 study = {"evaluator": {"name": "stub"}, "strategy": "random"}
 Manager.experiment = lambda self: {"params": {"trialConcurrency": 1, "tuner": {"classArgs": study}}}
-real = threads.share_cores
+real = limits.share_cores
 def watched(concurrency):
     print("before" if "numpy" not in sys.modules and "nni" not in sys.modules else "after")
     real(concurrency)
     sys.exit()
-threads.share_cores = watched
+limits.share_cores = watched
 {BROKEN}
 trial.here([])
 """

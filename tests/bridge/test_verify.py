@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ednas_nni.bridge.manager.verify import JobRecord, disagreements, nni_records
-from ednas_nni.bridge.trial import result_file as kept_result
+from ednas_nni.bridge.trial import folder as trial_folder
+from ednas_nni.bridge.verify import JobRecord, disagreements, nni_records
 from ednas_nni.errors import ExperimentError
 from ednas_nni.record.journal import Journal
 from ednas_nni.space.domains import Dimension, Domains
@@ -125,5 +125,5 @@ def test_records_hold_what_was_kept_and_the_sample_of_a_model(tmp_path: Path) ->
         row = (99, "WAITING", "M", json.dumps({"parameter_id": 7, "parameters": model}))
         connection.execute("insert into TrialJobEvent values (?, ?, ?, ?)", row)
     place = folder / "environments" / "local-env" / "trials" / "M"
-    kept_result.keep(place, folder.name, "M", "xyz", {"default": 0.25, "architecture": "xyz"})
+    trial_folder.write_result(place, folder.name, "M", "xyz", {"default": 0.25, "architecture": "xyz"})
     assert nni_records(folder)[-1] == JobRecord("M", {"x": 3}, None, None, ("xyz", 0.25))

@@ -134,7 +134,7 @@ def test_loopback_lines_are_quoted(
 @pytest.mark.parametrize("job", ["../../../secret", "*", "**/x", "a/b", "", "J;x", "J\x00", "[a-z]"])
 def test_the_id_of_a_trial_is_no_path(job: str, tmp_path: Path) -> None:
     """The last words of a failed trial are read from its folder; the id comes over the wire."""
-    from ednas_nni.bridge.trial.logs import TrialLogs
+    from ednas_nni.bridge.trial.folder import TrialFolders
     from ednas_nni.report.examples import find
 
     secret = tmp_path / "secret"
@@ -143,9 +143,9 @@ def test_the_id_of_a_trial_is_no_path(job: str, tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         (folder / "trial.stderr").write_text("ednas: error: a secret\n")
         (folder / "examples.npz").write_bytes(b"")
-    logs = TrialLogs(tmp_path / "experiment")
+    logs = TrialFolders(tmp_path / "experiment")
     assert logs.last_words("Good1") == "a secret", "the folder is where it is looked for"
-    assert logs.last_words(job) is None and logs.kept(job) is None
+    assert logs.last_words(job) is None and logs.result(job) is None
     assert find(tmp_path / "experiment", "Good1") is not None and find(tmp_path / "experiment", job) is None
 
 

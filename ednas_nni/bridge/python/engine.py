@@ -19,7 +19,7 @@ from nni.utils import MetricType  # noqa: E402
 
 from ednas_nni.bridge.endings import ending  # noqa: E402
 from ednas_nni.bridge.parameters import sample_of  # noqa: E402
-from ednas_nni.bridge.trial.logs import TrialLogs  # noqa: E402
+from ednas_nni.bridge.trial.folder import TrialFolders  # noqa: E402
 
 _log = logging.getLogger("ednas")
 
@@ -34,7 +34,7 @@ class JournalledEngine(TrainingServiceExecutionEngine):
 
     def __init__(self, experiment: Any, folder: Path) -> None:
         self._held: dict[int, ExecutableModelSpace] = {}
-        self._logs = TrialLogs(folder)
+        self._logs = TrialFolders(folder)
         self._delivered: set[str] = set()
         self._ignored: set[str] = set()
         self._failure: Exception | None = None
@@ -123,7 +123,7 @@ class JournalledEngine(TrainingServiceExecutionEngine):
         if model is None:
             return
         self._held.pop(number, None)
-        kept = None if job in self._delivered else self._logs.kept(job)
+        kept = None if job in self._delivered else self._logs.result(job)
         if kept is not None:  # Record checks which architecture it names
             self._tell(FinalMetricEvent(model, kept), job)
         status, cause = ending(str(command.event), self._logs.last_words(job))

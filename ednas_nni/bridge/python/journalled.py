@@ -24,7 +24,7 @@ from ednas_nni.bridge.manager.processes import Process, manager_of  # noqa: E402
 from ednas_nni.bridge.manager.rest import Manager  # noqa: E402
 from ednas_nni.bridge.python.engine import JournalledEngine, open_jobs  # noqa: E402
 from ednas_nni.bridge.python.sequential import JournalledSequential  # noqa: E402
-from ednas_nni.bridge.trial.logs import TrialLogs  # noqa: E402
+from ednas_nni.bridge.trial.folder import TrialFolders  # noqa: E402
 from ednas_nni.errors import ExperimentError  # noqa: E402
 from ednas_nni.record.journal import Journal  # noqa: E402
 from ednas_nni.search.mounting import layers, reason  # noqa: E402
@@ -143,8 +143,8 @@ class JournalledExperiment(NasExperiment):
         if self._engine is None:
             return
         jobs, finals = self._jobs()
-        logs = TrialLogs(self.folder)
-        late = CatchingUp(self.journal, self.problem.domains.known_id, self._described, logs.last_words, logs.kept)
+        logs = TrialFolders(self.folder)
+        late = CatchingUp(self.journal, self.problem.domains.known_id, self._described, logs.last_words, logs.result)
         found = late.run(jobs, finals)
         self._adopt(jobs, found)
         state = self.journal.path.with_name(saved.FILE)

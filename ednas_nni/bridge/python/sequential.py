@@ -11,7 +11,7 @@ compat.apply()
 from nni.nas.execution import SequentialExecutionEngine  # noqa: E402
 from nni.nas.execution.event import TrainingEndEvent  # noqa: E402
 
-from ednas_nni.bridge.trial.time_limit import time_limit  # noqa: E402
+from ednas_nni.bridge.trial.limits import time_limit  # noqa: E402
 from ednas_nni.record.failures import cause_of  # noqa: E402
 
 

@@ -20,7 +20,7 @@ from ednas_nni.bridge.manager import orphans
 from ednas_nni.bridge.manager.processes import MANAGER, manager_of
 from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.bridge.trial import cancelled
-from ednas_nni.bridge.trial.threads import share_cores
+from ednas_nni.bridge.trial.limits import share_cores
 from ednas_nni.errors import TrialError
 from ednas_nni.record.failures import CAUSE, cause_of
 
@@ -53,7 +53,7 @@ def _run(arguments: list[str]) -> None:
         import torch
 
         from ednas_nni.bridge.trial.channel import install
-        from ednas_nni.bridge.trial.time_limit import time_limit
+        from ednas_nni.bridge.trial.limits import time_limit
 
         torch.set_num_threads(threads)
         # NNI's models travel in NNI's own format, from the manager of this machine.

@@ -25,7 +25,7 @@ from nni.runtime.trial_command_channel.v3 import TrialCommandChannelV3
 
 from ednas_nni.bridge.manager.processes import MANAGER, Process
 from ednas_nni.bridge.manager.rest import Manager
-from ednas_nni.bridge.trial import result_file as kept_result
+from ednas_nni.bridge.trial import folder as trial_folder
 from ednas_nni.errors import ExperimentError, TrialError
 from ednas_nni.record.failures import UNDELIVERED
 from ednas_nni.search.middleware.reading import read
@@ -111,7 +111,7 @@ class OwnedChannel(TrialCommandChannelV3):
         folder = os.environ.get("NNI_OUTPUT_DIR")
         if not folder:
             return None
-        return kept_result.kept(Path(folder), os.environ.get("NNI_EXP_ID", ""), self.job, architecture)
+        return trial_folder.read_result(Path(folder), os.environ.get("NNI_EXP_ID", ""), self.job, architecture)
 
     def _own(self) -> Any:
         end = time.monotonic() + RECORD_WAIT_S
@@ -171,7 +171,9 @@ class OwnedChannel(TrialCommandChannelV3):
         if not folder:
             return
         try:
-            kept_result.keep(Path(folder), os.environ.get("NNI_EXP_ID", ""), self.job, self.architecture, value)
+            trial_folder.write_result(
+                Path(folder), os.environ.get("NNI_EXP_ID", ""), self.job, self.architecture, value
+            )
         except (OSError, TypeError, ValueError) as error:  # the result itself may still arrive
             print(f"ednas: the result is not kept beside the log: {error}", file=sys.stderr, flush=True)
 

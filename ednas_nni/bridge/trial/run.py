@@ -53,7 +53,7 @@ def _begin() -> None:
 
 def _run(study_file: str | None, phases: Phases) -> None:
     from ednas_nni.bridge.manager.rest import Manager
-    from ednas_nni.bridge.trial.threads import share_cores
+    from ednas_nni.bridge.trial.limits import share_cores
 
     url, job = os.environ.get("NNI_TRIAL_COMMAND_CHANNEL", ""), os.environ.get("NNI_TRIAL_JOB_ID", "")
     if not url.startswith("http") or not job:
@@ -65,7 +65,7 @@ def _run(study_file: str | None, phases: Phases) -> None:
     import nni  # numpy with it, so only after the number of threads is set
 
     from ednas_nni.bridge.trial.channel import install
-    from ednas_nni.bridge.trial.time_limit import time_limit
+    from ednas_nni.bridge.trial.limits import time_limit
 
     channel = install(url, job, manager)
     domains, references = _check_against_journal()
@@ -159,12 +159,12 @@ def _train_network(
     compat.apply()
     import torch
 
-    from ednas_nni.bridge.trial.prefork import kept
+    from ednas_nni.bridge.trial import spaces
     from ednas_nni.nn.tree import build, domains_of
 
     torch.set_num_threads(threads)
     phases.mark("imports")
-    space = kept.space(study)
+    space = spaces.space(study)
     found = domains_of(space)
     if domains is not None and found.to_json() != domains.to_json():
         raise TrialError(

@@ -47,14 +47,14 @@ def preload(study: dict[str, Any]) -> None:
     torch.set_num_threads(1)  # a parallel region in this process would hang every child in its own first one
     for name in (*LIBRARIES, *OURS):
         importlib.import_module(name)
-    from ednas_nni.bridge.trial.prefork import kept
+    from ednas_nni.bridge.trial import spaces
     from ednas_nni.errors import EdnasError
     from ednas_nni.study import parse
 
     try:
         parsed = parse(study)
         if _load_plugins(parsed):
-            kept.keep(parsed)
+            spaces.keep(parsed)
     except EdnasError:
         return
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ednas_nni.bridge.parameters import sample_of
-from ednas_nni.bridge.trial.logs import TrialLogs
+from ednas_nni.bridge.trial.folder import TrialFolders
 from ednas_nni.errors import ExperimentError, SampleError
 from ednas_nni.record.journal import History, TrialRecord
 from ednas_nni.space.domains import Domains
@@ -58,7 +58,7 @@ def nni_records(experiment_folder: Path) -> list[JobRecord]:
         finals = dict(
             connection.execute("select trialJobId, data from MetricData where type = 'FINAL' order by timestamp desc")
         )  # the first one of a job stands
-    logs = TrialLogs(experiment_folder.resolve())
+    logs = TrialFolders(experiment_folder.resolve())
     records: dict[str, JobRecord] = {}
     for job, data in created:
         if job in records:
@@ -66,7 +66,7 @@ def nni_records(experiment_folder: Path) -> list[JobRecord]:
         parameters = sample_of(json.loads(data)["parameters"])
         value = json.loads(json.loads(finals[job])) if job in finals else None
         value = value if isinstance(value, dict) else {"default": value}
-        kept = logs.kept(job)
+        kept = logs.result(job)
         records[job] = JobRecord(
             job,
             parameters,

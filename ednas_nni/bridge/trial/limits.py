@@ -1,8 +1,9 @@
-"""A trial's time limit: an exception where Python listens, the end of the process where it does not."""
+"""What a trial may use of the machine: threads and time. Nothing heavy: it runs before numpy and torch are loaded."""
 
 from __future__ import annotations
 
 import faulthandler
+import os
 import signal
 import sys
 import threading
@@ -13,6 +14,24 @@ from ednas_nni.errors import TrialError
 from ednas_nni.record.failures import TIME_LIMIT
 
 GRACE_S = 15.0  # a step of a large network on a slow core
+
+
+def share_cores(concurrency: int) -> int:
+    """Trials share the cores; more threads than cores make all of them crawl.
+
+    Args:
+        concurrency: Trials at a time.
+
+    Returns:
+        Threads for this trial: OMP_NUM_THREADS where the user has set it, else an equal share of the cores that
+        this process may use.
+    """
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = int(given) if given.isdecimal() and int(given) > 0 else max(1, cores // concurrency)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, str(threads))
+    return threads
 
 
 @contextmanager
@@ -52,8 +71,3 @@ def time_limit(seconds: float | None, kill: bool = True) -> Iterator[None]:
 def words(seconds: float) -> str:
     """The cause of a failure by this limit."""
     return f"{TIME_LIMIT}: the trial did not end within {seconds:g} s (trial_time_limit_s)"
-
-
-def last_words(text: str) -> str:
-    """The cause in an error output that ends with a process that did not listen; "" if it does not."""
-    return f"{TIME_LIMIT}: the trial's process did not stop by itself" if "Timeout (" in text else ""

@@ -13,9 +13,9 @@ import pytest
 from ednas_nni.bridge.manager.processes import MANAGER, Process
 from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.bridge.trial import channel as module
-from ednas_nni.bridge.trial import result_file as kept_result
+from ednas_nni.bridge.trial import folder as trial_folder
 from ednas_nni.bridge.trial.channel import OwnedChannel
-from ednas_nni.bridge.trial.result_file import keep, kept, of_job
+from ednas_nni.bridge.trial.folder import TrialFolders, read_result, write_result
 from ednas_nni.errors import TrialError
 from tests.bridge.test_channel import FakeNni, record, server
 
@@ -25,18 +25,18 @@ METRIC = {"default": 0.5, "miou": 0.4, "architecture": "abc"}
 
 
 def write(folder: Path, **changes: Any) -> None:
-    path = keep(folder, "exp1", "A", "abc", METRIC)
+    path = write_result(folder, "exp1", "A", "abc", METRIC)
     told = {**json.loads(path.read_text()), **changes}
     path.write_text(json.dumps(told))
 
 
 def test_what_is_kept_is_read(tmp_path: Path) -> None:
     folder = tmp_path / "exp1" / "environments" / "local-env" / "trials" / "A"
-    keep(folder, "exp1", "A", "abc", METRIC)
-    assert kept(folder, "exp1", "A", "abc") == METRIC == kept(folder, "exp1", "A")
-    assert of_job(tmp_path / "exp1", "A", "abc") == METRIC
-    assert [p.name for p in folder.iterdir()] == [kept_result.FILE]
-    assert of_job(tmp_path / "exp1", "B") is None
+    write_result(folder, "exp1", "A", "abc", METRIC)
+    assert read_result(folder, "exp1", "A", "abc") == METRIC == read_result(folder, "exp1", "A")
+    assert TrialFolders(tmp_path / "exp1").result("A", "abc") == METRIC
+    assert [p.name for p in folder.iterdir()] == [trial_folder.RESULT]
+    assert TrialFolders(tmp_path / "exp1").result("B") is None
 
 
 @pytest.mark.parametrize(
@@ -57,15 +57,15 @@ def test_what_is_kept_is_read(tmp_path: Path) -> None:
 )
 def test_what_does_not_belong_to_the_job_is_no_result(tmp_path: Path, changes: dict[str, Any]) -> None:
     write(tmp_path)
-    assert kept(tmp_path, "exp1", "A", "abc") is not None
+    assert read_result(tmp_path, "exp1", "A", "abc") is not None
     write(tmp_path, **changes)
-    assert kept(tmp_path, "exp1", "A", "abc") is None
+    assert read_result(tmp_path, "exp1", "A", "abc") is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"\xff\xfe", b"[" * 100_000, b'"text"', b"null"])
 def test_a_damaged_file_is_no_result(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / kept_result.FILE).write_bytes(content)
-    assert kept(tmp_path, "exp1", "A") is None
+    (tmp_path / trial_folder.RESULT).write_bytes(content)
+    assert read_result(tmp_path, "exp1", "A") is None
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_a_result_is_kept_before_it_is_sent(trial: Any, server: FakeNni, tmp_pat
     channel.receive_parameter()
     channel.prove("abc")
     report(channel)
-    assert kept(tmp_path, "exp1", "A", "abc") == {"default": 0.5, "architecture": "abc"}
+    assert read_result(tmp_path, "exp1", "A", "abc") == {"default": 0.5, "architecture": "abc"}
     assert len(server.metrics) == 1
 
 
@@ -114,13 +114,13 @@ def test_without_its_manager_a_trial_keeps_its_result_and_tells_nobody_else(
     report(channel, {"default": 0.1}, "PERIODICAL")
     report(channel)
     assert server.metrics == []
-    assert kept(tmp_path, "exp1", "A", "abc") == {"default": 0.5, "architecture": "abc"}
+    assert read_result(tmp_path, "exp1", "A", "abc") == {"default": 0.5, "architecture": "abc"}
     with pytest.raises(TrialError, match="is gone"):
         channel.receive_parameter()
 
 
 def test_a_job_that_runs_again_delivers_instead_of_training(trial: Any, server: FakeNni, tmp_path: Path) -> None:
-    keep(tmp_path, "exp1", "A", "abc", METRIC)
+    write_result(tmp_path, "exp1", "A", "abc", METRIC)
     channel = trial()
     channel.receive_parameter()
     with pytest.raises(SystemExit) as end:
@@ -131,7 +131,7 @@ def test_a_job_that_runs_again_delivers_instead_of_training(trial: Any, server: 
 
 
 def test_it_trains_where_the_file_is_of_another_architecture(trial: Any, server: FakeNni, tmp_path: Path) -> None:
-    keep(tmp_path, "exp1", "A", "abd", {**METRIC, "architecture": "abd"})
+    write_result(tmp_path, "exp1", "A", "abd", {**METRIC, "architecture": "abd"})
     channel = trial()
     channel.prove("abc")
     assert server.metrics == []

@@ -44,6 +44,7 @@ def main() -> None:
 
 def run(options: argparse.Namespace) -> None:
     compat.apply()
+    from ednas_nni.nn.capabilities import capabilities_of
     from ednas_nni.training import one_shot
 
     study = read_experiment(options.yaml)[1]
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace) -> None:
     print(f"searched in {time.monotonic() - begin:.0f} s\n")
 
     fresh = assembly.space(study)  # the other one is a supernet now
-    print(fresh.describe(sample) if hasattr(fresh, "describe") else table.domains.active(sample))
+    print(capabilities_of(fresh).describe(sample, table.domains))
     print()
     show_costs(table, table.domains.canonical(sample))
 

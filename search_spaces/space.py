@@ -85,10 +85,14 @@ class EdnasSpace(MultiTaskSpace):
         """Names of the architectures that are in this space."""
         return members.names(self.domains, self.spec.encoders)
 
-    def describe(self, sample: Mapping[str, Any]) -> str:
+    def describe(self, sample: Mapping[str, Any], domains: Domains | None = None) -> str:
         """A table of an architecture for people: stage, stride, channels, blocks.
+
+        Args:
+            sample: The architecture.
+            domains: Of the space, where the caller has read them already.
 
         Raises:
             SampleError: The sample does not belong to the space.
         """
-        return table(self.domains, self.spec, self.tasks, sample, self.encoder_files)
+        return table(domains or self.domains, self.spec, self.tasks, sample, self.encoder_files)

@@ -142,10 +142,12 @@ def member_sample(space: Any, member: str, name: str) -> dict[str, Any]:
     Raises:
         StudyError: The space has no such member.
     """
-    known = getattr(space, "member", None)
-    if known is None:
+    from ednas_nni.nn.capabilities import capabilities_of
+
+    described = capabilities_of(space)
+    if not described.member_names:
         raise StudyError(f"reference: space {name!r} has no named members; remove `reference`.")
     try:
-        return known(member)
+        return described.member(member)
     except StudyError as error:
         raise StudyError(f"reference: {error}") from None

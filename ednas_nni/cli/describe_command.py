@@ -45,6 +45,7 @@ def sample_of(space: Any, domains: Any, wanted: str, journal: str) -> dict[str, 
     """A sample by architecture id (or its beginning) or by member name."""
     from ednas_nni.cli.locate import journal_of
     from ednas_nni.errors import SampleError, did_you_mean
+    from ednas_nni.nn.capabilities import capabilities_of
     from ednas_nni.record.journal import load
 
     if re.fullmatch("[0-9a-f]{4,10}", wanted):
@@ -56,18 +57,16 @@ def sample_of(space: Any, domains: Any, wanted: str, journal: str) -> dict[str, 
         many = f"{len(found)} architectures of {path} begin with {wanted!r}; write more of the id."
         none = f"{path} has no architecture {wanted!r}; name its search with --journal.{did_you_mean(wanted, known)}"
         raise SampleError(many if found else none)
-    if not hasattr(space, "member"):
+    described = capabilities_of(space)
+    if not described.member_names:
         raise SampleError(f"{wanted!r} is no architecture id, and this space has no named members.")
-    return space.member(wanted)
+    return described.member(wanted)
 
 
 def _print(space: Any, table: Any, sample: dict[str, Any]) -> None:
-    if hasattr(space, "describe"):
-        print(space.describe(sample))
-    else:
-        print(f"architecture {table.domains.architecture_id(sample)}")
-        for label, value in table.domains.active(sample).items():
-            print(f"  {label}: {value}")
+    from ednas_nni.nn.capabilities import capabilities_of
+
+    print(capabilities_of(space).describe(sample, table.domains))
     print()
     show_costs(table, sample)
 

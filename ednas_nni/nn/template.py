@@ -15,6 +15,7 @@ from torch import nn
 
 from ednas_nni.errors import DataError, StudyError, did_you_mean
 from ednas_nni.nn import encoders, sharing
+from ednas_nni.nn.capabilities import Capabilities
 from ednas_nni.nn.choice import layer_choice
 from ednas_nni.nn.conv import ConvNorm
 from ednas_nni.nn.elementwise import freeze_channels
@@ -28,7 +29,7 @@ from ednas_nni.space.domains import Condition
 _TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
-class MultiTaskSpace(ModelSpace):
+class MultiTaskSpace(Capabilities, ModelSpace):
     """A model space of multi-task networks for dense prediction.
 
     image -> stem (stride 2) -> stages (strides 4, 8, ...) -> fusion (stride 4) -> one head per task -> input
@@ -38,9 +39,6 @@ class MultiTaskSpace(ModelSpace):
 
     What no task reads (the last shared stage when all tasks have their own) is no part of the network.
     """
-
-    stride: int
-    tasks: tuple[str, ...]
 
     def assemble(
         self, tasks: Mapping[str, int], spec: TemplateSpec, encoder_files: Mapping[str, Path] | None = None

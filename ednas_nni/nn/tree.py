@@ -18,6 +18,7 @@ from nni.nas.space import model_context
 from torch import nn
 
 from ednas_nni.errors import PluginError
+from ednas_nni.nn.capabilities import capabilities_of
 from ednas_nni.space.domains import Condition, Dimension, Domains, Literal, Sample
 
 
@@ -39,8 +40,7 @@ class Leaf:
 def walk(space: ModelSpace) -> Iterator[Leaf]:
     """Every leaf module of a space, in the order of the module tree.
 
-    Knowledge that the tree cannot hold (a shared stage that no task reads) comes from an optional method
-    `space.liveness() -> {path prefix: Condition}`; it is added to everything below that path.
+    Knowledge that the tree cannot hold (a shared stage that no task reads) comes from `Capabilities.liveness`.
 
     Raises:
         PluginError: `liveness` names a path that does not exist, or a choice is of a kind that has no single value.
@@ -109,8 +109,7 @@ def instantiate(space: ModelSpace, sample: Sample) -> nn.Module:
 
 def visit(space: ModelSpace) -> Iterator[tuple[str, nn.Module, Condition]]:
     """Every module of the tree, parents first, with the condition under which it exists."""
-    liveness: Callable[[], Mapping[str, Condition]] | None = getattr(space, "liveness", None)
-    alive = dict(liveness()) if liveness is not None else {}
+    alive = capabilities_of(space).liveness()
     unseen = set(alive)
 
     def below(path: str, module: nn.Module, condition: Condition) -> Iterator[tuple[str, nn.Module, Condition]]:

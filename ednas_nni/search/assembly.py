@@ -88,7 +88,9 @@ def initial_weights(study: Study, model_space: Any) -> dict[str, str]:
             found["init_from"] = Checkpoint.read(study.init_from).fingerprint
         except StudyError as error:
             raise StudyError(f"init_from: {error}") from None
-    return {**found, **getattr(model_space, "weight_fingerprints", {})}
+    from ednas_nni.nn.capabilities import capabilities_of
+
+    return {**found, **capabilities_of(model_space).weight_fingerprints}
 
 
 def references(study: Study, file: str = "FILE.yml") -> tuple[Comparison | None, str]:
@@ -294,24 +296,24 @@ def check_plan(problem: Problem, found: Plan) -> None:
 
 def member_ids(model_space: Any) -> dict[str, str]:
     """Named members of a space -> architecture id; empty for a space without names."""
+    from ednas_nni.nn.capabilities import capabilities_of
     from ednas_nni.nn.tree import domains_of
 
-    domains = domains_of(model_space)
-    found = {}
-    for name in getattr(model_space, "member_names", ()):
-        found[name] = domains.architecture_id(model_space.member(name))
-    return found
+    domains, space = domains_of(model_space), capabilities_of(model_space)
+    return {name: domains.architecture_id(space.member(name)) for name in space.member_names}
 
 
 def start_samples(study: Study, model_space: Any) -> list[dict[str, Any]]:
     """Samples of the members named under `start`."""
     if not study.start:
         return []
-    member = getattr(model_space, "member", None)
-    if member is None:
+    from ednas_nni.nn.capabilities import capabilities_of
+
+    space = capabilities_of(model_space)
+    if not space.member_names:
         raise StudyError(f"start: space {study.space.name!r} has no named members; remove `start`.")
     try:
-        return [member(name) for name in study.start]
+        return [space.member(name) for name in study.start]
     except EdnasError as error:
         raise StudyError(f"start: {error}") from None
 

@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from ednas_nni.errors import PluginError
+from ednas_nni.nn.capabilities import capabilities_of
 from ednas_nni.nn.tree import build, domains_of, instantiate, walk
 from ednas_nni.space.domains import Domains, Sample
 
@@ -124,7 +125,7 @@ def check_activity(
     if error is not None:
         raise _broken(space, f"NNI refuses the sample {sample}: {error}")
     theirs = reads.seen & set(domains.labels)
-    wrong = ours - theirs if hasattr(space, "liveness") else ours ^ theirs
+    wrong = ours - theirs if capabilities_of(space).liveness() else ours ^ theirs
     if wrong:
         raise _broken(
             space,

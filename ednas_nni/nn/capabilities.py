@@ -1,0 +1,113 @@
+"""What EDNAS asks of a model space beside its module tree; everything has a default.
+
+NNI's `ModelSpace` says what is searched. Which tasks a network has, which parts some samples never use, what named
+architectures there are: that is said here. A space of ours mixes `Capabilities` in; any other NNI space is read through
+`capabilities_of`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from ednas_nni.errors import StudyError
+from ednas_nni.space.domains import Condition, Domains, Sample
+
+
+class Capabilities:
+    """Mix-in of a model space: `class MySpace(Capabilities, ModelSpace)`; override what the space can say.
+
+    Attributes:
+        tasks: Names of the tasks that its networks predict.
+        stride: Height and width of an image must be divisible by it.
+    """
+
+    tasks: tuple[str, ...] = ()
+    stride: int = 1
+
+    def liveness(self) -> Mapping[str, Condition]:
+        """When parts are used that not every sample uses, though the module tree cannot tell.
+
+        Returns:
+            Module path -> condition, which is added to everything below that path. Example: a trunk that both tasks
+            `a` and `b` may leave is used where one of them does not:
+            `{"trunk": ((Literal("a", {"shared"}), Literal("b", {"shared"})),)}`.
+        """
+        return {}
+
+    @property
+    def weight_fingerprints(self) -> Mapping[str, str]:
+        """Files of weights that networks start from: name -> fingerprint of the content.
+
+        Raises:
+            StudyError: A file cannot be read any more.
+        """
+        return {}
+
+    @property
+    def member_names(self) -> tuple[str, ...]:
+        """Names of the architectures that `member` knows."""
+        return ()
+
+    def member(self, name: str) -> Sample:
+        """The canonical sample of a named architecture.
+
+        Raises:
+            StudyError: There is no such member.
+        """
+        raise StudyError(f"{name!r}: this search space has no named members.")
+
+    def describe(self, sample: Mapping[str, Any], domains: Domains) -> str:
+        """An architecture for people, in some lines; by default its active labels.
+
+        Args:
+            sample: An architecture of the space.
+            domains: Of the space, as `domains_of` reads them.
+
+        Raises:
+            SampleError: The sample does not belong to the space.
+        """
+        lines = [f"  {label}: {value}" for label, value in domains.active(sample).items()]
+        return "\n".join([f"architecture {domains.architecture_id(sample)}", *lines])
+
+
+def capabilities_of(space: nn.Module) -> Capabilities:
+    """What a model space can say of itself: the space, or a view of it that adds the defaults.
+
+    Args:
+        space: Any NNI model space.
+    """
+    return space if isinstance(space, Capabilities) else _Foreign(space)
+
+
+class _Foreign(Capabilities):
+    """A space whose author knows NNI alone, or writes the methods of `Capabilities` without the mix-in."""
+
+    def __init__(self, space: nn.Module) -> None:
+        self._space = space
+        self.tasks = tuple(self._get("tasks", super().tasks))
+        self.stride = self._get("stride", super().stride)
+
+    def _get(self, name: str, default: Any) -> Any:
+        # By name: there is no type that such a space could be asked for.
+        return getattr(self._space, name, default)
+
+    def liveness(self) -> Mapping[str, Condition]:
+        return self._get("liveness", super().liveness)()
+
+    @property
+    def weight_fingerprints(self) -> Mapping[str, str]:
+        return self._get("weight_fingerprints", super().weight_fingerprints)
+
+    @property
+    def member_names(self) -> tuple[str, ...]:
+        return tuple(self._get("member_names", super().member_names))
+
+    def member(self, name: str) -> Sample:
+        return self._get("member", super().member)(name)
+
+    def describe(self, sample: Mapping[str, Any], domains: Domains) -> str:
+        text = self._get("describe", None)
+        return super().describe(sample, domains) if text is None else text(sample)

@@ -15,7 +15,7 @@ import sys
 import threading
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nni.runtime.env_vars import dispatcher_env_vars
 from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
@@ -23,7 +23,12 @@ from nni.runtime.tuner_command_channel import CommandType
 
 from ednas_nni.bridge.manager import orphans
 from ednas_nni.bridge.manager.processes import manager_of
+from ednas_nni.bridge.messages import Experiment
 from ednas_nni.errors import EdnasError
+
+if TYPE_CHECKING:
+    from ednas_nni.bridge.search import Search
+    from ednas_nni.bridge.trial.prefork.starter import TrialServer
 
 _log = logging.getLogger("nni.ednas")
 
@@ -38,12 +43,12 @@ class Advisor(MsgDispatcherBase):
             stands, so that a wrong study becomes a message in terminal, log and web UI instead of a connection error.
     """
 
-    def __init__(self, **study: Any) -> None:
+    def __init__(self, **study: object) -> None:
         super().__init__()  # connects; nothing slow may come before this line
         self._raw = study
-        self._search: Any = None
-        self._trials: Any = None  # the trial server
-        self._waiting: list[tuple[str, Any]] = []  # messages that arrived before the search stood
+        self._search: Search | None = None
+        self._trials: TrialServer | None = None
+        self._waiting: list[tuple[str, object]] = []  # messages that arrived before the search stood
         self._lock = threading.Lock()
         self._ended = False  # by an error that was reported, or by NNI
         threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True, name="manager-watch").start()
@@ -81,12 +86,12 @@ class Advisor(MsgDispatcherBase):
         self.default_command_queue.put((None, passed))
         return passed.wait(DRAIN_S)
 
-    def process_command(self, command: CommandType | None, data: Any) -> None:
-        """Handle one command. Plain JSON, nothing is unpickled.
+    def process_command(self, command: CommandType | None, data: str | threading.Event | None) -> None:
+        """Handle one command, or pass `_drain`'s mark. Plain JSON, nothing is unpickled.
 
         An exception ends the search with its reason; NNI's worker would die in silence.
         """
-        if command is None:
+        if isinstance(data, threading.Event):
             data.set()
             return
         if self._ended:
@@ -102,46 +107,46 @@ class Advisor(MsgDispatcherBase):
     def save_checkpoint(self) -> None:
         """The journal is the checkpoint."""
 
-    def handle_initialize(self, data: Any) -> None:
+    def handle_initialize(self, data: object) -> None:
         """Start the search on a thread of its own; handlers must not block."""
         threading.Thread(target=self._main, daemon=True, name="strategy").start()
 
-    def handle_update_search_space(self, data: Any) -> None:
+    def handle_update_search_space(self, data: object) -> None:
         """The model space is the search space; this is the echo of our own publication."""
 
-    def handle_ping(self, data: Any) -> None:
+    def handle_ping(self, data: object) -> None:
         """Twice a second: NNI may have become DONE since the last trial ended."""
         with self._lock:
             search = self._search
         if search is not None:
             search.on_message("ping", None)
 
-    def handle_import_data(self, data: Any) -> None:
+    def handle_import_data(self, data: object) -> None:
         """Finished trials of a resumed experiment: the journal knows them already. Others are not used."""
-        if data and dispatcher_env_vars.NNI_MODE != "resume":
+        if isinstance(data, list) and data and dispatcher_env_vars.NNI_MODE != "resume":
             _log.warning(
                 "%d imported results are not used: only the journal tells which architecture, data and protocol a "
                 "result belongs to. To continue a search, copy its experiment folder and use `nnictl resume`.",
                 len(data),
             )
 
-    def handle_add_customized_trial(self, data: Any) -> None:
+    def handle_add_customized_trial(self, data: object) -> None:
         """Unfinished trials of a resumed experiment run again under their old job ids."""
         self._forward("recover", data if isinstance(data, list) else [data])
 
-    def handle_request_trial_jobs(self, data: Any) -> None:
+    def handle_request_trial_jobs(self, data: object) -> None:
         """NNI is ready for trials; how many may run is read from the manager's settings."""
         self._forward("ready", data)
 
-    def handle_report_metric_data(self, data: Any) -> None:
+    def handle_report_metric_data(self, data: object) -> None:
         """A metric of a trial."""
         self._forward("metric", data)
 
-    def handle_trial_end(self, data: Any) -> None:
+    def handle_trial_end(self, data: object) -> None:
         """A trial ended."""
         self._forward("end", data)
 
-    def _forward(self, kind: str, data: Any) -> None:
+    def _forward(self, kind: str, data: object) -> None:
         with self._lock:
             if self._search is None:
                 self._waiting.append((kind, data))
@@ -170,8 +175,8 @@ class Advisor(MsgDispatcherBase):
                 send_job=lambda record: self.send(CommandType.NewTrialJob, json.dumps(record)),
             )
             if search.study.trial_start == "prefork":  # it imports while this process does
-                known = manager.pid if manager is not None else 0
-                self._trials = prefork(_experiment_parameters(), search.folder, self._raw, known)
+                pid = manager.pid if manager is not None else 0
+                self._trials = prefork(_experiment_parameters(), search.folder, self._raw, pid)
             search.prepare()
             with self._lock:  # held while the early messages are delivered: later ones must not overtake them
                 if self._ended:
@@ -216,10 +221,11 @@ class Advisor(MsgDispatcherBase):
         self.report_error(text)
 
 
-def _experiment_parameters() -> dict[str, Any]:
+def _experiment_parameters() -> Experiment:
     """The experiment's whole configuration, which NNI passes on the command line."""
     encoded = sys.argv[sys.argv.index("--exp_params") + 1]
-    return json.loads(base64.b64decode(encoded))
+    experiment: Experiment = json.loads(base64.b64decode(encoded))
+    return experiment
 
 
 def _leave_with(parent: int) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ednas_nni.bridge.endings import ending
-from ednas_nni.bridge.parameters import sample_of
+from ednas_nni.bridge.messages import sample_of
 from ednas_nni.record.journal import Journal, TrialRecord
 from ednas_nni.search.middleware.booking import STATUS_NAMES
 from ednas_nni.search.middleware.forwarding import ModelStatus

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
-from ednas_nni.bridge.parameters import sample_of
+from ednas_nni.bridge.messages import sample_of
 from ednas_nni.bridge.trial.folder import TrialFolders
 from ednas_nni.errors import ExperimentError, SampleError
 from ednas_nni.record.journal import History, TrialRecord
+from ednas_nni.search.middleware.reading import read
+from ednas_nni.space.dimensions import Sample
 from ednas_nni.space.domains import Domains
 
 
@@ -28,14 +29,14 @@ class JobRecord:
         parameters: The sample that NNI booked on it.
         proven: Architecture id that the trial reported to have run, None where it reported none.
         final: Value of `default`, None without a final metric.
-        kept: Architecture id and `default` of the result that the trial kept beside its log; None without one.
+        file: Architecture id and `default` of the result in the trial's folder; None without one.
     """
 
     job: str
-    parameters: dict[str, Any]
+    parameters: Sample
     proven: str | None
     final: float | None
-    kept: tuple[str, float] | None = None
+    file: tuple[str, float] | None = None
 
 
 def nni_records(experiment_folder: Path) -> list[JobRecord]:
@@ -63,22 +64,16 @@ def nni_records(experiment_folder: Path) -> list[JobRecord]:
     for job, data in created:
         if job in records:
             continue
-        parameters = sample_of(json.loads(data)["parameters"])
-        value = json.loads(json.loads(finals[job])) if job in finals else None
-        value = value if isinstance(value, dict) else {"default": value}
-        kept = logs.result(job)
-        records[job] = JobRecord(
-            job,
-            parameters,
-            value.get("architecture"),
-            value.get("default"),
-            (kept["architecture"], kept["default"]) if kept else None,
-        )
+        parameters = cast(Sample, sample_of(json.loads(data)["parameters"]))  # `disagreements` tells what is none
+        final = read(json.loads(json.loads(finals[job])) if job in finals else None)
+        file = read(logs.result(job))
+        beside = None if file.fault or file.architecture is None else (file.architecture, file.metrics["default"])
+        records[job] = JobRecord(job, parameters, final.architecture, final.metrics.get("default"), beside)
     return list(records.values())
 
 
 def disagreements(history: History, records: list[JobRecord]) -> list[str]:
-    """Compare a journal with NNI's record and with what the trials kept.
+    """Compare a journal with NNI's record and with what the trials left in their folders.
 
     Returns:
         One sentence per disagreement: another architecture than booked, a result that does not say what it belongs to,
@@ -86,12 +81,12 @@ def disagreements(history: History, records: list[JobRecord]) -> list[str]:
     """
     domains = Domains.from_json(history.header["domains"])
     journalled = {trial.job: trial for trial in history.trials if trial.job}
-    found = []
+    texts = []
     for record in records:
-        found += [f"job {record.job}: {text}" for text in _of_job(record, journalled.get(record.job), domains)]
-    known = {record.job for record in records}
-    found += [f"job {job}: in the journal, unknown to NNI" for job in journalled if job not in known]
-    return found + _twice(history)
+        texts += [f"job {record.job}: {text}" for text in _of_job(record, journalled.get(record.job), domains)]
+    jobs = {record.job for record in records}
+    texts += [f"job {job}: in the journal, unknown to NNI" for job in journalled if job not in jobs]
+    return texts + _twice(history)
 
 
 def _of_job(record: JobRecord, trial: TrialRecord | None, domains: Domains) -> Iterator[str]:
@@ -104,22 +99,22 @@ def _of_job(record: JobRecord, trial: TrialRecord | None, domains: Domains) -> I
         yield f"NNI booked {booked}, the trial ran {record.proven}"
     if record.final is not None and record.proven is None:
         yield "its result does not say which architecture it belongs to"
-    if record.kept is not None and record.kept[0] != (record.proven or booked):
-        yield f"it kept a result of {record.kept[0]} beside its log, but ran {record.proven or booked}"
+    if record.file is not None and record.file[0] != (record.proven or booked):
+        yield f"it left a result of {record.file[0]} beside its log, but ran {record.proven or booked}"
     if trial is None:
         if record.final is not None:
             yield "NNI has a result, the journal does not know the job"
-        elif record.kept is not None:
-            yield "it kept a result, the journal does not know the job; `nnictl resume` picks it up"
+        elif record.file is not None:
+            yield "it left a result, the journal does not know the job; `nnictl resume` picks it up"
         return
     if trial.architecture != (record.proven or booked):
         yield f"the journal books {trial.architecture}, it ran {record.proven or booked}"
-    has = next((value for value in (record.final, record.kept and record.kept[1]) if value is not None), None)
+    has = next((value for value in (record.final, record.file[1] if record.file else None) if value is not None), None)
     if trial.status == "trained" and has is None:
         yield "the journal has a result, NNI has none"
     elif trial.status == "trained" and trial.quality != has:
         yield f"quality {trial.quality} in the journal, {has} at NNI"
-    elif trial.status != "trained" and isinstance(has, int | float) and math.isfinite(has):
+    elif trial.status != "trained" and has is not None:
         yield f"it has a result, the journal calls it {trial.status}"
 
 

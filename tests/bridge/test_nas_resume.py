@@ -17,7 +17,7 @@ import pytest
 
 from ednas_nni import compat
 from ednas_nni.bridge.manager import launch
-from ednas_nni.bridge.parameters import sample_of
+from ednas_nni.bridge.messages import sample_of
 from ednas_nni.bridge.verify import disagreements, nni_records
 from ednas_nni.errors import JournalError
 from ednas_nni.record.journal import History, journal_path, load

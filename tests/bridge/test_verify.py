@@ -97,7 +97,7 @@ def journal_of(folder: Path, status: str = "trained", quality: float | None = 0.
             "it has a result, the journal calls it",
         ),
         (JobRecord("A", SAMPLE, ID, None, (ID, 0.5)), {"status": "cancelled", "quality": None}, "calls it cancelled"),
-        (JobRecord("A", SAMPLE, ID, 0.5, (OTHER, 0.5)), {}, f"it kept a result of {OTHER}"),
+        (JobRecord("A", SAMPLE, ID, 0.5, (OTHER, 0.5)), {}, f"it left a result of {OTHER}"),
         (JobRecord("A", SAMPLE, ID, 0.5), {"job": "B"}, "the journal does not know the job"),
         (JobRecord("A", SAMPLE, None, None, (ID, 0.5)), {"job": "B"}, "`nnictl resume` picks it up"),
     ],
@@ -118,7 +118,7 @@ def test_what_counts_twice_is_told(tmp_path: Path) -> None:
     assert found == ["job A: 2 trials of the journal name it", f"architecture {ID}: 2 trials trained it"]
 
 
-def test_records_hold_what_was_kept_and_the_sample_of_a_model(tmp_path: Path) -> None:
+def test_records_hold_what_was_left_and_the_sample_of_a_model(tmp_path: Path) -> None:
     folder = database(tmp_path)
     model = {"sample": {"x": 3}, "__instance_type__": "path:nni.nas.space.space.SimplifiedModelSpace"}
     with closing(sqlite3.connect(folder / "db" / "nni.sqlite")) as connection, connection:

@@ -6,11 +6,12 @@ import re
 import shlex
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ednas_nni.bridge.manager.launch import BIN, path_variable
+from ednas_nni.bridge.messages import Experiment
 from ednas_nni.errors import StudyError, did_you_mean, shown
 from ednas_nni.study import ADVISOR, Study, read_experiment, read_mapping
 from ednas_nni.study.plain_data import user_path
@@ -56,47 +57,50 @@ class ExperimentFile:
     """
 
     path: Path
-    config: dict[str, Any]
+    config: Experiment
     study: Study
 
     @property
     def trials(self) -> int | None:
         """The field maxTrialNumber; None: until stopped."""
-        return self.config.get("maxTrialNumber")
+        return _whole(self.config.get("maxTrialNumber"))
 
     @property
     def concurrency(self) -> int:
         """The field trialConcurrency."""
-        return self.config.get("trialConcurrency", 1)
+        return _whole(self.config.get("trialConcurrency")) or 1
 
     @property
     def platform(self) -> str:
         """Training service; "hybrid" for a list of several."""
         service = self.config.get("trainingService")
-        return service.get("platform", "local") if isinstance(service, dict) else "hybrid"
+        return str(service.get("platform", "local")) if isinstance(service, dict) else "hybrid"
 
     @property
     def experiments_folder(self) -> Path:
         """Where NNI puts this experiment."""
-        return self.resolve(self.config.get("experimentWorkingDirectory") or EXPERIMENTS)
+        return self.resolve(str(self.config.get("experimentWorkingDirectory") or EXPERIMENTS))
 
     def resolve(self, value: str) -> Path:
         """A path of the file: NNI counts from the YAML's folder."""
         return (self.path.resolve().parent / user_path(value)).resolve()
 
-    def resolved(self) -> dict[str, Any]:
+    def resolved(self) -> Experiment:
         """The same experiment with absolute paths, so that a copy of it may lie anywhere."""
         config = {**self.config, "trialCodeDirectory": self.config.get("trialCodeDirectory") or "."}
-        config.update({name: str(self.resolve(config[name])) for name in PATHS if config.get(name)})
-        tuner = dict(config["tuner"])
-        if tuner.get("codeDirectory"):
-            tuner["codeDirectory"] = str(self.resolve(tuner["codeDirectory"]))
-        config["tuner"] = tuner
+        config.update({name: str(self.resolve(str(config[name]))) for name in PATHS if config.get(name)})
+        tuner = config["tuner"]
+        if isinstance(tuner, dict) and tuner.get("codeDirectory"):
+            config["tuner"] = {**tuner, "codeDirectory": str(self.resolve(tuner["codeDirectory"]))}
         config.setdefault("experimentName", self.path.stem)
         return config
 
 
-def load(path: Path) -> dict[str, Any]:
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) else None  # `faults` tells whatever else stands there
+
+
+def load(path: Path) -> Experiment:
     """The file as a mapping, with NNI's field names.
 
     Raises:
@@ -105,7 +109,7 @@ def load(path: Path) -> dict[str, Any]:
     return {_documented(key): value for key, value in read_mapping(path).items()}
 
 
-def _documented(key: Any) -> str:
+def _documented(key: object) -> str:
     """NNI ignores cases and underscores in field names; the name as its documentation writes it."""
     plain = re.sub("_", "", str(key)).lower()
     return next((name for name in FIELDS if name.lower() == plain), str(key))
@@ -122,7 +126,7 @@ def read(path: str | Path) -> ExperimentFile:
     return ExperimentFile(path, config, read_experiment(path)[1])
 
 
-def faults(path: Path, config: dict[str, Any]) -> list[str]:
+def faults(path: Path, config: Experiment) -> list[str]:
     """What is wrong with the fields around the study, one line each: field, value, what is allowed, the way out."""
     found = [f"unknown field {shown(key)}.{did_you_mean(key, FIELDS)}" for key in config if key not in FIELDS]
     found += _count(config, "trialConcurrency", required=True)
@@ -141,14 +145,14 @@ def faults(path: Path, config: dict[str, Any]) -> list[str]:
     return found + _ports(config) + _trial_command(config.get("trialCommand"), platform)
 
 
-def _platform(config: dict[str, Any]) -> Any:
+def _platform(config: Experiment) -> object:
     service = config.get("trainingService")
     if isinstance(service, list) and service:
         return "hybrid"
     return service.get("platform") if isinstance(service, dict) else service
 
 
-def _ports(config: dict[str, Any]) -> list[str]:
+def _ports(config: Experiment) -> list[str]:
     from ednas_nni.bridge.manager.exposure import check_platform
 
     tuner = config.get("tuner")
@@ -160,7 +164,7 @@ def _ports(config: dict[str, Any]) -> list[str]:
     return []
 
 
-def _count(config: dict[str, Any], name: str, required: bool) -> list[str]:
+def _count(config: Experiment, name: str, required: bool) -> list[str]:
     value = config.get(name)
     if value is None:
         return [f"{name}: is missing. Write a whole number, for example `{name}: 2`."] if required else []
@@ -169,7 +173,7 @@ def _count(config: dict[str, Any], name: str, required: bool) -> list[str]:
     return []
 
 
-def _tuner(path: Path, tuner: Any) -> list[str]:
+def _tuner(path: Path, tuner: object) -> list[str]:
     if not isinstance(tuner, dict):
         return []  # read_experiment says it
     found = [
@@ -194,7 +198,7 @@ def _tuner(path: Path, tuner: Any) -> list[str]:
     return found
 
 
-def _folder(path: Path, owner: dict[str, Any], name: str, prefix: str = "") -> list[str]:
+def _folder(path: Path, owner: Mapping[str, object], name: str, prefix: str = "") -> list[str]:
     """Folders count from the YAML's own folder; one above it would be copied whole to every training machine."""
     value = owner.get(name)
     if value is None:
@@ -217,7 +221,7 @@ def _folder(path: Path, owner: dict[str, Any], name: str, prefix: str = "") -> l
     return []
 
 
-def _trial_command(command: Any, platform: str) -> list[str]:
+def _trial_command(command: object, platform: object) -> list[str]:
     remedy = f"Write `trialCommand: {TRIAL_COMMAND}`."
     if not isinstance(command, str) or not command.strip():
         return [

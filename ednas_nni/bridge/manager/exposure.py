@@ -12,7 +12,6 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from ednas_nni.errors import StudyError
 
@@ -67,14 +66,14 @@ def own_addresses() -> list[str]:
     """Addresses of this machine other than loopback; link-local ones with their interface, as in fe80::1%eth0."""
     import psutil
 
-    found = []
+    addresses = []
     for interface in psutil.net_if_addrs().values():
         for entry in interface:
             if entry.family not in (socket.AF_INET, socket.AF_INET6):
                 continue
             if not ipaddress.ip_address(entry.address.partition("%")[0]).is_loopback:
-                found.append(entry.address)
-    return found
+                addresses.append(entry.address)
+    return addresses
 
 
 def _answers(address: str, port: int) -> bool:
@@ -106,15 +105,15 @@ def warning(port: int, addresses: list[str], allowed: bool) -> str:
     )
 
 
-def platforms(experiment: dict[str, Any]) -> list[str]:
+def platforms(experiment: Mapping[str, object]) -> list[str]:
     """Platforms of an experiment's training services, in NNI's words; none where they cannot be told."""
     service = experiment.get("trainingService")
     services = service if isinstance(service, list) else [service]
     return [str(one["platform"]) for one in services if isinstance(one, dict) and "platform" in one]
 
 
-def check_platform(experiment: dict[str, Any], allowed: bool) -> None:
-    """Refuse training services on other machines unless the study accepts what they need.
+def check_platform(experiment: Mapping[str, object], allowed: bool) -> None:
+    """Reject training services on other machines unless the study accepts what they need.
 
     Args:
         experiment: The experiment's YAML.

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from ednas_nni.bridge.messages import Profile, Status
 from ednas_nni.errors import ExperimentError
 from ednas_nni.record.journal import History, TrialRecord, event_of
 from ednas_nni.study import pareto
@@ -88,7 +89,7 @@ class State:
     @property
     def best(self) -> TrialRecord | None:
         """The result of the highest score."""
-        return max(self.history.results.values(), key=lambda r: r.quality, default=None)
+        return max(self.history.results.values(), key=lambda r: r.quality or 0.0, default=None)
 
     @property
     def score(self) -> str:
@@ -103,10 +104,10 @@ class State:
     @property
     def left_s(self) -> float | None:
         """Estimate of the seconds until the last trial ends, from the mean trial and how many run side by side."""
-        done = [record for record in self.ended if record.ended_at and record.status != "cancelled"]
-        if not done or self.total is None:
+        seconds = [r.ended_at - r.submitted_at for r in self.ended if r.ended_at and r.status != "cancelled"]
+        if not seconds or self.total is None:
             return None
-        mean = sum(record.ended_at - record.submitted_at for record in done) / len(done)
+        mean = sum(seconds) / len(seconds)
         first = min(record.submitted_at for record in self.history.trials)
         spent = sum((record.ended_at or self.now) - record.submitted_at for record in self.history.trials)
         side_by_side = max(1.0, spent / max(self.now - first, 1e-9))
@@ -142,12 +143,12 @@ class Display(Protocol):
 
 
 class Watched(Protocol):
-    """The part of `bridge.rest.Manager` that is needed here."""
+    """The part of `bridge.manager.rest.Manager` that is needed here."""
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Status:
         """`{status, errors}`."""
 
-    def experiment(self) -> dict[str, Any]:
+    def experiment(self) -> Profile:
         """The experiment's profile."""
 
 
@@ -169,14 +170,16 @@ def follow(
     """
     tail, began = Tail(journal), clock()
     asked = answered = float("-inf")
-    status, errors = "INITIALIZED", ()
+    status = "INITIALIZED"
+    errors: tuple[str, ...] = ()
     while True:
         now = clock()
         if now - asked >= ASK_S:
             asked = now
             try:
                 answer = manager.status()
-                total = manager.experiment()["params"].get("maxTrialNumber", total)
+                limit = manager.experiment()["params"].get("maxTrialNumber", total)
+                total = limit if isinstance(limit, int) else None
                 status, errors, answered = str(answer["status"]), tuple(answer.get("errors") or ()), now
             except ExperimentError as error:
                 answered = max(answered, began)
@@ -205,11 +208,11 @@ def message(errors: tuple[str, ...], log: str = "") -> str:
         errors: NNI's own. Of an Advisor that refuses a study they say only that the tuner "may have crashed".
         log: Text of NNI's `nnimanager.log`, which holds the Advisor's words.
     """
-    told = [found.strip() for found in _REFUSAL.findall(log)]
-    if told:
-        return told[-1]
-    found = [text.removeprefix("tuner_command_channel: ") for text in errors]
-    return "\n".join(dict.fromkeys(found)) or "NNI reports an error without saying which; see its logs."
+    reasons = [text.strip() for text in _REFUSAL.findall(log)]
+    if reasons:
+        return reasons[-1]
+    texts = [text.removeprefix("tuner_command_channel: ") for text in errors]
+    return "\n".join(dict.fromkeys(texts)) or "NNI reports an error without saying which; see its logs."
 
 
 def _log_of(journal: Path) -> str:

@@ -39,8 +39,10 @@ class Process:
     @classmethod
     def parse(cls, text: object) -> Process | None:
         """What `text` gave; None for anything else."""
-        pid, _, started = text.partition(":") if isinstance(text, str) else ("", "", "")
-        if not (pid.isdecimal() and started.isdecimal()) or len(text) > 40:
+        if not isinstance(text, str) or len(text) > 40:
+            return None
+        pid, _, started = text.partition(":")
+        if not (pid.isdecimal() and started.isdecimal()):
             return None
         return cls(int(pid), int(started))
 

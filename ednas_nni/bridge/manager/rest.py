@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import cast
 
 import requests
 
+from ednas_nni.bridge.messages import Profile, Status, TrialJob
 from ednas_nni.errors import ExperimentError
 
 TIMEOUT_S = 10.0
@@ -47,19 +48,19 @@ class Manager:
             raise ExperimentError(f"NNI_TRIAL_COMMAND_CHANNEL = {url!r} is not of the form http://HOST:PORT/env/...")
         return cls(f"{match.group(1)}/api/v1/nni")
 
-    def get(self, path: str) -> Any:
+    def get(self, path: str) -> object:
         """GET a JSON document. Raises ExperimentError when the manager cannot be reached or refuses."""
         return self._ask("get", path)
 
-    def put(self, path: str, body: Any) -> Any:
+    def put(self, path: str, body: object) -> object:
         """PUT a JSON document. Raises ExperimentError as `get`."""
         return self._ask("put", path, body)
 
-    def delete(self, path: str) -> Any:
+    def delete(self, path: str) -> object:
         """DELETE something. Raises ExperimentError as `get`."""
         return self._ask("delete", path)
 
-    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+    def _ask(self, method: str, path: str, body: object = None) -> object:
         try:
             answer = self._session.request(method, f"{self.base}/{path}", json=body, timeout=TIMEOUT_S)
         except requests.RequestException as error:
@@ -71,17 +72,17 @@ class Manager:
         except ValueError:
             return answer.text
 
-    def experiment(self) -> dict[str, Any]:
+    def experiment(self) -> Profile:
         """The experiment's profile; its `params` are the YAML as parsed by NNI."""
-        return self.get("experiment")
+        return cast(Profile, self.get("experiment"))
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Status:
         """`{status, errors}`; status is RUNNING, DONE, ERROR, ..."""
-        return self.get("check-status")
+        return cast(Status, self.get("check-status"))
 
-    def trials(self) -> list[dict[str, Any]]:
+    def trials(self) -> list[TrialJob]:
         """All trial jobs that NNI knows."""
-        return self.get("trial-jobs")
+        return cast("list[TrialJob]", self.get("trial-jobs"))
 
     def own_parameters(self, job: str) -> str | None:
         """The parameter record that NNI booked on a job; None while it is not stored yet.
@@ -96,7 +97,7 @@ class Manager:
         stored = record.get("hyperParameters") if isinstance(record, dict) else None
         return stored[0] if stored else None
 
-    def finals(self, job: str = "") -> dict[str, Any]:
+    def finals(self, job: str = "") -> dict[str, object]:
         """Job id -> the first final metric that NNI stored for it, of one job or of all; jobs without one are left out.
 
         NNI's list of trial jobs shows final metrics of succeeded jobs only.
@@ -104,15 +105,16 @@ class Manager:
         Raises:
             ExperimentError: The manager does not answer.
         """
-        found: dict[str, Any] = {}
-        for metric in self.get(f"metric-data/{job}?type=FINAL" if job else "metric-data?type=FINAL") or []:
+        metrics: dict[str, object] = {}
+        stored = self.get(f"metric-data/{job}?type=FINAL" if job else "metric-data?type=FINAL")
+        for metric in stored if isinstance(stored, list) else []:
             try:
-                found.setdefault(metric["trialJobId"], json.loads(json.loads(metric["data"])))
+                metrics.setdefault(metric["trialJobId"], json.loads(json.loads(metric["data"])))
             except (ValueError, KeyError, TypeError) as error:
-                raise ExperimentError(f"NNI's manager gives a metric that is none: {metric!r}") from error
-        return found
+                raise ExperimentError(f"NNI's manager gives a metric that cannot be read: {metric!r}") from error
+        return metrics
 
-    def publish_search_space(self, space: dict[str, Any]) -> None:
+    def publish_search_space(self, space: dict[str, object]) -> None:
         """Show the real search space in the web UI's panel."""
         profile = self.experiment()
         profile["params"]["searchSpace"] = space

@@ -18,7 +18,7 @@ from nni.nas.space import ExecutableModelSpace, ModelStatus  # noqa: E402
 from nni.utils import MetricType  # noqa: E402
 
 from ednas_nni.bridge.endings import ending  # noqa: E402
-from ednas_nni.bridge.parameters import sample_of  # noqa: E402
+from ednas_nni.bridge.messages import sample_of  # noqa: E402
 from ednas_nni.bridge.trial.folder import TrialFolders  # noqa: E402
 
 _log = logging.getLogger("ednas")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+from types import FrameType
 
 WORDS = b"ednas: error: cancelled: NNI was told to end this trial\n"
 
@@ -24,9 +25,9 @@ def listen() -> None:
     """Announce it at SIGINT, then let the signal do what it did before."""
     before = signal.getsignal(signal.SIGINT)
 
-    def told(number: int, frame: object) -> None:
+    def announce_first(number: int, frame: FrameType | None) -> None:
         announce()
         if callable(before):
             before(number, frame)
 
-    signal.signal(signal.SIGINT, told)
+    signal.signal(signal.SIGINT, announce_first)

@@ -18,14 +18,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import requests
 from nni.runtime.trial_command_channel.v3 import TrialCommandChannelV3
 
 from ednas_nni.bridge.manager.processes import MANAGER, Process
 from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.bridge.messages import ParameterRecord
 from ednas_nni.bridge.trial import folder as trial_folder
+from ednas_nni.bridge.trial.folder import Metrics
 from ednas_nni.errors import ExperimentError, TrialError
 from ednas_nni.record.failures import UNDELIVERED
 from ednas_nni.search.middleware.reading import read
@@ -33,6 +35,7 @@ from ednas_nni.search.middleware.reading import read
 RECORD_WAIT_S = 60.0  # the manager stores the record a moment after it started the process
 SEND_WAIT_S = 30.0
 STORE_WAIT_S = 2.0  # NNI stores a result within milliseconds; after this it is sent again
+Model = TypeVar("Model")
 ANSWER_S = 60.0  # NNI answers a waiting trial with 408 after a second, and it asks again
 
 
@@ -56,8 +59,8 @@ class OwnedChannel(TrialCommandChannelV3):
         url: str,
         job: str,
         manager: Manager | None,
-        decode: Callable[[str], Any] = json.loads,
-        identify: Callable[[Any], str | None] | None = None,
+        decode: Callable[[str], ParameterRecord] = json.loads,
+        identify: Callable[[ParameterRecord], str | None] | None = None,
     ) -> None:
         super().__init__(url)
         self.job = job
@@ -70,7 +73,7 @@ class OwnedChannel(TrialCommandChannelV3):
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy from the environment must not come between a trial and its manager
 
-    def receive_parameter(self) -> Any:
+    def receive_parameter(self) -> ParameterRecord:
         """The parameter record of this very job.
 
         Raises:
@@ -78,7 +81,7 @@ class OwnedChannel(TrialCommandChannelV3):
                 manager hands out nothing.
             SystemExit: This job was trained to its end before; see `prove`.
         """
-        record = self._draw() if self.manager is None else self._own()
+        record = self._draw() if self.manager is None else self._booked(self.manager)
         self._parameter_id = record.get("parameter_id") if isinstance(record, dict) else None
         if self._identify is not None:
             architecture = self._identify(record)
@@ -99,24 +102,24 @@ class OwnedChannel(TrialCommandChannelV3):
         self.architecture = architecture
         if self.manager is None:
             return
-        metric = self._kept(architecture)
+        metric = self._result_file(architecture)
         if metric is not None:
-            self._send(self._message("FINAL", self._parameter_id, self.job, 0, metric), final=True, awaited=True)
-        elif not self._stored(architecture):
+            self._send(self._final_message(metric), final=True, awaited=True)
+        elif not _stored(self.manager, self.job, architecture):
             return
         print(f"job {self.job} trained {architecture} to its end before; its result stands", flush=True)
         raise SystemExit(0)
 
-    def _kept(self, architecture: str) -> dict[str, Any] | None:
+    def _result_file(self, architecture: str) -> Metrics | None:
         folder = os.environ.get("NNI_OUTPUT_DIR")
         if not folder:
             return None
         return trial_folder.read_result(Path(folder), os.environ.get("NNI_EXP_ID", ""), self.job, architecture)
 
-    def _own(self) -> Any:
+    def _booked(self, manager: Manager) -> ParameterRecord:
         end = time.monotonic() + RECORD_WAIT_S
         while time.monotonic() < end and not self._orphaned:
-            record = self.manager.own_parameters(self.job)
+            record = manager.own_parameters(self.job)
             if record is not None:
                 return self._decode(record)
             time.sleep(0.2)
@@ -131,7 +134,7 @@ class OwnedChannel(TrialCommandChannelV3):
         """Whether the manager that started this trial is gone. What listens on its port then is another one."""
         return self._starter is not None and not self._starter.alive
 
-    def _draw(self) -> Any:
+    def _draw(self) -> ParameterRecord:
         """Whatever NNI's queue hands out next."""
         url = self._channel._url
         try:
@@ -147,8 +150,8 @@ class OwnedChannel(TrialCommandChannelV3):
             raise TrialError(f"NNI's manager answered {command!r} when job {self.job} asked for its architecture.")
         return self._decode(command["parameter"])
 
-    def send_metric(self, **fields: Any) -> None:
-        """Send a metric; a refused or lost message is an error here, not silence as in NNI.
+    def send_metric(self, **fields: object) -> None:
+        """Send a metric; a rejected or lost message is an error here, not silence as in NNI.
 
         Where the manager is gone, a final result is kept in the trial's folder for the resume, and others are left out.
 
@@ -159,29 +162,26 @@ class OwnedChannel(TrialCommandChannelV3):
 
         value, final = fields["value"], fields["type"] == "FINAL"
         if final and self.architecture is not None:
-            value = dict(value) if isinstance(value, dict) else {"default": value}
-            value["architecture"] = self.architecture
-            self._keep(value)
+            value = {**(value if isinstance(value, dict) else {"default": value}), "architecture": self.architecture}
+            self._write_result(value, self.architecture)
         # NNI stores what cannot be used (NaN, no `default`), but it never counts as a result: nothing to wait for.
         awaited = final and not read(value).fault
         self._send({"type": "metric", "metric": nni.dump({**fields, "value": nni.dump(value)})}, final, awaited)
 
-    def _keep(self, value: dict[str, Any]) -> None:
+    def _write_result(self, value: Metrics, architecture: str) -> None:
         folder = os.environ.get("NNI_OUTPUT_DIR")
         if not folder:
             return
         try:
-            trial_folder.write_result(
-                Path(folder), os.environ.get("NNI_EXP_ID", ""), self.job, self.architecture, value
-            )
+            trial_folder.write_result(Path(folder), os.environ.get("NNI_EXP_ID", ""), self.job, architecture, value)
         except (OSError, TypeError, ValueError) as error:  # the result itself may still arrive
             print(f"ednas: the result is not kept beside the log: {error}", file=sys.stderr, flush=True)
 
-    def _message(self, kind: str, parameter: int | None, job: str, sequence: int, value: Any) -> dict[str, Any]:
-        told = {"parameter_id": parameter, "trial_job_id": job, "type": kind, "sequence": sequence}
-        return {"type": "metric", "metric": json.dumps({**told, "value": json.dumps(value)})}
+    def _final_message(self, metric: Metrics) -> dict[str, str]:
+        head = {"parameter_id": self._parameter_id, "trial_job_id": self.job, "type": "FINAL", "sequence": 0}
+        return {"type": "metric", "metric": json.dumps({**head, "value": json.dumps(metric)})}
 
-    def _send(self, body: dict[str, Any], final: bool, awaited: bool = False) -> None:
+    def _send(self, body: dict[str, str], final: bool, awaited: bool = False) -> None:
         end = time.monotonic() + SEND_WAIT_S
         while True:
             if self._orphaned:
@@ -207,27 +207,28 @@ class OwnedChannel(TrialCommandChannelV3):
         if self.manager is None or self.architecture is None:
             return True
         end = time.monotonic() + STORE_WAIT_S
-        while not self._stored(self.architecture):
+        while not _stored(self.manager, self.job, self.architecture):
             if time.monotonic() > end or self._orphaned:
                 return False
             time.sleep(0.05)
         return True
 
-    def _stored(self, architecture: str) -> bool:
-        """Whether NNI holds a usable final result of this job for an architecture."""
-        try:
-            reading = read(self.manager.finals(self.job).get(self.job))
-        except ExperimentError:
-            return False
-        return not reading.fault and reading.architecture == architecture
+
+def _stored(manager: Manager, job: str, architecture: str) -> bool:
+    """Whether NNI holds a usable final result of a job for an architecture."""
+    try:
+        reading = read(manager.finals(job).get(job))
+    except ExperimentError:
+        return False
+    return not reading.fault and reading.architecture == architecture
 
 
 def install(
     url: str,
     job: str,
     manager: Manager | None,
-    decode: Callable[[str], Any] = json.loads,
-    identify: Callable[[Any], str | None] | None = None,
+    decode: Callable[[str], ParameterRecord] = json.loads,
+    identify: Callable[[ParameterRecord], str | None] | None = None,
 ) -> OwnedChannel:
     """Make an owned channel the one that `nni.get_next_parameter` and `nni.report_*` of this process use."""
     from nni.runtime.trial_command_channel import set_default_trial_command_channel
@@ -237,7 +238,7 @@ def install(
     return channel
 
 
-def claim(model: Any) -> Any:
+def claim(model: Model) -> Model:
     """For trials that NNI itself starts (`NasExperiment`): swap the drawn model for the one booked on this job.
 
     Args:
@@ -270,7 +271,7 @@ def claim(model: Any) -> Any:
     return model
 
 
-def _default_channel() -> Any:
+def _default_channel() -> object:
     from nni.runtime.trial_command_channel import get_default_trial_command_channel
 
     return get_default_trial_command_channel()

@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from ednas_nni.record.failures import CAUSE, TIME_LIMIT
 from ednas_nni.record.whole_file import write_whole
@@ -22,6 +22,8 @@ from ednas_nni.search.middleware.reading import read
 
 RESULT = "result.json"
 VERSION = 1
+Metrics: TypeAlias = "Mapping[str, object]"
+"""What a trial reports: `default`, `architecture`, and the metrics of its tasks."""
 LARGEST = 1 << 20  # bytes
 LONGEST_WORDS = 500  # characters
 _JOB = re.compile(r"[A-Za-z0-9_-]+")  # it becomes part of a path
@@ -29,7 +31,7 @@ _STOPPED = re.compile(r"^Timeout \(\d.*\)!$", re.MULTILINE)
 """What `faulthandler` writes when it ends a process that does not listen to its time limit."""
 
 
-def write_result(folder: Path, experiment: str, job: str, architecture: str, metric: Mapping[str, Any]) -> Path:
+def write_result(folder: Path, experiment: str, job: str, architecture: str, metric: Metrics) -> Path:
     """Write a final result; a crash leaves the whole file or none.
 
     Args:
@@ -61,7 +63,7 @@ def write_result(folder: Path, experiment: str, job: str, architecture: str, met
     return folder / RESULT
 
 
-def read_result(folder: Path, experiment: str, job: str, architecture: str | None = None) -> dict[str, Any] | None:
+def read_result(folder: Path, experiment: str, job: str, architecture: str | None = None) -> Metrics | None:
     """The final metric that a job has kept.
 
     Args:
@@ -117,7 +119,7 @@ class TrialFolders:
             return f"{TIME_LIMIT}: the trial did not end in time and did not stop when it was told to"
         return lines[-1].strip()[:LONGEST_WORDS] if lines else ""
 
-    def result(self, job: str, architecture: str | None = None) -> dict[str, Any] | None:
+    def result(self, job: str, architecture: str | None = None) -> Metrics | None:
         """The final metric in a trial's folder; None without one.
 
         Args:

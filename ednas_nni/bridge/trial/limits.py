@@ -5,10 +5,10 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from ednas_nni.errors import TrialError
 from ednas_nni.record.failures import TIME_LIMIT
@@ -52,13 +52,13 @@ def time_limit(seconds: float | None, kill: bool = True) -> Iterator[None]:
         yield
         return
 
-    def over(number: int, frame: object) -> None:
+    def over(number: int, frame: FrameType | None) -> None:
         raise TrialError(words(seconds))
 
     before = signal.signal(signal.SIGALRM, over)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     if kill:
-        faulthandler.dump_traceback_later(seconds + GRACE_S, exit=True, file=sys.__stderr__)
+        faulthandler.dump_traceback_later(seconds + GRACE_S, exit=True, file=2)
     try:
         yield
     finally:

@@ -10,18 +10,18 @@ import random
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import NoReturn
 
 from ednas_nni.bridge.trial.phases import BEGUN
+from ednas_nni.bridge.trial.prefork.client import Request
 
 _PR_SET_PDEATHSIG = 1
 ORPHANED = 71
 
 
-def become(
-    request: Mapping[str, Any], outputs: Sequence[int], parent: int, work: Callable[[list[str]], int]
-) -> NoReturn:
+def become(request: Request, outputs: Sequence[int], parent: int, work: Callable[[list[str]], int]) -> NoReturn:
     """Run the trial in this process, which was just forked, and end.
 
     Args:
@@ -35,7 +35,7 @@ def become(
         _detach(outputs, parent)
         os.environ.clear()
         os.environ.update(request["environment"])
-        os.environ[BEGUN] = str(request.get("begun", ""))
+        os.environ[BEGUN] = str(request["begun"])
         os.chdir(request["folder"])
         sys.path.insert(0, request["folder"])  # where `python -m` looks first
         sys.argv = ["ednas_nni.bridge.trial", *request["arguments"]]
@@ -90,16 +90,18 @@ def _own_identity() -> None:
         return
     from nni.runtime import env_vars, log
 
-    trial = sys.modules.get("nni.trial")
-    found = env_vars._load_env_vars(env_vars._trial_env_var_names)
-    env_vars.trial_env_vars = log.trial_env_vars = found
-    if trial is not None:
-        trial.trial_env_vars = found
-        trial._experiment_id = found.NNI_EXP_ID or "STANDALONE"
-        trial._trial_id = found.NNI_TRIAL_JOB_ID or "STANDALONE"
-        trial._sequence_id = int(found.NNI_TRIAL_SEQ_ID or 0)
-        trial._params, trial._intermediate_seq = None, 0
-    if found.NNI_PLATFORM:
+    variables = env_vars._load_env_vars(env_vars._trial_env_var_names)
+    env_vars.trial_env_vars = log.trial_env_vars = variables
+    if "nni.trial" in sys.modules:
+        vars(sys.modules["nni.trial"]).update(
+            trial_env_vars=variables,
+            _experiment_id=variables.NNI_EXP_ID or "STANDALONE",
+            _trial_id=variables.NNI_TRIAL_JOB_ID or "STANDALONE",
+            _sequence_id=int(variables.NNI_TRIAL_SEQ_ID or 0),
+            _params=None,
+            _intermediate_seq=0,
+        )
+    if variables.NNI_PLATFORM:
         log.silence_stdout()
         log.handlers.clear()
         log._init_logger_trial()
@@ -108,7 +110,6 @@ def _own_identity() -> None:
 def _flush() -> None:
     logging.shutdown()
     for stream in (sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            continue
+        with suppress(OSError, ValueError):
+            if stream is not None:
+                stream.flush()

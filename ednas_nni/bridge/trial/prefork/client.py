@@ -13,9 +13,11 @@ import signal
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import TypedDict
 
 from ednas_nni.bridge.trial import cancelled
 from ednas_nni.bridge.trial.phases import process_begun
@@ -27,6 +29,30 @@ GO = b"\0"  # signals are sent as bytes too; their numbers start at 1
 PATIENCE_S = 180.0  # until `ready`: a server listens before it imports
 LOST = 70  # exit code: the server died under a running trial
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Request(TypedDict):
+    """What a client asks for; its standard output and error are attached to it."""
+
+    environment: dict[str, str]
+    folder: str
+    arguments: list[str]
+    prefix: str
+    version: list[int]
+    begun: float
+    inherited: dict[str, object]
+
+
+class Answer(TypedDict, total=False):
+    """One line of the server: it is ready, or it is not and why; then the child's process id; then its wait status."""
+
+    ready: bool
+    no: str
+    pid: int
+    status: int
+
+
+Handler = Callable[[int, FrameType | None], None]
 
 
 class _UnstartedError(Exception):
@@ -50,15 +76,15 @@ def run(arguments: list[str]) -> int | None:
     path = place.socket_path(environment.get("NNI_EXP_ID", ""))
     if path is None or not path.exists() or not place.private(path.parent):
         return None
-    told: list[int] = []
+    received: list[int] = []
     try:
         with socket.socket(socket.AF_UNIX) as server:
             before = {number: signal.signal(number, _leave_at_once(number)) for number in SIGNALS}
             try:
                 _request(server, str(path), arguments)
                 for number in SIGNALS:
-                    signal.signal(number, _forward(server, told))
-                return _await(server, told)
+                    signal.signal(number, _forward(server, received))
+                return _await(server, received)
             finally:
                 for number, handler in before.items():
                     signal.signal(number, handler)
@@ -72,11 +98,11 @@ def _request(server: socket.socket, path: str, arguments: list[str]) -> None:
 
     Raises:
         OSError: There is no server, or it is gone.
-        _UnstartedError: It refuses.
+        _UnstartedError: It does not start the trial.
     """
     server.settimeout(PATIENCE_S)
     server.connect(path)
-    request = {
+    request: Request = {
         "environment": dict(os.environ),
         "folder": str(Path.cwd()),
         "arguments": arguments,
@@ -95,7 +121,7 @@ def _request(server: socket.socket, path: str, arguments: list[str]) -> None:
         raise _UnstartedError(answer["no"])
 
 
-def _await(server: socket.socket, told: list[int]) -> int:
+def _await(server: socket.socket, received: list[int]) -> int:
     """Let the trial start, and wait for its end."""
     try:
         server.settimeout(None)
@@ -105,37 +131,37 @@ def _await(server: socket.socket, told: list[int]) -> int:
             if answer is None:
                 break
             if "status" in answer:
-                return _leave(answer["status"], told)
+                return _leave(answer["status"], received)
     except OSError:
         pass
-    if told:
-        return _leave(0, told)
+    if received:
+        return _leave(0, received)
     print(f"{CAUSE}{TRIAL_SERVER}: it ended while this trial ran", file=sys.stderr, flush=True)
     return LOST
 
 
-def _leave(status: int, told: list[int]) -> int:
+def _leave(status: int, received: list[int]) -> int:
     """The exit code of a child's wait status.
 
     NNI takes "ended by a signal" for "cancelled by the user". So this process ends by one only when it was told to; a
     crash or the kernel's out-of-memory killer becomes an exit code, which NNI takes for a failure.
     """
-    if told:
-        signal.signal(told[0], signal.SIG_DFL)
-        os.kill(os.getpid(), told[0])
+    if received:
+        signal.signal(received[0], signal.SIG_DFL)
+        os.kill(os.getpid(), received[0])
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         cause = " (out of memory?)" if number == signal.SIGKILL else ""
-        told_by = signal.Signals(number).name
-        print(f"{CAUSE}{KILLED}: the trial was ended by {told_by}{cause}", file=sys.stderr, flush=True)
+        by = signal.Signals(number).name
+        print(f"{CAUSE}{KILLED}: the trial was ended by {by}{cause}", file=sys.stderr, flush=True)
         return 128 + number
     return os.WEXITSTATUS(status)
 
 
-def _leave_at_once(number: int) -> Any:
+def _leave_at_once(number: int) -> Handler:
     """Nothing has started yet: this process ends as the signal would end it, and says whether it was cancelled."""
 
-    def leave(_: int, __: Any) -> None:
+    def leave(_: int, __: FrameType | None) -> None:
         if number == signal.SIGINT:
             cancelled.announce()
         signal.signal(number, signal.SIG_DFL)
@@ -144,9 +170,9 @@ def _leave_at_once(number: int) -> Any:
     return leave
 
 
-def _forward(server: socket.socket, told: list[int]) -> Any:
-    def forward(number: int, _: Any) -> None:
-        told.append(number)
+def _forward(server: socket.socket, received: list[int]) -> Handler:
+    def forward(number: int, _: FrameType | None) -> None:
+        received.append(number)
         if number == signal.SIGINT:
             cancelled.announce()
         with suppress(OSError):
@@ -155,7 +181,7 @@ def _forward(server: socket.socket, told: list[int]) -> Any:
     return forward
 
 
-def _line(server: socket.socket) -> dict[str, Any] | None:
+def _line(server: socket.socket) -> Answer | None:
     """One answer, None at the end of the connection. Byte by byte: what follows belongs to the next call."""
     text = b""
     while not text.endswith(b"\n"):
@@ -163,4 +189,5 @@ def _line(server: socket.socket) -> dict[str, Any] | None:
         if not piece:
             return None
         text += piece
-    return json.loads(text)
+    answer: Answer = json.loads(text)
+    return answer

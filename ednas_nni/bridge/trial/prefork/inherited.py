@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Mapping
-from typing import Any
 
 _LIMITS = [name for name in dir(resource) if name.startswith("RLIMIT_")]
 
 
-def own() -> dict[str, Any]:
+def own() -> dict[str, object]:
     """What this process would hand down to a child: name -> plain value. Call it where there is one thread."""
     umask = os.umask(0o077)  # it can only be read by being set
     os.umask(umask)
@@ -26,12 +25,12 @@ def own() -> dict[str, Any]:
     }
 
 
-def difference(theirs: Mapping[str, Any]) -> str:
+def difference(theirs: Mapping[str, object]) -> str:
     """What another process has otherwise than this one, as words for the other one; "" where nothing is.
 
     Args:
         theirs: What `own` gave there.
     """
     ours = own()
-    found = next((name for name, value in ours.items() if theirs.get(name) != value), "")
-    return found and f"its {found} is {theirs.get(found)!r}, the trial server's is {ours[found]!r}"
+    name = next((name for name, value in ours.items() if theirs.get(name) != value), "")
+    return name and f"its {name} is {theirs.get(name)!r}, the trial server's is {ours[name]!r}"

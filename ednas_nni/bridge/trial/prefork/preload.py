@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ednas_nni.study import Study
@@ -31,7 +31,7 @@ OURS = (
 )
 
 
-def preload(study: dict[str, Any]) -> None:
+def preload(study: dict[str, object]) -> None:
     """Import libraries, our own modules and the registered plugins that a study names; build its search space.
 
     Classes that a study names by their path are a user's own code; each trial imports them itself.

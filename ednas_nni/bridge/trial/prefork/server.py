@@ -18,7 +18,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import FrameType
 
 from ednas_nni.bridge.trial.prefork import child, client, inherited, sources
 
@@ -44,7 +44,7 @@ class _Trial:
     """
 
     connection: socket.socket
-    request: dict[str, Any]
+    request: client.Request
     outputs: list[int]
     pid: int = 0
     watch: int = -1
@@ -74,7 +74,7 @@ class Server:
         self._manager = os.pidfd_open(manager) if manager else -1
         self._loaded: dict[str, sources.Stamp] = {}
 
-    def load(self, study: dict[str, Any]) -> None:
+    def load(self, study: dict[str, object]) -> None:
         """Import what the study's trials will need."""
         begun = time.monotonic()
         from ednas_nni.bridge.trial.prefork.preload import preload
@@ -103,14 +103,14 @@ class Server:
             while not (self._trials == {} and (self._starter_gone or self._retired)):
                 for key, _ in self._selector.select():
                     if self._selector.get_map().get(key.fd) is key:  # an earlier event may have dropped it
-                        key.data(key.fileobj)
+                        key.data()
         finally:
             self._close()
         return self._code
 
     # ---- events
 
-    def _accept(self, _: Any) -> None:
+    def _accept(self) -> None:
         try:
             connection, _address = self._listener.accept()
         except OSError as error:  # no descriptor to be had: it waits in the queue, and the others must not suffer
@@ -131,9 +131,9 @@ class Server:
             _discard(trial)
             return
         self._trials[connection] = trial
-        self._selector.register(connection, selectors.EVENT_READ, self._heard)
+        self._selector.register(connection, selectors.EVENT_READ, lambda: self._heard(trial))
 
-    def _refusal(self, request: dict[str, Any]) -> str:
+    def _refusal(self, request: client.Request) -> str:
         """Why a trial must not be forked from here, "" if it may."""
         if not self._retired:
             file = sources.changed(self._loaded)
@@ -153,9 +153,9 @@ class Server:
             return "the trial server has touched a GPU, which does not survive a fork"
         return ""
 
-    def _heard(self, connection: Any) -> None:
+    def _heard(self, trial: _Trial) -> None:
         """The client's go, a signal to forward, or its end."""
-        trial = self._trials[connection]
+        connection = trial.connection
         try:
             said = connection.recv(1)
         except OSError:
@@ -192,7 +192,7 @@ class Server:
         for output in trial.outputs:
             os.close(output)
         trial.outputs, trial.pid, trial.watch = [], pid, watch
-        self._selector.register(trial.watch, selectors.EVENT_READ, lambda _: self._ended(trial))
+        self._selector.register(trial.watch, selectors.EVENT_READ, lambda: self._ended(trial))
         _log(f"trial {trial.request['environment'].get('NNI_TRIAL_JOB_ID')} is process {pid}")
         self._say(trial, {"pid": pid})
 
@@ -212,14 +212,14 @@ class Server:
             self._selector.unregister(trial.connection)
         self._forget(trial)
 
-    def _starter(self, _: Any) -> None:
+    def _starter(self) -> None:
         if os.read(0, 1):
             return
         _log("the Advisor is gone; running trials may end, nothing new is started")
         self._selector.unregister(0)
         self._starter_gone, self._retired = True, self._retired or "the Advisor has ended"
 
-    def _orphaned(self, _: Any) -> None:
+    def _orphaned(self) -> None:
         """Trials keep their results beside their logs; the next start of the experiment ends those that still run."""
         _log("NNI's manager is gone; running trials may end, nothing new is started")
         self._selector.unregister(self._manager)
@@ -231,7 +231,7 @@ class Server:
         self._trials.pop(trial.connection, None)
         _discard(trial)
 
-    def _say(self, trial: _Trial, answer: dict[str, Any]) -> bool:
+    def _say(self, trial: _Trial, answer: client.Answer) -> bool:
         try:
             trial.connection.sendall(json.dumps(answer).encode() + b"\n")
         except OSError:
@@ -297,7 +297,7 @@ def _threads() -> int:
     return sum(1 for _ in Path("/proc/self/task").iterdir())
 
 
-def _end(*_: Any) -> None:
+def _end(number: int, frame: FrameType | None) -> None:
     sys.exit(0)
 
 

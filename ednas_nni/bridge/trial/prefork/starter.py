@@ -11,8 +11,8 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
+from ednas_nni.bridge.messages import Experiment
 from ednas_nni.bridge.trial.prefork import place
 from ednas_nni.bridge.trial.prefork.server import ENOUGH, STALE
 
@@ -34,7 +34,7 @@ class TrialServer:
         manager: Process id of NNI's manager, 0 if unknown.
     """
 
-    def __init__(self, experiment: str, study: dict[str, Any], folder: Path, log_folder: Path, manager: int) -> None:
+    def __init__(self, experiment: str, study: dict[str, object], folder: Path, log_folder: Path, manager: int) -> None:
         path = place.socket_path(experiment)
         if path is None:
             raise OSError(f"no socket can be made for experiment {experiment!r} in {place.folder()}")
@@ -78,8 +78,9 @@ class TrialServer:
                 start_new_session=True,
             )
         try:
-            process.stdin.write(json.dumps(self._study).encode() + b"\n")
-            process.stdin.flush()
+            if process.stdin is not None:  # it was asked for above
+                process.stdin.write(json.dumps(self._study).encode() + b"\n")
+                process.stdin.flush()
         except OSError:
             _log.warning("the trial server ended at once; see %s", self._log_path)
         return process
@@ -101,7 +102,7 @@ class TrialServer:
             self._process = self._start()
 
 
-def start(experiment: dict[str, Any], folder: Path, study: dict[str, Any], manager: int) -> TrialServer | None:
+def start(experiment: Experiment, folder: Path, study: dict[str, object], manager: int) -> TrialServer | None:
     """Start the server of an experiment where trials run on this machine.
 
     Args:
@@ -116,7 +117,7 @@ def start(experiment: dict[str, Any], folder: Path, study: dict[str, Any], manag
     service = experiment.get("trainingService") or {}
     if not isinstance(service, dict) or service.get("platform") != "local" or not hasattr(os, "pidfd_open"):
         return None
-    code = Path(experiment.get("trialCodeDirectory") or ".")
+    code = Path(str(experiment.get("trialCodeDirectory") or "."))
     try:
         return TrialServer(folder.name, study, code, folder / "log", manager)
     except OSError as error:

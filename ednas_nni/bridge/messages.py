@@ -1,0 +1,90 @@
+"""What NNI says and stores, in NNI's own words: the messages of its manager and the records of its REST interface.
+
+Fields that we do not read are left out. A message comes from JSON, so a type here says what NNI 3.0 writes, and what
+it writes is checked where a wrong value could do harm.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, TypedDict
+
+from ednas_nni.space.dimensions import Sample
+
+Experiment: TypeAlias = "dict[str, object]"
+"""The experiment's YAML as NNI parsed it: `trialConcurrency`, `maxTrialNumber`, `tuner`, `trainingService`, ..."""
+MODEL = "__instance_type__"
+"""Key of an object that NNI has serialised; no label of a search space looks like it."""
+
+
+class _Parameters(TypedDict):
+    parameters: Sample
+
+
+class ParameterRecord(_Parameters, total=False):
+    """What NNI books on a trial job: the sample itself under nnictl, a serialised model around it in `NasExperiment`.
+
+    Jobs that a user adds in the web UI have no `parameter_id`.
+    """
+
+    parameter_id: int | None
+    parameter_source: str
+    parameter_index: int
+
+
+class _Metric(TypedDict):
+    trial_job_id: str
+    type: Literal["PERIODICAL", "FINAL"]
+    value: str
+
+
+class MetricMessage(_Metric, total=False):
+    """A trial has reported something; `value` is JSON."""
+
+    parameter_id: int | None
+
+
+class EndMessage(TypedDict):
+    """A trial job has ended; `hyper_params` is a `ParameterRecord` in JSON."""
+
+    trial_job_id: str
+    event: str
+    hyper_params: str
+
+
+class _Job(TypedDict):
+    trialJobId: str
+    status: str
+
+
+class TrialJob(_Job, total=False):
+    """One entry of NNI's list of trial jobs; `hyperParameters` holds a `ParameterRecord` in JSON, if anything."""
+
+    hyperParameters: list[str]
+
+
+class Profile(TypedDict):
+    """An experiment as its manager describes it."""
+
+    id: str
+    params: Experiment
+
+
+class Status(TypedDict):
+    """`RUNNING`, `DONE`, `ERROR`, ..., and NNI's messages of errors."""
+
+    status: str
+    errors: list[str]
+
+
+def sample_of(parameters: object) -> object:
+    """The sample in the parameters of a job, as plain data; nothing is decoded into objects.
+
+    Args:
+        parameters: `parameters` of NNI's record, from JSON.
+
+    Returns:
+        The sample; `parameters` itself where it is not a serialised model.
+    """
+    if isinstance(parameters, dict) and MODEL in parameters and isinstance(parameters.get("sample"), dict):
+        return parameters["sample"]
+    return parameters

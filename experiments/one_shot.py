@@ -44,6 +44,7 @@ def main() -> None:
 
 def run(options: argparse.Namespace) -> None:
     compat.apply()
+    from ednas_nni.cost import CostProfiler
     from ednas_nni.nn.capabilities import capabilities_of
     from ednas_nni.training import one_shot
 
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
     table = assembly.cost_table(study, space)
     keeping = {}
     if options.macs:
-        profiler = one_shot.macs_profiler(space, tuple(study.deploy_size))
+        profiler = CostProfiler(space, table, "macs")
         keeping = one_shot.limit(options.strategy, profiler, options.macs, options.weight)
     size = f"{study.train_size[0]} x {study.train_size[1]} px"
     domains = table.domains

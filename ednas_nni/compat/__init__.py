@@ -34,10 +34,10 @@ def one_shot() -> None:
     apply()
     import nni.nas.strategy  # noqa: F401  (first: see enas_loader)
 
-    from ednas_nni.compat import enas_loader, enas_policy, left_parameters, profiler_penalty
+    from ednas_nni.compat import enas_loader, enas_policy, left_parameters, penalty_gradient
 
     left_parameters.apply()
-    profiler_penalty.apply()
+    penalty_gradient.apply()
     if importlib.util.find_spec("tianshou") is not None:  # ENAS needs it; NNI itself says so where it is missing
         enas_loader.apply()
         enas_policy.apply()
@@ -50,15 +50,6 @@ def training_service() -> None:
 
     endless_wait.apply()
     nas_resume.apply()
-
-
-def profilers() -> None:
-    """Apply what NNI's `FlopsProfiler` and `NumParamsProfiler` need. Cheap when repeated."""
-    apply()
-    from ednas_nni.compat import profiler_counts, shape_formulas
-
-    shape_formulas.apply()
-    profiler_counts.apply()
 
 
 def _quiet() -> None:

@@ -12,6 +12,7 @@ _HOMES = {
     "Device": "device",
     "CostTable": "table",
     "cost_table": "table",
+    "CostProfiler": "nni_profiler",
     "CostSummary": "summary",
     "cost_summary": "summary",
     "feasible_share": "summary",
@@ -19,6 +20,7 @@ _HOMES = {
 }
 __all__ = [  # resolved on first use: only some of them need torch
     "CostColumn",
+    "CostProfiler",
     "CostSummary",
     "CostTable",
     "Device",

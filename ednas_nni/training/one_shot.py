@@ -31,6 +31,8 @@ from nni.nas.nn.pytorch import LayerChoice, ModelSpace, ParametrizedModule  # no
 from nni.nas.space import RawFormatModelSpace  # noqa: E402
 from pytorch_lightning import Callback  # noqa: E402
 
+from ednas_nni.cost.nni_profiler import CostProfiler  # noqa: E402
+
 STRATEGIES: dict[str, tuple[str, dict[str, Any]]] = {
     "random_one_shot": ("RandomOneShot", {}),
     # NNI's rate of 3e-4 is for twenty thousand steps: in a few hundred the architecture would stay where it began.
@@ -40,9 +42,6 @@ STRATEGIES: dict[str, tuple[str, dict[str, Any]]] = {
     "enas": ("ENAS", {"reward_metric_name": "default", "batches_per_update": 8}),
 }
 """Name -> NNI's class, and options that differ from NNI's own values."""
-
-COMPUTED = 64 * 128
-"""Pixels up to which a profiler computes on the image that it follows."""
 
 MIXING = ("darts", "gumbel_darts", "proxyless")
 """Strategies that add up, or swap within one step, what several candidates give."""
@@ -88,34 +87,19 @@ def limit(name: str, profiler: Any, most: float, weight: float = 1.0) -> dict[st
 
     Args:
         name: A key of `STRATEGIES`.
-        profiler: One of NNI's, such as that of `macs_profiler`. For all but `random_one_shot` and `enas` an
-            `ExpressionProfiler`.
+        profiler: A `CostProfiler`, or one of NNI's. For all but `random_one_shot` and `enas` an `ExpressionProfiler`.
         most: The limit, in the profiler's unit.
         weight: Price of twice the limit.
+
+    Raises:
+        StudyError: A strategy that mixes candidates, and a cost that is not a sum over layers.
     """
+    if name in MIXING and isinstance(profiler, CostProfiler):
+        profiler.check_additive()
     if name == "random_one_shot":
         return {"filter": {"profiler": profiler, "max": most}}
     sign = -1 if name == "enas" else 1
     return {"penalty": {"profiler": profiler, "baseline": most, "scale": sign * weight, "nonlinear": "positive"}}
-
-
-def macs_profiler(space: ModelSpace, size: tuple[int, int]) -> Any:
-    """NNI's `FlopsProfiler` for a space, by the convention of cost tables: multiply-adds of weighted layers alone.
-
-    The space is not touched. For large images it runs on torch's meta device, where nothing is computed.
-
-    Args:
-        space: Not a supernet yet; its constructor takes plain data.
-        size: Image (height, width) in pixels.
-    """
-    compat.profilers()
-    from nni.nas.profiler.pytorch.flops import FlopsProfiler
-
-    # Each operator takes longer on the meta device; convolutions of small images are computed faster than that.
-    with torch.device("meta" if size[0] * size[1] > COMPUTED else "cpu"):
-        copy = type(space)(*space.trace_args, **space.trace_kwargs)
-        image = torch.zeros(1, 3, *size)
-    return FlopsProfiler(copy.eval(), image, count_bias=False, count_normalization=False, count_activation=False)
 
 
 def check(name: str, space: ModelSpace) -> None:

@@ -40,19 +40,6 @@ def test_torchvision_imports() -> None:
     assert v2.functional is not None
 
 
-def test_shape_formulas_are_still_needed_and_work() -> None:
-    """When `needed` is false before `apply`, compat/shape_formulas.py can go."""
-    import torch
-    from nni.nas.profiler.pytorch.utils.shape_formula import _shape_inference_formulas
-
-    from ednas_nni.compat import shape_formulas
-
-    if not shape_formulas._registered:
-        assert shape_formulas.needed()
-    shape_formulas.apply()
-    assert torch.ops.aten.hardtanh.default in _shape_inference_formulas
-
-
 def test_enas_loader() -> None:
     from ednas_nni.compat.enas_loader import TaggedLoaders, needed
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ednas_nni.cost import cost_table
+from ednas_nni.cost import CostProfiler, cost_table
 from ednas_nni.errors import SampleError, StudyError
 from ednas_nni.nn.tree import domains_of
 from ednas_nni.search import assembly
@@ -113,23 +113,10 @@ def test_epochs_are_checked(tiny, evaluator):
         one_shot.search(tiny(), evaluator(), one_shot.strategy("random_one_shot"), epochs=7)
 
 
-class TableProfiler(Profiler):
-    """Our cost table as one of NNI's profilers."""
-
-    def __init__(self, space):
-        self.table = cost_table(space, [], deploy_size=SIZE)
-
-    def profile(self, sample):
-        return self.table([self.table.domains.complete(sample)])[0][self.table.names.index("macs")]
-
-
-@pytest.mark.parametrize(
-    "profiler_of", [TableProfiler, pytest.param(lambda s: one_shot.macs_profiler(s, SIZE), marks=pytest.mark.slow)]
-)
-def test_a_filter_holds_for_every_network_that_is_trained(profiler_of, tiny, evaluator, monkeypatch):
+def test_a_filter_holds_for_every_network_that_is_trained(tiny, evaluator, monkeypatch):
     space = tiny()
     domains = domains_of(space)
-    profiler = profiler_of(space)
+    profiler = CostProfiler(space, cost_table(space, deploy_size=SIZE), "macs")
     rng = np.random.default_rng(0)
     median = float(np.median([profiler.profile(domains.random(rng)) for _ in range(40)]))
     strategy = one_shot.strategy("random_one_shot", **one_shot.limit("random_one_shot", profiler, median))
@@ -164,7 +151,7 @@ def test_a_penalty_is_taken(name, tiny, coarse, evaluator):
     if name == "enas":
         pytest.importorskip("tianshou")
     space = (coarse if name == "proxyless" else tiny)()
-    profiler = one_shot.macs_profiler(space, SIZE)
+    profiler = CostProfiler(space, cost_table(space, deploy_size=SIZE), "macs")
     strategy = one_shot.strategy(name, **one_shot.limit(name, profiler, 1.0, weight=1e-6))
     one_shot.search(space, evaluator(steps=4), strategy, epochs=2)
     assert "penalty/penalty" in strategy.oneshot_module.trainer.callback_metrics
@@ -173,15 +160,15 @@ def test_a_penalty_is_taken(name, tiny, coarse, evaluator):
 @pytest.mark.slow
 def test_a_penalty_makes_the_architecture_smaller(tiny, evaluator):
     """The expected MACs fall with a heavy penalty; without one they stay about where they were."""
-    from ednas_nni.compat.profiler_penalty import expectation
+    from nni.nas.oneshot.pytorch.supermodule._expression_utils import expression_expectation
 
     def expected(**options):
         space = tiny()
-        profiler = one_shot.macs_profiler(space, SIZE)
+        profiler = CostProfiler(space, cost_table(space, deploy_size=SIZE), "macs")
         given = one_shot.limit("darts", profiler, 1e5, weight=10.0) if options else {}
         strategy = one_shot.strategy("darts", arc_learning_rate=0.1, **given)
         one_shot.search(space, evaluator(steps=12), strategy, epochs=2)
         with torch.no_grad():
-            return float(expectation(profiler.expression, strategy.oneshot_module.export_probs()))
+            return float(expression_expectation(profiler.expression, strategy.oneshot_module.export_probs()))
 
     assert expected(penalty=True) < 0.8 * expected()

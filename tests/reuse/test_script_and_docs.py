@@ -71,7 +71,7 @@ def test_the_script_searches_describes_and_trains(study, monkeypatch, capsys):
     assert described == trained
 
 
-def test_the_page_names_every_mend_of_one_shot_and_profilers():
+def test_the_page_names_every_mend_of_one_shot():
     # Three mends serve everybody: they are applied before anything else is imported.
     everybody = {"gym_banner", "torchvision_ops", "__init__"}
     mends = {path.stem for path in (ROOT / "ednas_nni" / "compat").glob("*.py")} - everybody

@@ -128,21 +128,21 @@ def read(path: str | Path) -> ExperimentFile:
 
 def faults(path: Path, config: Experiment) -> list[str]:
     """What is wrong with the fields around the study, one line each: field, value, what is allowed, the way out."""
-    found = [f"unknown field {shown(key)}.{did_you_mean(key, FIELDS)}" for key in config if key not in FIELDS]
-    found += _count(config, "trialConcurrency", required=True)
-    found += _count(config, "maxTrialNumber", required=False)
+    texts = [f"unknown field {shown(key)}.{did_you_mean(key, FIELDS)}" for key in config if key not in FIELDS]
+    texts += _count(config, "trialConcurrency", required=True)
+    texts += _count(config, "maxTrialNumber", required=False)
     if config.get("experimentType", "hpo") != "hpo":
-        found.append(f"experimentType = {config['experimentType']!r}: nnictl can start 'hpo' only; remove the line.")
+        texts.append(f"experimentType = {config['experimentType']!r}: nnictl can start 'hpo' only; remove the line.")
     if config.get("useAnnotation"):
-        found.append("useAnnotation = True: NNI 3.0 cannot do that; remove the line.")
+        texts.append("useAnnotation = True: NNI 3.0 cannot do that; remove the line.")
     if "searchSpace" not in config and "searchSpaceFile" not in config:
-        found.append("searchSpace: is missing. Write `searchSpace: {}`; the study's space is published in its place.")
-    found += _tuner(path, config.get("tuner"))
-    found += _folder(path, config, "trialCodeDirectory")
+        texts.append("searchSpace: is missing. Write `searchSpace: {}`; the study's space is published in its place.")
+    texts += _tuner(path, config.get("tuner"))
+    texts += _folder(path, config, "trialCodeDirectory")
     platform = _platform(config)
     if platform not in PLATFORMS and platform != "hybrid":
-        return [*found, f"trainingService.platform = {shown(platform)}: unknown.{did_you_mean(platform, PLATFORMS)}"]
-    return found + _ports(config) + _trial_command(config.get("trialCommand"), platform)
+        return [*texts, f"trainingService.platform = {shown(platform)}: unknown.{did_you_mean(platform, PLATFORMS)}"]
+    return texts + _ports(config) + _trial_command(config.get("trialCommand"), platform)
 
 
 def _platform(config: Experiment) -> object:
@@ -176,26 +176,26 @@ def _count(config: Experiment, name: str, required: bool) -> list[str]:
 def _tuner(path: Path, tuner: object) -> list[str]:
     if not isinstance(tuner, dict):
         return []  # read_experiment says it
-    found = [
+    texts = [
         f"tuner: unknown field {shown(key)}.{did_you_mean(key, TUNER_FIELDS)}"
         for key in tuner
         if key not in TUNER_FIELDS
     ]
     if tuner.get("className") == ADVISOR:
         if tuner.get("codeDirectory") is None:
-            found.append("tuner.codeDirectory: is missing; NNI wants one beside `className`. Write `codeDirectory: .`")
+            texts.append("tuner.codeDirectory: is missing; NNI wants one beside `className`. Write `codeDirectory: .`")
         else:
-            found += _folder(path, tuner, "codeDirectory", "tuner.")
+            texts += _folder(path, tuner, "codeDirectory", "tuner.")
     elif tuner.get("name") == "EDNAS":
         from ednas_nni.bridge.manager.register import registered
 
         if "codeDirectory" in tuner:
-            found.append("tuner.codeDirectory: NNI does not allow it beside `name`; remove it.")
+            texts.append("tuner.codeDirectory: NNI does not allow it beside `name`; remove it.")
         if not registered():
-            found.append(
+            texts.append(
                 f"tuner.name = 'EDNAS': not known to NNI yet. Run `ednas register`, or write `className: {ADVISOR}`."
             )
-    return found
+    return texts
 
 
 def _folder(path: Path, owner: Mapping[str, object], name: str, prefix: str = "") -> list[str]:
@@ -208,10 +208,10 @@ def _folder(path: Path, owner: Mapping[str, object], name: str, prefix: str = ""
     home = path.resolve().parent
     try:
         folder = (home / user_path(value)).resolve()
-        known = folder.is_dir()
+        exists = folder.is_dir()
     except (OSError, RuntimeError, ValueError) as error:  # too long, a loop of links, nobody's home
         return [f"{prefix}{name} = {shown(value)}: {error}. Write `.`, the YAML's own folder."]
-    if not known:
+    if not exists:
         return [f"{prefix}{name} = {shown(value)}: {folder} is no folder (counted from the YAML's own). Write `.`"]
     if folder != home and home.is_relative_to(folder):
         return [
@@ -240,12 +240,12 @@ def _trial_command(command: object, platform: object) -> list[str]:
     python = next((word for word in words if re.fullmatch(r"python[0-9.]*", Path(word).name)), None)
     if python is None:
         return []  # a script of the user's own; the trial checks its interpreter itself
-    found = shutil.which(python, path=path_variable())
-    if found is None:
+    program = shutil.which(python, path=path_variable())
+    if program is None:
         return [f"trialCommand = {shown(command)}: there is no {shown(python)} here. {remedy}"]
-    if Path(found).absolute().parent != BIN and Path(found).resolve() != Path(sys.executable):
+    if Path(program).absolute().parent != BIN and Path(program).resolve() != Path(sys.executable):
         return [
-            f"trialCommand = {shown(command)}: would run {found}, but the search runs {sys.executable}. "
+            f"trialCommand = {shown(command)}: would run {program}, but the search runs {sys.executable}. "
             "Write `python3` (this environment comes first), or that path."
         ]
     return []

@@ -39,8 +39,8 @@ def environment(open_port: bool = False) -> dict[str, str]:
 
 def command(name: str) -> str:
     """How a user types a program of this environment: its bare name where the shell finds that very program."""
-    found = shutil.which(name)
-    return name if found and Path(found).absolute().parent == BIN else str(BIN / name)
+    program = shutil.which(name)
+    return name if program and Path(program).absolute().parent == BIN else str(BIN / name)
 
 
 def port_is_free(port: int) -> bool:

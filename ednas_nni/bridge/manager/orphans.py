@@ -24,10 +24,10 @@ def announce(folder: Path) -> None:
     Args:
         folder: The job's own folder.
     """
-    found = _read(folder / FILE)
+    earlier = _read(folder / FILE)
     mine, experiment = (os.getpid(), os.getppid()), os.environ.get("NNI_EXP_ID", "")
-    if found is not None and found[0].pid not in mine and _runs(found[0], folder.name, experiment):
-        found[0].end()
+    if earlier is not None and earlier[0].pid not in mine and _runs(earlier[0], folder.name, experiment):
+        earlier[0].end()
     here = Process.of(os.getpid())
     if here is None:
         return
@@ -49,12 +49,12 @@ def end_all(experiment: Path, manager: Process | None) -> list[str]:
     """
     ended = []
     for path in sorted(experiment.glob(f"environments/*/trials/*/{FILE}")):
-        found = _read(path)
-        if found is None or (manager is not None and found[1] == manager):
+        process = _read(path)
+        if process is None or (manager is not None and process[1] == manager):
             continue
-        if not _runs(found[0], path.parent.name, experiment.name):
+        if not _runs(process[0], path.parent.name, experiment.name):
             continue
-        found[0].end()
+        process[0].end()
         ended.append(path.parent.name)
     return ended
 
@@ -74,8 +74,8 @@ def _read(path: Path) -> tuple[Process, Process | None] | None:
     """A trial's process and its manager; None where the file is missing or says nothing."""
     try:
         with path.open("rb") as file:
-            told = json.loads(file.read(LARGEST))
-        process = Process.parse(told.get("process"))
-        return None if process is None else (process, Process.parse(told.get("manager")))
+            content = json.loads(file.read(LARGEST))
+        process = Process.parse(content.get("process"))
+        return None if process is None else (process, Process.parse(content.get("manager")))
     except (OSError, ValueError, AttributeError, RecursionError):
         return None

@@ -49,8 +49,8 @@ class Process:
     @classmethod
     def of(cls, pid: int) -> Process | None:
         """The living process with a number; None where there is none."""
-        found = _stat(pid)
-        return None if found is None or found[0] in _ENDED else cls(pid, int(found[19]))
+        fields = _stat(pid)
+        return None if fields is None or fields[0] in _ENDED else cls(pid, int(fields[19]))
 
     @property
     def alive(self) -> bool:
@@ -79,8 +79,8 @@ class Process:
 
 def parent_of(pid: int) -> int:
     """Process id of the parent; 0 where it cannot be known."""
-    found = _stat(pid)
-    return 0 if found is None else int(found[1])
+    fields = _stat(pid)
+    return 0 if fields is None else int(fields[1])
 
 
 def manager_of(pid: int) -> Process | None:

@@ -165,16 +165,16 @@ def _train_network(
     torch.set_num_threads(threads)
     phases.mark("imports")
     space = spaces.space(study)
-    found = domains_of(space)
-    if domains is not None and found.to_json() != domains.to_json():
+    space_domains = domains_of(space)
+    if domains is not None and space_domains.to_json() != domains.to_json():
         raise TrialError(
             "the search space of this trial differs from the one the search was started with: its code was changed "
             "meanwhile. Stop the experiment and start a new one."
         )
     _check_weights(assembly.initial_weights(study, space))
-    sample = found.canonical(sample)
-    print(f"architecture {found.architecture_id(sample)}", flush=True)
-    channel.prove(found.architecture_id(sample))
+    sample = space_domains.canonical(sample)
+    print(f"architecture {space_domains.architecture_id(sample)}", flush=True)
+    channel.prove(space_domains.architecture_id(sample))
     evaluator = assembly.evaluator(study, _compared(study, references))
     evaluator.seed_everything()
     network = build(space, sample)

@@ -46,7 +46,7 @@ def make_folder() -> Path:
 def private(path: Path) -> bool:
     """Whether a folder is this user's, no link, and closed to everybody else."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077

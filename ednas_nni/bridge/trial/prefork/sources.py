@@ -21,7 +21,7 @@ def snapshot() -> dict[str, Stamp]:
         for folder in (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), *site.getsitepackages(),
                        site.getusersitepackages(), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
     }  # fmt: skip
-    found = {}
+    stamps = {}
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
         if not isinstance(file, str) or not file.endswith(".py"):
@@ -31,8 +31,8 @@ def snapshot() -> dict[str, Stamp]:
             continue
         stamp = _stamp(path)
         if stamp is not None:
-            found[str(path)] = stamp
-    return found
+            stamps[str(path)] = stamp
+    return stamps
 
 
 def changed(before: dict[str, Stamp]) -> str | None:
@@ -42,7 +42,7 @@ def changed(before: dict[str, Stamp]) -> str | None:
 
 def _stamp(path: Path) -> Stamp | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size

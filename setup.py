@@ -78,7 +78,7 @@ setup(
             "cli/studies/*.yml",
             "bridge/manager/*.js",
             "baselines/shipped/*.json",
-            "tasks/lambdas.json",
+            "tasks/depth/lambdas.json",
         ],
         "search_spaces": ["presets/*.yml"],
     },

@@ -52,14 +52,14 @@ def prior(study: dict[str, Any]) -> dict[str, float]:
     """Metrics of the position prior on `select`."""
     from ednas_nni.data.cache import cache_root
     from ednas_nni.search import assembly
-    from ednas_nni.tasks.quality import reference_for
+    from ednas_nni.tasks.quality import prior_for
 
     parsed = parse(study)
     source = assembly.data_source(parsed)
     source.prepare()
     tasks = tuple(assembly.task_objects(parsed).values())
-    found = reference_for(source, tasks, cache_root(None) / "priors", "select")
-    return {f"{task}_{name}": value for task, entry in found.tasks.items() for name, value in entry.prior.items()}
+    prior = prior_for(source, tasks, cache_root(None) / "priors", "select")
+    return {f"{task}_{name}": value for task, entry in prior.tasks.items() for name, value in entry.metrics.items()}
 
 
 def main() -> None:

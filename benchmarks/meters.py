@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from ednas_nni.data import DataInfo
 from ednas_nni.nn.tree import build, domains_of
-from ednas_nni.tasks.metrics import PROTOCOLS
+from ednas_nni.tasks import base
+from ednas_nni.tasks.protocols import PROTOCOLS
 from search_spaces import nano
 
 TASKS = {"segmentation": 13, "depth": 1, "normals": 3}
@@ -63,12 +65,10 @@ def main() -> None:
     shown = float(np.median(forward))
     print(f"forward pass, nano: {min(forward):.0f} / {shown:.0f} / {max(forward):.0f} ms (min / median / max)")
     data = batch()
-    for name, protocol in PROTOCOLS.items():
-        meters = {
-            "segmentation": protocol.segmentation(TASKS["segmentation"], 255),
-            "depth": protocol.depth("m", 10.0),
-            "normals": protocol.normals(),
-        }
+    classes = tuple(map(str, range(TASKS["segmentation"])))
+    info = DataInfo("random", SHAPE[2:], classes, {}, "", depth_max=10.0)
+    for name in PROTOCOLS:
+        meters = {task: base.TASKS.load(task).for_data(info, name).meter() for task in TASKS}
         parts = {}
         for task, meter in meters.items():
             parts[task] = median_ms(lambda meter=meter, task=task: meter.update(*data[task]), options.rounds)

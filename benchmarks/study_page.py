@@ -27,8 +27,9 @@ compat.apply()
 
 from ednas_nni.data.augment import NAMED  # noqa: E402
 from ednas_nni.study.objectives import REWARDS  # noqa: E402
-from ednas_nni.tasks import losses  # noqa: E402  (after the mends)
-from ednas_nni.tasks.metrics import PROTOCOLS  # noqa: E402
+from ednas_nni.tasks.depth.loss import LOSSES as DEPTH_LOSSES  # noqa: E402  (after the mends)
+from ednas_nni.tasks.normals.loss import LOSSES as NORMALS_LOSSES  # noqa: E402
+from ednas_nni.tasks.protocols import PROTOCOLS  # noqa: E402
 from ednas_nni.training.recipe import PRECISIONS  # noqa: E402
 from search_spaces.presets import OVERRIDES  # noqa: E402
 
@@ -43,8 +44,8 @@ GROUPS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "devices": ("Devices", "`device: [{name: roofline, profile: phone_cpu}, params]`", ()),
 }
 NAMES: dict[str, Iterable[str]] = {
-    "`loss` of the task `depth`, `depth_loss`": losses.DEPTH,
-    "`loss` of the task `normals`": losses.NORMALS,
+    "`loss` of the task `depth`, `depth_loss`": DEPTH_LOSSES,
+    "`loss` of the task `normals`": NORMALS_LOSSES,
     "`augmentation`": NAMED,
     "`protocol`": PROTOCOLS,
     "`precision`": PRECISIONS,
@@ -144,8 +145,7 @@ def group(name: str) -> str:
         factory = plugins.load(name, plugin.name)
         summary = (inspect.getdoc(getattr(factory, "__wrapped__", factory)) or "").partition("\n")[0].replace("``", "`")
         rows.append((f"**`{plugin.name}`**", summary, "", ""))
-        bound = {"tasks": "for_data", "weightings": "for_tasks"}.get(name)
-        rows += options(f"{name} {plugin.name}", getattr(factory, bound) if bound else factory, given)
+        rows += options(f"{name} {plugin.name}", factory.for_data if name == "tasks" else factory, given)
     return f"## {heading}\n\nFor example {example}.\n\n{grid(('name', 'what it is', 'allowed', 'default'), rows)}"
 
 

@@ -8,10 +8,10 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
-from ednas_nni.data.opening import bind_task
 from ednas_nni.errors import ReferenceRecordError, StudyError
 from ednas_nni.search import assembly
 from ednas_nni.study import Study, parse
+from ednas_nni.tasks.binding import bind_task
 
 _ELSEWHERE = ("tasks", "data", "train_size", "task_options", "init_from")
 """Fields of a recipe that stand at another place of an identity."""
@@ -94,8 +94,7 @@ def _recipe(alone: Study, task: str) -> dict[str, Any]:
     skipped = (*_ELSEWHERE, *_IRRELEVANT)
     relevant = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in skipped}
     bound = bind_task(task, assembly.data_source(alone), recipe.protocol, recipe.task_options.get(task, {}))
-    settings = {f.name: getattr(bound, f.name) for f in fields(bound) if f.compare} if is_dataclass(bound) else {}
-    found = {"evaluator": alone.evaluator.name, "recipe": relevant, "options": settings}
+    found = {"evaluator": alone.evaluator.name, "recipe": relevant, "options": bound.settings()}
     return json.loads(json.dumps(found, default=dict))
 
 

@@ -15,7 +15,7 @@ from ednas_nni.baselines.making import FIRST_SEED, trained
 from ednas_nni.errors import StudyError, TrialError
 from ednas_nni.search import assembly
 from ednas_nni.study import Study, parse
-from ednas_nni.tasks.lambdas import Measurement
+from ednas_nni.tasks.depth.lambdas import Measurement
 
 TASK = "depth"
 

@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     study = read(options.file).study  # before torch is imported: a mistake is told at once
     study = study.model_copy(update={"data": changed(study.data, options.option)})
     from ednas_nni.baselines.relative_scale import measure
-    from ednas_nni.tasks import lambdas
+    from ednas_nni.tasks.depth import lambdas
 
     compat.apply()
     found = measure(study, options.seeds, options.workers, command=command(options))

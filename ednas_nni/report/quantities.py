@@ -166,12 +166,11 @@ def _specs(task: str) -> tuple[dict[str, Any], tuple[str, ...]]:
 
     Empty where the plugin is gone: a report must outlive it.
     """
-    from ednas_nni import plugins
     from ednas_nni.errors import EdnasError
+    from ednas_nni.tasks.binding import every_metric
 
     try:
-        plugin = plugins.load("tasks", task)
-        rows = getattr(plugin, "every_metric", None) or (plugin.metrics,)
+        rows = every_metric(task)
         return {spec.name: spec for row in rows for spec in row}, tuple(row[0].name for row in rows)
-    except (EdnasError, AttributeError, TypeError):
+    except EdnasError:
         return {}, ()

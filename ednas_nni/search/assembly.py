@@ -43,7 +43,7 @@ def data_source(study: Study) -> Any:
 
 def task_objects(study: Study) -> dict[str, Any]:
     """Task plugins, sized for the study's data. Imports torch."""
-    from ednas_nni.data.opening import bind_task
+    from ednas_nni.tasks.binding import bind_task
 
     source = data_source(study)
     protocol = str(study.evaluator.options.get("protocol", "standard"))

@@ -1,15 +1,5 @@
-"""Dense prediction tasks: what an output means, how it is trained and how it is judged."""
+"""Dense prediction tasks: what an output means, how it is trained and how it is judged.
 
-from __future__ import annotations
-
-from typing import Any
-
-__all__ = ["Meter", "Task"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        from ednas_nni.tasks import base
-
-        return getattr(base, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+One folder a task; nobody outside of it imports a concrete task (`base.TASKS` loads them by name). Beside them is what
+they share: the base class, meters, masked means, the position prior and quality, and how losses are weighted.
+"""

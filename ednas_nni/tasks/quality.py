@@ -1,7 +1,8 @@
 """Quality of a trial: how much better than knowing only where a pixel lies.
 
-The reference is measured once for a data set: the position prior of the *train* split, scored on the *search*
-split with the same meters as every candidate. It is kept as JSON beside the data cache, named by the data's
+The position prior predicts for every pixel what is typical of its position (the floor is at the bottom, the ceiling at
+the top) and never looks at the image. It is counted on the *train* split and scored on the *search* split with the same
+meters as every candidate, once for a data set, and recorded as JSON beside the data cache, named by the data's
 fingerprint.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,60 +26,59 @@ if TYPE_CHECKING:
     from ednas_nni.tasks.base import Task
 
 FORMAT = 2  # raise when the position prior, a meter or this file's layout changes
-_PLACED = ("protocol", "balanced")
 
 
 @dataclass(frozen=True)
-class TaskReference:
-    """What is known about a task before a network is trained.
+class TaskPrior:
+    """What is measured for a task before a network is trained.
 
     Attributes:
-        prior: All metrics of the position prior on the search split.
+        metrics: All metrics of the position prior on the search split.
         head_bias: Output bias (C,) of an untrained network, from the train split.
         constants: What the task takes as given about the data; see `Task.constants`.
     """
 
-    prior: dict[str, float]
+    metrics: dict[str, float]
     head_bias: tuple[float, ...]
     constants: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Reference:
-    """References of all tasks on one data set.
+class Prior:
+    """The position prior of all tasks on one data set.
 
     Attributes:
         data: Name of the data set.
         fingerprint: Its fingerprint.
-        tasks: Task name -> reference.
+        tasks: Task name -> what is measured for it.
     """
 
     data: str
     fingerprint: str
-    tasks: dict[str, TaskReference]
+    tasks: dict[str, TaskPrior]
 
 
-def quality(metrics: Mapping[str, Mapping[str, float]], tasks: Sequence[Task], reference: Reference) -> float:
+def quality(metrics: Mapping[str, Mapping[str, float]], tasks: Sequence[Task], prior: Prior) -> float:
     """Mean over tasks of the skill of the primary metric.
 
     Args:
         metrics: Task name -> metrics of that task's meter.
         tasks: The tasks of the study.
-        reference: The position prior's metrics.
+        prior: The position prior's metrics.
 
     Returns:
         0 = no better than position alone, 1 = perfect; may be negative. NaN if a primary metric is NaN.
     """
     skills = [
-        task.skill(metrics[task.name][task.primary], reference.tasks[task.name].prior[task.primary]) for task in tasks
+        task.skill(metrics[task.name][task.primary], prior.tasks[task.name].metrics[task.primary]) for task in tasks
     ]
     return sum(skills) / len(skills)
 
 
-def reference_for(source: DataSource, tasks: Sequence[Task], folder: Path, scored_on: str = "search") -> Reference:
-    """Read the reference, or measure what is missing and record it.
+def prior_for(source: DataSource, tasks: Sequence[Task], folder: Path, scored_on: str = "search") -> Prior:
+    """Read the prior, or measure what is missing and record it.
 
-    Tasks differ by protocol and options; what is recorded is kept by all that its values depend on.
+    Tasks differ by protocol and options; what is recorded stands under all that its values depend on.
 
     Args:
         source: A prepared data set.
@@ -87,7 +87,7 @@ def reference_for(source: DataSource, tasks: Sequence[Task], folder: Path, score
         scored_on: Split that the prior is scored on, as the candidates are.
 
     Returns:
-        References of exactly these tasks.
+        The prior of exactly these tasks.
 
     Raises:
         DataError: The position prior has no defined metric (no valid pixel in the search split).
@@ -95,32 +95,30 @@ def reference_for(source: DataSource, tasks: Sequence[Task], folder: Path, score
     info = source.info
     suffix = "" if scored_on == "search" else f".{scored_on}"
     path = folder / f"{info.name}-{info.fingerprint[:16]}{suffix}.prior.json"
-    known = _read(path, info.fingerprint)
-    missing = [task for task in tasks if not _complete(known.get(key(task, info)), task)]
+    records = _read(path, info.fingerprint)
+    missing = [task for task in tasks if not _complete(records.get(key(task, info)), task)]
     if missing:
         train, scored = source.split("train"), source.split(scored_on)
-        known |= {key(task, info): measure(task, train, scored) for task in missing}
-        _write(path, Reference(info.name, info.fingerprint, known))
-    return Reference(info.name, info.fingerprint, {task.name: known[key(task, info)] for task in tasks})
+        records |= {key(task, info): measure(task, train, scored) for task in missing}
+        _write(path, info, records)
+    return Prior(info.name, info.fingerprint, {task.name: records[key(task, info)] for task in tasks})
 
 
 def key(task: Task, info: DataInfo) -> str:
-    """A task and whatever of it may decide its prior and its constants: its protocol and the options it was given."""
-    protocol = getattr(task, "protocol", "standard")
-    parts = [task.name, protocol, *(["balanced"] if getattr(task, "balanced", 0) else [])]
-    usual = _settings(type(task).for_data(info, protocol=protocol))
-    parts += [f"{name}={value}" for name, value in _settings(task).items() if value != usual.get(name)]
-    return parts[0] if parts[1:] == ["standard"] else ".".join(parts)
+    """A task and whatever of it may decide its prior and its constants: its protocol and the options it was given.
+
+    For example `depth`, `depth.adashare`, `normals.standard.loss_name='angular'` or `segmentation.standard.balanced`.
+    """
+    usual = type(task).for_data(info, task.protocol).settings()
+    options = [
+        name if value is True else f"{name}={value!r}"
+        for name, value in task.settings().items()
+        if name != "protocol" and repr(value) != repr(usual.get(name))
+    ]
+    return ".".join([task.name, task.protocol, *options]) if options or task.protocol != "standard" else task.name
 
 
-def _settings(task: Task) -> dict[str, Any]:
-    """Fields of a task that is a data class, as all of ours, in words; the two that have their own place left out."""
-    if not is_dataclass(task):
-        return {}
-    return {f.name: repr(getattr(task, f.name)) for f in fields(task) if f.compare and f.name not in _PLACED}
-
-
-def measure(task: Task, train: Split, search: Split) -> TaskReference:
+def measure(task: Task, train: Split, search: Split) -> TaskPrior:
     """Score the position prior of `train` on `search`.
 
     Raises:
@@ -132,11 +130,11 @@ def measure(task: Task, train: Split, search: Split) -> TaskReference:
     for batch in _targets(search, task):
         meter.update(prediction.expand(len(batch), *prediction.shape[1:]), batch)
     metrics = meter.compute()
-    bad = [name for name, value in metrics.items() if not math.isfinite(value)]
-    if bad:
+    undefined = [name for name, value in metrics.items() if not math.isfinite(value)]
+    if undefined:
         raise DataError(
             f"Data set {search.info.name!r}: the position prior of task {task.name!r} has no finite "
-            f"{', '.join(bad)} on split {search.name!r} ({len(search)} images). Has it a single valid pixel?"
+            f"{', '.join(undefined)} on split {search.name!r} ({len(search)} images). Does it have a valid pixel?"
         )
     try:
         task.skill(metrics[task.primary], metrics[task.primary])
@@ -145,35 +143,40 @@ def measure(task: Task, train: Split, search: Split) -> TaskReference:
             f"Data set {search.info.name!r}: the position prior solves task {task.name!r} perfectly, so a "
             "skill against it is undefined. Are all images of the search split alike?"
         ) from None
-    return TaskReference(metrics, tuple(task.head_bias(statistics).tolist()), dict(task.constants(statistics)))
+    return TaskPrior(metrics, tuple(task.head_bias(statistics).tolist()), dict(task.constants(statistics)))
 
 
 def _targets(split: Split, task: Task, batch_size: int = 25) -> Iterator[torch.Tensor]:
-    from ednas_nni.data.batches import loader
+    from ednas_nni.data.batches import loader  # torchvision is slow to import, and a recorded prior does not need it
 
     for batch in loader(split, {task.name: task}, batch_size):
         yield batch[task.name]
 
 
-def _complete(found: TaskReference | None, task: Task) -> bool:
-    if found is None:
+def _complete(record: TaskPrior | None, task: Task) -> bool:
+    if record is None:
         return False
-    return set(found.prior) == {spec.name for spec in task.metrics} and len(found.head_bias) == task.channels
+    return set(record.metrics) == {spec.name for spec in task.metrics} and len(record.head_bias) == task.channels
 
 
-def _read(path: Path, fingerprint: str) -> dict[str, TaskReference]:
+def _read(path: Path, fingerprint: str) -> dict[str, TaskPrior]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if record["format"] != FORMAT or record["fingerprint"] != fingerprint:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT or content["fingerprint"] != fingerprint:
             return {}
         return {
-            name: TaskReference(dict(entry["prior"]), tuple(entry["head_bias"]), dict(entry["constants"]))
-            for name, entry in record["tasks"].items()
+            name: TaskPrior(dict(entry["prior"]), tuple(entry["head_bias"]), dict(entry["constants"]))
+            for name, entry in content["tasks"].items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
-def _write(path: Path, reference: Reference) -> None:
+def _write(path: Path, info: DataInfo, records: Mapping[str, TaskPrior]) -> None:
     """Concurrent trials write equal values, and none reads half a file."""
-    write_whole(path, json.dumps({"format": FORMAT, **asdict(reference)}, indent=1, sort_keys=True))
+    tasks = {
+        name: {"prior": record.metrics, "head_bias": record.head_bias, "constants": record.constants}
+        for name, record in records.items()
+    }
+    content = {"format": FORMAT, "data": info.name, "fingerprint": info.fingerprint, "tasks": tasks}
+    write_whole(path, json.dumps(content, indent=1, sort_keys=True))

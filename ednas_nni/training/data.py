@@ -1,4 +1,4 @@
-"""Everything a trial reads: data set, tasks, batches, the quality's reference. Opened on first use."""
+"""Everything a trial reads: data set, tasks, batches, the position prior. Opened on first use."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ednas_nni.data.opening import bind_task, open_source
+from ednas_nni.data.opening import open_source
 from ednas_nni.errors import DataError
-from ednas_nni.tasks.quality import Reference, reference_for
+from ednas_nni.tasks.binding import bind_task
+from ednas_nni.tasks.quality import Prior, prior_for
 from ednas_nni.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -83,8 +84,8 @@ class TrialData:
     @cached_property
     def tasks(self) -> tuple[Task, ...]:
         """The tasks with what they need to know about the data, such as the scale of depth."""
-        known = self.reference.tasks
-        return tuple(task.with_constants(known[task.name].constants) for task in self.unmeasured)
+        priors = self.prior.tasks
+        return tuple(task.with_constants(priors[task.name].constants) for task in self.unmeasured)
 
     @property
     def by_name(self) -> dict[str, Task]:
@@ -92,12 +93,12 @@ class TrialData:
         return {task.name: task for task in self.tasks}
 
     @cached_property
-    def reference(self) -> Reference:
+    def prior(self) -> Prior:
         """Position prior, head biases and constants, kept beside the data cache; see `tasks.quality`."""
         from ednas_nni.data.cache import cache_root
 
         folder = cache_root(self.recipe.data.get("cache")) / "priors"
-        return reference_for(self.source, self.unmeasured, folder, self.recipe.scored_on)
+        return prior_for(self.source, self.unmeasured, folder, self.recipe.scored_on)
 
     @property
     def _pinned(self) -> bool:

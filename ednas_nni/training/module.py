@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ednas_nni import compat, plugins
+from ednas_nni import compat
 from ednas_nni.baselines.delta_t import delta_t
 from ednas_nni.errors import StudyError, TrialError
 from ednas_nni.nn.checkpoint import init_from
 from ednas_nni.study.options import check_options
 from ednas_nni.tasks.quality import quality
+from ednas_nni.tasks.weighting.base import WEIGHTINGS, GradientWeighting, Weighting
 from ednas_nni.training.average import AveragedWeights
 from ednas_nni.training.data import Batch, TrialData
 from ednas_nni.training.recipe import Recipe
@@ -88,8 +89,8 @@ class JaredModule(LightningModule):
         print(self._opening(), flush=True)
         set_output_bias = getattr(self.model, "set_output_bias", None)
         if set_output_bias is not None:
-            for name, known in self.data.reference.tasks.items():
-                set_output_bias(name, torch.tensor(known.head_bias, device=self.device))
+            for name, prior in self.data.prior.tasks.items():
+                set_output_bias(name, torch.tensor(prior.head_bias, device=self.device))
         if self.recipe.init_from is not None:
             print(init_from(self.model, self.recipe.init_from), flush=True)
 
@@ -109,7 +110,7 @@ class JaredModule(LightningModule):
             TrialError: A loss is not finite.
             StudyError: A weighting that combines gradients, inside a one-shot strategy.
         """
-        if self.wrapped and getattr(self.weighting, "needs_task_gradients", False):
+        if self.wrapped and isinstance(self.weighting, GradientWeighting):
             raise StudyError(
                 f"evaluator.weighting: {self.recipe.weighting['name']!r} combines the gradients of the tasks, which a "
                 "one-shot strategy computes itself; use 'fixed', 'uncertainty', 'dwa' or 'geometric_mean' with it."
@@ -126,7 +127,7 @@ class JaredModule(LightningModule):
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """The ordinary backward pass, or that of a weighting which combines gradients."""
-        if not getattr(self.weighting, "needs_task_gradients", False):
+        if not isinstance(self.weighting, GradientWeighting):
             super().backward(loss, *args, **kwargs)
             return
         losses, total = self._step_losses
@@ -198,7 +199,7 @@ class JaredModule(LightningModule):
 
     def _score(self, metrics: dict[str, dict[str, float]]) -> dict[str, float]:
         """All metrics, flat; with references also `delta_t`, and `quality` where that is not the `default`."""
-        value = quality(metrics, self.data.tasks, self.data.reference)
+        value = quality(metrics, self.data.tasks, self.data.prior)
         references = self.recipe.references
         if not references:
             return flatten(metrics, value)
@@ -237,10 +238,10 @@ class JaredModule(LightningModule):
 
     def _opening(self) -> str:
         data = self.data
-        told = "".join(f"\n{task}" for task in data.tasks if "__str__" in vars(type(task)))  # that have a say
+        summaries = "".join(f"\n{summary}" for task in data.tasks if (summary := task.summary()))
         return (
             f"data {data.source.info.name} {data.source.info.fingerprint}, scored on {self.recipe.scored_on}, protocol "
-            f"{self.recipe.protocol}{told}"
+            f"{self.recipe.protocol}{summaries}"
         )
 
     def _line(self) -> str:
@@ -270,14 +271,14 @@ def flatten(metrics: dict[str, dict[str, float]], value: float) -> dict[str, flo
     return {"default": value, **flat}
 
 
-def make_weighting(recipe: Recipe, tasks: Sequence[Task]) -> torch.nn.Module:
+def make_weighting(recipe: Recipe, tasks: Sequence[Task]) -> Weighting:
     """The recipe's weighting of the tasks' losses.
 
     Raises:
         PluginError: The name is unknown.
         StudyError: An option is unknown or outside what is allowed.
     """
-    factory = plugins.load("weightings", recipe.weighting["name"]).for_tasks
+    factory = WEIGHTINGS.load(recipe.weighting["name"])
     options = {key: value for key, value in recipe.weighting.items() if key != "name"}
     check_options(factory, options, "evaluator.weighting", ("tasks",))
     return factory(tasks, **options)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ednas_nni.data.augment import Augmentation
 from ednas_nni.errors import StudyError
-from ednas_nni.tasks.metrics import PROTOCOLS
+from ednas_nni.tasks.protocols import PROTOCOLS
 
 TRAINING = 1
 """Version of what a training does. Raise it with every change of optimiser, schedule, initial weights or losses that no

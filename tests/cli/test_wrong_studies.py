@@ -147,7 +147,7 @@ def test_one_clear_line(wrong: Wrong, experiment: Callable[..., Path], capsys: p
 def test_right_options_of_the_evaluator_pass_and_no_image_is_read(
     experiment: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ednas_nni.training.data.reference_for", lambda *_: pytest.fail("the data set was measured"))
+    monkeypatch.setattr("ednas_nni.training.data.prior_for", lambda *_: pytest.fail("the data set was measured"))
     options = {
         "depth_loss": "l1",
         "precision": "bf16-mixed",

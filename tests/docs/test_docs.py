@@ -21,7 +21,7 @@ def test_the_task_page_shows_the_line_that_registers_it() -> None:
 
 
 def test_the_task_page_names_the_whole_contract() -> None:
-    from ednas_nni.tasks import Task
+    from ednas_nni.tasks.base import Task
 
     assert contract(Task) > {"name", "likelihood", "channels", "for_data", "constants", "with_constants", "skill"}
     assert unnamed(Task, page("adding_a_task.md")) == set()
@@ -29,7 +29,7 @@ def test_the_task_page_names_the_whole_contract() -> None:
 
 @pytest.mark.parametrize("member", ["name", "likelihood", "constants", "with_constants", "skill"])
 def test_a_page_without_a_member_is_noticed(member: str) -> None:
-    from ednas_nni.tasks import Task
+    from ednas_nni.tasks.base import Task
 
     text = re.sub(rf"`{member}\b[^`]*`", "it", page("adding_a_task.md"))
     assert unnamed(Task, text) == {member}
@@ -71,11 +71,12 @@ def test_the_map_names_every_room() -> None:
 
 def test_every_loss_and_weighting_is_on_its_page() -> None:
     from ednas_nni import compat, plugins
-    from ednas_nni.tasks import losses
+    from ednas_nni.tasks.depth.loss import LOSSES as DEPTH
+    from ednas_nni.tasks.normals.loss import LOSSES as NORMALS
 
     compat.apply()
     named = set(re.findall(r"`(\w+)`", page("losses.md")))
-    assert {*losses.DEPTH, *losses.NORMALS, *plugins.names("weightings")} <= named
+    assert {*DEPTH, *NORMALS, *plugins.names("weightings")} <= named
 
 
 def test_the_data_page_names_every_data_set_and_column() -> None:

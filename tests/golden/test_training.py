@@ -39,8 +39,8 @@ def training(**options: Any) -> dict[str, Any]:
             "weights": digest.hexdigest(),
             "norms": list(norms.values()),
             "prior": {
-                name: {"metrics": known.prior, "head_bias": known.head_bias, "constants": known.constants}
-                for name, known in data.reference.tasks.items()
+                name: {"metrics": prior.metrics, "head_bias": prior.head_bias, "constants": prior.constants}
+                for name, prior in data.prior.tasks.items()
             },
         }
     )

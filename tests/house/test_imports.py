@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -11,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from ednas_nni import plugins
+
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = [path.name for path in (ROOT / "ednas_nni").iterdir() if (path / "__init__.py").exists()]
 MODULES = ["errors", "plugins", "version"]
+TASKS = {plugin.target.partition(":")[0] for plugin in plugins.listing("tasks") if plugin.distribution == "ednas-nni"}
 
 
 def house(folder: Path, where: str = "", source: str = "") -> Path:
@@ -24,6 +28,9 @@ def house(folder: Path, where: str = "", source: str = "") -> Path:
     for room in ROOMS:
         (folder / "ednas_nni" / room).mkdir(parents=True)
         (folder / "ednas_nni" / room / "__init__.py").touch()
+    for task in TASKS:
+        (folder / task.replace(".", "/")).mkdir()
+        (folder / task.replace(".", "/") / "__init__.py").touch()
     for name in ["__init__", *MODULES]:
         (folder / "ednas_nni" / f"{name}.py").touch()
     if where:
@@ -48,6 +55,8 @@ def verdict(folder: Path) -> str:
         ("ednas_nni/study/x.py", "def f():\n    import search_spaces", "never imports the plug-in packages"),
         ("ednas_nni/record/x.py", "import torch", "know neither torch nor NNI"),
         ("ednas_nni/cli/x.py", "import matplotlib.pyplot", "Only the report plots"),
+        ("ednas_nni/report/x.py", "from ednas_nni.tasks.depth import Depth", "Nobody imports a concrete task"),
+        ("ednas_nni/tasks/edges/x.py", "import ednas_nni.tasks.depth", "Nobody imports a concrete task"),
     ],
 )
 def test_the_linter_accepts_the_house_and_rejects_a_breach(
@@ -56,6 +65,12 @@ def test_the_linter_accepts_the_house_and_rejects_a_breach(
     said = verdict(house(tmp_path, where, source))
     broken = [line for line in said.splitlines() if line.endswith("BROKEN")]
     assert [contract in line for line in broken] == ([True] if contract else []), said
+
+
+def test_every_registered_task_is_protected() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (names,) = re.findall(r"^protected_modules = \[(.*?)\]", text, flags=re.M | re.S)
+    assert set(re.findall(r'"([\w.]+)"', names)) == TASKS
 
 
 def nni_internals(folder: Path) -> set[str]:

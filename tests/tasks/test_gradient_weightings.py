@@ -38,7 +38,7 @@ def dwa_reference(history, window, temperature):
 @pytest.mark.parametrize("steps", [1, 3, 5, 6, 9, 10, 14])
 def test_dwa_equals_the_equation(steps):
     history = np.random.default_rng(0).uniform(0.1, 3, (steps, 3))
-    weighting = DWA.for_tasks(TASKS, temperature=1.5, window=3).train()
+    weighting = DWA(TASKS, temperature=1.5, window=3).train()
     for row in history:
         weighting(scalars(row))
     expected = dwa_reference(history, 3, 1.5)
@@ -50,7 +50,7 @@ def test_dwa_equals_the_equation(steps):
 
 def test_dwa_goes_on_where_it_was():
     history = np.random.default_rng(1).uniform(0.1, 3, (8, 3))
-    whole, first, second = (DWA.for_tasks(TASKS, window=3).train() for _ in range(3))
+    whole, first, second = (DWA(TASKS, window=3).train() for _ in range(3))
     for row in history:
         whole(scalars(row))
     for row in history[:4]:
@@ -63,7 +63,7 @@ def test_dwa_goes_on_where_it_was():
 
 def test_geometric_mean_and_its_gradient():
     values = scalars([8, 1, 0.125])
-    weighting = GeometricMean.for_tasks(TASKS)
+    weighting = GeometricMean(TASKS)
     total = weighting(values)
     total.backward()
     assert total.item() == pytest.approx(1)
@@ -74,7 +74,7 @@ def test_geometric_mean_and_its_gradient():
 @pytest.mark.parametrize(("given", "expected"), [([4, 0, 1], 2), ([0, 0, 3], 3), ([0, 0, 0], 0)])
 def test_geometric_mean_without_some_labels(given, expected):
     values = scalars(given)
-    total = GeometricMean.for_tasks(TASKS)(values)
+    total = GeometricMean(TASKS)(values)
     total.backward()
     assert total.item() == pytest.approx(expected, abs=1e-6)
     assert all(math.isfinite(v.grad.item()) for v in values.values())
@@ -109,13 +109,13 @@ def task_gradients(net):
 
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_shared_parameters_get_the_combination_and_heads_their_own(name):
-    net, weighting = Net(), plugins.load("weightings", name).for_tasks(TASKS)
+    net, weighting = Net(), plugins.load("weightings", name)(TASKS)
     jacobian, heads = task_gradients(net)
     torch.manual_seed(1)  # PCGrad draws an order
     weighting.backward(net.losses(), net.parameters())
     found = torch.cat([p.grad.reshape(-1) for p in net.trunk.parameters()])
     torch.manual_seed(1)
-    expected = plugins.load("weightings", name).for_tasks(TASKS).aggregate(jacobian)
+    expected = plugins.load("weightings", name)(TASKS).aggregate(jacobian)
     assert torch.allclose(found, expected, atol=1e-5)
     for task in NAMES:
         for parameter, own in zip(net.heads[task].parameters(), heads[task], strict=True):
@@ -130,7 +130,7 @@ def conflict_free(combine) -> bool:
 
 @pytest.mark.parametrize("name", WITHOUT_CONFLICT)
 def test_no_task_gets_worse(name):
-    assert conflict_free(plugins.load("weightings", name).for_tasks(TASKS).aggregate)
+    assert conflict_free(plugins.load("weightings", name)(TASKS).aggregate)
 
 
 def test_the_check_sees_a_conflict():
@@ -177,4 +177,4 @@ def test_without_torchjd_the_way_out_is_named(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(EdnasError, match=r'pip install "ednas-nni\[mtl\]"'):
-        plugins.load("weightings", "upgrad").for_tasks(TASKS)
+        plugins.load("weightings", "upgrad")(TASKS)

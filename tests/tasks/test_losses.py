@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from ednas_nni.tasks import losses
+from ednas_nni.tasks.depth.loss import LOSSES as DEPTH
+from ednas_nni.tasks.depth.loss import jared
+from ednas_nni.tasks.masked import valid_normals
+from ednas_nni.tasks.normals.loss import LOSSES as NORMALS
+from ednas_nni.tasks.normals.loss import cosine
+from ednas_nni.tasks.segmentation.loss import cross_entropy
 
 
 def images(seed=0, n=2, h=3, w=4):
@@ -16,10 +21,8 @@ def images(seed=0, n=2, h=3, w=4):
     normals[1, :, 1] = 0
     labels = torch.randint(0, 5, (n, h, w), generator=g)
     labels[0, 1] = 255
-    found = {
-        name: (torch.rand(n, 1, h, w, generator=g, dtype=torch.float64) * 5 + 0.05, depth) for name in losses.DEPTH
-    }
-    for name in losses.NORMALS:
+    found = {name: (torch.rand(n, 1, h, w, generator=g, dtype=torch.float64) * 5 + 0.05, depth) for name in DEPTH}
+    for name in NORMALS:
         found[name] = (torch.randn(n, 3, h, w, generator=g, dtype=torch.float64), normals)
     found["cross_entropy"] = (torch.randn(n, 5, h, w, generator=g, dtype=torch.float64), labels)
     return found
@@ -36,7 +39,7 @@ def valid_pixels(name, target):
     return np.abs(target.numpy()).max(axis=1) > 0
 
 
-FUNCTIONS = {**losses.DEPTH, **losses.NORMALS, "cross_entropy": losses.cross_entropy}
+FUNCTIONS = {**DEPTH, **NORMALS, "cross_entropy": cross_entropy}
 NAMES = tuple(FUNCTIONS)
 MASKED = tuple(name for name in NAMES if name != "cross_entropy")
 
@@ -45,7 +48,7 @@ def reference(name, prediction, target):
     """Pixel by pixel, with the default weight of the relative error."""
     p, t, mask = prediction.numpy(), target.numpy(), valid_pixels(name, target)
     pixels = list(zip(*np.nonzero(mask), strict=True))
-    if name in losses.DEPTH:
+    if name in DEPTH:
         return depth_reference(name, [(p[n, 0, y, x], t[n, 0, y, x]) for n, y, x in pixels])
     values = []
     for n, y, x in pixels:
@@ -53,8 +56,8 @@ def reference(name, prediction, target):
         if name == "cross_entropy":
             values.append(np.log(np.exp(a).sum()) - a[t[n, y, x]])
             continue
-        cosine = a @ t[n, :, y, x] / np.linalg.norm(a) / np.linalg.norm(t[n, :, y, x])
-        values.append(1 - cosine if name == "cosine" else np.arccos(np.clip(cosine, -1, 1)))
+        cos = a @ t[n, :, y, x] / np.linalg.norm(a) / np.linalg.norm(t[n, :, y, x])
+        values.append(1 - cos if name == "cosine" else np.arccos(np.clip(cos, -1, 1)))
     return np.mean(values)
 
 
@@ -134,7 +137,7 @@ def test_cross_entropy_ignores_unlabelled_pixels():
     prediction, target = images()["cross_entropy"]
     changed = prediction.clone()
     changed[0, :, 1] = 1e3
-    assert torch.equal(losses.cross_entropy(prediction, target), losses.cross_entropy(changed, target))
+    assert torch.equal(cross_entropy(prediction, target), cross_entropy(changed, target))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -182,23 +185,23 @@ def test_reference_rejects_a_loss_that_averages_over_all_pixels():
 
 def test_normals_whose_components_cancel_are_valid():
     target = torch.tensor([1.0, -1.0, 0.0]).div(2**0.5).reshape(1, 3, 1, 1)
-    assert losses.valid_normals(target).all()
-    assert losses.cosine(-target, target).item() == pytest.approx(2, abs=1e-5)
+    assert valid_normals(target).all()
+    assert cosine(-target, target).item() == pytest.approx(2, abs=1e-5)
 
 
 def test_jared_is_half_absolute_half_relative():
     prediction, target = torch.tensor(3.0).reshape(1, 1, 1, 1), torch.tensor(2.0).reshape(1, 1, 1, 1)
-    assert losses.jared(prediction, target, relative_scale=0).item() == pytest.approx(0.5)
-    assert losses.jared(prediction, target, relative_scale=4).item() == pytest.approx((1 + 4 * 0.5) / 2)
+    assert jared(prediction, target, relative_scale=0).item() == pytest.approx(0.5)
+    assert jared(prediction, target, relative_scale=4).item() == pytest.approx((1 + 4 * 0.5) / 2)
 
 
 def test_tiny_labels_do_not_explode():
     prediction = torch.full((1, 1, 1, 2), 3.0, requires_grad=True)
-    losses.jared(prediction, torch.tensor([1e-6, 2.0]).reshape(1, 1, 1, 2), relative_scale=3.0).backward()
+    jared(prediction, torch.tensor([1e-6, 2.0]).reshape(1, 1, 1, 2), relative_scale=3.0).backward()
     assert prediction.grad.abs().max() <= (0.5 + 0.5 * 3 / 0.1) / 2 + 1e-6
 
 
 def test_cosine_gradient_is_bounded_at_zero_output():
     prediction = torch.zeros(1, 3, 1, 1, requires_grad=True)
-    losses.cosine(prediction, torch.tensor([0.0, 0.0, 1.0]).reshape(1, 3, 1, 1)).backward()
+    cosine(prediction, torch.tensor([0.0, 0.0, 1.0]).reshape(1, 3, 1, 1)).backward()
     assert prediction.grad.abs().max() <= 1.001e3

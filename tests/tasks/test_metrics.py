@@ -11,20 +11,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ednas_nni.errors import DataError, StudyError
-from ednas_nni.tasks.metrics import (
-    PROTOCOLS,
-    AdashareDepthMeter,
-    AdashareNormalsMeter,
-    AdashareSegmentationMeter,
-    DepthMeter,
-    NormalsMeter,
-    SegmentationMeter,
-    delta_t_metrics,
-    protocol,
-)
-from ednas_nni.tasks.metrics.angles import Angles
-from ednas_nni.tasks.metrics.depth import UNIT_SUFFIX
+from ednas_nni.data import DataInfo
+from ednas_nni.errors import DataError
+from ednas_nni.tasks.base import TASKS
+from ednas_nni.tasks.depth.adashare import AdashareDepthMeter
+from ednas_nni.tasks.depth.metrics import UNIT_SUFFIX, DepthMeter
+from ednas_nni.tasks.meters import Angles
+from ednas_nni.tasks.normals.adashare import AdashareNormalsMeter
+from ednas_nni.tasks.normals.metrics import NormalsMeter
+from ednas_nni.tasks.protocols import PROTOCOLS
+from ednas_nni.tasks.segmentation.adashare import AdashareSegmentationMeter
+from ednas_nni.tasks.segmentation.metrics import SegmentationMeter
 from tests.tasks import metric_cases as cases
 from tests.tasks import reference_metrics as reference
 
@@ -286,49 +283,32 @@ def test_updates_read_nothing_back(name):
         Changed(make(), lambda p, g: (p, g[g.isfinite()])).update(guess, truth)  # picking pixels has to count them
 
 
+def specs(task, name, unit="m"):
+    info = DataInfo("x", (4, 6), ("a", "b"), {}, "f", depth_unit=unit)
+    return TASKS.load(task).for_data(info, name).metrics
+
+
 @pytest.mark.parametrize("unit", UNIT_SUFFIX)
 @pytest.mark.parametrize("name", PROTOCOLS)
-def test_specs_are_what_meters_compute(name, unit):
-    chosen = protocol(name)
-    pairs = [
-        (chosen.segmentation(3, 255), chosen.segmentation_specs),
-        (chosen.depth(unit, 10.0), chosen.depth_specs(unit)),
-        (chosen.normals(), chosen.normals_specs),
-    ]
-    for meter, specs in pairs:
-        assert list(meter.compute()) == [spec.name for spec in specs]
-        for spec in specs:
-            assert spec.protocol == name
-            assert spec.name.startswith("adashare_") == (name == "adashare")
-            assert (spec.direction == "max") == any(word in spec.name for word in ("iou", "acc", "delta", "within"))
-    depth = {spec.name.removeprefix("adashare_"): spec.unit for spec in chosen.depth_specs(unit)}
+def test_errors_of_depth_say_their_unit(name, unit):
+    depth = {spec.name.removeprefix("adashare_"): spec.unit for spec in specs("depth", name, unit)}
     assert depth[f"abs_error{UNIT_SUFFIX[unit]}"] == ("" if unit == "1" else unit)
-
-
-def test_protocols_share_no_name():
-    names = [
-        {spec.name for specs in (p.segmentation_specs, p.depth_specs("m"), p.normals_specs) for spec in specs}
-        for p in PROTOCOLS.values()
-    ]
-    assert not set.intersection(*names)
+    meter = {"standard": DepthMeter, "adashare": AdashareDepthMeter}[name](unit)
+    assert [spec.name for spec in specs("depth", name, unit)] == list(meter.compute())
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_metric_sets_of_delta_t(name):
-    chosen, prefix = protocol(name), "" if name == "standard" else f"{name}_"
+    def entering(task, unit="m"):
+        prefix = "" if name == "standard" else f"{name}_"
+        return [spec.name.removeprefix(prefix) for spec in specs(task, name, unit) if spec.in_delta_t]
 
-    def entering(specs):
-        return [spec.name.removeprefix(prefix) for spec in delta_t_metrics(specs)]
-
-    assert entering(chosen.segmentation_specs) == ["miou", "pixel_accuracy"]
-    assert entering(chosen.depth_specs("px")) == ["abs_error_px", "rel_error", "delta1", "delta2", "delta3"]
-    expected = ["mean_deg", "median_deg", "within_11_25", "within_22_5", "within_30"]
-    assert entering(chosen.normals_specs) == expected
+    assert entering("segmentation") == ["miou", "pixel_accuracy"]
+    assert entering("depth", "px") == ["abs_error_px", "rel_error", "delta1", "delta2", "delta3"]
+    assert entering("normals") == ["mean_deg", "median_deg", "within_11_25", "within_22_5", "within_30"]
 
 
 def test_wrong_names_are_helped():
-    with pytest.raises(StudyError, match=r"protocol is 'adashar'\. Did you mean 'adashare'"):
-        protocol("adashar")
     with pytest.raises(DataError, match=r"depth_unit is 'pix'. Did you mean 'px'.*Allowed: 1, 1/m, m, px"):
         DepthMeter("pix")
     with pytest.raises(DataError, match="depth_max is -1"):

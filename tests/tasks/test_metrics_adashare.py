@@ -15,15 +15,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.nn import functional
 
-from ednas_nni.tasks.metrics import (
-    AdashareDepthMeter,
-    AdashareNormalsMeter,
-    AdashareSegmentationMeter,
-    DepthMeter,
-    NormalsMeter,
-    SegmentationMeter,
-)
-from ednas_nni.tasks.metrics.adashare import DepthQuirks, NormalsQuirks, SegmentationQuirks
+from ednas_nni.tasks.depth.adashare import AdashareDepthMeter, DepthQuirks
+from ednas_nni.tasks.depth.metrics import DepthMeter
+from ednas_nni.tasks.meters import Angles
+from ednas_nni.tasks.normals.adashare import AdashareNormalsMeter, NormalsQuirks
+from ednas_nni.tasks.normals.metrics import NormalsMeter
+from ednas_nni.tasks.segmentation.adashare import AdashareSegmentationMeter, SegmentationQuirks
+from ednas_nni.tasks.segmentation.metrics import SegmentationMeter
 from tests.tasks import metric_cases as cases
 from tests.tasks import reference_metrics as reference
 
@@ -201,13 +199,11 @@ def test_the_comparison_rejects_a_missing_quirk(kind, switch):
 
 
 def test_an_angle_on_the_limit():
-    from ednas_nni.tasks.metrics.angles import Angles
-
     angle, valid = torch.tensor([11.25, 22.5, 30.0, 31.0]), torch.tensor([True] * 4)
     for inclusive, expected in ((True, (0.25, 0.5, 0.75)), (False, (0, 0.25, 0.5))):
         angles = Angles(inclusive=inclusive)
         angles.add(angle, valid)
-        assert angles.within() == expected
+        assert angles.within() == list(expected)
 
 
 def rotated(directions, degrees):

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ednas_nni.tasks.metrics import PROTOCOLS, protocol
+from ednas_nni.data import DataInfo
+from ednas_nni.tasks.base import TASKS
+from ednas_nni.tasks.protocols import PROTOCOLS
 
+INFO = DataInfo("x", (4, 6), ("a", "b"), {}, "f")
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
@@ -27,11 +30,6 @@ def test_tables_name_every_metric(name):
         if len(row) > 6
         for metric in re.findall(r"`(\w+)`", row[2])
     }
-    chosen = protocol(name)
-    for task, specs in (
-        ("segmentation", chosen.segmentation_specs),
-        ("depth", chosen.depth_specs("m")),
-        ("normals", chosen.normals_specs),
-    ):
-        for spec in specs:
+    for task in ("segmentation", "depth", "normals"):
+        for spec in TASKS.load(task).for_data(INFO, name).metrics:
             assert told[task, spec.name] == (spec.unit, spec.direction)

@@ -11,7 +11,7 @@ from ednas_nni import plugins
 from ednas_nni.errors import DataError
 from ednas_nni.tasks import quality as module
 from ednas_nni.tasks.edges import Edges
-from ednas_nni.tasks.quality import quality, reference_for
+from ednas_nni.tasks.quality import prior_for, quality
 
 NAMES = ("segmentation", "depth", "normals")
 
@@ -38,12 +38,12 @@ def bind(source, names=NAMES):
 def test_prior_is_scored_on_the_search_split(scenes, tmp_path):
     source = scenes()
     tasks = bind(source)
-    reference = reference_for(source, tasks, tmp_path)
+    recorded = prior_for(source, tasks, tmp_path)
     search = source.split("search")
     prior = tasks[1].prior(tasks[1].statistics(source.split("train")))[0, 0]
     valid = search.depth > 0
     expected = np.abs(prior - search.depth)[valid].mean()
-    assert reference.tasks["depth"].prior["abs_error_m"] == pytest.approx(expected, rel=1e-5)
+    assert recorded.tasks["depth"].metrics["abs_error_m"] == pytest.approx(expected, rel=1e-5)
     on_train = np.abs(prior - source.split("train").depth)[source.split("train").depth > 0].mean()
     assert expected != pytest.approx(on_train, rel=1e-3)
 
@@ -51,30 +51,30 @@ def test_prior_is_scored_on_the_search_split(scenes, tmp_path):
 def test_quality_of_the_prior_is_zero_and_of_truth_is_one(scenes, tmp_path):
     source = scenes()
     tasks = bind(source)
-    reference = reference_for(source, tasks, tmp_path)
-    priors = {name: known.prior for name, known in reference.tasks.items()}
-    assert quality(priors, tasks, reference) == 0
+    prior = prior_for(source, tasks, tmp_path)
+    priors = {name: each.metrics for name, each in prior.tasks.items()}
+    assert quality(priors, tasks, prior) == 0
     perfect = {"segmentation": {"miou": 1.0}, "depth": {"abs_error_m": 0.0}, "normals": {"mean_deg": 0.0}}
-    assert quality(perfect, tasks, reference) == 1
+    assert quality(perfect, tasks, prior) == 1
 
 
 def test_recorded_once_and_equal_when_read(scenes, tmp_path):
     source = scenes()
     tasks = bind(source)
-    first = reference_for(source, tasks, tmp_path)
+    first = prior_for(source, tasks, tmp_path)
     scenes.opened.clear()
-    assert reference_for(source, tasks, tmp_path) == first
+    assert prior_for(source, tasks, tmp_path) == first
     assert scenes.opened == []
     (path,) = tmp_path.iterdir()
     record = json.loads(path.read_text())
     assert record["fingerprint"] == source.info.fingerprint
-    assert record["tasks"]["depth"]["prior"] == first.tasks["depth"].prior
+    assert record["tasks"]["depth"]["prior"] == first.tasks["depth"].metrics
 
 
 def test_a_task_added_later_is_measured_beside_the_others(scenes, tmp_path):
     source = scenes()
-    depth = reference_for(source, bind(source, ["depth"]), tmp_path)
-    everything = reference_for(source, bind(source), tmp_path)
+    depth = prior_for(source, bind(source, ["depth"]), tmp_path)
+    everything = prior_for(source, bind(source), tmp_path)
     assert everything.tasks["depth"] == depth.tasks["depth"]
     assert set(json.loads(next(tmp_path.iterdir()).read_text())["tasks"]) == set(NAMES)
 
@@ -83,26 +83,26 @@ def test_a_task_added_later_is_measured_beside_the_others(scenes, tmp_path):
 def test_a_damaged_or_foreign_record_is_measured_again(damage, scenes, tmp_path):
     source = scenes()
     tasks = bind(source)
-    first = reference_for(source, tasks, tmp_path)
+    first = prior_for(source, tasks, tmp_path)
     next(tmp_path.iterdir()).write_text(damage)
-    assert reference_for(source, tasks, tmp_path) == first
+    assert prior_for(source, tasks, tmp_path) == first
 
 
 def test_a_record_with_other_metrics_is_measured_again(scenes, tmp_path):
     source = scenes()
-    first = reference_for(source, bind(source), tmp_path)
+    first = prior_for(source, bind(source), tmp_path)
     path = next(tmp_path.iterdir())
     record = json.loads(path.read_text())
     record["tasks"]["depth"]["prior"] = {"abs_error_m": 1.0}
     path.write_text(json.dumps(record))
-    assert reference_for(source, bind(source), tmp_path) == first
+    assert prior_for(source, bind(source), tmp_path) == first
 
 
 def test_a_failed_write_leaves_nothing(scenes, tmp_path, monkeypatch):
     source = scenes()
     monkeypatch.setattr(module.Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        reference_for(source, bind(source), tmp_path)
+        prior_for(source, bind(source), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -110,7 +110,7 @@ def test_no_valid_pixel_is_an_error_that_names_the_split(scenes, tmp_path):
     source = scenes(blank=True)
     for name in ("segmentation", "depth", "normals"):
         with pytest.raises(DataError, match="'train'"):
-            reference_for(source, bind(source, [name]), tmp_path)
+            prior_for(source, bind(source, [name]), tmp_path)
 
 
 def test_a_perfect_prior_is_an_error(scenes, tmp_path):
@@ -122,7 +122,7 @@ def test_a_perfect_prior_is_an_error(scenes, tmp_path):
 
     source.counts["search"] = source.info.counts["search"] = 1
     with pytest.raises(DataError, match="perfectly"):
-        reference_for(source, (Constant(),), tmp_path)
+        prior_for(source, (Constant(),), tmp_path)
 
 
 def test_meters_see_the_prior_without_a_copy_per_image(scenes, tmp_path):

@@ -25,13 +25,13 @@ def test_registered():
 
 def test_fixed_is_a_weighted_sum():
     values = losses()
-    Fixed.for_tasks(TASKS, weights={"depth": 3.0})(values).backward()
+    Fixed(TASKS, weights={"depth": 3.0})(values).backward()
     assert [v.grad.item() for v in values.values()] == [1, 3]
-    assert Fixed.for_tasks(TASKS)(losses()).item() == pytest.approx(2.5)
+    assert Fixed(TASKS)(losses()).item() == pytest.approx(2.5)
 
 
 def test_uncertainty_equals_the_papers_formula():
-    weighting = Uncertainty.for_tasks(TASKS)
+    weighting = Uncertainty(TASKS)
     sigma = torch.tensor([1.7, 0.6])
     with torch.no_grad():
         weighting.log_variance.copy_(sigma.square().log())
@@ -41,7 +41,7 @@ def test_uncertainty_equals_the_papers_formula():
 
 
 def test_uncertainty_settles_where_the_derivative_vanishes():
-    weighting = Uncertainty.for_tasks(TASKS)
+    weighting = Uncertainty(TASKS)
     optimizer = torch.optim.Adam(weighting.parameters(), lr=0.1)
     for _ in range(150):
         optimizer.zero_grad()
@@ -52,7 +52,7 @@ def test_uncertainty_settles_where_the_derivative_vanishes():
 
 
 def test_state_survives():
-    first, second = Uncertainty.for_tasks(TASKS), Uncertainty.for_tasks(TASKS)
+    first, second = Uncertainty(TASKS), Uncertainty(TASKS)
     with torch.no_grad():
         first.log_variance.copy_(torch.tensor([0.3, -0.4]))
     second.load_state_dict(first.state_dict())
@@ -70,4 +70,4 @@ def test_state_survives():
 )
 def test_messages(weights, words):
     with pytest.raises(StudyError, match=words):
-        Fixed.for_tasks(TASKS, weights=weights)
+        Fixed(TASKS, weights=weights)

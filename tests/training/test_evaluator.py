@@ -26,7 +26,7 @@ from ednas_nni.training.data import TrialData  # noqa: E402
 
 
 def test_package_is_light():
-    code = "import sys, ednas_nni.training, ednas_nni.tasks.weighting, ednas_nni.tasks; print('torch' in sys.modules)"
+    code = "import sys, ednas_nni.training, ednas_nni.tasks.protocols; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
@@ -156,8 +156,8 @@ def test_heads_start_at_the_training_splits_values(make_evaluator, tiny):
     evaluator, network = make_evaluator(steps=1), tiny()
     evaluator.evaluate(network)
     data = TrialData(evaluator.recipe)
-    for name, known in data.reference.tasks.items():
-        assert torch.equal(network.biases[name], torch.tensor(known.head_bias))
+    for name, prior in data.prior.tasks.items():
+        assert torch.equal(network.biases[name], torch.tensor(prior.head_bias))
 
 
 def test_reports_to_nni_only_inside_a_trial(make_evaluator, tiny, reports_to_nni):

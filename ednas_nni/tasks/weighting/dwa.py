@@ -4,54 +4,52 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ednas_nni.errors import StudyError
+from ednas_nni.tasks.base import Task
 from ednas_nni.tasks.weighting.base import Weighting
-
-if TYPE_CHECKING:
-    from ednas_nni.tasks.base import Task
 
 
 class DWA(Weighting):
     """Weights K softmax(r / T) of K tasks; r is a task's mean loss of the last window over that of the one before.
 
     Published for epochs; a trial is a single one, so windows of steps take their place. In the first two windows all
-    weights are 1.
+    weights are 1. Of two tasks, one whose loss fell to half (r = 0.5) and one that stands still (r = 1), T = 2 weighs
+    the first with 0.88 and the second with 1.12.
 
     Source: Liu, Johns, Davison, "End-to-End Multi-Task Learning with Attention", CVPR 2019, arXiv 1803.10704, equation
     7.
 
     Args:
-        names: The tasks.
+        tasks: The study's tasks.
         temperature: T, above 0; larger makes the weights more alike.
         window: Steps of a window, at least 1.
+
+    Raises:
+        StudyError: An option is not such a number.
     """
 
-    def __init__(self, names: Sequence[str], temperature: float = 2.0, window: int = 25):
-        super().__init__()
+    sums: Tensor
+    before: Tensor
+
+    def __init__(self, tasks: Sequence[Task], temperature: float = 2.0, window: int = 25):
+        super().__init__(tasks)
         if not (isinstance(temperature, int | float) and math.isfinite(temperature) and temperature > 0):
             raise StudyError(f"weighting dwa: temperature is {temperature!r}; it must be above 0.")
         if not isinstance(window, int) or isinstance(window, bool) or window < 1:
             raise StudyError(f"weighting dwa: window is {window!r}; it must be a whole number of steps, at least 1.")
-        self.names, self.temperature, self.window = tuple(names), float(temperature), window
-        self.register_buffer("values", torch.ones(len(self.names)))
+        self.temperature, self.window = float(temperature), window
         self.register_buffer("sums", torch.zeros(len(self.names)))
         self.register_buffer("before", torch.full((len(self.names),), torch.nan))
         # As a plain number: reading one back from a device would make the host wait in every step.
         self.steps = 0
 
-    @classmethod
-    def for_tasks(cls, tasks: Sequence[Task], temperature: float = 2.0, window: int = 25) -> DWA:
-        """Take the tasks' names."""
-        return cls([task.name for task in tasks], temperature, window)
-
     def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
         """Weighted sum; in training the losses also enter the window."""
-        stacked = torch.stack([losses[name] for name in self.names])
+        stacked = self.stacked(losses)
         total = (stacked * self.values).sum()
         if self.training:
             self._take_in(stacked.detach())
@@ -77,7 +75,3 @@ class DWA(Weighting):
         self.values.copy_(torch.where(ratio.isfinite().all(), weights, torch.ones_like(weights)))
         self.before.copy_(mean)
         self.sums.zero_()
-
-    def weights(self) -> dict[str, float]:
-        """The present weights; they add up to the number of tasks."""
-        return dict(zip(self.names, self.values.tolist(), strict=True))

@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
 from ednas_nni.data.cache import cache_root
 from ednas_nni.errors import DataError
 from ednas_nni.record.whole_file import write_whole
@@ -51,6 +53,16 @@ class Measurement:
     seeds: tuple[int, ...]
     made: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Reject ratios that are not measurements.
+
+        Raises:
+            ValueError: There are none, not one a seed, or one is not a positive number.
+        """
+        ratios = list(self.ratios)
+        if not ratios or len(ratios) != len(self.seeds) or not all(0 < ratio < float("inf") for ratio in ratios):
+            raise ValueError(f"ratios {ratios} of seeds {list(self.seeds)} are not measurements")
+
     @property
     def mean(self) -> float:
         """Mean ratio in `unit`."""
@@ -71,27 +83,8 @@ class Measurement:
         """What the shipped table is looked up by."""
         return self.data, self.depth_kind, self.unit
 
-    def dump(self) -> dict[str, Any]:
-        """Plain JSON data. What follows from the ratios stands there for people."""
-        shown = {"lambda": self.value, "mean": self.mean, "standard_deviation": self.deviation}
-        return {**shown, **json.loads(json.dumps(asdict(self)))}
 
-    @classmethod
-    def parse(cls, data: Any) -> Measurement:
-        """Read what `dump` wrote.
-
-        Raises:
-            ValueError: It is something else.
-        """
-        try:
-            text = {name: str(data[name]) for name in ("data", "fingerprint", "depth_kind", "unit")}
-            ratios, seeds = tuple(map(float, data["ratios"])), tuple(map(int, data["seeds"]))
-            found = cls(**text, ratios=ratios, seeds=seeds, made=dict(data.get("made", {})))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{type(error).__name__}: {error}") from None
-        if not ratios or len(ratios) != len(seeds) or not all(0 < ratio < float("inf") for ratio in ratios):
-            raise ValueError(f"ratios {list(ratios)} of seeds {list(seeds)} are no measurement")
-        return found
+_MEASUREMENTS = TypeAdapter(list[Measurement])
 
 
 def recorded(info: DataInfo, cache: Path | None = None) -> float | None:
@@ -107,13 +100,13 @@ def recorded(info: DataInfo, cache: Path | None = None) -> float | None:
     Raises:
         DataError: The record of exactly this data is damaged.
     """
-    own = path_for(info, cache)
-    if own.exists():
-        found = next((m for m in read(own) if m.fingerprint == info.fingerprint and m.unit == info.depth_unit), None)
-        if found is not None:
-            return found.value
+    users = path_for(info, cache)
+    if users.exists():
+        for measurement in read(users):
+            if (measurement.fingerprint, measurement.unit) == (info.fingerprint, info.depth_unit):
+                return measurement.value
     wanted = info.name, info.depth_kind, info.depth_unit
-    return next((m.value for m in read(SHIPPED) if m.key == wanted), None)
+    return next((measurement.value for measurement in read(SHIPPED) if measurement.key == wanted), None)
 
 
 def path_for(info: DataInfo, cache: Path | None = None) -> Path:
@@ -132,10 +125,11 @@ def read(path: Path) -> list[Measurement]:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["format"] != FORMAT:
             raise ValueError(f"format {data['format']!r} instead of {FORMAT}")
-        return [Measurement.parse(entry) for entry in data["measurements"]]
+        return _MEASUREMENTS.validate_python(data["measurements"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = " ".join(str(error).split())
         raise DataError(
-            f"{path}: cannot be read as measurements of lambda ({error}). Delete it and measure again: "
+            f"{path}: cannot be read as measurements of lambda ({reason}). Delete it and measure again: "
             "ednas data lambda FILE.yml"
         ) from None
 
@@ -146,8 +140,12 @@ def write(path: Path, measurement: Measurement) -> None:
     Raises:
         DataError: The file holds something else, or cannot be written.
     """
-    kept = [m for m in read(path) if m.key != measurement.key] if path.exists() else []
-    entries = [m.dump() for m in sorted([*kept, measurement], key=lambda m: m.key)]
+    others = [m for m in read(path) if m.key != measurement.key] if path.exists() else []
+    entries = [
+        # What follows from the ratios stands there for people; it is not read.
+        {"lambda": m.value, "mean": m.mean, "standard_deviation": m.deviation, **asdict(m)}
+        for m in sorted([*others, measurement], key=lambda m: m.key)
+    ]
     text = json.dumps({"format": FORMAT, "measurements": entries}, indent=1) + "\n"
     try:
         write_whole(path, text)

@@ -1,4 +1,4 @@
-"""Surface-normal metrics."""
+"""Surface-normal metrics of protocol `standard`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ednas_nni.tasks.losses.masked import valid_normals
-from ednas_nni.tasks.metrics.angles import Angles
-from ednas_nni.tasks.metrics.spec import MetricSpec
-from ednas_nni.tasks.metrics.totals import Totals, no_values
+from ednas_nni.tasks.masked import valid_normals
+from ednas_nni.tasks.meters import Angles, Totals, no_values
+from ednas_nni.tasks.protocols import MetricSpec
 
 SPECS = (
     MetricSpec("mean_deg", "deg", "min"),
@@ -50,7 +49,7 @@ class NormalsMeter:
         self._angles.add(angle_deg(guess, truth), valid)
 
     def compute(self) -> dict[str, float]:
-        """The metrics of `SPECS`, or NaN (see the package's two rules)."""
+        """The metrics of `SPECS`, or NaN (see the two rules of `tasks.meters`)."""
         if self._unusable.list(1)[0]:
             return no_values(_NAMES)
         values = (self._angles.mean(), self._angles.median(), *self._angles.within())

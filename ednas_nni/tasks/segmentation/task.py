@@ -1,11 +1,11 @@
-"""Semantic segmentation."""
+"""The task of semantic segmentation."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -13,18 +13,25 @@ from torch import Tensor
 
 from ednas_nni.data.targets import class_batch
 from ednas_nni.errors import DataError, StudyError
-from ednas_nni.tasks import losses
-from ednas_nni.tasks.base import Constants, skill
-from ednas_nni.tasks.metrics import Meter, MetricSpec, every, protocol
+from ednas_nni.tasks.base import Constants, Rows, Statistics, Task
+from ednas_nni.tasks.meters import Meter
+from ednas_nni.tasks.protocols import MetricSpec
+from ednas_nni.tasks.segmentation import adashare, metrics
+from ednas_nni.tasks.segmentation.loss import cross_entropy
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, Split
 
 _WEIGHT_RANGE = (0.1, 10.0)
+_METERS: Mapping[str, Callable[[int, int], Meter]] = {
+    "standard": metrics.SegmentationMeter,
+    "adashare": adashare.AdashareSegmentationMeter,
+}
+_SPECS = {"standard": metrics.SPECS, "adashare": adashare.SPECS}
 
 
 @dataclass(frozen=True)
-class Segmentation:
+class Segmentation(Task):
     """One class per pixel; the output (N, C, H, W) holds logits, the target (N, H, W) class indices.
 
     Attributes:
@@ -45,7 +52,7 @@ class Segmentation:
     name: ClassVar[str] = "segmentation"
     requires: ClassVar[tuple[str, ...]] = ("segmentation",)
     likelihood: ClassVar[Literal["classification", "regression"]] = "classification"
-    every_metric: ClassVar[tuple[tuple[MetricSpec, ...], ...]] = every(lambda p: (p.segmentation_specs,))
+    protocols: ClassVar[tuple[str, ...]] = tuple(_METERS)
 
     @classmethod
     def for_data(
@@ -84,26 +91,21 @@ class Segmentation:
     @property
     def metrics(self) -> tuple[MetricSpec, ...]:
         """Mean IoU and pixel accuracy."""
-        return protocol(self.protocol).segmentation_specs
-
-    @property
-    def primary(self) -> str:
-        """The mean IoU."""
-        return self.metrics[0].name
+        return _SPECS[self.protocol]
 
     @property
     def channels(self) -> int:
         """One logit a class."""
         return len(self.classes)
 
-    def target(self, rows: Mapping[str, np.ndarray]) -> Tensor:
+    def target(self, rows: Rows) -> Tensor:
         """Class indices, int64 (N, H, W)."""
         return class_batch(rows["segmentation"])
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Cross entropy in nats over labelled pixels; see `losses.cross_entropy`."""
+        """Cross entropy in nats over labelled pixels; see `loss.cross_entropy`."""
         weights = None if self.weights is None else torch.tensor(self.weights, device=output.device)
-        return losses.cross_entropy(output, target, self.ignore_index, weights)
+        return cross_entropy(output, target, self.ignore_index, weights)
 
     def predict(self, output: Tensor) -> Tensor:
         """Most likely class, int64 (N, H, W); -1 where the logits are not numbers, which no meter accepts."""
@@ -112,7 +114,7 @@ class Segmentation:
 
     def meter(self) -> Meter:
         """A fresh accumulator of mIoU and pixel accuracy."""
-        return protocol(self.protocol).segmentation(self.channels, self.ignore_index)
+        return _METERS[self.protocol](self.channels, self.ignore_index)
 
     def statistics(self, split: Split) -> dict[str, np.ndarray]:
         """`position_counts` int64 (C, H, W): how often each class occurs at each position.
@@ -120,13 +122,13 @@ class Segmentation:
         Raises:
             DataError: No pixel of the split has a class.
         """
-        labels = split.segmentation
+        labels = split.target("segmentation")
         counts = np.stack([(labels == index).sum(axis=0, dtype=np.int64) for index in range(self.channels)])
         if not counts.any():
             raise DataError(f"No pixel of split {split.name!r} of {split.info.name!r} has a class.")
         return {"position_counts": counts}
 
-    def constants(self, statistics: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    def constants(self, statistics: Statistics) -> Constants:
         """The balanced weights, if the study asks for them."""
         if not self.balanced:
             return {}
@@ -140,12 +142,12 @@ class Segmentation:
         """Take the balanced weights over."""
         return replace(self, weights=tuple(constants["weights"])) if "weights" in constants else self
 
-    def head_bias(self, statistics: Mapping[str, np.ndarray]) -> Tensor:
+    def head_bias(self, statistics: Statistics) -> Tensor:
         """Log of the class frequencies (C,); a class that never occurs is treated as seen on one pixel."""
         counts = statistics["position_counts"].sum(axis=(1, 2)).clip(min=1)
         return torch.from_numpy(np.log(counts / counts.sum())).float()
 
-    def prior(self, statistics: Mapping[str, np.ndarray]) -> np.ndarray:
+    def prior(self, statistics: Statistics) -> np.ndarray:
         """Most frequent class at each position, int64 (1, H, W); the lower index wins a tie.
 
         A position that is never labelled takes the most frequent class of all.
@@ -153,7 +155,3 @@ class Segmentation:
         counts = statistics["position_counts"]
         overall = counts.sum(axis=(1, 2)).argmax()
         return np.where(counts.any(axis=0), counts.argmax(axis=0), overall)[None]
-
-    def skill(self, value: float, prior_value: float) -> float:
-        """(mIoU - prior) / (1 - prior)."""
-        return skill(self.metrics[0], value, prior_value)

@@ -1,4 +1,4 @@
-"""Depth metrics."""
+"""Depth metrics of protocol `standard`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from ednas_nni.errors import DataError, did_you_mean
-from ednas_nni.tasks.losses.masked import valid_depth
-from ednas_nni.tasks.metrics.spec import MetricSpec
-from ednas_nni.tasks.metrics.totals import Totals, no_values
+from ednas_nni.tasks.masked import valid_depth
+from ednas_nni.tasks.meters import Totals, no_values
+from ednas_nni.tasks.protocols import MetricSpec
 
 UNIT_SUFFIX = {"m": "_m", "1/m": "_per_m", "px": "_px", "1": ""}
 """Depth unit -> ending of the names of the errors in that unit. "1" is normalised disparity."""
@@ -31,11 +31,11 @@ def specs(unit: str = "m") -> tuple[MetricSpec, ...]:
     Raises:
         DataError: The unit is unknown.
     """
-    suffix, shown = unit_suffix(unit), unit if unit != "1" else ""
+    suffix, printed = unit_suffix(unit), unit if unit != "1" else ""
     return (
-        MetricSpec(f"abs_error{suffix}", shown, "min"),
+        MetricSpec(f"abs_error{suffix}", printed, "min"),
         MetricSpec("rel_error", "1", "min"),
-        MetricSpec(f"rmse{suffix}", shown, "min", in_delta_t=False),
+        MetricSpec(f"rmse{suffix}", printed, "min", in_delta_t=False),
         MetricSpec("delta1", "1", "max"),
         MetricSpec("delta2", "1", "max"),
         MetricSpec("delta3", "1", "max"),
@@ -100,7 +100,7 @@ class DepthMeter:
         self._totals.add(*sums, valid.sum(), (raw - raw).sum())
 
     def compute(self) -> dict[str, float]:
-        """The metrics of `specs(unit)`, or NaN (see the package's two rules)."""
+        """The metrics of `specs(unit)`, or NaN (see the two rules of `tasks.meters`)."""
         *sums, pixels, unusable = self._totals.list(8)
         if unusable or not pixels:
             return no_values(self._names)

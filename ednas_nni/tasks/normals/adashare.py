@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
-from ednas_nni.tasks.losses.masked import valid_normals
-from ednas_nni.tasks.metrics.adashare.quirks import NormalsQuirks
-from ednas_nni.tasks.metrics.adashare.resize import to_label_size
-from ednas_nni.tasks.metrics.angles import Angles
-from ednas_nni.tasks.metrics.normals import angle_deg, dot
-from ednas_nni.tasks.metrics.spec import MetricSpec
-from ednas_nni.tasks.metrics.totals import Totals, no_values
+from ednas_nni.tasks.masked import valid_normals
+from ednas_nni.tasks.meters import Angles, Totals, no_values, to_label_size
+from ednas_nni.tasks.normals.metrics import angle_deg, dot
+from ednas_nni.tasks.protocols import MetricSpec
 
 SPECS = (
     MetricSpec("adashare_mean_deg", "deg", "min", "adashare"),
@@ -23,6 +21,37 @@ SPECS = (
     MetricSpec("adashare_within_30", "%", "max", "adashare"),
 )
 _NAMES = tuple(spec.name for spec in SPECS)
+
+
+@dataclass(frozen=True)
+class NormalsQuirks:
+    """Switches of `AdashareNormalsMeter`.
+
+    Attributes:
+        raw_bytes: Angles are measured between the *bytes* (n + 1) / 2 * 255 of its normal images, scaled to unit
+            length but never shifted back by 127.5. All such vectors lie in the positive octant, so angles come
+            out about half as large. False: angles between true directions.
+        axes: Which of our axes (x right, y up, z to the camera) its red, green and blue channels hold. The sign
+            matters, because bytes near 0 spread angles and bytes near 255 squeeze them. (Its loader reads blue
+            first; the order of channels does not change an angle.)
+        whole_bytes: True normals are rounded to whole bytes 0..254, as in its files. False: not rounded.
+        any_length: Every label that is not exactly zero is valid. Its files hold 1 % of mid-grey pixels (127,
+            127, 127), which no direction encodes; they pass its mask (no channel is 255). They reach this
+            meter only if the reader keeps them. False: labels must be longer than one half.
+        outputs_are_bytes: Predictions are directions in the space of the bytes, in the files' channel order, as
+            a network predicts that was trained by AdaShare's own loss. False: predictions are true directions.
+        float32_cosine: Angles are the arc cosine of a float32, off by up to 0.03 degrees near 0. False: float64
+            and atan2.
+        inclusive: An angle equal to a limit is within. False: below only, as in `standard`.
+    """
+
+    raw_bytes: bool = True
+    axes: tuple[str, str, str] = ("x", "-z", "y")
+    whole_bytes: bool = True
+    any_length: bool = True
+    outputs_are_bytes: bool = False
+    float32_cosine: bool = True
+    inclusive: bool = True
 
 
 class AdashareNormalsMeter:
@@ -64,7 +93,7 @@ class AdashareNormalsMeter:
         self._angles.add(_angle(guess, truth, quirks.float32_cosine), valid)
 
     def compute(self) -> dict[str, float]:
-        """The metrics of `SPECS`, or NaN (see the package's two rules)."""
+        """The metrics of `SPECS`, or NaN (see the two rules of `tasks.meters`)."""
         if self._unusable.list(1)[0]:
             return no_values(_NAMES)
         percent = (100 * share for share in self._angles.within())
@@ -80,7 +109,7 @@ class _Field(tuple[Tensor, ...]):
         return (self[0] != 0) | (self[1] != 0) | (self[2] != 0)
 
     def finite(self) -> Tensor:
-        return sum(part.abs() for part in self) < math.inf  # not true of a NaN either
+        return self[0].abs() + self[1].abs() + self[2].abs() < math.inf  # not true of a NaN either
 
     def unit(self) -> _Field:
         length = dot(self, self).sqrt_().clamp_(min=1e-12)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from ednas_nni.tasks.losses.masked import masked_mean, valid_normals, wide
+from ednas_nni.tasks.masked import masked_mean, valid_normals, wide
 
 
 def cosine(prediction: Tensor, target: Tensor, epsilon: float = 1e-6) -> Tensor:
@@ -46,8 +46,8 @@ def angular(prediction: Tensor, target: Tensor, epsilon: float = 1e-6) -> Tensor
     return masked_mean(torch.atan2(sine, (prediction * target).sum(dim=1, keepdim=True)), mask)
 
 
-NORMALS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"cosine": cosine, "angular": angular}
-"""Normal losses by the name that a study writes."""
+LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"cosine": cosine, "angular": angular}
+"""By the name that a study writes."""
 
 
 def _select(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,13 +1,12 @@
-"""Semantic segmentation metrics from one confusion matrix over the data set."""
+"""Segmentation metrics of protocol `standard`, from one confusion matrix over the split."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from ednas_nni.tasks.metrics.confusion import Confusion, class_iou
-from ednas_nni.tasks.metrics.spec import MetricSpec
-from ednas_nni.tasks.metrics.totals import no_values
+from ednas_nni.tasks.meters import Confusion, class_iou, no_values
+from ednas_nni.tasks.protocols import MetricSpec
 
 SPECS = (MetricSpec("miou", "1", "max"), MetricSpec("pixel_accuracy", "1", "max"))
 _NAMES = tuple(spec.name for spec in SPECS)
@@ -48,7 +47,7 @@ class SegmentationMeter:
         return class_iou(self.confusion).tolist()
 
     def compute(self) -> dict[str, float]:
-        """`miou` and `pixel_accuracy`, both in [0, 1], or NaN (see the package's two rules).
+        """`miou` and `pixel_accuracy`, both in [0, 1], or NaN (see the two rules of `tasks.meters`).
 
         Raises:
             DataError: A label is neither a class nor `ignore_index`.

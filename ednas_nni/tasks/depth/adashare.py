@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from ednas_nni.tasks.metrics.adashare.quirks import DepthQuirks
-from ednas_nni.tasks.metrics.adashare.resize import to_label_size
-from ednas_nni.tasks.metrics.depth import unit_suffix
-from ednas_nni.tasks.metrics.spec import MetricSpec
-from ednas_nni.tasks.metrics.totals import Totals, no_values
+from ednas_nni.tasks.depth.metrics import unit_suffix
+from ednas_nni.tasks.meters import Totals, no_values, to_label_size
+from ednas_nni.tasks.protocols import MetricSpec
 
 
 def specs(unit: str = "m") -> tuple[MetricSpec, ...]:
@@ -18,14 +18,34 @@ def specs(unit: str = "m") -> tuple[MetricSpec, ...]:
     Raises:
         DataError: The unit is unknown.
     """
-    suffix, shown = unit_suffix(unit), unit if unit != "1" else ""
+    suffix, printed = unit_suffix(unit), unit if unit != "1" else ""
     return (
-        MetricSpec(f"adashare_abs_error{suffix}", shown, "min", "adashare"),
+        MetricSpec(f"adashare_abs_error{suffix}", printed, "min", "adashare"),
         MetricSpec("adashare_rel_error", "1", "min", "adashare"),
         MetricSpec("adashare_delta1", "%", "max", "adashare"),
         MetricSpec("adashare_delta2", "%", "max", "adashare"),
         MetricSpec("adashare_delta3", "%", "max", "adashare"),
     )
+
+
+@dataclass(frozen=True)
+class DepthQuirks:
+    """Switches of `AdashareDepthMeter`.
+
+    Attributes:
+        valid_above: Labels must exceed this, in the labels' unit. On its CityScapes files (16-bit disparity
+            divided by 65535) that excludes 0 = "not measured" and 1 = zero disparity.
+        image_means: Absolute and relative error are means of the images' means; deltas are over all pixels
+            either way. False: over all pixels.
+        negative_is_right: A prediction below zero has negative ratios p/g and g/p, which are below every
+            threshold, so it counts as right in delta 1 to 3. False: only positive predictions can be right.
+        inclusive: A ratio equal to 1.25^k is within. False: below only, as in `standard`.
+    """
+
+    valid_above: float = 3e-5
+    image_means: bool = True
+    negative_is_right: bool = True
+    inclusive: bool = True
 
 
 class AdashareDepthMeter:
@@ -36,7 +56,7 @@ class AdashareDepthMeter:
     code divides by zero there. Predictions are not clamped.
 
     Args:
-        unit: Unit of predictions and labels, see `metrics.depth.UNIT_SUFFIX`.
+        unit: Unit of predictions and labels, one of `metrics.UNIT_SUFFIX`.
         quirks: What differs from the protocol `standard`; None = all that AdaShare does.
 
     Raises:
@@ -75,7 +95,7 @@ class AdashareDepthMeter:
         self._totals.add(*sums, pixels.sum(), (guess - guess).sum())
 
     def compute(self) -> dict[str, float]:
-        """The metrics of `specs(unit)`, or NaN (see the package's two rules)."""
+        """The metrics of `specs(unit)`, or NaN (see the two rules of `tasks.meters`)."""
         absolute, relative, count, *within, pixels, unusable = self._totals.list(8)
         if unusable or not pixels:
             return no_values(self._names)

@@ -1,11 +1,10 @@
-"""Monocular depth: metric, inverse, or disparity."""
+"""The task of monocular depth: metric, inverse, or disparity."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -14,17 +13,20 @@ from torch.nn import functional
 
 from ednas_nni.data.targets import depth_batch
 from ednas_nni.errors import DataError, StudyError, did_you_mean
-from ednas_nni.tasks import lambdas, losses
-from ednas_nni.tasks.base import Constants, row_blocks, skill
-from ednas_nni.tasks.metrics import Meter, MetricSpec, every, protocol
-from ednas_nni.tasks.metrics.depth import UNIT_SUFFIX
+from ednas_nni.tasks.base import Constants, Rows, Statistics, Task, row_blocks
+from ednas_nni.tasks.depth import adashare, lambdas, metrics
+from ednas_nni.tasks.depth.loss import LOSSES
+from ednas_nni.tasks.meters import Meter
+from ednas_nni.tasks.protocols import MetricSpec
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, Split
 
+_SPECS = {"standard": metrics.specs, "adashare": adashare.specs}
+
 
 @dataclass(frozen=True)
-class Depth:
+class Depth(Task):
     """Depth along the optical axis, in the data set's kind and unit; (N, 1, H, W), 0 in the target = invalid.
 
     The prediction is `scale` * softplus(output): positive, almost linear in the output at typical depths, and without
@@ -35,7 +37,7 @@ class Depth:
         kind: `metric`, `inverse` or `disparity`.
         unit: Unit of target and prediction.
         maximum: Largest valid depth in `unit`, None = no bound.
-        loss_name: A key of `losses.DEPTH`.
+        loss_name: Name of a depth loss (docs/losses.md).
         relative_scale: Weight of the relative error in `jared` (lambda), in `unit`; None = not known yet.
         relative_from: Where it comes from, for logs: "study", "recorded" (`ednas data lambda`) or "position prior".
         scale: In `unit`.
@@ -54,7 +56,7 @@ class Depth:
     name: ClassVar[str] = "depth"
     requires: ClassVar[tuple[str, ...]] = ("depth",)
     likelihood: ClassVar[Literal["classification", "regression"]] = "regression"
-    every_metric: ClassVar[tuple[tuple[MetricSpec, ...], ...]] = every(lambda p: tuple(map(p.depth_specs, UNIT_SUFFIX)))
+    protocols: ClassVar[tuple[str, ...]] = tuple(_SPECS)
     channels: ClassVar[int] = 1
 
     @classmethod
@@ -66,15 +68,15 @@ class Depth:
         Args:
             info: The data set.
             protocol: Evaluation protocol.
-            loss: A key of `losses.DEPTH`.
+            loss: Name of a depth loss (docs/losses.md).
             relative_scale: Lambda of `jared`, in the data set's depth unit. None = as `ednas data lambda` recorded it
                 for this data, else the position prior's ratio of absolute to relative error.
 
         Raises:
             StudyError: The loss is unknown or `relative_scale` is negative.
         """
-        if loss not in losses.DEPTH:
-            raise StudyError(f"depth loss is {loss!r}.{did_you_mean(loss, losses.DEPTH)}")
+        if loss not in LOSSES:
+            raise StudyError(f"depth loss is {loss!r}.{did_you_mean(loss, LOSSES)}")
         if relative_scale is not None and not (relative_scale >= 0 and math.isfinite(relative_scale)):
             raise StudyError(f"depth relative_scale is {relative_scale!r}; it must be at least 0 {info.depth_unit}.")
         source = "study"
@@ -93,21 +95,16 @@ class Depth:
     @property
     def metrics(self) -> tuple[MetricSpec, ...]:
         """Absolute and relative error, RMSE, shares within 1.25, 1.25^2, 1.25^3."""
-        return protocol(self.protocol).depth_specs(self.unit)
+        return _SPECS[self.protocol](self.unit)
 
-    @property
-    def primary(self) -> str:
-        """The mean absolute error."""
-        return self.metrics[0].name
-
-    def target(self, rows: Mapping[str, np.ndarray]) -> Tensor:
+    def target(self, rows: Rows) -> Tensor:
         """Depth, float32 (N, 1, H, W), of the kind's type."""
         return depth_batch(rows["depth"], self.kind)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Loss over valid pixels, in units of `scale`."""
         scale = self.relative_scale if self.relative_scale is not None else self.scale
-        function = losses.DEPTH[self.loss_name]
+        function = LOSSES[self.loss_name]
         return function(functional.softplus(output), target / self.scale, relative_scale=scale / self.scale)
 
     def predict(self, output: Tensor) -> Tensor:
@@ -116,7 +113,9 @@ class Depth:
 
     def meter(self) -> Meter:
         """A fresh accumulator of depth errors."""
-        return protocol(self.protocol).depth(self.unit, self.maximum)
+        if self.protocol == "adashare":
+            return adashare.AdashareDepthMeter(self.unit)  # which clamps nothing
+        return metrics.DepthMeter(self.unit, self.maximum)
 
     def statistics(self, split: Split) -> dict[str, np.ndarray]:
         """What the training split says about depth, in `unit`.
@@ -128,7 +127,7 @@ class Depth:
         Raises:
             DataError: No pixel of the split is valid.
         """
-        depth: Any = split.depth
+        depth = split.target("depth")
         # The median of millions of pixels does not need them all; empty images would starve it.
         stride = max(1, depth.size // 8_000_000)
         sample = np.asarray(depth[::stride])
@@ -144,36 +143,32 @@ class Depth:
         ratio = error.mean() / max(float((error / some[valid]).mean()), 1e-12)
         return {"median": np.asarray(overall), "position_median": position[None], "prior_ratio": np.asarray(ratio)}
 
-    def constants(self, statistics: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    def constants(self, statistics: Statistics) -> Constants:
         """`scale` and `prior_ratio`, both in `unit`."""
         return {"scale": _round_125(float(statistics["median"]) / 3), "prior_ratio": float(statistics["prior_ratio"])}
 
     def with_constants(self, constants: Constants) -> Depth:
         """Take the scale over, and the prior's ratio where nothing better is known about lambda."""
-        known = replace(self, scale=float(constants["scale"]))
+        scaled = replace(self, scale=float(constants["scale"]))
         if self.relative_scale is not None:
-            return known
-        return replace(known, relative_scale=float(constants["prior_ratio"]), relative_from="position prior")
+            return scaled
+        return replace(scaled, relative_scale=float(constants["prior_ratio"]), relative_from="position prior")
 
-    def __str__(self) -> str:
-        """For a trial's log."""
+    def summary(self) -> str:
+        """Kind, unit, scale, loss and lambda."""
         text = f"{self.kind} depth in {self.unit}, scale {self.scale:g}, loss {self.loss_name}"
         if self.relative_scale is None:
             return text
         return f"{text}, lambda {self.relative_scale:.3g} {self.unit} ({self.relative_from})"
 
-    def head_bias(self, statistics: Mapping[str, np.ndarray]) -> Tensor:
+    def head_bias(self, statistics: Statistics) -> Tensor:
         """Inverse of the prediction at the overall median, (1,)."""
         median = max(float(statistics["median"]) / self.constants(statistics)["scale"], 1e-3)
         return torch.tensor([median + math.log(-math.expm1(-median))])
 
-    def prior(self, statistics: Mapping[str, np.ndarray]) -> np.ndarray:
+    def prior(self, statistics: Statistics) -> np.ndarray:
         """Median at each position, which minimises the absolute error there; float32 (1, 1, H, W)."""
         return statistics["position_median"][None]
-
-    def skill(self, value: float, prior_value: float) -> float:
-        """1 - absolute error / prior's absolute error."""
-        return skill(self.metrics[0], value, prior_value)
 
 
 def _round_125(value: float) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from ednas_nni.tasks.losses.masked import masked_mean, valid_depth, wide
+from ednas_nni.tasks.masked import masked_mean, valid_depth, wide
 
 FLOOR = 0.1
 """Smallest denominator of relative errors, in the label's unit.
@@ -157,7 +157,7 @@ def silog(prediction: Tensor, target: Tensor, *, relative_scale: float = 0.0, va
     return (square + 1e-6).sqrt() - 1e-3
 
 
-DEPTH: Mapping[str, Callable[..., Tensor]] = {
+LOSSES: Mapping[str, Callable[..., Tensor]] = {
     "jared": jared,
     "jared_sum": jared_sum,
     "l1": l1,
@@ -166,7 +166,7 @@ DEPTH: Mapping[str, Callable[..., Tensor]] = {
     "berhu": berhu,
     "silog": silog,
 }
-"""Depth losses by the name that a study writes."""
+"""By the name that a study writes."""
 
 
 def _select(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,0 +1,59 @@
+"""Tasks by name: a study's words become tasks bound to a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ednas_nni.data import SPLITS, DataInfo, DataSource
+from ednas_nni.errors import StudyError, did_you_mean
+from ednas_nni.study.options import check_options
+from ednas_nni.tasks.base import TASKS, Task
+from ednas_nni.tasks.protocols import MetricSpec
+
+DEPTH_UNITS = ("m", "1/m", "px", "1")
+
+
+def bind_task(name: str, source: DataSource, protocol: str, options: Mapping[str, Any]) -> Task:
+    """A task bound to a data set.
+
+    Args:
+        name: A registered task.
+        source: The data set.
+        protocol: Evaluation protocol.
+        options: The task's own options.
+
+    Raises:
+        PluginError: The name is unknown.
+        StudyError: An option is unknown, the data set lacks the labels that the task is made of, or the task is not
+            measured in the protocol.
+    """
+    task = TASKS.load(name)
+    lacking = [label for label in task.requires if label not in source.info.targets]
+    if lacking:
+        raise StudyError(
+            f"tasks: {name!r} needs the labels {', '.join(lacking)}, but data set {source.info.name!r} has only "
+            f"{', '.join(source.info.targets)}.{did_you_mean(name, source.info.targets)}"
+        )
+    if protocol not in task.protocols:
+        raise StudyError(
+            f"evaluator.protocol is {protocol!r}, in which the task {name!r} is not measured; it has "
+            f"{' and '.join(map(repr, task.protocols))}."
+        )
+    check_options(task.for_data, dict(options), f"evaluator.task_options.{name}", ("info", "protocol"))
+    return task.for_data(source.info, protocol=protocol, **options)
+
+
+def every_metric(name: str) -> tuple[tuple[MetricSpec, ...], ...]:
+    """What a task may report, primary first, for each protocol and unit of depth: for journals that do not say it.
+
+    Raises:
+        PluginError: The name is unknown.
+    """
+    task = TASKS.load(name)
+    specs: dict[tuple[MetricSpec, ...], None] = {}
+    for protocol in task.protocols:
+        for unit in DEPTH_UNITS:
+            info = DataInfo("any", (1, 1), ("a", "b"), dict.fromkeys(SPLITS, 1), "any", depth_unit=unit)
+            specs[task.for_data(info, protocol).metrics] = None
+    return tuple(specs)

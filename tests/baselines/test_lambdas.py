@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import yaml
-from ednas_nni.tasks.depth.lambdas import Measurement
 
 from ednas_nni.baselines import making, relative_scale
 from ednas_nni.baselines.identity import identity
@@ -17,6 +16,7 @@ from ednas_nni.data import DataInfo
 from ednas_nni.errors import DataError, StudyError
 from ednas_nni.study import Plugin, Study
 from ednas_nni.tasks.depth import lambdas
+from ednas_nni.tasks.depth.lambdas import Measurement
 
 COUNTS = {"train": 5, "search": 2, "select": 1, "test": 1}
 

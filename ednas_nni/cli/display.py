@@ -12,7 +12,8 @@ from ednas_nni.record.journal import TrialRecord
 from ednas_nni.study.objectives import DELTA_T
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
+    from rich.text import Text
 
 ROOM = 12  # lines of a terminal that are not the table's rows
 WIDE = 100  # columns of a terminal from which on metrics are shown
@@ -29,7 +30,10 @@ def footer(state: State) -> str:
     best = state.best
     of = f" of {state.total}" if state.total else ""
     parts = [f"{len(state.ended)}{of} trials ended"]
-    parts.append(f"best {score(state.score, best.quality)} ({best.architecture})" if best else "no result yet")
+    quality = best.quality if best else None
+    parts.append(
+        f"best {score(state.score, quality)} ({best.architecture})" if best and quality is not None else "no result yet"
+    )
     parts.append(f"front: {len(front_of(state.history))}")
     parts.append(f"elapsed {duration(state.elapsed_s)}")
     parts.append(f"about {duration(state.left_s)} left" if state.left_s is not None else "time left: not known yet")
@@ -47,7 +51,7 @@ class Lines:
     def __init__(self, costs: Sequence[str] = ("latency_ms",), metrics: Sequence[str] = ()) -> None:
         self.costs = tuple(costs)
         self.metrics = tuple(metrics)
-        self._told: set[int] = set()
+        self._printed: set[int] = set()
         self._notes = 0
 
     def __enter__(self) -> Lines:
@@ -64,14 +68,14 @@ class Lines:
             print(f"note: {note.get('text', '')}", flush=True)
         self._notes = len(state.history.notes)
         for record in state.ended:
-            if record.trial not in self._told:
-                self._told.add(record.trial)
+            if record.trial not in self._printed:
+                self._printed.add(record.trial)
                 print(self.line(record, state), flush=True)
 
     def line(self, record: TrialRecord, state: State) -> str:
         """One trial in one line."""
         of = f"/{state.total}" if state.total else ""
-        parts = [f"[{len(self._told)}{of}]", f"trial {record.trial}", record.architecture, record.status]
+        parts = [f"[{len(self._printed)}{of}]", f"trial {record.trial}", record.architecture, record.status]
         if record.quality is not None and record.status == "trained":
             parts.append(score(state.score, record.quality))
         parts += [f"{name} {amount(record.costs[name])}" for name in self.costs if name in record.costs]
@@ -123,21 +127,21 @@ class Live:
         self._notes = len(state.history.notes)
         self._live.update(self.draw(state))
 
-    def draw(self, state: State) -> Any:
+    def draw(self, state: State) -> RenderableType:
         """The table with its footer."""
         from rich.console import Group
         from rich.text import Text
 
         front = {record.trial for record in front_of(state.history)}
         best = state.best
-        shown = table(self._columns(state.score))
+        trials = table(self._columns(state.score))
         rows = self._visible(state.history.trials)
         for record in rows:
             marks = ("*" if record.trial in front else "") + (" best" if best and record.trial == best.trial else "")
-            shown.add_row(*self._cells(record, state), marks.strip())
-        parts: list[Any] = [Text(self.heading, style="bold")] if self.heading else []
+            trials.add_row(*self._cells(record, state), marks.strip())
+        parts: list[RenderableType] = [Text(self.heading, style="bold")] if self.heading else []
         hidden = len(state.history.trials) - len(rows)
-        parts.append(shown)
+        parts.append(trials)
         if hidden:
             parts.append(Text(f"({hidden} earlier trials are not shown)", style="dim"))
         waiting = (
@@ -152,8 +156,8 @@ class Live:
     def _columns(self, ranked_by: str) -> list[tuple[str, str]]:
         ranked_by = "delta_t\n[%]" if ranked_by == DELTA_T else ranked_by
         names = [("trial", "right"), ("architecture", "left"), ("status", "left"), (ranked_by, "right")]
-        shown = [*self.costs, *(key.replace("_", "\n", 1) for key in self._metrics()), "time"]
-        return names + [(name, "right") for name in shown] + [("", "left")]
+        figures = [*self.costs, *(key.replace("_", "\n", 1) for key in self._metrics()), "time"]
+        return names + [(name, "right") for name in figures] + [("", "left")]
 
     def _metrics(self) -> tuple[str, ...]:
         """Metric columns, left out where the terminal is too narrow for them."""
@@ -163,7 +167,7 @@ class Live:
         """As many of the latest trials as the terminal has room for."""
         return records[-max(3, self.console.height - ROOM) :]
 
-    def _cells(self, record: TrialRecord, state: State) -> list[Any]:
+    def _cells(self, record: TrialRecord, state: State) -> list[str | Text]:
         from rich.text import Text
 
         quality = score_number(state.score, record.quality) if record.quality is not None else "-"
@@ -182,5 +186,5 @@ class Live:
         ]
 
 
-def _number(value: Any) -> float | None:
+def _number(value: object) -> float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None

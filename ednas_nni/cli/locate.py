@@ -35,35 +35,39 @@ def journal_of(text: str, experiments: Path | None = None) -> Path:
     except (OSError, ValueError) as error:  # a name that is too long, a folder that may not be read
         raise JournalError(f"{shown(text)}: {getattr(error, 'strerror', None) or error}.") from None
     home = experiments or Path(EXPERIMENTS).expanduser()
-    known = _known(home)
-    if text == LATEST and known:
-        return max(known.values(), key=lambda file: file.stat().st_mtime)
-    if text in known:
-        return known[text]
-    if not known:
+    journals = _journals(home)
+    if text == LATEST and journals:
+        return max(journals.values(), key=lambda file: file.stat().st_mtime)
+    if text in journals:
+        return journals[text]
+    if not journals:
         raise JournalError(
             f"{shown(text)}: no experiment has a journal in {home}. Start one with `ednas search FILE.yml`."
         )
     if (home / text).is_dir() and path.name == text:
         raise JournalError(
-            f"experiment {text!r} in {home} has no journal: it is no EDNAS search, or its study was refused."
+            f"experiment {text!r} in {home} has no journal: it is not an EDNAS search, or its study was rejected."
         )
-    newest = sorted(known, key=lambda name: -known[name].stat().st_mtime)[:SHOWN]
-    raise JournalError(f"{shown(text)} is no experiment id and no journal file.{did_you_mean(text, [*newest, LATEST])}")
+    newest = sorted(journals, key=lambda name: -journals[name].stat().st_mtime)[:SHOWN]
+    raise JournalError(
+        f"{shown(text)} is neither an experiment id nor a journal file.{did_you_mean(text, [*newest, LATEST])}"
+    )
 
 
-def _known(home: Path) -> dict[str, Path]:
+def _journals(home: Path) -> dict[str, Path]:
     """Experiment id -> journal file, of every experiment that has one."""
-    found = {path.parents[1].name: path for path in home.glob(f"*/{FOLDER}/{FILE}") if not path.parents[1].is_symlink()}
+    journals = {
+        path.parents[1].name: path for path in home.glob(f"*/{FOLDER}/{FILE}") if not path.parents[1].is_symlink()
+    }
     try:
         listed = json.loads((home / ".experiment").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return found
+        return journals
     for name, entry in listed.items() if isinstance(listed, dict) else ():
         folder = entry.get("logDir") if isinstance(entry, dict) else None
         if isinstance(folder, str) and _ID.fullmatch(name) and (path := journal_path(folder, name)).is_file():
-            found[name] = path
-    return found
+            journals[name] = path
+    return journals
 
 
 def experiment_of(journal: Path) -> Path:

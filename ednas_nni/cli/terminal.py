@@ -5,20 +5,21 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ednas_nni.errors import printable
 from ednas_nni.study.objectives import DELTA_T
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
+    from rich.style import StyleType
     from rich.table import Table
 
 LOG_WIDTH = 160  # columns where nobody is watching: nothing should be cut in a log
 
 
 def console() -> Console:
-    """Standard output; wide where it is no terminal. Square brackets are text, not markup."""
+    """Standard output; wide where it is not a terminal. Square brackets are text, not markup."""
     from rich.console import Console
 
     watched = sys.stdout.isatty()
@@ -49,14 +50,17 @@ def table(columns: Sequence[tuple[str, str]], title: str | None = None) -> Table
         columns: (heading, "left" or "right").
         title: Printed above, flush left.
     """
-    from rich import box
+    from rich import box  # rich takes a tenth of a second to load
     from rich.table import Table
 
     class Printable(Table):
-        def add_row(self, *cells: Any, **look: Any) -> None:
-            super().add_row(*(printable(cell) if isinstance(cell, str) else cell for cell in cells), **look)
+        def add_row(
+            self, *renderables: RenderableType | None, style: StyleType | None = None, end_section: bool = False
+        ) -> None:
+            cells = (printable(cell) if isinstance(cell, str) else cell for cell in renderables)
+            super().add_row(*cells, style=style, end_section=end_section)
 
-    made = Printable(
+    new = Printable(
         box=box.SIMPLE_HEAD,
         title=title,
         title_justify="left",
@@ -65,8 +69,8 @@ def table(columns: Sequence[tuple[str, str]], title: str | None = None) -> Table
         collapse_padding=True,
     )
     for heading, side in columns:
-        made.add_column(heading, justify="right" if side == "right" else "left", no_wrap=True)
-    return made
+        new.add_column(heading, justify="right" if side == "right" else "left", no_wrap=True)
+    return new
 
 
 def amount(value: float | None) -> str:

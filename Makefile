@@ -27,12 +27,17 @@ search: $(READY)
 
 lint: $(READY)
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
+
+# One process a core; all tests of a file run in one of them, and so do those that share a real NNI experiment.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 test: $(READY) lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: $(READY) lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 	$(BIN)/python benchmarks/reuse_matrix.py
 
 check-wheel: $(READY)

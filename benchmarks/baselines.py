@@ -71,10 +71,8 @@ def untrained(file: str) -> dict[str, dict[str, dict[str, float]]]:
 def measure(seeds: int, workers: int) -> dict[str, Any]:
     """All that the tables show."""
 
-    from ednas_nni import compat
     from ednas_nni.search import assembly
 
-    compat.apply()
     record: dict[str, Any] = {"seeds": [FIRST_SEED + number for number in range(seeds)], "studies": {}}
     for file in STUDIES:
         study = study_of(file)

@@ -27,10 +27,7 @@ from into_docs import DOCS, put  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from ednas_nni import compat, plugins  # noqa: E402
-
-compat.apply()
-
+from ednas_nni import plugins  # noqa: E402
 from ednas_nni.cost import CostProfiler, cost_table  # noqa: E402
 from ednas_nni.cost.reading import read_space  # noqa: E402
 from ednas_nni.cost.summary import random_codes  # noqa: E402

@@ -45,9 +45,7 @@ def main() -> None:
     parser.add_argument("--data", default="rooms")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    from ednas_nni import compat
 
-    compat.apply()
     import torch
 
     from ednas_nni.nn.tree import build

@@ -161,9 +161,6 @@ def ranks(profile: SystolicProfile, samples: int, seed: int = 0) -> dict[str, fl
     """Kendall's tau between the members' orders of random architectures of `nano`, at 512 x 1024."""
     from scipy.stats import kendalltau
 
-    from ednas_nni import compat
-
-    compat.apply()
     from ednas_nni.cost import cost_table
     from ednas_nni.cost.summary import random_codes
     from search_spaces import nano

@@ -30,9 +30,7 @@ FOLDS = 5
 
 def run(space_name: str, size: tuple[int, int], networks: int, threads: int, seed: int, folder: Path) -> dict[str, Any]:
     """Measure, predict, compare."""
-    from ednas_nni import compat, plugins
-
-    compat.apply()
+    from ednas_nni import plugins
     from ednas_nni.cost import cost_table
     from ednas_nni.devices.cpu_onnxruntime import CpuOnnxruntime, whole_networks
     from ednas_nni.devices.cpu_onnxruntime.block_table import block_table

@@ -18,12 +18,9 @@ def trained(study: Any, network: str | Mapping[str, Any]) -> tuple[Any, dict[str
         The evaluator, which knows the history, and the final result.
     """
     os.environ["OMP_NUM_THREADS"] = "1"
-    from ednas_nni import compat
-    from ednas_nni.search import assembly
-
-    compat.apply()
     import torch
 
+    from ednas_nni.search import assembly
     from ednas_nni.study import Study, parse
 
     torch.set_num_threads(1)

@@ -48,10 +48,8 @@ def train_named(samples: dict[str, dict[str, Any]], steps: int, key: str, seed: 
 def measure(architectures: int, steps: int, workers: int, path: Path | None) -> dict[str, Any]:
     """All trainings."""
 
-    from ednas_nni import compat
     from ednas_nni.search import assembly
 
-    compat.apply()
     study = study_of(steps)
     assembly.data_source(study).prepare()
     space = assembly.space(study)

@@ -20,7 +20,6 @@ import torch
 import yaml
 
 import ednas_nni
-from ednas_nni import compat
 from ednas_nni.bridge.manager import launch
 from ednas_nni.errors import StudyError
 from ednas_nni.record.journal import History, journal_path, load
@@ -60,7 +59,6 @@ def run_cell(strategy: str, engine: str, space: str, folder: str) -> dict[str, A
     Returns:
         `status` (ok, not applicable, failed), `reason` where there is one, and what was counted.
     """
-    compat.apply()
     torch.set_num_threads(1)
     try:
         with home(folder), within(CELL_LIMIT_S):

@@ -19,10 +19,9 @@ import torch
 import torch.nn.functional as F
 from into_docs import DOCS, put
 
+from ednas_nni.compat.nas import SimplifiedModelSpace
 from ednas_nni.nn.tree import build, domains_of
 from search_spaces import EdnasSpace, presets
-
-from nni.nas.space import SimplifiedModelSpace  # isort: skip
 
 RESULTS = Path(__file__).with_name("results") / "space.json"
 ORDER = ("nano", "mobile", "edge_tpu", "single_task", "pretrained")

@@ -87,14 +87,11 @@ def ours(build: Any, shorter: Any, longer: Any) -> float:
 
 def measure(rounds: int, steps: int) -> dict[str, Any]:
     """Alternating rounds on every network."""
-    from ednas_nni import compat
-    from ednas_nni.search import assembly
-
-    compat.apply()
     import torch
     from tqdm import tqdm
 
     from ednas_nni.bridge.manager.experiment_file import read
+    from ednas_nni.search import assembly
 
     torch.set_num_threads(1)
     study = read(ROOT / STUDY).study

@@ -20,18 +20,15 @@ from into_docs import DOCS, grid, put
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from ednas_nni import compat, plugins, study
+from ednas_nni import plugins, study
+from ednas_nni.data.augment import NAMED
 from ednas_nni.search import assembly
-
-compat.apply()
-
-from ednas_nni.data.augment import NAMED  # noqa: E402
-from ednas_nni.study.objectives import REWARDS  # noqa: E402
-from ednas_nni.tasks.depth.loss import LOSSES as DEPTH_LOSSES  # noqa: E402  (after the mends)
-from ednas_nni.tasks.normals.loss import LOSSES as NORMALS_LOSSES  # noqa: E402
-from ednas_nni.tasks.protocols import PROTOCOLS  # noqa: E402
-from ednas_nni.training.recipe import PRECISIONS  # noqa: E402
-from search_spaces.presets import OVERRIDES  # noqa: E402
+from ednas_nni.study.objectives import REWARDS
+from ednas_nni.tasks.depth.loss import LOSSES as DEPTH_LOSSES
+from ednas_nni.tasks.normals.loss import LOSSES as NORMALS_LOSSES
+from ednas_nni.tasks.protocols import PROTOCOLS
+from ednas_nni.training.recipe import PRECISIONS
+from search_spaces.presets import OVERRIDES
 
 # Group -> heading, how a study names it, what the framework fills in. In the order of the page.
 GROUPS: dict[str, tuple[str, str, tuple[str, ...]]] = {

@@ -51,12 +51,10 @@ def architectures(trials: int) -> list[dict[str, Any]]:
     """Random ones, with a value for every label, as NNI's tuners hand them out."""
     import numpy as np
 
-    from ednas_nni import compat
     from ednas_nni.nn.tree import domains_of
     from ednas_nni.search import assembly
     from ednas_nni.study import parse
 
-    compat.apply()
     domains, rng = domains_of(assembly.space(parse(study(1, "plain")))), np.random.default_rng(5)
     drawn = [domains.complete(domains.random(rng)) for _ in range(trials)]
     return json.loads(json.dumps(drawn))  # plain values, for files
@@ -95,12 +93,10 @@ def experiment(arm: str, samples: Sequence[dict[str, Any]], steps: int, folder: 
                 "classArgs": plan,
             },
         }
-    from ednas_nni import compat
     from ednas_nni.nn.tree import domains_of
     from ednas_nni.search import assembly
     from ednas_nni.study import parse
 
-    compat.apply()
     space = json.loads(json.dumps(domains_of(assembly.space(parse(plan))).as_nni()))
     file, replayed = folder / "study.json", folder / "architectures.json"
     file.write_text(json.dumps(study(steps, "plain")), encoding="utf-8")

@@ -26,6 +26,9 @@ from ednas_nni.errors import PluginError, did_you_mean, shown
 
 PREFIX = "ednas_nni."
 NNI = "nni"  # its strategies may be named by their path
+OURS = ("ednas_nni", "search_spaces", "strategies", "scenes")
+DOORS = {"search_spaces": "nas", "evaluators": "nas", "strategies": "nas_search"}
+"""Groups whose plugins may import `nni.nas` by themselves -> the doorway that patches it before they do."""
 GROUPS: dict[str, str] = {
     "search_spaces": "model spaces: (tasks, **options) -> NNI ModelSpace",
     "strategies": "search strategies: (**options) -> nni.nas.strategy.Strategy",
@@ -199,6 +202,8 @@ def _has_plugins(distribution: str) -> bool:
 
 def _import(group: str, name: str, module: str, attribute: str) -> Any:
     try:
+        if group in DOORS and module.partition(".")[0] not in OURS:
+            importlib.import_module(f"ednas_nni.compat.{DOORS[group]}")
         value: Any = importlib.import_module(module)
     except (Exception, SystemExit) as error:  # a script without a guard ends Python when it is imported
         raise PluginError(

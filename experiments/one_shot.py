@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 import ednas_nni  # noqa: F401
-from ednas_nni import compat
 from ednas_nni.cli.describe_command import show_costs
 from ednas_nni.errors import EdnasError
 from ednas_nni.search import assembly
@@ -43,7 +42,6 @@ def main() -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    compat.apply()
     from ednas_nni.cost import CostProfiler
     from ednas_nni.nn.capabilities import capabilities_of
     from ednas_nni.training import one_shot

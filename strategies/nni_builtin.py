@@ -5,33 +5,15 @@ Wrapped by `HardwareAware` they search for quality and cost; alone they search f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from ednas_nni import compat
+from ednas_nni.compat import nas_search as nni_strategy
 from ednas_nni.errors import StudyError
 
-compat.apply()
-
-from nni.nas import strategy as nni_strategy  # noqa: E402  (after the mends)
-from nni.nas.execution.event import FinalMetricEvent, TrainingEndEvent  # noqa: E402
-
 Seed = Annotated[int, Field(ge=0, lt=2**32)] | None  # what numpy's RandomState takes
-
-
-class TPE(nni_strategy.TPE):
-    """NNI's TPE without its KeyError for models that it did not submit (resumed jobs, jobs added by hand)."""
-
-    def on_metric(self, event: FinalMetricEvent) -> None:
-        """Tell the tuner about a model of its own."""
-        if event.model in self._model_to_id:
-            super().on_metric(event)
-
-    def on_training_end(self, event: TrainingEndEvent) -> None:
-        """Tell the tuner that a model of its own ended."""
-        if event.model in self._model_to_id:
-            super().on_training_end(event)
 
 
 def random(seed: Seed = None, dedup: bool = True) -> nni_strategy.Random:
@@ -89,7 +71,7 @@ def regularized_evolution(
     )
 
 
-def tpe(seed: Seed = None, startup: int = 8, candidates: int = 24) -> TPE:
+def tpe(seed: Seed = None, startup: int = 8, candidates: int = 24) -> nni_strategy.TPE:
     """Tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011).
 
     NNI's wrapper minimises unless told otherwise, and starts with 20 random trials.
@@ -99,7 +81,7 @@ def tpe(seed: Seed = None, startup: int = 8, candidates: int = 24) -> TPE:
         startup: Random trials before the first model.
         candidates: Samples scored per proposal and choice.
     """
-    return TPE(
+    return nni_strategy.TPE(
         optimize_mode="maximize",
         seed=seed,
         tpe_args={"n_startup_jobs": startup, "n_ei_candidates": candidates},
@@ -119,26 +101,26 @@ def policy_based_rl(seed: Seed = None, samples_per_update: int = 6) -> nni_strat
     Raises:
         StudyError: tianshou is not installed.
     """
-    options: dict[str, Any] = {"samples_per_update": samples_per_update}
     try:
-        if seed is not None:
-            options["policy_fn"] = _seeded_policy(seed)
-        return nni_strategy.PolicyBasedRL(**options)
+        strategy = nni_strategy.PolicyBasedRL(samples_per_update=samples_per_update)
     except ImportError as error:
         raise StudyError(
             f"strategy 'policy_based_rl' needs tianshou ({error}). Install the extra: pip install 'ednas-nni[rl]'."
         ) from error
+    if seed is not None:
+        strategy.policy_fn = _seeded(strategy.policy_fn, seed)
+    return strategy
 
 
-def _seeded_policy(seed: int) -> Any:
-    from nni.nas.strategy._rl_impl import default_policy_fn
+def _seeded(make: Callable[[Any], Any], seed: int) -> Callable[[Any], Any]:
+    """The factory of a policy (environment -> policy) that seeds the global generators first."""
 
-    def make(environment: Any) -> Any:
+    def seeded(environment: Any) -> Any:
         import numpy as np
         import torch
 
         torch.manual_seed(seed)
         np.random.seed(seed)
-        return default_policy_fn(environment)
+        return make(environment)
 
-    return make
+    return seeded

@@ -155,9 +155,6 @@ def train(study: Mapping[str, Any], member: str, task: str, seed: int) -> dict[s
     Raises:
         TrialError: It diverged; the message names task and seed.
     """
-    from ednas_nni import compat
-
-    compat.apply()
     alone = single_task(parse(dict(study)), task, seed)
     space = assembly.space(alone)
     sample = member_sample(space, member, alone.space.name)

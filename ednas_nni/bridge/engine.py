@@ -10,22 +10,19 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ednas_nni import compat
-
-compat.apply()
-
-from nni.nas.execution import ExecutionEngine  # noqa: E402
-from nni.nas.execution.event import (  # noqa: E402
+from ednas_nni.bridge.endings import ending
+from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.compat.nas import (
+    ExecutableModelSpace,
+    ExecutionEngine,
     FinalMetricEvent,
     IntermediateMetricEvent,
     ModelEvent,
+    ModelStatus,
+    SimplifiedModelSpace,
     TrainingEndEvent,
 )
-from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpace  # noqa: E402
-
-from ednas_nni.bridge.endings import ending  # noqa: E402
-from ednas_nni.bridge.manager.rest import Manager  # noqa: E402
-from ednas_nni.errors import ExperimentError  # noqa: E402
+from ednas_nni.errors import ExperimentError
 
 __all__ = ["AdvisorEngine", "SimplifiedModelSpace"]
 

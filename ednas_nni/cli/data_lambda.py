@@ -29,7 +29,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, record and say what follows."""
-    from ednas_nni import compat
     from ednas_nni.bridge.manager.experiment_file import read
     from ednas_nni.search import assembly
 
@@ -38,7 +37,6 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.baselines.relative_scale import measure
     from ednas_nni.tasks.depth import lambdas
 
-    compat.apply()
     found = measure(study, options.seeds, options.workers, command=command(options))
     path = options.out or lambdas.path_for(assembly.data_source(study).info)
     lambdas.write(path, found)

@@ -30,14 +30,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train what is missing and print all of it."""
-    from ednas_nni import compat
     from ednas_nni.bridge.manager.experiment_file import read
     from ednas_nni.cli import terminal
 
     study = read(options.file).study  # before torch is imported: a mistake is told at once
     from ednas_nni.baselines.making import make
 
-    compat.apply()
     made = make(study, options.seeds, options.out, options.workers)
     terminal.console().print(table(made))
     member = next(iter(made.records.values())).member

@@ -50,7 +50,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train what is missing and print what it says."""
-    from ednas_nni import compat
     from ednas_nni.bridge.manager.experiment_file import read
     from ednas_nni.cli.picture import check_picture, write_picture
     from ednas_nni.cli.trust_tables import show
@@ -58,7 +57,6 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.trust.training import planned, train
     from ednas_nni.trust.verdict import verdict
 
-    compat.apply()
     check_picture(options.picture)
     study = read(options.file).study
     record = planned(study, options.architectures, options.seeds, options.longer, _recipes(options.recipes))

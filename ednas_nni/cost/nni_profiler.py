@@ -16,9 +16,8 @@ from functools import cached_property
 
 import numpy as np
 from nni.mutable import MutableExpression
-from nni.nas.nn.pytorch import ModelSpace
-from nni.nas.profiler import ExpressionProfiler
 
+from ednas_nni.compat.nas import ExpressionProfiler, ModelSpace
 from ednas_nni.cost.minimum import Function
 from ednas_nni.cost.summary import random_codes
 from ednas_nni.cost.table import CostTable

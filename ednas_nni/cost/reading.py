@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 from nni.mutable import Mutable
-from nni.nas.nn.pytorch import LayerChoice, ModelSpace
 from torch import nn
 
+from ednas_nni.compat.nas import LayerChoice, ModelSpace
 from ednas_nni.cost.layers import check_containers, check_counted, counted_steps
 from ednas_nni.cost.recording import Step
 from ednas_nni.cost.records import LayerRecord

@@ -116,10 +116,7 @@ def running_everything(network: nn.Module, merge: Merge | None = None) -> Iterat
         merge: Makes the result of a choice or repeat from what each of its values would give: module, pairs of value
             and tensor -> tensor. Without it the first candidate's output and the last block's are passed on.
     """
-    from ednas_nni import compat
-
-    compat.apply()
-    from nni.nas.nn.pytorch import LayerChoice, Repeat
+    from ednas_nni.compat.nas import LayerChoice, Repeat
 
     changed: list[nn.Module] = []
     try:

@@ -13,12 +13,11 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ednas_nni.compat.vision import functional as F
 from ednas_nni.data.augment import Augmentation, Box
 from ednas_nni.data.split import Split
 from ednas_nni.data.targets import image_batch
 from ednas_nni.errors import DataError
-
-from torchvision.transforms.v2 import functional as F  # isort: skip  (after targets, which mends torchvision)
 
 Batch = dict[str, torch.Tensor]
 

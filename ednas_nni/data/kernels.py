@@ -19,10 +19,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torchvision import tv_tensors
-from torchvision.transforms.v2 import functional as F
-from torchvision.transforms.v2.functional import register_kernel
 
+from ednas_nni.compat.vision import functional as F
+from ednas_nni.compat.vision import register_kernel, tv_tensors
 from ednas_nni.data.targets import IGNORE_INDEX, Classes, Depth, Normals
 from ednas_nni.errors import DataError
 

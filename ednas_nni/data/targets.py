@@ -11,12 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from ednas_nni import compat
+from ednas_nni.compat.vision import tv_tensors
 from ednas_nni.errors import DataError, did_you_mean
-
-compat.apply()
-
-from torchvision import tv_tensors  # noqa: E402
 
 IGNORE_INDEX = 255
 

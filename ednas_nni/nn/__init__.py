@@ -4,7 +4,3 @@ Importing this package prepares NNI first, so the modules below may import `nni.
 """
 
 from __future__ import annotations
-
-from ednas_nni import compat
-
-compat.apply()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nni.nas.nn.pytorch import LayerChoice
-from nni.nas.space import current_model
 from torch import nn
 
+from ednas_nni.compat.nas import LayerChoice, current_model
 from ednas_nni.errors import SampleError, did_you_mean
 
 

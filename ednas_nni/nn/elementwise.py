@@ -11,9 +11,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from nni.mutable import ensure_frozen
-from nni.nas.space import current_model
 from torch import nn
 
+from ednas_nni.compat.nas import current_model
 from ednas_nni.errors import StudyError, did_you_mean
 
 ACTIVATIONS = {

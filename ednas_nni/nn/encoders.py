@@ -114,7 +114,7 @@ def encoder(name: str, file: Path | None = None) -> nn.Module:
     Raises:
         StudyError: The file cannot be read, or its tensors are not those of the encoder: the message names them.
     """
-    from torchvision import models
+    from ednas_nni.compat.vision import models
 
     whole = models.get_model(name, weights=None)
     taps = ENCODERS[name].modules

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 import torch
-from nni.nas.nn.pytorch import MutableConv2d
 from torch import nn
 
+from ednas_nni.compat.nas import MutableConv2d
 from ednas_nni.nn.choice import layer_choice
 from ednas_nni.nn.conv import ConvNorm, Separable
 from ednas_nni.nn.elementwise import Add, Concat, GlobalPool, MaxPool, Resize, WeightedSum

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from nni.nas.nn.pytorch import MutableConv2d
 from torch import nn
 
+from ednas_nni.compat.nas import MutableConv2d
 from ednas_nni.nn.elementwise import Activation, GlobalPool, Scale
 
 

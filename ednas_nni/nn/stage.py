@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nni.nas.nn.pytorch import Repeat
 from torch import nn
 
+from ednas_nni.compat.nas import Repeat
 from ednas_nni.nn.blocks import block_choice
 
 

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from nni.nas.nn.pytorch import ModelSpace
-from nni.nas.space import current_model
 from torch import nn
 
+from ednas_nni.compat.nas import ModelSpace, current_model
 from ednas_nni.errors import DataError, StudyError, did_you_mean
 from ednas_nni.nn import encoders, sharing
 from ednas_nni.nn.capabilities import Capabilities

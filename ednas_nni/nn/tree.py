@@ -13,10 +13,9 @@ from typing import Any
 
 from nni.mutable import Categorical, Mutable
 from nni.mutable.annotation import MutableAnnotation
-from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableModule, Repeat
-from nni.nas.space import model_context
 from torch import nn
 
+from ednas_nni.compat.nas import LayerChoice, ModelSpace, MutableModule, Repeat, model_context
 from ednas_nni.errors import PluginError
 from ednas_nni.nn.capabilities import capabilities_of
 from ednas_nni.space.domains import Condition, Dimension, Domains, Literal, Sample

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ednas_nni.compat.nas_search import Chain, Strategy, StrategyMiddleware
 from ednas_nni.errors import StudyError
 from ednas_nni.record.journal import Journal
 from ednas_nni.search.middleware.constrain import Constrain
@@ -17,9 +18,6 @@ from ednas_nni.search.middleware.reuse import Reuse
 from ednas_nni.search.problem import Problem
 from ednas_nni.search.reachable import check_reachable
 from ednas_nni.search.shell import AskTellStrategy
-
-from nni.nas.strategy.base import Strategy  # isort: skip  (nni.nas after the mends of `forwarding`)
-from nni.nas.strategy.middleware import Chain, StrategyMiddleware  # isort: skip
 
 
 def mount(

@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from ednas_nni.compat.nas import ExecutionEngine, FinalMetricEvent, Middleware, TrainingEndEvent
+from ednas_nni.compat.nas_search import Strategy
 from ednas_nni.errors import StudyError
 from ednas_nni.search.core import Core
 from ednas_nni.search.middleware.cost_aware import CostAware
@@ -15,10 +17,6 @@ from ednas_nni.search.middleware.forwarding import POLL_S, ExecutableModelSpace,
 from ednas_nni.search.middleware.reading import read
 from ednas_nni.search.problem import Problem, Sample
 from ednas_nni.study.objectives import value_of
-
-from nni.nas.execution import ExecutionEngine, Middleware  # isort: skip  (nni.nas after the mends of `forwarding`)
-from nni.nas.execution.event import FinalMetricEvent, TrainingEndEvent  # isort: skip
-from nni.nas.strategy.base import Strategy  # isort: skip
 
 _log = logging.getLogger("nni.ednas.strategy")
 

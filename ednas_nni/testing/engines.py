@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ednas_nni import compat
+import nni
+from nni.mutable import Categorical, MutableDict
+
+from ednas_nni.compat.nas import (
+    ExecutableModelSpace,
+    ExecutionEngine,
+    FinalMetricEvent,
+    IntermediateMetricEvent,
+    ModelStatus,
+    TrainingEndEvent,
+)
 from ednas_nni.space.domains import Domains
-
-compat.apply()
-
-import nni  # noqa: E402  (after the mends)
-from nni.mutable import Categorical, MutableDict  # noqa: E402
-from nni.nas.execution import ExecutionEngine  # noqa: E402
-from nni.nas.execution.event import FinalMetricEvent, IntermediateMetricEvent, TrainingEndEvent  # noqa: E402
-from nni.nas.space import ExecutableModelSpace, ModelStatus  # noqa: E402
 
 
 class PlainSpace(ExecutableModelSpace):

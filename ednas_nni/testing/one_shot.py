@@ -15,11 +15,10 @@ from typing import Any
 
 import torch
 
+from ednas_nni.compat.nas_search import BaseSuperNetModule
 from ednas_nni.errors import EdnasError, PluginError, StudyError
 from ednas_nni.nn.tree import domains_of
 from ednas_nni.training import one_shot
-
-from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule  # isort: skip  (after the mends)
 
 CHECKED = ("random_one_shot", "darts", "proxyless")
 """One strategy of each way to run a supernet: one path, all paths added up, one path with the gradient of all."""

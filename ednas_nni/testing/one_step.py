@@ -8,16 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import nni
 import torch
 from torch import nn
 
-from ednas_nni import compat
 from ednas_nni.errors import TrialError
 from ednas_nni.training.seeding import seed_everything, seeded
-
-compat.apply()
-
-import nni  # noqa: E402
 
 
 @nni.trace

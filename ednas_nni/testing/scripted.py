@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nni.nas.strategy.base import Strategy
 
+from ednas_nni.compat.nas_search import Strategy
 from ednas_nni.search.problem import Problem
 from ednas_nni.space.domains import Sample
 from ednas_nni.testing.strategies import search

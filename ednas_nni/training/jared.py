@@ -8,21 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import nni
 import numpy as np
 import torch
 
-from ednas_nni import compat
+from ednas_nni.compat.nas import Lightning, Trainer
 from ednas_nni.errors import TrialError
 from ednas_nni.training.data import Batches, TrialData
 from ednas_nni.training.module import JaredModule, make_weighting
 from ednas_nni.training.quiet import quiet
 from ednas_nni.training.recipe import Recipe, normalise_plugin
 from ednas_nni.training.seeding import seed_everything, seeded
-
-compat.apply()
-
-import nni  # noqa: E402
-from nni.nas.evaluator.pytorch.lightning import Lightning, Trainer  # noqa: E402
 
 
 @nni.trace
@@ -159,7 +155,8 @@ class JaredEvaluator(Lightning):
     @property
     def module(self) -> JaredModule:
         """The Lightning module that one-shot strategies wrap; `evaluate` makes a fresh one every time."""
-        compat.one_shot()  # nobody else asks for it
+        from ednas_nni.compat import nas_search  # noqa: F401  (heavy; patches strategies that users import from NNI)
+
         return self._once("module", lambda: JaredModule(self.recipe))
 
     @property

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ednas_nni import compat
 from ednas_nni.baselines.delta_t import delta_t
 from ednas_nni.errors import StudyError, TrialError
 from ednas_nni.nn.checkpoint import init_from
@@ -25,10 +24,10 @@ from ednas_nni.training.schedule import adamw, parameter_groups, warmup_cooldown
 if TYPE_CHECKING:
     from ednas_nni.tasks.base import Task
 
-compat.apply()
 
-import nni  # noqa: E402
-from nni.nas.evaluator.pytorch.lightning import LightningModule  # noqa: E402
+import nni
+
+from ednas_nni.compat.nas import LightningModule
 
 
 @nni.trace

@@ -12,26 +12,26 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from nni.mutable import Mutable
+from pytorch_lightning import Callback
 
-from ednas_nni import compat
+from ednas_nni.compat import nas_search as nni_strategy
+from ednas_nni.compat.nas import (
+    LayerChoice,
+    Lightning,
+    ModelSpace,
+    ParametrizedModule,
+    RawFormatModelSpace,
+    SequentialExecutionEngine,
+    Trainer,
+)
+from ednas_nni.cost.nni_profiler import CostProfiler
 from ednas_nni.errors import StudyError, did_you_mean
 from ednas_nni.nn.tree import domains_of
 from ednas_nni.space.domains import Sample
 from ednas_nni.training.data import Batches
 from ednas_nni.training.jared import JaredEvaluator
 from ednas_nni.training.quiet import quiet
-
-compat.one_shot()
-
-from nni.mutable import Mutable  # noqa: E402  (after the mends)
-from nni.nas import strategy as nni_strategy  # noqa: E402
-from nni.nas.evaluator.pytorch.lightning import Lightning, Trainer  # noqa: E402
-from nni.nas.execution import SequentialExecutionEngine  # noqa: E402
-from nni.nas.nn.pytorch import LayerChoice, ModelSpace, ParametrizedModule  # noqa: E402
-from nni.nas.space import RawFormatModelSpace  # noqa: E402
-from pytorch_lightning import Callback  # noqa: E402
-
-from ednas_nni.cost.nni_profiler import CostProfiler  # noqa: E402
 
 STRATEGIES: dict[str, tuple[str, dict[str, Any]]] = {
     "random_one_shot": ("RandomOneShot", {}),

@@ -157,9 +157,7 @@ def _train_named(
     architecture: str,
     seed: int,
 ) -> dict[str, float]:
-    from ednas_nni import compat
 
-    compat.apply()
     mine = _with(parse(dict(study)), recipes[recipe]).model_copy(update={"seed": seed})
     space = assembly.space(mine)
     with contextlib.redirect_stdout(io.StringIO()):  # the scores of every report: the bar is enough

@@ -15,17 +15,12 @@ import numpy as np
 import psutil
 import pytest
 
-from ednas_nni import compat
 from ednas_nni.bridge.manager import launch
 from ednas_nni.bridge.messages import sample_of
+from ednas_nni.bridge.python.engine import JournalledEngine, ModelStatus
 from ednas_nni.bridge.verify import disagreements, nni_records
 from ednas_nni.errors import JournalError
 from ednas_nni.record.journal import History, journal_path, load
-
-compat.training_service()
-
-
-from ednas_nni.bridge.python.engine import JournalledEngine, ModelStatus  # noqa: E402
 
 SCRIPT = """
 import json, sys

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from ednas_nni import compat
+import nni
+import torch
+from torch import nn
 
-compat.apply()
-
-import nni  # noqa: E402
-import torch  # noqa: E402
-from nni.nas.nn.pytorch import (  # noqa: E402
-    LayerChoice,
-    ModelSpace,
-    MutableBatchNorm2d,
-    MutableConv2d,
-    MutableLinear,
-    Repeat,
-)
-from torch import nn  # noqa: E402
-
-from ednas_nni.nn.conv import ConvNorm  # noqa: E402
-from ednas_nni.nn.elementwise import Activation, Add  # noqa: E402
-from ednas_nni.nn.ibn import IBN  # noqa: E402
-from ednas_nni.space.domains import Literal  # noqa: E402
+from ednas_nni.compat.nas import LayerChoice, ModelSpace, MutableBatchNorm2d, MutableConv2d, MutableLinear, Repeat
+from ednas_nni.nn.conv import ConvNorm
+from ednas_nni.nn.elementwise import Activation, Add
+from ednas_nni.nn.ibn import IBN
+from ednas_nni.space.domains import Literal
 
 
 class Residual(nn.Module):

@@ -10,17 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from ednas_nni import compat, plugins
-
-compat.one_shot()
-
-from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableConv2d, Repeat  # noqa: E402
-from nni.nas.oneshot.pytorch.supermodule._expression_utils import expression_expectation  # noqa: E402
-
-from ednas_nni.cost import CostProfiler, cost_table  # noqa: E402
-from ednas_nni.cost.summary import random_codes  # noqa: E402
-from ednas_nni.errors import StudyError  # noqa: E402
-from search_spaces import shorten  # noqa: E402
+from ednas_nni import plugins
+from ednas_nni.compat.nas import LayerChoice, ModelSpace, MutableConv2d, Repeat
+from ednas_nni.compat.nas_search import expression_expectation
+from ednas_nni.cost import CostProfiler, cost_table
+from ednas_nni.cost.summary import random_codes
+from ednas_nni.errors import StudyError
+from search_spaces import shorten
 
 SIZE = (64, 128)
 

@@ -11,12 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from ednas_nni import compat, plugins
+from ednas_nni import plugins
 from ednas_nni.cost import cost_table
 from ednas_nni.cost.rules import kind_of
 from ednas_nni.errors import PluginError
-
-compat.apply()
 
 SIZE = (64, 128)
 TASKS = {"segmentation": 13, "depth": 1, "normals": 3}

@@ -5,16 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ednas_nni import compat, plugins
-
-compat.apply()
-
-from ednas_nni.cost import cost_table  # noqa: E402
-from ednas_nni.cost.memory import PeakElements  # noqa: E402
-from ednas_nni.cost.reading import read_space  # noqa: E402
-from ednas_nni.cost.summary import random_codes  # noqa: E402
-from ednas_nni.devices.peak_memory import PeakMemory  # noqa: E402
-from ednas_nni.devices.roofline import Roofline  # noqa: E402
+from ednas_nni import plugins
+from ednas_nni.cost import cost_table
+from ednas_nni.cost.memory import PeakElements
+from ednas_nni.cost.reading import read_space
+from ednas_nni.cost.summary import random_codes
+from ednas_nni.devices.peak_memory import PeakMemory
+from ednas_nni.devices.roofline import Roofline
 
 SIZE = (64, 128)
 TASKS = {"segmentation": 5, "depth": 1}

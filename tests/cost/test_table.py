@@ -11,19 +11,15 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ednas_nni import compat
-
-compat.apply()
-
-from ednas_nni.cost import CostColumn, cost_table, layer_records, reading  # noqa: E402
-from ednas_nni.cost import features as features_module  # noqa: E402
-from ednas_nni.devices.edge_tpu import EdgeTPU  # noqa: E402
-from ednas_nni.devices.profile import shipped_profile  # noqa: E402
-from ednas_nni.errors import PluginError, SampleError, StudyError  # noqa: E402
-from ednas_nni.nn.tree import build  # noqa: E402
-from ednas_nni.study.objectives import Constraint  # noqa: E402
-from search_spaces import nano  # noqa: E402
-from tests.cost import spaces  # noqa: E402
+from ednas_nni.cost import CostColumn, cost_table, layer_records, reading
+from ednas_nni.cost import features as features_module
+from ednas_nni.devices.edge_tpu import EdgeTPU
+from ednas_nni.devices.profile import shipped_profile
+from ednas_nni.errors import PluginError, SampleError, StudyError
+from ednas_nni.nn.tree import build
+from ednas_nni.study.objectives import Constraint
+from search_spaces import nano
+from tests.cost import spaces
 
 TASKS = {"segmentation": 13, "depth": 1, "normals": 3}
 

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from ednas_nni.compat.vision import tv_tensors
 from ednas_nni.data.augment import Augmentation, Box
 from ednas_nni.data.batches import BatchDataset, Pick, SeededBatches, loader
 from ednas_nni.data.targets import class_batch, depth_batch, normals_batch
 from ednas_nni.errors import DataError, StudyError
 from scenes.rooms import Rooms
-
-import torchvision  # isort: skip  (after targets, which mends it)
 
 MIRROR = torch.tensor([-1.0, 1.0, 1.0])[None, :, None, None]
 
@@ -150,7 +149,7 @@ def test_mirrored_normals_still_fit_the_depth(rooms: Rooms) -> None:
     assert normals_fit_depth(BatchDataset(split, TARGETS).__getitems__(range(20)))
     assert normals_fit_depth(BatchDataset(split, TARGETS).__getitems__(picks))
     # As a mask, they move and keep their direction.
-    forgetful = Label("normals", lambda rows: normals_batch(rows).as_subclass(torchvision.tv_tensors.Mask))
+    forgetful = Label("normals", lambda rows: normals_batch(rows).as_subclass(tv_tensors.Mask))
     assert not normals_fit_depth(BatchDataset(split, {**TARGETS, "normals": forgetful}).__getitems__(picks))
 
 

@@ -8,13 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ednas_nni.compat.vision import functional as F
+from ednas_nni.compat.vision import tv_tensors, v2
 from ednas_nni.data import kernels
 from ednas_nni.data.targets import Classes, Depth, MetricDepth, Normals
 from ednas_nni.errors import DataError
-
-from torchvision import tv_tensors  # isort: skip  (after targets, which mends torchvision)
-from torchvision.transforms import v2  # isort: skip
-from torchvision.transforms.v2 import functional as F  # isort: skip
 
 H, W, FOCAL = 24, 32, 30.0
 CENTRE = (W / 2 - 0.5, H / 2 - 0.5)

@@ -7,22 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
-from ednas_nni import compat, plugins
-
-compat.apply()
-
-import torch  # noqa: E402
-from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableConv2d  # noqa: E402
-
-from ednas_nni.devices.cpu_onnxruntime.block_table import block_table  # noqa: E402
-from ednas_nni.devices.cpu_onnxruntime.blocks import MOST_CASES, blocks_of  # noqa: E402
-from ednas_nni.devices.cpu_onnxruntime.capture import network_graph  # noqa: E402
-from ednas_nni.devices.cpu_onnxruntime.graph import Graph  # noqa: E402
-from ednas_nni.errors import StudyError  # noqa: E402
-from ednas_nni.nn.elementwise import Activation  # noqa: E402
-from ednas_nni.nn.tree import domains_of  # noqa: E402
-from tests.cost import spaces  # noqa: E402
+from ednas_nni import plugins
+from ednas_nni.compat.nas import LayerChoice, ModelSpace, MutableConv2d
+from ednas_nni.devices.cpu_onnxruntime.block_table import block_table
+from ednas_nni.devices.cpu_onnxruntime.blocks import MOST_CASES, blocks_of
+from ednas_nni.devices.cpu_onnxruntime.capture import network_graph
+from ednas_nni.devices.cpu_onnxruntime.graph import Graph
+from ednas_nni.errors import StudyError
+from ednas_nni.nn.elementwise import Activation
+from ednas_nni.nn.tree import domains_of
+from tests.cost import spaces
 
 TASKS = {"segmentation": 5, "depth": 1}
 SIZE = (64, 96)

@@ -7,23 +7,19 @@ import math
 import numpy as np
 import pytest
 
-from ednas_nni import compat, plugins
+from ednas_nni import plugins
+from ednas_nni.cost import cost_table, smallest
+from ednas_nni.cost.arithmetic import joined, renamed, scaled, sums
+from ednas_nni.cost.terms import SpaceFeatures, Term
+from ednas_nni.devices import named
+from ednas_nni.devices.cpu_onnxruntime.capture import network_graph
+from ednas_nni.devices.cpu_onnxruntime.device import factor, held_out_errors, spread_out
+from ednas_nni.devices.cpu_onnxruntime.store import Timing
 from ednas_nni.errors import PluginError, StudyError
 from ednas_nni.search import assembly
+from ednas_nni.space.domains import Dimension, Domains
 from ednas_nni.study import parse
-
-compat.apply()
-
-
-from ednas_nni.cost import cost_table, smallest  # noqa: E402
-from ednas_nni.cost.arithmetic import joined, renamed, scaled, sums  # noqa: E402
-from ednas_nni.cost.terms import SpaceFeatures, Term  # noqa: E402
-from ednas_nni.devices import named  # noqa: E402
-from ednas_nni.devices.cpu_onnxruntime.capture import network_graph  # noqa: E402
-from ednas_nni.devices.cpu_onnxruntime.device import factor, held_out_errors, spread_out  # noqa: E402
-from ednas_nni.devices.cpu_onnxruntime.store import Timing  # noqa: E402
-from ednas_nni.space.domains import Dimension, Domains  # noqa: E402
-from tests.cost import spaces  # noqa: E402
+from tests.cost import spaces
 
 SIZE = (64, 96)
 SLOWER = 1.25

@@ -10,13 +10,10 @@ import pytest
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from ednas_nni import compat, plugins  # noqa: E402
-
-compat.apply()
-
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
+from ednas_nni import plugins  # noqa: E402
 from ednas_nni.devices.cpu_onnxruntime.build import onnx_bytes  # noqa: E402
 from ednas_nni.devices.cpu_onnxruntime.capture import capture  # noqa: E402
 from ednas_nni.devices.cpu_onnxruntime.graph import Constant, Graph  # noqa: E402

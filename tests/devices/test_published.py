@@ -6,16 +6,11 @@ import dataclasses
 
 import pytest
 
-from ednas_nni import compat
-
-compat.apply()
-
-from torchvision import models  # noqa: E402
-
-from ednas_nni.cost import layer_records  # noqa: E402
-from ednas_nni.devices.layer_lists import expand  # noqa: E402
-from ednas_nni.devices.published import published_networks  # noqa: E402
-from ednas_nni.errors import StudyError  # noqa: E402
+from ednas_nni.compat.vision import models
+from ednas_nni.cost import layer_records
+from ednas_nni.devices.layer_lists import expand
+from ednas_nni.devices.published import published_networks
+from ednas_nni.errors import StudyError
 
 NETWORKS = {network.name: network for network in published_networks()}
 

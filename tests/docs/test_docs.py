@@ -70,11 +70,10 @@ def test_the_map_names_every_room() -> None:
 
 
 def test_every_loss_and_weighting_is_on_its_page() -> None:
-    from ednas_nni import compat, plugins
+    from ednas_nni import plugins
     from ednas_nni.tasks.depth.loss import LOSSES as DEPTH
     from ednas_nni.tasks.normals.loss import LOSSES as NORMALS
 
-    compat.apply()
     named = set(re.findall(r"`(\w+)`", page("losses.md")))
     assert {*DEPTH, *NORMALS, *plugins.names("weightings")} <= named
 

@@ -94,6 +94,27 @@ def test_nnis_internals_stay_in_the_bridge(tmp_path: Path) -> None:
     assert nni_internals(broken / "ednas_nni") == {"search"}
 
 
+def past_the_doorway(folder: Path) -> list[str]:
+    """Files that import `nni.nas` or torchvision by themselves, and so may get them unpatched."""
+    files = []
+    for path in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if any(name.startswith(("nni.nas", "torchvision")) for name in names):
+                files.append(path.relative_to(folder).as_posix())
+                break
+    return files
+
+
+def test_nnis_nas_is_imported_through_its_doorway_only(tmp_path: Path) -> None:
+    for folder in ("ednas_nni", "search_spaces", "strategies", "scenes", "benchmarks", "experiments", "tests"):
+        allowed = ("compat/", "plain/", "bridge/test_nas_resume.py")  # patches and their tests; NNI without us
+        assert [path for path in past_the_doorway(ROOT / folder) if not path.startswith(allowed)] == []
+    house(tmp_path, "ednas_nni/nn/x.py", "def f():\n    from nni.nas.nn.pytorch import LayerChoice")
+    assert past_the_doorway(tmp_path) == ["ednas_nni/nn/x.py"]
+
+
 def test_import_is_light() -> None:
     """No torch, no nni; the time is printed, not judged."""
     code = "import sys, ednas_nni; print(sorted({'torch', 'nni', 'pydantic', 'matplotlib'} & set(sys.modules)))"

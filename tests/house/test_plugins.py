@@ -10,7 +10,7 @@ from importlib import metadata
 
 import pytest
 
-from ednas_nni import compat, plugins
+from ednas_nni import plugins
 from ednas_nni.errors import PluginError
 
 
@@ -49,7 +49,6 @@ def test_broken_plugins_say_why(fake: dict) -> None:
 
 def test_module_and_attribute(fake: dict, own_module: types.ModuleType) -> None:
     assert plugins.load("tasks", "my_own_tasks:Mine") is own_module.Mine
-    compat.apply()  # without it torchvision does not load beside this torch
     assert plugins.load("strategies", "nni.nas.strategy:Random").__name__ == "Random"
     assert plugins.load("evaluators", "ednas_nni.testing.one_step:OneStep").__name__ == "OneStep"
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from types import MappingProxyType
 
 import pytest
+from torch import nn
 
+from ednas_nni.compat.nas import ModelSpace
 from ednas_nni.errors import StudyError
 from ednas_nni.nn.capabilities import Capabilities, capabilities_of
 from ednas_nni.nn.choice import layer_choice
 from ednas_nni.nn.tree import domains_of
 from ednas_nni.space.domains import Literal
 from search_spaces import nano
-
-from nni.nas.nn.pytorch import ModelSpace  # isort: skip
-from torch import nn  # isort: skip
 
 
 class Plain(ModelSpace):

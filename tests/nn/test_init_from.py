@@ -172,7 +172,7 @@ def test_a_trial_refuses_weights_that_changed_since_the_start(tmp_path, monkeypa
 
 def test_encoder_weights_are_recorded(tmp_path):
     torch.manual_seed(0)
-    from torchvision import models
+    from ednas_nni.compat.vision import models
 
     path = tmp_path / "mobilenet_v3_small.pth"
     torch.save(models.mobilenet_v3_small(weights=None).state_dict(), path)

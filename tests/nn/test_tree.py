@@ -11,21 +11,13 @@ import torch
 from nni.mutable import MutableExpression
 from torch import nn
 
+from ednas_nni.compat.nas import InputChoice, LayerChoice, ModelSpace, MutableBatchNorm2d, MutableConv2d, Repeat
 from ednas_nni.errors import PluginError, SampleError
 from ednas_nni.nn.choice import layer_choice
 from ednas_nni.nn.elementwise import Add
 from ednas_nni.nn.tree import build, domains_of, walk
 from ednas_nni.space.domains import Literal
 from ednas_nni.testing.spaces import _Reads, structure
-
-from nni.nas.nn.pytorch import (  # isort: skip
-    InputChoice,
-    LayerChoice,
-    ModelSpace,
-    MutableBatchNorm2d,
-    MutableConv2d,
-    Repeat,
-)
 
 torch.set_num_threads(1)
 

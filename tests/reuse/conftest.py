@@ -5,12 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ednas_nni import compat
-
-compat.apply()
-
-from ednas_nni.training import JaredEvaluator  # noqa: E402
-from search_spaces import EdnasSpace  # noqa: E402
+from ednas_nni.training import JaredEvaluator
+from search_spaces import EdnasSpace
 
 TASKS = {"segmentation": 3, "depth": 1}
 SIZE = (32, 64)

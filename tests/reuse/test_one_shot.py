@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from ednas_nni.compat.nas import Profiler
+from ednas_nni.compat.nas_search import RandomSamplingLightningModule
 from ednas_nni.cost import CostProfiler, cost_table
 from ednas_nni.errors import SampleError, StudyError
 from ednas_nni.nn.tree import domains_of
 from ednas_nni.search import assembly
 from ednas_nni.training import one_shot
-
-from nni.nas.oneshot.pytorch.sampling import RandomSamplingLightningModule  # isort: skip
-from nni.nas.profiler import Profiler  # isort: skip
 
 from .conftest import SIZE
 
@@ -80,7 +79,8 @@ def test_what_proxyless_cannot_search_is_said_at_once(tiny, coarse, evaluator):
 def test_encoders_of_different_widths_cannot_be_mixed():
     import nni
     from nni.mutable import MutableExpression
-    from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableConv2d
+
+    from ednas_nni.compat.nas import LayerChoice, ModelSpace, MutableConv2d
 
     class Encoders(ModelSpace):
         def __init__(self):
@@ -160,7 +160,7 @@ def test_a_penalty_is_taken(name, tiny, coarse, evaluator):
 @pytest.mark.slow
 def test_a_penalty_makes_the_architecture_smaller(tiny, evaluator):
     """The expected MACs fall with a heavy penalty; without one they stay about where they were."""
-    from nni.nas.oneshot.pytorch.supermodule._expression_utils import expression_expectation
+    from ednas_nni.compat.nas_search import expression_expectation
 
     def expected(**options):
         space = tiny()

@@ -13,12 +13,11 @@ import yaml
 from torch import nn
 
 from ednas_nni.bridge.manager import launch
+from ednas_nni.compat.nas import ModelSpace
 from ednas_nni.errors import PluginError
 from ednas_nni.nn.choice import layer_choice
 from ednas_nni.record.journal import load
 from ednas_nni.testing.one_shot import check_one_shot
-
-from nni.nas.nn.pytorch import ModelSpace  # isort: skip
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "plugin"
 

@@ -3,10 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ednas_nni import compat
 from ednas_nni.record.journal import Journal
 
-compat.apply()
 torch.set_num_threads(1)
 
 

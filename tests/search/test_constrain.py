@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from nni.nas.space import ModelStatus
-from nni.nas.strategy import Random
 
+from ednas_nni.compat.nas import ModelStatus
+from ednas_nni.compat.nas_search import Random
 from ednas_nni.errors import InfeasibleError, PluginError
 from ednas_nni.search import mount, reason
 from ednas_nni.search.middleware.constrain import Constrain

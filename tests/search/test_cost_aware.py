@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from nni.nas.execution.event import FinalMetricEvent
-from nni.nas.strategy import RegularizedEvolution
-from nni.nas.strategy.middleware import Chain
 
+from ednas_nni.compat.nas import FinalMetricEvent
+from ednas_nni.compat.nas_search import Chain, RegularizedEvolution
 from ednas_nni.errors import StudyError
 from ednas_nni.search import CostAware, mount
 from ednas_nni.search.mounting import layers

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
-from nni.nas.execution.event import FinalMetricEvent, TrainingEndEvent
-from nni.nas.space import ModelStatus
 
+from ednas_nni.compat.nas import FinalMetricEvent, ModelStatus, TrainingEndEvent
 from ednas_nni.search import Record, mount
 from ednas_nni.search.mounting import layers
 from ednas_nni.testing.engines import FakeEngine, PlainSpace

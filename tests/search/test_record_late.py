@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from nni.nas.execution.event import FinalMetricEvent, IntermediateMetricEvent, TrainingEndEvent
-from nni.nas.space import ModelStatus
-from nni.nas.strategy import RegularizedEvolution
 
+from ednas_nni.compat.nas import FinalMetricEvent, IntermediateMetricEvent, ModelStatus, TrainingEndEvent
+from ednas_nni.compat.nas_search import RegularizedEvolution
 from ednas_nni.search import Record, mount
 from ednas_nni.search.mounting import layers
 from ednas_nni.testing.engines import FakeEngine, PlainSpace

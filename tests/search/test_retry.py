@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nni.nas.space import ModelStatus
 
+from ednas_nni.compat.nas import ModelStatus
 from ednas_nni.errors import StudyError, TrialError
 from ednas_nni.record.journal import Journal
 from ednas_nni.search import mount, reason

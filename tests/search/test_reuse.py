@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 
-from nni.nas.execution.event import TrainingEndEvent
-from nni.nas.space import ModelStatus
-
+from ednas_nni.compat.nas import ModelStatus, TrainingEndEvent
 from ednas_nni.search import mount, reason
 from ednas_nni.search.mounting import layers
 from ednas_nni.testing.engines import FakeEngine, PlainSpace

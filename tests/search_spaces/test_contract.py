@@ -6,13 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from ednas_nni.compat.nas import LayerChoice, ModelSpace, Repeat, current_model
 from ednas_nni.errors import PluginError
 from ednas_nni.nn.choice import layer_choice
 from ednas_nni.space.domains import Literal
 from ednas_nni.testing.spaces import check_samples, check_space
-
-from nni.nas.nn.pytorch import LayerChoice, ModelSpace, Repeat  # isort: skip
-from nni.nas.space import current_model  # isort: skip
 
 torch.set_num_threads(1)
 

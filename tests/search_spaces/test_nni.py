@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import nni
 import numpy as np
 import pytest
 import torch
 
+from ednas_nni.compat.nas import (
+    FunctionalEvaluator,
+    RawFormatModelSpace,
+    SequentialExecutionEngine,
+    SimplifiedModelSpace,
+)
+from ednas_nni.compat.nas_search import (
+    DARTS,
+    BaseSuperNetModule,
+    Proxyless,
+    Random,
+    RandomOneShot,
+    RegularizedEvolution,
+)
 from ednas_nni.nn.tree import build, domains_of
 from search_spaces import nano
-
-import nni  # isort: skip
-from nni.nas.evaluator import FunctionalEvaluator  # isort: skip
-from nni.nas.execution import SequentialExecutionEngine  # isort: skip
-from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule  # isort: skip
-from nni.nas.space import RawFormatModelSpace, SimplifiedModelSpace  # isort: skip
-from nni.nas.strategy import DARTS, Proxyless, Random, RandomOneShot, RegularizedEvolution  # isort: skip
 
 torch.set_num_threads(1)
 TASKS = {"segmentation": 5, "depth": 1}

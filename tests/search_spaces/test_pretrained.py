@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from ednas_nni.compat.vision import models
 from ednas_nni.errors import PluginError, StudyError
 from ednas_nni.nn import encoders
 from ednas_nni.nn.elementwise import Elementwise
@@ -21,9 +22,6 @@ from ednas_nni.testing.architectures import check_costs, check_size
 from ednas_nni.testing.spaces import check_space
 from search_spaces import EdnasSpace, presets, pretrained
 from search_spaces.encoder_files import encoder_files
-
-from torchvision import models  # isort: skip
-from torchvision.models.feature_extraction import create_feature_extractor  # isort: skip
 
 torch.set_num_threads(1)
 TASKS = {"segmentation": 5, "depth": 1}
@@ -46,7 +44,8 @@ def whole(name, seed=0):
 def test_features_are_torchvisions(name):
     model, taps = whole(name), ENCODERS[name]
     ours = layer_graph(model, taps.modules)
-    theirs = create_feature_extractor(model, list(taps.modules), suppress_diff_warning=True).eval()
+    extractor = models.feature_extraction.create_feature_extractor
+    theirs = extractor(model, list(taps.modules), suppress_diff_warning=True).eval()
     image = torch.rand(1, 3, 64, 96)
     with torch.no_grad():
         found, expected = ours(image), theirs(image)

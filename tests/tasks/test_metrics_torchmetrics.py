@@ -13,10 +13,8 @@ from tests.tasks.metric_cases import CLASSES, depth_case, fill, segmentation_cas
 
 @pytest.fixture
 def classification():
-    from ednas_nni import compat
-
-    compat.apply()
-    import torchmetrics.classification
+    import ednas_nni.compat.vision  # noqa: F401  (torchmetrics imports torchvision)
+    import torchmetrics.classification  # isort: skip
 
     return torchmetrics.classification
 

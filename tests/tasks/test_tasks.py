@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ednas_nni import plugins
+from ednas_nni.compat.vision import functional as F
 from ednas_nni.data import DataInfo, Split
 from ednas_nni.errors import DataError, EdnasError
 from ednas_nni.tasks.base import Task
@@ -17,8 +18,6 @@ from ednas_nni.tasks.depth.task import _position_median
 from ednas_nni.tasks.edges import Edges
 from ednas_nni.tasks.normals import Normals
 from ednas_nni.tasks.segmentation import Segmentation
-
-from torchvision.transforms.v2 import functional as F  # isort: skip
 
 NAMES = ("segmentation", "depth", "normals", "edges")
 INFO = DataInfo("x", (4, 6), ("a", "b", "c"), {s: 3 for s in ("train", "search", "select", "test")}, "f")

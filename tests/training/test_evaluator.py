@@ -8,21 +8,14 @@ import sys
 import time
 import warnings
 
+import nni
 import numpy as np
 import pytest
 import torch
 
-from ednas_nni import compat
-
-compat.apply()
-
-import nni  # noqa: E402
-import nni.nas.nn.pytorch as nas_nn  # noqa: E402
-from nni.nas.evaluator.pytorch.lightning import Lightning  # noqa: E402
-from nni.nas.space import RawFormatModelSpace  # noqa: E402
-
-from ednas_nni.training import seed_everything, seeded  # noqa: E402
-from ednas_nni.training.data import TrialData  # noqa: E402
+from ednas_nni.compat.nas import LayerChoice, Lightning, ModelSpace, MutableConv2d, RawFormatModelSpace
+from ednas_nni.training import seed_everything, seeded
+from ednas_nni.training.data import TrialData
 
 
 def test_package_is_light():
@@ -219,15 +212,15 @@ def test_recipes_run(options, make_evaluator, tiny):
     assert make_evaluator(**options).evaluate(tiny())["default"] != plain["default"]
 
 
-class Space(nas_nn.ModelSpace):
+class Space(ModelSpace):
     """Two candidates in the trunk."""
 
     def __init__(self):
         super().__init__()
-        candidates = [nas_nn.MutableConv2d(3, 8, k, padding=k // 2) for k in (1, 3)]
-        self.trunk = nas_nn.LayerChoice(candidates, label="kernel")
+        candidates = [MutableConv2d(3, 8, k, padding=k // 2) for k in (1, 3)]
+        self.trunk = LayerChoice(candidates, label="kernel")
         channels = {"segmentation": 3, "depth": 1}
-        self.heads = torch.nn.ModuleDict({name: nas_nn.MutableConv2d(8, c, 1) for name, c in channels.items()})
+        self.heads = torch.nn.ModuleDict({name: MutableConv2d(8, c, 1) for name, c in channels.items()})
 
     def forward(self, x):
         x = torch.relu(self.trunk(x))
@@ -258,8 +251,8 @@ def test_networks_that_nni_builds_follow_the_seed(make_evaluator, tiny):
 
 @pytest.mark.parametrize("name", ["RandomOneShot", "DARTS", "Proxyless"])
 def test_one_shot_strategies_use_the_same_evaluator(name, make_evaluator, capsys):
-    from nni.nas import strategy as strategies
-    from nni.nas.execution import SequentialExecutionEngine
+    from ednas_nni.compat import nas_search as strategies
+    from ednas_nni.compat.nas import SequentialExecutionEngine
 
     evaluator = make_evaluator(tasks=("segmentation", "depth"), steps=4, reports=2)
     strategy = getattr(strategies, name)()

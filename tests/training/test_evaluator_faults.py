@@ -5,10 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ednas_nni import compat
 from ednas_nni.errors import EdnasError, StudyError, TrialError
-
-compat.apply()
 
 
 class Poisoned(torch.nn.Module):

@@ -8,16 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from ednas_nni import compat
 from ednas_nni.errors import EdnasError
-
-compat.apply()
-
-
-from ednas_nni.training.average import AveragedWeights  # noqa: E402
-from ednas_nni.training.data import Batches, TrialData  # noqa: E402
-from ednas_nni.training.module import JaredModule  # noqa: E402
-from ednas_nni.training.schedule import warmup_cooldown  # noqa: E402
+from ednas_nni.training.average import AveragedWeights
+from ednas_nni.training.data import Batches, TrialData
+from ednas_nni.training.module import JaredModule
+from ednas_nni.training.schedule import warmup_cooldown
 
 
 def test_learned_weights_are_trained(make_evaluator, tiny):

@@ -8,18 +8,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ednas_nni import compat
+from nni.utils import MetricType
 
-compat.training_service()
-
-from nni.nas.execution import TrainingServiceExecutionEngine  # noqa: E402
-from nni.nas.execution.event import FinalMetricEvent, IntermediateMetricEvent, TrainingEndEvent  # noqa: E402
-from nni.nas.space import ExecutableModelSpace, ModelStatus  # noqa: E402
-from nni.utils import MetricType  # noqa: E402
-
-from ednas_nni.bridge.endings import ending  # noqa: E402
-from ednas_nni.bridge.messages import sample_of  # noqa: E402
-from ednas_nni.bridge.trial.folder import TrialFolders  # noqa: E402
+from ednas_nni.bridge.endings import ending
+from ednas_nni.bridge.messages import sample_of
+from ednas_nni.bridge.trial.folder import TrialFolders
+from ednas_nni.compat.nas import (
+    ExecutableModelSpace,
+    FinalMetricEvent,
+    IntermediateMetricEvent,
+    ModelStatus,
+    TrainingEndEvent,
+    TrainingServiceExecutionEngine,
+)
 
 _log = logging.getLogger("ednas")
 

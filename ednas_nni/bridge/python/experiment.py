@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ednas_nni import compat
 from ednas_nni.record.journal import Journal, journal_path
 from ednas_nni.search import assembly
 from ednas_nni.study import Study, parse
@@ -45,12 +44,9 @@ def experiment(
         >>> search = experiment({"strategy": "random"}, engine="sequential", trials=4)  # doctest: +SKIP
         >>> search.run()  # doctest: +SKIP
     """
-    compat.apply()
-    from nni.nas.experiment import NasExperimentConfig
-    from nni.nas.experiment.config import SequentialEngineConfig
-
     from ednas_nni.bridge.head import write_head
     from ednas_nni.bridge.python.journalled import JournalledExperiment
+    from ednas_nni.compat.nas_search import NasExperimentConfig, SequentialEngineConfig
     from ednas_nni.search import mount
 
     study = study if isinstance(study, Study) else parse(study)
@@ -69,7 +65,6 @@ def experiment(
     if engine == "sequential":
         config.execution_engine = SequentialEngineConfig(max_model_count=trials, continue_on_failure=True)
     else:
-        compat.training_service()
         config.trial_concurrency = concurrency
         config.training_service.use_active_gpu = False
         # NNI's trial command is fixed but for its interpreter; ours mends the outside world and then runs NNI's.

@@ -8,27 +8,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ednas_nni import compat
+from nni.tools.nnictl.config_utils import Experiments
 
-compat.training_service()
-
-from nni.nas.execution.event import ModelEventType  # noqa: E402
-from nni.nas.experiment import NasExperiment  # noqa: E402
-from nni.nas.experiment.config import SequentialEngineConfig, TrainingServiceEngineConfig  # noqa: E402
-from nni.tools.nnictl.config_utils import Experiments  # noqa: E402
-
-from ednas_nni.bridge import saved  # noqa: E402
-from ednas_nni.bridge.catching_up import ENDED, LOST, CatchingUp, CaughtUp  # noqa: E402
-from ednas_nni.bridge.manager import exposure, orphans  # noqa: E402
-from ednas_nni.bridge.manager.processes import Process, manager_of  # noqa: E402
-from ednas_nni.bridge.manager.rest import Manager  # noqa: E402
-from ednas_nni.bridge.python.engine import JournalledEngine, open_jobs  # noqa: E402
-from ednas_nni.bridge.python.sequential import JournalledSequential  # noqa: E402
-from ednas_nni.bridge.trial.folder import TrialFolders  # noqa: E402
-from ednas_nni.errors import ExperimentError  # noqa: E402
-from ednas_nni.record.journal import Journal  # noqa: E402
-from ednas_nni.search.mounting import layers, reason  # noqa: E402
-from ednas_nni.search.problem import Problem  # noqa: E402
+from ednas_nni.bridge import saved
+from ednas_nni.bridge.catching_up import ENDED, LOST, CatchingUp, CaughtUp
+from ednas_nni.bridge.manager import exposure, orphans
+from ednas_nni.bridge.manager.processes import Process, manager_of
+from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.bridge.python.engine import JournalledEngine, open_jobs
+from ednas_nni.bridge.python.sequential import JournalledSequential
+from ednas_nni.bridge.trial.folder import TrialFolders
+from ednas_nni.compat.nas import ModelEventType
+from ednas_nni.compat.nas_search import NasExperiment, SequentialEngineConfig, TrainingServiceEngineConfig
+from ednas_nni.errors import ExperimentError
+from ednas_nni.record.journal import Journal
+from ednas_nni.search.mounting import layers, reason
+from ednas_nni.search.problem import Problem
 
 _log = logging.getLogger("ednas")
 

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ednas_nni import compat
-
-compat.apply()
-
-from nni.nas.execution import SequentialExecutionEngine  # noqa: E402
-from nni.nas.execution.event import TrainingEndEvent  # noqa: E402
-
-from ednas_nni.bridge.trial.limits import time_limit  # noqa: E402
-from ednas_nni.record.failures import cause_of  # noqa: E402
+from ednas_nni.bridge.trial.limits import time_limit
+from ednas_nni.compat.nas import SequentialExecutionEngine, TrainingEndEvent
+from ednas_nni.record.failures import cause_of
 
 
 class JournalledSequential(SequentialExecutionEngine):

@@ -153,14 +153,11 @@ def _train(
 def _train_network(
     study: Any, sample: dict[str, Any], channel: Any, domains: Any, references: Any, threads: int, phases: Phases
 ) -> None:
-    from ednas_nni import compat
-    from ednas_nni.search import assembly
-
-    compat.apply()
     import torch
 
     from ednas_nni.bridge.trial import spaces
     from ednas_nni.nn.tree import build, domains_of
+    from ednas_nni.search import assembly
 
     torch.set_num_threads(threads)
     phases.mark("imports")

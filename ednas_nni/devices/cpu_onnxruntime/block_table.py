@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from nni.nas.nn.pytorch import ModelSpace
 
+from ednas_nni.compat.nas import ModelSpace
 from ednas_nni.cost.space_layers import alive
 from ednas_nni.cost.terms import SpaceFeatures, Term
 from ednas_nni.devices.cpu_onnxruntime.blocks import Block, blocks_of

@@ -17,9 +17,9 @@ from typing import Any
 
 import torch
 from nni.mutable import ensure_frozen
-from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableModule, Repeat
 from torch import nn
 
+from ednas_nni.compat.nas import LayerChoice, ModelSpace, MutableModule, Repeat
 from ednas_nni.cost.reading import labels_in
 from ednas_nni.devices.cpu_onnxruntime.calls import Call, calls_of
 from ednas_nni.devices.cpu_onnxruntime.capture import capture

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 from nni.mutable import ensure_frozen
-from nni.nas.nn.pytorch import ModelSpace
 from torch import nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from ednas_nni.compat.nas import ModelSpace
 from ednas_nni.cost.reading import constructor_argument, labels_in
 from ednas_nni.cost.rules import kind_of
 from ednas_nni.cost.shapes import Shapes

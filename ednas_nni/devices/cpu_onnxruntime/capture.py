@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from nni.nas.nn.pytorch import ModelSpace
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from ednas_nni.compat.nas import ModelSpace
 from ednas_nni.cost.shapes import run
 from ednas_nni.cost.trace import evaluating
 from ednas_nni.devices.cpu_onnxruntime.graph import Constant, Graph, Node, folded

@@ -6,13 +6,12 @@ import logging
 import weakref
 from typing import Any
 
+from ednas_nni.compat.nas import FinalMetricEvent
 from ednas_nni.errors import StudyError, did_you_mean
 from ednas_nni.search.middleware.forwarding import ExecutableModelSpace, Forwarding, ModelEventType
 from ednas_nni.search.middleware.reading import read
 from ednas_nni.search.problem import Problem
 from ednas_nni.study.objectives import check_reward, reward
-
-from nni.nas.execution.event import FinalMetricEvent  # isort: skip  (nni.nas after the mends of `forwarding`)
 
 _log = logging.getLogger("nni.ednas.cost_aware")
 

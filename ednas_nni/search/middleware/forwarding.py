@@ -6,13 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ednas_nni import compat
-
-compat.apply()
-
-from nni.nas.execution.event import ModelEvent, ModelEventType  # noqa: E402  (after the mends)
-from nni.nas.space import ExecutableModelSpace, ModelStatus  # noqa: E402
-from nni.nas.strategy.middleware import StrategyMiddleware  # noqa: E402
+from ednas_nni.compat.nas import ExecutableModelSpace, ModelEvent, ModelEventType, ModelStatus
+from ednas_nni.compat.nas_search import StrategyMiddleware
 
 POLL_S = 0.02
 GRACE_S = 2.0

@@ -6,6 +6,7 @@ import logging
 import threading
 from typing import Any
 
+from ednas_nni.compat.nas import FinalMetricEvent, IntermediateMetricEvent, ModelEvent, TrainingEndEvent
 from ednas_nni.errors import SampleError
 from ednas_nni.record.journal import Journal
 from ednas_nni.search.middleware.booking import STATUS_NAMES, STATUSES, Booking
@@ -14,13 +15,6 @@ from ednas_nni.search.middleware.known import Known, numbers
 from ednas_nni.search.middleware.patience import Patience
 from ednas_nni.search.middleware.reading import Reading, read
 from ednas_nni.search.problem import Problem
-
-from nni.nas.execution.event import (  # isort: skip  (nni.nas after the mends of `forwarding`)
-    FinalMetricEvent,
-    IntermediateMetricEvent,
-    ModelEvent,
-    TrainingEndEvent,
-)
 
 _log = logging.getLogger("nni.ednas.record")
 

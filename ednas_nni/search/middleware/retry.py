@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
+from ednas_nni.compat.nas import Middleware, TrainingEndEvent
 from ednas_nni.errors import StudyError
 from ednas_nni.record.failures import kind, passing
 from ednas_nni.record.journal import Journal
 from ednas_nni.search.middleware.forwarding import ExecutableModelSpace, Forwarding, ModelEventType, ModelStatus
 from ednas_nni.search.problem import Problem
-
-from nni.nas.execution import Middleware  # isort: skip  (nni.nas after the mends of `forwarding`)
-from nni.nas.execution.event import TrainingEndEvent  # isort: skip
 
 _log = logging.getLogger("nni.ednas.retry")
 

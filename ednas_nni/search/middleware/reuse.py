@@ -6,13 +6,12 @@ import logging
 import threading
 from collections import defaultdict
 
+from ednas_nni.compat.nas import TrainingEndEvent
 from ednas_nni.record.journal import Journal
 from ednas_nni.search.middleware.forwarding import ExecutableModelSpace, Forwarding, ModelEventType, ModelStatus
 from ednas_nni.search.middleware.known import Known
 from ednas_nni.search.middleware.patience import Patience
 from ednas_nni.search.problem import Problem
-
-from nni.nas.execution.event import TrainingEndEvent  # isort: skip  (nni.nas after the mends of `forwarding`)
 
 _log = logging.getLogger("nni.ednas.reuse")
 

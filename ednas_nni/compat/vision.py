@@ -1,4 +1,4 @@
-"""`import torchvision` dies beside a torch build that its C extension does not match.
+"""The doorway to torchvision, which dies beside a torch build that its C extension does not match.
 
 Fault: the wheel on the package index is linked against CUDA builds; beside a CPU-only torch the extension
 cannot load and the import ends with `RuntimeError: operator torchvision::nms does not exist`. Upstream:
@@ -21,7 +21,7 @@ def needed() -> bool:
     if "torchvision" in sys.modules:
         return False
     try:
-        import torchvision  # noqa: F401
+        import torchvision
     except RuntimeError as error:
         for name in [n for n in sys.modules if n == "torchvision" or n.startswith("torchvision.")]:
             del sys.modules[name]
@@ -39,3 +39,11 @@ def apply() -> None:
     _library = torch.library.Library("torchvision", "DEF")
     for operator in ("nms", "qnms"):
         _library.define(operator + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+
+apply()
+
+from torchvision import models, tv_tensors
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional
+from torchvision.transforms.v2.functional import register_kernel

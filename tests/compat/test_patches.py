@@ -1,7 +1,8 @@
-"""The mends for one-shot strategies: each with the failure that it mends, from NNI's own code."""
+"""The patches for strategies and engines: each beside the failure of NNI's own code."""
 
 from __future__ import annotations
 
+import importlib
 from types import SimpleNamespace
 
 import nni
@@ -9,30 +10,33 @@ import pytest
 import torch
 from torch import nn
 
-from ednas_nni import compat
-
-compat.one_shot()
-
-from nni.nas.execution import ExecutionEngine, SequentialExecutionEngine  # noqa: E402
-from nni.nas.execution.training_service import TrainingServiceExecutionEngine  # noqa: E402
-from nni.nas.nn.pytorch import LayerChoice, ModelSpace  # noqa: E402
-from nni.nas.oneshot.pytorch.sampling import EnasLightningModule  # noqa: E402
-
-from ednas_nni.compat import (  # noqa: E402
+from ednas_nni.compat import (
     enas_loader,
     enas_policy,
     endless_wait,
     left_parameters,
+    nas_search,
     penalty_gradient,
+    tpe_strangers,
 )
+from ednas_nni.compat.nas import (
+    ExecutionEngine,
+    LayerChoice,
+    ModelSpace,
+    SequentialExecutionEngine,
+    TrainingServiceExecutionEngine,
+)
+from ednas_nni.compat.nas_search import TPE
+
+from nni.nas.oneshot.pytorch.sampling import EnasLightningModule  # isort: skip  (internals, after the doorway)
 
 
 def test_they_are_applied_once():
     before = EnasLightningModule.set_model
-    compat.one_shot()
+    importlib.reload(nas_search)
     assert EnasLightningModule.set_model is before
-    for mend in (enas_policy, left_parameters, penalty_gradient):
-        assert not mend.needed()
+    for patch in (enas_policy, left_parameters, penalty_gradient, tpe_strangers):
+        assert not patch.needed()
     assert enas_loader.needed()  # says what the installed Lightning is, not what was done
 
 
@@ -93,6 +97,15 @@ def test_enas_learns_from_rewards_alone():
     assert updates_of(EnasLightningModule.training_step.__wrapped__) == 4  # NNI's own
 
 
+# -------------------------------------------------------------------- TPE
+def test_tpe_passes_over_models_of_others():
+    strategy, event = TPE(optimize_mode="maximize"), SimpleNamespace(model=object())
+    strategy.on_metric(event)
+    strategy.on_training_end(event)
+    with pytest.raises(KeyError):  # NNI's own
+        TPE.on_training_end.__wrapped__(strategy, event)
+
+
 # -------------------------------------------------------------------- the sequential engine
 def current_after(run):
     engine = SequentialExecutionEngine()
@@ -130,7 +143,6 @@ def waited(wait, monkeypatch, status, ends_after=10**9):
 
 
 def test_nobody_waits_for_a_model_that_never_runs(monkeypatch):
-    compat.training_service()
     wait = TrainingServiceExecutionEngine.wait_models
     assert waited(wait, monkeypatch, "DONE") == endless_wait.PATIENCE_S
     assert waited(wait, monkeypatch, "RUNNING", ends_after=20) == 20
@@ -140,7 +152,6 @@ def test_nobody_waits_for_a_model_that_never_runs(monkeypatch):
 
 def test_nnis_own_engine_waits_for_ever(monkeypatch):
     """NNI's method ends in the one of its base class, which looks at the models alone."""
-    compat.training_service()
     with pytest.raises(WaitedError):
         waited(ExecutionEngine.wait_models, monkeypatch, "DONE")
 

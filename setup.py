@@ -72,8 +72,8 @@ setup(
     ),
     package_data={
         "ednas_nni": [
-            "devices/profiles/*.yml",
-            "devices/profiles/*.json",
+            "devices/*/profiles/*",
+            "devices/roofline/*.csv",
             "report/templates/*",
             "cli/studies/*.yml",
             "bridge/manager/*.js",
@@ -126,8 +126,9 @@ setup(
             "cpu_onnxruntime = ednas_nni.devices.cpu_onnxruntime:CpuOnnxruntime",
             "peak_memory = ednas_nni.devices.peak_memory:PeakMemory",
             "roofline = ednas_nni.devices.roofline:Roofline",
-            "macs = ednas_nni.cost.counters:Macs",
-            "params = ednas_nni.cost.counters:Params",
+            "calibrated = ednas_nni.devices.calibrated:Calibrated",
+            "macs = ednas_nni.devices.counters:Macs",
+            "params = ednas_nni.devices.counters:Params",
         ],
         "ednas_nni.weightings": [
             "fixed = ednas_nni.tasks.weighting:Fixed",

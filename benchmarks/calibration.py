@@ -19,12 +19,12 @@ import torch
 from into_docs import DOCS, put
 
 from ednas_nni.cost import cost_table
-from ednas_nni.devices.calibrating import priced_terms
-from ednas_nni.devices.calibration import calibrate, errors
+from ednas_nni.devices.calibrated.correction import calibrate, errors
+from ednas_nni.devices.calibrated.measurements import priced_terms
+from ednas_nni.devices.calibrated.proposing import informative
 from ednas_nni.devices.cpu_onnxruntime.capture import capture
 from ednas_nni.devices.cpu_onnxruntime.measure import measured
 from ednas_nni.devices.cpu_onnxruntime.store import Store, this_machine
-from ednas_nni.devices.proposing import informative
 from ednas_nni.nn.tree import build
 from ednas_nni.search import assembly
 from ednas_nni.study import parse
@@ -51,7 +51,7 @@ def main() -> None:
     machine = this_machine(threads=1)
     latency = _latencies(space, [*unseen, *(s for group in sets.values() for each in group for s in each)], machine)
     truth = np.array([latency[domains.architecture_id(sample)] for sample in unseen])
-    terms = priced_terms(table, COST, unseen).matrix
+    terms = _terms(table, unseen)
     rows = [_row("the Edge TPU's model as it is", 0, errors(terms.sum(1), truth))]
     for kind, groups in sets.items():
         for n in ROWS:
@@ -83,11 +83,15 @@ def _latencies(space, samples: list, machine) -> dict[str, float]:
 def _corrected(table, samples: list, latency: dict[str, float], terms: np.ndarray, truth: np.ndarray) -> dict:
     """Errors on the unseen networks of a correction by these, and what it said of itself."""
     values = np.array([latency[table.domains.architecture_id(sample)] for sample in samples])
-    found = calibrate(priced_terms(table, COST, samples).matrix, values)
+    found = calibrate(_terms(table, samples), values)
     predicted = found.correction(terms)
     covered = float((truth <= predicted * found.upper_ratio).mean()) if found.upper_ratio else float("nan")
     told = {"form": found.correction.form, "helps": float(found.helps), "told": found.after.mape, "covered": covered}
     return told | _row("", 0, errors(predicted, truth), small=True)
+
+
+def _terms(table, samples: list) -> np.ndarray:
+    return priced_terms(table, COST, np.stack([table.domains.encode(sample) for sample in samples])).matrix
 
 
 def _row(name: str, n: int, found, small: bool = False) -> dict:

@@ -10,23 +10,37 @@ import argparse
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import edge_tpu_tables
 import numpy as np
+from edge_tpu_fit.fit import Model, bootstrap, fit, leave_one_out
+from edge_tpu_fit.published import PublishedNetwork, published_networks
 
-from ednas_nni.devices.edge_tpu import SHARE, EdgeTPU, design_matrix, network_totals, priced
-from ednas_nni.devices.fit import Model, bootstrap, fit, leave_one_out
-from ednas_nni.devices.profile import COEFFICIENTS, LOWER, Spread, SystolicProfile, shipped_profile
-from ednas_nni.devices.published import PublishedNetwork, published_networks
+from ednas_nni.cost.records import LayerRecord
+from ednas_nni.devices.edge_tpu.device import MAXIMA, SHARE, SUMS, EdgeTPU, design_matrix, priced
+from ednas_nni.devices.edge_tpu.profile import COEFFICIENTS, Coefficients, Spread, SystolicProfile, shipped
 
 HERE = Path(__file__).resolve().parent
 RESULT = HERE / "results" / "edge_tpu.json"
-PROFILES = HERE.parent / "ednas_nni" / "devices" / "profiles"
+PROFILES = HERE.parent / "ednas_nni" / "devices" / "edge_tpu" / "profiles"
+LOWER = np.array([1.0, 0, 0, 0, 0, 0, 0])
+"""Smallest coefficients: no array is faster than its cycles, and nothing makes a network faster."""
 THRESHOLDS = tuple(np.round(np.arange(6.0, 8.45, 0.1), 2))
 """Candidates for the on-chip memory in MB: up to the chip's 8 MiB (8.39 MB), part of which holds the program."""
 MEMBERS = 200
+
+
+def network_totals(device: EdgeTPU, networks: Sequence[Sequence[LayerRecord]]) -> dict[str, np.ndarray]:
+    """Features of whole networks, feature -> float64 (n,)."""
+    totals = {name: np.zeros(len(networks)) for name in SUMS + MAXIMA}
+    for row, layers in enumerate(networks):
+        for layer in layers:
+            for name, value in device.layer_features(layer).items():
+                before = totals[name][row]
+                totals[name][row] = max(before, value) if name in MAXIMA else before + value
+    return totals
 
 
 @dataclass(frozen=True)
@@ -75,7 +89,14 @@ class Table:
         inverse = np.linalg.pinv(relative.T @ relative)
         leverage = np.einsum("ni,ij,nj->n", relative, inverse, relative)
         largest = priced(rows, self.totals).max(axis=0)
-        return Spread(ensemble.thresholds, ensemble.coefficients, ensemble.ratios, inverse, leverage.max(), largest)
+        return Spread(
+            on_chip_mb=ensemble.thresholds,
+            coefficients=ensemble.coefficients,
+            ratios=ensemble.ratios,
+            inverse=inverse,
+            leverage=leverage.max(),
+            largest=largest,
+        )
 
     def without(self, row: int) -> Table:
         """The same without one row."""
@@ -84,8 +105,8 @@ class Table:
 
 def described(profile: SystolicProfile, model: Model, spread: Spread) -> SystolicProfile:
     """The profile with a fit in place of its own coefficients."""
-    coefficients = dict(zip(COEFFICIENTS, map(float, model.coefficients), strict=True))
-    return replace(profile, on_chip_mb=model.threshold, coefficients=coefficients, spread=spread)
+    coefficients = Coefficients(**dict(zip(COEFFICIENTS, map(float, model.coefficients), strict=True)))
+    return profile.model_copy(update={"on_chip_mb": model.threshold, "coefficients": coefficients, "spread": spread})
 
 
 def upper90(profile: SystolicProfile, networks: Sequence[PublishedNetwork]) -> np.ndarray:
@@ -198,7 +219,7 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=60, help="refits per held-out row, for its upper bound")
     parser.add_argument("--samples", type=int, default=500, help="architectures whose ranks are compared")
     options = parser.parse_args()
-    profile = shipped_profile("edge_tpu")
+    profile = shipped("edge_tpu")
     networks = published_networks()
     table = Table([network for network in networks if not network.left_out], profile)
     found, model, spread = rows(table, [network for network in networks if network.left_out], options.members)
@@ -218,7 +239,7 @@ def main() -> None:
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     if options.write:
-        write(model, spread)
+        write(model, spread, result["regimes"]["all"]["mape"])
         edge_tpu_tables.main()
 
 
@@ -242,12 +263,13 @@ def show(result: dict) -> None:
     print("ranks inside nano", result["ranks"])
 
 
-def write(model: Model, spread: Spread) -> None:
+def write(model: Model, spread: Spread, error: float) -> None:
     """Put the fit into the profile, and the ensemble beside it."""
     path = PROFILES / "edge_tpu.yml"
     text = path.read_text(encoding="utf-8")
     for name, value in [*zip(COEFFICIENTS, model.coefficients, strict=True), ("on_chip_mb", model.threshold)]:
         text = re.sub(rf"(?m)^(\s*{name}: ).*$", lambda m, v=value: f"{m[1]}{float(v):.5g}", text)
+    text = re.sub(r"(?m)^(error: )[\d.]+", lambda m: f"{m[1]}{error:.4g}", text)
     path.write_text(text, encoding="utf-8")
     members = {
         "on_chip_mb": [float(x) for x in spread.on_chip_mb],

@@ -8,19 +8,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import yaml
-from edge_tpu import PROFILES, THRESHOLDS, Table
+from edge_tpu import HERE, LOWER, THRESHOLDS, Table
+from edge_tpu_fit.fit import Design, leave_one_out
+from edge_tpu_fit.layer_lists import expand
+from edge_tpu_fit.published import PublishedNetwork, published_networks
 
 from ednas_nni.cost.records import ON_DEVICE_KINDS
-from ednas_nni.devices.fit import TOLERANCE, Design, leave_one_out
-from ednas_nni.devices.layer_lists import expand
-from ednas_nni.devices.profile import COEFFICIENTS, LOWER, shipped_profile
-from ednas_nni.devices.published import PublishedNetwork, published_networks
+from ednas_nni.devices.calibrated.least_squares import TOLERANCE
+from ednas_nni.devices.edge_tpu.profile import COEFFICIENTS, shipped
 
-RESULT = Path(__file__).resolve().parent / "results" / "edge_tpu_tried.json"
+RESULT = HERE / "results" / "edge_tpu_tried.json"
 STREAM, LINK = COEFFICIENTS.index("stream_ms_per_mb"), COEFFICIENTS.index("link_ms_per_mb")
 
 
@@ -55,7 +55,7 @@ def spilled(megabytes: float) -> Callable[[PublishedNetwork], float]:
 def main() -> None:
     """Run all variants."""
     networks = [network for network in published_networks() if not network.left_out]
-    table = Table(networks, shipped_profile("edge_tpu"))
+    table = Table(networks, shipped("edge_tpu"))
     alone = Table(networks, table.profile)
     alone.totals = {**alone.totals, "peak_bytes": np.zeros(len(networks))}
     zero = [0.0]
@@ -86,7 +86,7 @@ def main() -> None:
             table, extra(table, spilled(limit)), np.append(LOWER, zero)
         )
     found["plain least squares"] = errors(table, table.design, LOWER, np.inf)
-    text = (PROFILES / "coral_dense.yml").read_text(encoding="utf-8")
+    text = (HERE / "edge_tpu_fit" / "coral_dense.yml").read_text(encoding="utf-8")
     (slim,) = [row for row in yaml.safe_load(text)["networks"] if row["name"] == "EdgeTPU-DeepLab-slim"]
     layers = [{**layer, "out": 19} if layer.get("out") == 28 else layer for layer in slim["layers"]]
     other = [replace(n, layers=tuple(expand(layers, 513))) if n.name == slim["name"] else n for n in networks]

@@ -21,6 +21,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from ednas_nni import plugins, study
+from ednas_nni.cost.profiles import ReadsProfiles
+from ednas_nni.cost.registry import KINDS
 from ednas_nni.data.augment import NAMED
 from ednas_nni.search import assembly
 from ednas_nni.study.objectives import REWARDS
@@ -142,6 +144,8 @@ def group(name: str) -> str:
         factory = plugins.load(name, plugin.name)
         summary = (inspect.getdoc(getattr(factory, "__wrapped__", factory)) or "").partition("\n")[0].replace("``", "`")
         rows.append((f"**`{plugin.name}`**", summary, "", ""))
+        if isinstance(factory, type) and issubclass(factory, ReadsProfiles) and not issubclass(factory, KINDS):
+            continue  # named by the path of its profile, and without options
         rows += options(f"{name} {plugin.name}", factory.for_data if name == "tasks" else factory, given)
     return f"## {heading}\n\nFor example {example}.\n\n{grid(('name', 'what it is', 'allowed', 'default'), rows)}"
 

@@ -53,13 +53,13 @@ def run(options: argparse.Namespace) -> int:
     """Propose or calibrate; exit code 1 where the correction does not help."""
     from ednas_nni.bridge.manager import experiment_file as experiment
     from ednas_nni.cost import cost_table
-    from ednas_nni.devices import named
+    from ednas_nni.cost.profiles import SUFFIXES
     from ednas_nni.errors import EdnasError, did_you_mean
     from ednas_nni.search import assembly
 
     if options.study == STUDY and not STUDY.is_file():
         raise EdnasError(f"--study: there is no {STUDY} here; name the experiment whose space the networks are from.")
-    if options.device.endswith(named.SUFFIXES):
+    if options.device.endswith(SUFFIXES):
         options.device = str(Path(options.device).expanduser().absolute())
     study = experiment.read(options.study).study
     space = assembly.space(study)
@@ -75,11 +75,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _calibrate(options: argparse.Namespace, study: Any, space: Any, table: Any) -> int:
+    import numpy as np
+
     from ednas_nni.cli.calibration_report import show
     from ednas_nni.cli.describe_command import sample_of
-    from ednas_nni.devices.calibrating import calibrated_profile, priced_terms
-    from ednas_nni.devices.calibration import calibrate
-    from ednas_nni.devices.measurements import read_measurements
+    from ednas_nni.devices.calibrated.correction import calibrate
+    from ednas_nni.devices.calibrated.measurements import priced_terms, read_measurements
+    from ednas_nni.devices.calibrated.profile import calibrated_profile
 
     out = options.out or Path(f"{Path(options.device).stem}_calibrated.yml")
     name = _name(options.name, out)
@@ -90,14 +92,16 @@ def _calibrate(options: argparse.Namespace, study: Any, space: Any, table: Any) 
         table.domains,
         lambda wanted: sample_of(space, table.domains, wanted, options.journal),
     )
-    terms = priced_terms(table, options.cost, found.samples)
+    codes = np.stack([table.domains.encode(sample) for sample in found.samples])
+    terms = priced_terms(table, options.cost, codes)
     result = calibrate(terms.matrix, found.values)
     show(table, options, found, terms, result)
     if not result.helps:
         return 1
     height, width = study.deploy_size
     at = f"{height} x {width} px, space {study.space.name}"
-    profile = calibrated_profile(name, options.device, table, options.cost, found, terms, result, at)
+    unit = table.columns[table.names.index(options.cost)].unit
+    profile = calibrated_profile(name, options.device, (options.cost, unit), found, terms, result, at)
     _write(out, profile)
     print(f"\nwrote {out}\nTo use it, write in a study: device: {out.absolute()}")
     return 0
@@ -106,11 +110,10 @@ def _calibrate(options: argparse.Namespace, study: Any, space: Any, table: Any) 
 def _write(out: Path, profile: Any) -> None:
     import yaml
 
-    from ednas_nni.devices.calibrated import dump_calibrated
     from ednas_nni.errors import EdnasError
 
     text = "# A device's model, corrected by measurements; written by `ednas calibrate`. See docs/planning.md.\n"
-    text += yaml.safe_dump(dump_calibrated(profile), sort_keys=False)
+    text += yaml.safe_dump(profile.model_dump(), sort_keys=False)
     part = out.with_suffix(".part")
     try:
         part.write_text(text, encoding="utf-8")

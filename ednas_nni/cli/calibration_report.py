@@ -8,9 +8,8 @@ import math
 from ednas_nni.cli import terminal
 from ednas_nni.cli.terminal import amount
 from ednas_nni.cost.table import CostTable
-from ednas_nni.devices.calibrating import PricedTerms
-from ednas_nni.devices.calibration import FEWEST, SIGNIFICANCE, Calibration
-from ednas_nni.devices.measurements import Measurements
+from ednas_nni.devices.calibrated.correction import FEWEST, SIGNIFICANCE, Calibration
+from ednas_nni.devices.calibrated.measurements import Measurements, PricedTerms
 
 STRANGE = 50.0
 """Measured and modelled costs further apart than this are probably in different units."""

@@ -17,8 +17,8 @@ FILE = "measurements.csv"
 
 def propose(options: argparse.Namespace, study: Any, space: Any, table: Any) -> int:
     """Choose networks, and write them into a new folder: all of it, or nothing."""
-    from ednas_nni.devices.measurements import write_measurements
-    from ednas_nni.devices.proposing import informative
+    from ednas_nni.devices.calibrated.measurements import write_measurements
+    from ednas_nni.devices.calibrated.proposing import informative
     from ednas_nni.study.objectives import parse_constraint
 
     folder = options.out

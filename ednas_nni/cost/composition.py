@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from ednas_nni.cost.own_terms import terms_of
+from ednas_nni.cost.device import FeatureDevice, Values
 from ednas_nni.cost.table import CostTable
 
 CONSTANT = "device"
@@ -49,17 +50,23 @@ def composition(table: CostTable, column: str, codes: np.ndarray) -> tuple[TermS
     """
     number, own = table.owner(column)
     device = table.devices[number]
-    over_samples = terms_of(device, own, table.own_totals(number, table.totals(codes)))
+    if not isinstance(device, FeatureDevice):
+        return ()
+    over_samples = device.terms(own, table.own_totals(number, table.totals(codes)))
     if over_samples is None:
         return ()
+
+    def terms(totals: Mapping[str, Values]) -> Mapping[str, Values]:
+        return device.terms(own, totals) or {}
+
     prefix = f"{number}:"
     features = [name.removeprefix(prefix) for name in table.feature_names if name.startswith(prefix)]
     nothing = {name: np.zeros(1) for name in features}
-    base = {term: float(value[0]) for term, value in terms_of(device, own, nothing).items()}
+    base = {term: float(value[0]) for term, value in terms(nothing).items()}
     found: dict[str, dict[str, float]] = {term: {CONSTANT: value} if value else {} for term, value in base.items()}
     for part, fixed in table.fixed.items():
         own_fixed = {name: np.array([float(fixed.get(prefix + name, 0.0))]) for name in features}
-        for term, value in terms_of(device, own, own_fixed).items():
+        for term, value in terms(own_fixed).items():
             if value[0] > base[term]:
                 found[term][part] = float(value[0]) - base[term]
     for term, values in over_samples.items():

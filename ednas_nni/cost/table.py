@@ -9,17 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from ednas_nni.cost import registry
 from ednas_nni.cost.arithmetic import joined, renamed
-from ednas_nni.cost.counters import Macs, Params
-from ednas_nni.cost.device import CostColumn, Device
+from ednas_nni.cost.device import AdditiveDevice, CostColumn, Device, FeatureDevice, OrderDevice, PartsDevice, Values
 from ednas_nni.cost.minimum import Function
 from ednas_nni.cost.records import LayerRecord
 from ednas_nni.cost.terms import SpaceFeatures
-from ednas_nni.devices import named
 from ednas_nni.errors import PluginError, SampleError
 from ednas_nni.space.domains import Domains, Sample
 from ednas_nni.study.objectives import Constraint
 
+COUNTS = ("macs", "params")
+"""Devices that every table has."""
 CHUNK = 1 << 13
 """Samples priced at once: a chunk's indices and sums stay in the processor's cache."""
 
@@ -31,7 +32,7 @@ class CostTable:
         features: Features of the space, named ``<device number>:<feature>``.
         devices: Devices, in the order of their numbers.
         deploy_size: Image (height, width) in pixels that the features were read at.
-        by_codes: Number of a device -> its costs of encoded samples, where they are no function of features.
+        by_order: Number of an `OrderDevice` -> its costs of encoded samples.
     """
 
     def __init__(
@@ -39,9 +40,9 @@ class CostTable:
         features: SpaceFeatures,
         devices: Sequence[Device],
         deploy_size: tuple[int, int],
-        by_codes: Mapping[int, Callable[[np.ndarray], Mapping[str, np.ndarray]]] | None = None,
+        by_order: Mapping[int, Callable[[np.ndarray], Mapping[str, Values]]] | None = None,
     ) -> None:
-        self._by_codes = dict(by_codes or {})
+        self._by_order = dict(by_order or {})
         self.domains: Domains = features.domains
         self.deploy_size = deploy_size
         self.fixed = features.fixed
@@ -62,8 +63,8 @@ class CostTable:
             if not same.all():
                 varying.append((term, np.where(same, 0.0, flat)))
         self._constant = constant
-        self._used = np.flatnonzero(np.any([flat.any(axis=0) for _, flat in varying], axis=0)) if varying else []
-        self._used_sums = int(np.sum(np.asarray(self._used) < self._sums))
+        self._used = np.flatnonzero([any(flat[:, i].any() for _, flat in varying) for i in range(len(order))])
+        self._used_sums = int(np.sum(self._used < self._sums))
         self._terms = [
             (
                 [position[x] for x in term.labels],
@@ -144,15 +145,18 @@ class CostTable:
             with what every sample has of them.
         """
         number, own = self.owner(column)
-        declared = getattr(self.devices[number], "lower_bound", None)
-        found = declared(own) if declared is not None else None
-        if found is None:
+        device = self.devices[number]
+        bound = device.lower_bound(own) if isinstance(device, FeatureDevice) else None
+        if bound is None:
             return None
         weights = np.array(
-            [found[0].get(name.partition(":")[2], 0.0) * name.startswith(f"{number}:") for name in self.feature_names]
+            [
+                bound.weights.get(name.partition(":")[2], 0.0) * name.startswith(f"{number}:")
+                for name in self.feature_names
+            ]
         )
-        constant = found[1] + float(self._constant[0] @ weights)
-        inner = weights[self._used] * (np.asarray(self._used) < self._sums)
+        constant = bound.constant + float(self._constant[0] @ weights)
+        inner = weights[self._used] * (self._used < self._sums)
         return constant, [(tuple(at), (flat @ inner).reshape(extents)) for at, extents, flat in self._terms]
 
     def owner(self, column: str) -> tuple[int, str]:
@@ -174,11 +178,12 @@ class CostTable:
             SampleError: As ``encoded``.
         """
         totals = self.totals(codes)
-        return {
+        beyond = {
             device.name: device.extrapolated(self.own_totals(number, totals))
             for number, device in enumerate(self.devices)
-            if hasattr(device, "extrapolated")
+            if isinstance(device, FeatureDevice)
         }
+        return {name: outside for name, outside in beyond.items() if outside is not None}
 
     def checked(self, constraint: Constraint) -> Constraint:
         """A constraint as it is checked: a limit from above holds for the upper bound of a cost that has one."""
@@ -200,12 +205,12 @@ class CostTable:
             )
 
     def _costs(self, totals: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        costs = []
+        costs: list[Values] = []
         for number, device in enumerate(self.devices):
-            if number in self._by_codes:
-                priced = self._by_codes[number](np.asarray(codes))
+            if isinstance(device, FeatureDevice):
+                priced: Mapping[str, Values] = device.costs(self.own_totals(number, totals))
             else:
-                priced = device.costs(self.own_totals(number, totals))
+                priced = self._by_order[number](np.asarray(codes))
             costs += [priced[column.name] for column in device.columns]
         return np.stack(costs, axis=1)
 
@@ -267,30 +272,36 @@ def cost_table(
         return {
             f"{number}:{name}": value
             for number, device in enumerate(resolved)
+            if isinstance(device, AdditiveDevice)
             for name, value in device.layer_features(layer).items()
         }
 
     height, width = deploy_size
-    maxima = {f"{number}:{name}" for number, device in enumerate(resolved) for name in getattr(device, "maxima", ())}
+    maxima = {
+        f"{number}:{name}"
+        for number, device in enumerate(resolved)
+        if isinstance(device, AdditiveDevice)
+        for name in device.maxima
+    }
     layers = remembered(space, (height, width), folder, lambda: read_space(space, (height, width)))
     read = space_features(layers, features, maxima)
     for number, device in enumerate(resolved):
-        if hasattr(device, "space_features"):
+        if isinstance(device, PartsDevice):
             read = joined(read, renamed(device.space_features(space, (height, width)), f"{number}:"))
-    by_codes = {n: d.for_layers(layers) for n, d in enumerate(resolved) if hasattr(d, "for_layers")}
-    table = CostTable(read, resolved, (height, width), by_codes)
+    by_order = {n: d.for_layers(layers) for n, d in enumerate(resolved) if isinstance(d, OrderDevice)}
+    table = CostTable(read, resolved, (height, width), by_order)
     if cache is not None:
         cache[key] = table
     return table
 
 
 def _resolve(device: str | Device) -> Device:
-    return named.device(device) if isinstance(device, str) else named.checked(device, device)
+    return registry.device(device) if isinstance(device, str) else registry.checked(device, device)
 
 
 def _with_counts(devices: list[Device]) -> list[Device]:
     names = {device.name for device in devices}
-    return [*devices, *(device for device in (Macs(), Params()) if device.name not in names)]
+    return [*devices, *(registry.device(name) for name in COUNTS if name not in names)]
 
 
 def _columns(devices: Sequence[Device]) -> tuple[CostColumn, ...]:

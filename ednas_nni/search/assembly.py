@@ -190,15 +190,15 @@ def trained(model_space: Any, sample: dict[str, Any], evaluator: Any) -> tuple[A
 def cost_table(study: Study, model_space: Any) -> Any:
     """Costs of every architecture of the space, priced at `deploy_size`."""
     from ednas_nni.cost import cost_table as build
+    from ednas_nni.cost import registry
     from ednas_nni.data.cache import cache_root
-    from ednas_nni.devices import named
-    from ednas_nni.devices.peak_memory import COLUMN as PEAK_MEMORY
 
     devices = [device(entry) for entry in study.device]
-    known = {column.name for found in devices for column in found.columns}
-    if PEAK_MEMORY in _named_costs(study) - known:
-        dtype = next((found.dtype for found in devices if hasattr(found, "dtype")), "int8")
-        devices.append(named.device("peak_memory", {"dtype": dtype}))
+    dtype = next((one.dtype for one in devices if one.dtype), "int8")
+    peak_memory = registry.device("peak_memory", {"dtype": dtype})
+    columns = {column.name for one in devices for column in one.columns}
+    if {column.name for column in peak_memory.columns} & (_named_costs(study) - columns):
+        devices.append(peak_memory)
     return build(model_space, devices, deploy_size=tuple(study.deploy_size), folder=cache_root(None))
 
 
@@ -219,9 +219,9 @@ def device(entry: str | Plugin) -> Any:
     Raises:
         EdnasError: The device or an option is wrong.
     """
-    from ednas_nni.devices import named
+    from ednas_nni.cost import registry
 
-    return named.device(entry) if isinstance(entry, str) else named.device(entry.name, entry.options)
+    return registry.device(entry) if isinstance(entry, str) else registry.device(entry.name, entry.options)
 
 
 def problem(study: Study, table: Any) -> Problem:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ednas_nni.cost import CostColumn, LayerRecord, cost_table, layer_records
+from ednas_nni.cost import AdditiveDevice, CostColumn, LayerRecord, cost_table, layer_records
+from ednas_nni.cost.device import Values
 from ednas_nni.cost.records import KINDS
 from ednas_nni.errors import PluginError
 from ednas_nni.nn.tree import build, domains_of, instantiate
@@ -156,7 +157,7 @@ def _one_to_one(
 _KINDS = KINDS
 
 
-class _Traffic:
+class _Traffic(AdditiveDevice):
     """A device that prices every kind of layer by the elements that it reads and writes."""
 
     name = "traffic"
@@ -165,7 +166,7 @@ class _Traffic:
     def layer_features(self, layer: LayerRecord) -> dict[str, float]:
         return {layer.kind: layer.elements_read + layer.elements_written}
 
-    def costs(self, totals: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def costs(self, totals: Mapping[str, Values]) -> dict[str, Values]:
         none = np.zeros_like(next(iter(totals.values())))
         return {kind: totals.get(kind, none) for kind in _KINDS}
 

@@ -11,7 +11,7 @@ import pytest
 
 from ednas_nni.cost.advice import advice, kept
 from ednas_nni.cost.composition import composition
-from ednas_nni.cost.device import CostColumn
+from ednas_nni.cost.device import AdditiveDevice, CostColumn, LowerBound
 from ednas_nni.cost.plan import Plan, Share, plan
 from ednas_nni.cost.plan_json import plan_json
 from ednas_nni.cost.table import CostTable
@@ -30,7 +30,7 @@ DOMAINS = Domains(
 )
 
 
-class Toy:
+class Toy(AdditiveDevice):
     """A device with a link that no choice changes, two compute terms and an upper bound."""
 
     columns = (
@@ -56,10 +56,10 @@ class Toy:
         return {"latency_ms": latency, "latency_ms_upper90": 1.2 * latency}
 
     def lower_bound(self, column):
-        return ({"link": 2.0, "compute": 0.1}, 0.5) if column == "latency_ms" else None
+        return LowerBound({"link": 2.0, "compute": 0.1}, 0.5) if column == "latency_ms" else None
 
 
-class Counter:
+class Counter(AdditiveDevice):
     """A second device: follows the first one's compute, or not."""
 
     name = "count"
@@ -72,7 +72,7 @@ class Counter:
         return {"work": totals["work"], "flat": np.ones(len(totals["work"]))}
 
     def lower_bound(self, column):
-        return ({"work": 1.0}, 0.0) if column == "work" else ({}, 1.0)
+        return LowerBound({"work": 1.0}) if column == "work" else LowerBound({}, 1.0)
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 
 from ednas_nni.cost import advice, plan
-from ednas_nni.devices import calibration
-from ednas_nni.devices.measurements import EXTRA, GIVEN
+from ednas_nni.devices.calibrated import correction
+from ednas_nni.devices.calibrated.measurements import EXTRA, GIVEN
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "planning.md").read_text(encoding="utf-8")
 
@@ -45,7 +45,7 @@ def test_the_study_has_two_devices_and_is_valid() -> None:
 
 
 def test_the_csv_is_read(tmp_path: Path) -> None:
-    from ednas_nni.devices.measurements import read_measurements
+    from ednas_nni.devices.calibrated.measurements import read_measurements
     from ednas_nni.space.domains import Dimension, Domains
 
     (snippet,) = blocks("csv")
@@ -61,7 +61,7 @@ def test_numbers_of_the_page_are_those_of_the_code() -> None:
     assert f"more than {100 * advice.LOOSE:.0f} %" in PAGE and f"less than {100 * advice.RARE:.0f} %" in PAGE
     assert f"exceeds {100 * advice.FIXED:.0f} %" in PAGE and f"above {advice.ALIKE}" in PAGE
     assert f"{100 * plan.CONFIDENCE:.0f} % interval" in PAGE
-    needed = calibration.NEEDED
+    needed = correction.NEEDED
     assert f"from {needed['scale']} networks on), a factor and an offset ({needed['scale and offset']})" in PAGE
     assert f"common one ({needed['terms']})" in " ".join(PAGE.split())
-    assert f"p at most {calibration.SIGNIFICANCE}" in PAGE and f"fewer than {calibration.FEWEST} networks" in PAGE
+    assert f"p at most {correction.SIGNIFICANCE}" in PAGE and f"fewer than {correction.FEWEST} networks" in PAGE

@@ -14,11 +14,12 @@ from scipy.stats import chisquare
 from ednas_nni.cost import minimum as minimum_module
 from ednas_nni.cost import smallest
 from ednas_nni.cost import summary as summary_module
-from ednas_nni.cost.counters import Macs
+from ednas_nni.cost.device import AdditiveDevice, LowerBound
 from ednas_nni.cost.minimum import minimise
 from ednas_nni.cost.summary import random_codes
 from ednas_nni.cost.table import CostTable
 from ednas_nni.cost.terms import SpaceFeatures, Term
+from ednas_nni.devices.counters import Macs
 from ednas_nni.space.domains import Dimension, Domains, Literal
 from ednas_nni.space.draws import draw_architectures
 
@@ -75,11 +76,11 @@ def test_what_hangs_together_too_much_is_not_tried(monkeypatch):
     assert minimise(wide, [4, 4, 4]) is None
 
 
-class Streaming:
+class Streaming(AdditiveDevice):
     """MACs, and more where a maximum is large: the linear part is only a bound."""
 
     name = "streaming"
-    columns = (Macs.columns[0],)
+    columns = Macs().columns
     maxima = frozenset({"peak"})
 
     def layer_features(self, layer):
@@ -89,7 +90,7 @@ class Streaming:
         return {"macs": totals["macs"] + 10 * np.maximum(totals["peak"] - 5, 0)}
 
     def lower_bound(self, column):
-        return {"macs": 1.0}, 0.0
+        return LowerBound({"macs": 1.0})
 
 
 @pytest.mark.parametrize(("peaks", "exact"), [((1.0, 2.0, 3.0), True), ((8.0, 7.0, 6.0), False)])

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from ednas_nni import plugins
-from ednas_nni.cost import cost_table
-from ednas_nni.cost.memory import PeakElements
+from ednas_nni.cost import AdditiveDevice, cost_table
 from ednas_nni.cost.reading import read_space
 from ednas_nni.cost.summary import random_codes
 from ednas_nni.devices.peak_memory import PeakMemory
+from ednas_nni.devices.peak_memory.memory import PeakElements
 from ednas_nni.devices.roofline import Roofline
 
 SIZE = (64, 128)
@@ -97,7 +97,7 @@ def test_peak_is_never_below_any_pair_of_input_and_output(space):
     assert not (0.5 * peaks >= table.encoded(codes)[:, 0]).all()
 
 
-class Pair:
+class Pair(AdditiveDevice):
     """Largest input and output of one operation, in elements."""
 
     name = "pair"

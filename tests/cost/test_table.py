@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ednas_nni.cost import CostColumn, cost_table, layer_records, reading
+from ednas_nni.cost import AdditiveDevice, CostColumn, cost_table, layer_records, reading
 from ednas_nni.cost import features as features_module
 from ednas_nni.devices.edge_tpu import EdgeTPU
-from ednas_nni.devices.profile import shipped_profile
+from ednas_nni.devices.edge_tpu.profile import shipped
 from ednas_nni.errors import PluginError, SampleError, StudyError
 from ednas_nni.nn.tree import build
 from ednas_nni.study.objectives import Constraint
@@ -24,7 +24,7 @@ from tests.cost import spaces
 TASKS = {"segmentation": 13, "depth": 1, "normals": 3}
 
 
-class Traffic:
+class Traffic(AdditiveDevice):
     """A device that prices every kind of layer by what it reads and writes."""
 
     name = "traffic"
@@ -47,7 +47,7 @@ def network_totals(table, network, size):
         for number, device in enumerate(table.devices):
             for name, value in device.layer_features(record).items():
                 if value:
-                    key, largest = f"{number}:{name}", name in getattr(device, "maxima", ())
+                    key, largest = f"{number}:{name}", name in device.maxima
                     found[key] = max(found[key], value) if largest else found[key] + value
     return found
 
@@ -204,8 +204,8 @@ def falls(table, n=40):
 
 def test_no_cost_falls_when_a_network_grows(nano_space, nano_table):
     assert falls(nano_table) == 0
-    profile = shipped_profile("edge_tpu")
-    broken = dataclasses.replace(profile, coefficients={**profile.coefficients, "depthwise": -9.0})
+    profile = shipped("edge_tpu")
+    broken = profile.model_copy(update={"coefficients": profile.coefficients.model_copy(update={"depthwise": -9.0})})
     assert falls(cost_table(nano_space, [EdgeTPU(broken)], (64, 128))) > 0
 
 
@@ -218,7 +218,7 @@ def test_columns_and_origins(small_space, nano_table):
 
 
 def test_second_column_of_a_name_is_called_after_its_device(small_space):
-    other = EdgeTPU(dataclasses.replace(shipped_profile("edge_tpu"), name="other", on_chip_mb=1.0))
+    other = EdgeTPU(shipped("edge_tpu").model_copy(update={"name": "other", "on_chip_mb": 1.0}))
     table = cost_table(small_space, [EdgeTPU(), other], (16, 32))
     assert table.names[0::3][:2] == ("latency_ms", "other_latency_ms")
     assert table.columns[3].upper == "other_latency_ms_upper90" in table.names

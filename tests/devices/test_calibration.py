@@ -8,12 +8,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ednas_nni.cost.counters import Macs
-from ednas_nni.cost.device import CostColumn, Device
-from ednas_nni.devices import named
-from ednas_nni.devices.calibrated import Calibrated, dump_calibrated, parse_calibrated
-from ednas_nni.devices.calibrating import calibrated_profile, priced_terms
-from ednas_nni.devices.calibration import (
+from ednas_nni.cost import registry
+from ednas_nni.cost.device import AdditiveDevice, CostColumn, Device, LowerBound
+from ednas_nni.cost.profiles import read_profile
+from ednas_nni.cost.table import CostTable
+from ednas_nni.cost.terms import SpaceFeatures, Term
+from ednas_nni.devices.calibrated import Calibrated
+from ednas_nni.devices.calibrated.correction import (
     FEWEST,
     Calibration,
     Correction,
@@ -23,9 +24,12 @@ from ednas_nni.devices.calibration import (
     fit,
     upper_ratio,
 )
-from ednas_nni.devices.fit import bounded_relative_fit
-from ednas_nni.devices.measurements import Measurements
+from ednas_nni.devices.calibrated.least_squares import bounded_relative_fit
+from ednas_nni.devices.calibrated.measurements import Measurements, priced_terms
+from ednas_nni.devices.calibrated.profile import EXAMPLE, CalibratedProfile, calibrated_profile
+from ednas_nni.devices.counters import Macs
 from ednas_nni.errors import EdnasError, PluginError
+from ednas_nni.space.domains import Dimension, Domains
 
 NOISE = 0.03
 
@@ -154,7 +158,7 @@ def test_errors_against_a_count_of_pairs():
 # ---- the device
 
 
-class Toy:
+class Toy(AdditiveDevice):
     name = "toy"
     columns = (
         CostColumn("latency_ms", "ms", "toy", "modelled", "made up", "latency_ms_upper90"),
@@ -174,7 +178,11 @@ class Toy:
         return {"latency_ms": latency, "latency_ms_upper90": 2 * latency, "host_ms": totals["b"] * 0 + 7}
 
     def lower_bound(self, column):
-        return ({"a": self.rate, "b": 1.0}, 0.0) if column == "latency_ms" else None
+        return LowerBound({"a": self.rate, "b": 1.0}) if column == "latency_ms" else None
+
+
+def parsed(data):
+    return read_profile(CalibratedProfile, data, "mine.yml", EXAMPLE)
 
 
 def device(form="terms", scales=(2.0, 0.5), offset=0.0, upper=1.1, base=None):
@@ -183,7 +191,7 @@ def device(form="terms", scales=(2.0, 0.5), offset=0.0, upper=1.1, base=None):
     data = {"name": "mine", "kind": "calibrated", "title": "mine", "base": "toy", "cost": "latency_ms"}
     data |= {"form": form, "scales": dict(zip("ab", scales, strict=True)), "offset": offset, "upper_ratio": upper}
     data |= {"measured": measured, "probe": {"features": {"a": 1.0, "b": 2.0}, "cost": 3.0}}
-    return Calibrated(parse_calibrated(data, "mine.yml"), base or Toy())
+    return Calibrated.of(parsed(data), base or Toy())
 
 
 TOTALS = {"a": np.array([1.0, 4.0, 5.0]), "b": np.array([2.0, 1.0, 0.1])}
@@ -237,12 +245,13 @@ def test_a_search_does_not_go_on_with_another_correction():
 
 
 def test_a_profile_is_read_back_as_it_was_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(named.plugins, "load", lambda group, name: Toy)
+    load = registry.DEVICES.load
+    monkeypatch.setattr(registry.DEVICES, "load", lambda name: Toy if name == "toy" else load(name))
     profile = device().profile
     path = tmp_path / "mine.yml"
-    path.write_text(yaml.safe_dump(dump_calibrated(profile)))
-    again = named.device(str(path))
-    assert dump_calibrated(again.profile) == dump_calibrated(profile)
+    path.write_text(yaml.safe_dump(profile.model_dump()))
+    again = registry.device(str(path))
+    assert again.profile == profile
     assert again.columns == device().columns
 
 
@@ -263,17 +272,17 @@ def test_a_profile_is_read_back_as_it_was_written(tmp_path, monkeypatch):
     ],
 )
 def test_wrong_profiles(change, words):
-    data = dump_calibrated(device().profile) | change
+    data = device().profile.model_dump() | change
     data.pop(data.pop("drop", ""), None)
     with pytest.raises(PluginError, match=r"mine\.yml: ") as error:
-        parse_calibrated(data, "mine.yml")
+        parsed(data)
     assert words in str(error.value)
 
 
 def test_a_profile_of_a_cost_that_the_base_lacks():
-    data = dump_calibrated(device().profile) | {"cost": "latency"}
+    data = device().profile.model_dump() | {"cost": "latency"}
     with pytest.raises(PluginError, match=r"no cost 'latency'\. Did you mean 'latency_ms'"):
-        Calibrated(parse_calibrated(data, "mine.yml"), Toy())
+        Calibrated.of(parsed(data), Toy())
 
 
 @pytest.mark.parametrize(
@@ -290,47 +299,35 @@ def test_a_device_by_path_that_is_none(tmp_path, text, words):
     if text is not None:
         path.write_text(text)
     with pytest.raises(PluginError) as error:
-        named.device(str(path))
+        registry.device(str(path))
     for word in (str(path), *words):
         assert word in str(error.value)
 
 
 def test_a_device_by_relative_path_is_refused():
     with pytest.raises(PluginError, match=r"device = 'mine.yml': write an absolute path"):
-        named.device("mine.yml")
+        registry.device("mine.yml")
 
 
 def test_a_device_whose_name_cannot_begin_a_cost():
     found = Macs()
     found.name = "my macs"
     with pytest.raises(PluginError, match="letters, digits and _"):
-        named.checked(found, "x:y")
+        registry.checked(found, "x:y")
 
 
 def test_from_measurements_to_a_profile():
-    class Table:
-        columns, names, devices = Toy.columns, ("latency_ms", "latency_ms_upper90", "host_ms"), (Toy(),)
-        domains = type("Domains", (), {"encode": staticmethod(lambda sample: np.array([sample["a"], sample["b"]]))})()
-
-        def owner(self, column):
-            return 0, column
-
-        def totals(self, codes):
-            return codes.astype(float)
-
-        def own_totals(self, number, totals):
-            return {"a": totals[:, 0], "b": totals[:, 1]}
-
-        def extrapolated(self, codes):
-            return {}
-
+    domains = Domains([Dimension("a", tuple(range(1, 13))), Dimension("b", tuple(range(1, 6)))])
+    values = {label: np.eye(2)[i] * np.arange(1.0, n)[:, None] for i, (label, n) in enumerate((("a", 13), ("b", 6)))}
+    features = SpaceFeatures(("0:a", "0:b"), tuple(Term((x,), values[x]) for x in "ab"), domains)
+    table = CostTable(features, [Toy()], (64, 64))
     samples = tuple({"a": i + 1, "b": (7 * i) % 5 + 1} for i in range(12))
-    terms = priced_terms(Table(), "latency_ms", samples)
+    terms = priced_terms(table, "latency_ms", np.stack([domains.encode(sample) for sample in samples]))
     measured = 3 * terms.matrix.sum(1)
-    found = Measurements(samples, measured, np.ones(12, int), 0, None)
+    rows = Measurements(samples, measured, np.ones(12, int), 0, None)
     result = calibrate(terms.matrix, measured)
     assert isinstance(result, Calibration) and isinstance(result.correction, Correction)
-    profile = calibrated_profile("mine", "toy", Table(), "latency_ms", found, terms, result, "here")
-    again = Calibrated(parse_calibrated(dump_calibrated(profile), "mine.yml"), Toy())
+    profile = calibrated_profile("mine", "toy", ("latency_ms", "ms"), rows, terms, result, "here")
+    again = Calibrated.of(parsed(profile.model_dump()), Toy())
     assert again.costs({"a": terms.matrix[:, 0], "b": terms.matrix[:, 1]})["latency_ms"] == pytest.approx(measured)
     assert not again.extrapolated({"a": terms.matrix[:, 0], "b": terms.matrix[:, 1]}).any()

@@ -8,12 +8,12 @@ import json
 import numpy as np
 import pytest
 
-from ednas_nni.cost.device import CostColumn
+from ednas_nni.cost.device import AdditiveDevice, CostColumn
 from ednas_nni.cost.summary import random_codes
 from ednas_nni.cost.table import CostTable
 from ednas_nni.cost.terms import SpaceFeatures, Term
-from ednas_nni.devices.measurements import read_measurements, write_measurements
-from ednas_nni.devices.proposing import _shares, information, informative
+from ednas_nni.devices.calibrated.measurements import read_measurements, write_measurements
+from ednas_nni.devices.calibrated.proposing import _shares, information, informative
 from ednas_nni.errors import EdnasError, InfeasibleError, SampleError
 from ednas_nni.space.domains import Dimension, Domains, Literal
 from ednas_nni.study.objectives import Constraint
@@ -124,7 +124,7 @@ def test_what_is_written_can_be_filled_in_and_read(tmp_path):
 # ---- what to measure
 
 
-class Terms:
+class Terms(AdditiveDevice):
     name = "toy"
     columns = (CostColumn("latency_ms", "ms", "toy", "modelled", "made up"),)
 
@@ -171,7 +171,7 @@ def test_the_check_rejects_a_proposal_of_the_cheapest(table):
 
 def test_greedy_is_what_the_determinant_says(table):
     """Each next network is the best of all candidates by the definition, not by the update that finds it."""
-    from ednas_nni.devices.proposing import _greedy
+    from ednas_nni.devices.calibrated.proposing import _greedy
 
     shares = _shares(table, "latency_ms", reference(table)[:60])
     chosen = _greedy(shares, 5)

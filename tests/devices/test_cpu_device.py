@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from ednas_nni import plugins
-from ednas_nni.cost import cost_table, smallest
+from ednas_nni.cost import cost_table, registry, smallest
 from ednas_nni.cost.arithmetic import joined, renamed, scaled, sums
 from ednas_nni.cost.terms import SpaceFeatures, Term
-from ednas_nni.devices import named
 from ednas_nni.devices.cpu_onnxruntime.capture import network_graph
 from ednas_nni.devices.cpu_onnxruntime.device import factor, held_out_errors, spread_out
 from ednas_nni.devices.cpu_onnxruntime.store import Timing
@@ -43,7 +42,7 @@ def additive(monkeypatch, tmp_path):
         return {s: Timing((SLOWER if s in whole else 1) * work(graph), 1.0, 8, 0.01) for s, graph in graphs.items()}
 
     monkeypatch.setattr("ednas_nni.devices.cpu_onnxruntime.measure.measured", measured)
-    return named.device("cpu_onnxruntime")
+    return registry.device("cpu_onnxruntime")
 
 
 def test_a_network_is_the_sum_of_its_blocks_times_the_factor(additive) -> None:
@@ -158,7 +157,7 @@ def test_measured_here(monkeypatch, tmp_path) -> None:
     from ednas_nni.devices.cpu_onnxruntime.store import Store
 
     monkeypatch.setenv("EDNAS_CACHE", str(tmp_path))
-    device = named.device("cpu_onnxruntime")
+    device = registry.device("cpu_onnxruntime")
     monkeypatch.setattr(type(device), "rounds", Rounds(4, 12))
     monkeypatch.setattr(type(device), "quiet", True)
     space = plugins.load("search_spaces", "nano")(

@@ -10,23 +10,29 @@ import edge_tpu
 import edge_tpu_tables
 import numpy as np
 import pytest
+from edge_tpu import LOWER, network_totals
+from edge_tpu_fit.fit import bootstrap, leave_one_out
+from edge_tpu_fit.published import published_networks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ednas_nni.cost.profiles import read_profile
 from ednas_nni.cost.records import convolution, elementwise
 from ednas_nni.cost.table import CostTable
 from ednas_nni.cost.terms import SpaceFeatures, Term
-from ednas_nni.devices.edge_tpu import MAXIMA, SUMS, UPPER, EdgeTPU, design_matrix, network_totals
-from ednas_nni.devices.fit import bootstrap, leave_one_out
-from ednas_nni.devices.profile import COEFFICIENTS, LOWER, parse_profile, shipped_profile
-from ednas_nni.devices.published import published_networks
+from ednas_nni.devices.edge_tpu.device import MAXIMA, SUMS, UPPER, EdgeTPU, design_matrix
+from ednas_nni.devices.edge_tpu.profile import COEFFICIENTS, EXAMPLE, SystolicProfile, shipped
 from ednas_nni.errors import PluginError
 from ednas_nni.study.objectives import Constraint
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-PROFILE = shipped_profile("edge_tpu")
+PROFILE = shipped("edge_tpu")
 NETWORKS = {network.name: network for network in published_networks()}
 RESULT = json.loads((BENCHMARKS / "results" / "edge_tpu.json").read_text(encoding="utf-8"))
+
+
+def changed(model, **fields):
+    return model.model_copy(update=fields)
 
 
 @pytest.fixture(scope="module")
@@ -42,16 +48,17 @@ def stale(profile, table):
     wrong += [
         name
         for name, value in zip(COEFFICIENTS, model.coefficients, strict=True)
-        if abs(value - profile.coefficients[name]) > 1e-3 * max(value, 1e-3)
+        if abs(value - dict(profile.coefficients)[name]) > 1e-3 * max(value, 1e-3)
     ]
     return wrong
 
 
 def test_shipped_coefficients_come_from_the_shipped_rows(table):
     assert stale(PROFILE, table) == []
-    assert stale(replace(PROFILE, on_chip_mb=7.0), table) == ["on_chip_mb"]
-    broken = {**PROFILE.coefficients, "dense": 1.7}
-    assert stale(replace(PROFILE, coefficients=broken), table) == ["dense"]
+    assert stale(changed(PROFILE, on_chip_mb=7.0), table) == ["on_chip_mb"]
+    broken = PROFILE.coefficients.model_copy(update={"dense": 1.7})
+    assert stale(changed(PROFILE, coefficients=broken), table) == ["dense"]
+    assert PROFILE.error == RESULT["regimes"]["all"]["mape"]
 
 
 def test_shipped_ensemble_is_the_first_draws_of_the_shipped_rows(table):
@@ -137,7 +144,7 @@ def test_parameters_and_the_largest_activation_share_the_memory():
 
 def test_costs_of_a_network_by_hand():
     device = EdgeTPU()
-    c = PROFILE.coefficients
+    c = dict(PROFILE.coefficients)
     totals = {
         "dense_cycles": np.array([480e3]),
         "depthwise_macs": np.array([64 * 480e3]),
@@ -183,9 +190,9 @@ def test_more_of_anything_never_costs_less(totals):
 
 def test_the_check_for_that_rejects_a_negative_coefficient():
     spread = PROFILE.spread
-    broken = replace(spread, coefficients=spread.coefficients * np.where(np.arange(7) == 1, -1.0, 1.0))
+    broken = changed(spread, coefficients=spread.coefficients * np.where(np.arange(7) == 1, -1.0, 1.0))
     totals = {name: np.array([1e6, 1e6]) for name in SUMS + MAXIMA} | {"depthwise_macs": np.array([0.0, 5e8])}
-    assert falls(EdgeTPU(replace(PROFILE, spread=broken)), totals) == [UPPER]
+    assert falls(EdgeTPU(changed(PROFILE, spread=broken)), totals) == [UPPER]
 
 
 # ------------------------------------------------------------------ interval and limits
@@ -246,7 +253,7 @@ def test_a_limit_is_checked_on_the_bound_and_an_objective_is_the_fit():
 
 
 def test_without_an_ensemble_there_is_no_bound():
-    device = EdgeTPU(replace(PROFILE, spread=None))
+    device = EdgeTPU(changed(PROFILE, spread=None))
     assert [column.name for column in device.columns] == ["latency_ms", "host_ms"]
     table = domain_table(device)
     limit = Constraint("latency_ms", "<=", 5.0)
@@ -275,9 +282,9 @@ def test_an_unusual_mixture_is_extrapolated_though_no_part_of_it_is():
     device = EdgeTPU()
     one = {name: np.array([0.0]) for name in SUMS + MAXIMA}
     one["outputs"] = np.array([7e7])  # as many outputs as the largest row, and nothing else
-    wide = replace(PROFILE.spread, leverage=1e9)
+    wide = changed(PROFILE.spread, leverage=1e9)
     assert device.extrapolated(one).all()
-    assert not EdgeTPU(replace(PROFILE, spread=wide)).extrapolated(one).any()
+    assert not EdgeTPU(changed(PROFILE, spread=wide)).extrapolated(one).any()
 
 
 # ------------------------------------------------------------------ profiles
@@ -301,12 +308,12 @@ def test_wrong_profiles_are_named(change, words):
         "on_chip_mb": 1,
         "coefficients": dict.fromkeys(COEFFICIENTS, 1.0),
     }
-    assert parse_profile(good, "x.yml").array == (8, 8)
+    assert read_profile(SystolicProfile, good, "x.yml", EXAMPLE).array == (8, 8)
     with pytest.raises(PluginError, match=f"(?i){words}"):
-        parse_profile({**good, **change}, "x.yml")
+        read_profile(SystolicProfile, {**good, **change}, "x.yml", EXAMPLE)
 
 
 def test_unknown_profiles_are_named():
     for name in ("edge_tpo", "coral_networks"):
         with pytest.raises(PluginError, match="edge_tpu"):
-            shipped_profile(name)
+            shipped(name)

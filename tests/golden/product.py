@@ -10,7 +10,7 @@ from ednas_nni.bridge.catching_up import LOST
 from ednas_nni.bridge.engine import SimplifiedModelSpace
 from ednas_nni.bridge.head import write_head
 from ednas_nni.cost import cost_table
-from ednas_nni.devices import named
+from ednas_nni.cost import registry as named
 from ednas_nni.devices.roofline import Roofline
 from ednas_nni.nn.tree import build
 from ednas_nni.plugins import load as plugin

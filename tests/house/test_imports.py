@@ -17,7 +17,12 @@ from ednas_nni import plugins
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = [path.name for path in (ROOT / "ednas_nni").iterdir() if (path / "__init__.py").exists()]
 MODULES = ["errors", "plugins", "version"]
-TASKS = {plugin.target.partition(":")[0] for plugin in plugins.listing("tasks") if plugin.distribution == "ednas-nni"}
+CONCRETE = {
+    plugin.target.partition(":")[0]
+    for group in ("tasks", "devices")
+    for plugin in plugins.listing(group)
+    if plugin.distribution == "ednas-nni"
+}
 
 
 def house(folder: Path, where: str = "", source: str = "") -> Path:
@@ -28,9 +33,9 @@ def house(folder: Path, where: str = "", source: str = "") -> Path:
     for room in ROOMS:
         (folder / "ednas_nni" / room).mkdir(parents=True)
         (folder / "ednas_nni" / room / "__init__.py").touch()
-    for task in TASKS:
-        (folder / task.replace(".", "/")).mkdir()
-        (folder / task.replace(".", "/") / "__init__.py").touch()
+    for plugin in CONCRETE:
+        (folder / plugin.replace(".", "/")).mkdir()
+        (folder / plugin.replace(".", "/") / "__init__.py").touch()
     for name in ["__init__", *MODULES]:
         (folder / "ednas_nni" / f"{name}.py").touch()
     if where:
@@ -53,6 +58,7 @@ def verdict(folder: Path) -> str:
         ("ednas_nni/data/x.py", "def f():\n    import ednas_nni.tasks", "A floor imports only lower floors"),
         ("ednas_nni/compat/x.py", "import ednas_nni.errors", "A floor imports only lower floors"),
         ("ednas_nni/study/x.py", "def f():\n    import search_spaces", "never imports the plug-in packages"),
+        ("ednas_nni/search/x.py", "import ednas_nni.devices.roofline", "Only the registry leads to a concrete device"),
         ("ednas_nni/record/x.py", "import torch", "know neither torch nor NNI"),
         ("ednas_nni/cli/x.py", "import matplotlib.pyplot", "Only the report plots"),
         ("ednas_nni/report/x.py", "from ednas_nni.tasks.depth import Depth", "Nobody imports a concrete task"),
@@ -69,8 +75,9 @@ def test_the_linter_accepts_the_house_and_rejects_a_breach(
 
 def test_every_registered_task_is_protected() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    (names,) = re.findall(r"^protected_modules = \[(.*?)\]", text, flags=re.M | re.S)
-    assert set(re.findall(r'"([\w.]+)"', names)) == TASKS
+    names = " ".join(re.findall(r"^protected_modules = \[(.*?)\]", text, flags=re.M | re.S))
+    tasks = {module for module in CONCRETE if module.startswith("ednas_nni.tasks.")}
+    assert set(re.findall(r'"(ednas_nni\.tasks\.\w+)"', names)) == tasks
 
 
 def nni_internals(folder: Path) -> set[str]:

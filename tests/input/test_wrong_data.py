@@ -161,7 +161,7 @@ PROFILES = [
 
 @pytest.mark.parametrize(("text", "words"), PROFILES, ids=[text for text, _ in PROFILES])
 def test_a_hostile_profile(text: str, words: tuple[str, ...], tmp_path: Path, raised: Callable[..., str]) -> None:
-    from ednas_nni.devices.named import device
+    from ednas_nni.cost.registry import device
 
     path = tmp_path / "phone.yml"
     path.write_text(text)
@@ -178,7 +178,7 @@ def test_a_hostile_profile(text: str, words: tuple[str, ...], tmp_path: Path, ra
     ],
 )
 def test_no_profile(name: str, words: tuple[str, ...], raised: Callable[..., str]) -> None:
-    from ednas_nni.devices.named import device
+    from ednas_nni.cost.registry import device
 
     raised(lambda: device(name), PluginError, words)
 
@@ -188,9 +188,9 @@ def test_no_profile(name: str, words: tuple[str, ...], raised: Callable[..., str
 def test_names_of_profiles_are_no_paths(kind: str, name: str, tmp_path: Path, raised: Callable[..., str]) -> None:
     from importlib import resources
 
-    from ednas_nni.devices.named import device
+    from ednas_nni.cost.registry import device
 
-    shipped = resources.files("ednas_nni.devices").joinpath(
+    shipped = resources.files(f"ednas_nni.devices.{kind}").joinpath(
         "profiles", f"{'phone_cpu' if kind == 'roofline' else kind}.yml"
     )
     (tmp_path / "mine.yml").write_bytes(shipped.read_bytes())
@@ -200,14 +200,15 @@ def test_names_of_profiles_are_no_paths(kind: str, name: str, tmp_path: Path, ra
 
 
 def test_a_profile_that_corrects_itself(tmp_path: Path, raised: Callable[..., str]) -> None:
-    from ednas_nni.devices import named
+    from ednas_nni.cost.registry import device
 
     path = tmp_path / "phone.yml"
-    path.write_text("kind: mirror")
-    mirror = lambda data, source, trail: named.device(source, trail=trail)  # noqa: E731
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(named.KINDS, "mirror", mirror)
-        raised(lambda: named.device(str(path)), PluginError, (str(path), "leads back to itself"))
+    measured = {"rows": 9, "error_before": 0.4, "error_held_out": 0.1, "smallest": 1.0, "largest": 9.0, "at": "here"}
+    profile = {"kind": "calibrated", "name": "phone", "title": "a phone", "base": str(path), "cost": "latency_ms"}
+    profile |= {"form": "scale", "scales": {"a": 1.0}, "offset": 0.0, "upper_ratio": None}
+    profile |= {"measured": measured | {"terms": {"a": 1.0}}, "probe": {"features": {"a": 1.0}, "cost": 1.0}}
+    path.write_text(json.dumps(profile))
+    raised(lambda: device(str(path)), PluginError, (str(path), "leads back to itself"))
 
 
 @pytest.mark.parametrize(

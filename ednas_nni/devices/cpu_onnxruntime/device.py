@@ -9,14 +9,13 @@ and errors: `docs/hardware.md`, `benchmarks/latency.py`.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ednas_nni.cost.arithmetic import scaled, sums
-from ednas_nni.cost.device import CostColumn
-from ednas_nni.cost.records import LayerRecord
+from ednas_nni.cost.device import CostColumn, LowerBound, PartsDevice, Values
 from ednas_nni.cost.terms import SpaceFeatures
 from ednas_nni.errors import StudyError
 from ednas_nni.space.domains import Sample
@@ -34,7 +33,7 @@ DRAWS = 256
 SEED = 5
 
 
-class CpuOnnxruntime:
+class CpuOnnxruntime(PartsDevice):
     """This machine's processor.
 
     Args:
@@ -57,10 +56,6 @@ class CpuOnnxruntime:
         self.machine: Machine = this_machine(threads)
         self.name = "cpu_onnxruntime" if threads == 1 else f"cpu_onnxruntime_{threads}_threads"
         self.columns = (_column(self.name, self.machine, "not compared with whole networks yet"),)
-
-    def layer_features(self, layer: LayerRecord) -> dict[str, float]:
-        """None: single layers say little about a runtime that fuses them and has a memory layout of its own."""
-        return {}
 
     def space_features(self, space: Any, size: tuple[int, int]) -> SpaceFeatures:
         """Latencies of all blocks in ms, calibrated on whole networks; measured where they are not known yet.
@@ -93,16 +88,16 @@ class CpuOnnxruntime:
                 f"{len(samples)} whole networks, each predicted from the others, are off by {errors.mean():.1%} on "
                 f"average and {errors.max():.1%} at most; halves of a measurement differ by {restless:.1%} at most"
             )
-            self.columns = (_column(self.name, self.machine, compared),)
+            self.columns = (_column(self.name, self.machine, compared, float(errors.mean())),)
         return scaled(raw, factor(added, found))
 
-    def costs(self, totals: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def costs(self, totals: Mapping[str, Values]) -> dict[str, Values]:
         """The sum itself."""
         return {"latency_ms": totals[FEATURE]}
 
-    def lower_bound(self, column: str) -> tuple[dict[str, float], float]:
+    def lower_bound(self, column: str) -> LowerBound:
         """The sum itself."""
-        return {FEATURE: 1.0}, 0.0
+        return LowerBound({FEATURE: 1.0})
 
 
 def whole_networks(blocks: BlockTable) -> list[Sample]:
@@ -135,10 +130,11 @@ def held_out_errors(sums: Sequence[float], whole: Sequence[float]) -> np.ndarray
     return np.array([factor(sums[rest], whole[rest]) for rest in others]) * sums / whole - 1
 
 
-def _column(name: str, machine: Machine, compared: str) -> CostColumn:
+def _column(name: str, machine: Machine, compared: str, error: float | None = None) -> CostColumn:
     clock = "processor time" if machine.threads == 1 else "wall-clock time"
     note = (
         f"on {machine.title}: float32, batch 1, smallest {clock}; sum of blocks measured one by one, times "
         f"the factor of whole networks; {compared}"
     )
-    return CostColumn("latency_ms", "ms", name, "measured", note)
+    compared = "" if error is None else compared
+    return CostColumn("latency_ms", "ms", name, "measured", note, error=error, compared=compared)

@@ -1,19 +1,19 @@
 """Published networks with their published latency, as layer records.
 
-The networks live as data in ``profiles/coral_*.yml``; the head of these files explains the notation.
+The networks live as data in `coral_*.yml` beside this file; the head of these files explains the notation.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from edge_tpu_fit.layer_lists import expand
 from ednas_nni.cost.records import LayerRecord
-from ednas_nni.devices.layer_lists import expand
 
 FILES = ("coral_networks.yml", "coral_dense.yml")
 ON_CHIP_BYTES = 8_000_000
@@ -50,7 +50,7 @@ class PublishedNetwork:
 
     @property
     def regime(self) -> str:
-        """``dense``, or for a classifier ``streaming`` or ``on_chip``, by its number of parameters alone."""
+        """`dense`, or for a classifier `streaming` or `on_chip`, by its number of parameters alone."""
         if self.dense:
             return "dense"
         return "streaming" if sum(layer.params for layer in self.layers) > ON_CHIP_BYTES else "on_chip"
@@ -59,10 +59,8 @@ class PublishedNetwork:
 @cache
 def published_networks() -> tuple[PublishedNetwork, ...]:
     """All published networks of the shipped files, in their order."""
-    folder = resources.files("ednas_nni.devices").joinpath("profiles")
-    rows = [
-        row for file in FILES for row in yaml.safe_load(folder.joinpath(file).read_text(encoding="utf-8"))["networks"]
-    ]
+    folder = Path(__file__).parent
+    rows = [row for file in FILES for row in yaml.safe_load((folder / file).read_text(encoding="utf-8"))["networks"]]
     return tuple(_network(row) for row in rows)
 
 

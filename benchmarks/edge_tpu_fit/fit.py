@@ -1,10 +1,6 @@
-"""Fitting a latency model to a table of measured networks.
+"""Fitting a latency model to a table of measured networks, by robust relative least squares.
 
-Relative least squares with bounded coefficients: minimise ``sum_i rho((x_i . c - y_i) / y_i)`` over ``c >= lower``.
-Relative, because a millisecond matters more for a network of two than for one of three hundred; bounded, because a
-layer never makes a network faster, which also keeps a search from exploiting a negative coefficient. ``rho`` is Huber's
-loss: square up to ``tolerance``, linear beyond, so that a few rows that no choice of coefficients explains do not
-spoil the others. A threshold of the features (an on-chip memory) is chosen by the same loss, from the rows of each fit.
+A threshold of the features (an on-chip memory) is chosen by the same loss, from the rows of each fit.
 """
 
 from __future__ import annotations
@@ -14,9 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TOLERANCE = 0.1
-"""The published figures of one network differ by about so much between the two official pages."""
-ROUNDS = 30
+from ednas_nni.devices.calibrated.least_squares import TOLERANCE, bounded_relative_fit
 
 Design = Callable[[float], np.ndarray]
 """Threshold -> feature matrix, float64 (n, p)."""
@@ -37,54 +31,6 @@ class Model:
     loss: float
 
 
-def bounded_relative_fit(
-    features: np.ndarray,
-    measured: np.ndarray,
-    lower: np.ndarray,
-    tolerance: float = TOLERANCE,
-    toward: np.ndarray | None = None,
-    strength: float = 0.0,
-) -> tuple[np.ndarray, float]:
-    """Bounded robust relative least squares, by reweighting exact non-negative least squares (Lawson and Hanson).
-
-    Args:
-        features: float64 (n, p).
-        measured: float64 (n,), > 0.
-        lower: float64 (p,), smallest allowed coefficients.
-        tolerance: Relative error from which on the loss is linear; ``inf`` gives plain least squares.
-        toward: float64 (p,), > 0: what coefficients are drawn to, where rows are too few to tell.
-        strength: Weight of ``sum_j (c_j / toward_j - 1)^2`` against the mean loss over rows.
-
-    Returns:
-        Coefficients (p,) and the mean loss, without what draws them.
-
-    Raises:
-        ValueError: A measured value is not positive.
-    """
-    from scipy.optimize import nnls  # a quarter of a second, and only fits need it
-
-    if len(measured) == 0 or not np.all(measured > 0):
-        raise ValueError("measured values must be there and positive: the fit is relative to them")
-    relative = features / measured[:, None]
-    norm = np.sqrt((relative**2).sum(0))  # columns differ by orders of magnitude
-    norm[norm == 0] = 1.0
-    scaled, target = relative / norm, 1.0 - relative @ lower
-    drawn, aims = np.empty((0, len(lower))), np.empty(0)
-    if toward is not None and strength > 0:
-        pull = np.sqrt(strength * len(measured))
-        drawn, aims = np.diag(pull / (toward * norm)), pull * (1.0 - lower / toward)
-    weights = np.ones(len(measured))
-    for _ in range(ROUNDS):
-        solution = nnls(np.vstack([scaled * weights[:, None], drawn]), np.concatenate([target * weights, aims]))[0]
-        errors = np.abs(scaled @ solution - target)
-        updated = np.sqrt(np.minimum(1.0, tolerance / np.maximum(errors, 1e-12)))
-        if (np.abs(updated - weights) <= 1e-6 + 1e-5 * weights).all():
-            break
-        weights = updated
-    loss = errors**2 - np.maximum(errors - tolerance, 0.0) ** 2
-    return lower + solution / norm, float(loss.mean())
-
-
 def fit(
     design: Design,
     measured: np.ndarray,
@@ -101,7 +47,7 @@ def fit(
         lower: float64 (p,).
         thresholds: Candidates; the first of equals is taken.
         rows: Indices of the rows to fit, with repeats for a bootstrap; all by default.
-        tolerance: As for ``bounded_relative_fit``.
+        tolerance: As for `bounded_relative_fit`.
 
     Raises:
         ValueError: There is no threshold, or a measured value is not positive.
@@ -168,10 +114,10 @@ def bootstrap(
     both vary (the jackknife+ after bootstrap of Kim, Xu and Barber, NeurIPS 2020, with relative errors).
 
     Args:
-        design: As for ``fit``.
-        measured: As for ``fit``.
-        lower: As for ``fit``.
-        thresholds: As for ``fit``.
+        design: As for `fit`.
+        measured: As for `fit`.
+        lower: As for `fit`.
+        thresholds: As for `fit`.
         members: How many refits.
         seed: Seed of the draws.
         strata: Group of each row; each group keeps its size in every draw.

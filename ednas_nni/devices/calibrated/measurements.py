@@ -1,4 +1,4 @@
-"""Measured costs of architectures, as a CSV file that people fill in."""
+"""Measured costs of architectures, as a CSV file that people fill in, and what the model says of the same ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ednas_nni.cost.device import FeatureDevice
+from ednas_nni.cost.table import CostTable
+from ednas_nni.devices.calibrated.least_squares import Array
 from ednas_nni.errors import EdnasError, SampleError, did_you_mean, shown
 from ednas_nni.space.domains import Domains, Sample
 
@@ -38,6 +42,49 @@ class Measurements:
     repeats: np.ndarray
     empty: int
     spread: float | None
+
+
+@dataclass(frozen=True)
+class PricedTerms:
+    """What a model's cost of some architectures is made of.
+
+    Attributes:
+        names: Terms.
+        matrix: float64 (n, terms), in the cost's unit.
+        probe: Features of the first architecture.
+        extrapolated: Where the model had to go beyond what it was compared with, bool (n,); all False where it has no
+            such range.
+    """
+
+    names: tuple[str, ...]
+    matrix: Array
+    probe: dict[str, float]
+    extrapolated: NDArray[np.bool_]
+
+
+def priced_terms(table: CostTable, cost: str, codes: NDArray[np.integer]) -> PricedTerms:
+    """Terms of a cost; the cost itself where its device says nothing about them.
+
+    Args:
+        table: The cost table.
+        cost: Name of a column.
+        codes: Encoded architectures, integers (n, labels).
+
+    Raises:
+        EdnasError: The cost is not a function of features, so there is nothing to correct.
+    """
+    number, column = table.owner(cost)
+    device, totals = table.devices[number], table.own_totals(number, table.totals(codes))
+    if not isinstance(device, FeatureDevice):
+        raise EdnasError(f"{cost} is exact for the order in which layers run; there is nothing to correct.")
+    terms = device.terms_or_whole(column, totals)
+    beyond = device.extrapolated(totals)
+    return PricedTerms(
+        tuple(terms),
+        np.stack(list(terms.values()), axis=1),
+        {name: float(values[0]) for name, values in totals.items()},
+        np.zeros(len(codes), bool) if beyond is None else beyond,
+    )
 
 
 def read_measurements(path: Path, cost: str, domains: Domains, find: Find) -> Measurements:

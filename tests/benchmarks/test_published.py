@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from edge_tpu_fit.layer_lists import expand
+from edge_tpu_fit.published import published_networks
 
 from ednas_nni.compat.vision import models
 from ednas_nni.cost import layer_records
-from ednas_nni.devices.layer_lists import expand
-from ednas_nni.devices.published import published_networks
 from ednas_nni.errors import StudyError
 
 NETWORKS = {network.name: network for network in published_networks()}

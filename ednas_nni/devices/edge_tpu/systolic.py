@@ -22,24 +22,7 @@ def weight_stationary_cycles(pixels: int, reduction: int, channels: int, rows: i
         columns: C, columns of the array.
 
     Returns:
-        ``ceil(K/R) * ceil(N/C) * (2R + C + M - 2) - 1``: R cycles load the weights, the rest streams and drains.
+        `ceil(K/R) * ceil(N/C) * (2R + C + M - 2) - 1`: R cycles load the weights, the rest streams and drains.
     """
     folds = -(-reduction // rows) * -(-channels // columns)
     return folds * (2 * rows + columns + pixels - 2) - 1
-
-
-def output_stationary_cycles(pixels: int, reduction: int, channels: int, rows: int = 64, columns: int = 64) -> int:
-    """Cycles with the partial sums held in the array.
-
-    Args:
-        pixels: M, output positions, >= 1.
-        reduction: K, products summed into one output, >= 1.
-        channels: N, output channels, >= 1.
-        rows: R, rows of the array.
-        columns: C, columns of the array.
-
-    Returns:
-        ``ceil(M/R) * ceil(N/C) * (K + R + C - 2) - 1``.
-    """
-    folds = -(-pixels // rows) * -(-channels // columns)
-    return folds * (reduction + rows + columns - 2) - 1

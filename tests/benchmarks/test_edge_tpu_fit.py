@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from edge_tpu_fit.fit import Model, bootstrap, fit, leave_one_out
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 
-from ednas_nni.devices.fit import Model, bootstrap, bounded_relative_fit, fit, leave_one_out
+from ednas_nni.devices.calibrated.least_squares import bounded_relative_fit
 
 
 @settings(max_examples=25, deadline=None)

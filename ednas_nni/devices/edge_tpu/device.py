@@ -6,26 +6,28 @@ share the on-chip memory; parameters that do not fit are streamed from the host 
 the host goes on with, cross the link; outputs are written; each image has a constant. Enlarging to the image's size,
 finding the largest class and decoding are work of the host, in a column of their own.
 
-The coefficients come from a robust relative fit to published latencies: ``devices/fit.py``, ``benchmarks/edge_tpu.py``,
-``docs/hardware.md``. An ensemble of refits gives every latency an upper 90 % bound, where limits are checked.
+The coefficients come from a robust relative fit to published latencies: `benchmarks/edge_tpu.py`, `docs/hardware.md`.
+An ensemble of refits gives every latency an upper 90 % bound, where limits are checked.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ednas_nni.cost.device import CostColumn
+from ednas_nni.cost.device import AdditiveDevice, CostColumn, LowerBound, Values
+from ednas_nni.cost.profiles import FindDevice, ReadsProfiles, read_profile
 from ednas_nni.cost.records import ON_DEVICE_KINDS, WEIGHT_KINDS, LayerRecord
-from ednas_nni.devices.profile import COEFFICIENTS, SystolicProfile, shipped_profile
-from ednas_nni.devices.systolic import weight_stationary_cycles
+from ednas_nni.devices.edge_tpu.profile import COEFFICIENTS, EXAMPLE, Spread, SystolicProfile, shipped
+from ednas_nni.devices.edge_tpu.systolic import weight_stationary_cycles
 
 SUMS = ("dense_cycles", "depthwise_macs", "parameter_bytes", "outputs", "handed_bytes", "host_elements")
 MAXIMA = ("peak_bytes", "image_bytes")
 TERMS = ("dense layers", "depthwise layers", "streamed parameters", "written activations", "link", "constant", "host")
-"""What the model's terms stand for, in the order of ``COEFFICIENTS``."""
+"""What the model's terms stand for, in the order of `COEFFICIENTS`."""
 BIAS_BYTES = 4
 """A bias is a 32-bit integer, a weight one byte (LiteRT's int8 quantisation specification)."""
 SHARE = 0.9
@@ -37,7 +39,7 @@ CHUNK = 1 << 10
 """Networks bounded at once: their latencies by all members stay in the processor's cache."""
 
 
-class EdgeTPU:
+class EdgeTPU(AdditiveDevice, ReadsProfiles):
     """The Edge TPU over USB 3, int8, batch 1.
 
     Args:
@@ -46,76 +48,84 @@ class EdgeTPU:
 
     maxima = frozenset(MAXIMA)
     dtype = "int8"
+    profile_kind = "systolic"
 
     def __init__(self, profile: SystolicProfile | str = "edge_tpu") -> None:
-        self.profile = shipped_profile(profile) if isinstance(profile, str) else profile
+        self.profile = profile if isinstance(profile, SystolicProfile) else shipped(profile)
         self.name = self.profile.name
         self.columns = _columns(self.profile)
-        self._coefficients = np.array([self.profile.coefficients[name] for name in COEFFICIENTS])
+        self._coefficients = self.profile.coefficients.vector
+
+    @classmethod
+    def from_profile(cls, data: Mapping[str, object], source: str, find: FindDevice) -> EdgeTPU:
+        """Another array of this kind. An ensemble belongs to the fit that ships: a file of a user's has none."""
+        own = {name: value for name, value in data.items() if name != "spread"}
+        return cls(read_profile(SystolicProfile, own, source, EXAMPLE))
 
     def layer_features(self, layer: LayerRecord) -> dict[str, float]:
-        """Cycles, MACs and bytes of one layer; see ``SUMS`` and ``MAXIMA``.
+        """Cycles, MACs and bytes of one layer; see `SUMS` and `MAXIMA`.
 
         Batch norms are folded into their convolutions, which gives each of these a bias, and activations are free.
         """
-        found: dict[str, float] = {"image_bytes": layer.image_elements}
+        features: dict[str, float] = {"image_bytes": layer.image_elements}
         if layer.kind == "host":
             # After an enlargement the host has the elements already.
             return {
-                **found,
+                **features,
                 "host_elements": layer.elements_read,
                 "handed_bytes": 0 if layer.full_size else layer.elements_read,
             }
         if layer.kind == "resize" and layer.full_size:
-            return {**found, "host_elements": layer.elements_written, "handed_bytes": layer.elements_read}
+            return {**features, "host_elements": layer.elements_written, "handed_bytes": layer.elements_read}
         if layer.kind not in ON_DEVICE_KINDS:  # batch norms and activations are folded into the layer before
-            return found
-        found |= {"outputs": layer.elements_written, "peak_bytes": layer.elements_read + layer.elements_written}
+            return features
+        features |= {"outputs": layer.elements_written, "peak_bytes": layer.elements_read + layer.elements_written}
         if layer.kind not in WEIGHT_KINDS:
-            return found
+            return features
         bias = layer.out_channels if layer.params else 0
-        found["parameter_bytes"] = layer.params - layer.bias + BIAS_BYTES * bias
+        features["parameter_bytes"] = layer.params - layer.bias + BIAS_BYTES * bias
         if layer.kind == "depthwise":
-            found["depthwise_macs"] = layer.macs
+            features["depthwise_macs"] = layer.macs
         else:
             per_group = weight_stationary_cycles(
                 layer.out_pixels, layer.reduction, layer.out_channels // layer.groups, *self.profile.array
             )
-            found["dense_cycles"] = layer.groups * per_group
-        return found
+            features["dense_cycles"] = layer.groups * per_group
+        return features
 
-    def costs(self, totals: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """``latency_ms``, its upper bound where the profile has an ensemble, and ``host_ms``, each (n,)."""
+    def costs(self, totals: Mapping[str, Values]) -> dict[str, Values]:
+        """`latency_ms`, its upper bound where the profile has an ensemble, and `host_ms`, each (n,)."""
         rows = design_matrix(totals, self.profile, self.profile.on_chip_mb)
-        found = {"latency_ms": rows[:, :-1] @ self._coefficients[:-1], "host_ms": rows[:, -1] * self._coefficients[-1]}
+        costs = {"latency_ms": rows[:, :-1] @ self._coefficients[:-1], "host_ms": rows[:, -1] * self._coefficients[-1]}
         if self.profile.spread is not None:
-            found[UPPER] = self._upper(totals)
-        return found
+            costs[UPPER] = self._upper(totals, self.profile.spread)
+        return costs
 
-    def terms(self, column: str, totals: dict[str, np.ndarray]) -> dict[str, np.ndarray] | None:
-        """What ``latency_ms`` and ``host_ms`` are made of, in ms; see ``TERMS``. None for the upper bound."""
+    def terms(self, column: str, totals: Mapping[str, Values]) -> dict[str, Values] | None:
+        """What `latency_ms` and `host_ms` are made of, in ms; see `TERMS`. None for the upper bound."""
         if column not in ("latency_ms", "host_ms"):
             return None
         parts = design_matrix(totals, self.profile, self.profile.on_chip_mb) * self._coefficients
         chosen = TERMS[-1:] if column == "host_ms" else TERMS[:-1]
         return {name: parts[:, TERMS.index(name)] for name in chosen}
 
-    def lower_bound(self, column: str) -> tuple[dict[str, float], float] | None:
+    def lower_bound(self, column: str) -> LowerBound | None:
         """The latency without streaming, which no network undercuts; None for the upper bound."""
         if column not in ("latency_ms", "host_ms"):
             return None
         per, kilohertz = self.profile.coefficients, self.profile.clock_mhz * 1e3
         if column == "host_ms":
-            return {"host_elements": per["host_ms_per_million"] / 1e6}, 0.0
-        return {
-            "dense_cycles": per["dense"] / kilohertz,
-            "depthwise_macs": per["depthwise"] / (self.profile.array[0] * kilohertz),
-            "outputs": per["activation_ms_per_million"] / 1e6,
-            "image_bytes": per["link_ms_per_mb"] / 1e6,
-            "handed_bytes": per["link_ms_per_mb"] / 1e6,
-        }, per["constant_ms"]
+            return LowerBound({"host_elements": per.host_ms_per_million / 1e6})
+        weights = {
+            "dense_cycles": per.dense / kilohertz,
+            "depthwise_macs": per.depthwise / (self.profile.array[0] * kilohertz),
+            "outputs": per.activation_ms_per_million / 1e6,
+            "image_bytes": per.link_ms_per_mb / 1e6,
+            "handed_bytes": per.link_ms_per_mb / 1e6,
+        }
+        return LowerBound(weights, per.constant_ms)
 
-    def members(self, totals: dict[str, np.ndarray]) -> np.ndarray:
+    def members(self, totals: Mapping[str, Values]) -> NDArray[np.float64]:
         """Latencies by every member of the ensemble, float64 (n, m), without host work; (n, 0) without an ensemble."""
         spread = self.profile.spread
         if spread is None:
@@ -133,7 +143,7 @@ class EdgeTPU:
         beyond += rows @ weights.T
         return beyond
 
-    def extrapolated(self, totals: dict[str, np.ndarray]) -> np.ndarray:
+    def extrapolated(self, totals: Mapping[str, Values]) -> NDArray[np.bool_]:
         """Where a network lies outside of the fitted rows, bool (n,).
 
         Outside is: more of anything that the model prices (cycles, depthwise MACs, streamed bytes, outputs, bytes on
@@ -148,11 +158,11 @@ class EdgeTPU:
         mixture = np.einsum("ni,ij,nj->n", relative, spread.inverse, relative) > spread.leverage * ROUNDED
         return mixture | (priced(rows, totals) > spread.largest * ROUNDED).any(axis=1)
 
-    def _upper(self, totals: dict[str, np.ndarray]) -> np.ndarray:
-        """The smallest member's latency that at least ``SHARE`` of the members do not exceed, (n,)."""
+    def _upper(self, totals: Mapping[str, Values], spread: Spread) -> Values:
+        """The smallest member's latency that at least `SHARE` of the members do not exceed, (n,)."""
         n = len(_column(totals, "outputs"))
         upper = np.empty(n)
-        rank = math.ceil(SHARE * len(self.profile.spread.ratios)) - 1
+        rank = math.ceil(SHARE * len(spread.ratios)) - 1
         for start in range(0, n, CHUNK):
             part = {name: values[start : start + CHUNK] for name, values in totals.items()}
             members = self.members(part)
@@ -161,8 +171,8 @@ class EdgeTPU:
         return upper
 
 
-def design_matrix(totals: dict[str, np.ndarray], profile: SystolicProfile, on_chip_mb: float) -> np.ndarray:
-    """The model's columns, float64 (n, 7), in the order of ``COEFFICIENTS``; the last is work of the host."""
+def design_matrix(totals: Mapping[str, Values], profile: SystolicProfile, on_chip_mb: float) -> NDArray[np.float64]:
+    """The model's columns, float64 (n, 7), in the order of `COEFFICIENTS`; the last is work of the host."""
     cycles, macs, size, outputs, handed, host, peak, image = (_column(totals, name) for name in SUMS + MAXIMA)
     kilohertz = profile.clock_mhz * 1e3
     streamed = np.clip((size + peak) / 1e6 - on_chip_mb, 0.0, size / 1e6)
@@ -180,23 +190,12 @@ def design_matrix(totals: dict[str, np.ndarray], profile: SystolicProfile, on_ch
     )
 
 
-def priced(rows: np.ndarray, totals: dict[str, np.ndarray]) -> np.ndarray:
+def priced(rows: np.ndarray, totals: Mapping[str, Values]) -> NDArray[np.float64]:
     """What a fitted range is kept of: the design without host work, then the largest activation in MB; (n, 7)."""
     return np.column_stack([rows, _column(totals, "peak_bytes") / 1e6])
 
 
-def network_totals(device: EdgeTPU, networks: Sequence[Sequence[LayerRecord]]) -> dict[str, np.ndarray]:
-    """Features of whole networks, feature -> float64 (n,)."""
-    totals = {name: np.zeros(len(networks)) for name in SUMS + MAXIMA}
-    for row, layers in enumerate(networks):
-        for layer in layers:
-            for name, value in device.layer_features(layer).items():
-                before = totals[name][row]
-                totals[name][row] = max(before, value) if name in MAXIMA else before + value
-    return totals
-
-
-def _column(totals: dict[str, np.ndarray], name: str) -> np.ndarray:
+def _column(totals: Mapping[str, Values], name: str) -> NDArray[np.float64]:
     """A feature, 0 where no layer has it."""
     if name in totals:
         return np.asarray(totals[name], float)
@@ -204,22 +203,20 @@ def _column(totals: dict[str, np.ndarray], name: str) -> np.ndarray:
 
 
 def _columns(profile: SystolicProfile) -> tuple[CostColumn, ...]:
-    what = f"{profile.title}; modelled, no measurement: {profile.origin}. {profile.validity}"
+    what = f"{profile.title}; modelled, no measurement: {profile.origin or 'unknown'}. {profile.validity}"
     ends = f"From the image on the host to the outputs back there; not counted: {profile.not_counted}."
-    latency = CostColumn(
-        "latency_ms", "ms", profile.name, "modelled", f"{what} {ends}", UPPER if profile.spread else ""
-    )
-    host = CostColumn(
-        "host_ms",
-        "ms",
-        profile.name,
-        "modelled",
-        "what enlarging the outputs to the image's size adds on a desktop host; by the same fit, and beside latency_ms",
-    )
-    if profile.spread is None:
-        return latency, host
+    columns = [("latency_ms", f"{what} {ends}", UPPER if profile.spread else "")]
+    if profile.spread is not None:
+        note = (
+            f"upper 90 % bound of latency_ms: {len(profile.spread.ratios)} refits to resampled rows, each with the "
+            "error of a row that it had not seen; limits `latency_ms <= ...` are checked here"
+        )
+        columns.append((UPPER, note, ""))
     note = (
-        f"upper 90 % bound of latency_ms: {len(profile.spread.ratios)} refits to resampled rows, each with the error "
-        "of a row that it had not seen; limits `latency_ms <= ...` are checked here"
+        "what enlarging the outputs to the image's size adds on a desktop host; by the same fit, and beside latency_ms"
     )
-    return latency, CostColumn(UPPER, "ms", profile.name, "modelled", note), host
+    columns.append(("host_ms", note, ""))
+    return tuple(
+        CostColumn(name, "ms", profile.name, "modelled", note, upper, profile.error, profile.validity)
+        for name, note, upper in columns
+    )

@@ -17,8 +17,8 @@ from functools import reduce
 
 import numpy as np
 
-from ednas_nni.cost.lifetimes import Cell, Clauses, Facts, Lifetimes, lifetimes
 from ednas_nni.cost.space_layers import SpaceLayers, alive, labels_of, spread
+from ednas_nni.devices.peak_memory.lifetimes import Cell, Clauses, Facts, Lifetimes, lifetimes
 from ednas_nni.space.domains import Clause, Condition, Literal
 
 CHUNK = 1 << 12

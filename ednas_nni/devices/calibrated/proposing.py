@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ednas_nni.cost.own_terms import terms_or_whole
 from ednas_nni.cost.summary import met
 from ednas_nni.cost.table import CostTable
+from ednas_nni.devices.calibrated.measurements import priced_terms
 from ednas_nni.errors import InfeasibleError
 from ednas_nni.space.draws import draw_architectures
 from ednas_nni.study.objectives import Constraint
@@ -75,9 +75,7 @@ def _drawn(table: CostTable, rng: np.random.Generator) -> np.ndarray:
 
 def _shares(table: CostTable, cost: str, codes: np.ndarray) -> np.ndarray:
     """Terms over the whole cost, float64 (n, terms); scaled to equal spread, so that a small term counts as well."""
-    number, own = table.owner(cost)
-    found = terms_or_whole(table.devices[number], own, table.own_totals(number, table.totals(codes)))
-    terms = np.stack(list(found.values()), axis=1)
+    terms = priced_terms(table, cost, codes).matrix
     shares = terms / np.maximum(terms.sum(axis=1, keepdims=True), 1e-12)
     scale = np.sqrt((shares**2).mean(axis=0))
     return shares / np.where(scale > 0, scale, 1.0)

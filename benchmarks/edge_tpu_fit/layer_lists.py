@@ -1,7 +1,7 @@
 """Networks written as short layer lists, expanded to layer records.
 
-The notation is that of ``profiles/coral_networks.yml``: a list of layers from input to output, each a mapping with its
-``op`` and options. `_LAYERS` below become records; `_MACROS` stand for several of them.
+The notation is that of `coral_networks.yml`: a list of layers from input to output, each a mapping with its
+`op` and options. `_LAYERS` below become records; `_MACROS` stand for several of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def expand(layers: list[dict[str, Any]], size: int | list[int], channels: int = 
     """Layer records of a layer list.
 
     Args:
-        layers: The list, in the notation of ``profiles/coral_networks.yml``.
+        layers: The list, in the notation of `coral_networks.yml`.
         size: Input height = width in pixels, or [height, width].
         channels: Input channels.
 

@@ -1,0 +1,130 @@
+"""A device by what a study writes: the name of a plugin, or the path of a YAML profile.
+
+Nobody imports a concrete device: registered classes are loaded by name, and a profile's `kind` leads to the registered
+class that reads profiles of that kind.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABCMeta
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+
+from ednas_nni.cost.device import AdditiveDevice, Device, OrderDevice, PartsDevice
+from ednas_nni.cost.profiles import SUFFIXES, ReadsProfiles
+from ednas_nni.errors import PluginError, did_you_mean, shown
+from ednas_nni.plugins import Group
+from ednas_nni.study import plain_data
+from ednas_nni.study.options import check_options
+
+DEVICES: Group[Callable[..., Device]] = Group("devices")
+KINDS = (AdditiveDevice, PartsDevice, OrderDevice)
+
+
+def device(name: str, options: Mapping[str, object] | None = None, trail: tuple[str, ...] = ()) -> Device:
+    """The device.
+
+    Args:
+        name: A registered name, `module:attribute`, or a path that ends in .yml and is absolute or begins with ~:
+            searches are started in other folders than their file's.
+        options: Of a registered device.
+        trail: Profiles that lead here by their `base`.
+
+    Raises:
+        PluginError: It is unknown, cannot be read, is not a profile of a known kind, or does not follow the contract.
+        StudyError: An option is unknown or wrong.
+    """
+    if isinstance(name, str) and name.endswith(SUFFIXES):
+        if options:
+            raise PluginError(f"device = {name!r}: a profile has no options, but {', '.join(options)} is given.")
+        return _from_profile(name, trail)
+    factory = DEVICES.load(name)
+    if options:
+        check_options(factory, dict(options), f"device {name}")
+    return checked(_made(factory, options or {}, name), name)
+
+
+def checked(candidate: object, name: object) -> Device:
+    """An object, or an instance of a class, that follows the contract.
+
+    Raises:
+        PluginError: It does not follow the contract, or its name cannot begin the name of a cost.
+    """
+    candidate = _made(candidate, {}, name)
+    if not isinstance(candidate, KINDS):
+        raise PluginError(
+            f"devices: {name!r} is a {type(candidate).__name__}, not an AdditiveDevice, PartsDevice or OrderDevice; "
+            f"{_CONTRACT}"
+        )
+    if not isinstance(candidate.name, str) or not candidate.name.isidentifier():
+        raise PluginError(
+            f"devices: {name!r} is named {candidate.name!r}: a device's name is of letters, digits and _, because a "
+            "second device's costs begin with it, such as my_phone_latency_ms"
+        )
+    return candidate
+
+
+def _made(candidate: object, options: Mapping[str, object], name: object) -> object:
+    """The device of a class or a factory function; a device itself is one already."""
+    if inspect.isclass(candidate) and issubclass(candidate, ReadsProfiles) and not issubclass(candidate, KINDS):
+        raise PluginError(
+            f"devices: {name!r} is described by a profile: name the absolute path of a YAML file of kind "
+            f"{candidate.profile_kind!r} instead"
+        )
+    if isinstance(candidate, ABCMeta) and candidate.__abstractmethods__:
+        lacks = ", ".join(sorted(candidate.__abstractmethods__))
+        raise PluginError(f"devices: {name!r}: {candidate.__name__} lacks {lacks}; {_CONTRACT}")
+    if inspect.isclass(candidate) or inspect.isroutine(candidate):
+        return candidate(**options)
+    return candidate
+
+
+_CONTRACT = "see ednas_nni.cost.device for the contract and docs/adding_a_device.md for an example"
+
+
+@cache
+def profile_readers() -> dict[str, type[ReadsProfiles]]:
+    """Kind of profile -> the registered device class that reads it."""
+    readers: dict[str, type[ReadsProfiles]] = {}
+    for name in DEVICES.names():
+        try:
+            factory = DEVICES.load(name)
+        except PluginError:  # `ednas plugins` says why; the others can still be read
+            continue
+        if inspect.isclass(factory) and issubclass(factory, ReadsProfiles):
+            readers[factory.profile_kind] = factory
+    return readers
+
+
+def _from_profile(name: str, trail: tuple[str, ...]) -> Device:
+    try:
+        path = plain_data.user_path(name)
+    except ValueError as error:
+        raise PluginError(f"device = {error}.") from None
+    if str(path) in trail:
+        raise PluginError(f"device = {name!r}: its `base` leads back to itself. Name a device that ships.")
+    if not path.is_absolute():
+        raise PluginError(
+            f"device = {name!r}: write an absolute path (or one that begins with ~), because searches are started in "
+            f"different folders. From here it would be {path.resolve()}."
+        )
+    data = _read(name, path)
+    kind, readers = data.get("kind"), profile_readers()
+    if not isinstance(kind, str) or kind not in readers:
+        raise PluginError(f"device = {name!r}: kind: {shown(kind)} is unknown.{did_you_mean(kind, readers)}")
+    further = (*trail, str(path))
+    return checked(readers[kind].from_profile(data, str(path), lambda base: device(base, trail=further)), name)
+
+
+def _read(name: str, path: Path) -> dict[str, object]:
+    try:
+        data = plain_data.read_yaml(path, PluginError)
+    except PluginError as error:
+        reason = str(error).removeprefix(str(path)).lstrip(":, ")
+        raise PluginError(f"device = {name!r}: cannot be read: {reason}") from None
+    fault = plain_data.fault(data)
+    if fault:
+        raise PluginError(f"device = {name!r}: {fault}.")
+    return data if isinstance(data, dict) else {}

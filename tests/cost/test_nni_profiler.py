@@ -14,6 +14,7 @@ from ednas_nni import plugins
 from ednas_nni.compat.nas import LayerChoice, ModelSpace, MutableConv2d, Repeat
 from ednas_nni.compat.nas_search import expression_expectation
 from ednas_nni.cost import CostProfiler, cost_table
+from ednas_nni.cost.device import AdditiveDevice, CostColumn, LowerBound
 from ednas_nni.cost.summary import random_codes
 from ednas_nni.errors import StudyError
 from search_spaces import shorten
@@ -89,15 +90,12 @@ def test_a_cost_that_is_not_a_sum_has_prices_but_no_expression():
         _ = profiler.expression
 
 
-class Squared:
+class Squared(AdditiveDevice):
     """A device whose lower bound is honest and whose cost is no sum."""
 
     name = "squared"
 
-    def __init__(self):
-        from ednas_nni.cost import CostColumn
-
-        self.columns = (CostColumn("squared", "", "squared", "modelled", ""),)
+    columns = (CostColumn("squared", "", "squared", "modelled", ""),)
 
     def layer_features(self, layer):
         return {"macs": float(layer.macs)}
@@ -106,7 +104,7 @@ class Squared:
         return {"squared": totals["macs"] ** 2}
 
     def lower_bound(self, column):
-        return {"macs": 1.0}, 0.0
+        return LowerBound({"macs": 1.0})
 
 
 def test_a_lower_bound_is_not_taken_for_the_cost():

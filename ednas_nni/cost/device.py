@@ -24,7 +24,7 @@ from ednas_nni.cost.space_layers import SpaceLayers
 from ednas_nni.cost.terms import SpaceFeatures
 
 if TYPE_CHECKING:  # NNI is not needed to price samples
-    from nni.nas.nn.pytorch import ModelSpace
+    from ednas_nni.compat.nas import ModelSpace
 
 Origin = Literal["counted", "modelled", "measured", "fitted", "compiled"]
 ElementType = Literal["int8", "float16", "float32"]

@@ -17,7 +17,7 @@ from ednas_nni.devices.calibrated.profile import EXAMPLE, CalibratedProfile
 from ednas_nni.errors import PluginError, did_you_mean
 
 if TYPE_CHECKING:  # NNI is not needed to price samples
-    from nni.nas.nn.pytorch import ModelSpace
+    from ednas_nni.compat.nas import ModelSpace
 
 UPPER_SUFFIX = "_upper90"
 BEYOND = 1.001

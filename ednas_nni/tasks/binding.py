@@ -25,10 +25,15 @@ def bind_task(name: str, source: DataSource, protocol: str, options: Mapping[str
 
     Raises:
         PluginError: The name is unknown.
-        StudyError: An option is unknown, the data set lacks the labels that the task is made of, or the task is not
-            measured in the protocol.
+        StudyError: The task has another name, an option is unknown, the data set lacks the labels that the task is
+            made of, or the task is not measured in the protocol.
     """
     task = TASKS.load(name)
+    if task.name != name:
+        raise StudyError(
+            f"tasks: {name!r} calls itself {task.name!r}, and networks and metrics know it by that. Register it by an "
+            f"entry point of that name (docs/adding_a_task.md) and write `tasks: [{task.name}]`."
+        )
     lacking = [label for label in task.requires if label not in source.info.targets]
     if lacking:
         raise StudyError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -13,45 +12,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def page(name: str) -> str:
     return (ROOT / "docs" / name).read_text(encoding="utf-8")
-
-
-def test_the_task_page_shows_the_line_that_registers_it() -> None:
-    (line,) = re.findall(r"```python\n(.*?)\n```", page("adding_a_task.md"))
-    assert line in (ROOT / "setup.py").read_text(encoding="utf-8")
-
-
-def test_the_task_page_names_the_whole_contract() -> None:
-    from ednas_nni.tasks.base import Task
-
-    assert contract(Task) > {"name", "likelihood", "channels", "for_data", "constants", "with_constants", "skill"}
-    assert unnamed(Task, page("adding_a_task.md")) == set()
-
-
-@pytest.mark.parametrize("member", ["name", "likelihood", "constants", "with_constants", "skill"])
-def test_a_page_without_a_member_is_noticed(member: str) -> None:
-    from ednas_nni.tasks.base import Task
-
-    text = re.sub(rf"`{member}\b[^`]*`", "it", page("adding_a_task.md"))
-    assert unnamed(Task, text) == {member}
-
-
-def contract(protocol: type) -> set[str]:
-    """Methods, properties and fields of a protocol."""
-    return {name for name in {*vars(protocol), *protocol.__annotations__} if not name.startswith("_")}
-
-
-def unnamed(protocol: type, text: str) -> set[str]:
-    """Members of a protocol that a page does not show as code: `name` or `name(...)`."""
-    return {name for name in contract(protocol) if not re.search(rf"`{name}[`(]", text)}
-
-
-def test_the_study_of_the_task_page_makes_a_network() -> None:
-    from ednas_nni.search import assembly
-    from ednas_nni.study import parse
-
-    (snippet,) = re.findall(r"```yaml\n(.*?)```", page("adding_a_task.md"), flags=re.S)
-    space = assembly.space(parse(yaml.safe_load(snippet)))
-    assert space.tasks == ("segmentation", "edges")
 
 
 def unmapped(text: str, rooms: set[str]) -> set[str]:

@@ -135,7 +135,7 @@ class Depth(Task):
         if not sample.size:
             raise DataError(f"No pixel of split {split.name!r} has a valid depth (> 0 and finite).")
         overall = np.float32(np.median(sample))
-        blocks = [_position_median(np.asarray(depth[:, rows]), overall) for rows in row_blocks(depth.shape)]
+        blocks = [position_median(np.asarray(depth[:, rows]), overall) for rows in row_blocks(depth.shape)]
         position = np.concatenate(blocks)
         some = np.asarray(depth[:: max(1, len(depth) // 100)])
         valid = (some > 0) & np.isfinite(some)
@@ -178,7 +178,7 @@ def _round_125(value: float) -> float:
     return float(f"{min(steps, key=lambda step: abs(math.log(step / value))):.0e}")
 
 
-def _position_median(block: np.ndarray, fallback: np.float32) -> np.ndarray:
+def position_median(block: np.ndarray, fallback: np.float32) -> np.ndarray:
     """Median over images (N, rows, W) of the valid values at each position, float32 (rows, W)."""
     valid = (block > 0) & np.isfinite(block)
     # Sorting with invalid values at the end is many times faster than numpy's nanmedian.

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from ednas_nni import plugins
 from ednas_nni.errors import EdnasError, StudyError
 from ednas_nni.tasks.depth import Depth
 from ednas_nni.tasks.normals import Normals
 from ednas_nni.tasks.segmentation import Segmentation
 from ednas_nni.tasks.weighting import DWA, GeometricMean
+from ednas_nni.tasks.weighting.base import WEIGHTINGS
 
 TASKS = (Segmentation(("a", "b")), Depth(), Normals())
 NAMES = ("segmentation", "depth", "normals")
@@ -46,19 +46,6 @@ def test_dwa_equals_the_equation(steps):
     values = scalars([1, 2, 3])
     weighting.eval()(values).backward()
     assert [v.grad.item() for v in values.values()] == pytest.approx(expected, rel=1e-5)
-
-
-def test_dwa_goes_on_where_it_was():
-    history = np.random.default_rng(1).uniform(0.1, 3, (8, 3))
-    whole, first, second = (DWA(TASKS, window=3).train() for _ in range(3))
-    for row in history:
-        whole(scalars(row))
-    for row in history[:4]:
-        first(scalars(row))
-    second.load_state_dict(first.state_dict())
-    for row in history[4:]:
-        second(scalars(row))
-    assert second.weights() == whole.weights()
 
 
 def test_geometric_mean_and_its_gradient():
@@ -109,17 +96,17 @@ def task_gradients(net):
 
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_shared_parameters_get_the_combination_and_heads_their_own(name):
-    net, weighting = Net(), plugins.load("weightings", name)(TASKS)
+    net, weighting = Net(), WEIGHTINGS.load(name)(TASKS)
     jacobian, heads = task_gradients(net)
     torch.manual_seed(1)  # PCGrad draws an order
     weighting.backward(net.losses(), net.parameters())
-    found = torch.cat([p.grad.reshape(-1) for p in net.trunk.parameters()])
+    combined = torch.cat([p.grad.reshape(-1) for p in net.trunk.parameters()])
     torch.manual_seed(1)
-    expected = plugins.load("weightings", name)(TASKS).aggregate(jacobian)
-    assert torch.allclose(found, expected, atol=1e-5)
+    expected = WEIGHTINGS.load(name)(TASKS).aggregate(jacobian)
+    assert torch.allclose(combined, expected, atol=1e-5)
     for task in NAMES:
-        for parameter, own in zip(net.heads[task].parameters(), heads[task], strict=True):
-            assert torch.allclose(parameter.grad, own, atol=1e-6)
+        for parameter, gradient in zip(net.heads[task].parameters(), heads[task], strict=True):
+            assert torch.allclose(parameter.grad, gradient, atol=1e-6)
 
 
 def conflict_free(combine) -> bool:
@@ -130,7 +117,7 @@ def conflict_free(combine) -> bool:
 
 @pytest.mark.parametrize("name", WITHOUT_CONFLICT)
 def test_no_task_gets_worse(name):
-    assert conflict_free(plugins.load("weightings", name)(TASKS).aggregate)
+    assert conflict_free(WEIGHTINGS.load(name)(TASKS).aggregate)
 
 
 def test_the_check_sees_a_conflict():
@@ -177,4 +164,4 @@ def test_without_torchjd_the_way_out_is_named(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(EdnasError, match=r'pip install "ednas-nni\[mtl\]"'):
-        plugins.load("weightings", "upgrad")(TASKS)
+        WEIGHTINGS.load("upgrad")(TASKS)

@@ -1,3 +1,5 @@
+"""Constant and learned weights, against their formulas."""
+
 from __future__ import annotations
 
 import math
@@ -5,7 +7,6 @@ import math
 import pytest
 import torch
 
-from ednas_nni import plugins
 from ednas_nni.errors import StudyError
 from ednas_nni.tasks.depth import Depth
 from ednas_nni.tasks.segmentation import Segmentation
@@ -16,11 +17,6 @@ TASKS = (Segmentation(("a", "b")), Depth())
 
 def losses(a=2.0, b=0.5):
     return {"segmentation": torch.tensor(a, requires_grad=True), "depth": torch.tensor(b, requires_grad=True)}
-
-
-def test_registered():
-    assert plugins.load("weightings", "fixed") is Fixed
-    assert plugins.load("weightings", "uncertainty") is Uncertainty
 
 
 def test_fixed_is_a_weighted_sum():
@@ -49,14 +45,6 @@ def test_uncertainty_settles_where_the_derivative_vanishes():
         optimizer.step()
     # d/ds [f exp(-s) L + s/2] = 0  <=>  exp(s) = 2 f L
     assert weighting.log_variance.exp().tolist() == pytest.approx([2 * 2.0, 0.5], rel=1e-2)
-
-
-def test_state_survives():
-    first, second = Uncertainty(TASKS), Uncertainty(TASKS)
-    with torch.no_grad():
-        first.log_variance.copy_(torch.tensor([0.3, -0.4]))
-    second.load_state_dict(first.state_dict())
-    assert second(losses()).item() == first(losses()).item()
 
 
 @pytest.mark.parametrize(

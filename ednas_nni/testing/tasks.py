@@ -25,14 +25,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ednas_nni.compat.vision import functional as F
+from ednas_nni.compat.vision import tv_tensors
 from ednas_nni.data import SPLITS, DataInfo, Split
 from ednas_nni.data.targets import class_batch, depth_batch, normals_batch
 from ednas_nni.errors import DataError, PluginError
 from ednas_nni.tasks.base import Rows, Task
 from ednas_nni.tasks.protocols import PROTOCOLS
-
-from torchvision import tv_tensors  # isort: skip  (after targets, which patches torchvision)
-from torchvision.transforms.v2 import functional as F  # isort: skip
 
 IMAGES, SIZE = 5, (8, 12)
 CLASSES = ("floor", "wall", "thing")

@@ -46,14 +46,14 @@ def untrained(file: str) -> dict[str, dict[str, dict[str, float]]]:
     import torch
 
     from ednas_nni.data.batches import loader
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
 
     study = study_of(file)
-    source = assembly.data_source(study)
+    source = Assembled(study).source
     source.prepare()
     train, scored = source.split("train"), source.split("search")
     found: dict[str, dict[str, dict[str, float]]] = {"constant": {}, "position prior": {}}
-    for name, task in assembly.task_objects(study).items():
+    for name, task in Assembled(study).tasks.items():
         known = task.statistics(train)
         bound = task.with_constants(task.constants(known))
         # What a silent head predicts is the training split's typical value.
@@ -71,12 +71,12 @@ def untrained(file: str) -> dict[str, dict[str, dict[str, float]]]:
 def measure(seeds: int, workers: int) -> dict[str, Any]:
     """All that the tables show."""
 
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
 
     record: dict[str, Any] = {"seeds": [FIRST_SEED + number for number in range(seeds)], "studies": {}}
     for file in STUDIES:
         study = study_of(file)
-        comparison, why = assembly.references(study, file)
+        comparison, why = Assembled(study, file).baselines
         if comparison is None:
             sys.exit(why)
         record["studies"][file] = {
@@ -94,12 +94,12 @@ def measure(seeds: int, workers: int) -> dict[str, Any]:
     for file in STUDIES:
         entry = record["studies"][file]
         study = study_of(file)
-        comparison, _ = assembly.references(study, file)
+        comparison, _ = Assembled(study, file).baselines
         found = comparison.estimate(entry["together"])
         entry["delta_t"] = {"value": found.value, "low": found.low, "high": found.high}
         entry["units"] = {
             task: {spec.name: [spec.unit, spec.direction] for spec in bound.metrics}
-            for task, bound in assembly.task_objects(study).items()
+            for task, bound in Assembled(study).tasks.items()
         }
     return record
 

@@ -26,7 +26,7 @@ from ednas_nni.devices.cpu_onnxruntime.capture import capture
 from ednas_nni.devices.cpu_onnxruntime.measure import measured
 from ednas_nni.devices.cpu_onnxruntime.store import Store, this_machine
 from ednas_nni.nn.tree import build
-from ednas_nni.search import assembly
+from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import parse
 
 SIZE = (256, 512)
@@ -42,7 +42,7 @@ def main() -> None:
     arguments.add_argument("--write", action="store_true", help="put the table into docs/planning.md")
     options = arguments.parse_args()
     study = parse({"space": "nano", "deploy_size": list(SIZE)})
-    space = assembly.space(study)
+    space = Assembled(study).space
     table = cost_table(space, ["edge_tpu"], SIZE)
     domains, rng = table.domains, np.random.default_rng(0)
     unseen = [domains.random(rng) for _ in range(options.unseen)]

@@ -83,11 +83,11 @@ def shorten(scores: dict[str, float]) -> dict[str, float]:
 def measure(seeds: list[int], workers: int, path: Path | None) -> dict[str, Any]:
     """All runs of all protocols; what the file holds of the same settings is not trained again."""
 
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
 
     for protocol in PROTOCOLS:  # rendered once, before the runs need it
-        assembly.data_source(parse(study(protocol, "l1", 0))).prepare()
+        Assembled(parse(study(protocol, "l1", 0))).source.prepare()
     runs: dict[str, Any] = {protocol: {arm: {} for arm in ARMS} for protocol in PROTOCOLS}
     record = {"steps": STEPS, "seeds": seeds, "arms": list(ARMS), "member": MEMBER, "size": list(SIZE), "runs": runs}
     if path and path.exists():

@@ -51,13 +51,13 @@ def train(
 def prior(study: dict[str, Any]) -> dict[str, float]:
     """Metrics of the position prior on `select`."""
     from ednas_nni.data.cache import cache_root
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
     from ednas_nni.tasks.quality import prior_for
 
     parsed = parse(study)
-    source = assembly.data_source(parsed)
+    source = Assembled(parsed).source
     source.prepare()
-    tasks = tuple(assembly.task_objects(parsed).values())
+    tasks = tuple(Assembled(parsed).tasks.values())
     prior = prior_for(source, tasks, cache_root(None) / "priors", "select")
     return {f"{task}_{name}": value for task, entry in prior.tasks.items() for name, value in entry.metrics.items()}
 

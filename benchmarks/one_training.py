@@ -20,15 +20,15 @@ def trained(study: Any, network: str | Mapping[str, Any]) -> tuple[Any, dict[str
     os.environ["OMP_NUM_THREADS"] = "1"
     import torch
 
-    from ednas_nni.search import assembly
+    from ednas_nni.search import assembled
     from ednas_nni.study import Study, parse
 
     torch.set_num_threads(1)
     parsed = study if isinstance(study, Study) else parse(study)
-    space = assembly.space(parsed)
-    evaluator = assembly.evaluator(parsed)
+    space = assembled.Assembled(parsed).space
+    evaluator = assembled.Assembled(parsed).evaluator
     sample = space.member(network) if isinstance(network, str) else dict(network)
-    return evaluator, assembly.trained(space, sample, evaluator)[1]
+    return evaluator, assembled.trained(space, sample, evaluator)[1]
 
 
 def each(function: Callable[..., Any], jobs: Sequence[tuple], workers: int | None) -> Iterator[tuple[tuple, Any]]:

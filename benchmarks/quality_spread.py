@@ -48,12 +48,12 @@ def train_named(samples: dict[str, dict[str, Any]], steps: int, key: str, seed: 
 def measure(architectures: int, steps: int, workers: int, path: Path | None) -> dict[str, Any]:
     """All trainings."""
 
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
 
     study = study_of(steps)
-    assembly.data_source(study).prepare()
-    space = assembly.space(study)
-    table = assembly.cost_table(study, space)
+    assembled = Assembled(study)
+    assembled.source.prepare()
+    table = assembled.table
     domains, rng = table.domains, random.Random(FIRST_SEED)
     samples: dict[str, dict[str, Any]] = {}
     while len(samples) < architectures:

@@ -23,7 +23,7 @@ import ednas_nni
 from ednas_nni.bridge.manager import launch
 from ednas_nni.errors import StudyError
 from ednas_nni.record.journal import History, journal_path, load
-from ednas_nni.search import assembly
+from ednas_nni.search.assembled import Assembled, trained
 from ednas_nni.study import Study, parse
 
 ENGINES = ("sequential", "training service", "nnictl")
@@ -96,7 +96,7 @@ def study_of(space: str, more: dict[str, Any]) -> Study:
         )
 
     try:
-        assembly.space(of("segmentation", "depth"))
+        _ = Assembled(of("segmentation", "depth")).space
     except StudyError:
         return of("segmentation")
     return of("segmentation", "depth")
@@ -172,15 +172,15 @@ def one_shot_cell(strategy: str, engine: str, space: str) -> dict[str, Any]:
     from ednas_nni.training import one_shot
 
     study, note = shortened(strategy, study_of(space, {"evaluator": {"name": "jared", **recipe(STEPS)}}))
-    model_space = assembly.space(study)
+    model_space = Assembled(study).space
     made = one_shot.strategy(strategy)
     with quietly():
-        sample = one_shot.search(model_space, assembly.evaluator(study), made, epochs=2)
-        fresh = assembly.space(study)
+        sample = one_shot.search(model_space, Assembled(study).evaluator, made, epochs=2)
+        fresh = Assembled(study).space
         final = study.model_copy(
             update={"evaluator": study.evaluator.model_copy(update={"options": recipe(2, scored_on="select")})}
         )
-        result = assembly.trained(fresh, sample, assembly.evaluator(final))[1]
+        result = trained(fresh, sample, Assembled(final).evaluator)[1]
     steps = int(made.oneshot_module.trainer.global_step)
     if steps < STEPS // 2:
         return {"status": "failed", "reason": f"{steps} optimiser steps"}

@@ -33,9 +33,9 @@ def networks(study: Any) -> dict[str, Any]:
     import random
 
     from ednas_nni.nn.tree import build, domains_of
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
 
-    space = assembly.space(study)
+    space = Assembled(study).space
     domains, rng = domains_of(space), random.Random(7)
     samples = {NETWORKS[0]: space.member(NETWORKS[0])}
     for name in NETWORKS[1:]:
@@ -91,16 +91,16 @@ def measure(rounds: int, steps: int) -> dict[str, Any]:
     from tqdm import tqdm
 
     from ednas_nni.bridge.manager.experiment_file import read
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
 
     torch.set_num_threads(1)
     study = read(ROOT / STUDY).study
-    assembly.data_source(study).prepare()
+    Assembled(study).source.prepare()
 
     def evaluator(count: int) -> Any:
         options = {**study.evaluator.options, "steps": count, "reports": 1}
         chosen = study.evaluator.model_copy(update={"options": options})
-        return assembly.evaluator(study.model_copy(update={"evaluator": chosen}))
+        return Assembled(study.model_copy(update={"evaluator": chosen})).evaluator
 
     shorter, longer = evaluator(10), evaluator(10 + steps)
     record: dict[str, Any] = {"study": STUDY, "steps": steps, "rounds": {}}

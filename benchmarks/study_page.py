@@ -24,7 +24,7 @@ from ednas_nni import plugins, study
 from ednas_nni.cost.profiles import ReadsProfiles
 from ednas_nni.cost.registry import KINDS
 from ednas_nni.data.augment import NAMED
-from ednas_nni.search import assembly
+from ednas_nni.search.assembled import DATA_GIVEN, EVALUATOR_GIVEN, SPACE_GIVEN
 from ednas_nni.study.objectives import REWARDS
 from ednas_nni.tasks.depth.loss import LOSSES as DEPTH_LOSSES
 from ednas_nni.tasks.normals.loss import LOSSES as NORMALS_LOSSES
@@ -34,12 +34,12 @@ from search_spaces.presets import OVERRIDES
 
 # Group -> heading, how a study names it, what the framework fills in. In the order of the page.
 GROUPS: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "evaluators": ("Evaluators", "`evaluator: {name: jared, steps: 500}`", assembly.EVALUATOR_GIVEN),
+    "evaluators": ("Evaluators", "`evaluator: {name: jared, steps: 500}`", EVALUATOR_GIVEN),
     "tasks": ("Tasks", "`evaluator: {name: jared, task_options: {normals: {loss: angular}}}`", ("info", "protocol")),
     "weightings": ("Weightings", "`evaluator: {name: jared, weighting: {name: dwa, window: 50}}`", ("tasks",)),
     "strategies": ("Strategies", "`strategy: {name: ednas, initial: 12}`", ()),
-    "search_spaces": ("Search spaces", "`space: {name: nano, sharing: [shared, own_stage4]}`", assembly.SPACE_GIVEN),
-    "datasets": ("Data sets", "`data: {name: streets, depth: metric}`", assembly.DATA_GIVEN),
+    "search_spaces": ("Search spaces", "`space: {name: nano, sharing: [shared, own_stage4]}`", SPACE_GIVEN),
+    "datasets": ("Data sets", "`data: {name: streets, depth: metric}`", DATA_GIVEN),
     "devices": ("Devices", "`device: [{name: roofline, profile: phone_cpu}, params]`", ()),
 }
 NAMES: dict[str, Iterable[str]] = {

@@ -52,10 +52,10 @@ def architectures(trials: int) -> list[dict[str, Any]]:
     import numpy as np
 
     from ednas_nni.nn.tree import domains_of
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
 
-    domains, rng = domains_of(assembly.space(parse(study(1, "plain")))), np.random.default_rng(5)
+    domains, rng = domains_of(Assembled(parse(study(1, "plain"))).space), np.random.default_rng(5)
     drawn = [domains.complete(domains.random(rng)) for _ in range(trials)]
     return json.loads(json.dumps(drawn))  # plain values, for files
 
@@ -94,10 +94,10 @@ def experiment(arm: str, samples: Sequence[dict[str, Any]], steps: int, folder: 
             },
         }
     from ednas_nni.nn.tree import domains_of
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
 
-    space = json.loads(json.dumps(domains_of(assembly.space(parse(plan))).as_nni()))
+    space = json.loads(json.dumps(domains_of(Assembled(parse(plan)).space).as_nni()))
     file, replayed = folder / "study.json", folder / "architectures.json"
     file.write_text(json.dumps(study(steps, "plain")), encoding="utf-8")
     replayed.write_text(json.dumps(samples), encoding="utf-8")

@@ -16,7 +16,7 @@ from pathlib import Path
 import ednas_nni  # noqa: F401
 from ednas_nni.cli.describe_command import show_costs
 from ednas_nni.errors import EdnasError
-from ednas_nni.search import assembly
+from ednas_nni.search.assembled import Assembled, trained
 from ednas_nni.study import read_experiment
 
 
@@ -49,10 +49,10 @@ def run(options: argparse.Namespace) -> None:
     study = read_experiment(options.yaml)[1]
     study = study.model_copy(update={"space": chosen_space(study, options)})
     one_shot.strategy(options.strategy)  # its name, before anything takes time
-    assembly.data_source(study).prepare()
-    space = assembly.space(study)
+    assembled = Assembled(study)
+    assembled.source.prepare()
+    space, table = assembled.space, assembled.table
     one_shot.check(options.strategy, space)
-    table = assembly.cost_table(study, space)
     keeping = {}
     if options.macs:
         profiler = CostProfiler(space, table, "macs")
@@ -62,20 +62,20 @@ def run(options: argparse.Namespace) -> None:
     print(f"{options.strategy} on {study.space.name}: {domains.size():,} architectures, {len(domains)} choices")
     print(f"supernet of {sum(p.numel() for p in space.parameters()) / 1e6:.1f} M parameters at least, images of {size}")
 
-    evaluator = assembly.evaluator(with_options(study, options, steps=options.steps))
+    evaluator = Assembled(with_options(study, options, steps=options.steps)).evaluator
     begin = time.monotonic()
     strategy = one_shot.strategy(options.strategy, **keeping)
     sample = one_shot.search(space, evaluator, strategy, options.epochs, progress=True)
     print(f"searched in {time.monotonic() - begin:.0f} s\n")
 
-    fresh = assembly.space(study)  # the other one is a supernet now
+    fresh = Assembled(study).space  # the other one is a supernet now
     print(capabilities_of(fresh).describe(sample, table.domains))
     print()
     show_costs(table, table.domains.canonical(sample))
 
     print("\ntraining it alone, scored on the select split")
     alone = with_options(study, options, steps=options.train_steps, scored_on="select")
-    result = assembly.trained(fresh, sample, assembly.evaluator(alone))[1]
+    result = trained(fresh, sample, Assembled(alone).evaluator)[1]
     print(f"architecture {table.domains.architecture_id(sample)}: quality {result['default']:.4f}")
 
 

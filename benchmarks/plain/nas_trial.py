@@ -22,13 +22,13 @@ import nni.nas.nn.pytorch  # noqa: E402
 import torch  # noqa: E402
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-from ednas_nni.search import assembly  # noqa: E402
+from ednas_nni.search.assembled import Assembled  # noqa: E402
 from ednas_nni.study import parse  # noqa: E402
 
 study = parse(json.loads(Path(os.environ["EDNAS_BENCHMARK_STUDY"]).read_text(encoding="utf-8")))
-space = assembly.space(study)
+space = Assembled(study).space
 phases.mark("imports")
-evaluator = assembly.evaluator(study)
+evaluator = Assembled(study).evaluator
 evaluator.seed_everything()
 network = space.freeze(sample)
 phases.mark("network")

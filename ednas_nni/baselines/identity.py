@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from ednas_nni.baselines.record import plain
 from ednas_nni.errors import ReferenceRecordError, StudyError
-from ednas_nni.search import assembly
 from ednas_nni.study import Study, parse
-from ednas_nni.tasks.binding import bind_task
+
+if TYPE_CHECKING:
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.training.recipe import Recipe
 
 _ELSEWHERE = ("tasks", "data", "train_size", "task_options", "init_from")
 """Fields of a recipe that stand at another place of an identity."""
@@ -19,6 +21,13 @@ _ELSEWHERE = ("tasks", "data", "train_size", "task_options", "init_from")
 _IRRELEVANT = ("weighting", "seed", "threads", "reports", "examples", "accelerator", "compile", "references", "score")
 """Fields of a recipe that do not shape what a training of one task reaches. All others must agree, so that a field
 added to the recipe matters until somebody decides otherwise."""
+
+
+@runtime_checkable
+class HasRecipe(Protocol):
+    """An evaluator that says by which recipe it trains."""
+
+    recipe: Recipe
 
 
 def single_task(study: Study, task: str, seed: int | None = None) -> Study:
@@ -46,20 +55,20 @@ def single_task(study: Study, task: str, seed: int | None = None) -> Study:
     )
 
 
-def identities(study: Study) -> dict[str, dict[str, Any]]:
+def identities(assembled: Assembled) -> dict[str, dict[str, Any]]:
     """Task -> identity of the reference that this study needs. Reads no image; builds networks, so it imports torch.
 
     Raises:
         StudyError: The study names no reference, or its space has no such member.
         ReferenceRecordError: The evaluator has no recipe that could be compared.
     """
-    return {task: identity(study, task) for task in study.tasks}
+    return {task: identity(assembled, task) for task in assembled.study.tasks}
 
 
-def identity(study: Study, task: str) -> dict[str, Any]:
+def identity(assembled: Assembled, task: str) -> dict[str, Any]:
     """The identity of one task's reference; see `identities`."""
-    member, alone = _member(study), single_task(study, task)
-    info = assembly.data_source(alone).info
+    member, alone = member_of(assembled.study), assembled.of(single_task(assembled.study, task))
+    info = alone.source.info
     return {
         "task": task,
         "data": {
@@ -73,7 +82,12 @@ def identity(study: Study, task: str) -> dict[str, Any]:
     }
 
 
-def _member(study: Study) -> str:
+def member_of(study: Study) -> str:
+    """The member that a study names under `reference`.
+
+    Raises:
+        StudyError: It names none.
+    """
     if study.reference is None:
         raise StudyError(
             "reference: is missing. Name the member of the space whose single-task trainings the networks are compared "
@@ -82,71 +96,49 @@ def _member(study: Study) -> str:
     return study.reference
 
 
-def _recipe(alone: Study, task: str) -> dict[str, Any]:
+def _recipe(alone: Assembled, task: str) -> dict[str, Any]:
     """Evaluator, its recipe and the task as it is bound to the data, with every default filled in."""
-    evaluator = assembly.evaluator(alone)
-    recipe = getattr(evaluator, "recipe", None)
-    if not is_dataclass(recipe):
+    name, evaluator = alone.study.evaluator.name, alone.evaluator
+    if not (isinstance(evaluator, HasRecipe) and is_dataclass(evaluator.recipe)):
         raise ReferenceRecordError(
-            f"evaluator {alone.evaluator.name!r} tells no recipe, so its trainings cannot be compared with "
+            f"evaluator {name!r} tells no recipe, so its trainings cannot be compared with "
             "single-task references. Remove `reference` from the study, or use the evaluator 'jared'."
         )
-    skipped = (*_ELSEWHERE, *_IRRELEVANT)
+    recipe, skipped = evaluator.recipe, (*_ELSEWHERE, *_IRRELEVANT)
     relevant = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in skipped}
-    bound = bind_task(task, assembly.data_source(alone), recipe.protocol, recipe.task_options.get(task, {}))
-    found = {"evaluator": alone.evaluator.name, "recipe": relevant, "options": bound.settings()}
-    return json.loads(json.dumps(found, default=dict))
+    from ednas_nni.tasks.binding import bind_task  # imports torch
+
+    # As the recipe binds it: the evaluator has options that are a shorthand for some of the task.
+    bound = bind_task(task, alone.source, recipe.protocol, recipe.task_options.get(task, {}))
+    return plain({"evaluator": name, "recipe": relevant, "options": bound.settings()})
 
 
-def _architecture(alone: Study, member: str) -> dict[str, Any]:
+def _architecture(alone: Assembled, member: str) -> dict[str, Any]:
     """The named architecture in the single-task space: its choices, the network's size, the weights it starts from."""
     names = ("space", "tasks", "data", "train_size", "init_from")
-    shaping = {name: value for name, value in alone.dump().items() if name in names}
-    if options := alone.evaluator.options.get("task_options"):  # heads may have other channels
-        shaping["evaluator"] = {"name": alone.evaluator.name, "task_options": options}
-    return json.loads(_described(json.dumps(shaping), member))
+    shaping = {name: value for name, value in alone.study.dump().items() if name in names}
+    if options := alone.study.evaluator.options.get("task_options"):  # heads may have other channels
+        shaping["evaluator"] = {"name": alone.study.evaluator.name, "task_options": options}
+    key = json.dumps([shaping, member])
+    if key not in _described:
+        _described[key] = json.dumps(_describe(alone, member))
+    return json.loads(_described[key])
 
 
-@cache
-def _described(shaping: str, member: str) -> str:
-    """As JSON; building a network takes a third of a second, and a session asks for the same ones again and again."""
-    from ednas_nni.nn.tree import build, domains_of
-
-    alone = parse(json.loads(shaping))
-    space = assembly.space(alone)
-    domains = domains_of(space)
-    sample = member_sample(space, member, alone.space.name)
-    network = build(space, sample)
-    weights = assembly.initial_weights(alone, space)
-    return json.dumps(
-        {
-            **({"weights": weights} if weights else {}),
-            "space": alone.dump()["space"],
-            "member": member,
-            "id": domains.architecture_id(sample),
-            "parameters": sum(p.numel() for p in network.parameters()),
-            "choices": domains.active(sample),
-        }
-    )
+_described: dict[str, str] = {}
+"""Building a network takes a third of a second, and a session asks for the same ones again and again."""
 
 
-def member_sample(space: Any, member: str, name: str) -> dict[str, Any]:
-    """The sample of a named member.
+def _describe(alone: Assembled, member: str) -> dict[str, Any]:
+    from ednas_nni.nn.tree import build  # imports torch
 
-    Args:
-        space: A model space.
-        member: What the study's `reference` names.
-        name: The space's name, for messages.
-
-    Raises:
-        StudyError: The space has no such member.
-    """
-    from ednas_nni.nn.capabilities import capabilities_of
-
-    described = capabilities_of(space)
-    if not described.member_names:
-        raise StudyError(f"reference: space {name!r} has no named members; remove `reference`.")
-    try:
-        return described.member(member)
-    except StudyError as error:
-        raise StudyError(f"reference: {error}") from None
+    sample, weights = alone.member(member, "reference"), alone.weights
+    network = build(alone.space, sample)
+    return {
+        **({"weights": weights} if weights else {}),
+        "space": alone.study.dump()["space"],
+        "member": member,
+        "id": alone.domains.architecture_id(sample),
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "choices": alone.domains.active(sample),
+    }

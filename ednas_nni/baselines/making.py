@@ -11,18 +11,20 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from ednas_nni.baselines import files
-from ednas_nni.baselines.identity import identities, member_sample, single_task
+from ednas_nni.baselines.identity import identities, member_of, single_task
 from ednas_nni.baselines.record import Record
 from ednas_nni.data.cache import cache_root
 from ednas_nni.errors import EdnasError, ReferenceRecordError, TrialError
-from ednas_nni.search import assembly
-from ednas_nni.study import Study, parse
 from ednas_nni.training.pool import results
+
+if TYPE_CHECKING:
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.tasks.base import Task
 
 FIRST_SEED = 1000  # searches count from small numbers: a reference shares no seed with a candidate
 
@@ -45,7 +47,7 @@ class Made:
 
 
 def make(
-    study: Study,
+    assembled: Assembled,
     seeds: int = 3,
     out: Path | None = None,
     workers: int | None = None,
@@ -54,7 +56,7 @@ def make(
     """Train what is not recorded yet. Every finished training is kept at once: a second call goes on where one ended.
 
     Args:
-        study: Names the member under `reference`.
+        assembled: Its study names the member under `reference`.
         seeds: Trainings of each task, with the seeds 1000, 1001, ...
         out: One file for all records, which then holds exactly these; by default each is kept in the user's folder.
         workers: Processes; one per core by default. 1 trains in this process.
@@ -69,20 +71,20 @@ def make(
         raise ReferenceRecordError(f"seeds is {seeds}; at least 1 training is needed, 3 to know the spread.")
     if workers is not None and workers < 1:
         raise ReferenceRecordError(f"workers is {workers}; at least 1 process is needed.")
-    wanted = identities(study)
-    cache = cache_root(study.data.options.get("cache"))
+    wanted = identities(assembled)
+    cache = cache_root(assembled.study.data.options.get("cache"))
     in_out = files.read(out) if out is not None and out.exists() else []
-    records = _started(study, wanted, [*in_out, *files.known(cache)[0]])
+    records = _started(assembled, wanted, [*in_out, *files.known(cache)[0]])
     places = {task: out or files.path_for(identity, cache) for task, identity in wanted.items()}
     chosen = range(FIRST_SEED, FIRST_SEED + seeds)
     jobs = [(task, seed) for seed in chosen for task in wanted if seed not in records[task].seeds]
     written = _keep(records, places) if out is not None else set()
     if not jobs:
         return Made(records, 0, tuple(written))
-    assembly.data_source(study).prepare(progress)
+    assembled.source.prepare(progress)
     failures: list[EdnasError] = []
     with tqdm(total=len(jobs), desc="single-task references", unit="training", disable=not progress) as bar:
-        for (task, seed), result in trained(study, jobs, workers):
+        for (task, seed), result in trained(assembled, jobs, workers):
             if isinstance(result, EdnasError):
                 failures.append(result)
             else:
@@ -94,18 +96,21 @@ def make(
     return Made(records, len(jobs), tuple(sorted(written)))
 
 
-def _started(study: Study, wanted: Mapping[str, Mapping[str, Any]], known: Sequence[Record]) -> dict[str, Record]:
+def _started(
+    assembled: Assembled, wanted: Mapping[str, Mapping[str, Any]], records: Sequence[Record]
+) -> dict[str, Record]:
     """What is recorded of each task, an empty record where nothing is."""
-    found = {}
+    started = {}
     for task, identity in wanted.items():
-        record = files.matching(identity, known)
+        record = files.matching(identity, records)
         if record is None:
-            record = Record(identity, _specs(assembly.task_objects(single_task(study, task))[task]), (), ())
-        found[task] = record
-    return found
+            alone = assembled.of(single_task(assembled.study, task))
+            record = Record(identity, _specs(alone.tasks[task]), (), ())
+        started[task] = record
+    return started
 
 
-def _specs(task: Any) -> dict[str, dict[str, Any]]:
+def _specs(task: Task) -> dict[str, dict[str, Any]]:
     return {
         spec.name: {name: getattr(spec, name) for name in ("unit", "direction", "protocol", "in_delta_t")}
         for spec in task.metrics
@@ -124,28 +129,26 @@ def _keep(records: Mapping[str, Record], places: Mapping[str, Path]) -> set[Path
 
 
 def trained(
-    study: Study, jobs: Sequence[Job], workers: int | None
+    assembled: Assembled, jobs: Sequence[Job], workers: int | None
 ) -> Iterator[tuple[Job, dict[str, float] | EdnasError]]:
     """Train the study's reference on single tasks.
 
     Args:
-        study: Names the member under `reference`.
+        assembled: Its study names the member under `reference`.
         jobs: (task, seed) of each training.
         workers: Processes; one per core by default. 1 trains in this process.
 
     Returns:
         Each job with its final metrics, or with what went wrong, in the order in which they end.
     """
-    train_one = partial(train, study.dump(), str(study.reference))
-    return results(train_one, jobs, workers)
+    return results(partial(train, assembled), jobs, workers)
 
 
-def train(study: Mapping[str, Any], member: str, task: str, seed: int) -> dict[str, float]:
-    """One training of a named member on one task.
+def train(assembled: Assembled, task: str, seed: int) -> dict[str, float]:
+    """One training of the study's named member on one task.
 
     Args:
-        study: The study as plain data.
-        member: Name of the architecture in the space.
+        assembled: The study; another process gets it as plain data.
         task: The only task.
         seed: Of weights and batches.
 
@@ -155,12 +158,11 @@ def train(study: Mapping[str, Any], member: str, task: str, seed: int) -> dict[s
     Raises:
         TrialError: It diverged; the message names task and seed.
     """
-    alone = single_task(parse(dict(study)), task, seed)
-    space = assembly.space(alone)
-    sample = member_sample(space, member, alone.space.name)
+    alone = assembled.of(single_task(assembled.study, task, seed))
+    sample = alone.member(member_of(assembled.study), "reference")
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # the scores of every report: the bar is enough
-            return assembly.trained(space, sample, assembly.evaluator(alone))[1]
+            return alone.trained(sample)[1]
     except TrialError as error:
         raise TrialError(f"the single-task reference of {task}, seed {seed}, failed: {error}") from None
 

@@ -97,7 +97,7 @@ class Record:
     def dump(self) -> dict[str, Any]:
         """Plain JSON data. Mean and standard deviation stand beside the runs for people who read the file."""
         summary = {"mean": self.mean, "standard_deviation": self.deviation} if self.runs else {}
-        return {**{name: _plain(getattr(self, name)) for name in _FIELDS}, **summary}
+        return {**{name: plain(getattr(self, name)) for name in _FIELDS}, **summary}
 
     @classmethod
     def parse(cls, data: Any) -> Record:
@@ -122,12 +122,12 @@ class Record:
 
 def digest(identity: Mapping[str, Any]) -> str:
     """Sixteen hex digits that name an identity."""
-    return hashlib.sha256(json.dumps(_plain(identity), sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(plain(identity), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     """Whether two identities agree in everything."""
-    return _plain(a) == _plain(b)
+    return plain(a) == plain(b)
 
 
 def differences(wanted: Mapping[str, Any], recorded: Mapping[str, Any]) -> list[str]:
@@ -150,7 +150,7 @@ def closest(wanted: Mapping[str, Any], records: Iterable[Record]) -> Record | No
 def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings with dotted names. The choices of an architecture are left to its id."""
     found: dict[str, Any] = {}
-    for name, value in _plain(data).items():
+    for name, value in plain(data).items():
         if f"{prefix}{name}" == "architecture.choices":
             continue
         found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
@@ -161,7 +161,7 @@ def _shown(value: Any) -> str:
     return "nothing" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """As JSON would give it back: tuples become lists."""
     return json.loads(json.dumps(value, default=dict))
 

@@ -8,25 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ednas_nni.baselines.identity import single_task
 from ednas_nni.baselines.making import FIRST_SEED, trained
 from ednas_nni.errors import StudyError, TrialError
-from ednas_nni.search import assembly
 from ednas_nni.study import Study, parse
 from ednas_nni.tasks.depth.lambdas import Measurement
+
+if TYPE_CHECKING:
+    from ednas_nni.search.assembled import Assembled
 
 TASK = "depth"
 
 
 def measure(
-    study: Study, seeds: int = 2, workers: int | None = None, progress: bool = True, command: str = ""
+    assembled: Assembled, seeds: int = 2, workers: int | None = None, progress: bool = True, command: str = ""
 ) -> Measurement:
     """AbsE / RelE of an L1 model on the search split.
 
     Args:
-        study: Names the network under `reference`; its data and recipe are used, its losses and weighting are not.
+        assembled: Its study names the network under `reference`; its data and recipe are used, its losses and weighting
+            are not.
         seeds: Trainings, with the seeds 1000, 1001, ...
         workers: Processes; one per core by default. 1 trains in this process.
         progress: Show a bar on standard error.
@@ -39,10 +42,10 @@ def measure(
     """
     from tqdm import tqdm
 
-    plain = l1_study(study)
-    bound = assembly.task_objects(single_task(plain, TASK))[TASK]
+    plain = assembled.of(l1_study(assembled.study))
+    bound = plain.of(single_task(plain.study, TASK)).tasks[TASK]
     absolute, relative = (f"{TASK}_{spec.name}" for spec in bound.metrics[:2])
-    source = assembly.data_source(plain)
+    source = plain.source
     source.prepare(progress)
     jobs = [(TASK, FIRST_SEED + number) for number in range(seeds)]
     ratios: dict[int, float] = {}
@@ -58,8 +61,8 @@ def measure(
     made = {
         "command": command,
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
-        "member": study.reference,
-        "evaluator": plain.dump()["evaluator"],
+        "member": plain.study.reference,
+        "evaluator": plain.study.dump()["evaluator"],
         "size": list(info.size),
         "images": dict(info.counts),
     }

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ednas_nni.errors import JournalError
 from ednas_nni.record.journal import Journal
 from ednas_nni.space.domains import Domains
-from ednas_nni.study import Study
+
+if TYPE_CHECKING:
+    from ednas_nni.search.assembled import Assembled
 
 
 def write_head(
     journal: Journal,
     experiment: str,
-    study: Study,
-    problem: Any,
-    table: Any,
-    fingerprint: str,
+    assembled: Assembled,
     *,
-    members: dict[str, str],
-    references: dict[str, Any] | None = None,
-    weights: dict[str, str] | None = None,
     engine: str,
     concurrency: int | None = None,
     trials: int | None = None,
@@ -32,13 +28,7 @@ def write_head(
     Args:
         journal: The open journal.
         experiment: NNI's experiment id.
-        study: The parsed study.
-        problem: Its problem, for the domains.
-        table: Its cost table, for the columns' units and origins.
-        fingerprint: Of the data.
-        members: Named members of the space -> architecture id.
-        references: What `delta_t` is measured against, as `references.Comparison.dump` gives it.
-        weights: What networks start from beside the seed, as `assembly.initial_weights` gives it.
+        assembled: The study, put together.
         engine: "nnictl", "ts" or "sequential".
         concurrency: Trials at a time.
         trials: How many trials there may be.
@@ -52,6 +42,8 @@ def write_head(
 
     from ednas_nni.version import __version__
 
+    study, table, domains = assembled.study, assembled.table, assembled.problem.domains
+    comparison, fingerprint = assembled.baselines[0], assembled.source.info.fingerprint
     head = journal.history().header
     if head and head.get("digest") != study.digest:
         raise JournalError(
@@ -60,7 +52,7 @@ def write_head(
         )
     if head and engine != "sequential" and (program := changed_program(head)):
         raise JournalError(f"{journal.path}: {program} Or start a new experiment.")
-    if head and "domains" in head and Domains.from_json(head["domains"]).to_json() != problem.domains.to_json():
+    if head and "domains" in head and Domains.from_json(head["domains"]).to_json() != domains.to_json():
         raise JournalError(
             f"{journal.path}: the search space {study.space.name!r} is not the one that the search began with: its "
             "code or its preset was changed meanwhile. Put it back or start a new experiment."
@@ -71,7 +63,7 @@ def write_head(
             f"began ({head['data']}), and results on different data are not comparable. Put it back or start a new "
             "experiment."
         )
-    changed = changed_weights(head, weights or {})
+    changed = changed_weights(head, assembled.weights)
     if head and changed:
         raise JournalError(
             f"{journal.path}: {changed} has another content than when the search began, and results of different "
@@ -96,10 +88,10 @@ def write_head(
             study=study.dump(),
             digest=study.digest,
             data=fingerprint,
-            members=members,
-            references=references,
-            weights=weights or {},
-            domains=problem.domains.to_json(),
+            members=assembled.members,
+            references=comparison.dump() if comparison else None,
+            weights=assembled.weights,
+            domains=domains.to_json(),
             columns=[
                 {
                     "name": c.name,
@@ -147,7 +139,7 @@ def changed_weights(head: dict[str, Any], weights: dict[str, str]) -> str:
 
     Args:
         head: The head.
-        weights: As `assembly.initial_weights` gives it now.
+        weights: As `Assembled.weights` gives it now.
     """
     began = head.get("weights", {})
     return next((name for name in {**began, **weights} if began.get(name) != weights.get(name)), "")

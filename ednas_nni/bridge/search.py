@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ednas_nni import plugins
 from ednas_nni.bridge import saved
 from ednas_nni.bridge.catching_up import LOST, CatchingUp, CaughtUp
 from ednas_nni.bridge.engine import AdvisorEngine, SimplifiedModelSpace
@@ -20,8 +19,8 @@ from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.bridge.trial.folder import TrialFolders
 from ednas_nni.errors import ExperimentError, TrialError
 from ednas_nni.record.journal import FILE, FOLDER, Journal
-from ednas_nni.search import assembly
-from ednas_nni.search.mounting import hopeless, layers, mount, reason
+from ednas_nni.search.assembled import Assembled
+from ednas_nni.search.mounting import hopeless, layers, reason
 from ednas_nni.study import parse
 
 _log = logging.getLogger("nni.ednas")
@@ -51,6 +50,7 @@ class Search:
         send_job: Callable[[dict[str, Any]], None],
     ) -> None:
         self.study = parse(raw_study)
+        self.assembled = Assembled(self.study)
         self.experiment = experiment
         self.folder = folder
         self._state = folder / FOLDER / saved.FILE
@@ -72,32 +72,23 @@ class Search:
         Raises:
             EdnasError: The study is wrong, its data cannot be made, or no architecture meets its constraints.
         """
-        exposure.check_platform(self.experiment, self.study.allow_open_port)
-        import torch
+        assembled, study = self.assembled, self.study
+        exposure.check_platform(self.experiment, study.allow_open_port)
+        import torch  # takes seconds: not before the connection to NNI stands
 
         torch.set_num_threads(1)  # the trials need the cores
-        model_space = assembly.space(self.study)
-        self.table = assembly.cost_table(self.study, model_space)
-        self.problem = assembly.problem(self.study, self.table)
-        evaluator = plugins.load("evaluators", self.study.evaluator.name)
-        compared, lacking = assembly.references(self.study)
-        assembly.checked_evaluator(self.study, compared)  # its options are checked before the first trial meets them
+        self.problem = assembled.problem
+        lacking = assembled.baselines[1]
+        _ = assembled.checked_evaluator  # its options are checked before the first trial meets them
         if lacking:
             _log.warning(lacking)
         self.journal = Journal(self.folder / FOLDER / FILE)
-        data = assembly.data_source(self.study)
-        if getattr(evaluator, "needs_network", True):
-            data.prepare(progress=False)
+        if assembled.needs_network:
+            assembled.source.prepare(progress=False)
         write_head(
             self.journal,
             self.folder.name,
-            self.study,
-            self.problem,
-            self.table,
-            data.info.fingerprint,
-            members=assembly.member_ids(model_space),
-            references=compared.dump() if compared else None,
-            weights=assembly.initial_weights(self.study, model_space),
+            assembled,
             engine="nnictl",
             concurrency=self.experiment.get("trialConcurrency"),
             trials=self.experiment.get("maxTrialNumber"),
@@ -107,20 +98,8 @@ class Search:
             self.journal, self.problem.domains.known_id, self._described, self._logs.last_words, self._logs.result
         )
         self._caught_up = catching_up.run(jobs, self.manager.finals() if self.resumed else {})
-        starts = assembly.start_samples(self.study, model_space)
-        self.strategy = assembly.strategy(self.study, starts)
-        reward = assembly.hardware_reward(self.study, not getattr(self.strategy, "multi_objective", False))
-        known = assembly.reachable(self.problem, self.table)
-        self.chain = mount(
-            self.strategy,
-            self.problem,
-            self.journal,
-            hardware_aware=reward,
-            reachable=known,
-            retries=self.study.retries,
-            stop_after_failures=self.study.stop_after_failures,
-        )
-        executable = SimplifiedModelSpace.from_model(model_space, None)
+        self.chain = assembled.mount(self.journal)
+        executable = SimplifiedModelSpace.from_model(assembled.space, None)
         self.engine = AdvisorEngine(
             self._send_job,
             self.manager,
@@ -132,9 +111,8 @@ class Search:
         )
         self.chain.initialize(executable, self.engine)
         if self.resumed:
-            saved.restore(
-                self.strategy, self._state, self.journal.history(), tell=not reward, retries=self.study.retries
-            )
+            tell = assembled.reward is None
+            saved.restore(assembled.strategy, self._state, self.journal.history(), tell=tell, retries=study.retries)
 
     def _next_parameter_id(self, jobs: list[dict[str, Any]]) -> int:
         """Ids continue after every one that NNI ever saw; NNI itself starts again at 0."""
@@ -211,7 +189,7 @@ class Search:
             self.engine.on_end(data)
             if hopeless(self.chain):
                 self.engine.shutdown()  # what still runs would only make the user wait for the reason
-            saved.save(self.strategy, self._state)
+            saved.save(self.assembled.strategy, self._state)
             self._finish_if_exhausted()
 
     def _deliver_kept(self, end: dict[str, Any]) -> None:

@@ -55,26 +55,25 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.cost import cost_table
     from ednas_nni.cost.profiles import SUFFIXES
     from ednas_nni.errors import EdnasError, did_you_mean
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
 
     if options.study == STUDY and not STUDY.is_file():
         raise EdnasError(f"--study: there is no {STUDY} here; name the experiment whose space the networks are from.")
     if options.device.endswith(SUFFIXES):
         options.device = str(Path(options.device).expanduser().absolute())
-    study = experiment.read(options.study).study
-    space = assembly.space(study)
-    table = cost_table(space, [options.device], deploy_size=tuple(study.deploy_size))
+    assembled = Assembled(experiment.read(options.study).study)
+    table = cost_table(assembled.space, [options.device], deploy_size=tuple(assembled.study.deploy_size))
     own = [column.name for column in table.devices[0].columns]
     if options.cost not in own:
         raise EdnasError(f"--cost {options.cost}: is no cost of {options.device}.{did_you_mean(options.cost, own)}")
     if options.propose:
         from ednas_nni.cli.proposal import propose
 
-        return propose(options, study, space, table)
-    return _calibrate(options, study, space, table)
+        return propose(options, assembled.study, assembled.space, table)
+    return _calibrate(options, assembled, table)
 
 
-def _calibrate(options: argparse.Namespace, study: Any, space: Any, table: Any) -> int:
+def _calibrate(options: argparse.Namespace, assembled: Any, table: Any) -> int:
     import numpy as np
 
     from ednas_nni.cli.calibration_report import show
@@ -90,7 +89,7 @@ def _calibrate(options: argparse.Namespace, study: Any, space: Any, table: Any) 
         options.measurements,
         options.cost,
         table.domains,
-        lambda wanted: sample_of(space, table.domains, wanted, options.journal),
+        lambda wanted: sample_of(assembled, wanted, options.journal),
     )
     codes = np.stack([table.domains.encode(sample) for sample in found.samples])
     terms = priced_terms(table, options.cost, codes)
@@ -98,8 +97,8 @@ def _calibrate(options: argparse.Namespace, study: Any, space: Any, table: Any) 
     show(table, options, found, terms, result)
     if not result.helps:
         return 1
-    height, width = study.deploy_size
-    at = f"{height} x {width} px, space {study.space.name}"
+    height, width = assembled.study.deploy_size
+    at = f"{height} x {width} px, space {assembled.study.space.name}"
     unit = table.columns[table.names.index(options.cost)].unit
     profile = calibrated_profile(name, options.device, (options.cost, unit), found, terms, result, at)
     _write(out, profile)

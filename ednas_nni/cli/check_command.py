@@ -38,9 +38,9 @@ def checked(file: str, changes: Mapping[str, Any] | None = None) -> Findings:
     if found.errors:
         for line in found.errors:
             terminal.fail(line if line.startswith(str(found.path)) else f"{found.path}: {line}")
-    else:
+    elif found.file and found.assembled and found.plan:
         print(f"{found.path}")
-        summary.show(found)
+        summary.show(found.file, found.assembled, found.plan)
     for line in found.warnings:
         terminal.warn(line)
     return found

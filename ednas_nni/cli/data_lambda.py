@@ -30,15 +30,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, record and say what follows."""
     from ednas_nni.bridge.manager.experiment_file import read
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
 
     study = read(options.file).study  # before torch is imported: a mistake is told at once
     study = study.model_copy(update={"data": changed(study.data, options.option)})
     from ednas_nni.baselines.relative_scale import measure
     from ednas_nni.tasks.depth import lambdas
 
-    found = measure(study, options.seeds, options.workers, command=command(options))
-    path = options.out or lambdas.path_for(assembly.data_source(study).info)
+    assembled = Assembled(study)
+    found = measure(assembled, options.seeds, options.workers, command=command(options))
+    path = options.out or lambdas.path_for(assembled.source.info)
     lambdas.write(path, found)
     spread = f" ± {found.deviation:.2g}" if found.deviation is not None else ""
     print(

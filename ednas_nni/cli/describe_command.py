@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ednas_nni.search.assembled import Assembled
 
 HELP = "show a search space or an architecture"
 
@@ -26,22 +29,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print it."""
     from ednas_nni.bridge.manager import experiment_file as experiment
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
 
-    study = experiment.read(options.file).study
-    space = assembly.space(study)
-    table = assembly.cost_table(study, space)
+    assembled = Assembled(experiment.read(options.file).study)
+    table = assembled.table
     if options.architecture is None:
-        print(f"space {study.space.name}: {table.domains.size():,} architectures, {len(table.domains)} choices")
+        print(
+            f"space {assembled.study.space.name}: {table.domains.size():,} architectures, {len(table.domains)} choices"
+        )
         for dimension in table.domains.dimensions:
             print(f"  {dimension.label}: {', '.join(map(str, dimension.values))}")
         return 0
-    sample = table.domains.canonical(sample_of(space, table.domains, options.architecture, options.journal))
-    _print(space, table, sample)
+    sample = table.domains.canonical(sample_of(assembled, options.architecture, options.journal))
+    _print(assembled.space, table, sample)
     return 0
 
 
-def sample_of(space: Any, domains: Any, wanted: str, journal: str) -> dict[str, Any]:
+def sample_of(assembled: Assembled, wanted: str, journal: str) -> dict[str, Any]:
     """A sample by architecture id (or its beginning) or by member name."""
     from ednas_nni.cli.locate import journal_of
     from ednas_nni.errors import SampleError, did_you_mean
@@ -53,13 +57,13 @@ def sample_of(space: Any, domains: Any, wanted: str, journal: str) -> dict[str, 
         known = {record.architecture: record.sample for record in load(path).trials}
         found = [architecture for architecture in known if architecture.startswith(wanted)]
         if len(found) == 1:
-            return domains.complete(known[found[0]])
+            return assembled.domains.complete(known[found[0]])
         many = f"{len(found)} architectures of {path} begin with {wanted!r}; write more of the id."
         none = f"{path} has no architecture {wanted!r}; name its search with --journal.{did_you_mean(wanted, known)}"
         raise SampleError(many if found else none)
-    described = capabilities_of(space)
+    described = capabilities_of(assembled.space)
     if not described.member_names:
-        raise SampleError(f"{wanted!r} is no architecture id, and this space has no named members.")
+        raise SampleError(f"{wanted!r} is not an architecture id, and this space has no named members.")
     return described.member(wanted)
 
 

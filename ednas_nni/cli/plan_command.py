@@ -10,12 +10,13 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ednas_nni.cli.arguments import whole
 
 if TYPE_CHECKING:
     from ednas_nni.cost.plan import Plan
+    from ednas_nni.search.assembled import Assembled
 
 HELP = "say what a search space costs and what the constraints leave of it"
 FEWEST = 100  # below, the outer quantiles and the shares mean nothing
@@ -46,14 +47,14 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.cli.picture import check_picture, write_picture
     from ednas_nni.cost.advice import advice
     from ednas_nni.errors import InfeasibleError
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
 
     check_picture(options.picture)
-    study = experiment.read(options.file).study
-    problem, plan = _plan(study, options)
+    assembled = Assembled(experiment.read(options.file).study)
+    plan = _plan(assembled, options)
     refusal = ""
     try:
-        assembly.check_plan(problem, plan)
+        assembled.check_plan(plan)
     except InfeasibleError as error:
         refusal = f"{options.file}: {error}"
     if options.picture:
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         from ednas_nni.cli.plan_tables import show
 
         print(options.file)
-        show(plan, study.space.name)
+        show(plan, assembled.study.space.name)
         if options.picture:
             print(f"\nwrote {options.picture}")
         for line in advice(plan) if not refusal else ():
@@ -78,13 +79,11 @@ def run(options: argparse.Namespace) -> int:
     return 1 if refusal else 0
 
 
-def _plan(study: Any, options: argparse.Namespace) -> tuple[Any, Plan]:
-    """The problem and its plan, with a bar where it takes longer than a second."""
+def _plan(assembled: Assembled, options: argparse.Namespace) -> Plan:
+    """The plan, with a bar where it takes longer than a second."""
     from tqdm import tqdm
 
-    from ednas_nni.search import assembly
-
-    steps = 4 + len(study.constraints)
+    steps = 4 + len(assembled.study.constraints)
     form = "{desc:<32} {percentage:3.0f}%|{bar:20}| {elapsed}"
     with tqdm(total=steps, bar_format=form, delay=1.0, leave=False, file=sys.stderr, disable=None) as bar:
 
@@ -93,9 +92,7 @@ def _plan(study: Any, options: argparse.Namespace) -> tuple[Any, Plan]:
             bar.update()
 
         step("building the space")
-        space = assembly.space(study)
+        _ = assembled.space
         step("pricing its layers")
-        table = assembly.cost_table(study, space)
-        problem = assembly.problem(study, table)
-        given = {"samples": options.samples, "seed": options.seed, "draw": options.draw}
-        return problem, assembly.plan(study, table, step=step, **given)
+        _ = assembled.problem
+        return assembled.plan(step=step, samples=options.samples, seed=options.seed, draw=options.draw)

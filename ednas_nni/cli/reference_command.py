@@ -35,8 +35,9 @@ def run(options: argparse.Namespace) -> int:
 
     study = read(options.file).study  # before torch is imported: a mistake is told at once
     from ednas_nni.baselines.making import make
+    from ednas_nni.search.assembled import Assembled
 
-    made = make(study, options.seeds, options.out, options.workers)
+    made = make(Assembled(study), options.seeds, options.out, options.workers)
     terminal.console().print(table(made))
     member = next(iter(made.records.values())).member
     print(

@@ -19,9 +19,10 @@ from ednas_nni.cli.arguments import port, positive
 from ednas_nni.errors import EdnasError, ExperimentError
 
 if TYPE_CHECKING:
-    from ednas_nni.bridge.findings import Findings
     from ednas_nni.bridge.manager.experiment_file import ExperimentFile
+    from ednas_nni.data import DataSource
     from ednas_nni.record.journal import History
+    from ednas_nni.search.assembled import Assembled
 
 HELP = "search, with a live table and NNI's web UI"
 
@@ -46,19 +47,17 @@ def run(options: argparse.Namespace) -> int:
     print(f"Checking {options.file} ...", flush=True)
     changes = {"maxTrialNumber": options.trials, "trialConcurrency": options.concurrency}
     found = checked(options.file, {name: value for name, value in changes.items() if value is not None})
-    if found.errors or found.file is None:
+    if found.errors or found.file is None or found.assembled is None:
         return 1
     with _interruptible():
-        if found.needs_data:
-            _prepare_data(found)
-        return _search(found, options)
+        if found.assembled.needs_network:
+            _prepare_data(found.assembled.source)
+        return _search(found.file, found.assembled, options)
 
 
-def _prepare_data(found: Findings) -> None:
-    from ednas_nni.search import assembly
-
-    print(f"\nData {found.info.name!r} (made once, kept in a cache) ...", flush=True)
-    assembly.data_source(found.file.study).prepare()
+def _prepare_data(source: DataSource) -> None:
+    print(f"\nData {source.info.name!r} (made once, kept in a cache) ...", flush=True)
+    source.prepare()
 
 
 @contextmanager
@@ -76,13 +75,12 @@ def _interruptible() -> Iterator[None]:
             signal.signal(name, handler)
 
 
-def _search(found: Findings, options: argparse.Namespace) -> int:
+def _search(file: ExperimentFile, assembled: Assembled, options: argparse.Namespace) -> int:
     from ednas_nni.bridge.manager import launch
     from ednas_nni.bridge.manager.follow import Tail
     from ednas_nni.cli import terminal
     from ednas_nni.record.journal import journal_path
 
-    file = found.file
     port = options.port or launch.free_port(pair=file.platform != "local")
     if not launch.port_is_free(port):
         raise ExperimentError(
@@ -94,7 +92,7 @@ def _search(found: Findings, options: argparse.Namespace) -> int:
     stopped = False
     try:
         print(f"NNI's web UI: http://127.0.0.1:{port}   (experiment {experiment})", flush=True)
-        _show(found, port, experiment, journal, options)
+        _show(file, assembled, port, experiment, journal)
         if not options.keep_running:
             print("Stopping NNI ...", flush=True)
     except KeyboardInterrupt:
@@ -128,21 +126,21 @@ def _create(file: ExperimentFile, port: int) -> str:
         return launch.create(copy, port, file.study.allow_open_port)
 
 
-def _show(found: Findings, port: int, experiment: str, journal: Path, options: argparse.Namespace) -> None:
+def _show(file: ExperimentFile, assembled: Assembled, port: int, experiment: str, journal: Path) -> None:
     from ednas_nni.bridge.manager.follow import follow
     from ednas_nni.bridge.manager.rest import Manager
     from ednas_nni.cli import terminal
     from ednas_nni.cli.display import Lines, Live, metric_keys
 
-    costs = [o.name for o in found.problem.objectives if o.name in found.table.names] or ["latency_ms"]
+    costs = [o.name for o in assembled.objectives if o.name in assembled.table.names] or ["latency_ms"]
     # A bound that a limit is checked on says little beside the cost itself.
-    costs += [c.name for c in found.problem.constraints if c.name.removesuffix("_upper90") not in costs]
-    metrics = metric_keys(found.tasks) if found.needs_data else []
+    costs += [c.name for c in assembled.problem.constraints if c.name.removesuffix("_upper90") not in costs]
+    metrics = metric_keys(assembled.tasks) if assembled.needs_network else []
     console = terminal.console()
-    heading = f"{found.path.name}: experiment {experiment}, http://127.0.0.1:{port}"
+    heading = f"{file.path.name}: experiment {experiment}, http://127.0.0.1:{port}"
     live = Live(console, costs, metrics, heading) if console.is_terminal else Lines(costs, metrics)
     with live:
-        follow(Manager.at(port), journal, live, found.file.trials)
+        follow(Manager.at(port), journal, live, file.trials)
 
 
 def _interrupted(history: History, experiment: str, file: ExperimentFile) -> None:

@@ -12,9 +12,12 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ednas_nni.cli.arguments import positive, whole
+
+if TYPE_CHECKING:
+    from ednas_nni.search.assembled import Assembled
 
 HELP = "measure how far a study's short training can be trusted"
 FEWEST = 12  # two halves of three terciles with a pair each
@@ -53,13 +56,14 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.bridge.manager.experiment_file import read
     from ednas_nni.cli.picture import check_picture, write_picture
     from ednas_nni.cli.trust_tables import show
+    from ednas_nni.search.assembled import Assembled
     from ednas_nni.trust.record import Record
     from ednas_nni.trust.training import planned, train
     from ednas_nni.trust.verdict import verdict
 
     check_picture(options.picture)
-    study = read(options.file).study
-    record = planned(study, options.architectures, options.seeds, options.longer, _recipes(options.recipes))
+    assembled = Assembled(read(options.file).study)
+    record = planned(assembled, options.architectures, options.seeds, options.longer, _recipes(options.recipes))
     named = frozenset(record.recipes)
     if options.out.exists():
         known = Record.read(options.out)
@@ -69,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
         record = known
     if options.source:
         record.take_over(Record.read(options.source), options.source)
-    failed = _train(partial(train, recipes=named), study, record, options)
+    failed = _train(partial(train, recipes=named), assembled, record, options)
     record.write(options.out)  # also where nothing had to be trained, so that what was taken over is kept
     record = _of_results(record, failed)
     found = verdict(record)
@@ -113,7 +117,7 @@ def _of_results(record: Any, failed: Sequence[Any]) -> Any:
     return left
 
 
-def _train(train: Any, study: Any, record: Any, options: argparse.Namespace) -> Any:
+def _train(train: Any, assembled: Assembled, record: Any, options: argparse.Namespace) -> Any:
     from tqdm import tqdm
 
     form = "{desc} {percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} steps [{elapsed}<{remaining}]"
@@ -124,7 +128,7 @@ def _train(train: Any, study: Any, record: Any, options: argparse.Namespace) -> 
             bar.update(done)
             bar.refresh()
 
-        return train(study, record, options.out, options.workers, step)
+        return train(assembled, record, options.out, options.workers, step)
 
 
 def _recipes(path: Path | None) -> dict[str, dict[str, Any]]:

@@ -29,10 +29,10 @@ def data_facts(study: Mapping[str, Any]) -> DataFacts:
     given = study.get("data")
     name = str(given.get("name", "?") if isinstance(given, Mapping) else given or "unknown data")
     try:
-        from ednas_nni.search import assembly
+        from ednas_nni.search.assembled import Assembled  # loads plugins
         from ednas_nni.study import parse
 
-        info = assembly.data_source(parse(dict(study))).info
+        info = Assembled(parse(dict(study))).source.info
         return DataFacts(str(info.name), tuple(map(str, info.classes)), dict(info.counts), str(info.depth_unit))
     except Exception:  # any fault of a plugin: the report does not depend on it
         return DataFacts(name)

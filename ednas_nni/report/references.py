@@ -26,11 +26,10 @@ def named_members(header: Mapping[str, Any], study: Mapping[str, Any], domains: 
     if not names or domains is None:
         return {}
     try:
-        from ednas_nni.search import assembly
+        from ednas_nni.search.assembled import Assembled  # loads plugins
         from ednas_nni.study import parse
 
-        parsed = parse(dict(study))
-        samples = assembly.start_samples(parsed, assembly.space(parsed))
+        samples = Assembled(parse(dict(study))).starts
         return {domains.architecture_id(domains.complete(s)): str(n) for n, s in zip(names, samples, strict=True)}
     except Exception as error:  # the space is a plugin that may have changed since: the report goes on without names
         _log.warning("the members named under `start` cannot be marked: %s", error)

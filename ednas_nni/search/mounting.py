@@ -17,7 +17,7 @@ from ednas_nni.search.middleware.retry import Retry
 from ednas_nni.search.middleware.reuse import Reuse
 from ednas_nni.search.problem import Problem
 from ednas_nni.search.reachable import check_reachable
-from ednas_nni.search.shell import AskTellStrategy
+from ednas_nni.search.shell import AskTellStrategy, check_rewardable
 
 
 def mount(
@@ -55,11 +55,8 @@ def mount(
     rewards = [middleware for middleware in own if isinstance(middleware, CostAware)]
     if len(rewards) > 1:
         raise StudyError("hardware_aware: two rewards are mounted, the cost would count twice. Keep one.")
-    if rewards and getattr(inner, "multi_objective", False):
-        raise StudyError(
-            f"hardware_aware: strategy {type(inner).__name__} already trades quality against cost itself. Remove "
-            "hardware_aware or use a single-objective strategy such as regularized_evolution."
-        )
+    if rewards:
+        check_rewardable(inner)
     check_reachable(problem, reachable)
     for middleware in rewards:
         if middleware.problem is None:
@@ -91,7 +88,7 @@ def layers(chain: Chain) -> list[StrategyMiddleware]:
 def reason(chain: Chain) -> str:
     """Why a search ended before its budget was used up; empty when the budget ended it."""
     inner, own = _unwrap(chain)
-    reasons = [getattr(inner, "reason", "")]
+    reasons = [inner.reason] if isinstance(inner, AskTellStrategy) else []
     reasons += [m.patience.reason for m in own if isinstance(m, Reuse | Constrain)]
     return next((text for text in reasons if text), "")
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ednas_nni.cost import summary
 from ednas_nni.errors import InfeasibleError
 from ednas_nni.search.problem import Problem, Sample
 from ednas_nni.study.objectives import Constraint
 
+if TYPE_CHECKING:
+    from ednas_nni.cost.table import CostTable
+
+OFTEN = 0.02  # a share of random architectures at which a search for a feasible one cannot miss
 SAMPLES = 512
 ROUNDS = 60
 CHILDREN = 48
@@ -56,6 +62,16 @@ def extreme(problem: Problem, constraint: Constraint, rng: np.random.Generator, 
         if values.min() < value:
             best, value = children[int(values.argmin())], float(values.min())
     return sign * value
+
+
+def favourable(table: CostTable, constraints: Sequence[Constraint]) -> dict[str, float]:
+    """Most favourable value of each constrained cost, exact or nearly; {} where many architectures meet them all.
+
+    They take seconds to find and say two things: that a rare network does exist, or by how much a limit is too strict.
+    """
+    if not constraints or summary.feasible_share(table, constraints) >= OFTEN:
+        return {}
+    return {c.name: (summary.smallest if c.op == "<=" else summary.largest)(table, c.name).value for c in constraints}
 
 
 def check_reachable(problem: Problem, reachable: Mapping[str, float] | None = None, seed: int = 0) -> None:

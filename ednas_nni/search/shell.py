@@ -72,11 +72,8 @@ class AskTellStrategy(Strategy):
             )
         layer: Any = engine
         while isinstance(layer, Middleware):
-            if self.multi_objective and isinstance(layer, CostAware):
-                raise StudyError(
-                    f"strategy {type(self).__name__} trades quality against cost itself; a hardware-aware reward "
-                    "around it would count the cost twice. Remove HardwareAware."
-                )
+            if isinstance(layer, CostAware):
+                check_rewardable(self)
             layer = layer.engine
         engine.register_model_event_callback(ModelEventType.FinalMetric, self._on_final)
         engine.register_model_event_callback(ModelEventType.TrainingEnd, self._on_end)
@@ -158,3 +155,22 @@ class AskTellStrategy(Strategy):
         with self._changed:
             self.core.load_state_dict(state_dict["core"])
             self.core.reopen()
+
+
+def multi_objective(strategy: Strategy) -> bool:
+    """Whether a strategy looks at the objectives itself. NNI's own know one number alone."""
+    return isinstance(strategy, AskTellStrategy) and strategy.multi_objective
+
+
+def check_rewardable(strategy: Strategy) -> None:
+    """Reject a reward around a strategy that trades quality against cost itself: the cost would count twice.
+
+    Raises:
+        StudyError: It is one.
+    """
+    if multi_objective(strategy):
+        raise StudyError(
+            f"hardware_aware: strategy {type(strategy).__name__} already trades quality against cost itself; a reward "
+            "around it would count the cost twice. Remove hardware_aware (HardwareAware), or use a single-objective "
+            "strategy such as regularized_evolution."
+        )

@@ -1,7 +1,7 @@
 """The study: what is searched, on what data, for which device. It is `tuner.classArgs` of the experiment's YAML.
 
 It is parsed strictly into frozen objects: an unknown field is an error that suggests the right one. Nothing is
-loaded or built here; plugin names and their options are checked in `ednas_nni.search.assembly`.
+loaded or built here; plugin names and their options are checked in `ednas_nni.search.assembled`.
 """
 
 from __future__ import annotations

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from ednas_nni.errors import StudyError
 from ednas_nni.study import HardwareReward, Study
-from ednas_nni.study.objectives import DELTA_T, POSITIVE_ONLY, QUALITY, parse_constraint, parse_objective, score_of
+from ednas_nni.study.objectives import (
+    DELTA_T,
+    POSITIVE_ONLY,
+    QUALITY,
+    check_reward,
+    parse_constraint,
+    parse_objective,
+    score_of,
+)
 
 
-def hardware_reward(study: Study, single_objective: bool) -> dict[str, Any] | None:
-    """Arguments of HardwareAware, or None where none is mounted.
+class RewardOptions(TypedDict):
+    """Arguments of `CostAware`, which say what they mean."""
+
+    cost: str
+    target: float
+    reward: str
+    weight: float
+
+
+def hardware_reward(study: Study, single_objective: bool) -> RewardOptions | None:
+    """Arguments of the reward around a strategy, or None where there is none.
+
+    Args:
+        study: The study.
+        single_objective: Whether the strategy looks at one number alone; others get no reward unless it is asked for.
 
     Raises:
-        StudyError: It is asked for around a multi-objective strategy, or no target can be derived.
+        StudyError: No target can be derived, or a setting is wrong.
     """
     objectives = [parse_objective(text) for text in study.objectives]
     percent = score_of(objectives) == DELTA_T
@@ -21,11 +42,6 @@ def hardware_reward(study: Study, single_objective: bool) -> dict[str, Any] | No
     wanted = study.hardware_aware
     if wanted == "off" or (wanted == "auto" and (not single_objective or not costs)):
         return None
-    if not single_objective:
-        raise StudyError(
-            f"hardware_aware: strategy {study.strategy.name!r} already trades accuracy against cost itself; "
-            "remove `hardware_aware` or use a single-objective strategy such as regularized_evolution."
-        )
     settings = wanted if isinstance(wanted, HardwareReward) else HardwareReward(cost=costs[0])
     if percent and settings.reward in POSITIVE_ONLY:
         raise StudyError(
@@ -42,6 +58,7 @@ def hardware_reward(study: Study, single_objective: bool) -> dict[str, Any] | No
                 f"'{settings.cost} <= NUMBER'."
             )
         target = bounds[0]
+    check_reward(settings.reward, target, settings.weight)
     return {
         "cost": settings.cost,
         "target": target,

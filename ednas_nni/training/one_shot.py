@@ -1,7 +1,7 @@
 """NNI's one-shot strategies on a space: one supernet is trained, one architecture comes out of it.
 
 The evaluator is that of multi-trial searches, and what comes out is a canonical sample as any other:
-`assembly.trained` builds and trains it.
+`search.assembled.trained` builds and trains it.
 """
 
 from __future__ import annotations

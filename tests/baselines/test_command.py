@@ -12,8 +12,8 @@ import yaml
 from ednas_nni.baselines import making
 from ednas_nni.baselines.identity import single_task
 from ednas_nni.cli import main
-from ednas_nni.search import assembly
-from ednas_nni.study import Study, parse
+from ednas_nni.search.assembled import Assembled
+from ednas_nni.study import Study
 
 Build = Callable[..., Study]
 
@@ -44,8 +44,8 @@ def write(tmp_path: Path, make_study: Build) -> Callable[..., str]:
 
 @pytest.fixture(autouse=True)
 def _pretended(monkeypatch: pytest.MonkeyPatch) -> None:
-    def train(study: dict[str, Any], member: str, task: str, seed: int) -> dict[str, float]:
-        metrics = assembly.task_objects(single_task(parse(study), task))[task].metrics
+    def train(assembled: Assembled, task: str, seed: int) -> dict[str, float]:
+        metrics = assembled.of(single_task(assembled.study, task)).tasks[task].metrics
         return {"train_s": 1.0} | {f"{task}_{m.name}": 0.5 + (seed - 1000) / 100 for m in metrics}
 
     monkeypatch.setattr(making, "train", train)

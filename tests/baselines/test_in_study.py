@@ -12,9 +12,10 @@ import pytest
 from ednas_nni.baselines.comparison import Comparison
 from ednas_nni.baselines.in_study import score
 from ednas_nni.errors import ReferenceRecordError, StudyError
-from ednas_nni.search import assembly
+from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import Study
 from ednas_nni.study.objectives import parse_objective, score_of, value_of
+from ednas_nni.study.reward import hardware_reward
 
 Build = Callable[..., Study]
 
@@ -33,6 +34,12 @@ class Table:
         return np.ones((len(samples), 1))
 
 
+def priced(study: Study) -> Assembled:
+    assembled = Assembled(study)
+    assembled.table = Table()
+    return assembled
+
+
 def test_what_trials_are_ranked_by(make_study: Build) -> None:
     assert score(make_study()) == "quality"
     assert score(make_study(objectives=["delta_t", "latency_ms"])) == "delta_t"
@@ -44,25 +51,25 @@ def test_what_trials_are_ranked_by(make_study: Build) -> None:
 
 
 def test_delta_t_is_an_objective_where_the_study_names_a_reference(make_study: Build) -> None:
-    problem = assembly.problem(make_study(objectives=["delta_t", "latency_ms"]), Table())
+    problem = priced(make_study(objectives=["delta_t", "latency_ms"])).problem
     assert [str(o) for o in problem.objectives] == ["max:delta_t", "min:latency_ms"]
     with pytest.raises(StudyError, match=r"constraints: 'delta_t' is not a quantity.*known only after the training"):
-        assembly.problem(make_study(constraints=["delta_t >= -2"]), Table())
+        _ = priced(make_study(constraints=["delta_t >= -2"])).problem
     with pytest.raises(StudyError, match="objectives: 'delta_t' is not a quantity"):
-        assembly.problem(make_study(reference=None, objectives=["delta_t"]), Table())
+        _ = priced(make_study(reference=None, objectives=["delta_t"])).problem
 
 
 def test_delta_t_in_vain(make_study: Build, cache: Path) -> None:
     """As an objective it cannot be done without; beside quality it can."""
     objectives = ["delta_t", "latency_ms"]
     with pytest.raises(StudyError, match=r"objectives: delta_t compares.*`reference: mobilenet_v2_small`"):
-        assembly.evaluator(make_study(reference=None, objectives=objectives))
+        _ = Assembled(make_study(reference=None, objectives=objectives)).evaluator
     with pytest.raises(StudyError, match="evaluator 'stub' does not measure delta_t"):
-        assembly.references(make_study(objectives=objectives).model_copy(update={"evaluator": _stub()}))
+        _ = Assembled(make_study(objectives=objectives).model_copy(update={"evaluator": _stub()})).baselines
     with pytest.raises(ReferenceRecordError, match=r"objectives: there is no single-task.*Make it: ednas reference"):
-        assembly.evaluator(make_study(objectives=objectives))
-    assert assembly.evaluator(make_study()).recipe.references is None
-    assert assembly.references(make_study().model_copy(update={"evaluator": _stub()})) == (None, "")
+        _ = Assembled(make_study(objectives=objectives)).evaluator
+    assert Assembled(make_study()).evaluator.recipe.references is None
+    assert Assembled(make_study().model_copy(update={"evaluator": _stub()})).baselines == (None, "")
 
 
 def _stub() -> Any:
@@ -73,24 +80,24 @@ def _stub() -> Any:
 
 def test_the_evaluator_gets_the_means(make_study: Build, make_record: Callable[..., Any]) -> None:
     against = Comparison({task: make_record(task) for task in ("segmentation", "depth")})
-    recipe = assembly.evaluator(make_study(objectives=["delta_t"]), against).recipe
+    recipe = Assembled(make_study(objectives=["delta_t"])).evaluator_against(against).recipe
     assert (recipe.score, recipe.references) == ("delta_t", against.means())
-    assert assembly.evaluator(make_study(), against).recipe.score == "quality"
+    assert Assembled(make_study()).evaluator_against(against).recipe.score == "quality"
     with pytest.raises(StudyError, match=r"evaluator\.score: is set by the study itself"):
-        assembly.evaluator(make_study(evaluator={"score": "delta_t"}))
+        _ = Assembled(make_study(evaluator={"score": "delta_t"})).evaluator
 
 
 def test_strategies_meet_percent(make_study: Build) -> None:
     """Tolerances and reward weights are meant for quality, of which 0.01 is one point."""
     percent = make_study(objectives=["delta_t", "latency_ms"], constraints=["latency_ms <= 8"])
     plain = make_study(objectives=["quality", "latency_ms"], constraints=["latency_ms <= 8"])
-    assert assembly.hardware_reward(percent, True)["weight"] == 100 * assembly.hardware_reward(plain, True)["weight"]
-    assert assembly.hardware_reward(percent, True)["cost"] == "latency_ms"
+    assert hardware_reward(percent, True)["weight"] == 100 * hardware_reward(plain, True)["weight"]
+    assert hardware_reward(percent, True)["cost"] == "latency_ms"
     product = make_study(objectives=["delta_t", "latency_ms"], hardware_aware={"reward": "mnas_soft", "target": 5})
     with pytest.raises(StudyError, match="'mnas_soft' is a product and means nothing for delta_t"):
-        assembly.hardware_reward(product, True)
+        hardware_reward(product, True)
     both = make_study(objectives=["quality", "delta_t", "latency_ms"], constraints=["latency_ms <= 8"])
-    assert assembly.hardware_reward(both, True)["weight"] == assembly.hardware_reward(plain, True)["weight"]
+    assert hardware_reward(both, True)["weight"] == hardware_reward(plain, True)["weight"]
 
 
 def test_the_strategy_takes_a_point_of_delta_t_for_noise(make_study: Build, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,9 +109,9 @@ def test_the_strategy_takes_a_point_of_delta_t_for_noise(make_study: Build, monk
         given.append({"seed": seed, "tolerance": tolerance})
 
     monkeypatch.setattr(plugins, "load", lambda group, name: fake)
-    assembly.strategy(make_study(objectives=["delta_t", "latency_ms"]))
-    assembly.strategy(make_study(objectives=["delta_t"], strategy={"name": "x", "tolerance": 3.0}))
-    assembly.strategy(make_study())
+    _ = Assembled(make_study(objectives=["delta_t", "latency_ms"])).strategy
+    _ = Assembled(make_study(objectives=["delta_t"], strategy={"name": "x", "tolerance": 3.0})).strategy
+    _ = Assembled(make_study()).strategy
     assert [entry["tolerance"] for entry in given] == [1.0, 3.0, 0.01]
 
 
@@ -115,7 +122,7 @@ def test_a_trial_compares_with_what_its_search_began_with(
     from ednas_nni.bridge.trial import run as trial
 
     against = Comparison({task: make_record(task) for task in ("segmentation", "depth")})
-    assert trial._compared(make_study(), against.dump()).means() == against.means()
+    assert trial._baselines(Assembled(make_study()), against.dump()).means() == against.means()
     assert capsys.readouterr().out == ""
-    assert trial._compared(make_study(), None) is None
+    assert trial._baselines(Assembled(make_study()), None) is None
     assert "delta_t is not measured: " in (told := capsys.readouterr().out) and "ednas reference FILE.yml" in told

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -14,6 +13,7 @@ from ednas_nni.baselines import making, relative_scale
 from ednas_nni.baselines.identity import identity
 from ednas_nni.data import DataInfo
 from ednas_nni.errors import DataError, StudyError
+from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import Plugin, Study
 from ednas_nni.tasks.depth import lambdas
 from ednas_nni.tasks.depth.lambdas import Measurement
@@ -93,8 +93,8 @@ def test_the_l1_study(make_study: Callable[..., Study]) -> None:
     found = relative_scale.l1_study(study)
     assert found.tasks == ("depth",) and found.evaluator.options["task_options"] == {"depth": {"loss": "l1"}}
     assert not {"weighting", "depth_loss", "depth_relative_scale"} & set(found.evaluator.options)
-    assert identity(found, "depth")["recipe"]["scored_on"] == "search"
-    assert identity(found, "depth")["recipe"]["protocol"] == "standard"
+    assert identity(Assembled(found), "depth")["recipe"]["scored_on"] == "search"
+    assert identity(Assembled(found), "depth")["recipe"]["protocol"] == "standard"
     with pytest.raises(StudyError, match="so name `depth` too"):
         relative_scale.l1_study(make_study(tasks=["segmentation"]))
     with pytest.raises(StudyError, match="reference: is missing"):
@@ -112,10 +112,9 @@ def test_measured_by_the_command(
     import argparse
 
     from ednas_nni.cli import data_lambda
-    from ednas_nni.search import assembly
 
-    def train(study: dict[str, Any], member: str, task: str, seed: int) -> dict[str, float]:
-        assert study["evaluator"]["task_options"]["depth"]["loss"] == "l1" and task == "depth"
+    def train(assembled: Assembled, task: str, seed: int) -> dict[str, float]:
+        assert assembled.study.evaluator.options["task_options"]["depth"]["loss"] == "l1" and task == "depth"
         return {"depth_abs_error_m": 1.0 + (seed - 1000) / 100, "depth_rel_error": 0.5}
 
     monkeypatch.setattr(making, "train", train)
@@ -130,12 +129,14 @@ def test_measured_by_the_command(
     assert "lambda of scenes (metric depth): 2.01 ± 0.014 m" in told and "n = 2 trainings" in told
     assert "as lambda = 2 m" in told and "(|p - g| + lambda |p - g| / g) / 2" in told
     study = make_study(data=Plugin(name="scenes_for_references:Scenes", options={"train": 25}))
-    source = assembly.data_source(study)
+    source = Assembled(study).source
     kept = lambdas.read(lambdas.path_for(source.info))[0]
     assert kept.made["command"] == "ednas data lambda study.yml --seeds 2 --option train=25", "no folder of the machine"
     assert lambdas.recorded(source.info) == 2.0
-    depth = assembly.task_objects(study)["depth"]
+    depth = Assembled(study).tasks["depth"]
     assert (depth.relative_scale, depth.relative_from) == (2.0, "recorded")
-    assert identity(study, "depth")["options"]["relative_scale"] == 2.0, "references made with another one do not fit"
+    assert identity(Assembled(study), "depth")["options"]["relative_scale"] == 2.0, (
+        "references made with another one do not fit"
+    )
     with pytest.raises(DataError, match="--option 'train'"):
         data_lambda.run(parser.parse_args([str(path), "--option", "train"]))

@@ -13,7 +13,7 @@ from ednas_nni.baselines import files, making
 from ednas_nni.baselines.identity import identities, identity, single_task
 from ednas_nni.baselines.record import differences
 from ednas_nni.errors import ReferenceRecordError, StudyError, TrialError
-from ednas_nni.search import assembly
+from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import Study
 
 Build = Callable[..., Study]
@@ -24,9 +24,9 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Trainings that take no time: metrics follow from task and seed. Returns what was trained."""
     done: list[tuple[str, int]] = []
 
-    def train(study: dict[str, Any], member: str, task: str, seed: int) -> dict[str, float]:
+    def train(assembled: Assembled, task: str, seed: int) -> dict[str, float]:
         done.append((task, seed))
-        metrics = assembly.task_objects(single_task(making.parse(study), task))[task].metrics
+        metrics = assembled.of(single_task(assembled.study, task)).tasks[task].metrics
         return {"default": 0.1, "train_s": 1.0} | {f"{task}_{m.name}": 0.5 + seed / 1e5 for m in metrics}
 
     monkeypatch.setattr(making, "train", train)
@@ -38,18 +38,18 @@ def test_real_trainings_end_to_end(make_study: Build, cache: Path) -> None:
     from ednas_nni.nn.tree import build
 
     study = make_study()
-    made = making.make(study, seeds=2, workers=1, progress=False)
+    made = making.make(Assembled(study), seeds=2, workers=1, progress=False)
     assert made.trained == 4 and all(record.seeds == (1000, 1001) for record in made.records.values())
     depth = made.records["depth"]
     assert set(depth.metrics) == {"abs_error_m", "rel_error", "rmse_m", "delta1", "delta2", "delta3"}
     assert depth.runs[0] != depth.runs[1], "another seed, another training"
-    again = making.train(study.dump(), "mobilenet_v2_small", "depth", 1000)
+    again = making.train(Assembled(study), "depth", 1000)
     assert {f"depth_{k}": v for k, v in depth.runs[0].items()}.items() <= again.items(), "equal seeds, equal results"
-    compared, lacking = assembly.references(study)
+    compared, lacking = Assembled(study).baselines
     assert lacking == ""
-    space = assembly.space(study)
+    space = Assembled(study).space
     network = build(space, space.member("mobilenet_v2_small"))
-    final = assembly.evaluator(study, compared).evaluate(network)
+    final = Assembled(study).evaluator_against(compared).evaluate(network)
     assert final["delta_t"] == pytest.approx(compared.estimate([final]).value)
     assert "quality" not in final and final["default"] != final["delta_t"]
 
@@ -58,13 +58,13 @@ def test_what_is_recorded_is_not_trained_again(
     make_study: Build, cache: Path, trainings: list[tuple[str, int]]
 ) -> None:
     study = make_study()
-    making.make(study, seeds=1, workers=1, progress=False)
+    making.make(Assembled(study), seeds=1, workers=1, progress=False)
     assert trainings == [("segmentation", 1000), ("depth", 1000)]
     trainings.clear()
-    assert making.make(study, seeds=3, workers=1, progress=False).trained == 4
+    assert making.make(Assembled(study), seeds=3, workers=1, progress=False).trained == 4
     assert trainings == [("segmentation", 1001), ("depth", 1001), ("segmentation", 1002), ("depth", 1002)]
     trainings.clear()
-    made = making.make(study, seeds=3, workers=1, progress=False)
+    made = making.make(Assembled(study), seeds=3, workers=1, progress=False)
     assert (made.trained, made.written, trainings) == (0, (), [])
 
 
@@ -74,18 +74,18 @@ def test_killed_and_resumed(
     """Whatever stops it, what had ended is there; only the rest is trained."""
     quick = making.train
 
-    def killed(study: dict[str, Any], member: str, task: str, seed: int) -> dict[str, float]:
+    def killed(assembled: Assembled, task: str, seed: int) -> dict[str, float]:
         if (task, seed) == ("depth", 1001):
             raise KeyboardInterrupt
-        return quick(study, member, task, seed)
+        return quick(assembled, task, seed)
 
     monkeypatch.setattr(making, "train", killed)
     with pytest.raises(KeyboardInterrupt):
-        making.make(make_study(), seeds=2, workers=1, progress=False)
+        making.make(Assembled(make_study()), seeds=2, workers=1, progress=False)
     assert trainings == [("segmentation", 1000), ("depth", 1000), ("segmentation", 1001)]
     monkeypatch.setattr(making, "train", quick)
     trainings.clear()
-    made = making.make(make_study(), seeds=2, workers=1, progress=False)
+    made = making.make(Assembled(make_study()), seeds=2, workers=1, progress=False)
     assert trainings == [("depth", 1001)]
     assert [record.seeds for record in made.records.values()] == [(1000, 1001)] * 2
 
@@ -104,34 +104,34 @@ def test_one_failed_training_does_not_cost_the_others(
 ) -> None:
     quick = making.train
 
-    def diverges(study: dict[str, Any], member: str, task: str, seed: int) -> dict[str, float]:
+    def diverges(assembled: Assembled, task: str, seed: int) -> dict[str, float]:
         if (task, seed) == ("segmentation", 1000):
             raise TrialError("the single-task reference of segmentation, seed 1000, failed: not finite")
-        return quick(study, member, task, seed)
+        return quick(assembled, task, seed)
 
     monkeypatch.setattr(making, "train", diverges)
     with pytest.raises(TrialError, match="segmentation, seed 1000"):
-        making.make(make_study(), seeds=2, workers=1, progress=False)
+        making.make(Assembled(make_study()), seeds=2, workers=1, progress=False)
     kept = {record.task: record.seeds for record in files.known(cache, cache)[0]}
     assert kept == {"segmentation": (1001,), "depth": (1000, 1001)}
 
 
 def test_one_file_for_all(make_study: Build, cache: Path, tmp_path: Path, trainings: list[tuple[str, int]]) -> None:
     out = tmp_path / "rooms.json"
-    made = making.make(make_study(), seeds=1, out=out, workers=1, progress=False)
+    made = making.make(Assembled(make_study()), seeds=1, out=out, workers=1, progress=False)
     assert made.written == (out,) and not files.folder(cache).exists()
     assert [record.task for record in files.read(out)] == ["segmentation", "depth"]
-    making.make(make_study(evaluator={"steps": 7}), seeds=1, out=out, workers=1, progress=False)
+    making.make(Assembled(make_study(evaluator={"steps": 7})), seeds=1, out=out, workers=1, progress=False)
     assert [r.identity["recipe"]["steps"] for r in files.read(out)] == [7, 7], "records of another recipe are replaced"
     out.write_text("a letter")
     with pytest.raises(ReferenceRecordError, match=r"rooms\.json: cannot be read"):
-        making.make(make_study(), seeds=1, out=out, workers=1, progress=False)
+        making.make(Assembled(make_study()), seeds=1, out=out, workers=1, progress=False)
     assert out.read_text() == "a letter"
 
 
 def test_a_wrong_number_of_seeds(make_study: Build) -> None:
     with pytest.raises(ReferenceRecordError, match="seeds is 0"):
-        making.make(make_study(), seeds=0)
+        making.make(Assembled(make_study()), seeds=0)
 
 
 # ---- identity
@@ -149,7 +149,7 @@ def test_the_recipe_of_one_task(make_study: Build) -> None:
     )
     alone = single_task(study, "depth", seed=7)
     assert (alone.tasks, alone.seed, alone.reference, alone.constraints) == (("depth",), 7, None, ())
-    found = identities(study)
+    found = identities(Assembled(study))
     assert found["depth"]["options"]["loss_name"] == "l1" and found["depth"]["options"]["relative_scale"] == 2.0
     assert found["segmentation"]["options"]["balanced"] is True
     assert json.loads(json.dumps(found)) == found, "plain data"
@@ -165,7 +165,12 @@ def test_the_recipe_of_one_task(make_study: Build) -> None:
     ],
 )
 def test_what_does_not_matter_to_one_task(change: dict[str, Any], make_study: Build) -> None:
-    assert differences(identity(make_study(), "segmentation"), identity(make_study(**change), "segmentation")) == []
+    assert (
+        differences(
+            identity(Assembled(make_study()), "segmentation"), identity(Assembled(make_study(**change)), "segmentation")
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -186,15 +191,15 @@ def test_what_does_not_matter_to_one_task(change: dict[str, Any], make_study: Bu
     ],
 )
 def test_what_matters(change: dict[str, Any], told: str, make_study: Build) -> None:
-    found = differences(identity(make_study(), "depth"), identity(make_study(**change), "depth"))
+    found = differences(identity(Assembled(make_study()), "depth"), identity(Assembled(make_study(**change)), "depth"))
     assert any(told in part for part in found), found
 
 
 def test_wrong_references(make_study: Build, cache: Path) -> None:
     with pytest.raises(StudyError, match=r"reference: Unknown member 'mobilenet'.*Did you mean 'mobilenet_v2'"):
-        assembly.references(make_study(reference="mobilenet"))
+        _ = Assembled(make_study(reference="mobilenet")).baselines
     with pytest.raises(StudyError, match="reference: is missing"):
-        identities(make_study(reference=None))
-    assert assembly.references(make_study(reference=None)) == (None, "")
-    _, lacking = assembly.references(make_study(), "my.yml")
+        identities(Assembled(make_study(reference=None)))
+    assert Assembled(make_study(reference=None)).baselines == (None, "")
+    _, lacking = Assembled(make_study(), "my.yml").baselines
     assert lacking.startswith("delta_t is not measured: ") and lacking.endswith("ednas reference my.yml")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ednas_nni.baselines import files
-from ednas_nni.search import assembly
+from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import read_experiment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -19,7 +19,7 @@ def test_the_shipped_references_fit_the_shipped_studies(name: str, cache: Path) 
     if not (files.SHIPPED / STUDIES[name]).exists():
         pytest.skip("not made yet: make references")
     _, study = read_experiment(REPOSITORY / "experiments" / name)
-    compared, lacking = assembly.references(study, f"experiments/{name}")
+    compared, lacking = Assembled(study, f"experiments/{name}").baselines
     assert lacking == ""
     assert compared.seeds >= 3 and compared.member == study.reference
     assert set(compared.records) == set(study.tasks)

@@ -17,6 +17,7 @@ from ednas_nni.bridge import engine
 from ednas_nni.bridge import search as module
 from ednas_nni.bridge.search import Search
 from ednas_nni.record.journal import History
+from ednas_nni.search.assembled import Assembled
 from ednas_nni.search.middleware import forwarding
 
 STUDY = {"evaluator": {"name": "stub"}, "constraints": "latency_ms <= 24", "hardware_aware": "off", "seed": 3}
@@ -85,8 +86,8 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Nni:
     monkeypatch.setattr(module.Manager, "of_tuner_channel", lambda url: made)
     monkeypatch.setattr(engine, "REFRESH_S", 0.0)
     monkeypatch.setattr(forwarding, "GRACE_S", 0.05)
-    for name in ("space", "cost_table"):  # the same for all these studies, and slow
-        monkeypatch.setattr(module.assembly, name, _once(name, getattr(module.assembly, name)))
+    for name in ("space", "table"):  # the same for all these studies, and slow
+        monkeypatch.setattr(Assembled, name, property(_once(name, getattr(Assembled, name).func)))
     return made
 
 

@@ -81,13 +81,15 @@ def test_what_a_program_starts_is_guarded_too(monkeypatch: pytest.MonkeyPatch) -
 
 def test_an_experiment_of_a_program_guards_its_manager(monkeypatch: pytest.MonkeyPatch) -> None:
     from ednas_nni.bridge.python.journalled import JournalledExperiment, NasExperiment
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.study import parse
 
     seen: list[str] = []
     monkeypatch.setattr(NasExperiment, "_start_nni_manager", lambda *_: seen.append(os.environ.get("NODE_OPTIONS", "")))
     monkeypatch.delenv("NODE_OPTIONS", raising=False)
     for allowed in (False, True):
         search = object.__new__(JournalledExperiment)
-        search._action, search.allow_open_port = "create", allowed
+        search._action, search.assembled = "create", Assembled(parse({"allow_open_port": allowed}))
         search._start_nni_manager(8080, False)
     assert [str(exposure.LOOPBACK) in options for options in seen] == [True, False]
 

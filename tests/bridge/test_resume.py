@@ -65,7 +65,8 @@ def check(search: Search, nni: Nni, before: History) -> None:
     found = {job: (trial.status, trial.quality) for job, trial in trials.items()}
     expected = {"J0": 0.5, "J1": 0.6, "J3": 0.3, "J4": 0.7, "J5": 0.55, "J6": 0.2, "J7": 0.2}
     expected = {job: ("trained", value) for job, value in expected.items()} | {"J2": ("cancelled", None)}
-    if not isinstance(search.strategy, AskTellStrategy):  # a replayed strategy may ask for the cancelled one again
+    strategy = search.assembled.strategy
+    if not isinstance(strategy, AskTellStrategy):  # a replayed strategy may ask for the cancelled one again
         found, expected = ({k: v for k, v in d.items() if k not in ("J6", "J7")} for d in (found, expected))
     assert found == expected
     assert trials["J2"].cause == "cancelled by the user or killed by a signal"
@@ -122,7 +123,7 @@ def test_the_check_rejects_giving_a_trial_of_the_web_ui_up(nni: Nni, tmp_path: P
 
 
 def told(search: Search) -> dict[str, Any]:
-    return search.strategy.core.state_dict()["told"]
+    return search.assembled.strategy.core.state_dict()["told"]
 
 
 @pytest.mark.parametrize("state", ["as it was", "missing", "damaged", "another version", "half"])

@@ -126,13 +126,13 @@ class Channel:
 @pytest.mark.parametrize("journal", ["at hand", "on another machine"])
 def test_every_trial_proves_its_architecture_before_it_trains(journal: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from ednas_nni.nn.tree import domains_of
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
 
     study = parse({"evaluator": {"name": "stub"}, "strategy": "random"})
-    domains = domains_of(assembly.space(study))
+    domains = domains_of(Assembled(study).space)
     sample = domains.random(np.random.default_rng(0))
-    monkeypatch.setattr(assembly, "evaluator", lambda *_: pytest.fail("trained without proof"))
+    monkeypatch.setattr(Assembled, "evaluator", property(lambda _: pytest.fail("trained without proof")))
     channel = Channel()
     with pytest.raises(SystemExit):
         trial._train(study, sample, channel, domains if journal == "at hand" else None, None, 1, None)

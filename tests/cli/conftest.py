@@ -64,17 +64,19 @@ def _tables() -> dict[str, Any]:
 @pytest.fixture
 def quick_tables(monkeypatch: pytest.MonkeyPatch, _tables: dict[str, Any]) -> None:
     """Each cost table is traced once per test session; that is most of the time of a check."""
-    from ednas_nni.search import assembly
 
-    build = assembly.cost_table
+    from ednas_nni.search.assembled import Assembled
 
-    def cost_table(study: Any, space: Any) -> Any:
+    build = Assembled.table.func
+
+    def table(assembled: Assembled) -> Any:
+        study = assembled.study
         key = json.dumps([study.space.dump(), study.tasks, study.device, study.deploy_size])
         if key not in _tables:
-            _tables[key] = build(study, space)
+            _tables[key] = build(assembled)
         return _tables[key]
 
-    monkeypatch.setattr(assembly, "cost_table", cost_table)
+    monkeypatch.setattr(Assembled, "table", property(table))
 
 
 @pytest.fixture

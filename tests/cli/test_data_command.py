@@ -67,10 +67,10 @@ def test_write_init_check_and_the_study_line(capsys: pytest.CaptureFixture[str],
     assert (code, err) == (0, "")
     line = next(line for line in out.splitlines() if line.startswith("  data: "))
     tasks = next(line for line in out.splitlines() if line.startswith("  tasks: "))
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
 
-    source = assembly.data_source(parse({**yaml.safe_load(line), **yaml.safe_load(tasks), "train_size": [32, 64]}))
+    source = Assembled(parse({**yaml.safe_load(line), **yaml.safe_load(tasks), "train_size": [32, 64]})).source
     assert source.info.counts["test"] == 2
     assert (here / "manifest-check.png").exists()
 
@@ -80,10 +80,10 @@ def test_the_line_that_write_prints_reads_what_it_wrote(capsys, here: Path, layo
     code, out, _ = run(capsys, "write", "rooms", layout, "copy", *SMALL)
     assert code == 0
     study = yaml.safe_load("\n".join(line.strip() for line in out.splitlines()[2:]))
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
 
-    source = assembly.data_source(parse(study))
+    source = Assembled(parse(study)).source
     assert sum(source.info.counts.values()) == 20
     assert source.split("search").image.shape[1:] == (32, 64, 3)
     _, out, _ = run(capsys, "init", "copy")
@@ -93,10 +93,10 @@ def test_the_line_that_write_prints_reads_what_it_wrote(capsys, here: Path, layo
 def test_the_line_of_cityscapes(capsys, here: Path) -> None:
     _, out, _ = run(capsys, "write", "streets", "cityscapes", "copy", *SMALL)
     study = yaml.safe_load("\n".join(line.strip() for line in out.splitlines()[2:]))
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
 
-    assert assembly.data_source(parse(study)).split("train").depth.max() > 0
+    assert Assembled(parse(study)).source.split("train").depth.max() > 0
 
 
 def test_check_finds_what_is_wrong(capsys: pytest.CaptureFixture[str], here: Path) -> None:

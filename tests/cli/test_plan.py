@@ -25,14 +25,14 @@ def _known() -> dict[Any, Any]:
 def tables(monkeypatch: pytest.MonkeyPatch, _known: dict[Any, Any]) -> None:
     """Spaces and cost tables are made once per study's space, size and device: that is most of the time here."""
     from ednas_nni import cost as hardware
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
 
-    make, build = assembly.space, hardware.cost_table
+    make, build = Assembled.space.func, hardware.cost_table
 
-    def space(study: Any) -> Any:
-        key = (str(study.space), study.tasks)
+    def space(assembled: Assembled) -> Any:
+        key = (str(assembled.study.space), assembled.study.tasks)
         if key not in _known:
-            _known[key] = make(study)
+            _known[key] = make(assembled)
         return _known[key]
 
     def cost_table(space: Any, devices: Any = (), deploy_size: Any = (512, 1024), **more: Any) -> Any:
@@ -41,7 +41,7 @@ def tables(monkeypatch: pytest.MonkeyPatch, _known: dict[Any, Any]) -> None:
             _known[key] = build(space, devices, deploy_size, **more)
         return _known[key]
 
-    monkeypatch.setattr(assembly, "space", space)
+    monkeypatch.setattr(Assembled, "space", property(space))
     monkeypatch.setattr(hardware, "cost_table", cost_table, raising=False)
 
 

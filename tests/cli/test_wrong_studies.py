@@ -240,12 +240,12 @@ def test_a_plugin_that_crashes_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     quick_tables: None,
 ) -> None:
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
 
-    def crash(study: Any, starts: Any = ()) -> None:
+    def crash(assembled: Assembled) -> None:
         raise RuntimeError("the plugin's\nown mistake")
 
-    monkeypatch.setattr(assembly, "strategy", crash)
+    monkeypatch.setattr(Assembled, "strategy", property(crash))
     path = experiment()
     assert main(["check", str(path)]) == 1
     one_clear_line(capsys.readouterr().err, path, ("strategy", "RuntimeError: the plugin's own mistake", "EDNAS_DEBUG"))

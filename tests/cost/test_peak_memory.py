@@ -126,16 +126,15 @@ def test_bytes_of_an_element(nano, dtype: str, size: int) -> None:
 
 def test_a_study_names_it_as_objective_or_constraint() -> None:
     """Beside a device it is counted in that device's element type; nothing else has to be said."""
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
 
     study = parse({"objectives": ["quality", "peak_memory_bytes"], "constraints": ["peak_memory_bytes <= 6e6"],
                    "train_size": [64, 128], "deploy_size": [64, 128], "reference": None})  # fmt: skip
-    space = assembly.space(study)
-    table = assembly.cost_table(study, space)
-    (found,) = (c for c in table.columns if c.name == "peak_memory_bytes")
+    assembled = Assembled(study)
+    (found,) = (c for c in assembled.table.columns if c.name == "peak_memory_bytes")
     assert "int8" in found.note
-    assembly.problem(study, table)
+    assert assembled.problem.cost_names
 
 
 @pytest.mark.parametrize(
@@ -149,12 +148,14 @@ def test_a_study_names_it_as_objective_or_constraint() -> None:
 )
 def test_it_is_counted_however_a_study_names_it(study, monkeypatch) -> None:
     from ednas_nni import cost as hardware
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
 
     monkeypatch.setattr(hardware, "cost_table", lambda space, devices, **options: [d.name for d in devices])
     wanted = "peak_memory" in str(study)
-    assert ("peak_memory" in assembly.cost_table(parse(study), None)) == wanted
+    assembled = Assembled(parse(study))
+    assembled.space = None
+    assert ("peak_memory" in assembled.table) == wanted
 
 
 # ---- what is kept on disk

@@ -241,14 +241,13 @@ def test_the_picture_shows_every_named_cost(table, monkeypatch):
 
 def test_what_a_search_is_told_at_its_start(table):
     from ednas_nni.errors import InfeasibleError
-    from ednas_nni.search import assembly
     from ednas_nni.search.problem import Problem
-    from ednas_nni.search.reachable import check_reachable
+    from ednas_nni.search.reachable import check_reachable, favourable
 
     def told(*texts):
         limits = tuple(table.checked(parse_constraint(text)) for text in texts)
         problem = Problem(table.domains, table.names, table, (), limits)
-        return problem, assembly.reachable(problem, table)
+        return problem, favourable(table, limits)
 
     assert told()[1] == told("latency_ms <= 99")[1] == {}
     drawn, _ = enumerated(table)

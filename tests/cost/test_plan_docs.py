@@ -31,16 +31,17 @@ def test_every_command_is_understood() -> None:
 
 
 def test_the_study_has_two_devices_and_is_valid() -> None:
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
     from ednas_nni.study.objectives import parse_constraint
 
     (snippet,) = blocks("yaml")
     study = parse(yaml.safe_load(snippet))
-    table = assembly.cost_table(study, assembly.space(study))
+    assembled = Assembled(study)
+    table = assembled.table
     assert len(study.device) == 2 and {parse_constraint(text).name for text in study.constraints} <= set(table.names)
     assert f"`{next(name for name in table.names if name.endswith('cpu_latency_ms'))}` that of the phone" in PAGE
-    found = assembly.plan(study, table, reach=lambda kept: False)
+    found = assembled.plan(reach=lambda kept: False)
     assert 0 < found.kept["strategies"].value < 1
 
 

@@ -15,7 +15,7 @@ from ednas_nni.devices.cpu_onnxruntime.capture import network_graph
 from ednas_nni.devices.cpu_onnxruntime.device import factor, held_out_errors, spread_out
 from ednas_nni.devices.cpu_onnxruntime.store import Timing
 from ednas_nni.errors import PluginError, StudyError
-from ednas_nni.search import assembly
+from ednas_nni.search.assembled import device
 from ednas_nni.space.domains import Dimension, Domains
 from ednas_nni.study import parse
 from tests.cost import spaces
@@ -123,7 +123,7 @@ def test_a_study_names_it_with_options() -> None:
     assert parse(study.dump()) == study
     assert study.dump()["device"] == ["edge_tpu", {"name": "cpu_onnxruntime", "threads": 1}]
     assert parse({"device": {"name": "cpu_onnxruntime"}}) == parse({"device": "cpu_onnxruntime"})
-    assert assembly.device(study.device[1]).machine.threads == 1
+    assert device(study.device[1]).machine.threads == 1
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_study_names_it_with_options() -> None:
 def test_wrong_options_are_named(entry, text: str) -> None:
     study = parse({"device": entry})
     with pytest.raises((StudyError, PluginError)) as caught:
-        assembly.device(study.device[0])
+        device(study.device[0])
     assert text in str(caught.value)
 
 

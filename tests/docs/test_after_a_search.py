@@ -89,13 +89,13 @@ def test_the_best_network_is_trained_again_and_its_weights_fit(search: dict[str,
 
     from ednas_nni.nn.checkpoint import init_from
     from ednas_nni.nn.tree import build
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
 
     assert '"steps": 2000' in TRAIN
     names: dict[str, Any] = {}
     exec(compile(TRAIN.replace('"steps": 2000', '"steps": 3'), "after_a_search.md", "exec"), names)
     assert names["best"].architecture == search["architecture"] and names["study"].evaluator.options["steps"] == 3
-    again = build(assembly.space(names["study"]), names["best"].sample).eval()
+    again = build(Assembled(names["study"]).space, names["best"].sample).eval()
     image = torch.rand(1, 3, 32, 64)
     with torch.inference_mode():
         trained = names["network"](image)["segmentation"]

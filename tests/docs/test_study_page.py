@@ -14,7 +14,7 @@ import yaml
 from ednas_nni import plugins
 from ednas_nni.bridge.manager import experiment_file as experiment
 from ednas_nni.errors import EdnasError
-from ednas_nni.search import assembly
+from ednas_nni.search.assembled import Assembled, device
 from ednas_nni.study import Study, parse
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -44,8 +44,8 @@ def accepted(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
 
 def built(study: Study) -> None:
     """What refuses wrong options."""
-    assembly.checked_evaluator(study)
-    assembly.strategy(study)
+    _ = Assembled(study).checked_evaluator
+    _ = Assembled(study).strategy
 
 
 def test_the_page_is_what_the_code_says() -> None:
@@ -126,8 +126,8 @@ def test_the_example_is_an_experiment(tmp_path: Path) -> None:
 def test_the_example_of_each_group_is_a_study(example: str) -> None:
     study = parse(yaml.safe_load(example.strip("`")))
     built(study)
-    assembly.space(study)
-    assert [assembly.device(entry) for entry in study.device]
+    _ = Assembled(study).space
+    assert [device(entry) for entry in study.device]
 
 
 @pytest.mark.parametrize(("written", "told"), REFUSED)

@@ -17,7 +17,7 @@ from ednas_nni.plugins import load as plugin
 from ednas_nni.record.journal import Journal, load
 from ednas_nni.report import style, write
 from ednas_nni.report.data import view
-from ednas_nni.search import assembly
+from ednas_nni.search.assembled import Assembled
 from ednas_nni.search.mounting import mount
 from ednas_nni.study import parse, read_experiment
 from ednas_nni.testing.engines import FakeEngine
@@ -29,6 +29,7 @@ from scenes.streets import Streets
 
 __all__ = [
     "LOST",
+    "Assembled",
     "Comparison",
     "FakeEngine",
     "JaredEvaluator",
@@ -39,7 +40,6 @@ __all__ = [
     "Streets",
     "StubEvaluator",
     "TrialData",
-    "assembly",
     "build",
     "cost_table",
     "files",

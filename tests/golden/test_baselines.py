@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.golden import recorded
-from tests.golden.product import Comparison, files, find, identities, parse, read_experiment
+from tests.golden.product import Assembled, Comparison, files, find, identities, parse, read_experiment
 
 STUDIES = {"ednas.yml": "rooms.json", "streets.yml": "streets.json"}
 
@@ -33,7 +33,7 @@ def metrics(compared: Comparison) -> list[dict[str, float]]:
 
 def facts(name: str, nowhere: Path = Path("nowhere"), factor: float = 1.0) -> dict[str, Any]:
     """Identities and delta_t of a study; only shipped references count."""
-    wanted = identities(study_of(name))
+    wanted = identities(Assembled(study_of(name)))
     compared = find(wanted, nowhere)
     runs = [{metric: value * factor for metric, value in run.items()} for run in metrics(compared)]
     return recorded.plain(
@@ -81,5 +81,5 @@ def test_another_recipe_or_metric_is_noticed() -> None:
     """The broken variants: other steps are another identity, a percent more of each metric another delta_t."""
     plain, expected = study_of("ednas.yml").dump(), recorded.read("baselines")["ednas.yml"]
     changed = parse({**plain, "evaluator": {**plain["evaluator"], "steps": 501}})
-    assert recorded.plain(identities(changed)) != expected["identities"]
+    assert recorded.plain(identities(Assembled(changed))) != expected["identities"]
     assert not _close(facts("ednas.yml", factor=1.01)["three times"], expected["three times"])

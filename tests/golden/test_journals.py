@@ -18,12 +18,11 @@ import pytest
 from tests.golden import recorded
 from tests.golden.product import (
     LOST,
+    Assembled,
     FakeEngine,
     Journal,
     SimplifiedModelSpace,
-    assembly,
     load,
-    mount,
     parse,
     plugin,
     saved,
@@ -72,32 +71,19 @@ def continued(name: str, folder: Path, known: bool = True, state: bool | None = 
     if not known:
         path.write_text(path.read_text(encoding="utf-8").split("\n")[0] + "\n", encoding="utf-8")
     study = parse(load(path).header["study"])
-    space = assembly.space(study)
-    table = assembly.cost_table(study, space)
-    problem = assembly.problem(study, table)
+    assembled = Assembled(study)
+    problem = assembled.problem
     stub = plugin("evaluators", study.evaluator.name)()
     journal = Journal(path)
     try:
-        data = assembly.data_source(study).info.fingerprint
         # It checks digest, space and data; the program's version and place are those of the sequential engine.
-        write_head(
-            journal, folder.name, study, problem, table, data, members=assembly.member_ids(space), engine="sequential"
-        )
-        strategy = assembly.strategy(study, assembly.start_samples(study, space))
-        reward = assembly.hardware_reward(study, not getattr(strategy, "multi_objective", False))
-        chain = mount(
-            strategy,
-            problem,
-            journal,
-            hardware_aware=reward,
-            reachable=assembly.reachable(problem, table),
-            retries=study.retries,
-            stop_after_failures=study.stop_after_failures,
-        )
+        write_head(journal, folder.name, assembled, engine="sequential")
+        chain = assembled.mount(journal)
         engine = FakeEngine(lambda sample: {"default": stub.quality(sample)}, MORE)
-        chain.initialize(SimplifiedModelSpace.from_model(space, None), engine)
+        chain.initialize(SimplifiedModelSpace.from_model(assembled.space, None), engine)
         saved_state = folder / "ednas" / saved.FILE
-        saved.restore(strategy, saved_state, journal.history(), tell=not reward, retries=study.retries)
+        tell = assembled.reward is None
+        saved.restore(assembled.strategy, saved_state, journal.history(), tell=tell, retries=study.retries)
         for trial in list(journal.history().trials):
             if trial.status == "running":
                 journal.append("ended", trial=trial.trial, job=trial.job, status="cancelled", cause=LOST)

@@ -6,19 +6,17 @@ import tempfile
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 from unittest.mock import patch
 
 import pytest
 
 from tests.golden import recorded
 from tests.golden.product import (
+    Assembled,
     FakeEngine,
     Journal,
     SimplifiedModelSpace,
     StubEvaluator,
-    assembly,
-    mount,
     parse,
     read_experiment,
 )
@@ -30,32 +28,25 @@ SAFE = 8  # asks of `ednas` before its surrogate, whose last digits may depend o
 
 
 @cache
-def shipped() -> tuple[Any, Any, Any]:
-    """The shipped study, its space and its costs."""
-    _, study = read_experiment(recorded.REPOSITORY / "experiments" / "ednas.yml")
-    space = assembly.space(study)
-    return study, space, assembly.cost_table(study, space)
+def shipped() -> Assembled:
+    """The shipped study with its space and its costs."""
+    assembled = Assembled(read_experiment(recorded.REPOSITORY / "experiments" / "ednas.yml")[1])
+    _ = assembled.table
+    return assembled
 
 
 def sequence(strategy: str, seed: int = 0, asks: int | None = None) -> list[str]:
     """Architecture ids in the order in which they are trained."""
-    shipped_study, space, table = shipped()
-    study = parse({**shipped_study.dump(), "strategy": strategy, "seed": seed})
-    problem, stub = assembly.problem(study, table), StubEvaluator()
-    inner = assembly.strategy(study, assembly.start_samples(study, space))
+    assembled = Assembled(parse({**shipped().study.dump(), "strategy": strategy, "seed": seed}))
+    assembled.space, assembled.table = shipped().space, shipped().table
+    problem, stub = assembled.problem, StubEvaluator()
     engine = FakeEngine(lambda sample: {"default": stub.quality(sample)}, asks or FEWER.get(strategy, ASKS))
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "journal.jsonl")
-        chain = mount(
-            inner,
-            problem,
-            journal,
-            hardware_aware=assembly.hardware_reward(study, not getattr(inner, "multi_objective", False)),
-            reachable=assembly.reachable(problem, table),
-        )
+        chain = assembled.mount(journal)
         # NNI's wrapper of tuners sleeps a second after each submission.
         with patch("nni.nas.strategy.hpo.time", SimpleNamespace(sleep=lambda seconds: None)):
-            chain(SimplifiedModelSpace.from_model(space, None), engine)
+            chain(SimplifiedModelSpace.from_model(assembled.space, None), engine)
             engine.wait_models()
         journal.close()
     return [problem.domains.architecture_id(sample) for sample in engine.submitted]

@@ -70,13 +70,13 @@ def test_no_field_of_a_file_starts_anything(
     found = faults(path, load(path))
     assert any("trialCodeDirectory" in line for line in found)
     from ednas_nni.errors import EdnasError
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled, device
     from ednas_nni.study import parse
 
     parsed = parse(study)
-    for part in (assembly.data_source, assembly.space, lambda study: assembly.device(study.device[0])):
+    for part in (lambda a: a.source, lambda a: a.space, lambda a: device(a.study.device[0])):
         with pytest.raises(EdnasError) as caught:
-            part(parsed)
+            part(Assembled(parsed))
         clear(str(caught.value), ())
     assert sorted(here.iterdir()) == [path]
 

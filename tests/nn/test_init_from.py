@@ -18,7 +18,7 @@ from ednas_nni.errors import StudyError, TrialError
 from ednas_nni.nn.checkpoint import Checkpoint, fingerprint, init_from
 from ednas_nni.nn.tree import build
 from ednas_nni.record.journal import Journal
-from ednas_nni.search import assembly
+from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import parse
 from search_spaces import nano, pretrained
 
@@ -144,16 +144,16 @@ def test_the_path_is_part_of_the_study(tmp_path):
 def test_the_content_is_recorded(tmp_path):
     path = save({"a": torch.zeros(1)}, tmp_path / "a.pt")
     study = parse({"init_from": str(path)})
-    first = assembly.initial_weights(study, None)
+    first = Assembled(study).initial
     assert first == {"init_from": fingerprint(path)}
-    assert assembly.initial_weights(parse({}), None) == {}
+    assert Assembled(parse({})).initial == {}
     save({"a": torch.ones(1)}, path)
-    second = assembly.initial_weights(study, None)
+    second = Assembled(study).initial
     assert changed_weights({"weights": first}, second) == "init_from"
     assert changed_weights({}, second) == changed_weights({"weights": first}, {}) == "init_from"
     assert changed_weights({"weights": first}, first) == changed_weights({}, {}) == ""
     with pytest.raises(StudyError, match=r"init_from: .*none\.pt: cannot be read"):
-        assembly.initial_weights(parse({"init_from": str(tmp_path / "none.pt")}), None)
+        _ = Assembled(parse({"init_from": str(tmp_path / "none.pt")})).initial
 
 
 def test_a_trial_refuses_weights_that_changed_since_the_start(tmp_path, monkeypatch):
@@ -161,13 +161,13 @@ def test_a_trial_refuses_weights_that_changed_since_the_start(tmp_path, monkeypa
     study = parse({"init_from": str(save({"a": torch.zeros(1)}, path))})
     job.mkdir(parents=True)
     monkeypatch.setenv("NNI_SYS_DIR", str(job))
-    trial._check_weights(assembly.initial_weights(study, None))  # no journal within reach: nothing to compare with
+    trial._check_weights(Assembled(study).initial)  # no journal within reach: nothing to compare with
     journal = Journal(tmp_path / "ednas" / "journal.jsonl")
-    journal.append("study", weights=assembly.initial_weights(study, None))
-    trial._check_weights(assembly.initial_weights(study, None))
+    journal.append("study", weights=Assembled(study).initial)
+    trial._check_weights(Assembled(study).initial)
     save({"a": torch.ones(1)}, path)
     with pytest.raises(TrialError, match="init_from: the file has another content than when the search began"):
-        trial._check_weights(assembly.initial_weights(study, None))
+        trial._check_weights(Assembled(study).initial)
 
 
 def test_encoder_weights_are_recorded(tmp_path):
@@ -176,14 +176,17 @@ def test_encoder_weights_are_recorded(tmp_path):
 
     path = tmp_path / "mobilenet_v3_small.pth"
     torch.save(models.mobilenet_v3_small(weights=None).state_dict(), path)
-    space = pretrained({"depth": 1}, encoder_weights=str(tmp_path), encoders=["mobilenet_v3_small"])
-    assert assembly.initial_weights(parse({}), space) == {"encoder_weights.mobilenet_v3_small": fingerprint(path)}
+    assembled = Assembled(parse({}))
+    assembled.space = pretrained({"depth": 1}, encoder_weights=str(tmp_path), encoders=["mobilenet_v3_small"])
+    assert assembled.weights == {"encoder_weights.mobilenet_v3_small": fingerprint(path)}
 
 
 def test_references_of_other_weights_are_other_references(tmp_path):
     path = save(network().state_dict(), tmp_path / "a.pt")
     plain = {"reference": "mobilenet_v2_small", "tasks": ["depth"]}
-    without, with_file = (identity(parse({**plain, **more}), "depth") for more in ({}, {"init_from": str(path)}))
+    without, with_file = (
+        identity(Assembled(parse({**plain, **more})), "depth") for more in ({}, {"init_from": str(path)})
+    )
     assert "weights" not in without["architecture"], "references made before stay valid"
     assert with_file["architecture"].pop("weights") == {"init_from": fingerprint(path)}
     assert with_file == without
@@ -193,6 +196,6 @@ def test_references_of_other_weights_are_other_references(tmp_path):
 def test_an_evaluator_without_networks_takes_no_weights():
     study = parse({"init_from": "/a.pt", "evaluator": "stub"})
     with pytest.raises(StudyError, match="init_from: evaluator 'stub' takes no weights of a file"):
-        assembly.evaluator(study)
+        _ = Assembled(study).evaluator
     with pytest.raises(StudyError, match=r"evaluator\.init_from: is set by the study itself"):
-        assembly.evaluator(parse({"evaluator": {"name": "jared", "init_from": "/a.pt"}}))
+        _ = Assembled(parse({"evaluator": {"name": "jared", "init_from": "/a.pt"}})).evaluator

@@ -11,7 +11,7 @@ from ednas_nni.compat.nas_search import RandomSamplingLightningModule
 from ednas_nni.cost import CostProfiler, cost_table
 from ednas_nni.errors import SampleError, StudyError
 from ednas_nni.nn.tree import domains_of
-from ednas_nni.search import assembly
+from ednas_nni.search.assembled import trained
 from ednas_nni.training import one_shot
 
 from .conftest import SIZE
@@ -46,8 +46,8 @@ def test_a_search_takes_steps_and_its_result_trains_like_any_other(name, searche
     if name in one_shot.MIXING:
         alphas = [p for n, p in strategy.supernet.named_parameters() if "_arch_alpha" in n]
         assert max(float(p.detach().abs().max()) for p in alphas) > 0.01  # they begin at about 0.001
-    network, result = assembly.trained(space, sample, evaluator(steps=2))
-    again = assembly.trained(make(), sample, evaluator(steps=2))[1]
+    network, result = trained(space, sample, evaluator(steps=2))
+    again = trained(make(), sample, evaluator(steps=2))[1]
     timing = {"train_s"}
     assert {k: v for k, v in result.items() if k not in timing} == {k: v for k, v in again.items() if k not in timing}
     assert set(network.tasks) == set(space.tasks)
@@ -55,7 +55,7 @@ def test_a_search_takes_steps_and_its_result_trains_like_any_other(name, searche
 
 def test_trained_refuses_a_sample_of_another_space(tiny, evaluator):
     with pytest.raises(SampleError, match="has no label 'stage9_depth'"):
-        assembly.trained(tiny(), {"stage9_depth": 1}, evaluator(steps=1))
+        trained(tiny(), {"stage9_depth": 1}, evaluator(steps=1))
 
 
 @pytest.mark.slow

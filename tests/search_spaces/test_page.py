@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from ednas_nni.nn.encoders import ENCODERS
-from ednas_nni.search import assembly
+from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import parse
 from search_spaces import EdnasSpace, presets
 
@@ -33,7 +33,7 @@ def test_the_drawing_is_what_the_snippet_prints(capsys):
 
 def test_the_studies_make_spaces():
     override, _, published, start = map(yaml.safe_load, blocks("yaml"))
-    assert assembly.space(parse(override)).domains["depth_sharing"].values == ("shared", "own_fusion", "own_stage4")
+    assert Assembled(parse(override)).space.domains["depth_sharing"].values == ("shared", "own_fusion", "own_stage4")
     options = {k: v for k, v in published["space"].items() if k not in ("name", "encoder_weights")}
     assert presets.load("pretrained", options).encoders == ("resnet18", "mobilenet_v3_large", "efficientnet_b0")
     assert parse(start).init_from == "/data/weights/last.safetensors"

@@ -87,9 +87,9 @@ def test_the_precisions_are_those_of_lightning() -> None:
     ],
 )
 def test_the_reward_s_target_is_an_upper_limit_of_a_cost_to_be_kept_small(study: dict, target: float | None) -> None:
-    from ednas_nni.search import assembly
+    from ednas_nni.study.reward import hardware_reward
 
-    found = assembly.hardware_reward(parse(study), single_objective=True)
+    found = hardware_reward(parse(study), single_objective=True)
     assert (found and found["target"]) == target
     with pytest.raises(StudyError, match="'latency_ms <= NUMBER'"):
-        assembly.hardware_reward(parse({"constraints": ["latency_ms >= 2"]}), single_objective=True)
+        hardware_reward(parse({"constraints": ["latency_ms >= 2"]}), single_objective=True)

@@ -149,14 +149,14 @@ def test_what_is_recorded_is_kept_by_the_options_of_a_task(scenes):
 
 
 def test_a_plugin_s_options_reach_the_heads_and_the_prior(scenes, monkeypatch):
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
 
     monkeypatch.setattr(plugins, "load", lambda group, name: {"tasks": Graded, "datasets": type(scenes())}[group])
     options = {"name": "jared", "task_options": {"edges": {"grades": 5}}}
     study = {"tasks": ["edges"], "data": "scenes", "train_size": [32, 64]}
-    plain = assembly.task_objects(parse(study))["edges"]
-    given = assembly.task_objects(parse({**study, "evaluator": options}))["edges"]
+    plain = Assembled(parse(study)).tasks["edges"]
+    given = Assembled(parse({**study, "evaluator": options})).tasks["edges"]
     assert (plain.channels, given.channels) == (1, 5)
     info = scenes().info
     assert (module.key(plain, info), module.key(given, info)) == ("edges", "edges.standard.grades=5")

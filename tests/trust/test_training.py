@@ -12,9 +12,11 @@ import yaml
 
 from ednas_nni.cli import main
 from ednas_nni.errors import EdnasError, InfeasibleError, StudyError, TrialError
+from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import Study, parse
 from ednas_nni.trust import training
 from ednas_nni.trust.record import SHIPPED, TRUTH, Record
+from scenes.rooms import Rooms
 
 EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments" / "ednas.yml"
 
@@ -26,7 +28,7 @@ def study() -> Study:
 
 @pytest.fixture(scope="module")
 def planned(study: Study) -> Record:
-    return training.planned(study, 24, 2, 3.0, {"short": {"steps": 4}, "own": {"own_seeds": True}})
+    return training.planned(Assembled(study), 24, 2, 3.0, {"short": {"steps": 4}, "own": {"own_seeds": True}})
 
 
 @pytest.fixture
@@ -34,7 +36,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
     """Trainings that take no time; tells which were done."""
     done: list[tuple[str, str, int]] = []
 
-    def train(study: Any, recipes: Any, samples: Any, recipe: str, architecture: str, seed: int) -> dict[str, float]:
+    def train(
+        assembled: Any, recipes: Any, samples: Any, recipe: str, architecture: str, seed: int
+    ) -> dict[str, float]:
         if getattr(train, "fails_after", 10**6) <= len(done):
             raise TrialError("the loss is not finite")
         done.append((recipe, architecture, seed))
@@ -42,14 +46,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
         return {"quality": value, "train_s": 1.0, "segmentation": value, "depth": value, "normals": value}
 
     monkeypatch.setattr(training, "_train_named", train)
-    opened = training.assembly.data_source
-
-    def unprepared(study: Study) -> Any:
-        source = opened(study)
-        source.prepare = lambda *args: None  # nothing reads it here
-        return source
-
-    monkeypatch.setattr(training.assembly, "data_source", unprepared)
+    monkeypatch.setattr(Rooms, "prepare", lambda *args: None)  # nothing reads it here
     return done
 
 
@@ -64,10 +61,10 @@ def test_architectures_are_spread_over_cost_and_feasible(planned: Record) -> Non
 def test_ranges_are_equally_likely(study: Study, planned: Record) -> None:
     """One from each twenty-fourth of the feasible draws; a plain random draw leaves ranges empty."""
     from ednas_nni.cost.summary import random_codes
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
     from ednas_nni.trust.sampling import DRAWS
 
-    table = assembly.cost_table(study, assembly.space(study))
+    table = Assembled(study).table
     column = table.names.index("latency_ms")
     costs = table.encoded(random_codes(table.domains, DRAWS, np.random.default_rng(9)))[:, column]
     upper = table.encoded(random_codes(table.domains, DRAWS, np.random.default_rng(9)))
@@ -94,10 +91,10 @@ def test_recipes_and_seeds(planned: Record) -> None:
 
 def test_the_images_of_the_longer_training_are_its_own(study: Study) -> None:
     with pytest.raises(StudyError, match=r"recipe 'x': scored_on = 'select': .* would count as agreement"):
-        training.planned(study, 12, 2, 2.0, {"x": {"scored_on": "select"}})
+        training.planned(Assembled(study), 12, 2, 2.0, {"x": {"scored_on": "select"}})
     evaluator = study.evaluator.model_copy(update={"options": {**study.evaluator.options, "scored_on": "select"}})
     with pytest.raises(StudyError, match="recipe 'study': scored_on"):
-        training.planned(study.model_copy(update={"evaluator": evaluator}), 12, 2, 2.0, {})
+        training.planned(Assembled(study.model_copy(update={"evaluator": evaluator})), 12, 2, 2.0, {})
 
 
 def test_other_data_under_the_same_name_is_no_continuation(study: Study, planned: Record, tmp_path: Path) -> None:
@@ -113,31 +110,31 @@ def test_what_is_there_is_not_trained_again(
     path, told = tmp_path / "trust.json", []
     mine = Record(**{**vars(planned), "runs": {}})
     training._train_named.fails_after = 60  # type: ignore[attr-defined]
-    failed = training.train(study, mine, path, 1, lambda done, total: told.append((done, total)))
+    failed = training.train(Assembled(study), mine, path, 1, lambda done, total: told.append((done, total)))
     assert len(failed) == 24 * 2 * 4 - 60 and failed[0].cause == "the loss is not finite"
     assert len(quick) == 60 and told[0] == (0, 24 * 2 * (10 + 4 + 10 + 30))
     del training._train_named.fails_after  # type: ignore[attr-defined]
     back = Record.read(path)
-    assert not training.train(study, back, path, 1, lambda done, total: None)
+    assert not training.train(Assembled(study), back, path, 1, lambda done, total: None)
     assert len(quick) == len(set(quick)) == 24 * 2 * 4
     assert all(back.complete(recipe) for recipe in back.recipes)
 
 
 def test_wrong_recipes_are_named(study: Study) -> None:
     with pytest.raises(StudyError, match=r"recipe 'x': 'averge' is no option.*average"):
-        training.planned(study, 12, 2, 2.0, {"x": {"averge": 0.9}})
+        training.planned(Assembled(study), 12, 2, 2.0, {"x": {"averge": 0.9}})
     with pytest.raises(StudyError, match="recipe 'x': 'seed' is no option"):
-        training.planned(study, 12, 2, 2.0, {"x": {"seed": 1}})
+        training.planned(Assembled(study), 12, 2, 2.0, {"x": {"seed": 1}})
     with pytest.raises(StudyError, match="average"):
-        training.planned(study, 12, 2, 2.0, {"x": {"average": 7}})
+        training.planned(Assembled(study), 12, 2, 2.0, {"x": {"average": 7}})
     with pytest.raises(StudyError, match="has no option 'steps'"):
-        training.planned(parse({"evaluator": "stub"}), 12, 2, 2.0, {})
+        training.planned(Assembled(parse({"evaluator": "stub"})), 12, 2, 2.0, {})
 
 
 def test_a_space_that_is_too_small_is_named(study: Study) -> None:
     tight = study.model_copy(update={"constraints": ("latency_ms <= 0.001",)})
     with pytest.raises(InfeasibleError, match="0 of 20000 random architectures meet the constraints"):
-        training.planned(tight, 12, 2, 2.0, {})
+        training.planned(Assembled(tight), 12, 2, 2.0, {})
 
 
 @pytest.mark.parametrize(
@@ -194,7 +191,9 @@ def test_a_training_that_fails_does_not_cost_the_others(
     succeeds = training._train_named
     broken: set[tuple[str, str]] = set()
 
-    def train(study: Any, recipes: Any, samples: Any, recipe: str, architecture: str, seed: int) -> dict[str, float]:
+    def train(
+        assembled: Any, recipes: Any, samples: Any, recipe: str, architecture: str, seed: int
+    ) -> dict[str, float]:
         if (recipe, architecture) in broken:
             raise TrialError("the loss is not finite")
         return succeeds(study, recipes, samples, recipe, architecture, seed)
@@ -203,7 +202,7 @@ def test_a_training_that_fails_does_not_cost_the_others(
     out, recipes = tmp_path / "t.json", tmp_path / "recipes.yml"
     recipes.write_text("hot: {learning_rate: 0.5}")
     arguments = ["trust", str(EXPERIMENT), "--architectures", "13", "--out", str(out), "--workers", "1"]
-    planned = training.planned(parse({"constraints": ["latency_ms <= 19"]}), 13, 2, 2.0, {})
+    planned = training.planned(Assembled(parse({"constraints": ["latency_ms <= 19"]})), 13, 2, 2.0, {})
     first, *_ = planned.architectures
     broken |= {("hot", first)}
     assert main([*arguments, "--recipes", str(recipes)]) == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from nni.tools.nnictl.config_utils import Experiments
 
 from ednas_nni.bridge import saved
 from ednas_nni.bridge.catching_up import ENDED, LOST, CatchingUp, CaughtUp
+from ednas_nni.bridge.head import write_head
 from ednas_nni.bridge.manager import exposure, orphans
 from ednas_nni.bridge.manager.processes import Process, manager_of
 from ednas_nni.bridge.manager.rest import Manager
@@ -19,11 +19,16 @@ from ednas_nni.bridge.python.engine import JournalledEngine, open_jobs
 from ednas_nni.bridge.python.sequential import JournalledSequential
 from ednas_nni.bridge.trial.folder import TrialFolders
 from ednas_nni.compat.nas import ModelEventType
-from ednas_nni.compat.nas_search import NasExperiment, SequentialEngineConfig, TrainingServiceEngineConfig
+from ednas_nni.compat.nas_search import (
+    NasExperiment,
+    NasExperimentConfig,
+    SequentialEngineConfig,
+    TrainingServiceEngineConfig,
+)
 from ednas_nni.errors import ExperimentError
-from ednas_nni.record.journal import Journal
+from ednas_nni.record.journal import Journal, journal_path
+from ednas_nni.search.assembled import Assembled
 from ednas_nni.search.mounting import layers, reason
-from ednas_nni.search.problem import Problem
 
 _log = logging.getLogger("ednas")
 
@@ -37,26 +42,23 @@ class JournalledExperiment(NasExperiment):
     strategies has its JSON state, saved after every trial; NNI's are started again with the same seed and answered from
     the journal.
 
+    Args:
+        assembled: The study.
+        config: NNI's configuration of the engine and the limits.
+        id: Of an earlier experiment, or of this one; NNI makes one up by default.
+
     Attributes:
         journal: Its open journal. The file is made when the experiment starts.
-        write_head: Writes the journal's head, or checks it.
-        problem: Domains and costs.
-        inner: The mounted strategy without its chain.
-        rewarded: Whether the strategy sees a reward in place of quality.
-        retries: Further attempts at trials that failed for a passing reason.
-        trial_time_limit_s: Of the study.
-        allow_open_port: Of the study.
     """
 
-    journal: Journal
-    write_head: Callable[[], None]
-    problem: Problem
-    inner: Any
-    rewarded: bool
-    retries: int
-    trial_time_limit_s: float | None
-    allow_open_port: bool = False
-    _saving = False
+    def __init__(self, assembled: Assembled, config: NasExperimentConfig, id: str | None = None) -> None:
+        super().__init__(assembled.space, assembled.checked_evaluator, assembled.strategy, config, id=id)
+        self.assembled = assembled
+        # The journal's place follows from the experiment's id, and the chain needs the journal.
+        folder = Path(self.config.canonical_copy().experiment_working_directory)
+        self.journal = Journal(journal_path(folder, self.id))
+        self.strategy = assembled.mount(self.journal)
+        self._saving = False
 
     @property
     def folder(self) -> Path:
@@ -68,7 +70,7 @@ class JournalledExperiment(NasExperiment):
     def _start_nni_manager(self, *args: Any, **kwargs: Any) -> None:
         if self._action == "resume":
             self._end_earlier()
-        with exposure.guarded(self.allow_open_port):
+        with exposure.guarded(self.assembled.study.allow_open_port):
             super()._start_nni_manager(*args, **kwargs)
 
     def _end_earlier(self) -> None:
@@ -92,7 +94,7 @@ class JournalledExperiment(NasExperiment):
             done = [t for t in self.journal.history().trials if t.status != "running" and t.cause != LOST]
             trials = max(0, trials - len(done))
         return JournalledSequential(
-            self.trial_time_limit_s,
+            self.assembled.study.trial_time_limit_s,
             max_model_count=trials,
             max_duration=config.max_duration,
             continue_on_failure=config.continue_on_failure,
@@ -101,7 +103,15 @@ class JournalledExperiment(NasExperiment):
     def _start_engine_and_strategy(self) -> None:
         if self._action == "resume" and not self.journal.history().header:
             raise ExperimentError(f"{self.journal.path}: there is no journal to go on with. Start a new experiment.")
-        self.write_head()
+        engine = self.config.execution_engine.name
+        write_head(
+            self.journal,
+            self.id,
+            self.assembled,
+            engine=engine,
+            concurrency=1 if engine == "sequential" else self.config.trial_concurrency,
+            trials=self.config.max_trial_number,
+        )
         super()._start_engine_and_strategy()
 
     def _wait_completion(self) -> Any:
@@ -127,7 +137,7 @@ class JournalledExperiment(NasExperiment):
         if not self._saving:  # the last one to hear of an end, so that the state knows it
             self._saving = True
             self._engine.register_model_event_callback(ModelEventType.TrainingEnd, lambda event: self.save_checkpoint())
-        saved.save(self.inner, self.journal.path.with_name(saved.FILE))
+        saved.save(self.assembled.strategy, self.journal.path.with_name(saved.FILE))
 
     def load_checkpoint(self) -> None:
         """Go on from the journal. NNI calls this before there is an engine, too; then there is nothing to do.
@@ -139,11 +149,12 @@ class JournalledExperiment(NasExperiment):
             return
         jobs, finals = self._jobs()
         logs = TrialFolders(self.folder)
-        late = CatchingUp(self.journal, self.problem.domains.known_id, self._described, logs.last_words, logs.result)
+        late = CatchingUp(self.journal, self.assembled.domains.known_id, self._described, logs.last_words, logs.result)
         found = late.run(jobs, finals)
         self._adopt(jobs, found)
         state = self.journal.path.with_name(saved.FILE)
-        saved.restore(self.inner, state, self.journal.history(), tell=not self.rewarded, retries=self.retries)
+        tell, retries = self.assembled.reward is None, self.assembled.study.retries
+        saved.restore(self.assembled.strategy, state, self.journal.history(), tell=tell, retries=retries)
 
     def _jobs(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         if not isinstance(self._engine, JournalledEngine):
@@ -159,11 +170,11 @@ class JournalledExperiment(NasExperiment):
         record = layers(self.strategy)[-1]
         trials = {t.architecture: t for t in self.journal.history().trials if t.status == "running"}
         for _, model in again.values():
-            trial = trials.pop(self.problem.domains.known_id(model.sample), None)
+            trial = trials.pop(self.assembled.domains.known_id(model.sample), None)
             record.adopt(model, None if trial is None else trial.trial)
         for trial in trials.values():
             self.journal.append("ended", trial=trial.trial, job=trial.job, status="cancelled", cause=LOST)
 
     def _described(self, sample: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
-        complete = self.problem.domains.complete(sample)
-        return complete, self.problem.cost_dict(complete)
+        complete = self.assembled.domains.complete(sample)
+        return complete, self.assembled.problem.cost_dict(complete)

@@ -20,7 +20,9 @@ from ednas_nni.errors import EdnasError, TrialError
 from ednas_nni.record.failures import CAUSE, cause_of
 
 if TYPE_CHECKING:
+    from ednas_nni.baselines import Comparison
     from ednas_nni.bridge.manager.rest import Manager
+    from ednas_nni.search.assembled import Assembled
 
 
 def here(arguments: list[str]) -> int:
@@ -133,48 +135,48 @@ def _check_weights(weights: dict[str, str]) -> None:
 def _train(
     study: Any, sample: dict[str, Any], channel: Any, domains: Any, references: Any, threads: int, phases: Phases
 ) -> None:
-    from ednas_nni import plugins
-    from ednas_nni.search import assembly
+    from ednas_nni.bridge.trial import studies
 
-    plugin = plugins.load("evaluators", study.evaluator.name)
-    if getattr(plugin, "needs_network", True):
-        _train_network(study, sample, channel, domains, references, threads, phases)
+    assembled = studies.assembled(study)
+    if assembled.needs_network:
+        _train_network(assembled, sample, channel, domains, references, threads, phases)
         return
     if domains is None:  # the journal is on another machine
-        from ednas_nni.nn.tree import domains_of
-
-        domains = domains_of(assembly.space(study))
+        domains = assembled.domains
     sample = domains.canonical(sample)
     channel.prove(domains.architecture_id(sample))
-    assembly.evaluator(study).evaluate(sample)
+    assembled.evaluator.evaluate(sample)
     phases.mark("evaluation")
 
 
 def _train_network(
-    study: Any, sample: dict[str, Any], channel: Any, domains: Any, references: Any, threads: int, phases: Phases
+    assembled: Assembled,
+    sample: dict[str, Any],
+    channel: Any,
+    domains: Any,
+    references: Any,
+    threads: int,
+    phases: Phases,
 ) -> None:
     import torch
 
-    from ednas_nni.bridge.trial import spaces
-    from ednas_nni.nn.tree import build, domains_of
-    from ednas_nni.search import assembly
+    from ednas_nni.nn.tree import build
 
     torch.set_num_threads(threads)
     phases.mark("imports")
-    space = spaces.space(study)
-    space_domains = domains_of(space)
-    if domains is not None and space_domains.to_json() != domains.to_json():
+    if domains is not None and assembled.domains.to_json() != domains.to_json():
         raise TrialError(
             "the search space of this trial differs from the one the search was started with: its code was changed "
             "meanwhile. Stop the experiment and start a new one."
         )
-    _check_weights(assembly.initial_weights(study, space))
-    sample = space_domains.canonical(sample)
-    print(f"architecture {space_domains.architecture_id(sample)}", flush=True)
-    channel.prove(space_domains.architecture_id(sample))
-    evaluator = assembly.evaluator(study, _compared(study, references))
+    _check_weights(assembled.weights)
+    sample = assembled.domains.canonical(sample)
+    architecture = assembled.domains.architecture_id(sample)
+    print(f"architecture {architecture}", flush=True)
+    channel.prove(architecture)
+    evaluator = assembled.evaluator_against(_baselines(assembled, references))
     evaluator.seed_everything()
-    network = build(space, sample)
+    network = build(assembled.space, sample)
     phases.mark("network")
     evaluator.evaluate(network)
     phases.mark("evaluation")
@@ -182,20 +184,19 @@ def _train_network(
     phases.mark("examples")
 
 
-def _compared(study: Any, recorded: Any) -> Any:
-    """The references that the search began with, so that all its trials are measured against the same ones.
+def _baselines(assembled: Assembled, recorded: Any) -> Comparison | None:
+    """The single-task baselines that the search began with, so that all its trials are measured against the same ones.
 
     Without a journal at hand, or where there were none at the start, they are looked up; that there are none is said.
     """
-    from ednas_nni.baselines import Comparison
-    from ednas_nni.search import assembly
+    from ednas_nni.baselines import Comparison  # numpy with it, so only after the number of threads is set
 
     if recorded is not None:
         return Comparison.parse(recorded)
-    compared, lacking = assembly.references(study)
+    comparison, lacking = assembled.baselines
     if lacking:
         print(lacking, flush=True)
-    return compared
+    return comparison
 
 
 def _keep_examples(evaluator: Any, network: Any) -> None:

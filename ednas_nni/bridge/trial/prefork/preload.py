@@ -18,7 +18,7 @@ LIBRARIES = (
     "requests",
 )
 OURS = (
-    "ednas_nni.search.assembly",
+    "ednas_nni.search.assembled",
     "ednas_nni.bridge.trial.run",
     "ednas_nni.bridge.trial.channel",
     "ednas_nni.bridge.manager.rest",
@@ -47,14 +47,14 @@ def preload(study: dict[str, object]) -> None:
     torch.set_num_threads(1)  # a parallel region in this process would hang every child in its own first one
     for name in (*LIBRARIES, *OURS):
         importlib.import_module(name)
-    from ednas_nni.bridge.trial import spaces
+    from ednas_nni.bridge.trial import studies
     from ednas_nni.errors import EdnasError
     from ednas_nni.study import parse
 
     try:
         parsed = parse(study)
         if _load_plugins(parsed):
-            spaces.keep(parsed)
+            studies.keep(parsed)
     except EdnasError:
         return
 

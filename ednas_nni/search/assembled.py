@@ -1,0 +1,477 @@
+"""The one join: from a study to everything that runs it.
+
+The Advisor, the trial, `ednas_nni.experiment`, baselines, `ednas trust` and `ednas check` all come through here, so a
+study means the same everywhere.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from ednas_nni import cost, plugins
+from ednas_nni.baselines.in_study import lookup, score
+from ednas_nni.cost import registry
+from ednas_nni.cost.plan import plan as outlook
+from ednas_nni.data.cache import cache_root
+from ednas_nni.data.opening import open_source
+from ednas_nni.errors import EdnasError, StudyError, did_you_mean
+from ednas_nni.plugins import Group
+from ednas_nni.search.problem import Problem
+from ednas_nni.search.reachable import check_reachable, favourable
+from ednas_nni.study import HardwareReward, Plugin, Study, parse
+from ednas_nni.study.objectives import (
+    DELTA_T,
+    QUALITY,
+    Constraint,
+    Objective,
+    parse_constraint,
+    parse_objective,
+)
+from ednas_nni.study.options import check_options
+from ednas_nni.study.reward import RewardOptions, hardware_reward
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ednas_nni.baselines import Comparison
+    from ednas_nni.compat.nas import ModelSpace
+    from ednas_nni.compat.nas_search import Chain, Strategy
+    from ednas_nni.cost.device import Device
+    from ednas_nni.cost.plan import Plan
+    from ednas_nni.cost.table import CostTable
+    from ednas_nni.data import DataSource
+    from ednas_nni.nn.capabilities import Capabilities
+    from ednas_nni.record.journal import Journal
+    from ednas_nni.search.problem import Sample
+    from ednas_nni.space.domains import Domains
+    from ednas_nni.tasks.base import Task
+
+STRATEGIES: Group[Callable[..., Strategy]] = Group("strategies")
+
+SPACE_GIVEN = ("tasks",)
+DATA_GIVEN = ("size",)
+EVALUATOR_GIVEN = ("tasks", "data", "train_size", "seed", "references", "score", "init_from")
+
+
+class TrialEvaluator(Protocol):
+    """What a trial asks of its evaluator."""
+
+    def seed_everything(self) -> None:
+        """Seed the process, before the network is built."""
+
+    def evaluate(self, model: Any) -> dict[str, float]:
+        """Train and score a network (a sample, where the plugin says `needs_network = False`) and report it."""
+
+
+@runtime_checkable
+class Checks(Protocol):
+    """An evaluator that can look at whatever its trials would be the first to miss."""
+
+    def check(self) -> None:
+        """Raise what a trial would raise before it trains."""
+
+
+class Assembled:
+    """A study put together, piece by piece.
+
+    Every piece is made when it is asked for, once, and from the pieces before it: data, tasks, space, costs, problem,
+    evaluator, strategy, chain. So `ednas check` can try each on its own, the Advisor connects before anything heavy is
+    imported, and nothing is built or checked a second time. What fails is tried again when it is asked for again.
+
+    Pickled, it is its study alone: another process makes its own pieces.
+
+    Args:
+        study: The study.
+        file: The experiment's file, for messages.
+
+    Example:
+        >>> from ednas_nni.study import parse
+        >>> assembled = Assembled(parse({"space": "nano", "tasks": ["depth"]}))
+        >>> assembled.source.info.size  # nothing is rendered yet
+        (64, 128)
+    """
+
+    def __init__(self, study: Study, file: str = "FILE.yml") -> None:
+        self.study = study
+        self.file = file
+
+    def of(self, study: Study) -> Assembled:
+        """Another study of the same file, such as that of one task alone."""
+        return Assembled(study, self.file)
+
+    def __reduce__(self) -> tuple[Callable[..., Assembled], tuple[dict[str, Any], str]]:
+        return _restored, (self.study.dump(), self.file)
+
+    # ---- data and space
+
+    @property
+    def data_options(self) -> dict[str, Any]:
+        """The data set as the evaluator receives it: plain data, `{name, size, **options}`."""
+        data = self.study.data
+        return {"name": data.name, "size": list(self.study.train_size), **data.options}
+
+    @cached_property
+    def source(self) -> DataSource:
+        """The data set. Nothing is read or rendered before its `prepare`."""
+        if "size" in self.study.data.options:
+            raise StudyError("data.size: is set by the study itself; remove it here.")
+        height, width = self.study.train_size
+        return open_source(self.data_options, (height, width))
+
+    @cached_property
+    def tasks(self) -> dict[str, Task]:
+        """Task plugins by name, sized for the study's data. Imports torch."""
+        from ednas_nni.tasks.binding import bind_task  # imports torch
+
+        protocol = str(self.study.evaluator.options.get("protocol", "standard"))
+        return {name: bind_task(name, self.source, protocol, self._task_options(name)) for name in self.study.tasks}
+
+    def _task_options(self, task: str) -> Mapping[str, Any]:
+        """A task's own options; what is no mapping is rejected by the evaluator."""
+        given = self.study.evaluator.options.get("task_options")
+        options = given.get(task) if isinstance(given, Mapping) else None
+        return options if isinstance(options, Mapping) else {}
+
+    @cached_property
+    def space(self) -> ModelSpace:
+        """The NNI model space (not frozen). Networks are made from its constructor: it is never changed."""
+        factory = plugins.load("search_spaces", self.study.space.name)
+        check_options(factory, self.study.space.options, "space", SPACE_GIVEN)
+        channels = {name: task.channels for name, task in self.tasks.items()}
+        space: ModelSpace = factory(tasks=channels, **self.study.space.options)
+        return space
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the space says of itself beside its module tree."""
+        from ednas_nni.nn.capabilities import capabilities_of  # imports torch
+
+        return capabilities_of(self.space)
+
+    @cached_property
+    def domains(self) -> Domains:
+        """The space as labels with values."""
+        from ednas_nni.nn.tree import domains_of  # imports torch
+
+        return domains_of(self.space)
+
+    @cached_property
+    def weights(self) -> dict[str, str]:
+        """What networks start from beside the seed: `init_from`, and files of weights that the space reads itself.
+
+        Results of trainings that start elsewhere must not be mixed, so journals and baselines keep this: name ->
+        fingerprint of the content.
+
+        Raises:
+            StudyError: A file is missing, or holds no tensors.
+        """
+        return {**self.initial, **self.capabilities.weight_fingerprints}
+
+    @property
+    def initial(self) -> dict[str, str]:
+        """The part of `weights` that the study itself names, `init_from`; {} where it names none."""
+        if self.study.init_from is None:
+            return {}
+        from ednas_nni.nn.checkpoint import Checkpoint  # imports torch
+
+        try:
+            return {"init_from": Checkpoint.read(self.study.init_from).fingerprint}
+        except StudyError as error:
+            raise StudyError(f"init_from: {error}") from None
+
+    def member(self, name: str, field: str = "") -> Sample:
+        """The sample of a named member of the space.
+
+        Args:
+            name: Its name.
+            field: Where the study names it, for messages.
+
+        Raises:
+            StudyError: The space has no such member, or none with names.
+        """
+        where = f"{field}: " if field else ""
+        if not self.capabilities.member_names:
+            remedy = f"; remove `{field}`." if field else "."
+            raise StudyError(f"{where}space {self.study.space.name!r} has no named members{remedy}")
+        try:
+            return self.capabilities.member(name)
+        except EdnasError as error:
+            raise StudyError(f"{where}{error}") from None
+
+    @cached_property
+    def members(self) -> dict[str, str]:
+        """Named members of the space -> architecture id; {} for a space without names."""
+        return {name: self.domains.architecture_id(self.member(name)) for name in self.capabilities.member_names}
+
+    @cached_property
+    def starts(self) -> list[Sample]:
+        """Samples of the members named under `start`."""
+        return [self.member(name, "start") for name in self.study.start]
+
+    # ---- what is asked
+
+    @cached_property
+    def objectives(self) -> tuple[Objective, ...]:
+        """The parsed objectives of the study."""
+        return tuple(map(parse_objective, self.study.objectives))
+
+    @cached_property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """The parsed constraints of the study, as it writes them."""
+        return tuple(map(parse_constraint, self.study.constraints))
+
+    @cached_property
+    def table(self) -> CostTable:
+        """Costs of every architecture of the space, priced at `deploy_size`."""
+        devices = [device(entry) for entry in self.study.device]
+        # Nobody has to name a device for this cost; its numbers have the width of the first device that has one.
+        dtype = next((one.dtype for one in devices if one.dtype), "int8")
+        peak_memory = registry.device("peak_memory", {"dtype": dtype})
+        columns = {column.name for one in devices for column in one.columns}
+        if {column.name for column in peak_memory.columns} & (self._named_costs() - columns):
+            devices.append(peak_memory)
+        return cost.cost_table(self.space, devices, deploy_size=tuple(self.study.deploy_size), folder=cache_root(None))
+
+    def _named_costs(self) -> set[str]:
+        """What objectives, constraints and the reward name; `problem` tells which of them cannot be read."""
+        reward = self.study.hardware_aware
+        names = {reward.cost} if isinstance(reward, HardwareReward) else set()
+        with suppress(StudyError):
+            names |= {objective.name for objective in self.objectives}
+        with suppress(StudyError):
+            names |= {constraint.name for constraint in self.constraints}
+        return names
+
+    @cached_property
+    def problem(self) -> Problem:
+        """What a strategy is asked to solve.
+
+        Raises:
+            StudyError: An objective or constraint names no known quantity.
+        """
+        table = self.table
+        measured = (QUALITY, *((DELTA_T,) if self.study.reference else ()))
+        self._check_names("objectives", [o.name for o in self.objectives], (*measured, *table.names))
+        self._check_names("constraints", [c.name for c in self.constraints], table.names, measured)
+        return Problem(
+            domains=table.domains,
+            cost_names=tuple(table.names),
+            costs=table,
+            objectives=self.objectives,
+            # A cost that is known up to an interval is checked at the interval's upper end.
+            constraints=tuple(table.checked(constraint) for constraint in self.constraints),
+        )
+
+    def _check_names(
+        self, field: str, names: list[str], allowed: tuple[str, ...], measured: tuple[str, ...] = ()
+    ) -> None:
+        for name in names:
+            if name not in allowed:
+                late = " It is known only after the training: name it under `objectives`." if name in measured else ""
+                raise StudyError(
+                    f"{field}: {name!r} is not a quantity of this study.{late}{did_you_mean(name, allowed)}"
+                )
+
+    def plan(self, **options: Any) -> Plan:
+        """What costs and constraints mean for the space; `options` are those of `ednas_nni.cost.plan.plan`.
+
+        Raises:
+            StudyError: As `problem`.
+        """
+        return outlook(self.table, list(self.objectives), list(self.constraints), **options)
+
+    def check_plan(self, plan: Plan) -> None:
+        """Reject constraints that no architecture meets, with the most favourable values that a plan has found.
+
+        Raises:
+            InfeasibleError: As `ednas_nni.search.reachable.check_reachable`.
+        """
+        if plan.kept["strategies"].count or plan.kept["architectures"].count:
+            return
+        check_reachable(
+            self.problem, {o.checked.name: o.reachable.value for o in plan.constraints if o.reachable is not None}
+        )
+
+    @cached_property
+    def reachable(self) -> dict[str, float]:
+        """Most favourable value of each constrained cost, for `mount`; takes seconds, see `favourable`."""
+        return favourable(self.table, self.problem.constraints)
+
+    # ---- how a network is trained
+
+    @cached_property
+    def evaluator_plugin(self) -> Callable[..., TrialEvaluator]:
+        """The evaluator's class or factory, with its options checked."""
+        name, options = self.study.evaluator.name, self.study.evaluator.options
+        factory: Callable[..., TrialEvaluator] = plugins.load("evaluators", name)
+        check_options(factory, options, "evaluator", EVALUATOR_GIVEN)
+        return factory
+
+    @property
+    def needs_network(self) -> bool:
+        """Whether trials build a network and read the data; the stub evaluator answers by the sample alone."""
+        # NNI's own evaluators and users' functions do not have the attribute.
+        return bool(getattr(plugins.load("evaluators", self.study.evaluator.name), "needs_network", True))
+
+    @cached_property
+    def baselines(self) -> tuple[Comparison | None, str]:
+        """The single-task baselines that `delta_t` is measured against, or None and why; see `baselines.in_study`."""
+        return lookup(self)
+
+    @cached_property
+    def evaluator(self) -> TrialEvaluator:
+        """The evaluator; constructing it reads no data.
+
+        Raises:
+            EdnasError: The plugin or an option is wrong, or `delta_t` is an objective and there are no baselines.
+        """
+        return self.evaluator_against(self.baselines[0])
+
+    def evaluator_against(self, comparison: Comparison | None) -> TrialEvaluator:
+        """As `evaluator`, measured against these baselines; None = do without `delta_t`."""
+        factory, given = self.evaluator_plugin, dict[str, Any]()
+        if comparison is not None:
+            given = {"references": comparison.means(), "score": score(self.study)}
+        if self.study.init_from is not None:
+            if "init_from" not in parameters(factory):
+                name = self.study.evaluator.name
+                raise StudyError(f"init_from: evaluator {name!r} takes no weights of a file; remove it.")
+            given["init_from"] = self.study.init_from
+        self._check_weighting()
+        return factory(
+            tasks=tuple(self.study.tasks),
+            data=self.data_options,
+            train_size=tuple(self.study.train_size),
+            seed=self.study.seed,
+            **given,
+            **self.study.evaluator.options,
+        )
+
+    def _check_weighting(self) -> None:
+        """The loss weighting is an option of evaluators; trials would be the first to miss it."""
+        given = self.study.evaluator.options.get("weighting")
+        options = dict(given) if isinstance(given, dict) else {"name": given}
+        name = options.pop("name", None)
+        if name is not None:
+            check_options(plugins.load("weightings", name), options, "evaluator.weighting", ("tasks",))
+
+    @cached_property
+    def checked_evaluator(self) -> TrialEvaluator:
+        """As `evaluator`; one that has a `check` also looks at whatever its trials would be the first to miss.
+
+        Raises:
+            EdnasError: As `evaluator`, or a trial could not be built.
+        """
+        evaluator = self.evaluator
+        if isinstance(evaluator, Checks):
+            evaluator.check()
+        return evaluator
+
+    def trained(self, sample: Mapping[str, Any]) -> tuple[nn.Module, dict[str, float]]:
+        """The network of a sample and its final result; see the function `trained`."""
+        return trained(self.space, sample, self.evaluator)
+
+    # ---- how it is searched
+
+    @cached_property
+    def strategy(self) -> Strategy:
+        """The NNI strategy named by the study, with the study's seed where it takes one. It can be mounted once."""
+        factory = STRATEGIES.load(self.study.strategy.name)
+        check_options(factory, self.study.strategy.options, "strategy", ())
+        options = dict(self.study.strategy.options)
+        accepted = inspect.signature(factory).parameters
+        if "tolerance" in accepted and DELTA_T in [objective.name for objective in self.objectives]:
+            options.setdefault("tolerance", 1.0)  # percent; the strategies' own default is meant for quality
+        if "seed" in accepted:
+            options.setdefault("seed", self.study.seed)
+        if "start" in accepted:
+            options.setdefault("start", list(self.starts))
+        try:
+            return factory(**options)
+        except (TypeError, ValueError) as error:
+            raise StudyError(f"strategy {self.study.strategy.name!r}: {error}") from None
+
+    @property
+    def multi_objective(self) -> bool:
+        """Whether the strategy looks at the objectives itself."""
+        from ednas_nni.search.shell import multi_objective  # imports torch
+
+        return multi_objective(self.strategy)
+
+    @cached_property
+    def reward(self) -> RewardOptions | None:
+        """Arguments of the reward around the strategy, None where there is none.
+
+        Raises:
+            StudyError: No target can be derived, or the strategy trades quality against cost itself.
+        """
+        from ednas_nni.search.shell import check_rewardable  # imports torch
+
+        reward = hardware_reward(self.study, not self.multi_objective)
+        if reward is not None:
+            check_rewardable(self.strategy)
+        return reward
+
+    def mount(self, journal: Journal) -> Chain:
+        """The strategy in its chain of middlewares, which writes this journal.
+
+        Raises:
+            InfeasibleError: Nothing meets the constraints.
+        """
+        from ednas_nni.search.mounting import mount  # imports torch
+
+        return mount(
+            self.strategy,
+            self.problem,
+            journal,
+            hardware_aware=self.reward,
+            reachable=self.reachable,
+            retries=self.study.retries,
+            stop_after_failures=self.study.stop_after_failures,
+        )
+
+
+def _restored(study: dict[str, Any], file: str) -> Assembled:
+    return Assembled(parse(study), file)
+
+
+def device(entry: str | Plugin) -> Device:
+    """A device as a study names it.
+
+    Raises:
+        EdnasError: The device or an option is wrong.
+    """
+    return registry.device(entry) if isinstance(entry, str) else registry.device(entry.name, entry.options)
+
+
+def parameters(factory: Callable[..., Any]) -> tuple[str, ...]:
+    """Names of the arguments that a plugin takes."""
+    return tuple(inspect.signature(inspect.unwrap(factory)).parameters)
+
+
+def trained(
+    space: ModelSpace, sample: Mapping[str, Any], evaluator: TrialEvaluator
+) -> tuple[nn.Module, dict[str, float]]:
+    """The network of a sample, built and trained as every trial does it; it does not matter who found the sample.
+
+    Args:
+        space: Only its constructor is used; nothing of it is changed or shared.
+        sample: Inactive labels may be missing.
+        evaluator: Of the study, see `Assembled.evaluator`.
+
+    Returns:
+        The trained network and its final result.
+
+    Raises:
+        SampleError: The sample does not belong to the space.
+        TrialError: As the evaluator.
+    """
+    from ednas_nni.nn.tree import build  # imports torch
+
+    evaluator.seed_everything()
+    network = build(space, sample)
+    return network, evaluator.evaluate(network)

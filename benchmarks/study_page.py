@@ -28,8 +28,7 @@ from ednas_nni.search.assembled import DATA_GIVEN, EVALUATOR_GIVEN, SPACE_GIVEN
 from ednas_nni.study.objectives import REWARDS
 from ednas_nni.tasks.depth.loss import LOSSES as DEPTH_LOSSES
 from ednas_nni.tasks.normals.loss import LOSSES as NORMALS_LOSSES
-from ednas_nni.tasks.protocols import PROTOCOLS
-from ednas_nni.training.recipe import PRECISIONS
+from ednas_nni.training import recipe
 from search_spaces.presets import OVERRIDES
 
 # Group -> heading, how a study names it, what the framework fills in. In the order of the page.
@@ -46,14 +45,14 @@ NAMES: dict[str, Iterable[str]] = {
     "`loss` of the task `depth`, `depth_loss`": DEPTH_LOSSES,
     "`loss` of the task `normals`": NORMALS_LOSSES,
     "`augmentation`": NAMED,
-    "`protocol`": PROTOCOLS,
-    "`precision`": PRECISIONS,
     "`hardware_aware.reward`": REWARDS,
     "fields of a search space": OVERRIDES,
 }
 PLAIN = {int: "whole number", float: "number", str: "text", bool: "true or false", type(None): "null"}
 PLAIN |= {study.Plugin: "name or {name: ..., option: value}", study.HardwareReward: "mapping, see below"}
 PLAIN |= {dict: "mapping"}
+PLAIN |= {recipe.Plugin: PLAIN[study.Plugin], recipe.Cooldown: "number, at least 0 or null"}
+PLAIN |= {recipe.TaskOptions: "mapping or null", recipe.Size: "two of: whole number"}
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
@@ -70,6 +69,8 @@ def told(documented: Any) -> dict[str, str]:
 def allowed(hint: Any) -> str:
     """An annotation in words, "" for what YAML cannot hold; ranges that it does not say stand in the description."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated and hint in PLAIN:
+        return PLAIN[hint]
     if origin is typing.Annotated:
         given = [entry for part in inner[1:] for entry in (part.metadata if isinstance(part, FieldInfo) else ())]
         bounds = [f"{word} {getattr(m, key):,}" for m in given for key, word in BOUNDS.items() if hasattr(m, key)]

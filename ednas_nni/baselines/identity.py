@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 from ednas_nni.baselines.record import plain
 from ednas_nni.errors import ReferenceRecordError, StudyError
@@ -13,7 +13,6 @@ from ednas_nni.study import Study, parse
 
 if TYPE_CHECKING:
     from ednas_nni.search.assembled import Assembled
-    from ednas_nni.training.recipe import Recipe
 
 _ELSEWHERE = ("tasks", "data", "train_size", "task_options", "init_from")
 """Fields of a recipe that stand at another place of an identity."""
@@ -21,13 +20,6 @@ _ELSEWHERE = ("tasks", "data", "train_size", "task_options", "init_from")
 _IRRELEVANT = ("weighting", "seed", "threads", "reports", "examples", "accelerator", "compile", "references", "score")
 """Fields of a recipe that do not shape what a training of one task reaches. All others must agree, so that a field
 added to the recipe matters until somebody decides otherwise."""
-
-
-@runtime_checkable
-class HasRecipe(Protocol):
-    """An evaluator that says by which recipe it trains."""
-
-    recipe: Recipe
 
 
 def single_task(study: Study, task: str, seed: int | None = None) -> Study:
@@ -99,12 +91,12 @@ def member_of(study: Study) -> str:
 def _recipe(alone: Assembled, task: str) -> dict[str, Any]:
     """Evaluator, its recipe and the task as it is bound to the data, with every default filled in."""
     name, evaluator = alone.study.evaluator.name, alone.evaluator
-    if not (isinstance(evaluator, HasRecipe) and is_dataclass(evaluator.recipe)):
+    recipe, skipped = evaluator.recipe, (*_ELSEWHERE, *_IRRELEVANT)
+    if recipe is None:
         raise ReferenceRecordError(
             f"evaluator {name!r} tells no recipe, so its trainings cannot be compared with "
             "single-task references. Remove `reference` from the study, or use the evaluator 'jared'."
         )
-    recipe, skipped = evaluator.recipe, (*_ELSEWHERE, *_IRRELEVANT)
     relevant = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in skipped}
     from ednas_nni.tasks.binding import bind_task  # imports torch
 

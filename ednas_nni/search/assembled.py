@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from ednas_nni import cost, plugins
 from ednas_nni.baselines.in_study import lookup, score
@@ -33,6 +33,7 @@ from ednas_nni.study.objectives import (
 )
 from ednas_nni.study.options import check_options
 from ednas_nni.study.reward import RewardOptions, hardware_reward
+from ednas_nni.training.evaluator import EVALUATORS, Evaluator, NetworkEvaluator, needs_network
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,24 +56,6 @@ STRATEGIES: Group[Callable[..., Strategy]] = Group("strategies")
 SPACE_GIVEN = ("tasks",)
 DATA_GIVEN = ("size",)
 EVALUATOR_GIVEN = ("tasks", "data", "train_size", "seed", "references", "score", "init_from")
-
-
-class TrialEvaluator(Protocol):
-    """What a trial asks of its evaluator."""
-
-    def seed_everything(self) -> None:
-        """Seed the process, before the network is built."""
-
-    def evaluate(self, model: Any) -> dict[str, float]:
-        """Train and score a network (a sample, where the plugin says `needs_network = False`) and report it."""
-
-
-@runtime_checkable
-class Checks(Protocol):
-    """An evaluator that can look at whatever its trials would be the first to miss."""
-
-    def check(self) -> None:
-        """Raise what a trial would raise before it trains."""
 
 
 class Assembled:
@@ -304,18 +287,17 @@ class Assembled:
     # ---- how a network is trained
 
     @cached_property
-    def evaluator_plugin(self) -> Callable[..., TrialEvaluator]:
+    def evaluator_plugin(self) -> Callable[..., Evaluator]:
         """The evaluator's class or factory, with its options checked."""
         name, options = self.study.evaluator.name, self.study.evaluator.options
-        factory: Callable[..., TrialEvaluator] = plugins.load("evaluators", name)
+        factory = EVALUATORS.load(name)
         check_options(factory, options, "evaluator", EVALUATOR_GIVEN)
         return factory
 
     @property
     def needs_network(self) -> bool:
         """Whether trials build a network and read the data; the stub evaluator answers by the sample alone."""
-        # NNI's own evaluators and users' functions do not have the attribute.
-        return bool(getattr(plugins.load("evaluators", self.study.evaluator.name), "needs_network", True))
+        return needs_network(EVALUATORS.load(self.study.evaluator.name))
 
     @cached_property
     def baselines(self) -> tuple[Comparison | None, str]:
@@ -323,7 +305,7 @@ class Assembled:
         return lookup(self)
 
     @cached_property
-    def evaluator(self) -> TrialEvaluator:
+    def evaluator(self) -> Evaluator:
         """The evaluator; constructing it reads no data.
 
         Raises:
@@ -331,7 +313,7 @@ class Assembled:
         """
         return self.evaluator_against(self.baselines[0])
 
-    def evaluator_against(self, comparison: Comparison | None) -> TrialEvaluator:
+    def evaluator_against(self, comparison: Comparison | None) -> Evaluator:
         """As `evaluator`, measured against these baselines; None = do without `delta_t`."""
         factory, given = self.evaluator_plugin, dict[str, Any]()
         if comparison is not None:
@@ -360,19 +342,20 @@ class Assembled:
             check_options(plugins.load("weightings", name), options, "evaluator.weighting", ("tasks",))
 
     @cached_property
-    def checked_evaluator(self) -> TrialEvaluator:
-        """As `evaluator`; one that has a `check` also looks at whatever its trials would be the first to miss.
+    def checked_evaluator(self) -> Evaluator:
+        """As `evaluator`, which also looks at whatever its trials would be the first to miss.
 
         Raises:
             EdnasError: As `evaluator`, or a trial could not be built.
         """
         evaluator = self.evaluator
-        if isinstance(evaluator, Checks):
-            evaluator.check()
+        evaluator.check()
         return evaluator
 
     def trained(self, sample: Mapping[str, Any]) -> tuple[nn.Module, dict[str, float]]:
         """The network of a sample and its final result; see the function `trained`."""
+        if not isinstance(self.evaluator, NetworkEvaluator):
+            raise StudyError(f"evaluator: {self.study.evaluator.name!r} trains no network; take 'jared'.")
         return trained(self.space, sample, self.evaluator)
 
     # ---- how it is searched
@@ -454,7 +437,7 @@ def parameters(factory: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def trained(
-    space: ModelSpace, sample: Mapping[str, Any], evaluator: TrialEvaluator
+    space: ModelSpace, sample: Mapping[str, Any], evaluator: NetworkEvaluator
 ) -> tuple[nn.Module, dict[str, float]]:
     """The network of a sample, built and trained as every trial does it; it does not matter who found the sample.
 

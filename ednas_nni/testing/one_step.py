@@ -13,11 +13,11 @@ import torch
 from torch import nn
 
 from ednas_nni.errors import TrialError
-from ednas_nni.training.seeding import seed_everything, seeded
+from ednas_nni.training.evaluator import Metrics, NetworkEvaluator, report
 
 
 @nni.trace
-class OneStep:
+class OneStep(NetworkEvaluator):
     """Forward, backward and one step of SGD; checks that every weight takes part.
 
     Args:
@@ -36,19 +36,7 @@ class OneStep:
     ) -> None:
         self.tasks, self.train_size, self.seed = tuple(tasks), tuple(train_size), seed
 
-    def seed_everything(self) -> None:
-        """Seed the process; call it before the network is built."""
-        seed_everything(self.seed)
-
-    def _execute(self, model: Any) -> dict[str, float]:
-        """What NNI's own engines call."""
-        from ednas_nni.bridge.trial.channel import claim
-
-        model = claim(model)
-        with seeded(self.seed):
-            return self.evaluate(model.executable_model())
-
-    def evaluate(self, network: nn.Module) -> dict[str, float]:
+    def evaluate(self, model: nn.Module) -> Metrics:
         """Take the step.
 
         Returns:
@@ -60,23 +48,22 @@ class OneStep:
         """
         height, width = self.train_size
         image = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(self.seed))
-        optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
-        loss = self._loss(network.train()(image))
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+        loss = self._loss(model.train()(image))
         loss.backward()
-        for name, parameter in network.named_parameters():
+        for name, parameter in model.named_parameters():
             if parameter.grad is None or not bool(parameter.grad.isfinite().all()):
                 raise TrialError(f"{name} has no finite gradient: it takes no part in any output.")
         optimizer.step()
         with torch.no_grad():
-            after = float(self._loss(network(image)))
+            after = float(self._loss(model(image)))
         final = {
             "default": 1 / (1 + after),
             "loss": float(loss.detach()),
-            "parameters": float(sum(p.numel() for p in network.parameters())),
+            "parameters": float(sum(p.numel() for p in model.parameters())),
         }
-        if nni.get_current_parameter() is not None:
-            nni.report_intermediate_result({"default": final["default"]})
-            nni.report_final_result(final)
+        report({"default": final["default"]}, final=False)
+        report(final, final=True)
         return final
 
     def _loss(self, outputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -86,4 +73,4 @@ class OneStep:
         for task, output in outputs.items():
             if output.shape[2:] != self.train_size:
                 raise TrialError(f"{task} is {tuple(output.shape[2:])}, not the image's {self.train_size}.")
-        return sum(((output - 1) ** 2).mean() for output in outputs.values())
+        return torch.stack([((output - 1) ** 2).mean() for output in outputs.values()]).sum()

@@ -18,6 +18,7 @@ from ednas_nni.tasks.quality import quality
 from ednas_nni.tasks.weighting.base import WEIGHTINGS, GradientWeighting, Weighting
 from ednas_nni.training.average import AveragedWeights
 from ednas_nni.training.data import Batch, TrialData
+from ednas_nni.training.evaluator import report
 from ednas_nni.training.recipe import Recipe
 from ednas_nni.training.schedule import adamw, parameter_groups, warmup_cooldown
 
@@ -183,14 +184,13 @@ class JaredModule(LightningModule):
         if self._average is not None:
             self._average.swap()
         print(self._line(), flush=True)
-        if nni.get_current_parameter() is not None:
-            nni.report_intermediate_result(dict(self.scores))
+        report(self.scores, final=False)
         self._running_since = time.perf_counter()
 
     def on_fit_end(self) -> None:
         """Inside a one-shot strategy nobody else reports the supernet's last score."""
-        if self.wrapped and self.scores and nni.get_current_parameter() is not None:
-            nni.report_final_result(self.final())
+        if self.wrapped and self.scores:
+            report(self.final(), final=True)
 
     def final(self) -> dict[str, float]:
         """The last scores, flat, with the seconds spent on training (scoring not counted)."""

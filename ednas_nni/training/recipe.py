@@ -1,123 +1,216 @@
-"""The training recipe of a trial: plain data, checked once."""
+"""The training recipe of a trial: every option of `JaredEvaluator`, its type, its range and what it is, said once.
 
-from __future__ import annotations
+The evaluator takes its signature from here, a study's options are checked against it, docs/study.md is made from it.
+"""
 
+import inspect
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, InitVar
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from ednas_nni.data.augment import Augmentation
-from ednas_nni.errors import StudyError
-from ednas_nni.tasks.protocols import PROTOCOLS
+from ednas_nni.errors import StudyError, did_you_mean, shown
+from ednas_nni.study.messages import in_words
+
+# No `from __future__ import annotations` here: the evaluator's signature holds these annotations as objects.
 
 TRAINING = 1
 """Version of what a training does. Raise it with every change of optimiser, schedule, initial weights or losses that no
-field of a recipe tells, so that references made before are not mistaken for the same training."""
+field of a recipe tells, so that baselines made before are not mistaken for the same training."""
 
-PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true", "transformer-engine")
-PRECISIONS += ("transformer-engine-float16", "32", "16", "bf16", "64")
+SHORTHANDS = {"depth_loss": ("depth", "loss"), "depth_relative_scale": ("depth", "relative_scale")}
+"""Option of the evaluator -> the task and its option that it is short for; without effect where the task is not
+trained, and overruled by `task_options`."""
+
+
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names or len(set(names)) < len(names):
+        raise ValueError("must be distinct task names, at least one")
+    return names
+
+
+def _named(value: object) -> object:
+    """`"rooms"` and `{"name": "rooms", ...}` mean the same."""
+    value = {"name": value} if isinstance(value, str) else value
+    if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
+        raise ValueError("must be a name, or a mapping with the key 'name' and the plugin's options")
+    return dict(value)
+
+
+def _augmentation(value: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
+    Augmentation.parse(value)
+    return value
+
+
+def _or_none_given(value: object) -> object:
+    return {} if value is None else value
+
+
+def _longest(value: object) -> object:
+    return math.inf if value is None else value
+
+
+Whole = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Plugin = Annotated[Mapping[str, Any], BeforeValidator(_named)]
+TaskOptions = Annotated[Mapping[str, Mapping[str, Any]], BeforeValidator(_or_none_given)]
+Size = Annotated[tuple[Whole, Whole], BeforeValidator(_listed)]
+Cooldown = Annotated[float, BeforeValidator(_longest), Field(ge=0)]
+Precision = Literal[
+    "32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true", "transformer-engine",
+    "transformer-engine-float16", "32", "16", "bf16", "64",
+]  # fmt: skip
 """Lightning's, of which the last four are short for its own."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
 class Recipe:
-    """Arguments of `JaredEvaluator`, normalised; see there for their meaning.
+    """How a network is trained and scored: plain data, checked and normalised.
+
+    Attributes:
+        tasks: Names of the tasks, e.g. ("segmentation", "depth", "normals").
+        data: Name of a data set, or {"name": ..., its options}.
+        train_size: (height, width) in pixels of the images that trials see.
+        steps: Optimisation steps of a trial.
+        batch_size: Images a step (batch normalisation needs more than one).
+        learning_rate: Peak of the schedule: linear warm-up, then half a cosine to a hundredth.
+        weighting: How losses are summed: the name of a weighting, or {"name": ..., its options}.
+        depth_loss: Short for the option `loss` of the task depth, such as "jared" or "l1"; None = the task's default.
+        reports: At most so many intermediate scores, the last one at the end.
+        seed: Seeds the order of the images, their mirroring, and networks that NNI builds for this evaluator.
+            A caller who builds the network calls `evaluator.seed_everything()` before.
+        threads: torch threads; None leaves torch as it is.
+        examples: Number of images that `example_predictions` shows.
+        depth_relative_scale: Short for the option `relative_scale` of the task depth: weight of the relative error in
+            the `jared` loss (lambda), in the data set's depth unit; None = as recorded for the data.
+        task_options: Further options of tasks: task name -> {option: value}.
+        weight_decay: Of AdamW, on weights with two or more dimensions.
+        augmentation: "flip", "flip_zoom", "none", or {"flip": probability, "zoom": [factors from 1 to 4]}.
+        protocol: Evaluation protocol; numbers of two protocols must not be compared.
+        warmup: Share of the steps in which the learning rate rises.
+        cooldown: Share of the steps in which it falls to a hundredth, by half a cosine, at most 1 - warmup; None = all
+            after the warm-up.
+        gradient_clip: Largest norm of the gradient; 0 = no limit.
+        average: Decay of an exponential moving average of the weights that is scored instead of the last weights; 0 =
+            none.
+        accelerator: Lightning's accelerator: "auto" (a GPU if the trial sees one), "cpu", "gpu"; a trial uses one.
+        precision: Lightning's precision.
+        scored_on: Split that is scored: "search" for candidates, "select" to confirm or pick among them.
+        references: Task -> metric -> value of single-task baselines: trials then report `delta_t`, in percent.
+        score: What `default` is: "quality", or "delta_t" where the study has baselines.
+        init_from: File of weights of which networks take what fits before the training; see `nn.checkpoint.init_from`.
+        compile: Train through `torch.compile`. The first step then takes a minute or more, which pays for long training
+            of large networks on a GPU; results agree up to rounding.
+        version: `TRAINING`.
+
+    Raises:
+        ValidationError: A value is outside what is allowed; `recipe` says so in a study's words.
+    """
+
+    tasks: Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_distinct)] = (
+        "segmentation",
+        "depth",
+        "normals",
+    )
+    data: Plugin = Field(default="rooms", validate_default=True)
+    train_size: Size = (64, 128)
+    steps: Whole = 400
+    batch_size: Annotated[int, Field(ge=2)] = 8
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.02
+    weighting: Plugin = Field(default="fixed", validate_default=True)
+    depth_loss: InitVar[str | None] = None
+    reports: Whole = 6
+    seed: Annotated[int, Field(ge=0)] = 0
+    threads: Whole | None = None
+    examples: Annotated[int, Field(ge=0)] = 3
+    _: KW_ONLY
+    depth_relative_scale: InitVar[Amount | None] = None
+    task_options: TaskOptions = Field(default=None, validate_default=True)
+    weight_decay: Amount = 1e-4
+    augmentation: Annotated[str | Mapping[str, Any], AfterValidator(_augmentation)] = "flip"
+    protocol: Literal["standard", "adashare"] = "standard"
+    warmup: Share = 0.1
+    cooldown: Cooldown = Field(default=None, validate_default=True)
+    gradient_clip: Amount = 5.0
+    average: Share = 0.0
+    accelerator: str = "auto"
+    precision: Precision = "32-true"
+    scored_on: Literal["search", "select"] = "search"
+    references: Mapping[str, Mapping[str, float]] | None = None
+    score: Literal["quality", "delta_t"] = "quality"
+    init_from: str | None = None
+    compile: bool = False
+    version: int = Field(default=TRAINING, init=False)
+
+    def __post_init__(self, depth_loss: str | None, depth_relative_scale: float | None) -> None:
+        """Sort the tasks' options, and check what two fields decide together."""
+        options = {name: dict(values) for name, values in self.task_options.items()}
+        for name in options:
+            if name not in self.tasks:
+                raise StudyError(
+                    f"evaluator.task_options: {shown(name)} is not a task of this study; tasks are "
+                    f"{', '.join(self.tasks)}."
+                )
+        for name, value in (("depth_loss", depth_loss), ("depth_relative_scale", depth_relative_scale)):
+            task, option = SHORTHANDS[name]
+            if value is not None and task in self.tasks:
+                options[task] = {option: value, **options.get(task, {})}
+        object.__setattr__(self, "task_options", options)
+        rest = 1 - self.warmup
+        if self.cooldown == math.inf:
+            object.__setattr__(self, "cooldown", rest)
+        if self.cooldown > rest:
+            raise StudyError(f"evaluator.cooldown = {self.cooldown:g}: must be at most 1 - warmup, here {rest:g}.")
+        if self.score == "delta_t" and not self.references:
+            raise StudyError("evaluator.score is 'delta_t'; it needs baselines: name a `reference` in the study.")
+
+
+def recipe(*args: Any, **options: Any) -> Recipe:
+    """The recipe of these options.
 
     Raises:
         StudyError: A value is outside what is allowed; the message names the field and the way out.
     """
-
-    tasks: tuple[str, ...]
-    data: Mapping[str, Any]
-    train_size: tuple[int, int]
-    steps: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    warmup: float
-    cooldown: float
-    gradient_clip: float
-    average: float
-    weighting: Mapping[str, Any]
-    task_options: Mapping[str, Mapping[str, Any]]
-    augmentation: str | Mapping[str, Any]
-    protocol: str
-    reports: int
-    seed: int
-    threads: int | None
-    examples: int
-    accelerator: str
-    precision: str
-    scored_on: str
-    references: Mapping[str, Mapping[str, float]] | None
-    score: str
-    init_from: str | None = None
-    compile: bool = False
-    version: int = TRAINING
-
-    def __post_init__(self) -> None:
-        """Check every field."""
-        tasks, size = self.tasks, self.train_size
-        distinct = isinstance(tasks, tuple) and len(tasks) > 0 and len(set(tasks)) == len(tasks)
-        _check("tasks", tasks, distinct, "a list of distinct task names")
-        for name in ("data", "weighting"):
-            value = getattr(self, name)
-            named = isinstance(value, Mapping) and isinstance(value.get("name"), str)
-            _check(name, value, named, "a name, or a mapping with the key 'name' and the plugin's options")
-        whole = isinstance(size, tuple) and len(size) == 2 and all(_whole(side, 1) for side in size)
-        _check("train_size", size, whole, "(height, width) in whole pixels")
-        for name, least in (("steps", 1), ("batch_size", 2), ("reports", 1), ("seed", 0), ("examples", 0)):
-            value = getattr(self, name)
-            _check(name, value, _whole(value, least), f"a whole number of at least {least}")
-        _check("compile", self.compile, isinstance(self.compile, bool), "true or false")
-        _check("threads", self.threads, self.threads is None or _whole(self.threads, 1), "null or at least 1")
-        scored = self.scored_on in ("search", "select")
-        _check("scored_on", self.scored_on, scored, "'search' (candidates) or 'select' (confirmation and picking)")
-        rate = self.learning_rate
-        _check("learning_rate", rate, _number(rate) and rate > 0, "a number above 0")
-        for name in ("weight_decay", "gradient_clip"):
-            value = getattr(self, name)
-            _check(name, value, _number(value) and value >= 0, "a number of at least 0")
-        for name in ("warmup", "average"):
-            value = getattr(self, name)
-            _check(name, value, _number(value) and 0 <= value < 1, "a number of at least 0 and below 1")
-        whole = _number(self.cooldown) and 0 <= self.cooldown <= 1 - self.warmup
-        _check(
-            "cooldown", self.cooldown, whole, "a share from 0 (constant) to 1 - warmup (cools down from the peak on)"
-        )
-        Augmentation.parse(self.augmentation)
-        _check("precision", self.precision, self.precision in PRECISIONS, "one of " + ", ".join(map(repr, PRECISIONS)))
-        _check("protocol", self.protocol, self.protocol in PROTOCOLS, " or ".join(map(repr, PROTOCOLS)))
-        score = self.score == "quality" or (self.score == "delta_t" and bool(self.references))
-        _check("score", self.score, score, "'quality', or 'delta_t' where the study has references")
-        given = self.init_from is None or isinstance(self.init_from, str)
-        _check("init_from", self.init_from, given, "the path of a file of weights, or null")
-        for name in self.task_options:
-            _check("task_options", name, name in tasks, f"a mapping whose keys are among {', '.join(tasks)}")
+    try:
+        return Recipe(*args, **options)
+    except ValidationError as error:
+        lines = []
+        for item in error.errors():
+            name = str(item["loc"][0])
+            if item["type"] == "unexpected_keyword_argument":
+                lines.append(f"evaluator: unknown option {shown(name)}.{did_you_mean(name, PARAMETERS)}")
+            else:
+                lines.append(f"evaluator.{name} = {shown(options.get(name, item['input']))}: {in_words(item)}.")
+        raise StudyError(" ".join(dict.fromkeys(lines))) from None
 
 
-def normalise_plugin(field_name: str, value: Any) -> dict[str, Any]:
-    """`"rooms"` and `{"name": "rooms", ...}` mean the same.
+def takes_recipe(init: Callable[..., None]) -> Callable[..., None]:
+    """Give an evaluator's `__init__(self, *args, **options)` the recipe's signature and documentation.
 
-    Raises:
-        StudyError: Neither a name nor a mapping.
+    NNI records the arguments of an evaluator by its signature, and a study's options are checked against it.
     """
-    if isinstance(value, str):
-        return {"name": value}
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise StudyError(f"{field_name} is {value!r}; it must be a name, or a mapping with 'name' and options.")
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    init.__signature__ = inspect.Signature([own, *PARAMETERS.values()])  # type: ignore[attr-defined]
+    init.__annotations__ = {name: parameter.annotation for name, parameter in PARAMETERS.items()}
+    init.__doc__ = Recipe.__doc__
+    return init
 
 
-def _check(name: str, value: object, good: bool, allowed: str) -> None:
-    if not good:
-        raise StudyError(f"evaluator: {name} is {value!r}; it must be {allowed}.")
+def _parameters() -> dict[str, inspect.Parameter]:
+    hints = get_type_hints(Recipe, include_extras=True)
+    plain = {name: hint.type if isinstance(hint, InitVar) else hint for name, hint in hints.items()}
+    given = inspect.signature(Recipe).parameters
+    return {name: parameter.replace(annotation=plain[name]) for name, parameter in given.items()}
 
 
-def _whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+PARAMETERS: Mapping[str, inspect.Parameter] = _parameters()
+PRECISIONS: tuple[str, ...] = get_args(Precision)

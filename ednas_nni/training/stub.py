@@ -15,10 +15,12 @@ import nni
 from pydantic import Field
 
 from ednas_nni.errors import TrialError
+from ednas_nni.space.domains import Sample
+from ednas_nni.training.evaluator import Metrics, SampleEvaluator, report
 
 
 @nni.trace
-class StubEvaluator:
+class StubEvaluator(SampleEvaluator):
     """Quality from the labels' values, with optional noise, delay and failures.
 
     Args:
@@ -31,8 +33,6 @@ class StubEvaluator:
         reports: Number of intermediate results.
         fail_every: Every n-th architecture (by hash) fails; 0 for never.
     """
-
-    needs_network = False
 
     def __init__(
         self,
@@ -51,19 +51,13 @@ class StubEvaluator:
         self.reports = reports
         self.fail_every = fail_every
 
-    def quality(self, sample: dict[str, Any]) -> float:
+    def quality(self, sample: Sample) -> float:
         """Quality in (0, 1): the mean of a fixed pseudo-random worth of each label's value."""
         worth = [_unit(f"{label}={sample[label]}") for label in sorted(sample)]
         wobble = math.sqrt(12) * (_unit(f"{self.seed}:{sorted(sample.items())}") - 0.5)
         return sum(worth) / len(worth) + self.noise * wobble
 
-    def _execute(self, model: Any) -> dict[str, float]:
-        """What NNI's own engines call: the network is not built."""
-        from ednas_nni.bridge.trial.channel import claim
-
-        return self.evaluate(claim(model).sample)
-
-    def evaluate(self, sample: dict[str, Any]) -> dict[str, float]:
+    def evaluate(self, sample: Sample) -> Metrics:
         """Report intermediate results and the final one through NNI.
 
         Raises:
@@ -75,9 +69,9 @@ class StubEvaluator:
         value = self.quality(sample)
         for step in range(self.reports):
             time.sleep(self.seconds / max(1, self.reports))
-            nni.report_intermediate_result({"default": value * (step + 1) / (self.reports + 1)})
+            report({"default": value * (step + 1) / (self.reports + 1)}, final=False)
         final = {"default": value, "process": float(os.getpid())}
-        nni.report_final_result(final)
+        report(final, final=True)
         return final
 
 

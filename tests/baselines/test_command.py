@@ -87,7 +87,7 @@ def test_a_single_training_is_said_to_be_one(
         ({"reference": "mobilenet"}, [], "reference: Unknown member 'mobilenet' of the search space. Did you mean"),
         ({}, ["--seeds", "0"], "seeds is 0; at least 1 training is needed"),
         ({}, ["--workers", "0"], "workers is 0"),
-        ({"evaluator": {"steps": -1}}, [], "steps is -1; it must be a whole number of at least 1"),
+        ({"evaluator": {"steps": -1}}, [], "evaluator.steps = -1: must be at least 1."),
     ],
 )
 def test_mistakes(

@@ -202,12 +202,13 @@ def _baselines(assembled: Assembled, recorded: Any) -> Comparison | None:
 def _keep_examples(evaluator: Any, network: Any) -> None:
     """Example predictions for the report, beside the trial's log. The result is reported already: it must stand."""
     folder = os.environ.get("NNI_OUTPUT_DIR")
-    if not folder or not hasattr(evaluator, "example_predictions"):
+    if not folder:
         return
     import numpy as np
 
     try:
-        np.savez_compressed(Path(folder) / "examples.npz", **evaluator.example_predictions(network))
+        if arrays := evaluator.example_predictions(network):
+            np.savez_compressed(Path(folder) / "examples.npz", **arrays)
     except Exception:
         print("ednas: no example predictions are kept for the report:", file=sys.stderr)
         traceback.print_exc()

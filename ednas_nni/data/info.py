@@ -17,6 +17,9 @@ only by a final evaluation.
 TARGETS: tuple[str, ...] = ("segmentation", "depth", "normals")
 """Names of the dense targets that a data set may carry."""
 
+IGNORE_INDEX = 255
+"""The label of pixels without a class, in arrays and in batches."""
+
 DEPTH_KINDS: tuple[str, ...] = ("metric", "inverse", "disparity")
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from ednas_nni.compat.vision import functional as F
 from ednas_nni.compat.vision import tv_tensors, v2
-from ednas_nni.data import kernels
-from ednas_nni.data.targets import Classes, Depth, MetricDepth, Normals
+from ednas_nni.data import targets as module
+from ednas_nni.data.targets import ClassMap, DepthMap, MetricDepth, NormalMap
 from ednas_nni.errors import DataError
 
 H, W, FOCAL = 24, 32, 30.0
@@ -28,7 +28,7 @@ def plane(slope_x, slope_y, distance):
     depth = normal[2] * distance / (normal[2] - normal[0] * x - normal[1] * y)
     depth = np.where((depth > 0.1) & (depth < 50), depth, 0)
     normals = np.broadcast_to(normal[:, None, None], (3, H, W)) * (depth > 0)
-    return Depth(torch.tensor(depth)[None], kind="metric"), Normals(torch.tensor(normals))
+    return DepthMap(torch.tensor(depth)[None], kind="metric"), NormalMap(torch.tensor(normals))
 
 
 def recomputed(z, focal, centre):
@@ -82,15 +82,15 @@ def test_normals_fit_their_depth_after_zoom_and_resize(wall):
 
 def test_the_check_rejects_what_does_not_fit():
     depth, normals = plane(0.5, 0.2, 2)
-    moved = Normals(normals.as_subclass(torch.Tensor).flip(-1))
+    moved = NormalMap(normals.as_subclass(torch.Tensor).flip(-1))
     assert not agree(F.horizontal_flip(depth), moved), "mirrored without a change of sign"
     halves = torch.where(torch.arange(W) % 2 == 0, normals.as_subclass(torch.Tensor), 0.0)
-    assert not agree(depth, Normals(F.gaussian_blur(halves, 3))), "blended with invalid neighbours"
+    assert not agree(depth, NormalMap(F.gaussian_blur(halves, 3))), "blended with invalid neighbours"
 
 
 @pytest.mark.parametrize("flip", [F.horizontal_flip, F.vertical_flip])
 def test_flipped_twice_is_the_same(flip):
-    for target in (*plane(0.3, -0.2, 2), Classes(torch.randint(0, 5, (H, W)))):
+    for target in (*plane(0.3, -0.2, 2), ClassMap(torch.randint(0, 5, (H, W)))):
         assert torch.equal(flip(flip(target)), target) and type(flip(target)) is type(target)
 
 
@@ -98,7 +98,7 @@ def test_flipped_twice_is_the_same(flip):
     ("kind", "zoomed", "resized"), [("metric", 1 / 1.5, 1), ("inverse", 1.5, 1), ("disparity", 1.5, 2)]
 )
 def test_what_zoom_and_resize_do_to_each_kind(kind, zoomed, resized):
-    depth = Depth(torch.full((2, 1, H, W), 3.0), kind=kind)
+    depth = DepthMap(torch.full((2, 1, H, W), 3.0), kind=kind)
     depth[:, :, 3] = 0
     zoom = F.resized_crop(depth, 2, 4, 16, round(W / 1.5), size=[H, W])
     assert zoom.shape == depth.shape and type(zoom) is type(depth)
@@ -118,7 +118,7 @@ def test_what_zoom_and_resize_do_to_each_kind(kind, zoomed, resized):
 )
 def test_what_comes_from_outside_is_invalid(move):
     depth, normals = map(move, plane(0.3, 0.1, 2))
-    labels = move(Classes(torch.randint(0, 5, (H, W))))
+    labels = move(ClassMap(torch.randint(0, 5, (H, W))))
     outside = labels == 255
     assert depth.shape[-2:] == normals.shape[-2:] == labels.shape[-2:] and bool(outside.any())
     assert bool((depth[0][outside] == 0).all()) and bool((normals[:, outside] == 0).all())
@@ -126,13 +126,13 @@ def test_what_comes_from_outside_is_invalid(move):
 
 
 def test_labels_are_never_blended():
-    labels = Classes(torch.randint(0, 5, (H, W)) * 50)
-    depth = Depth(torch.randint(1, 4, (1, H, W)).float(), kind="metric")
+    labels = ClassMap(torch.randint(0, 5, (H, W)) * 50)
+    depth = DepthMap(torch.randint(1, 4, (1, H, W)).float(), kind="metric")
     assert set(F.resize(labels, [7, 9]).flatten().tolist()) <= set(labels.flatten().tolist())
     assert set(F.resize(depth, [50, 90]).flatten().tolist()) == {1, 2, 3}
 
 
-@pytest.mark.parametrize("name", kernels.REFUSED)
+@pytest.mark.parametrize("name", module.REJECTED)
 def test_what_would_need_recomputing_is_refused(name):
     arguments = {
         "affine": {"angle": 0.0, "translate": [1, 1], "scale": 1.0, "shear": [0.0, 0.0]},
@@ -171,8 +171,8 @@ def test_mirrored_padding_is_refused():
 )
 def test_torchvisions_transforms_move_all_of_a_sample(transform):
     depth, normals = plane(0.3, 0.1, 2)
-    depth, normals = depth.float().as_subclass(MetricDepth), normals.float().as_subclass(Normals)
-    labels = Classes((torch.arange(W) // 8)[None].expand(H, W).contiguous())
+    depth, normals = depth.float().as_subclass(MetricDepth), normals.float().as_subclass(NormalMap)
+    labels = ClassMap((torch.arange(W) // 8)[None].expand(H, W).contiguous())
     sample = {"image": tv_tensors.Image(torch.rand(3, H, W)), "classes": labels, "depth": depth, "normals": normals}
     torch.manual_seed(0)
     moved = transform(sample)
@@ -184,8 +184,8 @@ def test_torchvisions_transforms_move_all_of_a_sample(transform):
 
 
 def test_the_kind_survives_ordinary_operations():
-    depth = Depth(torch.ones(2, 1, 4, 4), kind="inverse")
+    depth = DepthMap(torch.ones(2, 1, 4, 4), kind="inverse")
     for copy in (depth.clone(), depth.to(torch.float64), depth.detach()):
         assert getattr(copy, "kind", None) == "inverse"
     with pytest.raises(DataError, match="Did you mean 'inverse'"):
-        Depth(torch.ones(1), kind="invers")
+        DepthMap(torch.ones(1), kind="invers")

@@ -121,6 +121,11 @@ setup(
             "nyuv2 = ednas_nni.data.layouts.nyuv2:NYUv2",
             "manifest = ednas_nni.data.layouts.manifest:Manifest",
         ],
+        "ednas_nni.label_kinds": [
+            "segmentation = ednas_nni.data.kinds.segmentation:Segmentation",
+            "depth = ednas_nni.data.kinds.depth:Depth",
+            "normals = ednas_nni.data.kinds.normals:Normals",
+        ],
         "ednas_nni.devices": [
             "edge_tpu = ednas_nni.devices.edge_tpu:EdgeTPU",
             "cpu_onnxruntime = ednas_nni.devices.cpu_onnxruntime:CpuOnnxruntime",

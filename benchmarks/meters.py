@@ -66,7 +66,7 @@ def main() -> None:
     print(f"forward pass, nano: {min(forward):.0f} / {shown:.0f} / {max(forward):.0f} ms (min / median / max)")
     data = batch()
     classes = tuple(map(str, range(TASKS["segmentation"])))
-    info = DataInfo("random", SHAPE[2:], classes, {}, "", depth_max=10.0)
+    info = DataInfo(name="random", size=SHAPE[2:], classes=classes, counts={}, fingerprint="", depth_max=10.0)
     for name in PROTOCOLS:
         meters = {task: base.TASKS.load(task).for_data(info, name).meter() for task in TASKS}
         parts = {}

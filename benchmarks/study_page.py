@@ -39,6 +39,7 @@ GROUPS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "strategies": ("Strategies", "`strategy: {name: ednas, initial: 12}`", ()),
     "search_spaces": ("Search spaces", "`space: {name: nano, sharing: [shared, own_stage4]}`", SPACE_GIVEN),
     "datasets": ("Data sets", "`data: {name: streets, depth: metric}`", DATA_GIVEN),
+    "label_kinds": ("Label kinds", "`tasks: [segmentation]`", ()),
     "devices": ("Devices", "`device: [{name: roofline, profile: phone_cpu}, params]`", ()),
 }
 NAMES: dict[str, Iterable[str]] = {
@@ -119,7 +120,8 @@ def options(owner: str, factory: Any, given: Sequence[str]) -> list[tuple[str, .
     """Rows of a plugin: its options but for those that are `given` to it."""
     target = getattr(factory, "__wrapped__", factory)
     code = target.__init__ if inspect.isclass(target) else getattr(target, "__func__", target)
-    words = {**told(getattr(target, "__self__", target)), **told(code)}
+    owners = reversed(inspect.getmro(target)) if inspect.isclass(target) else [getattr(target, "__self__", target)]
+    words = {name: text for owner in [*owners, code] for name, text in told(owner).items()}
     found = []
     for parameter in inspect.signature(target).parameters.values():
         if parameter.name in given:

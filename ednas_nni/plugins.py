@@ -34,6 +34,7 @@ GROUPS: dict[str, str] = {
     "strategies": "search strategies: (**options) -> nni.nas.strategy.Strategy",
     "evaluators": "how a network is trained and scored: (**options) -> nni.nas Evaluator",
     "tasks": "dense prediction tasks: target type, loss, metrics",
+    "label_kinds": "kinds of dense labels: how they are read, fitted, moved, drawn, checked and written",
     "datasets": "data sets with train, search, select and test splits",
     "devices": "cost models of a device",
     "weightings": "how task losses become one scalar",

@@ -1,21 +1,25 @@
 """Spoils perfect labels the way sensors and annotators do, deterministic by seed.
 
-* ``holes``: pixels without depth and normals, in patches, where depth sensors fail: beside depth edges, on dark, shiny
+* `holes`: pixels without depth and normals, in patches, where depth sensors fail: beside depth edges, on dark, shiny
   and far surfaces. The value is the mean share of pixels; an image loses between half and one and a half times of it.
-* ``tiny``: this share of the pixels beside depth edges has its inverse depth blended towards 0 by a random factor, as
+* `tiny`: this share of the pixels beside depth edges has its inverse depth blended towards 0 by a random factor, as
   happens where stereo matching fails or an inverse-depth map was resized across invalid pixels. A relative error
   divides by such labels. Only for inverse depth: in metres the same fault would be depths without a bound, which no
   sensor reports and every reader cuts off.
-* ``missing``: each image lacks each label entirely with this probability, drawn per image and label.
+* `missing`: each image lacks each label entirely with this probability, drawn per image and label.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ednas_nni.data.info import LabelFacts
+from ednas_nni.data.kinds import label_kind
 from ednas_nni.errors import DataError, did_you_mean
 
 _STREAM = 7079
@@ -34,8 +38,8 @@ class Degradations:
         holes: Mean share of pixels without depth and normals, 0..0.9.
         tiny: Share of the pixels beside depth edges with too small inverse depth, 0..1.
         missing: Probability that an image lacks a label, 0..0.95.
-        degraded: ``train``: scored splits keep perfect labels, so that a score measures the network and not the
-            faults; ``all``: every split is spoilt, as real data sets are.
+        degraded: `train`: scored splits keep perfect labels, so that a score measures the network and not the
+            faults; `all`: every split is spoilt, as real data sets are.
     """
 
     holes: float = 0.0
@@ -60,7 +64,7 @@ class Degradations:
             )
 
     def check_kind(self, data: str, depth_kind: str) -> None:
-        """Refuse ``tiny`` where depth is not inverse.
+        """Reject `tiny` where depth is not inverse.
 
         Raises:
             DataError: It is asked for with metric depth.
@@ -78,15 +82,15 @@ class Degradations:
         return {name: float(v) if name != "degraded" else v for name, v in asdict(self).items()}
 
     def apply(
-        self, arrays: Mapping[str, np.ndarray], split: str, seed: int, ignore_index: int
-    ) -> dict[str, np.ndarray]:
+        self, arrays: Mapping[str, NDArray[Any]], split: str, seed: int, facts: LabelFacts
+    ) -> dict[str, NDArray[Any]]:
         """Spoil the labels of one image.
 
         Args:
-            arrays: ``image``, ``segmentation``, ``depth`` and ``normals`` of one image.
+            arrays: `image` and labels of one image, `depth` among them.
             split: Name of its split.
             seed: Seed of the image.
-            ignore_index: Label of pixels without a class.
+            facts: What the labels' values mean.
 
         Returns:
             The arrays; changed ones are copies.
@@ -94,19 +98,22 @@ class Degradations:
         arrays = dict(arrays)
         if self.degraded != "all" and split != "train":
             return arrays
+        kinds = [label_kind(name) for name in arrays if name != "image"]
         # One stream per fault: switching one on leaves the others where they were.
         streams = [np.random.default_rng([_STREAM, seed, fault]) for fault in range(3)]
         if self.tiny:
             arrays["depth"] = tiny_values(arrays["depth"], self.tiny, streams[_TINY])
         if self.holes:
             hole = sensor_holes(arrays["image"], arrays["depth"], self.holes, streams[_HOLES])
-            arrays["depth"] = np.where(hole, np.float32(0), arrays["depth"])
-            arrays["normals"] = np.where(hole[..., None], np.float32(0), arrays["normals"])
+            for kind in kinds:
+                if kind.sensed:
+                    arrays[kind.name] = arrays[kind.name].copy()
+                    arrays[kind.name][hole] = kind.invalid(facts)
         if self.missing:
-            lacks = streams[_MISSING].random(3) < self.missing
-            for name, lacking in zip(("segmentation", "depth", "normals"), lacks, strict=True):
+            lacks = streams[_MISSING].random(len(kinds)) < self.missing
+            for kind, lacking in zip(kinds, lacks, strict=True):
                 if lacking:
-                    arrays[name] = np.full_like(arrays[name], ignore_index if name == "segmentation" else 0)
+                    arrays[kind.name] = np.full_like(arrays[kind.name], kind.invalid(facts))
         return arrays
 
 

@@ -1,161 +1,145 @@
-"""What all rendered data sets share: sizes, seeds, splits, the cache and spoilt labels."""
+"""What all rendered data sets share: options, seeds, splits, the cache and spoilt labels."""
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: the options are dataclass fields, see ednas_nni/data/layouts/base.py.
 
 import os
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ednas_nni.data import cache as store
-from ednas_nni.data.info import DataInfo
-from ednas_nni.data.openings import open_split
-from ednas_nni.data.split import Split, check_opening
-from ednas_nni.errors import DataError
+from ednas_nni.data.info import SPLITS, DataInfo, LabelFacts, checked_size
+from ednas_nni.data.source import CachedSource
 from scenes.degrade import Degradations
 from scenes.render.picture import Picture
 from scenes.seeds import check_disjoint, split_seeds
 
-_TYPES = {
-    "image": ("uint8", (3,)),
-    "segmentation": ("uint8", ()),
-    "depth": ("float32", ()),
-    "normals": ("float16", (3,)),
-}
-IGNORE_INDEX = 255
 
-
-class Rendered:
+@dataclass(eq=False)
+class Rendered(CachedSource):
     """A data set whose images are drawn from seeds, one seed per image.
 
+    Nothing is downloaded: the images are rendered on the first use and kept in a cache that all processes of the
+    machine share. A flavour sets `name`, `generator` and `task` and implements `described`.
+
     Attributes:
-        info: Facts about the data set; cheap, known before anything is rendered.
-        seeds: Seeds of the images by split.
-        folder: Where the cache keeps the arrays.
+        size: Image height and width in pixels, each 8..4096.
+        train: Number of images that fit weights.
+        search: Number of images that score candidates.
+        select: Number of images that choose among finalists.
+        test: Number of images for the final evaluation.
+        seed: Another seed gives other scenes, and none in common.
+        shadows: Cast shadows; without, rendering takes less time.
+        holes: Mean share of pixels without depth and normals, as sensors leave them.
+        missing: Probability that an image lacks a label, per image and label.
+        degraded: Which splits have holes, missing labels and the like: `train`, or `all`.
+        cache: Cache folder; `$EDNAS_CACHE` or `~/.cache/ednas` when `None`.
     """
 
-    info: DataInfo
-    seeds: Mapping[str, np.ndarray]
-    folder: Path
-    _recipe: dict[str, object]
-    _task: str
+    name: ClassVar[str]
+    generator: ClassVar[int]
+    """Version of the pictures. Raise it with every change that alters a pixel, so that old caches are not mistaken."""
+    task: ClassVar[str]
+    """`module:function` that draws the images, see `drawn`."""
 
-    def _describe(
-        self,
-        task: str,
-        recipe: Mapping[str, object],
-        size: tuple[int, int],
-        counts: Mapping[str, int],
-        seed: int,
-        degradations: Degradations,
-        cache: str | os.PathLike[str] | None,
-        **info: object,
-    ) -> None:
-        """Set the attributes; called by the constructor of a flavour.
+    size: tuple[int, int] = (64, 128)
+    train: int = 600
+    search: int = 100
+    select: int = 100
+    test: int = 100
+    seed: int = 0
+    shadows: bool = True
+    holes: float = 0.0
+    missing: float = 0.0
+    degraded: str = "train"
+    cache: str | os.PathLike[str] | None = None
 
-        Args:
-            task: ``module:function`` that draws the images (see :func:`ednas_nni.data.produce.produce`).
-            recipe: The flavour's name, generator version and options.
-            size: Image height and width in pixels, each 8..4096.
-            counts: Number of images by split.
-            seed: Seed of the data set.
-            degradations: What is done to the labels.
-            cache: Cache folder; ``$EDNAS_CACHE`` or ``~/.cache/ednas`` when ``None``.
-            **info: Further fields of :class:`DataInfo`.
+    def __post_init__(self) -> None:
+        """Check the options; nothing is rendered yet.
 
         Raises:
-            DataError: An argument lies outside its range.
+            DataError: An option lies outside its range.
         """
-        size = tuple(size) if isinstance(size, list) else size
-        if (
-            not isinstance(size, tuple)
-            or len(size) != 2
-            or any(not isinstance(n, int) or not 8 <= n <= 4096 for n in size)
-        ):
-            raise DataError(f"size is {size!r}; it must be (height, width) in whole pixels, both from 8 to 4096")
-        self.seeds = split_seeds(seed, counts)
+        self.size = checked_size(self.size)
+        self.counts = dict(zip(SPLITS, (self.train, self.search, self.select, self.test), strict=True))
+        self.seeds = split_seeds(self.seed, self.counts)
         check_disjoint(self.seeds)
-        spoilt = degradations.recipe()
-        self._recipe = {**recipe, "size": list(size), "counts": dict(counts), "seed": seed}
-        if spoilt:
-            self._recipe["degradations"] = spoilt
-        self._task = task
-        digest = store.fingerprint(self._recipe)
-        name = str(recipe["name"])
-        self.info = DataInfo(
-            name=name, size=size, counts=dict(counts), fingerprint=digest, ignore_index=IGNORE_INDEX, **info
-        )
-        degradations.check_kind(name, self.info.depth_kind)
-        self.folder = store.cache_root(cache) / f"{name}-{digest}"
+        self.facts = self.described()
+        self.faults = self.degradations()
+        self.faults.check_kind(self.name, self.facts.depth_kind)
+        self._cache_root = store.cache_root(self.cache)
 
-    def recipe(self) -> dict[str, object]:
+    @abstractmethod
+    def described(self) -> LabelFacts:
+        """Return which labels there are and what their values mean."""
+
+    def own_options(self) -> dict[str, Any]:
+        """Return what determines the pictures beside the options that all flavours have."""
+        return {}
+
+    def degradations(self) -> Degradations:
+        """Return what is done to the labels."""
+        return Degradations(holes=self.holes, missing=self.missing, degraded=self.degraded)
+
+    def recipe(self) -> dict[str, Any]:
         """Return the plain data that determines every pixel."""
-        return dict(self._recipe)
+        spoilt = self.faults.recipe()
+        return {
+            "name": self.name,
+            "generator": self.generator,
+            "shadows": bool(self.shadows),
+            **self.own_options(),
+            "size": list(self.size),
+            "counts": self.counts,
+            "seed": self.seed,
+            **({"degradations": spoilt} if spoilt else {}),
+        }
 
-    def prepare(self, progress: bool = True) -> None:
-        """Render the data set unless the cache holds it; safe to call from several processes at once.
-
-        Args:
-            progress: Show a bar on standard error when it takes longer than a moment.
-
-        Raises:
-            DataError: Rendering failed or the cache cannot be written.
-        """
-        if not self.folder.exists():
-            store.ensure(self.folder, self._recipe, lambda staging: self._render(staging, progress))
-
-    def _render(self, staging: Path, progress: bool) -> None:
-        from ednas_nni.data.produce import produce
-
-        shapes = {name: (dtype, (*self.info.size, *tail)) for name, (dtype, tail) in _TYPES.items()}
-        produce(
-            staging,
-            shapes,
-            self.info.counts,
-            task=self._task,
-            recipe=self._recipe,
-            title=f"rendering {self.info.name}",
-            progress=progress,
+    @cached_property
+    def info(self) -> DataInfo:
+        """Facts about the data set; cheap, known before anything is rendered."""
+        return DataInfo(
+            name=self.name,
+            size=self.size,
+            counts=self.counts,
+            fingerprint=store.fingerprint(self.recipe()),
+            **vars(self.facts),
         )
 
-    def split(self, name: str, opened_by: str | None = None) -> Split:
-        """Open a split, rendering the data set first when needed.
+    @property
+    def cache_folder(self) -> Path:
+        """Where the arrays lie."""
+        return self._cache_root / f"{self.name}-{self.info.fingerprint}"
 
-        Args:
-            name: ``train``, ``search``, ``select`` or ``test``.
-            opened_by: Who reads it; needed for ``test``, whose openings are journalled.
-
-        Returns:
-            The split, memory-mapped and verified.
-
-        Raises:
-            DataError: Unknown split, ``test`` without ``opened_by``, or a damaged cache.
-        """
-        check_opening(name, opened_by)
-        self.prepare()
-        return open_split(self.info, name, opened_by, self.folder, self._recipe, self.folder.parent)
+    def job(self) -> tuple[str, Mapping[str, Any], str]:
+        """Return what the rendering workers need."""
+        return self.task, self.recipe(), f"rendering {self.name}"
 
 
 def drawn(
-    recipe: Mapping[str, object], draw: Callable[[int], Picture]
-) -> Callable[[str, int], Mapping[str, np.ndarray]]:
+    recipe: Mapping[str, Any], draw: Callable[[int], Picture], facts: LabelFacts
+) -> Callable[[str, int], Mapping[str, NDArray[Any]]]:
     """Return the function that makes one image of a rendered data set with its labels.
 
     Args:
-        recipe: As made by :meth:`Rendered.recipe`.
+        recipe: As made by `Rendered.recipe`.
         draw: Renders the picture of a seed.
+        facts: What the labels' values mean.
 
     Returns:
-        ``one(split, index)``, the arrays of that image.
+        `one(split, index)`, the arrays of that image.
     """
-    seeds = split_seeds(recipe["seed"], recipe["counts"])
+    seeds: dict[str, NDArray[np.int64]] = split_seeds(recipe["seed"], recipe["counts"])
     degradations = Degradations(**recipe.get("degradations", {}))
 
-    def one(split: str, index: int) -> Mapping[str, np.ndarray]:
+    def one(split: str, index: int) -> Mapping[str, NDArray[Any]]:
         seed = int(seeds[split][index])
-        picture = draw(seed)
-        arrays = {name: getattr(picture, name) for name in _TYPES}
-        return degradations.apply(arrays, split, seed, IGNORE_INDEX)
+        return degradations.apply(vars(draw(seed)), split, seed, facts)
 
     return one

@@ -15,8 +15,8 @@ _ROOM = 1 << 32
 def split_seeds(seed: int, counts: Mapping[str, int]) -> dict[str, np.ndarray]:
     """Give every image of every split a seed of its own.
 
-    The seeds of a split start at ``(4 * seed + split number) * 2**32`` and count up. Two splits therefore never meet,
-    whatever their lengths and also across different ``seed`` values, and a longer split begins with the images of
+    The seeds of a split start at `(4 * seed + split number) * 2**32` and count up. Two splits therefore never meet,
+    whatever their lengths and also across different `seed` values, and a longer split begins with the images of
     a shorter one.
 
     Args:
@@ -24,10 +24,10 @@ def split_seeds(seed: int, counts: Mapping[str, int]) -> dict[str, np.ndarray]:
         counts: Number of images by split name.
 
     Returns:
-        int64 arrays by split name, in the order of :data:`ednas_nni.data.info.SPLITS`.
+        int64 arrays by split name, in the order of `ednas_nni.data.info.SPLITS`.
 
     Raises:
-        DataError: ``seed`` or a count lies outside its range.
+        DataError: `seed` or a count lies outside its range.
     """
     if not isinstance(seed, int) or not 0 <= seed < 1 << 28:
         raise DataError(f"seed is {seed!r}; it must be a whole number from 0 to {(1 << 28) - 1}")

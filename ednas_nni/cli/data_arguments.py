@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ednas_nni.data import DataSource
 
 STUDIES = (".yml", ".yaml")
@@ -48,24 +50,24 @@ def source_of(data: str, changes: list[str]) -> tuple[DataSource, dict[str, Any]
     Raises:
         EdnasError: Unknown name or option, or a file that is wrong.
     """
-    from ednas_nni import plugins
+    from ednas_nni.data import DATASETS
     from ednas_nni.errors import DataError
     from ednas_nni.study import plain_data
     from ednas_nni.study.options import check_options
 
-    told = {**_named(data), **parsed(changes)}
-    name = told["name"]
-    options = {key: value for key, value in told.items() if key != "name"}
-    factory = plugins.load("datasets", name)
+    entry = {**_named(data), **parsed(changes)}
+    name = entry["name"]
+    options = {key: value for key, value in entry.items() if key != "name"}
+    factory = DATASETS.load(name)
     check_options(factory, options, f"data set {name}")
     _check_complete(factory, name, options)
-    if "folder" in told:  # a study may be run from elsewhere
-        told["folder"] = str(plain_data.resolved(told["folder"], DataError, "--set folder"))
-    return factory(**options), told
+    if "folder" in entry:  # a study may be run from elsewhere
+        entry["folder"] = str(plain_data.resolved(entry["folder"], DataError, "--set folder"))
+    return factory(**options), entry
 
 
 def _named(data: str) -> dict[str, Any]:
-    from ednas_nni import plugins
+    from ednas_nni.data import DATASETS
 
     path = Path(data)
     if path.suffix in STUDIES:
@@ -75,7 +77,7 @@ def _named(data: str) -> dict[str, Any]:
         return {"name": study.data.name, "size": list(study.train_size), **study.data.options}
     if path.suffix in MANIFESTS:
         return {"name": "manifest", "folder": str(path.absolute().parent), "file": path.name}
-    if path.is_dir() and data not in plugins.names("datasets"):
+    if path.is_dir() and data not in DATASETS:
         from ednas_nni.errors import DataError
 
         raise DataError(
@@ -84,7 +86,7 @@ def _named(data: str) -> dict[str, Any]:
     return {"name": data}
 
 
-def _check_complete(factory: Any, name: str, options: dict[str, Any]) -> None:
+def _check_complete(factory: Callable[..., DataSource], name: str, options: dict[str, Any]) -> None:
     """Say which option has to be given, before Python does."""
     import inspect
 
@@ -120,11 +122,11 @@ def parsed(changes: list[str], option: str = "--set") -> dict[str, Any]:
     return options
 
 
-def snippet(told: dict[str, Any]) -> str:
+def snippet(entry: dict[str, Any]) -> str:
     """The line of a study that names the data."""
     import yaml
 
-    written = {key: value for key, value in told.items() if key != "size"}
+    written = {key: value for key, value in entry.items() if key != "size"}
     value = written["name"] if len(written) == 1 else written
     return "data: " + yaml.safe_dump(
         value, default_flow_style=True, sort_keys=False, width=10_000

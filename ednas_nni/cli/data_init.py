@@ -29,27 +29,28 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.cli import terminal
     from ednas_nni.cli.data_arguments import snippet
     from ednas_nni.data import drafting
+    from ednas_nni.data.kinds import all_kinds
     from ednas_nni.errors import DataError
 
     folder = options.folder.expanduser().resolve()
     if not folder.is_dir():
         raise DataError(f"{options.folder}: there is no such folder")
-    known = drafting.recognise(folder)
-    if known is not None and not options.manifest and not (options.force and known["name"] == "manifest"):
-        print(f"{folder} has the layout {known['name']!r}, which has a reader of its own. In a study:")
-        print(f"  {snippet(known)}")
+    layout = drafting.recognise(folder)
+    if layout is not None and not options.manifest and not (options.force and layout["name"] == "manifest"):
+        print(f"{folder} has the layout {layout['name']!r}, which has a reader of its own. In a study:")
+        print(f"  {snippet(layout)}")
         print("`ednas data check FILE.yml` then reads all of it and says what is wrong.")
         return 0
     with tqdm(desc="reading class maps", unit="file", delay=1.0, file=sys.stderr) as bar:
         drafted = drafting.draft(folder, bar.update)
     written = drafting.write(drafted, folder, options.force)
-    counts = {name: sum(name in row for row in drafted.rows) for name in ("seg", "depth", "normals")}
-    told = ", ".join(f"{number} with {name}" for name, number in counts.items() if number)
-    print(f"{len(drafted.rows)} images: {told}")
+    counts = {kind.column: sum(kind.column in row for row in drafted.rows) for kind in all_kinds()}
+    labels = ", ".join(f"{number} with {name}" for name, number in counts.items() if number)
+    print(f"{len(drafted.rows)} images: {labels}")
     for guess in drafted.guesses:
         print(f"  guessed: {guess}")
-    if drafted.classes:
-        print(f"  {len(drafted.classes)} classes; give them names in {written[-1].name}")
+    for note in drafted.notes:
+        print(f"  {note}")
     for what, number in drafted.left_out.items():
         terminal.warn(f"left out: {number} {what}")
     print("wrote " + " and ".join(map(str, written)))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ednas_nni.cli.arguments import positive
 from ednas_nni.cli.data_arguments import add_data_argument
+
+if TYPE_CHECKING:
+    from ednas_nni.data import DataSource
 
 HELP = "draw images with their labels"
 
@@ -28,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def draw(source, split: str, n: int, out: Path | None, opened_by: str) -> Path:
+def draw(source: DataSource, split: str, n: int, out: Path | None, opened_by: str) -> Path:
     """Write a contact sheet and say where it is.
 
     Raises:

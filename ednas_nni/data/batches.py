@@ -7,7 +7,7 @@ give equal batches, whatever else draws random numbers in the process.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ednas_nni.compat.vision import functional as F
 from ednas_nni.data.augment import Augmentation, Box
-from ednas_nni.data.split import Split
+from ednas_nni.data.source import Split
 from ednas_nni.data.targets import image_batch
 from ednas_nni.errors import DataError
 
@@ -33,16 +33,16 @@ class Target(Protocol):
         """A typed batch from some images' rows of those arrays."""
 
 
-class Pick(NamedTuple):
+class BatchItem(NamedTuple):
     """One image of a batch.
 
     Attributes:
-        index: Number of the image in its split.
+        number: Number of the image in its split.
         mirrored: Whether it is mirrored left-right.
         box: Part that is enlarged to the whole; None = the whole as it is.
     """
 
-    index: int
+    number: int
     mirrored: bool = False
     box: Box | None = None
 
@@ -50,7 +50,7 @@ class Pick(NamedTuple):
 class BatchDataset(Dataset):
     """A split seen as batches.
 
-    ``dataset[i]`` is a batch of one; a loader asks for a whole list at once through ``__getitems__``, which cuts each
+    `dataset[i]` is a batch of one; a loader asks for a whole list at once through `__getitems__`, which cuts each
     array a single time instead of stacking single images.
     """
 
@@ -59,7 +59,7 @@ class BatchDataset(Dataset):
 
         Args:
             split: The opened split.
-            targets: What each batch carries beside ``image``, by name.
+            targets: What each batch carries beside `image`, by name.
 
         Raises:
             DataError: The split lacks an array that a target is made of.
@@ -73,21 +73,21 @@ class BatchDataset(Dataset):
         """Number of images."""
         return len(self.split)
 
-    def __getitem__(self, index: int | Pick) -> Batch:
+    def __getitem__(self, index: int | BatchItem) -> Batch:
         """Return a batch of one image."""
         return self.__getitems__([index])
 
-    def __getitems__(self, picks: Sequence[int | Pick]) -> Batch:
+    def __getitems__(self, items: Sequence[int | BatchItem]) -> Batch:
         """Return one batch.
 
         Args:
-            picks: Image numbers, or picks that tell what is done to each image.
+            items: Image numbers, or items that say what is done to each image.
 
         Returns:
-            ``image`` float32 (N, 3, H, W) in [0, 1] and every target, as plain tensors.
+            `image` float32 (N, 3, H, W) in [0, 1] and every target, as plain tensors.
         """
-        drawn = [pick if isinstance(pick, Pick) else Pick(pick) for pick in picks]
-        rows = np.array([pick.index for pick in drawn])
+        drawn = [item if isinstance(item, BatchItem) else BatchItem(item) for item in items]
+        rows = np.array([item.number for item in drawn])
         cut = {name: array[rows] for name, array in self._arrays.items()}
         batch: Batch = {"image": image_batch(cut["image"])}
         batch |= {name: target.target(cut) for name, target in self.targets.items()}
@@ -96,22 +96,22 @@ class BatchDataset(Dataset):
         # Plain tensors: every operation on torchvision's types pays for their bookkeeping.
         return {name: tensor.as_subclass(torch.Tensor) for name, tensor in batch.items()}
 
-    def _zoom(self, batch: Batch, picks: Sequence[Pick]) -> None:
+    def _zoom(self, batch: Batch, items: Sequence[BatchItem]) -> None:
         size = list(self.split.info.size)
-        for n, pick in enumerate(picks):
-            if pick.box is not None:
+        for n, item in enumerate(items):
+            if item.box is not None:
                 for tensor in batch.values():
                     part = tensor[n : n + 1].as_subclass(type(tensor))
-                    tensor[n : n + 1] = F.resized_crop(part, *pick.box, size=size, antialias=True)
+                    tensor[n : n + 1] = F.resized_crop(part, *item.box, size=size, antialias=True)
 
-    def _mirror(self, batch: Batch, picks: Sequence[Pick]) -> None:
-        mirrored = [n for n, pick in enumerate(picks) if pick.mirrored]
+    def _mirror(self, batch: Batch, items: Sequence[BatchItem]) -> None:
+        mirrored = [n for n, item in enumerate(items) if item.mirrored]
         if mirrored:
             for tensor in batch.values():
                 tensor[mirrored] = F.horizontal_flip(tensor[mirrored].as_subclass(type(tensor)))
 
 
-class SeededBatches(Sampler[list[Pick]]):
+class SeededBatches(Sampler[list[BatchItem]]):
     """Draws the batches of an epoch from (seed, epoch number); each iteration is the next epoch."""
 
     def __init__(
@@ -124,7 +124,7 @@ class SeededBatches(Sampler[list[Pick]]):
         augmentation: Augmentation,
         drop_last: bool,
     ) -> None:
-        """Set the rules; see :func:`loader`."""
+        """Set the rules; see `loader`."""
         self.length, self.size, self.batch_size, self.shuffle = length, size, batch_size, shuffle
         self.seed, self.augmentation, self.drop_last = seed, augmentation, drop_last
         self.epoch = 0
@@ -133,18 +133,18 @@ class SeededBatches(Sampler[list[Pick]]):
         """Number of batches in an epoch."""
         return self.length // self.batch_size if self.drop_last else -(-self.length // self.batch_size)
 
-    def __iter__(self) -> Iterator[list[Pick]]:
+    def __iter__(self) -> Iterator[list[BatchItem]]:
         """Yield the batches of the next epoch."""
         rng = np.random.default_rng([self.seed, self.epoch])
         self.epoch += 1
         order = rng.permutation(self.length) if self.shuffle else np.arange(self.length)
         mirrored, boxes = self.augmentation.draw(self.length, self.size, rng)
-        picks = [Pick(*drawn) for drawn in zip(order.tolist(), mirrored, boxes, strict=True)]
+        items = [BatchItem(*drawn) for drawn in zip(order.tolist(), mirrored, boxes, strict=True)]
         for number in range(len(self)):
-            yield picks[number * self.batch_size : (number + 1) * self.batch_size]
+            yield items[number * self.batch_size : (number + 1) * self.batch_size]
 
 
-def _whole(batch: Batch) -> Batch:
+def _whole(batch: Any) -> Batch:  # torch takes it for a list of samples
     """Pass a batch on: the dataset has put it together already."""
     return batch
 
@@ -166,7 +166,7 @@ def loader(
 
     Args:
         split: The opened split.
-        targets: What each batch carries beside ``image``, by name.
+        targets: What each batch carries beside `image`, by name.
         batch_size: Images per batch.
         shuffle: A new order in every epoch.
         seed: Seed of order and augmentation, not negative.

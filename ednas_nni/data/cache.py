@@ -1,6 +1,6 @@
 """A checked cache of arrays: made once, by one process, visible only when complete, verified before it is used.
 
-A folder of the cache holds plain ``.npy`` files and ``manifest.json`` with the recipe and each file's size and
+A folder of the cache holds plain `.npy` files and `manifest.json` with the recipe and each file's size and
 SHA-256. It is made under another name and renamed at the end, so that a folder which exists is complete; a lock
 file keeps a second process from making it at the same time. No pickles are ever written or read.
 """
@@ -29,7 +29,7 @@ _verified: set[tuple[str, str, int, int]] = set()
 
 
 def cache_root(folder: str | os.PathLike[str] | None = None) -> Path:
-    """Return the cache folder: the argument, else ``$EDNAS_CACHE``, else ``~/.cache/ednas``."""
+    """Return the cache folder: the argument, else `$EDNAS_CACHE`, else `~/.cache/ednas`."""
     chosen = folder or os.environ.get("EDNAS_CACHE") or "~/.cache/ednas"
     try:
         return user_path(os.fspath(chosen))
@@ -49,10 +49,10 @@ def ensure(folder: Path, recipe: Mapping[str, object], fill: Callable[[Path], No
     Args:
         folder: Where the arrays shall lie; its parents are made when missing.
         recipe: Plain data that determines the arrays; kept in the manifest.
-        fill: Writes the ``.npy`` files into the folder it is given.
+        fill: Writes the `.npy` files into the folder it is given.
 
     Returns:
-        ``True`` when this call made it, ``False`` when it was there.
+        `True` when this call made it, `False` when it was there.
 
     Raises:
         DataError: The place cannot be written.
@@ -120,7 +120,7 @@ def open_arrays(folder: Path, recipe: Mapping[str, object], names: Iterable[str]
     Args:
         folder: A complete cache folder.
         recipe: The recipe the folder must have been made from.
-        names: File names without ``.npy``.
+        names: File names without `.npy`.
 
     Returns:
         Read-only memory-mapped arrays by name.
@@ -150,7 +150,7 @@ def _read_manifest(folder: Path, recipe: Mapping[str, object]) -> dict[str, dict
 
 
 def _fault(folder: Path, name: str, listed: Mapping[str, Mapping[str, object]]) -> str | None:
-    """Return what is wrong with a file, or ``None``."""
+    """Return what is wrong with a file, or `None`."""
     path = folder / f"{name}.npy"
     wanted = listed.get(path.name)
     if wanted is None:

@@ -52,8 +52,8 @@ NYU_40_TO_13 = np.array(
      6, 6, 5, 6],
     np.uint8,
 )  # fmt: skip
-"""Index in :data:`NYU13` of each of :data:`NYU40`, both from 0. The mapping is that of the public
-``nyudv2_class_mapping`` (H. Mahe); others differ for a few props, so a user's own mapping file goes first."""
+"""Index in `NYU13` of each of `NYU40`, both from 0. The mapping is that of the public
+`nyudv2_class_mapping` (H. Mahe); others differ for a few props, so a user's own mapping file goes first."""
 
 CITYSCAPES2: tuple[str, ...] = ("background", "foreground")
 """MTAN's coarsest labels: foreground = human and vehicle (Liu et al., CVPR 2019)."""
@@ -67,14 +67,14 @@ _KNOWN = {"nyuv2": {13: NYU13, 40: NYU40}, "cityscapes": {2: CITYSCAPES2, 7: CIT
 
 
 def class_names(dataset: str, count: int) -> tuple[str, ...]:
-    """Return the names of a data set's classes, or ``class 0``, ``class 1``... where the number is not a known one.
+    """Return the names of a data set's classes, or `class 0`, `class 1`... where the number is not a known one.
 
     Args:
-        dataset: ``nyuv2`` or ``cityscapes``.
+        dataset: `nyuv2` or `cityscapes`.
         count: Number of classes, 1..255.
 
     Raises:
-        DataError: ``count`` is out of range.
+        DataError: `count` is out of range.
     """
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 255:
         raise DataError(f"classes is {count!r}; it must be a whole number from 1 to 255")

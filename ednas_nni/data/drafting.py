@@ -1,47 +1,59 @@
-"""Drafts a manifest for a folder of images and labels, and recognises the layouts that have readers of their own."""
+"""Drafts a manifest for a folder of images and labels, and recognises the layouts that have readers of their own.
+
+Files are told apart by words in their paths, else by their content: `rgb/attic_01.jpg` and `depth/attic_01.png` are an
+image and its depth, because what remains without the words `rgb` and `depth` is the same, `attic 01`.
+"""
 
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
+from ednas_nni.data.kinds import Drafted, all_kinds
+from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import block, natural
-from ednas_nni.data.layouts.manifest import CLASSES_FILE, FILES
-from ednas_nni.data.layouts.manifest_files import NEVER_CLASSES
-from ednas_nni.data.layouts.reading import read_map
-from ednas_nni.data.roles import INVERSE_WORDS, SPLIT_WORDS, SUFFIXES, assign, stripped, words
-from ednas_nni.errors import DataError
+from ednas_nni.data.layouts.manifest_table import FILES, columns
+from ednas_nni.data.reading import path_words
+from ednas_nni.data.source import DATASETS
+from ednas_nni.errors import DataError, PluginError
 
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+SUFFIXES = (*PICTURES, ".npy")
 MANY_GROUPS = 4
 """A manifest that leaves all splits open needs as many groups as there are splits."""
+
 _MOST_FILES = 1_000_000
-_MILLIMETRES = (200.0, 20_000.0)
-_LOOK_AT = 8
+_IMAGE_WORDS = frozenset({"image", "images", "img", "imgs", "rgb", "color", "colour", "photo", "photos", "leftimg8bit"})
+_SPLIT_WORDS: Mapping[str, str] = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
+    "testing": "test",
+}  # fmt: skip
 
 
 def recognise(folder: Path) -> dict[str, object] | None:
-    """Return ``{name, folder, ...}`` of the data set that a folder is, None if it is none of the known layouts."""
-    told: dict[str, object] = {"folder": str(folder)}
-    if (folder / "leftImg8bit").is_dir():
-        return {"name": "cityscapes", **told}
-    if (folder / "nyu_depth_v2_labeled.mat").is_file():
-        return {"name": "nyuv2", **told}
-    if any((folder / name).is_file() for name in ("nyu_v2_3task.json", "cityscape.json")):
-        return {"name": "adashare", **told}
-    if (folder / "gt_sets").is_dir() and (folder / "images").is_dir():
-        return {"name": "nyud_mt", **told}
-    if any((folder / "train" / "image").glob("*.npy")):
-        return {"name": "mtan", **told}
-    if any((folder / name).is_file() for name in FILES):
-        return {"name": "manifest", **told}
-    return None
+    """Return {name, folder} of the data set that a folder is, None if no registered layout knows it."""
+    known = []
+    for name in DATASETS.names():
+        try:
+            layout = DATASETS.load(name)
+        except PluginError:
+            continue
+        if inspect.isclass(layout) and issubclass(layout, FolderSource) and layout.recognises(folder):
+            known.append(name)
+    # A manifest may lie in a folder of any other layout.
+    known.sort(key=lambda name: name == "manifest")
+    return {"name": known[0], "folder": str(folder)} if known else None
 
 
 @dataclass(frozen=True)
@@ -50,21 +62,22 @@ class Draft:
 
     Attributes:
         rows: One dict of cells per image.
-        classes: Stored values of the class maps that were looked at, without those that never are classes.
+        texts: Further files to write, by name.
         guesses: What was assumed, each with the reason.
+        notes: What the user is to do with the further files.
         left_out: Labels without an image, and files that look like nothing known, with the number of each.
     """
 
     rows: tuple[dict[str, str], ...]
-    classes: tuple[int, ...]
+    texts: Mapping[str, str]
     guesses: tuple[str, ...]
+    notes: tuple[str, ...]
     left_out: Mapping[str, int]
 
     @property
     def columns(self) -> list[str]:
-        """Columns that have a cell, in a fixed order."""
-        order = ("image", "seg", "depth", "depth_kind", "depth_scale", "normals", "group", "split")
-        return [name for name in order if any(name in row for row in self.rows)]
+        """Columns that have a cell, in the order of the manifest."""
+        return [name for name in columns() if any(name in row for row in self.rows)]
 
     def table(self) -> str:
         """The manifest as CSV."""
@@ -74,17 +87,13 @@ class Draft:
         writer.writerows(self.rows)
         return text.getvalue()
 
-    def names(self) -> str:
-        """The draft of ``classes.txt``."""
-        return "".join(f"{value}: class {value}\n" for value in self.classes)
-
 
 def draft(folder: Path, tick: Callable[[], object] = lambda: None) -> Draft:
     """Look through a folder.
 
     Args:
         folder: What to look through, with its sub-folders; hidden ones are left out.
-        tick: Called for each class map that is read.
+        tick: Called for each label that is read whole.
 
     Returns:
         The draft.
@@ -93,17 +102,16 @@ def draft(folder: Path, tick: Callable[[], object] = lambda: None) -> Draft:
         DataError: There is no image, two images cannot be told apart, or no image has a label.
     """
     files = _files(folder)
-    roles = assign(files, folder)
-    guesses: list[str] = []
-    by_key: dict[str, dict[tuple[str, ...], Path]] = {role: {} for role in ("image", "seg", "depth", "normals")}
+    roles = _roles(files, folder)
+    by_key: dict[str, dict[tuple[str, ...], Path]] = {role: {} for role in ("image", *_words())}
     for path in sorted(roles, key=lambda p: natural(p.as_posix())):
-        known, key = by_key[roles[path]], stripped(path)
-        if roles[path] == "image" and key in known:
+        role, key = roles[path], stripped(path)
+        if role == "image" and key in by_key[role]:
             raise DataError(
-                f"{folder / known[key]} and {folder / path} both look like the image {' '.join(key)!r}. Draft a "
+                f"{folder / by_key[role][key]} and {folder / path} both look like the image {' '.join(key)!r}. Draft a "
                 "manifest for each kind of image apart: `ednas data init` on a folder with only one of them"
             )
-        known.setdefault(key, path)
+        by_key[role].setdefault(key, path)
     images = by_key.pop("image")
     if not images:
         raise DataError(f"{folder}: holds no images ({', '.join(SUFFIXES)}) that can be read")
@@ -114,72 +122,129 @@ def draft(folder: Path, tick: Callable[[], object] = lambda: None) -> Draft:
         rows.append(row)
     if not any(len(row) > 1 for row in rows):
         raise DataError(
-            f"{folder}: holds {len(rows)} images, but no file that belongs to one of them as seg, depth or normals. "
+            f"{folder}: holds {len(rows)} images, but no file that belongs to one of them as {', '.join(by_key)}. "
             "A label must have the name of its image apart from words such as rgb, seg, depth or normals, for example "
             "rgb/kitchen_01.jpg and depth/kitchen_01.png"
         )
-    depths = [row["depth"] for row in rows if "depth" in row]
-    if depths:
-        told, why = _depth(folder, depths)
-        guesses.append(why)
-        for row in rows:
-            if "depth" in row:
-                row.update(told)
-    guesses += _splits(rows)
-    guesses.append(_groups(rows, images))
+    drafted = [_label(kind.column, kind.draft, folder, rows, tick) for kind in all_kinds()]
+    guesses = [*(one.guess for one in drafted), *_splits(rows), _groups(rows, images)]
     lonely = {f"{role} without an image": len(labels.keys() - images.keys()) for role, labels in by_key.items()}
-    lonely["files that look like none of image, seg, depth, normals"] = len(files) - len(roles)
-    maps = [row["seg"] for row in rows if "seg" in row]
+    lonely[f"files that look like none of image, {', '.join(by_key)}"] = len(files) - len(roles)
     return Draft(
         rows=tuple(rows),
-        classes=_values(folder, maps, tick),
-        guesses=tuple(guess for guess in guesses if guess),
+        texts={name: text for one in drafted for name, text in one.texts.items()},
+        guesses=tuple(filter(None, guesses)),
+        notes=tuple(one.note for one in drafted if one.note),
         left_out={what: number for what, number in lonely.items() if number},
     )
 
 
 def _files(folder: Path) -> list[Path]:
-    found = []
+    files = []
     for path in folder.rglob("*"):
         relative = path.relative_to(folder)
         if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in relative.parts):
-            found.append(relative)
-            if len(found) > _MOST_FILES:
+            files.append(relative)
+            if len(files) > _MOST_FILES:
                 raise DataError(f"{folder}: holds more than {_MOST_FILES} files; name a folder below it")
-    return found
+    return files
 
 
-def _depth(folder: Path, names: Sequence[str]) -> tuple[dict[str, str], str]:
-    """Kind and scale of depth, and why."""
-    values = [read_map(folder / name) for name in names[:: max(1, len(names) // _LOOK_AT)][:_LOOK_AT]]
-    some = np.concatenate([v[np.isfinite(v) & (v > 0)].astype(np.float64).ravel() for v in values])
-    median = float(np.median(some)) if len(some) else 0.0
-    whole = values[0].dtype.kind != "f"
-    if INVERSE_WORDS & set(words(Path(names[0]))):
-        cells = {"depth_kind": "disparity", **({"depth_scale": repr(1 / 256)} if whole else {})}
-        scaled = ", stored 256 times as large as KITTI and CityScapes do" if whole else ""
-        return cells, f"depth is disparity in pixels{scaled}, because its path says so"
-    if not whole:
-        return {"depth_kind": "metric"}, f"depth is in metres, because it holds floats; their median is {median:.4g}"
-    if _MILLIMETRES[0] <= median <= _MILLIMETRES[1]:
-        return (
-            {"depth_kind": "metric", "depth_scale": "0.001"},
-            f"depth is in millimetres, because it holds whole numbers with a median of {median:.5g}",
-        )
-    return (
-        {"depth_kind": "metric", "depth_scale": "1.0"},
-        f"depth holds whole numbers with a median of {median:.5g}: depth_scale 1.0 is surely wrong, write the factor "
-        "that turns them into metres",
-    )
+def _label(
+    column: str,
+    look: Callable[[Sequence[Path], Callable[[], object]], Drafted],
+    folder: Path,
+    rows: Sequence[dict[str, str]],
+    tick: Callable[[], object],
+) -> Drafted:
+    """Look at the files of one column and add further cells to their rows."""
+    having = [row for row in rows if column in row]
+    if not having:
+        return Drafted()
+    drafted = look([folder / row[column] for row in having], tick)
+    for row in having:
+        row.update(drafted.cells)
+    return drafted
+
+
+# ---- What files are
+
+
+def _words() -> dict[str, frozenset[str]]:
+    """Words that tell the column, by column."""
+    return {kind.column: kind.words for kind in all_kinds()}
+
+
+def by_name(path: Path) -> str | None:
+    """Return the column that a path's words tell, the last word first; None where no word does."""
+    for word in reversed(path_words(path)):
+        for role, words in {"image": _IMAGE_WORDS, **_words()}.items():
+            if word in words:
+                return role
+    return None
+
+
+def by_content(path: Path) -> str | None:
+    """Return the column of the label kind that a file looks like, `image` for other pictures; None if it is neither."""
+    try:
+        values = _values(path)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+        return None
+    if values.ndim == 3 and 1 in (values.shape[0], values.shape[-1]):
+        values = values[0] if values.shape[0] == 1 else values[..., 0]
+    for kind in all_kinds():
+        if kind.looks_like(values):
+            return kind.column
+    return "image" if values.ndim == 3 and values.shape[-1] in (3, 4) else None
+
+
+def _values(path: Path) -> NDArray[Any]:
+    if path.suffix == ".npy":
+        return np.load(path, allow_pickle=False, mmap_mode="r")
+    with Image.open(path) as opened:
+        return np.asarray(opened)
+
+
+def stripped(path: Path) -> tuple[str, ...]:
+    """Return what an image and its labels have in common: the words without those that tell columns."""
+    telling = _IMAGE_WORDS.union(*_words().values())
+    parts = [
+        " ".join(word for word in path_words(Path(part + ".x")) if word not in telling)
+        for part in path.with_suffix("").parts
+    ]
+    return tuple(part for part in parts if part)
+
+
+def _roles(paths: Sequence[Path], root: Path) -> dict[Path, str]:
+    """Return the column of each file that has one.
+
+    Names go before content. Content is looked at once per series of files named alike, not for every file: `a_001.png`
+    and `a_002.png` are both `a_#.png`.
+    """
+    roles: dict[Path, str] = {}
+    looked: dict[tuple[str, ...], str | None] = {}
+    for path in paths:
+        role = by_name(path)
+        if role is None:
+            series = tuple(re.sub(r"\d+", "#", part) for part in path.parts)
+            if series not in looked:
+                looked[series] = by_content(root / path)
+            role = looked[series]
+        if role is not None:
+            roles[path] = role
+    return roles
+
+
+# ---- Splits and groups
 
 
 def _splits(rows: Sequence[dict[str, str]]) -> list[str]:
     """Official splits that folder names tell; images for training stay open, to be cut."""
-    told = [next((SPLIT_WORDS[w] for w in words(Path(row["image"])) if w in SPLIT_WORDS), "") for row in rows]
-    if len(set(told)) < 2:
+    splits = [next((_SPLIT_WORDS[w] for w in path_words(Path(row["image"])) if w in _SPLIT_WORDS), "") for row in rows]
+    if len(set(splits)) < 2:
         return []
-    both = {"val", "test"} <= set(told)
-    for row, split in zip(rows, told, strict=True):
+    both = {"val", "test"} <= set(splits)
+    for row, split in zip(rows, splits, strict=True):
         if split in ("val", "test"):
             row["split"] = "select" if both and split == "val" else "test"
     what = "validation images choose among finalists and test images give" if both else "validation images give"
@@ -189,7 +254,9 @@ def _splits(rows: Sequence[dict[str, str]]) -> list[str]:
 def _groups(rows: Sequence[dict[str, str]], keys: Mapping[tuple[str, ...], Path]) -> str:
     """Which images belong together, and why: neighbours in two splits would flatter."""
     open_rows = [(row, key) for row, key in zip(rows, keys, strict=True) if "split" not in row]
-    by_folder = [" ".join(w for part in key[:-1] for w in part.split() if w not in SPLIT_WORDS) for _, key in open_rows]
+    by_folder = [
+        " ".join(w for part in key[:-1] for w in part.split() if w not in _SPLIT_WORDS) for _, key in open_rows
+    ]
     by_prefix = [re.sub(r"[\s\d]*\d+$", "", key[-1]).strip() for _, key in open_rows]
     for names, why in ((by_folder, "folder"), (by_prefix, "first part of the file's name")):
         counts = Counter(names)
@@ -206,24 +273,8 @@ def _groups(rows: Sequence[dict[str, str]], keys: Mapping[tuple[str, ...], Path]
     )
 
 
-def _values(folder: Path, names: Sequence[str], tick: Callable[[], object]) -> tuple[int, ...]:
-    """Stored values of class maps."""
-    found: set[int] = set()
-    for name in names:
-        values = np.unique(read_map(folder / name))
-        if values.dtype.kind == "f" and not (values == np.rint(values)).all():
-            raise DataError(f"{folder / name}: looks like a class map by its name, but holds {values[0]:g} and others")
-        found.update(int(value) for value in values)
-        if len(found) > 260:
-            raise DataError(
-                f"{folder / name}: with it the class maps hold more than 255 values; they are probably no class maps"
-            )
-        tick()
-    return tuple(sorted(found - set(NEVER_CLASSES)))
-
-
 def write(drafted: Draft, folder: Path, force: bool = False) -> list[Path]:
-    """Write ``manifest.csv`` and, with class maps, ``classes.txt``.
+    """Write `manifest.csv` and, with class maps, `classes.txt`.
 
     Args:
         drafted: What to write.
@@ -236,9 +287,7 @@ def write(drafted: Draft, folder: Path, force: bool = False) -> list[Path]:
     Raises:
         DataError: A file exists, or cannot be written.
     """
-    texts = {folder / FILES[0]: drafted.table()}
-    if drafted.classes:
-        texts[folder / CLASSES_FILE] = drafted.names()
+    texts = {folder / FILES[0]: drafted.table(), **{folder / name: text for name, text in drafted.texts.items()}}
     there = [path for path in texts if path.exists()]
     if there and not force:
         raise DataError(f"{there[0]}: exists already. Check it with `ednas data check`, or replace it with --force")

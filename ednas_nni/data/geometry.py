@@ -8,8 +8,8 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Camera:
-    """A pinhole camera; all in pixels of the depth map.
+class Intrinsics:
+    """The inner geometry of a pinhole camera; all in pixels of the depth map.
 
     Attributes:
         fx: Horizontal focal length.
@@ -23,21 +23,21 @@ class Camera:
     cx: float
     cy: float
 
-    def resized(self, old: tuple[int, int], new: tuple[int, int]) -> Camera:
-        """Return the camera of the same view at another resolution, ``(height, width)`` each."""
+    def resized(self, old: tuple[int, int], new: tuple[int, int]) -> Intrinsics:
+        """Return the camera of the same view at another resolution, `(height, width)` each."""
         down, across = new[0] / old[0], new[1] / old[1]
         # Pixel centres lie at whole numbers, the picture's corner at -0.5.
-        return Camera(
+        return Intrinsics(
             self.fx * across, self.fy * down, (self.cx + 0.5) * across - 0.5, (self.cy + 0.5) * down - 0.5
         )  # fmt: skip
 
 
-NYUV2 = Camera(fx=518.86, fy=519.47, cx=325.58, cy=253.74)
+NYUV2 = Intrinsics(fx=518.86, fy=519.47, cx=325.58, cy=253.74)
 """The colour camera of NYUv2 at 480 x 640 (Silberman et al., ECCV 2012, toolbox), to which its depth is aligned."""
 
 
 def normals_from_depth(
-    depth: np.ndarray, camera: Camera, radius: int = 3, step: int = 3, edge: float = 0.05, least: float = 0.4
+    depth: np.ndarray, camera: Intrinsics, radius: int = 3, step: int = 3, edge: float = 0.05, least: float = 0.4
 ) -> np.ndarray:
     """Fit a plane around each pixel.
 
@@ -49,7 +49,7 @@ def normals_from_depth(
     Args:
         depth: (H, W) in metres, 0 = invalid.
         camera: The camera of the depth map.
-        radius: Samples in each direction; ``2 * radius + 1`` squared pixels are used.
+        radius: Samples in each direction; `2 * radius + 1` squared pixels are used.
         step: Distance in pixels between samples; the noise of NYUv2's depth at 480 x 640 needs a reach of about 9.
         edge: Largest difference of depth, relative to the pixel's own, of samples that count.
         least: Smallest share of samples that must count; others give an invalid normal.

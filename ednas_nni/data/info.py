@@ -5,63 +5,83 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ednas_nni import plugins
 from ednas_nni.errors import DataError
 
 SPLITS: tuple[str, ...] = ("train", "search", "select", "test")
 """Names of the four disjoint splits.
 
-``train`` fits weights, ``search`` scores candidates, ``select`` picks among the finalists and ``test`` is opened
-only by a final evaluation.
+`train` fits weights, `search` scores candidates, `select` picks among the finalists and `test` is opened only by a
+final evaluation.
 """
 
 TARGETS: tuple[str, ...] = ("segmentation", "depth", "normals")
-"""Names of the dense targets that a data set may carry."""
+"""The label kinds that come with EDNAS, in the order in which tables and pictures show them; others follow by name."""
 
 IGNORE_INDEX = 255
 """The label of pixels without a class, in arrays and in batches."""
 
-DEPTH_KINDS: tuple[str, ...] = ("metric", "inverse", "disparity")
+DepthKind = Literal["metric", "inverse", "disparity"]
+DEPTH_KINDS: tuple[DepthKind, ...] = ("metric", "inverse", "disparity")
 
 
-@dataclass(frozen=True)
-class DataInfo:
-    """Facts about a data set that tasks, networks and reports need.
+def in_order(names: tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    """Sort names of label kinds: those of `TARGETS` first."""
+    return tuple(sorted(names, key=lambda name: (TARGETS.index(name) if name in TARGETS else len(TARGETS), name)))
+
+
+def checked_size(size: object) -> tuple[int, int]:
+    """Return the (height, width) of the images that a data set shall make.
+
+    Raises:
+        DataError: Not two whole numbers of pixels from 8 to 4096.
+    """
+    if (
+        not isinstance(size, (tuple, list))
+        or len(size) != 2
+        or any(not isinstance(n, int) or not 8 <= n <= 4096 for n in size)
+    ):
+        raise DataError(f"size is {size!r}; it must be (height, width) in whole pixels, both from 8 to 4096")
+    return size[0], size[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelFacts:
+    """What labels a data set has and what their values mean.
 
     Attributes:
-        name: Name of the data set, e.g. ``rooms``.
-        size: Image height and width in pixels, ``(H, W)``.
+        targets: Names of the label kinds that are present.
         classes: Class names; the index is the label value in the segmentation map.
-        counts: Number of images of each split.
-        fingerprint: Hex digest that names the data: equal recipe, equal fingerprint.
-        targets: Names of the targets that are present, in the order of :data:`TARGETS`.
         ignore_index: Label value of pixels without a class.
-        depth_kind: ``metric`` (a length), ``inverse`` (1/length) or ``disparity`` (pixels).
-        depth_unit: Unit of the stored depth, e.g. ``m``. 0 always means invalid.
-        depth_max: Largest valid depth in ``depth_unit``; sources set labels beyond to 0. ``None`` = no bound.
+        depth_kind: `metric` (a length), `inverse` (1/length) or `disparity` (pixels).
+        depth_unit: Unit of the stored depth, e.g. `m`. 0 always means invalid.
+        depth_max: Largest valid depth in `depth_unit`; sources set labels beyond to 0. `None` = no bound.
     """
 
-    name: str
-    size: tuple[int, int]
-    classes: tuple[str, ...]
-    counts: dict[str, int]
-    fingerprint: str
     targets: tuple[str, ...] = TARGETS
-    ignore_index: int = 255
-    depth_kind: Literal["metric", "inverse", "disparity"] = "metric"
+    classes: tuple[str, ...] = ()
+    ignore_index: int = IGNORE_INDEX
+    depth_kind: DepthKind = "metric"
     depth_unit: str = "m"
     depth_max: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse values that no data set can have.
+        """Reject values that no data set can have.
 
         Raises:
             DataError: A field lies outside what is allowed.
         """
-        if len(self.size) != 2 or any(not isinstance(n, int) or n < 1 for n in self.size):
-            raise DataError(f"size is {self.size!r}; it must be (height, width) in whole pixels, both at least 1")
-        unknown = [name for name in self.targets if name not in TARGETS]
+        kinds = plugins.names("label_kinds")
+        if not kinds:
+            raise DataError(
+                "no label kinds are registered: this code is newer than the installed entry points; install "
+                "EDNAS again, e.g. pip install -e ."
+            )
+        unknown = [name for name in self.targets if name not in kinds]
         if unknown:
-            raise DataError(f"targets holds {unknown}; allowed are {', '.join(TARGETS)}")
+            raise DataError(
+                f"targets holds {unknown}; allowed are the registered label kinds {', '.join(in_order(kinds))}"
+            )
         if self.depth_kind not in DEPTH_KINDS:
             raise DataError(f"depth_kind is {self.depth_kind!r}; allowed are {', '.join(DEPTH_KINDS)}")
         if not 0 <= self.ignore_index <= 255 or self.ignore_index < len(self.classes):
@@ -74,3 +94,30 @@ class DataInfo:
     def num_classes(self) -> int:
         """Number of segmentation classes."""
         return len(self.classes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataInfo(LabelFacts):
+    """Facts about a data set that tasks, networks and reports need.
+
+    Attributes:
+        name: Name of the data set, e.g. `rooms`.
+        size: Image height and width in pixels, (H, W).
+        counts: Number of images of each split.
+        fingerprint: Hex digest that names the data: equal recipe, equal fingerprint.
+    """
+
+    name: str
+    size: tuple[int, int]
+    counts: dict[str, int]
+    fingerprint: str
+
+    def __post_init__(self) -> None:
+        """Reject values that no data set can have.
+
+        Raises:
+            DataError: A field lies outside what is allowed.
+        """
+        super().__post_init__()
+        if len(self.size) != 2 or any(not isinstance(n, int) or n < 1 for n in self.size):
+            raise DataError(f"size is {self.size!r}; it must be (height, width) in whole pixels, both at least 1")

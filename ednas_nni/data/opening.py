@@ -11,7 +11,7 @@ from ednas_nni.errors import StudyError
 from ednas_nni.study.options import check_options
 
 if TYPE_CHECKING:
-    from ednas_nni.data.split import DataSource
+    from ednas_nni.data.source import DataSource
 
 
 def open_source(data: Mapping[str, Any], size: tuple[int, int]) -> DataSource:

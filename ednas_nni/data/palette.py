@@ -75,7 +75,7 @@ def class_colors(classes: tuple[str, ...]) -> np.ndarray:
     """Return one colour per class.
 
     Args:
-        classes: Class names. The names of rooms and of streets keep fixed colours (``wall`` occurs in both: its
+        classes: Class names. The names of rooms and of streets keep fixed colours (`wall` occurs in both: its
             company decides); others get evenly spread hues.
 
     Returns:
@@ -128,7 +128,7 @@ def color_depth(depth: np.ndarray, near: float, far: float, logarithmic: bool = 
         depth: float (..., H, W), 0 = invalid.
         near: Depth of the lightest colour, same unit. With inverse depth it is the larger value.
         far: Depth of the darkest colour.
-        logarithmic: Equal ratios look equally far apart; needs ``near`` and ``far`` above 0.
+        logarithmic: Equal ratios look equally far apart; needs `near` and `far` above 0.
 
     Returns:
         uint8 (..., H, W, 3).
@@ -143,7 +143,7 @@ def color_depth(depth: np.ndarray, near: float, far: float, logarithmic: bool = 
 
 
 def color_error(error: np.ndarray, worst: float) -> np.ndarray:
-    """Colour an error map: 0 is dark blue, ``worst`` and above is red.
+    """Colour an error map: 0 is dark blue, `worst` and above is red.
 
     Args:
         error: float (..., H, W), not negative.

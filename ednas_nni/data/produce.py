@@ -44,16 +44,16 @@ def produce(
     """Make all arrays of a data set.
 
     Args:
-        folder: Empty folder that receives ``<split>_<array>.npy``, each of shape ``(count, *shape)``.
-        shapes: Type and shape of one image by array name, e.g. ``{"image": ("uint8", (64, 128, 3))}``.
+        folder: Empty folder that receives `<split>_<array>.npy`, each of shape `(count, *shape)`.
+        shapes: Type and shape of one image by array name, e.g. `{"image": ("uint8", (64, 128, 3))}`.
         counts: Number of images by split.
-        task: ``module:function``. Each worker calls the function once with ``recipe`` and receives a function
-            ``one(split, index) -> {array: values}`` that it calls for its share of the images; the values must have
-            exactly the announced shapes. A :class:`DataError` it raises reaches the user word by word.
-        recipe: Plain JSON data for the task. Paths in it must be absolute, for workers run in ``folder``.
-        title: What the progress bar and error messages say, e.g. ``rendering rooms``.
+        task: `module:function`. Each worker calls the function once with `recipe` and receives a function
+            `one(split, index) -> {array: values}` that it calls for its share of the images; the values must have
+            exactly the announced shapes. A `DataError` it raises reaches the user word by word.
+        recipe: Plain JSON data for the task. Paths in it must be absolute, for workers run in `folder`.
+        title: What the progress bar and error messages say, e.g. `rendering rooms`.
         progress: Show a bar on standard error when it takes longer than a moment.
-        workers: Number of processes; ``None`` = one per core, a single one for a few images.
+        workers: Number of processes; `None` = one per core, a single one for a few images.
 
     Raises:
         DataError: A worker failed; its last words are part of the message.
@@ -86,7 +86,7 @@ def produce(
 
 
 def _run(folder: Path, logs: list[Path], total: int, title: str, progress: bool) -> list[int | None]:
-    """Run one worker per log; return their exit codes, ``None`` for those that need not finish."""
+    """Run one worker per log; return their exit codes, `None` for those that need not finish."""
     read_end, write_end = os.pipe()
     with contextlib.ExitStack() as stack:
         stack.callback(os.close, read_end)

@@ -1,7 +1,7 @@
 """Typed batches: tensor types for labels, and how they move when the picture does.
 
-torchvision's transforms v2 move each tensor of a sample by the kernel of its type. A `Label` comes with kernels for all
-moves that keep values meaningful; a new type only says what its values do (`mirrored`, `rescaled`) and which value means
+torchvision moves each tensor of a sample by the kernel of its type (transforms v2). A `Label` has kernels for all moves
+that keep values meaningful; a new type only says what its values do (`mirrored`, `rescaled`) and which value means
 invalid. The rules:
 
 * Labels are never interpolated: a blend of two classes, two depths or a depth and a hole is none of them.
@@ -9,7 +9,7 @@ invalid. The rules:
 * resize keeps the field of view: metric and inverse depth stay; disparity in pixels scales with the width.
 * resized_crop narrows the field of view and fills the picture with it, as if the camera came nearer by the zoom s, the
   ratio of picture to crop (geometric mean of both sides). Enlarging a quarter of a 32 x 64 picture (16 x 32 pixels) has
-  s = 2: metric depth 4 m becomes 2 m, inverse depth 0.25 becomes 0.5. Directions stay, as the zoomed picture is one with
+  s = 2: metric depth 4 m becomes 2 m, inverse depth 0.25 becomes 0.5. Directions stay: the zoomed picture is one with
   a longer focal length.
 * flips mirror normals, too: x changes its sign left to right, y top to bottom.
 * Rotations and the like would need labels to be computed anew. torchvision skips types without a kernel silently and

@@ -1,4 +1,4 @@
-"""Fills a share of the arrays of a data set; run as ``python -m`` by :func:`ednas_nni.data.produce.produce`.
+"""Fills a share of the arrays of a data set; run as `python -m` by `ednas_nni.data.produce.produce`.
 
 A fresh interpreter per worker works the same from a shell, a notebook, a thread or a daemon, copies no locks or
 torch state of its parent, and images go straight into the mapped files instead of through a pipe. One byte on
@@ -27,10 +27,10 @@ DONE, FAILED = b".", b"!"
 
 
 def fill(folder: Path, share: int, shares: int) -> None:
-    """Make every ``shares``-th image, beginning with number ``share``.
+    """Make every `shares`-th image, beginning with number `share`.
 
     Args:
-        folder: Holds ``job.json`` and the arrays ``<split>_<array>.npy``.
+        folder: Holds `job.json` and the arrays `<split>_<array>.npy`.
         share: Number of this worker.
         shares: Number of workers.
 

@@ -59,6 +59,13 @@ def every_metric(name: str) -> tuple[tuple[MetricSpec, ...], ...]:
     specs: dict[tuple[MetricSpec, ...], None] = {}
     for protocol in task.protocols:
         for unit in DEPTH_UNITS:
-            info = DataInfo("any", (1, 1), ("a", "b"), dict.fromkeys(SPLITS, 1), "any", depth_unit=unit)
+            info = DataInfo(
+                name="any",
+                size=(1, 1),
+                classes=("a", "b"),
+                counts=dict.fromkeys(SPLITS, 1),
+                fingerprint="any",
+                depth_unit=unit,
+            )
             specs[task.for_data(info, protocol).metrics] = None
     return tuple(specs)

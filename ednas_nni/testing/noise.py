@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -19,14 +19,20 @@ class Noise:
         size: (height, width) in pixels.
         train: Images of the train split.
         search: Images of the search split.
-        cache: Ignored: nothing is kept.
+        cache: Ignored: nothing is stored.
     """
 
-    def __init__(self, size: Sequence[int] = (32, 64), train: int = 16, search: int = 8, cache: Any = None) -> None:
+    def __init__(
+        self,
+        size: Sequence[int] = (32, 64),
+        train: int = 16,
+        search: int = 8,
+        cache: str | os.PathLike[str] | None = None,
+    ) -> None:
         counts = {"train": train, "search": search, "select": 4, "test": 4}
         self.info = DataInfo(
             name="noise",
-            size=tuple(size),
+            size=(size[0], size[1]),
             classes=CLASSES,
             counts=counts,
             fingerprint=f"noise-{'x'.join(map(str, size))}-{train}-{search}",

@@ -161,7 +161,7 @@ class Frame:
         self._add(WHEEL, centre, half, label, material, _UPRIGHT)
 
     def tapered(self, centre: Vector, half: Vector, taper: tuple[float, float], label: str, material: Material) -> None:
-        """Add a box whose top is narrower than its bottom by the shares ``taper`` of x and y.
+        """Add a box whose top is narrower than its bottom by the shares `taper` of x and y.
 
         0 = upright, 1 = a ridge; negative shares make the bottom narrower instead.
         """

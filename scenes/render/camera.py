@@ -12,8 +12,8 @@ class View:
     """A camera together with the rays that one picture needs: two grids, cast at once.
 
     Grid 0 goes through the H x W pixel centres (and, to have the same shape, one row and column beyond them), grid 1
-    through the (H + 1) x (W + 1) pixel corners. The ray of cell (i, j) of grid g is ``origin + t * (forward +
-    across[g, 0, j] * right + along[g, i, 0] * up)``, so its parameter ``t`` is the depth along the optical axis in
+    through the (H + 1) x (W + 1) pixel corners. The ray of cell (i, j) of grid g is `origin + t * (forward +
+    across[g, 0, j] * right + along[g, i, 0] * up)`, so its parameter `t` is the depth along the optical axis in
     metres, not the length of the ray.
 
     Attributes:

@@ -100,7 +100,7 @@ class Sun:
     def reaches(
         self, points: np.ndarray, surface: np.ndarray, first: int, solids: Primitives, casting: np.ndarray
     ) -> np.ndarray:
-        """Tell which points see the sun; arguments as for :meth:`Lamp.reaches`.
+        """Tell which points see the sun; arguments as for `Lamp.reaches`.
 
         Points are sorted along one axis across the sun's rays, so that each solid is tested against a stretch of
         them only.
@@ -151,7 +151,7 @@ class Lighting:
         ambient_tint: RGB factors of the ambient light.
         side: Unit vector towards the brighter side (a window behind the camera).
         side_strength: Brightness from that side; it throws no shadow.
-        haze: Colour that far things fade to, or ``None``.
+        haze: Colour that far things fade to, or `None`.
         haze_depth: Depth in metres at which 63 % of a thing is haze.
     """
 

@@ -20,10 +20,10 @@ class Material(NamedTuple):
     Attributes:
         first: Linear RGB reflectance, mostly in 0..1.
         second: The colour that the pattern mixes in.
-        pattern: Name from :data:`scenes.render.textures.NAMES`.
+        pattern: Name from `scenes.render.textures.NAMES`.
         scale: Factor on the pattern's frequency.
         glow: 0 = lit by the scene's light, 1 = shines by itself (window panes, lamp shades, screens).
-        shift: Where the pattern begins, in its scaled coordinates; ``None`` draws a place per surface.
+        shift: Where the pattern begins, in its scaled coordinates; `None` draws a place per surface.
     """
 
     first: Color
@@ -44,7 +44,7 @@ _WOODS: tuple[Color, ...] = (
 
 
 def color(rng: np.random.Generator, low: float = 0.12, high: float = 0.85, vivid: float = 0.75) -> Color:
-    """Draw a colour: any hue, brightness in [low, high], saturation up to ``vivid`` and mostly moderate."""
+    """Draw a colour: any hue, brightness in [low, high], saturation up to `vivid` and mostly moderate."""
     hue, value = rng.random(), rng.uniform(low, high)
     saturation = vivid * rng.random() ** 0.8
     return colorsys.hsv_to_rgb(hue, saturation, value)

@@ -6,36 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scenes.render.builder import Surfaces
-from scenes.render.camera import Camera
 from scenes.render.develop import develop
-from scenes.render.light import Lighting
-from scenes.render.primitives import Primitives
 from scenes.render.raycast import cast
+from scenes.render.scene import Scene
 from scenes.render.shade import colors
-from scenes.render.shell import Shell
 from scenes.render.surfaces import geometry
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Everything a picture is rendered from; independent of the picture's size.
-
-    Attributes:
-        shell: What lies behind the solids.
-        solids: What stands in the scene.
-        looks: Class and material by surface number (the shell's surfaces, then one per solid).
-        camera: Where the picture is taken.
-        lighting: The light.
-        casting: int (J,), the solids whose shadows are worth their time.
-    """
-
-    shell: Shell
-    solids: Primitives
-    looks: Surfaces
-    camera: Camera
-    lighting: Lighting
-    casting: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -56,7 +31,7 @@ class Picture:
     normals: np.ndarray
 
 
-def draw(scene: Scene, size: tuple[int, int], rng: np.random.Generator, shadows: bool = True) -> Picture:
+def draw_scene(scene: Scene, size: tuple[int, int], rng: np.random.Generator, shadows: bool = True) -> Picture:
     """Render a scene.
 
     Args:

@@ -23,7 +23,7 @@ BOX, ELLIPSOID, CYLINDER, WHEEL, TAPERED = 0, 1, 2, 3, 4
 NEAR = 0.03
 """Hits nearer than this (in units of the ray parameter) are ignored."""
 
-Components = Sequence[np.ndarray]
+Components = np.ndarray | Sequence[np.ndarray]
 """Three arrays (or float32 scalars), one per axis."""
 
 
@@ -82,20 +82,21 @@ class Primitives:
             start: float32 (K, 3), the origin in each solid's frame.
 
         Returns:
-            float32 (K, 2): the taper of tapered solids; the squared length of ``start``, twice, for others.
+            float32 (K, 2): the taper of tapered solids; the squared length of `start`, twice, for others.
         """
         squared = np.matmul(start[:, None, :], start[:, :, None])[:, 0]
         return np.where((self.kind == TAPERED)[:, None], self.taper, squared)
 
 
 def _hit_box(origin: Components, way: Components, constants: Components) -> np.ndarray:
-    enter = leave = None
+    lows, highs = [], []
     for start, direction in zip(origin, way, strict=True):
         inverse = 1.0 / direction
         middle, reach = -start * inverse, np.abs(inverse)
-        low, high = middle - reach, middle + reach
-        enter = low if enter is None else np.maximum(enter, low)
-        leave = high if leave is None else np.minimum(leave, high)
+        lows.append(middle - reach)
+        highs.append(middle + reach)
+    enter = np.maximum(np.maximum(lows[0], lows[1]), lows[2])
+    leave = np.minimum(np.minimum(highs[0], highs[1]), highs[2])
     return np.where((enter < leave) & (enter > NEAR), enter, np.float32(np.inf))
 
 
@@ -143,5 +144,5 @@ def _hit_tapered(origin: Components, way: Components, constants: Components) -> 
 
 
 HIT = (_hit_box, _hit_ellipsoid, _hit_cylinder, _hit_wheel, _hit_tapered)
-"""Ray parameter of the first hit (infinity = miss), by kind: ``(origin, direction, constants)`` in the solid's
-frame; ``constants`` as from :meth:`Primitives.constants`."""
+"""Ray parameter of the first hit (infinity = miss), by kind: `(origin, direction, constants)` in the solid's
+frame; `constants` as from `Primitives.constants`."""

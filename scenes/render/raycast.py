@@ -17,7 +17,7 @@ _FEW_RAYS = 600
 """Solids that cover fewer rays of both grids than this are tested together."""
 
 _NEAREST_M = 0.02
-"""What is nearer to the image plane is cut off; hits begin a little beyond (``primitives.NEAR``)."""
+"""What is nearer to the image plane is cut off; hits begin a little beyond (`primitives.NEAR`)."""
 
 _EDGES = np.array([(a, b) for a in range(8) for b in range(a + 1, 8) if bin(a ^ b).count("1") == 1])
 """The twelve edges of a box, as pairs of its corners."""
@@ -32,7 +32,7 @@ def cast(view: View, shell: Shell, solids: Primitives) -> tuple[np.ndarray, np.n
         solids: What stands in the scene.
 
     Returns:
-        ``depth`` float32 (2, H + 1, W + 1), metres along the optical axis, and ``surface`` int16 of the same shape:
+        `depth` float32 (2, H + 1, W + 1), metres along the optical axis, and `surface` int16 of the same shape:
         the shell's surfaces, then one number per solid.
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -43,7 +43,7 @@ def cast(view: View, shell: Shell, solids: Primitives) -> tuple[np.ndarray, np.n
         seen = _Seen(view, solids, number)
         top, bottom, left, right = windows.T
         rays = 2 * (bottom - top) * (right - left)
-        for n in np.nonzero(rays >= _FEW_RAYS)[0]:
+        for n in np.nonzero(rays >= _FEW_RAYS)[0].tolist():
             _cast_one(view, seen, n, windows[n].tolist(), shell.count, depth, surface)
         few = rays < _FEW_RAYS
         for kind in range(len(HIT)):
@@ -54,7 +54,7 @@ def cast(view: View, shell: Shell, solids: Primitives) -> tuple[np.ndarray, np.n
 
 
 class _Seen:
-    """The solids in view, in their own frames: rays start at ``start`` and go along ``base + a step_x + b step_y``."""
+    """The solids in view, in their own frames: rays start at `start` and go along `base + a step_x + b step_y`."""
 
     def __init__(self, view: View, solids: Primitives, number: np.ndarray) -> None:
         self.number = number
@@ -148,7 +148,7 @@ def _clipped_bounds(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the bounds, at depth 1, of the parts of boxes that lie ahead of the camera.
 
     Args:
-        corners: float32 (M, 8, 3), in the order of :meth:`Primitives.corners`, camera axes (right, up, forward).
+        corners: float32 (M, 8, 3), in the order of `Primitives.corners`, camera axes (right, up, forward).
 
     Returns:
         Lowest and highest (right, up), each float32 (M, 2).

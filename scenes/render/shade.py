@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from scenes.render import textures
-
-if TYPE_CHECKING:
-    from scenes.render.picture import Scene
+from scenes.render.scene import Scene
 
 
 def albedo(scene: Scene, u: np.ndarray, v: np.ndarray, pixel: np.ndarray, surface: np.ndarray) -> np.ndarray:
@@ -51,7 +47,7 @@ def colors(
 
     Args:
         scene: The scene.
-        spot: Normals (3, N), u (N,) and v (N,) as from :func:`scenes.render.surfaces.geometry`.
+        spot: Normals (3, N), u (N,) and v (N,) as from `scenes.render.surfaces.geometry`.
         points: float32 (3, N), metres.
         depth: float32 (N,), metres along the optical axis.
         focal: Focal length in pixels.

@@ -10,15 +10,15 @@ from scenes.render.camera import View
 
 
 class Shell(Protocol):
-    """The surfaces 0 .. count - 1 of a scene; solid number k is surface ``count + k``.
+    """The surfaces 0 .. count - 1 of a scene; solid number k is surface `count + k`."""
 
-    Attributes:
-        count: Number of the shell's surfaces.
-        background: The surface without depth (the sky), or ``None`` when every ray meets something.
-    """
+    @property
+    def count(self) -> int:
+        """Number of the shell's surfaces."""
 
-    count: int
-    background: int | None
+    @property
+    def background(self) -> int | None:
+        """The surface without depth (the sky), or `None` when every ray meets something."""
 
     def cast(self, view: View) -> tuple[np.ndarray, np.ndarray]:
         """Return what each ray meets.
@@ -27,7 +27,7 @@ class Shell(Protocol):
             view: The rays.
 
         Returns:
-            ``depth`` float32 and ``surface`` int16, both (2, H + 1, W + 1). The background has a large finite depth,
+            `depth` float32 and `surface` int16, both (2, H + 1, W + 1). The background has a large finite depth,
             so that points stay finite.
         """
 
@@ -39,7 +39,7 @@ class Shell(Protocol):
             surface: int16 (N,), surface numbers.
 
         Returns:
-            ``normals`` float32 (3, N), unit vectors in scene axes, and the coordinates ``u`` and ``v``, float32 (N,),
+            `normals` float32 (3, N), unit vectors in scene axes, and the coordinates `u` and `v`, float32 (N,),
             in metres. Entries of solids are overwritten later.
         """
 

@@ -24,7 +24,7 @@ def geometry(points: np.ndarray, surface: np.ndarray, shell: Shell, solids: Prim
         solids: What stands in the scene.
 
     Returns:
-        ``normals`` float32 (3, N), unit, in scene axes, pointing to the free side; ``u`` and ``v`` float32 (N,),
+        `normals` float32 (3, N), unit, in scene axes, pointing to the free side; `u` and `v` float32 (N,),
         coordinates along the surface in metres.
     """
     normals, u, v = shell.describe(points, surface)

@@ -96,7 +96,7 @@ def mix(pattern: np.ndarray, u: np.ndarray, v: np.ndarray, pixel: np.ndarray) ->
     """Evaluate each point's pattern.
 
     Args:
-        pattern: int8 (N,), index into :data:`NAMES`.
+        pattern: int8 (N,), index into `NAMES`.
         u: float32 (N,), first surface coordinate in metres, already scaled by the material.
         v: float32 (N,), second surface coordinate.
         pixel: float32 (N,), size of a pixel at that point in the same scaled coordinates.

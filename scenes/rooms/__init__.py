@@ -1,12 +1,12 @@
-"""Rendered interiors: a furnisher and the data source :class:`Rooms`; :mod:`scenes.render` draws them.
+"""Rendered interiors: a furnisher and the data source `Rooms`; `scenes.render` draws them.
 
-Read in this order: ``scene`` (what a room is), ``furniture``, ``props`` and ``on_walls`` (what stands in it),
-``box`` (its shell), ``render`` (one picture), ``source`` (the data set).
+Read in this order: `scene` (what a room is), `furniture`, `props` and `on_walls` (what stands in it),
+`box` (its shell), `render` (one picture), `source` (the data set).
 """
 
 from __future__ import annotations
 
 from ednas_nni.data.class_names import NYU13
-from scenes.rooms.source import GENERATOR, Rooms
+from scenes.rooms.source import Rooms
 
-__all__ = ["GENERATOR", "NYU13", "Rooms"]
+__all__ = ["NYU13", "Rooms"]

@@ -18,7 +18,7 @@ _INWARD = np.array([(0, 0, 1), (0, 0, -1), (1, 0, 0), (-1, 0, 0), (0, 1, 0), (0,
 
 @dataclass(frozen=True)
 class RoomBox:
-    """The walls, floor and ceiling of a room (see :class:`scenes.render.shell.Shell`).
+    """The walls, floor and ceiling of a room (see `scenes.render.shell.Shell`).
 
     Attributes:
         room: Extents (X, Y, Z) in metres; one corner is the origin.

@@ -7,10 +7,10 @@ import numpy as np
 from scenes.render.builder import Frame
 from scenes.render.materials import fabric, gray, paint, plain, shaded, wood
 from scenes.rooms import props
-from scenes.rooms.plan import Plan
+from scenes.rooms.plan import FloorPlan
 
 
-def bed(plan: Plan, rng: np.random.Generator) -> None:
+def bed(plan: FloorPlan, rng: np.random.Generator) -> None:
     """A bed with its head at the wall: frame, mattress, blanket, pillows."""
     half_width, half_length = rng.uniform(0.5, 0.85), rng.uniform(0.95, 1.05)
     place = plan.at_wall(half_width, half_length)
@@ -42,7 +42,7 @@ def bed(plan: Plan, rng: np.random.Generator) -> None:
         )
 
 
-def sofa(plan: Plan, rng: np.random.Generator) -> None:
+def sofa(plan: FloorPlan, rng: np.random.Generator) -> None:
     """A sofa or armchair: base, seat cushions, back, arm rests."""
     seats = int(rng.integers(1, 4))
     half_width = 0.16 + 0.31 * seats
@@ -74,11 +74,11 @@ def sofa(plan: Plan, rng: np.random.Generator) -> None:
         )
 
 
-def cabinet(plan: Plan, rng: np.random.Generator, low: bool | None = None) -> Frame | None:
+def cabinet(plan: FloorPlan, rng: np.random.Generator, low: bool | None = None) -> Frame | None:
     """A chest of drawers or wardrobe; low ones carry things.
 
     Returns:
-        The place of its top when it is low, else ``None``.
+        The place of its top when it is low, else `None`.
     """
     low = bool(rng.random() < 0.6) if low is None else low
     half_width, half_depth = rng.uniform(0.35, 0.75), rng.uniform(0.2, 0.3)
@@ -106,7 +106,7 @@ def cabinet(plan: Plan, rng: np.random.Generator, low: bool | None = None) -> Fr
     return place.at(0, 0, 2 * half_height) if low else None
 
 
-def bookshelf(plan: Plan, rng: np.random.Generator) -> None:
+def bookshelf(plan: FloorPlan, rng: np.random.Generator) -> None:
     """An open shelf whose boards carry rows of books and a few other things."""
     half_width, half_depth, height = rng.uniform(0.38, 0.7), 0.16, rng.uniform(1.1, 2.0)
     place = plan.at_wall(half_width, half_depth)
@@ -130,7 +130,7 @@ def bookshelf(plan: Plan, rng: np.random.Generator) -> None:
             props.small(board, rng, 0.6)
 
 
-def desk(plan: Plan, rng: np.random.Generator) -> None:
+def desk(plan: FloorPlan, rng: np.random.Generator) -> None:
     """A table at a wall, with a chair in front and things on top."""
     half_width, half_depth, height = rng.uniform(0.5, 0.8), rng.uniform(0.28, 0.36), rng.uniform(0.7, 0.78)
     place = plan.at_wall(half_width, half_depth + 0.25)
@@ -148,7 +148,7 @@ def desk(plan: Plan, rng: np.random.Generator) -> None:
         chair(place.at(rng.uniform(-0.2, 0.2), half_depth + 0.2, 0, np.pi + rng.uniform(-0.5, 0.5)), rng)
 
 
-def dining(plan: Plan, rng: np.random.Generator) -> None:
+def dining(plan: FloorPlan, rng: np.random.Generator) -> None:
     """A table in the room with chairs around it."""
     half_width, half_depth, height = rng.uniform(0.45, 0.8), rng.uniform(0.38, 0.48), rng.uniform(0.7, 0.78)
     place = plan.anywhere(half_width + 0.2, half_depth + 0.38, turned=rng.random() < 0.4)
@@ -170,7 +170,7 @@ def dining(plan: Plan, rng: np.random.Generator) -> None:
                 chair(spot, np.random.default_rng(style))
 
 
-def coffee_table(plan: Plan, rng: np.random.Generator) -> None:
+def coffee_table(plan: FloorPlan, rng: np.random.Generator) -> None:
     """A low table with a book or two."""
     half_width, half_depth, height = rng.uniform(0.35, 0.6), rng.uniform(0.25, 0.38), rng.uniform(0.36, 0.48)
     place = plan.anywhere(half_width, half_depth, turned=rng.random() < 0.4)

@@ -24,10 +24,10 @@ class Walls:
 
         Args:
             half_width: Half extent along the wall, metres.
-            wall: FAR, RIGHT or LEFT; ``None`` draws one, most often the far wall.
+            wall: FAR, RIGHT or LEFT; `None` draws one, most often the far wall.
 
         Returns:
-            A frame on the floor line whose y axis points into the room, or ``None``.
+            A frame on the floor line whose y axis points into the room, or `None`.
         """
         length, width, _ = self.room
         for _ in range(12):

@@ -13,7 +13,7 @@ _TRIES = 25
 _GAP = 0.04
 
 
-class Plan:
+class FloorPlan:
     """Reserves rectangles of the floor.
 
     Attributes:
@@ -44,10 +44,10 @@ class Plan:
         Args:
             half_width: Half extent along the wall, metres.
             half_depth: Half extent from the wall, metres.
-            wall: FAR, RIGHT or LEFT; ``None`` draws one.
+            wall: FAR, RIGHT or LEFT; `None` draws one.
 
         Returns:
-            A frame in the middle of the place whose y axis points into the room, or ``None`` when the room is full.
+            A frame in the middle of the place whose y axis points into the room, or `None` when the room is full.
         """
         length, width, _ = self.room
         for _ in range(_TRIES):
@@ -75,7 +75,7 @@ class Plan:
             turned: Any angle; otherwise along the walls.
 
         Returns:
-            A frame in the middle of the place, or ``None``.
+            A frame in the middle of the place, or `None`.
         """
         length, width, _ = self.room
         for _ in range(_TRIES):

@@ -62,7 +62,7 @@ def panel(place: Frame, rng: np.random.Generator, half_width: float, half_height
 
 
 def small(place: Frame, rng: np.random.Generator, size: float) -> None:
-    """A vase, ball, box or plant that stands on the frame's z = 0; about ``size`` x 20 cm high."""
+    """A vase, ball, box or plant that stands on the frame's z = 0; about `size` x 20 cm high."""
     kind = int(rng.integers(4))
     s = size * rng.uniform(0.07, 0.13)
     look = fabric(rng)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from scenes.render.picture import Picture, draw
+from ednas_nni.data.class_names import NYU13
+from ednas_nni.data.info import LabelFacts
+from scenes.render.picture import Picture, draw_scene
 from scenes.rendered import drawn
 from scenes.rooms.scene import make_scene
 
@@ -26,14 +30,14 @@ def render(seed: int, size: tuple[int, int], shadows: bool = True) -> Picture:
         The picture with its targets; depth in metres, greater than 0 everywhere.
     """
     scene = make_scene(np.random.default_rng([STREAM, seed]))
-    return draw(scene, size, np.random.default_rng([STREAM, seed, *size]), shadows)
+    return draw_scene(scene, size, np.random.default_rng([STREAM, seed, *size]), shadows)
 
 
-def images(recipe: Mapping[str, object]) -> Callable[[str, int], Mapping[str, np.ndarray]]:
+def images(recipe: Mapping[str, Any]) -> Callable[[str, int], Mapping[str, NDArray[Any]]]:
     """Return the function that makes one image of the data set (the task of its rendering workers).
 
     Args:
-        recipe: As made by :meth:`scenes.rooms.source.Rooms.recipe`.
+        recipe: As made by `scenes.rooms.source.Rooms.recipe`.
     """
-    size, shadows = tuple(recipe["size"]), bool(recipe["shadows"])
-    return drawn(recipe, lambda seed: render(seed, size, shadows))
+    height, width = recipe["size"]
+    return drawn(recipe, lambda seed: render(seed, (height, width), recipe["shadows"]), LabelFacts(classes=NYU13))

@@ -9,12 +9,12 @@ from scenes.render.builder import Builder, Frame
 from scenes.render.camera import Camera
 from scenes.render.light import Lamp, Lighting
 from scenes.render.materials import gray, plain
-from scenes.render.picture import Scene
 from scenes.render.primitives import Primitives
+from scenes.render.scene import Scene
 from scenes.rooms import furniture, on_walls, props
 from scenes.rooms.box import RoomBox
 from scenes.rooms.covers import flooring, wall_cover
-from scenes.rooms.plan import Plan
+from scenes.rooms.plan import FloorPlan
 
 KINDS: tuple[str, ...] = ("bedroom", "living", "study", "dining")
 """Kinds of rooms, equally often."""
@@ -37,7 +37,7 @@ def make_scene(rng: np.random.Generator) -> Scene:
     builder = Builder(NYU13)
     _shell(builder, rng)
     kind = KINDS[rng.integers(len(KINDS))]
-    plan, walls = Plan(builder, room, rng), on_walls.Walls(builder, room, rng)
+    plan, walls = FloorPlan(builder, room, rng), on_walls.Walls(builder, room, rng)
     _furnish(kind, plan, rng)
     _decorate(kind, walls, rng)
     if rng.random() < 0.35:
@@ -73,7 +73,7 @@ def _shell(builder: Builder, rng: np.random.Generator) -> None:
         builder.shell("wall", accent if wall == 1 else cover)
 
 
-def _furnish(kind: str, plan: Plan, rng: np.random.Generator) -> None:
+def _furnish(kind: str, plan: FloorPlan, rng: np.random.Generator) -> None:
     def maybe(chance: float) -> bool:
         return bool(rng.random() < chance)
 

@@ -133,7 +133,7 @@ def hall(place: Frame, rng: np.random.Generator) -> float:
 
 
 def skyline(builder: Builder, rng: np.random.Generator, begin: float, half_gap: float) -> None:
-    """What closes the view: far houses across the end of the street, or trees (``plants`` adds those)."""
+    """What closes the view: far houses across the end of the street, or trees (`plants` adds those)."""
     y = -75.0
     while y < 75:
         storey = 3.1

@@ -22,7 +22,7 @@ _LIGHTS: tuple[Color, ...] = ((1.25, 0.10, 0.05), (1.2, 0.7, 0.05), (0.1, 1.15, 
 
 
 def lamp_post(place: Frame, rng: np.random.Generator, reach: float) -> None:
-    """A street lamp whose arm reaches ``reach`` metres along y (negative: to the other side)."""
+    """A street lamp whose arm reaches `reach` metres along y (negative: to the other side)."""
     coat, height, thick = metal(rng), rng.uniform(5.5, 8), rng.uniform(0.055, 0.09)
     place.cylinder((0, 0, height / 2), (thick, thick, height / 2), "pole", coat)
     place.cylinder((0, 0, 0.45), (thick * 1.7, thick * 1.7, 0.45), "pole", coat)
@@ -38,7 +38,7 @@ def bollards(place: Frame, rng: np.random.Generator) -> None:
 
 
 def traffic_light(place: Frame, rng: np.random.Generator, reach: float = 0.0) -> None:
-    """A traffic light; with ``reach`` a second one hangs from an arm above the road."""
+    """A traffic light; with `reach` a second one hangs from an arm above the road."""
     coat = metal(rng)
     height = 5.4 if reach else rng.uniform(2.6, 3.1)
     place.cylinder((0, 0, height / 2), (0.07, 0.07, height / 2), "pole", coat)

@@ -22,7 +22,7 @@ _REACH_M = 0.6
 
 @dataclass(frozen=True)
 class GroundAndSky:
-    """Ground and sky (see :class:`scenes.render.shell.Shell`).
+    """Ground and sky (see `scenes.render.shell.Shell`).
 
     Attributes:
         road: Where the marks lie.
@@ -73,7 +73,7 @@ class GroundAndSky:
         return surface
 
     def describe(self, points: np.ndarray, surface: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return upward normals and metres on the ground; for the sky tangents of angles times ``SKY_M``."""
+        """Return upward normals and metres on the ground; for the sky tangents of angles times `SKY_M`."""
         normals = np.zeros_like(points)
         normals[2] = 1
         u, v = points[0].copy(), points[1].copy()

@@ -25,7 +25,7 @@ def person(place: Frame, rng: np.random.Generator, size: float | None = None) ->
     Args:
         place: Where the person stands.
         rng: Source of randomness.
-        size: Height relative to an adult of 1.75 m; ``None`` draws one.
+        size: Height relative to an adult of 1.75 m; `None` draws one.
     """
     s = float(rng.uniform(0.93, 1.06) if rng.random() < 0.88 else rng.uniform(0.55, 0.75)) if size is None else size
     trousers, shirt, face = cloth(rng, 0.03, 0.4), cloth(rng), skin(rng)
@@ -61,7 +61,7 @@ def _body(
 
 
 def _rider(place: Frame, rng: np.random.Generator, saddle: float, spread: float) -> None:
-    """Somebody who sits at height ``saddle`` with the feet ``spread`` metres apart."""
+    """Somebody who sits at height `saddle` with the feet `spread` metres apart."""
     trousers, shirt, face = cloth(rng, 0.03, 0.4), cloth(rng), skin(rng)
     for side in (-1, 1):
         high = float(rng.uniform(0.25, 0.4))

@@ -14,7 +14,7 @@ _FAR_M = 28.0
 
 
 def tree(place: Frame, rng: np.random.Generator, size: float = 1.0) -> None:
-    """A tree: round, tall or conical; about ``size`` x 7 m high."""
+    """A tree: round, tall or conical; about `size` x 7 m high."""
     kind = rng.random()
     crown, stem = leaves(rng), bark(rng)
     if kind < 0.14:

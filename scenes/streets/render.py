@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ednas_nni.data.class_names import CITYSCAPES_19_TO_7
-from scenes.render.picture import Picture, draw
+from ednas_nni.data.class_names import CITYSCAPES7, CITYSCAPES19, CITYSCAPES_19_TO_7
+from ednas_nni.data.info import DepthKind, LabelFacts
+from scenes.render.picture import Picture, draw_scene
 from scenes.rendered import drawn
 from scenes.streets.scene import make_scene
 
@@ -17,6 +20,19 @@ STREAM = 7069
 
 DEPTH_MAX_M = 80.0
 """Metric depth beyond is no label, as usual for streets; inverse depth keeps it, for there it is a small number."""
+
+
+CLASSES = {19: CITYSCAPES19, 7: CITYSCAPES7}
+DEPTHS: dict[str, tuple[DepthKind, str, float | None]] = {
+    "inverse": ("inverse", "1/m", None),
+    "metric": ("metric", "m", DEPTH_MAX_M),
+}
+
+
+def facts(classes: int, depth: str) -> LabelFacts:
+    """What the labels' values mean, by the options `classes` and `depth` of the data set."""
+    kind, unit, largest = DEPTHS[depth]
+    return LabelFacts(classes=CLASSES[classes], depth_kind=kind, depth_unit=unit, depth_max=largest)
 
 
 def render(seed: int, size: tuple[int, int], shadows: bool = True) -> Picture:
@@ -31,16 +47,16 @@ def render(seed: int, size: tuple[int, int], shadows: bool = True) -> Picture:
         The picture with 19 classes and metric depth of any size; the sky has depth 0 and zero normals.
     """
     scene = make_scene(np.random.default_rng([STREAM, seed]))
-    return draw(scene, size, np.random.default_rng([STREAM, seed, *size]), shadows)
+    return draw_scene(scene, size, np.random.default_rng([STREAM, seed, *size]), shadows)
 
 
 def as_labelled(picture: Picture, classes: int, depth: str) -> Picture:
     """Put the targets of a picture into the form that a data set asks for.
 
     Args:
-        picture: As made by :func:`render`.
+        picture: As made by `render`.
         classes: 19 or 7.
-        depth: ``inverse`` (1/m) or ``metric`` (m, at most ``DEPTH_MAX_M``).
+        depth: `inverse` (1/m) or `metric` (m, at most `DEPTH_MAX_M`).
 
     Returns:
         The picture; 0 stays invalid depth.
@@ -54,12 +70,16 @@ def as_labelled(picture: Picture, classes: int, depth: str) -> Picture:
     return replace(picture, depth=value, segmentation=labels)
 
 
-def images(recipe: Mapping[str, object]) -> Callable[[str, int], Mapping[str, np.ndarray]]:
+def images(recipe: Mapping[str, Any]) -> Callable[[str, int], Mapping[str, NDArray[Any]]]:
     """Return the function that makes one image of the data set (the task of its rendering workers).
 
     Args:
-        recipe: As made by :meth:`scenes.streets.source.Streets.recipe`.
+        recipe: As made by `scenes.streets.source.Streets.recipe`.
     """
-    size, shadows = tuple(recipe["size"]), bool(recipe["shadows"])
-    classes, depth = int(recipe["classes"]), str(recipe["depth"])
-    return drawn(recipe, lambda seed: as_labelled(render(seed, size, shadows), classes, depth))
+    height, width = recipe["size"]
+    classes, depth = recipe["classes"], recipe["depth"]
+
+    def draw(seed: int) -> Picture:
+        return as_labelled(render(seed, (height, width), recipe["shadows"]), classes, depth)
+
+    return drawn(recipe, draw, facts(classes, depth))

@@ -45,7 +45,7 @@ class Road:
         sidewalks: Width of the sidewalk by side, metres.
         kerb: Height of the kerb, metres.
         crossing: From where to where a side street crosses (x, metres).
-        tram: Middle of the tram's track, or ``None``.
+        tram: Middle of the tram's track, or `None`.
         lines: Lines along the street.
         zebras: Zebra crossings, from x to x.
         bars: Stop lines: from x to x, from y to y.

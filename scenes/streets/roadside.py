@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from scenes.render.builder import Builder, Frame
 from scenes.streets import buildings, furniture, plants
 from scenes.streets.covers import grass, paving
 from scenes.streets.road import NEVER, Road
+
+Facing = Callable[[float, float], Frame]
+"""(length, back) in metres -> the place that is so long and lies so far behind the sidewalk."""
 
 BEGINS_M, ENDS_M = -22.0, 125.0
 _BEYOND_M = 60.0
@@ -56,7 +61,7 @@ def row(builder: Builder, road: Road, side: int, character: str, rng: np.random.
         builder: Where solids go.
         road: The street.
         side: LEFT or RIGHT.
-        character: As returned by :func:`sidewalks`.
+        character: As returned by `sidewalks`.
         rng: Source of randomness.
     """
     line = road.half_width + road.sidewalks[side]
@@ -100,7 +105,7 @@ def _stretch(
     return length
 
 
-def _garden(facing, rng: np.random.Generator, length: float) -> float:
+def _garden(facing: Facing, rng: np.random.Generator, length: float) -> float:
     """A detached house behind a hedge, fence or wall, with a tree."""
     if length < 12:
         return length
@@ -122,7 +127,7 @@ def _border(place: Frame, rng: np.random.Generator, length: float) -> None:
         furniture.fence(place, rng, length)
 
 
-def _open_ground(facing, rng: np.random.Generator, length: float) -> None:
+def _open_ground(facing: Facing, rng: np.random.Generator, length: float) -> None:
     """A gap between houses: a lawn or yard behind a border, with trees and a wood or houses far behind."""
     kind = rng.random()
     if kind < 0.65:

@@ -9,8 +9,8 @@ from scenes.render.builder import Builder, Frame
 from scenes.render.camera import Camera
 from scenes.render.light import Lighting, Sun
 from scenes.render.materials import Material, gray, plain
-from scenes.render.picture import Scene
 from scenes.render.primitives import Primitives
+from scenes.render.scene import Scene
 from scenes.streets import buildings, plants, roadside, traffic
 from scenes.streets.covers import asphalt
 from scenes.streets.ground import SKY_M, GroundAndSky
@@ -83,8 +83,8 @@ def _weather(rng: np.random.Generator) -> tuple[Material, Lighting]:
     flat = np.cos(elevation)
     sun = (float(np.cos(azimuth) * flat), float(np.sin(azimuth) * flat), float(np.sin(elevation)))
     if sunny:
-        blue = rng.uniform(0.75, 1.0)
-        zenith = (0.20 * blue, 0.42 * blue, 0.82 * blue)
+        clear = rng.uniform(0.75, 1.0)
+        zenith = (0.20 * clear, 0.42 * clear, 0.82 * clear)
         white = (0.88, 0.91, 0.95)
         strength, ambient, tint = rng.uniform(0.9, 1.2), rng.uniform(0.34, 0.46), (1.0, 0.95, 0.85)
         around = (0.88, 0.97, 1.12)
@@ -95,14 +95,14 @@ def _weather(rng: np.random.Generator) -> tuple[Material, Lighting]:
         strength, ambient, tint = rng.uniform(0.05, 0.25), rng.uniform(0.58, 0.75), (1.0, 0.98, 0.95)
         around = (0.97, 1.0, 1.04)
     sky = Material(zenith, white, "clouds", 1 / SKY_M, 1.0, (float(rng.uniform(0, 60)), 0.0))
-    horizon = tuple(0.3 * z + 0.62 * w for z, w in zip(zenith, white, strict=True))
+    red, green, blue = (0.3 * z + 0.62 * w for z, w in zip(zenith, white, strict=True))
     lighting = Lighting(
         source=Sun(sun, float(strength)),
         tint=tint,
         ambient=float(ambient),
         hemisphere=0.4,
         ambient_tint=around,
-        haze=horizon,
+        haze=(red, green, blue),
         haze_depth=float(rng.uniform(180, 700)),
     )
     return sky, lighting

@@ -22,7 +22,15 @@ COUNTS = {"train": 5, "search": 2, "select": 1, "test": 1}
 
 
 def info(name: str = "rooms", fingerprint: str = "f00d", kind: str = "metric", unit: str = "m") -> DataInfo:
-    return DataInfo(name, (32, 64), ("a", "b"), COUNTS, fingerprint, depth_kind=kind, depth_unit=unit)
+    return DataInfo(
+        name=name,
+        size=(32, 64),
+        classes=("a", "b"),
+        counts=COUNTS,
+        fingerprint=fingerprint,
+        depth_kind=kind,
+        depth_unit=unit,
+    )
 
 
 def measured(*ratios: float, data: str = "rooms", fingerprint: str = "f00d", kind: str = "metric") -> Measurement:

@@ -8,7 +8,7 @@ import torch
 
 from ednas_nni.compat.vision import tv_tensors
 from ednas_nni.data.augment import Augmentation, Box
-from ednas_nni.data.batches import BatchDataset, Pick, SeededBatches, loader
+from ednas_nni.data.batches import BatchDataset, BatchItem, SeededBatches, loader
 from ednas_nni.data.targets import class_batch, depth_batch, normals_batch
 from ednas_nni.errors import DataError, StudyError
 from scenes.rooms import Rooms
@@ -98,7 +98,7 @@ def test_a_draw_from_global_state_would_be_noticed(rooms: Rooms) -> None:
     class Careless(SeededBatches):
         def __iter__(self):
             order = np.random.permutation(self.length)
-            yield [Pick(int(i), False) for i in order]
+            yield [BatchItem(int(i), False) for i in order]
 
     dataset = BatchDataset(rooms.split("train"), TARGETS)
     draws = []
@@ -110,7 +110,7 @@ def test_a_draw_from_global_state_would_be_noticed(rooms: Rooms) -> None:
 
 def test_mirrored_twice_is_the_same(rooms: Rooms) -> None:
     split = rooms.split("train")
-    batch = BatchDataset(split, TARGETS).__getitems__([Pick(i, True) for i in range(6)])
+    batch = BatchDataset(split, TARGETS).__getitems__([BatchItem(i, True) for i in range(6)])
     straight = BatchDataset(split, TARGETS).__getitems__(range(6))
     for name in ("image", *TARGETS):
         assert not torch.equal(batch[name], straight[name])
@@ -121,7 +121,7 @@ def test_mirrored_twice_is_the_same(rooms: Rooms) -> None:
 def test_zoomed_labels_stay_on_their_image(rooms: Rooms) -> None:
     split = rooms.split("train")
     box = Box(8, 20, 16, 32)
-    batch = BatchDataset(split, TARGETS).__getitems__([Pick(0), Pick(1, False, box), Pick(2, True, box)])
+    batch = BatchDataset(split, TARGETS).__getitems__([BatchItem(0), BatchItem(1, False, box), BatchItem(2, True, box)])
     straight = BatchDataset(split, TARGETS).__getitems__([0, 1, 2])
     rows, columns = 8 + np.arange(32) // 2, 20 + np.arange(64) // 2
     for name, factor in (("segmentation", 1), ("depth", 0.5), ("normals", 1)):
@@ -144,7 +144,7 @@ def normals_fit_depth(batch: dict[str, torch.Tensor]) -> bool:
 
 
 def test_mirrored_normals_still_fit_the_depth(rooms: Rooms) -> None:
-    picks = [Pick(i, True) for i in range(20)]
+    picks = [BatchItem(i, True) for i in range(20)]
     split = rooms.split("train")
     assert normals_fit_depth(BatchDataset(split, TARGETS).__getitems__(range(20)))
     assert normals_fit_depth(BatchDataset(split, TARGETS).__getitems__(picks))

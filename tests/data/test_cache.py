@@ -156,16 +156,16 @@ def test_two_processes_share_one_rendering(tmp_path: Path) -> None:
     pair = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     answers = {process.communicate(timeout=60)[0] for process in pair}
     here = Rooms(size=(16, 32), train=8, search=2, select=2, test=2, cache=tmp_path)
-    before = (here.folder / "manifest.json").stat().st_mtime_ns
+    before = (here.cache_folder / "manifest.json").stat().st_mtime_ns
     assert answers == {f"{int(here.split('train').image.sum())} False\n"}
-    assert (here.folder / "manifest.json").stat().st_mtime_ns == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == [here.folder.name, f"{here.folder.name}.lock"]
+    assert (here.cache_folder / "manifest.json").stat().st_mtime_ns == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == [here.cache_folder.name, f"{here.cache_folder.name}.lock"]
 
 
 def test_damage_reaches_the_user_of_a_split(tmp_path: Path) -> None:
     source = Rooms(size=(16, 32), train=2, search=1, select=1, test=1, cache=tmp_path)
     source.prepare(progress=False)
-    path = source.folder / "train_depth.npy"
+    path = source.cache_folder / "train_depth.npy"
     os.truncate(path, path.stat().st_size - 4)
     with pytest.raises(DataError, match=r"train_depth\.npy"):
         source.split("train")

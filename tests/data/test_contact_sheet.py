@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from ednas_nni.data import palette
-from ednas_nni.data.contact_sheet import _flow, _font, _Scale, _ticks, contact_sheet
+from ednas_nni.data.class_names import CITYSCAPES7, CITYSCAPES19, NYU13
+from ednas_nni.data.contact_sheet import contact_sheet
+from ednas_nni.data.kinds.depth import DepthScale
+from ednas_nni.data.kinds.legend import font
+from ednas_nni.data.kinds.segmentation import ClassDrawing
 from ednas_nni.errors import DataError
-from scenes.rooms import CLASSES, Rooms
-from scenes.streets import CLASSES_7, CLASSES_19, Streets
+from scenes.rooms import Rooms
+from scenes.streets import Streets
 
 
 def test_sheet_shows_the_arrays(rooms: Rooms) -> None:
@@ -20,7 +24,7 @@ def test_sheet_shows_the_arrays(rooms: Rooms) -> None:
     top, left, step = 18 + 34, 18, 256 + 6
     cells = [sheet[top + 2 : top + 128 : 4, left + c * step + 2 : left + c * step + 256 : 4] for c in range(4)]
     np.testing.assert_array_equal(cells[0], split.image[0])
-    np.testing.assert_array_equal(cells[1], palette.color_classes(np.asarray(split.segmentation[0]), CLASSES))
+    np.testing.assert_array_equal(cells[1], palette.color_classes(np.asarray(split.segmentation[0]), NYU13))
     np.testing.assert_array_equal(cells[3], palette.color_normals(np.asarray(split.normals[0])))
 
 
@@ -30,11 +34,11 @@ def test_sheet_respects_the_closed_split(rooms: Rooms) -> None:
 
 
 def test_class_colors_are_far_apart() -> None:
-    for names in (CLASSES, CLASSES_19, CLASSES_7, tuple(f"class {n}" for n in range(19))):
+    for names in (NYU13, CITYSCAPES19, CITYSCAPES7, tuple(f"class {n}" for n in range(19))):
         colors = palette.class_colors(names)[: len(names)].astype(float)
         gap = np.linalg.norm(colors[:, None] - colors[None], axis=-1) + 1e3 * np.eye(len(names))
         assert gap.min() > 25
-    assert (palette.class_colors(CLASSES)[255] == 0).all()
+    assert (palette.class_colors(NYU13)[255] == 0).all()
 
 
 def test_invalid_is_black() -> None:
@@ -47,10 +51,10 @@ def test_invalid_is_black() -> None:
 
 
 def test_known_classes_keep_their_colors() -> None:
-    streets = palette.class_colors(CLASSES_19)
-    np.testing.assert_array_equal(streets[CLASSES_19.index("road")], (128, 64, 128))
-    np.testing.assert_array_equal(streets[CLASSES_19.index("wall")], (102, 102, 156))
-    np.testing.assert_array_equal(palette.class_colors(CLASSES)[CLASSES.index("wall")], (168, 178, 192))
+    streets = palette.class_colors(CITYSCAPES19)
+    np.testing.assert_array_equal(streets[CITYSCAPES19.index("road")], (128, 64, 128))
+    np.testing.assert_array_equal(streets[CITYSCAPES19.index("wall")], (102, 102, 156))
+    np.testing.assert_array_equal(palette.class_colors(NYU13)[NYU13.index("wall")], (168, 178, 192))
 
 
 def test_inverse_depth_is_light_where_it_is_large() -> None:
@@ -65,20 +69,22 @@ def test_inverse_depth_is_light_where_it_is_large() -> None:
 @pytest.mark.parametrize(
     ("scale", "ticks"),
     [
-        (_Scale(0.5, 0.005, True), [0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005]),
-        (_Scale(2, 50, True), [2, 5, 10, 20, 50]),
-        (_Scale(1.0, 4.0, False), [1, 1.5, 2, 2.5, 3, 3.5, 4]),
+        (DepthScale(0.5, 0.005, True), [0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005]),
+        (DepthScale(2, 50, True), [2, 5, 10, 20, 50]),
+        (DepthScale(1.0, 4.0, False), [1, 1.5, 2, 2.5, 3, 3.5, 4]),
     ],
 )
-def test_ticks_are_round_and_run_from_near_to_far(scale: _Scale, ticks: list[float]) -> None:
-    assert _ticks(scale) == pytest.approx(ticks)
+def test_ticks_are_round_and_run_from_near_to_far(scale: DepthScale, ticks: list[float]) -> None:
+    assert scale.ticks() == pytest.approx(ticks)
 
 
-@pytest.mark.parametrize("classes", [CLASSES, CLASSES_19, CLASSES_7, tuple(f"long class name {n}" for n in range(40))])
+@pytest.mark.parametrize(
+    "classes", [NYU13, CITYSCAPES19, CITYSCAPES7, tuple(f"long class name {n}" for n in range(40))]
+)
 def test_names_in_the_legend_do_not_touch(classes: tuple[str, ...]) -> None:
     width, taken = 518, set()
-    for name, (x, row) in zip(classes, _flow(classes, width), strict=True):
-        end = x + 17 + round(_font(12).getlength(name))
+    for name, (x, row) in zip(classes, ClassDrawing(classes).places(width), strict=True):
+        end = x + 17 + round(font(12).getlength(name))
         assert end <= width
         pixels = {(row, column) for column in range(x, end + 4)}
         assert not pixels & taken

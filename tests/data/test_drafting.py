@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ednas_nni.data import drafting, roles
+from ednas_nni.data import DATASETS, drafting
 from ednas_nni.data.layouts.manifest import Manifest
-from ednas_nni.data.writing import adashare, cityscapes, manifest, mtan, nyud_mt, nyuv2
 from ednas_nni.errors import DataError
 from scenes.rooms import Rooms
+from tests.data.layouts.written import written
 
 RNG = np.random.default_rng(0)
 SHAPE = (16, 32)
@@ -66,7 +66,8 @@ def test_folders_by_kind(tmp_path: Path) -> None:
         "depth_kind": "metric", "depth_scale": "0.001", "normals": "normals/attic/001.png", "group": "attic",
     }  # fmt: skip
     assert "depth" not in found.rows[0]
-    assert found.classes == (0, 1, 2)
+    assert found.texts == {"classes.txt": "0: class 0\n1: class 1\n2: class 2\n"}
+    assert found.notes == ("3 classes; give them names in classes.txt",)
     assert dict(found.left_out) == {"depth without an image": 1}
     assert "millimetres" in found.guesses[0]
     drafting.write(found, tmp_path)
@@ -158,7 +159,7 @@ def test_what_was_written_is_not_replaced(tmp_path: Path) -> None:
 
 def test_a_drafted_manifest_is_the_written_one(rooms: Rooms, tmp_path: Path) -> None:
     """The writer's manifest taken away and drafted again matches every label; only the scale cannot be known."""
-    folder = manifest.write(rooms, tmp_path / "own")
+    folder = written(Manifest, rooms, tmp_path / "own")
     (folder / "manifest.csv").unlink()
     found = drafting.draft(folder)
     assert len(found.rows) == sum(rooms.info.counts.values())
@@ -169,30 +170,25 @@ def test_a_drafted_manifest_is_the_written_one(rooms: Rooms, tmp_path: Path) -> 
 
 def test_known_layouts_are_recognised(rooms: Rooms, tmp_path: Path) -> None:
     assert drafting.recognise(tmp_path) is None
-    for name, writer in {
-        "mtan": mtan,
-        "adashare": adashare,
-        "nyud_mt": nyud_mt,
-        "nyuv2": nyuv2,
-        "manifest": manifest,
-    }.items():
-        found = drafting.recognise(writer.write(rooms, tmp_path / name))
-        assert found == {"name": name, "folder": str(tmp_path / name)}
+    for name in ("mtan", "adashare", "nyud_mt", "nyuv2", "manifest"):
+        DATASETS.load(name).write(rooms, tmp_path / name)
+        assert drafting.recognise(tmp_path / name) == {"name": name, "folder": str(tmp_path / name)}
     (tmp_path / "leftImg8bit").mkdir()
     assert drafting.recognise(tmp_path)["name"] == "cityscapes"
-    assert cityscapes.IMAGES == "leftImg8bit"
+    (tmp_path / "manifest.csv").touch()
+    assert drafting.recognise(tmp_path)["name"] == "cityscapes", "a manifest beside the files of a layout goes last"
 
 
 @given(st.sampled_from(["seg", "depth", "normals"]), st.text("abcxyz0123456789_-", min_size=1, max_size=12))
 def test_a_label_has_the_key_of_its_image(role: str, name: str) -> None:
     """Whatever the name, image and label match in folders by kind and as prefix or suffix."""
-    if roles.by_name(Path(name)) is not None or not roles.stripped(Path(name)):
+    if drafting.by_name(Path(name)) is not None or not drafting.stripped(Path(name)):
         return
     for at in (f"{{}}/{name}.png", f"{{}}_{name}.png", f"{name}_{{}}.png"):
         picture, label = Path(at.format("rgb")), Path(at.format(role))
-        assert (roles.by_name(picture), roles.by_name(label)) == ("image", role)
-        assert roles.stripped(picture) == roles.stripped(label)
-    assert roles.stripped(Path(f"rgb/{name}1.png")) != roles.stripped(Path(f"{role}/{name}2.png"))
+        assert (drafting.by_name(picture), drafting.by_name(label)) == ("image", role)
+        assert drafting.stripped(picture) == drafting.stripped(label)
+    assert drafting.stripped(Path(f"rgb/{name}1.png")) != drafting.stripped(Path(f"{role}/{name}2.png"))
 
 
 def test_recognise_reads_nothing_else(tmp_path: Path) -> None:

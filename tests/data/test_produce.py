@@ -81,5 +81,5 @@ def test_number_of_workers_does_not_matter(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(module, "cores", lambda: 2)
     two = Rooms(**arguments, cache=tmp_path / "two")
     two.prepare(progress=False)
-    first, second = (json.loads((r.folder / cache.MANIFEST).read_text())["files"] for r in (one, two))
+    first, second = (json.loads((r.cache_folder / cache.MANIFEST).read_text())["files"] for r in (one, two))
     assert first == second and len(first) == 16

@@ -40,10 +40,10 @@ def test_every_loss_and_weighting_is_on_its_page() -> None:
 
 def test_the_data_page_names_every_data_set_and_column() -> None:
     from ednas_nni import plugins
-    from ednas_nni.data.layouts.manifest_table import COLUMNS
+    from ednas_nni.data.layouts.manifest_table import columns
 
     named = set(re.findall(r"^\| `(\w+)`", page("data.md"), flags=re.M))
-    assert {*plugins.names("datasets"), *COLUMNS} <= named
+    assert {*plugins.names("datasets"), *columns()} <= named
 
 
 def test_the_manifest_of_the_data_page_is_one(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_the_manifest_of_the_data_page_is_one(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     (tmp_path / "manifest.csv").write_text(snippet)
     rows = read_table(tmp_path / "manifest.csv").rows
-    assert [(sorted(row.labels), row.group, row.split, row.ignore) for row in rows] == [
+    assert [(sorted(row.labels), row.group, row.split, row.details.get("ignore")) for row in rows] == [
         (["depth", "seg"], "attic", "", (0,)),
         (["depth"], "attic", "", (0,)),
         (["normals", "seg"], "cellar", "test", (0,)),

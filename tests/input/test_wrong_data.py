@@ -15,7 +15,7 @@ from PIL import Image
 
 from ednas_nni.data.layouts.manifest import Manifest, class_values
 from ednas_nni.data.layouts.manifest_table import read_table
-from ednas_nni.data.layouts.reading import read_json, read_npy, read_rgb
+from ednas_nni.data.reading import read_json, read_npy, read_rgb
 from ednas_nni.errors import DataError, EdnasError, PluginError
 
 
@@ -50,9 +50,9 @@ TABLES = [
     (line(split="\x1b[2Jtrain"), ("split = '\\x1b[2Jtrain'", "train")),
     (line(**{"\x1b[2J": 1}), ("unknown column '\\x1b[2J'", "image")),
     ("[" * 100_000, ("nested without end",)),
-    ('{"image": ' + "9" * 5000 + "}", ("is no JSON",)),
+    ('{"image": ' + "9" * 5000 + "}", ("is not JSON",)),
     ('"a.png"', ("write an object",)),
-    ("\x00", ("is no JSON",)),
+    ("\x00", ("is not JSON",)),
 ]
 
 
@@ -119,7 +119,7 @@ FILES: list[tuple[str, Callable[[Path], Any], bytes, tuple[str, ...]]] = [
 
 
 def _image(path: Path) -> Any:
-    from ednas_nni.data.layouts.manifest_files import read_image
+    from ednas_nni.data.reading import read_image
 
     return read_image(path)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ednas_nni.data.info import LabelFacts
 from ednas_nni.errors import DataError
 from scenes.degrade import TINY_EDGE_PER_M, Degradations
 from scenes.rooms import Rooms
@@ -34,7 +35,7 @@ def streets_() -> list[Arrays]:
 
 def spoilt(clean: list[Arrays], split: str = "train", **options: object) -> list[Arrays]:
     degradations = Degradations(**options)
-    return [degradations.apply(one, split, seed, 255) for seed, one in zip(SEEDS, clean, strict=True)]
+    return [degradations.apply(one, split, seed, LabelFacts()) for seed, one in zip(SEEDS, clean, strict=True)]
 
 
 def edges(depth: np.ndarray) -> np.ndarray:
@@ -92,7 +93,7 @@ def test_missing_labels_take_their_share(streets_) -> None:
     small["depth"], small["normals"] = np.ones((8, 8), np.float32), np.ones((8, 8, 3), np.float32)
     lacks = np.zeros((400, 3), bool)
     for seed in range(400):
-        after = degradations.apply(small, "train", seed, 255)
+        after = degradations.apply(small, "train", seed, LabelFacts())
         lacks[seed] = [(after["segmentation"] == 255).all(), not after["depth"].any(), not after["normals"].any()]
         np.testing.assert_array_equal(after["image"], small["image"])
     assert lacks.mean(0) == pytest.approx([0.3] * 3, abs=0.07)

@@ -284,7 +284,7 @@ def test_updates_read_nothing_back(name):
 
 
 def specs(task, name, unit="m"):
-    info = DataInfo("x", (4, 6), ("a", "b"), {}, "f", depth_unit=unit)
+    info = DataInfo(name="x", size=(4, 6), classes=("a", "b"), counts={}, fingerprint="f", depth_unit=unit)
     return TASKS.load(task).for_data(info, name).metrics
 
 

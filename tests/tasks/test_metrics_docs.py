@@ -12,7 +12,7 @@ from ednas_nni.data import DataInfo
 from ednas_nni.tasks.base import TASKS
 from ednas_nni.tasks.protocols import PROTOCOLS
 
-INFO = DataInfo("x", (4, 6), ("a", "b"), {}, "f")
+INFO = DataInfo(name="x", size=(4, 6), classes=("a", "b"), counts={}, fingerprint="f")
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 

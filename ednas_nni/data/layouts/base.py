@@ -1,163 +1,148 @@
-"""What every data set on disk shares: splits by group, size, the checked cache and the fingerprint."""
+"""What every data set on disk shares: its options, splits by group, the fingerprint, and the decoding workers."""
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: the options of a layout are dataclass fields, and their types must be
+# known in whichever module a subclass lies, so that a study's options can be checked against them.
 
 import hashlib
+import importlib
 import os
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from typing import Any, ClassVar
 
-import numpy as np
+from numpy.typing import NDArray
 
 from ednas_nni.data import cache as store
-from ednas_nni.data.info import SPLITS, TARGETS, DataInfo
+from ednas_nni.data.info import SPLITS, DataInfo, LabelFacts, checked_size
 from ednas_nni.data.layouts.cutting import check_separate, cut, natural
-from ednas_nni.data.layouts.fitting import ARRAYS, IGNORE_INDEX, fit
-from ednas_nni.data.openings import open_split
-from ednas_nni.data.split import Split, check_opening
+from ednas_nni.data.layouts.fitting import fit
+from ednas_nni.data.layouts.record import ImageRecord, RawImage
+from ednas_nni.data.source import CachedSource, DataSource
 from ednas_nni.errors import DataError
 from ednas_nni.study import plain_data
 
 _FORMAT = 1  # raised when the same files become other arrays
 
 
-@dataclass(frozen=True)
-class Record:
-    """One image of a data set on disk, nothing opened yet.
-
-    Attributes:
-        key: Unique name, e.g. ``train/12``.
-        group: Images of one group (city, scene, neighbouring frames) never land in two splits.
-        files: What the image and its labels are read from, by role, e.g. ``{"image": ..., "depth": ...}``. A label
-            that this image lacks is left out.
-        index: Place within a file that holds many images; -1 where each image has files of its own.
-    """
-
-    key: str
-    group: str
-    files: Mapping[str, Path] = field(default_factory=dict)
-    index: int = -1
-
-
-@dataclass(frozen=True, eq=False)
-class Raw:
-    """One decoded image at its own resolution; ``None`` = this image lacks the label.
-
-    Attributes:
-        image: uint8 (H, W, 3), RGB.
-        segmentation: uint8 (h, w), 255 = no class. A label may be smaller or larger than the image.
-        depth: float32 (h, w) in the source's depth unit, 0 = invalid (so are NaN, infinite and negative values).
-        normals: float32 (h, w, 3), x right, y up, z towards the camera, zero vector = invalid.
-    """
-
-    image: np.ndarray
-    segmentation: np.ndarray | None = None
-    depth: np.ndarray | None = None
-    normals: np.ndarray | None = None
-
-
-class FolderSource(ABC):
+@dataclass(eq=False)
+class FolderSource(CachedSource):
     """A data set read from a folder; decoded once into the cache that all processes share.
 
-    A subclass sets ``name``, ``classes``, ``targets``, ``depth_kind``, ``depth_unit`` and ``depth_max`` (class
-    attributes or properties) and implements :meth:`listed` and :meth:`decode`. Its
-    constructor hands its own options, as plain JSON data under their parameter names, to ``super().__init__``.
+    A subclass is a dataclass: its fields are its options, plain JSON data with defaults, checked in `__post_init__`. It
+    sets `name` and implements `described`, `listed` and `decode`. docs/adding_a_data_set.md has a complete example.
 
     Attributes:
-        folder: Absolute path of the data set.
-        size: Height and width in pixels of the arrays.
-        options: The subclass's own options.
+        folder: Where the data set lies.
+        size: Height and width in pixels of the images to make, each 8..4096.
+        search: Share (between 0 and 1) or number of training images that score candidates.
+        select: Share or number of training images that choose among finalists.
+        seed: Another seed cuts other groups (cities, scenes, blocks of neighbours) out of the training images.
+        crop: Cut the middle out of images whose aspect ratio differs from that of `size` by more than 2 %; otherwise
+            such an image is an error.
+        cache: Cache folder; `$EDNAS_CACHE` or `~/.cache/ednas` when `None`.
     """
 
-    name: str = ""
-    classes: tuple[str, ...] = ()
-    targets: tuple[str, ...] = TARGETS
-    depth_kind: str = "metric"
-    depth_unit: str = "m"
-    depth_max: float | None = None
+    name: ClassVar[str]
 
-    def __init__(
-        self,
-        folder: str | os.PathLike[str],
-        size: tuple[int, int],
-        search: float = 0.1,
-        select: float = 0.1,
-        seed: int = 0,
-        crop: bool = False,
-        cache: str | os.PathLike[str] | None = None,
-        options: Mapping[str, object] | None = None,
-    ) -> None:
-        """Describe the data set; only the folder's existence is checked here.
+    folder: str | os.PathLike[str]
+    size: tuple[int, int]
+    search: float = 0.1
+    select: float = 0.1
+    seed: int = 0
+    crop: bool = False
+    cache: str | os.PathLike[str] | None = None
 
-        Args:
-            folder: Where the data set lies.
-            size: Height and width in pixels of the images to make, each 8..4096.
-            search: Share (between 0 and 1) or number of training images that score candidates.
-            select: Share or number of training images that choose among finalists.
-            seed: Another seed cuts other groups out of the training images.
-            crop: Cut the middle out of images whose aspect ratio differs from that of ``size`` by more than 2 %;
-                otherwise such an image is an error.
-            cache: Cache folder; ``$EDNAS_CACHE`` or ``~/.cache/ednas`` when ``None``.
-            options: The subclass's own options, plain JSON data.
+    def __post_init__(self) -> None:
+        """Check the options; of the folder only that it exists.
 
         Raises:
-            DataError: The folder does not exist or an argument lies outside its range.
+            DataError: The folder does not exist or an option lies outside its range.
         """
-        self.folder = plain_data.resolved(folder, DataError, "data.folder")
-        if not self.folder.is_dir():
-            raise DataError(f"folder is {str(folder)!r}, but there is no folder {self.folder}; correct data.folder")
-        size = tuple(size) if isinstance(size, (list, tuple)) else size
-        if (
-            not isinstance(size, tuple)
-            or len(size) != 2
-            or any(not isinstance(n, int) or not 8 <= n <= 4096 for n in size)
-        ):
-            raise DataError(f"size is {size!r}; it must be (height, width) in whole pixels, both from 8 to 4096")
-        self.size: tuple[int, int] = size
-        self.search, self.select, self.seed, self.crop = search, select, seed, bool(crop)
-        self.options = dict(options or {})
-        self._cache_root = store.cache_root(cache)
+        self.root = plain_data.resolved(self.folder, DataError, "data.folder")
+        if not self.root.is_dir():
+            raise DataError(f"folder is {str(self.folder)!r}, but there is no folder {self.root}; correct data.folder")
+        self.size = checked_size(self.size)
+        self.crop = bool(self.crop)
+        self._cache_root = store.cache_root(self.cache)
+
+    # ---- What a layout tells
 
     @abstractmethod
-    def listed(self) -> Mapping[str, Sequence[Record]]:
-        """Return the images that the files give to each split, ``train`` at least; only lists files.
+    def described(self) -> LabelFacts:
+        """Return which labels there are and what their values mean; opens no image. Read it as `facts`."""
 
-        Splits that are left out are cut from ``train`` by group.
+    @abstractmethod
+    def listed(self) -> Mapping[str, Sequence[ImageRecord]]:
+        """Return the images that the files give to each split, `train` at least; only lists files.
+
+        Splits that are left out are cut from `train` by group, see `shares`.
         """
 
     @abstractmethod
-    def decode(self, record: Record) -> Raw:
+    def decode(self, record: ImageRecord) -> RawImage:
         """Read one image and its labels.
 
         Raises:
             DataError: A file cannot be read or holds what it must not; the message names it.
         """
 
+    @classmethod
+    def recognises(cls, folder: Path) -> bool:
+        """Say whether a folder has this layout, from the names in it."""
+        return False
+
+    @staticmethod
+    def write(source: DataSource, folder: str | os.PathLike[str]) -> dict[str, Any]:
+        """Write any data set in this layout, so that a reader can be tried, or other programs can use it.
+
+        Args:
+            source: A data set.
+            folder: A new or empty folder.
+
+        Returns:
+            Options beside folder and size with which the layout reads what was written.
+
+        Raises:
+            DataError: The folder is not empty, or the data set lacks what the layout needs.
+        """
+        raise DataError("this layout can only be read")
+
+    def shares(self) -> dict[str, float]:
+        """Return share or number of training images by the split that is cut out of them unless it is listed."""
+        return {"search": self.search, "select": self.select}
+
+    @property
+    def where(self) -> Path:
+        """What messages about the whole data set name."""
+        return self.root
+
+    # ---- The data source
+
     @cached_property
-    def records(self) -> dict[str, list[Record]]:
+    def facts(self) -> LabelFacts:
+        """Which labels there are and what their values mean."""
+        return self.described()
+
+    @cached_property
+    def records(self) -> dict[str, list[ImageRecord]]:
         """Images by split: whole groups, none in two splits.
 
         Raises:
             DataError: Too few groups, a file is missing, or an image occurs twice.
         """
-        given = {split: sorted(found, key=_by_key) for split, found in self.listed().items()}
-        for split, found in given.items():
-            if not found:
+        given = {split: sorted(records, key=_by_key) for split, records in self.listed().items()}
+        for split, records in given.items():
+            if not records:
                 what = "training" if split == "train" else split
                 raise DataError(f"{self.where}: the {what} set of {self.name!r} is empty")
-        wished = {split: getattr(self, split) for split in SPLITS if split not in given}
+        wished = {split: share for split, share in self.shares().items() if split not in given}
         if wished:
             given |= cut(given["train"], wished, self.seed, str(self.where))
         check_separate(given, str(self.where))
         return {split: given[split] for split in SPLITS}
-
-    @property
-    def where(self) -> Path:
-        """What messages about the whole data set name."""
-        return self.folder
 
     @cached_property
     def info(self) -> DataInfo:
@@ -165,28 +150,16 @@ class FolderSource(ABC):
         return DataInfo(
             name=self.name,
             size=self.size,
-            classes=tuple(self.classes),
-            counts={split: len(found) for split, found in self.records.items()},
+            counts={split: len(records) for split, records in self.records.items()},
             fingerprint=store.fingerprint(self.recipe()),
-            targets=tuple(self.targets),
-            ignore_index=IGNORE_INDEX,
-            depth_kind=self.depth_kind,
-            depth_unit=self.depth_unit,
-            depth_max=self.depth_max,
+            **vars(self.facts),
         )
 
-    def arguments(self) -> dict[str, object]:
-        """Return the constructor's arguments except ``folder`` and ``cache``, as plain JSON data."""
-        return {
-            "size": list(self.size),
-            "search": self.search,
-            "select": self.select,
-            "seed": self.seed,
-            "crop": self.crop,
-            **self.options,
-        }
+    def arguments(self) -> dict[str, Any]:
+        """Return all options except `folder` and `cache`."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("folder", "cache")}
 
-    def recipe(self) -> dict[str, object]:
+    def recipe(self) -> dict[str, Any]:
         """Return what determines every pixel: layout, options, names and sizes of the files."""
         return {
             "name": self.name,
@@ -210,14 +183,15 @@ class FolderSource(ABC):
                         raise DataError(
                             f"{path}: {role} of image {record.key!r} is missing ({error.strerror})"
                         ) from None
-                    name = os.path.relpath(path, self.folder)
+                    name = os.path.relpath(path, self.root)
                     sizes.update(f"{role}\0{name}\0{status.st_size}\n".encode())
                     if path not in seen:
                         seen.add(path)
                         times.update(f"{name}\0{status.st_mtime_ns}\n".encode())
         return {"sizes": sizes.hexdigest()[:32], "times": times.hexdigest()[:32]}
 
-    def _cached_recipe(self) -> dict[str, object]:
+    def stored_recipe(self) -> dict[str, Any]:
+        """Return the recipe and when the files were changed."""
         return {**self.recipe(), "changed": self._listing["times"]}
 
     @property
@@ -226,63 +200,58 @@ class FolderSource(ABC):
         changed = self._listing["times"][:8]
         return self._cache_root / f"{self.name}-{self.info.fingerprint}-{changed}"
 
-    def read(self, record: Record) -> dict[str, np.ndarray]:
-        """Decode one image and fit it to ``size``.
+    def read(self, record: ImageRecord) -> dict[str, NDArray[Any]]:
+        """Decode one image and fit it to `size`.
 
         Args:
-            record: One of :attr:`records`.
+            record: One of `records`.
 
         Returns:
-            ``image`` and each target of the data set; a label that the image lacks is invalid everywhere.
+            `image` and each label of the data set; a label that the image lacks is invalid everywhere.
 
         Raises:
-            DataError: See :meth:`decode` and :func:`ednas_nni.data.layouts.fitting.fit`.
+            DataError: See `decode` and `ednas_nni.data.layouts.fitting.fit`.
         """
         try:
             raw = self.decode(record)
         except (OSError, ValueError, KeyError, IndexError) as error:
             names = ", ".join(str(path) for path in dict.fromkeys(record.files.values()))
             raise DataError(f"image {record.key!r} cannot be decoded: {error}; its files: {names}") from error
-        return fit(raw, record, self)
+        return fit(raw, record, self.size, self.facts, self.crop)
 
-    def prepare(self, progress: bool = True) -> None:
-        """Decode the data set unless the cache holds it; safe to call from several processes at once.
-
-        Args:
-            progress: Show a bar on standard error when it takes longer than a moment.
-
-        Raises:
-            DataError: A file is wrong or the cache cannot be written.
-        """
-        if not self.cache_folder.exists():
-            store.ensure(self.cache_folder, self._cached_recipe(), lambda staging: self._decode_all(staging, progress))
-
-    def _decode_all(self, staging: Path, progress: bool) -> None:
-        from ednas_nni.data.layouts.decoding import TASK, job
-        from ednas_nni.data.produce import produce
-
-        names = ("image", *self.info.targets)
-        shapes = {name: (ARRAYS[name][0], (*self.size, *ARRAYS[name][1])) for name in names}
-        title = f"reading {self.name}"
-        produce(staging, shapes, self.info.counts, task=TASK, recipe=job(self), title=title, progress=progress)
-
-    def split(self, name: str, opened_by: str | None = None) -> Split:
-        """Open a split, decoding the data set first when needed.
-
-        Args:
-            name: ``train``, ``search``, ``select`` or ``test``.
-            opened_by: Who reads it; needed for ``test``, whose openings are journalled.
-
-        Returns:
-            The split, memory-mapped and verified.
-
-        Raises:
-            DataError: Unknown split, ``test`` without ``opened_by``, a wrong file or a damaged cache.
-        """
-        check_opening(name, opened_by)
-        self.prepare()
-        return open_split(self.info, name, opened_by, self.cache_folder, self._cached_recipe(), self._cache_root)
+    def job(self) -> tuple[str, Mapping[str, Any], str]:
+        """Return the plain data from which a worker builds the source again: it need not list the files once more."""
+        kind = type(self)
+        recipe = {
+            "source": f"{kind.__module__}:{kind.__qualname__}",
+            "folder": str(self.root),
+            "arguments": self.arguments(),
+            "records": {
+                split: [[r.key, r.group, {role: str(path) for role, path in r.files.items()}, r.index] for r in records]
+                for split, records in self.records.items()
+            },
+        }
+        return f"{__name__}:images", recipe, f"reading {self.name}"
 
 
-def _by_key(record: Record) -> tuple[list[tuple[str, int]], int, str]:
+def images(recipe: Mapping[str, Any]) -> Callable[[str, int], Mapping[str, NDArray[Any]]]:
+    """Return the function that reads one image of a split; called in the workers.
+
+    Args:
+        recipe: As made by `FolderSource.job`.
+
+    Returns:
+        `one(split, index)`, the arrays of that image.
+    """
+    module, _, name = recipe["source"].partition(":")
+    source: FolderSource = getattr(importlib.import_module(module), name)(recipe["folder"], **recipe["arguments"])
+
+    def one(split: str, index: int) -> Mapping[str, NDArray[Any]]:
+        key, group, files, place = recipe["records"][split][index]
+        return source.read(ImageRecord(key, group, {role: Path(path) for role, path in files.items()}, place))
+
+    return one
+
+
+def _by_key(record: ImageRecord) -> tuple[list[tuple[str, int]], int, str]:
     return natural(record.key), record.index, record.key

@@ -1,109 +1,109 @@
-"""The data set ``cityscapes``: the raw CityScapes folders as they are downloaded."""
+"""The data set `cityscapes`: the raw CityScapes folders as they are downloaded."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
-from ednas_nni.data.class_names import class_names
-from ednas_nni.data.info import TARGETS
-from ednas_nni.data.layouts.base import FolderSource, Raw, Record
+import numpy as np
+from numpy.typing import NDArray
+
+from ednas_nni.data.class_names import CITYSCAPES_TRAIN_IDS, class_names
+from ednas_nni.data.info import DataInfo, DepthKind, LabelFacts, in_order
+from ednas_nni.data.layouts import writing
+from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cityscapes_files import depth_from, read_camera, read_disparity, read_labels
-from ednas_nni.data.layouts.reading import need_folder, read_rgb
+from ednas_nni.data.layouts.record import ImageRecord, RawImage
+from ednas_nni.data.reading import need_folder, read_rgb
+from ednas_nni.data.source import DataSource
 from ednas_nni.errors import DataError, did_you_mean
 
 IMAGES, LABELS, DISPARITY, CAMERA = "leftImg8bit", "gtFine", "disparity", "camera"
 LABEL_KINDS = ("labelIds", "labelTrainIds")
-DEPTHS = {"inverse": "1/m", "metric": "m", "disparity": "px"}
+DEPTHS: dict[str, tuple[DepthKind, str]] = {
+    "inverse": ("inverse", "1/m"),
+    "metric": ("metric", "m"),
+    "disparity": ("disparity", "px"),
+}
 METRIC_MAX_M = 80.0
 TRAIN, TEST = "train", "val"
+_WRITTEN_CITIES = {
+    TRAIN: ("aachen", "bochum", "bremen", "cologne", "hamburg", "jena", "ulm", "zurich"),
+    TEST: ("frankfurt", "lindau", "munster"),
+}
 
 
+@dataclass(eq=False)
 class CityScapes(FolderSource):
     """Street scenes of 21 cities: 19, 7 or 2 classes, and depth from stereo.
 
-    ``train`` (18 cities) is cut into train, search and select by whole cities; ``val`` (3 cities) is the test split.
-    The official test set has no public labels. Depth comes from the disparity maps and each image's own camera file.
+    `train` (18 cities) is cut into train, search and select by whole cities; `val` (3 cities) is the test split. The
+    official test set has no public labels. Depth comes from the disparity maps and each image's own camera file.
+
+    Attributes:
+        folder: Holds `leftImg8bit`, `gtFine`, `disparity` and `camera`.
+        classes: 19 evaluation classes, 7 categories, or 2: people and vehicles against all else.
+        depth: `inverse` (1/m), `metric` (m) or `disparity` (px at the width of `size`).
+        depth_max: Largest valid depth in m, only for metric depth; 80 by default.
+        labels: `labelIds` (as downloaded), `labelTrainIds` (made by the data set's scripts), or `auto`: whichever files
+            there are, labelIds before labelTrainIds.
+        targets: Labels to read: `segmentation`, `depth` or both.
+        allow_missing: An image without a label file lacks that label; otherwise that is an error, because the
+            downloads are complete.
     """
 
-    name = "cityscapes"
+    name: ClassVar[str] = "cityscapes"
 
-    def __init__(
-        self,
-        folder: str | os.PathLike[str],
-        size: tuple[int, int] = (128, 256),
-        search: float = 0.1,
-        select: float = 0.1,
-        seed: int = 0,
-        crop: bool = False,
-        classes: int = 19,
-        depth: str = "inverse",
-        depth_max: float | None = None,
-        labels: str = "auto",
-        targets: list[str] | tuple[str, ...] = ("segmentation", "depth"),
-        allow_missing: bool = False,
-        cache: str | os.PathLike[str] | None = None,
-    ) -> None:
-        """Describe the data set; nothing is read yet.
+    size: tuple[int, int] = (128, 256)
+    classes: int = 19
+    depth: str = "inverse"
+    depth_max: float | None = None
+    labels: str = "auto"
+    targets: list[str] | tuple[str, ...] = ("segmentation", "depth")
+    allow_missing: bool = False
 
-        Args:
-            folder: Holds ``leftImg8bit``, ``gtFine``, ``disparity`` and ``camera``.
-            size: Height and width in pixels of the images to make.
-            search: Share or number of training images that score candidates.
-            select: Share or number of training images that choose among finalists.
-            seed: Another seed cuts other cities.
-            crop: Cut the middle out of images of another aspect ratio than ``size``.
-            classes: 19 evaluation classes, 7 categories, or 2: people and vehicles against all else.
-            depth: ``inverse`` (1/m), ``metric`` (m) or ``disparity`` (px at the width of ``size``).
-            depth_max: Largest valid depth in m, only for metric depth; 80 by default.
-            labels: ``labelIds`` (as downloaded), ``labelTrainIds`` (made by the data set's scripts), or ``auto``:
-                whichever files there are, labelIds before labelTrainIds.
-            targets: Labels to read: ``segmentation``, ``depth`` or both.
-            allow_missing: An image without a label file lacks that label; otherwise that is an error, because the
-                downloads are complete.
-            cache: Cache folder; ``$EDNAS_CACHE`` or ``~/.cache/ednas`` when ``None``.
-
-        Raises:
-            DataError: The folder does not exist, or an option is out of range.
-        """
-        if classes not in (2, 7, 19) or isinstance(classes, bool):
-            raise DataError(f"classes is {classes!r}; allowed are 19 (evaluation classes), 7 (categories) and 2")
-        if depth not in DEPTHS:
-            raise DataError(f"depth is {depth!r}.{did_you_mean(depth, DEPTHS)}")
-        if labels not in ("auto", *LABEL_KINDS):
-            raise DataError(f"labels is {labels!r}.{did_you_mean(labels, ('auto', *LABEL_KINDS))}")
-        wrong = [name for name in targets if name not in ("segmentation", "depth")]
-        if wrong or not targets:
-            raise DataError(f"targets is {list(targets)}; CityScapes has segmentation and depth")
-        if depth_max is not None and (depth != "metric" or not depth_max > 0):
+    def __post_init__(self) -> None:
+        """Check the options."""
+        super().__post_init__()
+        if self.classes not in (2, 7, 19) or isinstance(self.classes, bool):
+            raise DataError(f"classes is {self.classes!r}; allowed are 19 (evaluation classes), 7 (categories) and 2")
+        if self.depth not in DEPTHS:
+            raise DataError(f"depth is {self.depth!r}.{did_you_mean(self.depth, DEPTHS)}")
+        if self.labels not in ("auto", *LABEL_KINDS):
+            raise DataError(f"labels is {self.labels!r}.{did_you_mean(self.labels, ('auto', *LABEL_KINDS))}")
+        if not self.targets or set(self.targets) - {"segmentation", "depth"}:
+            raise DataError(f"targets is {list(self.targets)}; CityScapes has segmentation and depth")
+        if self.depth_max is not None and (self.depth != "metric" or not self.depth_max > 0):
             raise DataError(
-                f"depth_max is {depth_max!r}; it is a positive number of metres, and only for `depth: metric` (here "
-                f"{depth!r})"
+                f"depth_max is {self.depth_max!r}; it is a positive number of metres, and only for `depth: metric` "
+                f"(here {self.depth!r})"
             )
-        self.coarseness, self.depth_kind, self.depth_unit = classes, depth, DEPTHS[depth]
-        self.classes = class_names("cityscapes", classes) if "segmentation" in targets else ()
-        self.targets = tuple(name for name in TARGETS if name in targets)
-        self.depth_max = (depth_max or METRIC_MAX_M) if depth == "metric" else None
-        self.labels, self.allow_missing = labels, bool(allow_missing)
-        options = {
-            "classes": classes,
-            "depth": depth,
-            "depth_max": depth_max,
-            "labels": labels,
-            "targets": list(self.targets),
-            "allow_missing": self.allow_missing,
-        }
-        super().__init__(folder, size, search, select, seed, crop, cache, options)
+        self.targets, self.allow_missing = in_order(list(dict.fromkeys(self.targets))), bool(self.allow_missing)
 
-    def listed(self) -> dict[str, Sequence[Record]]:
-        """Return the images of ``train`` and ``val``; a group is a city."""
+    def described(self) -> LabelFacts:
+        """What the options say."""
+        kind, unit = DEPTHS[self.depth]
+        return LabelFacts(
+            targets=tuple(self.targets),
+            classes=class_names("cityscapes", self.classes) if "segmentation" in self.targets else (),
+            depth_kind=kind,
+            depth_unit=unit,
+            depth_max=(self.depth_max or METRIC_MAX_M) if kind == "metric" else None,
+        )
+
+    def listed(self) -> dict[str, Sequence[ImageRecord]]:
+        """Return the images of `train` and `val`; a group is a city."""
         return {"train": self._listed(TRAIN), "test": self._listed(TEST)}
 
-    def _listed(self, split: str) -> list[Record]:
-        cities = sorted(p for p in need_folder(need_folder(self.folder, IMAGES), split).iterdir() if p.is_dir())
+    def _listed(self, split: str) -> list[ImageRecord]:
+        cities = sorted(p for p in need_folder(need_folder(self.root, IMAGES), split).iterdir() if p.is_dir())
         kind = self._label_kind(split) if "segmentation" in self.targets else ""
-        found, lacking = [], []
+        records: list[ImageRecord] = []
+        lacking: list[Path] = []
         for city in cities:
             for image in sorted(city.glob(f"*_{IMAGES}.png")):
                 stem = image.name.removesuffix(f"_{IMAGES}.png")
@@ -112,32 +112,32 @@ class CityScapes(FolderSource):
                     files["segmentation"] = self._beside(LABELS, split, city.name, f"{stem}_{LABELS}_{kind}.png")
                 if "depth" in self.targets:
                     files["depth"] = self._beside(DISPARITY, split, city.name, f"{stem}_{DISPARITY}.png")
-                    if self.depth_kind != "disparity":
+                    if self.depth != "disparity":
                         files["camera"] = self._beside(CAMERA, split, city.name, f"{stem}_{CAMERA}.json")
                 absent = {role: path for role, path in files.items() if not path.exists()}
                 lacking += absent.values()
                 if "camera" in absent:  # disparity alone is no depth
                     files.pop("depth", None)
-                found.append(Record(stem, city.name, {r: p for r, p in files.items() if r not in absent}))
+                records.append(ImageRecord(stem, city.name, {r: p for r, p in files.items() if r not in absent}))
         if lacking and not self.allow_missing:
             raise DataError(
                 f"{lacking[0]}: there is no such file, and {len(lacking) - 1} others are missing beside images of "
-                f"{self.folder / IMAGES / split}. Unpack the downloads again, leave a label out with `targets`, or set "
+                f"{self.root / IMAGES / split}. Unpack the downloads again, leave a label out with `targets`, or set "
                 "`allow_missing: true` to go on without those labels"
             )
-        if not found:
+        if not records:
             raise DataError(
-                f"{self.folder / IMAGES / split}: no city folder there holds pictures named *_{IMAGES}.png. Unpack "
+                f"{self.root / IMAGES / split}: no city folder there holds pictures named *_{IMAGES}.png. Unpack "
                 "leftImg8bit_trainvaltest.zip here"
             )
-        return found
+        return records
 
     def _beside(self, top: str, split: str, city: str, name: str) -> Path:
-        return self.folder / top / split / city / name
+        return self.root / top / split / city / name
 
     def _label_kind(self, split: str) -> str:
         """What the label files are called."""
-        folder = need_folder(need_folder(self.folder, LABELS), split)
+        folder = need_folder(need_folder(self.root, LABELS), split)
         kinds = LABEL_KINDS if self.labels == "auto" else (self.labels,)
         for kind in kinds:
             if next(folder.glob(f"*/*_{LABELS}_{kind}.png"), None):
@@ -147,14 +147,78 @@ class CityScapes(FolderSource):
             "gtFine_trainvaltest.zip, or set `targets: [depth]`"
         )
 
-    def decode(self, record: Record) -> Raw:
+    def decode(self, record: ImageRecord) -> RawImage:
         """Read one image and its labels."""
         files = record.files
-        labels = depth = None
+        labels: dict[str, NDArray[Any]] = {}
         if "segmentation" in files:
             kind = LABEL_KINDS[files["segmentation"].stem.endswith(LABEL_KINDS[1])]
-            labels = read_labels(files["segmentation"], kind, self.coarseness)
+            labels["segmentation"] = read_labels(files["segmentation"], kind, self.classes)
         if "depth" in files:
-            product = None if self.depth_kind == "disparity" else read_camera(files["camera"])
-            depth = depth_from(read_disparity(files["depth"]), product, self.depth_kind)
-        return Raw(image=read_rgb(files["image"]), segmentation=labels, depth=depth)
+            product = None if self.depth == "disparity" else read_camera(files["camera"])
+            labels["depth"] = depth_from(read_disparity(files["depth"]), product, self.depth)
+        return RawImage(read_rgb(files["image"]), labels)
+
+    @classmethod
+    def recognises(cls, folder: Path) -> bool:
+        """It has images."""
+        return (folder / IMAGES).is_dir()
+
+    @staticmethod
+    def write(source: DataSource, folder: str | os.PathLike[str], labels: str = "labelIds") -> dict[str, Any]:
+        """Write `leftImg8bit`, `gtFine`, `disparity` and `camera` at the source's size.
+
+        Disparity is what the usual camera pair would see at the source's width; each image has a camera file that says
+        so. Images are dealt out to cities in turn.
+
+        Args:
+            source: A data set with 19 classes and depth; its train, search and select splits become `train`, its test
+                split `val`.
+            folder: A new or empty folder.
+            labels: `labelIds` or `labelTrainIds`.
+
+        Raises:
+            DataError: The folder is not empty, or the data set lacks what the layout needs.
+        """
+        info = source.info
+        if labels not in LABEL_KINDS:
+            raise DataError(f"labels is {labels!r}.{did_you_mean(labels, LABEL_KINDS)}")
+        writing.need_targets(info, ("segmentation", "depth"), "cityscapes")
+        if info.num_classes != 19:
+            raise DataError(f"data set {info.name!r} has {info.num_classes} classes; the layout cityscapes holds 19")
+        root = writing.empty_folder(folder)
+        to_stored = np.full(256, 0 if labels == "labelIds" else 255, np.uint8)
+        to_stored[:19] = CITYSCAPES_TRAIN_IDS if labels == "labelIds" else range(19)
+        focal = writing.FOCAL_PX * info.size[1] / writing.WIDTH_PX
+        camera = {"extrinsic": {"baseline": writing.BASELINE_M}, "intrinsic": {"fx": focal}}
+        for part, split in (("train", TRAIN), ("test", TEST)):
+            cities = _WRITTEN_CITIES[split]
+            for number, row in writing.rows(source, part, "cityscapes"):
+                city = cities[number % len(cities)]
+                stem = f"{city}_{number // len(cities):06d}_000019"
+                codes = _codes(row["depth"], info, writing.BASELINE_M * focal)
+                stored = to_stored[writing.byte_labels(row["segmentation"], info)]
+                writing.save(root / IMAGES / split / city / f"{stem}_{IMAGES}.png", row["image"])
+                writing.save(root / LABELS / split / city / f"{stem}_{LABELS}_{labels}.png", stored)
+                writing.save(root / DISPARITY / split / city / f"{stem}_{DISPARITY}.png", codes)
+                path = root / CAMERA / split / city / f"{stem}_{CAMERA}.json"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(json.dumps(camera) + "\n", encoding="utf-8")
+        return {"classes": info.num_classes}
+
+
+def _codes(depth: NDArray[np.floating], info: DataInfo, product: float) -> NDArray[np.uint16]:
+    """Depth as the codes of CityScapes: 256 d + 1 with d in pixels at the image's own width, 0 = invalid.
+
+    A depth that the camera pair sees at less than half a code, or so near that its code does not fit 16 bits, is
+    invalid.
+    """
+    if info.depth_kind == "disparity":
+        pixels = depth.astype(np.float64)
+    elif info.depth_kind == "inverse" and info.depth_unit == "1/m":
+        pixels = depth.astype(np.float64) * product
+    else:
+        far = writing.metres(depth, info).astype(np.float64)
+        pixels = np.divide(product, far, out=np.zeros(far.shape), where=far > 0)
+    code = np.rint(pixels * 256 + 1)
+    return np.where((depth > 0) & (code > 1) & (code <= 65535), code, 0).astype(np.uint16)

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ednas_nni.data.class_names import CITYSCAPES_19_TO_2, CITYSCAPES_19_TO_7, CITYSCAPES_TRAIN_IDS
-from ednas_nni.data.layouts.fitting import IGNORE_INDEX
-from ednas_nni.data.layouts.reading import read_map
+from ednas_nni.data.info import IGNORE_INDEX
+from ednas_nni.data.reading import read_map
 from ednas_nni.errors import DataError
 
 LARGEST_ID = 33
@@ -25,8 +25,8 @@ def read_labels(path: Path, kind: str, classes: int) -> np.ndarray:
     """Read a label map.
 
     Args:
-        path: ``*_gtFine_labelIds.png`` or ``*_gtFine_labelTrainIds.png``.
-        kind: ``labelIds`` or ``labelTrainIds``: what the stored values are.
+        path: `*_gtFine_labelIds.png` or `*_gtFine_labelTrainIds.png`.
+        kind: `labelIds` or `labelTrainIds`: what the stored values are.
         classes: 19, 7 or 2.
 
     Returns:
@@ -38,15 +38,15 @@ def read_labels(path: Path, kind: str, classes: int) -> np.ndarray:
     stored = read_map(path)
     table = np.full(256, IGNORE_INDEX, np.uint8)
     table[list(CITYSCAPES_TRAIN_IDS) if kind == "labelIds" else range(19)] = _COARSE[classes]
-    largest, known = int(stored.max(initial=0)), np.unique(stored[stored != IGNORE_INDEX])
+    largest, ids = int(stored.max(initial=0)), np.unique(stored[stored != IGNORE_INDEX])
     if kind == "labelIds" and (largest > LARGEST_ID or int(stored.min(initial=0)) < 0):
         raise DataError(
             f"{path}: holds {largest}, but label ids end at {LARGEST_ID}. If these files hold train ids, name them "
             "..._labelTrainIds.png."
         )
-    if kind == "labelTrainIds" and len(known) and known[-1] > 18:
+    if kind == "labelTrainIds" and len(ids) and ids[-1] > 18:
         raise DataError(
-            f"{path}: holds {int(known[-1])}, but train ids end at 18 (255 = not evaluated). If these files hold "
+            f"{path}: holds {int(ids[-1])}, but train ids end at 18 (255 = not evaluated). If these files hold "
             "label ids, name them ..._labelIds.png."
         )
     return table[stored.astype(np.uint8)]
@@ -60,7 +60,7 @@ def read_disparity(path: Path) -> np.ndarray:
     invalid; they stay as stored.
 
     Args:
-        path: ``*_disparity.png``, 16 bits.
+        path: `*_disparity.png`, 16 bits.
 
     Returns:
         float32 (H, W), pixels, 0 = invalid.
@@ -79,7 +79,7 @@ def read_camera(path: Path) -> float:
     """Read what turns disparity into depth.
 
     Args:
-        path: ``*_camera.json``.
+        path: `*_camera.json`.
 
     Returns:
         Baseline times focal length in m px, at the stored width.
@@ -110,7 +110,7 @@ def depth_from(disparity: np.ndarray, product: float | None, kind: str) -> np.nd
     Args:
         disparity: float32 (H, W), pixels, 0 = invalid.
         product: Baseline times focal length in m px; not needed for disparity itself.
-        kind: ``disparity`` (px), ``inverse`` (1/m) or ``metric`` (m).
+        kind: `disparity` (px), `inverse` (1/m) or `metric` (m).
 
     Returns:
         float32 (H, W), 0 = invalid.

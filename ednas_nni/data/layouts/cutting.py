@@ -6,16 +6,13 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from ednas_nni.data.layouts.record import ImageRecord
 from ednas_nni.errors import DataError
-
-if TYPE_CHECKING:
-    from ednas_nni.data.layouts.base import Record
 
 
 def natural(name: str) -> list[tuple[str, int]]:
-    """Return a sort key that orders names as people do: ``train/9`` before ``train/10``."""
+    """Return a sort key that orders names as people do: `train/9` before `train/10`."""
     return [(word, int(number or -1)) for word, number in re.findall(r"([^0-9]*)([0-9]*)", name)]
 
 
@@ -32,20 +29,22 @@ def block(position: int, count: int) -> str:
     return f"block {position // min(20, max(1, count // 50))}"
 
 
-def cut(records: Sequence[Record], wished: Mapping[str, float], seed: int, where: str) -> dict[str, list[Record]]:
+def cut(
+    records: Sequence[ImageRecord], wished: Mapping[str, float], seed: int, where: str
+) -> dict[str, list[ImageRecord]]:
     """Cut splits out of records by whole groups, as near to the wished sizes as the groups allow.
 
-    The groups are put into an order that depends on their names and ``seed`` alone, so the order in which a folder
-    lists its files does not matter. One of the largest groups always stays in ``train``.
+    The groups are put into an order that depends on their names and `seed` alone, so the order in which a folder
+    lists its files does not matter. One of the largest groups always stays in `train`.
 
     Args:
         records: Images; the order within a split is kept.
-        wished: Share (0 < share < 1) or number of images by split, without ``train``.
+        wished: Share (0 < share < 1) or number of images by split, without `train`.
         seed: Whole number; another one chooses other groups.
         where: Name of the data set for messages.
 
     Returns:
-        ``train`` and the wished splits, none empty.
+        `train` and the wished splits, none empty.
 
     Raises:
         DataError: A size is out of range or there are fewer groups than splits.
@@ -55,8 +54,8 @@ def cut(records: Sequence[Record], wished: Mapping[str, float], seed: int, where
     total = len(records)
     numbers = {split: _number(split, size, total) for split, size in wished.items()}
     if sum(numbers.values()) >= total:
-        told = " and ".join(f"{split} ({size})" for split, size in wished.items())
-        raise DataError(f"{told} together take all {total} training images of {where}; leave some for train")
+        shares = " and ".join(f"{split} ({size})" for split, size in wished.items())
+        raise DataError(f"{shares} together take all {total} training images of {where}; leave some for train")
     sizes: dict[str, int] = defaultdict(int)
     for record in records:
         sizes[record.group] += 1
@@ -72,8 +71,8 @@ def cut(records: Sequence[Record], wished: Mapping[str, float], seed: int, where
     for later, split in zip(range(len(wished) - 1, -1, -1), wished, strict=True):
         left = [group for group in free if owner[group] == "train"]
         # Later splits must find a group too, so as many of the smallest are out of reach.
-        kept = sorted(left, key=lambda group: sizes[group])[:later]
-        for group in _nearest([group for group in left if group not in kept], sizes, numbers[split]):
+        reserved = sorted(left, key=lambda group: sizes[group])[:later]
+        for group in _nearest([group for group in left if group not in reserved], sizes, numbers[split]):
             owner[group] = split
     return {split: [r for r in records if owner[r.group] == split] for split in ("train", *wished)}
 
@@ -88,7 +87,7 @@ def _number(name: str, value: float, total: int) -> int:
 
 
 def _nearest(groups: Sequence[str], sizes: Mapping[str, int], wished: int) -> list[str]:
-    """Choose groups, at least one, whose sizes add up to what is nearest to ``wished``; early ones are preferred."""
+    """Choose groups, at least one, whose sizes add up to what is nearest to `wished`; early ones are preferred."""
     # Bit s of reachable[i] is set when some of the first i groups add up to s. No sum beyond twice the wish is
     # needed unless a single group exceeds it.
     bound = (1 << (2 * wished + max(sizes[group] for group in groups) + 1)) - 1
@@ -105,7 +104,7 @@ def _nearest(groups: Sequence[str], sizes: Mapping[str, int], wished: int) -> li
     return chosen
 
 
-def check_separate(records: Mapping[str, Sequence[Record]], where: str) -> None:
+def check_separate(records: Mapping[str, Sequence[ImageRecord]], where: str) -> None:
     """Make sure that no image, image file or group belongs to two splits.
 
     Args:
@@ -117,8 +116,8 @@ def check_separate(records: Mapping[str, Sequence[Record]], where: str) -> None:
     """
     owner: dict[tuple[str, str], str] = {}
     groups: dict[str, str] = {}
-    for split, found in records.items():
-        for record in found:
+    for split, members in records.items():
+        for record in members:
             names = [("image", record.key)]
             if "image" in record.files:
                 names.append(

@@ -1,134 +1,116 @@
-"""The data set ``manifest``: a user's own images and labels, listed in a table."""
+"""The data set `manifest`: a user's own images and labels, listed in a table."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, ClassVar
 
-from ednas_nni.data.layouts.base import FolderSource, Raw, Record
-from ednas_nni.data.layouts.manifest_files import read_classes, read_depth, read_image, read_normals
-from ednas_nni.data.layouts.manifest_table import Row, Table, read_table
-from ednas_nni.data.layouts.reading import check_axes, read_lines
-from ednas_nni.errors import DataError, shown
+import numpy as np
 
-CLASSES_FILE = "classes.txt"
-FILES = ("manifest.csv", "manifest.jsonl")
-_TARGETS = {"seg": "segmentation", "depth": "depth", "normals": "normals"}
-_UNITS = {"metric": ("m",), "inverse": ("1/m", "1"), "disparity": ("px",)}
+from ednas_nni.data.info import SPLITS, DepthKind, LabelFacts
+from ednas_nni.data.kinds import Storage, all_kinds, label_kind
+from ednas_nni.data.kinds.segmentation import CLASSES_FILE
+from ednas_nni.data.layouts.base import FolderSource
+from ednas_nni.data.layouts.manifest_table import FILES, ManifestTable, Row, columns, read_table
+from ednas_nni.data.layouts.record import ImageRecord, RawImage
+from ednas_nni.data.layouts.writing import empty_folder, save
+from ednas_nni.data.reading import check_axes, read_image, read_lines
+from ednas_nni.data.source import DataSource
+from ednas_nni.errors import DataError, did_you_mean, shown
+
+_UNITS: dict[DepthKind, tuple[str, ...]] = {"metric": ("m",), "inverse": ("1/m", "1"), "disparity": ("px",)}
 _MOST_CLASSES = 255
 _VALUE = re.compile(r"-?[0-9]{1,9}")
 
 
+@dataclass(eq=False)
 class Manifest(FolderSource):
     """Images with any subset of labels, one line each in a CSV or JSON-lines file.
 
-    Columns are ``image`` and any of ``seg``, ``depth``, ``normals``, ``depth_kind``, ``depth_scale``, ``ignore``,
-    ``group`` and ``split``. An empty cell is a missing label: that image does not count for that task. Splits that the
-    column ``split`` does not name are cut from its training images by group. docs/data.md tells the rest.
+    Columns are `image`, those of each label kind (`seg` and `ignore`; `depth`, `depth_kind` and `depth_scale`;
+    `normals`; those of plug-ins), `group` and `split`. An empty cell is a missing label: that image does not count for
+    that task. Splits that the column `split` does not name are cut from its training images by group. docs/data.md
+    tells the rest.
+
+    Attributes:
+        folder: The folder of the manifest; its paths count from here.
+        test: Share or number of images for the final evaluation, where the manifest does not say.
+        file: The manifest's name; `manifest.csv` or `manifest.jsonl` by default.
+        classes: Class names in the order of label values 0, 1, ..., or their number; by default `classes.txt`
+            beside the manifest: one name a line, or `VALUE: NAME`.
+        depth_unit: `m`, `1/m`, `px`, or `1` for inverse depth without a unit; by default that of the kind.
+        depth_max: Depths beyond, in `depth_unit`, are invalid.
+        normal_axes: What the three channels of stored normals hold: x right, y up, z towards the camera.
+        allow_outside: Accept absolute paths and such that leave the folder.
     """
 
-    name = "manifest"
+    name: ClassVar[str] = "manifest"
 
-    def __init__(
-        self,
-        folder: str | os.PathLike[str],
-        size: tuple[int, int] = (64, 128),
-        search: float = 0.1,
-        select: float = 0.1,
-        test: float = 0.15,
-        seed: int = 0,
-        crop: bool = False,
-        file: str | None = None,
-        classes: list[str] | int | None = None,
-        depth_unit: str | None = None,
-        depth_max: float | None = None,
-        normal_axes: list[str] | tuple[str, ...] = ("x", "y", "z"),
-        allow_outside: bool = False,
-        cache: str | os.PathLike[str] | None = None,
-    ) -> None:
-        """Describe the data set; nothing is read yet.
+    size: tuple[int, int] = (64, 128)
+    test: float = 0.15
+    file: str | None = None
+    classes: list[str] | int | None = None
+    depth_unit: str | None = None
+    depth_max: float | None = None
+    normal_axes: list[str] | tuple[str, ...] = ("x", "y", "z")
+    allow_outside: bool = False
 
-        Args:
-            folder: The folder of the manifest; its paths count from here.
-            size: Height and width in pixels of the images to make.
-            search: Share or number of images that score candidates, where the manifest does not say.
-            select: Share or number of images that choose among finalists, where the manifest does not say.
-            test: Share or number of images for the final evaluation, where the manifest does not say.
-            seed: Another seed cuts other groups.
-            crop: Cut the middle out of images of another aspect ratio than ``size``.
-            file: The manifest's name; ``manifest.csv`` or ``manifest.jsonl`` by default.
-            classes: Class names in the order of label values 0, 1, ..., or their number; by default ``classes.txt``
-                beside the manifest: one name a line, or ``VALUE: NAME``.
-            depth_unit: ``m``, ``1/m``, ``px``, or ``1`` for inverse depth without a unit; by default that of the kind.
-            depth_max: Depths beyond, in ``depth_unit``, are invalid.
-            normal_axes: What the three channels of stored normals hold: x right, y up, z towards the camera.
-            allow_outside: Accept absolute paths and such that leave the folder.
-            cache: Cache folder; ``$EDNAS_CACHE`` or ``~/.cache/ednas`` when ``None``.
+    def __post_init__(self) -> None:
+        """Check the options."""
+        super().__post_init__()
+        self.normal_axes, self.allow_outside = check_axes(self.normal_axes), bool(self.allow_outside)
+        if self.depth_max is not None and not self.depth_max > 0:
+            raise DataError(f"depth_max is {self.depth_max!r}; it must be above 0, in the unit of the depth")
+        self.path = self.root / (self.file or next((f for f in FILES if (self.root / f).exists()), FILES[0]))
 
-        Raises:
-            DataError: The folder or the manifest does not exist, or an option is out of range.
-        """
-        self.test = test
-        self.axes = check_axes(normal_axes)
-        self.allow_outside = bool(allow_outside)
-        self._file, self._classes, self._unit = file, classes, depth_unit
-        if depth_max is not None and not depth_max > 0:
-            raise DataError(f"depth_max is {depth_max!r}; it must be above 0, in the unit of the depth")
-        self.depth_max = depth_max
-        options = {
-            "test": test,
-            "file": file,
-            "classes": classes,
-            "depth_unit": depth_unit,
-            "depth_max": depth_max,
-            "normal_axes": self.axes,
-            "allow_outside": self.allow_outside,
-        }
-        super().__init__(folder, size, search, select, seed, crop, cache, options)
-        self.path = self.folder / (file or next((f for f in FILES if (self.folder / f).exists()), FILES[0]))
+    def shares(self) -> dict[str, float]:
+        """All splits may be cut out of the training images."""
+        return {**super().shares(), "test": self.test}
 
     @cached_property
-    def table(self) -> Table:
+    def table(self) -> ManifestTable:
         """The parsed manifest."""
         return read_table(self.path, self.allow_outside)
 
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """Labels that at least one image has."""
-        found = tuple(_TARGETS[name] for name in self.table.labels)
-        if not found:
-            raise DataError(f"{self.path}: names no label. Add a column seg, depth or normals.")
-        return found
-
-    @property
-    def depth_kind(self) -> str:
-        """The column ``depth_kind``."""
-        return self.table.depth_kind
-
-    @property
-    def depth_unit(self) -> str:
-        """The option ``depth_unit``, or the usual unit of the kind."""
-        allowed = _UNITS[self.depth_kind]
-        if self._unit is not None and self._unit not in allowed:
+    def described(self) -> LabelFacts:
+        """The labels that at least one image has."""
+        targets = self.table.labels
+        if not targets:
             raise DataError(
-                f"depth_unit is {self._unit!r}, but depth of the kind {self.depth_kind!r} is in {' or '.join(allowed)}"
+                f"{self.path}: names no label. Add a column {', '.join(kind.column for kind in all_kinds())}."
             )
-        return self._unit or allowed[0]
+        allowed = _UNITS[self._depth_kind]
+        if self.depth_unit is not None and self.depth_unit not in allowed:
+            raise DataError(
+                f"depth_unit is {self.depth_unit!r}, but depth of the kind {self._depth_kind!r} is in "
+                f"{' or '.join(allowed)}"
+            )
+        return LabelFacts(
+            targets=targets,
+            classes=tuple(self._named.values()),
+            depth_kind=self._depth_kind,
+            depth_unit=self.depth_unit or allowed[0],
+            depth_max=self.depth_max,
+        )
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names; empty without segmentation."""
-        return tuple(self._named.values()) if "segmentation" in self.targets else ()
+    def _depth_kind(self) -> DepthKind:
+        return self.table.same.get("depth_kind") or "metric"
 
     @cached_property
     def _named(self) -> dict[int, str]:
-        """Class name by stored value, in the order of labels."""
-        given, path = self._classes, self.folder / CLASSES_FILE
+        """Class name by stored value, in the order of labels; empty without segmentation."""
+        if "segmentation" not in self.table.labels:
+            return {}
+        given, path = self.classes, self.root / CLASSES_FILE
         if given is None and not path.exists():
             raise DataError(
                 f"{path}: is missing, so the classes of the column seg have no names. Write one name a line, in the "
@@ -146,49 +128,105 @@ class Manifest(FolderSource):
         return {self._key(row): row for row in self.table.rows}
 
     def _key(self, row: Row) -> str:
-        return Path(os.path.relpath(row.image, self.folder)).as_posix()
+        return Path(os.path.relpath(row.image, self.root)).as_posix()
 
     @property
     def where(self) -> Path:
         """The manifest."""
         return self.path
 
-    def listed(self) -> dict[str, Sequence[Record]]:
-        """Return the images as the column ``split`` says; those that it leaves open are for training."""
-        given: dict[str, list[Record]] = {}
+    def listed(self) -> dict[str, Sequence[ImageRecord]]:
+        """Return the images as the column `split` says; those that it leaves open are for training."""
+        given: dict[str, list[ImageRecord]] = {}
         for key, row in self._rows.items():
-            files = {"image": row.image, **{_TARGETS[name]: path for name, path in row.labels.items()}}
-            given.setdefault(row.split or "train", []).append(Record(key, row.group, files))
+            labels = {kind.name: row.labels[kind.column] for kind in all_kinds() if kind.column in row.labels}
+            record = ImageRecord(key, row.group, {"image": row.image, **labels})
+            given.setdefault(row.split or "train", []).append(record)
         if "train" not in given:
             raise DataError(
                 f"{self.path}: has no image for training. Write `train` into the column split, or leave it empty."
             )
-        return dict(given)
+        return {**given}
 
     def recipe(self) -> dict[str, object]:
         """Return what determines every pixel: beside options and files also what the manifest says of them."""
-        told = [[key, row.depth_scale, list(row.ignore)] for key, row in sorted(self._rows.items())]
-        named = list(self._named.items()) if "segmentation" in self.targets else []
-        text = json.dumps([self.depth_kind, named, told])
+        # The first two details are what stood here before label kinds were plug-ins: the digests stay.
+        rows = [
+            [key, row.details.get("depth_scale"), list(row.details.get("ignore", ())), *_others(row)]
+            for key, row in sorted(self._rows.items())
+        ]
+        text = json.dumps([self._depth_kind, list(self._named.items()), rows])
         return {**super().recipe(), "table": hashlib.sha256(text.encode()).hexdigest()[:32]}
 
-    def decode(self, record: Record) -> Raw:
+    def decode(self, record: ImageRecord) -> RawImage:
         """Read one image and the labels it has."""
-        row, files = self._rows[record.key], record.files
-        labels = {value: label for label, value in enumerate(self._named)} if "segmentation" in files else {}
-        return Raw(
-            image=read_image(files["image"]),
-            segmentation=read_classes(files["segmentation"], labels, row.ignore) if labels else None,
-            depth=read_depth(files["depth"], row.depth_scale) if "depth" in files else None,
-            normals=read_normals(files["normals"], self.axes) if "normals" in files else None,
-        )
+        files = dict(record.files)
+        image = read_image(files.pop("image"))
+        class_labels = {value: label for label, value in enumerate(self._named)}
+        storage = Storage(self._rows[record.key].details, class_labels, self.normal_axes)
+        return RawImage(image, {name: label_kind(name).read(path, storage) for name, path in files.items()})
+
+    @classmethod
+    def recognises(cls, folder: Path) -> bool:
+        """It has a manifest."""
+        return any((folder / name).is_file() for name in FILES)
+
+    @staticmethod
+    def write(source: DataSource, folder: str | os.PathLike[str], depth: str = "png") -> dict[str, Any]:
+        """Write `manifest.csv`, `classes.txt` and folders of pictures.
+
+        Depth becomes 16-bit PNG with a `depth_scale` that lets the largest depth fit, or float32 `.npy`. A label that
+        an image lacks entirely is an empty cell. Splits stay as they are.
+
+        Args:
+            source: Any data set.
+            folder: A new or empty folder.
+            depth: `png` or `npy`.
+
+        Raises:
+            DataError: The folder is not empty.
+        """
+        if depth not in ("png", "npy"):
+            raise DataError(f"depth is {depth!r}.{did_you_mean(depth, ('png', 'npy'))}")
+        info, root = source.info, empty_folder(folder)
+        if info.classes:
+            (root / CLASSES_FILE).write_text("\n".join(info.classes) + "\n", encoding="utf-8")
+        kinds = [label_kind(name) for name in info.targets]
+        lines = []
+        for name in SPLITS:
+            split = source.split(name, opened_by="writing manifest" if name == "test" else None)
+            storing = {
+                kind.name: kind.storing(split.target(kind.name), info, kind.name == "depth" and depth == "npy")
+                for kind in kinds
+            }
+            for number in range(len(split)):
+                stem = f"{name}_{number:05d}"
+                cells = {"image": save(root / "image" / f"{stem}.png", np.asarray(split.image[number])), "split": name}
+                for kind in kinds:
+                    values = np.asarray(split.target(kind.name)[number])
+                    if kind.valid(values, info).any():
+                        stored, details = storing[kind.name](values)
+                        ending = "npy" if stored.dtype.kind == "f" else "png"
+                        cells |= {kind.column: save(root / kind.column / f"{stem}.{ending}", stored), **details}
+                lines.append(cells)
+        used = [column for column in columns() if any(column in line for line in lines)]
+        with (root / FILES[0]).open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, used, restval="", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(lines)
+        return {}
+
+
+def _others(row: Row) -> list[list[Any]]:
+    shared = [name for kind in all_kinds() for name in kind.same]
+    return sorted([n, v] for n, v in row.details.items() if n not in ("depth_scale", "ignore", *shared))
 
 
 def class_values(path: Path) -> dict[int, str]:
-    """Read ``classes.txt``.
+    """Read `classes.txt`.
 
     Args:
-        path: One name a line, in the order of the values 0, 1, ...; or ``VALUE: NAME`` on every line.
+        path: One name a line, in the order of the values 0, 1, ...; or `VALUE: NAME` on every line.
 
     Returns:
         Name by stored value, in the order of the lines: the first line becomes label 0.
@@ -204,13 +242,13 @@ def class_values(path: Path) -> dict[int, str]:
         raise DataError(
             f"{path}: the line {shown(odd)} has no value, others have one. Write `VALUE: NAME` on every line."
         )
-    found: dict[int, str] = {}
+    names: dict[int, str] = {}
     for number, line in enumerate(lines):
         value = int(parted[number][0]) if all(valued) else number
         name = parted[number][2].strip() if all(valued) else line
-        if value in found or name in found.values() or not name:
+        if value in names or name in names.values() or not name:
             raise DataError(f"{path}: the line {shown(line)} repeats a value or a name, or names nothing; change it.")
-        found[value] = name
-    if not 2 <= len(found) <= _MOST_CLASSES:
-        raise DataError(f"{path}: names {len(found)} classes; there must be 2 to {_MOST_CLASSES}, one a line.")
-    return found
+        names[value] = name
+    if not 2 <= len(names) <= _MOST_CLASSES:
+        raise DataError(f"{path}: names {len(names)} classes; there must be 2 to {_MOST_CLASSES}, one a line.")
+    return names

@@ -5,24 +5,30 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ednas_nni.data.info import DEPTH_KINDS, SPLITS
+from ednas_nni.data.info import SPLITS
+from ednas_nni.data.kinds import all_kinds
 from ednas_nni.errors import DataError, did_you_mean, hidden, shown
 
-LABELS = ("seg", "depth", "normals")
-COLUMNS = ("image", *LABELS, "depth_kind", "depth_scale", "ignore", "group", "split")
+FILES = ("manifest.csv", "manifest.jsonl")
+
+
+def columns() -> tuple[str, ...]:
+    """Return all columns that a manifest may have: each label kind has its own."""
+    labels = [name for kind in all_kinds() for name in (kind.column, *kind.details)]
+    return ("image", *labels, "group", "split")
+
+
 _OTHER_NAMES = {
-    "rgb": "image", "img": "image", "images": "image", "segmentation": "seg", "label": "seg", "labels": "seg",
-    "mask": "seg", "semantic": "seg", "disparity": "depth", "normal": "normals", "scale": "depth_scale",
-    "kind": "depth_kind", "scene": "group", "city": "group", "sequence": "group", "fold": "split", "subset": "split",
+    "rgb": "image", "img": "image", "images": "image", "scale": "depth_scale", "kind": "depth_kind", "scene": "group",
+    "city": "group", "sequence": "group", "fold": "split", "subset": "split",
 }  # fmt: skip
-_SHOWN = 6
+_MOST_FAULTS = 6
 
 
 @dataclass(frozen=True)
@@ -32,47 +38,45 @@ class Row:
     Attributes:
         line: Its line in the manifest, from 1.
         image: The image file.
-        labels: Label files by column (``seg``, ``depth``, ``normals``); a missing label is left out.
-        depth_scale: What a stored value is multiplied with; ``None`` where the manifest does not say.
-        ignore: Stored values of the segmentation that are no class, beside 255 and -1.
+        labels: Label files by column (`seg`, `depth`, `normals`); a missing label is left out.
+        details: What further columns of the label kinds say, e.g. `depth_scale` and `ignore`; empty cells are left out.
         group: Images of one group stay in one split.
-        split: One of the four splits, ``""`` where the manifest leaves it open.
+        split: One of the four splits, `""` where the manifest leaves it open.
     """
 
     line: int
     image: Path
     labels: Mapping[str, Path]
-    depth_scale: float | None
-    ignore: tuple[int, ...]
+    details: Mapping[str, Any]
     group: str
     split: str
 
 
 @dataclass(frozen=True)
-class Table:
+class ManifestTable:
     """A parsed manifest.
 
     Attributes:
         path: The manifest.
         rows: Its images.
-        depth_kind: ``metric``, ``inverse`` or ``disparity``; the same for all images.
+        same: What all images share, by column, e.g. `depth_kind`.
     """
 
     path: Path
     rows: tuple[Row, ...]
-    depth_kind: str
+    same: Mapping[str, Any]
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Columns of labels that at least one image has."""
-        return tuple(name for name in LABELS if any(name in row.labels for row in self.rows))
+        """Names of the label kinds that at least one image has."""
+        return tuple(kind.name for kind in all_kinds() if any(kind.column in row.labels for row in self.rows))
 
 
-def read_table(path: Path, allow_outside: bool = False) -> Table:
+def read_table(path: Path, allow_outside: bool = False) -> ManifestTable:
     """Read a manifest; no image is opened, but every file must exist.
 
     Args:
-        path: ``*.csv`` with a heading, or ``*.jsonl`` with one object a line.
+        path: `*.csv` with a heading, or `*.jsonl` with one object a line.
         allow_outside: Accept absolute paths and paths that lead out of the manifest's folder.
 
     Returns:
@@ -82,26 +86,28 @@ def read_table(path: Path, allow_outside: bool = False) -> Table:
         DataError: It cannot be read, or a cell is wrong; one line per fault, each with file, line, value and way out.
     """
     rows: list[Row] = []
-    kinds: dict[str, int] = {}
     faults: list[str] = []
     for line, cells in _cells(path):
         try:
             rows.append(_row(path.parent, line, cells, allow_outside))
         except ValueError as fault:
             faults.append(f"{path}:{line}: {fault}")
-            continue
-        if "depth" in rows[-1].labels:
-            kinds.setdefault(str(cells.get("depth_kind") or "metric"), line)
+    same: dict[str, dict[Any, int]] = {}
+    for kind in all_kinds():
+        for name, empty in kind.same.items():
+            for row in rows:
+                if kind.column in row.labels:
+                    same.setdefault(name, {}).setdefault(row.details.get(name, empty), row.line)
     if not faults:
-        faults = _across(path, rows, kinds)
+        faults = _across(path, rows, same)
     if faults:
-        more = [f"{path}: and {len(faults) - _SHOWN} more faults"] if len(faults) > _SHOWN else []
-        raise DataError("\n".join(faults[:_SHOWN] + more))
+        more = [f"{path}: and {len(faults) - _MOST_FAULTS} more faults"] if len(faults) > _MOST_FAULTS else []
+        raise DataError("\n".join(faults[:_MOST_FAULTS] + more))
     if not rows:
         raise DataError(
             f"{path}: lists no image. Write one line per image below the heading; `ednas data init` drafts it."
         )
-    return Table(path, tuple(rows), next(iter(kinds), "metric"))
+    return ManifestTable(path, tuple(rows), {name: next(iter(lines)) for name, lines in same.items()})
 
 
 def _cells(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -113,7 +119,7 @@ def _cells(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     except IsADirectoryError:
         raise DataError(f"{path}: is a folder; name the manifest in it. `ednas data init {path}` drafts one.") from None
     except UnicodeDecodeError:
-        raise DataError(f"{path}: is no text file in UTF-8; save it as CSV or JSON lines in UTF-8.") from None
+        raise DataError(f"{path}: is not a text file in UTF-8; save it as CSV or JSON lines in UTF-8.") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
     if path.suffix == ".csv":
@@ -143,7 +149,7 @@ def _csv(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
             cells = {name: value.strip() for name, value in zip(names, values, strict=True)}
             yield reader.line_num, {name: value for name, value in cells.items() if value}
     except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: is no CSV: {error}.") from None
+        raise DataError(f"{path}:{reader.line_num}: is not CSV: {error}.") from None
 
 
 def _json_lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -153,7 +159,7 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             cells = json.loads(content)
         except ValueError as error:
-            raise DataError(f"{path}:{line}: is no JSON: {error}. Write one object per line.") from None
+            raise DataError(f"{path}:{line}: is not JSON: {error}. Write one object per line.") from None
         except RecursionError:
             raise DataError(f"{path}:{line}: is nested without end. Write one object per line.") from None
         if not isinstance(cells, dict):
@@ -163,19 +169,20 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _check_names(path: Path, line: int, names: list[str], heading: bool = True) -> None:
+    allowed = columns()
     for name in names:
-        if name in COLUMNS:
+        if name in allowed:
             continue
         if len(names) == 1 and any(mark in name for mark in ";\t"):
             raise DataError(f"{path}:{line}: the columns are not separated by commas; save it with commas.")
-        meant = _OTHER_NAMES.get(name.lower())
-        hint = f" Did you mean {meant!r}? Allowed: {', '.join(COLUMNS)}." if meant else did_you_mean(name, COLUMNS)
+        meant = _OTHER_NAMES.get(name.lower()) or next((k.column for k in all_kinds() if name.lower() in k.words), None)
+        hint = f" Did you mean {meant!r}? Allowed: {', '.join(allowed)}." if meant else did_you_mean(name, allowed)
         raise DataError(f"{path}:{line}: unknown column {name!r}.{hint}")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(f"{path}:{line}: column {twice[0]!r} is given twice; keep one.")
     if heading and "image" not in names:
-        raise DataError(f"{path}:{line}: the heading lacks the column 'image'. Allowed: {', '.join(COLUMNS)}.")
+        raise DataError(f"{path}:{line}: the heading lacks the column 'image'. Allowed: {', '.join(allowed)}.")
 
 
 def _row(folder: Path, line: int, cells: Mapping[str, Any], allow_outside: bool) -> Row:
@@ -186,21 +193,22 @@ def _row(folder: Path, line: int, cells: Mapping[str, Any], allow_outside: bool)
     """
     if "image" not in cells:
         raise ValueError("image: is empty; every line needs one.")
-    paths = {name: _path(folder, name, cells[name], allow_outside) for name in ("image", *LABELS) if name in cells}
-    kind = cells.get("depth_kind", "metric")
-    if kind not in DEPTH_KINDS:
-        raise ValueError(f"depth_kind = {shown(kind)}: unknown.{did_you_mean(kind, DEPTH_KINDS)}")
+    image = _path(folder, "image", cells["image"], allow_outside)
+    labels: dict[str, Path] = {}
+    details: dict[str, Any] = {}
+    for kind in all_kinds():
+        if kind.column in cells:
+            labels[kind.column] = _path(folder, kind.column, cells[kind.column], allow_outside)
+        details |= {name: parse(cells[name]) for name, parse in kind.details.items() if name in cells}
     split = str(cells.get("split", ""))
     if split and split not in SPLITS:
         official = " An official validation or test set is `test` here." if split.startswith("val") else ""
         raise ValueError(f"split = {shown(split)}: unknown.{official}{did_you_mean(split, SPLITS)}")
-    image = paths.pop("image")
     return Row(
         line=line,
         image=image,
-        labels=paths,
-        depth_scale=_scale(cells["depth_scale"]) if "depth_scale" in cells else None,
-        ignore=_ignored(cells["ignore"]) if "ignore" in cells else (),
+        labels=labels,
+        details=details,
         # An image without a group is a group of its own.
         group=str(cells.get("group", "")) or f"image {image}",
         split=split,
@@ -228,45 +236,21 @@ def _path(folder: Path, name: str, value: Any, allow_outside: bool) -> Path:
     return path
 
 
-def _scale(value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if isinstance(value, bool) or not 0 < number < math.inf:
-        raise ValueError(
-            f"depth_scale = {shown(value)}: must be a number above 0 that turns a stored value into the depth's unit, "
-            "for example 0.001 for millimetres."
-        )
-    return number
-
-
-def _ignored(value: Any) -> tuple[int, ...]:
-    values = value.split() if isinstance(value, str) else value if isinstance(value, list) else [value]
-    try:
-        if any(isinstance(v, bool) or int(v) != float(v) for v in values):
-            raise ValueError
-        return tuple(int(v) for v in values)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(
-            f"ignore = {shown(value)}: must be whole numbers separated by spaces, for example `0 255`."
-        ) from None
-
-
-def _across(path: Path, rows: list[Row], kinds: Mapping[str, int]) -> list[str]:
+def _across(path: Path, rows: list[Row], same: Mapping[str, Mapping[Any, int]]) -> list[str]:
     """Faults that no single row shows."""
-    if len(kinds) > 1:
-        told = " and ".join(f"{kind!r} (line {line})" for kind, line in kinds.items())
-        return [f"{path}: depth_kind is {told}; one data set has one kind. Make a manifest for each."]
+    for name, lines in same.items():
+        if len(lines) > 1:
+            values = " and ".join(f"{value!r} (line {line})" for value, line in lines.items())
+            return [f"{path}: {name} is {values}; one data set has one value. Make a manifest for each."]
     faults, images, groups = [], dict[Path, int](), dict[str, Row]()
     for row in rows:
         first = images.setdefault(row.image, row.line)
         if first != row.line:
             faults.append(f"{path}:{row.line}: image {row.image} stands in line {first} already; keep one of them.")
-        known = groups.setdefault(row.group, row)
-        if known.split != row.split:
+        other = groups.setdefault(row.group, row)
+        if other.split != row.split:
             faults.append(
                 f"{path}:{row.line}: group {row.group!r} is in split {row.split or 'left open'!r} here and in "
-                f"{known.split or 'left open'!r} in line {known.line}; images of one group belong into one split."
+                f"{other.split or 'left open'!r} in line {other.line}; images of one group belong into one split."
             )
     return faults

@@ -1,4 +1,4 @@
-"""NYUD_MT: ``images/*.jpg, segmentation/*.png, depth/*.npy, normals/*.npy, gt_sets/{train,val}.txt``.
+"""NYUD_MT: `images/*.jpg, segmentation/*.png, depth/*.npy, normals/*.npy, gt_sets/{train,val}.txt`.
 
 The layout of Vandenhende et al., "Multi-Task Learning for Dense Prediction Tasks: A Survey", TPAMI 2021.
 """
@@ -7,106 +7,130 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cached_property
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
+from ednas_nni.data import reading
 from ednas_nni.data.class_names import class_names
-from ednas_nni.data.layouts import reading
-from ednas_nni.data.layouts.base import FolderSource, Raw, Record
+from ednas_nni.data.info import LabelFacts
+from ednas_nni.data.kinds.segmentation import wrong_ids
+from ednas_nni.data.layouts import writing
+from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import block, natural
-from ednas_nni.data.layouts.fitting import wrong_ids
 from ednas_nni.data.layouts.npy_labels import npy_depth, npy_normals
+from ednas_nni.data.layouts.record import ImageRecord, RawImage
+from ednas_nni.data.source import DataSource
 from ednas_nni.errors import DataError
 
-_FOLDERS = {"segmentation": ("segmentation", ".png"), "depth": ("depth", ".npy"), "normals": ("normals", ".npy")}
+_FILES = {"segmentation": ".png", "depth": ".npy", "normals": ".npy"}
 
 
+@dataclass(eq=False)
 class NYUDMT(FolderSource):
     """A folder in the layout of NYUD_MT.
 
-    In the label images 0 (and 255) is no class and 1 the first class. Depth is in metres, 0 = invalid. ``train.txt``
-    is cut into train, search and select by blocks of neighbours; ``val.txt`` is the test split. The edge maps that
-    the data set brings along are not read: the task ``edges`` makes its own from the classes.
+    In the label images 0 (and 255) is no class and 1 the first class. Depth is in metres, 0 = invalid. `train.txt`
+    is cut into train, search and select by blocks of neighbours; `val.txt` is the test split. The edge maps that
+    the data set brings along are not read: the task `edges` makes its own from the classes.
+
+    Attributes:
+        folder: Holds `images`, `segmentation`, `gt_sets` and, where wanted, `depth` and `normals`.
+        classes: Number of classes.
+        normal_axes: What the three channels of the normals hold: x right, y up, z towards the camera.
     """
 
-    name = "nyud_mt"
+    name: ClassVar[str] = "nyud_mt"
 
-    def __init__(
-        self,
-        folder: str | os.PathLike[str],
-        size: tuple[int, int],
-        classes: int = 40,
-        normal_axes: list[str] | tuple[str, ...] = ("x", "y", "z"),
-        search: float = 0.1,
-        select: float = 0.1,
-        seed: int = 0,
-        crop: bool = False,
-        cache: str | os.PathLike[str] | None = None,
-    ) -> None:
-        """Describe the data set; no image is opened.
+    classes: int = 40
+    normal_axes: list[str] | tuple[str, ...] = ("x", "y", "z")
 
-        Args:
-            folder: Holds ``images``, ``segmentation``, ``gt_sets`` and, where wanted, ``depth`` and ``normals``.
-            size: Height and width in pixels of the images to make (the originals are 480 x 640).
-            classes: Number of classes.
-            normal_axes: What the three channels of the normals hold: x right, y up, z towards the camera.
-            search: Share or number of training images that score candidates.
-            select: Share or number of training images that choose among finalists.
-            seed: Another seed cuts other blocks.
-            crop: Use the middle of images of another aspect ratio instead of refusing them.
-            cache: Cache folder; ``$EDNAS_CACHE`` or ``~/.cache/ednas`` when ``None``.
-
-        Raises:
-            DataError: A folder is missing or an argument lies outside its range.
-        """
-        self.axes = reading.check_axes(normal_axes)
-        options = {"classes": classes, "normal_axes": self.axes}
-        super().__init__(folder, size, search, select, seed, crop, cache, options)
-        self.classes = class_names("nyuv2", classes)
+    def __post_init__(self) -> None:
+        """Check the options and that the folders exist."""
+        super().__post_init__()
+        self.normal_axes = reading.check_axes(self.normal_axes)
+        self._names = class_names("nyuv2", self.classes)
         for name in ("images", "segmentation", "gt_sets"):
-            reading.need_folder(self.folder, name)
+            reading.need_folder(self.root, name)
 
-    @cached_property
-    def targets(self) -> tuple[str, ...]:
-        """Labels whose folder exists."""
-        return tuple(target for target, (name, _) in _FOLDERS.items() if (self.folder / name).is_dir())
+    def described(self) -> LabelFacts:
+        """The labels whose folder exists."""
+        return LabelFacts(targets=tuple(name for name in _FILES if (self.root / name).is_dir()), classes=self._names)
 
-    def listed(self) -> dict[str, Sequence[Record]]:
-        """Return the images of ``gt_sets/train.txt`` and ``val.txt``, each in blocks of neighbours."""
-        return {"train": self._records("train"), "test": self._records("val")}
+    def listed(self) -> dict[str, Sequence[ImageRecord]]:
+        """Return the images of `gt_sets/train.txt` and `val.txt`, each in blocks of neighbours."""
+        return {"train": self._listed("train"), "test": self._listed("val")}
 
-    def _records(self, part: str) -> list[Record]:
-        listed = self.folder / "gt_sets" / f"{part}.txt"
+    def _listed(self, part: str) -> list[ImageRecord]:
+        listed = self.root / "gt_sets" / f"{part}.txt"
         names = sorted(reading.read_lines(listed), key=natural)
         records = []
         for position, name in enumerate(names):
-            image = reading.inside(self.folder, f"images/{name}.jpg", listed)
+            image = reading.inside(self.root, f"images/{name}.jpg", listed)
             if not image.exists() and image.with_suffix(".png").exists():
                 image = image.with_suffix(".png")
-            files = {"image": image}
-            for target in self.targets:
-                sub, suffix = _FOLDERS[target]
-                files[target] = self.folder / sub / f"{name}{suffix}"
-            records.append(Record(name, f"{part} {block(position, len(names))}", files))
+            labels = {target: self.root / target / f"{name}{_FILES[target]}" for target in self.facts.targets}
+            records.append(ImageRecord(name, f"{part} {block(position, len(names))}", {"image": image, **labels}))
         return records
 
-    def decode(self, record: Record) -> Raw:
-        """Read one image; see :meth:`FolderSource.decode`."""
+    def decode(self, record: ImageRecord) -> RawImage:
+        """Read one image and its labels."""
         files = record.files
-        return Raw(
-            reading.read_rgb(files["image"]),
-            self._classes(record),
-            npy_depth(files["depth"], normalised=False) if "depth" in files else None,
-            npy_normals(files["normals"], self.axes) if "normals" in files else None,
-        )
+        labels: dict[str, NDArray[Any]] = {"segmentation": self._classes(files["segmentation"])}
+        if "depth" in files:
+            labels["depth"] = npy_depth(files["depth"], normalised=False)
+        if "normals" in files:
+            labels["normals"] = npy_normals(files["normals"], self.normal_axes)
+        return RawImage(reading.read_rgb(files["image"]), labels)
 
-    def _classes(self, record: Record) -> np.ndarray:
+    def _classes(self, path: Path) -> NDArray[np.uint8]:
         """Read labels that count from 1."""
-        path = record.files["segmentation"]
         stored = reading.flat(reading.read_picture(path), path)
-        wrong = np.unique(stored[(stored > len(self.classes)) & (stored != 255)])
+        wrong = np.unique(stored[(stored > len(self._names)) & (stored != 255)])
         if wrong.size:
-            raise DataError(f"{wrong_ids(str(path), wrong, len(self.classes) + 1)} (this layout counts from 1)")
+            raise DataError(f"{wrong_ids(str(path), wrong, len(self._names) + 1)} (this layout counts from 1)")
         # The byte 0 wraps to 255, which is no class.
         return np.where(stored == 255, np.uint8(255), stored.astype(np.uint8) - np.uint8(1))
+
+    @classmethod
+    def recognises(cls, folder: Path) -> bool:
+        """It has lists and images."""
+        return (folder / "gt_sets").is_dir() and (folder / "images").is_dir()
+
+    @staticmethod
+    def write(source: DataSource, folder: str | os.PathLike[str], quality: int = 95) -> dict[str, Any]:
+        """Write `images/*.jpg, segmentation/*.png, depth/*.npy, normals/*.npy` and `gt_sets/{train,val}.txt`.
+
+        Args:
+            source: Any data set with classes; train, search and select become `train.txt`, test becomes `val.txt`.
+            folder: A new or empty folder.
+            quality: JPEG quality of the images, 1..95; they lose a little.
+
+        Raises:
+            DataError: The folder is not empty, or the data set lacks what the layout needs.
+        """
+        info = source.info
+        writing.need_targets(info, ("segmentation",), NYUDMT.name)
+        root = writing.empty_folder(folder)
+        for sub in ("images", "gt_sets"):
+            (root / sub).mkdir()
+        before = 0
+        for part, listed in (("train", "train.txt"), ("test", "val.txt")):
+            names = []
+            for number, row in writing.rows(source, part, NYUDMT.name):
+                name = f"{before + number:04d}"
+                names.append(name)
+                Image.fromarray(row["image"]).save(root / "images" / f"{name}.jpg", quality=quality, subsampling=0)
+                coded = (writing.signed_labels(row["segmentation"], info) + 1).astype(np.uint8)
+                writing.save(root / "segmentation" / f"{name}.png", coded)
+                if "depth" in row:
+                    writing.save(root / "depth" / f"{name}.npy", writing.metres(row["depth"], info))
+                if "normals" in row:
+                    writing.save(root / "normals" / f"{name}.npy", row["normals"].astype(np.float32))
+            (root / "gt_sets" / listed).write_text("\n".join(names) + "\n", encoding="utf-8")
+            before += len(names)
+        return {"classes": info.num_classes}

@@ -6,6 +6,7 @@ splits.mat start at 1. Source: the data set's page and toolbox (Silberman et al.
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +14,10 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ednas_nni.data.class_names import NYU13, NYU40, NYU_40_TO_13
-from ednas_nni.data.layouts.fitting import IGNORE_INDEX
+from ednas_nni.data.info import IGNORE_INDEX
 from ednas_nni.errors import DataError
 
 LABELED, SPLITS = "nyu_depth_v2_labeled.mat", "splits.mat"
@@ -30,8 +32,6 @@ def needed(module: str) -> ModuleType:
     Raises:
         DataError: It is not installed; the message says how.
     """
-    import importlib
-
     try:
         return importlib.import_module(module)
     except ImportError:
@@ -45,7 +45,7 @@ class LabeledFile:
     """The labelled set, opened for reading. Each process opens its own.
 
     Args:
-        path: ``nyu_depth_v2_labeled.mat``.
+        path: `nyu_depth_v2_labeled.mat`.
 
     Raises:
         DataError: It is missing, damaged or lacks an array.
@@ -79,18 +79,18 @@ class LabeledFile:
         return len(self._file["images"])
 
     def scenes(self) -> list[str]:
-        """The scene of each image, e.g. ``kitchen_0004`` or ``bedroom_0014b``."""
+        """The scene of each image, e.g. `kitchen_0004` or `bedroom_0014b`."""
         references = np.asarray(self._file["scenes"]).ravel()
         if len(references) != len(self):
             raise DataError(f"{self.path}: names {len(references)} scenes for {len(self)} images. Download it again.")
         return ["".join(map(chr, np.asarray(self._file[one]).ravel())) for one in references]
 
-    def read(self, index: int, depth: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def read(self, index: int, depth: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Read one image.
 
         Args:
             index: From 0.
-            depth: ``depths`` (holes filled by the data set's authors) or ``rawDepths`` (0 = hole).
+            depth: `depths` (holes filled by the data set's authors) or `rawDepths` (0 = hole).
 
         Returns:
             image uint8 (H, W, 3) RGB; labels (H, W), 0 = unlabelled, 1..894; depth float32 (H, W) in m, 0 = invalid.
@@ -125,15 +125,15 @@ def read_mat(path: Path, way_out: str) -> dict[str, Any]:
         raise DataError(f"{path}: cannot be read as a MATLAB file ({error}). {way_out}") from None
 
 
-def read_splits(path: Path, count: int) -> dict[str, np.ndarray]:
+def read_splits(path: Path, count: int) -> dict[str, NDArray[Any]]:
     """Read the official splits.
 
     Args:
-        path: ``splits.mat``.
+        path: `splits.mat`.
         count: Number of images of the labelled set.
 
     Returns:
-        ``train`` and ``test``: image numbers, from 0.
+        `train` and `test`: image numbers, from 0.
 
     Raises:
         DataError: The file is missing or does not fit the labelled set.
@@ -142,7 +142,7 @@ def read_splits(path: Path, count: int) -> dict[str, np.ndarray]:
         f"It is part of the NYUv2 toolbox and of the repository ankurhanda/nyuv2-meta-data; put it beside {LABELED}."
     )
     content = read_mat(path, way_out)
-    found = {}
+    splits: dict[str, NDArray[np.int64]] = {}
     for split in ("train", "test"):
         if f"{split}Ndxs" not in content:
             raise DataError(f"{path}: lacks {split}Ndxs. {way_out}")
@@ -150,18 +150,18 @@ def read_splits(path: Path, count: int) -> dict[str, np.ndarray]:
         if not len(numbers) or numbers.min() < 1 or numbers.max() > count:
             span = f"{numbers.min()}..{numbers.max()}" if len(numbers) else "nothing"
             raise DataError(f"{path}: {split}Ndxs holds {span}, but {LABELED} has the images 1..{count}. {way_out}")
-        found[split] = numbers - 1
-    both = np.intersect1d(found["train"], found["test"])
+        splits[split] = numbers - 1
+    both = np.intersect1d(splits["train"], splits["test"])
     if len(both):
         raise DataError(f"{path}: image {both[0] + 1} is in trainNdxs and in testNdxs. {way_out}")
-    return found
+    return splits
 
 
-def read_mapping(root: Path, classes: int) -> tuple[np.ndarray, tuple[str, ...]]:
+def read_mapping(root: Path, classes: int) -> tuple[NDArray[Any], tuple[str, ...]]:
     """What the 894 labels of the raw file become.
 
     Args:
-        root: Folder with ``classMapping40.mat`` and, if wanted, ``class13Mapping.mat``.
+        root: Folder with `classMapping40.mat` and, if wanted, `class13Mapping.mat`.
         classes: 40 or 13.
 
     Returns:
@@ -186,17 +186,17 @@ def read_mapping(root: Path, classes: int) -> tuple[np.ndarray, tuple[str, ...]]
     return np.concatenate([[IGNORE_INDEX], table[to_40]]).astype(np.uint8), names
 
 
-def _mapping_13(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+def _mapping_13(path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
     """The user's own mapping of 40 classes to 13, or the built-in one where there is none."""
     if not path.exists():
         return NYU_40_TO_13, NYU13
     way_out = "Remove it to use the built-in mapping."
-    content = read_mat(path, way_out).get("classMapping13")
+    content = read_mat(path, way_out)
     try:
-        fields = content[0, 0]
+        fields = content["classMapping13"][0, 0]
         numbers = np.asarray(fields[0]).ravel().astype(np.int64)
         names = tuple(str(name[0]).lower() for name in np.asarray(fields[1]).ravel())
-    except (TypeError, IndexError, ValueError):
+    except (KeyError, TypeError, IndexError, ValueError):
         raise DataError(f"{path}: has no struct classMapping13 with 40 numbers and 13 names. {way_out}") from None
     if len(numbers) != 40 or numbers.min() < 0 or numbers.max() > 13 or len(names) != 13:
         raise DataError(f"{path}: holds {len(numbers)} numbers and {len(names)} names; expected 40 and 13. {way_out}")
@@ -204,5 +204,5 @@ def _mapping_13(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def place(scene: str) -> str:
-    """The place that a scene belongs to: ``bedroom_0014a`` and ``bedroom_0014b`` are parts of one recording."""
+    """The place that a scene belongs to: `bedroom_0014a` and `bedroom_0014b` are parts of one recording."""
     return re.sub(r"(?<=\d)[a-z]$", "", scene)

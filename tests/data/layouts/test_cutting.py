@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ednas_nni.data.layouts.base import Record
 from ednas_nni.data.layouts.cutting import block, check_separate, cut, natural
+from ednas_nni.data.layouts.record import ImageRecord
 from ednas_nni.errors import DataError
 
 
-def records(sizes: list[int]) -> list[Record]:
-    return [Record(f"{g}/{i}", f"group {g}") for g, size in enumerate(sizes) for i in range(size)]
+def records(sizes: list[int]) -> list[ImageRecord]:
+    return [ImageRecord(f"{g}/{i}", f"group {g}") for g, size in enumerate(sizes) for i in range(size)]
 
 
-def check(cutter, found: list[Record], search: float, select: float, seed: int) -> dict[str, list[Record]]:
+def check(cutter, found: list[ImageRecord], search: float, select: float, seed: int) -> dict[str, list[ImageRecord]]:
     """What must hold of any cut."""
     splits = cutter(found, search, select, seed, "data")
     assert sorted(r.key for part in splits.values() for r in part) == sorted(r.key for r in found), "lost or doubled"
@@ -103,15 +103,15 @@ def test_impossible_cuts(sizes: list[int], search: float, select: float, message
 
 
 def test_shared_images_are_found() -> None:
-    one, two = Record("a", "g", {"image": Path("x.png")}), Record("b", "h", {"image": Path("x.png")})
+    one, two = ImageRecord("a", "g", {"image": Path("x.png")}), ImageRecord("b", "h", {"image": Path("x.png")})
     with pytest.raises(DataError, match=r"image file 'x.png' is listed twice, in 'train' and 'test'"):
         check_separate({"train": [one], "test": [two]}, "data")
     with pytest.raises(DataError, match="image 'a' is listed twice"):
-        check_separate({"train": [one, Record("a", "g")]}, "data")
+        check_separate({"train": [one, ImageRecord("a", "g")]}, "data")
     with pytest.raises(DataError, match="group 'g' has images in 'train' and 'test'"):
-        check_separate({"train": [one], "test": [Record("c", "g")]}, "data")
+        check_separate({"train": [one], "test": [ImageRecord("c", "g")]}, "data")
     many = {"image": Path("all.mat")}
-    check_separate({"train": [Record("0", "g", many, 0)], "test": [Record("1", "h", many, 1)]}, "data")
+    check_separate({"train": [ImageRecord("0", "g", many, 0)], "test": [ImageRecord("1", "h", many, 1)]}, "data")
 
 
 def test_names_are_ordered_as_people_do() -> None:

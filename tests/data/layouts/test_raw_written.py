@@ -16,9 +16,9 @@ from ednas_nni.data.layouts.cityscapes_files import depth_from, read_disparity, 
 from ednas_nni.data.layouts.manifest import Manifest
 from ednas_nni.data.layouts.nyuv2 import NYUv2
 from ednas_nni.data.layouts.nyuv2_files import place
-from ednas_nni.data.writing import cityscapes, manifest, nyuv2
 from scenes.rooms import Rooms
 from scenes.streets import Streets
+from tests.data.layouts.written import written
 
 SIZE = (32, 64)
 BASELINE_TIMES_FOCAL = 0.209313 * 2262.52 / 2048 * SIZE[1]  # m px at the written width
@@ -31,7 +31,7 @@ def streets(tmp_path_factory: pytest.TempPathFactory) -> Streets:
 
 @pytest.fixture(scope="module")
 def city_folder(streets: Streets, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return cityscapes.write(streets, tmp_path_factory.mktemp("written") / "cityscapes")
+    return written(CityScapes, streets, tmp_path_factory.mktemp("written") / "cityscapes")
 
 
 def written_rows(source, part: str) -> dict[str, np.ndarray]:
@@ -110,8 +110,8 @@ def test_no_disparity_is_no_depth(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("classes", [19, 7, 2])
 def test_labels_of_both_kinds(streets: Streets, tmp_path: Path, classes: int) -> None:
-    ids = CityScapes(cityscapes.write(streets, tmp_path / "a"), SIZE, classes=classes, cache=tmp_path)
-    trained = CityScapes(cityscapes.write(streets, tmp_path / "b", labels="labelTrainIds"), SIZE, classes=classes,
+    ids = CityScapes(written(CityScapes, streets, tmp_path / "a"), SIZE, classes=classes, cache=tmp_path)
+    trained = CityScapes(written(CityScapes, streets, tmp_path / "b", labels="labelTrainIds"), SIZE, classes=classes,
                          cache=tmp_path)  # fmt: skip
     fine = CityScapes(tmp_path / "a", SIZE, cache=tmp_path)
     for split in ("train", "search", "select"):
@@ -135,7 +135,7 @@ def test_all_label_ids_of_cityscapes(tmp_path: Path) -> None:
 
 
 def test_nyuv2_comes_back(rooms: Rooms, tmp_path: Path) -> None:
-    source = NYUv2(nyuv2.write(rooms, tmp_path / "raw"), SIZE, keep_border=True, cache=tmp_path / "cache")
+    source = NYUv2(written(NYUv2, rooms, tmp_path / "raw"), SIZE, keep_border=True, cache=tmp_path / "cache")
     assert source.info.classes == rooms.info.classes
     assert source.info.counts == {"train": 21, "search": 4, "select": 4, "test": 3}
     scenes = [{r.group for r in source.records[name]} for name in ("train", "search", "select")]
@@ -155,7 +155,7 @@ def test_nyuv2_comes_back(rooms: Rooms, tmp_path: Path) -> None:
 
 def test_normals_of_nyuv2_are_computed_from_its_depth(rooms: Rooms, tmp_path: Path) -> None:
     """The rendered rooms have another camera, so only directions along the optical axis can be compared."""
-    source = NYUv2(nyuv2.write(rooms, tmp_path / "raw"), SIZE, keep_border=True, cache=tmp_path / "cache")
+    source = NYUv2(written(NYUv2, rooms, tmp_path / "raw"), SIZE, keep_border=True, cache=tmp_path / "cache")
     split = source.split("train")
     wanted = written_rows(rooms, "train")["normals"][[r.index for r in source.records["train"]]].astype(np.float32)
     got = np.asarray(split.normals, np.float32)
@@ -165,7 +165,7 @@ def test_normals_of_nyuv2_are_computed_from_its_depth(rooms: Rooms, tmp_path: Pa
 
 
 def test_nyuv2_with_40_classes_and_without_the_border(rooms: Rooms, tmp_path: Path) -> None:
-    folder = nyuv2.write(rooms, tmp_path / "raw")
+    folder = written(NYUv2, rooms, tmp_path / "raw")
     (folder / "class13Mapping.mat").unlink()
     few, many = NYUv2(folder, (28, 37), cache=tmp_path / "c"), NYUv2(folder, (28, 37), classes=40, cache=tmp_path / "c",
                                                                      crop=True)  # fmt: skip
@@ -175,7 +175,7 @@ def test_nyuv2_with_40_classes_and_without_the_border(rooms: Rooms, tmp_path: Pa
     assert raw.image.shape == (28, 56, 3)  # rows 45..470 of 480 and columns 41..600 of 640, of a 32 x 64 file
     from ednas_nni.data.class_names import NYU_40_TO_13
 
-    fine, coarse = many.decode(record).segmentation, raw.segmentation
+    fine, coarse = (one.labels["segmentation"] for one in (many.decode(record), raw))
     assert (NYU_40_TO_13[fine[fine != 255]] == coarse[fine != 255]).all()
 
 
@@ -194,7 +194,7 @@ def test_parts_of_a_scene_stay_together(scene: str, wanted: str) -> None:
 
 @pytest.mark.parametrize("depth", ["png", "npy"])
 def test_a_manifest_comes_back(rooms: Rooms, tmp_path: Path, depth: str) -> None:
-    source = Manifest(manifest.write(rooms, tmp_path / "own", depth=depth), SIZE, cache=tmp_path / "cache")
+    source = Manifest(written(Manifest, rooms, tmp_path / "own", depth=depth), SIZE, cache=tmp_path / "cache")
     assert source.info.counts == rooms.info.counts
     assert source.info.classes == rooms.info.classes
     for name in rooms.info.counts:
@@ -237,7 +237,7 @@ def test_missing_labels_of_a_manifest_are_masked(tmp_path: Path) -> None:
 
 
 def test_the_table_of_a_manifest_is_part_of_its_fingerprint(rooms: Rooms, tmp_path: Path) -> None:
-    folder = manifest.write(rooms, tmp_path / "own")
+    folder = written(Manifest, rooms, tmp_path / "own")
     before = Manifest(folder, SIZE, cache=tmp_path / "c").info.fingerprint
     table = folder / "manifest.csv"
     table.write_text(table.read_text().replace(",metric,", ",inverse,"))

@@ -14,7 +14,6 @@ from PIL import Image
 from ednas_nni.data.layouts.cityscapes import CityScapes
 from ednas_nni.data.layouts.manifest import Manifest
 from ednas_nni.data.layouts.nyuv2 import NYUv2
-from ednas_nni.data.writing import cityscapes, manifest, nyuv2
 from ednas_nni.errors import DataError
 from scenes.rooms import Rooms
 from scenes.streets import Streets
@@ -27,9 +26,9 @@ READERS = {"cityscapes": CityScapes, "nyuv2": NYUv2, "manifest": Manifest}
 def written(rooms: Rooms, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("written")
     streets = Streets(size=SIZE, train=8, search=1, select=1, test=2, cache=root / "cache")
-    cityscapes.write(streets, root / "cityscapes")
-    nyuv2.write(rooms, root / "nyuv2")
-    manifest.write(rooms, root / "manifest")
+    CityScapes.write(streets, root / "cityscapes")
+    NYUv2.write(rooms, root / "nyuv2")
+    Manifest.write(rooms, root / "manifest")
     return root
 
 
@@ -170,7 +169,7 @@ OWN = [
     ),
     (lambda d: (d / TABLE).write_text("image\n"), r"manifest.csv: lists no image"),
     (lambda d: (d / TABLE).write_text(NO_LABELS), r"manifest.csv: names no label"),
-    (lambda d: (d / TABLE).write_bytes(b"\xff\xfe\x00"), r"is no text file in UTF-8"),
+    (lambda d: (d / TABLE).write_bytes(b"\xff\xfe\x00"), r"is not a text file in UTF-8"),
     (lambda d: edit(d / TABLE, "0.0001", "-1", 1), r":2: depth_scale = '-1': must be a number above 0"),
     (
         lambda d: (d / "classes.txt").unlink(),
@@ -193,7 +192,7 @@ OWN = [
     ),
     (
         lambda d: picture(d / "normals/train_00002.png", np.zeros((32, 64), np.uint8)),
-        r"normals/train_00002.png: is no colour picture of 8 bits",
+        r"normals/train_00002.png: is not a colour picture of 8 bits",
     ),
     (
         lambda d: picture(d / "depth/train_00002.png", np.ones((32, 30), np.uint16)),

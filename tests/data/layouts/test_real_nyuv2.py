@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ednas_nni.data.geometry import NYUV2, Camera, normals_from_depth
+from ednas_nni.data.geometry import NYUV2, Intrinsics, normals_from_depth
 from ednas_nni.data.layouts.adashare import AdaShare
 
 SAMPLES = Path(
@@ -74,7 +74,7 @@ def test_stored_normals_agree_with_the_depth(frames: AdaShare) -> None:
 @pytest.mark.parametrize("normal", [(0.0, 0.0, 1.0), (0.3, -0.5, 0.8), (-0.4, 0.6, 0.7), (0.0, 0.95, 0.3)])
 def test_normals_of_a_plane_are_exact(normal: tuple[float, float, float]) -> None:
     wanted = np.array(normal) / np.linalg.norm(normal)
-    camera = Camera(fx=90.0, fy=80.0, cx=30.0, cy=22.0)
+    camera = Intrinsics(fx=90.0, fy=80.0, cx=30.0, cy=22.0)
     v, u = np.mgrid[:48, :64]
     # A ray per unit of depth: x right, y up, z towards the camera.
     rays = np.stack([(u - camera.cx) / camera.fx, -(v - camera.cy) / camera.fy, -np.ones(u.shape)], -1)
@@ -91,7 +91,7 @@ def test_planes_are_not_mixed_across_an_edge() -> None:
     depth = np.full((32, 40), 2.0)
     depth[:, 20:] = 4.0
     depth[10, 10] = 0
-    got = normals_from_depth(depth, Camera(50, 50, 20, 16), radius=2, step=1)
+    got = normals_from_depth(depth, Intrinsics(50, 50, 20, 16), radius=2, step=1)
     valid = got.any(-1)
     assert valid[:, 18:22].mean() > 0.8
     assert np.allclose(got[valid], [0, 0, 1], atol=1e-4)

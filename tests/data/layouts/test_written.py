@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from ednas_nni import plugins
+from ednas_nni.data.audit import openings
 from ednas_nni.data.class_names import CITYSCAPES_19_TO_7
 from ednas_nni.data.info import SPLITS
 from ednas_nni.data.layouts.adashare import AdaShare
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.mtan import Mtan
 from ednas_nni.data.layouts.nyud_mt import NYUDMT
-from ednas_nni.data.openings import openings
-from ednas_nni.data.split import DataSource
-from ednas_nni.data.writing import adashare, mtan, nyud_mt
+from ednas_nni.data.source import DataSource
 from ednas_nni.errors import DataError
 from scenes.rooms import Rooms
 from scenes.streets import Streets
+from tests.data.layouts.written import written
 
 SIZE = (32, 64)
 DISPARITY = 0.209313 * 2262.52  # px m, the usual rig of CityScapes at 2048 pixels
@@ -55,16 +55,12 @@ def degrees(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("writer", "reader", "options", "loss"),
-    [
-        (mtan, Mtan, {}, 0),
-        (adashare, AdaShare, {"classes": 13}, 0),
-        (nyud_mt, NYUDMT, {"classes": 13}, 12),
-    ],
+    ("layout", "options", "loss"),
+    [(Mtan, {}, 0), (AdaShare, {"classes": 13}, 0), (NYUDMT, {"classes": 13}, 12)],
 )
-def test_rooms_come_back(rooms: Rooms, tmp_path: Path, writer, reader, options: dict, loss: int) -> None:
-    folder = writer.write(rooms, tmp_path / "written")
-    source = reader(folder, SIZE, cache=tmp_path / "cache", **options)
+def test_rooms_come_back(rooms: Rooms, tmp_path: Path, layout, options: dict, loss: int) -> None:
+    folder = written(layout, rooms, tmp_path / "written")
+    source = layout(folder, SIZE, cache=tmp_path / "cache", **options)
     assert source.info.counts == {"train": 23, "search": 3, "select": 3, "test": 3}
     assert source.info.targets == rooms.info.targets
     for part in ("train", "test"):
@@ -76,17 +72,17 @@ def test_rooms_come_back(rooms: Rooms, tmp_path: Path, writer, reader, options: 
         ours, theirs = read_back(source, "normals", part), stacked(rooms, "normals", part)
         assert (ours.any(-1) == theirs.any(-1)).all()
         angle = degrees(ours, theirs)
-        if writer is adashare:  # half a step of 2/255 in each of three components is at most 0.39 degrees
+        if layout is AdaShare:  # half a step of 2/255 in each of three components is at most 0.39 degrees
             assert angle.max() < 0.45
             assert np.median(angle) > 0.01
         else:
             assert angle.max() < 0.05
 
 
-@pytest.mark.parametrize(("writer", "reader"), [(mtan, Mtan), (adashare, AdaShare)])
-def test_streets_come_back(streets: Streets, tmp_path: Path, writer, reader) -> None:
-    folder = writer.write(streets, tmp_path / "written")
-    source = reader(folder, SIZE, classes=19, cache=tmp_path / "cache")
+@pytest.mark.parametrize("layout", [Mtan, AdaShare])
+def test_streets_come_back(streets: Streets, tmp_path: Path, layout) -> None:
+    folder = written(layout, streets, tmp_path / "written")
+    source = layout(folder, SIZE, classes=19, cache=tmp_path / "cache")
     assert (source.info.depth_kind, source.info.depth_unit) == ("inverse", "1")
     for part in ("train", "test"):
         assert (read_back(source, "segmentation", part) == stacked(streets, "segmentation", part)).all()
@@ -98,7 +94,7 @@ def test_streets_come_back(streets: Streets, tmp_path: Path, writer, reader) -> 
 
 
 def test_coarse_labels_of_adashare(streets: Streets, tmp_path: Path) -> None:
-    folder = adashare.write(streets, tmp_path / "written")
+    folder = written(AdaShare, streets, tmp_path / "written")
     fine, middle, coarse = (AdaShare(folder, SIZE, classes=n, cache=tmp_path / "c") for n in (19, 7, 2))
     labels = stacked(fine, "segmentation", "train")
     none = labels == 255
@@ -110,22 +106,22 @@ def test_coarse_labels_of_adashare(streets: Streets, tmp_path: Path) -> None:
 def test_streets_of_another_kind(tmp_path: Path) -> None:
     """Metric depth is written as disparity on request; what has no relation to metres is refused."""
     metric = Streets(size=SIZE, train=3, search=1, select=1, test=1, depth="metric", cache=tmp_path / "c")
-    source = Mtan(mtan.write(metric, tmp_path / "m", dataset="cityscapes"), SIZE, classes=19, cache=tmp_path / "c")
+    source = Mtan(written(Mtan, metric, tmp_path / "m", dataset="cityscapes"), SIZE, classes=19, cache=tmp_path / "c")
     metres = stacked(metric, "depth", "train")
     disparity = read_back(source, "depth", "train")
     both = (metres > 0) & (disparity > 0)
     again = DISPARITY / ((disparity[both].astype(np.float64) * 65535 - 1) / 256)
     assert np.abs(again / metres[both] - 1).max() < 0.5 / (256 * DISPARITY / metric.info.depth_max) + 1e-3
     with pytest.raises(DataError, match=r"inverse depth in '1', which cannot be turned into metres"):
-        mtan.write(source, tmp_path / "again", dataset="nyuv2")
+        written(Mtan, source, tmp_path / "again", dataset="nyuv2")
     with pytest.raises(DataError, match="has no normals"):
-        adashare.write(source, tmp_path / "no", dataset="nyuv2")
+        written(AdaShare, source, tmp_path / "no", dataset="nyuv2")
     with pytest.raises(DataError, match="holds files already"):
-        mtan.write(metric, tmp_path / "m")
+        written(Mtan, metric, tmp_path / "m")
 
 
 def test_registered_sources_are_sources(rooms: Rooms, tmp_path: Path) -> None:
-    folder = mtan.write(rooms, tmp_path / "written")
+    folder = written(Mtan, rooms, tmp_path / "written")
     source = plugins.load("datasets", "mtan")(folder, SIZE, cache=tmp_path / "cache")
     assert isinstance(source, DataSource)
     assert {plugins.load("datasets", name).name for name in ("mtan", "adashare", "nyud_mt")} <= set(
@@ -136,7 +132,7 @@ def test_registered_sources_are_sources(rooms: Rooms, tmp_path: Path) -> None:
 
 
 def test_openings_are_journalled(rooms: Rooms, tmp_path: Path) -> None:
-    folder = mtan.write(rooms, tmp_path / "written")
+    folder = written(Mtan, rooms, tmp_path / "written")
     source = Mtan(folder, SIZE, cache=tmp_path / "cache")
     assert openings(source.info, tmp_path / "cache") == []
     source.split("train", opened_by="nobody needs this")
@@ -147,7 +143,7 @@ def test_openings_are_journalled(rooms: Rooms, tmp_path: Path) -> None:
     source.split("test", opened_by="second")
     assert [entry["opened_by"] for entry in openings(source.info, tmp_path / "cache")] == ["first", "second"]
     # Writing rooms opened their test split as well, and was noted.
-    assert "writing mtan" in {entry["opened_by"] for entry in openings(rooms.info, rooms.folder.parent)}
+    assert "writing mtan" in {entry["opened_by"] for entry in openings(rooms.info, rooms.cache_folder.parent)}
     # A line that a crash cut short does not hide the others.
     journal = tmp_path / "cache" / "openings" / f"mtan-{source.info.fingerprint}.jsonl"
     journal.write_text(journal.read_text() + '{"time": "20')

@@ -15,7 +15,6 @@ from PIL import Image
 from ednas_nni.data.layouts.adashare import AdaShare
 from ednas_nni.data.layouts.mtan import Mtan
 from ednas_nni.data.layouts.nyud_mt import NYUDMT
-from ednas_nni.data.writing import adashare, mtan, nyud_mt
 from ednas_nni.errors import DataError
 from scenes.rooms import Rooms
 
@@ -27,8 +26,8 @@ OPTIONS: dict[str, dict] = {"mtan": {}, "adashare": {"classes": 13}, "nyud_mt": 
 @pytest.fixture(scope="module")
 def written(rooms: Rooms, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("written")
-    for name, writer in (("mtan", mtan), ("adashare", adashare), ("nyud_mt", nyud_mt)):
-        writer.write(rooms, root / name)
+    for name, layout in READERS.items():
+        layout.write(rooms, root / name)
     return root
 
 

@@ -1,6 +1,6 @@
-"""The journal of test openings: who looked at the test split of which data, when.
+"""The audit of the test split: who opened that of which data, when.
 
-One JSON line per opening in ``<cache>/openings/<data>-<fingerprint>.jsonl``. A report can say how often the test
+One JSON line per opening in `<cache>/openings/<data>-<fingerprint>.jsonl`. A report can say how often the test
 split had been opened before its numbers were taken.
 """
 
@@ -11,17 +11,15 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ednas_nni.data.cache import cache_root, open_arrays
+from ednas_nni.data.cache import cache_root
 from ednas_nni.data.info import DataInfo
-from ednas_nni.data.split import Split
 from ednas_nni.errors import DataError
 
 
-def journal_path(info: DataInfo, cache: str | os.PathLike[str] | None = None) -> Path:
+def audit_path(info: DataInfo, cache: str | os.PathLike[str] | None = None) -> Path:
     """Return the journal of one data set; it exists after the first opening."""
     return cache_root(cache) / "openings" / f"{info.name}-{info.fingerprint}.jsonl"
 
@@ -32,7 +30,7 @@ def note(info: DataInfo, opened_by: str, cache: str | os.PathLike[str] | None = 
     Args:
         info: The data set.
         opened_by: Who reads the test split.
-        cache: Cache folder; ``$EDNAS_CACHE`` or ``~/.cache/ednas`` when ``None``.
+        cache: Cache folder; `$EDNAS_CACHE` or `~/.cache/ednas` when `None`.
 
     Raises:
         DataError: The journal cannot be written.
@@ -47,7 +45,7 @@ def note(info: DataInfo, opened_by: str, cache: str | os.PathLike[str] | None = 
         "experiment": os.environ.get("NNI_EXP_ID"),
         "trial": os.environ.get("NNI_TRIAL_JOB_ID"),
     }
-    path = journal_path(info, cache)
+    path = audit_path(info, cache)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as handle:
@@ -60,29 +58,6 @@ def note(info: DataInfo, opened_by: str, cache: str | os.PathLike[str] | None = 
         ) from error
 
 
-def open_split(
-    info: DataInfo, name: str, opened_by: str | None, folder: Path, recipe: Mapping[str, object], cache: Path
-) -> Split:
-    """Open a split of a data set that is in the checked cache; that of ``test`` is journalled.
-
-    Args:
-        info: The data set.
-        name: One of the splits.
-        opened_by: Who reads it.
-        folder: Where its arrays are.
-        recipe: What they were made from.
-        cache: Cache folder, for the journal.
-
-    Raises:
-        DataError: A damaged cache, or a journal that cannot be written.
-    """
-    if name == "test":
-        note(info, str(opened_by), cache)
-    names = ("image", *info.targets)
-    arrays = open_arrays(folder, recipe, [f"{name}_{array}" for array in names])
-    return Split(name, info, {array: arrays[f"{name}_{array}"] for array in names}, opened_by)
-
-
 def openings(info: DataInfo, cache: str | os.PathLike[str] | None = None) -> list[dict[str, object]]:
     """Return the openings of the test split so far, oldest first.
 
@@ -91,19 +66,19 @@ def openings(info: DataInfo, cache: str | os.PathLike[str] | None = None) -> lis
         cache: Cache folder, as for the source.
 
     Returns:
-        ``time`` (UTC), ``data``, ``fingerprint``, ``opened_by``, ``pid``, ``command``, ``experiment`` and ``trial``
-        (NNI's ids, or ``None``). A line that a crash cut short is left out.
+        `time` (UTC), `data`, `fingerprint`, `opened_by`, `pid`, `command`, `experiment` and `trial`
+        (NNI's ids, or `None`). A line that a crash cut short is left out.
     """
     try:
-        lines = journal_path(info, cache).read_text(encoding="utf-8").splitlines()
+        lines = audit_path(info, cache).read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
-    found = []
+    entries = []
     for line in lines:
         try:
             entry = json.loads(line)
         except ValueError:
             continue
         if isinstance(entry, dict):
-            found.append(entry)
-    return found
+            entries.append(entry)
+    return entries

@@ -1,23 +1,23 @@
-"""Reads single files; whatever is wrong with one becomes a message that names it."""
+"""Reads single files of images and labels; whatever is wrong with one becomes a message that names it."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from ednas_nni.data.layouts.fitting import IGNORE_INDEX, wrong_ids
 from ednas_nni.errors import DataError, did_you_mean, hidden
 
 
 def read_npy(path: Path) -> np.ndarray:
-    """Read a ``.npy`` file of numbers.
+    """Read a `.npy` file of numbers.
 
     Raises:
-        DataError: The file is missing, truncated, no ``.npy`` file, or holds pickled objects.
+        DataError: The file is missing, truncated, no `.npy` file, or holds pickled objects.
     """
     try:
         values = np.load(path, allow_pickle=False)
@@ -41,7 +41,7 @@ def read_picture(path: Path) -> np.ndarray:
 
 
 def read_map(path: Path) -> np.ndarray:
-    """Read a file with one value per pixel: a grey or palette picture, or ``.npy``.
+    """Read a file with one value per pixel: a grey or palette picture, or `.npy`.
 
     Returns:
         (H, W), as stored; palettes give their indices.
@@ -67,6 +67,27 @@ def read_rgb(path: Path) -> np.ndarray:
         DataError: The file is missing, truncated or no picture.
     """
     return np.asarray(_picture(path, "RGB"))
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Read an image: a picture of 8 bits, or `.npy` of uint8 or floats in [0, 1].
+
+    Returns:
+        uint8 (H, W, 3), RGB.
+
+    Raises:
+        DataError: It cannot be read, or holds 16 bits or floats per value as depth maps do.
+    """
+    if path.suffix == ".npy":
+        return unit_image(read_npy(path), path)
+    try:
+        with Image.open(path) as opened:
+            mode = opened.mode
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        mode = ""  # read_rgb says what is wrong
+    if mode.startswith(("I", "F")):
+        raise DataError(f"{path}: holds values of mode {mode!r}, not 8-bit colours. Is it a depth map?")
+    return read_rgb(path)
 
 
 def _picture(path: Path, mode: str | None) -> Image.Image:
@@ -141,32 +162,12 @@ def unit_image(values: np.ndarray, path: Path) -> np.ndarray:
     return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
 
 
-def class_ids(values: np.ndarray, classes: int, path: Path, ignore: Sequence[int] = (-1, IGNORE_INDEX)) -> np.ndarray:
-    """Return uint8 labels with 255 = no class from whole numbers of any type.
-
-    Args:
-        values: Labels; floats must be whole.
-        classes: Number of classes.
-        path: File for messages.
-        ignore: Values that mean no class.
-
-    Raises:
-        DataError: A value that is no class, or no whole number.
-    """
-    none = np.isin(values, list(ignore))
-    whole = values == np.rint(values)
-    good = none | (whole & (values >= 0) & (values < classes))
-    if not good.all():
-        raise DataError(wrong_ids(str(path), np.unique(values[~good]), classes))
-    return np.where(none, IGNORE_INDEX, values).astype(np.uint8)
-
-
 def oriented(normals: np.ndarray, axes: Sequence[str]) -> np.ndarray:
     """Turn normals into x right, y up, z towards the camera.
 
     Args:
         normals: (H, W, 3) as stored.
-        axes: What the three stored channels hold, e.g. ``("x", "-z", "y")``.
+        axes: What the three stored channels hold, e.g. `("x", "-z", "y")`.
     """
     turned = np.zeros(normals.shape, np.float32)
     for channel, axis in enumerate(axes):
@@ -205,7 +206,7 @@ def need_folder(root: Path, name: str) -> Path:
 
 
 def inside(root: Path, name: str, where: Path) -> Path:
-    """Return a file named in a list, which must lie below ``root``.
+    """Return a file named in a list, which must lie below `root`.
 
     Raises:
         DataError: The name leads out of the folder.
@@ -214,3 +215,8 @@ def inside(root: Path, name: str, where: Path) -> Path:
     if path.is_absolute() or ".." in path.parts:
         raise DataError(f"{where}: names the file {name!r}; names must be relative and stay within {root}")
     return root / path
+
+
+def path_words(path: Path) -> list[str]:
+    """Return the words of a relative path in lower case: `rgb/a_01.png` has `rgb`, `a` and `01`."""
+    return [word for word in re.split(r"[^a-z0-9]+", path.with_suffix("").as_posix().lower()) if word]

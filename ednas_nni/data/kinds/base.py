@@ -1,0 +1,227 @@
+"""The contract of a label kind. Whoever fits, moves, draws, checks, spoils or writes labels asks the kind."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ednas_nni.data.info import LabelFacts
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from ednas_nni.data.targets import Label
+
+Values = NDArray[Any]
+"""Values of a label: integers or floats, (..., H, W) or (..., H, W, C)."""
+
+Storing = Callable[[Values], tuple[Values, dict[str, str]]]
+
+
+@dataclass(frozen=True)
+class Storage:
+    """What a manifest and the data set's options say of how a label is stored.
+
+    Attributes:
+        details: Cells of the image's row in the columns that the kind declares, parsed; empty ones are left out.
+        class_labels: Label (0, 1, ...) by stored value.
+        normal_axes: What the three channels of stored normals hold.
+    """
+
+    details: Mapping[str, Any] = field(default_factory=dict)
+    class_labels: Mapping[int, int] = field(default_factory=dict)
+    normal_axes: Sequence[str] = ("x", "y", "z")
+
+
+@dataclass(frozen=True)
+class Drafted:
+    """What a look at the files of a label tells for a drafted manifest.
+
+    Attributes:
+        cells: Cells of further columns, the same for every image.
+        guess: What was assumed and why; empty when nothing was.
+        texts: Further files to write, by name.
+        note: What the user is to do with them.
+    """
+
+    cells: Mapping[str, str] = field(default_factory=dict)
+    guess: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """What `ednas data check` prints about a label.
+
+    Attributes:
+        title: Heading.
+        columns: Names, each with the side to which its cells are flush: left or right.
+        rows: Cells; a number is printed with three to four significant digits.
+    """
+
+    title: str
+    columns: Sequence[tuple[str, str]]
+    rows: Sequence[Sequence[str | float]]
+
+
+class Drawing(ABC):
+    """How the labels on one sheet are drawn; made for all of them together, so that they share their colours' scale.
+
+    Attributes:
+        title: Heading of the column.
+        wide: The legend takes the room below the images, too, where the label stands beside them.
+    """
+
+    title: str
+    wide: bool = False
+
+    @abstractmethod
+    def colors(self, values: Values) -> NDArray[np.uint8]:
+        """Colour one label; uint8 (H, W, 3), invalid pixels black."""
+
+    def legend_height(self, width: int) -> int:
+        """Return the height in pixels of the legend."""
+        return 64
+
+    def legend(self, sheet: Image.Image, left: int, top: int, width: int) -> None:  # noqa: B027  (not abstract)
+        """Draw the legend; by default there is none."""
+
+
+class LabelSurvey(ABC):
+    """Sums up the labels of a split, image by image."""
+
+    images: int = 0
+    """Number of images that have the label."""
+
+    @abstractmethod
+    def add(self, values: Values) -> bool:
+        """Add one image; return whether it has a valid pixel."""
+
+
+S = TypeVar("S", bound=LabelSurvey)
+
+
+class LabelKind(ABC, Generic[S]):
+    """One kind of dense label: what its values are and what may be done to them.
+
+    A data set has at most one label of a kind; the kind's name is that of its arrays. Register the class under that
+    name in the entry-point group `ednas_nni.label_kinds`. A kind has no state; what differs between data sets comes as
+    `LabelFacts`. docs/adding_a_data_set.md has a complete example, `ednas_nni.testing.label_kinds` the suite.
+
+    Attributes:
+        name: Name of the arrays.
+        dtype: numpy type of the arrays in the cache.
+        channels: Values per pixel as a trailing shape: () or e.g. (3,).
+        column: Column of a manifest that names its files.
+        details: Parsers of further columns by name: cell -> plain value; `ValueError` = wrong, with the reason.
+        same: Those of `details` that must be the same for all images, with the value of an empty cell.
+        words: Words in paths and headings that tell files of this kind, in lower case.
+        sensed: Comes from a depth sensor, so that its holes are holes of this label.
+    """
+
+    name: ClassVar[str]
+    dtype: ClassVar[str]
+    channels: ClassVar[tuple[int, ...]] = ()
+    column: ClassVar[str]
+    details: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
+    same: ClassVar[Mapping[str, Any]] = {}
+    words: ClassVar[frozenset[str]] = frozenset()
+    sensed: ClassVar[bool] = False
+
+    # ---- Arrays
+
+    def invalid(self, facts: LabelFacts) -> float:
+        """Return the value (in all channels) of pixels without a label."""
+        return 0
+
+    def empty(self, size: tuple[int, int], facts: LabelFacts) -> Values:
+        """Return what stands for the label of an image that lacks it: (H, W[, C]), invalid everywhere."""
+        return np.full((*size, *self.channels), self.invalid(facts), self.dtype)
+
+    @abstractmethod
+    def valid(self, values: Values, facts: LabelFacts) -> NDArray[np.bool_]:
+        """Return which pixels have a label: bool (..., H, W) of values (..., H, W[, C])."""
+
+    @abstractmethod
+    def tensor(self, rows: Values, facts: LabelFacts) -> Label:
+        """Return a typed batch (N, [C,] H, W) of arrays (N, H, W[, C]); its type says how it moves. Imports torch."""
+
+    # ---- Files
+
+    @abstractmethod
+    def read(self, path: Path, storage: Storage) -> Values:
+        """Read the file that a manifest names, at its own resolution.
+
+        Raises:
+            DataError: It cannot be read or holds what it must not; the message names it.
+        """
+
+    @abstractmethod
+    def fit(self, small: Values, stored: Values, across: float, facts: LabelFacts, where: str) -> Values:
+        """Check values and bring them into the arrays' type.
+
+        Args:
+            small: The label at the size of the arrays: its nearest pixels, so that no value is invented.
+            stored: All of the label, at its own resolution.
+            across: Width of `small` divided by the width that it shows.
+            facts: What the values mean.
+            where: The file, for messages.
+
+        Returns:
+            Values of the type `dtype`, invalid where they say nothing.
+
+        Raises:
+            DataError: Values that cannot be right.
+        """
+
+    @abstractmethod
+    def storing(self, rows: Values, facts: LabelFacts, exact: bool = False) -> Storing:
+        """Return the function that makes of a label what `read` reads.
+
+        Args:
+            rows: All labels (N, H, W[, C]) that shall be stored alike.
+            facts: What the values mean.
+            exact: Floats rather than whole numbers that lose a little.
+
+        Returns:
+            Label of one image -> an array that fits a picture (or floats for .npy), and cells of the columns `details`.
+        """
+
+    def looks_like(self, values: Values) -> bool:
+        """Say whether a file's values, (H, W) or (H, W, C), look like this kind. By default only its name tells."""
+        return False
+
+    def draft(self, paths: Sequence[Path], tick: Callable[[], object]) -> Drafted:
+        """Look at files of this kind for the draft of a manifest; `tick` is called for each one read."""
+        return Drafted()
+
+    # ---- Pictures and numbers
+
+    @abstractmethod
+    def drawing(self, values: Values, facts: LabelFacts) -> Drawing:
+        """Return how the labels (N, H, W[, C]) of one sheet are drawn."""
+
+    @abstractmethod
+    def survey(self, facts: LabelFacts) -> S:
+        """Return what sums up the labels of one split."""
+
+    @abstractmethod
+    def table(self, surveys: Mapping[str, S], facts: LabelFacts) -> LabelTable:
+        """Return what is printed of the surveys by split; one without an image has nothing to tell."""
+
+    def suspicions(self, train: S, facts: LabelFacts) -> Iterable[str]:
+        """Return what is probably not meant, given the survey of a training split with at least one label."""
+        return ()
+
+
+def percent(share: float) -> str:
+    """Return a share in percent, with more digits where it is small."""
+    value = 100 * float(share)
+    return "0" if value == 0 else f"{value:.1f}" if value >= 0.1 else f"{value:.2g}"

@@ -18,20 +18,24 @@ from nni.mutable import Mutable
 from torch import nn
 
 from ednas_nni.compat.nas import LayerChoice, ModelSpace
-from ednas_nni.cost.layers import check_containers, check_counted, counted_steps
-from ednas_nni.cost.recording import Step
-from ednas_nni.cost.records import LayerRecord
-from ednas_nni.cost.rules import (
+from ednas_nni.cost.layers import (
     CHANNEL_PRESERVING,
+    CallShapes,
+    DeclaresChannels,
+    Step,
     arguments,
     channels_of,
+    check_containers,
+    check_counted,
+    counted_steps,
     kind_of,
     layer_record,
     operator_kind,
     operator_record,
 )
+from ednas_nni.cost.records import LayerRecord
 from ednas_nni.cost.space_layers import Operation, SpaceLayers, alive, labels_of, spread
-from ednas_nni.cost.trace import Trace, trace
+from ednas_nni.cost.tracer import Merged, Trace, trace_image
 from ednas_nni.errors import StudyError
 from ednas_nni.nn.tree import clauses, domains_of, visit
 from ednas_nni.space.domains import Condition, Domains
@@ -52,7 +56,7 @@ def read_space(space: ModelSpace, size: tuple[int, int]) -> SpaceLayers:
             choice changes a size.
     """
     check_containers(space)
-    seen = trace(space, size)
+    seen = trace_image(space, size)
     reader = _Reader(space, seen)
     counted = 0
     for step in counted_steps(seen):
@@ -99,7 +103,7 @@ class _Reader:
         self._written: list[float] = []  # of each record
         self._operations: list[Operation] = []
         self._ran: set[int] = set()
-        self._merged = {number: self._options(merged) for number, merged in seen.merged.items()}
+        self._merged = {merged.result.memory: self._options(merged) for merged in seen.merged}
 
     def add(self, step: Step) -> int:
         """Add one step; returns its MACs in the traced pass."""
@@ -137,19 +141,19 @@ class _Reader:
             tuple(self._records),
             tuple(self._operations),
             self._merged,
-            self._seen.results,
+            tuple(dict.fromkeys(value.memory for value in self._seen.outputs if value.constant is None)),
             math.prod(self._seen.shapes[0]),
         )
 
     # ------------------------------------------------------------------ records
     def _layer(self, path: str, step: Step) -> tuple[tuple[str, ...], np.ndarray, LayerRecord, str] | None:
         """Labels, records, the record of the traced pass, doubt."""
-        module, call = step.module, step.call
+        module, shapes = step.module, step.shapes
         first = id(module) not in self._ran
         self._ran.add(id(module))
         given = {name: constructor_argument(module, name) for name in arguments(module, path)}
         source, doubt = None, ""
-        if not given and call.inputs:
+        if not given and shapes.inputs:
             source, doubt = self._preserved(step, kind_of(module))
         labels = self._sorted(
             (*(label for value in given.values() for label in labels_in(value)), *(source.labels if source else ()))
@@ -161,11 +165,11 @@ class _Reader:
             def read(name: str) -> Any:
                 if name in given:
                     return _settled(given[name], sample) if at is not None else getattr(module, name)
-                if name == "channels" and not hasattr(module, name):
-                    return channels_of(call.output) if at is None or source is None else _channels(source, at, call)
+                if name == "channels" and not isinstance(module, DeclaresChannels):
+                    return channels_of(shapes.output) if at is None or source is None else _channels(source, at, shapes)
                 return getattr(module, name)
 
-            return layer_record(path, module, call, read, first)
+            return layer_record(path, module, shapes, read, first)
 
         traced = record(None)
         return None if traced is None else (labels, self._tabulated(path, labels, record), traced, doubt)
@@ -183,15 +187,15 @@ class _Reader:
             kept, doubt = self._preserved(step, kind)
             written = np.broadcast_to(spread(kept.values, kept.labels, labels), self._extents(labels))
         else:
-            written = np.full(self._extents(labels), float(math.prod(step.call.output)))
+            written = np.full(self._extents(labels), float(math.prod(step.shapes.output)))
             if labels and not doubt:
                 doubt = _doubt(path, f"torch's operator {step.operator!r}")
 
         def record(at: tuple[int, ...] | None) -> LayerRecord:
             if at is None:
-                read = sum(map(math.prod, step.call.inputs))
-                return operator_record(path, step.operator, step.call, read, math.prod(step.call.output))
-            return operator_record(path, step.operator, step.call, round(total[at]), round(written[at]))
+                read = sum(map(math.prod, step.shapes.inputs))
+                return operator_record(path, step.operator, step.shapes, read, math.prod(step.shapes.output))
+            return operator_record(path, step.operator, step.shapes, round(total[at]), round(written[at]))
 
         return labels, self._tabulated(path, labels, record), record(None), doubt
 
@@ -215,13 +219,13 @@ class _Reader:
     # ------------------------------------------------------------------ sizes of tensors
     def _preserved(self, step: Step, kind: str | None) -> tuple[_Amount, str]:
         """What an operation writes that keeps the channels of its largest input."""
-        at = max(range(len(step.call.inputs)), key=lambda i: math.prod(step.call.inputs[i]))
+        at = max(range(len(step.shapes.inputs)), key=lambda i: math.prod(step.shapes.inputs[i]))
         if at >= len(step.reads):
-            return _Amount((), np.array(float(math.prod(step.call.output)))), ""
-        source, shape = self._amount(step.reads[at]), step.call.inputs[at]
+            return _Amount((), np.array(float(math.prod(step.shapes.output)))), ""
+        source, shape = self._amount(step.reads[at]), step.shapes.inputs[at]
         doubt = source.doubt
-        ratio = math.prod(step.call.output) / math.prod(shape)
-        if source.labels and not doubt and (kind not in CHANNEL_PRESERVING or shape[1:2] != step.call.output[1:2]):
+        ratio = math.prod(step.shapes.output) / math.prod(shape)
+        if source.labels and not doubt and (kind not in CHANNEL_PRESERVING or shape[1:2] != step.shapes.output[1:2]):
             doubt = _doubt(self._place(step)[0], step.operator or type(step.module).__name__)
         return _Amount(source.labels, source.values * ratio, doubt), doubt
 
@@ -251,14 +255,14 @@ class _Reader:
         places = self._places[id(step.outer)]
         raise StudyError(f"{places[1][0]} is the same module as {places[0][0]}; give each place its own")
 
-    def _options(self, merged: Any) -> tuple[tuple[Condition, int], ...]:
+    def _options(self, merged: Merged) -> tuple[tuple[Condition, int], ...]:
         path = self._places[id(merged.module)][0][0]
         choice = merged.module.choice if isinstance(merged.module, LayerChoice) else merged.module.depth_choice
         found = []
-        for value, number in merged.options:
+        for value, option in merged.options:
             condition = clauses(choice, lambda x, value=value: x == value, path)
             if all(any(literal.values for literal in clause) for clause in condition):
-                found.append((condition, number))
+                found.append((condition, option.memory))
         return tuple(found)
 
     def _extents(self, labels: tuple[str, ...]) -> list[int]:
@@ -277,9 +281,9 @@ def _settled(value: Any, sample: Mapping[str, Any]) -> Any:
     return value
 
 
-def _channels(source: _Amount, at: tuple[int, ...], call: Any) -> int:
+def _channels(source: _Amount, at: tuple[int, ...], shapes: CallShapes) -> int:
     """Channels that a stock layer writes, from the elements that it writes."""
-    positions = math.prod(call.output) // channels_of(call.output)
+    positions = math.prod(shapes.output) // channels_of(shapes.output)
     return round(float(source.values[at]) / positions)
 
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from ednas_nni import plugins
 from ednas_nni.cost import cost_table
-from ednas_nni.cost.rules import kind_of
+from ednas_nni.cost.layers import kind_of
 from ednas_nni.errors import PluginError
 
 SIZE = (64, 128)
@@ -168,7 +168,7 @@ def test_a_kept_space_gives_the_same_costs(nano, tmp_path: Path, monkeypatch) ->
     devices = ["edge_tpu", "peak_memory"]
     first = cost_table(space, devices, SIZE, folder=tmp_path)
     assert len(list(tmp_path.glob("*/*.npz"))) == 1
-    monkeypatch.setattr(reading, "trace", lambda *_, **__: pytest.fail("traced again"))
+    monkeypatch.setattr(reading, "trace_image", lambda *_, **__: pytest.fail("traced again"))
     second = cost_table(space, devices, SIZE, folder=tmp_path)
     found = samples(table.domains, 50)
     assert (first(found) == second(found)).all()

@@ -21,7 +21,7 @@ from torch import nn
 
 from ednas_nni.compat.nas import LayerChoice, ModelSpace, MutableModule, Repeat
 from ednas_nni.cost.reading import labels_in
-from ednas_nni.devices.cpu_onnxruntime.calls import Call, calls_of
+from ednas_nni.devices.cpu_onnxruntime.calls import BlockCall, SpaceCalls
 from ednas_nni.devices.cpu_onnxruntime.capture import capture
 from ednas_nni.devices.cpu_onnxruntime.graph import Graph
 from ednas_nni.errors import StudyError
@@ -49,7 +49,7 @@ class Block:
     module: nn.Module
     condition: Condition
     labels: tuple[str, ...]
-    calls: tuple[Call, ...]
+    calls: tuple[BlockCall, ...]
     layers: tuple[nn.Module, ...] = ()
 
     def graphs(self, sample: Mapping[str, Any]) -> list[Graph]:
@@ -75,12 +75,12 @@ def blocks_of(space: ModelSpace, size: tuple[int, int]) -> list[Block]:
         parts = leaf.path.split(".")
         for end in range(1, len(parts) + 1):
             conditions.setdefault(".".join(parts[:end]), []).append(leaf.condition)
-    calls, outputs = calls_of(space, size)
+    calls = SpaceCalls(space, size)
     searched = any(labels_in(width) for module in space.modules() for width in _arguments(module))
 
     def below(path: str, module: nn.Module) -> Iterator[Block]:
         structure = any(isinstance(part, LayerChoice | Repeat) for part in module.modules())
-        found = calls(module) if path and not structure and len(set(conditions[path])) == 1 else []
+        found = calls.of(module) if path and not structure and len(set(conditions[path])) == 1 else []
         if found:
             labels = _labels(module, found, domains)
             cases = math.prod(len(domains[label].values) for label in labels)
@@ -91,16 +91,16 @@ def blocks_of(space: ModelSpace, size: tuple[int, int]) -> list[Block]:
                 yield Block(path, module, conditions[path][0], labels, tuple(found), layers)
                 return
         inner = (below(f"{path}.{name}" if path else name, child) for name, child in module.named_children())
-        yield from _chained(itertools.chain.from_iterable(inner), outputs, domains)
+        yield from _chained(itertools.chain.from_iterable(inner), calls, domains)
 
     return list(below("", space))
 
 
-def _chained(blocks: Iterable[Block], outputs: Mapping[int, torch.Tensor], domains: Domains) -> Iterator[Block]:
+def _chained(blocks: Iterable[Block], calls: SpaceCalls, domains: Domains) -> Iterator[Block]:
     """Single layers that read each other's output as one block: a norm is folded into the convolution before it."""
     before: Block | None = None
     for block in blocks:
-        if before is not None and _follows(block, before, outputs):
+        if before is not None and _follows(block, before, calls):
             layers = [*before.layers, *block.layers]
             deciding = {*before.labels, *block.labels}
             labels = tuple(label for label in domains.labels if label in deciding)
@@ -124,14 +124,14 @@ class _Chain(nn.Sequential):
         return found
 
 
-def _follows(block: Block, before: Block, outputs: Mapping[int, torch.Tensor]) -> bool:
+def _follows(block: Block, before: Block, calls: SpaceCalls) -> bool:
     if not (block.layers and before.layers) or block.condition != before.condition:
         return False
     reads = [tensor for call in block.calls for tensor in call.tensors]
-    return len(before.calls) == 1 and len(reads) == 1 and reads[0] is outputs.get(id(before.layers[-1]))
+    return len(before.calls) == 1 and len(reads) == 1 and calls.follows(reads[0], before.layers[-1])
 
 
-def _check_known(path: str, calls: Sequence[Call]) -> None:
+def _check_known(path: str, calls: Sequence[BlockCall]) -> None:
     if any(width is None for call in calls for width in call.widths):
         raise StudyError(
             f"{path}: it reads a tensor that no layer of known width wrote, and the space's widths are searched. Use "
@@ -139,7 +139,7 @@ def _check_known(path: str, calls: Sequence[Call]) -> None:
         )
 
 
-def _labels(module: nn.Module, calls: Sequence[Call], domains: Domains) -> tuple[str, ...]:
+def _labels(module: nn.Module, calls: Sequence[BlockCall], domains: Domains) -> tuple[str, ...]:
     """Labels that decide the widths of a block and of what it reads."""
     values = [width for call in calls for width in call.widths]
     values += [value for part in module.modules() for value in _arguments(part)]

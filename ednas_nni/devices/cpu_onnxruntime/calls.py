@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +12,9 @@ from torch import nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ednas_nni.compat.nas import ModelSpace
+from ednas_nni.cost.layers import kind_of
 from ednas_nni.cost.reading import constructor_argument, labels_in
-from ednas_nni.cost.rules import kind_of
-from ednas_nni.cost.shapes import Shapes
-from ednas_nni.cost.trace import evaluating, running_everything
+from ednas_nni.cost.tracer import ModuleCall, Value, trace_image
 
 _WRITTEN = ("out_channels", "num_features", "out_features", "channels")
 """Arguments that say how many channels a layer writes."""
@@ -25,17 +23,17 @@ _READ = ("in_channels", "num_features", "in_features", "channels")
 
 
 @dataclass(frozen=True)
-class Call:
+class BlockCall:
     """What a block was given in one call.
 
     Attributes:
-        tensors: Tensors without data; their channel numbers are those of the space's first widths.
+        tensors: Their channel numbers are those of the space's first widths.
         widths: Channel numbers of the tensors, NNI expressions where they are searched.
         rest: How arguments are made of tensors and everything else.
     """
 
-    tensors: tuple[torch.Tensor, ...]
-    widths: tuple[Any, ...]
+    tensors: tuple[Value, ...]
+    widths: tuple[object, ...]
     rest: Any = field(repr=False)
 
     def arguments(self, sample: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -46,89 +44,75 @@ class Call:
             shaped.append(torch.empty(tensor.shape[0], channels, *tensor.shape[2:], device="meta"))
         values, spec = self.rest
         left = iter(shaped)
-        return tree_unflatten([next(left) if isinstance(x, torch.Tensor) else x for x in values], spec)
+        return tree_unflatten([next(left) if isinstance(x, Value) else x for x in values], spec)
 
 
-def calls_of(
-    space: ModelSpace, size: tuple[int, int]
-) -> tuple[Callable[[nn.Module], list[Call]], Mapping[int, torch.Tensor]]:
-    """Of a pass in which all candidates of a space run: module -> what it was given, and id of a leaf -> its output."""
-    image = torch.empty(1, 3, *size, device="meta")
-    found: dict[int, list[tuple[Any, Any]]] = {}
-    outputs: dict[int, Any] = {}
-    widths = _Widths(image)
+class SpaceCalls:
+    """What every module of a space is given in a pass in which all candidates run.
 
-    def before(module: nn.Module, args: Any, kwargs: Any) -> None:
-        found.setdefault(id(module), []).append(tree_flatten((args, kwargs)))
-        if next(module.children(), None) is None:
-            widths.read(module, args)
+    Channels of tensors are integers or NNI expressions. The layers of a block that read a tensor know best: where
+    candidates write different widths, a pass through a space goes on with the first one's. A concatenation says nothing
+    about its parts; there, who wrote them has to tell.
 
-    def after(module: nn.Module, args: Any, output: Any) -> None:
-        outputs[id(module)] = output
-        widths.written(module, args, output)
-
-    ghosts = {
-        name: tensor.to("meta") for named in (space.named_parameters, space.named_buffers) for name, tensor in named()
-    }
-    with ExitStack() as stack:
-        stack.enter_context(evaluating(space))
-        stack.enter_context(running_everything(space))
-        for module in space.modules():
-            stack.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
-            if next(module.children(), None) is None:
-                stack.callback(module.register_forward_hook(after).remove)
-        stack.enter_context(torch.no_grad())
-        stack.enter_context(Shapes())
-        torch.func.functional_call(space, ghosts, (image,), tie_weights=True)
-
-    def calls(module: nn.Module) -> list[Call]:
-        inside = {id(part) for part in module.modules()}
-        made = []
-        for values, spec in found.get(id(module), ()):
-            tensors = tuple(x for x in values if isinstance(x, torch.Tensor))
-            made.append(Call(tensors, tuple(widths.of(x, inside) for x in tensors), (values, spec)))
-        return made
-
-    return calls, outputs
-
-
-class _Widths:
-    """Channels of tensors, as integers or NNI expressions.
-
-    The layers of a block that read a tensor know best: where candidates write different widths, a pass through a space
-    goes on with the first one's. A concatenation says nothing about its parts; there, who wrote them has to tell.
+    Args:
+        space: Any model space.
+        size: Image (height, width) in pixels.
     """
 
-    def __init__(self, image: torch.Tensor) -> None:
-        self._writers: dict[int, Any] = {id(image): image.shape[1]}
-        self._readers: dict[int, dict[int, Any]] = {}
-        self._alive: list[Any] = [image]  # an id stands for one tensor as long as that tensor lives
+    def __init__(self, space: ModelSpace, size: tuple[int, int]) -> None:
+        seen = trace_image(space, size)
+        self._merged = {merged.result: merged.default for merged in seen.merged}
+        self._calls: dict[int, list[ModuleCall]] = {}
+        self._outputs: dict[int, Value] = {}
+        self._writers: dict[Value, object] = {seen.inputs[0]: seen.inputs[0].shape[1]}
+        self._readers: dict[Value, dict[int, object]] = {}
+        for event in seen.events:
+            if isinstance(event, ModuleCall):
+                self._calls.setdefault(id(event.module), []).append(event)
+                if next(event.module.children(), None) is None:
+                    self._layer(event)
 
-    def of(self, tensor: torch.Tensor, inside: Set[int]) -> Any:
+    def of(self, module: nn.Module) -> list[BlockCall]:
+        """The calls of one module."""
+        inside = {id(part) for part in module.modules()}
+        calls = []
+        for event in self._calls.get(id(module), ()):
+            values, spec = tree_flatten(event.arguments)
+            tensors = tuple(x for x in values if isinstance(x, Value))
+            calls.append(BlockCall(tensors, tuple(self._width(x, inside) for x in tensors), (values, spec)))
+        return calls
+
+    def follows(self, tensor: Value, layer: nn.Module) -> bool:
+        """Whether a tensor is what a layer gave."""
+        return self._chosen(tensor) is self._outputs.get(id(layer))
+
+    def _layer(self, event: ModuleCall) -> None:
+        inputs = [self._chosen(value) for value in event.inputs]
+        width = None if kind_of(event.module) == "concat" else _argument(event.module, _READ)
+        if width is not None:
+            for value in inputs:
+                self._readers.setdefault(value, {})[id(event.module)] = width
+        if event.output is None:
+            return
+        output = self._outputs[id(event.module)] = self._chosen(event.output)
+        if output in self._writers:
+            return
+        width = _argument(event.module, _WRITTEN)
+        if width is None and inputs and inputs[0].shape[1:2] == output.shape[1:2]:
+            width = self._writers.get(inputs[0])
+        self._writers[output] = width
+
+    def _width(self, tensor: Value, inside: Set[int]) -> object:
         """Channels of what the modules with these ids are given, None where nothing says how many."""
-        readers = self._readers.get(id(tensor), {})
-        return next((readers[key] for key in readers if key in inside), self._writers.get(id(tensor)))
+        value = self._chosen(tensor)
+        readers = self._readers.get(value, {})
+        return next((readers[key] for key in readers if key in inside), self._writers.get(value))
 
-    def read(self, module: nn.Module, args: Sequence[Any]) -> None:
-        """A leaf is about to run."""
-        if kind_of(module) == "concat":
-            return
-        width = _argument(module, _READ)
-        for tensor in args:
-            if width is not None and isinstance(tensor, torch.Tensor):
-                self._readers.setdefault(id(tensor), {})[id(module)] = width
-                self._alive.append(tensor)
-
-    def written(self, module: nn.Module, args: Sequence[Any], output: Any) -> None:
-        """A leaf has run."""
-        if not isinstance(output, torch.Tensor) or id(output) in self._writers:
-            return
-        width = _argument(module, _WRITTEN)
-        read = next((x for x in args if isinstance(x, torch.Tensor)), None)
-        if width is None and read is not None and read.shape[1:2] == output.shape[1:2]:
-            width = self._writers.get(id(read))
-        self._writers[id(output)] = width
-        self._alive.append(output)
+    def _chosen(self, value: Value) -> Value:
+        """The result of a choice is that of its first candidate, as far as the pass goes on with its shape."""
+        while value in self._merged:
+            value = self._merged[value]
+        return value
 
 
 def _argument(module: nn.Module, names: Sequence[str]) -> Any:

@@ -1,7 +1,7 @@
 """From a torch module to an inference graph: every operator that one forward pass runs, whichever module called it.
 
-With shapes alone (torch's meta device) that takes a fraction of a second and no memory, for a whole network as for a
-block of it; with real weights the graph computes what the module computes.
+With shapes alone that takes a fraction of a second and no memory, for a whole network as for a block of it; with real
+weights the graph computes what the module computes.
 """
 
 from __future__ import annotations
@@ -13,12 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 
 from ednas_nni.compat.nas import ModelSpace
-from ednas_nni.cost.shapes import run
-from ednas_nni.cost.trace import evaluating
+from ednas_nni.cost.tracer import Operator, Trace, Value, trace
 from ednas_nni.devices.cpu_onnxruntime.graph import Constant, Graph, Node, folded
 from ednas_nni.devices.cpu_onnxruntime.operators import ALIASES, TRANSLATIONS, UnwrittenError
 from ednas_nni.errors import StudyError
@@ -40,19 +37,8 @@ def capture(
     Raises:
         StudyError: The module uses an operator without a translation; the message names it.
     """
-    device = "cpu" if weights else "meta"
-    args, kwargs = tree_map(lambda x: _stand_in(x, device), (tuple(args), dict(kwargs or {})))
-    tensors = {
-        name: tensor.detach().to(device)
-        for named in (module.named_parameters, module.named_buffers)
-        for name, tensor in named()
-    }
-    mode = _Recorder(type(module).__name__, tensors)
-    inputs = [mode.given(tensor) for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, torch.Tensor)]
-    with evaluating(module), torch.no_grad(), mode:
-        found = torch.func.functional_call(module, tensors, args, kwargs, tie_weights=True)
-    outputs = [mode.name_of(tensor) for tensor in tree_leaves(found) if isinstance(tensor, torch.Tensor)]
-    return folded(mode.graph(inputs, outputs))
+    writer = _Writer(type(module).__name__, trace(module, args, kwargs, weights=weights))
+    return folded(writer.graph())
 
 
 def network_graph(space: ModelSpace, sample: Sample, size: tuple[int, int]) -> Graph:
@@ -68,44 +54,33 @@ def network_graph(space: ModelSpace, sample: Sample, size: tuple[int, int]) -> G
     return capture(network, (torch.empty(1, 3, *size, device="meta"),))
 
 
-def _stand_in(value: Any, device: str) -> Any:
-    return torch.zeros(value.shape, device=device) if isinstance(value, torch.Tensor) else value
+class _Writer:
+    """Writes the operators of a pass in ONNX, as `operators.Writer`."""
 
-
-class _Recorder(TorchDispatchMode):
-    """Writes down operators that read what depends on an input; the others make constants."""
-
-    def __init__(self, owner: str, tensors: Mapping[str, torch.Tensor]) -> None:
-        super().__init__()
-        self._owner = owner
-        self._names: dict[int, str] = {}
-        self._alive: list[torch.Tensor] = []  # an id stands for one tensor as long as that tensor lives
-        self._constants: dict[str, Constant] = {}
-        self._shapes: dict[str, tuple[int, ...]] = {}
+    def __init__(self, owner: str, seen: Trace) -> None:
+        self._owner, self._seen = owner, seen
+        self._names: dict[Value, str] = {value: f"x{i}" for i, value in enumerate(seen.inputs)}
+        self._constants: dict[str, Value | Constant] = {}
         self._nodes: list[Node] = []
         self._elements = 0
-        for name, tensor in tensors.items():
-            self._constant(tensor, f"w.{name}")
+        for name, value in seen.weights.items():
+            self._constants[f"w.{name}"] = value
+            self._names[value] = f"w.{name}"
+        for event in seen.events:
+            if isinstance(event, Operator):
+                self._write(event)
 
-    def given(self, tensor: torch.Tensor) -> str:
-        """Name of an input."""
-        name = self._named(tensor, f"x{len(self._shapes)}")
-        self._shapes[name] = tuple(tensor.shape)
-        return name
-
-    def name_of(self, tensor: torch.Tensor) -> str:
-        """Name of a tensor; one that nobody wrote is a constant."""
-        return self._names.get(id(tensor)) or self._constant(tensor, f"c{len(self._constants)}")
-
-    def graph(self, inputs: Sequence[str], outputs: Sequence[str]) -> Graph:
-        """What was recorded, without operators that lead to no output."""
+    def graph(self) -> Graph:
+        """What was written, without operators that lead to no output."""
+        outputs = tuple(self._name(value) for value in self._seen.outputs)
         needed, nodes = set(outputs), []
         for node in reversed(self._nodes):
             if node.output in needed:
                 nodes.append(node)
                 needed.update(node.inputs)
-        constants = {name: constant for name, constant in self._constants.items() if name in needed}
-        return Graph({name: self._shapes[name] for name in inputs}, tuple(outputs), tuple(nodes[::-1]), constants)
+        constants = {name: _constant(value) for name, value in self._constants.items() if name in needed}
+        inputs = {self._names[value]: value.shape for value in self._seen.inputs}
+        return Graph(inputs, outputs, tuple(nodes[::-1]), constants)
 
     def node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
         """As `operators.Writer`."""
@@ -120,48 +95,38 @@ class _Recorder(TorchDispatchMode):
         """As `operators.Writer`."""
         return self._structural(np.array(values, np.int64))
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        output = run(func, args, kwargs)
-        read = [x for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor)]
-        written = output if isinstance(output, torch.Tensor) else next(iter(output))
-        if all(self.name_of(tensor) in self._constants for tensor in read):
-            self._constant(written, f"c{len(self._constants)}")
-            return output
-        operator = func.overloadpacket.__name__
-        if operator in ALIASES:
-            self._named(written, self.name_of(read[0]))
-            return output
-        named = tree_map(lambda x: self.name_of(x) if isinstance(x, torch.Tensor) else x, _in_order(func, args, kwargs))
-        self._named(written, self._written(operator, named, tuple(written.shape)))
-        return output
-
-    def _written(self, operator: str, args: Sequence[Any], shape: tuple[int, ...]) -> str:
+    def _write(self, operator: Operator) -> None:
+        if operator.name in ALIASES:
+            self._names[operator.output] = self._name(operator.reads[0])
+            return
+        shape = operator.output.shape
         self._elements = math.prod(shape)
         # A trailing underscore means in place: the same tensor has a new value, hence a new name.
-        translation = TRANSLATIONS.get(operator) or TRANSLATIONS.get(operator.rstrip("_"))
+        translation = TRANSLATIONS.get(operator.name) or TRANSLATIONS.get(operator.name.rstrip("_"))
         unknown = "" if translation is not None else f"Known: {', '.join(sorted(TRANSLATIONS))}."
         if translation is not None:
             try:
-                return translation(self, args, shape)
+                self._names[operator.output] = translation(self, self._with_names(operator.arguments), shape)
+                return
             except UnwrittenError as error:
                 unknown = f"It is used {error}."
         raise StudyError(
-            f"{self._owner}: torch's operator {operator!r} (output {'x'.join(map(str, shape))}) is not translated to "
-            f"ONNX. {unknown} Build the layer from known operators, or add a rule in "
+            f"{self._owner}: torch's operator {operator.name!r} (output {'x'.join(map(str, shape))}) is not translated "
+            f"to ONNX. {unknown} Build the layer from known operators, or add a rule in "
             "ednas_nni/devices/cpu_onnxruntime/operators.py"
         )
 
-    def _named(self, tensor: torch.Tensor, name: str) -> str:
-        self._names[id(tensor)] = name
-        self._alive.append(tensor)
-        return name
+    def _with_names(self, arguments: Sequence[Any]) -> list[Any]:
+        return [
+            self._name(x) if isinstance(x, Value) else (self._with_names(x) if isinstance(x, list) else x)
+            for x in arguments
+        ]
 
-    def _constant(self, tensor: torch.Tensor, name: str) -> str:
-        values = None if tensor.is_meta else tensor.detach().clone().numpy()
-        self._constants[name] = Constant(tuple(tensor.shape), values)
-        return self._named(tensor, name)
+    def _name(self, value: Value) -> str:
+        if value not in self._names:
+            self._names[value] = f"c{len(self._constants)}"
+            self._constants[self._names[value]] = value
+        return self._names[value]
 
     def _structural(self, values: np.ndarray) -> str:
         name = f"s{len(self._constants)}"
@@ -169,10 +134,8 @@ class _Recorder(TorchDispatchMode):
         return name
 
 
-def _in_order(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> list[Any]:
-    """Arguments by position, those given by name included."""
-    if not kwargs:
-        return list(args)
-    rest = [argument for argument in func._schema.arguments[len(args) :]]
-    last = max((i for i, argument in enumerate(rest) if argument.name in kwargs), default=-1)
-    return [*args, *(kwargs.get(argument.name, argument.default_value) for argument in rest[: last + 1])]
+def _constant(value: Value | Constant) -> Constant:
+    if isinstance(value, Constant):
+        return value
+    tensor = value.constant
+    return Constant(value.shape, None if tensor is None or tensor.is_meta else tensor.clone().numpy())

@@ -395,7 +395,7 @@ def _running_everything(network: nn.Module, merge: Merge) -> Iterator[None]:
 
     Where candidates differ in channels, layers behind expect those of the first; a repeat ends with its last block.
     """
-    from ednas_nni.compat.nas import LayerChoice, Repeat
+    from ednas_nni.compat.nas import LayerChoice, Repeat  # NNI is heavy
 
     changed: list[nn.Module] = []
     try:

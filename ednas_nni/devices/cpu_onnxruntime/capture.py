@@ -59,7 +59,8 @@ class _Writer:
 
     def __init__(self, owner: str, seen: Trace) -> None:
         self._owner, self._seen = owner, seen
-        self._names: dict[Value, str] = {value: f"x{i}" for i, value in enumerate(seen.inputs)}
+        self._inputs = {f"x{i}": value.shape for i, value in enumerate(seen.inputs)}
+        self._names: dict[Value, str] = dict(zip(seen.inputs, self._inputs, strict=True))  # now; work in place renames
         self._constants: dict[str, Value | Constant] = {}
         self._nodes: list[Node] = []
         self._elements = 0
@@ -79,8 +80,7 @@ class _Writer:
                 nodes.append(node)
                 needed.update(node.inputs)
         constants = {name: _constant(value) for name, value in self._constants.items() if name in needed}
-        inputs = {self._names[value]: value.shape for value in self._seen.inputs}
-        return Graph(inputs, outputs, tuple(nodes[::-1]), constants)
+        return Graph(self._inputs, outputs, tuple(nodes[::-1]), constants)
 
     def node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
         """As `operators.Writer`."""

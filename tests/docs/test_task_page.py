@@ -48,16 +48,16 @@ def test_the_example_keeps_the_contract(package: types.ModuleType) -> None:
 
 
 def test_a_study_makes_a_network_of_it(package: types.ModuleType) -> None:
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
 
     assert TASKS.load("obstacles") is package.Obstacles
     options = {"name": "jared", "task_options": {"obstacles": {"free": ["floor"]}}}
     study = parse({"tasks": ["segmentation", "obstacles"], "data": "rooms", "evaluator": options})
-    assert assembly.space(study).tasks == ("segmentation", "obstacles")
+    assert Assembled(study).space.tasks == ("segmentation", "obstacles")
     for wrong in ({"fre": ["floor"]}, {"free": 3}):
         options = {"name": "jared", "task_options": {"obstacles": wrong}}
         with pytest.raises(StudyError, match=r"evaluator\.task_options\.obstacles"):
-            assembly.task_objects(study.model_copy(update={"evaluator": parse({"evaluator": options}).evaluator}))
+            _ = Assembled(study.model_copy(update={"evaluator": parse({"evaluator": options}).evaluator})).tasks
 
 
 def test_another_option_is_measured_anew(package: types.ModuleType) -> None:
@@ -69,11 +69,11 @@ def test_another_option_is_measured_anew(package: types.ModuleType) -> None:
 
 
 def test_a_path_is_rejected(package: types.ModuleType) -> None:
-    from ednas_nni.search import assembly
+    from ednas_nni.search.assembled import Assembled
 
     package.Obstacles.__module__ = "my_package"
     with pytest.raises(StudyError, match=r"'my_package:Obstacles' calls itself 'obstacles'.*tasks: \[obstacles\]"):
-        assembly.task_objects(parse({"tasks": ["my_package:Obstacles"], "data": "rooms"}))
+        _ = Assembled(parse({"tasks": ["my_package:Obstacles"], "data": "rooms"})).tasks
 
 
 def contract(task: type) -> set[str]:

@@ -14,7 +14,7 @@ help:
 	@echo "make test         lint and the test suite"
 	@echo "make test-all     with the slow tests, real trainings and the reuse matrix of docs/reuse.md"
 	@echo "make check-wheel  build the wheel, install it in a clean environment, search with it"
-	@echo "make references   train the shipped single-task references of delta_t again, with lambda of the depth loss"
+	@echo "make references   train the shipped single-task baselines of delta_t again, with lambda of the depth loss"
 	@echo "make screenshots  pictures of NNI's web UI (needs chromium)"
 	@echo "make format       format the code"
 

@@ -28,11 +28,11 @@ from ednas_nni.cli.trust_tables import (
 )
 from ednas_nni.report.trust_plot import trust_plot
 from ednas_nni.study.objectives import QUALITY
-from ednas_nni.trust.record import Record
+from ednas_nni.trust.record import TrustRecord
 from ednas_nni.trust.verdict import Verdict, verdict
 
 
-def text(record: Record, found: Verdict) -> str:
+def text(record: TrustRecord, found: Verdict) -> str:
     """Markdown."""
     recipes = "; ".join(
         f"`{name}` {', '.join(f'{k}: {v}' for k, v in options.items()) or 'as the study says'}"
@@ -53,7 +53,7 @@ def text(record: Record, found: Verdict) -> str:
     return "\n\n".join(parts)
 
 
-def progress(record: Record) -> str:
+def progress(record: TrustRecord) -> str:
     """What stands in the page until the measurement is complete: counts, no claim."""
     done = {name: sum(len(seeds) for seeds in record.runs.get(name, {}).values()) for name in record.recipes}
     each = record.seeds * len(record.architectures)
@@ -65,7 +65,7 @@ def main() -> None:
     """Render."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("record", type=Path)
-    record = Record.read(parser.parse_args().record)
+    record = TrustRecord.read(parser.parse_args().record)
     if not all(map(record.complete, record.recipes)):
         put(DOCS / "trust.md", "trust", progress(record))
         print(progress(record))

@@ -48,8 +48,8 @@ class JournalError(EdnasError):
     """A journal cannot be read or written."""
 
 
-class ReferenceRecordError(EdnasError):
-    """A single-task reference is missing, damaged or was made by another recipe."""
+class BaselineError(EdnasError):
+    """A single-task baseline is missing, damaged or was made by another recipe."""
 
 
 class InfeasibleError(EdnasError):

@@ -1,4 +1,4 @@
-"""The references of a study: found, or why there are none; and a candidate's Delta_T against them."""
+"""The baselines of a study: found, or why there are none; and a candidate's Delta_T against them."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from ednas_nni.baselines import files
-from ednas_nni.baselines.delta_t import Estimate, delta_t, estimate
-from ednas_nni.baselines.record import Record, closest, differences
-from ednas_nni.errors import ReferenceRecordError
+from ednas_nni.baselines.interval import Estimate, estimate
+from ednas_nni.baselines.record import BaselineRecord, closest, differences
+from ednas_nni.errors import BaselineError
+from ednas_nni.tasks.delta_t import delta_t
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One reference for each task of a study.
+    """One baseline for each task of a study.
 
     Attributes:
-        records: Task -> its single-task reference.
+        records: Task -> its single-task baseline.
     """
 
-    records: Mapping[str, Record]
+    records: Mapping[str, BaselineRecord]
 
     @property
     def member(self) -> str:
-        """Name of the reference architecture."""
+        """Name of the baseline architecture."""
         return next(iter(self.records.values())).member
 
     @property
@@ -44,7 +45,7 @@ class Comparison:
         return min(len(record.runs) for record in self.records.values())
 
     def means(self) -> dict[str, dict[str, float]]:
-        """Task -> metric -> the reference's mean, of what enters Delta_T; plain data for an evaluator."""
+        """Task -> metric -> the baseline's mean, of what enters Delta_T; plain data for an evaluator."""
         return {t: {name: r.mean[name] for name in r.directions} for t, r in self.records.items()}
 
     def delta_t(self, metrics: Mapping[str, Mapping[str, float]]) -> float:
@@ -63,23 +64,23 @@ class Comparison:
             confidence: Level of the interval.
 
         Raises:
-            ReferenceRecordError: A metric is missing or no finite number.
+            BaselineError: A metric is missing or no finite number.
         """
         candidate = [self.nested(run) for run in runs]
-        references = {task: record.runs for task, record in self.records.items()}
-        return estimate(candidate, references, self.directions, confidence)
+        baselines = {task: record.runs for task, record in self.records.items()}
+        return estimate(candidate, baselines, self.directions, confidence)
 
     def nested(self, flat: Mapping[str, Any]) -> dict[str, dict[str, float]]:
         """A trial's flat metrics by task, those that enter Delta_T.
 
         Raises:
-            ReferenceRecordError: One is missing.
+            BaselineError: One is missing.
         """
         try:
             return {t: {name: flat[f"{t}_{name}"] for name in ways} for t, ways in self.directions.items()}
         except KeyError as error:
-            raise ReferenceRecordError(
-                f"delta_t: the candidate has no metric {error.args[0]!r}, which the reference has. Was it scored by "
+            raise BaselineError(
+                f"delta_t: the candidate has no metric {error.args[0]!r}, which the baseline has. Was it scored by "
                 "another protocol?"
             ) from None
 
@@ -92,44 +93,44 @@ class Comparison:
         """Read what `dump` wrote.
 
         Raises:
-            ReferenceRecordError: It is something else.
+            BaselineError: It is something else.
         """
         if not isinstance(data, Mapping) or not data:
-            raise ReferenceRecordError("no single-task references")
-        return cls({str(task): Record.parse(entry) for task, entry in data.items()})
+            raise BaselineError("no single-task baselines")
+        return cls({str(task): BaselineRecord.parse(entry) for task, entry in data.items()})
 
 
 def find(identities: Mapping[str, Mapping[str, Any]], cache: Path, file: str = "FILE.yml") -> Comparison:
-    """The references of a study.
+    """The baselines of a study.
 
     Args:
-        identities: Task -> what its reference must agree with.
+        identities: Task -> what its baseline must agree with.
         cache: Root of the data cache.
         file: The experiment's file, for messages.
 
     Raises:
-        ReferenceRecordError: For one or more tasks nothing fits; the message lists what differs, and the command that
+        BaselineError: For one or more tasks nothing fits; the message lists what differs, and the command that
             makes the right ones. Or one fits, but is too poor to be compared with.
     """
-    records, faults = files.known(cache)
+    records, faults = files.all_records(cache)
     found = {task: files.matching(identity, records) for task, identity in identities.items()}
     if all(found.values()):
         comparison = Comparison(found)
-        comparison.delta_t(comparison.means())  # raises where a metric of a reference is not above 0
+        comparison.delta_t(comparison.means())  # raises where a metric of a baseline is not above 0
         return comparison
     reasons: dict[str, list[str]] = {}
     for task in (task for task, record in found.items() if record is None):
         reasons.setdefault(_reason(identities[task], records), []).append(task)
     told = "; ".join(f"{', '.join(tasks)}: {reason}" for reason, tasks in reasons.items())
     first = next(iter(identities.values()))
-    raise ReferenceRecordError(
-        f"there is no single-task reference of {first['architecture']['member']} on {first['data']['name']} that "
+    raise BaselineError(
+        f"there is no single-task baseline of {first['architecture']['member']} on {first['data']['name']} that "
         f"delta_t could be measured against ({told}). Make it: ednas reference {file}"
         + "".join(f"\n{fault}" for fault in faults)
     )
 
 
-def _reason(identity: Mapping[str, Any], records: Sequence[Record]) -> str:
+def _reason(identity: Mapping[str, Any], records: Sequence[BaselineRecord]) -> str:
     nearest = closest(identity, records)
     if nearest is None:
         return "none is recorded"

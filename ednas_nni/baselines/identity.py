@@ -1,4 +1,4 @@
-"""What a single-task reference must agree with: the study of one task alone, and everything that shapes its result."""
+"""What a single-task baseline must agree with: the study of one task alone, and everything that shapes its result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from ednas_nni.baselines.record import plain
-from ednas_nni.errors import ReferenceRecordError, StudyError
+from ednas_nni.errors import BaselineError, StudyError
 from ednas_nni.study import Study, parse
 
 if TYPE_CHECKING:
@@ -48,17 +48,17 @@ def single_task(study: Study, task: str, seed: int | None = None) -> Study:
 
 
 def identities(assembled: Assembled) -> dict[str, dict[str, Any]]:
-    """Task -> identity of the reference that this study needs. Reads no image; builds networks, so it imports torch.
+    """Task -> identity of the baseline that this study needs. Reads no image; builds networks, so it imports torch.
 
     Raises:
-        StudyError: The study names no reference, or its space has no such member.
-        ReferenceRecordError: The evaluator has no recipe that could be compared.
+        StudyError: The study names no `reference`, or its space has no such member.
+        BaselineError: The evaluator has no recipe that could be compared.
     """
     return {task: identity(assembled, task) for task in assembled.study.tasks}
 
 
 def identity(assembled: Assembled, task: str) -> dict[str, Any]:
-    """The identity of one task's reference; see `identities`."""
+    """The identity of one task's baseline; see `identities`."""
     member, alone = member_of(assembled.study), assembled.of(single_task(assembled.study, task))
     info = alone.source.info
     return {
@@ -93,9 +93,9 @@ def _recipe(alone: Assembled, task: str) -> dict[str, Any]:
     name, evaluator = alone.study.evaluator.name, alone.evaluator
     recipe, skipped = evaluator.recipe, (*_ELSEWHERE, *_IRRELEVANT)
     if recipe is None:
-        raise ReferenceRecordError(
-            f"evaluator {name!r} tells no recipe, so its trainings cannot be compared with "
-            "single-task references. Remove `reference` from the study, or use the evaluator 'jared'."
+        raise BaselineError(
+            f"evaluator {name!r} says no recipe, so its trainings cannot be compared with "
+            "single-task baselines. Remove `reference` from the study, or use the evaluator 'jared'."
         )
     relevant = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in skipped}
     from ednas_nni.tasks.binding import bind_task  # imports torch

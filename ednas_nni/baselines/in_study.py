@@ -1,4 +1,4 @@
-"""What a study wants of `delta_t`, and the references that it gets."""
+"""What a study wants of `delta_t`, and the baselines that it gets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ednas_nni.baselines.comparison import Comparison, find
 from ednas_nni.baselines.identity import identities
 from ednas_nni.data.cache import cache_root
-from ednas_nni.errors import ReferenceRecordError, StudyError
+from ednas_nni.errors import BaselineError, StudyError
 from ednas_nni.study import Study
 from ednas_nni.study.objectives import DELTA_T, parse_objective, score_of
 
@@ -27,7 +27,7 @@ def wanted(study: Study) -> bool:
     return DELTA_T in [parse_objective(text).name for text in study.objectives]
 
 
-def takes_references(factory: Callable[..., object]) -> bool:
+def takes_baselines(factory: Callable[..., object]) -> bool:
     """Whether an evaluator can measure `delta_t`."""
     return "references" in inspect.signature(factory).parameters
 
@@ -46,7 +46,7 @@ def check(assembled: Assembled) -> None:
             "objectives: delta_t compares with single-task networks, so the study must name one: add for example "
             "`reference: mobilenet_v2_small`, and make them once: ednas reference FILE.yml"
         )
-    if not takes_references(assembled.evaluator_plugin):
+    if not takes_baselines(assembled.evaluator_plugin):
         raise StudyError(
             f"objectives: evaluator {study.evaluator.name!r} does not measure delta_t; use 'jared', or the objective "
             "quality."
@@ -54,22 +54,22 @@ def check(assembled: Assembled) -> None:
 
 
 def lookup(assembled: Assembled) -> tuple[Comparison | None, str]:
-    """The references of a study that names one.
+    """The baselines of a study that names one.
 
     Returns:
-        The references, or None with the reason: "" where the study does not ask for any.
+        The baselines, or None with the reason: "" where the study does not ask for any.
 
     Raises:
         StudyError: As `check`, or the space has no such member.
-        ReferenceRecordError: None fits, and `delta_t` is an objective.
+        BaselineError: None fits, and `delta_t` is an objective.
     """
     check(assembled)
     study = assembled.study
-    if study.reference is None or not takes_references(assembled.evaluator_plugin):
+    if study.reference is None or not takes_baselines(assembled.evaluator_plugin):
         return None, ""
     try:
         return find(identities(assembled), cache_root(study.data.options.get("cache")), assembled.file), ""
-    except ReferenceRecordError as error:
+    except BaselineError as error:
         if wanted(study):
-            raise ReferenceRecordError(f"objectives: {error}") from None
+            raise BaselineError(f"objectives: {error}") from None
         return None, f"delta_t is not measured: {error}"

@@ -1,4 +1,4 @@
-"""Trains single-task references: the named member, each task alone, by the study's own evaluator and recipe."""
+"""Trains single-task baselines: the named member, each task alone, by the study's own evaluator and recipe."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from tqdm import tqdm
 
 from ednas_nni.baselines import files
 from ednas_nni.baselines.identity import identities, member_of, single_task
-from ednas_nni.baselines.record import Record
+from ednas_nni.baselines.record import BaselineRecord
 from ednas_nni.data.cache import cache_root
-from ednas_nni.errors import EdnasError, ReferenceRecordError, TrialError
+from ednas_nni.errors import BaselineError, EdnasError, TrialError
 from ednas_nni.training.pool import results
 
 if TYPE_CHECKING:
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.tasks.base import Task
 
-FIRST_SEED = 1000  # searches count from small numbers: a reference shares no seed with a candidate
+FIRST_SEED = 1000  # searches count from small numbers: a baseline shares no seed with a candidate
 
 Job = tuple[str, int]
 
@@ -36,12 +36,12 @@ class Made:
     """What `make` leaves behind.
 
     Attributes:
-        records: Task -> its reference.
+        records: Task -> its baseline.
         trained: How many trainings this call did.
         written: Files that were written.
     """
 
-    records: Mapping[str, Record]
+    records: Mapping[str, BaselineRecord]
     trained: int
     written: tuple[Path, ...]
 
@@ -63,18 +63,18 @@ def make(
         progress: Show a bar on standard error.
 
     Raises:
-        StudyError: The study is wrong or names no reference.
-        ReferenceRecordError: `out` is another kind of file, or cannot be written.
+        StudyError: The study is wrong or names no `reference`.
+        BaselineError: `out` is another kind of file, or cannot be written.
         TrialError: A training failed; the others are kept.
     """
     if seeds < 1:
-        raise ReferenceRecordError(f"seeds is {seeds}; at least 1 training is needed, 3 to know the spread.")
+        raise BaselineError(f"seeds is {seeds}; at least 1 training is needed, 3 to know the spread.")
     if workers is not None and workers < 1:
-        raise ReferenceRecordError(f"workers is {workers}; at least 1 process is needed.")
+        raise BaselineError(f"workers is {workers}; at least 1 process is needed.")
     wanted = identities(assembled)
     cache = cache_root(assembled.study.data.options.get("cache"))
     in_out = files.read(out) if out is not None and out.exists() else []
-    records = _started(assembled, wanted, [*in_out, *files.known(cache)[0]])
+    records = _started(assembled, wanted, [*in_out, *files.all_records(cache)[0]])
     places = {task: out or files.path_for(identity, cache) for task, identity in wanted.items()}
     chosen = range(FIRST_SEED, FIRST_SEED + seeds)
     jobs = [(task, seed) for seed in chosen for task in wanted if seed not in records[task].seeds]
@@ -83,7 +83,7 @@ def make(
         return Made(records, 0, tuple(written))
     assembled.source.prepare(progress)
     failures: list[EdnasError] = []
-    with tqdm(total=len(jobs), desc="single-task references", unit="training", disable=not progress) as bar:
+    with tqdm(total=len(jobs), desc="single-task baselines", unit="training", disable=not progress) as bar:
         for (task, seed), result in trained(assembled, jobs, workers):
             if isinstance(result, EdnasError):
                 failures.append(result)
@@ -97,15 +97,15 @@ def make(
 
 
 def _started(
-    assembled: Assembled, wanted: Mapping[str, Mapping[str, Any]], records: Sequence[Record]
-) -> dict[str, Record]:
+    assembled: Assembled, wanted: Mapping[str, Mapping[str, Any]], records: Sequence[BaselineRecord]
+) -> dict[str, BaselineRecord]:
     """What is recorded of each task, an empty record where nothing is."""
     started = {}
     for task, identity in wanted.items():
         record = files.matching(identity, records)
         if record is None:
             alone = assembled.of(single_task(assembled.study, task))
-            record = Record(identity, _specs(alone.tasks[task]), (), ())
+            record = BaselineRecord(identity, _specs(alone.tasks[task]), (), ())
         started[task] = record
     return started
 
@@ -117,7 +117,7 @@ def _specs(task: Task) -> dict[str, dict[str, Any]]:
     }
 
 
-def _keep(records: Mapping[str, Record], places: Mapping[str, Path]) -> set[Path]:
+def _keep(records: Mapping[str, BaselineRecord], places: Mapping[str, Path]) -> set[Path]:
     """Write the records that have a training; returns the files."""
     written = set()
     for path in {places[task] for task in records}:
@@ -131,7 +131,7 @@ def _keep(records: Mapping[str, Record], places: Mapping[str, Path]) -> set[Path
 def trained(
     assembled: Assembled, jobs: Sequence[Job], workers: int | None
 ) -> Iterator[tuple[Job, dict[str, float] | EdnasError]]:
-    """Train the study's reference on single tasks.
+    """Train the study's baseline on single tasks.
 
     Args:
         assembled: Its study names the member under `reference`.
@@ -164,7 +164,7 @@ def train(assembled: Assembled, task: str, seed: int) -> dict[str, float]:
         with contextlib.redirect_stdout(io.StringIO()):  # the scores of every report: the bar is enough
             return alone.trained(sample)[1]
     except TrialError as error:
-        raise TrialError(f"the single-task reference of {task}, seed {seed}, failed: {error}") from None
+        raise TrialError(f"the single-task baseline of {task}, seed {seed}, failed: {error}") from None
 
 
 def _split(task: str, result: Mapping[str, float]) -> tuple[dict[str, float], dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A single-task reference as it is kept: what was trained, by which recipe, and every metric of every seed."""
+"""A single-task baseline as it is kept: what was trained, by which recipe, and every metric of every seed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ednas_nni.errors import ReferenceRecordError
+from ednas_nni.errors import BaselineError
 
 _FIELDS = ("identity", "metrics", "seeds", "runs", "made")
 _WORDS = {
@@ -24,7 +24,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class Record:
+class BaselineRecord:
     """Trainings of one named architecture on one task alone.
 
     Attributes:
@@ -46,15 +46,15 @@ class Record:
         """Refuse what cannot be a record.
 
         Raises:
-            ReferenceRecordError: Seeds and runs do not pair up, a seed stands twice, or a metric is missing or no
+            BaselineError: Seeds and runs do not pair up, a seed stands twice, or a metric is missing or no
                 finite number.
         """
         if len(self.seeds) != len(self.runs) or len(set(self.seeds)) != len(self.seeds):
-            raise ReferenceRecordError(f"seeds {list(self.seeds)} do not name {len(self.runs)} different runs")
+            raise BaselineError(f"seeds {list(self.seeds)} do not name {len(self.runs)} different runs")
         for seed, run in zip(self.seeds, self.runs, strict=True):
             bad = [name for name in self.metrics if not _number(run.get(name))]
             if bad:
-                raise ReferenceRecordError(f"seed {seed}: {', '.join(bad)} is no finite number")
+                raise BaselineError(f"seed {seed}: {', '.join(bad)} is not a finite number")
 
     @property
     def task(self) -> str:
@@ -88,11 +88,11 @@ class Record:
         """Protocols of the metrics, normally one."""
         return ", ".join(dict.fromkeys(str(spec["protocol"]) for spec in self.metrics.values()))
 
-    def with_run(self, seed: int, run: Mapping[str, float], made: Mapping[str, Any]) -> Record:
+    def with_run(self, seed: int, run: Mapping[str, float], made: Mapping[str, Any]) -> BaselineRecord:
         """The record with one more training; runs are kept in the order of their seeds."""
         runs = dict(zip(self.seeds, self.runs, strict=True)) | {seed: {name: run[name] for name in self.metrics}}
         seeds = tuple(sorted(runs))
-        return Record(self.identity, self.metrics, seeds, tuple(runs[s] for s in seeds), {**self.made, **made})
+        return BaselineRecord(self.identity, self.metrics, seeds, tuple(runs[s] for s in seeds), {**self.made, **made})
 
     def dump(self) -> dict[str, Any]:
         """Plain JSON data. Mean and standard deviation stand beside the runs for people who read the file."""
@@ -100,11 +100,11 @@ class Record:
         return {**{name: plain(getattr(self, name)) for name in _FIELDS}, **summary}
 
     @classmethod
-    def parse(cls, data: Any) -> Record:
+    def parse(cls, data: Any) -> BaselineRecord:
         """Read what `dump` wrote; means are computed again.
 
         Raises:
-            ReferenceRecordError: A field is missing or of a wrong kind.
+            BaselineError: A field is missing or of a wrong kind.
         """
         try:
             record = cls(
@@ -116,7 +116,7 @@ class Record:
             )
             _ = record.task, record.member, record.directions, record.protocol
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ReferenceRecordError(f"no single-task reference: {type(error).__name__}: {error}") from None
+            raise BaselineError(f"not a single-task baseline: {type(error).__name__}: {error}") from None
         return record
 
 
@@ -131,17 +131,17 @@ def same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 
 
 def differences(wanted: Mapping[str, Any], recorded: Mapping[str, Any]) -> list[str]:
-    """What differs, one readable part a field, such as "steps 500 here, 240 in the reference"."""
+    """What differs, one readable part a field, such as "steps 500 here, 240 in the baseline"."""
     here, there = _flat(wanted), _flat(recorded)
     found = []
     for name in dict.fromkeys([*here, *there]):
         if here.get(name) != there.get(name):
             shown = _WORDS.get(name, name.removeprefix("recipe.").removeprefix("options.").replace("_", " "))
-            found.append(f"{shown} {_shown(here.get(name))} here, {_shown(there.get(name))} in the reference")
+            found.append(f"{shown} {_shown(here.get(name))} here, {_shown(there.get(name))} in the baseline")
     return list(dict.fromkeys(found))
 
 
-def closest(wanted: Mapping[str, Any], records: Iterable[Record]) -> Record | None:
+def closest(wanted: Mapping[str, Any], records: Iterable[BaselineRecord]) -> BaselineRecord | None:
     """The record of the same task and data set with the fewest differences; None where there is none."""
     known = [r for r in records if r.task == wanted["task"] and r.identity["data"]["name"] == wanted["data"]["name"]]
     return min(known, key=lambda r: len(differences(wanted, r.identity)), default=None)

@@ -1,4 +1,4 @@
-"""Measures lambda of the JAReD loss: trains the study's reference on depth alone with the L1 loss.
+"""Measures lambda of the JAReD loss: trains the study's baseline on depth alone with the L1 loss.
 
 On depth alone, not on all tasks of the study: lambda belongs to the data, and must not move when a task is added or
 weighted otherwise.
@@ -36,7 +36,7 @@ def measure(
         command: What was typed, kept with the measurement.
 
     Raises:
-        StudyError: The study has no task `depth`, or names no reference.
+        StudyError: The study has no task `depth`, or names no `reference`.
         DataError: The data set has no depth.
         TrialError: A training failed.
     """
@@ -81,7 +81,7 @@ def l1_study(study: Study) -> Study:
     """The study with depth alone, the L1 loss, and the metrics that lambda is defined by.
 
     Raises:
-        StudyError: It has no task `depth`, or names no reference.
+        StudyError: It has no task `depth`, or names no `reference`.
     """
     if TASK not in study.tasks:
         raise StudyError(f"tasks: {', '.join(study.tasks)}; lambda belongs to the loss of depth, so name `depth` too.")

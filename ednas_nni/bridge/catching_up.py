@@ -13,9 +13,9 @@ from typing import Any
 from ednas_nni.bridge.endings import ending
 from ednas_nni.bridge.messages import sample_of
 from ednas_nni.record.journal import Journal, TrialRecord
+from ednas_nni.record.reports import Report, read_report
 from ednas_nni.search.middleware.booking import STATUS_NAMES
 from ednas_nni.search.middleware.forwarding import ModelStatus
-from ednas_nni.search.middleware.reading import Reading, read
 
 LOST = "lost when the manager stopped before it could start"
 ENDED = ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
@@ -88,14 +88,14 @@ class CatchingUp:
                 continue
             parameters = sample_of(record.get("parameters"))
             booked = self._architecture_of(parameters)
-            reading = self._result(name, booked, finals.get(name))
-            if reading.fault and not ended:
+            report = self._result(name, booked, finals.get(name))
+            if report.fault and not ended:
                 continue
-            trial = self._trial(name, reading, parameters, reading.architecture or booked)
+            trial = self._trial(name, report, parameters, report.architecture or booked)
             if trial is None:
                 continue
             found.add(name, record.get("parameter_id"))
-            self._book(trial, job, reading)
+            self._book(trial, job, report)
         return found
 
     def _end_those_with_results(self) -> None:
@@ -104,21 +104,21 @@ class CatchingUp:
             if trial.status == "running" and trial.quality is not None:
                 self._journal.append("ended", trial=trial.trial, job=trial.job, status="trained", cause="")
 
-    def _result(self, job: str, architecture: str | None, final: Any) -> Reading:
-        reading = read(final)
-        if reading.fault and architecture is not None:
+    def _result(self, job: str, architecture: str | None, final: Any) -> Report:
+        report = read_report(final)
+        if report.fault and architecture is not None:
             kept = self._kept(job, architecture)
-            return reading if kept is None else read(kept)
-        return reading
+            return report if kept is None else read_report(kept)
+        return report
 
     def _trial(
-        self, job: str, reading: Reading, parameters: dict[str, Any], architecture: str | None
+        self, job: str, report: Report, parameters: dict[str, Any], architecture: str | None
     ) -> TrialRecord | None:
         """The open trial that a job belongs to, or a new one for a result whose trial the journal has lost."""
         history = self._journal.history()
         waiting = [t for t in history.trials if t.status == "running" and t.architecture == architecture]
         trial = next((t for t in waiting if t.job in (None, job)), None)
-        if trial is not None or reading.fault or architecture is None or architecture in history.results:
+        if trial is not None or report.fault or architecture is None or architecture in history.results:
             return trial
         if self._architecture_of(parameters) != architecture:
             return None  # a swap whose own trial is unknown: there is no sample to write down
@@ -127,13 +127,13 @@ class CatchingUp:
         self._journal.append("submitted", trial=number, architecture=architecture, sample=sample, costs=costs)
         return self._journal.history().trials[-1]
 
-    def _book(self, trial: TrialRecord, job: Mapping[str, Any], reading: Reading) -> None:
+    def _book(self, trial: TrialRecord, job: Mapping[str, Any], report: Report) -> None:
         name, status, cause = job["trialJobId"], ModelStatus.Trained, ""
         booked = {"trial": trial.trial, "job": name}
-        if not reading.fault:
-            self._journal.append("result", **booked, architecture=trial.architecture, metrics=reading.metrics)
+        if not report.fault:
+            self._journal.append("result", **booked, architecture=trial.architecture, metrics=report.metrics)
         else:
             status, cause = ending(job["status"], self._last_words(name))
             if status is ModelStatus.Trained:
-                status, cause = ModelStatus.Failed, reading.fault
+                status, cause = ModelStatus.Failed, report.fault
         self._journal.append("ended", **booked, status=STATUS_NAMES[status], cause=cause)

@@ -15,7 +15,7 @@ from ednas_nni.bridge.messages import sample_of
 from ednas_nni.bridge.trial.folder import TrialFolders
 from ednas_nni.errors import ExperimentError, SampleError
 from ednas_nni.record.journal import History, TrialRecord
-from ednas_nni.search.middleware.reading import read
+from ednas_nni.record.reports import read_report
 from ednas_nni.space.dimensions import Sample
 from ednas_nni.space.domains import Domains
 
@@ -65,8 +65,8 @@ def nni_records(experiment_folder: Path) -> list[JobRecord]:
         if job in records:
             continue
         parameters = cast(Sample, sample_of(json.loads(data)["parameters"]))  # `disagreements` tells what is none
-        final = read(json.loads(json.loads(finals[job])) if job in finals else None)
-        file = read(logs.result(job))
+        final = read_report(json.loads(json.loads(finals[job])) if job in finals else None)
+        file = read_report(logs.result(job))
         beside = None if file.fault or file.architecture is None else (file.architecture, file.metrics["default"])
         records[job] = JobRecord(job, parameters, final.architecture, final.metrics.get("default"), beside)
     return list(records.values())

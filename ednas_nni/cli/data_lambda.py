@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     if options.out is None:
         print(
             "Studies on this data take it from there; `evaluator: {name: jared, depth_relative_scale: ...}` in a study "
-            "goes before it. Single-task references made with another lambda do not fit any more."
+            "goes before it. Single-task baselines made with another lambda do not fit any more."
         )
     return 0
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ednas_nni.baselines.making import Made
 
-HELP = "train the single-task references of delta_t"
+HELP = "train the single-task baselines of delta_t"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +60,7 @@ def table(made: Made) -> Table:
 
     columns = [("task", "left"), ("metric", "left"), ("unit", "left"), ("better", "left"), ("mean", "right")]
     columns += [("± sd", "right"), ("n", "right"), ("protocol", "left")]
-    shown = table(columns, title="Single-task references")
+    shown = table(columns, title="Single-task baselines")
     for task, record in made.records.items():
         mean, deviation = record.mean, record.deviation
         for name, spec in record.metrics.items():

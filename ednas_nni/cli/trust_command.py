@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.cli.picture import check_picture, write_picture
     from ednas_nni.cli.trust_tables import show
     from ednas_nni.search.assembled import Assembled
-    from ednas_nni.trust.record import Record
+    from ednas_nni.trust.record import TrustRecord
     from ednas_nni.trust.training import planned, train
     from ednas_nni.trust.verdict import verdict
 
@@ -66,13 +66,13 @@ def run(options: argparse.Namespace) -> int:
     record = planned(assembled, options.architectures, options.seeds, options.longer, _recipes(options.recipes))
     named = frozenset(record.recipes)
     if options.out.exists():
-        known = Record.read(options.out)
+        known = TrustRecord.read(options.out)
         known.check_continues(record, options.out)
         known.recipes.update(record.recipes)
         known.images.update(record.images)
         record = known
     if options.source:
-        record.take_over(Record.read(options.source), options.source)
+        record.take_over(TrustRecord.read(options.source), options.source)
     failed = _train(partial(train, recipes=named), assembled, record, options)
     record.write(options.out)  # also where nothing had to be trained, so that what was taken over is kept
     record = _of_results(record, failed)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ednas_nni.study.objectives import QUALITY
-from ednas_nni.trust.picks import LOT, SEARCHES, Pick
-from ednas_nni.trust.ranks import Estimate
-from ednas_nni.trust.record import SHIPPED, TRUTH, Record
+from ednas_nni.trust.picks import LOT, SEARCHES, ExpectedPick
+from ednas_nni.trust.ranks import RankEstimate
+from ednas_nni.trust.record import SHIPPED, TRUTH, TrustRecord
 from ednas_nni.trust.training import CONTROLS
 from ednas_nni.trust.verdict import Agreement, Verdict
 
@@ -37,7 +37,7 @@ def gain_rows(found: Sequence[Agreement]) -> list[tuple[str, ...]]:
     return [(a.predictor, str(a.within_gain), str(a.top_gain)) for a in found if a.within_gain]
 
 
-def remarks(record: Record, found: Verdict) -> list[str]:
+def remarks(record: TrustRecord, found: Verdict) -> list[str]:
     """What the figures mean, in sentences."""
     longer = record.recipes[TRUTH]
     chosen = {a.predictor: a for a in found.on_other}[found.chosen]
@@ -70,7 +70,7 @@ def remarks(record: Record, found: Verdict) -> list[str]:
     return said
 
 
-def pick_rows(found: Sequence[Pick]) -> list[tuple[str, ...]]:
+def pick_rows(found: Sequence[ExpectedPick]) -> list[tuple[str, ...]]:
     """One row a recipe: of the study's own what is taken, of the others how much better."""
     names = dict.fromkeys((SHIPPED, *(pick.recipe for pick in found)))
     cells = {(p.recipe, p.searched): _fine(p.quality) if p.recipe == SHIPPED else _fine(p.gain, "+") for p in found}
@@ -80,7 +80,7 @@ def pick_rows(found: Sequence[Pick]) -> list[tuple[str, ...]]:
     ]
 
 
-def pick_remark(record: Record) -> str:
+def pick_remark(record: TrustRecord) -> str:
     """What the rows of `pick_rows` are."""
     return (
         f"For the images of so many trainings by {SHIPPED!r}, each recipe trains random networks once, as many as it "
@@ -89,7 +89,7 @@ def pick_remark(record: Record) -> str:
     )
 
 
-def _fine(value: Estimate, sign: str = "") -> str:
+def _fine(value: RankEstimate, sign: str = "") -> str:
     return f"{value.value:{sign}.4f} [{value.low:{sign}.4f}, {value.high:{sign}.4f}]"
 
 
@@ -123,7 +123,7 @@ def gap_remark(found: Verdict) -> str:
     )
 
 
-def show(record: Record, found: Verdict) -> None:
+def show(record: TrustRecord, found: Verdict) -> None:
     """Print tables and sentences."""
     from ednas_nni.cli.terminal import console, table
 

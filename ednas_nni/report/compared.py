@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ednas_nni.baselines import Comparison
-from ednas_nni.baselines.delta_t import Estimate
-from ednas_nni.errors import ReferenceRecordError
+from ednas_nni.baselines.interval import Estimate
+from ednas_nni.errors import BaselineError
 from ednas_nni.study.objectives import DELTA_T
 
 if TYPE_CHECKING:
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 
 def comparison(header: Mapping[str, Any]) -> Comparison | None:
-    """The references in a journal's head; None where there are none, or none that this version can read."""
+    """The baselines in a journal's head; None where there are none, or none that this version can read."""
     try:
         return Comparison.parse(header.get("references"))
-    except ReferenceRecordError:
+    except BaselineError:
         return None
 
 
 def estimate(against: Comparison | None, metrics: Mapping[str, Any]) -> Estimate | None:
     """Delta_T of one trial with its interval.
 
-    None where it did not measure it, or measured it against references that the journal does not hold: the value that
-    the trial reported must be the one of these references.
+    None where it did not measure it, or measured it against baselines that the journal does not hold: the value that
+    the trial reported must be the one of these baselines.
     """
     reported = metrics.get(DELTA_T)
     if against is None or not isinstance(reported, int | float):
         return None
     try:
         found = against.estimate([metrics])
-    except (ReferenceRecordError, TypeError, ValueError):
+    except (BaselineError, TypeError, ValueError):
         return None
     return found if abs(found.value - reported) <= 1e-6 * (1 + abs(reported)) else None
 
@@ -68,11 +68,11 @@ def meaning(view: SearchView) -> list[str]:
     ]
     if any(trial.delta_t is not None and trial.delta_t.low is not None for trial in carried):
         told.append(
-            "The interval of delta_t (95 %, Student's t, each trial for itself) includes the spread of the references. "
-            "A trial is trained once (n = 1), so the spread of a single reference run stands in for its own."
+            "The interval of delta_t (95 %, Student's t, each trial for itself) includes the spread of the baselines. "
+            "A trial is trained once (n = 1), so the spread of a single baseline run stands in for its own."
         )
     else:
-        told.append("delta_t has no interval: a reference was trained only once.")
+        told.append("delta_t has no interval: a baseline was trained only once.")
     told.append(
         f"The best delta_t of n = {len(carried)} noisy single trainings is optimistic, and its interval does not "
         "account for that choice: confirm it with fresh seeds."

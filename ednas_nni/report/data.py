@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ednas_nni.baselines import Comparison
-from ednas_nni.baselines.delta_t import Estimate
+from ednas_nni.baselines.interval import Estimate
 from ednas_nni.errors import EdnasError
 from ednas_nni.record.journal import History, TrialRecord
 from ednas_nni.report import compared
@@ -86,7 +86,7 @@ class SearchView:
         front: Trials that nothing dominates, one per architecture, by the horizontal axis of the front plot.
         best: The trial with the highest score, None without results.
         score: What trials are ranked by: quality or delta_t.
-        compared: Single-task references that delta_t was measured against, None where the journal holds none.
+        compared: Single-task baselines that delta_t was measured against, None where the journal holds none.
         x: Horizontal axis of the front plot, None where the search knows no cost.
         y: Vertical axis of the front plot.
         members: Architecture id -> name.

@@ -8,14 +8,14 @@ import numpy as np
 
 from ednas_nni.report import style
 from ednas_nni.study.objectives import QUALITY
-from ednas_nni.trust.record import TRUTH, Record
+from ednas_nni.trust.record import TRUTH, TrustRecord
 from ednas_nni.trust.verdict import Verdict, values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def trust_plot(record: Record, found: Verdict) -> bytes:
+def trust_plot(record: TrustRecord, found: Verdict) -> bytes:
     """Draw it; a PNG.
 
     Left: quality of the chosen recipe's single trainings over the longer training's mean, coloured by cost, with one
@@ -30,7 +30,7 @@ def trust_plot(record: Record, found: Verdict) -> bytes:
         return style.png(made)
 
 
-def _scatter(axes: Axes, record: Record, found: Verdict) -> None:
+def _scatter(axes: Axes, record: TrustRecord, found: Verdict) -> None:
     proxy, truth = values(record, found.chosen, QUALITY), values(record, TRUTH, QUALITY).mean(axis=0)
     cost = np.array([entry["costs"][record.cost] for entry in record.architectures.values()])
     for row in proxy:

@@ -11,10 +11,10 @@ from typing import Any
 from ednas_nni.compat.nas import ExecutionEngine, FinalMetricEvent, Middleware, TrainingEndEvent
 from ednas_nni.compat.nas_search import Strategy
 from ednas_nni.errors import StudyError
+from ednas_nni.record.reports import read_report
 from ednas_nni.search.core import Core
 from ednas_nni.search.middleware.cost_aware import CostAware
 from ednas_nni.search.middleware.forwarding import POLL_S, ExecutableModelSpace, ModelEventType, ModelStatus
-from ednas_nni.search.middleware.reading import read
 from ednas_nni.search.problem import Problem, Sample
 from ednas_nni.study.objectives import value_of
 
@@ -134,12 +134,12 @@ class AskTellStrategy(Strategy):
     def _values(self, sample: Sample, raw: Any, event: TrainingEndEvent) -> tuple[dict[str, float] | None, str]:
         if event.status != ModelStatus.Trained:
             return None, getattr(event, "cause", "") or f"trial ended as {event.status.value}"
-        reading = read(raw)
-        if reading.fault:
-            return None, reading.fault
+        report = read_report(raw)
+        if report.fault:
+            return None, report.fault
         costs = self.problem.cost_dict(sample)
         try:
-            return {o.name: value_of(o, reading.metrics, costs) for o in self.problem.objectives}, ""
+            return {o.name: value_of(o, report.metrics, costs) for o in self.problem.objectives}, ""
         except KeyError as error:
             return None, f"the trial's metrics lack the objective {error}"
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ednas_nni.baselines.delta_t import delta_t
 from ednas_nni.errors import StudyError, TrialError
 from ednas_nni.nn.checkpoint import init_from
 from ednas_nni.study.options import check_options
+from ednas_nni.tasks.delta_t import delta_t
 from ednas_nni.tasks.quality import quality
 from ednas_nni.tasks.weighting.base import WEIGHTINGS, GradientWeighting, Weighting
 from ednas_nni.training.average import AveragedWeights

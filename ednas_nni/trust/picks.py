@@ -20,7 +20,7 @@ LOT = "by lot"
 
 
 @dataclass(frozen=True)
-class Pick:
+class ExpectedPick:
     """What is taken when a recipe decides, one network in each third by cost.
 
     Attributes:
@@ -34,8 +34,8 @@ class Pick:
     recipe: str
     searched: int
     trainings: float
-    quality: ranks.Estimate
-    gain: ranks.Estimate
+    quality: ranks.RankEstimate
+    gain: ranks.RankEstimate
 
 
 def picks(
@@ -45,7 +45,7 @@ def picks(
     truth: np.ndarray,
     groups: np.ndarray,
     searched: int,
-) -> tuple[Pick, ...]:
+) -> tuple[ExpectedPick, ...]:
     """Of `LOT` and every recipe, for the images of so many trainings by the study's own.
 
     Args:
@@ -62,7 +62,7 @@ def picks(
     found = {LOT: taken(np.zeros((1, len(truth))), truth, groups, 1, weights)}
     found |= {name: taken(proxy, truth, groups, counts[name] / split, weights) for name, proxy in proxies.items()}
     return tuple(
-        Pick(name, searched, counts.get(name, 0.0), ranks.estimate(values), ranks.estimate(values - found[own]))
+        ExpectedPick(name, searched, counts.get(name, 0.0), ranks.estimate(values), ranks.estimate(values - found[own]))
         for name, values in found.items()
     )
 

@@ -16,7 +16,7 @@ RESAMPLES = 4000
 
 
 @dataclass(frozen=True)
-class Estimate:
+class RankEstimate:
     """A value with its 95 % interval, from resampled architectures."""
 
     value: float
@@ -27,9 +27,9 @@ class Estimate:
         return f"{self.value:+.2f} [{self.low:+.2f}, {self.high:+.2f}]"
 
 
-def estimate(values: np.ndarray) -> Estimate:
+def estimate(values: np.ndarray) -> RankEstimate:
     """Of resampled values, of which the first is that of everyone once."""
-    return Estimate(float(values[0]), *interval(values[1:]))
+    return RankEstimate(float(values[0]), *interval(values[1:]))
 
 
 def agreement(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ PARTS = ("study", "cost", "seeds", "directions", "architectures", "recipes", "im
 
 
 @dataclass
-class Record:
+class TrustRecord:
     """Trainings of the same architectures by several recipes.
 
     Attributes:
@@ -56,7 +56,7 @@ class Record:
         """Whether every architecture has all its trainings by this recipe."""
         return all(len(self.runs.get(recipe, {}).get(key, {})) >= self.seeds for key in self.architectures)
 
-    def without(self, architectures: Collection[str]) -> Record:
+    def without(self, architectures: Collection[str]) -> TrustRecord:
         """The same without some architectures, of which a training gives no result."""
         kept = {key: value for key, value in self.architectures.items() if key not in architectures}
         return replace(self, architectures=kept)
@@ -74,7 +74,7 @@ class Record:
             raise EdnasError(f"{path}: cannot be written ({error.strerror}). Name another file with --out.") from None
 
     @classmethod
-    def read(cls, path: Path) -> Record:
+    def read(cls, path: Path) -> TrustRecord:
         """Read a file.
 
         Raises:
@@ -90,7 +90,7 @@ class Record:
                 f"{path}: is no record of `ednas trust` that can be read ({error}). Name another file with --out."
             ) from None
 
-    def take_over(self, other: Record, path: Path) -> None:
+    def take_over(self, other: TrustRecord, path: Path) -> None:
         """Add the recipes and trainings of another measurement, but for those that have another recipe's name.
 
         Args:
@@ -111,7 +111,7 @@ class Record:
                     for seed, result in runs.items():
                         self.add(name, architecture, int(seed), result)
 
-    def _differs(self, other: Record) -> list[str]:
+    def _differs(self, other: TrustRecord) -> list[str]:
         return [
             name
             for name, mine, theirs in (
@@ -122,7 +122,7 @@ class Record:
             if mine != theirs
         ]
 
-    def check_continues(self, other: Record, path: Path) -> None:
+    def check_continues(self, other: TrustRecord, path: Path) -> None:
         """Refuse to add trainings that cannot be compared with those which are there.
 
         Raises:

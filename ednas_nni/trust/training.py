@@ -15,7 +15,7 @@ from ednas_nni.errors import EdnasError, StudyError, did_you_mean
 from ednas_nni.search.assembled import EVALUATOR_GIVEN, Assembled, parameters
 from ednas_nni.study.objectives import DELTA_T, QUALITY, parse_objective
 from ednas_nni.training.pool import results
-from ednas_nni.trust.record import SHIPPED, TRUTH, Record
+from ednas_nni.trust.record import SHIPPED, TRUTH, TrustRecord
 from ednas_nni.trust.sampling import stratified
 
 # Searches, references and confirmations count from smaller numbers; the longer training shares no seed with the others.
@@ -27,7 +27,7 @@ SCORED_ON, HELD_OUT = "scored_on", "select"
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailedTraining:
     """A training that gave no result."""
 
     recipe: str
@@ -41,7 +41,7 @@ class Failure:
 
 def planned(
     assembled: Assembled, architectures: int, seeds: int, longer: float, recipes: Mapping[str, Mapping[str, Any]]
-) -> Record:
+) -> TrustRecord:
     """What is to be trained: nothing of it is yet.
 
     Args:
@@ -82,7 +82,7 @@ def planned(
     samples = stratified(table, column, assembled.problem.constraints, architectures, seed=0)
     kept = tuple(dict.fromkeys((column, *(name for name in CONTROLS if name in table.names))))
     rows = table(samples)
-    return Record(
+    return TrustRecord(
         study=_identity(assembled),
         cost=column,
         seeds=seeds,
@@ -101,12 +101,12 @@ def planned(
 
 def train(
     assembled: Assembled,
-    record: Record,
+    record: TrustRecord,
     path: Path | None,
     workers: int | None,
     step: Callable[[int, int], object],
     recipes: Collection[str] | None = None,
-) -> list[Failure]:
+) -> list[FailedTraining]:
     """Do what is missing in a record, the same seed of every recipe and architecture first.
 
     Args:
@@ -132,11 +132,11 @@ def train(
     total = sum(steps[recipe] for recipe, _, _ in jobs)
     assembled.source.prepare()
     call = partial(_train_named, assembled, record.recipes, {k: a["sample"] for k, a in record.architectures.items()})
-    failed: list[Failure] = []
+    failed: list[FailedTraining] = []
     step(0, total)
     for (recipe, architecture, seed), result in results(call, jobs, workers):
         if isinstance(result, EdnasError):
-            failed.append(Failure(recipe, architecture, seed, str(result)))
+            failed.append(FailedTraining(recipe, architecture, seed, str(result)))
         else:
             record.add(recipe, architecture, seed, result)
             if path is not None:

@@ -11,8 +11,8 @@ import numpy as np
 from ednas_nni.errors import EdnasError
 from ednas_nni.study.objectives import QUALITY
 from ednas_nni.trust import ranks
-from ednas_nni.trust.picks import SEARCHES, Pick, picks
-from ednas_nni.trust.record import SHIPPED, TRUTH, Record
+from ednas_nni.trust.picks import SEARCHES, ExpectedPick, picks
+from ednas_nni.trust.record import SHIPPED, TRUTH, TrustRecord
 from ednas_nni.trust.training import CONTROLS
 
 TERCILES = 3
@@ -36,12 +36,12 @@ class Agreement:
     """
 
     predictor: str
-    overall: ranks.Estimate
-    within: ranks.Estimate
-    top: ranks.Estimate
-    margin: ranks.Estimate | None
-    within_gain: ranks.Estimate | None
-    top_gain: ranks.Estimate | None
+    overall: ranks.RankEstimate
+    within: ranks.RankEstimate
+    top: ranks.RankEstimate
+    margin: ranks.RankEstimate | None
+    within_gain: ranks.RankEstimate | None
+    top_gain: ranks.RankEstimate | None
     ceiling: float | None
     images: int
 
@@ -89,13 +89,13 @@ class Verdict:
     noise: dict[str, float]
     spread: float
     gaps: dict[str, tuple[Gap, ...]]
-    picks: tuple[Pick, ...]
-    picks_on_other: tuple[Pick, ...]
+    picks: tuple[ExpectedPick, ...]
+    picks_on_other: tuple[ExpectedPick, ...]
     architectures: int
     seeds: int
 
 
-def verdict(record: Record) -> Verdict:
+def verdict(record: TrustRecord) -> Verdict:
     """Analyse what is complete.
 
     Raises:
@@ -129,7 +129,7 @@ def verdict(record: Record) -> Verdict:
     )
 
 
-def values(record: Record, recipe: str, name: str) -> np.ndarray:
+def values(record: TrustRecord, recipe: str, name: str) -> np.ndarray:
     """Results of a recipe, larger = better: float64 (seeds, architectures)."""
     sign = -1.0 if record.directions.get(name) == "min" else 1.0
     runs = record.runs[recipe]
@@ -166,7 +166,7 @@ def gaps(proxy: np.ndarray, truth: np.ndarray) -> tuple[Gap, ...]:
     return tuple(found)
 
 
-def _agreements(record: Record, name: str, recipes: Sequence[str], kept: np.ndarray) -> tuple[Agreement, ...]:
+def _agreements(record: TrustRecord, name: str, recipes: Sequence[str], kept: np.ndarray) -> tuple[Agreement, ...]:
     """Of all recipes and controls, over the architectures that are kept."""
     truths = values(record, TRUTH, name)[:, kept]
     truth = truths.mean(axis=0)
@@ -202,13 +202,13 @@ def _agreements(record: Record, name: str, recipes: Sequence[str], kept: np.ndar
     return tuple(found)
 
 
-def _terciles(record: Record, kept: np.ndarray) -> np.ndarray:
+def _terciles(record: TrustRecord, kept: np.ndarray) -> np.ndarray:
     costs = [entry["costs"][record.cost] for entry in record.architectures.values()]
     order = np.argsort(np.argsort(np.array(costs)[kept], kind="stable"))
     return order * TERCILES // len(order)
 
 
-def _picks(record: Record, recipes: Sequence[str], kept: np.ndarray) -> tuple[Pick, ...]:
+def _picks(record: TrustRecord, recipes: Sequence[str], kept: np.ndarray) -> tuple[ExpectedPick, ...]:
     proxies = {recipe: values(record, recipe, QUALITY)[:, kept] for recipe in recipes}
     truth = values(record, TRUTH, QUALITY)[:, kept].mean(axis=0)
     terciles = _terciles(record, kept)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ednas_nni.baselines.record import Record
+from ednas_nni.baselines.record import BaselineRecord
 from ednas_nni.study import Study, parse
 from tests.planes import Scenes
 
@@ -57,10 +57,10 @@ def make_study() -> Callable[..., Study]:
 
 
 @pytest.fixture
-def make_record() -> Callable[..., Record]:
+def make_record() -> Callable[..., BaselineRecord]:
     """A record of an invented identity."""
 
-    def build(task: str = "depth", seeds: int = 3, steps: int = 240, **data: Any) -> Record:
+    def build(task: str = "depth", seeds: int = 3, steps: int = 240, **data: Any) -> BaselineRecord:
         identity = {
             "task": task,
             "data": {"name": "rooms", "fingerprint": "f00d", **data},
@@ -74,6 +74,6 @@ def make_record() -> Callable[..., Record]:
             for name, way in METRICS[task].items()
         }
         runs = tuple({name: 0.5 + 0.01 * i + 0.1 * j for j, name in enumerate(specs)} for i in range(seeds))
-        return Record(identity, specs, tuple(range(1000, 1000 + seeds)), runs, {"date": "2026-01-01"})
+        return BaselineRecord(identity, specs, tuple(range(1000, 1000 + seeds)), runs, {"date": "2026-01-01"})
 
     return build

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ednas_nni.baselines import delta_t as module
-from ednas_nni.baselines.delta_t import Estimate, delta_t, delta_task, estimate
-from ednas_nni.errors import ReferenceRecordError
+from ednas_nni.baselines.interval import Estimate, estimate
+from ednas_nni.errors import BaselineError
+from ednas_nni.tasks.delta_t import delta_t, delta_task
 
 DIRECTIONS = {
     "segmentation": {"miou": "max", "pixel_accuracy": "max"},
@@ -29,31 +30,31 @@ def values(draw: st.DrawFn) -> Values:
     return {task: {name: draw(amounts) for name in metrics} for task, metrics in DIRECTIONS.items()}
 
 
-def independent(candidate: Values, reference: Values) -> float:
+def independent(candidate: Values, baseline: Values) -> float:
     """The formula as the papers print it, one loop."""
     total = 0.0
     for task, metrics in DIRECTIONS.items():
         part = 0.0
         for name, way in metrics.items():
             lower_is_better = 1 if way == "min" else 0
-            part += (-1) ** lower_is_better * (candidate[task][name] - reference[task][name]) / reference[task][name]
+            part += (-1) ** lower_is_better * (candidate[task][name] - baseline[task][name]) / baseline[task][name]
         total += 100 / len(metrics) * part
     return total / len(DIRECTIONS)
 
 
-def equals_the_printed_formula(candidate: Values, reference: Values) -> None:
-    assert delta_t(candidate, reference, DIRECTIONS) == pytest.approx(independent(candidate, reference), rel=1e-9)
+def equals_the_printed_formula(candidate: Values, baseline: Values) -> None:
+    assert delta_t(candidate, baseline, DIRECTIONS) == pytest.approx(independent(candidate, baseline), rel=1e-9)
 
 
-def improving_raises_it(candidate: Values, reference: Values, task: str, name: str) -> None:
+def improving_raises_it(candidate: Values, baseline: Values, task: str, name: str) -> None:
     better = {k: dict(v) for k, v in candidate.items()}
     better[task][name] *= 1.1 if DIRECTIONS[task][name] == "max" else 0.9
-    assert delta_t(better, reference, DIRECTIONS) > delta_t(candidate, reference, DIRECTIONS)
+    assert delta_t(better, baseline, DIRECTIONS) > delta_t(candidate, baseline, DIRECTIONS)
 
 
 @given(values(), values())
-def test_equals_the_printed_formula(candidate: Values, reference: Values) -> None:
-    equals_the_printed_formula(candidate, reference)
+def test_equals_the_printed_formula(candidate: Values, baseline: Values) -> None:
+    equals_the_printed_formula(candidate, baseline)
 
 
 def test_published_single_task_row() -> None:
@@ -65,59 +66,59 @@ def test_published_single_task_row() -> None:
 
 
 @given(values(), values(), st.sampled_from(sorted(DIRECTIONS)), st.data())
-def test_improving_any_metric_raises_it(candidate: Values, reference: Values, task: str, data: st.DataObject) -> None:
-    improving_raises_it(candidate, reference, task, data.draw(st.sampled_from(sorted(DIRECTIONS[task]))))
+def test_improving_any_metric_raises_it(candidate: Values, baseline: Values, task: str, data: st.DataObject) -> None:
+    improving_raises_it(candidate, baseline, task, data.draw(st.sampled_from(sorted(DIRECTIONS[task]))))
 
 
 @given(values(), values(), amounts)
-def test_units_do_not_matter(candidate: Values, reference: Values, factor: float) -> None:
+def test_units_do_not_matter(candidate: Values, baseline: Values, factor: float) -> None:
     """Metres or millimetres: a relative change has no unit."""
-    scaled = [{k: dict(v) for k, v in each.items()} for each in (candidate, reference)]
+    scaled = [{k: dict(v) for k, v in each.items()} for each in (candidate, baseline)]
     for each in scaled:
         each["depth"]["abs_error_m"] *= factor
-    plain = delta_t(candidate, reference, DIRECTIONS)
+    plain = delta_t(candidate, baseline, DIRECTIONS)
     assert delta_t(*scaled, DIRECTIONS) == pytest.approx(plain, rel=1e-9, abs=1e-9)
 
 
 @given(values(), values())
-def test_every_task_weighs_the_same(candidate: Values, reference: Values) -> None:
-    parts = [delta_task(candidate[t], reference[t], DIRECTIONS[t]) for t in DIRECTIONS]
-    assert delta_t(candidate, reference, DIRECTIONS) == pytest.approx(sum(parts) / 3, rel=1e-9, abs=1e-9)
+def test_every_task_weighs_the_same(candidate: Values, baseline: Values) -> None:
+    parts = [delta_task(candidate[t], baseline[t], DIRECTIONS[t]) for t in DIRECTIONS]
+    assert delta_t(candidate, baseline, DIRECTIONS) == pytest.approx(sum(parts) / 3, rel=1e-9, abs=1e-9)
 
 
 def test_a_wrong_sign_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     """The broken variant: every metric counted as larger-is-better. The formula's test must notice."""
-    reference = {task: dict.fromkeys(metrics, 2.0) for task, metrics in DIRECTIONS.items()}
+    baseline = {task: dict.fromkeys(metrics, 2.0) for task, metrics in DIRECTIONS.items()}
     candidate = {task: dict.fromkeys(metrics, 1.0) for task, metrics in DIRECTIONS.items()}
-    equals_the_printed_formula(candidate, reference)
-    improving_raises_it(candidate, reference, "depth", "rel_error")
+    equals_the_printed_formula(candidate, baseline)
+    improving_raises_it(candidate, baseline, "depth", "rel_error")
     monkeypatch.setattr(module, "_signs", lambda directions: np.ones(len(directions)))
     with pytest.raises(AssertionError):
-        equals_the_printed_formula(candidate, reference)
+        equals_the_printed_formula(candidate, baseline)
     with pytest.raises(AssertionError):
-        improving_raises_it(candidate, reference, "depth", "rel_error")
+        improving_raises_it(candidate, baseline, "depth", "rel_error")
 
 
 @pytest.mark.parametrize("bad", [0.0, -0.1, math.nan, math.inf])
-def test_unusable_references_are_refused(bad: float) -> None:
-    reference = {"miou": bad, "pixel_accuracy": 0.8}
-    with pytest.raises(ReferenceRecordError, match=r"reference has miou .* above 0"):
-        delta_task({"miou": 0.5, "pixel_accuracy": 0.8}, reference, DIRECTIONS["segmentation"])
+def test_unusable_baselines_are_refused(bad: float) -> None:
+    baseline = {"miou": bad, "pixel_accuracy": 0.8}
+    with pytest.raises(BaselineError, match=r"baseline has miou .* above 0"):
+        delta_task({"miou": 0.5, "pixel_accuracy": 0.8}, baseline, DIRECTIONS["segmentation"])
 
 
 def test_wrong_questions_are_refused() -> None:
     one = {"segmentation": {"miou": 0.5, "pixel_accuracy": 0.8}}
     ways = {"segmentation": DIRECTIONS["segmentation"]}
-    with pytest.raises(ReferenceRecordError, match="no task"):
+    with pytest.raises(BaselineError, match="no task"):
         delta_t({}, {}, {})
-    with pytest.raises(ReferenceRecordError, match="'max' or 'min'"):
+    with pytest.raises(BaselineError, match="'max' or 'min'"):
         delta_t(one, one, {"segmentation": {"miou": "up"}})
-    with pytest.raises(ReferenceRecordError, match="no training of the candidate"):
+    with pytest.raises(BaselineError, match="no training of the candidate"):
         estimate([], {"segmentation": [one["segmentation"]]}, ways)
-    with pytest.raises(ReferenceRecordError, match="reference of segmentation has no training"):
+    with pytest.raises(BaselineError, match="baseline of segmentation has no training"):
         estimate([one], {"segmentation": []}, ways)
     broken = {"segmentation": {"miou": math.nan, "pixel_accuracy": 0.8}}
-    with pytest.raises(ReferenceRecordError, match=r"miou of the candidate's segmentation is not a finite"):
+    with pytest.raises(BaselineError, match=r"miou of the candidate's segmentation is not a finite"):
         estimate([broken], {"segmentation": [one["segmentation"]] * 2}, ways)
     with pytest.raises(ValueError, match="confidence"):
         estimate([one], {"segmentation": [one["segmentation"]] * 2}, ways, confidence=95)
@@ -150,31 +151,31 @@ def run(rng: np.random.Generator, task: str, gain: float) -> dict[str, float]:
     return found
 
 
-def simulate(rng: np.random.Generator, seeds: int, references: int, gain: float = 0.03) -> Estimate:
+def simulate(rng: np.random.Generator, seeds: int, baselines: int, gain: float = 0.03) -> Estimate:
     candidate = [{task: run(rng, task, gain) for task in DIRECTIONS} for _ in range(seeds)]
-    theirs = {task: [run(rng, task, 0.0) for _ in range(references)] for task in DIRECTIONS}
+    theirs = {task: [run(rng, task, 0.0) for _ in range(baselines)] for task in DIRECTIONS}
     return estimate(candidate, theirs, DIRECTIONS)
 
 
-def coverage(seeds: int, references: int, count: int = 1200) -> float:
+def coverage(seeds: int, baselines: int, count: int = 1200) -> float:
     """How often the 95 % interval holds the truth: every metric is 3 % better, so Delta_T is 3."""
-    rng = np.random.default_rng(seeds * 100 + references)
-    found = [simulate(rng, seeds, references) for _ in range(count)]
+    rng = np.random.default_rng(seeds * 100 + baselines)
+    found = [simulate(rng, seeds, baselines) for _ in range(count)]
     return float(np.mean([e.low <= 3.0 <= e.high for e in found]))
 
 
-@pytest.mark.parametrize(("seeds", "references"), [(3, 3), (1, 3), (5, 2)])
-def test_the_interval_holds_the_truth(seeds: int, references: int) -> None:
+@pytest.mark.parametrize(("seeds", "baselines"), [(3, 3), (1, 3), (5, 2)])
+def test_the_interval_holds_the_truth(seeds: int, baselines: int) -> None:
     """1200 simulated studies: 91 to 98.5 % of the nominal 95 % intervals.
 
     Welch's t is approximate with two or three runs a side: 96.4, 93.9 and 94.5 % here, with a standard error of 0.6
     points. So another seed of the simulation would fail with p < 1e-3; this one is fixed.
     """
-    assert 0.91 <= coverage(seeds, references) <= 0.985
+    assert 0.91 <= coverage(seeds, baselines) <= 0.985
 
 
-def test_leaving_out_the_references_spread_undercovers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The broken variant: references taken for exact. The same simulation must notice, by far."""
+def test_leaving_out_the_baselines_spread_undercovers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broken variant: baselines taken for exact. The same simulation must notice, by far."""
 
     def only_the_candidate(scores: np.ndarray, spreads: Any) -> Any:
         return [(float(scores.var(ddof=1)) / len(scores), len(scores) - 1)]
@@ -202,7 +203,7 @@ def test_more_seeds_make_it_narrower_and_the_value_is_the_mean() -> None:
     for found in (few[0], many[0]):
         assert found.value == pytest.approx(sum(found.tasks.values()) / 3)
         assert found.low < found.value < found.high
-    assert (few[0].stand_in, few[0].seeds, few[0].reference_seeds["depth"]) == (False, 2, 2)
+    assert (few[0].stand_in, few[0].seeds, few[0].baseline_seeds["depth"]) == (False, 2, 2)
 
 
 def test_the_value_is_that_of_the_means() -> None:
@@ -219,7 +220,7 @@ def test_the_value_is_that_of_the_means() -> None:
 
 
 def test_a_reference_trained_once_gives_no_interval() -> None:
-    found = simulate(np.random.default_rng(2), seeds=3, references=1)
+    found = simulate(np.random.default_rng(2), seeds=3, baselines=1)
     assert math.isfinite(found.value)
     assert (found.low, found.high, found.degrees_of_freedom) == (None, None, None)
 
@@ -232,8 +233,8 @@ def test_runs_that_repeat_each_other_have_no_width() -> None:
     assert found.low == pytest.approx(found.value) == found.high
 
 
-def test_a_candidate_trained_once_borrows_the_references_spread() -> None:
-    """By hand, one task with one metric: reference 1.0 +- 0.1 (n = 3), so 10 points a run; sqrt(1 + 1/3) of it."""
+def test_a_candidate_trained_once_borrows_the_baselines_spread() -> None:
+    """By hand, one task with one metric: baseline 1.0 +- 0.1 (n = 3), so 10 points a run; sqrt(1 + 1/3) of it."""
     ways = {"segmentation": {"miou": "max"}}
     theirs = {"segmentation": [{"miou": 0.9}, {"miou": 1.0}, {"miou": 1.1}]}
     found = estimate([{"segmentation": {"miou": 1.0}}], theirs, ways)

@@ -11,7 +11,7 @@ import pytest
 
 from ednas_nni.baselines.comparison import Comparison
 from ednas_nni.baselines.in_study import score
-from ednas_nni.errors import ReferenceRecordError, StudyError
+from ednas_nni.errors import BaselineError, StudyError
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import Study
 from ednas_nni.study.objectives import parse_objective, score_of, value_of
@@ -66,7 +66,7 @@ def test_delta_t_in_vain(make_study: Build, cache: Path) -> None:
         _ = Assembled(make_study(reference=None, objectives=objectives)).evaluator
     with pytest.raises(StudyError, match="evaluator 'stub' does not measure delta_t"):
         _ = Assembled(make_study(objectives=objectives).model_copy(update={"evaluator": _stub()})).baselines
-    with pytest.raises(ReferenceRecordError, match=r"objectives: there is no single-task.*Make it: ednas reference"):
+    with pytest.raises(BaselineError, match=r"objectives: there is no single-task.*Make it: ednas reference"):
         _ = Assembled(make_study(objectives=objectives)).evaluator
     assert Assembled(make_study()).evaluator.recipe.references is None
     assert Assembled(make_study().model_copy(update={"evaluator": _stub()})).baselines == (None, "")

@@ -1,4 +1,4 @@
-"""Making references: the study's own recipe, one task alone, every training kept, none repeated."""
+"""Making baselines: the study's own recipe, one task alone, every training kept, none repeated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from ednas_nni.baselines import files, making
 from ednas_nni.baselines.identity import identities, identity, single_task
 from ednas_nni.baselines.record import differences
-from ednas_nni.errors import ReferenceRecordError, StudyError, TrialError
+from ednas_nni.errors import BaselineError, StudyError, TrialError
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import Study
 
@@ -106,13 +106,13 @@ def test_one_failed_training_does_not_cost_the_others(
 
     def diverges(assembled: Assembled, task: str, seed: int) -> dict[str, float]:
         if (task, seed) == ("segmentation", 1000):
-            raise TrialError("the single-task reference of segmentation, seed 1000, failed: not finite")
+            raise TrialError("the single-task baseline of segmentation, seed 1000, failed: not finite")
         return quick(assembled, task, seed)
 
     monkeypatch.setattr(making, "train", diverges)
     with pytest.raises(TrialError, match="segmentation, seed 1000"):
         making.make(Assembled(make_study()), seeds=2, workers=1, progress=False)
-    kept = {record.task: record.seeds for record in files.known(cache, cache)[0]}
+    kept = {record.task: record.seeds for record in files.all_records(cache, cache)[0]}
     assert kept == {"segmentation": (1001,), "depth": (1000, 1001)}
 
 
@@ -124,13 +124,13 @@ def test_one_file_for_all(make_study: Build, cache: Path, tmp_path: Path, traini
     making.make(Assembled(make_study(evaluator={"steps": 7})), seeds=1, out=out, workers=1, progress=False)
     assert [r.identity["recipe"]["steps"] for r in files.read(out)] == [7, 7], "records of another recipe are replaced"
     out.write_text("a letter")
-    with pytest.raises(ReferenceRecordError, match=r"rooms\.json: cannot be read"):
+    with pytest.raises(BaselineError, match=r"rooms\.json: cannot be read"):
         making.make(Assembled(make_study()), seeds=1, out=out, workers=1, progress=False)
     assert out.read_text() == "a letter"
 
 
 def test_a_wrong_number_of_seeds(make_study: Build) -> None:
-    with pytest.raises(ReferenceRecordError, match="seeds is 0"):
+    with pytest.raises(BaselineError, match="seeds is 0"):
         making.make(Assembled(make_study()), seeds=0)
 
 
@@ -176,18 +176,18 @@ def test_what_does_not_matter_to_one_task(change: dict[str, Any], make_study: Bu
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"evaluator": {"steps": 7}}, "steps 6 here, 7 in the reference"),
-        ({"evaluator": {"batch_size": 5}}, "batch size 4 here, 5 in the reference"),
-        ({"evaluator": {"learning_rate": 0.01}}, "learning rate 0.02 here, 0.01 in the reference"),
-        ({"evaluator": {"weight_decay": 0.0}}, "weight decay 0.0001 here, 0 in the reference"),
-        ({"evaluator": {"gradient_clip": 1.0}}, "gradient clip 5 here, 1 in the reference"),
-        ({"evaluator": {"average": 0.9}}, "average 0 here, 0.9 in the reference"),
-        ({"evaluator": {"scored_on": "select"}}, "scored on search here, select in the reference"),
-        ({"evaluator": {"protocol": "adashare"}}, "protocol standard here, adashare in the reference"),
-        ({"evaluator": {"augmentation": "none"}}, "augmentation flip here, none in the reference"),
-        ({"evaluator": {"depth_loss": "l1"}}, "loss name jared here, l1 in the reference"),
-        ({"data": {"name": "scenes_for_references:Scenes", "train": 25}}, "data.images.train 24 here, 25 in the ref"),
-        ({"reference": "mobilenet_v2"}, "member mobilenet_v2_small here, mobilenet_v2 in the reference"),
+        ({"evaluator": {"steps": 7}}, "steps 6 here, 7 in the baseline"),
+        ({"evaluator": {"batch_size": 5}}, "batch size 4 here, 5 in the baseline"),
+        ({"evaluator": {"learning_rate": 0.01}}, "learning rate 0.02 here, 0.01 in the baseline"),
+        ({"evaluator": {"weight_decay": 0.0}}, "weight decay 0.0001 here, 0 in the baseline"),
+        ({"evaluator": {"gradient_clip": 1.0}}, "gradient clip 5 here, 1 in the baseline"),
+        ({"evaluator": {"average": 0.9}}, "average 0 here, 0.9 in the baseline"),
+        ({"evaluator": {"scored_on": "select"}}, "scored on search here, select in the baseline"),
+        ({"evaluator": {"protocol": "adashare"}}, "protocol standard here, adashare in the baseline"),
+        ({"evaluator": {"augmentation": "none"}}, "augmentation flip here, none in the baseline"),
+        ({"evaluator": {"depth_loss": "l1"}}, "loss name jared here, l1 in the baseline"),
+        ({"data": {"name": "scenes_for_references:Scenes", "train": 25}}, "data.images.train 24 here, 25 in the base"),
+        ({"reference": "mobilenet_v2"}, "member mobilenet_v2_small here, mobilenet_v2 in the baseline"),
     ],
 )
 def test_what_matters(change: dict[str, Any], told: str, make_study: Build) -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from ednas_nni.baselines import files
 from ednas_nni.baselines.comparison import Comparison, find
-from ednas_nni.baselines.record import Record, differences, digest, same
-from ednas_nni.errors import ReferenceRecordError
+from ednas_nni.baselines.record import BaselineRecord, differences, digest, same
+from ednas_nni.errors import BaselineError
 
-Make = Callable[..., Record]
+Make = Callable[..., BaselineRecord]
 
 
 def test_a_record_survives_its_file(make_record: Make, tmp_path: Path) -> None:
@@ -49,27 +49,27 @@ def test_one_more_training(make_record: Make) -> None:
 def test_a_damaged_file_is_named_with_the_way_out(text: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.json"
     path.write_text(text)
-    with pytest.raises(ReferenceRecordError, match=r"bad\.json: cannot be read.*Delete it.*ednas reference"):
+    with pytest.raises(BaselineError, match=r"bad\.json: cannot be read.*Delete it.*ednas reference"):
         files.read(path)
 
 
 def test_a_record_of_nothing_is_refused(make_record: Make) -> None:
     data = make_record().dump()
     for change in ({"seeds": [1, 1, 2]}, {"seeds": [1]}, {"runs": [{}, {}, {}]}, {"metrics": None}):
-        with pytest.raises(ReferenceRecordError):
-            Record.parse({**data, **change})
+        with pytest.raises(BaselineError):
+            BaselineRecord.parse({**data, **change})
     poisoned = {**data, "runs": [{**data["runs"][0], "delta1": float("nan")}, *data["runs"][1:]]}
-    with pytest.raises(ReferenceRecordError, match="seed 1000: delta1 is no finite number"):
-        Record.parse(poisoned)
+    with pytest.raises(BaselineError, match="seed 1000: delta1 is not a finite number"):
+        BaselineRecord.parse(poisoned)
 
 
 def test_differences_are_said_in_words(make_record: Make) -> None:
     here, there = make_record(steps=500), make_record(steps=240, fingerprint="beef", images={"train": 100})
     told = differences(here.identity, there.identity)
     assert told == [
-        "data fingerprint f00d here, beef in the reference",
-        "steps 500 here, 240 in the reference",
-        "data.images.train nothing here, 100 in the reference",
+        "data fingerprint f00d here, beef in the baseline",
+        "steps 500 here, 240 in the baseline",
+        "data.images.train nothing here, 100 in the baseline",
     ]
     assert differences(here.identity, here.identity) == []
     assert same(here.identity, json.loads(json.dumps(here.identity)))
@@ -80,13 +80,13 @@ def test_lookup_prefers_more_trainings_then_the_users_own(make_record: Make, tmp
     cache, shipped = tmp_path / "cache", tmp_path / "shipped"
     files.write(files.folder(cache) / "mine.json", [make_record(seeds=2)])
     files.write(shipped / "rooms.json", [make_record(seeds=3)])
-    records, faults = files.known(cache, shipped)
+    records, faults = files.all_records(cache, shipped)
     assert (len(records), faults) == (2, [])
     assert len(files.matching(make_record().identity, records).runs) == 3
     files.write(shipped / "rooms.json", [make_record(seeds=2).with_run(5, make_record().runs[0], {})])
     (shipped / "broken.json").write_text("?")
     files.write(files.folder(cache) / "more.json", [make_record(seeds=3)])
-    records, faults = files.known(cache, shipped)
+    records, faults = files.all_records(cache, shipped)
     assert files.matching(make_record().identity, records).seeds == (1000, 1001, 1002)
     assert len(faults) == 1 and "broken.json" in faults[0]
 
@@ -96,14 +96,14 @@ def test_find_and_what_it_says_where_nothing_fits(
 ) -> None:
     monkeypatch.setattr(files, "SHIPPED", tmp_path / "nothing ships")
     wanted = {task: make_record(task).identity for task in ("segmentation", "depth")}
-    with pytest.raises(ReferenceRecordError) as none:
+    with pytest.raises(BaselineError) as none:
         find(wanted, tmp_path, "my.yml")
     assert "(segmentation, depth: none is recorded). Make it: ednas reference my.yml" in str(none.value)
     files.write(files.folder(tmp_path) / "a.json", [make_record("segmentation"), make_record("depth", steps=500)])
-    with pytest.raises(ReferenceRecordError) as other:
+    with pytest.raises(BaselineError) as other:
         find(wanted, tmp_path, "my.yml")
     assert "of mobilenet_v2_small on rooms" in str(other.value)
-    assert "(depth: steps 240 here, 500 in the reference)" in str(other.value)
+    assert "(depth: steps 240 here, 500 in the baseline)" in str(other.value)
     files.write(files.folder(tmp_path) / "b.json", [make_record("depth")])
     found = find(wanted, tmp_path)
     assert (found.member, found.seeds, found.protocol) == ("mobilenet_v2_small", 3, "standard")
@@ -113,9 +113,9 @@ def test_find_and_what_it_says_where_nothing_fits(
 def test_a_reference_that_learnt_nothing_is_refused(make_record: Make, tmp_path: Path) -> None:
     """A relative change of 0 is undefined; the search must hear of it before the first trial."""
     record = make_record("segmentation")
-    poor = Record(record.identity, record.metrics, (1,), ({"miou": 0.0, "pixel_accuracy": 0.1},))
+    poor = BaselineRecord(record.identity, record.metrics, (1,), ({"miou": 0.0, "pixel_accuracy": 0.1},))
     files.write(files.folder(tmp_path) / "a.json", [poor])
-    with pytest.raises(ReferenceRecordError, match=r"miou 0;.*Train the reference longer"):
+    with pytest.raises(BaselineError, match=r"miou 0;.*Train the baseline longer"):
         find({"segmentation": poor.identity}, tmp_path)
 
 
@@ -125,13 +125,13 @@ def test_a_candidate_against_its_references(make_record: Make) -> None:
     assert against.estimate([same_as_reference]).value == pytest.approx(0)
     assert against.delta_t(against.nested(same_as_reference)) == pytest.approx(0)
     assert Comparison.parse(json.loads(json.dumps(against.dump()))).means() == against.means()
-    with pytest.raises(ReferenceRecordError, match="no metric 'segmentation_miou'"):
+    with pytest.raises(BaselineError, match="no metric 'segmentation_miou'"):
         against.estimate([{}])
 
 
 def test_a_file_that_cannot_be_written_is_named(make_record: Make, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ReferenceRecordError, match=r"cannot be written \("):
+    with pytest.raises(BaselineError, match=r"cannot be written \("):
         files.write(tmp_path / "file" / "a.json", [make_record()])
 
 
@@ -143,7 +143,7 @@ def test_a_failed_write_leaves_the_old_file(make_record: Make, tmp_path: Path, m
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", dies)
-    with pytest.raises(ReferenceRecordError, match="No space left"):
+    with pytest.raises(BaselineError, match="No space left"):
         files.write(path, [make_record(seeds=3)])
     assert [len(record.runs) for record in files.read(path)] == [1]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json"], "no half file stays behind"

@@ -1,4 +1,4 @@
-"""Identities of the shipped single-task references, and what `delta_t` some fixed metrics get against them."""
+"""Identities of the shipped single-task baselines, and what `delta_t` some fixed metrics get against them."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ednas_nni.baselines import Comparison, Record
+from ednas_nni.baselines import BaselineRecord, Comparison
 from ednas_nni.cli import outcome
 from ednas_nni.record.journal import load
 from ednas_nni.report import compared, html, tables, words
@@ -34,7 +34,7 @@ def references(seeds: int = 3) -> Comparison:
         specs = {n: {"unit": "1", "direction": w, "protocol": "standard", "in_delta_t": True} for n, w in ways.items()}
         identity = {"task": task, "data": {"name": "rooms"}, "architecture": {"member": "mobilenet_v2_small"}}
         runs = tuple({name: base[name] * (1 + 0.01 * i) for name in ways} for i in range(seeds))
-        records[task] = Record(identity, specs, tuple(range(1000, 1000 + seeds)), runs)
+        records[task] = BaselineRecord(identity, specs, tuple(range(1000, 1000 + seeds)), runs)
     return Comparison(records)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ednas_nni.trust import ranks
-from ednas_nni.trust.picks import LOT, Pick, picks, taken
+from ednas_nni.trust.picks import LOT, ExpectedPick, picks, taken
 
 N, GROUPS = 30, np.repeat([0, 1, 2], 10)
 ONCE = np.ones((1, N))
@@ -55,7 +55,7 @@ def test_resampling_a_member_is_the_same_as_having_it_twice() -> None:
     )
 
 
-def found(images: dict[str, int], noise: dict[str, float]) -> dict[str, Pick]:
+def found(images: dict[str, int], noise: dict[str, float]) -> dict[str, ExpectedPick]:
     rng = np.random.default_rng(5)
     groups = np.repeat([0, 1, 2], 40)
     truth = rng.normal(size=120)
@@ -67,7 +67,7 @@ def test_a_recipe_that_costs_more_must_earn_it() -> None:
     """Equal orders: the dearer one has fewer trainings and takes worse. Not so where its order is far better."""
     alike = found({"study": 10, "dear": 40}, {"study": 0.3, "dear": 0.3})
     assert alike["study"].trainings == 24 and alike["dear"].trainings == 6
-    assert alike["study"].gain == ranks.Estimate(0.0, 0.0, 0.0)
+    assert alike["study"].gain == ranks.RankEstimate(0.0, 0.0, 0.0)
     assert alike["dear"].gain.high < 0
     assert alike[LOT].trainings == 0 and alike[LOT].quality.high < alike["dear"].quality.value
     free = found({"study": 10, "dear": 10}, {"study": 0.3, "dear": 0.3})

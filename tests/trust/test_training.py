@@ -15,7 +15,7 @@ from ednas_nni.errors import EdnasError, InfeasibleError, StudyError, TrialError
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import Study, parse
 from ednas_nni.trust import training
-from ednas_nni.trust.record import SHIPPED, TRUTH, Record
+from ednas_nni.trust.record import SHIPPED, TRUTH, TrustRecord
 from scenes.rooms import Rooms
 
 EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments" / "ednas.yml"
@@ -27,7 +27,7 @@ def study() -> Study:
 
 
 @pytest.fixture(scope="module")
-def planned(study: Study) -> Record:
+def planned(study: Study) -> TrustRecord:
     return training.planned(Assembled(study), 24, 2, 3.0, {"short": {"steps": 4}, "own": {"own_seeds": True}})
 
 
@@ -50,7 +50,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
     return done
 
 
-def test_architectures_are_spread_over_cost_and_feasible(planned: Record) -> None:
+def test_architectures_are_spread_over_cost_and_feasible(planned: TrustRecord) -> None:
     latency = [entry["costs"]["latency_ms"] for entry in planned.architectures.values()]
     assert latency == sorted(latency) and len(set(planned.architectures)) == 24
     assert max(latency) <= 19 and planned.cost == "latency_ms"
@@ -58,7 +58,7 @@ def test_architectures_are_spread_over_cost_and_feasible(planned: Record) -> Non
     assert planned.directions == {"segmentation": "max", "depth": "min", "normals": "min"}
 
 
-def test_ranges_are_equally_likely(study: Study, planned: Record) -> None:
+def test_ranges_are_equally_likely(study: Study, planned: TrustRecord) -> None:
     """One from each twenty-fourth of the feasible draws; a plain random draw leaves ranges empty."""
     from ednas_nni.cost.summary import random_codes
     from ednas_nni.search.assembled import Assembled
@@ -78,7 +78,7 @@ def test_ranges_are_equally_likely(study: Study, planned: Record) -> None:
     assert taken(np.random.default_rng(1).choice(feasible, 24)) < 20
 
 
-def test_recipes_and_seeds(planned: Record) -> None:
+def test_recipes_and_seeds(planned: TrustRecord) -> None:
     assert planned.recipes[TRUTH] == {"steps": 30, "scored_on": "select"} and planned.recipes[SHIPPED] == {}
     assert planned.images == {SHIPPED: 80, "short": 32, "own": 80, TRUTH: 240}, "steps times the evaluator's 8"
     seeds = {r: training._seed(r, planned.recipes[r], 3, 1) for r in planned.recipes}
@@ -97,24 +97,24 @@ def test_the_images_of_the_longer_training_are_its_own(study: Study) -> None:
         training.planned(Assembled(study.model_copy(update={"evaluator": evaluator})), 12, 2, 2.0, {})
 
 
-def test_other_data_under_the_same_name_is_no_continuation(study: Study, planned: Record, tmp_path: Path) -> None:
+def test_other_data_under_the_same_name_is_no_continuation(study: Study, planned: TrustRecord, tmp_path: Path) -> None:
     assert len(planned.study["fingerprints"]["data"]) > 8
-    other = Record(**{**vars(planned), "study": {**planned.study, "fingerprints": {"data": "0" * 16}}})
+    other = TrustRecord(**{**vars(planned), "study": {**planned.study, "fingerprints": {"data": "0" * 16}}})
     with pytest.raises(EdnasError, match="the study differ"):
         planned.check_continues(other, tmp_path)
 
 
 def test_what_is_there_is_not_trained_again(
-    study: Study, planned: Record, quick: list[tuple[str, str, int]], tmp_path: Path
+    study: Study, planned: TrustRecord, quick: list[tuple[str, str, int]], tmp_path: Path
 ) -> None:
     path, told = tmp_path / "trust.json", []
-    mine = Record(**{**vars(planned), "runs": {}})
+    mine = TrustRecord(**{**vars(planned), "runs": {}})
     training._train_named.fails_after = 60  # type: ignore[attr-defined]
     failed = training.train(Assembled(study), mine, path, 1, lambda done, total: told.append((done, total)))
     assert len(failed) == 24 * 2 * 4 - 60 and failed[0].cause == "the loss is not finite"
     assert len(quick) == 60 and told[0] == (0, 24 * 2 * (10 + 4 + 10 + 30))
     del training._train_named.fails_after  # type: ignore[attr-defined]
-    back = Record.read(path)
+    back = TrustRecord.read(path)
     assert not training.train(Assembled(study), back, path, 1, lambda done, total: None)
     assert len(quick) == len(set(quick)) == 24 * 2 * 4
     assert all(back.complete(recipe) for recipe in back.recipes)

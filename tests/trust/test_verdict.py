@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from ednas_nni.errors import EdnasError
-from ednas_nni.trust.record import SHIPPED, TRUTH, Record
+from ednas_nni.trust.record import SHIPPED, TRUTH, TrustRecord
 from ednas_nni.trust.verdict import Verdict, verdict
 
 N = 48
 
 
-def record(proxies: dict[str, tuple[float, float, int]], seed: int = 0, noise: float = 0.3) -> Record:
+def record(proxies: dict[str, tuple[float, float, int]], seed: int = 0, noise: float = 0.3) -> TrustRecord:
     """Architectures whose true quality is half size, half something else.
 
     Args:
@@ -29,7 +29,7 @@ def record(proxies: dict[str, tuple[float, float, int]], seed: int = 0, noise: f
     latency = size + 0.3 * rng.normal(size=N)
     order = np.argsort(latency)
     size, rest, latency = size[order], rest[order], latency[order]
-    made = Record(
+    made = TrustRecord(
         study={},
         cost="latency_ms",
         seeds=2,
@@ -121,7 +121,7 @@ def test_unfinished_or_single_trainings_say_nothing() -> None:
 def test_a_record_comes_back_from_its_file_and_refuses_other_trainings(tmp_path: Path) -> None:
     made, path = record({SHIPPED: (0.5, 0.5, 30)}), tmp_path / "trust.json"
     made.write(path)
-    back = Record.read(path)
+    back = TrustRecord.read(path)
     assert back.runs == made.runs and list(back.architectures) == list(made.architectures)
     back.check_continues(replace(made, recipes={**made.recipes, "new": {"steps": 3}}), path)
     with pytest.raises(EdnasError, match="the study and the number of seeds differ"):
@@ -130,7 +130,7 @@ def test_a_record_comes_back_from_its_file_and_refuses_other_trainings(tmp_path:
         back.check_continues(replace(made, recipes={**made.recipes, TRUTH: {"steps": 1}}), path)
     path.write_text('{"format": 1}')
     with pytest.raises(EdnasError, match=r"trust\.json: is no record of `ednas trust`.*format 1 is not 2"):
-        Record.read(path)
+        TrustRecord.read(path)
 
 
 def test_another_length_of_the_longer_training_takes_over_the_rest(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from ednas_nni.bridge.trial import folder as trial_folder
 from ednas_nni.bridge.trial.folder import Metrics
 from ednas_nni.errors import ExperimentError, TrialError
 from ednas_nni.record.failures import UNDELIVERED
-from ednas_nni.search.middleware.reading import read
+from ednas_nni.record.reports import read_report
 
 RECORD_WAIT_S = 60.0  # the manager stores the record a moment after it started the process
 SEND_WAIT_S = 30.0
@@ -165,7 +165,7 @@ class OwnedChannel(TrialCommandChannelV3):
             value = {**(value if isinstance(value, dict) else {"default": value}), "architecture": self.architecture}
             self._write_result(value, self.architecture)
         # NNI stores what cannot be used (NaN, no `default`), but it never counts as a result: nothing to wait for.
-        awaited = final and not read(value).fault
+        awaited = final and not read_report(value).fault
         self._send({"type": "metric", "metric": nni.dump({**fields, "value": nni.dump(value)})}, final, awaited)
 
     def _write_result(self, value: Metrics, architecture: str) -> None:
@@ -217,10 +217,10 @@ class OwnedChannel(TrialCommandChannelV3):
 def _stored(manager: Manager, job: str, architecture: str) -> bool:
     """Whether NNI holds a usable final result of a job for an architecture."""
     try:
-        reading = read(manager.finals(job).get(job))
+        report = read_report(manager.finals(job).get(job))
     except ExperimentError:
         return False
-    return not reading.fault and reading.architecture == architecture
+    return not report.fault and report.architecture == architecture
 
 
 def install(

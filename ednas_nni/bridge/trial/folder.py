@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from ednas_nni.record.failures import CAUSE, TIME_LIMIT
+from ednas_nni.record.reports import read_report
 from ednas_nni.record.whole_file import write_whole
-from ednas_nni.search.middleware.reading import read
 
 RESULT = "result.json"
 VERSION = 1
@@ -87,8 +87,8 @@ def read_result(folder: Path, experiment: str, job: str, architecture: str | Non
         return None
     if not isinstance(metric, dict) or not isinstance(named, str) or (architecture or named) != named:
         return None
-    reading = read(metric)
-    return metric if not reading.fault and reading.architecture == named else None
+    report = read_report(metric)
+    return metric if not report.fault and report.architecture == named else None
 
 
 class TrialFolders:

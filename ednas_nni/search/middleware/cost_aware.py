@@ -8,8 +8,8 @@ from typing import Any
 
 from ednas_nni.compat.nas import FinalMetricEvent
 from ednas_nni.errors import StudyError, did_you_mean
+from ednas_nni.record.reports import read_report
 from ednas_nni.search.middleware.forwarding import ExecutableModelSpace, Forwarding, ModelEventType
-from ednas_nni.search.middleware.reading import read
 from ednas_nni.search.problem import Problem
 from ednas_nni.study.objectives import check_reward, reward
 
@@ -97,7 +97,7 @@ class CostAware(Forwarding):
         if event.model not in self._mine:
             return
         raw = event.metric if isinstance(event.metric, dict) else {"default": event.metric}
-        report = read(raw)
+        report = read_report(raw)
         try:
             if report.fault:
                 raise StudyError(report.fault)

@@ -9,11 +9,11 @@ from typing import Any
 from ednas_nni.compat.nas import FinalMetricEvent, IntermediateMetricEvent, ModelEvent, TrainingEndEvent
 from ednas_nni.errors import SampleError
 from ednas_nni.record.journal import Journal
+from ednas_nni.record.reports import Report, read_report
 from ednas_nni.search.middleware.booking import STATUS_NAMES, STATUSES, Booking
 from ednas_nni.search.middleware.forwarding import ExecutableModelSpace, Forwarding, ModelEventType, ModelStatus
 from ednas_nni.search.middleware.known import Known, numbers
 from ednas_nni.search.middleware.patience import Patience
-from ednas_nni.search.middleware.reading import Reading, read
 from ednas_nni.search.problem import Problem
 
 _log = logging.getLogger("nni.ednas.record")
@@ -137,38 +137,38 @@ class Record(Forwarding):
     def _on_intermediate(self, event: IntermediateMetricEvent) -> None:
         booking = self._open.get(id(event.model))
         if booking is None:
-            self._stop_late(event, read(event.metric))
+            self._stop_late(event, read_report(event.metric))
             return
-        reading, owner = self._read(event, booking)
-        if owner is not None and reading.metrics:
+        report, owner = self._read(event, booking)
+        if owner is not None and report.metrics:
             with self._lock:
                 step, owner.steps = owner.steps, owner.steps + 1
                 job = booking.job
-                self.journal.append("intermediate", trial=owner.trial, job=job, step=step, metrics=reading.metrics)
-        if owner is not booking or reading.fault:
+                self.journal.append("intermediate", trial=owner.trial, job=job, step=step, metrics=report.metrics)
+        if owner is not booking or report.fault:
             event.stop_propagation()
         elif isinstance(event.metric, dict):
-            event.metric = reading.metrics
-        if owner not in (None, booking) and not reading.fault:
-            self.dispatch_model_event(IntermediateMetricEvent(owner.model, reading.metrics))
+            event.metric = report.metrics
+        if owner not in (None, booking) and not report.fault:
+            self.dispatch_model_event(IntermediateMetricEvent(owner.model, report.metrics))
 
     def _on_final(self, event: FinalMetricEvent) -> None:
         booking = self._open.get(id(event.model))
         if booking is None:
-            self._stop_late(event, read(event.metric))
+            self._stop_late(event, read_report(event.metric))
             return
-        reading, owner = self._read(event, booking)
+        report, owner = self._read(event, booking)
         if owner is None:
             event.stop_propagation()
-            self._book_late(reading, booking.job)
+            self._book_late(report, booking.job)
             return
-        accepted = self._accept(owner, reading, booking)
+        accepted = self._accept(owner, report, booking)
         if owner is not booking or not accepted:
             event.stop_propagation()
         elif isinstance(event.metric, dict):
-            event.metric = reading.metrics
+            event.metric = report.metrics
         if owner is not booking and accepted:
-            redirected = FinalMetricEvent(owner.model, reading.metrics)
+            redirected = FinalMetricEvent(owner.model, report.metrics)
             redirected.job_id = booking.job
             self.dispatch_model_event(redirected)
         if owner is not booking and owner.over:
@@ -196,73 +196,73 @@ class Record(Forwarding):
         self._release_held()
 
     # ---------------------------------------------------------------- bookkeeping
-    def _read(self, event: ModelEvent, booking: Booking) -> tuple[Reading, Booking | None]:
+    def _read(self, event: ModelEvent, booking: Booking) -> tuple[Report, Booking | None]:
         """The report, and the booking it belongs to (None: nothing open has that architecture)."""
-        reading = read(event.metric)
+        report = read_report(event.metric)
         with self._lock:
-            booking.job = getattr(event, "job_id", None) or reading.job or booking.job
-            proved = reading.architecture
+            booking.job = getattr(event, "job_id", None) or report.job or booking.job
+            proved = report.architecture
             if proved is None or proved == booking.architecture:
-                return reading, booking
+                return report, booking
             if booking.ran_other != proved:
                 booking.ran_other = proved
                 self.journal.append("swap", job=booking.job, sent=proved, owns=booking.architecture)
                 _log.warning("Job %s trained %s instead of %s", booking.job, proved, booking.architecture)
-            return reading, next((b for b in self._open.values() if b.architecture == proved), None)
+            return report, next((b for b in self._open.values() if b.architecture == proved), None)
 
-    def _accept(self, owner: Booking, reading: Reading, reporter: Booking) -> bool:
+    def _accept(self, owner: Booking, report: Report, reporter: Booking) -> bool:
         """Book a final report. False: it must not reach the strategy."""
         with self._lock:
             if owner.metrics is not None:
-                self._note_extra(owner.architecture, reading, reporter.job)
+                self._note_extra(owner.architecture, report, reporter.job)
                 return False
             if owner is not reporter:
                 owner.delivered_by_other = True
-            if reading.fault:
-                owner.fault = reading.fault
+            if report.fault:
+                owner.fault = report.fault
                 return False
-            owner.metrics, owner.fault = reading.metrics, ""
+            owner.metrics, owner.fault = report.metrics, ""
             self.journal.append(
                 "result",
                 trial=owner.trial,
                 job=reporter.job,
                 architecture=owner.architecture,
-                metrics=reading.metrics,
+                metrics=report.metrics,
             )
             return True
 
-    def _stop_late(self, event: ModelEvent, reading: Reading | None) -> None:
+    def _stop_late(self, event: ModelEvent, report: Report | None) -> None:
         """An event of a model that is not in flight: its trial ended, or nobody submitted it."""
         event.stop_propagation()
-        job = getattr(event, "job_id", None) or (reading.job if reading else None)
-        if isinstance(event, FinalMetricEvent) and reading.architecture:
-            self._book_late(reading, job)
-        elif reading is not None:
-            self._note_extra(self._id(event.model), reading, job)
+        job = getattr(event, "job_id", None) or (report.job if report else None)
+        if isinstance(event, FinalMetricEvent) and report.architecture:
+            self._book_late(report, job)
+        elif report is not None:
+            self._note_extra(self._id(event.model), report, job)
         else:
             text = f"a trial of {self._id(event.model)} that is not in flight ended as {event.status.value}; not used."
             self.journal.append("note", text=text, job=job)
 
-    def _book_late(self, reading: Reading, job: str | None) -> None:
+    def _book_late(self, report: Report, job: str | None) -> None:
         """A result for an architecture that is not open: its trial was given up, or it was never submitted."""
-        architecture = reading.architecture or ""
+        architecture = report.architecture or ""
         with self._lock:
             trial = self._trials.get(architecture, self._old_trial(architecture))
-            if reading.fault or architecture in self.known or architecture in self.known.running or trial is None:
-                self._note_extra(architecture, reading, job)
+            if report.fault or architecture in self.known or architecture in self.known.running or trial is None:
+                self._note_extra(architecture, report, job)
                 return
             booked = {"trial": trial, "job": job}
-            self.journal.append("result", **booked, architecture=architecture, metrics=reading.metrics)
+            self.journal.append("result", **booked, architecture=architecture, metrics=report.metrics)
             self.journal.append("ended", **booked, status="trained", cause="")
-            self.known.add(architecture, trial, reading.metrics)
+            self.known.add(architecture, trial, report.metrics)
 
     def _old_trial(self, architecture: str) -> int | None:
         trials = self.journal.history().trials
         return next((r.trial for r in reversed(trials) if r.architecture == architecture), None)
 
-    def _note_extra(self, architecture: str, reading: Reading, job: str | None) -> None:
-        text = f"a further report for {architecture} is kept here and not used. {reading.fault}".strip()
-        self.journal.append("note", text=text, job=job, metrics=reading.metrics)
+    def _note_extra(self, architecture: str, report: Report, job: str | None) -> None:
+        text = f"a further report for {architecture} is kept here and not used. {report.fault}".strip()
+        self.journal.append("note", text=text, job=job, metrics=report.metrics)
 
     def _note_exit(self, booking: Booking, status: str, cause: str) -> None:
         text = f"trial {booking.trial} counts: its final result had arrived before its process ended as {status}"

@@ -6,12 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A report, taken apart.
+class Report:
+    """What a trial reported, taken apart.
 
     Attributes:
         metrics: The finite numbers, as floats.
@@ -26,7 +25,7 @@ class Reading:
     fault: str
 
 
-def read(raw: Any) -> Reading:
+def read_report(raw: object) -> Report:
     """Take a raw metric apart.
 
     Args:
@@ -34,9 +33,9 @@ def read(raw: Any) -> Reading:
             understood, others are dropped.
 
     Returns:
-        The reading. NaN or infinity anywhere, or a missing `default`, is a fault and never a number.
+        The report. NaN or infinity anywhere, or a missing `default`, is a fault and never a number.
     """
-    values = raw if isinstance(raw, Mapping) else {"default": raw}
+    values: Mapping[object, object] = raw if isinstance(raw, Mapping) else {"default": raw}
     metrics: dict[str, float] = {}
     faults = []
     for key, value in values.items():
@@ -48,11 +47,11 @@ def read(raw: Any) -> Reading:
         else:
             faults.append(f"{key} is {number}")
     if "default" not in metrics and not any(fault.startswith("default ") for fault in faults):
-        shown = repr(values.get("default")) if "default" in values else f"only {sorted(map(str, values))}"
-        faults.append(f"no number for 'default' (got {shown})")
+        written = repr(values.get("default")) if "default" in values else f"only {sorted(map(str, values))}"
+        faults.append(f"no number for 'default' (got {written})")
     fault = f"the trial reported no usable result: {', '.join(faults)}" if faults else ""
-    return Reading(metrics, _text(values.get("architecture")), _text(values.get("job")), fault)
+    return Report(metrics, _text(values.get("architecture")), _text(values.get("job")), fault)
 
 
-def _text(value: Any) -> str | None:
+def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None

@@ -26,7 +26,7 @@ class Estimate:
         confidence: Level of the interval, e.g. 0.95.
         degrees_of_freedom: Of the interval's t distribution (Welch, Satterthwaite), None without an interval.
         seeds: Trainings of the candidate.
-        baseline_seeds: Task -> trainings of its baseline.
+        reference_seeds: Task -> trainings of its baseline.
         stand_in: True where the candidate was trained once, so that the spread of a single baseline run stands in for
             its own.
     """
@@ -38,7 +38,7 @@ class Estimate:
     confidence: float
     degrees_of_freedom: float | None
     seeds: int
-    baseline_seeds: dict[str, int]
+    reference_seeds: dict[str, int]
     stand_in: bool
 
 
@@ -100,7 +100,7 @@ def estimate(
         confidence=confidence,
         degrees_of_freedom=freedom,
         seeds=len(candidate),
-        baseline_seeds={task: count for task, (_, count) in spreads.items()},
+        reference_seeds={task: count for task, (_, count) in spreads.items()},
         stand_in=len(candidate) == 1,
     )
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ednas_nni.baselines import delta_t as module
+from ednas_nni.baselines import interval as module
 from ednas_nni.baselines.interval import Estimate, estimate
 from ednas_nni.errors import BaselineError
+from ednas_nni.tasks import delta_t as formula
 from ednas_nni.tasks.delta_t import delta_t, delta_task
 
 DIRECTIONS = {
@@ -92,7 +93,7 @@ def test_a_wrong_sign_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     candidate = {task: dict.fromkeys(metrics, 1.0) for task, metrics in DIRECTIONS.items()}
     equals_the_printed_formula(candidate, baseline)
     improving_raises_it(candidate, baseline, "depth", "rel_error")
-    monkeypatch.setattr(module, "_signs", lambda directions: np.ones(len(directions)))
+    monkeypatch.setattr(formula, "signs", lambda directions: np.ones(len(directions)))
     with pytest.raises(AssertionError):
         equals_the_printed_formula(candidate, baseline)
     with pytest.raises(AssertionError):
@@ -203,7 +204,7 @@ def test_more_seeds_make_it_narrower_and_the_value_is_the_mean() -> None:
     for found in (few[0], many[0]):
         assert found.value == pytest.approx(sum(found.tasks.values()) / 3)
         assert found.low < found.value < found.high
-    assert (few[0].stand_in, few[0].seeds, few[0].baseline_seeds["depth"]) == (False, 2, 2)
+    assert (few[0].stand_in, few[0].seeds, few[0].reference_seeds["depth"]) == (False, 2, 2)
 
 
 def test_the_value_is_that_of_the_means() -> None:

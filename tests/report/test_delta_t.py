@@ -101,7 +101,7 @@ def test_it_says_what_it_means(beside_quality: SearchView) -> None:
     told = " ".join(words.honest(beside_quality, data_facts(beside_quality.study)))
     for part in (
         "delta_t [%]", "mobilenet_v2_small trained on one task alone", "n = 3 trainings per task",
-        "seeds 1000, 1001, 1002", "protocol standard", "includes the spread of the references",
+        "seeds 1000, 1001, 1002", "protocol standard", "includes the spread of the baselines",
         "spread of a single reference run stands in", "is optimistic",
     ):  # fmt: skip
         assert part in told, part
@@ -110,7 +110,7 @@ def test_it_says_what_it_means(beside_quality: SearchView) -> None:
 def test_without_a_known_spread_there_is_no_interval(synthetic: Any, tmp_path: Path) -> None:
     found = view(load(search(synthetic, tmp_path, ["delta_t"], seeds=1)))
     assert re.fullmatch(r"-?\d+\.\d\d", compared.shown(found.best))
-    assert "delta_t has no interval: a reference was trained only once." in compared.meaning(found)
+    assert "delta_t has no interval: a baseline was trained only once." in compared.meaning(found)
 
 
 @pytest.mark.parametrize("damaged", [None, {}, {"depth": {}}, "text", 3])

@@ -102,7 +102,7 @@ def test_it_says_what_it_means(beside_quality: SearchView) -> None:
     for part in (
         "delta_t [%]", "mobilenet_v2_small trained on one task alone", "n = 3 trainings per task",
         "seeds 1000, 1001, 1002", "protocol standard", "includes the spread of the baselines",
-        "spread of a single reference run stands in", "is optimistic",
+        "spread of a single baseline run stands in", "is optimistic",
     ):  # fmt: skip
         assert part in told, part
 

@@ -6,12 +6,12 @@ import sys
 import types
 from typing import ClassVar
 
-import nni
 import numpy as np
 import pytest
 import torch
 
 from ednas_nni.data import DataInfo, Split
+from ednas_nni.testing.evaluators import reported
 
 CLASSES = ("floor", "wall", "thing")
 
@@ -124,21 +124,6 @@ def make_evaluator(tmp_path, monkeypatch):
     return make
 
 
-class Reports:
-    """Catches what is sent to NNI, as if a trial was running."""
-
-    def __enter__(self):
-        self.intermediate, self.final = [], []
-        self._patch = pytest.MonkeyPatch()
-        self._patch.setattr(nni, "get_current_parameter", lambda: {"a": 1})
-        self._patch.setattr(nni, "report_intermediate_result", self.intermediate.append)
-        self._patch.setattr(nni, "report_final_result", self.final.append)
-        return self
-
-    def __exit__(self, *_):
-        self._patch.undo()
-
-
 @pytest.fixture
 def reports_to_nni():
-    return Reports
+    return reported

@@ -159,9 +159,7 @@ def test_reports_to_nni_only_inside_a_trial(make_evaluator, tiny, reports_to_nni
     assert len(reports.intermediate) == 3 and reports.final == [final]
     assert reports.intermediate[-1]["default"] == final["default"]
     assert json.loads(json.dumps(reports.intermediate)) == reports.intermediate
-    outside = reports_to_nni()
-    with outside:
-        nni.get_current_parameter = lambda: None
+    with reports_to_nni(running=False) as outside:
         make_evaluator().evaluate(tiny())
     assert outside.intermediate == [] and outside.final == []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -63,11 +62,6 @@ class Task(ABC):
             *protocol: One of `protocols`.
             **options: The task's own, each a named argument with a plain type and a line of documentation.
         """
-
-    @classmethod
-    def options(cls) -> tuple[str, ...]:
-        """Names of the options that `for_data` takes."""
-        return tuple(name for name in inspect.signature(cls.for_data).parameters if name not in ("info", "protocol"))
 
     def settings(self) -> dict[str, Any]:
         """The fields that tell this task from others of its name; what is measured for it is recorded under them."""

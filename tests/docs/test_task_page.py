@@ -64,7 +64,6 @@ def test_another_option_is_measured_anew(package: types.ModuleType) -> None:
     info = Labels.random("segmentation").info
     usual, wider = (package.Obstacles.for_data(info, free=free) for free in (None, ("floor", "wall")))
     assert (key(usual, info), key(wider, info)) == ("obstacles", "obstacles.standard.free=(0, 1)")
-    assert package.Obstacles.options() == ("free",)
     assert wider.settings() == dataclasses.asdict(wider)
 
 

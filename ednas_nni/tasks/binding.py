@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ednas_nni.data import SPLITS, DataInfo, DataSource
+from ednas_nni.data import DataInfo, DataSource
 from ednas_nni.errors import StudyError, did_you_mean
 from ednas_nni.study.options import check_options
 from ednas_nni.tasks.base import TASKS, Task
@@ -59,13 +59,6 @@ def every_metric(name: str) -> tuple[tuple[MetricSpec, ...], ...]:
     specs: dict[tuple[MetricSpec, ...], None] = {}
     for protocol in task.protocols:
         for unit in DEPTH_UNITS:
-            info = DataInfo(
-                name="any",
-                size=(1, 1),
-                classes=("a", "b"),
-                counts=dict.fromkeys(SPLITS, 1),
-                fingerprint="any",
-                depth_unit=unit,
-            )
+            info = DataInfo(name="any", size=(1, 1), classes=("a", "b"), counts={}, fingerprint="any", depth_unit=unit)
             specs[task.for_data(info, protocol).metrics] = None
     return tuple(specs)

@@ -19,10 +19,10 @@ def fill(meter, guess, truth, batch=2):
     return meter.compute()
 
 
-def same(found, expected, tolerance=1e-6):
-    assert list(found) == list(expected)
+def same(metrics, expected, tolerance=1e-6):
+    assert list(metrics) == list(expected)
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, abs=tolerance, rel=tolerance, nan_ok=True), name
+        assert metrics[name] == pytest.approx(value, abs=tolerance, rel=tolerance, nan_ok=True), name
 
 
 def quietly(call, *arguments):
@@ -40,8 +40,8 @@ def spoil(rng, guess, trap):
 def segmentation_case(seed, shape, trap):
     """Some classes stay absent from the truth, some from the predictions, some from both."""
     rng = np.random.default_rng(seed)
-    known, said = rng.integers(1, CLASSES + 1, size=2)
-    truth, guess = rng.integers(0, known, size=shape), rng.integers(CLASSES - said, CLASSES, size=shape)
+    true_classes, guessed = rng.integers(1, CLASSES + 1, size=2)
+    truth, guess = rng.integers(0, true_classes, size=shape), rng.integers(CLASSES - guessed, CLASSES, size=shape)
     truth[rng.random(shape) < 0.3] = 255
     guess[truth == 255] = rng.integers(-1, 300)
     if trap == "no_label":

@@ -21,11 +21,11 @@ def images(seed=0, n=2, h=3, w=4):
     normals[1, :, 1] = 0
     labels = torch.randint(0, 5, (n, h, w), generator=g)
     labels[0, 1] = 255
-    found = {name: (torch.rand(n, 1, h, w, generator=g, dtype=torch.float64) * 5 + 0.05, depth) for name in DEPTH}
+    pairs = {name: (torch.rand(n, 1, h, w, generator=g, dtype=torch.float64) * 5 + 0.05, depth) for name in DEPTH}
     for name in NORMALS:
-        found[name] = (torch.randn(n, 3, h, w, generator=g, dtype=torch.float64), normals)
-    found["cross_entropy"] = (torch.randn(n, 5, h, w, generator=g, dtype=torch.float64), labels)
-    return found
+        pairs[name] = (torch.randn(n, 3, h, w, generator=g, dtype=torch.float64), normals)
+    pairs["cross_entropy"] = (torch.randn(n, 5, h, w, generator=g, dtype=torch.float64), labels)
+    return pairs
 
 
 def blank(name, target):

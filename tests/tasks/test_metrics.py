@@ -93,8 +93,8 @@ class ArcCosine(BatchMeans):
         return reference._summary(np.concatenate(self.angles).astype(float), NormalsMeter().compute())
 
 
-def absent_counts_as_zero(meter, found):
-    return {**found, "miou": float(np.nansum(meter.class_iou()) / CLASSES)}
+def absent_counts_as_zero(meter, metrics):
+    return {**metrics, "miou": float(np.nansum(meter.class_iou()) / CLASSES)}
 
 
 BROKEN = {
@@ -175,9 +175,9 @@ def test_a_mean_of_batches_depends_on_the_batch_size(name):
     make, case = ALL[name]
     # Unequal numbers of valid pixels in batches of unequal size: 5 images in batches of 3 and 2.
     guess, truth = case(3, (5, 4, 6), "image_without_label")
-    found = fill(BatchMeans(make), guess, truth, 3)
+    metrics = fill(BatchMeans(make), guess, truth, 3)
     with pytest.raises(AssertionError):
-        same(found, fill(make(), guess, truth, 5))
+        same(metrics, fill(make(), guess, truth, 5))
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -248,9 +248,9 @@ def test_an_unknown_label_is_named():
 def test_predictions_are_clamped_but_never_into_being_right():
     truth = np.array([10, 10, 1e-38, 1e-38], np.float32).reshape(1, 1, 2, 2)
     guess = np.array([1e9, -3, -1, 0], np.float32).reshape(1, 1, 2, 2)
-    found = fill(DepthMeter(maximum=10.0), guess, truth)
-    assert found["abs_error_m"] == pytest.approx(10 / 4)  # 0, 10, 0, 0: there is no depth below 0 or beyond 10 m
-    assert found["delta3"] == 1 / 4
+    metrics = fill(DepthMeter(maximum=10.0), guess, truth)
+    assert metrics["abs_error_m"] == pytest.approx(10 / 4)  # 0, 10, 0, 0: there is no depth below 0 or beyond 10 m
+    assert metrics["delta3"] == 1 / 4
 
 
 @given(st.lists(st.integers(0, 18_000), min_size=1, max_size=60), st.integers(1, 7))
@@ -259,9 +259,9 @@ def test_a_large_split_has_a_median_within_half_a_bin(hundredths, batch):
     valid = torch.ones_like(angles, dtype=torch.bool)
     valid[1::3] = False
     exact, binned = Angles(), Angles(exact_pixels=3)
-    for part, known in zip(angles.split(batch), valid.split(batch), strict=True):
-        exact.add(part, known)
-        binned.add(part, known)
+    for part, mask in zip(angles.split(batch), valid.split(batch), strict=True):
+        exact.add(part, mask)
+        binned.add(part, mask)
     assert exact.median() == pytest.approx(float(np.median(angles[valid].float().numpy())), rel=1e-7)
     assert binned.median() == pytest.approx(exact.median(), abs=0.0101)  # a bin's edge may fall on the value itself
     assert binned.mean() == exact.mean() and binned.within() == exact.within()

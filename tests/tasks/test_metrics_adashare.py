@@ -78,26 +78,26 @@ def test_nearest_is_that_of_torch():
 
 def test_segmentation_without_quirks_is_standard():
     guess, truth = cases.segmentation_case(4, (5, 6, 7), "none")
-    found = fill(AdashareSegmentationMeter(5, quirks=NO_QUIRKS[SegmentationQuirks]), guess, truth)
-    same(list_named(found), list_named(fill(SegmentationMeter(5), guess, truth)))
+    metrics = fill(AdashareSegmentationMeter(5, quirks=NO_QUIRKS[SegmentationQuirks]), guess, truth)
+    same(list_named(metrics), list_named(fill(SegmentationMeter(5), guess, truth)))
 
 
 def test_depth_without_quirks_is_standard():
     guess, truth = cases.depth_case(4, (5, 6, 7), "none")
     guess = np.abs(guess)  # predictions are not clamped here
-    found = fill(AdashareDepthMeter(quirks=NO_QUIRKS[DepthQuirks]), guess, truth)
+    metrics = fill(AdashareDepthMeter(quirks=NO_QUIRKS[DepthQuirks]), guess, truth)
     expected = fill(DepthMeter(), guess, truth)
     del expected["rmse_m"]
     scaled = {name: value * (100 if "delta" in name else 1) for name, value in expected.items()}
-    same(list_named(found), list_named(scaled))
+    same(list_named(metrics), list_named(scaled))
 
 
 def test_normals_without_quirks_are_standard():
     guess, truth = cases.normals_case(4, (5, 6, 7), "none")
-    found = fill(AdashareNormalsMeter(NO_QUIRKS[NormalsQuirks]), guess, truth)
+    metrics = fill(AdashareNormalsMeter(NO_QUIRKS[NormalsQuirks]), guess, truth)
     expected = fill(NormalsMeter(), guess, truth)
     scaled = {name: value * (100 if "within" in name else 1) for name, value in expected.items()}
-    same(list_named(found), list_named(scaled))
+    same(list_named(metrics), list_named(scaled))
 
 
 def list_named(metrics):
@@ -112,8 +112,8 @@ def hit_or_miss():
 
 def test_classes_without_a_hit_are_dropped():
     guess, truth = hit_or_miss()
-    found = fill(AdashareSegmentationMeter(3, quirks=SegmentationQuirks(void_label=255)), guess, truth)
-    assert found["adashare_miou"] == pytest.approx((2 / 3 + 1 / 3) / 2)
+    metrics = fill(AdashareSegmentationMeter(3, quirks=SegmentationQuirks(void_label=255)), guess, truth)
+    assert metrics["adashare_miou"] == pytest.approx((2 / 3 + 1 / 3) / 2)
     assert fill(SegmentationMeter(3), guess, truth)["miou"] == pytest.approx((2 / 3 + 1 / 3 + 0) / 3)
     assert math.isnan(fill(AdashareSegmentationMeter(3), np.ones_like(guess), truth * 0)["adashare_miou"])
 
@@ -240,11 +240,11 @@ def test_true_angles_shrink_to_half(surface, expected):
     truth = seen_by_camera(rng, 100_000)
     if surface != "all that a camera sees":
         truth = np.tile([0.0, 0.0, 1.0] if "wall" in surface else [0.0, 1.0, 0.0], (20_000, 1))
-    for degrees, shown in zip((10, 20, 30, 45), expected, strict=True):
+    for degrees, printed in zip((10, 20, 30, 45), expected, strict=True):
         guess = rotated(truth, degrees)
         assert fill(NormalsMeter(), as_image(guess), as_image(truth))["mean_deg"] == pytest.approx(degrees, abs=1e-4)
-        found = fill(AdashareNormalsMeter(NormalsQuirks(whole_bytes=False)), as_image(guess), as_image(truth))
-        assert found["adashare_mean_deg"] == pytest.approx(shown, abs=0.05)
+        metrics = fill(AdashareNormalsMeter(NormalsQuirks(whole_bytes=False)), as_image(guess), as_image(truth))
+        assert metrics["adashare_mean_deg"] == pytest.approx(printed, abs=0.05)
 
 
 def test_channel_order_does_not_change_an_angle():
@@ -287,8 +287,8 @@ def test_real_frames_as_its_code(frames):
     stored, directions = frames
     rng = np.random.default_rng(0)
     guess = np.moveaxis(stored, -1, 1).astype(np.float32) + rng.normal(0, 40, size=directions.shape).astype(np.float32)
-    found = fill(AdashareNormalsMeter(NormalsQuirks(outputs_are_bytes=True)), guess, directions, 1)
-    assert list(found.values()) == pytest.approx(as_its_code(stored, guess), abs=2e-4)
+    metrics = fill(AdashareNormalsMeter(NormalsQuirks(outputs_are_bytes=True)), guess, directions, 1)
+    assert list(metrics.values()) == pytest.approx(as_its_code(stored, guess), abs=2e-4)
 
 
 @with_samples
@@ -299,12 +299,12 @@ def test_real_frames_constant_predictor(frames):
     constant = (known / np.linalg.norm(known, axis=1, keepdims=True)).mean(0)
     guess = np.broadcast_to(constant.astype(np.float32)[None, :, None, None], directions.shape).copy()
     quirks = NormalsQuirks(outputs_are_bytes=True)
-    found = fill(AdashareNormalsMeter(quirks), guess, directions, 1)
-    assert list(found.values()) == pytest.approx([19.1, 17.2, 16.5, 66.8, 88.8], abs=0.05)
+    metrics = fill(AdashareNormalsMeter(quirks), guess, directions, 1)
+    assert list(metrics.values()) == pytest.approx([19.1, 17.2, 16.5, 66.8, 88.8], abs=0.05)
     # Mid-grey pixels are 1 % of the labels, and a reader that drops them changes little.
     dropped = np.where(np.linalg.norm(directions, axis=1, keepdims=True) < 0.5, np.float32(0), directions)
-    found = fill(AdashareNormalsMeter(quirks), guess, dropped, 1)
-    assert list(found.values()) == pytest.approx([19.0, 16.9, 16.8, 66.3, 88.6], abs=0.05)
+    metrics = fill(AdashareNormalsMeter(quirks), guess, dropped, 1)
+    assert list(metrics.values()) == pytest.approx([19.0, 16.9, 16.8, 66.3, 88.6], abs=0.05)
     sums = dropped.sum(axis=(0, 2, 3), dtype=np.float64)
     guess = np.broadcast_to(sums.astype(np.float32)[None, :, None, None], dropped.shape).copy()
     assert fill(NormalsMeter(), guess, dropped, 1)["mean_deg"] == pytest.approx(47.5, abs=0.05)
@@ -317,5 +317,5 @@ def test_real_frames_true_angles(frames):
     truth = np.moveaxis(directions, 1, -1)[(directions != 0).any(axis=1)][::7].astype(np.float64)
     truth /= np.linalg.norm(truth, axis=1, keepdims=True)
     for degrees, shown in ((10, 5.48), (20, 10.84), (30, 15.96), (45, 22.96)):
-        found = fill(AdashareNormalsMeter(), as_image(rotated(truth, degrees)), as_image(truth))
-        assert found["adashare_mean_deg"] == pytest.approx(shown, abs=0.03)
+        metrics = fill(AdashareNormalsMeter(), as_image(rotated(truth, degrees)), as_image(truth))
+        assert metrics["adashare_mean_deg"] == pytest.approx(shown, abs=0.03)

@@ -25,25 +25,25 @@ def test_segmentation(classification, seed):
     guess = np.where(truth == 255, 0, guess)
     options = {"num_classes": CLASSES, "ignore_index": 255}
     meter = SegmentationMeter(CLASSES)
-    found = fill(meter, guess, truth)
+    metrics = fill(meter, guess, truth)
     matrix = fill(classification.MulticlassConfusionMatrix(**options), guess, truth)
     assert torch.equal(matrix, meter.confusion)
     jaccard = fill(classification.MulticlassJaccardIndex(average="macro", **options), guess, truth)
-    assert found["miou"] == pytest.approx(float(jaccard), rel=1e-6)
+    assert metrics["miou"] == pytest.approx(float(jaccard), rel=1e-6)
     accuracy = fill(classification.MulticlassAccuracy(average="micro", **options), guess, truth)
-    assert found["pixel_accuracy"] == pytest.approx(float(accuracy), rel=1e-6)
+    assert metrics["pixel_accuracy"] == pytest.approx(float(accuracy), rel=1e-6)
 
 
 def test_depth(classification):
     import torchmetrics
 
     guess, truth = depth_case(1, (4, 6, 7), "none")
-    found = fill(DepthMeter(), guess, truth)
+    metrics = fill(DepthMeter(), guess, truth)
     valid = np.isfinite(truth) & (truth > 0)
     p, g = np.maximum(guess[valid], 0), truth[valid]
-    assert found["abs_error_m"] == pytest.approx(float(fill(torchmetrics.MeanAbsoluteError(), p, g, 7)), rel=1e-5)
+    assert metrics["abs_error_m"] == pytest.approx(float(fill(torchmetrics.MeanAbsoluteError(), p, g, 7)), rel=1e-5)
     rmse = fill(torchmetrics.MeanSquaredError(squared=False), p, g, 7)
-    assert found["rmse_m"] == pytest.approx(float(rmse), rel=1e-5)
+    assert metrics["rmse_m"] == pytest.approx(float(rmse), rel=1e-5)
 
 
 def test_its_mean_iou_is_another_quantity(classification):

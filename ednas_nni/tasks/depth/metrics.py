@@ -68,7 +68,7 @@ class DepthMeter:
         maximum: Largest depth that a label can have, in `unit`; None = not known, nothing is cut off above.
 
     Raises:
-        DataError: The unit is unknown or `maximum` is no positive number.
+        DataError: The unit is unknown or `maximum` is not a positive number.
     """
 
     def __init__(self, unit: str = "m", maximum: float | None = None) -> None:

@@ -28,7 +28,7 @@ from torch import Tensor
 from ednas_nni.compat.vision import functional as F
 from ednas_nni.compat.vision import tv_tensors
 from ednas_nni.data import SPLITS, DataInfo, Split
-from ednas_nni.data.targets import class_batch, depth_batch, normals_batch
+from ednas_nni.data.kinds import label_kind
 from ednas_nni.errors import DataError, PluginError
 from ednas_nni.tasks.base import Rows, Task
 from ednas_nni.tasks.protocols import PROTOCOLS
@@ -80,7 +80,8 @@ class Labels:
 
     def blank(self) -> Labels:
         """The same images without a single label."""
-        return Labels(self.info, {name: np.full_like(row, _INVALID.get(name, 0)) for name, row in self.rows.items()})
+        invalid = {name: label_kind(name).invalid(self.info) for name in self.rows}
+        return Labels(self.info, {name: np.full_like(rows, invalid[name]) for name, rows in self.rows.items()})
 
     def split(self) -> Split:
         """As a training split."""
@@ -92,18 +93,9 @@ class Labels:
         return {name: self._mirrored(name, rows) for name, rows in self.rows.items()}
 
     def _mirrored(self, name: str, rows: np.ndarray) -> np.ndarray:
-        moved = F.horizontal_flip(_typed(name, rows, self.info)).as_subclass(Tensor)
+        moved = F.horizontal_flip(label_kind(name).tensor(rows, self.info)).as_subclass(Tensor)
         moved = moved.movedim(1, -1) if rows.ndim == 4 else moved.reshape(rows.shape)
         return moved.numpy().astype(rows.dtype)
-
-
-_INVALID = {"segmentation": 255}
-
-
-def _typed(name: str, rows: np.ndarray, info: DataInfo) -> Tensor:
-    if name == "depth":
-        return depth_batch(rows, info.depth_kind)
-    return class_batch(rows) if name == "segmentation" else normals_batch(rows)
 
 
 def check_task(task: type[Task], labels: Labels | None = None, **options: Any) -> None:

@@ -11,10 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from ednas_nni.errors import PluginError
-from ednas_nni.tasks.base import TASKS, Task
+from ednas_nni import plugins
+from ednas_nni.data import Split
+from ednas_nni.data.info import LabelFacts
+from ednas_nni.data.kinds import label_kind
+from ednas_nni.data.targets import class_batch
+from ednas_nni.errors import DataError, PluginError
+from ednas_nni.tasks.base import TASKS, Rows, Statistics, Task
 from ednas_nni.tasks.protocols import MetricSpec
-from ednas_nni.testing.tasks import check_task
+from ednas_nni.testing.tasks import Labels, check_task
 
 Depth, Edges, Normals = TASKS.load("depth"), TASKS.load("edges"), TASKS.load("normals")
 
@@ -169,3 +174,38 @@ def test_the_suite_rejects(fault: str) -> None:
 def test_a_label_of_its_own_needs_images() -> None:
     with pytest.raises(PluginError, match=r"Random labels \['heat'\] cannot be drawn"):
         check_task(changed(Edges, requires=("heat",)))
+
+
+class HeatKind(type(label_kind("depth"))):  # type: ignore[misc]
+    """Temperatures in degrees."""
+
+    name = "heat"
+
+    def tensor(self, rows: np.ndarray, facts: LabelFacts) -> torch.Tensor:
+        return class_batch(rows)
+
+
+@dataclasses.dataclass(frozen=True)
+class Hot(Edges):  # type: ignore[misc,valid-type]
+    """What is warmer than two degrees, from a label that no data set of EDNAS has."""
+
+    name, requires = "hot", ("heat",)
+
+    def target(self, rows: Rows) -> torch.Tensor:
+        return class_batch(np.where(rows["heat"] > 0, rows["heat"] > 2, 255).astype(np.uint8))
+
+    def statistics(self, split: Split) -> Statistics:
+        target = self.target(split.arrays).numpy()
+        if (target == 255).all():
+            raise DataError("nothing to see")
+        share = (target == 1).sum(0) / np.maximum((target < 255).sum(0), 1)
+        return {"position_share": share, "share": share.mean()}
+
+
+def test_a_task_with_a_label_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    depth = Labels.random("depth")
+    monkeypatch.setattr(plugins, "_entry_points", lambda group: {"heat": None})
+    monkeypatch.setattr(plugins, "load", lambda group, name: HeatKind)
+    labels = Labels(dataclasses.replace(depth.info, targets=("heat",)), {"heat": depth.rows["depth"]})
+    check_task(Hot, labels)
+    label_kind.cache_clear()

@@ -13,7 +13,6 @@ import torch
 
 from ednas_nni import plugins
 from ednas_nni.data import Split
-from ednas_nni.data.info import LabelFacts
 from ednas_nni.data.kinds import label_kind
 from ednas_nni.data.targets import class_batch
 from ednas_nni.errors import DataError, PluginError
@@ -180,9 +179,6 @@ class HeatKind(type(label_kind("depth"))):  # type: ignore[misc]
     """Temperatures in degrees."""
 
     name = "heat"
-
-    def tensor(self, rows: np.ndarray, facts: LabelFacts) -> torch.Tensor:
-        return class_batch(rows)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,7 +28,6 @@ from ednas_nni.bridge.manager.launch import stop
 from ednas_nni.bridge.verify import disagreements, nni_records
 from ednas_nni.errors import ExperimentError
 from ednas_nni.record.journal import load
-from ednas_nni.space.domains import Domains
 from ednas_nni.training.stub import StubEvaluator
 
 HERE = Path(__file__).resolve().parent
@@ -48,7 +47,7 @@ DOWN = ("manager", "advisor", "all")
 def count(victim: Victim) -> None:
     """Compare the ledger, the journal and NNI's database."""
     history, tally = load(victim.journal), victim.tally
-    domains, truth = Domains.from_json(history.header["domains"]), StubEvaluator()
+    domains, truth = history.head.search_space(), StubEvaluator()
     tally.experiments += 1
     tally.trials += len(history.trials)
     tally.results += len(history.results)

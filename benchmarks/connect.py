@@ -55,7 +55,7 @@ def seconds(folder: Path) -> tuple[float, float, str]:
     experiment = Path.home() / "nni-experiments" / name
     started = _stamp(experiment / "log" / "nnimanager.log", "Setup tuner")
     connected = _stamp(experiment / "log" / "dispatcher.log", "Advisor connected")
-    ready = load(journal_path(experiment.parent, name)).starts[0]["time"]
+    ready = load(journal_path(experiment.parent, name)).starts[0].time
     return connected - started, ready - started, status
 
 

@@ -77,11 +77,11 @@ def main() -> None:
         parser.error(str(error))
     home = history.path.parents[1]
     name = home.name
-    study = history.header["study"]
+    study = history.head.study
     if not study["start"]:
         parser.error(f"the study of {name} names no reference; write `start: [mobilenet_v2_small]` into it")
     member = study["start"][0]
-    reference = history.header["members"][member]
+    reference = history.head.members[member]
     known = {trial.architecture: trial for trial in history.trials}
     if reference not in known:
         parser.error(f"{name} did not train {member}; is it outside the study's constraints?")
@@ -117,7 +117,7 @@ def main() -> None:
 
 def report(name: str, history: Any, rows: dict[str, Any], labels: list[str], how: str, wrong: list[str]) -> None:
     trained = [t for t in history.trials if t.status == "trained"]
-    seconds = max(t.ended_at or 0 for t in history.trials) - history.header["time"]
+    seconds = max(t.ended_at or 0 for t in history.trials) - history.head.time
     print(f"experiment {name}: {len(trained)} of {len(history.trials)} trials trained in {seconds / 60:.1f} min")
     print(f"scored on select (100 images), mean ± standard deviation of {how}\n")
     print("| | position prior | " + " | ".join(labels) + " |")

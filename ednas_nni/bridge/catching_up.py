@@ -12,6 +12,7 @@ from typing import Any
 
 from ednas_nni.bridge.endings import ending
 from ednas_nni.bridge.messages import sample_of
+from ednas_nni.record import events
 from ednas_nni.record.journal import Journal, TrialRecord
 from ednas_nni.record.reports import Report, read_report
 from ednas_nni.search.middleware.booking import STATUS_NAMES
@@ -102,7 +103,7 @@ class CatchingUp:
         """A result counts, whatever became of the process that reported it."""
         for trial in list(self._journal.history().trials):
             if trial.status == "running" and trial.quality is not None:
-                self._journal.append("ended", trial=trial.trial, job=trial.job, status="trained", cause="")
+                self._journal.append(events.Ended(trial=trial.trial, job=trial.job, status="trained", cause=""))
 
     def _result(self, job: str, architecture: str | None, final: Any) -> Report:
         report = read_report(final)
@@ -124,16 +125,16 @@ class CatchingUp:
             return None  # a swap whose own trial is unknown: there is no sample to write down
         sample, costs = self._describe(parameters)
         number = history.next_trial
-        self._journal.append("submitted", trial=number, architecture=architecture, sample=sample, costs=costs)
+        self._journal.append(events.Submitted(trial=number, architecture=architecture, sample=sample, costs=costs))
         return self._journal.history().trials[-1]
 
     def _book(self, trial: TrialRecord, job: Mapping[str, Any], report: Report) -> None:
         name, status, cause = job["trialJobId"], ModelStatus.Trained, ""
         booked = {"trial": trial.trial, "job": name}
         if not report.fault:
-            self._journal.append("result", **booked, architecture=trial.architecture, metrics=report.metrics)
+            self._journal.append(events.Final(**booked, architecture=trial.architecture, metrics=report.metrics))
         else:
             status, cause = ending(job["status"], self._last_words(name))
             if status is ModelStatus.Trained:
                 status, cause = ModelStatus.Failed, report.fault
-        self._journal.append("ended", **booked, status=STATUS_NAMES[status], cause=cause)
+        self._journal.append(events.Ended(**booked, status=STATUS_NAMES[status], cause=cause))

@@ -1,17 +1,23 @@
-"""The journal's head: which study, which space, which versions, which data."""
+"""The journal's head: written once, and compared with what is there when the search goes on."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ednas_nni.errors import JournalError
+from ednas_nni.record.events import Started
+from ednas_nni.record.head import CostRecord, DataRecord, JournalHead, MetricRecord, TaskRecord
 from ednas_nni.record.journal import Journal
-from ednas_nni.space.domains import Domains
+from ednas_nni.version import __version__
 
 if TYPE_CHECKING:
+    from ednas_nni.cost import CostColumn
+    from ednas_nni.data import DataInfo
     from ednas_nni.search.assembled import Assembled
+    from ednas_nni.tasks.base import Task
 
 
 def write_head(
@@ -37,47 +43,19 @@ def write_head(
         JournalError: The journal belongs to another study; the program, the search space, the data, the weights that
             networks start from or a device's profile are not those that the search began with.
     """
-    import nni
+    head = journal.history().head
+    if head is not None:
+        changed = _changed(head, assembled, engine)
+        if changed:
+            raise JournalError(f"{journal.path}{changed}")
+        journal.append(Started(mode="resume"))
+        return
+    import nni  # heavy, and wanted for their versions only
     import torch
 
-    from ednas_nni.version import __version__
-
-    study, table, domains = assembled.study, assembled.table, assembled.problem.domains
-    comparison, fingerprint = assembled.baselines[0], assembled.source.info.fingerprint
-    head = journal.history().header
-    if head and head.get("digest") != study.digest:
-        raise JournalError(
-            f"{journal.path} belongs to a study with digest {head.get('digest')}, this one has {study.digest}. "
-            "Resume with the unchanged study or start a new experiment."
-        )
-    if head and engine != "sequential" and (program := changed_program(head)):
-        raise JournalError(f"{journal.path}: {program} Or start a new experiment.")
-    if head and "domains" in head and Domains.from_json(head["domains"]).to_json() != domains.to_json():
-        raise JournalError(
-            f"{journal.path}: the search space {study.space.name!r} is not the one that the search began with: its "
-            "code or its preset was changed meanwhile. Put it back or start a new experiment."
-        )
-    if head and head.get("data", fingerprint) != fingerprint:
-        raise JournalError(
-            f"{journal.path}: the data {study.data.name!r} has another content ({fingerprint}) than when the search "
-            f"began ({head['data']}), and results on different data are not comparable. Put it back or start a new "
-            "experiment."
-        )
-    changed = changed_weights(head, assembled.weights)
-    if head and changed:
-        raise JournalError(
-            f"{journal.path}: {changed} has another content than when the search began, and results of different "
-            "initial weights are not comparable. Put the file back or start a new experiment."
-        )
-    corrected = changed_correction(head, table.columns)
-    if corrected:
-        raise JournalError(
-            f"{journal.path}: {corrected} is now another correction than when the search began, and costs would not be "
-            "comparable. Put the device's profile back or start a new experiment."
-        )
-    if not head:
-        journal.append(
-            "study",
+    study, comparison = assembled.study, assembled.baselines[0]
+    journal.append(
+        JournalHead(
             experiment=experiment,
             engine=engine,
             ednas=__version__,
@@ -87,59 +65,120 @@ def write_head(
             environment=str(Path(sys.prefix).resolve()),
             study=study.dump(),
             digest=study.digest,
-            data=fingerprint,
+            data=assembled.source.info.fingerprint,
+            data_set=data_record(assembled.source.info),
+            tasks=task_records(assembled.tasks),
             members=assembled.members,
             references=comparison.dump() if comparison else None,
             weights=assembled.weights,
-            domains=domains.to_json(),
-            columns=[
-                {
-                    "name": c.name,
-                    "unit": c.unit,
-                    "device": c.device,
-                    "origin": c.origin,
-                    "note": c.note,
-                    "upper": c.upper,
-                }
-                for c in table.columns
-            ],
+            domains=assembled.problem.domains.to_json(),
+            columns=cost_records(assembled.table.columns),
             concurrency=concurrency,
             trials=trials,
         )
-    journal.append("start", mode="resume" if head else "create")
+    )
+    journal.append(Started(mode="create"))
 
 
-def changed_program(head: dict[str, Any]) -> str:
-    """How this process's program differs from the search's, as a sentence with the way out; "" where it does not."""
-    from ednas_nni.version import __version__
-
-    ours = (__version__, str(Path(sys.prefix).resolve()), ".".join(map(str, sys.version_info[:3])))
-    if ours == (head["ednas"], head["environment"], head["python"]):
-        return ""
-    return (
-        f"the search runs EDNAS {head['ednas']} on Python {head['python']} in {head['environment']}, this is EDNAS "
-        f"{ours[0]} on Python {ours[2]} in {ours[1]}. Activate that environment."
+def cost_records(columns: Iterable[CostColumn]) -> tuple[CostRecord, ...]:
+    """What a journal's head says of cost columns."""
+    return tuple(
+        CostRecord(name=c.name, unit=c.unit, device=c.device, origin=c.origin, note=c.note, upper=c.upper)
+        for c in columns
     )
 
 
-def changed_correction(head: dict[str, Any], columns: Any) -> str:
+def data_record(info: DataInfo) -> DataRecord:
+    """What a journal's head says of a data set."""
+    return DataRecord(
+        name=info.name,
+        classes=tuple(info.classes),
+        counts=dict(info.counts),
+        depth_kind=info.depth_kind,
+        depth_unit=info.depth_unit,
+    )
+
+
+def task_records(tasks: Mapping[str, Task]) -> tuple[TaskRecord, ...]:
+    """What a journal's head says of tasks that are bound to the data."""
+    return tuple(
+        TaskRecord(
+            name=name,
+            primary=task.primary,
+            metrics=tuple(
+                MetricRecord(name=m.name, unit=m.unit, direction=m.direction, protocol=m.protocol) for m in task.metrics
+            ),
+        )
+        for name, task in tasks.items()
+    )
+
+
+def _changed(head: JournalHead, assembled: Assembled, engine: str) -> str:
+    """Why a search cannot go on with a journal, to stand behind the journal's path; "" where it can."""
+    study, fingerprint = assembled.study, assembled.source.info.fingerprint
+    if head.digest != study.digest:
+        return (
+            f" belongs to a study with digest {head.digest}, this one has {study.digest}. Resume with the unchanged "
+            "study or start a new experiment."
+        )
+    if engine != "sequential" and (program := changed_program(head)):
+        return f": {program} Or start a new experiment."
+    if head.domains is not None and head.search_space().to_json() != assembled.problem.domains.to_json():
+        return (
+            f": the search space {study.space.name!r} is not the one that the search began with: its code or its "
+            "preset was changed meanwhile. Put it back or start a new experiment."
+        )
+    if head.data not in (None, fingerprint):
+        return (
+            f": the data {study.data.name!r} has another content ({fingerprint}) than when the search began "
+            f"({head.data}), and results on different data are not comparable. Put it back or start a new experiment."
+        )
+    if name := changed_weights(head, assembled.weights):
+        return (
+            f": {name} has another content than when the search began, and results of different initial weights are "
+            "not comparable. Put the file back or start a new experiment."
+        )
+    if name := changed_correction(head, assembled.table.columns):
+        return (
+            f": {name} is now another correction than when the search began, and costs would not be comparable. Put "
+            "the device's profile back or start a new experiment."
+        )
+    return ""
+
+
+def changed_program(head: JournalHead) -> str:
+    """How this process's program differs from the search's, as a sentence with the way out; "" where it does not."""
+    version, environment, python = (
+        __version__,
+        str(Path(sys.prefix).resolve()),
+        ".".join(map(str, sys.version_info[:3])),
+    )
+    if (version, environment, python) == (head.ednas, head.environment, head.python):
+        return ""
+    return (
+        f"the search runs EDNAS {head.ednas} on Python {head.python} in {head.environment}, this is EDNAS {version} on "
+        f"Python {python} in {environment}. Activate that environment."
+    )
+
+
+def changed_correction(head: JournalHead, columns: Iterable[CostColumn]) -> str:
     """Name of a cost whose fitted profile is not that of the journal's head; "" where nothing has changed.
 
     Args:
         head: The head; its columns keep the notes, which hold the fingerprint of a profile.
-        columns: `hardware.CostColumn`s as they are now.
+        columns: The costs as they are now.
     """
-    began = {column["name"]: column["note"] for column in head.get("columns", ())}
+    began = {column.name: column.note for column in head.columns or ()}
     fitted = (c for c in columns if c.origin == "fitted")
     return next((c.name for c in fitted if c.name in began and began[c.name] != c.note), "")
 
 
-def changed_weights(head: dict[str, Any], weights: dict[str, str]) -> str:
+def changed_weights(head: JournalHead, weights: Mapping[str, str]) -> str:
     """Name of what networks now start from otherwise than the journal's head says; "" where nothing has changed.
 
     Args:
         head: The head.
         weights: As `Assembled.weights` gives it now.
     """
-    began = head.get("weights", {})
+    began = head.weights or {}
     return next((name for name in {**began, **weights} if began.get(name) != weights.get(name)), "")

@@ -18,6 +18,7 @@ from ednas_nni.bridge.manager import exposure
 from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.bridge.trial.folder import TrialFolders
 from ednas_nni.errors import ExperimentError, TrialError
+from ednas_nni.record import events
 from ednas_nni.record.journal import FILE, FOLDER, Journal
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.search.mounting import hopeless, layers, reason
@@ -131,7 +132,7 @@ class Search:
         text = exposure.warning(port, exposure.open_addresses(port), self.study.allow_open_port)
         if text:
             _log.warning(text)
-            self.journal.append("note", kind="open_port", text=text)
+            self.journal.append(events.Note(kind="open_port", text=text))
         told = {"WARNING": {"_type": "choice", "_value": [text]}} if text else {}
         try:
             self.manager.publish_search_space({**told, **self.problem.domains.as_nni()})
@@ -161,7 +162,7 @@ class Search:
     def _finish(self, reason: str) -> None:
         with self._finishing:  # both the strategy's and the messages' thread come here
             if self.journal.history().finished is None:
-                self.journal.append("finished", reason=reason)
+                self.journal.append(events.Finished(reason=reason))
 
     # ---- messages of the manager, in order, on one thread
 
@@ -234,7 +235,7 @@ class Search:
         if number is None and violations:
             text = f"{architecture} was added by hand and is outside the constraints: {'; '.join(violations)}"
             _log.warning(text)
-            self.journal.append("note", kind="added_by_hand", architecture=architecture, text=text)
+            self.journal.append(events.Note(kind="added_by_hand", architecture=architecture, text=text))
 
     def _described(self, sample: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
         complete = self.problem.domains.complete(sample)
@@ -249,9 +250,10 @@ class Search:
         for record in list(self.journal.history().trials):
             if record.status == "running" and record.architecture not in alive:
                 self.journal.append(
-                    "ended",
-                    trial=record.trial,
-                    job=record.job,
-                    status="cancelled",
-                    cause=LOST,
+                    events.Ended(
+                        trial=record.trial,
+                        job=record.job,
+                        status="cancelled",
+                        cause=LOST,
+                    )
                 )

@@ -13,7 +13,7 @@ from typing import cast
 
 from ednas_nni.bridge.messages import sample_of
 from ednas_nni.bridge.trial.folder import TrialFolders
-from ednas_nni.errors import ExperimentError, SampleError
+from ednas_nni.errors import ExperimentError, JournalError, SampleError
 from ednas_nni.record.journal import History, TrialRecord
 from ednas_nni.record.reports import read_report
 from ednas_nni.space.dimensions import Sample
@@ -78,8 +78,13 @@ def disagreements(history: History, records: list[JobRecord]) -> list[str]:
     Returns:
         One sentence per disagreement: another architecture than booked, a result that does not say what it belongs to,
         one that a side lacks or gives differently, a job or an architecture that counts twice.
+
+    Raises:
+        JournalError: The journal does not hold the search space.
     """
-    domains = Domains.from_json(history.header["domains"])
+    if history.head is None:
+        raise JournalError(f"{history.path}: does not say which space was searched.")
+    domains = history.head.search_space()
     journalled = {trial.job: trial for trial in history.trials if trial.job}
     texts = []
     for record in records:

@@ -65,7 +65,7 @@ class Lines:
     def show(self, state: State) -> None:
         """Print the trials that ended since the last call."""
         for note in state.history.notes[self._notes :]:
-            print(f"note: {note.get('text', '')}", flush=True)
+            print(f"note: {note.text or ''}", flush=True)
         self._notes = len(state.history.notes)
         for record in state.ended:
             if record.trial not in self._printed:
@@ -123,7 +123,7 @@ class Live:
     def show(self, state: State) -> None:
         """Redraw."""
         for note in state.history.notes[self._notes :]:
-            self.console.print(f"note: {note.get('text', '')}", style="yellow", markup=False)
+            self.console.print(f"note: {note.text or ''}", style="yellow", markup=False)
         self._notes = len(state.history.notes)
         self._live.update(self.draw(state))
 

@@ -29,7 +29,7 @@ def optimism(count: int) -> str:
 
 def front_table(found: SearchView) -> Table:
     """The front, and below it the references that are not on it."""
-    from ednas_nni.report import compared
+    from ednas_nni.report import words
 
     metrics = _primary(found)
     columns = [("", "left"), ("architecture", "left"), (found.score.axis, "right")]
@@ -42,7 +42,7 @@ def front_table(found: SearchView) -> Table:
     shown = terminal.table(columns, title=f"Front: {_wanted(found)}")
     rows = [(trial, "best" if trial is found.best else "") for trial in found.front]
     listed = {trial.architecture for trial in found.front}
-    rows += [(trial, "") for trial in found.references if trial.architecture not in listed]
+    rows += [(trial, "") for trial in found.named if trial.architecture not in listed]
     if found.best is not None and found.best.architecture not in {trial.architecture for trial, _ in rows}:
         rows.append((found.best, "best"))
     for trial, mark in rows:
@@ -50,8 +50,8 @@ def front_table(found: SearchView) -> Table:
         shown.add_row(
             "\n".join(filter(None, notes)),
             trial.architecture,
-            compared.shown(trial) if found.score.key == DELTA_T else terminal.score_number(QUALITY, trial.quality),
-            *((compared.shown(trial),) if besides else ()),
+            words.delta_t(trial) if found.score.key == DELTA_T else terminal.score_number(QUALITY, trial.quality),
+            *((words.delta_t(trial),) if besides else ()),
             *(q.number(trial.costs.get(q.key)) for q in costs),
             *(q.number(trial.metrics.get(q.key)) for q in metrics),
         )
@@ -127,13 +127,13 @@ def show(history: History) -> None:
     size = found.study.get("deploy_size")
     if size:
         print(f"Costs are priced at {size[0]} x {size[1]} px: {_origins(found)}.")
-    for reference in found.references:
+    for reference in found.named:
         told = comparison(found, reference)
         if told:
             print(told)
-    from ednas_nni.report.compared import meaning
+    from ednas_nni.report.words import delta_t_means
 
-    for sentence in meaning(found)[:-1]:  # the last one says what stands below, of delta_t alone
+    for sentence in delta_t_means(found)[:-1]:  # the last one says what stands below, of delta_t alone
         print(sentence)
     print(optimism(len(found.results)))
 

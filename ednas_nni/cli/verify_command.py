@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     journal = journal_of(options.experiment)
     folder = experiment_of(journal)
     history = load(journal)
-    if "domains" not in history.header:
+    if history.head is None or history.head.domains is None:
         raise JournalError(f"{journal}: does not say which space was searched: the search ended before it began.")
     records = _records(folder)
     found = disagreements(history, records)

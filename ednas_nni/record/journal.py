@@ -9,38 +9,23 @@ strategy; every line is flushed to the disk before anyone acts on it.
 from __future__ import annotations
 
 import errno
-import json
-import math
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
-from typing import Any
 
-from ednas_nni.errors import JournalError, did_you_mean
-from ednas_nni.record.lines import entry_of
+from ednas_nni.errors import JournalError
+from ednas_nni.record import events
+from ednas_nni.record.events import Event, Status
+from ednas_nni.record.head import JournalHead
+from ednas_nni.record.lines import event_of, line_of
+from ednas_nni.space.dimensions import Sample
 
 FILE = "journal.jsonl"
 FOLDER = "ednas"
-EVENTS = (
-    "study",
-    "start",
-    "submitted",
-    "intermediate",
-    "result",
-    "ended",
-    "reused",
-    "rejected",
-    "swap",
-    "note",
-    "finished",
-)
-OF_TRIALS = ("intermediate", "result", "ended")  # of one that was submitted
-STATUSES = ("running", "trained", "failed", "cancelled")
 
 
 @dataclass
@@ -53,8 +38,8 @@ class TrialRecord:
         sample: Its canonical sample.
         costs: Cost name with unit -> value at the deployment size.
         job: NNI's trial job id, once known.
-        status: One of `STATUSES`.
-        metrics: Final metrics as reported by the trial (flat numbers).
+        status: What became of it.
+        metrics: Final metrics as reported by the trial.
         intermediates: (step, metrics) in the order of arrival.
         submitted_at: Unix time in seconds.
         ended_at: Unix time in seconds, None while running.
@@ -63,12 +48,12 @@ class TrialRecord:
 
     trial: int
     architecture: str
-    sample: dict[str, Any]
+    sample: Sample
     costs: dict[str, float]
     job: str | None = None
-    status: str = "running"
-    metrics: dict[str, Any] = field(default_factory=dict)
-    intermediates: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    status: Status = "running"
+    metrics: dict[str, float] = field(default_factory=dict)
+    intermediates: list[tuple[float, dict[str, float]]] = field(default_factory=list)
     submitted_at: float = 0.0
     ended_at: float | None = None
     cause: str = ""
@@ -76,117 +61,121 @@ class TrialRecord:
     @property
     def quality(self) -> float | None:
         """The trial's `default` metric (larger is better), None without a result."""
-        value = self.metrics.get("default")
-        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+        return self.metrics.get("default")
 
 
 @dataclass
 class History:
-    """A journal read as a whole."""
+    """A journal read as a whole.
+
+    Attributes:
+        path: The file.
+        head: What the search is, None before the first line is there.
+        trials: In the order of submission.
+        starts: The first start and every resume; the other lists hold the events of their name.
+        finished: Why the search has ended, None while it has not.
+    """
 
     path: Path
-    header: dict[str, Any] = field(default_factory=dict)
+    head: JournalHead | None = None
     trials: list[TrialRecord] = field(default_factory=list)
-    starts: list[dict[str, Any]] = field(default_factory=list)
-    reused: list[dict[str, Any]] = field(default_factory=list)
-    rejected: list[dict[str, Any]] = field(default_factory=list)
-    swaps: list[dict[str, Any]] = field(default_factory=list)
-    notes: list[dict[str, Any]] = field(default_factory=list)
+    starts: list[events.Started] = field(default_factory=list)
+    reused: list[events.Reused] = field(default_factory=list)
+    rejected: list[events.Rejected] = field(default_factory=list)
+    swaps: list[events.Swapped] = field(default_factory=list)
+    notes: list[events.Note] = field(default_factory=list)
     finished: str | None = None
-    _known: dict[int, TrialRecord] = field(default_factory=dict, repr=False, compare=False)
+    _by_number: dict[int, TrialRecord] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def results(self) -> dict[str, TrialRecord]:
         """Architecture id -> its first trial with a result."""
-        found: dict[str, TrialRecord] = {}
+        first: dict[str, TrialRecord] = {}
         for record in self.trials:
             if record.status == "trained" and record.quality is not None:
-                found.setdefault(record.architecture, record)
-        return found
+                first.setdefault(record.architecture, record)
+        return first
 
     @property
     def next_trial(self) -> int:
         """The first trial number that was never used."""
         return 1 + max((record.trial for record in self.trials), default=-1)
 
-    def check(self, entry: dict[str, Any]) -> None:
-        """Refuse an event that this history cannot take in.
+    def check(self, event: Event) -> None:
+        """Reject an event that this history cannot take in.
 
         Raises:
             JournalError: A trial that was submitted already, or was never.
         """
-        event = entry["event"]
-        if event == "submitted" and entry["trial"] in self._known:
+        if isinstance(event, events.Submitted) and event.trial in self._by_number:
             raise JournalError(
-                f"{self.path}: trial {entry['trial']} is submitted twice. The file was edited or holds two "
+                f"{self.path}: trial {event.trial} is submitted twice. The file was edited or holds two "
                 "searches; restore it from a copy."
             )
-        if event in OF_TRIALS and entry["trial"] not in self._known:
+        if isinstance(event, events.Intermediate | events.Final | events.Ended) and event.trial not in self._by_number:
             raise JournalError(
-                f"{self.path}: an event {event!r} names trial {entry['trial']!r}, which was never "
+                f"{self.path}: an event {event.event!r} names trial {event.trial}, which was never "
                 "submitted. The file was edited or belongs to two searches."
             )
 
-    def check_end(self, entry: dict[str, Any]) -> None:
-        """Refuse to take a result back. Journals in which that was done can still be read, so `add` does not ask.
+    def check_end(self, event: events.Ended) -> None:
+        """Do not take a result back. Journals in which that was done can still be read, so `add` does not ask.
 
         Raises:
             JournalError: The trial was trained, and ends otherwise now.
         """
-        record, status = self._known[entry["trial"]], entry["status"]
-        if record.status == "trained" != status:
+        record = self._by_number[event.trial]
+        if record.status == "trained" != event.status:
             raise JournalError(
-                f"{self.path}: trial {record.trial} was trained (job {record.job}); that it is now {status!r} (job "
-                f"{entry.get('job')}) is not written, because two jobs share its number. Its result stands: resume "
+                f"{self.path}: trial {record.trial} was trained (job {record.job}); that it is now {event.status!r} "
+                f"(job {event.job}) is not written, because two jobs share its number. Its result stands: resume "
                 "the search."
             )
 
-    def add(self, entry: dict[str, Any]) -> None:
+    def add(self, event: Event) -> None:
         """Take in one event.
 
         Raises:
             JournalError: As `check`.
         """
-        self.check(entry)
-        event = entry["event"]
-        if event == "study":
-            self.header = entry
-        elif event == "start":
-            self.starts.append(entry)
-            self.finished = None
-        elif event == "submitted":
-            self.finished = None  # the number of trials was raised
-            record = TrialRecord(
-                trial=entry["trial"],
-                architecture=entry["architecture"],
-                sample=entry["sample"],
-                costs=entry.get("costs", {}),
-                submitted_at=entry["time"],
-            )
-            self.trials.append(record)
-            self._known[record.trial] = record
-        elif event in OF_TRIALS:
-            self._update(entry)
-        elif event in ("reused", "rejected"):
-            getattr(self, event).append(entry)
-        elif event == "swap":
-            self.swaps.append(entry)
-        elif event == "note":
-            self.notes.append(entry)
-        elif event == "finished":
-            self.finished = entry.get("reason", "")
+        self.check(event)
+        match event:
+            case JournalHead():
+                self.head = event
+            case events.Started():
+                self.starts.append(event)
+                self.finished = None
+            case events.Submitted():
+                self.finished = None  # the number of trials was raised
+                record = TrialRecord(
+                    event.trial, event.architecture, event.sample, event.costs, submitted_at=event.time
+                )
+                self.trials.append(record)
+                self._by_number[record.trial] = record
+            case events.Intermediate():
+                record = self._of(event.trial, event.job)
+                step = len(record.intermediates) if event.step is None else event.step
+                record.intermediates.append((step, event.metrics))
+            case events.Final():
+                self._of(event.trial, event.job).metrics = event.metrics
+            case events.Ended():
+                record = self._of(event.trial, event.job)
+                record.status, record.cause, record.ended_at = event.status, event.cause or "", event.time
+            case events.Reused():
+                self.reused.append(event)
+            case events.Rejected():
+                self.rejected.append(event)
+            case events.Swapped():
+                self.swaps.append(event)
+            case events.Note():
+                self.notes.append(event)
+            case events.Finished():
+                self.finished = event.reason or ""
 
-    def _update(self, entry: dict[str, Any]) -> None:
-        record = self._known[entry["trial"]]
-        record.job = entry.get("job") or record.job
-        if entry["event"] == "intermediate":
-            record.intermediates.append((entry.get("step", len(record.intermediates)), entry["metrics"]))
-        elif entry["event"] == "result":
-            record.metrics = entry["metrics"]
-        else:
-            record.status = entry["status"]
-            record.cause = entry.get("cause") or ""
-            record.ended_at = entry["time"]
+    def _of(self, trial: int, job: str | None) -> TrialRecord:
+        record = self._by_number[trial]
+        record.job = job or record.job
+        return record
 
 
 class Journal:
@@ -203,12 +192,12 @@ class Journal:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._lock = threading.Lock()
-        self._mend_torn_end()
+        self._cut_torn_end()
         self._history = load(self.path) if self.path.exists() else History(self.path)
         self._file: FileIO | None = None
         self._closed = False
 
-    def _mend_torn_end(self) -> None:
+    def _cut_torn_end(self) -> None:
         if not self.path.exists() or not self.path.stat().st_size:
             return
         with self.path.open("rb+") as file:
@@ -217,40 +206,31 @@ class Journal:
             if whole != len(data):
                 file.truncate(whole)
 
-    def append(self, event: str, **fields: Any) -> dict[str, Any]:
+    def append(self, event: Event) -> None:
         """Write one event and wait until it is on the disk.
 
-        Args:
-            event: One of `EVENTS`.
-            **fields: Plain JSON values; NaN and infinity are not JSON and are refused.
-
-        Returns:
-            The entry as written, with `time` (unix seconds).
-
         Raises:
-            JournalError: Unknown event or trial, a value that JSON cannot hold, an end that would take a result back,
-                or a disk that cannot be written.
+            JournalError: An unknown trial, a value that JSON cannot hold, an end that would take a result back, or a
+                disk that cannot be written.
         """
-        if event not in EVENTS:
-            raise JournalError(f"Unknown journal event {event!r}.{did_you_mean(event, EVENTS)}")
-        entry = {"event": event, "time": round(time.time(), 3), **fields}
         try:
-            line = json.dumps(entry, allow_nan=False, separators=(",", ":")).encode() + b"\n"
-        except (TypeError, ValueError) as error:
-            raise JournalError(f"{self.path}: event {event!r} cannot be written as JSON: {error}") from error
+            line = line_of(event)
+        except JournalError as error:
+            raise JournalError(f"{self.path}: {error}") from error
         with self._lock:
             if self._closed:
-                raise JournalError(f"{self.path}: the journal is closed, event {event!r} cannot be written any more.")
-            self._history.check(entry)  # before it is written: what cannot be read would cost the whole journal
-            if event == "ended":
-                self._history.check_end(entry)
+                raise JournalError(
+                    f"{self.path}: the journal is closed, event {event.event!r} cannot be written any more."
+                )
+            self._history.check(event)  # before it is written: what cannot be read would cost the whole journal
+            if isinstance(event, events.Ended):
+                self._history.check_end(event)
             try:
                 self._write(line)
             except OSError as error:
                 hint = " The disk is full." if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
                 raise JournalError(f"{self.path}: cannot write ({error}).{hint}") from error
-            self._history.add(json.loads(line))
-        return entry
+            self._history.add(event_of(line))  # as a reader will see it
 
     def _write(self, line: bytes) -> None:
         """The whole line, or nothing: on a full disk no half line may stand before the next one."""
@@ -280,7 +260,7 @@ class Journal:
                 self._file.close()
 
 
-def read(path: str | Path) -> Iterator[dict[str, Any]]:
+def read(path: str | Path) -> Iterator[Event]:
     """Events of a journal in order. A torn last line is left out; any other bad line is an error.
 
     Raises:
@@ -292,10 +272,10 @@ def read(path: str | Path) -> Iterator[dict[str, Any]]:
     except OSError as error:
         raise JournalError(f"{path}: cannot read the journal ({error.strerror}).") from error
     for number, line in enumerate(data.split(b"\n")[:-1], start=1):
-        yield event_of(line, path, number)
+        yield read_line(line, path, number)
 
 
-def event_of(line: bytes, path: Path, number: int) -> dict[str, Any]:
+def read_line(line: bytes, path: Path, number: int) -> Event:
     """The event on one whole line.
 
     Args:
@@ -307,8 +287,8 @@ def event_of(line: bytes, path: Path, number: int) -> dict[str, Any]:
         JournalError: The line holds none.
     """
     try:
-        return entry_of(line, EVENTS, STATUSES)
-    except ValueError as error:
+        return event_of(line)
+    except JournalError as error:
         raise JournalError(
             f"{path}, line {number}: not a journal event ({error}). Restore the file from a copy or delete that line."
         ) from error
@@ -317,11 +297,8 @@ def event_of(line: bytes, path: Path, number: int) -> dict[str, Any]:
 def load(path: str | Path) -> History:
     """Read a whole journal. Raises JournalError as `read` does."""
     history = History(Path(path))
-    for number, entry in enumerate(read(path), start=1):
-        try:
-            history.add(entry)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise JournalError(f"{path}, event {number} ({entry['event']}): a field is missing: {error}") from error
+    for event in read(path):
+        history.add(event)
     return history
 
 

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ednas_nni.baselines import Comparison
 from ednas_nni.baselines.interval import Estimate
-from ednas_nni.errors import EdnasError
+from ednas_nni.errors import BaselineError, EdnasError
+from ednas_nni.record.events import Status
+from ednas_nni.record.head import CostRecord, DataRecord, JournalHead
 from ednas_nni.record.journal import History, TrialRecord
-from ednas_nni.report import compared
-from ednas_nni.report.quantities import QUALITY, SCORES, Quantity, cost_quantities, is_number, metric_quantities
-from ednas_nni.report.references import named_members
+from ednas_nni.report.old_heads import completed
+from ednas_nni.report.quantities import QUALITY, SCORES, Quantity, cost_quantities, metric_quantities
+from ednas_nni.space.dimensions import Sample, Scalar
 from ednas_nni.space.domains import Domains
 from ednas_nni.study import pareto
-from ednas_nni.study.objectives import Constraint, Objective, parse_constraint, parse_objective, score_of, value_of
+from ednas_nni.study.objectives import (
+    DELTA_T,
+    Constraint,
+    Objective,
+    parse_constraint,
+    parse_objective,
+    score_of,
+    value_of,
+)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -27,11 +40,11 @@ class Trial:
         number: Number within the search.
         architecture: Architecture id.
         name: Name of the member of the space that it is, e.g. "mobilenet_v2", else "".
-        status: "running", "trained", "failed" or "cancelled".
+        status: What became of it.
         quality: What it is ranked by, its metric `default`: the quality, or delta_t in percent where the search is for
             that. Larger is better; None without a result.
         costs: Cost name -> value at the deployment size.
-        metrics: Final metrics, flat numbers.
+        metrics: Final metrics.
         curve: (report number, quality) in the order of arrival.
         seconds: From submission to end, None while running.
         cause: Why it failed or was cancelled.
@@ -44,15 +57,15 @@ class Trial:
     number: int
     architecture: str
     name: str
-    status: str
+    status: Status
     quality: float | None
     costs: Mapping[str, float]
-    metrics: Mapping[str, Any]
+    metrics: Mapping[str, float]
     curve: tuple[tuple[float, float], ...]
     seconds: float | None
     cause: str
     job: str | None
-    choices: Mapping[str, Any]
+    choices: Mapping[str, Scalar]
     front: bool = False
     delta_t: Estimate | None = None
 
@@ -63,10 +76,9 @@ class Trial:
 
     def value(self, key: str) -> float | None:
         """A cost, a metric or "quality" by name; None where there is none."""
-        found = self.costs.get(key, self.metrics.get(key))
-        if found is None and key == QUALITY.key:
-            found = self.quality  # a search for delta_t has the quality among its metrics, any other ranks by it
-        return float(found) if is_number(found) else None
+        value = self.costs.get(key, self.metrics.get(key))
+        # A search for delta_t has the quality among its metrics, any other ranks by it.
+        return self.quality if value is None and key == QUALITY.key else value
 
 
 @dataclass(frozen=True)
@@ -76,8 +88,9 @@ class SearchView:
     Attributes:
         experiment: Experiment id.
         folder: The experiment's folder.
-        header: The journal's head: versions, digest, data fingerprint.
+        head: The journal's head: versions, digest, data fingerprint.
         study: The parsed study as plain data.
+        data: The data set.
         objectives: Axes of the front.
         constraints: Hard bounds.
         costs: Cost columns.
@@ -96,8 +109,9 @@ class SearchView:
 
     experiment: str
     folder: Path
-    header: Mapping[str, Any]
+    head: JournalHead
     study: Mapping[str, Any]
+    data: DataRecord
     objectives: tuple[Objective, ...]
     constraints: tuple[Constraint, ...]
     costs: tuple[Quantity, ...]
@@ -122,8 +136,13 @@ class SearchView:
                 first.setdefault(trial.architecture, trial)
         return tuple(first.values())
 
+    def points(self, x: Quantity, y: Quantity) -> list[tuple[Trial, float, float]]:
+        """The results that have both quantities, with their values."""
+        values = [(trial, trial.value(x.key), trial.value(y.key)) for trial in self.results]
+        return [(trial, a, b) for trial, a, b in values if a is not None and b is not None]
+
     @property
-    def references(self) -> tuple[Trial, ...]:
+    def named(self) -> tuple[Trial, ...]:
         """Results that are named members of the space."""
         return tuple(trial for trial in self.results if trial.name)
 
@@ -143,15 +162,15 @@ def view(history: History) -> SearchView:
     Args:
         history: A journal read as a whole; an empty, running or aborted search is fine.
     """
-    header = history.header
-    study = header.get("study") if isinstance(header.get("study"), dict) else {}
+    head, data = completed(history.head or JournalHead())
+    study = head.study
     objectives = _parsed(parse_objective, study.get("objectives")) or (parse_objective("quality"),)
-    domains = _domains(header)
-    members = named_members(header, study, domains)
-    against = compared.comparison(header)
+    domains = _domains(head)
+    members = {architecture: name for name, architecture in (head.members or {}).items()}
+    against = _comparison(head)
     trials = [_trial(record, domains, members, against) for record in history.trials]
-    costs = cost_quantities(header.get("columns"), [trial.costs for trial in trials])
-    metrics = metric_quantities(_names(study.get("tasks")), [trial.metrics for trial in trials if trial.scored])
+    costs = cost_quantities(head.columns or (), [trial.costs for trial in trials])
+    metrics = metric_quantities(head.tasks or (), [trial.metrics for trial in trials if trial.scored])
     score = SCORES[score_of(objectives)]
     x, y = _axes(objectives, costs, metrics, score)
     chosen = front_numbers(trials, objectives)
@@ -160,17 +179,18 @@ def view(history: History) -> SearchView:
     if x is not None:
         front.sort(key=lambda trial: (trial.value(x.key) or 0.0, trial.number))
     return SearchView(
-        experiment=str(header.get("experiment") or history.path.parent.parent.name),
+        experiment=head.experiment or history.path.parent.parent.name,
         folder=history.path.parent.parent,
-        header=header,
+        head=head,
         study=study,
+        data=data,
         objectives=objectives,
-        constraints=_checked(_parsed(parse_constraint, study.get("constraints")), header.get("columns")),
+        constraints=_checked(_parsed(parse_constraint, study.get("constraints")), head.columns or ()),
         costs=costs,
         metrics=metrics,
         trials=tuple(trials),
         front=tuple(front),
-        best=max((t for t in trials if t.scored), key=lambda t: (t.quality, -t.number), default=None),
+        best=max((t for t in trials if t.scored), key=lambda t: (t.quality or 0.0, -t.number), default=None),
         score=score,
         compared=against,
         x=x,
@@ -186,70 +206,85 @@ def front_numbers(trials: Iterable[Trial], objectives: tuple[Objective, ...]) ->
 
     A trial that lacks one of the objectives has no place on the front.
     """
-    found: dict[str, tuple[int, list[float]]] = {}
+    first: dict[str, tuple[int, list[float]]] = {}
     for trial in trials:
-        if not trial.scored or trial.architecture in found:
-            continue
-        try:
-            point = [value_of(objective, trial.metrics, trial.costs) for objective in objectives]
-        except (KeyError, TypeError, ValueError):
-            continue
-        if all(map(is_number, point)):
-            found[trial.architecture] = (trial.number, point)
-    if not found:
+        if trial.scored and trial.architecture not in first:
+            with suppress(KeyError):
+                point = [value_of(objective, trial.metrics, trial.costs) for objective in objectives]
+                first[trial.architecture] = (trial.number, point)
+    if not first:
         return set()
-    numbers, points = zip(*found.values(), strict=True)
+    numbers, points = zip(*first.values(), strict=True)
     return {numbers[i] for i in pareto.front(points, [objective.direction for objective in objectives])}
 
 
 def _trial(
     record: TrialRecord, domains: Domains | None, members: Mapping[str, str], against: Comparison | None
 ) -> Trial:
-    metrics = record.metrics if isinstance(record.metrics, dict) else {}
-    ended, began = record.ended_at, record.submitted_at
     return Trial(
         number=record.trial,
         architecture=record.architecture,
         name=members.get(record.architecture, ""),
         status=record.status,
         quality=record.quality if record.status == "trained" else None,
-        costs={str(key): value for key, value in (record.costs or {}).items() if is_number(value)},
-        metrics=metrics,
+        costs=record.costs,
+        metrics=record.metrics,
         curve=_curve(record),
-        seconds=ended - began if is_number(ended) and is_number(began) else None,
-        cause=str(record.cause),
+        seconds=None if record.ended_at is None else record.ended_at - record.submitted_at,
+        cause=record.cause,
         job=record.job,
         choices=_active(record.sample, domains),
-        delta_t=compared.estimate(against, metrics) if record.status == "trained" else None,
+        delta_t=_estimate(against, record.metrics) if record.status == "trained" else None,
     )
 
 
 def _curve(record: TrialRecord) -> tuple[tuple[float, float], ...]:
     """The reports of the last run: a job that was under way when a search stopped is run anew when it is resumed."""
-    found: list[tuple[float, float]] = []
+    points: list[tuple[float, float]] = []
     for step, metrics in record.intermediates:
-        value = metrics.get("default") if isinstance(metrics, dict) else None
-        if is_number(step) and is_number(value):
-            if found and step <= found[-1][0]:
-                found.clear()
-            found.append((float(step), float(value)))
-    return tuple(found)
+        if "default" in metrics:
+            if points and step <= points[-1][0]:
+                points.clear()
+            points.append((step, metrics["default"]))
+    return tuple(points)
 
 
-def _active(sample: Any, domains: Domains | None) -> dict[str, Any]:
-    if not isinstance(sample, dict):
-        return {}
+def _active(sample: Sample, domains: Domains | None) -> Sample:
     try:
-        return domains.active(domains.complete(sample)) if domains is not None else dict(sample)
+        return domains.active(domains.complete(sample)) if domains is not None else sample
     except EdnasError:
-        return dict(sample)
+        return sample
 
 
-def _domains(header: Mapping[str, Any]) -> Domains | None:
+def _domains(head: JournalHead) -> Domains | None:
     try:
-        return Domains.from_json(header["domains"])
-    except (EdnasError, KeyError, TypeError, ValueError, AttributeError):
+        return head.search_space()
+    except EdnasError:
         return None
+
+
+def _comparison(head: JournalHead) -> Comparison | None:
+    """The baselines in a journal's head; None where there are none, or none that this version can read."""
+    try:
+        return Comparison.parse(head.references)
+    except BaselineError:
+        return None
+
+
+def _estimate(against: Comparison | None, metrics: Mapping[str, float]) -> Estimate | None:
+    """Delta_T of one trial with its interval.
+
+    None where it did not measure it, or measured it against baselines that the journal does not hold: the value that
+    the trial reported must be the one of these baselines.
+    """
+    reported = metrics.get(DELTA_T)
+    if against is None or reported is None:
+        return None
+    try:
+        estimate = against.estimate([metrics])
+    except (BaselineError, TypeError, ValueError):
+        return None
+    return estimate if abs(estimate.value - reported) <= 1e-6 * (1 + abs(reported)) else None
 
 
 def _axes(
@@ -263,23 +298,16 @@ def _axes(
     return (low[0] if low else None), (high[0] if high else score)
 
 
-def _parsed(parse: Any, texts: Any) -> tuple[Any, ...]:
+def _parsed(parse: Callable[[str], T], texts: object) -> tuple[T, ...]:
     """What can be read: a report must not fail over a study that an older version accepted."""
-    found = []
+    parsed = []
     for text in texts if isinstance(texts, list | tuple) else []:
-        try:
-            found.append(parse(text))
-        except EdnasError:
-            continue
-    return tuple(found)
+        with suppress(EdnasError):
+            parsed.append(parse(text))
+    return tuple(parsed)
 
 
-def _checked(constraints: tuple[Constraint, ...], columns: Any) -> tuple[Constraint, ...]:
+def _checked(constraints: tuple[Constraint, ...], columns: Iterable[CostRecord]) -> tuple[Constraint, ...]:
     """Limits from above name the upper bound that they are checked on, for a cost that is known up to an interval."""
-    listed = [c for c in columns if isinstance(c, Mapping)] if isinstance(columns, list) else []
-    upper = {str(c.get("name")): str(c["upper"]) for c in listed if c.get("upper")}
+    upper = {column.name: column.upper for column in columns if column.upper}
     return tuple(replace(c, name=upper.get(c.name, c.name)) if c.op == "<=" else c for c in constraints)
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    return tuple(str(name) for name in value) if isinstance(value, list | tuple) else ()

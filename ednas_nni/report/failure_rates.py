@@ -66,6 +66,6 @@ def rates(trials: Iterable[Trial]) -> list[Rate]:
 
 def overall(trials: Iterable[Trial]) -> str:
     """The rate over all trials, to compare with; "" where none has ended."""
-    counts = Counter(trial.status for trial in trials)
-    ended = sum(counts[status] for status in ENDED)
-    return f"{counts['failed']} of {ended} trials failed ({counts['failed'] / ended:.0%})" if ended else ""
+    ended = [trial.status for trial in trials if trial.status in ENDED]
+    failed = ended.count("failed")
+    return f"{failed} of {len(ended)} trials failed ({failed / len(ended):.0%})" if ended else ""

@@ -35,7 +35,7 @@ def front_plot(view: SearchView) -> Figure | None:
     if others:
         axes.scatter(*_columns(view, others), s=30, c=style.TRIAL, linewidths=0, zorder=3, label="trained")
     _front(axes, view)
-    _references(axes, view)
+    _members(axes, view)
     _best(axes, view)
     axes.set_xlabel(style.plain(_axis_x(view), 110))
     axes.set_ylabel(style.plain(view.y.axis, 60))
@@ -122,14 +122,14 @@ def _staircase(axes: Axes, view: SearchView, xs: list[float], ys: list[float]) -
     return [x[0], *x, max(x[-1], min([axes.get_xlim()[1], *bounds]))], [axes.get_ylim()[0], *y, y[-1]]
 
 
-def _references(axes: Axes, view: SearchView) -> None:
-    named = [t for t in view.references if _at(view, t) is not None]
+def _members(axes: Axes, view: SearchView) -> None:
+    named = [t for t in view.named if _at(view, t) is not None]
     if named:
         axes.scatter(
             *_columns(view, named),
             s=82,
             marker="D",
-            c=style.REFERENCE,
+            c=style.MEMBER,
             edgecolors="white",
             linewidths=1,
             zorder=7,
@@ -170,7 +170,7 @@ def _labels(axes: Axes, view: SearchView, shown: list[Trial]) -> None:
     for trial in wanted:
         name = style.plain(trial.name or trial.architecture, 28)
         bold = trial.name or (view.best is not None and trial.number == view.best.number)
-        color = style.REFERENCE if trial.name else style.BEST if bold else style.FRONT
+        color = style.MEMBER if trial.name else style.BEST if bold else style.FRONT
         texts.append(
             axes.text(
                 0,
@@ -205,7 +205,7 @@ def _labels(axes: Axes, view: SearchView, shown: list[Trial]) -> None:
 
 def _labelled(view: SearchView) -> list[Trial]:
     """The best, the named members, then front members spread evenly."""
-    first = [t for t in (view.best,) if t is not None] + [t for t in view.references]
+    first = [t for t in (view.best,) if t is not None] + [t for t in view.named]
     front = list(view.front)
     room = max(0, MOST_LABELS - len(first))
     if len(front) > room:

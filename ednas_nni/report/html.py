@@ -11,7 +11,6 @@ from ednas_nni.record.whole_file import write_whole
 from ednas_nni.report import failure_rates, tables, words
 from ednas_nni.report.choices import blocks
 from ednas_nni.report.data import SearchView, view
-from ednas_nni.report.facts import DataFacts, data_facts
 from ednas_nni.report.pictures import Picture, pictures
 
 FILE = "report.html"
@@ -36,9 +35,8 @@ def write(journal: Path, out: Path) -> Path:
     if journal.is_dir():
         journal = journal / "ednas" / "journal.jsonl"
     search = view(load(journal))
-    facts = data_facts(search.study)
-    drawn, remarks = pictures(search, facts)
-    page = render(search, facts, drawn, remarks)
+    drawn, remarks = pictures(search)
+    page = render(search, drawn, remarks)
     try:
         out.mkdir(parents=True, exist_ok=True)
         for picture in drawn.values():
@@ -49,7 +47,7 @@ def write(journal: Path, out: Path) -> Path:
     return out / FILE
 
 
-def render(search: SearchView, facts: DataFacts, drawn: dict[str, Picture], remarks: dict[str, str]) -> str:
+def render(search: SearchView, drawn: dict[str, Picture], remarks: dict[str, str]) -> str:
     """The page. Everything that comes from the journal is escaped by the template."""
     import jinja2
 
@@ -64,7 +62,6 @@ def render(search: SearchView, facts: DataFacts, drawn: dict[str, Picture], rema
     environment.filters["duration"] = words.duration
     return environment.get_template("report.html").render(
         search=search,
-        facts=facts,
         words=words,
         tables=tables,
         failure_rates=failure_rates,

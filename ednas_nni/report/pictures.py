@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ednas_nni.report import examples, style
 from ednas_nni.report.choices import families
 from ednas_nni.report.data import SearchView, Trial
-from ednas_nni.report.facts import DataFacts
 from ednas_nni.report.front_plot import front_plot
 from ednas_nni.report.plots import choices_plot, learning_curves, progress
 from ednas_nni.report.predictions import predictions_plot
@@ -36,7 +35,7 @@ class Picture:
     text: str
 
 
-def pictures(view: SearchView, facts: DataFacts) -> tuple[dict[str, Picture], dict[str, str]]:
+def pictures(view: SearchView) -> tuple[dict[str, Picture], dict[str, str]]:
     """Draw everything that the journal gives.
 
     Returns:
@@ -62,7 +61,7 @@ def pictures(view: SearchView, facts: DataFacts) -> tuple[dict[str, Picture], di
                 remarks[name] = missing
             else:
                 drawn[name] = Picture(f"{name}.png", style.png(made), text)
-        _predictions(view, facts, drawn, remarks)
+        _predictions(view, drawn, remarks)
     return drawn, remarks
 
 
@@ -70,7 +69,7 @@ def _no_front(view: SearchView) -> str:
     return NO_RESULT if view.x is not None else "The search knows no cost, so there is no trade-off to draw."
 
 
-def _predictions(view: SearchView, facts: DataFacts, drawn: dict[str, Picture], remarks: dict[str, str]) -> None:
+def _predictions(view: SearchView, drawn: dict[str, Picture], remarks: dict[str, str]) -> None:
     """The best network's examples; where it left none, those of the next best that did."""
     faults = []
     for trial in sorted(view.results, key=lambda t: -(t.quality or 0.0)):
@@ -82,7 +81,7 @@ def _predictions(view: SearchView, facts: DataFacts, drawn: dict[str, Picture], 
         except ValueError as error:
             faults.append(f"trial {trial.number}: {error}")
             continue
-        png = style.png(predictions_plot(found, facts.classes, facts.depth_unit))
+        png = style.png(predictions_plot(found, view.data.classes, view.data.depth_unit))
         drawn["predictions"] = Picture("predictions.png", png, "predictions beside ground truth")
         remarks["predictions"] = _whose(view, trial, len(found.image))
         break

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ednas_nni.bridge.head import cost_records
 from ednas_nni.cost.advice import kept
 from ednas_nni.cost.plan import DRAWS, ConstraintOutlook, Plan
 from ednas_nni.report import style
@@ -47,8 +48,7 @@ def plan_plot(plan: Plan) -> bytes:
 
 def _quantity(plan: Plan, name: str) -> Quantity:
     column = plan.summary(name).column
-    described = {key: getattr(column, key) for key in ("name", "unit", "device", "origin", "note")}
-    return cost_quantities([described], [{name: plan.summary(name).quantiles[1.0]}])[0]
+    return cost_quantities(cost_records([column]), [{name: plan.summary(name).quantiles[1.0]}])[0]
 
 
 def _distribution(axes: Axes, plan: Plan, name: str) -> None:
@@ -95,13 +95,13 @@ def _limit(axes: Axes, outlook: ConstraintOutlook, quantity: Quantity) -> None:
     if outlook.reachable is not None:
         at = outlook.reachable.value * quantity.scale
         across = axes.get_xaxis_transform()
-        axes.plot([at, at], [0, 0.86], color=style.REFERENCE, linewidth=0.9, linestyle=":", zorder=5, transform=across)
-        axes.plot([at], [0.03], "^", markersize=7, color=style.REFERENCE, clip_on=False, zorder=6, transform=across)
+        axes.plot([at, at], [0, 0.86], color=style.MEMBER, linewidth=0.9, linestyle=":", zorder=5, transform=across)
+        axes.plot([at], [0.03], "^", markersize=7, color=style.MEMBER, clip_on=False, zorder=6, transform=across)
         word = "smallest" if upper else "largest"
         near = (at - low) / (high - low) < 0.5
         told = f"{word} reachable {quantity.number(outlook.reachable.value)}"
         axes.annotate(
-            style.plain(told), (at, 0.81), xycoords=("data", "axes fraction"), fontsize=8, color=style.REFERENCE,
+            style.plain(told), (at, 0.81), xycoords=("data", "axes fraction"), fontsize=8, color=style.MEMBER,
             xytext=(4 if near else -4, 0), textcoords="offset points", ha="left" if near else "right", va="center",
         )  # fmt: skip
 

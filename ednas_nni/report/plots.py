@@ -27,7 +27,7 @@ def learning_curves(view: SearchView) -> Figure | None:
         return None
     made = style.figure(6.4, 4.1)
     axes = made.add_axes((0.115, 0.125, 0.865, 0.79))
-    named = {trial.number for trial in view.references}
+    named = {trial.number for trial in view.named}
     best = -1 if view.best is None else view.best.number
     told.sort(key=lambda trial: (trial.number != best, trial.number not in named, trial.status == "failed"))
     seen: set[str] = set()
@@ -39,7 +39,7 @@ def learning_curves(view: SearchView) -> Figure | None:
         if trial.number == best:
             look, label = {"color": style.BEST, "linewidth": 2.2, "zorder": 6}, f"best: {trial.architecture}"
         elif trial.number in named:
-            look = {"color": style.REFERENCE, "linewidth": 1.8, "linestyle": (0, (5, 2)), "zorder": 5}
+            look = {"color": style.MEMBER, "linewidth": 1.8, "linestyle": (0, (5, 2)), "zorder": 5}
             label = trial.name
         elif trial.status == "failed":
             look, label = {"color": style.FAILED, "linewidth": 1.0, "linestyle": ":", "zorder": 3}, "failed"
@@ -84,18 +84,18 @@ def progress(view: SearchView) -> Figure | None:
             axes.scatter(
                 [t.number for t in some], [t.quality for t in some], s=30, c=color, linewidths=0, zorder=5, label=label
             )
-    for trial in view.references:
+    for trial in view.named:
         axes.scatter(
             [trial.number],
             [trial.quality],
             s=52,
             marker="D",
-            c=style.REFERENCE,
+            c=style.MEMBER,
             edgecolors="white",
             linewidths=0.8,
             zorder=6,
         )
-        axes.axhline(trial.quality, color=style.REFERENCE, linewidth=1.1, linestyle=(0, (5, 2)), zorder=3)
+        axes.axhline(trial.quality, color=style.MEMBER, linewidth=1.1, linestyle=(0, (5, 2)), zorder=3)
         axes.annotate(
             style.plain(trial.name, 30),
             (1.0, trial.quality),
@@ -104,7 +104,7 @@ def progress(view: SearchView) -> Figure | None:
             textcoords="offset points",
             ha="right",
             fontsize=8,
-            color=style.REFERENCE,
+            color=style.MEMBER,
             zorder=7,
         )
     for status, marker in style.STATUS_MARKERS.items():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+
+from ednas_nni.record.head import CostRecord, MetricRecord, TaskRecord
 
 QUALITY_KEY = "default"
 _SPELLING = {"miou": "mIoU", "rmse": "RMSE", "macs": "MACs", "delta1": "δ1", "delta2": "δ2", "delta3": "δ3"}
@@ -49,13 +49,13 @@ class Quantity:
         """Label of a plot's axis."""
         return f"{self.label} [{self.unit}]" if self.unit else self.label
 
-    def number(self, value: Any) -> str:
+    def number(self, value: float | None) -> str:
         """A value of the journal without its unit; "-" where there is none."""
-        return f"{value * self.scale:.{self.decimals}f}" if is_number(value) else "-"
+        return "-" if value is None else f"{value * self.scale:.{self.decimals}f}"
 
-    def text(self, value: Any) -> str:
+    def text(self, value: float | None) -> str:
         """A value of the journal with its unit."""
-        return f"{self.number(value)} {self.unit}".strip() if is_number(value) else "-"
+        return "-" if value is None else f"{self.number(value)} {self.unit}".strip()
 
 
 QUALITY = Quantity("quality", "quality", direction="max", group="quality", note="the trial's metric `default`")
@@ -65,68 +65,70 @@ DELTA_T = Quantity(
 SCORES = {quantity.key: quantity for quantity in (QUALITY, DELTA_T)}
 
 
-def is_number(value: Any) -> bool:
-    """Whether a journal's value is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def cost_quantities(columns: Any, records: Sequence[Mapping[str, Any]]) -> tuple[Quantity, ...]:
+def cost_quantities(columns: Iterable[CostRecord], records: Sequence[Mapping[str, float]]) -> tuple[Quantity, ...]:
     """The costs of a search.
 
     Args:
-        columns: `columns` of the journal's head: mappings with name, unit, device, origin, note.
+        columns: `columns` of the journal's head.
         records: Costs of each trial, name -> value; costs that no column describes are added with the unit in
             their name.
     """
-    listed = columns if isinstance(columns, list) else []
-    described = {str(c["name"]): c for c in listed if isinstance(c, Mapping) and "name" in c}
-    names = dict.fromkeys([*described, *(name for record in records for name in record)])
-    found = []
-    for name in names:
-        column = described.get(name, {})
-        unit = str(column.get("unit") or unit_in(name))
+    described = {column.name: column for column in columns}
+    quantities = []
+    for name in dict.fromkeys([*described, *(name for record in records for name in record)]):
+        column = described.get(name) or CostRecord(name=name)
+        unit = column.unit or unit_in(name)
         quantity = Quantity(
             name,
             spelled(name, unit),
             unit,
             "min",
             group="cost",
-            device=str(column.get("device", "")),
-            origin=str(column.get("origin", "unknown origin")),
-            note=str(column.get("note", "")),
+            device=column.device,
+            origin=column.origin,
+            note=column.note,
         )
-        found.append(_fit_scale(quantity, [record.get(name) for record in records]))
-    return tuple(found)
+        quantities.append(_fit_scale(quantity, [record[name] for record in records if name in record]))
+    return tuple(quantities)
 
 
-def metric_quantities(tasks: Iterable[str], records: Sequence[Mapping[str, Any]]) -> tuple[Quantity, ...]:
+def metric_quantities(tasks: Iterable[TaskRecord], records: Sequence[Mapping[str, float]]) -> tuple[Quantity, ...]:
     """The metrics that trials reported, grouped by task, without `default`.
 
-    Units, directions and protocols come from the task plugins; a key that no plugin knows is shown as it is.
+    Args:
+        tasks: `tasks` of the journal's head: units, directions, protocols. A key that they do not name is shown as it
+            is.
+        records: Final metrics of each trial.
     """
-    keys = dict.fromkeys(key for record in records for key, value in record.items() if is_number(value))
+    keys = dict.fromkeys(key for record in records for key in record)
     keys.pop(QUALITY_KEY, None)
-    found: dict[str, Quantity] = {}
+    quantities: dict[str, Quantity] = {}
     for task in tasks:
-        mine = [key for key in keys if key.startswith(f"{task}_")]
-        specs, primaries = _specs(task) if mine else ({}, ())
-        order = {name: i for i, name in enumerate(specs)}
-        for key in sorted(mine, key=lambda k: order.get(k[len(task) + 1 :], len(order))):
-            name = key[len(task) + 1 :]
-            spec = specs.get(name)
-            unit = spec.unit if spec else unit_in(name)
-            note = f"protocol {spec.protocol}" if spec else ""
-            quantity = Quantity(key, spelled(name, unit), unit, group=task, note=note, primary=name in primaries)
-            found[key] = _as_percent(replace(quantity, direction=spec.direction if spec else ""))
+        metrics = {metric.name: metric for metric in task.metrics}
+        order = {name: i for i, name in enumerate(metrics)}
+        names = [key.removeprefix(f"{task.name}_") for key in keys if key.startswith(f"{task.name}_")]
+        for name in sorted(names, key=lambda n: order.get(n, len(order))):
+            metric = metrics.get(name) or MetricRecord(name=name, unit=unit_in(name))
+            key = f"{task.name}_{name}"
+            quantity = Quantity(
+                key,
+                spelled(name, metric.unit),
+                metric.unit,
+                metric.direction,
+                group=task.name,
+                note=f"protocol {metric.protocol}" if metric.protocol else "",
+                primary=name == task.primary,
+            )
+            quantities[key] = _as_percent(quantity)
     for key in keys:
         if key in SCORES:
-            found[key] = SCORES[key]
-        elif key not in found:
+            quantities[key] = SCORES[key]
+        elif key not in quantities:
             unit = unit_in(key)
-            largest = max(abs(record[key]) for record in records if is_number(record.get(key)))
+            largest = max(abs(record[key]) for record in records if key in record)
             decimals = 3 if largest < 10 else 1 if largest < 1000 else 0
-            found[key] = Quantity(key, spelled(key, unit), unit, decimals=decimals)
-    return tuple(found.values())
+            quantities[key] = Quantity(key, spelled(key, unit), unit, decimals=decimals)
+    return tuple(quantities.values())
 
 
 def unit_in(name: str) -> str:
@@ -151,26 +153,11 @@ def _as_percent(quantity: Quantity) -> Quantity:
     return replace(quantity, unit="%", scale=100.0, decimals=1)
 
 
-def _fit_scale(quantity: Quantity, values: Iterable[Any]) -> Quantity:
+def _fit_scale(quantity: Quantity, values: Iterable[float]) -> Quantity:
     """One prefix for a whole column, so that its numbers can be compared at a glance."""
-    largest = max((abs(value) for value in values if is_number(value)), default=0.0)
+    largest = max(map(abs, values), default=0.0)
     for size, prefix in _PREFIXES:
         if largest >= max(size, 1e4):
-            shown = f"{prefix}{quantity.unit}" if len(quantity.unit) <= 3 else f"{prefix} {quantity.unit}s"
-            return replace(quantity, unit=shown, scale=1 / size, decimals=2)
+            unit = f"{prefix}{quantity.unit}" if len(quantity.unit) <= 3 else f"{prefix} {quantity.unit}s"
+            return replace(quantity, unit=unit, scale=1 / size, decimals=2)
     return replace(quantity, decimals=2 if largest >= 1 else 3)
-
-
-def _specs(task: str) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Metric name -> MetricSpec, and what is primary, for any data and protocol.
-
-    Empty where the plugin is gone: a report must outlive it.
-    """
-    from ednas_nni.errors import EdnasError
-    from ednas_nni.tasks.binding import every_metric
-
-    try:
-        rows = every_metric(task)
-        return {spec.name: spec for row in rows for spec in row}, tuple(row[0].name for row in rows)
-    except EdnasError:
-        return {}, ()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
-from ednas_nni.report import compared
+from ednas_nni.report import words
 from ednas_nni.report.choices import blocks
 from ednas_nni.report.data import SearchView, Trial
 from ednas_nni.report.quantities import DELTA_T, SCORES, Quantity
@@ -51,7 +50,7 @@ def rows(view: SearchView, groups: list[tuple[str, list[Quantity]]]) -> list[tup
         groups: Columns from `main_columns` or `metric_columns`.
     """
     columns = [quantity for _, group in groups for quantity in group]
-    trials = [*view.front[:MOST_ROWS], *(t for t in view.references if not t.front)]
+    trials = [*view.front[:MOST_ROWS], *(t for t in view.named if not t.front)]
     best = {q.key: _best(q, trials) for q in columns}
     edges = {group[0].key for _, group in groups}
     return [(t, [_cell(q, t, best[q.key], q.key in edges) for q in columns]) for t in trials]
@@ -71,32 +70,29 @@ def _best(quantity: Quantity, trials: list[Trial]) -> float | None:
 
 def _cell(quantity: Quantity, trial: Trial, best: float | None, edge: bool) -> Cell:
     value = trial.value(quantity.key)
-    text = compared.shown(trial) if quantity.key == DELTA_T.key else quantity.number(value)
+    text = words.delta_t(trial) if quantity.key == DELTA_T.key else quantity.number(value)
     return Cell(text, best is not None and value == best, edge)
 
 
 def versions(view: SearchView) -> list[tuple[str, str]]:
     """Provenance as (name, value). Folders of the machine are left out: a report is handed around."""
-    names = {
-        "experiment": "experiment",
-        "engine": "engine",
-        "ednas": "EDNAS",
-        "nni": "NNI",
-        "torch": "torch",
-        "python": "Python",
-        "digest": "study digest",
-        "data": "data fingerprint",
-        "concurrency": "concurrent trials",
-        "trials": "trials allowed",
+    head, starts = view.head, view.history.starts
+    resumes = sum(start.mode == "resume" for start in starts)
+    values = {
+        "experiment": head.experiment,
+        "engine": head.engine,
+        "EDNAS": head.ednas,
+        "NNI": head.nni,
+        "torch": head.torch,
+        "Python": head.python,
+        "study digest": head.digest,
+        "data fingerprint": head.data,
+        "concurrent trials": head.concurrency,
+        "trials allowed": head.trials,
+        "started / resumed": f"{len(starts) - resumes} / {resumes}" if starts else None,
+        "journal": view.history.path.name,
     }
-    header = view.header
-    found = [(shown, _short(header[name])) for name, shown in names.items() if header.get(name) is not None]
-    starts = view.history.starts
-    resumes = sum(start.get("mode") == "resume" for start in starts)
-    if starts:
-        found.append(("started / resumed", f"{len(starts) - resumes} / {resumes}"))
-    found.append(("journal", view.history.path.name))
-    return found
+    return [(name, _short(str(value))) for name, value in values.items() if value not in (None, "")]
 
 
 def study_text(view: SearchView) -> str:
@@ -109,6 +105,5 @@ def study_text(view: SearchView) -> str:
         return repr(view.study)
 
 
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
+def _short(text: str) -> str:
     return text if len(text) <= 200 else text[:199] + "…"

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timezone
 
-from ednas_nni.report import compared
 from ednas_nni.report.data import SearchView, Trial
-from ednas_nni.report.facts import DataFacts
-from ednas_nni.report.quantities import Quantity, is_number
-from ednas_nni.study.objectives import Constraint
+from ednas_nni.report.quantities import Quantity
+from ednas_nni.study.objectives import DELTA_T, Constraint
 
 
 def state(view: SearchView) -> str:
@@ -19,7 +17,7 @@ def state(view: SearchView) -> str:
     return "not finished: it is still running or was interrupted; the report shows what is known so far"
 
 
-def what(view: SearchView, facts: DataFacts) -> str:
+def what(view: SearchView) -> str:
     """What was searched, on what, for what."""
     study = view.study
     tasks = _and(list(map(str, study.get("tasks") or []))) or "unknown tasks"
@@ -28,19 +26,19 @@ def what(view: SearchView, facts: DataFacts) -> str:
     limits = f", allowed only where {_and([_bound(view, c) for c in view.constraints])}" if view.constraints else ""
     return (
         f"One network for {tasks} was searched in the space {plugin_name(study.get('space'))}{size} with the strategy "
-        f"{plugin_name(study.get('strategy'))}, on the data {facts.name}, for {goals}{limits}."
+        f"{plugin_name(study.get('strategy'))}, on the data {view.data.name}, for {goals}{limits}."
     )
 
 
 def how_many(view: SearchView) -> str:
     """How many trials, and what became of them."""
     counts = Counter(trial.status for trial in view.trials)
-    told = [f"{counts[s]} {s}" for s in ("trained", "failed", "cancelled", "running") if counts[s]]
-    text = f"{_n(len(view.trials), 'trial')} started" + (f" ({', '.join(told)})" if told else "") + "."
+    ends = [f"{counts[s]} {s}" for s in ("trained", "failed", "cancelled", "running") if counts[s]]
+    text = f"{_n(len(view.trials), 'trial')} started" + (f" ({', '.join(ends)})" if ends else "") + "."
     history = view.history
     if history.reused:
-        known = _n(len(history.reused), "proposal was", "proposals were")
-        text += f" {known} known already and answered without training."
+        proposals = _n(len(history.reused), "proposal was", "proposals were")
+        text += f" {proposals} known already and answered without training."
     if history.rejected:
         text += (
             f" {_n(len(history.rejected), 'proposal', 'proposals')} outside the constraints "
@@ -64,95 +62,146 @@ def best_line(view: SearchView) -> str:
     at = f", with {_and(costs)}" if costs else ""
     return (
         f"The best {view.score.label} is {view.score.text(best.quality)}, reached by architecture "
-        f"{best.architecture}{name} (trial {best.number}, one training){at}. {compared.best_line(view)}".rstrip()
+        f"{best.architecture}{name} (trial {best.number}, one training){at}. {_best_delta_t(view)}".rstrip()
     )
 
 
-def against_references(view: SearchView) -> list[str]:
+def against_members(view: SearchView) -> list[str]:
     """The front against each named member that was trained: the best quality at equal or lower cost."""
     if view.x is None:
         return []
     x, y = view.x, view.y
     up = next((o.maximise for o in view.objectives if o.name == y.key), True)
-    found = []
-    for member in view.references:
-        limit, own = member.value(x.key), member.value(y.key)
-        if limit is None or own is None:
+    points = [(trial, x_value, y_value) for trial, x_value, y_value in view.points(x, y) if not trial.name]
+    sentences = []
+    for member, limit, reached in view.points(x, y):
+        if not member.name:
             continue
-        rivals = [
-            trial
-            for trial in view.results
-            if not trial.name and trial.value(y.key) is not None and _at_most(trial.value(x.key), limit)
-        ]
-        told = f"{member.name}, trained by the same recipe, reaches {y.label} {y.text(own)} at {_measured(x, limit)}"
-        if not rivals:
-            found.append(f"{told}; the search trained no network at equal or lower {x.label}.")
-            continue
-        rival = (max if up else min)(rivals, key=lambda trial: trial.value(y.key))
-        theirs = rival.value(y.key)
-        better = theirs > own if up else theirs < own
-        verdict = "beats it" if better else "comes closest"
-        found.append(
-            f"{told}. At equal or lower {x.label}, architecture {rival.architecture} {verdict} with "
-            f"{y.label} {y.text(theirs)} at {x.text(rival.value(x.key))} (n = 1 training each)."
+        begin = (
+            f"{member.name}, trained by the same recipe, reaches {y.label} {y.text(reached)} at {_measured(x, limit)}"
         )
-    return found
+        rivals = [point for point in points if point[1] <= limit]
+        if not rivals:
+            sentences.append(f"{begin}; the search trained no network at equal or lower {x.label}.")
+            continue
+        rival, cost, value = (max if up else min)(rivals, key=lambda point: point[2])
+        verdict = "beats it" if (value > reached if up else value < reached) else "comes closest"
+        sentences.append(
+            f"{begin}. At equal or lower {x.label}, architecture {rival.architecture} {verdict} with "
+            f"{y.label} {y.text(value)} at {x.text(cost)} (n = 1 training each)."
+        )
+    return sentences
 
 
-def honest(view: SearchView, facts: DataFacts) -> list[str]:
+def honest(view: SearchView) -> list[str]:
     """What the figures mean and what they do not."""
     study = view.study
-    options = study.get("evaluator") if isinstance(study.get("evaluator"), dict) else {}
-    images = (facts.counts or {}).get("search")
-    n = f"all {images} images" if images else "all images"
+    evaluator = study.get("evaluator")
+    asked = evaluator.get("steps") if isinstance(evaluator, dict) else None
+    steps = f" of {asked} steps" if isinstance(asked, int) else ""
+    images = view.data.counts.get("search")
+    scored_on = f"all {images} images" if images else "all images"
     size = _size(study.get("train_size"))
-    steps = f" of {options['steps']} steps" if is_number(options.get("steps")) else ""
-    found = [
+    sentences = [
         f"Every {view.score.label} comes from one short training{steps} of one network with seed "
         f"{study.get('seed', '?')} (n = 1 training per architecture) at {size}; it is scored with the last weights on "
-        f"{n} of the search split, "
+        f"{scored_on} of the search split, "
         "on which candidates are compared. It ranks architectures; it is not what a full training reaches.",
     ]
     if any(q.group in (study.get("tasks") or []) for q in view.metrics):
-        found.append(
+        sentences.append(
             "Quality is the mean over tasks of the skill of each primary metric against the position prior, a "
             "predictor that knows where a pixel lies but not what the image shows: 0 is no better than the prior, 1 is "
             "perfect, negative is worse. All metrics are sums over valid pixels of the split, not means of batches."
         )
     else:
-        found.append("Quality is the trial's metric `default` as the evaluator reports it; larger is better.")
-    found.extend(compared.meaning(view))
+        sentences.append("Quality is the trial's metric `default` as the evaluator reports it; larger is better.")
+    sentences.extend(delta_t_means(view))
     n = len(view.results)
     if n:
-        found.append(
+        sentences.append(
             f"The best of n = {n} noisy single trainings is optimistic: part of its lead is luck. It counts once it is "
             "confirmed with fresh seeds on the select split; the test split is left for a final evaluation."
         )
-    found.extend(
+    sentences.extend(
         f"{q.key} [{q.unit}] is {origin(q)}, priced at {_size(study.get('deploy_size'))}: {q.note or 'no note given'}"
         + ("" if q.note.endswith(".") else ".")
         for q in view.costs
     )
-    return found
+    return sentences
+
+
+def delta_t_means(view: SearchView) -> list[str]:
+    """What Delta_T means here and what not; empty where no trial carries it."""
+    carried = [trial for trial in view.results if trial.value(DELTA_T) is not None]
+    if not carried:
+        return []
+    against = view.compared
+    if against is None:
+        return [
+            "delta_t [%] is the mean gain over single-task networks; the journal does not hold their record, so no "
+            "interval can be given."
+        ]
+    seeds = ", ".join(str(seed) for seed in next(iter(against.records.values())).seeds)
+    sentences = [
+        f"delta_t [%] is the mean gain over {against.member} trained on one task alone (n = {against.seeds} trainings "
+        f"per task, seeds {seeds}) on the same data by the same recipe, protocol {against.protocol}: the relative "
+        "change of each metric, averaged over the metrics of a task, then over the tasks. 0 is as good as one network "
+        "per task, larger is better."
+    ]
+    if any(trial.delta_t is not None and trial.delta_t.low is not None for trial in carried):
+        sentences.append(
+            "The interval of delta_t (95 %, Student's t, each trial for itself) includes the spread of the baselines. "
+            "A trial is trained once (n = 1), so the spread of a single baseline run stands in for its own."
+        )
+    else:
+        sentences.append("delta_t has no interval: a baseline was trained only once.")
+    sentences.append(
+        f"The best delta_t of n = {len(carried)} noisy single trainings is optimistic, and its interval does not "
+        "account for that choice: confirm it with fresh seeds."
+    )
+    return sentences
 
 
 def seconds_line(view: SearchView) -> list[tuple[str, str]]:
     """Begin, end and durations as (name, text)."""
-    begins = [t.submitted_at for t in view.history.trials] + [view.header.get("time")]
-    ends = [t.ended_at for t in view.history.trials]
-    begins, ends = [b for b in begins if is_number(b)], [e for e in ends if is_number(e)]
-    found = []
+    begins = [t.submitted_at for t in view.history.trials]
+    begins += [view.history.head.time] if view.history.head is not None else []
+    ends = [t.ended_at for t in view.history.trials if t.ended_at is not None]
+    lines = []
     if begins:
-        found.append(("started", when(min(begins))))
+        lines.append(("started", when(min(begins))))
     if begins and ends:
-        found.append(("last trial ended", when(max(ends))))
-        found.append(("wall clock", duration(max(ends) - min(begins))))
-        if any(start.get("mode") == "resume" for start in view.history.starts):
-            found[-1] = ("wall clock, pauses included", found[-1][1])
+        resumed = any(start.mode == "resume" for start in view.history.starts)
+        lines.append(("last trial ended", when(max(ends))))
+        lines.append((f"wall clock{', pauses included' if resumed else ''}", duration(max(ends) - min(begins))))
     trained = sorted(trial.seconds for trial in view.trials if trial.scored and trial.seconds is not None)
     if trained:
-        found.append((f"median trial (n = {len(trained)})", duration(trained[len(trained) // 2])))
-    return found
+        lines.append((f"median trial (n = {len(trained)})", duration(trained[len(trained) // 2])))
+    return lines
+
+
+def delta_t(trial: Trial) -> str:
+    """A trial's Delta_T without its unit, such as `-3.20 [-5.10, -1.30]`; "-" where it has none."""
+    value, estimate = trial.value(DELTA_T), trial.delta_t
+    if value is None:
+        return "-"
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return f"{value:.2f}"
+    return f"{value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+
+
+def _best_delta_t(view: SearchView) -> str:
+    """The best trial's Delta_T by task, one sentence; "" where it has none."""
+    best = view.best
+    if best is None or best.value(DELTA_T) is None:
+        return ""
+    parts = ""
+    if best.delta_t is not None:
+        each = ", ".join(f"{task} {value:+.2f}" for task, value in best.delta_t.tasks.items())
+        parts = f" ({each})"
+    against = f" against {view.compared.member} on single tasks" if view.compared else ""
+    return f"Its delta_t is {delta_t(best)} %{parts}{against}."
 
 
 def origin(quantity: Quantity) -> str:
@@ -188,36 +237,34 @@ def duration(seconds: float) -> str:
 def counted(view: SearchView) -> list[str]:
     """What never became a trial, and what was put right, one line each."""
     history = view.history
-    refused = [f"{count} by {name}" for name, count in _refusals(view)]
-    found = [
-        f"{_n(len(history.rejected), 'proposal')} refused before training"
-        + (f": {', '.join(refused)}." if refused else "."),
+    reasons = [f"{count} by {name}" for name, count in _rejections(view)]
+    lines = [
+        f"{_n(len(history.rejected), 'proposal')} rejected before training"
+        + (f": {', '.join(reasons)}." if reasons else "."),
         f"{_n(len(history.reused), 'proposal')} of known architectures answered from the journal without training.",
         f"{_n(len(history.swaps), 'trial')} to which NNI handed the parameters of another one"
         + (", corrected: every result stands beside the architecture that produced it." if history.swaps else "."),
     ]
     kinds: dict[str, list[str]] = {}
     for note in history.notes:
-        kinds.setdefault(str(note.get("kind")), []).append(str(note.get("text", note)))
-    return found + [texts[-1] + (f" ({len(texts)} times)" if len(texts) > 1 else "") for texts in kinds.values()]
+        kinds.setdefault(str(note.kind), []).append(note.text or "")
+    return lines + [texts[-1] + (f" ({len(texts)} times)" if len(texts) > 1 else "") for texts in kinds.values()]
 
 
 def failures(view: SearchView) -> list[tuple[str, list[Trial]]]:
     """Trials that failed or were cancelled, by cause, the most frequent first."""
-    found: dict[str, list[Trial]] = {}
+    by_cause: dict[str, list[Trial]] = {}
     for trial in view.trials:
         if trial.status in ("failed", "cancelled"):
-            found.setdefault(f"{trial.status}: {trial.cause or 'no cause was recorded'}", []).append(trial)
-    return sorted(found.items(), key=lambda item: -len(item[1]))
+            by_cause.setdefault(f"{trial.status}: {trial.cause or 'no cause was recorded'}", []).append(trial)
+    return sorted(by_cause.items(), key=lambda item: -len(item[1]))
 
 
-def _refusals(view: SearchView) -> list[tuple[str, int]]:
-    """Constraint -> number of refused proposals, the most frequent first."""
+def _rejections(view: SearchView) -> list[tuple[str, int]]:
+    """Constraint -> number of rejected proposals, the most frequent first."""
     counts: Counter[str] = Counter()
-    for entry in view.history.rejected:
-        reasons = entry.get("reasons") or ["no reason was recorded"]
-        listed = reasons if isinstance(reasons, list) else [reasons]
-        counts.update({str(reason).partition(" is ")[0] for reason in listed})
+    for event in view.history.rejected:
+        counts.update({reason.partition(" is ")[0] for reason in event.reasons or ["no reason was recorded"]})
     return counts.most_common()
 
 
@@ -236,12 +283,8 @@ def _count(n: int) -> str:
 
 def _measured(quantity: Quantity, value: float) -> str:
     """A cost in a sentence, such as `6.75 ms latency` or `2.60 GMAC`."""
-    known = quantity.label.lower().removesuffix("s") in quantity.unit.lower()
-    return quantity.text(value) + ("" if known else f" {quantity.label}")
-
-
-def _at_most(value: float | None, limit: float) -> bool:
-    return value is not None and value <= limit
+    said = quantity.label.lower().removesuffix("s") in quantity.unit.lower()
+    return quantity.text(value) + ("" if said else f" {quantity.label}")
 
 
 def _bound(view: SearchView, constraint: Constraint) -> str:

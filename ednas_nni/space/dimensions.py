@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 from ednas_nni.errors import PluginError, did_you_mean, hidden, shown
 
-Scalar: TypeAlias = "str | int | float | bool | None"
-Sample: TypeAlias = "dict[str, Scalar]"
+Scalar: TypeAlias = str | int | float | bool | None
+Sample: TypeAlias = dict[str, Scalar]
 LABEL = re.compile(r"[A-Za-z0-9_]+")
 
 

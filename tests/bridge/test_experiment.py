@@ -24,8 +24,8 @@ def test_a_sequential_search_says_that_it_is_over(tmp_path: Path, monkeypatch: p
     search.run()
     search.stop()
     history = load(search.journal.path)
-    assert history.header["engine"] == "sequential"
-    assert [start["mode"] for start in history.starts] == ["create"]
+    assert history.head.engine == "sequential"
+    assert [start.mode for start in history.starts] == ["create"]
     assert [trial.status for trial in history.trials] == ["trained"] * 2
     assert history.finished == "every trial that the experiment's limits allow has ended"
 

@@ -171,7 +171,7 @@ def test_a_search_is_reachable_from_this_machine_only(run) -> None:
     """The port answered all requests of the other tests on 127.0.0.1."""
     assert run.seen["status"]["status"] == "DONE"
     assert run.seen["open"] == []
-    kinds = {note.get("kind") for note in run.histories["end"].notes}
+    kinds = {note.kind for note in run.histories["end"].notes}
     assert "open_port" not in kinds
     assert "WARNING" not in run.seen["space"]
 
@@ -202,9 +202,9 @@ def test_an_open_port_is_said_loudly(tmp_path: Path, addresses: list[str], capsy
         shown = Manager.at(port).experiment()["params"]["searchSpace"]
     finally:
         launch.stop(name, port)
-    (note,) = [note for note in load(journal).notes if note.get("kind") == "open_port"]
-    assert f"port {port} answers on {', '.join(addresses)}" in note["text"] and "Stop it now" in note["text"]
-    assert shown["WARNING"]["_value"] == [note["text"]], "in NNI's web UI"
-    assert note["text"] in (journal.parents[1] / "log" / "dispatcher.log").read_text(encoding="utf-8")
-    assert f"note: {note['text']}" in capsys.readouterr().out, "in the terminal of `ednas search`"
+    (note,) = [note for note in load(journal).notes if note.kind == "open_port"]
+    assert f"port {port} answers on {', '.join(addresses)}" in note.text and "Stop it now" in note.text
+    assert shown["WARNING"]["_value"] == [note.text], "in NNI's web UI"
+    assert note.text in (journal.parents[1] / "log" / "dispatcher.log").read_text(encoding="utf-8")
+    assert f"note: {note.text}" in capsys.readouterr().out, "in the terminal of `ednas search`"
     assert os.environ.get("NODE_OPTIONS", "").count("loopback.js") == 0

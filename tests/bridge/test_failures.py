@@ -8,7 +8,6 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,7 @@ from ednas_nni.bridge.endings import ending
 from ednas_nni.bridge.trial.folder import TrialFolders
 from ednas_nni.bridge.trial.limits import time_limit
 from ednas_nni.errors import JournalError, TrialError
-from ednas_nni.record import failures, journal
+from ednas_nni.record import events, failures, journal
 from ednas_nni.record.failures import cause_of, kind, passing
 from ednas_nni.record.journal import Journal, load
 from ednas_nni.search.middleware.forwarding import ModelStatus
@@ -141,14 +140,14 @@ def test_a_trained_trial_stays_trained(tmp_path: Path) -> None:
     """Two jobs on one number must not cost a result; an end that was booked too early may be mended."""
     book = Journal(tmp_path / "j.jsonl")
     for trial, first in enumerate(("trained", "cancelled")):
-        book.append("submitted", trial=trial, architecture=f"a{trial}", sample={}, costs={})
-        book.append("ended", trial=trial, job="J1", status=first, cause="")
+        book.append(events.Submitted(trial=trial, architecture=f"a{trial}", sample={}, costs={}))
+        book.append(events.Ended(trial=trial, job="J1", status=first, cause=""))
     before = book.path.read_bytes()
     with pytest.raises(JournalError, match=r"trial 0 was trained \(job J1\); .* 'failed' \(job J2\) is not written"):
-        book.append("ended", trial=0, job="J2", status="failed", cause="a copy")
+        book.append(events.Ended(trial=0, job="J2", status="failed", cause="a copy"))
     assert book.path.read_bytes() == before
-    book.append("ended", trial=0, job="J1", status="trained", cause="")
-    book.append("ended", trial=1, job="J1", status="trained", cause="")
+    book.append(events.Ended(trial=0, job="J1", status="trained", cause=""))
+    book.append(events.Ended(trial=1, job="J1", status="trained", cause=""))
     book.close()
     overwritten = b'{"event":"ended","time":1,"trial":0,"job":"J2","status":"failed","cause":"a copy"}\n'
     book.path.write_bytes(book.path.read_bytes() + overwritten)
@@ -156,24 +155,22 @@ def test_a_trained_trial_stays_trained(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "fields", "told"),
+    ("event", "told"),
     [
-        ("ended", {"trial": 7, "job": "J", "status": "failed"}, "names trial 7, which was never submitted"),
-        ("result", {"trial": 7, "job": "J", "metrics": {}}, "names trial 7, which was never submitted"),
-        ("submitted", {"trial": 0, "architecture": "a", "sample": {}}, "trial 0 is submitted twice"),
+        (events.Ended(trial=7, job="J", status="failed"), "names trial 7, which was never submitted"),
+        (events.Final(trial=7, job="J", metrics={}), "names trial 7, which was never submitted"),
+        (events.Submitted(trial=0, architecture="a", sample={}), "trial 0 is submitted twice"),
     ],
 )
-def test_what_could_not_be_read_again_is_not_written(
-    tmp_path: Path, event: str, fields: dict[str, Any], told: str
-) -> None:
+def test_what_could_not_be_read_again_is_not_written(tmp_path: Path, event: events.Event, told: str) -> None:
     book = Journal(tmp_path / "j.jsonl")
-    book.append("submitted", trial=0, architecture="a", sample={}, costs={})
+    book.append(events.Submitted(trial=0, architecture="a", sample={}, costs={}))
     before = book.path.read_bytes()
     with pytest.raises(JournalError, match=told):
-        book.append(event, **fields)
+        book.append(event)
     book.close()
     assert book.path.read_bytes() == before and len(load(book.path).trials) == 1
-    line = json.dumps({"event": event, "time": 1, **fields}) + "\n"
+    line = json.dumps(event.dump()) + "\n"
     book.path.write_bytes(before + line.encode())
     with pytest.raises(JournalError, match=told):
         load(book.path)  # what it would have cost
@@ -194,13 +191,13 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, whole: Path) -> None:
 
 def written(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     book = Journal(path)
-    book.append("note", text="one")
+    book.append(events.Note(text="one"))
     full_disk(monkeypatch, path)
     with pytest.raises(JournalError, match="The disk is full"):
-        book.append("note", text="two")
-    book.append("note", text="three")
+        book.append(events.Note(text="two"))
+    book.append(events.Note(text="three"))
     book.close()
-    return [note["text"] for note in load(path).notes]
+    return [note.text for note in load(path).notes]
 
 
 def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,7 @@ def test_a_killed_experiment_goes_on(tmp_path: Path, engine: str, strategy: str)
     trained = [t.architecture for t in after.trials if t.status == "trained"]
     assert len(trained) == len(set(trained)) == TRIALS
     assert len({t.trial for t in after.trials}) == len(after.trials)
-    assert [start["mode"] for start in after.starts] == ["create", "resume"]
+    assert [start.mode for start in after.starts] == ["create", "resume"]
     assert after.finished
     assert not [t for t in after.trials if t.status == "running"]
     if engine == "ts":

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from ednas_nni.bridge.verify import disagreements, nni_records
-from ednas_nni.space.domains import Domains
 
 pytestmark = pytest.mark.nni
 
@@ -20,7 +19,7 @@ def test_it_is_done_without_an_error(run) -> None:
 
 
 def test_nni_shows_the_real_space_and_readable_labels(run) -> None:
-    domains = Domains.from_json(run.histories["end"].header["domains"])
+    domains = run.histories["end"].head.search_space()
     assert run.seen["space"] == domains.as_nni()
     for trial in run.seen["trials"]:
         parameters = json.loads(trial["hyperParameters"][0])["parameters"]
@@ -88,7 +87,7 @@ def test_resume_trains_nothing_twice_and_loses_nothing(run) -> None:
     assert len(trained) == len(set(trained))
     numbers = [t.trial for t in after.trials]
     assert len(numbers) == len(set(numbers))
-    assert [s["mode"] for s in after.starts] == ["create", "resume"]
+    assert [s.mode for s in after.starts] == ["create", "resume"]
     assert not [t for t in after.trials if t.status == "running"]
 
 
@@ -98,7 +97,7 @@ def test_equal_journals_sequential_and_nnictl(run, monkeypatch, tmp_path) -> Non
 
     bridge = run.histories["end"]
     monkeypatch.setenv("HOME", str(tmp_path))
-    search = ednas_nni.experiment(bridge.header["study"], engine="sequential", trials=4)
+    search = ednas_nni.experiment(bridge.head.study, engine="sequential", trials=4)
     search.run()
     search.stop()
     sequential = search.journal.history()

@@ -17,6 +17,7 @@ import pytest
 from ednas_nni.bridge import catching_up, saved
 from ednas_nni.bridge.search import Search
 from ednas_nni.errors import JournalError
+from ednas_nni.record import events
 from ednas_nni.record.journal import History, TrialRecord
 from ednas_nni.search.shell import AskTellStrategy
 from tests.bridge.scripted_nni import STUDY, Nni, first_session, session, until
@@ -177,7 +178,7 @@ def test_a_job_is_booked_once_whatever_its_architecture(nni: Nni, tmp_path: Path
     with session(nni, tmp_path, resumed=True) as search:
         record = by_job(search, nni)["J0"]
         search.journal.append(
-            "submitted", trial=90, architecture=record.architecture, sample=record.sample, costs=record.costs
+            events.Submitted(trial=90, architecture=record.architecture, sample=record.sample, costs=record.costs)
         )
         late = catching_up.CatchingUp(
             search.journal, search.problem.domains.known_id, search._described, lambda job: None
@@ -221,8 +222,8 @@ def test_a_trial_by_hand_outside_the_constraints_is_noted(nni: Nni, tmp_path: Pa
         job = nni.start({"parameter_id": None, "parameters": sample})
         search.on_message(*nni.metric(job, {"default": 0.4}))
         (note,) = search.journal.history().notes
-    assert note["kind"] == "added_by_hand"
-    assert "latency_ms_upper90 is" in note["text"]
+    assert note.kind == "added_by_hand"
+    assert "latency_ms_upper90 is" in note.text
 
 
 def test_the_search_ends_when_nni_says_so(nni: Nni, tmp_path: Path) -> None:
@@ -326,7 +327,7 @@ def test_a_head_that_does_not_tell_its_data_is_gone_on_with(nni: Nni, tmp_path: 
     told = {name: value for name, value in json.loads(head).items() if name != "data"}
     path.write_text(json.dumps(told) + "\n" + "".join(rest))
     with session(nni, tmp_path, resumed=True) as search:
-        assert search.journal.history().starts[-1]["mode"] == "resume"
+        assert search.journal.history().starts[-1].mode == "resume"
 
 
 def other_values(domains: Any) -> Any:

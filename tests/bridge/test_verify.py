@@ -12,6 +12,8 @@ import pytest
 from ednas_nni.bridge.trial import folder as trial_folder
 from ednas_nni.bridge.verify import JobRecord, disagreements, nni_records
 from ednas_nni.errors import ExperimentError
+from ednas_nni.record import events
+from ednas_nni.record.head import JournalHead
 from ednas_nni.record.journal import Journal
 from ednas_nni.space.domains import Dimension, Domains
 
@@ -60,7 +62,7 @@ def test_no_database(tmp_path: Path) -> None:
 @pytest.mark.parametrize("parameters", [{"y": 1}, {"x": 9}, [1, 2], 5, "text", None])
 def test_parameters_typed_by_hand_may_be_anything(tmp_path: Path, parameters: object) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
-    journal.append("study", domains=DOMAINS.to_json())
+    journal.append(JournalHead(domains=DOMAINS.to_json()))
     (found,) = disagreements(journal.history(), [JobRecord("U", parameters, None, None)])
     assert "no architecture of this space" in found
 
@@ -73,11 +75,11 @@ OTHER = DOMAINS.architecture_id({"x": 2})
 def journal_of(folder: Path, status: str = "trained", quality: float | None = 0.5, job: str | None = "A") -> Journal:
     """One trial of SAMPLE."""
     journal = Journal(folder / "journal.jsonl")
-    journal.append("study", domains=DOMAINS.to_json())
-    journal.append("submitted", trial=0, architecture=ID, sample=SAMPLE, costs={})
+    journal.append(JournalHead(domains=DOMAINS.to_json()))
+    journal.append(events.Submitted(trial=0, architecture=ID, sample=SAMPLE, costs={}))
     if quality is not None:
-        journal.append("result", trial=0, job=job, architecture=ID, metrics={"default": quality})
-    journal.append("ended", trial=0, job=job, status=status, cause="")
+        journal.append(events.Final(trial=0, job=job, architecture=ID, metrics={"default": quality}))
+    journal.append(events.Ended(trial=0, job=job, status=status, cause=""))
     return journal
 
 
@@ -111,9 +113,9 @@ def test_every_disagreement_is_told(
 
 def test_what_counts_twice_is_told(tmp_path: Path) -> None:
     journal = journal_of(tmp_path)
-    journal.append("submitted", trial=1, architecture=ID, sample=SAMPLE, costs={})
-    journal.append("result", trial=1, job="A", architecture=ID, metrics={"default": 0.5})
-    journal.append("ended", trial=1, job="A", status="trained", cause="")
+    journal.append(events.Submitted(trial=1, architecture=ID, sample=SAMPLE, costs={}))
+    journal.append(events.Final(trial=1, job="A", architecture=ID, metrics={"default": 0.5}))
+    journal.append(events.Ended(trial=1, job="A", status="trained", cause=""))
     found = disagreements(journal.history(), [JobRecord("A", SAMPLE, ID, 0.5)])
     assert found == ["job A: 2 trials of the journal name it", f"architecture {ID}: 2 trials trained it"]
 

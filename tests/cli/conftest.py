@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ednas_nni.record import events
+from ednas_nni.record.head import JournalHead
 from ednas_nni.record.journal import Journal
 
 BASE = {
@@ -90,18 +92,18 @@ def small_journal(tmp_path: Path) -> Path:
     ]
     study = {"tasks": ["segmentation"], "objectives": ["quality", "latency_ms"], "deploy_size": [512, 1024]}
     head = {"study": study, "columns": columns, "members": {"mobilenet_v2": "ref0000000"}, "experiment": "abcd1234"}
-    journal.append("study", ednas="0", nni="3", torch="2", python="3", digest="d", data="f", domains=[], **head)
-    journal.append("start", mode="create")
+    journal.append(JournalHead(ednas="0", nni="3", torch="2", python="3", digest="d", data="f", domains=[], **head))
+    journal.append(events.Started(mode="create"))
     rows = [("ref0000000", 0.30, 9.0), ("aaaaaaaaaa", 0.41, 8.0), ("bbbbbbbbbb", 0.25, 5.0), ("cccccccccc", None, 6.0)]
     for number, (architecture, quality, latency) in enumerate(rows):
         costs = {"latency_ms": latency, "macs": 1.5e9}
-        journal.append("submitted", trial=number, architecture=architecture, sample={}, costs=costs)
+        journal.append(events.Submitted(trial=number, architecture=architecture, sample={}, costs=costs))
         if quality is None:
-            journal.append("ended", trial=number, job="J", status="failed", cause="ValueError: the loss is NaN")
+            journal.append(events.Ended(trial=number, job="J", status="failed", cause="ValueError: the loss is NaN"))
             continue
         metrics = {"default": quality, "segmentation_miou": quality + 0.1}
-        journal.append("result", trial=number, job="J", architecture=architecture, metrics=metrics)
-        journal.append("ended", trial=number, job="J", status="trained", cause="")
-    journal.append("finished", reason="every trial that maxTrialNumber allows has ended")
+        journal.append(events.Final(trial=number, job="J", architecture=architecture, metrics=metrics))
+        journal.append(events.Ended(trial=number, job="J", status="trained", cause=""))
+    journal.append(events.Finished(reason="every trial that maxTrialNumber allows has ended"))
     journal.close()
     return path

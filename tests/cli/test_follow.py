@@ -14,6 +14,7 @@ from ednas_nni.bridge.manager.follow import State, Tail, follow, front_of, messa
 from ednas_nni.cli import outcome
 from ednas_nni.cli.display import Lines, Live, metric_keys
 from ednas_nni.errors import ExperimentError
+from ednas_nni.record import events
 from ednas_nni.record.journal import History, Journal, load
 
 
@@ -136,12 +137,12 @@ def test_time_left() -> None:
     history = History(Path("x"))
     assert _state(history).left_s is None
     for trial in range(2):
-        history.add({"event": "submitted", "time": 0.0, "trial": trial, "architecture": str(trial), "sample": {}})
+        history.add(events.Submitted(time=0.0, trial=trial, architecture=str(trial), sample={}))
     for trial in range(2):
-        history.add({"event": "ended", "time": 10.0, "trial": trial, "status": "trained"})
+        history.add(events.Ended(time=10.0, trial=trial, status="trained"))
     assert _state(history, now=10.0, total=6).left_s == pytest.approx(20.0)  # four more of 10 s, two side by side
     assert _state(history, now=10.0, total=None).left_s is None
-    history.add({"event": "submitted", "time": 10.0, "trial": 2, "architecture": "2", "sample": {}})
+    history.add(events.Submitted(time=10.0, trial=2, architecture="2", sample={}))
     assert _state(history, now=15.0, total=3).left_s == pytest.approx(3.0)  # 5 s of work, 25 s of trials done in 15 s
 
 
@@ -170,8 +171,10 @@ def test_live_table_fits_the_terminal(small_journal: Path, tmp_path: Path) -> No
         assert "aaaaaaaaaa" in text and "…" not in text and ("miou" in text) == (width >= 100)
     journal = Journal(tmp_path / "long.jsonl")
     for trial in range(60):
-        journal.append("submitted", trial=trial, architecture=f"a{trial:09d}", sample={}, costs={"latency_ms": 3.0})
-    journal.append("intermediate", trial=59, job="J", step=1, metrics={"default": 0.25})
+        journal.append(
+            events.Submitted(trial=trial, architecture=f"a{trial:09d}", sample={}, costs={"latency_ms": 3.0})
+        )
+    journal.append(events.Intermediate(trial=59, job="J", step=1, metrics={"default": 0.25}))
     text = _drawn(journal.history(), height=30, total=None)
     assert len(text.splitlines()) <= 30 and "(42 earlier trials are not shown)" in text and "(0.2500)" in text
 
@@ -197,9 +200,9 @@ def test_the_front_is_the_reports_front(small_journal: Path) -> None:
     history = load(small_journal)
     ours = {record.architecture for record in front_of(history)}
     assert ours == {trial.architecture for trial in view(history).front} == {"aaaaaaaaaa", "bbbbbbbbbb"}
-    history.header["study"]["objectives"] = ["quality"]
+    history.head.study["objectives"] = ["quality"]
     assert {record.architecture for record in front_of(history)} == {"aaaaaaaaaa"}
-    history.header["study"]["objectives"] = ["quality", "max:nobody_reports_this"]
+    history.head.study["objectives"] = ["quality", "max:nobody_reports_this"]
     assert front_of(history) == []
 
 

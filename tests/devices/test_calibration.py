@@ -238,9 +238,10 @@ def test_two_calibrations_are_told_apart_by_their_notes():
 
 def test_a_search_does_not_go_on_with_another_correction():
     from ednas_nni.bridge.head import changed_correction
+    from ednas_nni.record.head import CostRecord, JournalHead
 
-    head = {"columns": [{"name": c.name, "note": c.note} for c in device().columns]}
-    assert changed_correction(head, device().columns) == "" == changed_correction({}, device().columns)
+    head = JournalHead(columns=tuple(CostRecord(name=c.name, note=c.note) for c in device().columns))
+    assert changed_correction(head, device().columns) == "" == changed_correction(JournalHead(), device().columns)
     assert changed_correction(head, device(scales=(2.0, 0.6)).columns) == "latency_ms"
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from ednas_nni.record import events
+from ednas_nni.record.head import JournalHead
 from ednas_nni.record.journal import Journal, journal_path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,17 +44,17 @@ def search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     space = nano({"segmentation": 3})
     journal = Journal(journal_path(tmp_path / "nni-experiments", "ID"))
     head = {"study": STUDY, "columns": [], "members": {}, "experiment": "ID", "domains": []}
-    journal.append("study", ednas="0", nni="3", torch="2", python="3", digest="d", data="f", **head)
-    journal.append("start", mode="create")
+    journal.append(JournalHead(ednas="0", nni="3", torch="2", python="3", digest="d", data="f", **head))
+    journal.append(events.Started(mode="create"))
     best = {}
     for number, name in enumerate(("mobilenet_v2", "mobilenet_v2_small")):
         sample = space.member(name)
         architecture = space.domains.architecture_id(sample)
         costs = {"latency_ms": 15.0 - number}
-        journal.append("submitted", trial=number, architecture=architecture, sample=sample, costs=costs)
+        journal.append(events.Submitted(trial=number, architecture=architecture, sample=sample, costs=costs))
         metrics = {"default": 0.3 + number / 10}
-        journal.append("result", trial=number, job="J", architecture=architecture, metrics=metrics)
-        journal.append("ended", trial=number, job="J", status="trained", cause="")
+        journal.append(events.Final(trial=number, job="J", architecture=architecture, metrics=metrics))
+        journal.append(events.Ended(trial=number, job="J", status="trained", cause=""))
         best = {"architecture": architecture, "sample": sample}
     journal.close()
     return best

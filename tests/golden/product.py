@@ -14,6 +14,7 @@ from ednas_nni.cost import registry as named
 from ednas_nni.devices.roofline import Roofline
 from ednas_nni.nn.tree import build
 from ednas_nni.plugins import load as plugin
+from ednas_nni.record.events import Ended
 from ednas_nni.record.journal import Journal, load
 from ednas_nni.report import style, write
 from ednas_nni.report.data import view
@@ -31,6 +32,7 @@ __all__ = [
     "LOST",
     "Assembled",
     "Comparison",
+    "Ended",
     "FakeEngine",
     "JaredEvaluator",
     "Journal",

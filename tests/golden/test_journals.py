@@ -19,6 +19,7 @@ from tests.golden import recorded
 from tests.golden.product import (
     LOST,
     Assembled,
+    Ended,
     FakeEngine,
     Journal,
     SimplifiedModelSpace,
@@ -48,7 +49,7 @@ def facts(path: Path) -> dict[str, Any]:
             "events": [len(history.starts), len(history.reused), len(history.rejected), len(history.notes)],
             "curves": [len(t.intermediates) for t in history.trials],
             "finished": history.finished,
-            "digest": parse(history.header["study"]).digest,
+            "digest": parse(history.head.study).digest,
             "best": found.best.architecture,
             "front": [[t.architecture, t.value("quality"), t.value("latency_ms")] for t in found.front],
         }
@@ -70,7 +71,7 @@ def continued(name: str, folder: Path, known: bool = True, state: bool | None = 
     path = folder / "ednas" / "journal.jsonl"
     if not known:
         path.write_text(path.read_text(encoding="utf-8").split("\n")[0] + "\n", encoding="utf-8")
-    study = parse(load(path).header["study"])
+    study = parse(load(path).head.study)
     assembled = Assembled(study)
     problem = assembled.problem
     stub = plugin("evaluators", study.evaluator.name)()
@@ -86,7 +87,7 @@ def continued(name: str, folder: Path, known: bool = True, state: bool | None = 
         saved.restore(assembled.strategy, saved_state, journal.history(), tell=tell, retries=study.retries)
         for trial in list(journal.history().trials):
             if trial.status == "running":
-                journal.append("ended", trial=trial.trial, job=trial.job, status="cancelled", cause=LOST)
+                journal.append(Ended(trial=trial.trial, job=trial.job, status="cancelled", cause=LOST))
         chain.run()
         engine.wait_models()
     finally:

@@ -18,6 +18,7 @@ import yaml
 
 from ednas_nni.bridge.manager import launch
 from ednas_nni.cli import init_command, main
+from ednas_nni.record.head import JournalHead
 from ednas_nni.record.journal import Journal
 
 EVIL = [
@@ -169,7 +170,7 @@ def test_a_damaged_database(
 ) -> None:
     folder = tmp_path / "exp?mode=rwc#x"  # a name that a URI would take for options
     journal = Journal(folder / "ednas" / "journal.jsonl")
-    journal.append("study", domains=[{"label": "depth", "values": [1, 2]}])
+    journal.append(JournalHead(domains=[{"label": "depth", "values": [1, 2]}]))
     journal.close()
     (folder / "db").mkdir()
     spoil(folder / "db" / "nni.sqlite")

@@ -12,6 +12,7 @@ import pytest
 from ednas_nni.bridge.manager import follow
 from ednas_nni.cli import display, main, outcome, terminal
 from ednas_nni.errors import EdnasError, hidden, printable, shown
+from ednas_nni.record import events
 from ednas_nni.record import lines as journal_lines
 from ednas_nni.record.journal import load
 
@@ -128,7 +129,7 @@ def test_a_failed_trial_cannot_draw_on_the_screen(tmp_path: Path) -> None:
     from ednas_nni.record.journal import Journal
 
     journal = Journal(tmp_path / "journal.jsonl")
-    journal.append("submitted", trial=0, architecture="a", sample={}, costs={})
-    journal.append("ended", trial=0, job="J", status="failed", cause="\x1b[31mRuntimeError\x1b[0m: \x1b[2Jgone")
+    journal.append(events.Submitted(trial=0, architecture="a", sample={}, costs={}))
+    journal.append(events.Ended(trial=0, job="J", status="failed", cause="\x1b[31mRuntimeError\x1b[0m: \x1b[2Jgone"))
     journal.close()
     assert load(journal.path).trials[0].cause == "RuntimeError: \\x1b[2Jgone"

@@ -34,9 +34,9 @@ WRONG = [
     (written(b"\n"), ("line 1", "not a journal event")),
     (written(b"[" * 100_000 + b"\n"), ("line 1", "nested without end")),
     (written(b'{"a":' * 50_000 + b"\n"), ("line 1", "nested without end")),
-    (written(["event"]), ("line 1", "['event'] is no event")),
-    (written(3), ("line 1", "3 is no event")),
-    (written("event"), ("line 1", "'event' is no event")),
+    (written(["event"]), ("line 1", "['event'] is not an event")),
+    (written(3), ("line 1", "3 is not an event")),
+    (written("event"), ("line 1", "'event' is not an event")),
     (written({"event": "resullt", "time": T}), ("line 1", "'resullt' is unknown")),
     (written({"event": ["study"], "time": T}), ("line 1", "['study'] is unknown")),
     (written({"event": "study"}), ("line 1", "'study' lacks 'time'")),
@@ -59,8 +59,8 @@ WRONG = [
     (written({**TRIAL, "sample": [1]}), ("line 1", "sample = [1]", "mapping of choices")),
     (written({**TRIAL, "architecture": 7}), ("line 1", "architecture = 7", "architecture id")),
     (written({**TRIAL, "costs": {"macs": "many"}}), ("line 1", "costs = {'macs': 'many'}", "finite numbers")),
-    (written(b'{"event":"study","time":1,"costs":{"macs":NaN}}\n'), ("line 1", "NaN is no number of JSON")),
-    (written(b'{"event":"study","time":1,"costs":{"macs":1e999}}\n'), ("line 1", "costs = {'macs': inf}")),
+    (written(b'{"event":"study","time":1,"costs":{"macs":NaN}}\n'), ("line 1", "NaN is not a number of JSON")),
+    (written(b'{"event":"study","time":1,"costs":{"macs":1e999}}\n'), ("line 1", "'1e999' is not a number of JSON")),
     (written(b'{"event":"study","time":%s}\n' % (b"9" * 5000)), ("line 1", "whole number of 5000 digits")),
     (written(TRIAL, {**RESULT, "metrics": 0.5}), ("line 2", "metrics = 0.5", "mapping of metrics")),
     (written(TRIAL, {**END, "status": "fine"}), ("line 2", "status = 'fine'", "running, trained, failed, cancelled")),
@@ -109,13 +109,13 @@ def test_through_the_command_line_nothing_is_written(
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        (lambda folder: folder / "nowhere.jsonl", ("...", "no experiment id and no journal file")),
-        (lambda folder: folder, ("no experiment id and no journal file",)),
+        (lambda folder: folder / "nowhere.jsonl", ("...", "neither an experiment id nor a journal file")),
+        (lambda folder: folder, ("neither an experiment id nor a journal file",)),
         (lambda folder: "a" * 5000, ("aaa", "name too long")),
         (lambda folder: "~nobody_of_that_name/journal.jsonl", ("~nobody_of_that_name", "no home folder")),
-        (lambda folder: "../../../etc/passwd\x1b[2J", ("no experiment id", "\\x1b[2J")),
-        (lambda folder: _loop(folder), ("no experiment id and no journal file",)),
-        (lambda folder: os.devnull, ("/dev/null", "no experiment id and no journal file")),
+        (lambda folder: "../../../etc/passwd\x1b[2J", ("neither an experiment id", "\\x1b[2J")),
+        (lambda folder: _loop(folder), ("neither an experiment id nor a journal file",)),
+        (lambda folder: os.devnull, ("/dev/null", "neither an experiment id nor a journal file")),
     ],
     ids=["missing", "folder", "too long", "nobody's home", "escape", "loop of links", "device"],
 )
@@ -145,7 +145,7 @@ def _loop(folder: Path) -> Path:
 
 
 def test_ids_of_nnis_own_list_are_no_paths(tmp_path: Path) -> None:
-    from ednas_nni.cli.locate import _known
+    from ednas_nni.cli.locate import _journals
 
     secret = tmp_path / "secret" / "ednas" / "journal.jsonl"
     secret.parent.mkdir(parents=True)
@@ -154,4 +154,4 @@ def test_ids_of_nnis_own_list_are_no_paths(tmp_path: Path) -> None:
     home.mkdir()
     listed = {"../secret": {"logDir": str(home)}, "secret": {"logDir": str(tmp_path)}, "odd": {"logDir": 3}, "no": []}
     (home / ".experiment").write_text(json.dumps(listed))
-    assert set(_known(home)) == {"secret"}
+    assert set(_journals(home)) == {"secret"}

@@ -17,6 +17,7 @@ from ednas_nni.bridge.trial import run as trial
 from ednas_nni.errors import StudyError, TrialError
 from ednas_nni.nn.checkpoint import Checkpoint, fingerprint, init_from
 from ednas_nni.nn.tree import build
+from ednas_nni.record.head import JournalHead
 from ednas_nni.record.journal import Journal
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import parse
@@ -149,9 +150,9 @@ def test_the_content_is_recorded(tmp_path):
     assert Assembled(parse({})).initial == {}
     save({"a": torch.ones(1)}, path)
     second = Assembled(study).initial
-    assert changed_weights({"weights": first}, second) == "init_from"
-    assert changed_weights({}, second) == changed_weights({"weights": first}, {}) == "init_from"
-    assert changed_weights({"weights": first}, first) == changed_weights({}, {}) == ""
+    assert changed_weights(JournalHead(weights=first), second) == "init_from"
+    assert changed_weights(JournalHead(), second) == changed_weights(JournalHead(weights=first), {}) == "init_from"
+    assert changed_weights(JournalHead(weights=first), first) == changed_weights(JournalHead(), {}) == ""
     with pytest.raises(StudyError, match=r"init_from: .*none\.pt: cannot be read"):
         _ = Assembled(parse({"init_from": str(tmp_path / "none.pt")})).initial
 
@@ -163,7 +164,7 @@ def test_a_trial_refuses_weights_that_changed_since_the_start(tmp_path, monkeypa
     monkeypatch.setenv("NNI_SYS_DIR", str(job))
     trial._check_weights(Assembled(study).initial)  # no journal within reach: nothing to compare with
     journal = Journal(tmp_path / "ednas" / "journal.jsonl")
-    journal.append("study", weights=Assembled(study).initial)
+    journal.append(JournalHead(weights=Assembled(study).initial))
     trial._check_weights(Assembled(study).initial)
     save({"a": torch.ones(1)}, path)
     with pytest.raises(TrialError, match="init_from: the file has another content than when the search began"):

@@ -103,7 +103,7 @@ def write_journal(folder: Path, trials: int = 24, seed: int = 0, finished: bool 
             sample = space.random(rng)
         lines += trial_lines(space, number, sample, rng, fails=number % 9 == 5, ends=finished or number < trials - 2)
     lines.append({"event": "reused", "time": T0, "architecture": lines[2].get("architecture", "x"), "trial": 0})
-    lines.append({"event": "swap", "time": T0, "job": "job03", "sent": 3, "owns": 4})
+    lines.append({"event": "swap", "time": T0, "job": "job03", "sent": "3333333333", "owns": "4444444444"})
     if finished:
         lines.append({"event": "finished", "time": T0 + 60 * trials, "reason": "every trial has ended"})
     return dump(folder, lines)

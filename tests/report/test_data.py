@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from ednas_nni.record.head import CostRecord, TaskRecord
 from ednas_nni.record.journal import load
 from ednas_nni.report.choices import blocks, families, split_label
 from ednas_nni.report.data import front_numbers, view
@@ -51,7 +52,7 @@ def test_best_is_the_highest_quality(search):
 
 
 def test_member_is_marked_by_its_name(search):
-    assert [trial.name for trial in search.references] == ["mobilenet_v2"]
+    assert [trial.name for trial in search.named] == ["mobilenet_v2"]
 
 
 def test_member_without_a_readable_space_is_not_an_error(synthetic, tmp_path):
@@ -105,7 +106,7 @@ def test_metrics_are_grouped_with_units_from_the_tasks(search):
 
 
 def test_unknown_metrics_and_tasks_are_shown_as_they_are():
-    (found,) = metric_quantities(["flow"], [{"default": 1.0, "flow_end_point_error": 2.5, "text": "x", "bad": None}])
+    (found,) = metric_quantities([TaskRecord(name="flow")], [{"default": 1.0, "flow_end_point_error": 2.5}])
     assert (found.key, found.group, found.label, found.direction) == (
         "flow_end_point_error",
         "flow",
@@ -116,7 +117,7 @@ def test_unknown_metrics_and_tasks_are_shown_as_they_are():
 
 def test_large_counts_get_one_prefix_per_column():
     macs, params = cost_quantities(
-        [{"name": "macs", "unit": "MAC", "origin": "counted"}, {"name": "params", "unit": "parameter"}],
+        [CostRecord(name="macs", unit="MAC", origin="counted"), CostRecord(name="params", unit="parameter")],
         [{"macs": 2.4e9, "params": 4.1e5}, {"macs": 9.0e8, "params": 9e5}],
     )
     assert macs.text(9.0e8) == "0.90 GMAC" and macs.origin == "counted"

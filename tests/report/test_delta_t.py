@@ -12,9 +12,8 @@ import pytest
 from ednas_nni.baselines import BaselineRecord, Comparison
 from ednas_nni.cli import outcome
 from ednas_nni.record.journal import load
-from ednas_nni.report import compared, html, tables, words
+from ednas_nni.report import data, html, tables, words
 from ednas_nni.report.data import SearchView, view
-from ednas_nni.report.facts import data_facts
 
 METRICS = {
     "segmentation": {"miou": "max", "pixel_accuracy": "max"},
@@ -70,7 +69,7 @@ def test_the_interval_is_that_of_the_references(ranked_by_delta_t: SearchView) -
         found = trial.delta_t
         assert found == against.estimate([trial.metrics])
         assert found.stand_in and found.low < trial.value("delta_t") < found.high
-        assert compared.shown(trial) == f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+        assert words.delta_t(trial) == f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
 def test_it_is_the_axis_and_never_called_quality(ranked_by_delta_t: SearchView) -> None:
@@ -84,7 +83,7 @@ def test_it_is_the_axis_and_never_called_quality(ranked_by_delta_t: SearchView) 
     cells = {q.key: cell.text for q, cell in zip([q for _, g in groups for q in g], tables.rows(found, groups)[0][1],
                                                  strict=True)}  # fmt: skip
     assert re.fullmatch(r"-?\d+\.\d\d \[-?\d+\.\d\d, -?\d+\.\d\d\]", cells["delta_t"])
-    told = outcome.comparison(found, found.references[0])
+    told = outcome.comparison(found, found.named[0])
     assert told is None or ("delta_t" in told and "quality" not in told)
 
 
@@ -98,7 +97,7 @@ def test_beside_quality(beside_quality: SearchView) -> None:
 
 
 def test_it_says_what_it_means(beside_quality: SearchView) -> None:
-    told = " ".join(words.honest(beside_quality, data_facts(beside_quality.study)))
+    told = " ".join(words.honest(beside_quality))
     for part in (
         "delta_t [%]", "mobilenet_v2_small trained on one task alone", "n = 3 trainings per task",
         "seeds 1000, 1001, 1002", "protocol standard", "includes the spread of the baselines",
@@ -109,26 +108,26 @@ def test_it_says_what_it_means(beside_quality: SearchView) -> None:
 
 def test_without_a_known_spread_there_is_no_interval(synthetic: Any, tmp_path: Path) -> None:
     found = view(load(search(synthetic, tmp_path, ["delta_t"], seeds=1)))
-    assert re.fullmatch(r"-?\d+\.\d\d", compared.shown(found.best))
-    assert "delta_t has no interval: a baseline was trained only once." in compared.meaning(found)
+    assert re.fullmatch(r"-?\d+\.\d\d", words.delta_t(found.best))
+    assert "delta_t has no interval: a baseline was trained only once." in words.delta_t_means(found)
 
 
 @pytest.mark.parametrize("damaged", [None, {}, {"depth": {}}, "text", 3])
 def test_without_their_record_the_value_stands_alone(damaged: Any, synthetic: Any, tmp_path: Path) -> None:
     found = view(load(search(synthetic, tmp_path, ["delta_t", "latency_ms"], references=damaged)))
     assert found.compared is None and found.best.delta_t is None
-    assert "no interval can be given" in compared.meaning(found)[0]
+    assert "no interval can be given" in words.delta_t_means(found)[0]
 
 
 def test_a_value_measured_against_other_references_gets_no_interval(beside_quality: SearchView) -> None:
     metrics = dict(beside_quality.best.metrics)
-    assert compared.estimate(references(), metrics) is not None
-    assert compared.estimate(references(), {**metrics, "delta_t": metrics["delta_t"] + 0.1}) is None
+    assert data._estimate(references(), metrics) is not None
+    assert data._estimate(references(), {**metrics, "delta_t": metrics["delta_t"] + 0.1}) is None
 
 
 def test_a_search_without_it_says_nothing(synthetic: Any, tmp_path: Path) -> None:
     found = view(load(synthetic.write(tmp_path / "abcd")))
-    assert compared.meaning(found) == [] and compared.best_line(found) == ""
+    assert words.delta_t_means(found) == [] and "delta_t" not in words.best_line(found)
     assert [q.key for q in tables.main_columns(found)[0][1]] == ["quality"]
 
 

@@ -21,7 +21,7 @@ def test_infeasible_models_are_rejected_and_never_trained(tmp_path):
     _, fake, history = run(script, tmp_path)
     assert len(fake.submitted) == 1
     assert script.ends[0][1] == ModelStatus.Invalid and script.models[0].metric is None
-    assert "latency_ms" in history.rejected[0]["reasons"][0]
+    assert "latency_ms" in history.rejected[0].reasons[0]
 
 
 class LetsThrough(Constrain):

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from ednas_nni.compat.nas import FinalMetricEvent, ModelStatus, TrainingEndEvent
+from ednas_nni.record import events
 from ednas_nni.search import Record, mount
 from ednas_nni.search.mounting import layers
 from ednas_nni.testing.engines import FakeEngine, PlainSpace
@@ -128,7 +129,7 @@ def test_a_swapped_result_goes_to_the_architecture_that_ran(journal, order):
     script, history = swapped_run(journal, order=order)
     check_swap(script, history)
     one, two = map(ident, script.samples)
-    assert {(s["sent"], s["owns"]) for s in history.swaps} == {(one, two), (two, one)}
+    assert {(s.sent, s.owns) for s in history.swaps} == {(one, two), (two, one)}
 
 
 class Trusting(Record):
@@ -177,7 +178,7 @@ def test_an_architecture_nobody_submitted_is_noted_not_booked(tmp_path):
     script = Script(samples(1))
     _, _, history = run(script, tmp_path, trial=lambda sample: honest(stranger))
     assert history.trials[0].status == "failed" and history.results == {}
-    assert history.notes[0]["metrics"]["default"] == WORLD.quality(stranger)
+    assert history.notes[0].metrics["default"] == WORLD.quality(stranger)
 
 
 def test_an_engine_that_refuses_a_model_leaves_no_open_trial(journal):
@@ -192,7 +193,7 @@ def test_an_engine_that_refuses_a_model_leaves_no_open_trial(journal):
 
 def test_adopted_jobs_are_booked_and_teach_the_strategy(journal):
     old, by_hand = samples(2, seed=11)
-    journal.append("submitted", trial=7, architecture=ident(old), sample=old, costs={})
+    journal.append(events.Submitted(trial=7, architecture=ident(old), sample=old, costs={}))
     strategy = Ednas(initial=2)
     chain = mount(strategy, PROBLEM, journal)
     space, engine = PlainSpace(WORLD.domains), FakeEngine(honest, 0)
@@ -235,7 +236,7 @@ def test_a_result_counts_whatever_becomes_of_its_process(journal, ending):
     mount(script, PROBLEM, journal)(PlainSpace(WORLD.domains), engine)
     check_result_counts(script, journal.history())
     (note,) = journal.history().notes
-    assert ending[1] in note["text"] and "trial 0" in note["text"] and note["job"] == "job0"
+    assert ending[1] in note.text and "trial 0" in note.text and note.job == "job0"
 
 
 def test_the_check_rejects_a_record_that_believes_the_exit_code(journal, monkeypatch):

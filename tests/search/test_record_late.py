@@ -30,8 +30,8 @@ def check_said_once(script, history):
     assert script.finals == [(0, {"default": 0.5})] and script.ends == [(0, ModelStatus.Trained, "")]
     assert script.models[0].metric == 0.5 and script.models[0].status == ModelStatus.Trained
     assert [(r.status, r.quality, r.intermediates) for r in history.trials] == [("trained", 0.5, [])]
-    assert [note.get("metrics", {}).get("default") for note in history.notes] == [0.9, 0.99, 0.7, None]
-    assert all(note["job"] == "job0" for note in history.notes)
+    assert [note.metrics.get("default") for note in history.notes] == [0.9, 0.99, 0.7, None]
+    assert all(note.job == "job0" for note in history.notes)
 
 
 def test_late_events_are_noted_and_reach_nobody(journal):
@@ -78,7 +78,7 @@ def test_events_of_another_space_do_not_raise_into_the_engine(journal):
     mount(Script([]), PROBLEM, journal).initialize(PlainSpace(WORLD.domains), engine)
     stranger = PlainSpace(Domains([Dimension("x", (1, 2))])).freeze({"x": 1})
     engine.dispatch_model_event(TrainingEndEvent(stranger, ModelStatus.Trained))
-    assert "another space" in journal.history().notes[0]["text"] and journal.history().trials == []
+    assert "another space" in journal.history().notes[0].text and journal.history().trials == []
 
 
 class Watched(set):

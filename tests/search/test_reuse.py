@@ -66,7 +66,7 @@ def test_failures_of_earlier_sessions_are_answered_and_not_trained_again(tmp_pat
     _, fake, history = run(again, tmp_path)
     assert fake.submitted == [WORLD.domains.canonical(again.samples[3])]
     assert again.ends[:3] == [(i, ModelStatus.Failed, "CUDA out of memory") for i in range(3)]
-    assert [r["trial"] for r in history.reused] == [0, 1, 2] and len(history.trials) == 4
+    assert [r.trial for r in history.reused] == [0, 1, 2] and len(history.trials) == 4
 
 
 def test_without_the_old_failures_each_would_be_trained_again(tmp_path, monkeypatch):
@@ -119,11 +119,11 @@ def test_a_replay_costs_no_patience_and_refuses_nothing_twice_in_the_journal(jou
     good, bad = samples(6), infeasible(6)
     past = [sample for pair in zip(good, bad, strict=True) for sample in pair]
     replay(journal, past)
-    refused = [entry["architecture"] for entry in journal.history().rejected]
+    refused = [entry.architecture for entry in journal.history().rejected]
     assert refused == [ident(sample) for sample in bad]
     script, engine, chain = replay(journal, [*past])
     assert len(script.ends) == len(past) + 1 and reason(chain) == ""
-    assert engine.submitted == [] and [e["architecture"] for e in journal.history().rejected] == refused
+    assert engine.submitted == [] and [e.architecture for e in journal.history().rejected] == refused
 
 
 def test_the_replay_check_rejects_answers_that_are_no_progress(journal):

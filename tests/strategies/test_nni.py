@@ -18,6 +18,7 @@ from ednas_nni import plugins
 from ednas_nni.compat.nas import SequentialExecutionEngine
 from ednas_nni.compat.nas_search import TPE, Random
 from ednas_nni.errors import PluginError, StudyError
+from ednas_nni.record import events
 from ednas_nni.record.journal import Journal
 from ednas_nni.search import mount
 from ednas_nni.search.mounting import layers
@@ -58,7 +59,7 @@ def search_with_adopted_jobs(strategy, path):
 
 
 def adopt_and_run(strategy, journal, old, by_hand):
-    journal.append("submitted", trial=3, architecture=WORLD.domains.architecture_id(old), sample=old, costs={})
+    journal.append(events.Submitted(trial=3, architecture=WORLD.domains.architecture_id(old), sample=old, costs={}))
     chain = mount(strategy, PROBLEM, journal)
     space, engine = PlainSpace(WORLD.domains), FakeEngine(lambda s: {"default": WORLD.quality(s)}, 2, workers=3)
     chain.initialize(space, engine)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from ednas_nni.bridge.messages import Profile, Status
 from ednas_nni.errors import ExperimentError
-from ednas_nni.record.journal import History, TrialRecord, event_of
+from ednas_nni.record.journal import History, TrialRecord, read_line
 from ednas_nni.study import pareto
 from ednas_nni.study.objectives import Objective, parse_objective, score_of, value_of
 
@@ -51,7 +51,7 @@ class Tail:
         whole = data.rfind(b"\n") + 1
         for line in data[:whole].split(b"\n")[:-1]:
             self._lines += 1
-            self.history.add(event_of(line, self.history.path, self._lines))
+            self.history.add(read_line(line, self.history.path, self._lines))
         self._offset += whole
         return self.history
 
@@ -118,7 +118,7 @@ class State:
 
 def objectives_of(history: History) -> tuple[Objective, ...]:
     """The axes of a search's front."""
-    texts = (history.header.get("study") or {}).get("objectives") or ["quality"]
+    texts = (history.head.study.get("objectives") if history.head else None) or ["quality"]
     return tuple(parse_objective(text) for text in texts)
 
 

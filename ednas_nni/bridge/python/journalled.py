@@ -26,6 +26,7 @@ from ednas_nni.compat.nas_search import (
     TrainingServiceEngineConfig,
 )
 from ednas_nni.errors import ExperimentError
+from ednas_nni.record import events
 from ednas_nni.record.journal import Journal, journal_path
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.search.mounting import layers, reason
@@ -101,7 +102,7 @@ class JournalledExperiment(NasExperiment):
         )
 
     def _start_engine_and_strategy(self) -> None:
-        if self._action == "resume" and not self.journal.history().header:
+        if self._action == "resume" and self.journal.history().head is None:
             raise ExperimentError(f"{self.journal.path}: there is no journal to go on with. Start a new experiment.")
         engine = self.config.execution_engine.name
         write_head(
@@ -122,10 +123,10 @@ class JournalledExperiment(NasExperiment):
             time.sleep(0.1)
         # NNI's engine learns late that `max_trial_number` is reached: what was submitted beyond it never starts.
         for trial in [t for t in self.journal.history().trials if t.status == "running"]:
-            self.journal.append("ended", trial=trial.trial, job=trial.job, status="cancelled", cause=LOST)
+            self.journal.append(events.Ended(trial=trial.trial, job=trial.job, status="cancelled", cause=LOST))
         if self.journal.history().finished is None:
             text = reason(self.strategy) or "every trial that the experiment's limits allow has ended"
-            self.journal.append("finished", reason=text)
+            self.journal.append(events.Finished(reason=text))
         return done
 
     # ---- the journal as checkpoint
@@ -173,7 +174,7 @@ class JournalledExperiment(NasExperiment):
             trial = trials.pop(self.assembled.domains.known_id(model.sample), None)
             record.adopt(model, None if trial is None else trial.trial)
         for trial in trials.values():
-            self.journal.append("ended", trial=trial.trial, job=trial.job, status="cancelled", cause=LOST)
+            self.journal.append(events.Ended(trial=trial.trial, job=trial.job, status="cancelled", cause=LOST))
 
     def _described(self, sample: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
         complete = self.assembled.domains.complete(sample)

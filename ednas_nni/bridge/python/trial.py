@@ -69,12 +69,11 @@ def _run(arguments: list[str]) -> None:
 def _known() -> tuple[Callable[[Any], str] | None, float | None]:
     """From the journal's head: how a record tells its architecture, and the time limit of a trial in seconds."""
     from ednas_nni.bridge.trial.run import journal_head
-    from ednas_nni.space.domains import Domains
 
     head = journal_head()
     if head is None:  # an experiment that was not made by `ednas_nni.experiment`
         return None, None
-    domains = Domains.from_json(head["domains"])
+    domains = head.search_space()
 
     def identify(record: Any) -> str:
         sample = getattr(record["parameters"], "sample", None)
@@ -85,7 +84,7 @@ def _known() -> tuple[Callable[[Any], str] | None, float | None]:
             )
         return domains.architecture_id(domains.complete(sample))
 
-    return identify, head["study"].get("trial_time_limit_s")
+    return identify, head.study.get("trial_time_limit_s")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from ednas_nni.record.failures import CAUSE, cause_of
 if TYPE_CHECKING:
     from ednas_nni.baselines import Comparison
     from ednas_nni.bridge.manager.rest import Manager
+    from ednas_nni.record.head import JournalHead
     from ednas_nni.search.assembled import Assembled
 
 
@@ -103,23 +104,24 @@ def _check_against_journal() -> tuple[Any, Any]:
         journal is on another machine.
     """
     from ednas_nni.bridge.head import changed_program
-    from ednas_nni.space.domains import Domains
 
     head = journal_head()
     if head is None:
         return None, None
     if program := changed_program(head):
         raise TrialError(f"{program} Or give its interpreter in `trialCommand`.")
-    return Domains.from_json(head["domains"]), head.get("references")
+    return head.search_space(), head.references
 
 
-def journal_head() -> dict[str, Any] | None:
+def journal_head() -> JournalHead | None:
     """What the search wrote down at its start; None where its journal is on another machine."""
+    from ednas_nni.record.head import JournalHead  # numpy with it, see `_run`
     from ednas_nni.record.journal import FILE, FOLDER, read
 
     here = Path(os.environ.get("NNI_SYS_DIR", ".")).resolve()
     path = next((p / FOLDER / FILE for p in here.parents if (p / FOLDER / FILE).exists()), None)
-    return None if path is None else next(read(path))
+    first = None if path is None else next(read(path), None)
+    return first if isinstance(first, JournalHead) else None
 
 
 def _check_weights(weights: dict[str, str]) -> None:

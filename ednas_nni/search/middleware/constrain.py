@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from ednas_nni.record import events
 from ednas_nni.record.journal import Journal
 from ednas_nni.search.middleware.forwarding import ExecutableModelSpace, Forwarding, ModelEventType, ModelStatus
 from ednas_nni.search.middleware.patience import Patience
@@ -27,7 +28,7 @@ class Constrain(Forwarding):
         self.problem = problem
         self.journal = journal
         self.patience = patience or Patience()
-        self._journalled = {entry["architecture"] for entry in journal.history().rejected}
+        self._journalled = {entry.architecture for entry in journal.history().rejected}
 
     def extra_repr(self) -> str:
         """Show the constraints."""
@@ -44,7 +45,7 @@ class Constrain(Forwarding):
             architecture = self.problem.domains.architecture_id(sample)
             if architecture not in self._journalled:
                 self._journalled.add(architecture)
-                self.journal.append("rejected", architecture=architecture, reasons=reasons)
+                self.journal.append(events.Rejected(architecture=architecture, reasons=reasons))
             self.patience.miss("outside the constraints")
             _log.info("%s is not trained: %s", architecture, "; ".join(reasons))
             self.dispatch_model_event(ModelEventType.TrainingEnd, model=model, status=ModelStatus.Invalid)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ednas_nni.compat.nas import FinalMetricEvent, IntermediateMetricEvent, ModelEvent, TrainingEndEvent
 from ednas_nni.errors import SampleError
+from ednas_nni.record import events
 from ednas_nni.record.journal import Journal
 from ednas_nni.record.reports import Report, read_report
 from ednas_nni.search.middleware.booking import STATUS_NAMES, STATUSES, Booking
@@ -93,7 +94,9 @@ class Record(Forwarding):
         with self._lock:
             trial, self._next = self._next, self._next + 1
             booking = self._book(model, sample, trial)
-            self.journal.append("submitted", trial=trial, architecture=booking.architecture, sample=sample, costs=costs)
+            self.journal.append(
+                events.Submitted(trial=trial, architecture=booking.architecture, sample=sample, costs=costs)
+            )
         return booking
 
     def _book(self, model: ExecutableModelSpace, sample: dict[str, Any], trial: int) -> Booking:
@@ -144,7 +147,7 @@ class Record(Forwarding):
             with self._lock:
                 step, owner.steps = owner.steps, owner.steps + 1
                 job = booking.job
-                self.journal.append("intermediate", trial=owner.trial, job=job, step=step, metrics=report.metrics)
+                self.journal.append(events.Intermediate(trial=owner.trial, job=job, step=step, metrics=report.metrics))
         if owner is not booking or report.fault:
             event.stop_propagation()
         elif isinstance(event.metric, dict):
@@ -206,7 +209,7 @@ class Record(Forwarding):
                 return report, booking
             if booking.ran_other != proved:
                 booking.ran_other = proved
-                self.journal.append("swap", job=booking.job, sent=proved, owns=booking.architecture)
+                self.journal.append(events.Swapped(job=booking.job, sent=proved, owns=booking.architecture))
                 _log.warning("Job %s trained %s instead of %s", booking.job, proved, booking.architecture)
             return report, next((b for b in self._open.values() if b.architecture == proved), None)
 
@@ -223,11 +226,12 @@ class Record(Forwarding):
                 return False
             owner.metrics, owner.fault = report.metrics, ""
             self.journal.append(
-                "result",
-                trial=owner.trial,
-                job=reporter.job,
-                architecture=owner.architecture,
-                metrics=report.metrics,
+                events.Final(
+                    trial=owner.trial,
+                    job=reporter.job,
+                    architecture=owner.architecture,
+                    metrics=report.metrics,
+                )
             )
             return True
 
@@ -241,7 +245,7 @@ class Record(Forwarding):
             self._note_extra(self._id(event.model), report, job)
         else:
             text = f"a trial of {self._id(event.model)} that is not in flight ended as {event.status.value}; not used."
-            self.journal.append("note", text=text, job=job)
+            self.journal.append(events.Note(text=text, job=job))
 
     def _book_late(self, report: Report, job: str | None) -> None:
         """A result for an architecture that is not open: its trial was given up, or it was never submitted."""
@@ -252,8 +256,8 @@ class Record(Forwarding):
                 self._note_extra(architecture, report, job)
                 return
             booked = {"trial": trial, "job": job}
-            self.journal.append("result", **booked, architecture=architecture, metrics=report.metrics)
-            self.journal.append("ended", **booked, status="trained", cause="")
+            self.journal.append(events.Final(**booked, architecture=architecture, metrics=report.metrics))
+            self.journal.append(events.Ended(**booked, status="trained", cause=""))
             self.known.add(architecture, trial, report.metrics)
 
     def _old_trial(self, architecture: str) -> int | None:
@@ -262,11 +266,11 @@ class Record(Forwarding):
 
     def _note_extra(self, architecture: str, report: Report, job: str | None) -> None:
         text = f"a further report for {architecture} is kept here and not used. {report.fault}".strip()
-        self.journal.append("note", text=text, job=job, metrics=report.metrics)
+        self.journal.append(events.Note(text=text, job=job, metrics=report.metrics))
 
     def _note_exit(self, booking: Booking, status: str, cause: str) -> None:
         text = f"trial {booking.trial} counts: its final result had arrived before its process ended as {status}"
-        self.journal.append("note", text=f"{text}: {cause}" if cause else f"{text}.", job=booking.job)
+        self.journal.append(events.Note(text=f"{text}: {cause}" if cause else f"{text}.", job=booking.job))
 
     def _id(self, model: ExecutableModelSpace) -> str:
         try:
@@ -288,7 +292,7 @@ class Record(Forwarding):
         with self._lock:
             if self._open.pop(id(booking.model), None) is None:
                 return
-            self.journal.append("ended", trial=booking.trial, job=booking.job, status=status, cause=cause)
+            self.journal.append(events.Ended(trial=booking.trial, job=booking.job, status=status, cause=cause))
             if status == "trained" and booking.metrics is not None:
                 self.known.add(booking.architecture, booking.trial, numbers(booking.metrics))
             if status == "failed":

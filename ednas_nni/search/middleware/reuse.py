@@ -7,6 +7,7 @@ import threading
 from collections import defaultdict
 
 from ednas_nni.compat.nas import TrainingEndEvent
+from ednas_nni.record import events
 from ednas_nni.record.journal import Journal
 from ednas_nni.search.middleware.forwarding import ExecutableModelSpace, Forwarding, ModelEventType, ModelStatus
 from ednas_nni.search.middleware.known import Known
@@ -94,7 +95,7 @@ class Reuse(Forwarding):
 
     def _answer_failed(self, architecture: str, model: ExecutableModelSpace) -> None:
         failure = self.known.failed[architecture]
-        self.journal.append("reused", architecture=architecture, trial=failure.trial)
+        self.journal.append(events.Reused(architecture=architecture, trial=failure.trial))
         _log.info("%s failed in trial %d and is not trained again: %s", architecture, failure.trial, failure.cause)
         answer = TrainingEndEvent(model, ModelStatus.Failed)
         answer.cause = failure.cause
@@ -104,7 +105,7 @@ class Reuse(Forwarding):
         result = self.known[architecture]
         # As Record does: evolution breeds from this sample, and a resumed search must breed as the first one did.
         model.sample = self.problem.domains.complete(model.sample)
-        self.journal.append("reused", architecture=architecture, trial=result.trial)
+        self.journal.append(events.Reused(architecture=architecture, trial=result.trial))
         _log.info("%s is known from trial %d and not trained again", architecture, result.trial)
         self.dispatch_model_event(ModelEventType.FinalMetric, model=model, metric=dict(result.metrics))
         self.dispatch_model_event(ModelEventType.TrainingEnd, model=model, status=ModelStatus.Trained)

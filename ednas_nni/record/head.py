@@ -1,0 +1,138 @@
+"""The first line of a journal: which study, which program, which search space, which data, which costs and metrics.
+
+It holds all that a reader needs to understand the lines below it, so that a report asks neither data set nor tasks,
+which may have changed or gone since. Heads of version 0.1 lack `data_set` and `tasks`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ednas_nni.errors import JournalError
+from ednas_nni.record.events import Event
+from ednas_nni.space.domains import Domains
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class CostRecord(_Part):
+    """One cost column.
+
+    Attributes:
+        name: With its unit, e.g. `latency_ms`.
+        unit: Unit of the values.
+        device: Device that it is the cost on.
+        origin: counted, modelled, measured or fitted.
+        note: Expected error and range.
+        upper: Name of the column that limits from above are checked on, for a cost that is known up to an interval.
+    """
+
+    name: str
+    unit: str = ""
+    device: str = ""
+    origin: str = "unknown origin"
+    note: str = ""
+    upper: str | None = None
+
+
+class MetricRecord(_Part):
+    """One metric of a task, without the task's name in front; as `ednas_nni.tasks.metrics.MetricSpec`."""
+
+    name: str
+    unit: str = ""
+    direction: str = ""
+    protocol: str = ""
+
+
+class TaskRecord(_Part):
+    """A task as it was bound to the data.
+
+    Attributes:
+        name: What its metrics' names begin with.
+        primary: The metric that enters the quality.
+        metrics: All that its meter computes, in the order of tables.
+    """
+
+    name: str
+    primary: str = ""
+    metrics: tuple[MetricRecord, ...] = ()
+
+
+class DataRecord(_Part):
+    """The data set.
+
+    Attributes:
+        name: Its name.
+        classes: Class names; the index is the label's value.
+        counts: Images of each split.
+        depth_kind: `metric`, `inverse` or `disparity`.
+        depth_unit: Unit of the stored depth.
+    """
+
+    name: str
+    classes: tuple[str, ...] = ()
+    counts: dict[str, int] = {}
+    depth_kind: str = "metric"
+    depth_unit: str = "m"
+
+
+Word = Annotated[str, Field(description="a text")]
+
+
+class JournalHead(Event):
+    """What a search is.
+
+    Attributes:
+        experiment: NNI's experiment id.
+        engine: "nnictl", "ts" or "sequential".
+        ednas: Version of EDNAS; `nni`, `torch` and `python` are those of the others.
+        environment: Folder of the Python environment.
+        study: The parsed study as plain data.
+        digest: Of the study; see `Study.digest`.
+        data: Fingerprint of the data.
+        data_set: What the data are, None in a head of version 0.1.
+        tasks: The tasks with their metrics, None in a head of version 0.1.
+        members: Named members of the space -> architecture id, None where they were not written down.
+        references: What `delta_t` is measured against, as `ednas_nni.baselines.Comparison` reads it.
+        weights: What networks start from beside the seed: name -> fingerprint.
+        domains: The search space, as `Domains.from_json` reads it.
+        columns: The costs.
+        concurrency: Trials at a time.
+        trials: How many trials there may be.
+    """
+
+    event = "study"
+    experiment: Word = ""
+    engine: Word = ""
+    ednas: Word = ""
+    nni: Word = ""
+    torch: Word = ""
+    python: Word = ""
+    environment: Word = ""
+    study: Annotated[dict[str, Any], Field(description="a mapping")] = Field(default_factory=dict)
+    digest: Word = ""
+    data: Annotated[str | None, Field(description="a text")] = None
+    data_set: Annotated[DataRecord | None, Field(description="a description of a data set")] = None
+    tasks: Annotated[tuple[TaskRecord, ...] | None, Field(strict=False, description="a list of tasks")] = None
+    members: Annotated[dict[str, str] | None, Field(description="a mapping of texts")] = None
+    references: Any = None
+    weights: Annotated[dict[str, str] | None, Field(description="a mapping of texts")] = None
+    domains: Any = None
+    columns: Annotated[tuple[CostRecord, ...] | None, Field(strict=False, description="a list of costs")] = None
+    concurrency: Annotated[int | None, Field(description="a whole number")] = None
+    trials: Annotated[int | None, Field(description="a whole number")] = None
+
+    def search_space(self) -> Domains:
+        """The search space.
+
+        Raises:
+            JournalError: The head does not hold one.
+            PluginError: What it holds is damaged.
+        """
+        if self.domains is None:
+            raise JournalError(f"The journal of {self.experiment or 'this search'} does not hold its search space.")
+        return Domains.from_json(self.domains)

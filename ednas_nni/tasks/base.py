@@ -54,7 +54,7 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def for_data(cls, info: DataInfo, *protocol: Any, **options: Any) -> Self:
+    def for_data(cls, info: DataInfo, *protocol: Any, **options: Any) -> Self:  # so that each task may name its options
         """Bind the task to a data set: `for_data(info, protocol="standard", ...)`.
 
         Args:

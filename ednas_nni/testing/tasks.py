@@ -130,9 +130,7 @@ def check_declaration(task: type[Task]) -> None:
     """The class is a whole `Task` and says what it is."""
     if not (inspect.isclass(task) and issubclass(task, Task)):
         raise PluginError(f"{task!r} is not a subclass of ednas_nni.tasks.base.Task.")
-    _require(
-        task, not inspect.isabstract(task), f"lacks {', '.join(sorted(getattr(task, '__abstractmethods__', [])))}."
-    )
+    _require(task, not inspect.isabstract(task), f"lacks {', '.join(sorted(task.__abstractmethods__))}.")
     declared: Mapping[str, Any] = {n: inspect.getattr_static(task, n, None) for n in ("name", "requires", "likelihood")}
     name, requires, likelihood = declared.values()
     named = isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_]+", name) is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 import pytest
 import torch
@@ -131,3 +132,10 @@ def test_the_suite_rejects(weighting: Callable[..., Weighting]) -> None:
 def test_the_suite_accepts_what_the_twins_are_made_of() -> None:
     check_weighting(Sum)
     check_weighting(Summed)
+
+
+def test_the_example_of_the_page() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "losses.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
+    exec(example, names := {})
+    check_weighting(names["Relative"])

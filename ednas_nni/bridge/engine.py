@@ -12,6 +12,7 @@ from typing import Any
 
 from ednas_nni.bridge.endings import ending
 from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.bridge.messages import whole_number
 from ednas_nni.compat.nas import (
     ExecutableModelSpace,
     ExecutionEngine,
@@ -162,8 +163,8 @@ class AdvisorEngine(ExecutionEngine):
                 try:
                     status = self._manager.status()["status"]
                     params = self._manager.experiment()["params"]
-                    concurrency = int(params.get("trialConcurrency") or 1)
-                    self._limits = Limits(concurrency, params.get("maxTrialNumber"), status)
+                    concurrency = whole_number(params, "trialConcurrency") or 1
+                    self._limits = Limits(concurrency, whole_number(params, "maxTrialNumber"), status)
                 except ExperimentError as error:
                     _log.warning("limits not refreshed: %s", error)
                 self._limits_at = time.monotonic()

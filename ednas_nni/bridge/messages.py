@@ -62,7 +62,7 @@ class TrialJob(_Job, total=False):
     hyperParameters: list[str]
 
 
-class Profile(TypedDict):
+class ExperimentProfile(TypedDict):
     """An experiment as its manager describes it."""
 
     id: str
@@ -74,6 +74,12 @@ class Status(TypedDict):
 
     status: str
     errors: list[str]
+
+
+def whole_number(experiment: Experiment, field: str) -> int | None:
+    """A field of the experiment that holds a count, such as `trialConcurrency`; None where it does not."""
+    value = experiment.get(field)
+    return value if isinstance(value, int) else None
 
 
 def sample_of(parameters: object) -> object:

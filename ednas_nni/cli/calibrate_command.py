@@ -85,22 +85,22 @@ def _calibrate(options: argparse.Namespace, assembled: Any, table: Any) -> int:
     out = options.out or Path(f"{Path(options.device).stem}_calibrated.yml")
     name = _name(options.name, out)
     _check_out(out)
-    found = read_measurements(
+    measured = read_measurements(
         options.measurements,
         options.cost,
         table.domains,
         lambda wanted: sample_of(assembled, wanted, options.journal),
     )
-    codes = np.stack([table.domains.encode(sample) for sample in found.samples])
+    codes = np.stack([table.domains.encode(sample) for sample in measured.samples])
     terms = priced_terms(table, options.cost, codes)
-    result = calibrate(terms.matrix, found.values)
-    show(table, options, found, terms, result)
+    result = calibrate(terms.matrix, measured.values)
+    show(table, options, measured, terms, result)
     if not result.helps:
         return 1
     height, width = assembled.study.deploy_size
     at = f"{height} x {width} px, space {assembled.study.space.name}"
     unit = table.columns[table.names.index(options.cost)].unit
-    profile = calibrated_profile(name, options.device, (options.cost, unit), found, terms, result, at)
+    profile = calibrated_profile(name, options.device, (options.cost, unit), measured, terms, result, at)
     _write(out, profile)
     print(f"\nwrote {out}\nTo use it, write in a study: device: {out.absolute()}")
     return 0
@@ -145,8 +145,8 @@ def _check_out(out: Path) -> None:
     if not out.exists():
         return
     try:
-        known = plain_data.read_yaml(out, EdnasError)
+        present = plain_data.read_yaml(out, EdnasError)
     except EdnasError:
-        known = None
-    if not isinstance(known, dict) or known.get("kind") != "calibrated":
+        present = None
+    if not isinstance(present, dict) or present.get("kind") != "calibrated":
         raise EdnasError(f"--out {out}: is there already and is no calibration. Name another file.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 
+import numpy as np
+
 from ednas_nni.cli import terminal
 from ednas_nni.cli.terminal import amount
 from ednas_nni.cost.table import CostTable
@@ -16,16 +18,16 @@ STRANGE = 50.0
 
 
 def show(
-    table: CostTable, options: argparse.Namespace, found: Measurements, terms: PricedTerms, result: Calibration
+    table: CostTable, options: argparse.Namespace, measured: Measurements, terms: PricedTerms, result: Calibration
 ) -> None:
     """Print tables, then what to think of them; warnings go to standard error."""
     column = table.columns[table.names.index(options.cost)]
     modelled = terms.matrix.sum(axis=1)
-    print(f"{options.measurements}: {len(found.values)} architectures, {found.repeats.sum()} runs")
-    if found.empty:
-        print(f"  {found.empty} rows have no {options.cost} yet and are left out")
-    if found.spread is not None:
-        print(f"  rows of one architecture differ by {100 * found.spread:.1f} % (mean relative standard deviation)")
+    print(f"{options.measurements}: {len(measured.values)} architectures, {measured.repeats.sum()} runs")
+    if measured.empty:
+        print(f"  {measured.empty} rows have no {options.cost} yet and are left out")
+    if measured.spread is not None:
+        print(f"  rows of one architecture differ by {100 * measured.spread:.1f} % (mean relative standard deviation)")
     rows = terminal.table(
         [
             ("architecture", "left"),
@@ -36,8 +38,8 @@ def show(
             ("error", "right"),
         ]
     )
-    for i, sample in enumerate(found.samples):
-        value = found.values[i]
+    for i, sample in enumerate(measured.samples):
+        value = measured.values[i]
         rows.add_row(
             table.domains.architecture_id(sample),
             amount(value),
@@ -50,7 +52,7 @@ def show(
         [("", "left"), ("mean error", "right"), ("largest", "right"), ("Kendall's tau", "right"), ("of", "left")]
     )
     for name, kind, of in (
-        ("before", result.before, f"all {len(found.values)} rows, as the model is"),
+        ("before", result.before, f"all {len(measured.values)} rows, as the model is"),
         ("after", result.after, "held-out rows: no fit and no choice of a form has seen the row it predicts"),
     ):
         tau = "-" if math.isnan(kind.tau) else f"{kind.tau:.2f}"
@@ -58,12 +60,12 @@ def show(
     console = terminal.console()
     console.print(rows)
     console.print(errors)
-    _warn_of_units(options, found, modelled, column.unit)
+    _warn_of_units(options, measured, modelled, column.unit)
     _conclude(table, options, terms, result)
 
 
-def _warn_of_units(options: argparse.Namespace, found: Measurements, modelled, unit: str) -> None:
-    ratio = float(sorted(found.values / modelled)[len(modelled) // 2])
+def _warn_of_units(options: argparse.Namespace, measured: Measurements, modelled: np.ndarray, unit: str) -> None:
+    ratio = float(sorted(measured.values / modelled)[len(modelled) // 2])
     if not 1 / STRANGE < ratio < STRANGE:
         terminal.warn(f"measured costs are {ratio:.3g} times the modelled ones: are they in {unit}?")
 

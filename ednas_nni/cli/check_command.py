@@ -20,8 +20,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a summary; exit code 0 when a search could start, else 1."""
-    found = checked(options.file)
-    if found.errors:
+    findings = checked(options.file)
+    if findings.errors:
         return 1
     from ednas_nni.bridge.manager.launch import command
 
@@ -34,13 +34,13 @@ def checked(file: str, changes: Mapping[str, Any] | None = None) -> Findings:
     from ednas_nni.bridge.findings import examine
     from ednas_nni.cli import summary, terminal
 
-    found = examine(file, changes)
-    if found.errors:
-        for line in found.errors:
-            terminal.fail(line if line.startswith(str(found.path)) else f"{found.path}: {line}")
-    elif found.file and found.assembled and found.plan:
-        print(f"{found.path}")
-        summary.show(found.file, found.assembled, found.plan)
-    for line in found.warnings:
+    findings = examine(file, changes)
+    if findings.errors:
+        for line in findings.errors:
+            terminal.fail(line if line.startswith(str(findings.path)) else f"{findings.path}: {line}")
+    elif findings.file and findings.assembled and findings.plan:
+        print(f"{findings.path}")
+        summary.show(findings.file, findings.assembled, findings.plan)
+    for line in findings.warnings:
         terminal.warn(line)
-    return found
+    return findings

@@ -38,18 +38,18 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.tasks.depth import lambdas
 
     assembled = Assembled(study)
-    found = measure(assembled, options.seeds, options.workers, command=command(options))
+    measured = measure(assembled, options.seeds, options.workers, command=command(options))
     path = options.out or lambdas.path_for(assembled.source.info)
-    lambdas.write(path, found)
-    spread = f" ± {found.deviation:.2g}" if found.deviation is not None else ""
+    lambdas.write(path, measured)
+    spread = f" ± {measured.deviation:.2g}" if measured.deviation is not None else ""
     print(
-        f"lambda of {found.data} ({found.depth_kind} depth): {found.mean:.4g}{spread} {found.unit}, mean"
-        f"{' ± standard deviation' if spread else ''} of AbsE / RelE on search over n = {len(found.seeds)} trainings "
-        f"of {study.reference} with l1, protocol standard"
+        f"lambda of {measured.data} ({measured.depth_kind} depth): {measured.mean:.4g}{spread} {measured.unit}, mean"
+        f"{' ± standard deviation' if spread else ''} of AbsE / RelE on search over n = {len(measured.seeds)} "
+        f"trainings of {study.reference} with l1, protocol standard"
     )
     print(
-        f"used by the loss jared = (|p - g| + lambda |p - g| / g) / 2 as lambda = {found.value:g} {found.unit}: on "
-        "average both terms weigh the same"
+        f"used by the loss jared = (|p - g| + lambda |p - g| / g) / 2 as lambda = {measured.value:g} {measured.unit}: "
+        "on average both terms weigh the same"
     )
     print(f"wrote {path}")
     if options.out is None:

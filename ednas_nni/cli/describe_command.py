@@ -54,13 +54,13 @@ def sample_of(assembled: Assembled, wanted: str, journal: str) -> dict[str, Any]
 
     if re.fullmatch("[0-9a-f]{4,10}", wanted):
         path = journal_of(journal)
-        known = {record.architecture: record.sample for record in load(path).trials}
-        found = [architecture for architecture in known if architecture.startswith(wanted)]
-        if len(found) == 1:
-            return assembled.domains.complete(known[found[0]])
-        many = f"{len(found)} architectures of {path} begin with {wanted!r}; write more of the id."
-        none = f"{path} has no architecture {wanted!r}; name its search with --journal.{did_you_mean(wanted, known)}"
-        raise SampleError(many if found else none)
+        samples = {record.architecture: record.sample for record in load(path).trials}
+        ids = [architecture for architecture in samples if architecture.startswith(wanted)]
+        if len(ids) == 1:
+            return assembled.domains.complete(samples[ids[0]])
+        many = f"{len(ids)} architectures of {path} begin with {wanted!r}; write more of the id."
+        none = f"{path} has no architecture {wanted!r}; name its search with --journal.{did_you_mean(wanted, samples)}"
+        raise SampleError(many if ids else none)
     described = capabilities_of(assembled.space)
     if not described.member_names:
         raise SampleError(f"{wanted!r} is not an architecture id, and this space has no named members.")

@@ -27,35 +27,35 @@ def optimism(count: int) -> str:
     )
 
 
-def front_table(found: SearchView) -> Table:
+def front_table(view: SearchView) -> Table:
     """The front, and below it the references that are not on it."""
     from ednas_nni.report import words
 
-    metrics = _primary(found)
-    columns = [("", "left"), ("architecture", "left"), (found.score.axis, "right")]
-    besides = carries_delta_t(found) and found.score.key != DELTA_T
+    metrics = _primary(view)
+    columns = [("", "left"), ("architecture", "left"), (view.score.axis, "right")]
+    besides = carries_delta_t(view) and view.score.key != DELTA_T
     columns += [("delta_t\n[%]", "right")] if besides else []
     # Only what was searched for: the report has every cost.
-    costs = [q for q in found.costs if q.key in _searched(found)]
+    costs = [q for q in view.costs if q.key in _searched(view)]
     columns += [(_heading(q.label, q.unit), "right") for q in costs]
     columns += [(_heading(f"{q.group} {q.label}", q.unit), "right") for q in metrics]
-    shown = terminal.table(columns, title=f"Front: {_wanted(found)}")
-    rows = [(trial, "best" if trial is found.best else "") for trial in found.front]
-    listed = {trial.architecture for trial in found.front}
-    rows += [(trial, "") for trial in found.named if trial.architecture not in listed]
-    if found.best is not None and found.best.architecture not in {trial.architecture for trial, _ in rows}:
-        rows.append((found.best, "best"))
+    table = terminal.table(columns, title=f"Front: {_wanted(view)}")
+    rows = [(trial, "best" if trial is view.best else "") for trial in view.front]
+    listed = {trial.architecture for trial in view.front}
+    rows += [(trial, "") for trial in view.named if trial.architecture not in listed]
+    if view.best is not None and view.best.architecture not in {trial.architecture for trial, _ in rows}:
+        rows.append((view.best, "best"))
     for trial, mark in rows:
         notes = [trial.name, mark, "" if trial.architecture in listed else "not on the front"]
-        shown.add_row(
+        table.add_row(
             "\n".join(filter(None, notes)),
             trial.architecture,
-            words.delta_t(trial) if found.score.key == DELTA_T else terminal.score_number(QUALITY, trial.quality),
+            words.delta_t(trial) if view.score.key == DELTA_T else terminal.score_number(QUALITY, trial.quality),
             *((words.delta_t(trial),) if besides else ()),
             *(q.number(trial.costs.get(q.key)) for q in costs),
             *(q.number(trial.metrics.get(q.key)) for q in metrics),
         )
-    return shown
+    return table
 
 
 def _heading(label: str, unit: str) -> str:
@@ -63,45 +63,47 @@ def _heading(label: str, unit: str) -> str:
     return "\n".join([*textwrap.wrap(label, HEADING_WIDTH), *([f"[{unit}]"] if unit else [])])
 
 
-def _searched(found: SearchView) -> set[str]:
+def _searched(view: SearchView) -> set[str]:
     """Costs that are an objective or limited, with the bounds that limits are checked on."""
-    named = {o.name for o in found.objectives} | {str(c).split()[0] for c in found.study.get("constraints", ())}
+    named = {o.name for o in view.objectives} | {str(c).split()[0] for c in view.study.get("constraints", ())}
     return named | {f"{name}_upper90" for name in named}
 
 
-def carries_delta_t(found: SearchView) -> bool:
+def carries_delta_t(view: SearchView) -> bool:
     """Whether trials measured delta_t."""
-    return any(trial.value(DELTA_T) is not None for trial in found.results)
+    return any(trial.value(DELTA_T) is not None for trial in view.results)
 
 
-def _primary(found: SearchView) -> list:
+def _primary(view: SearchView) -> list:
     """Quantities of each task's primary metric."""
-    return [q for q in found.metrics if q.primary]
+    return [q for q in view.metrics if q.primary]
 
 
-def _wanted(found: SearchView) -> str:
-    return ", ".join(f"{'high' if o.maximise else 'low'} {o.name}" for o in found.objectives)
+def _wanted(view: SearchView) -> str:
+    return ", ".join(f"{'high' if o.maximise else 'low'} {o.name}" for o in view.objectives)
 
 
-def comparison(found: SearchView, reference: Trial) -> str | None:
+def comparison(view: SearchView, reference: Trial) -> str | None:
     """How the best network that costs no more than a reference compares with it; None where nothing is cheaper."""
-    if found.x is None or reference.value(found.x.key) is None:
+    limit = None if view.x is None else reference.value(view.x.key)
+    if view.x is None or limit is None or reference.quality is None:
         return None
-    limit = reference.value(found.x.key)
     rivals = [
-        trial
-        for trial in found.results
-        if trial.architecture != reference.architecture and (trial.value(found.x.key) or float("inf")) <= limit
+        (trial.quality, trial)
+        for trial in view.results
+        if trial.architecture != reference.architecture
+        and trial.quality is not None
+        and (trial.value(view.x.key) or float("inf")) <= limit
     ]
     if not rivals:
         return None
-    best = max(rivals, key=lambda trial: trial.quality)
-    verb = "beats" if best.quality > reference.quality else "does not beat"
-    score = found.score.key
+    quality, best = max(rivals, key=lambda rival: rival[0])
+    verb = "beats" if quality > reference.quality else "does not beat"
+    score = view.score.key
     return (
-        f"At no more {found.x.label} than {reference.name}, {best.architecture} {verb} it: "
-        f"{terminal.score(score, best.quality)} against {terminal.score_number(score, reference.quality)}, "
-        f"{found.x.text(best.value(found.x.key))} against {found.x.text(limit)}."
+        f"At no more {view.x.label} than {reference.name}, {best.architecture} {verb} it: "
+        f"{terminal.score(score, quality)} against {terminal.score_number(score, reference.quality)}, "
+        f"{view.x.text(best.value(view.x.key))} against {view.x.text(limit)}."
     )
 
 
@@ -109,38 +111,38 @@ def show(history: History) -> None:
     """Print the result of a search, or why there is none."""
     from ednas_nni.report.data import view
 
-    found = view(history)
-    counts = ", ".join(f"{n} {s}" for s in ("trained", "failed", "cancelled", "running") if (n := found.count(s)))
-    print(f"\n{len(found.trials)} trials: {counts or 'none was started'}.", end="")
+    search = view(history)
+    counts = ", ".join(f"{n} {s}" for s in ("trained", "failed", "cancelled", "running") if (n := search.count(s)))
+    print(f"\n{len(search.trials)} trials: {counts or 'none was started'}.", end="")
     answered = [f"{len(history.reused)} proposals answered from the journal"] if history.reused else []
     answered += [f"{len(history.rejected)} outside the constraints, not trained"] if history.rejected else []
     print(f" {'; '.join(answered)}." if answered else "")
     if history.finished:
         print(f"The search ended: {history.finished}.")
-    if not found.front:
-        causes = dict.fromkeys(trial.cause for trial in found.trials if trial.cause)
+    if not search.front:
+        causes = dict.fromkeys(trial.cause for trial in search.trials if trial.cause)
         for cause in list(causes)[:3]:
             print(f"cause of failed trials: {' '.join(cause.split())}")
         print("There is no result.")
         return
-    terminal.console().print(front_table(found))
-    size = found.study.get("deploy_size")
+    terminal.console().print(front_table(search))
+    size = search.study.get("deploy_size")
     if size:
-        print(f"Costs are priced at {size[0]} x {size[1]} px: {_origins(found)}.")
-    for reference in found.named:
-        told = comparison(found, reference)
-        if told:
-            print(told)
+        print(f"Costs are priced at {size[0]} x {size[1]} px: {_origins(search)}.")
+    for reference in search.named:
+        sentence = comparison(search, reference)
+        if sentence:
+            print(sentence)
     from ednas_nni.report.words import delta_t_means
 
-    for sentence in delta_t_means(found)[:-1]:  # the last one says what stands below, of delta_t alone
+    for sentence in delta_t_means(search)[:-1]:  # the last one says what stands below, of delta_t alone
         print(sentence)
-    print(optimism(len(found.results)))
+    print(optimism(len(search.results)))
 
 
-def _origins(found: SearchView) -> str:
+def _origins(view: SearchView) -> str:
     return ", ".join(
         f"{q.key} {q.origin}" + (f" for {q.device}" if q.device not in ("", q.key) else "")
-        for q in found.costs
-        if q.key in _searched(found)
+        for q in view.costs
+        if q.key in _searched(view)
     )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from ednas_nni.cli import terminal
 from ednas_nni.cli.terminal import amount
 from ednas_nni.cost.advice import DRAWN, kept
 from ednas_nni.cost.plan import CONFIDENCE, DRAWS, ConstraintOutlook, Plan, Share
 from ednas_nni.cost.summary import Extreme
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def show(plan: Plan, space: str) -> None:
@@ -28,11 +32,11 @@ def show(plan: Plan, space: str) -> None:
     if plan.constraints:
         print("\n".join(_constraints(plan)))
     for (one, two), tau in plan.ranks.items():
-        told = "undefined: one of them is the same for all" if math.isnan(tau) else f"{tau:.3f}"
-        print(f"Kendall's tau between the preferences of {one} and {two}: {told}")
+        figure = "undefined: one of them is the same for all" if math.isnan(tau) else f"{tau:.3f}"
+        print(f"Kendall's tau between the preferences of {one} and {two}: {figure}")
 
 
-def _costs(plan: Plan):
+def _costs(plan: Plan) -> Table:
     shares = list(plan.costs[0].quantiles)
     heads = [("smallest" if s == 0 else "largest" if s == 1 else f"{100 * s:g} %", "right") for s in shares]
     made = terminal.table([("cost", "left"), ("unit", "left"), *heads, ("origin", "left")])
@@ -44,9 +48,9 @@ def _costs(plan: Plan):
     return made
 
 
-def _terms(plan: Plan, column: str):
-    found = plan.summary(column)
-    unit, median = found.column.unit, found.quantiles[0.5]
+def _terms(plan: Plan, column: str) -> Table:
+    summary = plan.summary(column)
+    unit, median = summary.column.unit, summary.quantiles[0.5]
     made = terminal.table(
         [
             (f"{column} is made of", "left"),
@@ -68,7 +72,7 @@ def _constraints(plan: Plan) -> Iterator[str]:
     interval = f"{100 * CONFIDENCE:.0f} % interval"
     for outlook in plan.constraints:
         yield f"constraint {_name(outlook)}"
-        yield f"  keeps           {_kept(outlook.kept)} ({interval})"
+        yield f"  keeps           {_shares(outlook.kept)} ({interval})"
         if outlook.reachable is not None:
             column = plan.summary(outlook.checked.name).column
             best = "smallest" if outlook.checked.op == "<=" else "largest"
@@ -76,10 +80,10 @@ def _constraints(plan: Plan) -> Iterator[str]:
             yield f"  {best:<8} value  {value}, {how(outlook.reachable)}"
     if len(plan.constraints) > 1:
         yield "all constraints together"
-        yield f"  keep            {_kept(plan.kept)} ({interval})"
+        yield f"  keep            {_shares(plan.kept)} ({interval})"
 
 
-def _kept(shares: Mapping[str, Share]) -> str:
+def _shares(shares: Mapping[str, Share]) -> str:
     drawn, distinct = map(_share, (shares["strategies"], shares["architectures"]))
     return f"{drawn} of {DRAWN['strategies']}, {distinct} of {DRAWN['architectures']}"
 
@@ -98,11 +102,11 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2g}" if share < 0.1 else f"{100 * share:.1f}"
 
 
-def how(found: Extreme) -> str:
+def how(extreme: Extreme) -> str:
     """How the most favourable value was found, and how sure it is."""
-    if found.exhaustive:
+    if extreme.exhaustive:
         return "exact: every sample was priced"
-    if found.exact:
+    if extreme.exact:
         return "exact: minimised over the table"
-    below = f"; nothing is below {amount(found.bound)}" if found.bound is not None else ""
+    below = f"; nothing is below {amount(extreme.bound)}" if extreme.bound is not None else ""
     return f"best of a coordinate search{below}"

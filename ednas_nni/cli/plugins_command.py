@@ -21,16 +21,16 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.cli import terminal
 
     groups = [options.group] if options.group else list(plugins.GROUPS)
-    shown = terminal.table([("group", "left"), ("name", "left"), ("from", "left"), ("loads", "left")])
+    table = terminal.table([("group", "left"), ("name", "left"), ("from", "left"), ("loads", "left")])
     reasons = []
     for group in groups:
         for plugin in plugins.listing(group):
             reason = None if options.fast else _reason(group, plugin.name)
             state = "not tried" if options.fast else "ok" if reason is None else "broken"
             origin = f"{plugin.distribution} {plugin.version} ({plugin.target})"
-            shown.add_row(group, plugin.name, origin, state)
+            table.add_row(group, plugin.name, origin, state)
             reasons += [f"broken: {reason}"] if reason else []
-    terminal.console().print(shown)
+    terminal.console().print(table)
     for reason in reasons:
         terminal.fail(reason)
     return 1 if reasons else 0

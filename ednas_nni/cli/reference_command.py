@@ -60,11 +60,11 @@ def table(made: Made) -> Table:
 
     columns = [("task", "left"), ("metric", "left"), ("unit", "left"), ("better", "left"), ("mean", "right")]
     columns += [("± sd", "right"), ("n", "right"), ("protocol", "left")]
-    shown = table(columns, title="Single-task baselines")
+    new = table(columns, title="Single-task baselines")
     for task, record in made.records.items():
         mean, deviation = record.mean, record.deviation
         for name, spec in record.metrics.items():
-            shown.add_row(
+            new.add_row(
                 task,
                 name + ("" if spec["in_delta_t"] else " *"),
                 spec["unit"] or "1",
@@ -74,4 +74,4 @@ def table(made: Made) -> Table:
                 str(len(record.runs)),
                 spec["protocol"],
             )
-    return shown
+    return new

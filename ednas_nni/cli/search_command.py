@@ -46,13 +46,13 @@ def run(options: argparse.Namespace) -> int:
 
     print(f"Checking {options.file} ...", flush=True)
     changes = {"maxTrialNumber": options.trials, "trialConcurrency": options.concurrency}
-    found = checked(options.file, {name: value for name, value in changes.items() if value is not None})
-    if found.errors or found.file is None or found.assembled is None:
+    findings = checked(options.file, {name: value for name, value in changes.items() if value is not None})
+    if findings.errors or findings.file is None or findings.assembled is None:
         return 1
     with _interruptible():
-        if found.assembled.needs_network:
-            _prepare_data(found.assembled.source)
-        return _search(found.file, found.assembled, options)
+        if findings.assembled.needs_network:
+            _prepare_data(findings.assembled.source)
+        return _search(findings.file, findings.assembled, options)
 
 
 def _prepare_data(source: DataSource) -> None:

@@ -102,8 +102,10 @@ def score(name: str, value: float) -> str:
     return f"{name} {score_number(name, value)}" + (" %" if name == DELTA_T else "")
 
 
-def score_number(name: str, value: float) -> str:
-    """The same without its name and unit, for tables."""
+def score_number(name: str, value: float | None) -> str:
+    """The same without its name and unit, for tables; "-" for None."""
+    if value is None:
+        return "-"
     return f"{value:.2f}" if name == DELTA_T else f"{value:.4f}"
 
 

@@ -66,23 +66,23 @@ def run(options: argparse.Namespace) -> int:
     record = planned(assembled, options.architectures, options.seeds, options.longer, _recipes(options.recipes))
     named = frozenset(record.recipes)
     if options.out.exists():
-        known = TrustRecord.read(options.out)
-        known.check_continues(record, options.out)
-        known.recipes.update(record.recipes)
-        known.images.update(record.images)
-        record = known
+        earlier = TrustRecord.read(options.out)
+        earlier.check_continues(record, options.out)
+        earlier.recipes.update(record.recipes)
+        earlier.images.update(record.images)
+        record = earlier
     if options.source:
         record.take_over(TrustRecord.read(options.source), options.source)
     failed = _train(partial(train, recipes=named), assembled, record, options)
     record.write(options.out)  # also where nothing had to be trained, so that what was taken over is kept
     record = _of_results(record, failed)
-    found = verdict(record)
-    show(record, found)
+    result = verdict(record)
+    show(record, result)
     print(f"\n{options.out} holds all trainings")
     if options.picture:
         from ednas_nni.report.trust_plot import trust_plot
 
-        write_picture(options.picture, trust_plot(record, found))
+        write_picture(options.picture, trust_plot(record, result))
         print(f"wrote {options.picture}")
     return 0
 
@@ -98,16 +98,16 @@ def _of_results(record: Any, failed: Sequence[Any]) -> Any:
 
     if not failed:
         return record
-    told = "\n".join(f"  {failure}" for failure in failed)
+    lines = "\n".join(f"  {failure}" for failure in failed)
     dropped = {f.architecture for f in failed if f.recipe in (SHIPPED, TRUTH)}
     left = record.without(dropped)
     if len(left.architectures) < FEWEST:
         raise TrialError(
             f"{len(failed)} trainings failed, and {len(left.architectures)} architectures are left, fewer than "
-            f"{FEWEST}; the other trainings are kept, and the same command tries these again:\n{told}"
+            f"{FEWEST}; the other trainings are kept, and the same command tries these again:\n{lines}"
         )
     recipes = sorted({f.recipe for f in failed if f.architecture not in dropped})
-    print(f"{len(failed)} trainings failed:\n{told}", file=sys.stderr)
+    print(f"{len(failed)} trainings failed:\n{lines}", file=sys.stderr)
     print(
         f"Left out of what follows: {len(dropped)} architectures"
         + (f", and for want of their trainings the recipes {', '.join(recipes)}" if recipes else "")
@@ -143,20 +143,20 @@ def _recipes(path: Path | None) -> dict[str, dict[str, Any]]:
 
     if path is None:
         return {}
-    found = plain_data.read_yaml(path, StudyError) or {}
-    if fault := plain_data.fault(found):
+    recipes = plain_data.read_yaml(path, StudyError) or {}
+    if fault := plain_data.fault(recipes):
         raise StudyError(f"--recipes {path}: {fault}.")
-    good = isinstance(found, dict) and all(
-        isinstance(name, str) and isinstance(options, dict) for name, options in found.items()
+    good = isinstance(recipes, dict) and all(
+        isinstance(name, str) and isinstance(options, dict) for name, options in recipes.items()
     )
     if not good:
         raise StudyError(
             f"--recipes {path}: is no mapping of names to options. Write, for example: short: {{steps: 250}}"
         )
     for name in (SHIPPED, TRUTH):
-        if name in found:
+        if name in recipes:
             raise StudyError(f"--recipes {path}: {name!r} is the name of a recipe that is always there; take another.")
-    return found
+    return recipes
 
 
 def _factor(text: str) -> float:

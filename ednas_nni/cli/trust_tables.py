@@ -16,7 +16,7 @@ GAIN_HEADINGS = (f"{QUALITY}, minus {SHIPPED!r}", "same cost", "best third")
 PICK_HEADINGS = ("recipe", *(f"images of {searched}" for searched in SEARCHES))
 
 
-def rows(found: Sequence[Agreement]) -> list[tuple[str, ...]]:
+def rows(agreements: Sequence[Agreement]) -> list[tuple[str, ...]]:
     """One row a predictor."""
     return [
         (
@@ -28,32 +28,32 @@ def rows(found: Sequence[Agreement]) -> list[tuple[str, ...]]:
             str(a.margin) if a.margin else "-",
             f"{a.ceiling:.2f}" if a.ceiling is not None else "-",
         )
-        for a in found
+        for a in agreements
     ]
 
 
-def gain_rows(found: Sequence[Agreement]) -> list[tuple[str, ...]]:
+def gain_rows(agreements: Sequence[Agreement]) -> list[tuple[str, ...]]:
     """What other recipes order better than the study's own, on the same architectures; one row a recipe."""
-    return [(a.predictor, str(a.within_gain), str(a.top_gain)) for a in found if a.within_gain]
+    return [(a.predictor, str(a.within_gain), str(a.top_gain)) for a in agreements if a.within_gain]
 
 
-def remarks(record: TrustRecord, found: Verdict) -> list[str]:
+def remarks(record: TrustRecord, result: Verdict) -> list[str]:
     """What the figures mean, in sentences."""
     longer = record.recipes[TRUTH]
-    chosen = {a.predictor: a for a in found.on_other}[found.chosen]
+    chosen = {a.predictor: a for a in result.on_other}[result.chosen]
     said = [
-        f"{found.architectures} architectures spread over {record.cost}, {found.seeds} trainings of each by each "
+        f"{result.architectures} architectures spread over {record.cost}, {result.seeds} trainings of each by each "
         f"recipe; predictors see one training, {TRUTH!r} ({longer['steps']} steps, scored on "
-        f"{longer.get('scored_on', 'the same split')}) is the mean of its {found.seeds}.",
+        f"{longer.get('scored_on', 'the same split')}) is the mean of its {result.seeds}.",
         "Kendall's tau-b [95 % interval over architectures]. same cost: pairs of the same third by "
         f"{record.cost}; best third: by {TRUTH!r}; beyond controls: same cost minus that of the best of "
         f"{', '.join(dict.fromkeys((*CONTROLS, record.cost)))}; ceiling: same cost of a recipe without fault, given "
         "the noise of both trainings; images: what a training sees, steps times batch size.",
-        f"Chosen on one half: {found.chosen!r}, the cheapest within one standard error of the best. On the other half: "
-        f"all {chosen.overall}, same cost {chosen.within}, beyond controls {chosen.margin}.",
+        f"Chosen on one half: {result.chosen!r}, the cheapest within one standard error of the best. On the other "
+        f"half: all {chosen.overall}, same cost {chosen.within}, beyond controls {chosen.margin}.",
     ]
-    whole = {a.predictor: a for a in found.quantities[QUALITY]}[found.chosen]
-    said.append(f"On all {found.architectures} together: all {whole.overall}, same cost {whole.within}.")
+    whole = {a.predictor: a for a in result.quantities[QUALITY]}[result.chosen]
+    said.append(f"On all {result.architectures} together: all {whole.overall}, same cost {whole.within}.")
     verdict = [
         "it orders networks of equal cost better than what trains nothing does"
         if chosen.margin is not None and chosen.margin.low > 0
@@ -66,14 +66,14 @@ def remarks(record: TrustRecord, found: Verdict) -> list[str]:
         verdict.append(
             "it is NOT shown to order the best third: train the networks of a front longer before one is taken"
         )
-    said.append(f"So for {found.chosen!r}: {'; '.join(verdict)}.")
+    said.append(f"So for {result.chosen!r}: {'; '.join(verdict)}.")
     return said
 
 
-def pick_rows(found: Sequence[ExpectedPick]) -> list[tuple[str, ...]]:
+def pick_rows(picks: Sequence[ExpectedPick]) -> list[tuple[str, ...]]:
     """One row a recipe: of the study's own what is taken, of the others how much better."""
-    names = dict.fromkeys((SHIPPED, *(pick.recipe for pick in found)))
-    cells = {(p.recipe, p.searched): _fine(p.quality) if p.recipe == SHIPPED else _fine(p.gain, "+") for p in found}
+    names = dict.fromkeys((SHIPPED, *(pick.recipe for pick in picks)))
+    cells = {(p.recipe, p.searched): _fine(p.quality) if p.recipe == SHIPPED else _fine(p.gain, "+") for p in picks}
     return [
         (name if name == SHIPPED else f"{name}, minus {SHIPPED!r}", *(cells[name, n] for n in SEARCHES))
         for name in names
@@ -93,65 +93,67 @@ def _fine(value: RankEstimate, sign: str = "") -> str:
     return f"{value.value:{sign}.4f} [{value.low:{sign}.4f}, {value.high:{sign}.4f}]"
 
 
-def gap_headings(found: Verdict) -> tuple[str, ...]:
+def gap_headings(result: Verdict) -> tuple[str, ...]:
     """Of `gap_rows`."""
-    return ("apart by", *found.gaps)
+    return ("apart by", *result.gaps)
 
 
-def gap_rows(found: Verdict) -> list[tuple[str, ...]]:
+def gap_rows(result: Verdict) -> list[tuple[str, ...]]:
     """How often an order is right, by distance in units of the recipe's own noise; one row a distance."""
-    cells = {(g.low, g.high): {} for of in found.gaps.values() for g in of}
-    for name, of in found.gaps.items():
+    cells: dict[tuple[float, float], dict[str, str]] = {(g.low, g.high): {} for of in result.gaps.values() for g in of}
+    for name, of in result.gaps.items():
         for g in of:
             cells[g.low, g.high][name] = f"{100 * g.right:.0f} % of {g.pairs:,}"
     return [
         (
             f"{low:.0f} to {high:.0f} x noise" if high != float("inf") else f"{low:.0f} x noise and more",
-            *(cells[low, high].get(name, "-") for name in found.gaps),
+            *(cells[low, high].get(name, "-") for name in result.gaps),
         )
         for low, high in sorted(cells)
     ]
 
 
-def gap_remark(found: Verdict) -> str:
+def gap_remark(result: Verdict) -> str:
     """What the rows of `gap_rows` are, and the unit of their distances."""
-    noise = ", ".join(f"{name} {value:.4f}" for name, value in found.noise.items())
+    noise = ", ".join(f"{name} {value:.4f}" for name, value in result.noise.items())
     return (
-        f"Noise of one training's {QUALITY} (standard deviation): {noise}; over architectures: {found.spread:.4f}. Of "
+        f"Noise of one training's {QUALITY} (standard deviation): {noise}; over architectures: {result.spread:.4f}. Of "
         f"two architectures trained once each, so often {TRUTH!r} orders them as the recipe does, by how far apart the "
         "recipe saw them, in units of its noise (and of how many pairs of trainings)."
     )
 
 
-def show(record: TrustRecord, found: Verdict) -> None:
+def show(record: TrustRecord, result: Verdict) -> None:
     """Print tables and sentences."""
     from ednas_nni.cli.terminal import console, table
 
     out = console()
     sides = ("left", *["right"] * (len(HEADINGS) - 1))
-    for name, agreements in found.quantities.items():
-        shown = table(tuple(zip(HEADINGS, sides, strict=True)), title=f"Order by {name}")
+    for name, agreements in result.quantities.items():
+        rows_table = table(tuple(zip(HEADINGS, sides, strict=True)), title=f"Order by {name}")
         for row in rows(agreements):
-            shown.add_row(*row)
-        out.print(shown)
-    if others := gain_rows(found.quantities[QUALITY]):
-        shown = table(tuple(zip(GAIN_HEADINGS, sides, strict=False)), title=f"Order by {QUALITY}, against {SHIPPED!r}")
+            rows_table.add_row(*row)
+        out.print(rows_table)
+    if others := gain_rows(result.quantities[QUALITY]):
+        rows_table = table(
+            tuple(zip(GAIN_HEADINGS, sides, strict=False)), title=f"Order by {QUALITY}, against {SHIPPED!r}"
+        )
         for row in others:
-            shown.add_row(*row)
-        out.print(shown)
-    headings = gap_headings(found)
-    shown = table((("apart by", "left"), *((name, "right") for name in headings[1:])), title="Ordered right")
-    for row in gap_rows(found):
-        shown.add_row(*row)
-    out.print(shown)
-    shown = table(tuple(zip(PICK_HEADINGS, sides, strict=False)), title="Taken at equal cost")
-    for row in pick_rows(found.picks):
-        shown.add_row(*row)
-    out.print(shown)
+            rows_table.add_row(*row)
+        out.print(rows_table)
+    headings = gap_headings(result)
+    rows_table = table((("apart by", "left"), *((name, "right") for name in headings[1:])), title="Ordered right")
+    for row in gap_rows(result):
+        rows_table.add_row(*row)
+    out.print(rows_table)
+    rows_table = table(tuple(zip(PICK_HEADINGS, sides, strict=False)), title="Taken at equal cost")
+    for row in pick_rows(result.picks):
+        rows_table.add_row(*row)
+    out.print(rows_table)
     print(pick_remark(record))
-    print(gap_remark(found))
-    for line in remarks(record, found):
+    print(gap_remark(result))
+    for line in remarks(record, result):
         print(line)
-    if found.chosen != SHIPPED:
-        options = ", ".join(f"{k}: {v}" for k, v in record.recipes[found.chosen].items())
+    if result.chosen != SHIPPED:
+        options = ", ".join(f"{k}: {v}" for k, v in record.recipes[result.chosen].items())
         print(f"To use it, set evaluator: {{..., {options}}}")

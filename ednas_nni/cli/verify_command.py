@@ -32,15 +32,15 @@ def run(options: argparse.Namespace) -> int:
     if history.head is None or history.head.domains is None:
         raise JournalError(f"{journal}: does not say which space was searched: the search ended before it began.")
     records = _records(folder)
-    found = disagreements(history, records)
-    for line in found:
+    texts = disagreements(history, records)
+    for line in texts:
         print(printable(line))
     proven = sum(record.proven is not None for record in records)
     print(
         f"{folder.name}: {len(records)} trial jobs at NNI, {proven} of them proved their architecture, "
-        f"{len(found)} disagreement{'' if len(found) == 1 else 's'}"
+        f"{len(texts)} disagreement{'' if len(texts) == 1 else 's'}"
     )
-    return 1 if found else 0
+    return 1 if texts else 0
 
 
 def _records(folder: Path) -> list[JobRecord]:

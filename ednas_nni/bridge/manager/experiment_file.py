@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ednas_nni.bridge.manager.launch import BIN, path_variable
-from ednas_nni.bridge.messages import Experiment
+from ednas_nni.bridge.messages import Experiment, whole_number
 from ednas_nni.errors import StudyError, did_you_mean, shown
 from ednas_nni.study import ADVISOR, Study, read_experiment, read_mapping
 from ednas_nni.study.plain_data import user_path
@@ -63,12 +63,12 @@ class ExperimentFile:
     @property
     def trials(self) -> int | None:
         """The field maxTrialNumber; None: until stopped."""
-        return _whole(self.config.get("maxTrialNumber"))
+        return whole_number(self.config, "maxTrialNumber")
 
     @property
     def concurrency(self) -> int:
         """The field trialConcurrency."""
-        return _whole(self.config.get("trialConcurrency")) or 1
+        return whole_number(self.config, "trialConcurrency") or 1
 
     @property
     def platform(self) -> str:
@@ -94,10 +94,6 @@ class ExperimentFile:
             config["tuner"] = {**tuner, "codeDirectory": str(self.resolve(tuner["codeDirectory"]))}
         config.setdefault("experimentName", self.path.stem)
         return config
-
-
-def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) else None  # `faults` tells whatever else stands there
 
 
 def load(path: Path) -> Experiment:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ednas_nni.bridge.messages import Profile, Status
+from ednas_nni.bridge.messages import ExperimentProfile, Status
 from ednas_nni.errors import ExperimentError
 from ednas_nni.record.journal import History, TrialRecord, read_line
 from ednas_nni.study import pareto
@@ -148,7 +148,7 @@ class Watched(Protocol):
     def status(self) -> Status:
         """`{status, errors}`."""
 
-    def experiment(self) -> Profile:
+    def experiment(self) -> ExperimentProfile:
         """The experiment's profile."""
 
 

@@ -8,7 +8,7 @@ from typing import cast
 
 import requests
 
-from ednas_nni.bridge.messages import Profile, Status, TrialJob
+from ednas_nni.bridge.messages import ExperimentProfile, Status, TrialJob
 from ednas_nni.errors import ExperimentError
 
 TIMEOUT_S = 10.0
@@ -72,9 +72,9 @@ class Manager:
         except ValueError:
             return answer.text
 
-    def experiment(self) -> Profile:
+    def experiment(self) -> ExperimentProfile:
         """The experiment's profile; its `params` are the YAML as parsed by NNI."""
-        return cast(Profile, self.get("experiment"))
+        return cast(ExperimentProfile, self.get("experiment"))
 
     def status(self) -> Status:
         """`{status, errors}`; status is RUNNING, DONE, ERROR, ..."""

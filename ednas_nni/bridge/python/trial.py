@@ -19,6 +19,7 @@ from ednas_nni import compat
 from ednas_nni.bridge.manager import orphans
 from ednas_nni.bridge.manager.processes import MANAGER, manager_of
 from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.bridge.messages import whole_number
 from ednas_nni.bridge.trial import cancelled
 from ednas_nni.bridge.trial.limits import share_cores
 from ednas_nni.errors import TrialError
@@ -46,7 +47,7 @@ def _run(arguments: list[str]) -> None:
         if os.environ.get("NNI_OUTPUT_DIR"):
             orphans.announce(Path(os.environ["NNI_OUTPUT_DIR"]))
         manager = Manager.of_trial_channel(url)
-        threads = share_cores(int(manager.experiment()["params"].get("trialConcurrency") or 1))
+        threads = share_cores(whole_number(manager.experiment()["params"], "trialConcurrency") or 1)
     compat.apply()
     if manager is not None:
         import nni

@@ -31,11 +31,9 @@ def rehearsal(
     path = experiment(experimentWorkingDirectory=str(small_journal.parents[2]))
 
     def checked(file: str, changes: dict[str, Any]) -> Any:
-        found = read(file)
-        found.config.update(changes)
-        names = SimpleNamespace(objectives=(), constraints=())
-        table = SimpleNamespace(names=("latency_ms",))
-        return SimpleNamespace(errors=[], file=found, needs_data=False, problem=names, table=table, tasks={})
+        parsed = read(file)
+        parsed.config.update(changes)
+        return SimpleNamespace(errors=[], file=parsed, assembled=SimpleNamespace(needs_network=False))
 
     def create(config: Path, port: int, open_port: bool) -> str:
         assert not open_port, "closed unless the study says otherwise"

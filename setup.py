@@ -93,6 +93,12 @@ setup(
             "single_task = search_spaces:single_task",
             "pretrained = search_spaces:pretrained",
         ],
+        "ednas_nni.blocks": [
+            "ibn = ednas_nni.nn.blocks.ibn:InvertedBottleneck",
+            "fused = ednas_nni.nn.blocks.fused_ibn:FusedBottleneck",
+            "conv = ednas_nni.nn.blocks.conv:Convolution",
+            "separable = ednas_nni.nn.blocks.conv:SeparableConvolution",
+        ],
         "ednas_nni.strategies": [
             "ednas = strategies:Ednas",
             "random = strategies:random",

@@ -109,10 +109,9 @@ def presets_table(everything: dict[str, dict]) -> str:
     for preset, found in everything.items():
         size = found["architectures"]
         count = f"{size:,}" if size < 10**12 else f"{size:.1e}".replace("e+", " x 10^")
+        text = presets.load(preset).description
         low, high = (found["parameters"][i] / 1e6 for i in (1, 3))
-        rows.append(
-            f"| `{preset}` | {presets.description(preset)} | {found['labels']} | {count} | {low:.1f} to {high:.1f} M |"
-        )
+        rows.append(f"| `{preset}` | {text} | {found['labels']} | {count} | {low:.1f} to {high:.1f} M |")
     return "\n".join(rows)
 
 

@@ -31,6 +31,7 @@ DOORS = {"search_spaces": "nas", "evaluators": "nas", "strategies": "nas_search"
 """Groups whose plugins may import `nni.nas` by themselves -> the doorway that patches it before they do."""
 GROUPS: dict[str, str] = {
     "search_spaces": "model spaces: (tasks, **options) -> NNI ModelSpace",
+    "blocks": "what a stage of a network is made of: a kind of block with its options in its name",
     "strategies": "search strategies: (**options) -> nni.nas.strategy.Strategy",
     "evaluators": "how a network is trained and scored: (**options) -> nni.nas Evaluator",
     "tasks": "dense prediction tasks: target type, loss, metrics",

@@ -11,7 +11,7 @@ from typing import Any
 
 from ednas_nni.nn.template import check_tasks
 from search_spaces import presets
-from search_spaces.shortening import shorten
+from search_spaces.presets import shorten
 from search_spaces.space import EdnasSpace
 
 __all__ = ["EdnasSpace", "edge_tpu", "mobile", "nano", "pretrained", "shorten", "single_task"]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import suppress
 
 from ednas_nni.errors import StudyError, did_you_mean
-from ednas_nni.nn.blocks import Operation, parse_op
-from ednas_nni.space.domains import Dimension, Domains, Sample
+from ednas_nni.nn.blocks.base import operation
+from ednas_nni.nn.blocks.fused_ibn import FusedBottleneck
+from ednas_nni.nn.blocks.ibn import InvertedBottleneck
+from ednas_nni.space.domains import Dimension, Domains, Sample, Scalar
+
+Bottleneck = InvertedBottleneck | FusedBottleneck
 
 # MobileNetV2 repeats its block 2, 3, 7 and 4 times at strides 4 to 32 (arXiv 1801.04381, table 2). A member has a half
 # or a third of those repeats, as far as the space goes: at the images of a first search more would only be slower.
@@ -20,19 +24,19 @@ _PLAIN = {"fusion": "fpn", "head": "separable", "sharing": "shared"}
 
 def mobilenet_v2(domains: Domains) -> Sample:
     """Like MobileNetV2 (arXiv 1801.04381): inverted bottlenecks of kernel 3 and expansion 6, half of its repeats."""
-    return _compose(domains, lambda stage: Operation("ibn", 3, 6), HALF)
+    return _compose(domains, lambda stage: InvertedBottleneck(3, 6), HALF)
 
 
 def mobilenet_v2_small(domains: Domains) -> Sample:
     """Like MobileNetV2 scaled down in depth: the same block, a third of its repeats."""
-    return _compose(domains, lambda stage: Operation("ibn", 3, 6), THIRD)
+    return _compose(domains, lambda stage: InvertedBottleneck(3, 6), THIRD)
 
 
 def efficientnet_edgetpu(domains: Domains) -> Sample:
     """Like EfficientNet-EdgeTPU: fused blocks at fine strides, plain ones with kernel 5 at the coarsest."""
 
-    def op(stage: int) -> Operation:
-        return Operation("fused", 3, 6) if stage <= 2 else Operation("ibn", 3 if stage == 3 else 5, 6)
+    def op(stage: int) -> Bottleneck:
+        return FusedBottleneck(3, 6) if stage <= 2 else InvertedBottleneck(3 if stage == 3 else 5, 6)
 
     return _compose(domains, op, HALF)
 
@@ -53,14 +57,12 @@ def names(domains: Domains, encoders: Sequence[str] = ()) -> tuple[str, ...]:
     """
     if encoders:
         return tuple(encoders)
-    found = []
+    possible = []
     for name, compose in MEMBERS.items():
-        try:
+        with suppress(LookupError):
             compose(domains)
-        except LookupError:
-            continue
-        found.append(name)
-    return tuple(found)
+            possible.append(name)
+    return tuple(possible)
 
 
 def member(name: str, domains: Domains, encoders: Sequence[str] = ()) -> Sample:
@@ -90,42 +92,49 @@ def member(name: str, domains: Domains, encoders: Sequence[str] = ()) -> Sample:
         raise StudyError(f"{name} is not a member of this search space: {error.args[0]}") from None
 
 
-def _compose(domains: Domains, op: Callable[[int], Operation], repeats: tuple[int, ...]) -> Sample:
+def _compose(domains: Domains, op: Callable[[int], Bottleneck], repeats: tuple[int, ...]) -> Sample:
     """One operation per stage (counted from 1), at these repeats or the nearest depth there is."""
     return domains.canonical({d.label: _value(d, op, repeats) for d in domains.dimensions})
 
 
-def _value(dimension: Dimension, op: Callable[[int], Operation], repeats: tuple[int, ...]) -> Any:
+def _value(dimension: Dimension, op: Callable[[int], Bottleneck], repeats: tuple[int, ...]) -> Scalar:
     match = _STAGE.fullmatch(dimension.label)
     if match is None:
         return _plain(dimension)
     stage = int(match[1])
     if match[2] == "depth":
         wanted = repeats[min(stage, len(repeats)) - 1]
-        return min(dimension.values, key=lambda v: (abs(v - wanted), v))
+        return min(_numbers(dimension), key=lambda v: (abs(v - wanted), v))
     if match[2] == "width":
-        return _middle(dimension.values)
+        return _middle(dimension)
     return _nearest(dimension, op(stage))
 
 
-def _plain(dimension: Dimension) -> Any:
+def _plain(dimension: Dimension) -> Scalar:
     """The simplest value of a label that belongs to no stage."""
     if dimension.label.endswith("width"):
-        return _middle(dimension.values)
+        return _middle(dimension)
     plain = _PLAIN.get(dimension.label.rsplit("_", 1)[-1])
     return plain if plain in dimension.values else dimension.values[0]
 
 
-def _middle(values: Sequence[Any]) -> Any:
-    return sorted(values)[len(values) // 2]
+def _numbers(dimension: Dimension) -> list[int]:
+    """Values of a depth or a width."""
+    return [value for value in dimension.values if isinstance(value, int)]
 
 
-def _nearest(dimension: Dimension, wanted: Operation) -> str:
-    """The operation of that kind without squeeze-and-excitation whose kernel, then expansion, is nearest."""
-    known = {name: parse_op(name) for name in dimension.values}
-    same = [name for name, op in known.items() if op.kind == wanted.kind and op.squeeze == wanted.squeeze]
-    if not same:
-        raise LookupError(f"{dimension.label} offers no {wanted.kind!r} block, only {', '.join(known)}.")
-    return min(
-        same, key=lambda n: (abs(known[n].kernel - wanted.kernel), abs(known[n].expansion - wanted.expansion), n)
-    )
+def _middle(dimension: Dimension) -> int:
+    return sorted(_numbers(dimension))[len(dimension.values) // 2]
+
+
+def _nearest(dimension: Dimension, wanted: Bottleneck) -> Scalar:
+    """The operation of that kind and squeeze-and-excitation whose kernel, then expansion, is nearest."""
+    blocks = {str(name): operation(str(name)) for name in dimension.values}
+    distances = {
+        name: (abs(block.kernel - wanted.kernel), abs(block.expansion - wanted.expansion), name)
+        for name, block in blocks.items()
+        if isinstance(block, Bottleneck) and type(block) is type(wanted) and block.squeeze == wanted.squeeze
+    }
+    if not distances:
+        raise LookupError(f"{dimension.label} offers no {type(wanted).__name__}, only {', '.join(blocks)}.")
+    return min(distances, key=distances.__getitem__)

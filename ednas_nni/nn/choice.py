@@ -31,3 +31,11 @@ def layer_choice(candidates: Mapping[str, Callable[[], nn.Module]], label: str) 
     if chosen not in candidates:
         raise SampleError(f"{label} = {chosen!r} is not in the search space.{did_you_mean(chosen, candidates)}")
     return candidates[chosen]()
+
+
+def choice_or_only(candidates: Mapping[str, Callable[[], nn.Module]], label: str) -> nn.Module:
+    """As `layer_choice`; a single candidate is not a choice: it is built as it is, and the label does not exist."""
+    if len(candidates) == 1:
+        (only,) = candidates.values()
+        return only()
+    return layer_choice(candidates, label)

@@ -5,18 +5,21 @@ Each knows its `channels`: an integer, or in a space with searched widths NNI's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
-from nni.mutable import ensure_frozen
+from nni.mutable import MutableExpression, ensure_frozen
 from torch import nn
 
 from ednas_nni.compat.nas import current_model
 from ednas_nni.errors import StudyError, did_you_mean
 
-ACTIVATIONS = {
+Channels: TypeAlias = "int | MutableExpression[int]"
+"""A number of channels; in a space with searched widths, NNI's expression for it."""
+
+ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "relu6": F.relu6,
     "relu": F.relu,
     "hswish": F.hardswish,
@@ -33,7 +36,7 @@ class Elementwise(nn.Module):
         channels: Channels of the output, an integer or an NNI expression.
     """
 
-    def __init__(self, channels: Any) -> None:
+    def __init__(self, channels: Channels) -> None:
         super().__init__()
         sample = current_model()
         self.channels = channels if sample is None else ensure_frozen(channels, sample=sample)
@@ -69,7 +72,7 @@ class Activation(Elementwise):
         StudyError: The function is unknown.
     """
 
-    def __init__(self, channels: Any, function: str = "relu6") -> None:
+    def __init__(self, channels: Channels, function: str = "relu6") -> None:
         super().__init__(channels)
         if function not in ACTIVATIONS:
             raise StudyError(f"activation is {function!r}.{did_you_mean(function, ACTIVATIONS)}")
@@ -114,7 +117,7 @@ class WeightedSum(Elementwise):
 
     kind = "add"
 
-    def __init__(self, channels: Any, inputs: int) -> None:
+    def __init__(self, channels: Channels, inputs: int) -> None:
         super().__init__(channels)
         self.values = nn.Parameter(torch.ones(inputs))
 
@@ -164,7 +167,7 @@ class Resize(Elementwise):
         scale: Factor for height and width, at least 1.
     """
 
-    def __init__(self, channels: Any, scale: int) -> None:
+    def __init__(self, channels: Channels, scale: int) -> None:
         super().__init__(channels)
         self.scale = scale
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import nni
 import torch
@@ -15,7 +14,8 @@ from torch import nn
 
 from ednas_nni.errors import StudyError
 from ednas_nni.nn.checkpoint import Checkpoint
-from ednas_nni.nn.choice import layer_choice
+from ednas_nni.nn.choice import choice_or_only
+from ednas_nni.nn.elementwise import Channels
 from ednas_nni.nn.layer_graph import layer_graph
 
 LABEL = "encoder"
@@ -29,13 +29,13 @@ class Taps:
     """Where the features of a torchvision model are.
 
     Attributes:
-        modules: Paths of the modules whose outputs have stride 4, 8, 16 and 32. What comes later (the wide last
+        modules: Paths of the four modules whose outputs have stride 4, 8, 16 and 32. What comes later (the wide last
             convolution before the classifier, the classifier) is cut off.
         channels: Of these outputs.
     """
 
-    modules: tuple[str, str, str, str]
-    channels: tuple[int, int, int, int]
+    modules: tuple[str, ...]
+    channels: tuple[int, ...]
 
 
 def _layers(*channels: int) -> Taps:
@@ -81,11 +81,10 @@ def encoder_choice(names: Sequence[str], files: Mapping[str, Path]) -> nn.Module
     Raises:
         StudyError: As `encoder`.
     """
-    candidates = {name: partial(encoder, name, files.get(name)) for name in names}
-    return layer_choice(candidates, LABEL) if len(names) > 1 else candidates[names[0]]()
+    return choice_or_only({name: partial(encoder, name, files.get(name)) for name in names}, LABEL)
 
 
-def channels(names: Sequence[str]) -> list[Any]:
+def channels(names: Sequence[str]) -> list[Channels]:
     """Channels of the four features: integers, or NNI expressions of the choice among several encoders."""
     columns = [{name: ENCODERS[name].channels[i] for name in names} for i in range(4)]
     return [
@@ -128,11 +127,11 @@ def encoder(name: str, file: Path | None = None) -> nn.Module:
 def _load(network: nn.Module, legal: set[str], name: str, file: Path) -> None:
     """Copy the file's tensors; the classifier's and others of the whole model that are cut off here are passed by."""
     checkpoint = Checkpoint.read(file)
-    own = network.state_dict()
+    state = network.state_dict()
     # Counters of batches are not in the oldest of torchvision's files and mean nothing here.
-    missing = [key for key in own if key not in checkpoint.tensors and not key.endswith("num_batches_tracked")]
+    missing = [key for key in state if key not in checkpoint.tensors and not key.endswith("num_batches_tracked")]
     unexpected = [key for key in checkpoint.tensors if key not in legal]
-    shapes = [k for k, t in checkpoint.tensors.items() if k in own and t.shape != own[k].shape]
+    shapes = [k for k, t in checkpoint.tensors.items() if k in state and t.shape != state[k].shape]
     faults = [
         f"{len(keys)} {what} ({', '.join(keys[:4])}{', ...' if len(keys) > 4 else ''})"
         for what, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
@@ -143,7 +142,7 @@ def _load(network: nn.Module, legal: set[str], name: str, file: Path) -> None:
             f"encoder_weights: {file} does not hold the weights of torchvision's {name}. Tensors {'; '.join(faults)}. "
             f"Give the state dict of torchvision.models.{name}."
         )
-    network.load_state_dict({k: t for k, t in checkpoint.tensors.items() if k in own}, strict=False)
+    network.load_state_dict({k: t for k, t in checkpoint.tensors.items() if k in state}, strict=False)
 
 
 def _fold_normalisation(network: nn.Module) -> None:
@@ -153,8 +152,9 @@ def _fold_normalisation(network: nn.Module) -> None:
     behind it, which subtracts it. Only at the border, where zeros are padded, black now stands for the mean colour.
     """
     convolution = next(m for m in network.modules() if isinstance(m, nn.Conv2d))
-    norm = next(m for m in network.modules() if isinstance(m, nn.BatchNorm2d))
+    means = next(m.running_mean for m in network.modules() if isinstance(m, nn.BatchNorm2d))
+    assert means is not None, "all batch norms of torchvision's models keep running statistics"
     with torch.no_grad():
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
         convolution.weight.div_(std)
-        norm.running_mean.add_((convolution.weight * mean).sum((1, 2, 3)))
+        means.add_((convolution.weight * mean).sum((1, 2, 3)))

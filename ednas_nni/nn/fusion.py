@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from torch import nn
 
 from ednas_nni.compat.nas import MutableConv2d
-from ednas_nni.nn.choice import layer_choice
-from ednas_nni.nn.conv import ConvNorm, Separable
-from ednas_nni.nn.elementwise import Add, Concat, GlobalPool, MaxPool, Resize, WeightedSum
+from ednas_nni.nn.blocks.conv import ConvNorm, Separable
+from ednas_nni.nn.choice import choice_or_only
+from ednas_nni.nn.elementwise import Add, Channels, Concat, GlobalPool, MaxPool, Resize, WeightedSum
 
 
 class FPN(nn.Module):
@@ -26,7 +25,7 @@ class FPN(nn.Module):
         activation: Name of the activation.
     """
 
-    def __init__(self, inputs: Sequence[Any], channels: Any, activation: str = "relu6") -> None:
+    def __init__(self, inputs: Sequence[Channels], channels: Channels, activation: str = "relu6") -> None:
         super().__init__()
         self.laterals = nn.ModuleList(ConvNorm(c, channels, activation=None) for c in inputs)
         self.resizes = nn.ModuleList(Resize(channels, 2) for _ in inputs[1:])
@@ -42,8 +41,8 @@ class FPN(nn.Module):
         return self.smooth(y)
 
 
-class Node(nn.Module):
-    """A node of a BiFPN: weighted sum of features of one resolution, then a separable convolution.
+class PyramidNode(nn.Module):
+    """A node of a `BiFPN`: weighted sum of features of one resolution, then a separable convolution.
 
     Args:
         inputs: How many features are summed.
@@ -51,7 +50,7 @@ class Node(nn.Module):
         activation: Name of the activation.
     """
 
-    def __init__(self, inputs: int, channels: Any, activation: str) -> None:
+    def __init__(self, inputs: int, channels: Channels, activation: str) -> None:
         super().__init__()
         self.sum = WeightedSum(channels, inputs)
         self.smooth = Separable(channels, channels, activation=activation)
@@ -73,17 +72,17 @@ class BiFPN(nn.Module):
         activation: Name of the activation.
     """
 
-    def __init__(self, inputs: Sequence[Any], channels: Any, activation: str = "relu6") -> None:
+    def __init__(self, inputs: Sequence[Channels], channels: Channels, activation: str = "relu6") -> None:
         super().__init__()
         steps = range(len(inputs) - 1)
         self.laterals = nn.ModuleList(ConvNorm(c, channels, activation=None) for c in inputs)
         self.ups = nn.ModuleList(Resize(channels, 2) for _ in steps)
-        self.down_nodes = nn.ModuleList(Node(2, channels, activation) for _ in steps)
+        self.down_nodes = nn.ModuleList(PyramidNode(2, channels, activation) for _ in steps)
         self.pools = nn.ModuleList(MaxPool(channels) for _ in steps)
         # The coarsest level has no top-down node of its own, hence one input less.
-        self.up_nodes = nn.ModuleList(Node(3 if i + 2 < len(inputs) else 2, channels, activation) for i in steps)
+        self.up_nodes = nn.ModuleList(PyramidNode(3 if i + 2 < len(inputs) else 2, channels, activation) for i in steps)
         self.last_ups = nn.ModuleList(Resize(channels, 2) for _ in steps)
-        self.last_nodes = nn.ModuleList(Node(2, channels, activation) for _ in steps)
+        self.last_nodes = nn.ModuleList(PyramidNode(2, channels, activation) for _ in steps)
 
     def forward(self, *features: torch.Tensor) -> torch.Tensor:
         """Map features (N, inputs[i], H / 2^i, W / 2^i), finest first, to (N, channels, H, W)."""
@@ -95,8 +94,8 @@ class BiFPN(nn.Module):
         outer = list(inner)
         for i in steps:
             below = self.pools[i](outer[i])
-            own = (given[i + 1], inner[i + 1]) if i + 1 < len(steps) else (given[i + 1],)
-            outer[i + 1] = self.up_nodes[i](*own, below)
+            here = (given[i + 1], inner[i + 1]) if i + 1 < len(steps) else (given[i + 1],)
+            outer[i + 1] = self.up_nodes[i](*here, below)
         y = outer[-1]
         for i in reversed(steps):
             y = self.last_nodes[i](outer[i], self.last_ups[i](y))
@@ -118,7 +117,7 @@ class ASPP(nn.Module):
 
     DILATIONS = (2, 4, 6)
 
-    def __init__(self, inputs: Sequence[Any], channels: Any, activation: str = "relu6") -> None:
+    def __init__(self, inputs: Sequence[Channels], channels: Channels, activation: str = "relu6") -> None:
         super().__init__()
         coarse = inputs[-1]
         self.branches = nn.ModuleList(
@@ -145,20 +144,19 @@ class ASPP(nn.Module):
         return self.smooth(self.add(self.lateral(features[0]), self.resize(y)))
 
 
-KINDS: dict[str, type[nn.Module]] = {"fpn": FPN, "bifpn": BiFPN, "aspp": ASPP}
+FUSIONS: dict[str, type[nn.Module]] = {"fpn": FPN, "bifpn": BiFPN, "aspp": ASPP}
 
 
 def fusion_choice(
-    kinds: Sequence[str], inputs: Sequence[Any], channels: Any, label: str, activation: str = "relu6"
+    kinds: Sequence[str], inputs: Sequence[Channels], channels: Channels, label: str, activation: str = "relu6"
 ) -> nn.Module:
     """A searched fusion.
 
     Args:
-        kinds: Keys of `KINDS`; a single one is no choice and gets no label.
+        kinds: Keys of `FUSIONS`; a single one is not a choice and gets no label.
         inputs: Channels of the features, finest first.
         channels: Channels of the result.
         label: Label of the choice in samples.
         activation: Name of the activation.
     """
-    candidates = {kind: partial(KINDS[kind], inputs, channels, activation) for kind in kinds}
-    return layer_choice(candidates, label) if len(candidates) > 1 else next(iter(candidates.values()))()
+    return choice_or_only({kind: partial(FUSIONS[kind], inputs, channels, activation) for kind in kinds}, label)

@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from torch import nn
 
 from ednas_nni.compat.nas import MutableConv2d
 from ednas_nni.errors import StudyError
-from ednas_nni.nn.choice import layer_choice
-from ednas_nni.nn.conv import ConvNorm, Separable
-from ednas_nni.nn.elementwise import Resize
-from ednas_nni.nn.ibn import IBN
+from ednas_nni.nn.blocks.base import Block, Slot
+from ednas_nni.nn.blocks.conv import Convolution, SeparableConvolution
+from ednas_nni.nn.blocks.ibn import InvertedBottleneck
+from ednas_nni.nn.choice import choice_or_only
+from ednas_nni.nn.elementwise import Channels, Resize
 
-
-def _conv(inputs: Any, channels: Any, activation: str) -> nn.Module:
-    return ConvNorm(inputs, channels, 3, activation=activation)
-
-
-def _separable(inputs: Any, channels: Any, activation: str) -> nn.Module:
-    return Separable(inputs, channels, activation=activation)
-
-
-def _ibn(inputs: Any, channels: Any, activation: str) -> nn.Module:
-    return IBN(inputs, channels, 3, 4, activation=activation)
-
-
-KINDS: dict[str, Callable[[Any, Any, str], nn.Module]] = {"conv": _conv, "separable": _separable, "ibn": _ibn}
+HEADS: dict[str, Block] = {
+    "conv": Convolution(kernel=3),
+    "separable": SeparableConvolution(kernel=3),
+    "ibn": InvertedBottleneck(kernel=3, expansion=4),
+}
 """What a head has before its prediction: a full 3 x 3 convolution, a separable one, or an inverted bottleneck."""
 
 
 class Head(nn.Module):
-    """One block of `KINDS`, a 1 x 1 prediction with bias, bilinear enlargement to the input's resolution.
+    """One block of `HEADS`, a 1 x 1 prediction with bias, bilinear enlargement to the input's resolution.
 
     The enlargement comes last, on the task's few channels: as late and as cheap as it can be. It is a `Resize`, so
     that cost tables see it.
@@ -44,15 +35,21 @@ class Head(nn.Module):
         outputs: Channels of the task.
         channels: Inner channels.
         scale: Stride of the fused feature.
-        kind: A key of `KINDS`.
+        kind: A key of `HEADS`.
         activation: Name of the activation.
     """
 
     def __init__(
-        self, inputs: Any, outputs: int, channels: Any, scale: int, kind: str = "separable", activation: str = "relu6"
+        self,
+        inputs: Channels,
+        outputs: int,
+        channels: Channels,
+        scale: int,
+        kind: str = "separable",
+        activation: str = "relu6",
     ) -> None:
         super().__init__()
-        self.features = KINDS[kind](inputs, channels, activation)
+        self.features = HEADS[kind].build(Slot(inputs, channels, activation=activation))
         self.predict = MutableConv2d(channels, outputs, 1, bias=True)
         self.resize = Resize(outputs, scale)
         # Training starts at the output bias. Over 150 steps this beat a deviation of 0.1; all other layers keep torch's
@@ -86,9 +83,9 @@ class Head(nn.Module):
 
 def head_choice(
     kinds: Sequence[str],
-    inputs: Any,
+    inputs: Channels,
     outputs: int,
-    channels: Any,
+    channels: Channels,
     scale: int,
     label: str,
     activation: str = "relu6",
@@ -96,7 +93,7 @@ def head_choice(
     """A searched head.
 
     Args:
-        kinds: Keys of `KINDS`; a single one is no choice and gets no label.
+        kinds: Keys of `HEADS`; a single one is not a choice and gets no label.
         inputs: As `Head`.
         outputs: As `Head`.
         channels: As `Head`.
@@ -105,4 +102,4 @@ def head_choice(
         activation: Name of the activation.
     """
     candidates = {kind: partial(Head, inputs, outputs, channels, scale, kind, activation) for kind in kinds}
-    return layer_choice(candidates, label) if len(candidates) > 1 else next(iter(candidates.values()))()
+    return choice_or_only(candidates, label)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import fx, nn
@@ -49,7 +48,7 @@ def layer_graph(network: nn.Module, outputs: Sequence[str], probe: int = 64) -> 
     tracer = _Tracer(outputs)
     graph = tracer.trace(network)
     end = next(node for node in graph.nodes if node.op == "output")
-    end.args = (tuple(tracer.found[path] for path in outputs),)
+    end.args = (tuple(tracer.ends[path] for path in outputs),)
     module = fx.GraphModule(network, graph)
     module.graph.eliminate_dead_code()
     training = network.training
@@ -69,18 +68,18 @@ class _Tracer(fx.Tracer):
     def __init__(self, outputs: Sequence[str]) -> None:
         super().__init__()
         self.outputs = frozenset(outputs)
-        self.found: dict[str, fx.Node] = {}
+        self.ends: dict[str, fx.Node] = {}
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return next(m.children(), None) is None
 
     def call_module(
-        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        output = super().call_module(m, forward, args, kwargs)
+        self, m: nn.Module, forward: Callable[..., fx.Proxy], args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> fx.Proxy:
+        output: fx.Proxy = super().call_module(m, forward, args, kwargs)
         path = self.path_of_module(m)
         if path in self.outputs:
-            self.found[path] = output.node
+            self.ends[path] = output.node
         return output
 
 
@@ -88,11 +87,11 @@ def _rewrite(module: fx.GraphModule, node: fx.Node) -> None:
     """Put a layer of ours in the place of one operation."""
     if node.op in ("placeholder", "output"):
         return
-    layer = module.get_submodule(node.target) if node.op == "call_module" else None
+    layer = module.get_submodule(str(node.target)) if node.op == "call_module" else None
     if isinstance(layer, _KEPT):
         return
     if type(layer).__name__ in _DROPPED:
-        node.replace_all_uses_with(node.args[0])
+        node.replace_all_uses_with(node.all_input_nodes[0])
         return
     ours, args = _counterpart(layer, node)
     name = f"{node.name}_layer"
@@ -108,7 +107,7 @@ def _counterpart(layer: nn.Module | None, node: fx.Node) -> tuple[nn.Module, tup
     """The layer that does what a node does, and the nodes it reads."""
     channels = _shape(node)[1]
     args = tuple(arg for arg in node.args if isinstance(arg, fx.Node))
-    if type(layer) in _ACTIVATIONS:
+    if layer is not None and type(layer) in _ACTIVATIONS:
         return Activation(channels, _ACTIVATIONS[type(layer)]), args
     if isinstance(layer, nn.AdaptiveAvgPool2d) and layer.output_size in (1, (1, 1)):
         return GlobalPool(channels), args

@@ -1,62 +1,246 @@
-"""The numbers of a multi-task space: what is fixed and what is searched."""
+"""The numbers of a multi-task space, what is fixed and what is searched: strict models of a preset's YAML."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from typing import Annotated
 
 import nni
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
 
-Widths = tuple[int, ...]
+from ednas_nni.errors import StudyError, did_you_mean, shown
+from ednas_nni.nn.blocks.base import operation
+from ednas_nni.nn.elementwise import ACTIVATIONS, Channels
+from ednas_nni.nn.encoders import ENCODERS
+from ednas_nni.nn.fusion import FUSIONS
+from ednas_nni.nn.heads import HEADS
+from ednas_nni.nn.sharing import options as ways_to_share
+
+SEARCHED = ("stem", "ops", "stages")
+"""Fields of an encoder that is searched; `encoders` takes their place."""
+
+
+def _width(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 8 <= value <= 2048 or value % 8:
+        allowed = "must be a multiple of 8 from 8 to 2048 (devices work on groups of 8 channels)"
+        raise ValueError(f"{allowed}; {shown(value)} is not one")
+    return value
+
+
+def _widths(value: object) -> tuple[int, ...]:
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    if not values or len(set(map(str, values))) != len(values):
+        raise ValueError("must be a number of channels or a list of different ones")
+    return tuple(map(_width, values))
+
+
+def _depth(value: object) -> tuple[int, int]:
+    match value:
+        case [int(least), int(greatest)] if 1 <= least <= greatest <= 9:
+            return least, greatest
+    raise ValueError("must be [least, greatest] with 1 <= least <= greatest <= 9 blocks")
+
+
+def _different(value: object, what: str) -> list[object]:
+    if not isinstance(value, list | tuple) or not value or len(set(map(str, value))) != len(value):
+        raise ValueError(f"must be a list of different {what}")
+    return list(value)
+
+
+def _ops(value: object) -> tuple[str, ...]:
+    names = tuple(map(str, _different(value, "operations, for example [ibn_k3_e6]")))
+    for name in names:
+        try:
+            operation(name)
+        except StudyError as error:
+            raise ValueError(str(error)) from None
+    return names
+
+
+def _names(value: object, allowed: Collection[str]) -> tuple[str, ...]:
+    names = _different(value, f"names among {', '.join(allowed)}")
+    for name in names:
+        if name not in allowed:
+            raise ValueError(f"unknown name {shown(name)}.{did_you_mean(name, allowed)}")
+    return tuple(map(str, names))
+
+
+def _activation(value: object) -> str:
+    return _names([value], ACTIVATIONS)[0]
+
+
+def _tasks(value: object) -> int | None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise ValueError("must be a whole number of at least 1")
+    return value
+
+
+Width = Annotated[int, BeforeValidator(_width)]
+Widths = Annotated[tuple[int, ...], BeforeValidator(_widths)]
 """One number of channels, or several to choose from."""
 
+Ops = Annotated[tuple[str, ...], BeforeValidator(_ops)]
 
-@dataclass(frozen=True)
-class StageSpec:
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StageSpec(_Strict):
     """One stage of the encoder.
 
     Attributes:
         channels: Output channels.
         depth: Least and greatest number of blocks.
-        ops: Names of each block's candidates.
+        ops: Names of each block's candidates; empty = those of the whole template.
     """
 
     channels: Widths
-    depth: tuple[int, int]
-    ops: tuple[str, ...]
+    depth: Annotated[tuple[int, int], BeforeValidator(_depth)]
+    ops: Ops = ()
 
 
-@dataclass(frozen=True)
-class TemplateSpec:
+class FusionSpec(_Strict):
+    """The fusion.
+
+    Attributes:
+        kinds: Keys of `FUSIONS` to choose from.
+        channels: Channels of the fused feature.
+    """
+
+    kinds: Annotated[tuple[str, ...], BeforeValidator(partial(_names, allowed=FUSIONS))]
+    channels: Widths
+
+
+class HeadSpec(_Strict):
+    """The heads.
+
+    Attributes:
+        kinds: Keys of `HEADS` to choose from, for each task.
+        channels: Inner channels of each head.
+    """
+
+    kinds: Annotated[tuple[str, ...], BeforeValidator(partial(_names, allowed=HEADS))]
+    channels: Width
+
+
+class TemplateSpec(_Strict):
     """A multi-task space.
 
     Attributes:
+        description: One sentence for people.
+        max_tasks: How many tasks there may be; None = any number.
         stem: Channels of the stem, a 3 x 3 convolution of stride 2; 0 with `encoders`.
+        ops: Candidates of the blocks of all stages that name none of their own.
         stages: Encoder stages; each halves the resolution, so stage i (from 1) ends at stride 2^(i + 1).
             None with `encoders`.
-        fusions: Kinds of fusion to choose from.
-        fusion: Channels of the fused feature.
-        heads: Kinds of head to choose from, for each task.
-        head: Inner channels of each head.
+        encoders: Names of published encoders to choose from, instead of stem and stages.
+        fusion: How features become one.
+        heads: What stands before each task's prediction.
         sharing: Where a task may leave the shared network: `shared` (its head alone is its own), `own_fusion`,
             `own_stage4` (that stage, all after it and the fusion) and so on.
         activation: Name of the activation of all blocks.
-        encoders: Names of published encoders to choose from, instead of stem and stages.
-        max_tasks: How many tasks there may be; None = any number.
     """
 
-    stem: int
-    stages: tuple[StageSpec, ...]
-    fusions: tuple[str, ...]
-    fusion: Widths
-    heads: tuple[str, ...]
-    head: int
+    description: str = ""
+    max_tasks: Annotated[int | None, BeforeValidator(_tasks)] = None
+    stem: Width = 0
+    ops: Ops = ()
+    stages: tuple[StageSpec, ...] = ()
+    encoders: Annotated[tuple[str, ...], BeforeValidator(partial(_names, allowed=ENCODERS))] = ()
+    fusion: FusionSpec
+    heads: HeadSpec
     sharing: tuple[str, ...] = ("shared",)
-    activation: str = "relu6"
-    encoders: tuple[str, ...] = ()
-    max_tasks: int | None = None
+    activation: Annotated[str, BeforeValidator(_activation)] = "relu6"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_one_encoder(cls, data: object) -> object:
+        if isinstance(data, Mapping):
+            both = [field for field in SEARCHED if field in data and "encoders" in data]
+            if both:
+                raise ValueError(f"encoders take the place of {', '.join(both)}; give either")
+            required = ("encoders",) if "encoders" in data else ("stem", "stages")
+            missing = [field for field in (*required, "fusion", "heads") if field not in data]
+            if missing:
+                raise ValueError(f"lacks {', '.join(missing)}")
+        return data
+
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _some_stages(cls, value: object) -> object:
+        if not isinstance(value, list | tuple) or not 2 <= len(value) <= 5:
+            raise ValueError("must be a list of 2 to 5 stages")
+        return value
+
+    @field_validator("stages")
+    @classmethod
+    def _with_ops(cls, stages: tuple[StageSpec, ...], info: ValidationInfo) -> tuple[StageSpec, ...]:
+        ops = info.data.get("ops")
+        if ops == () and not all(stage.ops for stage in stages):
+            raise ValueError("have no operations: give `ops`, for example [ibn_k3_e3, ibn_k3_e6]")
+        return tuple(stage if stage.ops else stage.model_copy(update={"ops": ops}) for stage in stages)
+
+    @field_validator("sharing", mode="before")
+    @classmethod
+    def _ways(cls, value: object, info: ValidationInfo) -> tuple[str, ...]:
+        stages = info.data.get("stages")  # missing where they are wrong themselves
+        return () if stages is None else _names(value, ways_to_share(len(stages)))
 
 
-def width(label: str, channels: Widths) -> Any:
+def parse(data: object, source: str) -> TemplateSpec:
+    """Check the content of a preset strictly.
+
+    Args:
+        data: What the YAML file holds.
+        source: Where it comes from, for messages.
+
+    Raises:
+        StudyError: It is not valid; a line for each fault names the field, its value and what is allowed.
+    """
+    try:
+        return TemplateSpec.model_validate(data)
+    except ValidationError as error:
+        raise StudyError("\n".join(source + _fault(fault) for fault in error.errors())) from None
+
+
+_MODELS: dict[str, type[BaseModel]] = {"": TemplateSpec, "stages": StageSpec, "fusion": FusionSpec, "heads": HeadSpec}
+
+
+def _fault(fault: ErrorDetails) -> str:
+    """One of pydantic's findings as the rest of a sentence that begins with a source: ": stem = 12 must be ..."."""
+    *above, last = fault["loc"] or ("",)
+    fields = list(_MODELS[str(above[0]) if above else ""].model_fields)
+    if fault["type"] == "extra_forbidden":
+        return f"{_place(above)}: unknown field {shown(last)}.{did_you_mean(last, fields)}"
+    if fault["type"] == "missing":
+        return f"{_place(above)} lacks {last}."
+    place, value = _place(fault["loc"]), shown(fault["input"])
+    if fault["type"] == "model_type":
+        names = ", ".join(_MODELS[str(fault["loc"][0]) if fault["loc"] else ""].model_fields)
+        return f"{place} must be a mapping with the fields {names}, not {value}."
+    text = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
+    if text.startswith("must "):
+        return f"{place} = {value} {text}."
+    return f"{place}{' ' if text.startswith(('lacks ', 'have ')) else ': '}{text.removesuffix('.')}."
+
+
+def _place(loc: Sequence[str | int]) -> str:
+    """`("stages", 0, "depth")` -> ": stages[1].depth"; people count from 1."""
+    parts = (f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in loc)
+    return f": {''.join(parts).removeprefix('.')}" if loc else ""
+
+
+def width(label: str, channels: tuple[int, ...]) -> Channels:
     """The number of channels, as a choice named `label` where there are several."""
     return nni.choice(label, list(channels)) if len(channels) > 1 else channels[0]

@@ -6,24 +6,23 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
-from ednas_nni.compat.nas import ModelSpace, current_model
+from ednas_nni.compat.nas import ModelSpace, Repeat, current_model
 from ednas_nni.errors import DataError, StudyError, did_you_mean
 from ednas_nni.nn import encoders, sharing
+from ednas_nni.nn.blocks.base import Slot, block_choice
+from ednas_nni.nn.blocks.conv import ConvNorm
 from ednas_nni.nn.capabilities import Capabilities
-from ednas_nni.nn.choice import layer_choice
-from ednas_nni.nn.conv import ConvNorm
-from ednas_nni.nn.elementwise import freeze_channels
+from ednas_nni.nn.choice import choice_or_only
+from ednas_nni.nn.elementwise import Channels, freeze_channels
 from ednas_nni.nn.fusion import fusion_choice
 from ednas_nni.nn.heads import Head, head_choice
 from ednas_nni.nn.sharing import OwnBranch, Shared
-from ednas_nni.nn.spec import TemplateSpec, width
-from ednas_nni.nn.stage import stage
-from ednas_nni.space.domains import Condition
+from ednas_nni.nn.spec import StageSpec, TemplateSpec, width
+from ednas_nni.space.domains import Condition, Sample
 
 _TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -57,32 +56,32 @@ class MultiTaskSpace(Capabilities, ModelSpace):
         # A task that is alone has nobody to share with: every way would be the same network.
         self._sharing = spec.sharing if len(tasks) > 1 else ("shared",)
         widths = self._published(spec, encoder_files or {}) if spec.encoders else self._searched(spec)
-        fused = width("fusion_width", spec.fusion)
-        self.fusion = fusion_choice(spec.fusions, widths[1:], fused, "fusion", spec.activation)
+        fused = width("fusion_width", spec.fusion.channels)
+        self.fusion: nn.Module | None = fusion_choice(spec.fusion.kinds, widths[1:], fused, "fusion", spec.activation)
         self.branches = nn.ModuleDict()
         if self._sharing != ("shared",):
             for task in tasks:
                 ways = {way: partial(_branch, task, way, spec, widths, fused) for way in self._sharing}
-                self.branches[task] = layer_choice(ways, sharing.label(task)) if len(ways) > 1 else _only(ways)
+                self.branches[task] = choice_or_only(ways, sharing.label(task))
         self.heads = nn.ModuleDict(
             {
-                task: head_choice(spec.heads, fused, n, spec.head, 4, f"{task}_head", spec.activation)
+                task: head_choice(spec.heads.kinds, fused, n, spec.heads.channels, 4, f"{task}_head", spec.activation)
                 for task, n in tasks.items()
             }
         )
         if current_model() is not None:
             self._prune()
 
-    def _searched(self, spec: TemplateSpec) -> list[Any]:
+    def _searched(self, spec: TemplateSpec) -> list[Channels]:
         """Stem and stages; returns their channels."""
         self.stride = 2 ** (len(spec.stages) + 1)
-        self.encoder = None
-        self.stem = ConvNorm(3, spec.stem, 3, stride=2, activation=spec.activation)
+        self.encoder: nn.Module | None = None
+        self.stem: nn.Module | None = ConvNorm(3, spec.stem, 3, stride=2, activation=spec.activation)
         widths = [spec.stem, *(width(f"stage{i}_width", s.channels) for i, s in enumerate(spec.stages, 1))]
         self.stages = nn.ModuleList(_stages("", spec, widths, 0))
         return widths
 
-    def _published(self, spec: TemplateSpec, files: Mapping[str, Path]) -> list[Any]:
+    def _published(self, spec: TemplateSpec, files: Mapping[str, Path]) -> list[Channels]:
         """One of several encoders; returns the channels of its features, behind what stands for those of a stem."""
         self.stride = encoders.STRIDE
         self.encoder = encoders.encoder_choice(spec.encoders, files)
@@ -95,7 +94,7 @@ class MultiTaskSpace(Capabilities, ModelSpace):
         """When the shared stages and the shared fusion are read by any task; see `ednas_nni.nn.tree.walk`."""
         return sharing.liveness(self.tasks, self._sharing, len(self.stages)) if self.branches else {}
 
-    def freeze(self, sample: Mapping[str, Any]) -> nn.Module:
+    def freeze(self, sample: Sample) -> nn.Module:
         """The network of a sample as NNI makes it, without what no task reads."""
         network = super().freeze(sample)
         freeze_channels(network, sample)
@@ -106,8 +105,8 @@ class MultiTaskSpace(Capabilities, ModelSpace):
         """Drop shared stages and the shared fusion where no task of this network reads them."""
         if not self.branches:
             return
-        own = [len(branch.stages) if isinstance(branch, OwnBranch) else 0 for branch in self.branches.values()]
-        del self.stages[len(self.stages) - min(own) :]
+        private = [len(branch.stages) if isinstance(branch, OwnBranch) else 0 for branch in self.branches.values()]
+        del self.stages[len(self.stages) - min(private) :]
         if not any(isinstance(branch, Shared) for branch in self.branches.values()):
             self.fusion = None
 
@@ -125,21 +124,20 @@ class MultiTaskSpace(Capabilities, ModelSpace):
         """
         check_image(image.shape, self.stride)
         features = self._features(image)
-        if not self.branches:
-            fused = self.fusion(*features[1:])
-            return {task: head(fused) for task, head in self.heads.items()}
         # In a pruned network nobody looks at what stands for the missing features.
+        fused = features[-1] if self.fusion is None else self.fusion(*features[1:])
+        if not self.branches:
+            return {task: head(fused) for task, head in self.heads.items()}
         missing = self.stride.bit_length() - 1 - len(features)
-        inputs = (*features, *(features[-1:] * missing))
-        inputs = (*inputs, inputs[-1] if self.fusion is None else self.fusion(*features[1:]))
+        inputs = (*features, *(features[-1:] * missing), fused)
         return {task: head(self.branches[task](*inputs)) for task, head in self.heads.items()}
 
     def _features(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Features of strides 2 (nobody reads that of a published encoder: the next stands for it), 4, 8 ..."""
         if self.encoder is not None:
-            found = self.encoder(image)
-            return [found[0], *found]
-        features = [self.stem(image)]
+            features = list(self.encoder(image))
+            return [features[0], *features]
+        features = [image if self.stem is None else self.stem(image)]
         for part in self.stages:
             features.append(part(features[-1]))
         return features
@@ -161,31 +159,54 @@ class MultiTaskSpace(Capabilities, ModelSpace):
                 module.set_output_bias(values)
 
 
-def _stages(prefix: str, spec: TemplateSpec, widths: Sequence[Any], first: int) -> list[nn.Module]:
+def stage(name: str, spec: StageSpec, inputs: Channels, outputs: Channels, stride: int, activation: str) -> nn.Module:
+    """Blocks of one width at one resolution: `{name}_block1_op`, ...; `{name}_depth` says how many of them there are.
+
+    The first block changes width and resolution and is always there (the least depth is 1), so every depth gives the
+    same output shape: what one-shot strategies need to mix or skip the later ones. Those have a residual.
+
+    Args:
+        name: Prefix of the labels.
+        spec: Candidates of each block, least and greatest number of blocks.
+        inputs: Input channels.
+        outputs: Output channels.
+        stride: Stride of the first block, 1 or 2.
+        activation: Name of the activation.
+
+    Returns:
+        A `Repeat` (a `Sequential` inside `model_context`) from (N, inputs, H, W) to (N, outputs, H / stride,
+        W / stride).
+    """
+    change, keep = Slot(inputs, outputs, stride, False, activation), Slot(outputs, outputs, 1, True, activation)
+
+    def block(i: int) -> nn.Module:
+        return block_choice(spec.ops, change if i == 0 else keep, f"{name}_block{i + 1}_op")
+
+    least, greatest = spec.depth
+    return Repeat(block, least) if least == greatest else Repeat(block, spec.depth, label=f"{name}_depth")
+
+
+def _stages(prefix: str, spec: TemplateSpec, widths: Sequence[Channels], first: int) -> list[nn.Module]:
     """Stages from number `first` (from 0) on; `widths` begins with the stem's."""
     return [
-        stage(f"{prefix}stage{i + 1}", s.ops, widths[i], widths[i + 1], 2, s.depth, spec.activation)
+        stage(f"{prefix}stage{i + 1}", s, widths[i], widths[i + 1], 2, spec.activation)
         for i, s in enumerate(spec.stages)
         if i >= first
     ]
 
 
-def _branch(task: str, way: str, spec: TemplateSpec, widths: Sequence[Any], fused: Any) -> nn.Module:
+def _branch(task: str, way: str, spec: TemplateSpec, widths: Sequence[Channels], fused: Channels) -> nn.Module:
     """What a task has of its own before its head; own stages have their own labels and widths."""
     if way == "shared":
         return Shared()
     first = sharing.trunk_stages(way, len(spec.stages)) if spec.stages else len(widths) - 1
-    own = [*widths[: first + 1]]
-    own += [width(f"{task}_stage{i}_width", s.channels) for i, s in enumerate(spec.stages, 1) if i > first]
-    fusion = fusion_choice(spec.fusions, own[1:], fused, f"{task}_fusion", spec.activation)
-    return OwnBranch(_stages(f"{task}_", spec, own, first), fusion)
+    mine = [*widths[: first + 1]]
+    mine += [width(f"{task}_stage{i}_width", s.channels) for i, s in enumerate(spec.stages, 1) if i > first]
+    fusion = fusion_choice(spec.fusion.kinds, mine[1:], fused, f"{task}_fusion", spec.activation)
+    return OwnBranch(_stages(f"{task}_", spec, mine, first), fusion)
 
 
-def _only(ways: Mapping[str, Any]) -> nn.Module:
-    return next(iter(ways.values()))()
-
-
-def check_tasks(tasks: Any) -> None:
+def check_tasks(tasks: object) -> None:
     """Check the `tasks` argument of a space.
 
     Raises:

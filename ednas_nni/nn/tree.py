@@ -7,8 +7,10 @@ candidate is chosen, block i of a `Repeat` when the depth exceeds i. Walking the
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from nni.mutable import Categorical, Mutable
@@ -118,11 +120,11 @@ def visit(space: ModelSpace) -> Iterator[tuple[str, nn.Module, Condition]]:
         yield path, module, condition
         if isinstance(module, LayerChoice):
             for name in module.names:
-                chosen = clauses(module.choice, lambda value, name=name: value == name, path)
+                chosen = clauses(module.choice, partial(operator.eq, name), path)
                 yield from below(_join(path, str(name)), module[name], _and(condition, chosen))
         elif isinstance(module, Repeat):
             for i, block in enumerate(module.blocks):
-                deep = clauses(module.depth_choice, lambda depth, i=i: depth > i, path)
+                deep = clauses(module.depth_choice, partial(operator.lt, i), path)
                 yield from below(_join(path, f"blocks.{i}"), block, _and(condition, deep))
         else:
             for name, child in module.named_children():

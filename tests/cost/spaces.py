@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from ednas_nni.compat.nas import LayerChoice, ModelSpace, MutableBatchNorm2d, MutableConv2d, MutableLinear, Repeat
-from ednas_nni.nn.conv import ConvNorm
+from ednas_nni.nn.blocks.base import Slot
+from ednas_nni.nn.blocks.conv import ConvNorm
+from ednas_nni.nn.blocks.ibn import IBN
 from ednas_nni.nn.elementwise import Activation, Add
-from ednas_nni.nn.ibn import IBN
 from ednas_nni.space.domains import Literal
 
 
@@ -57,7 +58,7 @@ class Everything(ModelSpace):
         self.activation = Activation(wide)
         self.rest = Repeat(
             lambda i: LayerChoice(
-                {"ibn": IBN(wide, wide, 3, 2, residual=True), "wide": Residual(wide, wide, 3)},
+                {"ibn": IBN(Slot(wide, wide, residual=True), 3, 2), "wide": Residual(wide, wide, 3)},
                 label=f"block{i}_op",
             ),
             (1, 3),

@@ -18,11 +18,12 @@ from ednas_nni.devices.cpu_onnxruntime.build import onnx_bytes  # noqa: E402
 from ednas_nni.devices.cpu_onnxruntime.capture import capture  # noqa: E402
 from ednas_nni.devices.cpu_onnxruntime.graph import Constant, Graph  # noqa: E402
 from ednas_nni.errors import StudyError  # noqa: E402
+from ednas_nni.nn.blocks.base import Slot  # noqa: E402
+from ednas_nni.nn.blocks.fused_ibn import FusedIBN  # noqa: E402
+from ednas_nni.nn.blocks.ibn import IBN  # noqa: E402
+from ednas_nni.nn.blocks.squeeze import SqueezeExcite  # noqa: E402
 from ednas_nni.nn.elementwise import Activation, Add, Concat, GlobalPool, MaxPool, Resize, Scale, WeightedSum  # noqa: E402
-from ednas_nni.nn.fused_ibn import FusedIBN  # noqa: E402
-from ednas_nni.nn.fusion import KINDS as FUSIONS  # noqa: E402
-from ednas_nni.nn.ibn import IBN  # noqa: E402
-from ednas_nni.nn.squeeze import SqueezeExcite  # noqa: E402
+from ednas_nni.nn.fusion import FUSIONS  # noqa: E402
 from ednas_nni.nn.tree import build, domains_of  # noqa: E402
 
 TASKS = {"segmentation": 5, "depth": 1}
@@ -178,8 +179,8 @@ STOCK = [
     Functional(),
     SharedConvolution(),
     Several(),
-    IBN(4, 8, 5, 3, stride=2, squeeze=True, activation="silu"),
-    FusedIBN(4, 4, 3, 6, residual=True),
+    IBN(Slot(4, 8, stride=2, activation="silu"), 5, 3, squeeze=True),
+    FusedIBN(Slot(4, 4, residual=True), 3, 6),
     *map(Pyramid, FUSIONS),
 ]
 

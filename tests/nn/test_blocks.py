@@ -7,11 +7,12 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ednas_nni.nn.blocks.base import Slot
+from ednas_nni.nn.blocks.fused_ibn import FusedIBN
+from ednas_nni.nn.blocks.ibn import IBN
 from ednas_nni.nn.elementwise import Activation, Add, Resize
-from ednas_nni.nn.fused_ibn import FusedIBN
 from ednas_nni.nn.fusion import FPN
 from ednas_nni.nn.heads import Head
-from ednas_nni.nn.ibn import IBN
 
 torch.set_num_threads(1)
 
@@ -28,27 +29,27 @@ def test_macs_follow_the_formula(kernel, expansion, stride):
     inputs, outputs, height, width = 8, 16, 8, 12
     x = torch.rand(1, inputs, height, width)
     pixels = height * width // stride**2
-    ibn = IBN(inputs, outputs, kernel, expansion, stride)
+    ibn = IBN(Slot(inputs, outputs, stride), kernel, expansion)
     assert ibn(x).shape == (1, outputs, height // stride, width // stride)
     assert macs(ibn, x) == pixels * expansion * inputs * (stride**2 * inputs + kernel**2 + outputs)
-    fused = FusedIBN(inputs, outputs, kernel, expansion, stride)
+    fused = FusedIBN(Slot(inputs, outputs, stride), kernel, expansion)
     assert fused(x).shape == (1, outputs, height // stride, width // stride)
     assert macs(fused, x) == pixels * expansion * inputs * (kernel**2 * inputs + outputs)
 
 
 def test_expansion_one_has_no_expansion():
-    assert IBN(8, 8, 3, 1).expand is None
+    assert IBN(Slot(8, 8), 3, 1).expand is None
     x = torch.rand(1, 8, 4, 4)
-    assert macs(IBN(8, 8, 3, 1), x) == 16 * 8 * (9 + 8)
+    assert macs(IBN(Slot(8, 8), 3, 1), x) == 16 * 8 * (9 + 8)
 
 
 @pytest.mark.parametrize("block", [IBN, FusedIBN])
 def test_residual_is_exactly_the_input(block):
-    module = block(8, 8, 3, 3, residual=True)
+    module = block(Slot(8, 8, residual=True), 3, 3)
     nn.init.zeros_(module.project.norm.weight)
     x = torch.rand(2, 8, 4, 4)
     assert torch.equal(module(x), x)
-    assert not torch.equal(block(8, 8, 3, 3)(x), x)  # no residual unless the position says so
+    assert not torch.equal(block(Slot(8, 8), 3, 3)(x), x)  # no residual unless the position says so
 
 
 def test_fpn_against_a_plain_version():
@@ -83,7 +84,7 @@ def test_elementwise_modules_know_their_channels():
 def test_signal_survives_initialisation():
     """Forward variance stays within a factor of 30 through a deep stack, in training and at the start."""
     torch.manual_seed(0)
-    stack = nn.Sequential(*(IBN(16, 16, 3, 6, residual=True) for _ in range(12)))
+    stack = nn.Sequential(*(IBN(Slot(16, 16, residual=True), 3, 6) for _ in range(12)))
     with torch.no_grad():
         y = stack.train()(torch.randn(8, 16, 8, 8))
     assert bool(torch.isfinite(y).all()) and 1 / 30 < float(y.var()) < 30

@@ -16,7 +16,7 @@ from ednas_nni.cost.layers import layer_records
 from ednas_nni.errors import PluginError, StudyError
 from ednas_nni.nn import sharing
 from ednas_nni.nn.sharing import OwnBranch
-from ednas_nni.nn.spec import StageSpec, TemplateSpec
+from ednas_nni.nn.spec import FusionSpec, HeadSpec, StageSpec, TemplateSpec
 from ednas_nni.nn.template import MultiTaskSpace
 from ednas_nni.nn.tree import build, domains_of
 from ednas_nni.testing.spaces import check_identity, check_space
@@ -32,14 +32,12 @@ class Rich(MultiTaskSpace):
     spec = TemplateSpec(
         stem=8,
         stages=(
-            StageSpec((8, 16), (1, 2), ("ibn_k3_e3", "fused_k3_e1_se")),
-            StageSpec((16,), (1, 1), ("ibn_k3_e3",)),
-            StageSpec((16, 24), (1, 2), ("ibn_k3_e3", "ibn_k5_e3_se")),
+            StageSpec(channels=(8, 16), depth=(1, 2), ops=("ibn_k3_e3", "fused_k3_e1_se")),
+            StageSpec(channels=(16,), depth=(1, 1), ops=("ibn_k3_e3",)),
+            StageSpec(channels=(16, 24), depth=(1, 2), ops=("ibn_k3_e3", "ibn_k5_e3_se")),
         ),
-        fusions=("fpn", "bifpn", "aspp"),
-        fusion=(8, 16),
-        heads=("conv", "separable", "ibn"),
-        head=8,
+        fusion=FusionSpec(kinds=("fpn", "bifpn", "aspp"), channels=(8, 16)),
+        heads=HeadSpec(kinds=("conv", "separable", "ibn"), channels=8),
         sharing=("shared", "own_fusion", "own_stage3", "own_stage2"),
         activation="hswish",
     )

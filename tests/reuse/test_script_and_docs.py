@@ -99,8 +99,8 @@ def test_presets_are_shortened_to_valid_ones(preset):
     assert all(len(stage.channels) == 1 and len(stage.ops) <= 2 for stage in short.stages)
     for cut, stage in zip(short.stages, whole.stages, strict=True):
         assert cut.depth[1] - cut.depth[0] <= 1 and cut.depth[0] == stage.depth[0]
-    assert len(short.fusion) == len(short.sharing) == 1 and short.fusions == whole.fusions
-    assert set(short.fusion) <= set(whole.fusion) and set(short.encoders) <= set(whole.encoders)
+    assert len(short.fusion.channels) == len(short.sharing) == 1 and short.fusion.kinds == whole.fusion.kinds
+    assert set(short.fusion.channels) <= set(whole.fusion.channels) and set(short.encoders) <= set(whole.encoders)
 
 
 def test_an_unknown_preset_is_said():

@@ -11,7 +11,7 @@ import torch
 from ednas_nni.errors import PluginError
 from ednas_nni.nn.choice import layer_choice
 from ednas_nni.nn.elementwise import Activation
-from ednas_nni.nn.spec import StageSpec, TemplateSpec
+from ednas_nni.nn.spec import FusionSpec, HeadSpec, StageSpec, TemplateSpec
 from ednas_nni.nn.template import MultiTaskSpace
 from ednas_nni.nn.tree import domains_of
 from ednas_nni.space.domains import Domains, Literal
@@ -63,11 +63,12 @@ class Small(MultiTaskSpace):
 
     spec = TemplateSpec(
         stem=8,
-        stages=(StageSpec((8,), (1, 1), ("ibn_k3_e1",)), StageSpec((8, 16), (1, 1), ("ibn_k3_e1",))),
-        fusions=("fpn", "aspp"),
-        fusion=(8,),
-        heads=("conv",),
-        head=8,
+        stages=(
+            StageSpec(channels=(8,), depth=(1, 1), ops=("ibn_k3_e1",)),
+            StageSpec(channels=(8, 16), depth=(1, 1), ops=("ibn_k3_e1",)),
+        ),
+        fusion=FusionSpec(kinds=("fpn", "aspp"), channels=8),
+        heads=HeadSpec(kinds=("conv",), channels=8),
         sharing=("shared", "own_stage2"),
     )
 
@@ -81,11 +82,12 @@ class Simple(Small):
 
     spec = TemplateSpec(
         stem=8,
-        stages=(StageSpec((8,), (1, 3), ("ibn_k3_e1", "ibn_k5_e1")), StageSpec((8, 16), (1, 1), ("ibn_k3_e1",))),
-        fusions=("fpn", "bifpn"),
-        fusion=(8,),
-        heads=("conv",),
-        head=8,
+        stages=(
+            StageSpec(channels=(8,), depth=(1, 3), ops=("ibn_k3_e1", "ibn_k5_e1")),
+            StageSpec(channels=(8, 16), depth=(1, 1), ops=("ibn_k3_e1",)),
+        ),
+        fusion=FusionSpec(kinds=("fpn", "bifpn"), channels=8),
+        heads=HeadSpec(kinds=("conv",), channels=8),
     )
 
 

@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from ednas_nni.nn.encoders import ENCODERS
+from ednas_nni.nn.spec import TemplateSpec
+from ednas_nni.nn.spec import parse as parse_preset
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import parse
 from search_spaces import EdnasSpace, presets
@@ -41,8 +43,9 @@ def test_the_studies_make_spaces():
 
 def test_the_file_of_a_preset_is_one_and_has_every_field():
     data = yaml.safe_load(blocks("yaml")[1])
-    assert presets.parse(data, PAGE.name).sharing == ("shared", "own_fusion", "own_stage2")
-    assert {*data, "encoders"} == set(presets._FIELDS)
+    assert data.pop("base") in presets.names()
+    assert parse_preset(data, PAGE.name).sharing == ("shared", "own_fusion", "own_stage2")
+    assert {*data, "encoders"} == set(TemplateSpec.model_fields)
 
 
 def test_every_encoder_is_named():
@@ -56,7 +59,7 @@ def rows():
 
 def test_every_preset_has_its_row():
     assert set(rows()) == set(presets.names())
-    assert {name: row[1] for name, row in rows().items()} == {n: presets.description(n) for n in presets.names()}
+    assert {name: row[1] for name, row in rows().items()} == {n: presets.load(n).description for n in presets.names()}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 from nni.nas.nn.pytorch import MutableConv2d
 from torch import nn
 
-from ednas_nni.nn.conv import ConvNorm
+from ednas_nni.nn.blocks.conv import ConvNorm
 from ednas_nni.nn.elementwise import Add, Elementwise
 
 

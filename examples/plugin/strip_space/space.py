@@ -11,9 +11,9 @@ import torch
 from nni.nas.nn.pytorch import ModelSpace, Repeat
 from torch import nn
 
-from ednas_nni.nn.blocks import KINDS as EDNAS_BLOCKS
+from ednas_nni.nn.blocks.base import Slot, operation
+from ednas_nni.nn.blocks.conv import ConvNorm
 from ednas_nni.nn.choice import layer_choice
-from ednas_nni.nn.conv import ConvNorm
 from ednas_nni.nn.elementwise import freeze_channels
 from ednas_nni.nn.heads import Head
 from ednas_nni.nn.template import check_image, check_tasks
@@ -64,7 +64,7 @@ def _block(width: Any, label: str) -> nn.Module:
         {
             "strip_k7": partial(StripBlock, width, width, 7, True),
             "strip_k11": partial(StripBlock, width, width, 11, True),
-            "ibn_k3_e3": partial(EDNAS_BLOCKS["ibn"], width, width, 3, 3, 1, True),
+            "ibn_k3_e3": partial(operation("ibn_k3_e3").build, Slot(width, width, residual=True)),
         },
         label,
     )

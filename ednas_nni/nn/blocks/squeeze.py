@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 
 from ednas_nni.compat.nas import MutableConv2d
-from ednas_nni.nn.elementwise import Activation, GlobalPool, Scale
+from ednas_nni.nn.elementwise import Activation, Channels, GlobalPool, Scale
 
 
 class SqueezeExcite(nn.Module):
@@ -22,7 +20,7 @@ class SqueezeExcite(nn.Module):
         inner: Channels between the two convolutions.
     """
 
-    def __init__(self, channels: Any, inner: Any) -> None:
+    def __init__(self, channels: Channels, inner: Channels) -> None:
         super().__init__()
         self.pool = GlobalPool(channels)
         self.reduce = MutableConv2d(channels, inner, 1)

@@ -1,14 +1,16 @@
-"""Convolution, batch norm and activation: the unit all blocks are made of."""
+"""Convolution, batch norm and activation: the unit all blocks are made of, and the two blocks that are nothing more."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import nn
 
 from ednas_nni.compat.nas import MutableBatchNorm2d, MutableConv2d
-from ednas_nni.nn.elementwise import Activation
+from ednas_nni.nn.blocks.base import Block, Slot, number
+from ednas_nni.nn.elementwise import Activation, Add, Channels
 
 
 class ConvNorm(nn.Module):
@@ -28,11 +30,11 @@ class ConvNorm(nn.Module):
 
     def __init__(
         self,
-        inputs: Any,
-        outputs: Any,
+        inputs: Channels,
+        outputs: Channels,
         kernel: int = 1,
         stride: int = 1,
-        groups: Any = 1,
+        groups: Channels = 1,
         activation: str | None = "relu6",
         dilation: int = 1,
     ) -> None:
@@ -59,15 +61,58 @@ class Separable(nn.Module):
         kernel: Odd kernel size of the depthwise part.
         activation: Name of the activation after each.
         dilation: Of the depthwise part.
+        stride: Of the depthwise part.
     """
 
     def __init__(
-        self, inputs: Any, outputs: Any, kernel: int = 3, activation: str = "relu6", dilation: int = 1
+        self,
+        inputs: Channels,
+        outputs: Channels,
+        kernel: int = 3,
+        activation: str = "relu6",
+        dilation: int = 1,
+        stride: int = 1,
     ) -> None:
         super().__init__()
-        self.depthwise = ConvNorm(inputs, inputs, kernel, groups=inputs, activation=activation, dilation=dilation)
+        self.depthwise = ConvNorm(inputs, inputs, kernel, stride, inputs, activation, dilation)
         self.pointwise = ConvNorm(inputs, outputs, activation=activation)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (N, inputs, H, W) to (N, outputs, H, W)."""
+        """Map (N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
         return self.pointwise(self.depthwise(x))
+
+
+class _Residual(nn.Module):
+    """A body whose input is added to its output."""
+
+    def __init__(self, body: nn.Module, channels: Channels) -> None:
+        super().__init__()
+        self.body = body
+        self.add = Add(channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.add(x, self.body(x))
+
+
+@dataclass(frozen=True)
+class Convolution(Block):
+    """One ordinary k x k convolution: `conv_k3`. MACs per output pixel: `k^2 * inputs * outputs`."""
+
+    kernel: Annotated[int, number("k", (1, 3, 5, 7))]
+
+    def build(self, slot: Slot) -> nn.Module:
+        """As `Block.build`."""
+        body = ConvNorm(slot.inputs, slot.outputs, self.kernel, slot.stride, activation=slot.activation)
+        return _Residual(body, slot.outputs) if slot.residual else body
+
+
+@dataclass(frozen=True)
+class SeparableConvolution(Block):
+    """A k x k depthwise convolution and a 1 x 1: `separable_k3`. MACs per output pixel: `inputs * (k^2 + outputs)`."""
+
+    kernel: Annotated[int, number("k", (3, 5, 7))]
+
+    def build(self, slot: Slot) -> nn.Module:
+        """As `Block.build`."""
+        body = Separable(slot.inputs, slot.outputs, self.kernel, slot.activation, stride=slot.stride)
+        return _Residual(body, slot.outputs) if slot.residual else body

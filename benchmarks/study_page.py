@@ -24,6 +24,7 @@ from ednas_nni import plugins, study
 from ednas_nni.cost.profiles import ReadsProfiles
 from ednas_nni.cost.registry import KINDS
 from ednas_nni.data.augment import NAMED
+from ednas_nni.nn.blocks.base import Option
 from ednas_nni.search.assembled import DATA_GIVEN, EVALUATOR_GIVEN, SPACE_GIVEN
 from ednas_nni.study.objectives import REWARDS
 from ednas_nni.tasks.depth.loss import LOSSES as DEPTH_LOSSES
@@ -38,6 +39,7 @@ GROUPS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "weightings": ("Weightings", "`evaluator: {name: jared, weighting: {name: dwa, window: 50}}`", ("tasks",)),
     "strategies": ("Strategies", "`strategy: {name: ednas, initial: 12}`", ()),
     "search_spaces": ("Search spaces", "`space: {name: nano, sharing: [shared, own_stage4]}`", SPACE_GIVEN),
+    "blocks": ("Blocks", "`space: {name: nano, ops: [ibn_k3_e3, ibn_k3_e6, fused_k3_e3_se]}`", ()),
     "datasets": ("Data sets", "`data: {name: streets, depth: metric}`", DATA_GIVEN),
     "label_kinds": ("Label kinds", "`tasks: [segmentation]`", ()),
     "devices": ("Devices", "`device: [{name: roofline, profile: phone_cpu}, params]`", ()),
@@ -74,6 +76,9 @@ def allowed(hint: Any) -> str:
         return PLAIN[hint]
     if origin is typing.Annotated:
         given = [entry for part in inner[1:] for entry in (part.metadata if isinstance(part, FieldInfo) else ())]
+        texts = [text for part in inner[1:] if isinstance(part, Option) for text in part.texts]
+        if texts:
+            return ", ".join(f"`{text}`" if text else "nothing" for text in texts)
         bounds = [f"{word} {getattr(m, key):,}" for m in given for key, word in BOUNDS.items() if hasattr(m, key)]
         return ", ".join([allowed(inner[0]), *bounds])
     if origin in (Union, types.UnionType):

@@ -96,7 +96,13 @@ class _Residual(nn.Module):
 
 @dataclass(frozen=True)
 class Convolution(Block):
-    """One ordinary k x k convolution: `conv_k3`. MACs per output pixel: `k^2 * inputs * outputs`."""
+    """One ordinary k x k convolution: `conv_k3`.
+
+    MACs per output pixel: `k^2 * inputs * outputs`.
+
+    Attributes:
+        kernel: Odd kernel size.
+    """
 
     kernel: Annotated[int, number("k", (1, 3, 5, 7))]
 
@@ -108,7 +114,13 @@ class Convolution(Block):
 
 @dataclass(frozen=True)
 class SeparableConvolution(Block):
-    """A k x k depthwise convolution and a 1 x 1: `separable_k3`. MACs per output pixel: `inputs * (k^2 + outputs)`."""
+    """A k x k depthwise convolution, then a 1 x 1: `separable_k3`.
+
+    MACs per output pixel: `inputs * (k^2 + outputs)`.
+
+    Attributes:
+        kernel: Odd kernel size of the depthwise convolution.
+    """
 
     kernel: Annotated[int, number("k", (3, 5, 7))]
 

@@ -45,7 +45,13 @@ class FusedIBN(nn.Module):
 
 @dataclass(frozen=True)
 class FusedBottleneck(Block):
-    """The kind `fused`; its options are those of `FusedIBN`."""
+    """Fused inverted bottleneck: `fused_k3_e6`.
+
+    Attributes:
+        kernel: Odd kernel size of the full convolution.
+        expansion: Factor of the inner width.
+        squeeze: Whether squeeze-and-excitation follows the full convolution.
+    """
 
     kernel: Annotated[int, number("k", (3, 5, 7))]
     expansion: Annotated[int, number("e", range(1, 10))]

@@ -49,7 +49,13 @@ class IBN(nn.Module):
 
 @dataclass(frozen=True)
 class InvertedBottleneck(Block):
-    """The kind `ibn`; its options are those of `IBN`."""
+    """Inverted bottleneck, MobileNetV2's block: `ibn_k3_e6`.
+
+    Attributes:
+        kernel: Odd kernel size of the depthwise convolution.
+        expansion: Factor of the inner width.
+        squeeze: Whether squeeze-and-excitation follows the depthwise convolution.
+    """
 
     kernel: Annotated[int, number("k", (3, 5, 7))]
     expansion: Annotated[int, number("e", range(1, 10))]

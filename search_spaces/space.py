@@ -9,7 +9,7 @@ from ednas_nni.errors import StudyError
 from ednas_nni.nn.checkpoint import fingerprint
 from ednas_nni.nn.template import MultiTaskSpace
 from ednas_nni.nn.tree import domains_of
-from ednas_nni.space.domains import Domains, Sample
+from ednas_nni.space.domains import Domains, Sample, Scalar
 from search_spaces import members, presets
 from search_spaces.encoder_files import encoder_files
 from search_spaces.table import table
@@ -85,7 +85,7 @@ class EdnasSpace(MultiTaskSpace):
         """Names of the architectures that are in this space."""
         return members.names(self.domains, self.spec.encoders)
 
-    def describe(self, sample: Mapping[str, Any], domains: Domains | None = None) -> str:
+    def describe(self, sample: Mapping[str, Scalar], domains: Domains | None = None) -> str:
         """A table of an architecture for people: stage, stride, channels, blocks.
 
         Args:

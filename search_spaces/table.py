@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ednas_nni.nn import sharing
 from ednas_nni.nn.encoders import ENCODERS, LABEL
 from ednas_nni.nn.spec import TemplateSpec
-from ednas_nni.space.domains import Domains, Sample
+from ednas_nni.space.domains import Domains, Sample, Scalar
 
 
 class Row(NamedTuple):
@@ -26,7 +26,7 @@ def table(
     domains: Domains,
     spec: TemplateSpec,
     tasks: Sequence[str],
-    sample: Sample,
+    sample: Mapping[str, Scalar],
     encoder_files: Mapping[str, Path] | None = None,
 ) -> str:
     """Every part with its stride, channels and blocks, one line each, from the image to the heads.

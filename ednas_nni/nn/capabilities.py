@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from ednas_nni.errors import StudyError
-from ednas_nni.space.domains import Condition, Domains, Sample
+from ednas_nni.space.domains import Condition, Domains, Sample, Scalar
 
 
 class Capabilities:
@@ -59,7 +59,7 @@ class Capabilities:
         """
         raise StudyError(f"{name!r}: this search space has no named members.")
 
-    def describe(self, sample: Mapping[str, Any], domains: Domains) -> str:
+    def describe(self, sample: Mapping[str, Scalar], domains: Domains) -> str:
         """An architecture for people, in some lines; by default its active labels.
 
         Args:
@@ -108,6 +108,6 @@ class _Foreign(Capabilities):
     def member(self, name: str) -> Sample:
         return self._get("member", super().member)(name)
 
-    def describe(self, sample: Mapping[str, Any], domains: Domains) -> str:
+    def describe(self, sample: Mapping[str, Scalar], domains: Domains) -> str:
         text = self._get("describe", None)
         return super().describe(sample, domains) if text is None else text(sample)

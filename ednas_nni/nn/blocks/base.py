@@ -154,9 +154,7 @@ def operation(name: str) -> Block:
     """
     kinds = BLOCKS.names()
     if not kinds:
-        raise PluginError(
-            "No blocks are registered: the installation is older than the code. Run pip install -e . again."
-        )
+        raise PluginError("No blocks are registered: the installation is older than the code. Run pip install -e .")
     # `strip_wide_k3` is a `strip_wide` rather than a `strip`, where both are registered.
     kind = max((k for k in kinds if f"{name}_".startswith(f"{k}_")), key=len, default=None)
     if kind is None or not isinstance(name, str):

@@ -44,7 +44,7 @@ class Slot:
     activation: str = "relu6"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Option:
     """How an option of a block is written in the block's name.
 

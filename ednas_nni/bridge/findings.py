@@ -174,7 +174,7 @@ def _remarks(findings: Findings, file: ExperimentFile, assembled: Assembled) -> 
         )
     if findings.plan is None or findings.errors:
         return
-    from ednas_nni.cost.advice import advice  # imports torch
+    from ednas_nni.cost.plan import advice  # imports torch
 
     findings.warnings += advice(findings.plan)
     for name, sample in zip(file.study.start, assembled.starts, strict=True):

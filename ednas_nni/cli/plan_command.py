@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.bridge.manager import experiment_file as experiment
     from ednas_nni.cli import terminal
     from ednas_nni.cli.picture import check_picture, write_picture
-    from ednas_nni.cost.advice import advice
+    from ednas_nni.cost.plan import advice
     from ednas_nni.errors import InfeasibleError
     from ednas_nni.search.assembled import Assembled
 
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
 
         write_picture(options.picture, plan_plot(plan))
     if options.json:
-        from ednas_nni.cost.plan_json import plan_json
+        from ednas_nni.cost.plan import plan_json
 
         print(json.dumps({**plan_json(plan), "error": refusal or None}, indent=2))
     else:

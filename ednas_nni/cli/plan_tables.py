@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from ednas_nni.cli import terminal
 from ednas_nni.cli.terminal import amount
-from ednas_nni.cost.advice import DRAWN, kept
-from ednas_nni.cost.plan import CONFIDENCE, DRAWS, ConstraintOutlook, Plan, Share
+from ednas_nni.cost.plan import CONFIDENCE, DRAWN, DRAWS, ConstraintOutlook, Plan, Share, percent
 from ednas_nni.cost.summary import Extreme
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def _constraints(plan: Plan) -> Iterator[str]:
     interval = f"{100 * CONFIDENCE:.0f} % interval"
     for outlook in plan.constraints:
         yield f"constraint {_name(outlook)}"
-        yield f"  keeps           {_shares(outlook.kept)} ({interval})"
+        yield f"  keeps           {_shares(outlook.shares)} ({interval})"
         if outlook.reachable is not None:
             column = plan.summary(outlook.checked.name).column
             best = "smallest" if outlook.checked.op == "<=" else "largest"
@@ -80,7 +79,7 @@ def _constraints(plan: Plan) -> Iterator[str]:
             yield f"  {best:<8} value  {value}, {how(outlook.reachable)}"
     if len(plan.constraints) > 1:
         yield "all constraints together"
-        yield f"  keep            {_shares(plan.kept)} ({interval})"
+        yield f"  keep            {_shares(plan.shares)} ({interval})"
 
 
 def _shares(shares: Mapping[str, Share]) -> str:
@@ -95,7 +94,7 @@ def _name(outlook: ConstraintOutlook) -> str:
 
 def _share(share: Share) -> str:
     low, high = share.interval
-    return f"{kept(share)} [{_percent(low)}, {_percent(high)}]" if share.count else kept(share)
+    return f"{percent(share)} [{_percent(low)}, {_percent(high)}]" if share.count else percent(share)
 
 
 def _percent(share: float) -> str:

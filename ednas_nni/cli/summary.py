@@ -5,8 +5,7 @@ from __future__ import annotations
 from ednas_nni.baselines.in_study import score
 from ednas_nni.bridge.manager.experiment_file import ExperimentFile
 from ednas_nni.cli.terminal import amount, unit
-from ednas_nni.cost.advice import DRAWN, kept
-from ednas_nni.cost.plan import Plan
+from ednas_nni.cost.plan import DRAWN, Plan, percent
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study.fields import Plugin
 from ednas_nni.study.objectives import DELTA_T, QUALITY, Constraint
@@ -95,7 +94,7 @@ def _constraints(assembled: Assembled, plan: Plan) -> str:
     if not plan.constraints:
         return "none"
     bounds = " and ".join(map(_bound, assembled.constraints, assembled.problem.constraints))
-    return f"{bounds}: keeps {kept(plan.kept['strategies'])} of {DRAWN['strategies']}"
+    return f"{bounds}: keeps {percent(plan.shares['strategies'])} of {DRAWN['strategies']}"
 
 
 def _bound(asked: Constraint, checked: Constraint) -> str:

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ednas_nni.cost.features import SpaceFeatures
 from ednas_nni.cost.records import LayerRecord
 from ednas_nni.cost.space_layers import SpaceLayers
-from ednas_nni.cost.terms import SpaceFeatures
 
 if TYPE_CHECKING:  # NNI is not needed to price samples
     from ednas_nni.compat.nas import ModelSpace

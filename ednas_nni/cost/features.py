@@ -1,28 +1,71 @@
-"""Features of every layer of a model space, as functions of the choices that decide them.
+"""Features of a model space, as functions of the choices that decide them.
 
-A layer's features depend on few labels: the choices that decide whether it exists, and those that decide its channel
-numbers. They are therefore written down once, as an array over exactly these labels, and a sample's features are the
-sum of one entry per array, or the largest for a feature such as the largest activation. Nothing is estimated: for every
-sample they equal those of the instantiated network.
+A feature is a number that a device prices networks by, such as multiply-adds of depthwise convolutions. A layer's
+features depend on few labels: the choices that decide whether it exists, and those that decide its channel numbers.
+They are therefore written down once, as an array over exactly these labels, and a sample's features are the sum of one
+entry per array (or the largest, for a feature such as the largest activation). Nothing is estimated: for every sample
+they equal those of the instantiated network.
+
+A stem of width 4 or 8 and a block that only depth 2 has, of 10 multiply-adds a channel:
+
+    label    term over (stem_width,)       term over (stem_width, depth)
+    values   4: 40    8: 80                (4, 1): 0   (4, 2): 40   (8, 1): 0   (8, 2): 80
+    sample   stem_width 8, depth 2         80 + 80 = 160
+
+An array whose labels another array has is added into that one: above one look-up remains of two. This file knows
+neither torch nor NNI.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ednas_nni.cost.records import LayerRecord
 from ednas_nni.cost.space_layers import Operation, SpaceLayers, alive, labels_of, spread
-from ednas_nni.cost.terms import SpaceFeatures, Term
 from ednas_nni.errors import StudyError
+from ednas_nni.space.domains import Domains, Sample
 
 MAX_ENTRIES = 1 << 20
 """Largest array of one term; beyond it, too many choices decide one layer."""
 
 Features = Callable[[LayerRecord], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Term:
+    """Features that depend on the same labels.
+
+    Attributes:
+        labels: In the order of the space; () for what every sample has.
+        values: float64 (values of label 1, ..., values of label m, features).
+    """
+
+    labels: tuple[str, ...]
+    values: np.ndarray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SpaceFeatures:
+    """All features of a space.
+
+    Attributes:
+        names: Feature names.
+        terms: A sample's features are the sum over terms of the entry at the sample's values.
+        domains: The labels of the space.
+        maxima: Features that are the largest over terms instead of their sum; all are >= 0.
+        fixed: Part of the network (first word of the module path) -> features of those of its layers that every sample
+            has and no choice changes.
+    """
+
+    names: tuple[str, ...]
+    terms: tuple[Term, ...]
+    domains: Domains
+    maxima: frozenset[str] = frozenset()
+    fixed: Mapping[str, Mapping[str, float]] = field(default_factory=dict, repr=False)
 
 
 def space_features(layers: SpaceLayers, features: Features, maxima: Collection[str] = ()) -> SpaceFeatures:
@@ -52,9 +95,9 @@ class _Collected:
         self._terms: dict[tuple[str, ...], dict[str, np.ndarray]] = {}
         self._fixed: dict[str, dict[str, float]] = {}
         priced = [{name: value for name, value in features(record).items() if value} for record in layers.records]
-        self._names = tuple(dict.fromkeys(name for found in priced for name in found))
+        self._names = tuple(dict.fromkeys(name for entry in priced for name in entry))
         # One column per feature: an operation looks up its records in all of them at once.
-        self._values = np.array([[found.get(name, 0.0) for name in self._names] for found in priced])
+        self._values = np.array([[entry.get(name, 0.0) for name in self._names] for entry in priced])
         self._values = self._values.reshape(len(priced), len(self._names))
         self._largest = np.array([name in maxima for name in self._names], bool)
 
@@ -85,17 +128,17 @@ class _Collected:
             if not labels:
                 part = self._fixed.setdefault(operation.path.partition(".")[0], {})
                 value = float(values[..., column])
-                known = part.get(name, 0.0)
-                part[name] = max(known, value) if name in self._maxima else known + value
+                so_far = part.get(name, 0.0)
+                part[name] = max(so_far, value) if name in self._maxima else so_far + value
 
     def result(self) -> SpaceFeatures:
         """Merge each term into one that has all its labels, where there is one, and freeze."""
         dense: dict[tuple[str, ...], np.ndarray] = {}
-        for labels in sorted(self._terms, key=lambda found: -math.prod(self._shape(found))):
+        for labels in sorted(self._terms, key=lambda names: -math.prod(self._shape(names))):
             arrays = self._terms[labels]
             empty = np.zeros(self._shape(labels))
             values = np.stack([arrays.get(name, empty) for name in self._names], axis=-1)
-            host = next((known for known in dense if set(labels) <= set(known)), None)
+            host = next((other for other in dense if set(labels) <= set(other)), None)
             if host is None:
                 dense[labels] = values
                 continue
@@ -108,5 +151,62 @@ class _Collected:
     def _shape(self, labels: Sequence[str]) -> list[int]:
         return [len(self._domains[label].values) for label in labels]
 
-    def _sorted(self, labels: Any) -> tuple[str, ...]:
+    def _sorted(self, labels: Iterable[str]) -> tuple[str, ...]:
         return tuple(sorted(set(labels), key=self._order.__getitem__))
+
+
+# -------------------------------------------------------------------- features of two origins
+def joined(first: SpaceFeatures, second: SpaceFeatures) -> SpaceFeatures:
+    """Both features of one space; no name may be in both.
+
+    A term of the second whose labels a term of the first has becomes a part of it, so that a sample needs no more
+    look-ups than before.
+    """
+    names = (*first.names, *second.names)
+    before, after = (0, len(second.names)), (len(first.names), 0)
+    terms = [Term(term.labels, np.pad(term.values, _last(term, before))) for term in first.terms]
+    for term in second.terms:
+        values = np.pad(term.values, _last(term, after))
+        at = next((i for i, host in enumerate(terms) if _within(term, host)), None)
+        if at is None:
+            terms.append(Term(term.labels, values))
+            continue
+        host = terms[at]
+        shape = [n if label in term.labels else 1 for label, n in zip(host.labels, host.values.shape, strict=False)]
+        terms[at] = Term(host.labels, host.values + values.reshape(*shape, len(names)))
+    parts = {part: {**first.fixed.get(part, {}), **found} for part, found in second.fixed.items()}
+    return SpaceFeatures(names, tuple(terms), first.domains, first.maxima | second.maxima, {**first.fixed, **parts})
+
+
+def scaled(features: SpaceFeatures, factor: float) -> SpaceFeatures:
+    """All features times a number >= 0."""
+    terms = tuple(Term(term.labels, term.values * factor) for term in features.terms)
+    fixed = {part: {name: x * factor for name, x in found.items()} for part, found in features.fixed.items()}
+    return replace(features, terms=terms, fixed=fixed)
+
+
+def renamed(features: SpaceFeatures, prefix: str) -> SpaceFeatures:
+    """The features with a prefix before each name."""
+    fixed = {part: {prefix + name: x for name, x in found.items()} for part, found in features.fixed.items()}
+    names = tuple(prefix + name for name in features.names)
+    return replace(features, names=names, maxima=frozenset(prefix + name for name in features.maxima), fixed=fixed)
+
+
+def sums(features: SpaceFeatures, samples: Sequence[Sample]) -> np.ndarray:
+    """Additive features of a few samples, float64 (n, features); `CostTable` is for many."""
+    domains = features.domains
+    codes = np.stack([domains.encode(sample) for sample in samples])
+    position = {label: i for i, label in enumerate(domains.labels)}
+    total = np.zeros((len(codes), len(features.names)))
+    for term in features.terms:
+        total += term.values[tuple(codes[:, position[label]] for label in term.labels)]
+    return total
+
+
+def _last(term: Term, width: tuple[int, int]) -> list[tuple[int, int]]:
+    """Padding of the last axis alone."""
+    return [*[(0, 0)] * len(term.labels), width]
+
+
+def _within(term: Term, host: Term) -> bool:
+    return set(term.labels) <= set(host.labels)

@@ -1,15 +1,19 @@
-"""What a study's costs and constraints mean for its space, before anything is trained."""
+"""What a study's costs and constraints mean for its space, before anything is trained.
+
+Many architectures are drawn and priced. From their costs follow quantiles, the share that the constraints leave, what a
+cost is made of, which objectives order the space alike, and warnings about what works but is probably not meant.
+"""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ednas_nni.cost.composition import TermShare, composition
+from ednas_nni.cost.device import FeatureDevice, Values
 from ednas_nni.cost.summary import CostSummary, Extreme, largest, met, random_codes, smallest, summarise
 from ednas_nni.cost.table import CostTable
 from ednas_nni.space.draws import draw_architectures
@@ -21,6 +25,23 @@ DRAWS = {
     "strategies": "as strategies draw them: each choice evenly and by itself",
     "architectures": "evenly over distinct architectures",
 }
+DRAWN = {"strategies": "what strategies draw", "architectures": "the distinct architectures"}
+"""Draw -> what a share is of. They differ: strategies do not draw all distinct architectures equally often."""
+
+CONSTANT = "device"
+"""Part that a term belongs to when it is there without any layer."""
+ANY_CHOICE = "every choice"
+"""Part of a term that is the same for all samples although choices decide its layers, such as outputs of heads."""
+EQUAL = 1e-9
+
+RARE = 0.02
+"""A constraint that keeps less makes a search spend its time on finding any."""
+LOOSE = 0.95
+"""A constraint that keeps more hardly constrains."""
+FIXED = 0.3
+"""A term that no choice changes and that is more than this share of the median cost hides what the choices do."""
+ALIKE = 0.98
+"""Two objectives with a larger Kendall's tau order the space alike."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +66,27 @@ class Share:
         """Exact (Clopper-Pearson) interval at `CONFIDENCE`, 0..1."""
         from scipy.stats import binomtest
 
-        found = binomtest(self.count, self.samples).proportion_ci(CONFIDENCE, method="exact")
-        return float(found.low), float(found.high)
+        interval = binomtest(self.count, self.samples).proportion_ci(CONFIDENCE, method="exact")
+        return float(interval.low), float(interval.high)
+
+
+@dataclass(frozen=True)
+class TermShare:
+    """One term of a cost.
+
+    Attributes:
+        column: Name of the cost column.
+        term: The device's name for the term; the column's own name where it has one term only.
+        median: Median over the samples, in the column's unit.
+        fixed: What every network pays of it whatever is chosen, in the column's unit.
+        parts: Part of the network (or `device`) -> its share of `fixed`, in the column's unit; largest first.
+    """
+
+    column: str
+    term: str
+    median: float
+    fixed: float
+    parts: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -56,13 +96,13 @@ class ConstraintOutlook:
     Attributes:
         asked: As the study writes it.
         checked: As it is checked: on the upper bound of a cost that has one.
-        kept: Share of samples that meet it, by draw; see `DRAWS`.
+        shares: Samples that meet it, by draw; see `DRAWS`.
         reachable: The most favourable value in the space; None where it was not looked for.
     """
 
     asked: Constraint
     checked: Constraint
-    kept: dict[str, Share]
+    shares: dict[str, Share]
     reachable: Extreme | None
 
 
@@ -77,7 +117,7 @@ class Plan:
         costs: Quantiles of every column.
         matrix: Costs of the samples, float64 (n, columns).
         constraints: One outlook each.
-        kept: Share of samples that meet all constraints, by draw.
+        shares: Samples that meet all constraints, by draw.
         terms: Column -> what it is made of; only columns whose device tells.
         ranks: (cost objective, cost objective) -> Kendall's tau over the samples, 1 = the same order of preference; NaN
             where one of them is the same for all samples.
@@ -90,7 +130,7 @@ class Plan:
     costs: tuple[CostSummary, ...]
     matrix: np.ndarray = field(repr=False)
     constraints: tuple[ConstraintOutlook, ...]
-    kept: dict[str, Share]
+    shares: dict[str, Share]
     terms: dict[str, tuple[TermShare, ...]]
     ranks: dict[tuple[str, str], float]
     objectives: tuple[Objective, ...] = ()
@@ -116,14 +156,14 @@ def plan(
     samples: int = 4000,
     seed: int = 0,
     draw: str = "strategies",
-    reach: Callable[[Share], bool] = lambda kept: True,
-    step: Callable[[str], object] = lambda what: None,
+    reach: Callable[[Share], bool] = lambda share: True,
+    step: Callable[[str], object] = lambda text: None,
 ) -> Plan:
     """Price many architectures and say what the constraints leave of them.
 
     Args:
         table: Prices of the space.
-        objectives: Those that are no cost are passed over.
+        objectives: Those that are not a cost are passed over.
         constraints: As the study writes them; names of columns.
         samples: How many architectures are drawn, by each draw.
         seed: Seed of the draws.
@@ -142,15 +182,15 @@ def plan(
     priced = {name: table.encoded(codes) for name, codes in drawn.items()}
     checked = [table.checked(constraint) for constraint in constraints]
     rows = {name: [met(table, constraint, costs) for constraint in checked] for name, costs in priced.items()}
-    kept = {name: _share(np.logical_and.reduce([np.ones(samples, bool), *found])) for name, found in rows.items()}
+    shares = {name: _share(np.logical_and.reduce([np.ones(samples, bool), *each])) for name, each in rows.items()}
     outlooks = []
     for i, (asked, constraint) in enumerate(zip(constraints, checked, strict=True)):
         best = None
-        if reach(kept["strategies"]):
+        if reach(shares["strategies"]):
             step(f"best {constraint.name}")
             best = (smallest if constraint.op == "<=" else largest)(table, constraint.name, seed)
-        shares = {name: _share(found[i]) for name, found in rows.items()}
-        outlooks.append(ConstraintOutlook(asked, constraint, shares, best))
+        alone = {name: _share(each[i]) for name, each in rows.items()}
+        outlooks.append(ConstraintOutlook(asked, constraint, alone, best))
     step("terms and ranks")
     costs = [o for o in objectives if o.name in table.names]
     return Plan(
@@ -160,8 +200,8 @@ def plan(
         summarise(table, drawn[draw], priced[draw], QUANTILES),
         priced[draw],
         tuple(outlooks),
-        kept,
-        {name: found for name in table.names if (found := composition(table, name, drawn[draw]))},
+        shares,
+        {name: terms for name in table.names if (terms := composition(table, name, drawn[draw]))},
         {(a.name, b.name): _tau(table, priced[draw], a, b) for a, b in itertools.combinations(costs, 2)},
         tuple(objectives),
     )
@@ -179,3 +219,175 @@ def _tau(table: CostTable, costs: np.ndarray, a: Objective, b: Objective) -> flo
     if np.ptp(one) == 0 or np.ptp(two) == 0:
         return math.nan
     return float(kendalltau(one, two).statistic)
+
+
+# -------------------------------------------------------------------- what a cost is made of
+def composition(table: CostTable, column: str, codes: np.ndarray) -> tuple[TermShare, ...]:
+    """The terms of a cost over samples, largest median first; () where the device does not tell.
+
+    A term's fixed part is priced from the layers that every sample has and no choice changes, each part of the network
+    by itself. What is left of a term that is equal for all samples is fixed too. A term that depends on several layers
+    together, such as streaming, counts only as far as one part alone causes it.
+
+    Args:
+        table: The cost table.
+        column: Name of one of its columns.
+        codes: Encoded samples, integers (n, labels).
+    """
+    number, name_of_device = table.owner(column)
+    device = table.devices[number]
+    if not isinstance(device, FeatureDevice):
+        return ()
+    over_samples = device.terms(name_of_device, table.own_totals(number, table.totals(codes)))
+    if over_samples is None:
+        return ()
+
+    def terms(totals: Mapping[str, Values]) -> Mapping[str, Values]:
+        return device.terms(name_of_device, totals) or {}
+
+    prefix = f"{number}:"
+    features = [name.removeprefix(prefix) for name in table.feature_names if name.startswith(prefix)]
+    nothing = {name: np.zeros(1) for name in features}
+    base = {term: float(value[0]) for term, value in terms(nothing).items()}
+    parts: dict[str, dict[str, float]] = {term: {CONSTANT: value} if value else {} for term, value in base.items()}
+    for part, fixed_features in table.fixed.items():
+        alone = {name: np.array([float(fixed_features.get(prefix + name, 0.0))]) for name in features}
+        for term, value in terms(alone).items():
+            if value[0] > base[term]:
+                parts[term][part] = float(value[0]) - base[term]
+    for term, values in over_samples.items():
+        missing = float(values.min()) - sum(parts[term].values())
+        if np.ptp(values) <= EQUAL * values.max() and missing > EQUAL * values.max():
+            parts[term][ANY_CHOICE] = missing
+    shares = [
+        TermShare(
+            column,
+            term,
+            float(np.median(over_samples[term])),
+            sum(fixed.values()),
+            dict(sorted(fixed.items(), key=lambda item: -item[1])),
+        )
+        for term, fixed in parts.items()
+    ]
+    return tuple(sorted(shares, key=lambda share: -share.median))
+
+
+# -------------------------------------------------------------------- warnings
+def advice(plan: Plan) -> list[str]:
+    """Warnings, in the order of the study."""
+    return [*_constraints(plan), *_fixed(plan), *_ranks(plan)]
+
+
+def percent(share: Share) -> str:
+    """A share in percent; below what the samples can tell, its upper bound."""
+    if share.count == 0:
+        return f"less than {100 * share.interval[1]:.1g} %"
+    value = 100 * share.value
+    if value > 100 * LOOSE:
+        return f"{math.floor(10 * value) / 10:g} %"  # 100 % only where it is all of them
+    return f"{value:.2g} %" if value < 10 else f"{value:.0f} %"
+
+
+def _constraints(plan: Plan) -> Iterator[str]:
+    rare = "the search will spend its time on finding any"
+    several, drawn = len(plan.constraints) > 1, DRAWN["strategies"]
+    for outlook in plan.constraints:
+        share = outlook.shares["strategies"]
+        if share.value > LOOSE:
+            half = plan.summary(outlook.checked.name).quantiles[0.5]
+            yield (
+                f"constraint {outlook.asked} keeps {percent(share)} of {drawn}: it hardly constrains. Half of "
+                f"{DRAWN[plan.draw]} has {outlook.checked.name} {outlook.checked.op} {half:.4g}"
+            )
+        elif share.value < RARE and not several:
+            yield f"constraint {outlook.asked} keeps {percent(share)} of {drawn}: {rare}"
+    share = plan.shares["strategies"]
+    if several and share.value < RARE:
+        each = ", ".join(f"{o.asked} {percent(o.shares['strategies'])}" for o in plan.constraints)
+        yield f"constraints keep {percent(share)} of {drawn} together ({each}): {rare}"
+
+
+def _fixed(plan: Plan) -> Iterator[str]:
+    """Only of costs that the study names: of the others it does not matter."""
+    for column in plan.used:
+        median, unit = plan.summary(column).quantiles[0.5], plan.summary(column).column.unit
+        for term in plan.terms.get(column, ()):
+            if term.fixed > FIXED * median:
+                where = ", ".join(f"{part} {amount:.3g}" for part, amount in term.parts.items())
+                yield (
+                    f"{column}: {term.fixed:.4g} of the median {median:.4g} {unit} are the same for every network "
+                    f"({term.term}: {where}). No choice of this space changes that; a smaller "
+                    "deploy_size or another device would."
+                )
+
+
+def _ranks(plan: Plan) -> Iterator[str]:
+    for objective in plan.objectives:
+        if objective.name in plan.table.names:
+            quantiles = plan.summary(objective.name).quantiles
+            if quantiles[0.0] == quantiles[1.0]:
+                yield f"objective {objective.name} is the same for all samples: nothing can improve it. Remove it"
+    for (one, two), tau in plan.ranks.items():
+        if tau > ALIKE:
+            yield (
+                f"objectives {one} and {two} rank the space alike (Kendall's tau {tau:.3f}): the front cannot trade "
+                "one for the other. Keep one of them, or make the other a constraint"
+            )
+
+
+# -------------------------------------------------------------------- for `ednas plan --json`
+def plan_json(plan: Plan) -> dict[str, object]:
+    """Everything that `ednas plan` prints, with JSON values only; what is unknown is null."""
+    domains = plan.table.domains
+    return {
+        "space": {"architectures": domains.size(), "choices": len(domains)},
+        "deploy_size": list(plan.table.deploy_size),
+        "samples": len(plan.matrix),
+        "draw": plan.draw,
+        "seed": plan.seed,
+        "confidence": CONFIDENCE,
+        "costs": {
+            summary.column.name: {
+                "unit": summary.column.unit,
+                "device": summary.column.device,
+                "origin": summary.column.origin,
+                "note": summary.column.note,
+                "extrapolated_share": summary.extrapolated,
+                "quantiles": {f"{share:g}": value for share, value in summary.quantiles.items()},
+                "terms": [
+                    {"term": t.term, "median": t.median, "fixed": t.fixed, "fixed_parts": t.parts}
+                    for t in plan.terms.get(summary.column.name, ())
+                ],
+            }
+            for summary in plan.costs
+        },
+        "constraints": [
+            {
+                "constraint": str(outlook.asked),
+                "checked_on": outlook.checked.name,
+                "kept": {draw: _share_json(share) for draw, share in outlook.shares.items()},
+                "reachable": _extreme(outlook.reachable) if outlook.reachable is not None else None,
+            }
+            for outlook in plan.constraints
+        ],
+        "kept": {draw: _share_json(share) for draw, share in plan.shares.items()},
+        "kendall_tau": [
+            {"objectives": list(pair), "tau": None if math.isnan(tau) else tau} for pair, tau in plan.ranks.items()
+        ],
+        "warnings": advice(plan),
+    }
+
+
+def _share_json(share: Share) -> dict[str, object]:
+    low, high = share.interval
+    return {"count": share.count, "samples": share.samples, "share": share.value, "low": low, "high": high}
+
+
+def _extreme(extreme: Extreme) -> dict[str, object]:
+    return {
+        "value": extreme.value,
+        "exact": extreme.exact,
+        "every_sample_priced": extreme.exhaustive,
+        "bound": extreme.bound,
+        "sample": extreme.sample,
+    }

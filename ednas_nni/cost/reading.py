@@ -2,15 +2,24 @@
 
 An operation's record depends on few labels, those that decide its channel numbers, and it exists under a condition.
 Both are written down once. Channels come from the constructor arguments, which are NNI expressions where they are
-searched; operators outside of layers and stock activations write what they read.
+searched; operators outside of layers and stock activations write what they read. So the pass has to be followed once,
+with the widths of the traced candidates, and along with it runs, for each tensor, how many elements it has for every
+value of the labels that decide that. In a space with `width` 4 or 8 and an image of 16 x 16:
+
+    conv = MutableConv2d(3, width, 1)   record over (width,)          writes 4: 1024  8: 2048 elements
+    relu(conv(x))                       no arguments: its input's     over (width,), the same elements
+    LayerChoice(relu, pool 2 x 2)       result of a choice            over (width, choice): 1024, 256, 2048, 512
+    flatten(relu) @ weights             elements cannot be known      in doubt: an error if a device prices it
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -121,7 +130,7 @@ class _Reader:
         return traced.macs
 
     def check_all_ran(self) -> None:
-        """Refuse layers with parameters that the pass has not met, or met in two places."""
+        """Reject layers with parameters that the pass has not met, or met in two places."""
         for module in self._space.modules():
             if next(module.children(), None) is not None or next(module.parameters(), None) is None:
                 continue
@@ -180,12 +189,12 @@ class _Reader:
         labels = self._sorted(label for source in sources for label in source.labels)
         doubt = next((source.doubt for source in sources if source.doubt), "")
         spreads = [spread(source.values, source.labels, labels) for source in sources]
-        total = sum(np.broadcast_to(x, self._extents(labels)) for x in spreads)
+        total = sum(spreads, np.zeros(self._extents(labels)))
         if kind == "concat":
             written = total
         elif kind in CHANNEL_PRESERVING:
-            kept, doubt = self._preserved(step, kind)
-            written = np.broadcast_to(spread(kept.values, kept.labels, labels), self._extents(labels))
+            preserved, doubt = self._preserved(step, kind)
+            written = np.broadcast_to(spread(preserved.values, preserved.labels, labels), self._extents(labels))
         else:
             written = np.full(self._extents(labels), float(math.prod(step.shapes.output)))
             if labels and not doubt:
@@ -199,7 +208,9 @@ class _Reader:
 
         return labels, self._tabulated(path, labels, record), record(None), doubt
 
-    def _tabulated(self, path: str, labels: tuple[str, ...], record: Callable[..., LayerRecord | None]) -> np.ndarray:
+    def _tabulated(
+        self, path: str, labels: tuple[str, ...], record: Callable[[tuple[int, ...]], LayerRecord | None]
+    ) -> np.ndarray:
         """Positions of the records over the values of labels."""
         extents = self._extents(labels)
         if math.prod(extents) > MAX_CASES:
@@ -207,14 +218,16 @@ class _Reader:
                 f"{path}: {len(labels)} choices decide the channels of this layer ({', '.join(labels)}), "
                 f"{math.prod(extents):,} cases. At most {MAX_CASES:,} are tabulated; let fewer choices reach one layer"
             )
-        found = np.empty(extents, np.int32)
+        positions = np.empty(extents, np.int32)
         for at in itertools.product(*map(range, extents)):
-            known = replace(record(at), path="")
-            if known not in self._records:
-                self._records[known] = len(self._records)
-                self._written.append(float(known.elements_written))
-            found[at] = self._records[known]
-        return found
+            entry = record(at)
+            assert entry is not None, f"{path}: a record for some choices and none for others"
+            entry = replace(entry, path="")
+            if entry not in self._records:
+                self._records[entry] = len(self._records)
+                self._written.append(float(entry.elements_written))
+            positions[at] = self._records[entry]
+        return positions
 
     # ------------------------------------------------------------------ sizes of tensors
     def _preserved(self, step: Step, kind: str | None) -> tuple[_Amount, str]:
@@ -234,14 +247,14 @@ class _Reader:
         if number not in self._amounts and number in self._merged:
             options = [(condition, self._amount(at)) for condition, at in self._merged[number]]
             labels = self._sorted(
-                label for condition, found in options for label in (*labels_of(condition), *found.labels)
+                label for condition, amount in options for label in (*labels_of(condition), *amount.labels)
             )
             total = np.zeros(self._extents(labels))
-            for condition, found in options:
-                own = self._sorted(labels_of(condition))
-                holds = spread(alive(self._domains, condition, own), own, labels)
-                total = total + holds * spread(found.values, found.labels, labels)
-            doubt = next((found.doubt for _, found in options if found.doubt), "")
+            for condition, amount in options:
+                deciding = self._sorted(labels_of(condition))
+                holds = spread(alive(self._domains, condition, deciding), deciding, labels)
+                total = total + holds * spread(amount.values, amount.labels, labels)
+            doubt = next((amount.doubt for _, amount in options if amount.doubt), "")
             self._amounts[number] = _Amount(*_narrowed(labels, total), doubt)
         return self._amounts[number]
 
@@ -258,17 +271,17 @@ class _Reader:
     def _options(self, merged: Merged) -> tuple[tuple[Condition, int], ...]:
         path = self._places[id(merged.module)][0][0]
         choice = merged.module.choice if isinstance(merged.module, LayerChoice) else merged.module.depth_choice
-        found = []
+        options = []
         for value, option in merged.options:
-            condition = clauses(choice, lambda x, value=value: x == value, path)
+            condition = clauses(choice, partial(operator.eq, value), path)
             if all(any(literal.values for literal in clause) for clause in condition):
-                found.append((condition, option.memory))
-        return tuple(found)
+                options.append((condition, option.memory))
+        return tuple(options)
 
     def _extents(self, labels: tuple[str, ...]) -> list[int]:
         return [len(self._domains[label].values) for label in labels]
 
-    def _sorted(self, labels: Any) -> tuple[str, ...]:
+    def _sorted(self, labels: Iterable[str]) -> tuple[str, ...]:
         return tuple(sorted(set(labels), key=self._order.__getitem__))
 
 
@@ -289,9 +302,9 @@ def _channels(source: _Amount, at: tuple[int, ...], shapes: CallShapes) -> int:
 
 def _narrowed(labels: tuple[str, ...], values: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
     """Values over those labels only that make a difference."""
-    kept = [axis for axis in range(values.ndim) if not (values == values.take([0], axis)).all()]
-    index = tuple(slice(None) if axis in kept else 0 for axis in range(values.ndim))
-    return tuple(labels[axis] for axis in kept), values[index]
+    deciding = [axis for axis in range(values.ndim) if not (values == values.take([0], axis)).all()]
+    index = tuple(slice(None) if axis in deciding else 0 for axis in range(values.ndim))
+    return tuple(labels[axis] for axis in deciding), values[index]
 
 
 def _doubt(path: str, what: str) -> str:

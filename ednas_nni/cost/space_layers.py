@@ -1,17 +1,32 @@
-"""Everything a space may run, as plain data: records, when they are there, and who reads whose output.
+"""Everything a space may run, as plain data: records, when they are there, and who reads whose output; kept on disk.
 
-It knows neither torch nor any device, so that it can be kept on disk and priced for every device.
+It knows neither torch nor any device, so that it can be priced for every device, and the next command does not trace
+the space again. A file is named by all that it depends on: the space's class and arguments, the source of every block
+in it and of the code that reads it, and the image size. A file that cannot be read or does not fit is made again. Plain
+arrays and JSON; nothing is unpickled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import inspect
+import json
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import BaseModel
 
 from ednas_nni.cost.records import LayerRecord
+from ednas_nni.record.whole_file import write_whole
 from ednas_nni.space.domains import Condition, Domains
+
+if TYPE_CHECKING:
+    from ednas_nni.compat.nas import ModelSpace
 
 
 @dataclass(frozen=True)
@@ -88,3 +103,144 @@ def spread(values: np.ndarray, labels: Sequence[str], scope: Sequence[str]) -> n
     """
     extents = dict(zip(labels, values.shape, strict=False))
     return values.reshape([extents.get(label, 1) for label in scope])
+
+
+# -------------------------------------------------------------------- on disk
+FORMAT = 2
+FOLDER = "space_layers"
+
+
+class _File(BaseModel):
+    """What a file says in JSON; the positions of the operations' records stand beside it, one after the other."""
+
+    format: int
+    domains: object
+    records: tuple[LayerRecord, ...]
+    operations: tuple[tuple[str, Condition, tuple[str, ...], tuple[int, ...], int, str], ...]
+    merged: dict[int, Options]
+    results: tuple[int, ...]
+    image_elements: int
+
+
+def remembered(
+    space: ModelSpace, size: tuple[int, int], root: Path | None, read: Callable[[], SpaceLayers]
+) -> SpaceLayers:
+    """All operations of a space, from disk if they are there.
+
+    Args:
+        space: An NNI model space.
+        size: Image (height, width) in pixels.
+        root: Cache folder; None = keep nothing.
+        read: Reads them from the space.
+    """
+    key = _key(space, size) if root is not None else None
+    if root is None or key is None:
+        return read()
+    from ednas_nni.nn.tree import domains_of  # brings torch and NNI
+
+    path = root / FOLDER / f"{key}.npz"
+    layers = load(path, domains_of(space))
+    if layers is None:
+        layers = read()
+        store(path, layers)
+    return layers
+
+
+def load(path: Path, domains: Domains) -> SpaceLayers | None:
+    """Operations as they were stored; None where there is no file, or one that is damaged or of other labels."""
+    try:
+        # Opened here, because numpy leaves a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            text, numbers, digest = str(arrays["layers"]), arrays["records"], str(arrays["digest"])
+        content = _File.model_validate_json(text)
+        if digest != _digest(text, numbers) or content.format != FORMAT or content.domains != _plain(domains):
+            return None
+        extents = {dimension.label: len(dimension.values) for dimension in domains.dimensions}
+        operations, at = [], 0
+        for name, condition, labels, reads, writes, doubt in content.operations:
+            shape = [extents[label] for label in labels]
+            count = int(np.prod(shape, dtype=int))
+            records = numbers[at : at + count].reshape(shape)
+            at += count
+            operations.append(Operation(name, condition, labels, records, reads, writes, doubt))
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None
+    return SpaceLayers(
+        domains, content.records, tuple(operations), content.merged, content.results, content.image_elements
+    )
+
+
+def store(path: Path, layers: SpaceLayers) -> None:
+    """Write at once or not at all; a folder that cannot be written costs time, not the search."""
+    content = _File(
+        format=FORMAT,
+        domains=_plain(layers.domains),
+        records=layers.records,
+        operations=tuple((o.path, o.condition, o.labels, o.reads, o.writes, o.doubt) for o in layers.operations),
+        merged=dict(layers.merged),
+        results=layers.results,
+        image_elements=layers.image_elements,
+    )
+    text = content.model_dump_json()
+    numbers = np.concatenate([np.ravel(o.records) for o in layers.operations]).astype(np.int32)
+    try:
+        write_whole(
+            path, lambda file: np.savez_compressed(file, layers=text, records=numbers, digest=_digest(text, numbers))
+        )
+    except OSError:
+        return
+
+
+def _plain(domains: Domains) -> object:
+    return json.loads(json.dumps(domains.to_json()))
+
+
+def _digest(text: str, numbers: np.ndarray) -> str:
+    return hashlib.sha256(text.encode() + np.ascontiguousarray(numbers).tobytes()).hexdigest()[:32]
+
+
+def identity(space: ModelSpace) -> tuple[str, str]:
+    """Which space it is: its class, and the arguments that it was made with."""
+    kind = type(space)
+    return f"{kind.__module__}.{kind.__qualname__}", repr((space.trace_args, space.trace_kwargs))
+
+
+def _key(space: ModelSpace, size: tuple[int, int]) -> str | None:
+    """Name of what the operations depend on; None where that cannot be known."""
+    sources = _sources(space)
+    if sources is None:
+        return None
+    parts = [FORMAT, *identity(space), list(size), sources, _structure(space)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+
+
+def _structure(space: ModelSpace) -> str:
+    """Digest of the module tree with its shapes: a space may have been changed after its construction."""
+    digest = hashlib.sha256()
+    for path, module in space.named_modules():
+        shapes = [(name, tuple(p.shape)) for name, p in module.named_parameters(recurse=False)]
+        digest.update(f"{path} {type(module).__qualname__} {shapes} {'forward' in module.__dict__}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _sources(space: ModelSpace) -> list[str] | None:
+    """Digest of every file whose classes make up the space, and of the code that reads it."""
+    import torch  # heavy, and not needed to price samples
+
+    import ednas_nni.cost
+
+    if "<locals>" in type(space).__qualname__ or type(space).__module__ == "__main__":
+        return None
+    try:
+        files = {inspect.getsourcefile(type(module)) for module in space.modules()}
+        if None in files:
+            return None
+        here = Path(ednas_nni.cost.__file__).parent
+        folders = [here, here.with_name("nn"), Path(str(inspect.getsourcefile(type(space)))).parent]
+        files |= {str(path) for folder in folders for path in folder.rglob("*.py")}
+        digests = [str(torch.__version__)]
+        for file in sorted(map(str, files)):
+            digests.append(f"{Path(file).name} {hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]}")
+    except (OSError, TypeError):
+        return None
+    return digests

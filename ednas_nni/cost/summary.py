@@ -91,7 +91,7 @@ def summarise(
         quantiles: Shares in 0..1.
     """
     values = np.quantile(costs, quantiles, axis=0)
-    beyond = {device: float(found.mean()) for device, found in table.extrapolated(codes).items()}
+    beyond = {device: float(outside.mean()) for device, outside in table.extrapolated(codes).items()}
     return tuple(
         CostSummary(
             column,
@@ -123,7 +123,7 @@ def met(table: CostTable, constraint: Constraint, costs: np.ndarray) -> np.ndarr
         StudyError: The constraint names no column of the table.
     """
     values = costs[:, _position(table, constraint.name)]
-    return values <= constraint.bound if constraint.op == "<=" else values >= constraint.bound
+    return np.asarray(values <= constraint.bound if constraint.op == "<=" else values >= constraint.bound)
 
 
 def smallest(table: CostTable, column: str, seed: int = 0) -> Extreme:
@@ -140,7 +140,7 @@ def smallest(table: CostTable, column: str, seed: int = 0) -> Extreme:
 
 
 def largest(table: CostTable, column: str, seed: int = 0) -> Extreme:
-    """The largest reachable value of a column; found as ``smallest`` finds its own.
+    """The largest reachable value of a column, searched for as `smallest` does.
 
     Raises:
         StudyError: The table has no such column.
@@ -156,7 +156,7 @@ def random_codes(domains: Domains, n: int, rng: np.random.Generator) -> np.ndarr
 
 def _position(table: CostTable, column: str) -> int:
     if column not in table.names:
-        raise StudyError(f"constraints: {column!r} is no cost of this study.{did_you_mean(column, table.names)}")
+        raise StudyError(f"constraints: {column!r} is not a cost of this study.{did_you_mean(column, table.names)}")
     return table.names.index(column)
 
 
@@ -170,9 +170,9 @@ def _extreme(table: CostTable, column: str, sign: float, seed: int) -> Extreme:
     exhaustive = math.prod(limits) <= EXHAUSTIVE
     best, codes, bound = math.inf, np.zeros(len(limits), np.int16), None
     relaxed = table.lower_bound(column) if sign > 0 and not exhaustive else None
-    found = minimise(relaxed[1], limits) if relaxed is not None else None
-    if found is not None:
-        bound, codes = relaxed[0] + found[0], found[1]
+    minimum = minimise(relaxed[1], limits) if relaxed is not None else None
+    if relaxed is not None and minimum is not None:
+        bound, codes = relaxed[0] + minimum[0], minimum[1]
         best = float(price(codes[None])[0])
         proved = Extreme(column, best, table.domains.decode(codes), False, bound)
         if proved.exact:

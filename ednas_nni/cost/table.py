@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from ednas_nni.cost import registry
-from ednas_nni.cost.arithmetic import joined, renamed
 from ednas_nni.cost.device import AdditiveDevice, CostColumn, Device, FeatureDevice, OrderDevice, PartsDevice, Values
+from ednas_nni.cost.features import SpaceFeatures, joined, renamed
 from ednas_nni.cost.minimum import Function
 from ednas_nni.cost.records import LayerRecord
-from ednas_nni.cost.terms import SpaceFeatures
 from ednas_nni.errors import PluginError, SampleError
 from ednas_nni.space.domains import Domains, Sample
 from ednas_nni.study.objectives import Constraint
@@ -264,9 +263,9 @@ def cost_table(
     if cache is not None and key in cache:
         return cache[key]
     # torch and NNI are needed to read a space, not to price samples.
-    from ednas_nni.cost.cache import remembered
     from ednas_nni.cost.features import space_features
     from ednas_nni.cost.reading import read_space
+    from ednas_nni.cost.space_layers import remembered
 
     def features(layer: LayerRecord) -> dict[str, float]:
         return {

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ednas_nni.bridge.head import cost_records
-from ednas_nni.cost.advice import kept
-from ednas_nni.cost.plan import DRAWS, ConstraintOutlook, Plan
+from ednas_nni.cost.plan import DRAWS, ConstraintOutlook, Plan, percent
 from ednas_nni.report import style
 from ednas_nni.report.quantities import Quantity, cost_quantities
 
@@ -85,7 +84,7 @@ def _limit(axes: Axes, outlook: ConstraintOutlook, quantity: Quantity) -> None:
         linewidth=0, zorder=0,
     )  # fmt: skip
     axes.axvline(bound, color=style.BEST, linewidth=1.4, zorder=4)
-    text = f"{'≤' if upper else '≥'} {bound:g} {quantity.unit} keeps {kept(outlook.kept['strategies'])}"
+    text = f"{'≤' if upper else '≥'} {bound:g} {quantity.unit} keeps {percent(outlook.shares['strategies'])}"
     inside = (bound - low) / (high - low)
     toward_left = upper if 0.3 < inside < 0.7 else inside > 0.5
     axes.annotate(

@@ -273,7 +273,7 @@ class Assembled:
         Raises:
             InfeasibleError: As `ednas_nni.search.reachable.check_reachable`.
         """
-        if plan.kept["strategies"].count or plan.kept["architectures"].count:
+        if plan.shares["strategies"].count or plan.shares["architectures"].count:
             return
         check_reachable(
             self.problem, {o.checked.name: o.reachable.value for o in plan.constraints if o.reachable is not None}

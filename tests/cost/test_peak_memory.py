@@ -191,18 +191,18 @@ def test_a_damaged_file_is_made_again(nano, tmp_path: Path, spoil) -> None:
 
 def test_changed_numbers_are_not_believed(nano, tmp_path: Path) -> None:
     """Another record in a file that can be read: the digest tells."""
-    from ednas_nni.cost import cache
+    from ednas_nni.cost import space_layers
     from ednas_nni.cost.reading import read_space
 
     space, table = nano
     path = tmp_path / "x.npz"
-    cache.store(path, read_space(space, SIZE))
-    assert cache.load(path, table.domains) is not None
+    space_layers.store(path, read_space(space, SIZE))
+    assert space_layers.load(path, table.domains) is not None
     with np.load(path) as arrays:
-        told = dict(arrays)
-    told["records"] = told["records"] * 0
-    np.savez_compressed(path, **told)
-    assert cache.load(path, table.domains) is None
+        content = dict(arrays)
+    content["records"] = content["records"] * 0
+    np.savez_compressed(path, **content)
+    assert space_layers.load(path, table.domains) is None
 
 
 def test_other_sizes_and_spaces_have_other_files(nano, tmp_path: Path) -> None:

@@ -9,13 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ednas_nni.cost.advice import advice, kept
-from ednas_nni.cost.composition import composition
 from ednas_nni.cost.device import AdditiveDevice, CostColumn, LowerBound
-from ednas_nni.cost.plan import Plan, Share, plan
-from ednas_nni.cost.plan_json import plan_json
+from ednas_nni.cost.features import SpaceFeatures, Term
+from ednas_nni.cost.plan import Plan, Share, advice, composition, percent, plan, plan_json
 from ednas_nni.cost.table import CostTable
-from ednas_nni.cost.terms import SpaceFeatures, Term
 from ednas_nni.errors import StudyError
 from ednas_nni.space.domains import Dimension, Domains, Literal
 from ednas_nni.study.objectives import parse_constraint, parse_objective
@@ -109,9 +106,15 @@ def test_shares_lie_about_those_of_the_whole_space(table):
     assert latency.checked.name == "latency_ms_upper90" and latency.asked.name == "latency_ms"
     for draw, costs in (("strategies", drawn), ("architectures", distinct)):
         below, above = costs[:, 1] <= bound, costs[:, names.index("work")] >= 60
-        for share, truth in ((latency.kept[draw], below), (work.kept[draw], above), (found.kept[draw], below & above)):
+        for share, truth in (
+            (latency.shares[draw], below),
+            (work.shares[draw], above),
+            (found.shares[draw], below & above),
+        ):
             assert share.value == pytest.approx(truth.mean(), abs=0.015)
-    assert abs(latency.kept["strategies"].value - latency.kept["architectures"].value) > 0.05, "the two draws differ"
+    assert abs(latency.shares["strategies"].value - latency.shares["architectures"].value) > 0.05, (
+        "the two draws differ"
+    )
 
 
 def test_most_favourable_values_are_those_of_the_whole_space(table):
@@ -208,7 +211,7 @@ def test_advice(table, constraints, objectives, words):
 )
 def test_shares_are_never_rounded_to_none_or_all(count, text):
     share = Share(count, 4000)
-    assert kept(share) == text
+    assert percent(share) == text
     low, high = share.interval
     assert low <= share.value <= high
     if count == 0:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from ednas_nni.cost import advice, plan
+from ednas_nni.cost import plan
 from ednas_nni.devices.calibrated import correction
 from ednas_nni.devices.calibrated.measurements import EXTRA, GIVEN
 
@@ -42,7 +42,7 @@ def test_the_study_has_two_devices_and_is_valid() -> None:
     assert len(study.device) == 2 and {parse_constraint(text).name for text in study.constraints} <= set(table.names)
     assert f"`{next(name for name in table.names if name.endswith('cpu_latency_ms'))}` that of the phone" in PAGE
     found = assembled.plan(reach=lambda kept: False)
-    assert 0 < found.kept["strategies"].value < 1
+    assert 0 < found.shares["strategies"].value < 1
 
 
 def test_the_csv_is_read(tmp_path: Path) -> None:
@@ -59,8 +59,8 @@ def test_the_csv_is_read(tmp_path: Path) -> None:
 
 
 def test_numbers_of_the_page_are_those_of_the_code() -> None:
-    assert f"more than {100 * advice.LOOSE:.0f} %" in PAGE and f"less than {100 * advice.RARE:.0f} %" in PAGE
-    assert f"exceeds {100 * advice.FIXED:.0f} %" in PAGE and f"above {advice.ALIKE}" in PAGE
+    assert f"more than {100 * plan.LOOSE:.0f} %" in PAGE and f"less than {100 * plan.RARE:.0f} %" in PAGE
+    assert f"exceeds {100 * plan.FIXED:.0f} %" in PAGE and f"above {plan.ALIKE}" in PAGE
     assert f"{100 * plan.CONFIDENCE:.0f} % interval" in PAGE
     needed = correction.NEEDED
     assert f"from {needed['scale']} networks on), a factor and an offset ({needed['scale and offset']})" in PAGE

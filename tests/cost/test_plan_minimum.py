@@ -15,10 +15,10 @@ from ednas_nni.cost import minimum as minimum_module
 from ednas_nni.cost import smallest
 from ednas_nni.cost import summary as summary_module
 from ednas_nni.cost.device import AdditiveDevice, LowerBound
+from ednas_nni.cost.features import SpaceFeatures, Term
 from ednas_nni.cost.minimum import minimise
 from ednas_nni.cost.summary import random_codes
 from ednas_nni.cost.table import CostTable
-from ednas_nni.cost.terms import SpaceFeatures, Term
 from ednas_nni.devices.counters import Macs
 from ednas_nni.space.domains import Dimension, Domains, Literal
 from ednas_nni.space.draws import draw_architectures

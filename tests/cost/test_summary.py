@@ -9,9 +9,9 @@ import pytest
 
 from ednas_nni.cost import cost_summary, feasible_share, smallest
 from ednas_nni.cost import summary as summary_module
+from ednas_nni.cost.features import SpaceFeatures, Term
 from ednas_nni.cost.summary import largest
 from ednas_nni.cost.table import CostTable
-from ednas_nni.cost.terms import SpaceFeatures, Term
 from ednas_nni.devices.counters import Macs, Params
 from ednas_nni.errors import StudyError
 from ednas_nni.space.domains import Dimension, Domains, Literal

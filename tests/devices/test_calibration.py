@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from ednas_nni.cost import registry
 from ednas_nni.cost.device import AdditiveDevice, CostColumn, Device, LowerBound
+from ednas_nni.cost.features import SpaceFeatures, Term
 from ednas_nni.cost.profiles import read_profile
 from ednas_nni.cost.table import CostTable
-from ednas_nni.cost.terms import SpaceFeatures, Term
 from ednas_nni.devices.calibrated import Calibrated
 from ednas_nni.devices.calibrated.correction import (
     FEWEST,

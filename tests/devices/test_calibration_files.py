@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ednas_nni.cost.device import AdditiveDevice, CostColumn
+from ednas_nni.cost.features import SpaceFeatures, Term
 from ednas_nni.cost.summary import random_codes
 from ednas_nni.cost.table import CostTable
-from ednas_nni.cost.terms import SpaceFeatures, Term
 from ednas_nni.devices.calibrated.measurements import read_measurements, write_measurements
 from ednas_nni.devices.calibrated.proposing import _shares, information, informative
 from ednas_nni.errors import EdnasError, InfeasibleError, SampleError

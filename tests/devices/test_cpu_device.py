@@ -9,8 +9,7 @@ import pytest
 
 from ednas_nni import plugins
 from ednas_nni.cost import cost_table, registry, smallest
-from ednas_nni.cost.arithmetic import joined, renamed, scaled, sums
-from ednas_nni.cost.terms import SpaceFeatures, Term
+from ednas_nni.cost.features import SpaceFeatures, Term, joined, renamed, scaled, sums
 from ednas_nni.devices.cpu_onnxruntime.capture import network_graph
 from ednas_nni.devices.cpu_onnxruntime.device import factor, held_out_errors, spread_out
 from ednas_nni.devices.cpu_onnxruntime.store import Timing

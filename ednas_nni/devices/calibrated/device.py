@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ednas_nni.cost.device import AdditiveDevice, CostColumn, FeatureDevice, LowerBound, PartsDevice, Values
+from ednas_nni.cost.features import SpaceFeatures
 from ednas_nni.cost.profiles import FindDevice, ReadsProfiles, read_profile
 from ednas_nni.cost.records import LayerRecord
-from ednas_nni.cost.terms import SpaceFeatures
 from ednas_nni.devices.calibrated.profile import EXAMPLE, CalibratedProfile
 from ednas_nni.errors import PluginError, did_you_mean
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ednas_nni.compat.nas import ModelSpace
+from ednas_nni.cost.features import SpaceFeatures, Term
 from ednas_nni.cost.space_layers import alive
-from ednas_nni.cost.terms import SpaceFeatures, Term
 from ednas_nni.devices.cpu_onnxruntime.blocks import Block, blocks_of
 from ednas_nni.devices.cpu_onnxruntime.graph import Graph
 from ednas_nni.nn.tree import domains_of

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ednas_nni.cost.arithmetic import scaled, sums
 from ednas_nni.cost.device import CostColumn, LowerBound, PartsDevice, Values
-from ednas_nni.cost.terms import SpaceFeatures
+from ednas_nni.cost.features import SpaceFeatures, scaled, sums
 from ednas_nni.errors import StudyError
 from ednas_nni.space.domains import Sample
 

@@ -174,20 +174,20 @@ def joined(first: SpaceFeatures, second: SpaceFeatures) -> SpaceFeatures:
         host = terms[at]
         shape = [n if label in term.labels else 1 for label, n in zip(host.labels, host.values.shape, strict=False)]
         terms[at] = Term(host.labels, host.values + values.reshape(*shape, len(names)))
-    parts = {part: {**first.fixed.get(part, {}), **found} for part, found in second.fixed.items()}
+    parts = {part: {**first.fixed.get(part, {}), **added} for part, added in second.fixed.items()}
     return SpaceFeatures(names, tuple(terms), first.domains, first.maxima | second.maxima, {**first.fixed, **parts})
 
 
 def scaled(features: SpaceFeatures, factor: float) -> SpaceFeatures:
     """All features times a number >= 0."""
     terms = tuple(Term(term.labels, term.values * factor) for term in features.terms)
-    fixed = {part: {name: x * factor for name, x in found.items()} for part, found in features.fixed.items()}
+    fixed = {part: {name: x * factor for name, x in values.items()} for part, values in features.fixed.items()}
     return replace(features, terms=terms, fixed=fixed)
 
 
 def renamed(features: SpaceFeatures, prefix: str) -> SpaceFeatures:
     """The features with a prefix before each name."""
-    fixed = {part: {prefix + name: x for name, x in found.items()} for part, found in features.fixed.items()}
+    fixed = {part: {prefix + name: x for name, x in values.items()} for part, values in features.fixed.items()}
     names = tuple(prefix + name for name in features.names)
     return replace(features, names=names, maxima=frozenset(prefix + name for name in features.maxima), fixed=fixed)
 

@@ -9,7 +9,7 @@ torch counts for the whole pass.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -72,6 +72,13 @@ class DeclaresKind(Protocol):
     """A layer that says what it does, where its class name does not."""
 
     kind: str
+
+
+@runtime_checkable
+class Traced(Protocol):
+    """A layer that remembers its constructor arguments, as NNI's do: in a space some are expressions of choices."""
+
+    trace_kwargs: Mapping[str, object]
 
 
 Read = Callable[[str], Any]

@@ -1,7 +1,17 @@
 """The smallest sum of functions that each read few choices: exact, without listing the space.
 
 Variable elimination in the (min, +) semiring (Dechter, "Bucket elimination", UAI 1996; Bertele and Brioschi, "Nonserial
-Dynamic Programming", 1972): one label after the other is minimised out of the functions that read it.
+Dynamic Programming", 1972). One label after the other is minimised out: the functions that read it are added up into
+one table, and of that table the best value of the label remains, for each value of the others. The price is the largest
+of these tables, not the number of samples, and costs of layers hang together along a chain, so the tables stay small.
+The label whose table is smallest goes first. Going backwards through the remembered choices gives a sample.
+
+Labels a, b, c with values 0 and 1; minimise f(a, b) + g(b, c):
+
+    f  b=0  b=1      g  c=0  c=1
+    a=0  3    5      b=0  2    4      without a: f'(b) = 3 (a=0), 1 (a=1)
+    a=1  6    1      b=1  7    3      without c: g'(b) = 2 (c=0), 3 (c=1)
+                                      without b: 3 + 2 = 5, 1 + 3 = 4, so 4 with b=1, hence c=1 and a=1
 """
 
 from __future__ import annotations
@@ -57,6 +67,6 @@ def _entries(label: int, functions: Sequence[Function], extents: Sequence[int]) 
 
 def _spread(labels: tuple[int, ...], values: np.ndarray, scope: Sequence[int]) -> np.ndarray:
     """The values with one axis per label of `scope`, of length 1 where they do not read it."""
-    kept = [x for x in scope if x in labels]
-    ordered = values.transpose([labels.index(x) for x in kept])
-    return ordered.reshape([ordered.shape[kept.index(x)] if x in kept else 1 for x in scope])
+    read = [x for x in scope if x in labels]
+    ordered = values.transpose([labels.index(x) for x in read])
+    return ordered.reshape([ordered.shape[read.index(x)] if x in read else 1 for x in scope])

@@ -32,6 +32,7 @@ from ednas_nni.cost.layers import (
     CallShapes,
     DeclaresChannels,
     Step,
+    Traced,
     arguments,
     channels_of,
     check_containers,
@@ -47,7 +48,7 @@ from ednas_nni.cost.space_layers import Operation, SpaceLayers, alive, labels_of
 from ednas_nni.cost.tracer import Merged, Trace, trace_image
 from ednas_nni.errors import StudyError
 from ednas_nni.nn.tree import clauses, domains_of, visit
-from ednas_nni.space.domains import Condition, Domains
+from ednas_nni.space.domains import Condition, Domains, Scalar
 
 MAX_CASES = 1 << 16
 """Records of one operation; beyond it, too many choices decide its channels."""
@@ -75,13 +76,19 @@ def read_space(space: ModelSpace, size: tuple[int, int]) -> SpaceLayers:
     return reader.result()
 
 
-def constructor_argument(module: nn.Module, name: str) -> Any:
-    """A constructor argument, as an NNI expression where it is searched."""
-    given = getattr(module, "trace_kwargs", None)  # its `args` would inspect the signature anew, a hundred times slower
-    return given[name] if isinstance(given, Mapping) and name in given else getattr(module, name)
+def constructor_arguments(layer: object) -> Mapping[str, object]:
+    """What a layer was constructed with, NNI expressions where that is searched; {} where it does not remember."""
+    # NNI's `args` would inspect the signature anew, a hundred times slower.
+    return layer.trace_kwargs if isinstance(layer, Traced) else {}
 
 
-def labels_in(value: Any) -> list[str]:
+def constructor_argument(module: nn.Module, name: str) -> object:
+    """One constructor argument; as the layer has it where it does not remember."""
+    given = constructor_arguments(module)
+    return given[name] if name in given else getattr(module, name)
+
+
+def labels_in(value: object) -> list[str]:
     """Labels that an argument depends on; a pair such as a kernel may hold expressions."""
     if isinstance(value, Mutable):
         return list(value.simplify())
@@ -285,7 +292,7 @@ class _Reader:
         return tuple(sorted(set(labels), key=self._order.__getitem__))
 
 
-def _settled(value: Any, sample: Mapping[str, Any]) -> Any:
+def _settled(value: object, sample: Mapping[str, Scalar]) -> object:
     """An argument for one sample."""
     if isinstance(value, Mutable):
         return value.freeze(dict(sample))

@@ -80,15 +80,15 @@ class SpaceLayers:
 def alive(domains: Domains, condition: Condition, labels: Sequence[str]) -> np.ndarray:
     """Where a condition holds: bool, one axis for each label, of which the condition names no others."""
     shape = [len(domains[label].values) for label in labels]
-    found = np.ones(shape, bool)
+    holds_at = np.ones(shape, bool)
     for clause in condition:
         any_literal = np.zeros(shape, bool)
         for literal in clause:
             holds = np.array([value in literal.values for value in domains[literal.label].values])
             axis = labels.index(literal.label)
             any_literal |= holds.reshape([-1 if i == axis else 1 for i in range(len(labels))])
-        found &= any_literal
-    return found
+        holds_at &= any_literal
+    return holds_at
 
 
 def labels_of(condition: Condition) -> list[str]:

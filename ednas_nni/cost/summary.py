@@ -151,7 +151,8 @@ def largest(table: CostTable, column: str, seed: int = 0) -> Extreme:
 def random_codes(domains: Domains, n: int, rng: np.random.Generator) -> np.ndarray:
     """Encoded random samples, int16 (n, labels): each label drawn evenly and by itself, as in ``Domains.random``."""
     limits = np.array([len(dimension.values) for dimension in domains.dimensions])
-    return (rng.random((n, len(limits))) * limits).astype(np.int16)
+    codes: np.ndarray = (rng.random((n, len(limits))) * limits).astype(np.int16)
+    return codes
 
 
 def _position(table: CostTable, column: str) -> int:

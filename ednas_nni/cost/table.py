@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ednas_nni.cost import registry
 from ednas_nni.cost.device import AdditiveDevice, CostColumn, Device, FeatureDevice, OrderDevice, PartsDevice, Values
-from ednas_nni.cost.features import SpaceFeatures, joined, renamed
+from ednas_nni.cost.features import SpaceFeatures, joined, renamed, space_features
 from ednas_nni.cost.minimum import Function
 from ednas_nni.cost.records import LayerRecord
+from ednas_nni.cost.space_layers import identity, remembered
 from ednas_nni.errors import PluginError, SampleError
 from ednas_nni.space.domains import Domains, Sample
 from ednas_nni.study.objectives import Constraint
+
+if TYPE_CHECKING:
+    from ednas_nni.compat.nas import ModelSpace
 
 COUNTS = ("macs", "params")
 """Devices that every table has."""
@@ -140,12 +144,12 @@ class CostTable:
         """A sum of functions of few choices that no cost of a column undercuts, where its device knows one.
 
         Returns:
-            A constant and the functions, as of `hardware.minimum`, or None. Features of which the largest counts enter
+            A constant and the functions, as of `minimum`, or None. Features of which the largest counts enter
             with what every sample has of them.
         """
-        number, own = self.owner(column)
+        number, name_of_device = self.owner(column)
         device = self.devices[number]
-        bound = device.lower_bound(own) if isinstance(device, FeatureDevice) else None
+        bound = device.lower_bound(name_of_device) if isinstance(device, FeatureDevice) else None
         if bound is None:
             return None
         weights = np.array(
@@ -231,10 +235,10 @@ def _include(totals: np.ndarray, part: np.ndarray, sums: int) -> None:
 
 
 def cost_table(
-    space: Any,
+    space: ModelSpace,
     devices: Sequence[str | Device] = (),
     deploy_size: tuple[int, int] = (512, 1024),
-    cache: MutableMapping[Any, CostTable] | None = None,
+    cache: MutableMapping[object, CostTable] | None = None,
     folder: Path | None = None,
 ) -> CostTable:
     """Build the cost table of a model space.
@@ -253,19 +257,13 @@ def cost_table(
     """
     resolved = _with_counts([_resolve(device) for device in devices])
     key = (
-        type(space).__module__,
-        type(space).__qualname__,
-        repr(getattr(space, "trace_args", None)),
-        repr(getattr(space, "trace_kwargs", None)),
+        identity(space),
         tuple(column for device in resolved for column in device.columns),
         tuple(deploy_size),
     )
     if cache is not None and key in cache:
         return cache[key]
-    # torch and NNI are needed to read a space, not to price samples.
-    from ednas_nni.cost.features import space_features
-    from ednas_nni.cost.reading import read_space
-    from ednas_nni.cost.space_layers import remembered
+    from ednas_nni.cost.reading import read_space  # torch and NNI are needed to read a space, not to price samples
 
     def features(layer: LayerRecord) -> dict[str, float]:
         return {
@@ -307,7 +305,7 @@ def _columns(devices: Sequence[Device]) -> tuple[CostColumn, ...]:
     """All columns; where two devices share a name, the later column is called ``<device>_<name>``."""
     columns: list[CostColumn] = []
     for device in devices:
-        taken = {known.name for known in columns}
+        taken = {earlier.name for earlier in columns}
 
         def called(name: str, taken: set[str] = taken, device: Device = device) -> str:
             return f"{device.name}_{name}" if name in taken else name

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from nni.mutable import Mutable
@@ -36,8 +36,16 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_map_only, tree_u
 from torch.utils.flop_counter import flop_registry
 
 from ednas_nni.errors import StudyError
+from ednas_nni.space.domains import Scalar
+
+if TYPE_CHECKING:
+    from ednas_nni.compat.nas import LayerChoice, Repeat
 
 Shape = tuple[int, ...]
+Tree: TypeAlias = Any
+"""What a forward takes or gives: tensors and plain data in nested containers, such as torch's pytree walks through."""
+Given: TypeAlias = tuple[tuple[Tree, ...], dict[str, Tree]]
+"""Positional and named arguments of a module."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -72,7 +80,7 @@ class Operator:
     """
 
     name: str
-    arguments: Sequence[Any] = field(repr=False)
+    arguments: Sequence[Tree] = field(repr=False)
     reads: tuple[Value, ...]
     output: Value
     shares: bool
@@ -96,7 +104,7 @@ class ModuleCall:
 
     module: nn.Module = field(repr=False)
     outer: nn.Module = field(repr=False)
-    arguments: tuple[tuple[Any, ...], dict[str, Any]] = field(repr=False)
+    arguments: Given = field(repr=False)
     inputs: tuple[Value, ...]
     reads: tuple[Value, ...]
     output: Value | None
@@ -118,7 +126,7 @@ class Merged:
 
     result: Value
     module: nn.Module = field(repr=False)
-    options: tuple[tuple[Any, Value], ...]
+    options: tuple[tuple[Scalar, Value], ...]
     default: Value
 
 
@@ -164,15 +172,14 @@ def trace_image(network: nn.Module, size: tuple[int, int], channels: int = 3) ->
     try:
         return trace(network, (torch.empty(1, channels, height, width, device="meta"),))
     except RuntimeError as error:
-        stride = network.stride if isinstance(getattr(network, "stride", None), int) else ""
         raise StudyError(
-            f"deploy_size: the network cannot take an image of {height}x{width} ({error}). Height and width "
-            f"must be divisible by the network's stride {stride}".rstrip()
+            f"deploy_size: the network cannot take an image of {height}x{width} ({error}). Height and width must be "
+            "divisible by the network's stride"
         ) from error
 
 
 def trace(
-    module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None, *, weights: bool = False
+    module: nn.Module, args: Sequence[Tree], kwargs: Mapping[str, Tree] | None = None, *, weights: bool = False
 ) -> Trace:
     """Run a module once and write down what happens.
 
@@ -187,7 +194,7 @@ def trace(
         weights: Whether weights have their values; otherwise everything has a shape only.
     """
     device = "cpu" if weights else "meta"
-    given: tuple[tuple[Any, ...], dict[str, Any]] = tree_map_only(
+    given: Given = tree_map_only(
         torch.Tensor, lambda x: torch.zeros(x.shape, device=device), (tuple(args), dict(kwargs or {}))
     )
     tensors = {
@@ -225,7 +232,7 @@ class _Recorder(TorchDispatchMode):
         self._alive: list[torch.Tensor] = []  # an id stands for one tensor as long as that tensor lives
         self._modules: list[nn.Module] = [network, network]
         self._leaves: list[nn.Module] = []
-        self._given: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+        self._given: list[Given] = []
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -249,10 +256,10 @@ class _Recorder(TorchDispatchMode):
 
     def value(self, tensor: torch.Tensor) -> Value:
         """What is known of a tensor; one that nobody wrote is a constant."""
-        found = self._values.get(id(tensor))
-        return self._keep(tensor, Value(tuple(tensor.shape), -1, tensor)) if found is None else found
+        value = self._values.get(id(tensor))
+        return self._keep(tensor, Value(tuple(tensor.shape), -1, tensor)) if value is None else value
 
-    def merge(self, module: nn.Module, options: Sequence[tuple[Any, Any]], default: int) -> Any:
+    def merge(self, module: nn.Module, options: Sequence[tuple[Scalar, Tree]], default: int) -> Tree:
         """The result of a choice, of one shape for all values: fresh tensors that stand for whichever is chosen."""
         flat = [(value, tree_flatten(output)) for value, output in options]
         leaves, spec = flat[default][1]
@@ -268,8 +275,8 @@ class _Recorder(TorchDispatchMode):
         return tree_unflatten(results, spec)
 
     def __torch_dispatch__(
-        self, func: OpOverload, types: object, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
+        self, func: OpOverload, types: object, args: Sequence[Tree] = (), kwargs: Mapping[str, Tree] | None = None
+    ) -> Tree:
         output = _run(func, args, kwargs)
         packet = func.overloadpacket
         if packet in flop_registry:
@@ -291,7 +298,7 @@ class _Recorder(TorchDispatchMode):
         self.events.append(Operator(packet.__name__, arguments, reads, value, shares, inner, outer, leaf))
         return output
 
-    def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _enter(self, module: nn.Module, args: tuple[Tree, ...], kwargs: dict[str, Tree]) -> None:
         self._modules.append(module)
         if next(module.children(), None) is None:
             self._leaves.append(module)
@@ -300,7 +307,7 @@ class _Recorder(TorchDispatchMode):
         else:
             self._given.append(tree_map_only(torch.Tensor, self.value, (args, kwargs)))
 
-    def _leave(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+    def _leave(self, module: nn.Module, args: tuple[Tree, ...], output: Tree) -> None:
         self._modules.pop()
         if next(module.children(), None) is None:
             self._leaves.pop()
@@ -310,7 +317,7 @@ class _Recorder(TorchDispatchMode):
         result = self.value(output) if isinstance(output, torch.Tensor) else None
         self.events.append(ModuleCall(module, self._modules[-1], given, inputs, reads, result))
 
-    def _with_values(self, arguments: Sequence[Any]) -> list[Any]:
+    def _with_values(self, arguments: Sequence[Tree]) -> list[Tree]:
         """Arguments of an operator, in which only lists are nested."""
         return [
             self.value(x)
@@ -325,7 +332,7 @@ class _Recorder(TorchDispatchMode):
         return value
 
 
-def _depending(arguments: Sequence[Any]) -> Iterator[Value]:
+def _depending(arguments: Sequence[Tree]) -> Iterator[Value]:
     """Values that depend on an input."""
     for x in arguments:
         if isinstance(x, Value):
@@ -335,7 +342,7 @@ def _depending(arguments: Sequence[Any]) -> Iterator[Value]:
             yield from _depending(x)
 
 
-def _in_order(func: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+def _in_order(func: OpOverload, args: Sequence[Tree], kwargs: Mapping[str, Tree]) -> list[Tree]:
     """Arguments by position, those given by name included."""
     rest = func._schema.arguments[len(args) :]
     last = max((i for i, argument in enumerate(rest) if argument.name in kwargs), default=-1)
@@ -351,7 +358,7 @@ _RESIZING = ("upsample_bilinear2d", "upsample_nearest2d")
 """(N, C, H, W), (H', W') or None, ..., factors of H and W where there is no size."""
 
 
-def _run(func: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:
+def _run(func: OpOverload, args: Sequence[Tree], kwargs: Mapping[str, Tree] | None) -> Tree:
     """What an operator gives; of tensors without data the simple ones at once, without torch's own many steps."""
     if args and isinstance(args[0], torch.Tensor) and args[0].is_meta:
         operator = func.overloadpacket.__name__
@@ -375,7 +382,7 @@ def _like(tensor: torch.Tensor) -> torch.Tensor:
 # -------------------------------------------------------------------- how the module is run
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode, because a batch norm in training mode refuses one image of one pixel."""
+    """Evaluation mode, because a batch norm in training mode rejects one image of one pixel."""
     training = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
@@ -385,7 +392,7 @@ def evaluating(network: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-Merge = Callable[[nn.Module, Sequence[tuple[Any, Any]], int], Any]
+Merge: TypeAlias = Callable[[nn.Module, Sequence[tuple[Scalar, Tree]], int], Tree]
 """(a choice or repeat, pairs of a value and what it gives, position of the default) -> what stands for all of them."""
 
 
@@ -412,15 +419,15 @@ def _running_everything(network: nn.Module, merge: Merge) -> Iterator[None]:
             del module.__dict__["forward"]
 
 
-def _all_candidates(choice: Any, merge: Merge) -> Callable[..., Any]:
-    def forward(*args: Any, **kwargs: Any) -> Any:
+def _all_candidates(choice: LayerChoice, merge: Merge) -> Callable[..., Tree]:
+    def forward(*args: Tree, **kwargs: Tree) -> Tree:
         return merge(choice, [(name, choice[name](*args, **kwargs)) for name in choice.names], 0)
 
     return forward
 
 
-def _all_blocks(repeat: Any, merge: Merge) -> Callable[[Any], Any]:
-    def forward(x: Any) -> Any:
+def _all_blocks(repeat: Repeat, merge: Merge) -> Callable[[Tree], Tree]:
+    def forward(x: Tree) -> Tree:
         outputs = [(0, x)]
         for depth, block in enumerate(repeat.blocks, 1):
             outputs.append((depth, block(outputs[-1][1])))

@@ -168,7 +168,7 @@ def test_impossible_latencies_are_refused(tmp_path: Path, ms: float) -> None:
     data = json.loads(store.path.read_text())
     data["timings"]["a"]["ms"] = ms
     store.path.write_text(json.dumps(data))
-    with pytest.raises(DataError, match="latency of a is no positive number"):
+    with pytest.raises(DataError, match="latency of a is not a positive number"):
         store.read()
 
 

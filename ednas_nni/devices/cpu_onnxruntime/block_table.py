@@ -46,8 +46,8 @@ class BlockTable:
             for at, signatures in cases.items():
                 array[(*at, 0)] += sum(milliseconds[s] for s in signatures)
             if not labels:
-                own = fixed.setdefault(part, {name: 0.0})
-                own[name] += sum(milliseconds[s] for s in cases[()])
+                of_part = fixed.setdefault(part, {name: 0.0})
+                of_part[name] += sum(milliseconds[s] for s in cases[()])
         terms = tuple(Term(labels, values) for labels, values in arrays.items())
         return SpaceFeatures((name,), terms, self.domains, frozenset(), fixed)
 
@@ -66,9 +66,9 @@ def block_table(space: ModelSpace, size: tuple[int, int]) -> BlockTable:
     graphs: dict[str, Graph] = {}
     terms = []
     for block in blocks_of(space, size):
-        found = _cases(block, domains, graphs)
-        if any(found[1].values()):
-            terms.append((block.path.partition(".")[0], *found))
+        labels, cases = _cases(block, domains, graphs)
+        if any(cases.values()):
+            terms.append((block.path.partition(".")[0], labels, cases))
     return BlockTable(domains, graphs, tuple(terms))
 
 
@@ -79,16 +79,16 @@ def _cases(
     deciding = {*block.labels, *(literal.label for clause in block.condition for literal in clause)}
     labels = tuple(label for label in domains.labels if label in deciding)
     mask = alive(domains, block.condition, labels)
-    known: dict[tuple[int, ...], tuple[str, ...]] = {}
+    captured: dict[tuple[int, ...], tuple[str, ...]] = {}
     cases = {}
     for at in itertools.product(*(range(n) for n in mask.shape)):
         if not mask[at]:
             continue
         widths = tuple(at[labels.index(label)] for label in block.labels)
-        if widths not in known:
+        if widths not in captured:
             sample = {x: domains[x].values[i] for x, i in zip(block.labels, widths, strict=True)}
             made = [(graph.signature, graph) for graph in block.graphs(sample)]
             graphs.update(made)
-            known[widths] = tuple(signature for signature, _ in made)
-        cases[at] = known[widths]
+            captured[widths] = tuple(signature for signature, _ in made)
+        cases[at] = captured[widths]
     return labels, cases

@@ -11,25 +11,30 @@ from __future__ import annotations
 import copy
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 
 import torch
 from nni.mutable import ensure_frozen
 from torch import nn
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 from ednas_nni.compat.nas import LayerChoice, ModelSpace, MutableModule, Repeat
-from ednas_nni.cost.reading import labels_in
-from ednas_nni.devices.cpu_onnxruntime.calls import BlockCall, SpaceCalls
+from ednas_nni.cost.layers import DeclaresChannels, kind_of
+from ednas_nni.cost.reading import constructor_argument, constructor_arguments, labels_in
+from ednas_nni.cost.tracer import Given, ModuleCall, Tree, Value, trace_image
 from ednas_nni.devices.cpu_onnxruntime.capture import capture
 from ednas_nni.devices.cpu_onnxruntime.graph import Graph
 from ednas_nni.errors import StudyError
 from ednas_nni.nn.tree import domains_of, walk
-from ednas_nni.space.domains import Condition, Domains
+from ednas_nni.space.domains import Condition, Domains, Scalar
 
 MOST_CASES = 64
 """A block with more cases of its widths is divided into its children."""
+_WRITTEN = ("out_channels", "num_features", "out_features", "channels")
+"""Arguments that say how many channels a layer writes."""
+_READ = ("in_channels", "num_features", "in_features", "channels")
+"""Arguments that say how many channels a layer reads."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +57,11 @@ class Block:
     calls: tuple[BlockCall, ...]
     layers: tuple[nn.Module, ...] = ()
 
-    def graphs(self, sample: Mapping[str, Any]) -> list[Graph]:
+    def graphs(self, sample: Mapping[str, Scalar]) -> list[Graph]:
         """Its graphs, one for each call that does something, for values of its labels."""
         module = _frozen(self.module, sample) if self.labels else self.module
-        found = [capture(module, *call.arguments(sample)) for call in self.calls]
-        return [graph for graph in found if graph.nodes]
+        graphs = [capture(module, *call.arguments(sample)) for call in self.calls]
+        return [graph for graph in graphs if graph.nodes]
 
 
 def blocks_of(space: ModelSpace, size: tuple[int, int]) -> list[Block]:
@@ -80,15 +85,15 @@ def blocks_of(space: ModelSpace, size: tuple[int, int]) -> list[Block]:
 
     def below(path: str, module: nn.Module) -> Iterator[Block]:
         structure = any(isinstance(part, LayerChoice | Repeat) for part in module.modules())
-        found = calls.of(module) if path and not structure and len(set(conditions[path])) == 1 else []
-        if found:
-            labels = _labels(module, found, domains)
+        given = calls.of(module) if path and not structure and len(set(conditions[path])) == 1 else []
+        if given:
+            labels = _labels(module, given, domains)
             cases = math.prod(len(domains[label].values) for label in labels)
             if cases <= MOST_CASES or next(module.children(), None) is None:
                 if searched:
-                    _check_known(path, found)
+                    _check_widths(path, given)
                 layers = () if next(module.children(), None) is not None else (module,)
-                yield Block(path, module, conditions[path][0], labels, tuple(found), layers)
+                yield Block(path, module, conditions[path][0], labels, tuple(given), layers)
                 return
         inner = (below(f"{path}.{name}" if path else name, child) for name, child in module.named_children())
         yield from _chained(itertools.chain.from_iterable(inner), calls, domains)
@@ -116,12 +121,12 @@ def _chained(blocks: Iterable[Block], calls: SpaceCalls, domains: Domains) -> It
 class _Chain(nn.Sequential):
     """Layers one after the other, of which the first may have several inputs."""
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
+    def forward(self, *args: Tree, **kwargs: Tree) -> Tree:
         first, *rest = self
-        found = first(*args, **kwargs)
+        result = first(*args, **kwargs)
         for layer in rest:
-            found = layer(found)
-        return found
+            result = layer(result)
+        return result
 
 
 def _follows(block: Block, before: Block, calls: SpaceCalls) -> bool:
@@ -131,7 +136,7 @@ def _follows(block: Block, before: Block, calls: SpaceCalls) -> bool:
     return len(before.calls) == 1 and len(reads) == 1 and calls.follows(reads[0], before.layers[-1])
 
 
-def _check_known(path: str, calls: Sequence[BlockCall]) -> None:
+def _check_widths(path: str, calls: Sequence[BlockCall]) -> None:
     if any(width is None for call in calls for width in call.widths):
         raise StudyError(
             f"{path}: it reads a tensor that no layer of known width wrote, and the space's widths are searched. Use "
@@ -143,18 +148,17 @@ def _labels(module: nn.Module, calls: Sequence[BlockCall], domains: Domains) -> 
     """Labels that decide the widths of a block and of what it reads."""
     values = [width for call in calls for width in call.widths]
     values += [value for part in module.modules() for value in _arguments(part)]
-    found = {label for value in values for label in labels_in(value)}
-    return tuple(label for label in domains.labels if label in found)
+    deciding = {label for value in values for label in labels_in(value)}
+    return tuple(label for label in domains.labels if label in deciding)
 
 
-def _arguments(module: nn.Module) -> list[Any]:
+def _arguments(module: nn.Module) -> list[object]:
     """Constructor arguments that may be searched."""
-    given = getattr(module, "trace_kwargs", None)
-    values = list(given.values()) if isinstance(given, Mapping) else []
-    return [*values, module.channels] if hasattr(module, "channels") else values
+    values = list(constructor_arguments(module).values())
+    return [*values, module.channels] if isinstance(module, DeclaresChannels) else values
 
 
-def _frozen(module: nn.Module, sample: Mapping[str, Any]) -> nn.Module:
+def _frozen(module: nn.Module, sample: Mapping[str, Scalar]) -> nn.Module:
     """The block as networks of a sample have it, without weights; the space stays as it is.
 
     As NNI's `recursive_freeze`, which copies all weights of every level of modules.
@@ -162,8 +166,109 @@ def _frozen(module: nn.Module, sample: Mapping[str, Any]) -> nn.Module:
     if isinstance(module, MutableModule):
         with torch.device("meta"):
             return module.freeze(dict(sample))
-    found = copy.copy(module)
-    found._modules = {name: _frozen(child, sample) for name, child in module.named_children()}
-    if hasattr(found, "channels"):
-        found.channels = ensure_frozen(found.channels, sample=dict(sample))
-    return found
+    frozen = copy.copy(module)
+    frozen._modules = {name: _frozen(child, sample) for name, child in module.named_children()}
+    if isinstance(frozen, DeclaresChannels):
+        frozen.channels = ensure_frozen(frozen.channels, sample=dict(sample))
+    return frozen
+
+
+# -------------------------------------------------------------------- what a block is given
+@dataclass(frozen=True)
+class BlockCall:
+    """What a block was given in one call.
+
+    Attributes:
+        tensors: Their channel numbers are those of the space's first widths.
+        widths: Channel numbers of the tensors, NNI expressions where they are searched.
+        rest: How arguments are made of tensors and everything else.
+    """
+
+    tensors: tuple[Value, ...]
+    widths: tuple[object, ...]
+    rest: tuple[list[Tree], TreeSpec] = field(repr=False)
+
+    def arguments(self, sample: Mapping[str, Scalar]) -> Given:
+        """Positional and named arguments for the widths of a sample."""
+        shaped = []
+        for tensor, width in zip(self.tensors, self.widths, strict=True):
+            channels = ensure_frozen(width, sample=dict(sample)) if labels_in(width) else tensor.shape[1]
+            shaped.append(torch.empty(tensor.shape[0], channels, *tensor.shape[2:], device="meta"))
+        values, spec = self.rest
+        left = iter(shaped)
+        arguments: Given = tree_unflatten([next(left) if isinstance(x, Value) else x for x in values], spec)
+        return arguments
+
+
+class SpaceCalls:
+    """What every module of a space is given in a pass in which all candidates run.
+
+    Channels of tensors are integers or NNI expressions. The layers of a block that read a tensor know best: where
+    candidates write different widths, a pass through a space goes on with the first one's. A concatenation says nothing
+    about its parts; there, who wrote them has to tell.
+
+    Args:
+        space: Any model space.
+        size: Image (height, width) in pixels.
+    """
+
+    def __init__(self, space: ModelSpace, size: tuple[int, int]) -> None:
+        seen = trace_image(space, size)
+        self._merged = {merged.result: merged.default for merged in seen.merged}
+        self._calls: dict[int, list[ModuleCall]] = {}
+        self._outputs: dict[int, Value] = {}
+        self._writers: dict[Value, object] = {seen.inputs[0]: seen.inputs[0].shape[1]}
+        self._readers: dict[Value, dict[int, object]] = {}
+        for event in seen.events:
+            if isinstance(event, ModuleCall):
+                self._calls.setdefault(id(event.module), []).append(event)
+                if next(event.module.children(), None) is None:
+                    self._layer(event)
+
+    def of(self, module: nn.Module) -> list[BlockCall]:
+        """The calls of one module."""
+        inside = {id(part) for part in module.modules()}
+        calls = []
+        for event in self._calls.get(id(module), ()):
+            values, spec = tree_flatten(event.arguments)
+            tensors = tuple(x for x in values if isinstance(x, Value))
+            calls.append(BlockCall(tensors, tuple(self._width(x, inside) for x in tensors), (values, spec)))
+        return calls
+
+    def follows(self, tensor: Value, layer: nn.Module) -> bool:
+        """Whether a tensor is what a layer gave."""
+        return self._chosen(tensor) is self._outputs.get(id(layer))
+
+    def _layer(self, event: ModuleCall) -> None:
+        inputs = [self._chosen(value) for value in event.inputs]
+        width = None if kind_of(event.module) == "concat" else _argument(event.module, _READ)
+        if width is not None:
+            for value in inputs:
+                self._readers.setdefault(value, {})[id(event.module)] = width
+        if event.output is None:
+            return
+        output = self._outputs[id(event.module)] = self._chosen(event.output)
+        if output in self._writers:
+            return
+        width = _argument(event.module, _WRITTEN)
+        if width is None and inputs and inputs[0].shape[1:2] == output.shape[1:2]:
+            width = self._writers.get(inputs[0])
+        self._writers[output] = width
+
+    def _width(self, tensor: Value, inside: Set[int]) -> object:
+        """Channels of what the modules with these ids are given, None where nothing says how many."""
+        value = self._chosen(tensor)
+        readers = self._readers.get(value, {})
+        return next((readers[key] for key in readers if key in inside), self._writers.get(value))
+
+    def _chosen(self, value: Value) -> Value:
+        """The result of a choice is that of its first candidate, as far as the pass goes on with its shape."""
+        while value in self._merged:
+            value = self._merged[value]
+        return value
+
+
+def _argument(module: nn.Module, names: Sequence[str]) -> object:
+    """The first of these constructor arguments that a layer has."""
+    name = next((name for name in names if getattr(module, name, None) is not None), None)
+    return None if name is None else constructor_argument(module, name)

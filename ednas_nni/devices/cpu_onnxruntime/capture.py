@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from ednas_nni.compat.nas import ModelSpace
-from ednas_nni.cost.tracer import Operator, Trace, Value, trace
-from ednas_nni.devices.cpu_onnxruntime.graph import Constant, Graph, Node, folded
+from ednas_nni.cost.tracer import Operator, Trace, Tree, Value, trace
+from ednas_nni.devices.cpu_onnxruntime.graph import Attribute, Constant, Graph, Node, folded
 from ednas_nni.devices.cpu_onnxruntime.operators import ALIASES, TRANSLATIONS, UnwrittenError
 from ednas_nni.errors import StudyError
 from ednas_nni.nn.tree import build
@@ -24,7 +23,7 @@ from ednas_nni.space.domains import Sample
 
 
 def capture(
-    module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None, *, weights: bool = False
+    module: nn.Module, args: Sequence[Tree], kwargs: Mapping[str, Tree] | None = None, *, weights: bool = False
 ) -> Graph:
     """The inference graph of a module, batch norms folded.
 
@@ -82,7 +81,7 @@ class _Writer:
         constants = {name: _constant(value) for name, value in self._constants.items() if name in needed}
         return Graph(self._inputs, outputs, tuple(nodes[::-1]), constants)
 
-    def node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
+    def node(self, op: str, inputs: Sequence[str], **attributes: Attribute) -> str:
         """As `operators.Writer`."""
         self._nodes.append(Node(op, tuple(inputs), f"t{len(self._nodes)}", self._elements, attributes))
         return self._nodes[-1].output
@@ -103,20 +102,20 @@ class _Writer:
         self._elements = math.prod(shape)
         # A trailing underscore means in place: the same tensor has a new value, hence a new name.
         translation = TRANSLATIONS.get(operator.name) or TRANSLATIONS.get(operator.name.rstrip("_"))
-        unknown = "" if translation is not None else f"Known: {', '.join(sorted(TRANSLATIONS))}."
+        why = "" if translation is not None else f"Translated are {', '.join(sorted(TRANSLATIONS))}."
         if translation is not None:
             try:
                 self._names[operator.output] = translation(self, self._with_names(operator.arguments), shape)
                 return
             except UnwrittenError as error:
-                unknown = f"It is used {error}."
+                why = f"It is used {error}."
         raise StudyError(
             f"{self._owner}: torch's operator {operator.name!r} (output {'x'.join(map(str, shape))}) is not translated "
-            f"to ONNX. {unknown} Build the layer from known operators, or add a rule in "
+            f"to ONNX. {why} Build the layer from known operators, or add a rule in "
             "ednas_nni/devices/cpu_onnxruntime/operators.py"
         )
 
-    def _with_names(self, arguments: Sequence[Any]) -> list[Any]:
+    def _with_names(self, arguments: Sequence[Tree]) -> list[Tree]:
         return [
             self._name(x) if isinstance(x, Value) else (self._with_names(x) if isinstance(x, list) else x)
             for x in arguments

@@ -9,10 +9,11 @@ and errors: `docs/hardware.md`, `benchmarks/latency.py`.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ednas_nni.cost.device import CostColumn, LowerBound, PartsDevice, Values
 from ednas_nni.cost.features import SpaceFeatures, scaled, sums
@@ -20,6 +21,7 @@ from ednas_nni.errors import StudyError
 from ednas_nni.space.domains import Sample
 
 if TYPE_CHECKING:
+    from ednas_nni.compat.nas import ModelSpace
     from ednas_nni.devices.cpu_onnxruntime.block_table import BlockTable
     from ednas_nni.devices.cpu_onnxruntime.measure import Rounds
     from ednas_nni.devices.cpu_onnxruntime.store import Machine
@@ -56,8 +58,8 @@ class CpuOnnxruntime(PartsDevice):
         self.name = "cpu_onnxruntime" if threads == 1 else f"cpu_onnxruntime_{threads}_threads"
         self.columns = (_column(self.name, self.machine, "not compared with whole networks yet"),)
 
-    def space_features(self, space: Any, size: tuple[int, int]) -> SpaceFeatures:
-        """Latencies of all blocks in ms, calibrated on whole networks; measured where they are not known yet.
+    def space_features(self, space: ModelSpace, size: tuple[int, int]) -> SpaceFeatures:
+        """Latencies of all blocks in ms, calibrated on whole networks; measured where they are not on disk yet.
 
         Args:
             space: An NNI model space.
@@ -79,16 +81,16 @@ class CpuOnnxruntime(PartsDevice):
         timings = measured(graphs, Store(self.machine), self.rounds, self.name, self.quiet)
         raw = blocks.features(FEATURE, {signature: timings[signature].ms for signature in blocks.graphs})
         added = sums(raw, samples)[:, 0]
-        found = [timings[graph.signature].ms for graph in networks]
+        whole = [timings[graph.signature].ms for graph in networks]
         if len(samples) > 1:
-            errors = np.abs(held_out_errors(added, found))
+            errors = np.abs(held_out_errors(added, whole))
             restless = max(timing.disagreement for timing in timings.values())
             compared = (
                 f"{len(samples)} whole networks, each predicted from the others, are off by {errors.mean():.1%} on "
                 f"average and {errors.max():.1%} at most; halves of a measurement differ by {restless:.1%} at most"
             )
             self.columns = (_column(self.name, self.machine, compared, float(errors.mean())),)
-        return scaled(raw, factor(added, found))
+        return scaled(raw, factor(added, whole))
 
     def costs(self, totals: Mapping[str, Values]) -> dict[str, Values]:
         """The sum itself."""
@@ -116,17 +118,17 @@ def spread_out(sums: np.ndarray, n: int) -> np.ndarray:
     return order[((np.arange(n) + 0.5) * len(order) / n).astype(int)]
 
 
-def factor(sums: Sequence[float], whole: Sequence[float]) -> float:
+def factor(sums: ArrayLike, whole: ArrayLike) -> float:
     """Factor of sums with the smallest squared relative error: sum r / sum r^2 with r = sum / measured."""
     ratios = np.asarray(sums, float) / np.asarray(whole, float)
     return float(ratios.sum() / (ratios**2).sum())
 
 
-def held_out_errors(sums: Sequence[float], whole: Sequence[float]) -> np.ndarray:
+def held_out_errors(sums: ArrayLike, whole: ArrayLike) -> np.ndarray:
     """Relative errors of networks, each with the factor of all others; float64 (n,), n >= 2."""
-    sums, whole = np.asarray(sums, float), np.asarray(whole, float)
-    others = ~np.eye(len(sums), dtype=bool)
-    return np.array([factor(sums[rest], whole[rest]) for rest in others]) * sums / whole - 1
+    added, measured = np.asarray(sums, float), np.asarray(whole, float)
+    others = ~np.eye(len(added), dtype=bool)
+    return np.array([factor(added[rest], measured[rest]) for rest in others]) * added / measured - 1
 
 
 def _column(name: str, machine: Machine, compared: str, error: float | None = None) -> CostColumn:

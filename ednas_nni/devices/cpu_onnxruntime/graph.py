@@ -7,11 +7,13 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
 Shape = tuple[int, ...]
+Attribute: TypeAlias = int | float | str | list[int]
+"""What ONNX writes beside the inputs of an operator."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Node:
     inputs: tuple[str, ...]
     output: str
     elements: int
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,14 @@ class Graph:
         inputs = [list(shape) for shape in self.inputs.values()]
         for name in self.inputs:
             order[name] = len(order)
-        rows: list[Any] = []
+        rows: list[object] = []
         for node in self.nodes:
             for name in node.inputs:
                 if name not in order:
                     order[name] = len(order)
                     constant = self.constants[name]
-                    known = constant.values.tolist() if constant.structural and constant.values is not None else None
-                    rows.append([order[name], list(constant.shape), known])
+                    structure = constant.values if constant.structural else None
+                    rows.append([order[name], list(constant.shape), None if structure is None else structure.tolist()])
             order[node.output] = len(order)
             rows.append([node.op, [order[name] for name in node.inputs], sorted(node.attributes.items())])
         text = json.dumps([inputs, rows, [order[name] for name in self.outputs]], separators=(",", ":"))
@@ -117,7 +119,9 @@ def folded(graph: Graph) -> Graph:
     readers: dict[str, int] = {}
     for name in [*graph.outputs, *(name for node in graph.nodes for name in node.inputs)]:
         readers[name] = readers.get(name, 0) + 1
-    constants, nodes, convolutions = dict(graph.constants), [], {}
+    constants = dict(graph.constants)
+    nodes: list[Node] = []
+    convolutions: dict[str, int] = {}
     for node in graph.nodes:
         at = convolutions.get(node.inputs[0]) if node.op == "BatchNormalization" else None
         if at is None or readers[node.inputs[0]] > 1:
@@ -130,20 +134,20 @@ def folded(graph: Graph) -> Graph:
         constants[weight], constants[bias] = _scaled(
             [constants[name] for name in before.inputs[1:]],
             [constants[name] for name in node.inputs[1:]],
-            node.attributes["epsilon"],
+            node.attributes["epsilon"],  # type: ignore[arg-type]  # a float, as operators.py writes it
         )
         nodes[at] = Node("Conv", (before.inputs[0], weight, bias), node.output, node.elements, before.attributes)
     used = {name for node in nodes for name in node.inputs}
     return Graph(graph.inputs, graph.outputs, tuple(nodes), {k: v for k, v in constants.items() if k in used})
 
 
-def _scaled(kernel: list[Constant], norm: list[Constant], epsilon: float) -> tuple[Constant, Constant]:
-    weight = kernel[0]
-    outputs = (weight.shape[0],)
+def _scaled(convolution: list[Constant], norm: list[Constant], epsilon: float) -> tuple[Constant, Constant]:
+    """Weight and bias of a convolution with its norm; shapes alone where there are no values."""
+    weight, outputs = convolution[0], (convolution[0].shape[0],)
     if weight.values is None:
         return Constant(weight.shape), Constant(outputs)
-    gamma, beta, mean, variance = (constant.values for constant in norm)
-    bias = kernel[1].values if len(kernel) > 1 else np.zeros(outputs, np.float32)
+    gamma, beta, mean, variance = (np.asarray(constant.values) for constant in norm)
+    bias = np.asarray(convolution[1].values) if len(convolution) > 1 else np.zeros(outputs, np.float32)
     factor = gamma / np.sqrt(variance + np.float32(epsilon))
     shaped = factor.reshape(-1, *(1,) * (len(weight.shape) - 1))
     return Constant(weight.shape, weight.values * shaped), Constant(outputs, beta + (bias - mean) * factor)

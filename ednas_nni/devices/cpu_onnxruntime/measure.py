@@ -81,11 +81,11 @@ def measured(
         DataError: The store is damaged or cannot be written.
         StudyError: The extra `onnx` is not installed.
     """
-    known = store.read()
-    lacking = {signature: graph for signature, graph in graphs.items() if signature not in known}
+    timings = store.read()
+    lacking = {signature: graph for signature, graph in graphs.items() if signature not in timings}
     if lacking and not quiet:
         print(
-            f"{title}: measuring {len(lacking)} of {len(graphs)} on {store.machine.title}; kept in {store.path}",
+            f"{title}: measuring {len(lacking)} of {len(graphs)} on {store.machine.title}; timings go to {store.path}",
             file=sys.stderr,
             flush=True,
         )
@@ -93,10 +93,10 @@ def measured(
     off = True if quiet or not lacking else None
     with tqdm(total=rounds.most * len(lacking), desc=title, unit="visit", disable=off, leave=False) as bar:
         for group in _groups(lacking):
-            found = _measure(group, store.machine.threads, rounds, bar.update)
-            store.add(found)
-            known.update(found)
-    same = comparable(known)
+            fresh = _measure(group, store.machine.threads, rounds, bar.update)
+            store.add(fresh)
+            timings.update(fresh)
+    same = comparable(timings)
     return {signature: same[signature] for signature in graphs}
 
 

@@ -6,17 +6,23 @@ Opset 17 holds everything that is needed, so that older runtimes read the graphs
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
+
+from ednas_nni.devices.cpu_onnxruntime.graph import Attribute
 
 OPSET = 17
 IR_VERSION = 8
 """The file format of opset 17's time."""
 
 
+Arguments: TypeAlias = Sequence[Any]
+"""What an operator was given, by position: names in the place of tensors; numbers, lists and None as torch has them."""
+
+
 class Writer(Protocol):
     """What a translation writes to."""
 
-    def node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
+    def node(self, op: str, inputs: Sequence[str], **attributes: Attribute) -> str:
         """Append an operator; returns the name of its output."""
 
     def number(self, value: float) -> str:
@@ -26,7 +32,7 @@ class Writer(Protocol):
         """Name of an int64 vector."""
 
 
-Translation = Callable[[Writer, Sequence[Any], Sequence[int]], str]
+Translation = Callable[[Writer, Arguments, Sequence[int]], str]
 """(writer, arguments as the operator got them with names in the place of tensors, output shape) -> output's name."""
 
 
@@ -34,7 +40,7 @@ class UnwrittenError(Exception):
     """The operator is known, but not with these arguments; the text says which."""
 
 
-def _convolution(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
+def _convolution(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     x, weight, bias, stride, padding, dilation, transposed, _, groups = args
     if transposed:
         raise UnwrittenError("transposed")
@@ -48,7 +54,7 @@ def _convolution(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
     )
 
 
-def _batch_norm(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
+def _batch_norm(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     x, gamma, beta, mean, variance = args[:5]
     if not (gamma and beta and mean and variance):
         raise UnwrittenError("without scale, offset or running statistics")
@@ -56,40 +62,40 @@ def _batch_norm(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
 
 
 def _clip(*defaults: float | None) -> Translation:
-    def write(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
+    def write(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
         limits = [*args[1:3], *defaults[len(args) - 1 :]]
         return w.node("Clip", [args[0], *("" if limit is None else w.number(limit) for limit in limits)])
 
     return write
 
 
-def _gelu(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
+def _gelu(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     if len(args) > 1 and args[1] != "none":
         raise UnwrittenError(f"with the approximation {args[1]!r}")
     inner = w.node("Erf", [w.node("Mul", [args[0], w.number(0.5**0.5)])])
     return w.node("Mul", [w.node("Mul", [args[0], w.number(0.5)]), w.node("Add", [inner, w.number(1.0)])])
 
 
-def _softplus(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
+def _softplus(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     if args[1:2] not in ([], [1]) or any(threshold < 15 for threshold in args[2:3]):  # beyond 15 it is x to 7 digits
         raise UnwrittenError("with another beta or threshold")
     return w.node("Softplus", [args[0]])
 
 
-def _silu(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
+def _silu(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     return w.node("Mul", [args[0], w.node("Sigmoid", [args[0]])])
 
 
-def _softmax(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
+def _softmax(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     return w.node("Softmax", [args[0]], axis=args[1])
 
 
-def _unary(op: str, **attributes: Any) -> Translation:
+def _unary(op: str, **attributes: Attribute) -> Translation:
     return lambda w, args, shape: w.node(op, [args[0]], **attributes)
 
 
 def _binary(op: str) -> Translation:
-    def write(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
+    def write(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
         if len(args) > 2 and args[2] != 1:
             raise UnwrittenError(f"with the factor {args[2]}")
         return w.node(op, [a if isinstance(a, str) else w.number(a) for a in args[:2]])
@@ -97,65 +103,65 @@ def _binary(op: str) -> Translation:
     return write
 
 
-def _concat(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
+def _concat(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     return w.node("Concat", args[0], axis=args[1] if len(args) > 1 else 0)
 
 
-def _bilinear(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
+def _bilinear(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     if args[2]:
         raise UnwrittenError("with align_corners")
     return _resize(w, args[0], shape, mode="linear", coordinate_transformation_mode="half_pixel")
 
 
-def _nearest(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
+def _nearest(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     return _resize(w, args[0], shape, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
 
 
-def _resize(w: Writer, x: str, shape: Sequence[int], **attributes: Any) -> str:
+def _resize(w: Writer, x: str, shape: Sequence[int], **attributes: Attribute) -> str:
     return w.node("Resize", [x, "", "", w.integers(shape)], **attributes)
 
 
-def _mean(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
+def _mean(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     axes, keep = args[1], bool(args[2]) if len(args) > 2 else False
     if keep and sorted(axis % 4 for axis in axes) == [2, 3] and len(shape) == 4:
         return w.node("GlobalAveragePool", [args[0]])
     return w.node("ReduceMean", [args[0]], axes=list(axes), keepdims=int(keep))
 
 
-def _window(args: Sequence[Any]) -> dict[str, Any]:
+def _window(args: Arguments) -> dict[str, Attribute]:
     kernel, padding = args[1], args[3] if len(args) > 3 else [0, 0]
     stride = args[2] if len(args) > 2 and args[2] else kernel
     return {"kernel_shape": list(kernel), "strides": list(stride), "pads": [*padding, *padding]}
 
 
-def _max_pool(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
+def _max_pool(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     dilation = list(args[4]) if len(args) > 4 else [1, 1]
     return w.node("MaxPool", [args[0]], dilations=dilation, ceil_mode=int(len(args) > 5 and args[5]), **_window(args))
 
 
-def _average_pool(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
+def _average_pool(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     if len(args) > 6 and args[6] is not None:
         raise UnwrittenError("with a divisor")
     whole, counted = len(args) > 4 and args[4], len(args) <= 5 or args[5]
     return w.node("AveragePool", [args[0]], ceil_mode=int(whole), count_include_pad=int(counted), **_window(args))
 
 
-def _pad(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
+def _pad(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     # torch lists (before, after) from the last axis on, ONNX all befores and then all afters from the first.
     pairs = [(0, 0)] * (len(shape) - len(args[1]) // 2) + list(zip(args[1][::2], args[1][1::2], strict=True))[::-1]
     widths = [pair[side] for side in (0, 1) for pair in pairs]
     return w.node("Pad", [args[0], w.integers(widths), w.number(args[2] if len(args) > 2 else 0)])
 
 
-def _linear(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
+def _linear(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     return w.node("Gemm", [args[1], args[2], args[0]])
 
 
-def _product(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
+def _product(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     return w.node("MatMul", list(args[:2]))
 
 
-def _reshape(w: Writer, args: Sequence[Any], shape: Sequence[int]) -> str:
+def _reshape(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     return w.node("Reshape", [args[0], w.integers(shape)])
 
 

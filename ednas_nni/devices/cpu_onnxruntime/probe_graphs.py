@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ednas_nni.devices.cpu_onnxruntime.graph import Constant, Graph, Node
+from ednas_nni.devices.cpu_onnxruntime.graph import Attribute, Constant, Graph, Node
 
 SIZE = (64, 128)
 CHANNELS = 64
@@ -16,7 +16,7 @@ CHANNELS = 64
 
 def probe_graphs() -> dict[str, Graph]:
     """Signature -> graph: a dense convolution, a depthwise one, and a 1 x 1 one with an enlargement."""
-    enlarged = tuple(2 * n for n in SIZE)
+    enlarged = (2 * SIZE[0], 2 * SIZE[1])
     graphs = [_graph(3, 1), _graph(5, CHANNELS), _graph(1, 1, enlarged)]
     return {graph.signature: graph for graph in graphs}
 
@@ -24,7 +24,12 @@ def probe_graphs() -> dict[str, Graph]:
 def _graph(kernel: int, groups: int, enlarged: tuple[int, int] | None = None) -> Graph:
     shape = (CHANNELS, CHANNELS // groups, kernel, kernel)
     pixels = SIZE[0] * SIZE[1]
-    attributes = {"strides": [1, 1], "pads": [kernel // 2] * 4, "dilations": [1, 1], "group": groups}
+    attributes: dict[str, Attribute] = {
+        "strides": [1, 1],
+        "pads": [kernel // 2] * 4,
+        "dilations": [1, 1],
+        "group": groups,
+    }
     constants = {"w": Constant(shape), "b": Constant((CHANNELS,))}
     nodes = [
         Node("Conv", ("x", "w", "b"), "y", CHANNELS * pixels, attributes),
@@ -33,6 +38,6 @@ def _graph(kernel: int, groups: int, enlarged: tuple[int, int] | None = None) ->
     if enlarged is not None:
         size = np.array([1, CHANNELS, *enlarged], np.int64)
         constants["size"] = Constant(size.shape, size, structural=True)
-        how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+        how: dict[str, Attribute] = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
         nodes.append(Node("Resize", ("z", "", "", "size"), "u", 4 * CHANNELS * pixels, how))
     return Graph({"x": (1, CHANNELS, *SIZE)}, (nodes[-1].output,), tuple(nodes), constants)

@@ -76,10 +76,10 @@ def this_machine(threads: int, cpuinfo: Path = Path("/proc/cpuinfo")) -> Machine
         runtime = metadata.version("onnxruntime")
     except metadata.PackageNotFoundError as error:
         raise missing() from error
-    found = _fields(cpuinfo)
-    name = found.get("model name") or found.get("Hardware") or platform.processor() or platform.machine()
-    revision = [f"{key.removeprefix('cpu ')} {found[key]}" for key in (*_X86, *_ARM) if key in found]
-    flags = " ".join(sorted((found.get("flags") or found.get("Features") or "").split()))
+    fields = _fields(cpuinfo)
+    name = fields.get("model name") or fields.get("Hardware") or platform.processor() or platform.machine()
+    revision = [f"{key.removeprefix('cpu ')} {fields[key]}" for key in (*_X86, *_ARM) if key in fields]
+    flags = " ".join(sorted((fields.get("flags") or fields.get("Features") or "").split()))
     digest = hashlib.sha256(flags.encode()).hexdigest()[:8]
     described = ", ".join([*revision, platform.machine()])
     return Machine(name, described, digest, os.cpu_count() or 1, runtime, threads)
@@ -146,14 +146,14 @@ class Store:
         except OSError as error:
             raise DataError(f"cannot read measured latencies at {self.path}: {error.strerror}") from error
         try:
-            found = json.loads(text)
-            machine, form, rows = found["machine"], found["format"], found["timings"]
+            content = json.loads(text)
+            machine, form, rows = content["machine"], content["format"], content["timings"]
             timings = {signature: _timing(row) for signature, row in rows.items()}
             broken = [s for s, t in timings.items() if not all(0 < ms < math.inf for ms in (t.ms, t.probe_ms))]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"measured latencies at {self.path} are damaged ({error}); {self._way_out()}") from error
         if form != _FORMAT or broken:
-            what = f"latency of {broken[0]} is no positive number" if broken else f"format {form!r}"
+            what = f"latency of {broken[0]} is not a positive number" if broken else f"format {form!r}"
             raise DataError(f"measured latencies at {self.path} are damaged ({what}); {self._way_out()}")
         if machine != asdict(self.machine):
             raise DataError(

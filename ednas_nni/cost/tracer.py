@@ -222,7 +222,7 @@ class _Recorder(TorchDispatchMode):
     """Writes down one pass through a network."""
 
     def __init__(self, network: nn.Module) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's, which has no types
         self.events: list[Event] = []
         self.merged: list[Merged] = []
         self.shapes: list[Shape] = []

@@ -233,7 +233,9 @@ def test_unknown_operators_are_named() -> None:
         def forward(self, x):
             return torch.cumsum(x, 1)
 
-    with pytest.raises(StudyError, match=r"Odd: torch's operator 'cumsum' \(output 1x4x5x5\).*Translated are .*operators.py"):
+    with pytest.raises(
+        StudyError, match=r"Odd: torch's operator 'cumsum' \(output 1x4x5x5\).*Translated are .*operators.py"
+    ):
         capture(Odd(), (torch.empty(1, 4, 5, 5),))
     with pytest.raises(StudyError, match=r"convolution.*It is used transposed"):
         capture(nn.ConvTranspose2d(4, 4, 2), (torch.empty(1, 4, 5, 5),))

@@ -1,4 +1,4 @@
-"""What was chosen where: the share of each choice per stage, over the front and over all trials."""
+"""What was chosen where, over the front and over all trials; and which choices fail."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ednas_nni.report.data import SearchView
+from ednas_nni.record.failures import kind as kind_of
+from ednas_nni.report.data import SearchView, Trial
+from ednas_nni.space.dimensions import Scalar
 
 _COUNTED = re.compile(r"[A-Za-z]+\d+")
+MOST_RATES = 12
+ENDED = ("trained", "failed")  # a cancelled trial says nothing of its choices
 TITLES = {"op": "operation", "depth": "depth (blocks)"}
 
 
@@ -33,8 +37,8 @@ class Family:
     title: str
     places: tuple[str, ...]
     values: tuple[str, ...]
-    front: np.ndarray
-    trials: np.ndarray
+    front: NDArray[np.float64]
+    trials: NDArray[np.float64]
 
 
 def split_label(label: str) -> tuple[str, str]:
@@ -58,42 +62,39 @@ def families(view: SearchView) -> list[Family]:
         places.setdefault(kind, {})[place] = None
         values.setdefault(kind, {}).update(dict.fromkeys(map(str, allowed)))
         weight[kind] += 1
-    found = []
-    for kind in sorted(places, key=lambda k: -weight[k]):
-        columns, rows = tuple(places[kind]), tuple(values[kind])
-        found.append(
-            Family(
-                kind,
-                TITLES.get(kind, kind.replace("_", " ")),
-                columns,
-                rows,
-                _shares(front.values(), kind, columns, rows),
-                _shares(networks.values(), kind, columns, rows),
-            )
+    return [
+        Family(
+            kind,
+            TITLES.get(kind, kind.replace("_", " ")),
+            tuple(places[kind]),
+            tuple(values[kind]),
+            _shares(front.values(), kind, tuple(places[kind]), tuple(values[kind])),
+            _shares(networks.values(), kind, tuple(places[kind]), tuple(values[kind])),
         )
-    return found
+        for kind in sorted(places, key=lambda kind: -weight[kind])
+    ]
 
 
-def blocks(choices: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+def blocks(choices: Mapping[str, Scalar]) -> list[tuple[str, list[str]]]:
     """An architecture for people: (place, its choices in order).
 
     A depth is left out where the number of choices shows it anyway.
     """
-    found: dict[str, list[tuple[str, str]]] = {}
+    by_place: dict[str, list[tuple[str, str]]] = {}
     for label, value in choices.items():
         place, kind = split_label(label)
-        found.setdefault(place, []).append((kind, str(value)))
+        by_place.setdefault(place, []).append((kind, str(value)))
     return [
         (place, [v if k == "op" else f"{k} {v}" for k, v in pairs if k != "depth" or len(pairs) == 1])
-        for place, pairs in found.items()
+        for place, pairs in by_place.items()
     ]
 
 
-def _labels(view: SearchView, networks: Iterable[Mapping[str, Any]]) -> list[tuple[str, Sequence[Any]]]:
+def _labels(view: SearchView, networks: Iterable[Mapping[str, Scalar]]) -> list[tuple[str, Sequence[Scalar]]]:
     """Labels with their values, from the space or, without it, as seen in the trials."""
     if view.domains is not None:
         return [(d.label, d.values) for d in view.domains.dimensions if len(d.values) > 1]
-    seen: dict[str, dict[Any, None]] = {}
+    seen: dict[str, dict[Scalar, None]] = {}
     for choices in networks:
         for label, value in choices.items():
             seen.setdefault(label, {})[str(value)] = None
@@ -101,14 +102,71 @@ def _labels(view: SearchView, networks: Iterable[Mapping[str, Any]]) -> list[tup
 
 
 def _shares(
-    networks: Iterable[Mapping[str, Any]], kind: str, places: Sequence[str], values: Sequence[str]
-) -> np.ndarray:
+    networks: Iterable[Mapping[str, Scalar]], kind: str, places: Sequence[str], values: Sequence[str]
+) -> NDArray[np.float64]:
     counts = np.zeros((len(values), len(places)))
     row, column = {v: i for i, v in enumerate(values)}, {p: i for i, p in enumerate(places)}
     for choices in networks:
         for label, value in choices.items():
-            place, mine = split_label(label)
-            if mine == kind and place in column and str(value) in row:
+            place, asked = split_label(label)
+            if asked == kind and place in column and str(value) in row:
                 counts[row[str(value)], column[place]] += 1
     total = counts.sum(axis=0)
     return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How often trials with a choice failed.
+
+    Attributes:
+        place: Where the choice is made, e.g. "stage1".
+        name: What is asked, e.g. "op".
+        value: The choice.
+        failed: Trials with it that failed.
+        ended: Trials with it that were trained or failed.
+        kinds: Kinds of the failures, the most frequent first.
+    """
+
+    place: str
+    name: str
+    value: str
+    failed: int
+    ended: int
+    kinds: str
+
+    @property
+    def share(self) -> float:
+        """Failed of ended, in [0, 1]."""
+        return self.failed / self.ended
+
+
+def failure_rates(trials: Iterable[Trial]) -> list[Rate]:
+    """Rates of the choices that failed, the highest first, with more trials first among equals; at most `MOST_RATES`.
+
+    Blocks of a stage are pooled; a trial with the same choice in several of them counts once.
+    """
+    failed: Counter[tuple[str, str, str]] = Counter()
+    ended: Counter[tuple[str, str, str]] = Counter()
+    kinds: dict[tuple[str, str, str], Counter[str]] = {}
+    for trial in trials:
+        if trial.status not in ENDED:
+            continue
+        chosen = {(*split_label(label), str(value)) for label, value in trial.choices.items()}
+        ended.update(chosen)
+        if trial.status == "failed":
+            failed.update(chosen)
+            for choice in chosen:
+                kinds.setdefault(choice, Counter())[kind_of(trial.cause)] += 1
+    rates = [
+        Rate(*choice, count, ended[choice], ", ".join(name for name, _ in kinds[choice].most_common()))
+        for choice, count in failed.items()
+    ]
+    return sorted(rates, key=lambda rate: (-rate.share, -rate.ended, rate.place, rate.name, rate.value))[:MOST_RATES]
+
+
+def failure_rate(trials: Iterable[Trial]) -> str:
+    """The rate over all trials, to compare with; "" where none has ended."""
+    ended = [trial.status for trial in trials if trial.status in ENDED]
+    failed = ended.count("failed")
+    return f"{failed} of {len(ended)} trials failed ({failed / len(ended):.0%})" if ended else ""

@@ -128,6 +128,11 @@ class SearchView:
     history: History = field(repr=False)
 
     @property
+    def scores(self) -> list[tuple[Trial, float]]:
+        """The trained trials in the order of submission, with what they are ranked by."""
+        return [(trial, trial.quality) for trial in self.trials if trial.scored and trial.quality is not None]
+
+    @property
     def results(self) -> tuple[Trial, ...]:
         """The first trained trial of each architecture."""
         first: dict[str, Trial] = {}

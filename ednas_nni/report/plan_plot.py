@@ -58,7 +58,7 @@ def _distribution(axes: Axes, plan: Plan, name: str) -> None:
     marks += [o.reachable.value * quantity.scale for o in limits if o.reachable is not None]
     low, high = min([values.min(), *marks]), max([values.max(), *marks])
     pad = 0.03 * ((high - low) or abs(high) or 1.0)
-    axes.hist(values, np.linspace(low - pad, high + pad, BINS + 1), color=style.TRIAL)
+    axes.hist(values, np.linspace(low - pad, high + pad, BINS + 1).tolist(), color=style.TRIAL)
     axes.set_xlim(low - pad, high + pad)
     axes.set_ylim(0, 1.4 * axes.get_ylim()[1])
     axes.set_yticks([])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ednas_nni.report import style
 from ednas_nni.report.choices import Family
@@ -22,113 +23,83 @@ MOST_PLACES = 16
 
 def learning_curves(view: SearchView) -> Figure | None:
     """Quality over the reports of each trial; None where no trial reported anything."""
-    told = [trial for trial in view.trials if trial.curve]
-    if not told:
+    reported = [trial for trial in view.trials if trial.curve]
+    if not reported:
         return None
     made = style.figure(6.4, 4.1)
     axes = made.add_axes((0.115, 0.125, 0.865, 0.79))
     named = {trial.number for trial in view.named}
     best = -1 if view.best is None else view.best.number
-    told.sort(key=lambda trial: (trial.number != best, trial.number not in named, trial.status == "failed"))
+    reported.sort(key=lambda trial: (trial.number != best, trial.number not in named, trial.status == "failed"))
     seen: set[str] = set()
-    for trial in told:
+    for trial in reported:
         y = [quality for _, quality in trial.curve]
-        x = range(1, len(y) + 1)
-        look = {"color": style.TRIAL, "linewidth": 0.9, "alpha": 0.75, "zorder": 2}
-        label = "other trials"
+        (line,) = axes.plot(range(1, len(y) + 1), y, marker="o" if len(y) == 1 else None, markersize=3)
         if trial.number == best:
-            look, label = {"color": style.BEST, "linewidth": 2.2, "zorder": 6}, f"best: {trial.architecture}"
+            line.set(color=style.BEST, linewidth=2.2, zorder=6)
+            label = f"best: {trial.architecture}"
         elif trial.number in named:
-            look = {"color": style.MEMBER, "linewidth": 1.8, "linestyle": (0, (5, 2)), "zorder": 5}
+            line.set(color=style.MEMBER, linewidth=1.8, linestyle=(0, (5, 2)), zorder=5)
             label = trial.name
         elif trial.status == "failed":
-            look, label = {"color": style.FAILED, "linewidth": 1.0, "linestyle": ":", "zorder": 3}, "failed"
+            line.set(color=style.FAILED, linewidth=1.0, linestyle=":", zorder=3)
+            label = "failed"
+        else:
+            line.set(color=style.TRIAL, linewidth=0.9, alpha=0.75, zorder=2)
+            label = "other trials"
         label = style.plain(label, 30)
-        axes.plot(
-            x, y, **look, marker="o" if len(x) == 1 else None, markersize=3, label=None if label in seen else label
-        )
+        line.set_label("_" if label in seen else label)  # matplotlib leaves out what begins with an underscore
         seen.add(label)
-    low, high, below = style.frame([q for trial in told for _, q in trial.curve], 0.05)
+    values = [q for trial in reported for _, q in trial.curve]
+    low, high, below = style.frame(values, 0.05)
     axes.set_ylim(low, high)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     axes.set_xlabel("report, evenly spaced over the training")
     axes.set_ylabel(style.plain(view.score.axis))
-    style.tell_below(axes, below, min(q for trial in told for _, q in trial.curve))
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, handlelength=1.6, columnspacing=1.3, fontsize=8)
+    style.tell_below(axes, below, min(values))
+    style.legend_above(axes, 4, handlelength=1.6, columnspacing=1.3)
     return made
 
 
 def progress(view: SearchView) -> Figure | None:
-    """Quality over the trial's number with the best so far; None without results."""
-    scored = [trial for trial in view.trials if trial.scored]
-    if not scored:
+    """Quality over the trial number with the best so far; None without a result."""
+    scores = view.scores
+    if not scores:
         return None
     made = style.figure(6.4, 4.1)
     axes = made.add_axes((0.115, 0.125, 0.865, 0.79))
-    low, high, below = style.frame([trial.quality for trial in scored])
+    values = [score for _, score in scores]
+    low, high, below = style.frame(values)
     axes.set_ylim(low - 0.06 * (high - low), high)
-    best = np.maximum.accumulate([trial.quality for trial in scored])
-    last = max(trial.number for trial in view.trials)
+    best = np.maximum.accumulate(values)
     axes.step(
-        [*(t.number for t in scored), last],
-        [*best, best[-1]],
-        where="post",
-        color=style.BEST,
-        linewidth=1.8,
-        zorder=4,
-        label="best so far",
-    )
+        [*(t.number for t, _ in scores), max(trial.number for trial in view.trials)], [*best, best[-1]], where="post",
+        color=style.BEST, linewidth=1.8, zorder=4, label="best so far",
+    )  # fmt: skip
     for front, color, label in ((False, style.TRIAL, "trained"), (True, style.FRONT, "on the front at the end")):
-        some = [t for t in scored if t.front is front and not t.name]
-        if some:
-            axes.scatter(
-                [t.number for t in some], [t.quality for t in some], s=30, c=color, linewidths=0, zorder=5, label=label
-            )
-    for trial in view.named:
+        points = [(t.number, score) for t, score in scores if t.front is front and not t.name]
+        if points:
+            x, y = zip(*points, strict=True)
+            axes.scatter(x, y, s=30, c=color, linewidths=0, zorder=5, label=label)
+    named = {trial.number for trial in view.named}
+    for trial, score in scores:
+        if trial.number not in named:
+            continue
         axes.scatter(
-            [trial.number],
-            [trial.quality],
-            s=52,
-            marker="D",
-            c=style.MEMBER,
-            edgecolors="white",
-            linewidths=0.8,
-            zorder=6,
+            [trial.number], [score], s=52, marker="D", c=style.MEMBER, edgecolors="white", linewidths=0.8, zorder=6
         )
-        axes.axhline(trial.quality, color=style.MEMBER, linewidth=1.1, linestyle=(0, (5, 2)), zorder=3)
+        axes.axhline(score, color=style.MEMBER, linewidth=1.1, linestyle=(0, (5, 2)), zorder=3)
         axes.annotate(
-            style.plain(trial.name, 30),
-            (1.0, trial.quality),
-            xycoords=("axes fraction", "data"),
-            xytext=(-2, 3),
-            textcoords="offset points",
-            ha="right",
-            fontsize=8,
-            color=style.MEMBER,
-            zorder=7,
-        )
-    for status, marker in style.STATUS_MARKERS.items():
-        some = [t.number for t in view.trials if t.status == status]
-        if some:
-            axes.scatter(
-                some,
-                [0.022] * len(some),
-                transform=axes.get_xaxis_transform(),
-                s=28,
-                marker=marker,
-                c=style.STATUS_COLORS[status],
-                linewidths=1.5 if marker in "x|" else 0,
-                label=status,
-                clip_on=False,
-                zorder=5,
-            )
-    axes.xaxis.get_major_locator().set_params(integer=True)
+            style.plain(trial.name, 30), (1.0, score), xycoords=("axes fraction", "data"), xytext=(-2, 3),
+            textcoords="offset points", ha="right", fontsize=8, color=style.MEMBER, zorder=7,
+        )  # fmt: skip
+    for status in style.STATUS_MARKERS:
+        style.marks_below(axes, [t.number for t in view.trials if t.status == status], status, status, 28)
+    axes.locator_params(axis="x", integer=True)
     axes.set_xlabel("trial number")
     axes.set_ylabel(style.plain(view.score.axis))
-    style.tell_below(axes, below, min(trial.quality for trial in scored))
-    axes.legend(
-        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5, handletextpad=0.3, columnspacing=1.1, fontsize=8
-    )
+    style.tell_below(axes, below, min(values))
+    style.legend_above(axes, 5, handletextpad=0.3, columnspacing=1.1)
     return made
 
 
@@ -164,11 +135,11 @@ def choices_plot(families: Sequence[Family], front: int, trials: int) -> Figure 
     return made
 
 
-def _heat(axes: Axes, family: Family, shares: np.ndarray) -> None:
+def _heat(axes: Axes, family: Family, shares: NDArray[np.float64]) -> None:
     values, places = family.values[:MOST_VALUES], family.places[:MOST_PLACES]
-    shown = shares[: len(values), : len(places)]
-    axes.imshow(np.nan_to_num(shown), cmap="Blues", vmin=0, vmax=1.15, aspect="auto", interpolation="nearest")
-    for (row, column), share in np.ndenumerate(shown):
+    shares = shares[: len(values), : len(places)]
+    axes.imshow(np.nan_to_num(shares), cmap="Blues", vmin=0, vmax=1.15, aspect="auto", interpolation="nearest")
+    for (row, column), share in np.ndenumerate(shares):
         text = "" if np.isnan(share) else f"{share:.0%}" if share else "·"
         axes.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if share > 0.6 else style.INK)
     axes.set_xticks(range(len(places)), [style.plain(place, 14) for place in places])

@@ -1,24 +1,137 @@
-"""Predictions of a network beside the ground truth, with legends."""
+"""Example predictions that a trial left beside its log, drawn beside the ground truth, with legends."""
 
 from __future__ import annotations
 
+import re
+import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ednas_nni.data import palette
 from ednas_nni.report import style
-from ednas_nni.report.examples import Examples, Map
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+FILE = "examples.npz"
+TRUTHS = ("truth", "target")
+MOST_IMAGES = 4
+MOST_PIXELS = 640
+_JOB = re.compile(r"[A-Za-z0-9_-]+")
 IGNORED = 255
+Kind = Literal["classes", "length", "directions"]
+D = TypeVar("D", bound=np.generic)
 # Inches: the sheet's width, the strip for the words beside the rows, the space between pictures, title and legends.
 WIDTH, GUTTER, GAP, HEAD, FOOT = 10.0, 0.26, 0.04, 0.34, 1.25
+
+
+@dataclass(frozen=True)
+class Map:
+    """One task's prediction beside its truth on n images.
+
+    Attributes:
+        task: Name of the task.
+        kind: "classes" (whole numbers (n, H, W)), "length" (float (n, H, W), 0 = invalid) or "directions" (float
+            (n, H, W, 3), the zero vector = invalid). The arrays' type tells, not the task's name.
+        truth: Ground truth.
+        prediction: The network's answer, of the same shape.
+    """
+
+    task: str
+    kind: Kind
+    truth: NDArray[Any]
+    prediction: NDArray[Any]
+
+    def agreement(self, index: int, ignore: int = IGNORED) -> tuple[float, str]:
+        """How well one image was answered, over its valid pixels.
+
+        Returns:
+            Classes: share of right pixels in [0, 1]. Length: mean absolute error in the map's unit. Directions:
+            mean angle in degrees. NaN without a valid pixel. Then the name of that number.
+        """
+        truth, prediction = self.truth[index], self.prediction[index]
+        if self.kind == "classes":
+            return _mean((truth == prediction)[truth != ignore]), "pixel accuracy"
+        truth, prediction = truth.astype(np.float64), prediction.astype(np.float64)
+        if self.kind == "length":
+            return _mean(np.abs(truth - prediction)[truth > 0]), "mean absolute error"
+        valid = (truth**2).sum(-1) > 0.25
+        a, b = truth[valid], prediction[valid]
+        norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+        cosine = (a * b).sum(-1) / np.maximum(norms, 1e-12)
+        return _mean(np.degrees(np.arccos(cosine.clip(-1, 1)))), "mean angle"
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images with the maps of all tasks.
+
+    Attributes:
+        image: uint8 (n, H, W, 3), n >= 1.
+        maps: One per task.
+    """
+
+    image: NDArray[np.uint8]
+    maps: tuple[Map, ...]
+
+
+def find_examples(experiment: Path, job: str | None) -> Path | None:
+    """The file that a trial of a local experiment left, None where there is none."""
+    if not job or not _JOB.fullmatch(job):
+        return None
+    return next(iter(sorted(experiment.glob(f"environments/*/trials/{job}/{FILE}"))), None)
+
+
+def read_examples(path: Path) -> Examples:
+    """Read the arrays; nothing in the file is executed.
+
+    Raises:
+        ValueError: The file is damaged, or its arrays do not belong together.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path.name} cannot be read: {error}") from error
+    image = arrays.get("image")
+    if image is None or image.dtype != np.uint8 or image.ndim != 4 or image.shape[-1] != 3 or not image.size:
+        raise ValueError(f"{path.name} holds no `image` of type uint8 and shape (n, H, W, 3)")
+    step = -(-max(image.shape[1:3]) // MOST_PIXELS)
+    maps = []
+    for name in arrays:
+        task, _, role = name.rpartition("_")
+        truth = next((arrays[f"{task}_{word}"] for word in TRUTHS if f"{task}_{word}" in arrays), None)
+        if role != "prediction" or truth is None:
+            continue
+        kind = _kind(truth)
+        if kind is None or arrays[name].shape != truth.shape or truth.shape[:3] != image.shape[:3]:
+            shapes = f"{arrays[name].shape}, truth {truth.shape}, images {image.shape}"
+            raise ValueError(f"{path.name}: the shapes of {name} do not fit: {shapes}")
+        maps.append(Map(task, kind, _less(truth, step), _less(arrays[name], step)))
+    if not maps:
+        raise ValueError(f"{path.name} holds no prediction with its truth")
+    return Examples(_less(image, step), tuple(maps))
+
+
+def _kind(truth: NDArray[Any]) -> Kind | None:
+    if truth.ndim == 3 and truth.dtype.kind in "iub":
+        return "classes"
+    if truth.dtype.kind == "f":
+        return "length" if truth.ndim == 3 else "directions" if truth.ndim == 4 and truth.shape[-1] == 3 else None
+    return None
+
+
+def _less(array: NDArray[D], step: int) -> NDArray[D]:
+    return array[:MOST_IMAGES, ::step, ::step]
+
+
+def _mean(values: NDArray[Any]) -> float:
+    return float(values.mean()) if values.size else float("nan")
 
 
 def predictions_plot(examples: Examples, classes: tuple[str, ...], length_unit: str = "m") -> Figure:
@@ -42,8 +155,8 @@ def predictions_plot(examples: Examples, classes: tuple[str, ...], length_unit: 
         sheet.picture(examples.image[index], lefts[0], top)
         _agreement(sheet, examples, index, top - row, length_unit)
         for part, text in enumerate(("truth", "prediction")):
-            look = {"rotation": 90, "ha": "center", "va": "center", "color": "#52606d"}
-            sheet.text(cell + GUTTER / 2, top - (part + 0.5) * row, text, **look)
+            middle = top - (part + 0.5) * row
+            sheet.text(cell + GUTTER / 2, middle, text, rotation=90, ha="center", va="center", color=style.SOFT)
             for m, left in zip(examples.maps, lefts[1:], strict=True):
                 values = (m.truth, m.prediction)[part][index]
                 sheet.picture(_colors(m, values, classes, ranges), left, top - part * row)
@@ -89,13 +202,11 @@ def _agreement(sheet: _Sheet, examples: Examples, index: int, top: float, unit: 
     """Under the image: how well it was answered."""
     for line, m in enumerate(examples.maps):
         value, name = m.agreement(index, IGNORED)
-        shown = {"classes": f"{100 * value:.0f} %", "length": f"{value:.2f} {unit}", "directions": f"{value:.1f}°"}[
-            m.kind
-        ]
+        texts = {"classes": f"{100 * value:.0f} %", "length": f"{value:.2f} {unit}", "directions": f"{value:.1f}°"}
         y = top - 0.24 - 0.36 * line
-        sheet.text(GAP + 0.02, y, shown, fontsize=11, weight="bold")
-        look = {"fontsize": 7.5, "color": "#52606d", "va": "center_baseline", "linespacing": 1.2}
-        sheet.text(GAP + 0.78, y, f"{name},\n{style.plain(m.task, 18)}", **look)
+        sheet.text(GAP + 0.02, y, texts[m.kind], fontsize=11, weight="bold")
+        words = f"{name},\n{style.plain(m.task, 18)}"
+        sheet.text(GAP + 0.78, y, words, fontsize=7.5, color=style.SOFT, va="center_baseline", linespacing=1.2)
 
 
 def _range(m: Map) -> tuple[float, float]:
@@ -107,7 +218,7 @@ def _range(m: Map) -> tuple[float, float]:
 
 
 def _colors(
-    m: Map, values: NDArray, classes: tuple[str, ...], ranges: dict[str, tuple[float, float]]
+    m: Map, values: NDArray[Any], classes: tuple[str, ...], ranges: dict[str, tuple[float, float]]
 ) -> NDArray[np.uint8]:
     if m.kind == "classes":
         return palette.color_classes(values.clip(0, IGNORED).astype(np.uint8), _named(m, classes))
@@ -169,8 +280,10 @@ def _direction_legend(axes: Axes) -> None:
     axes.imshow(np.dstack([ball, np.where(inside, 255, 0).astype(np.uint8)]), extent=(0.0, 0.8, 0.16, 0.96))
     axes.set(xlim=(0, 2.1), ylim=(0, FOOT - 0.15))
     axes.set_axis_off()
-    words = {"fontsize": 7.5, "color": "#3e4c59"}
-    axes.text(0.4, 0.98, "up", ha="center", va="bottom", **words)
-    axes.text(0.84, 0.56, "right", va="center", **words)
-    axes.text(0.4, 0.13, "down", ha="center", va="top", **words)
-    axes.text(1.25, 0.56, "the way a\nsurface faces;\ncentre: towards\nthe camera", va="center", **words)
+    for x, y, text, across, upright in (
+        (0.4, 0.98, "up", "center", "bottom"),
+        (0.84, 0.56, "right", "left", "center"),
+        (0.4, 0.13, "down", "center", "top"),
+        (1.25, 0.56, "the way a\nsurface faces;\ncentre: towards\nthe camera", "left", "center"),
+    ):
+        axes.text(x, y, text, ha=across, va=upright, fontsize=7.5, color="#3e4c59")

@@ -5,17 +5,20 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from ednas_nni.record.events import Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 INK = "#1f2933"
+SOFT = "#52606d"
 FAINT = "#8a94a0"
 GRID = "#e6e9ed"
 TRIAL = "#a9b1ba"
@@ -24,8 +27,8 @@ BEST = "#d55e00"
 MEMBER = "#009e73"
 FAILED = "#b5478c"
 RUNNING = "#e69f00"
-STATUS_COLORS = {"failed": FAILED, "cancelled": FAINT, "running": RUNNING}
-STATUS_MARKERS = {"failed": "x", "cancelled": "|", "running": "^"}
+STATUS_COLORS: dict[Status, str] = {"failed": FAILED, "cancelled": FAINT, "running": RUNNING}
+STATUS_MARKERS: dict[Status, str] = {"failed": "x", "cancelled": "|", "running": "^"}
 DPI = 160
 
 _SETTINGS = {
@@ -40,8 +43,8 @@ _SETTINGS = {
     "axes.axisbelow": True,
     "grid.color": GRID,
     "grid.linewidth": 0.8,
-    "xtick.color": "#52606d",
-    "ytick.color": "#52606d",
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
     "text.color": INK,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
@@ -69,14 +72,29 @@ def figure(width: float, height: float) -> Figure:
     return made
 
 
-def png(made: Figure, tight: bool = False) -> bytes:
+def png(made: Figure) -> bytes:
     """The figure as a PNG file without a time stamp, so that equal reports are equal bytes."""
     buffer = io.BytesIO()
-    made.savefig(buffer, format="png", metadata={"Software": None}, **({"bbox_inches": "tight"} if tight else {}))
+    made.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
-def plain(text: Any, limit: int = 60) -> str:
+def legend_above(axes: Axes, columns: int, **spacing: float) -> None:
+    """A legend in one line between the frame and the figure's upper edge."""
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, fontsize=8, **spacing)
+
+
+def marks_below(axes: Axes, xs: Sequence[float], status: Status, label: str, size: float) -> None:
+    """Marks along the bottom for trials without a result."""
+    marker = STATUS_MARKERS[status]
+    if xs:
+        axes.scatter(
+            xs, [0.022] * len(xs), transform=axes.get_xaxis_transform(), s=size, marker=marker, zorder=5,
+            c=STATUS_COLORS[status], linewidths=1.5 if marker in "x|" else 0, clip_on=False, label=label,
+        )  # fmt: skip
+
+
+def plain(text: object, limit: int = 60) -> str:
     """Text for a plot: one line, no mathematics ($), at most `limit` characters."""
     line = re.sub(r"[^\x20-\x7e\u00a0-\u04ff\u2264\u2265]+", " ", str(text)).strip()
     line = line.replace("\\", "/").replace("$", r"\$")

@@ -14,7 +14,7 @@ MOST_ROWS = 60
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """One number of a table; `best` marks the best of its column, `edge` the first column of a group."""
 
     text: str
@@ -42,7 +42,7 @@ def metric_columns(view: SearchView) -> list[tuple[str, list[Quantity]]]:
     return list(groups.items())
 
 
-def rows(view: SearchView, groups: list[tuple[str, list[Quantity]]]) -> list[tuple[Trial, list[Cell]]]:
+def rows(view: SearchView, groups: list[tuple[str, list[Quantity]]]) -> list[tuple[Trial, list[TableCell]]]:
     """The front, then named members that are not on it.
 
     Args:
@@ -68,10 +68,10 @@ def _best(quantity: Quantity, trials: list[Trial]) -> float | None:
     return max(values) if quantity.direction == "max" else min(values)
 
 
-def _cell(quantity: Quantity, trial: Trial, best: float | None, edge: bool) -> Cell:
+def _cell(quantity: Quantity, trial: Trial, best: float | None, edge: bool) -> TableCell:
     value = trial.value(quantity.key)
     text = words.delta_t(trial) if quantity.key == DELTA_T.key else quantity.number(value)
-    return Cell(text, best is not None and value == best, edge)
+    return TableCell(text, best is not None and value == best, edge)
 
 
 def versions(view: SearchView) -> list[tuple[str, str]]:

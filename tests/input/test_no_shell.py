@@ -136,7 +136,7 @@ def test_loopback_lines_are_quoted(
 def test_the_id_of_a_trial_is_no_path(job: str, tmp_path: Path) -> None:
     """The last words of a failed trial are read from its folder; the id comes over the wire."""
     from ednas_nni.bridge.trial.folder import TrialFolders
-    from ednas_nni.report.examples import find
+    from ednas_nni.report.predictions import find_examples
 
     secret = tmp_path / "secret"
     good = tmp_path / "experiment" / "environments" / "local" / "trials" / "Good1"
@@ -147,7 +147,8 @@ def test_the_id_of_a_trial_is_no_path(job: str, tmp_path: Path) -> None:
     logs = TrialFolders(tmp_path / "experiment")
     assert logs.last_words("Good1") == "a secret", "the folder is where it is looked for"
     assert logs.last_words(job) is None and logs.result(job) is None
-    assert find(tmp_path / "experiment", "Good1") is not None and find(tmp_path / "experiment", job) is None
+    experiment = tmp_path / "experiment"
+    assert find_examples(experiment, "Good1") is not None and find_examples(experiment, job) is None
 
 
 # ---- NNI's database

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from ednas_nni.report import style
-from ednas_nni.report.examples import Map, find, read
-from ednas_nni.report.predictions import predictions_plot
+from ednas_nni.report.predictions import Map, find_examples, predictions_plot, read_examples
 
 
 def save(path, **arrays):
@@ -16,7 +15,7 @@ def save(path, **arrays):
 
 
 def test_kinds_follow_from_the_arrays(synthetic, tmp_path):
-    found = read(save(tmp_path / "e.npz", **synthetic.examples()))
+    found = read_examples(save(tmp_path / "e.npz", **synthetic.examples()))
     assert {m.task: m.kind for m in found.maps} == {
         "segmentation": "classes",
         "depth": "length",
@@ -27,13 +26,13 @@ def test_kinds_follow_from_the_arrays(synthetic, tmp_path):
 
 def test_the_word_target_is_read_as_well(synthetic, tmp_path):
     arrays = {name.replace("truth", "target"): a for name, a in synthetic.examples().items()}
-    assert len(read(save(tmp_path / "e.npz", **arrays)).maps) == 3
+    assert len(read_examples(save(tmp_path / "e.npz", **arrays)).maps) == 3
 
 
 def test_large_images_are_thinned_out(tmp_path):
     big = np.zeros((9, 512, 1024, 3), np.uint8)
     labels = np.zeros((9, 512, 1024), np.uint8)
-    found = read(save(tmp_path / "e.npz", image=big, seg_prediction=labels, seg_truth=labels))
+    found = read_examples(save(tmp_path / "e.npz", image=big, seg_prediction=labels, seg_truth=labels))
     assert found.image.shape == (4, 256, 512, 3) and found.maps[0].truth.shape == (4, 256, 512)
 
 
@@ -49,21 +48,21 @@ def test_large_images_are_thinned_out(tmp_path):
 def test_wrong_files_are_refused(synthetic, tmp_path, change, word):
     path = save(tmp_path / "e.npz", **{**synthetic.examples(), **change})
     with pytest.raises(ValueError, match=word):
-        read(path)
+        read_examples(path)
 
 
 def test_torn_files_are_refused(synthetic, tmp_path):
     path = save(tmp_path / "e.npz", **synthetic.examples())
     path.write_bytes(path.read_bytes()[:900])
     with pytest.raises(ValueError, match="cannot be read"):
-        read(path)
+        read_examples(path)
 
 
 def test_find_refuses_a_job_that_is_no_name(synthetic, tmp_path):
     path = synthetic.leave(tmp_path, "job1", synthetic.examples())
-    assert find(tmp_path, "job1") == path
+    assert find_examples(tmp_path, "job1") == path
     for job in (None, "", "*", "../job1", "job2"):
-        assert find(tmp_path, job) is None
+        assert find_examples(tmp_path, job) is None
 
 
 def test_agreement_leaves_invalid_pixels_out():
@@ -94,5 +93,5 @@ def test_a_plot_of_broken_predictions(synthetic, tmp_path, monkeypatch):
     arrays["segmentation_prediction"][:] = -1
     arrays["normals_truth"][:] = 0
     with style.look():
-        png = style.png(predictions_plot(read(save(tmp_path / "e.npz", **arrays)), classes=("wall",)))
+        png = style.png(predictions_plot(read_examples(save(tmp_path / "e.npz", **arrays)), classes=("wall",)))
     assert png.startswith(b"\x89PNG")

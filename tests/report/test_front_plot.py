@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ednas_nni.report.repel import place
+from ednas_nni.report.front_plot import place
 
 FRAME = (0.0, 0.0, 1000.0, 560.0)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ednas_nni.report.choices import MOST_RATES, failure_rate, failure_rates
 from ednas_nni.report.data import Trial
-from ednas_nni.report.failure_rates import SHOWN, overall, rates
 
 
 def trial(status: str, cause: str = "", **choices: Any) -> Trial:
@@ -23,21 +23,21 @@ TRIALS = [
 
 
 def test_rates() -> None:
-    found = {(r.place, r.name, r.value): (r.failed, r.ended, r.kinds) for r in rates(TRIALS)}
+    found = {(r.place, r.name, r.value): (r.failed, r.ended, r.kinds) for r in failure_rates(TRIALS)}
     assert found == {
         ("stage1", "op", "wide"): (2, 3, "out of memory, error"),
         ("stage1", "depth", "2"): (1, 2, "out of memory"),
         ("stage1", "depth", "1"): (1, 2, "error"),
     }
-    assert rates(TRIALS)[0].share == 2 / 3
-    assert overall(TRIALS) == "2 of 4 trials failed (50%)"
+    assert failure_rates(TRIALS)[0].share == 2 / 3
+    assert failure_rate(TRIALS) == "2 of 4 trials failed (50%)"
 
 
 def test_without_failures_there_is_nothing_to_show() -> None:
-    assert rates(TRIALS[2:]) == []
-    assert overall([]) == ""
+    assert failure_rates(TRIALS[2:]) == []
+    assert failure_rate([]) == ""
 
 
 def test_the_worst_are_shown() -> None:
     many = [trial("failed", "x", **{f"stage{i}_op": "bad" for i in range(30)})]
-    assert len(rates(many)) == SHOWN
+    assert len(failure_rates(many)) == MOST_RATES

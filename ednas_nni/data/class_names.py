@@ -6,18 +6,8 @@ import numpy as np
 
 from ednas_nni.errors import DataError
 
-__all__ = [
-    "CITYSCAPES2",
-    "CITYSCAPES7",
-    "CITYSCAPES19",
-    "CITYSCAPES_19_TO_2",
-    "CITYSCAPES_19_TO_7",
-    "CITYSCAPES_TRAIN_IDS",
-    "NYU13",
-    "NYU40",
-    "NYU_40_TO_13",
-    "class_names",
-]
+CLASSES_FILE = "classes.txt"
+"""Class names of a manifest: one a line, or `VALUE: NAME`."""
 
 NYU13: tuple[str, ...] = (
     "bed", "books", "ceiling", "chair", "floor", "furniture", "objects", "picture", "sofa", "table", "tv", "wall",

@@ -6,14 +6,17 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
+from ednas_nni.data.info import IGNORE_INDEX
 from ednas_nni.errors import DataError, did_you_mean, hidden
 
 
-def read_npy(path: Path) -> np.ndarray:
+def read_npy(path: Path) -> NDArray[Any]:
     """Read a `.npy` file of numbers.
 
     Raises:
@@ -31,7 +34,7 @@ def read_npy(path: Path) -> np.ndarray:
     return values
 
 
-def read_picture(path: Path) -> np.ndarray:
+def read_picture(path: Path) -> NDArray[Any]:
     """Read a PNG, JPEG or TIFF file as it is stored, e.g. uint8 (H, W) or uint16 (H, W); palettes give their indices.
 
     Raises:
@@ -40,7 +43,7 @@ def read_picture(path: Path) -> np.ndarray:
     return np.asarray(_picture(path, None))
 
 
-def read_map(path: Path) -> np.ndarray:
+def read_map(path: Path) -> NDArray[Any]:
     """Read a file with one value per pixel: a grey or palette picture, or `.npy`.
 
     Returns:
@@ -60,7 +63,7 @@ def read_map(path: Path) -> np.ndarray:
     return values.astype(np.uint8) if values.dtype == bool else values
 
 
-def read_rgb(path: Path) -> np.ndarray:
+def read_rgb(path: Path) -> NDArray[np.uint8]:
     """Read a picture as uint8 (H, W, 3) RGB.
 
     Raises:
@@ -69,7 +72,7 @@ def read_rgb(path: Path) -> np.ndarray:
     return np.asarray(_picture(path, "RGB"))
 
 
-def read_image(path: Path) -> np.ndarray:
+def read_image(path: Path) -> NDArray[np.uint8]:
     """Read an image: a picture of 8 bits, or `.npy` of uint8 or floats in [0, 1].
 
     Returns:
@@ -126,12 +129,12 @@ def read_lines(path: Path) -> list[str]:
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
     for number, line in enumerate(lines, start=1):
-        if found := hidden(line):
-            raise DataError(f"{path}:{number}: holds the control character {found}; remove it")
+        if control := hidden(line):
+            raise DataError(f"{path}:{number}: holds the control character {control}; remove it")
     return [line.strip() for line in lines if line.strip()]
 
 
-def flat(values: np.ndarray, path: Path) -> np.ndarray:
+def flat(values: NDArray[Any], path: Path) -> NDArray[Any]:
     """Return (H, W) from (H, W), (H, W, 1) or (1, H, W).
 
     Raises:
@@ -146,7 +149,7 @@ def flat(values: np.ndarray, path: Path) -> np.ndarray:
     return values
 
 
-def unit_image(values: np.ndarray, path: Path) -> np.ndarray:
+def unit_image(values: NDArray[Any], path: Path) -> NDArray[np.uint8]:
     """Return uint8 (H, W, 3) from RGB floats in [0, 1], or from uint8.
 
     Raises:
@@ -162,7 +165,38 @@ def unit_image(values: np.ndarray, path: Path) -> np.ndarray:
     return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
 
 
-def oriented(normals: np.ndarray, axes: Sequence[str]) -> np.ndarray:
+def wrong_ids(where: str, ids: NDArray[Any], classes: int) -> str:
+    """Return the message about class ids that a data set does not have."""
+    listed = ", ".join(f"{value:g}" for value in ids[:8]) + (", ..." if len(ids) > 8 else "")
+    return (
+        f"{where}: holds the class id(s) {listed}; allowed are 0..{classes - 1} and the value for no class. Set "
+        "data.classes to the number of classes that the files were made for, or repair the file"
+    )
+
+
+def class_ids(
+    values: NDArray[Any], classes: int, path: Path, ignore: Sequence[int] = (-1, IGNORE_INDEX)
+) -> NDArray[np.uint8]:
+    """Return uint8 labels with 255 = no class from whole numbers of any type.
+
+    Args:
+        values: Labels; floats must be whole.
+        classes: Number of classes.
+        path: File for messages.
+        ignore: Values that mean no class.
+
+    Raises:
+        DataError: A value that is neither a class nor ignored, or that is not a whole number.
+    """
+    none = np.isin(values, list(ignore))
+    whole = values == np.rint(values)
+    good = none | (whole & (values >= 0) & (values < classes))
+    if not good.all():
+        raise DataError(wrong_ids(str(path), np.unique(values[~good]), classes))
+    return np.where(none, IGNORE_INDEX, values).astype(np.uint8)
+
+
+def oriented(normals: NDArray[Any], axes: Sequence[str]) -> NDArray[np.float32]:
     """Turn normals into x right, y up, z towards the camera.
 
     Args:

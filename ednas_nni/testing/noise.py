@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ednas_nni.data import DataInfo, Split
+from ednas_nni.data.source import check_opening
 
 CLASSES = ("floor", "wall", "thing")
 
@@ -43,6 +44,7 @@ class Noise:
 
     def split(self, name: str, opened_by: str | None = None) -> Split:
         """The images of a split; the same every time."""
+        check_opening(name, opened_by)
         counts = self.info.counts
         rng = np.random.default_rng(list(counts).index(name))
         n, (height, width) = counts[name], self.info.size

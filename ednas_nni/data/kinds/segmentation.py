@@ -10,54 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from ednas_nni.data.class_names import CLASSES_FILE
 from ednas_nni.data.info import IGNORE_INDEX, LabelFacts
 from ednas_nni.data.kinds.base import Drafted, Drawing, LabelKind, LabelSurvey, LabelTable, Storage, Storing, percent
 from ednas_nni.data.kinds.legend import FAINT, INK, ROW, font
 from ednas_nni.data.palette import class_colors, color_classes
-from ednas_nni.data.reading import read_map
+from ednas_nni.data.reading import read_map, wrong_ids
 from ednas_nni.errors import DataError, shown
 
 if TYPE_CHECKING:
     from ednas_nni.data.targets import ClassMap
 
-CLASSES_FILE = "classes.txt"
-"""Class names of a manifest: one a line, or `VALUE: NAME`."""
-
 NEVER_CLASSES = (255, -1)
 """Stored values that are no class unless classes.txt names them."""
 
 MOSTLY_IGNORED = 0.6
-
-
-def wrong_ids(where: str, ids: NDArray[Any], classes: int) -> str:
-    """Return the message about class ids that a data set does not have."""
-    listed = ", ".join(f"{value:g}" for value in ids[:8]) + (", ..." if len(ids) > 8 else "")
-    return (
-        f"{where}: holds the class id(s) {listed}; allowed are 0..{classes - 1} and the value for no class. Set "
-        "data.classes to the number of classes that the files were made for, or repair the file"
-    )
-
-
-def class_ids(
-    values: NDArray[Any], classes: int, path: Path, ignore: Sequence[int] = (-1, IGNORE_INDEX)
-) -> NDArray[np.uint8]:
-    """Return uint8 labels with 255 = no class from whole numbers of any type.
-
-    Args:
-        values: Labels; floats must be whole.
-        classes: Number of classes.
-        path: File for messages.
-        ignore: Values that mean no class.
-
-    Raises:
-        DataError: A value that is neither a class nor ignored, or that is not a whole number.
-    """
-    none = np.isin(values, list(ignore))
-    whole = values == np.rint(values)
-    good = none | (whole & (values >= 0) & (values < classes))
-    if not good.all():
-        raise DataError(wrong_ids(str(path), np.unique(values[~good]), classes))
-    return np.where(none, IGNORE_INDEX, values).astype(np.uint8)
 
 
 def _ignored(value: Any) -> tuple[int, ...]:

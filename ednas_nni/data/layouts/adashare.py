@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from ednas_nni.data import reading
 from ednas_nni.data.class_names import CITYSCAPES_19_TO_2, CITYSCAPES_19_TO_7, class_names
 from ednas_nni.data.info import LabelFacts
-from ednas_nni.data.kinds.segmentation import class_ids
 from ednas_nni.data.layouts import writing
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import block, natural
@@ -133,7 +132,7 @@ class AdaShare(FolderSource):
             return RawImage(npy_image(files["image"]), labels)
         stored = reading.flat(reading.read_picture(label), label)
         labels = {
-            "segmentation": class_ids(stored, classes, label, ignore=(255,)),
+            "segmentation": reading.class_ids(stored, classes, label, ignore=(255,)),
             "depth": npy_depth(depth, normalised=False),
             "normals": self._normals(files["normals"]),
         }

@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ednas_nni.data.class_names import CLASSES_FILE
 from ednas_nni.data.info import SPLITS, DepthKind, LabelFacts
 from ednas_nni.data.kinds import Storage, all_kinds, label_kind
-from ednas_nni.data.kinds.segmentation import CLASSES_FILE
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.manifest_table import FILES, ManifestTable, Row, columns, read_table
 from ednas_nni.data.layouts.record import ImageRecord, RawImage

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ednas_nni.data.kinds.segmentation import class_ids
-from ednas_nni.data.reading import flat, oriented, read_npy, unit_image
+from ednas_nni.data.reading import class_ids, flat, oriented, read_npy, unit_image
 from ednas_nni.errors import DataError
 
 ZERO_DISPARITY = 1.5 / 65535

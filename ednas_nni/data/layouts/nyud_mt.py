@@ -18,7 +18,6 @@ from PIL import Image
 from ednas_nni.data import reading
 from ednas_nni.data.class_names import class_names
 from ednas_nni.data.info import LabelFacts
-from ednas_nni.data.kinds.segmentation import wrong_ids
 from ednas_nni.data.layouts import writing
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import block, natural
@@ -92,7 +91,7 @@ class NYUDMT(FolderSource):
         stored = reading.flat(reading.read_picture(path), path)
         wrong = np.unique(stored[(stored > len(self._names)) & (stored != 255)])
         if wrong.size:
-            raise DataError(f"{wrong_ids(str(path), wrong, len(self._names) + 1)} (this layout counts from 1)")
+            raise DataError(f"{reading.wrong_ids(str(path), wrong, len(self._names) + 1)} (this layout counts from 1)")
         # The byte 0 wraps to 255, which is no class.
         return np.where(stored == 255, np.uint8(255), stored.astype(np.uint8) - np.uint8(1))
 

@@ -58,7 +58,7 @@ def test_it_is_listed_and_priced(installed):
 def test_its_author_runs_the_contract_suite(installed):
     folder, environment = installed
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", "."]
-    assert "5 passed" in run([*command, "tests"], environment, folder)
+    assert "8 passed" in run([*command, "tests"], environment, folder)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from ednas_nni.data.kinds.base import (
     LabelSurvey,
     LabelTable,
     Storage,
+    ValidSurvey,
     percent,
 )
 from ednas_nni.errors import PluginError
@@ -26,6 +27,7 @@ __all__ = [
     "LabelSurvey",
     "LabelTable",
     "Storage",
+    "ValidSurvey",
     "all_kinds",
     "label_kind",
     "percent",

@@ -105,6 +105,27 @@ class LabelSurvey(ABC):
         """Add one image; return whether it has a valid pixel."""
 
 
+class ValidSurvey(LabelSurvey):
+    """Counts valid pixels."""
+
+    def __init__(self) -> None:
+        self._valid = self._total = 0
+
+    def count(self, valid: NDArray[np.bool_]) -> bool:
+        """Count the pixels of one image; return whether one of them is valid."""
+        if not valid.any():
+            return False
+        self.images += 1
+        self._valid += int(valid.sum())
+        self._total += valid.size
+        return True
+
+    @property
+    def valid(self) -> float:
+        """Share of valid pixels, images that lack the label left out."""
+        return self._valid / self._total
+
+
 S = TypeVar("S", bound=LabelSurvey)
 
 

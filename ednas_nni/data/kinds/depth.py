@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ednas_nni.data.info import DEPTH_KINDS, LabelFacts
-from ednas_nni.data.kinds.base import Drafted, Drawing, LabelKind, LabelSurvey, LabelTable, Storage, Storing, percent
+from ednas_nni.data.kinds.base import Drafted, Drawing, LabelKind, LabelTable, Storage, Storing, ValidSurvey, percent
 from ednas_nni.data.kinds.legend import FAINT, INK, font
 from ednas_nni.data.palette import color_depth
 from ednas_nni.data.reading import path_words, read_map
@@ -61,7 +61,7 @@ def _scale(value: Any) -> float:
     return number
 
 
-class DepthSurvey(LabelSurvey):
+class DepthSurvey(ValidSurvey):
     """Depth labels of a split.
 
     Attributes:
@@ -69,30 +69,22 @@ class DepthSurvey(LabelSurvey):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._values: list[NDArray[np.floating]] = []
         self._trends: list[float] = []
-        self._valid = self._total = 0
         self.largest = 0.0
 
     def add(self, values: NDArray[np.floating]) -> bool:
         """Add one image."""
-        depths = values[values > 0]
-        if not len(depths):
+        if not self.count(values > 0):
             return False
-        self.images += 1
-        self._valid += len(depths)
-        self._total += values.size
+        depths = values[values > 0]
         self.largest = max(self.largest, float(depths.max()))
         self._values.append(depths[:: max(1, len(depths) // _PER_IMAGE)])
         trend = downwards(values)
         if trend is not None:
             self._trends.append(trend)
         return True
-
-    @property
-    def valid(self) -> float:
-        """Share of valid pixels, images that lack the label left out."""
-        return self._valid / self._total
 
     @property
     def percentiles(self) -> tuple[float, ...]:

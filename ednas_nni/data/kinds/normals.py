@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ednas_nni.data.info import LabelFacts
-from ednas_nni.data.kinds.base import Drawing, LabelKind, LabelSurvey, LabelTable, Storage, Storing, percent
+from ednas_nni.data.kinds.base import Drawing, LabelKind, LabelTable, Storage, Storing, ValidSurvey, percent
 from ednas_nni.data.kinds.legend import FAINT, INK, PAPER, font
 from ednas_nni.data.palette import color_normals
 from ednas_nni.data.reading import oriented, read_npy, read_picture
@@ -29,11 +29,12 @@ _COLOURS = 0.15
 """How far the lengths of decoded normals may be from 1 on average; colours of photographs are far beyond."""
 
 
-class NormalSurvey(LabelSurvey):
+class NormalSurvey(ValidSurvey):
     """Normals of a split."""
 
     def __init__(self) -> None:
-        self._valid = self._total = self._unit = self._towards = self._low = 0
+        super().__init__()
+        self._unit = self._towards = self._low = 0
         self._up = 0.0
 
     def add(self, values: NDArray[np.floating]) -> bool:
@@ -41,22 +42,14 @@ class NormalSurvey(LabelSurvey):
         vectors = values.astype(np.float32)
         length = np.sqrt((vectors * vectors).sum(-1))
         valid = length > 0
-        if not valid.any():
+        if not self.count(valid):
             return False
-        self.images += 1
-        self._valid += int(valid.sum())
-        self._total += valid.size
         self._unit += int((np.abs(length[valid] - 1) < UNIT_WITHIN).sum())
         self._towards += int((vectors[..., 2][valid] > 0).sum())
         floor = slice(3 * len(valid) // 4, None)
         self._up += float(vectors[floor, :, 1][valid[floor]].sum())
         self._low += int(valid[floor].sum())
         return True
-
-    @property
-    def valid(self) -> float:
-        """Share of valid pixels, images that lack the label left out."""
-        return self._valid / self._total
 
     @property
     def unit(self) -> float:

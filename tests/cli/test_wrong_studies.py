@@ -91,7 +91,7 @@ WRONG = [
     _study("fractional seed", "strategy.seed", "1.0", "whole number", strategy={"name": "ednas", "seed": 1.0}),
     _study("fractional start", "strategy.initial", "8.0", "whole number", strategy={"name": "ednas", "initial": 8.0}),
     _study("start as text", "strategy.initial", "'8'", "whole number", strategy={"name": "ednas", "initial": "8"}),
-    _study("reward around a front", "hardware_aware", "Ednas", "remove", hardware_aware={"target": 8}),
+    _study("reward around a front", "hardware_aware", "Ednas", "Remove", hardware_aware={"target": 8}),
     _study("reward without target", "hardware_aware", "target", strategy=EVOLUTION, constraints=[]),
     _study(
         "reward kind", "reward", "'logg'", "Did you mean 'log'?", strategy=EVOLUTION, hardware_aware={"reward": "logg"}

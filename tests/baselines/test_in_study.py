@@ -12,6 +12,7 @@ import pytest
 from ednas_nni.baselines.comparison import Comparison
 from ednas_nni.baselines.in_study import score
 from ednas_nni.errors import BaselineError, StudyError
+from ednas_nni.record.head import JournalHead
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import Study
 from ednas_nni.study.objectives import parse_objective, score_of, value_of
@@ -122,7 +123,8 @@ def test_a_trial_compares_with_what_its_search_began_with(
     from ednas_nni.bridge.trial import run as trial
 
     against = Comparison({task: make_record(task) for task in ("segmentation", "depth")})
-    assert trial._baselines(Assembled(make_study()), against.dump()).means() == against.means()
+    begun = trial.Trial(Assembled(make_study()), None, JournalHead(references=against.dump()))
+    assert begun.baselines().means() == against.means()
     assert capsys.readouterr().out == ""
-    assert trial._baselines(Assembled(make_study()), None) is None
+    assert trial.Trial(Assembled(make_study()), None).baselines() is None
     assert "delta_t is not measured: " in (told := capsys.readouterr().out) and "ednas reference FILE.yml" in told

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ class Evaluator:
 
 def test_examples_lie_beside_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NNI_OUTPUT_DIR", str(tmp_path))
-    trial._keep_examples(Evaluator({"image": np.zeros(2)}), None)
+    trial.write_examples(Evaluator({"image": np.zeros(2)}), None)
     assert np.load(tmp_path / "examples.npz")["image"].shape == (2,)
 
 
@@ -105,9 +106,9 @@ def test_lost_examples_do_not_fail_a_trial_that_has_reported(
 ) -> None:
     monkeypatch.setenv("NNI_OUTPUT_DIR", str(tmp_path / ("" if where == "the evaluator" else "missing")))
     found = RuntimeError("out of memory") if where == "the evaluator" else {"image": np.zeros(2)}
-    trial._keep_examples(Evaluator(found), None)
+    trial.write_examples(Evaluator(found), None)
     told = capsys.readouterr().err
-    assert "no example predictions are kept" in told
+    assert "no example predictions are written" in told
     assert ("out of memory" if where == "the evaluator" else "No such file") in told
     assert "ednas: error: " not in told  # which would be taken for the cause of a failure
 
@@ -130,12 +131,14 @@ def test_every_trial_proves_its_architecture_before_it_trains(journal: str, monk
     from ednas_nni.study import parse
 
     study = parse({"evaluator": {"name": "stub"}, "strategy": "random"})
-    domains = domains_of(Assembled(study).space)
+    assembled = Assembled(study)
+    domains = domains_of(assembled.space)
     sample = domains.random(np.random.default_rng(0))
+    head = SimpleNamespace(search_space=lambda: domains) if journal == "at hand" else None
     monkeypatch.setattr(Assembled, "evaluator", property(lambda _: pytest.fail("trained without proof")))
     channel = Channel()
     with pytest.raises(SystemExit):
-        trial._train(study, sample, channel, domains if journal == "at hand" else None, None, 1, None)
+        trial.Trial(assembled, channel, head).train(sample)
     assert channel.proved == [domains.architecture_id(sample)]
 
 

@@ -162,13 +162,14 @@ def test_a_trial_refuses_weights_that_changed_since_the_start(tmp_path, monkeypa
     study = parse({"init_from": str(save({"a": torch.zeros(1)}, path))})
     job.mkdir(parents=True)
     monkeypatch.setenv("NNI_SYS_DIR", str(job))
-    trial._check_weights(Assembled(study).initial)  # no journal within reach: nothing to compare with
+    assert trial.journal_head() is None  # no journal within reach: nothing to compare with
     journal = Journal(tmp_path / "ednas" / "journal.jsonl")
     journal.append(JournalHead(weights=Assembled(study).initial))
-    trial._check_weights(Assembled(study).initial)
+    running = trial.Trial(Assembled(study), None, trial.journal_head())
+    running.check_weights(Assembled(study).initial)
     save({"a": torch.ones(1)}, path)
     with pytest.raises(TrialError, match="init_from: the file has another content than when the search began"):
-        trial._check_weights(Assembled(study).initial)
+        running.check_weights(Assembled(study).initial)
 
 
 def test_encoder_weights_are_recorded(tmp_path):

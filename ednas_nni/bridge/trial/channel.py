@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import requests
 from nni.runtime.trial_command_channel.v3 import TrialCommandChannelV3
@@ -264,7 +264,7 @@ def claim(model: Model) -> Model:
             flush=True,
         )
         nni.trial._params = record
-        model = record["parameters"]
+        model = cast(Model, record["parameters"])  # `nni.load` has decoded NNI's own model
     from nni.runtime.trial_command_channel import set_default_trial_command_channel
 
     set_default_trial_command_channel(owned)

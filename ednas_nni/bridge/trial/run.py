@@ -10,20 +10,27 @@ import argparse
 import os
 import sys
 import traceback
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from ednas_nni.bridge.manager import orphans
+from ednas_nni.bridge.messages import Experiment, whole_number
 from ednas_nni.bridge.trial import cancelled
 from ednas_nni.bridge.trial.phases import Phases
 from ednas_nni.errors import EdnasError, TrialError
 from ednas_nni.record.failures import CAUSE, cause_of
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from ednas_nni.baselines import Comparison
     from ednas_nni.bridge.manager.rest import Manager
     from ednas_nni.record.head import JournalHead
     from ednas_nni.search.assembled import Assembled
+    from ednas_nni.space.dimensions import Sample
+    from ednas_nni.study import Study
+    from ednas_nni.training.evaluator import NetworkEvaluator
 
 
 def here(arguments: list[str]) -> int:
@@ -56,61 +63,48 @@ def _begin() -> None:
 
 def _run(study_file: str | None, phases: Phases) -> None:
     from ednas_nni.bridge.manager.rest import Manager
-    from ednas_nni.bridge.trial.limits import share_cores
+    from ednas_nni.bridge.trial.limits import share_cores, time_limit
 
     url, job = os.environ.get("NNI_TRIAL_COMMAND_CHANNEL", ""), os.environ.get("NNI_TRIAL_JOB_ID", "")
     if not url.startswith("http") or not job:
         raise TrialError("this module is started by NNI; to search, run `ednas search FILE.yml` or `nnictl create`.")
     manager = Manager.of_trial_channel(url) if os.environ.get("NNI_PLATFORM") == "local" else None
     experiment, study = _read_study(manager, study_file)
-    threads = share_cores(int(experiment.get("trialConcurrency") or 1))
+    threads = share_cores(whole_number(experiment, "trialConcurrency") or 1)
 
     import nni  # numpy with it, so only after the number of threads is set
 
+    from ednas_nni.bridge.head import changed_program
+    from ednas_nni.bridge.trial import studies
     from ednas_nni.bridge.trial.channel import install
-    from ednas_nni.bridge.trial.limits import time_limit
 
     channel = install(url, job, manager)
-    domains, references = _check_against_journal()
+    head = journal_head()
+    if head is not None and (program := changed_program(head)):
+        raise TrialError(f"{program} Or give its interpreter in `trialCommand`.")
     sample = nni.get_next_parameter()
     if not isinstance(sample, dict):
         raise TrialError(f"NNI handed out {sample!r} instead of an architecture.")
     phases.mark("parameters")
     with time_limit(study.trial_time_limit_s):
-        _train(study, sample, channel, domains, references, threads, phases)
+        Trial(studies.assembled(study), channel, head, phases, threads).train(sample)
     phases.write()
 
 
-def _read_study(manager: Manager | None, study_file: str | None) -> tuple[dict[str, Any], Any]:
+def _read_study(manager: Manager | None, study_file: str | None) -> tuple[Experiment, Study]:
     """The experiment's configuration and its study."""
     from ednas_nni.study import parse, read_experiment
 
     if manager is not None:
         experiment = manager.experiment()["params"]
-        return experiment, parse(experiment["tuner"].get("classArgs"))
+        tuner = experiment.get("tuner")
+        return experiment, parse(tuner.get("classArgs") if isinstance(tuner, dict) else None)
     if study_file:
         return read_experiment(study_file)
     raise TrialError(
         "NNI's manager is out of reach of this trial. Ship the experiment's YAML with the code and write "
         "`trialCommand: python3 -m ednas_nni.bridge.trial --study experiments/ednas.yml`."
     )
-
-
-def _check_against_journal() -> tuple[Any, Any]:
-    """What the journal's head says, after checking that both sides run the same program.
-
-    Returns:
-        Domains of the space, and the references of `delta_t` (None where the search has none); both None where the
-        journal is on another machine.
-    """
-    from ednas_nni.bridge.head import changed_program
-
-    head = journal_head()
-    if head is None:
-        return None, None
-    if program := changed_program(head):
-        raise TrialError(f"{program} Or give its interpreter in `trialCommand`.")
-    return head.search_space(), head.references
 
 
 def journal_head() -> JournalHead | None:
@@ -124,84 +118,106 @@ def journal_head() -> JournalHead | None:
     return first if isinstance(first, JournalHead) else None
 
 
-def _check_weights(weights: dict[str, str]) -> None:
-    """Refuse to start from other weights than the search's first trials did."""
-    from ednas_nni.bridge.head import changed_weights
+class Prover(Protocol):
+    """The part of `OwnedChannel` that a trial uses."""
 
-    head = journal_head()
-    changed = changed_weights(head, weights) if head is not None else ""
-    if changed:
-        raise TrialError(f"{changed}: the file has another content than when the search began. Put it back.")
+    def prove(self, architecture: str) -> None:
+        """Say which architecture this process trains, before it trains."""
 
 
-def _train(
-    study: Any, sample: dict[str, Any], channel: Any, domains: Any, references: Any, threads: int, phases: Phases
-) -> None:
-    from ednas_nni.bridge.trial import studies
+@dataclass
+class Trial:
+    """One architecture of a study: proved, built, trained, reported.
 
-    assembled = studies.assembled(study)
-    if assembled.needs_network:
-        _train_network(assembled, sample, channel, domains, references, threads, phases)
-        return
-    if domains is None:  # the journal is on another machine
-        domains = assembled.domains
-    sample = domains.canonical(sample)
-    channel.prove(domains.architecture_id(sample))
-    assembled.evaluator.evaluate(sample)
-    phases.mark("evaluation")
-
-
-def _train_network(
-    assembled: Assembled,
-    sample: dict[str, Any],
-    channel: Any,
-    domains: Any,
-    references: Any,
-    threads: int,
-    phases: Phases,
-) -> None:
-    import torch
-
-    from ednas_nni.nn.tree import build
-
-    torch.set_num_threads(threads)
-    phases.mark("imports")
-    if domains is not None and assembled.domains.to_json() != domains.to_json():
-        raise TrialError(
-            "the search space of this trial differs from the one the search was started with: its code was changed "
-            "meanwhile. Stop the experiment and start a new one."
-        )
-    _check_weights(assembled.weights)
-    sample = assembled.domains.canonical(sample)
-    architecture = assembled.domains.architecture_id(sample)
-    print(f"architecture {architecture}", flush=True)
-    channel.prove(architecture)
-    evaluator = assembled.evaluator_against(_baselines(assembled, references))
-    evaluator.seed_everything()
-    network = build(assembled.space, sample)
-    phases.mark("network")
-    evaluator.evaluate(network)
-    phases.mark("evaluation")
-    _keep_examples(evaluator, network)
-    phases.mark("examples")
-
-
-def _baselines(assembled: Assembled, recorded: Any) -> Comparison | None:
-    """The single-task baselines that the search began with, so that all its trials are measured against the same ones.
-
-    Without a journal at hand, or where there were none at the start, they are looked up; that there are none is said.
+    Attributes:
+        assembled: The study.
+        channel: To NNI's manager.
+        head: Of the search's journal; None where that is on another machine.
+        phases: Where the seconds go.
+        threads: That torch may use.
     """
-    from ednas_nni.baselines import Comparison  # numpy with it, so only after the number of threads is set
 
-    if recorded is not None:
-        return Comparison.parse(recorded)
-    comparison, lacking = assembled.baselines
-    if lacking:
-        print(lacking, flush=True)
-    return comparison
+    assembled: Assembled
+    channel: Prover
+    head: JournalHead | None = None
+    phases: Phases = field(default_factory=Phases)
+    threads: int = 1
+
+    def train(self, sample: Sample) -> None:
+        """Train and report the network of a sample.
+
+        Raises:
+            TrialError: The search has another space, or other initial weights, than this trial.
+        """
+        if self.assembled.needs_network:
+            self._train_network(sample)
+            return
+        domains = self.assembled.domains if self.head is None else self.head.search_space()
+        sample = domains.canonical(sample)
+        self.channel.prove(domains.architecture_id(sample))
+        self.assembled.evaluator.evaluate(sample)
+        self.phases.mark("evaluation")
+
+    def _train_network(self, sample: Sample) -> None:
+        import torch
+
+        from ednas_nni.nn.tree import build
+        from ednas_nni.training.evaluator import NetworkEvaluator
+
+        torch.set_num_threads(self.threads)
+        self.phases.mark("imports")
+        domains = self.assembled.domains
+        if self.head is not None and domains.to_json() != self.head.search_space().to_json():
+            raise TrialError(
+                "the search space of this trial differs from the one the search was started with: its code was changed "
+                "meanwhile. Stop the experiment and start a new one."
+            )
+        self.check_weights(self.assembled.weights)
+        sample = domains.canonical(sample)
+        architecture = domains.architecture_id(sample)
+        print(f"architecture {architecture}", flush=True)
+        self.channel.prove(architecture)
+        evaluator = self.assembled.evaluator_against(self.baselines())
+        if not isinstance(evaluator, NetworkEvaluator):
+            raise TrialError(
+                f"the evaluator is a {type(evaluator).__name__}, which is not a NetworkEvaluator of EDNAS."
+            )
+        evaluator.seed_everything()
+        network = build(self.assembled.space, sample)
+        self.phases.mark("network")
+        evaluator.evaluate(network)
+        self.phases.mark("evaluation")
+        write_examples(evaluator, network)
+        self.phases.mark("examples")
+
+    def check_weights(self, weights: dict[str, str]) -> None:
+        """Reject other initial weights than those of the search's first trials.
+
+        Raises:
+            TrialError: A file has another content.
+        """
+        from ednas_nni.bridge.head import changed_weights  # numpy with it, see `_run`
+
+        if self.head is not None and (changed := changed_weights(self.head, weights)):
+            raise TrialError(f"{changed}: the file has another content than when the search began. Put it back.")
+
+    def baselines(self) -> Comparison | None:
+        """The single-task baselines that the search began with, so that its trials are all measured against the same.
+
+        Without a journal at hand, or where there were none at the start, they are looked up; that there are none is
+        said.
+        """
+        from ednas_nni.baselines import Comparison  # numpy with it, so only after the number of threads is set
+
+        if self.head is not None and self.head.references is not None:
+            return Comparison.parse(self.head.references)
+        comparison, lacking = self.assembled.baselines
+        if lacking:
+            print(lacking, flush=True)
+        return comparison
 
 
-def _keep_examples(evaluator: Any, network: Any) -> None:
+def write_examples(evaluator: NetworkEvaluator, network: nn.Module) -> None:
     """Example predictions for the report, beside the trial's log. The result is reported already: it must stand."""
     folder = os.environ.get("NNI_OUTPUT_DIR")
     if not folder:
@@ -210,7 +226,7 @@ def _keep_examples(evaluator: Any, network: Any) -> None:
 
     try:
         if arrays := evaluator.example_predictions(network):
-            np.savez_compressed(Path(folder) / "examples.npz", **arrays)
+            np.savez_compressed(Path(folder) / "examples.npz", allow_pickle=False, **arrays)
     except Exception:
-        print("ednas: no example predictions are kept for the report:", file=sys.stderr)
+        print("ednas: no example predictions are written for the report:", file=sys.stderr)
         traceback.print_exc()

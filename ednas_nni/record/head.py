@@ -40,7 +40,7 @@ class CostRecord(_Part):
 
 
 class MetricRecord(_Part):
-    """One metric of a task, without the task's name in front; as `ednas_nni.tasks.metrics.MetricSpec`."""
+    """One metric of a task, without the task's name in front; as `ednas_nni.tasks.protocols.MetricSpec`."""
 
     name: str
     unit: str = ""

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ednas_nni.data import DataInfo, DataSource
+from ednas_nni.data import DataSource
 from ednas_nni.errors import StudyError, did_you_mean
 from ednas_nni.study.options import check_options
 from ednas_nni.tasks.base import TASKS, Task
-from ednas_nni.tasks.protocols import MetricSpec
-
-DEPTH_UNITS = ("m", "1/m", "px", "1")
 
 
 def bind_task(name: str, source: DataSource, protocol: str, options: Mapping[str, Any]) -> Task:
@@ -47,18 +44,3 @@ def bind_task(name: str, source: DataSource, protocol: str, options: Mapping[str
         )
     check_options(task.for_data, dict(options), f"evaluator.task_options.{name}", ("info", "protocol"))
     return task.for_data(source.info, protocol=protocol, **options)
-
-
-def every_metric(name: str) -> tuple[tuple[MetricSpec, ...], ...]:
-    """What a task may report, primary first, for each protocol and unit of depth: for journals that do not say it.
-
-    Raises:
-        PluginError: The name is unknown.
-    """
-    task = TASKS.load(name)
-    specs: dict[tuple[MetricSpec, ...], None] = {}
-    for protocol in task.protocols:
-        for unit in DEPTH_UNITS:
-            info = DataInfo(name="any", size=(1, 1), classes=("a", "b"), counts={}, fingerprint="any", depth_unit=unit)
-            specs[task.for_data(info, protocol).metrics] = None
-    return tuple(specs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ednas_nni.errors import PluginError, StudyError
-from ednas_nni.tasks.binding import bind_task, every_metric
+from ednas_nni.tasks.binding import bind_task
 
 
 def test_bound_with_protocol_and_options(scenes):
@@ -35,9 +35,3 @@ def test_messages(name, protocol, options, error, words, scenes):
         object.__setattr__(source.info, "targets", ("segmentation",))
     with pytest.raises(error, match=words):
         bind_task(name, source, protocol, options)
-
-
-def test_every_metric_of_a_task():
-    rows = [[spec.name for spec in row] for row in every_metric("depth")]
-    assert len(rows) == 8 and rows[0][0] == "abs_error_m" and rows[-1][0] == "adashare_abs_error"
-    assert [row[0].name for row in every_metric("edges")] == ["f1"]

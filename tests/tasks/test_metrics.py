@@ -170,24 +170,6 @@ def test_batch_size_and_order_do_not_matter(seed, name, trap, order, batch):
     same(quietly(fill, make(), guess, truth, 5), shuffled, tolerance=1e-9)
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_a_mean_of_batches_depends_on_the_batch_size(name):
-    make, case = ALL[name]
-    # Unequal numbers of valid pixels in batches of unequal size: 5 images in batches of 3 and 2.
-    guess, truth = case(3, (5, 4, 6), "image_without_label")
-    metrics = fill(BatchMeans(make), guess, truth, 3)
-    with pytest.raises(AssertionError):
-        same(metrics, fill(make(), guess, truth, 5))
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_nothing_valid_is_no_number(name):
-    make, case = ALL[name]
-    guess, truth = case(0, (2, 3, 3), "no_label")
-    for values in (fill(make(), guess, truth), make().compute()):
-        assert values and all(math.isnan(value) for value in values.values())
-
-
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", ALL)
 def test_one_broken_prediction_spoils_everything(name, poison):

@@ -6,17 +6,15 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from ednas_nni import plugins
-from ednas_nni.data import Split
-from ednas_nni.data.kinds import label_kind
-from ednas_nni.data.targets import class_batch
-from ednas_nni.errors import DataError, PluginError
-from ednas_nni.tasks.base import TASKS, Rows, Statistics, Task
+from ednas_nni.errors import PluginError
+from ednas_nni.tasks.base import TASKS, Task
 from ednas_nni.tasks.protocols import MetricSpec
 from ednas_nni.testing.tasks import Labels, check_task
 
@@ -175,33 +173,14 @@ def test_a_label_of_its_own_needs_images() -> None:
         check_task(changed(Edges, requires=("heat",)))
 
 
-class HeatKind(type(label_kind("depth"))):  # type: ignore[misc]
-    """Temperatures in degrees."""
-
-    name = "heat"
-
-
-@dataclasses.dataclass(frozen=True)
-class Hot(Edges):  # type: ignore[misc,valid-type]
-    """What is warmer than two degrees, from a label that no data set of EDNAS has."""
-
-    name, requires = "hot", ("heat",)
-
-    def target(self, rows: Rows) -> torch.Tensor:
-        return class_batch(np.where(rows["heat"] > 0, rows["heat"] > 2, 255).astype(np.uint8))
-
-    def statistics(self, split: Split) -> Statistics:
-        target = self.target(split.arrays).numpy()
-        if (target == 255).all():
-            raise DataError("nothing to see")
-        share = (target == 1).sum(0) / np.maximum((target < 255).sum(0), 1)
-        return {"position_share": share, "share": share.mean()}
-
-
 def test_a_task_with_a_label_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    depth = Labels.random("depth")
-    monkeypatch.setattr(plugins, "_entry_points", lambda group: {"heat": None})
-    monkeypatch.setattr(plugins, "load", lambda group, name: HeatKind)
-    labels = Labels(dataclasses.replace(depth.info, targets=("heat",)), {"heat": depth.rows["depth"]})
-    check_task(Hot, labels)
-    label_kind.cache_clear()
+    """Saliency of examples/plugin: bytes, 255 = none, like class labels."""
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2] / "examples" / "plugin")
+    from saliency.label import Saliency
+    from saliency.task import SaliencyTask
+
+    classes = Labels.random("segmentation")
+    monkeypatch.setattr(plugins, "_entry_points", lambda group: {"saliency": None})
+    monkeypatch.setattr(plugins, "load", lambda group, name: Saliency)
+    info = dataclasses.replace(classes.info, targets=("saliency",))
+    check_task(SaliencyTask, Labels(info, {"saliency": classes.rows["segmentation"]}))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Iterable
-from typing import Any
+from dataclasses import InitVar
+from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -81,3 +82,57 @@ def _check_value(where: str, value: Any, hint: Any) -> None:
         found = [item for item in found if item["type"] not in _ECHOES] or found
         reason = " or ".join(dict.fromkeys(map(in_words, found)))
         raise StudyError(f"{where} = {shown(value)}: {reason}.") from None
+
+
+Options = TypeVar("Options")
+
+
+def filled(model: Callable[..., Options], where: str, *args: Any, **options: Any) -> Options:
+    """An options class (a pydantic dataclass) filled with these values.
+
+    Args:
+        model: The class; it says each option, its type, range and default once.
+        where: Name of the study field, for messages.
+        *args: Values by position.
+        **options: Values by name.
+
+    Raises:
+        StudyError: A value is outside what is allowed; the message names the option and the way out.
+    """
+    try:
+        return model(*args, **options)
+    except ValidationError as error:
+        lines = []
+        for item in error.errors():
+            name = str(item["loc"][0])
+            if item["type"] == "unexpected_keyword_argument":
+                lines.append(f"{where}: unknown option {shown(name)}.{did_you_mean(name, parameters_of(model))}")
+            else:
+                lines.append(f"{where}.{name} = {shown(options.get(name, item['input']))}: {in_words(item)}.")
+        raise StudyError(" ".join(dict.fromkeys(lines))) from None
+
+
+def takes(model: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a plugin's `__init__(self, *args, **options)` the signature and the documentation of an options class.
+
+    So each option is said once: a study is checked against the signature, docs/study.md is made from it, and NNI
+    records the arguments of what it sends to trials by it.
+    """
+
+    def give(init: Callable[..., None]) -> Callable[..., None]:
+        parameters = parameters_of(model)
+        own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        init.__signature__ = inspect.Signature([own, *parameters.values()])  # type: ignore[attr-defined]
+        init.__annotations__ = {name: parameter.annotation for name, parameter in parameters.items()}
+        init.__doc__ = model.__doc__
+        return init
+
+    return give
+
+
+def parameters_of(model: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """Option -> its parameter, with its annotation as an object."""
+    hints = typing.get_type_hints(model, include_extras=True)
+    plain = {name: hint.type if isinstance(hint, InitVar) else hint for name, hint in hints.items()}
+    given = inspect.signature(model).parameters
+    return {name: parameter.replace(annotation=plain[name]) for name, parameter in given.items()}

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from ednas_nni.compat.nas import Lightning, Trainer
 from ednas_nni.errors import TrialError
+from ednas_nni.study.options import filled, takes
 from ednas_nni.training.data import Batches, TrialData
 from ednas_nni.training.evaluator import Metrics, NetworkEvaluator, report
 from ednas_nni.training.module import JaredModule, make_weighting
 from ednas_nni.training.quiet import quiet
-from ednas_nni.training.recipe import Recipe, recipe, takes_recipe
+from ednas_nni.training.recipe import Recipe
 from ednas_nni.training.seeding import seeded
 
 
@@ -44,9 +45,9 @@ class JaredEvaluator(NetworkEvaluator, Lightning):
 
     recipe: Recipe
 
-    @takes_recipe
+    @takes(Recipe)
     def __init__(self, *args: Any, **options: Any) -> None:
-        self.recipe = recipe(*args, **options)
+        self.recipe = filled(Recipe, "evaluator", *args, **options)
         # What NNI's one-shot strategies read from a Lightning evaluator, beside the properties below.
         self.datamodule = None
         self.fit_kwargs: dict[str, Any] = {}

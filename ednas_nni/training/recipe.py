@@ -3,18 +3,16 @@
 The evaluator takes its signature from here, a study's options are checked against it, docs/study.md is made from it.
 """
 
-import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, InitVar
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from ednas_nni.data.augment import Augmentation
-from ednas_nni.errors import StudyError, did_you_mean, shown
-from ednas_nni.study.messages import in_words
+from ednas_nni.errors import StudyError, shown
 
 # No `from __future__ import annotations` here: the evaluator's signature holds these annotations as objects.
 
@@ -113,7 +111,7 @@ class Recipe:
         version: `TRAINING`.
 
     Raises:
-        ValidationError: A value is outside what is allowed; `recipe` says so in a study's words.
+        ValidationError: A value is outside what is allowed; `study.options.filled` says so in a study's words.
     """
 
     tasks: Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_distinct)] = (
@@ -174,43 +172,4 @@ class Recipe:
             raise StudyError("evaluator.score is 'delta_t'; it needs baselines: name a `reference` in the study.")
 
 
-def recipe(*args: Any, **options: Any) -> Recipe:
-    """The recipe of these options.
-
-    Raises:
-        StudyError: A value is outside what is allowed; the message names the field and the way out.
-    """
-    try:
-        return Recipe(*args, **options)
-    except ValidationError as error:
-        lines = []
-        for item in error.errors():
-            name = str(item["loc"][0])
-            if item["type"] == "unexpected_keyword_argument":
-                lines.append(f"evaluator: unknown option {shown(name)}.{did_you_mean(name, PARAMETERS)}")
-            else:
-                lines.append(f"evaluator.{name} = {shown(options.get(name, item['input']))}: {in_words(item)}.")
-        raise StudyError(" ".join(dict.fromkeys(lines))) from None
-
-
-def takes_recipe(init: Callable[..., None]) -> Callable[..., None]:
-    """Give an evaluator's `__init__(self, *args, **options)` the recipe's signature and documentation.
-
-    NNI records the arguments of an evaluator by its signature, and a study's options are checked against it.
-    """
-    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    init.__signature__ = inspect.Signature([own, *PARAMETERS.values()])  # type: ignore[attr-defined]
-    init.__annotations__ = {name: parameter.annotation for name, parameter in PARAMETERS.items()}
-    init.__doc__ = Recipe.__doc__
-    return init
-
-
-def _parameters() -> dict[str, inspect.Parameter]:
-    hints = get_type_hints(Recipe, include_extras=True)
-    plain = {name: hint.type if isinstance(hint, InitVar) else hint for name, hint in hints.items()}
-    given = inspect.signature(Recipe).parameters
-    return {name: parameter.replace(annotation=plain[name]) for name, parameter in given.items()}
-
-
-PARAMETERS: Mapping[str, inspect.Parameter] = _parameters()
 PRECISIONS: tuple[str, ...] = get_args(Precision)

@@ -2,55 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ednas_nni.search.problem import Problem
 from ednas_nni.search.shell import AskTellStrategy
-from strategies.evolution import Evolution
+from ednas_nni.study.options import filled, takes
+from strategies.evolution import Evolution, Options
 
 
 class Ednas(AskTellStrategy):
-    """Asynchronous constrained evolution over the front of the problem's objectives.
+    """Asynchronous constrained evolution over the front of the problem's objectives."""
 
-    Args:
-        seed: Random seed; with one worker the same seed gives the same sequence of architectures.
-        start: Samples to train first, e.g. a named member of the space; infeasible ones are left out.
-        initial: Trials spread over the feasible cost range before evolution starts.
-        tolerance: Quality differences up to this are taken for noise when parents are chosen.
-        crossover: Share of children with two parents.
-        explore: Share of proposals that are random.
-        surrogate: Whether children compete in a model (a Gaussian process over all results) before one is trained.
-    """
+    multi_objective = Evolution.multi_objective
 
-    multi_objective = True
-
-    def __init__(
-        self,
-        seed: int | None = 0,
-        start: Sequence[dict[str, Any]] = (),
-        initial: int = 8,
-        tolerance: float = 0.01,
-        crossover: float = 0.7,
-        explore: float = 0.05,
-        surrogate: bool = True,
-    ) -> None:
+    @takes(Options)
+    def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__()
-        self.options = {
-            "seed": seed,
-            "start": list(start),
-            "initial": initial,
-            "tolerance": tolerance,
-            "crossover": crossover,
-            "explore": explore,
-            "surrogate": surrogate,
-        }
-        Evolution.check(**self.options)
+        self.options = filled(Options, "strategy", *args, **options)
 
     def extra_repr(self) -> str:
         """Show the options, without the start samples."""
-        return ", ".join(f"{key}={value!r}" for key, value in self.options.items() if key != "start")
+        return ", ".join(f"{key}={value!r}" for key, value in vars(self.options).items() if key != "start")
 
     def make_core(self, problem: Problem) -> Evolution:
         """Make the evolution."""
-        return Evolution(problem, **self.options)
+        return Evolution(problem, **vars(self.options))

@@ -30,9 +30,9 @@ def feasible_pool(problem: Problem, rng: np.random.Generator, size: int = POOL) 
         if len(pool) >= size // 8:
             break
         children = [problem.domains.mutate(sample, rng, n=1 + int(rng.integers(2))) for sample in frontier]
-        found = excess(problem, problem.canonical_costs(children))
-        pool += [sample for sample, bad in zip(children, found, strict=True) if bad == 0.0]
-        for i, bad in enumerate(found):
+        badness = excess(problem, problem.canonical_costs(children))
+        pool += [sample for sample, bad in zip(children, badness, strict=True) if bad == 0.0]
+        for i, bad in enumerate(badness):
             if bad <= limits[i]:
                 frontier[i], limits[i] = children[i], bad
     if not pool:

@@ -1,15 +1,35 @@
-"""A Gaussian process over architectures, and the expected growth of the front when costs are known exactly."""
+"""Which of many candidates to train: the one from which a model of all results expects the largest growth of the front.
+
+**The idea.** A candidate's cost is known before it is trained; only its quality is not. A Gaussian process predicts the
+quality with a spread, from which follows how much the area under the front (the hypervolume of quality against cost) is
+expected to grow if the candidate is trained. The largest expected growth wins.
+
+**Why this way.** Expected improvement of the best quality alone would ask for large networks only; the front's growth
+asks for a better network at *every* cost. As the cost carries no noise, the expectation over the quality is exact and
+a sum over the steps of the front: no sampling, and equal on every machine.
+
+**A tiny example**: trained are A 0.30 at 5 ms and B 0.50 at 20 ms; the area ends at 30 ms.
+
+    candidate C, 0.45 +- 0.001 at 10 ms: lifts the front from 0.30 to 0.45 between 10 and 20 ms   gain 0.15 x 10 = 1.5
+    candidate D, 0.52 +- 0.001 at 25 ms: lifts it from 0.50 to 0.52 between 25 and 30 ms          gain 0.02 x 5  = 0.1
+    candidate E, 0.28 +- 0.001 at 4 ms:  cheaper than A but worse; A's quality is the floor there    gain 0
+
+C is trained. With more spread, even E would have some: the mean improvement over a height is never zero.
+"""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ednas_nni.search.problem import Problem, Sample
+from ednas_nni.study import pareto
+
+Floats = NDArray[np.float64]
 
 # Candidates for the kernel; the marginal likelihood chooses. Few, since a search has tens of trials.
 LENGTHS = (0.25, 0.6, 1.5)
@@ -18,6 +38,10 @@ NOISES = (0.05, 0.15, 0.4)
 KERNELS = tuple(itertools.product(LENGTHS, SHARES, NOISES))
 # So many results choose the kernel, taken evenly from all: the choice costs the same in a long search.
 CHOOSING = 80
+# Beyond so many results the model is made from the front and the newest ones, so that asking stays fast.
+MOST = 200
+# The reference point of the hypervolume lies this share of the range of costs beyond the dearest one.
+BEYOND = 0.5
 
 
 class Surrogate:
@@ -40,16 +64,16 @@ class Surrogate:
             (d.label, value): position
             for position, (d, value) in enumerate((d, v) for d in problem.domains.dimensions for v in d.values)
         }
-        self._seen: dict[tuple[Any, ...], np.ndarray] = {}
+        self._seen: dict[tuple[object, ...], Floats] = {}
 
-    def fit(self, samples: Sequence[Sample], values: Sequence[float]) -> None:
+    def fit(self, samples: Sequence[Sample], values: Sequence[float] | Floats) -> None:
         """Take in all results.
 
         Args:
             samples: n >= 1 canonical samples.
             values: n finite values of the objective, larger is better.
         """
-        self._one_hot, raw = self._inputs(samples, keep=True)
+        self._one_hot, raw = self._inputs(samples, remember=True)
         self._centre, self._scale = raw.mean(0), _scale(raw.std(0), raw)
         self._costs = (raw - self._centre) / self._scale
         targets = np.asarray(values, dtype=np.float64)
@@ -61,13 +85,13 @@ class Surrogate:
     def believe(self, samples: Sequence[Sample]) -> None:
         """Take open trials as if they had given what is expected of them: predictions stay, their spread shrinks."""
         expected = (self.predict(samples)[0] - self._mean) / self._spread
-        one_hot, raw = self._inputs(samples, keep=True)
+        one_hot, raw = self._inputs(samples, remember=True)
         self._one_hot = np.concatenate([self._one_hot, one_hot])
         self._costs = np.concatenate([self._costs, (raw - self._centre) / self._scale])
         self._targets = np.concatenate([self._targets, expected])
         self._solve()
 
-    def predict(self, samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, samples: Sequence[Sample]) -> tuple[Floats, Floats]:
         """Mean and standard deviation (m,), (m,) of the noise-free objective, in its own unit."""
         one_hot, raw = self._inputs(samples)
         by_cost, apart = self._apart(one_hot, (raw - self._centre) / self._scale, self._one_hot, self._costs)
@@ -94,17 +118,17 @@ class Surrogate:
         likelihood = -0.5 * (solved**2).sum(-1) - np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(-1)
         return KERNELS[int(likelihood.round(6).argmax())]  # rounded: the last bits differ between machines
 
-    def _inputs(self, samples: Sequence[Sample], keep: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    def _inputs(self, samples: Sequence[Sample], remember: bool = False) -> tuple[Floats, Floats]:
         """Unit one-hot codes of the active labels (m, codes) and log costs (m, k)."""
         keys = [tuple(map(sample.__getitem__, self._labels)) for sample in samples]
         fresh = [i for i, key in enumerate(keys) if key not in self._seen]
-        found = dict(zip(fresh, self._encode([samples[i] for i in fresh]), strict=True)) if fresh else {}
-        if keep:
-            self._seen |= {keys[i]: row for i, row in found.items()}
-        rows = np.array([found[i] if i in found else self._seen[key] for i, key in enumerate(keys)])
+        encoded = dict(zip(fresh, self._encode([samples[i] for i in fresh]), strict=True)) if fresh else {}
+        if remember:
+            self._seen |= {keys[i]: row for i, row in encoded.items()}
+        rows = np.array([encoded[i] if i in encoded else self._seen[key] for i, key in enumerate(keys)])
         return rows[:, : len(self._codes)], rows[:, len(self._codes) :]
 
-    def _encode(self, samples: Sequence[Sample]) -> np.ndarray:
+    def _encode(self, samples: Sequence[Sample]) -> Floats:
         costs = np.nan_to_num(self._problem.canonical_costs(samples), nan=1.0, posinf=1e18)
         codes = np.zeros((len(samples), len(self._codes)))
         for row, sample in zip(codes, samples, strict=True):
@@ -112,43 +136,41 @@ class Surrogate:
         return np.hstack([codes / np.linalg.norm(codes, axis=1, keepdims=True), np.log(np.maximum(costs, 1e-12))])
 
     @staticmethod
-    def _apart(
-        one_hot: np.ndarray, costs: np.ndarray, others: np.ndarray, other_costs: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _apart(one_hot: Floats, costs: Floats, others: Floats, other_costs: Floats) -> tuple[Floats, Floats]:
         """The kernel's cost part and 1 - overlap, (m, n) each."""
         squared = ((costs[:, None, :] - other_costs[None, :, :]) ** 2).sum(-1)
         return np.exp(-squared / (2.0 * max(1, costs.shape[1]))), 1.0 - one_hot @ others.T
 
 
-def _scale(deviation: Any, values: np.ndarray) -> np.ndarray:
+def _scale(deviation: Floats | np.float64, values: Floats) -> Floats:
     """The deviation, or 1 where the values are equal but for rounding."""
     return np.where(deviation > 1e-9 * (1e-3 + np.abs(values).max(0)), deviation, 1.0)
 
 
 def expected_gain(
-    mean: np.ndarray, spread: np.ndarray, cost: np.ndarray, known: np.ndarray, known_cost: np.ndarray, limit: float
-) -> np.ndarray:
+    mean: Floats, spread: Floats, cost: Floats, trained: Floats, trained_cost: Floats, limit: float
+) -> Floats:
     """Expected growth of the hypervolume of quality (maximised) against one cost (minimised).
 
     The cost of a candidate is known before it is trained, so the expectation is over quality alone and exact: the
-    best known quality is a step function of the cost, and each step to the right of the candidate contributes its width
-    times the expected improvement over its height. Left of the cheapest known network its quality is the floor: a
-    cheaper one must be at least as good to count there, else a search would spend itself on ever smaller networks.
+    best quality so far is a step function of the cost, and each step to the right of the candidate contributes its
+    width times the expected improvement over its height. Left of the cheapest trained network its quality is the floor:
+    a cheaper one must be at least as good to count there, else a search would spend itself on ever smaller networks.
 
     Args:
         mean: (m,) predicted quality.
         spread: (m,) its standard deviation.
         cost: (m,) cost of the candidates.
-        known: (n,) quality of what is known.
-        known_cost: (n,) its cost.
+        trained: (n,) quality of what has been trained.
+        trained_cost: (n,) its cost.
         limit: Cost of the reference point; costs beyond count nothing.
 
     Returns:
         (m,) expected gain in quality times cost.
     """
-    order = np.argsort(known_cost, kind="stable")
-    edges = np.minimum(known_cost[order], limit)
-    heights = np.maximum.accumulate(known[order])
+    order = np.argsort(trained_cost, kind="stable")
+    edges = np.minimum(trained_cost[order], limit)
+    heights = np.maximum.accumulate(trained[order])
     rises = np.concatenate([[True], np.diff(heights) > 0.0])  # the other steps have no width of their own
     edges, heights = edges[rises], heights[rises]
     heights = np.concatenate([heights[:1], heights])
@@ -161,3 +183,65 @@ def expected_gain(
 
 
 _erf = np.vectorize(math.erf, otypes=[float])
+
+
+class GrowthOfFront:
+    """Chooses among candidates by expected growth of the hypervolume of one measured objective against one cost.
+
+    Args:
+        problem: One with two objectives, see `applies`.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._model = Surrogate(problem)
+        self._cost_at = [o.name in problem.cost_names for o in problem.objectives].index(True)
+        self._column = problem.cost_names.index(problem.objectives[self._cost_at].name)
+        self._sign = 1.0 if problem.objectives[1 - self._cost_at].maximise else -1.0
+
+    @staticmethod
+    def applies(problem: Problem) -> bool:
+        """Whether the problem has one measured objective against one cost to be kept small."""
+        costs = [o.direction for o in problem.objectives if o.name in problem.cost_names]
+        return len(problem.objectives) == 2 and costs == ["min"]
+
+    def best(
+        self,
+        candidates: Sequence[Sample],
+        costs: Floats,
+        trained: Sequence[Sample],
+        points: Floats,
+        open_now: Sequence[Sample],
+    ) -> int:
+        """Position of the candidate with the largest expected growth.
+
+        Args:
+            candidates: m >= 1 canonical samples.
+            costs: (m, k) their costs.
+            trained: n >= 1 canonical samples with results.
+            points: (n, 2) their objectives, finite.
+            open_now: What is being trained; believed to give what is expected, so that workers do not flock.
+        """
+        chosen = self._front_and_newest(points)
+        trained, points = [trained[i] for i in chosen], points[chosen]
+        paid = points[:, self._cost_at]
+        self._model.fit(trained, self._sign * points[:, 1 - self._cost_at])
+        if open_now:
+            self._model.believe(open_now)
+            paid = np.concatenate([paid, self._problem.canonical_costs(open_now)[:, self._column]])
+        mean, spread = self._model.predict(candidates)
+        smooth, _ = self._model.predict([*trained, *open_now])  # a lucky trial must not hide what is better
+        cost = costs[:, self._column]
+        # The reference lies well beyond the dearest point, else the best quality at the limit would be worth nothing.
+        dearest = max(float(paid.max()), float(cost.max()))
+        limit = dearest + BEYOND * (dearest - min(float(paid.min()), float(cost.min())))
+        gain = expected_gain(mean, spread, cost, smooth, paid, limit)
+        # Rounded: the last bits differ between machines, and the same seed must give the same search on all.
+        return int((gain / max(float(gain.max()), 1e-300)).round(9).argmax())
+
+    def _front_and_newest(self, points: Floats) -> list[int]:
+        if len(points) <= MOST:
+            return list(range(len(points)))
+        front = pareto.front(points, [o.direction for o in self._problem.objectives])
+        newest = range(len(points) - 1, -1, -1)
+        return sorted(list(dict.fromkeys([*front, *newest]))[:MOST])

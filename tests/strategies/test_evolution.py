@@ -31,7 +31,7 @@ class Unconstrained(Evolution):
 
 
 class ModelIgnoresLimits(Evolution):
-    def _most_promising(self, results):
+    def _most_promising(self, growth, results):
         return self.problem.domains.mutate(self._parents(results)[0][0], self._rng, n=4)
 
 
@@ -112,18 +112,18 @@ def test_failures_are_remembered_and_not_proposed_again():
     assert all(core.ask() != first for _ in range(30))
 
 
-def test_every_comparison_meets_other_strangers():
+def test_every_comparison_meets_other_immigrants():
     world = Synthetic()
     core = Evolution(world.problem(), explore=0.0)
     met = []
-    strangers = core._strangers
+    immigrants = core._immigrants
 
     def watched():
-        found = strangers()
+        found = immigrants()
         met.append([world.domains.architecture_id(sample) for sample in found])
         return found
 
-    core._strangers = watched
+    core._immigrants = watched
     asked = [world.domains.architecture_id(s) for s in drive(core, world, 20, np.random.default_rng(0))]
     assert len(met) > 8 and all(len(few) == 16 for few in met)
     assert len(set().union(*met)) > 6 * 16

@@ -17,8 +17,7 @@ from ednas_nni.space.domains import Dimension, Domains
 from ednas_nni.study.objectives import parse_objective
 from ednas_nni.testing.synthetic import Synthetic
 from strategies.evolution import Evolution
-from strategies.promising import MOST, Promising
-from strategies.surrogate import Surrogate, expected_gain
+from strategies.surrogate import MOST, GrowthOfFront, Surrogate, expected_gain
 
 
 def hypervolume(points: list[tuple[float, float]], floor: float, limit: float) -> float:
@@ -31,10 +30,10 @@ def hypervolume(points: list[tuple[float, float]], floor: float, limit: float) -
     return area
 
 
-def sampled_gain(mean, spread, cost, known, known_cost, limit, draws=40_000, seed=0):
+def sampled_gain(mean, spread, cost, trained, trained_cost, limit, draws=40_000, seed=0):
     rng = np.random.default_rng(seed)
-    floor = known[known_cost.argmin()]
-    points = list(zip(known, known_cost, strict=True))
+    floor = trained[trained_cost.argmin()]
+    points = list(zip(trained, trained_cost, strict=True))
     before = hypervolume(points, floor, limit)
     found = []
     for m, s, c in zip(mean, spread, cost, strict=True):
@@ -47,14 +46,26 @@ CASE = {
     "mean": np.array([0.30, 0.35, 0.10, 0.28]),
     "spread": np.array([0.02, 0.05, 0.01, 0.001]),
     "cost": np.array([6.0, 8.5, 9.0, 5.0]),
-    "known": np.array([0.20, 0.25, 0.31, 0.22]),
-    "known_cost": np.array([5.5, 7.0, 9.5, 8.0]),
+    "trained": np.array([0.20, 0.25, 0.31, 0.22]),
+    "trained_cost": np.array([5.5, 7.0, 9.5, 8.0]),
     "limit": 10.0,
 }
 
 
 def test_expected_gain_is_the_mean_growth_of_the_hypervolume() -> None:
     assert expected_gain(**CASE) == pytest.approx(sampled_gain(**CASE), rel=0.05, abs=2e-4)
+
+
+def test_the_example_of_the_module() -> None:
+    gain = expected_gain(
+        np.array([0.45, 0.52, 0.28]),
+        np.full(3, 1e-3),
+        np.array([10.0, 25.0, 4.0]),
+        np.array([0.3, 0.5]),
+        np.array([5.0, 20.0]),
+        30.0,
+    )
+    assert gain == pytest.approx([1.5, 0.1, 0.0], abs=1e-6)
 
 
 def test_the_check_rejects_a_gain_that_ignores_the_cost() -> None:
@@ -198,11 +209,11 @@ class Remembers(Surrogate):
 
 def resumed_differs(model, results):
     core = told(Evolution(WORLD_PROBLEM, seed=5, explore=0.0), results)
-    core._promising._model = model(WORLD_PROBLEM)
+    core._growth._model = model(WORLD_PROBLEM)
     for _ in range(4):
         step(core)
     other = Evolution(WORLD_PROBLEM, seed=99, explore=0.0)
-    other._promising._model = model(WORLD_PROBLEM)
+    other._growth._model = model(WORLD_PROBLEM)
     other.load_state_dict(json.loads(json.dumps(core.state_dict())))
     return [step(core) for _ in range(4)] != [step(other) for _ in range(4)]
 
@@ -251,7 +262,7 @@ def test_a_model_of_many_results_keeps_the_front_and_the_newest():
     rng = np.random.default_rng(0)
     points = np.column_stack([rng.random(3 * MOST), 1 + rng.random(3 * MOST)])
     points[0] = 2.0, 0.5  # the oldest one dominates all others
-    kept = Promising(WORLD_PROBLEM)._kept(points)
+    kept = GrowthOfFront(WORLD_PROBLEM)._front_and_newest(points)
     assert len(kept) == MOST and kept[0] == 0 and kept[1:] == list(range(2 * MOST + 1, 3 * MOST))
 
 
@@ -268,7 +279,7 @@ def test_a_model_of_many_results_keeps_the_front_and_the_newest():
 )
 def test_the_model_is_for_one_measured_objective_against_one_cost(objectives, applies):
     problem = WORLD.problem(objectives=objectives)
-    assert Promising.applies(problem) is applies
+    assert GrowthOfFront.applies(problem) is applies
     core, rng = Evolution(problem), np.random.default_rng(0)
     for _ in range(14):
         sample = core.ask()

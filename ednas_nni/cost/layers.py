@@ -82,7 +82,7 @@ class Traced(Protocol):
 
 
 Read = Callable[[str], Any]
-"""Looks up a constructor argument of the layer, such as ``out_channels``; in a space, for one sample."""
+"""Looks up a constructor argument of the layer, such as `out_channels`; in a space, for one sample."""
 
 
 def layer_records(network: nn.Module, size: tuple[int, int]) -> list[LayerRecord]:
@@ -233,8 +233,8 @@ _ARGUMENTS = {
 def kind_of(module: nn.Module) -> Kind | None:
     """Kind of a parameterless layer, or None for one that does nothing countable (identity, dropout, routing).
 
-    A module that declares its number of output ``channels`` is classified by an attribute ``kind``, else by its
-    class name (``Activation``, ``Add``, ``Multiply``, ``Resize``, ``Concat``, ``Pool``, ``Pad``).
+    A module that declares its number of output `channels` is classified by an attribute `kind`, else by its
+    class name (`Activation`, `Add`, `Multiply`, `Resize`, `Concat`, `Pool`, `Pad`).
     """
     for kind, types in _STOCK.items():
         if isinstance(module, types):
@@ -281,11 +281,11 @@ def layer_record(path: str, module: nn.Module, shapes: CallShapes, read: Read, f
         path: Module path.
         module: The leaf, of a network or of a space.
         shapes: Shapes of the call. Channel numbers are taken from the arguments instead: in a space they are searched.
-        read: Looks up the arguments named by ``arguments``, and the ``channels`` of a layer that has no such argument.
+        read: Looks up the arguments named by `arguments`, and the `channels` of a layer that has no such argument.
         first_call: Whether the module's parameters are still uncounted.
 
     Raises:
-        StudyError: As ``arguments``; or the output size of a convolution depends on a searched argument.
+        StudyError: As `arguments`; or the output size of a convolution depends on a searched argument.
     """
     record = _record(path, module, shapes, read, first_call)
     if record is None or not (shapes.image_elements or shapes.full_size):

@@ -97,7 +97,7 @@ def labels_in(value: object) -> list[str]:
 
 @dataclass(frozen=True)
 class _Amount:
-    """Elements of a tensor over the values of labels; ``doubt`` says why they may be wrong."""
+    """Elements of a tensor over the values of labels; `doubt` says why they may be wrong."""
 
     labels: tuple[str, ...]
     values: np.ndarray

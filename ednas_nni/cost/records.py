@@ -39,9 +39,9 @@ class LayerRecord:
     """One call of one layer for one image (batch 1).
 
     Attributes:
-        path: Module path in the network, such as ``stem.0``.
-        kind: What the layer does; see ``KINDS``.
-        in_channels: Channels read (the sum over inputs for ``concat``).
+        path: Module path in the network, such as `stem.0`.
+        kind: What the layer does; see `KINDS`.
+        in_channels: Channels read (the sum over inputs for `concat`).
         out_channels: Channels written.
         in_height: Rows of the input in pixels; 1 for vectors.
         in_width: Columns of the input in pixels; 1 for vectors.
@@ -53,7 +53,7 @@ class LayerRecord:
         dilation: Dilation (rows, columns).
         macs: Multiply-adds, by the convention above.
         params: Trainable parameters; 0 for the second and later calls of one module.
-        bias: Trainable bias values among ``params``.
+        bias: Trainable bias values among `params`.
         elements_read: Activation elements read.
         elements_written: Activation elements written.
         image_elements: Elements of the network's image where this layer reads it, else 0.
@@ -82,7 +82,7 @@ class LayerRecord:
 
     @property
     def out_pixels(self) -> int:
-        """Output positions, ``out_height * out_width``."""
+        """Output positions, `out_height * out_width`."""
         return self.out_height * self.out_width
 
     @property
@@ -105,7 +105,7 @@ def convolution(
     bias: bool = False,
     first_call: bool = True,
 ) -> LayerRecord:
-    """The record of a convolution; ``depthwise`` when every input channel is its own group.
+    """The record of a convolution; `depthwise` when every input channel is its own group.
 
     Args:
         path: Module path.
@@ -147,7 +147,7 @@ def convolution(
 def linear(
     path: str, in_features: int, out_features: int, *, rows: int = 1, bias: bool = False, first_call: bool = True
 ) -> LayerRecord:
-    """The record of a linear layer applied to ``rows`` vectors."""
+    """The record of a linear layer applied to `rows` vectors."""
     biases = out_features if bias else 0
     return LayerRecord(
         path=path,
@@ -182,7 +182,7 @@ def elementwise(
 
     Args:
         path: Module path.
-        kind: Such as ``activation`` or ``add``.
+        kind: Such as `activation` or `add`.
         in_channels: Channels read.
         out_channels: Channels written.
         in_size: Input (height, width) in pixels.

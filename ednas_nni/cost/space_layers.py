@@ -37,9 +37,9 @@ class Operation:
         path: Module path.
         condition: When it is part of the network.
         labels: Choices that decide its record, in the order of the space.
-        records: int32 over the values of ``labels``: positions in ``SpaceLayers.records``.
+        records: int32 over the values of `labels`: positions in `SpaceLayers.records`.
         reads: Numbers of the tensors that it reads.
-        writes: Number of the tensor that it writes; one of ``reads`` where it works in place.
+        writes: Number of the tensor that it writes; one of `reads` where it works in place.
         doubt: Why its record may be wrong for some samples; "" where it is exact.
     """
 
@@ -97,7 +97,7 @@ def labels_of(condition: Condition) -> list[str]:
 
 
 def spread(values: np.ndarray, labels: Sequence[str], scope: Sequence[str]) -> np.ndarray:
-    """Values over labels with one axis per label of ``scope``, of length 1 where they do not depend on it.
+    """Values over labels with one axis per label of `scope`, of length 1 where they do not depend on it.
 
     Both are in the order of the space.
     """

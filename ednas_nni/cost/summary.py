@@ -129,9 +129,9 @@ def met(table: CostTable, constraint: Constraint, costs: np.ndarray) -> np.ndarr
 def smallest(table: CostTable, column: str, seed: int = 0) -> Extreme:
     """The smallest reachable value of a column, and a sample that has it.
 
-    Every sample is priced where there are at most ``EXHAUSTIVE``. Beyond, a sum that no sample undercuts is minimised
+    Every sample is priced where there are at most `EXHAUSTIVE`. Beyond, a sum that no sample undercuts is minimised
     exactly where the device knows one; if the sample that has the minimum also costs that much, the value is proved.
-    Otherwise labels are improved one after the other, from ``STARTS`` random samples, until none of them gets better.
+    Otherwise labels are improved one after the other, from `STARTS` random samples, until none of them gets better.
 
     Raises:
         StudyError: The table has no such column.
@@ -149,7 +149,7 @@ def largest(table: CostTable, column: str, seed: int = 0) -> Extreme:
 
 
 def random_codes(domains: Domains, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Encoded random samples, int16 (n, labels): each label drawn evenly and by itself, as in ``Domains.random``."""
+    """Encoded random samples, int16 (n, labels): each label drawn evenly and by itself, as in `Domains.random`."""
     limits = np.array([len(dimension.values) for dimension in domains.dimensions])
     codes: np.ndarray = (rng.random((n, len(limits))) * limits).astype(np.int16)
     return codes

@@ -32,7 +32,7 @@ class CostTable:
     """Prices samples of one space on some devices, at one image size.
 
     Args:
-        features: Features of the space, named ``<device number>:<feature>``.
+        features: Features of the space, named `<device number>:<feature>`.
         devices: Devices, in the order of their numbers.
         deploy_size: Image (height, width) in pixels that the features were read at.
         by_order: Number of an `OrderDevice` -> its costs of encoded samples.
@@ -94,7 +94,7 @@ class CostTable:
             samples: n samples of the space.
 
         Returns:
-            float64 (n, columns), in the order and the units of ``columns``.
+            float64 (n, columns), in the order and the units of `columns`.
 
         Raises:
             SampleError: A sample does not belong to the space.
@@ -107,7 +107,7 @@ class CostTable:
         """Costs of encoded samples; codes of inactive labels do not matter.
 
         Args:
-            codes: Integers (n, labels), positions as ``Domains.encode`` gives them.
+            codes: Integers (n, labels), positions as `Domains.encode` gives them.
 
         Returns:
             float64 (n, columns).
@@ -118,7 +118,7 @@ class CostTable:
         return self._costs(self.totals(codes), codes)
 
     def totals(self, codes: np.ndarray) -> np.ndarray:
-        """Features of encoded samples, float64 (n, features) in the order of ``feature_names``.
+        """Features of encoded samples, float64 (n, features) in the order of `feature_names`.
 
         Raises:
             SampleError: A wrong shape, or a position outside its label's values.
@@ -178,7 +178,7 @@ class CostTable:
             Device name -> bool (n,), for the devices that know such a range.
 
         Raises:
-            SampleError: As ``encoded``.
+            SampleError: As `encoded`.
         """
         totals = self.totals(codes)
         beyond = {
@@ -218,7 +218,7 @@ class CostTable:
         return np.stack(costs, axis=1)
 
     def own_totals(self, number: int, totals: np.ndarray) -> dict[str, np.ndarray]:
-        """Features of samples, as ``totals`` gives them, that belong to one device: its own name -> float64 (n,)."""
+        """Features of samples, as `totals` gives them, that belong to one device: its own name -> float64 (n,)."""
         prefix = f"{number}:"
         return {
             name[len(prefix) :]: totals[:, i] for i, name in enumerate(self.feature_names) if name.startswith(prefix)
@@ -226,7 +226,7 @@ class CostTable:
 
 
 def _include(totals: np.ndarray, part: np.ndarray, sums: int) -> None:
-    """Add the part of one term to features, in place: the first ``sums`` are added, of the others the largest stays."""
+    """Add the part of one term to features, in place: the first `sums` are added, of the others the largest stays."""
     if sums == totals.shape[1]:
         totals += part
         return
@@ -245,8 +245,8 @@ def cost_table(
 
     Args:
         space: An NNI model space; only its structure is read.
-        devices: Names of registered devices, absolute paths of YAML profiles, or device objects; ``macs`` and
-            ``params`` are always added.
+        devices: Names of registered devices, absolute paths of YAML profiles, or device objects; `macs` and
+            `params` are always added.
         deploy_size: Image (height, width) in pixels that the network will run at on the device.
         cache: Tables already built in this process, by what they depend on; a new one is added.
         folder: Cache folder in which a space's operations are kept for later processes; None = nowhere.
@@ -302,7 +302,7 @@ def _with_counts(devices: list[Device]) -> list[Device]:
 
 
 def _columns(devices: Sequence[Device]) -> tuple[CostColumn, ...]:
-    """All columns; where two devices share a name, the later column is called ``<device>_<name>``."""
+    """All columns; where two devices share a name, the later column is called `<device>_<name>`."""
     columns: list[CostColumn] = []
     for device in devices:
         taken = {earlier.name for earlier in columns}

@@ -22,13 +22,12 @@ For `relu(conv(x)) + x`, with the memory that each event reads and writes:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import torch
-from nni.mutable import Mutable
 from torch import nn
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -37,9 +36,6 @@ from torch.utils.flop_counter import flop_registry
 
 from ednas_nni.errors import StudyError
 from ednas_nni.space.domains import Scalar
-
-if TYPE_CHECKING:
-    from ednas_nni.compat.nas import LayerChoice, Repeat
 
 Shape = tuple[int, ...]
 Tree: TypeAlias = Any
@@ -202,10 +198,12 @@ def trace(
         for named in (module.named_parameters, module.named_buffers)
         for name, tensor in named()
     }
+    from ednas_nni.nn.tree import running_everything  # NNI is heavy
+
     recorder = _Recorder(module)
     inputs = tuple(recorder.bind(x) for x in tree_leaves(given) if isinstance(x, torch.Tensor))
     named = {name: recorder.value(tensor) for name, tensor in tensors.items()}
-    with evaluating(module), _running_everything(module, recorder.merge), torch.no_grad(), recorder.watching():
+    with _evaluating(module), running_everything(module, recorder.merge), torch.no_grad(), recorder.watching():
         result = torch.func.functional_call(module, tensors, *given, tie_weights=True)
     return Trace(
         tuple(recorder.events),
@@ -379,9 +377,8 @@ def _like(tensor: torch.Tensor) -> torch.Tensor:
     return torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
 
 
-# -------------------------------------------------------------------- how the module is run
 @contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
+def _evaluating(network: nn.Module) -> Iterator[None]:
     """Evaluation mode, because a batch norm in training mode rejects one image of one pixel."""
     training = [(module, module.training) for module in network.modules()]
     network.eval()
@@ -390,47 +387,3 @@ def evaluating(network: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in training:
             module.training = mode
-
-
-Merge: TypeAlias = Callable[[nn.Module, Sequence[tuple[Scalar, Tree]], int], Tree]
-"""(a choice or repeat, pairs of a value and what it gives, position of the default) -> what stands for all of them."""
-
-
-@contextmanager
-def _running_everything(network: nn.Module, merge: Merge) -> Iterator[None]:
-    """Let the choices of this model space run all candidates; overrides instances, never NNI's classes.
-
-    Where candidates differ in channels, layers behind expect those of the first; a repeat ends with its last block.
-    """
-    from ednas_nni.compat.nas import LayerChoice, Repeat  # NNI is heavy
-
-    changed: list[nn.Module] = []
-    try:
-        for module in network.modules():
-            if isinstance(module, LayerChoice):
-                module.__dict__["forward"] = _all_candidates(module, merge)
-                changed.append(module)
-            elif isinstance(module, Repeat):
-                module.__dict__["forward"] = _all_blocks(module, merge)
-                changed.append(module)
-        yield
-    finally:
-        for module in changed:
-            del module.__dict__["forward"]
-
-
-def _all_candidates(choice: LayerChoice, merge: Merge) -> Callable[..., Tree]:
-    def forward(*args: Tree, **kwargs: Tree) -> Tree:
-        return merge(choice, [(name, choice[name](*args, **kwargs)) for name in choice.names], 0)
-
-    return forward
-
-
-def _all_blocks(repeat: Repeat, merge: Merge) -> Callable[[Tree], Tree]:
-    def forward(x: Tree) -> Tree:
-        outputs = [(0, x)]
-        for depth, block in enumerate(repeat.blocks, 1):
-            outputs.append((depth, block(outputs[-1][1])))
-        return merge(repeat, outputs, -1) if isinstance(repeat.depth_choice, Mutable) else outputs[-1][1]
-
-    return forward

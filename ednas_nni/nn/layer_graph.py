@@ -2,7 +2,8 @@
 
 Additions, products, activations and poolings that a foreign `forward` does with shared modules or bare operators
 become modules of `ednas_nni.nn.elementwise`, one for each call. Convolutions and batch norms stay as they are, under
-their names.
+their names. This rewrites a network, for which torch.fx is the tool; what a network does is watched by
+`ednas_nni.cost.tracer`, which changes nothing.
 """
 
 from __future__ import annotations

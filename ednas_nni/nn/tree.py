@@ -1,4 +1,4 @@
-"""Reading an NNI model space without freezing it: its leaves, its domains, its networks.
+"""Reading an NNI model space without freezing it: its leaves, its domains, its networks, all its candidates at once.
 
 NNI keeps conditions implicit in the module tree: what lies below a candidate of a `LayerChoice` exists when that
 candidate is chosen, block i of a `Repeat` when the depth exceeds i. Walking the tree once makes them explicit.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from nni.mutable import Categorical, Mutable
 from nni.mutable.annotation import MutableAnnotation
@@ -20,7 +21,7 @@ from torch import nn
 from ednas_nni.compat.nas import LayerChoice, ModelSpace, MutableModule, Repeat, model_context
 from ednas_nni.errors import PluginError
 from ednas_nni.nn.capabilities import capabilities_of
-from ednas_nni.space.domains import Condition, Dimension, Domains, Literal, Sample
+from ednas_nni.space.domains import Condition, Dimension, Domains, Literal, Sample, Scalar
 
 
 @dataclass(frozen=True)
@@ -180,3 +181,47 @@ def clauses(choice: Any, holds: Callable[[Any], bool], path: str) -> Condition:
                 tuple(Literal(label, frozenset(choices[label]) - {value}) for label, value in sample.items())
             )
     return tuple(clauses)
+
+
+Merge: TypeAlias = Callable[[nn.Module, Sequence[tuple[Scalar, Any]], int], Any]
+"""(a choice or repeat, pairs of a value and what it gives, position of the default) -> what stands for all of them."""
+
+
+@contextmanager
+def running_everything(module: nn.Module, merge: Merge) -> Iterator[None]:
+    """Let the choices in a module run all their candidates, and repeats all their blocks.
+
+    Instances are overridden, never NNI's classes. Where candidates differ in channels, layers behind expect those of
+    the first; a repeat ends with its last block: these are the defaults.
+    """
+    changed: list[nn.Module] = []
+    try:
+        for part in module.modules():
+            if isinstance(part, LayerChoice):
+                part.__dict__["forward"] = _all_candidates(part, merge)
+            elif isinstance(part, Repeat):
+                part.__dict__["forward"] = _all_depths(part, merge)
+            else:
+                continue
+            changed.append(part)
+        yield
+    finally:
+        for part in changed:
+            del part.__dict__["forward"]
+
+
+def _all_candidates(choice: LayerChoice, merge: Merge) -> Callable[..., Any]:
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        return merge(choice, [(name, choice[name](*args, **kwargs)) for name in choice.names], 0)
+
+    return forward
+
+
+def _all_depths(repeat: Repeat, merge: Merge) -> Callable[[Any], Any]:
+    def forward(x: Any) -> Any:
+        outputs = [(0, x)]
+        for depth, block in enumerate(repeat.blocks, 1):
+            outputs.append((depth, block(outputs[-1][1])))
+        return merge(repeat, outputs, -1) if isinstance(repeat.depth_choice, Mutable) else outputs[-1][1]
+
+    return forward

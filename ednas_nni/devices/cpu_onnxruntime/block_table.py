@@ -11,7 +11,7 @@ import numpy as np
 from ednas_nni.compat.nas import ModelSpace
 from ednas_nni.cost.features import SpaceFeatures, Term
 from ednas_nni.cost.space_layers import alive
-from ednas_nni.devices.cpu_onnxruntime.blocks import Block, blocks_of
+from ednas_nni.devices.cpu_onnxruntime.blocks import MeasuredBlock, blocks_of
 from ednas_nni.devices.cpu_onnxruntime.graph import Graph
 from ednas_nni.nn.tree import domains_of
 from ednas_nni.space.domains import Domains
@@ -73,7 +73,7 @@ def block_table(space: ModelSpace, size: tuple[int, int]) -> BlockTable:
 
 
 def _cases(
-    block: Block, domains: Domains, graphs: dict[str, Graph]
+    block: MeasuredBlock, domains: Domains, graphs: dict[str, Graph]
 ) -> tuple[tuple[str, ...], dict[tuple[int, ...], tuple[str, ...]]]:
     """Labels that decide a block, and the signatures of its graphs where it exists; new graphs are added."""
     deciding = {*block.labels, *(literal.label for clause in block.condition for literal in clause)}

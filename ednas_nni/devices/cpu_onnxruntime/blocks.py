@@ -38,7 +38,7 @@ _READ = ("in_channels", "num_features", "in_features", "channels")
 
 
 @dataclass(frozen=True)
-class Block:
+class MeasuredBlock:
     """A part of the space that runs as a whole or not at all.
 
     Attributes:
@@ -64,7 +64,7 @@ class Block:
         return [graph for graph in graphs if graph.nodes]
 
 
-def blocks_of(space: ModelSpace, size: tuple[int, int]) -> list[Block]:
+def blocks_of(space: ModelSpace, size: tuple[int, int]) -> list[MeasuredBlock]:
     """All blocks of a space; each layer that runs is in exactly one of them.
 
     Args:
@@ -83,7 +83,7 @@ def blocks_of(space: ModelSpace, size: tuple[int, int]) -> list[Block]:
     calls = SpaceCalls(space, size)
     searched = any(labels_in(width) for module in space.modules() for width in _arguments(module))
 
-    def below(path: str, module: nn.Module) -> Iterator[Block]:
+    def below(path: str, module: nn.Module) -> Iterator[MeasuredBlock]:
         structure = any(isinstance(part, LayerChoice | Repeat) for part in module.modules())
         given = calls.of(module) if path and not structure and len(set(conditions[path])) == 1 else []
         if given:
@@ -93,7 +93,7 @@ def blocks_of(space: ModelSpace, size: tuple[int, int]) -> list[Block]:
                 if searched:
                     _check_widths(path, given)
                 layers = () if next(module.children(), None) is not None else (module,)
-                yield Block(path, module, conditions[path][0], labels, tuple(given), layers)
+                yield MeasuredBlock(path, module, conditions[path][0], labels, tuple(given), layers)
                 return
         inner = (below(f"{path}.{name}" if path else name, child) for name, child in module.named_children())
         yield from _chained(itertools.chain.from_iterable(inner), calls, domains)
@@ -101,9 +101,9 @@ def blocks_of(space: ModelSpace, size: tuple[int, int]) -> list[Block]:
     return list(below("", space))
 
 
-def _chained(blocks: Iterable[Block], calls: SpaceCalls, domains: Domains) -> Iterator[Block]:
+def _chained(blocks: Iterable[MeasuredBlock], calls: SpaceCalls, domains: Domains) -> Iterator[MeasuredBlock]:
     """Single layers that read each other's output as one block: a norm is folded into the convolution before it."""
-    before: Block | None = None
+    before: MeasuredBlock | None = None
     for block in blocks:
         if before is not None and _follows(block, before, calls):
             layers = [*before.layers, *block.layers]
@@ -129,7 +129,7 @@ class _Chain(nn.Sequential):
         return result
 
 
-def _follows(block: Block, before: Block, calls: SpaceCalls) -> bool:
+def _follows(block: MeasuredBlock, before: MeasuredBlock, calls: SpaceCalls) -> bool:
     if not (block.layers and before.layers) or block.condition != before.condition:
         return False
     reads = [tensor for call in block.calls for tensor in call.tensors]

@@ -32,7 +32,6 @@ HERE = Path(__file__).resolve().parent
 # This folder has a strategies.py too, which must not stand in the way of the plugin package.
 sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != HERE]
 RESULTS = HERE / "results" / "reuse.json"
-MARKS = {"ok": "yes", "not applicable": "-", "failed": "**failed**"}
 
 
 def run(spaces: list[str], strategies: list[str], engines: list[str], path: Path, missing: bool = False) -> bool:
@@ -60,29 +59,40 @@ def run(spaces: list[str], strategies: list[str], engines: list[str], path: Path
 
 
 def tables(found: dict) -> str:
-    """What was run, in Markdown; reasons as numbered notes."""
-    known = {(c["strategy"], c["engine"], c["space"]): c for c in found["cells"]}
+    """What was run, in Markdown: strategies with the same results share a row; reasons are numbered notes."""
+    cells = {(c["strategy"], c["engine"], c["space"]): c for c in found["cells"]}
     spaces = [name for name in plugins.names("search_spaces") if any(c["space"] == name for c in found["cells"])]
     notes: dict[str, int] = {}
-    rows = [f"| strategy | engine | {' | '.join(f'`{s}`' for s in spaces)} |", "|---" * (len(spaces) + 2) + "|"]
+
+    def entry(strategy: str, engine: str) -> str:
+        """How many spaces ran, which did not, and how those that did were cut."""
+        if strategy in ONE_SHOT and engine != "sequential":
+            return "-"  # the text says why
+        ran = [space for space in spaces if (strategy, engine, space) in cells]
+        good = [space for space in ran if cells[strategy, engine, space]["status"] == "ok"]
+        parts = [f"all {len(spaces)}" if good == spaces else f"{len(good)} of {len(spaces)}"]
+        parts += [f"`{space}` not run" for space in spaces if space not in ran]
+        reasons: dict[str, list[str]] = {}
+        for space in ran:
+            cell = cells[strategy, engine, space]
+            failed = "**failed**" if cell["status"] == "failed" else ""
+            reason = f"({notes.setdefault(cell['reason'], len(notes) + 1)})" if cell.get("reason") else ""
+            reasons.setdefault(f"{failed} {reason}".strip(), []).append(space)
+        for text, of in sorted(reasons.items(), key=lambda item: -len(item[1])):
+            if text.startswith("(") and len(parts) == 1 and parts[0][-1] != ")":
+                parts[0] += f" {text}"  # of most, hence without their names
+            elif text:
+                parts.append(f"{', '.join(f'`{space}`' for space in of)} {text}")
+        return ", ".join(parts)
+
+    rows: dict[tuple[str, ...], list[str]] = {}
     for strategy in (*MULTI_TRIAL, *ONE_SHOT):
-        for engine in ENGINES:
-            cells = [known.get((strategy, engine, space)) for space in spaces]
-            if strategy in ONE_SHOT and engine != "sequential":
-                continue  # said in the text
-            shown = []
-            for cell in cells:
-                text = MARKS[cell["status"]] if cell else "not run"
-                if cell and cell.get("reason"):
-                    text += f" ({notes.setdefault(cell['reason'], len(notes) + 1)})"
-                shown.append(text)
-            rows.append(f"| `{strategy}` | {engine} | {' | '.join(shown)} |")
-    commits = sorted({c["commit"] for c in found["cells"]})
-    ends = [f"({number}) {reason}" for reason, number in notes.items()]
+        rows.setdefault(tuple(entry(strategy, engine) for engine in ENGINES), []).append(f"`{strategy}`")
+    lines = [f"| strategies | {' | '.join(ENGINES)} |", "|---" * (len(ENGINES) + 1) + "|"]
+    lines += [f"| {', '.join(names)} | {' | '.join(row)} |" for row, names in rows.items()]
     ran = sum(c["status"] == "ok" for c in found["cells"])
-    said = ", ".join(f"`{name[:10]}{'+' if name.endswith('+') else ''}`" for name in commits)
-    plus = "; + = with changes that were not committed" if any(name.endswith("+") for name in commits) else ""
-    return "\n".join([*rows, "", f"{ran} cells ran, at commit {said}{plus}.", *(f"\n{end}" for end in ends)])
+    ends = [f"\n({number}) {reason}" for reason, number in notes.items()]
+    return "\n".join([*lines, "", f"{ran} cells ran, on the spaces {', '.join(f'`{s}`' for s in spaces)}.", *ends])
 
 
 def main() -> None:

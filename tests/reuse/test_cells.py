@@ -64,10 +64,10 @@ def test_the_table_says_what_did_not_run_and_why():
         ]
     }
     text = matrix.tables(json.loads(json.dumps(found)))
-    assert "| `random` | sequential | yes |" in text
-    assert "| `random` | nnictl | **failed** (1) |" in text and "(1) boom" in text
-    assert "| `random` | training service | not run |" in text
-    assert "| `proxyless` | sequential | yes (2) |" in text and "2 cells ran, at commit `abc123`." in text
+    not_run = "0 of 1, `nano` not run"
+    assert f"| `random` | all 1 | {not_run} | 0 of 1, `nano` **failed** (1) |" in text and "(1) boom" in text
+    assert f"| `ednas`, `grid_search`, `regularized_evolution`, `tpe`, `policy_based_rl` | {not_run} |" in text
+    assert "| `proxyless` | all 1 (2) | - | - |" in text and "2 cells ran, on the spaces `nano`." in text
 
 
 # -------------------------------------------------------------------- the evaluator of the cells

@@ -12,7 +12,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ednas_nni.cost import AdditiveDevice, CostColumn, cost_table, layer_records, reading
-from ednas_nni.cost import features as features_module
+from ednas_nni.cost import table as table_module
 from ednas_nni.devices.edge_tpu import EdgeTPU
 from ednas_nni.devices.edge_tpu.profile import shipped
 from ednas_nni.errors import PluginError, SampleError, StudyError
@@ -134,8 +134,8 @@ def test_exactness_check_rejects_broken_tables(monkeypatch, broken):
 
 
 def test_exactness_check_rejects_largest_values_that_are_added_up(monkeypatch):
-    space, read = spaces.Everything(), features_module.space_features
-    monkeypatch.setattr(features_module, "space_features", lambda *given: read(*given[:2]))
+    space, read = spaces.Everything(), table_module.space_features
+    monkeypatch.setattr(table_module, "space_features", lambda *given: read(*given[:2]))
     wrong = inexact(cost_table(space, DEVICES, (32, 64)), space, (32, 64), n=3)
     assert set(wrong) == {"0:peak_bytes"}  # the image is read once, so its sum and its largest are the same
 

@@ -18,7 +18,7 @@ from ednas_nni.devices.cpu_onnxruntime.build import onnx_bytes  # noqa: E402
 from ednas_nni.devices.cpu_onnxruntime.capture import capture  # noqa: E402
 from ednas_nni.devices.cpu_onnxruntime.graph import Constant, Graph  # noqa: E402
 from ednas_nni.errors import StudyError  # noqa: E402
-from ednas_nni.nn.blocks.base import Slot  # noqa: E402
+from ednas_nni.nn.blocks.base import BLOCKS, Slot  # noqa: E402
 from ednas_nni.nn.blocks.fused_ibn import FusedIBN  # noqa: E402
 from ednas_nni.nn.blocks.ibn import IBN  # noqa: E402
 from ednas_nni.nn.blocks.squeeze import SqueezeExcite  # noqa: E402
@@ -67,6 +67,14 @@ def test_networks_compute_what_torch_computes() -> None:
     graph = check(network, image)
     assert not any(node.op == "BatchNormalization" for node in graph.nodes)
     assert capture(network, (image,)).signature == graph.signature
+
+
+@pytest.mark.parametrize("kind", BLOCKS.names())
+def test_every_registered_block_computes_what_torch_computes(kind: str) -> None:
+    torch.manual_seed(0)
+    for block in BLOCKS.load(kind).examples():
+        check(block.build(Slot(8, 4, stride=2)), torch.randn(1, 8, 9, 12))
+        check(block.build(Slot(8, 8, residual=True)), torch.randn(1, 8, 9, 12))
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ def check_names(kind: type[Block]) -> None:
 
 
 def check_module(block: Block, slot: Slot, seed: int = 0) -> None:
-    """Shapes at even and odd sizes, gradients of everything, the same module from the same seed, no chance in `eval`."""
+    """Shapes at even and odd sizes, gradients of everything, one module from one seed, no chance in `eval`."""
     torch.manual_seed(seed)
     module = _built(block, slot)
     torch.manual_seed(seed)

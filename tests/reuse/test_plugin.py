@@ -49,9 +49,9 @@ def ednas(*words):
 @pytest.mark.slow
 def test_it_is_listed_and_priced(installed):
     folder, environment = installed
-    assert "strip_space:strip" in run(ednas("plugins", "search_spaces"), environment, folder)
+    assert "strip_blocks.block:Strip" in run(ednas("plugins", "blocks"), environment, folder)
     shown = run(ednas("describe", "study.yml"), environment, folder)
-    assert "block1_op: strip_k7, strip_k11, ibn_k3_e3" in shown
+    assert "stage1_block1_op: ibn_k3_e3, ibn_k3_e6, strip_k7, strip_k11" in shown
 
 
 @pytest.mark.slow
@@ -76,7 +76,7 @@ def test_it_is_searched_by_the_same_yaml(installed):
     (journal,) = {path.resolve() for path in (folder / "experiments").glob("*/ednas/journal.jsonl")}  # also `_latest`
     history = load(journal)
     assert [trial.status for trial in history.trials] == ["trained"] * 2
-    assert all({"width", "depth", "block1_op"} <= set(trial.sample) for trial in history.trials)
+    assert all({"stage1_depth", "stage4_block1_op"} <= set(trial.sample) for trial in history.trials)
     assert all(trial.costs["macs"] > 0 and trial.costs["latency_ms"] > 0 for trial in history.trials)
 
 

@@ -1,0 +1,1 @@
+"""Strip convolutions as a block of EDNAS."""

@@ -132,7 +132,7 @@ class Advisor(MsgDispatcherBase):
 
     def handle_add_customized_trial(self, data: object) -> None:
         """Unfinished trials of a resumed experiment run again under their old job ids."""
-        self._forward("recover", data if isinstance(data, list) else [data])
+        self._forward("recover", data)
 
     def handle_request_trial_jobs(self, data: object) -> None:
         """NNI is ready for trials; how many may run is read from the manager's settings."""
@@ -163,21 +163,30 @@ class Advisor(MsgDispatcherBase):
                 _log.warning(
                     "job %s of an earlier manager still ran and was ended; its result counts if it has one", job
                 )
-            from ednas_nni.bridge.search import Search
+            from ednas_nni.bridge.manager import exposure
+            from ednas_nni.bridge.manager.rest import Manager
             from ednas_nni.bridge.trial.prefork.starter import start as prefork
+            from ednas_nni.search.assembled import Assembled
+            from ednas_nni.study import parse
+
+            experiment, study = _experiment_parameters(), parse(self._raw)
+            if study.trial_start == "prefork":  # it imports while this process does
+                pid = manager.pid if manager is not None else 0
+                self._trials = prefork(experiment, folder, self._raw, pid)
+            exposure.check_platform(experiment, study.allow_open_port)
+            import torch
+
+            torch.set_num_threads(1)  # the trials need the cores
+            from ednas_nni.bridge.search import Search
 
             search = Search(
-                raw_study=self._raw,
-                experiment=_experiment_parameters(),
-                folder=folder,
-                resumed=dispatcher_env_vars.NNI_MODE == "resume",
-                channel_url=dispatcher_env_vars.NNI_TUNER_COMMAND_CHANNEL,
+                Assembled(study),
+                folder,
+                Manager.of_tuner_channel(dispatcher_env_vars.NNI_TUNER_COMMAND_CHANNEL),
                 send_job=lambda record: self.send(CommandType.NewTrialJob, json.dumps(record)),
+                resumed=dispatcher_env_vars.NNI_MODE == "resume",
             )
-            if search.study.trial_start == "prefork":  # it imports while this process does
-                pid = manager.pid if manager is not None else 0
-                self._trials = prefork(_experiment_parameters(), search.folder, self._raw, pid)
-            search.prepare()
+            search.prepare("nnictl", experiment.get("trialConcurrency"), experiment.get("maxTrialNumber"))
             with self._lock:  # held while the early messages are delivered: later ones must not overtake them
                 if self._ended:
                     return

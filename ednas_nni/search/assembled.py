@@ -284,6 +284,14 @@ class Assembled:
         """Most favourable value of each constrained cost, for `mount`; takes seconds, see `favourable`."""
         return favourable(self.table, self.problem.constraints)
 
+    def check_reachable(self) -> None:
+        """Reject constraints that nothing meets; `mount` does it too.
+
+        Raises:
+            InfeasibleError: With the most favourable values that there are.
+        """
+        check_reachable(self.problem, self.reachable)
+
     # ---- how a network is trained
 
     @cached_property

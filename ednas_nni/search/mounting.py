@@ -85,6 +85,14 @@ def layers(chain: Chain) -> list[StrategyMiddleware]:
     return _unwrap(chain)[1]
 
 
+def recorder(chain: Chain) -> Record:
+    """The innermost middleware of a mounted chain."""
+    record = layers(chain)[-1]
+    if not isinstance(record, Record):
+        raise StudyError("this chain was not made by `mount`: no middleware writes a journal.")
+    return record
+
+
 def reason(chain: Chain) -> str:
     """Why a search ended before its budget was used up; empty when the budget ended it."""
     inner, own = _unwrap(chain)

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from ednas_nni.bridge import engine
-from ednas_nni.bridge import search as module
 from ednas_nni.bridge.search import Search
 from ednas_nni.record.journal import History
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.search.middleware import forwarding
+from ednas_nni.study import parse
 
 STUDY = {"evaluator": {"name": "stub"}, "constraints": "latency_ms <= 24", "hardware_aware": "off", "seed": 3}
 
@@ -83,7 +83,6 @@ def until(done: Callable[[], Any]) -> None:
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Nni:
     """The manager, in place of the one that a search asks."""
     made = Nni()
-    monkeypatch.setattr(module.Manager, "of_tuner_channel", lambda url: made)
     monkeypatch.setattr(engine, "REFRESH_S", 0.0)
     monkeypatch.setattr(forwarding, "GRACE_S", 0.05)
     for name in ("space", "table"):  # the same for all these studies, and slow
@@ -103,14 +102,21 @@ def _once(name: str, make: Callable[..., Any]) -> Callable[..., Any]:
     return made
 
 
+def prepared(
+    nni: Nni, folder: Path, resumed: bool, study: dict[str, Any] = STUDY, kind: type[Search] = Search
+) -> Search:
+    """A search that could begin."""
+    search = kind(Assembled(parse(study)), folder, nni, nni.start, resumed)
+    search.prepare("nnictl", nni.params["trialConcurrency"], nni.params["maxTrialNumber"])
+    return search
+
+
 @contextmanager
 def session(
     nni: Nni, folder: Path, resumed: bool, strategy: str = "ednas", kind: type[Search] = Search
 ) -> Iterator[Search]:
     """A prepared search whose strategy runs on its own thread, as under the Advisor."""
-    study = {**STUDY, "strategy": strategy}
-    search = kind(study, dict(nni.params), folder, resumed, "ws://localhost:1/tuner", nni.start)
-    search.prepare()
+    search = prepared(nni, folder, resumed, {**STUDY, "strategy": strategy}, kind)
     thread = threading.Thread(target=search.run, daemon=True)
     thread.start()
     try:

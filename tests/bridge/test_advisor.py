@@ -8,7 +8,6 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -48,9 +47,8 @@ class FakeSearch:
 
     made: FakeSearch
 
-    def __init__(self, **given: Any) -> None:
+    def __init__(self, *given: Any, **more: Any) -> None:
         FakeSearch.made = self
-        self.study = SimpleNamespace(trial_start="plain")
         self.seen: list[tuple[str, Any]] = []
         self.prepared = threading.Event()
         self.fails_at: tuple[str, Exception] | None = None
@@ -58,7 +56,7 @@ class FakeSearch:
         self.stopping = False
         self._stopped = threading.Event()
 
-    def prepare(self) -> None:
+    def prepare(self, *given: Any) -> None:
         assert self.prepared.wait(20)
 
     def on_message(self, kind: str, data: Any) -> None:
@@ -84,7 +82,7 @@ class Played:
     """An Advisor with a scripted manager."""
 
     def __init__(self, kind: type[Advisor]) -> None:
-        self.advisor = kind(strategy="random")
+        self.advisor = kind(strategy="random", trial_start="plain")
         self.channel: FakeChannel = self.advisor._channel
         self._thread = threading.Thread(target=self.advisor.run, daemon=True)
         self._thread.start()

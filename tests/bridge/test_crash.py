@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 
 from ednas_nni.bridge.catching_up import CaughtUp
-from ednas_nni.bridge.search import Search
 from ednas_nni.bridge.trial import folder as trial_folder
 from ednas_nni.errors import TrialError
 from ednas_nni.record.journal import History, load
-from tests.bridge.scripted_nni import STUDY, Nni, first_session, session, until
+from tests.bridge.scripted_nni import STUDY, Nni, first_session, prepared, session, until
 
 
 def crash(nni: Nni, folder: Path, edit: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
@@ -155,8 +154,7 @@ def test_a_trial_that_could_not_deliver_is_heard_while_the_search_runs(nni: Nni,
 
 def test_a_search_whose_first_trials_all_fail_ends_with_an_error(nni: Nni, tmp_path: Path) -> None:
     study = {**STUDY, "strategy": "ednas", "stop_after_failures": 2}
-    search = Search(study, dict(nni.params), tmp_path, False, "ws://localhost:1/tuner", nni.start)
-    search.prepare()
+    search = prepared(nni, tmp_path, False, study)
     raised: list[Exception] = []
 
     def run() -> None:

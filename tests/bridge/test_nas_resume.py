@@ -7,20 +7,22 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import psutil
 import pytest
+from nni.runtime.tuner_command_channel import CommandType
 
 from ednas_nni.bridge.manager import launch
 from ednas_nni.bridge.messages import sample_of
-from ednas_nni.bridge.python.engine import JournalledEngine, ModelStatus
+from ednas_nni.bridge.python.journalled import ProgramSearch
 from ednas_nni.bridge.verify import disagreements, nni_records
 from ednas_nni.errors import JournalError
 from ednas_nni.record.journal import History, journal_path, load
+from tests.bridge.scripted_nni import Nni, prepared, until
 
 SCRIPT = """
 import json, sys
@@ -205,34 +207,65 @@ def test_the_sample_in_what_nni_booked(parameters: object, sample: object) -> No
     assert sample_of(parameters) == sample
 
 
-def test_an_error_on_nnis_thread_of_messages_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    """NNI's own thread would end in silence, and the strategy would wait for a worker for ever."""
-    engine = JournalledEngine.__new__(JournalledEngine)
-    engine._failure = None
+class Said:
+    """A channel on which NNI's manager says what it is told to, and then nothing more."""
 
-    def full(self: JournalledEngine, command: object) -> None:
-        raise JournalError("journal.jsonl: cannot be written (No space left on device).")
+    def __init__(self, *commands: tuple[CommandType, str]) -> None:
+        self.commands = [*commands]
+        self.initialized = 0
 
-    monkeypatch.setattr(JournalledEngine, "_on_end", full)
-    engine._trial_end_callback(object())
-    for call in (engine.idle_worker_available, engine.budget_available, engine.wait_models, engine.submit_models):
-        with pytest.raises(JournalError, match="No space left"):
-            call()
+    def _receive(self) -> tuple[CommandType | None, str | None]:
+        return self.commands.pop(0) if self.commands else (None, None)
+
+    def send_initialized(self) -> None:
+        self.initialized += 1
 
 
-def test_who_waits_for_a_model_hears_of_that_error_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its end may be the very message that was not taken in; NNI's reinforcement learning waits so."""
-    engine = JournalledEngine.__new__(JournalledEngine)
-    engine._failure = None
-    asked: list[str] = []
+def test_what_a_search_in_a_program_hears(nni: Nni, tmp_path: Path) -> None:
+    search = prepared(nni, tmp_path, False, kind=ProgramSearch)
+    heard: list[str] = []
+    search.on_message = lambda kind, data: heard.append(kind)
+    channel = Said((CommandType.Initialize, "{}"), (CommandType.ImportData, "[]"), (CommandType.RequestTrialJobs, "2"))
+    search.listen(channel)
+    assert (heard, channel.initialized, search.failure) == (["ready"], 1, None)
+    assert search.run() == "stopped", "NNI's manager has ended"
 
-    def status() -> str:
-        asked.append("RUNNING")
-        engine._failure = JournalError("journal.jsonl: cannot be written (No space left on device).")
-        return "RUNNING" if len(asked) < 3 else "DONE"  # without the error it would go on for ever
 
-    engine.nodejs_binding = SimpleNamespace(get_status=status)
-    running = SimpleNamespace(status=ModelStatus.Training)
-    with pytest.raises(JournalError, match="No space left"):
-        engine.wait_models(running)
-    assert len(asked) == 1
+def test_an_error_on_the_thread_of_messages_ends_the_search(nni: Nni, tmp_path: Path) -> None:
+    """It would end in silence, and the strategy would wait for a worker, or for a model, for ever."""
+    nni.params["trialConcurrency"] = 1
+    search = prepared(nni, tmp_path, False, kind=ProgramSearch)
+    search.on_message("ready", 1)
+    real = search.journal.append
+
+    def full(event: str, **fields: object) -> object:
+        if event == "result":
+            raise JournalError("journal.jsonl: cannot be written (No space left on device).")
+        return real(event, **fields)
+
+    search.journal.append = full
+    raised: list[Exception] = []
+
+    def run() -> None:
+        try:
+            search.run()
+        except JournalError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    until(lambda: nni.jobs)
+    search.listen(Said((CommandType.ReportMetricData, json.dumps(nni.metric("J0", {"default": 0.5})[1]))))
+    thread.join(30)
+    assert not thread.is_alive() and "No space left" in str(raised[0])
+
+
+def test_a_model_too_many_is_not_waited_for(nni: Nni, tmp_path: Path) -> None:
+    """NNI says with a delay that its limit is reached; what was submitted beyond it never starts."""
+    search = prepared(nni, tmp_path, False, kind=ProgramSearch)
+    model = search.executable.freeze(search.problem.domains.random(np.random.default_rng(0)))
+    search.engine._send_job = lambda record: None  # NNI queues it
+    search.engine.submit_models(model)
+    nni.state = "DONE"
+    search.engine.wait_models(model)
+    assert not search.engine.budget_available() and not model.status.completed()

@@ -20,7 +20,7 @@ from ednas_nni.errors import JournalError
 from ednas_nni.record import events
 from ednas_nni.record.journal import History, TrialRecord
 from ednas_nni.search.shell import AskTellStrategy
-from tests.bridge.scripted_nni import STUDY, Nni, first_session, session, until
+from tests.bridge.scripted_nni import STUDY, Nni, first_session, prepared, session, until
 
 
 def by_job(search: Search, nni: Nni) -> dict[str, TrialRecord]:
@@ -277,7 +277,7 @@ def test_both_threads_may_finish_and_one_line_is_written(nni: Nni, tmp_path: Pat
             return real(event, **fields)
 
         search.journal.append = slow
-        threads = [threading.Thread(target=search._finish, args=(f"reason {i}",)) for i in range(4)]
+        threads = [threading.Thread(target=search.finish, args=(f"reason {i}",)) for i in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -291,7 +291,7 @@ def test_another_study_is_refused_before_anything_is_booked(nni: Nni, tmp_path: 
     path = tmp_path / "ednas" / "journal.jsonl"
     before = path.read_bytes()
     with pytest.raises(JournalError, match="belongs to a study"):
-        Search({**STUDY, "seed": 4}, {}, tmp_path, True, "ws://localhost:1/tuner", nni.start).prepare()
+        prepared(nni, tmp_path, True, {**STUDY, "seed": 4})
     assert path.read_bytes() == before
 
 
@@ -316,7 +316,7 @@ def test_what_has_changed_since_the_start_is_refused_before_anything_is_booked(
     path.write_text(json.dumps(told) + "\n" + "".join(rest))
     before = path.read_bytes()
     with pytest.raises(JournalError, match=message):
-        Search(STUDY, dict(nni.params), tmp_path, True, "ws://localhost:1/tuner", nni.start).prepare()
+        prepared(nni, tmp_path, True)
     assert path.read_bytes() == before
 
 

@@ -1,39 +1,103 @@
-"""NNI's `NasExperiment` with a journal as its checkpoint."""
+"""NNI's `NasExperiment`, driven as nnictl's Advisor drives a search: same engine, same journal, same trials."""
 
 from __future__ import annotations
 
+import json
 import logging
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
+from nni.runtime.tuner_command_channel import CommandType, TunerCommandChannel
 from nni.tools.nnictl.config_utils import Experiments
 
-from ednas_nni.bridge import saved
-from ednas_nni.bridge.catching_up import ENDED, LOST, CatchingUp, CaughtUp
-from ednas_nni.bridge.head import write_head
+from ednas_nni.bridge.catching_up import LOST
+from ednas_nni.bridge.engine import OPEN, AdvisorEngine
 from ednas_nni.bridge.manager import exposure, orphans
 from ednas_nni.bridge.manager.processes import Process, manager_of
 from ednas_nni.bridge.manager.rest import Manager
-from ednas_nni.bridge.python.engine import JournalledEngine, open_jobs
 from ednas_nni.bridge.python.sequential import JournalledSequential
-from ednas_nni.bridge.trial.folder import TrialFolders
-from ednas_nni.compat.nas import ModelEventType
-from ednas_nni.compat.nas_search import (
-    NasExperiment,
-    NasExperimentConfig,
-    SequentialEngineConfig,
-    TrainingServiceEngineConfig,
-)
+from ednas_nni.bridge.search import Search
+from ednas_nni.bridge.session import LIMITS, Session
+from ednas_nni.compat.nas import ExecutableModelSpace, ModelEventType
+from ednas_nni.compat.nas_search import NasExperiment, NasExperimentConfig, SequentialEngineConfig
 from ednas_nni.errors import ExperimentError
-from ednas_nni.record import events
 from ednas_nni.record.journal import Journal, journal_path
 from ednas_nni.search.assembled import Assembled
-from ednas_nni.search.mounting import layers, reason
+from ednas_nni.search.mounting import reason
 
 _log = logging.getLogger("ednas")
 
 LAST_MESSAGES_S = 10.0
+MESSAGES = {
+    CommandType.AddCustomizedTrialJob: "recover",
+    CommandType.RequestTrialJobs: "ready",
+    CommandType.ReportMetricData: "metric",
+    CommandType.TrialEnd: "end",
+    CommandType.Ping: "ping",
+}
+"""Commands of NNI's manager -> what a `Search` calls them; others say nothing to it."""
+
+
+class ProgramEngine(AdvisorEngine):
+    """As the Advisor's, but the search ends with NNI's limits, since the program waits for it."""
+
+    def budget_available(self) -> bool:
+        """Whether NNI would start one more trial, now or later."""
+        limits = self._refreshed()
+        return super().budget_available() and (limits is None or limits.status in OPEN)
+
+    def wait_models(self, *models: ExecutableModelSpace) -> None:
+        """Wait until the given models (or all) ended, the experiment stops, or NNI will start none of the others.
+
+        NNI says with a delay that `max_trial_number` is reached, so a strategy may have submitted one model too many.
+        """
+        while not self._stopped and any(not m.status.completed() for m in models or self.list_models()):
+            if self.exhausted:
+                return
+            time.sleep(0.2)
+
+
+class ProgramSearch(Search):
+    """A search whose strategy runs in the user's own program."""
+
+    make_engine = ProgramEngine
+    failure: Exception | None = None
+
+    def listen(self, channel: TunerCommandChannel) -> None:
+        """Pass on what NNI's manager says until it ends; an error ends the search, for which `run` raises it."""
+        try:
+            while not self.stopping:
+                command, data = channel._receive()
+                if command is None or command is CommandType.Terminate:
+                    break
+                if command is CommandType.Initialize:
+                    channel.send_initialized()
+                elif command in MESSAGES:
+                    self.on_message(MESSAGES[command], json.loads(data) if data else None)
+        except Exception as error:
+            _log.exception("a message of NNI's manager could not be taken in; the search ends")
+            self.failure = error
+        self.stop()
+
+    def run(self) -> str:
+        """Run the strategy to its end, and wait for what it has submitted. Returns why it ended."""
+        self._ready.wait()
+        self.chain.run()
+        exhausted_at = float("inf")  # NNI's status may be ahead of the last messages
+        while self.record.pending() and not self.stopping and time.monotonic() < exhausted_at + LAST_MESSAGES_S:
+            if self.engine.exhausted:
+                exhausted_at = min(exhausted_at, time.monotonic())
+            time.sleep(0.1)
+        if self.failure is not None:
+            raise self.failure
+        if self.stopping:
+            return "stopped"
+        self.lose()  # what was submitted beyond `max_trial_number` never starts
+        text = reason(self.chain) or LIMITS
+        self.finish(text)
+        return text
 
 
 class JournalledExperiment(NasExperiment):
@@ -41,32 +105,28 @@ class JournalledExperiment(NasExperiment):
 
     NNI's own checkpoint (`state.ckpt`, a pickle that is written at the start and the end only) is not used: one of our
     strategies has its JSON state, saved after every trial; NNI's are started again with the same seed and answered from
-    the journal.
+    the journal. On the training service, NNI's manager is spoken to as under nnictl.
 
     Args:
         assembled: The study.
         config: NNI's configuration of the engine and the limits.
         id: Of an earlier experiment, or of this one; NNI makes one up by default.
-
-    Attributes:
-        journal: Its open journal. The file is made when the experiment starts.
     """
 
     def __init__(self, assembled: Assembled, config: NasExperimentConfig, id: str | None = None) -> None:
+        _ = assembled.reward  # what is wrong is said here, not when the experiment starts
+        assembled.check_reachable()
         super().__init__(assembled.space, assembled.checked_evaluator, assembled.strategy, config, id=id)
         self.assembled = assembled
-        # The journal's place follows from the experiment's id, and the chain needs the journal.
-        folder = Path(self.config.canonical_copy().experiment_working_directory)
-        self.journal = Journal(journal_path(folder, self.id))
-        self.strategy = assembled.mount(self.journal)
-        self._saving = False
+        working = Path(self.config.canonical_copy().experiment_working_directory)
+        self.folder = journal_path(working, self.id).parents[1]
+        self.session = Session(assembled, self.folder)
+        self._listening: threading.Thread | None = None
 
     @property
-    def folder(self) -> Path:
-        """The experiment's folder, `<experiments>/<id>`."""
-        return self.journal.path.parents[1]
-
-    # ---- start and end
+    def journal(self) -> Journal:
+        """Its open journal. The file is made when the experiment starts."""
+        return self.session.journal
 
     def _start_nni_manager(self, *args: Any, **kwargs: Any) -> None:
         if self._action == "resume":
@@ -76,18 +136,55 @@ class JournalledExperiment(NasExperiment):
 
     def _end_earlier(self) -> None:
         """What a killed process has left running: its manager, and trials."""
-        known = Experiments().get_all_experiments().get(self.id, {}).get("pid")
-        manager = manager_of(known) if isinstance(known, int) else None
+        pid = Experiments().get_all_experiments().get(self.id, {}).get("pid")
+        manager = manager_of(pid) if isinstance(pid, int) else None
         if manager is not None and self.id.encode() in Path(f"/proc/{manager.pid}/cmdline").read_bytes():
             _log.warning("NNI's manager of the earlier process (%d) still runs and is ended", manager.pid)
             Process.end(manager)
         for job in orphans.end_all(self.folder, None):
             _log.warning("job %s of an earlier manager still ran and was ended; a result that it kept counts", job)
 
+    def _start_engine_and_strategy(self) -> None:
+        if self._action == "resume" and self.journal.history().head is None:
+            raise ExperimentError(f"{self.journal.path}: there is no journal to go on with. Start a new experiment.")
+        if self._nni_manager_required():
+            self._search()
+            return
+        self.session.write_head("sequential", 1, self.config.max_trial_number)
+        self.strategy = self.session.mount()
+        super()._start_engine_and_strategy()
+
+    # ---- on the training service
+
+    def _search(self) -> None:
+        channel = TunerCommandChannel(self.tuner_command_channel)
+        channel.connect()
+        manager = Manager.at(self.port, self.url_prefix)
+        search = ProgramSearch(
+            self.assembled,
+            self.folder,
+            manager,
+            send_job=lambda record: channel._send(CommandType.NewTrialJob, json.dumps(record)),
+            resumed=self._action == "resume",
+        )
+        search.prepare("ts", self.config.trial_concurrency, self.config.max_trial_number)
+        self.session, self.strategy = search, search.chain
+        self._engine, self._exec_model_space = search.engine, search.executable
+        self._listening = threading.Thread(target=search.listen, args=(channel,), daemon=True, name="messages")
+        self._listening.start()
+        search.publish_space()
+        search.run()
+
+    def stop(self) -> None:
+        """As NNI's; the last messages of its manager are taken in."""
+        super().stop()
+        if self._listening is not None:
+            self._listening.join(LAST_MESSAGES_S)
+
+    # ---- in this process
+
     def execution_engine_factory(self, config: Any) -> Any:
-        """NNI's engines, with what a journal needs to know."""
-        if isinstance(config, TrainingServiceEngineConfig):
-            return JournalledEngine(self, self.folder)
+        """NNI's sequential engine, with what a journal needs to know."""
         if not isinstance(config, SequentialEngineConfig):
             return super().execution_engine_factory(config)
         trials = config.max_model_count
@@ -101,81 +198,25 @@ class JournalledExperiment(NasExperiment):
             continue_on_failure=config.continue_on_failure,
         )
 
-    def _start_engine_and_strategy(self) -> None:
-        if self._action == "resume" and self.journal.history().head is None:
-            raise ExperimentError(f"{self.journal.path}: there is no journal to go on with. Start a new experiment.")
-        engine = self.config.execution_engine.name
-        write_head(
-            self.journal,
-            self.id,
-            self.assembled,
-            engine=engine,
-            concurrency=1 if engine == "sequential" else self.config.trial_concurrency,
-            trials=self.config.max_trial_number,
-        )
-        super()._start_engine_and_strategy()
-
-    def _wait_completion(self) -> Any:
+    def _wait_completion(self) -> bool:
+        if self._nni_manager_required():
+            return True  # the strategy ends when all of its trials have
         done = super()._wait_completion()
-        # NNI waits for its own status, which can be ahead of the last messages.
-        end = time.monotonic() + LAST_MESSAGES_S
-        while layers(self.strategy)[-1].pending() and time.monotonic() < end:
-            time.sleep(0.1)
-        # NNI's engine learns late that `max_trial_number` is reached: what was submitted beyond it never starts.
-        for trial in [t for t in self.journal.history().trials if t.status == "running"]:
-            self.journal.append(events.Ended(trial=trial.trial, job=trial.job, status="cancelled", cause=LOST))
-        if self.journal.history().finished is None:
-            text = reason(self.strategy) or "every trial that the experiment's limits allow has ended"
-            self.journal.append(events.Finished(reason=text))
+        self.session.lose()
+        self.session.finish(reason(self.strategy) or LIMITS)
         return done
 
-    # ---- the journal as checkpoint
-
     def save_checkpoint(self) -> None:
-        """The state of one of our strategies; the journal holds everything else already."""
-        if self._engine is None:
-            return
-        if not self._saving:  # the last one to hear of an end, so that the state knows it
-            self._saving = True
-            self._engine.register_model_event_callback(ModelEventType.TrainingEnd, lambda event: self.save_checkpoint())
-        saved.save(self.assembled.strategy, self.journal.path.with_name(saved.FILE))
+        """Before the search in this process: its strategy's state is kept from then on, after every trial."""
+        if isinstance(self._engine, JournalledSequential) and not self._engine.saves:
+            self._engine.saves = True  # the last one to hear of an end, so that the state knows it
+            self._engine.register_model_event_callback(ModelEventType.TrainingEnd, lambda event: self.session.save())
+        if isinstance(self._engine, JournalledSequential):
+            self.session.save()
 
     def load_checkpoint(self) -> None:
-        """Go on from the journal. NNI calls this before there is an engine, too; then there is nothing to do.
-
-        Raises:
-            ExperimentError: NNI's manager does not answer.
-        """
-        if self._engine is None:
-            return
-        jobs, finals = self._jobs()
-        logs = TrialFolders(self.folder)
-        late = CatchingUp(self.journal, self.assembled.domains.known_id, self._described, logs.last_words, logs.result)
-        found = late.run(jobs, finals)
-        self._adopt(jobs, found)
-        state = self.journal.path.with_name(saved.FILE)
-        tell, retries = self.assembled.reward is None, self.assembled.study.retries
-        saved.restore(self.assembled.strategy, state, self.journal.history(), tell=tell, retries=retries)
-
-    def _jobs(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        if not isinstance(self._engine, JournalledEngine):
-            return [], {}
-        manager = Manager.at(self.port, self.url_prefix)
-        return manager.trials(), manager.finals()
-
-    def _adopt(self, jobs: list[dict[str, Any]], found: CaughtUp) -> None:
-        """Trials that run again keep their numbers; those that nobody knows any more are lost."""
-        again = open_jobs(jobs, found.jobs, ENDED, self._exec_model_space.freeze)
-        if isinstance(self._engine, JournalledEngine):
-            self._engine.adopt(again, found.jobs, sum(job["status"] not in ENDED for job in jobs))
-        record = layers(self.strategy)[-1]
-        trials = {t.architecture: t for t in self.journal.history().trials if t.status == "running"}
-        for _, model in again.values():
-            trial = trials.pop(self.assembled.domains.known_id(model.sample), None)
-            record.adopt(model, None if trial is None else trial.trial)
-        for trial in trials.values():
-            self.journal.append(events.Ended(trial=trial.trial, job=trial.job, status="cancelled", cause=LOST))
-
-    def _described(self, sample: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
-        complete = self.assembled.domains.complete(sample)
-        return complete, self.assembled.problem.cost_dict(complete)
+        """Go on from the journal. NNI calls this before there is an engine, too; then there is nothing to do."""
+        if isinstance(self._engine, JournalledSequential):
+            self.session.catch_up()
+            self.session.lose()
+            self.session.restore()

@@ -16,12 +16,16 @@ class JournalledSequential(SequentialExecutionEngine):
         trial_time_limit_s: Seconds that a trial may take; None = no limit. It is looked at between steps: this process
             is not ended.
         **limits: As NNI's.
+
+    Attributes:
+        saves: Whether the strategy's state is kept after every trial.
     """
 
     def __init__(self, trial_time_limit_s: float | None = None, **limits: Any) -> None:
         super().__init__(**limits)
         self._limit_s = trial_time_limit_s
         self._causes: dict[int, str] = {}
+        self.saves = False
 
     def _run_single_model(self, model: Any) -> None:
         execute = model.execute

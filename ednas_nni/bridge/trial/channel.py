@@ -47,8 +47,6 @@ class OwnedChannel(TrialCommandChannelV3):
         job: NNI_TRIAL_JOB_ID.
         manager: The manager, None where it cannot be reached from here.
         decode: Reads the stored record. Ours are plain JSON; NNI's own trials need `nni.load`.
-        identify: Decoded record -> id of its architecture, for trials that NNI's own code runs: they prove themselves
-            as soon as they have their parameters. Others call `prove`.
 
     Attributes:
         architecture: Id of the architecture that this process really trains; sent along with the final result.
@@ -60,14 +58,12 @@ class OwnedChannel(TrialCommandChannelV3):
         job: str,
         manager: Manager | None,
         decode: Callable[[str], ParameterRecord] = json.loads,
-        identify: Callable[[ParameterRecord], str | None] | None = None,
     ) -> None:
         super().__init__(url)
         self.job = job
         self.manager = manager
         self.architecture: str | None = None
         self._decode = decode
-        self._identify = identify
         self._parameter_id: int | None = None
         self._starter = Process.parse(os.environ.get(MANAGER))  # NNI's manager, where it runs on this machine
         self._session = requests.Session()
@@ -79,14 +75,9 @@ class OwnedChannel(TrialCommandChannelV3):
         Raises:
             TrialError: This job's record cannot be read although the manager is on this machine, or a remote
                 manager hands out nothing.
-            SystemExit: This job was trained to its end before; see `prove`.
         """
         record = self._draw() if self.manager is None else self._booked(self.manager)
         self._parameter_id = record.get("parameter_id") if isinstance(record, dict) else None
-        if self._identify is not None:
-            architecture = self._identify(record)
-            if architecture is not None:
-                self.prove(architecture)
         return record
 
     def prove(self, architecture: str) -> None:
@@ -223,17 +214,11 @@ def _stored(manager: Manager, job: str, architecture: str) -> bool:
     return not report.fault and report.architecture == architecture
 
 
-def install(
-    url: str,
-    job: str,
-    manager: Manager | None,
-    decode: Callable[[str], ParameterRecord] = json.loads,
-    identify: Callable[[ParameterRecord], str | None] | None = None,
-) -> OwnedChannel:
+def install(url: str, job: str, manager: Manager | None) -> OwnedChannel:
     """Make an owned channel the one that `nni.get_next_parameter` and `nni.report_*` of this process use."""
     from nni.runtime.trial_command_channel import set_default_trial_command_channel
 
-    channel = OwnedChannel(url, job, manager, decode, identify)
+    channel = OwnedChannel(url, job, manager)
     set_default_trial_command_channel(channel)
     return channel
 

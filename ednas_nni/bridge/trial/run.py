@@ -77,11 +77,13 @@ def _run(study_file: str | None, phases: Phases) -> None:
     from ednas_nni.bridge.head import changed_program
     from ednas_nni.bridge.trial import studies
     from ednas_nni.bridge.trial.channel import install
+    from ednas_nni.study import parse
 
     channel = install(url, job, manager)
     head = journal_head()
     if head is not None and (program := changed_program(head)):
         raise TrialError(f"{program} Or give its interpreter in `trialCommand`.")
+    study = study or parse(None if head is None else head.study)
     sample = nni.get_next_parameter()
     if not isinstance(sample, dict):
         raise TrialError(f"NNI handed out {sample!r} instead of an architecture.")
@@ -91,14 +93,16 @@ def _run(study_file: str | None, phases: Phases) -> None:
     phases.write()
 
 
-def _read_study(manager: Manager | None, study_file: str | None) -> tuple[Experiment, Study]:
-    """The experiment's configuration and its study."""
+def _read_study(manager: Manager | None, study_file: str | None) -> tuple[Experiment, Study | None]:
+    """The experiment's configuration and its study; None where only the journal has that (`ednas_nni.experiment`)."""
     from ednas_nni.study import parse, read_experiment
 
     if manager is not None:
         experiment = manager.experiment()["params"]
         tuner = experiment.get("tuner")
-        return experiment, parse(tuner.get("classArgs") if isinstance(tuner, dict) else None)
+        if not isinstance(tuner, dict) or "classArgs" not in tuner:
+            return experiment, None
+        return experiment, parse(tuner["classArgs"])
     if study_file:
         return read_experiment(study_file)
     raise TrialError(

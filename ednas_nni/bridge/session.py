@@ -1,0 +1,122 @@
+"""What every search does with its journal, whoever drives it: begin, catch up, adopt, save, end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Container, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ednas_nni.bridge import saved
+from ednas_nni.bridge.catching_up import LOST, CatchingUp, CaughtUp
+from ednas_nni.bridge.head import write_head
+from ednas_nni.bridge.trial.folder import TrialFolders
+from ednas_nni.compat.nas import ExecutableModelSpace
+from ednas_nni.compat.nas_search import Chain
+from ednas_nni.record import events
+from ednas_nni.record.journal import FILE, FOLDER, Journal, TrialRecord
+from ednas_nni.search.assembled import Assembled
+from ednas_nni.search.middleware.record import Record
+from ednas_nni.search.mounting import recorder
+
+LIMITS = "every trial that the experiment's limits allow has ended"
+
+
+class Session:
+    """A study, the journal of its search, and the chain between strategy and engine.
+
+    Args:
+        assembled: The study.
+        folder: The experiment's folder, `<experiments>/<id>`.
+
+    Attributes:
+        journal: The open journal; its file is made when something is written.
+        logs: What trials left in their folders.
+        chain: The mounted strategy; from `mount` on.
+    """
+
+    chain: Chain
+
+    def __init__(self, assembled: Assembled, folder: Path) -> None:
+        self.assembled = assembled
+        self.folder = folder
+        self.journal = Journal(folder / FOLDER / FILE)
+        self.logs = TrialFolders(folder)
+        self._finishing = threading.Lock()
+
+    @property
+    def record(self) -> Record:
+        """The middleware that books trials."""
+        return recorder(self.chain)
+
+    def mount(self) -> Chain:
+        """Put the strategy into its chain."""
+        self.chain = self.assembled.mount(self.journal)
+        return self.chain
+
+    def write_head(self, engine: str, concurrency: int | None, trials: int | None) -> None:
+        """Write or check the journal's head."""
+        write_head(
+            self.journal, self.folder.name, self.assembled, engine=engine, concurrency=concurrency, trials=trials
+        )
+
+    def catch_up(self, jobs: Iterable[Mapping[str, Any]] = (), finals: Mapping[str, Any] | None = None) -> CaughtUp:
+        """Book what is known outside of the journal; see `CatchingUp`."""
+        known_id = self.assembled.problem.domains.known_id
+        late = CatchingUp(self.journal, known_id, self._described, self.logs.last_words, self.logs.result)
+        return late.run(jobs, finals or {})
+
+    def _described(self, sample: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
+        complete = self.assembled.problem.domains.complete(sample)
+        return complete, self.assembled.problem.cost_dict(complete)
+
+    def open_trials(self) -> list[TrialRecord]:
+        """Trials of the journal that have not ended."""
+        return [trial for trial in self.journal.history().trials if trial.status == "running"]
+
+    def adopt(self, model: ExecutableModelSpace) -> int | None:
+        """Take over a job that this process did not submit: its results must be booked all the same.
+
+        Args:
+            model: Its model.
+
+        Returns:
+            The number of its trial; None for one that the journal did not know, such as a job added by hand.
+        """
+        architecture = self.assembled.problem.domains.known_id(model.sample)
+        # A trial that runs in this session has its job; the other one is a copy of it, made by hand.
+        taken = self.record.trials_in_flight()
+        waiting = [trial for trial in reversed(self.open_trials()) if trial.trial not in taken]
+        number = next((trial.trial for trial in waiting if trial.architecture == architecture), None)
+        self.record.adopt(model, number)
+        return number
+
+    def lose(self, alive: Container[str] = ()) -> None:
+        """End trials that nobody runs any more, and that will never end by themselves.
+
+        Args:
+            alive: Architectures that still run.
+        """
+        for trial in self.open_trials():
+            if trial.architecture not in alive:
+                self.journal.append(events.Ended(trial=trial.trial, job=trial.job, status="cancelled", cause=LOST))
+
+    def save(self) -> None:
+        """Keep the state of one of our strategies; the journal holds everything else."""
+        saved.save(self.assembled.strategy, self.folder / FOLDER / saved.FILE)
+
+    def restore(self) -> None:
+        """Go on from the kept state and the journal; see `saved.restore`."""
+        saved.restore(
+            self.assembled.strategy,
+            self.folder / FOLDER / saved.FILE,
+            self.journal.history(),
+            tell=self.assembled.reward is None,
+            retries=self.assembled.study.retries,
+        )
+
+    def finish(self, reason: str) -> None:
+        """Say in the journal why the search ended; the first reason stands, whichever thread comes with it."""
+        with self._finishing:
+            if self.journal.history().finished is None:
+                self.journal.append(events.Finished(reason=reason))

@@ -23,7 +23,7 @@ from nni.runtime.tuner_command_channel import CommandType
 
 from ednas_nni.bridge.manager import orphans
 from ednas_nni.bridge.manager.processes import manager_of
-from ednas_nni.bridge.messages import Experiment
+from ednas_nni.bridge.messages import Experiment, whole_number
 from ednas_nni.errors import EdnasError
 
 if TYPE_CHECKING:
@@ -186,7 +186,8 @@ class Advisor(MsgDispatcherBase):
                 send_job=lambda record: self.send(CommandType.NewTrialJob, json.dumps(record)),
                 resumed=dispatcher_env_vars.NNI_MODE == "resume",
             )
-            search.prepare("nnictl", experiment.get("trialConcurrency"), experiment.get("maxTrialNumber"))
+            limits = whole_number(experiment, "trialConcurrency"), whole_number(experiment, "maxTrialNumber")
+            search.prepare("nnictl", *limits)
             with self._lock:  # held while the early messages are delivered: later ones must not overtake them
                 if self._ended:
                     return

@@ -21,6 +21,7 @@ from ednas_nni.bridge.messages import sample_of
 from ednas_nni.bridge.python.journalled import ProgramSearch
 from ednas_nni.bridge.verify import disagreements, nni_records
 from ednas_nni.errors import JournalError
+from ednas_nni.record import events
 from ednas_nni.record.journal import History, journal_path, load
 from tests.bridge.scripted_nni import Nni, prepared, until
 
@@ -238,10 +239,10 @@ def test_an_error_on_the_thread_of_messages_ends_the_search(nni: Nni, tmp_path: 
     search.on_message("ready", 1)
     real = search.journal.append
 
-    def full(event: str, **fields: object) -> object:
-        if event == "result":
+    def full(event: events.Event) -> object:
+        if isinstance(event, events.Final):
             raise JournalError("journal.jsonl: cannot be written (No space left on device).")
-        return real(event, **fields)
+        return real(event)
 
     search.journal.append = full
     raised: list[Exception] = []

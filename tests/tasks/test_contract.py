@@ -66,6 +66,17 @@ def with_meter(fault: Callable[[Meter, dict[str, float]], dict[str, float]]) -> 
     return changed(Edges, meter=lambda self: Meter(fault))
 
 
+class Holes:
+    """A meter for which what has no label is no edge."""
+
+    def __init__(self) -> None:
+        self.meter = Edges().meter()
+        self.compute = self.meter.compute
+
+    def update(self, prediction: torch.Tensor, target: torch.Tensor) -> None:
+        self.meter.update(prediction, target.where(target < 2, 0))
+
+
 def changed(task: type[Task], **members: object) -> type[Task]:
     """A twin of a task with other members."""
     return dataclasses.dataclass(frozen=True)(type("Twin", (task,), members))
@@ -154,6 +165,7 @@ TWINS: dict[str, tuple[type[Task], str]] = {
     ),
     "metrics by other names": (with_meter(lambda m, r: {"F1": r["f1"]}), "the meter computes ['F1']"),
     "the mean of batches": (with_meter(mean_of_batches), "depend on the batch size"),
+    "metrics of holes": (changed(Edges, meter=lambda self: Holes()), "metrics depend on an image without a label"),
     "a zero for nothing": (with_meter(nothing_is_zero), "before the first batch must all be NaN"),
     "a broken network has a score": (
         changed(Edges, predict=lambda self, y: (y[:, 0] > 0).long()), "of an output that is not a number"

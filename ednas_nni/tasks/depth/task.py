@@ -38,7 +38,7 @@ class Depth(Task):
         unit: Unit of target and prediction.
         maximum: Largest valid depth in `unit`, None = no bound.
         loss_name: Name of a depth loss (docs/losses.md).
-        relative_scale: Weight of the relative error in `jared` (lambda), in `unit`; None = not known yet.
+        relative_scale: Weight of the relative error in `jared` (lambda), in `unit`; None = not measured yet.
         relative_from: Where it comes from, for logs: "study", "recorded" (`ednas data lambda`) or "position prior".
         scale: In `unit`.
         protocol: Evaluation protocol.
@@ -148,7 +148,7 @@ class Depth(Task):
         return {"scale": _round_125(float(statistics["median"]) / 3), "prior_ratio": float(statistics["prior_ratio"])}
 
     def with_constants(self, constants: Constants) -> Depth:
-        """Take the scale over, and the prior's ratio where nothing better is known about lambda."""
+        """Take the scale over, and the prior's ratio where neither study nor record gives a lambda."""
         scaled = replace(self, scale=float(constants["scale"]))
         if self.relative_scale is not None:
             return scaled
@@ -179,7 +179,11 @@ def _round_125(value: float) -> float:
 
 
 def position_median(block: np.ndarray, fallback: np.float32) -> np.ndarray:
-    """Median over images (N, rows, W) of the valid values at each position, float32 (rows, W)."""
+    """Median over images (N, rows, W) of the valid values at each position, float32 (rows, W).
+
+    A position with the values 3, 0 (invalid), 1 and 2 has the median 2: sorted with invalid ones at the end, 1 2 3 inf,
+    the middle of the first three.
+    """
     valid = (block > 0) & np.isfinite(block)
     # Sorting with invalid values at the end is many times faster than numpy's nanmedian.
     ordered = np.sort(np.where(valid, block, np.inf), axis=0)

@@ -49,7 +49,7 @@ class Edges(Task):
         return class_batch(self._edges(rows["segmentation"]))
 
     def _edges(self, labels: np.ndarray) -> np.ndarray:
-        """uint8 (N, H, W) from class labels of that shape."""
+        """uint8 (N, H, W) from class labels of that shape; a row 0 0 1 255 (no class) gives 0 1 255 255."""
         edge = np.zeros(labels.shape, np.uint8)
         unlabelled = labels == self.ignore_index
         undecided = unlabelled.copy()

@@ -241,7 +241,7 @@ def _experiment_parameters() -> Experiment:
 def _leave_with(parent: int) -> None:
     """End when NNI's manager is gone; NNI itself keeps retrying a dead socket for up to 90 s."""
     manager = manager_of(parent)
-    if manager is None or not hasattr(os, "pidfd_open"):
+    if manager is None or sys.platform != "linux":  # only there a process can be waited for
         return
     try:
         descriptor = os.pidfd_open(manager.pid)

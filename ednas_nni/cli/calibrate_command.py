@@ -11,9 +11,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ednas_nni.cli.arguments import whole
+
+if TYPE_CHECKING:
+    from ednas_nni.cost.table import CostTable
+    from ednas_nni.devices.calibrated.profile import CalibratedProfile
+    from ednas_nni.search.assembled import Assembled
 
 HELP = "correct a device's model by measurements of your own"
 STUDY = Path("experiments/ednas.yml")
@@ -65,15 +70,15 @@ def run(options: argparse.Namespace) -> int:
     table = cost_table(assembled.space, [options.device], deploy_size=tuple(assembled.study.deploy_size))
     own = [column.name for column in table.devices[0].columns]
     if options.cost not in own:
-        raise EdnasError(f"--cost {options.cost}: is no cost of {options.device}.{did_you_mean(options.cost, own)}")
+        raise EdnasError(f"--cost {options.cost}: is not a cost of {options.device}.{did_you_mean(options.cost, own)}")
     if options.propose:
         from ednas_nni.cli.proposal import propose
 
-        return propose(options, assembled.study, assembled.space, table)
+        return propose(options, assembled, table)
     return _calibrate(options, assembled, table)
 
 
-def _calibrate(options: argparse.Namespace, assembled: Any, table: Any) -> int:
+def _calibrate(options: argparse.Namespace, assembled: Assembled, table: CostTable) -> int:
     import numpy as np
 
     from ednas_nni.cli.calibration_report import show
@@ -106,7 +111,7 @@ def _calibrate(options: argparse.Namespace, assembled: Any, table: Any) -> int:
     return 0
 
 
-def _write(out: Path, profile: Any) -> None:
+def _write(out: Path, profile: CalibratedProfile) -> None:
     import yaml
 
     from ednas_nni.errors import EdnasError
@@ -127,9 +132,7 @@ def _name(given: str | None, out: Path) -> str:
     name = given or out.stem
     if not name.isidentifier():
         option = "--name" if given else "--out"
-        raise EdnasError(
-            f"{option} {given or out}: {name!r} is no name of letters, digits and _. Write --name my_device"
-        )
+        raise EdnasError(f"{option} {given or out}: {name!r} must be of letters, digits and _. Write --name my_device")
     return name
 
 
@@ -141,7 +144,7 @@ def _check_out(out: Path) -> None:
     if out.suffix not in (".yml", ".yaml"):
         raise EdnasError(f"--out {out}: a profile ends in .yml, such as my_device.yml")
     if not out.absolute().parent.is_dir():
-        raise EdnasError(f"--out {out}: {out.absolute().parent} is no folder. Make it, or name another one.")
+        raise EdnasError(f"--out {out}: {out.absolute().parent} is not a folder. Make it, or name another one.")
     if not out.exists():
         return
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ednas_nni.bridge.findings import Findings
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def checked(file: str, changes: Mapping[str, Any] | None = None) -> Findings:
+def checked(file: str, changes: Mapping[str, object] | None = None) -> Findings:
     """Examine a file, with `changes` to its fields, and print what was found: the summary, or the errors."""
     from ednas_nni.bridge.findings import examine
     from ednas_nni.cli import summary, terminal

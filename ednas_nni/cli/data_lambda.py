@@ -9,9 +9,12 @@ from __future__ import annotations
 import argparse
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ednas_nni.cli.arguments import positive
+
+if TYPE_CHECKING:
+    from ednas_nni.study.fields import Plugin
 
 HELP = "measure the weight of the relative error in the depth loss"
 
@@ -60,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def changed(data: Any, given: list[str]) -> Any:
+def changed(data: Plugin, given: list[str]) -> Plugin:
     """The study's data with options from the command line; values are YAML.
 
     Raises:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ednas_nni.cost.table import CostTable
     from ednas_nni.search.assembled import Assembled
+    from ednas_nni.space.dimensions import Sample
 
 HELP = "show a search space or an architecture"
 
@@ -41,15 +43,16 @@ def run(options: argparse.Namespace) -> int:
             print(f"  {dimension.label}: {', '.join(map(str, dimension.values))}")
         return 0
     sample = table.domains.canonical(sample_of(assembled, options.architecture, options.journal))
-    _print(assembled.space, table, sample)
+    print(assembled.capabilities.describe(sample, table.domains))
+    print()
+    show_costs(table, sample)
     return 0
 
 
-def sample_of(assembled: Assembled, wanted: str, journal: str) -> dict[str, Any]:
+def sample_of(assembled: Assembled, wanted: str, journal: str) -> Sample:
     """A sample by architecture id (or its beginning) or by member name."""
     from ednas_nni.cli.locate import journal_of
     from ednas_nni.errors import SampleError, did_you_mean
-    from ednas_nni.nn.capabilities import capabilities_of
     from ednas_nni.record.journal import load
 
     if re.fullmatch("[0-9a-f]{4,10}", wanted):
@@ -61,21 +64,12 @@ def sample_of(assembled: Assembled, wanted: str, journal: str) -> dict[str, Any]
         many = f"{len(ids)} architectures of {path} begin with {wanted!r}; write more of the id."
         none = f"{path} has no architecture {wanted!r}; name its search with --journal.{did_you_mean(wanted, samples)}"
         raise SampleError(many if ids else none)
-    described = capabilities_of(assembled.space)
-    if not described.member_names:
+    if not assembled.capabilities.member_names:
         raise SampleError(f"{wanted!r} is not an architecture id, and this space has no named members.")
-    return described.member(wanted)
+    return assembled.member(wanted)
 
 
-def _print(space: Any, table: Any, sample: dict[str, Any]) -> None:
-    from ednas_nni.nn.capabilities import capabilities_of
-
-    print(capabilities_of(space).describe(sample, table.domains))
-    print()
-    show_costs(table, sample)
-
-
-def show_costs(table: Any, sample: dict[str, Any]) -> None:
+def show_costs(table: CostTable, sample: Sample) -> None:
     """Print what an architecture costs, each cost with its origin and its note, which may be long.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ednas_nni.bridge.manager.follow import State, front_of
 from ednas_nni.cli.terminal import amount, duration, score, score_number, table
@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
+    from ednas_nni.tasks.base import Task
+
 ROOM = 12  # lines of a terminal that are not the table's rows
 WIDE = 100  # columns of a terminal from which on metrics are shown
 COLOURS = {"running": "cyan", "trained": "green", "failed": "red", "cancelled": "yellow"}
 
 
-def metric_keys(tasks: dict[str, Any]) -> list[str]:
+def metric_keys(tasks: dict[str, Task]) -> list[str]:
     """Keys of the tasks' primary metrics in a trial's result."""
-    return [f"{name}_{task.primary}" for name, task in tasks.items() if hasattr(task, "primary")]
+    return [f"{name}_{task.primary}" for name, task in tasks.items()]
 
 
 def footer(state: State) -> str:

@@ -6,20 +6,28 @@ import argparse
 import shlex
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ednas_nni.cli import terminal
 from ednas_nni.cli.terminal import amount
 from ednas_nni.errors import EdnasError
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ednas_nni.compat.nas import ModelSpace
+    from ednas_nni.cost.table import CostTable
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.space.dimensions import Sample
+    from ednas_nni.study.objectives import Constraint
+
 FILE = "measurements.csv"
 
 
-def propose(options: argparse.Namespace, study: Any, space: Any, table: Any) -> int:
+def propose(options: argparse.Namespace, assembled: Assembled, table: CostTable) -> int:
     """Choose networks, and write them into a new folder: all of it, or nothing."""
     from ednas_nni.devices.calibrated.measurements import write_measurements
     from ednas_nni.devices.calibrated.proposing import informative
-    from ednas_nni.study.objectives import parse_constraint
 
     folder = options.out
     if folder is None:
@@ -29,7 +37,7 @@ def propose(options: argparse.Namespace, study: Any, space: Any, table: Any) -> 
     if not options.no_onnx:
         _need_onnx()
     # Limits on costs of the study's other devices cannot be checked on this table.
-    constraints = [c for c in map(parse_constraint, study.constraints) if c.name in table.names]
+    constraints = [c for c in assembled.constraints if c.name in table.names]
     codes = informative(table, options.cost, options.propose, constraints, options.seed)
     samples = [table.domains.decode(row) for row in codes]
     costs = table.encoded(codes)[:, table.names.index(options.cost)]
@@ -41,13 +49,13 @@ def propose(options: argparse.Namespace, study: Any, space: Any, table: Any) -> 
         part.mkdir(parents=True)
         write_measurements(part / FILE, options.cost, list(zip(ids, samples, map(float, costs), files, strict=True)))
         if not options.no_onnx:
-            _write_networks(part, files, samples, space, table.deploy_size)
+            _write_networks(part, files, samples, assembled.space, table.deploy_size)
         part.rename(folder)
     except OSError as error:
         raise EdnasError(f"--out {folder}: cannot be written ({error.strerror}).") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    _tell(options, table, constraints, costs, folder)
+    _summarise(options, table, constraints, costs, folder)
     return 0
 
 
@@ -63,7 +71,9 @@ def _need_onnx() -> None:
         ) from None
 
 
-def _write_networks(folder: Path, files: list[str], samples: list, space: Any, size: tuple[int, int]) -> None:
+def _write_networks(
+    folder: Path, files: list[str], samples: list[Sample], space: ModelSpace, size: tuple[int, int]
+) -> None:
     """The networks with random weights, which do not change how long they take; all shapes are written down."""
     import onnx
     import torch
@@ -83,7 +93,9 @@ def _write_networks(folder: Path, files: list[str], samples: list, space: Any, s
         onnx.save(model, str(folder / file))
 
 
-def _tell(options: argparse.Namespace, table: Any, constraints: list, costs: Any, folder: Path) -> None:
+def _summarise(
+    options: argparse.Namespace, table: CostTable, constraints: list[Constraint], costs: np.ndarray, folder: Path
+) -> None:
     height, width = table.deploy_size
     column = table.columns[table.names.index(options.cost)]
     within = f" within {', '.join(map(str, constraints))}" if constraints else ""

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ednas_nni.cli.arguments import positive, whole
 
 if TYPE_CHECKING:
     from ednas_nni.search.assembled import Assembled
+    from ednas_nni.trust.record import TrustRecord
+    from ednas_nni.trust.training import FailedTraining
 
 HELP = "measure how far a study's short training can be trusted"
 FEWEST = 12  # two halves of three terciles with a pair each
@@ -87,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _of_results(record: Any, failed: Sequence[Any]) -> Any:
+def _of_results(record: TrustRecord, failed: Sequence[FailedTraining]) -> TrustRecord:
     """The record without architectures that the study's or the longer training fails; says what is left out.
 
     Raises:
@@ -117,7 +119,9 @@ def _of_results(record: Any, failed: Sequence[Any]) -> Any:
     return left
 
 
-def _train(train: Any, assembled: Assembled, record: Any, options: argparse.Namespace) -> Any:
+def _train(
+    train: Callable[..., list[FailedTraining]], assembled: Assembled, record: TrustRecord, options: argparse.Namespace
+) -> list[FailedTraining]:
     from tqdm import tqdm
 
     form = "{desc} {percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} steps [{elapsed}<{remaining}]"
@@ -131,11 +135,11 @@ def _train(train: Any, assembled: Assembled, record: Any, options: argparse.Name
         return train(assembled, record, options.out, options.workers, step)
 
 
-def _recipes(path: Path | None) -> dict[str, dict[str, Any]]:
+def _recipes(path: Path | None) -> dict[str, dict[str, object]]:
     """The file of further recipes.
 
     Raises:
-        StudyError: It cannot be read, or is no mapping of names to options.
+        StudyError: It cannot be read, or is not a mapping of names to options.
     """
     from ednas_nni.errors import StudyError
     from ednas_nni.study import plain_data
@@ -151,7 +155,7 @@ def _recipes(path: Path | None) -> dict[str, dict[str, Any]]:
     )
     if not good:
         raise StudyError(
-            f"--recipes {path}: is no mapping of names to options. Write, for example: short: {{steps: 250}}"
+            f"--recipes {path}: is not a mapping of names to options. Write, for example: short: {{steps: 250}}"
         )
     for name in (SHIPPED, TRUTH):
         if name in recipes:

@@ -123,8 +123,8 @@ def test_a_trial_compares_with_what_its_search_began_with(
     from ednas_nni.bridge.trial import run as trial
 
     against = Comparison({task: make_record(task) for task in ("segmentation", "depth")})
-    begun = trial.Trial(Assembled(make_study()), None, JournalHead(references=against.dump()))
+    begun = trial.TrialRun(Assembled(make_study()), None, JournalHead(references=against.dump()))
     assert begun.baselines().means() == against.means()
     assert capsys.readouterr().out == ""
-    assert trial.Trial(Assembled(make_study()), None).baselines() is None
+    assert trial.TrialRun(Assembled(make_study()), None).baselines() is None
     assert "delta_t is not measured: " in (told := capsys.readouterr().out) and "ednas reference FILE.yml" in told

@@ -138,7 +138,7 @@ def test_every_trial_proves_its_architecture_before_it_trains(journal: str, monk
     monkeypatch.setattr(Assembled, "evaluator", property(lambda _: pytest.fail("trained without proof")))
     channel = Channel()
     with pytest.raises(SystemExit):
-        trial.Trial(assembled, channel, head).train(sample)
+        trial.TrialRun(assembled, channel, head).train(sample)
     assert channel.proved == [domains.architecture_id(sample)]
 
 

@@ -165,7 +165,7 @@ def test_a_trial_refuses_weights_that_changed_since_the_start(tmp_path, monkeypa
     assert trial.journal_head() is None  # no journal within reach: nothing to compare with
     journal = Journal(tmp_path / "ednas" / "journal.jsonl")
     journal.append(JournalHead(weights=Assembled(study).initial))
-    running = trial.Trial(Assembled(study), None, trial.journal_head())
+    running = trial.TrialRun(Assembled(study), None, trial.journal_head())
     running.check_weights(Assembled(study).initial)
     save({"a": torch.ones(1)}, path)
     with pytest.raises(TrialError, match="init_from: the file has another content than when the search began"):

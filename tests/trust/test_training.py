@@ -140,8 +140,8 @@ def test_a_space_that_is_too_small_is_named(study: Study) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("- a", "is no mapping of names to options"),
-        ("a: 3", "is no mapping of names to options"),
+        ("- a", "is not a mapping of names to options"),
+        ("a: 3", "is not a mapping of names to options"),
         ("a: [", "recipes.yml, line 1, column 5: not YAML"),
         ("study: {steps: 3}", "'study' is the name of a recipe that is always there"),
         (None, "recipes.yml: there is no such file"),

@@ -89,7 +89,7 @@ def _run(study_file: str | None, phases: Phases) -> None:
         raise TrialError(f"NNI handed out {sample!r} instead of an architecture.")
     phases.mark("parameters")
     with time_limit(study.trial_time_limit_s):
-        Trial(studies.assembled(study), channel, head, phases, threads).train(sample)
+        TrialRun(studies.assembled(study), channel, head, phases, threads).train(sample)
     phases.write()
 
 
@@ -130,7 +130,7 @@ class Prover(Protocol):
 
 
 @dataclass
-class Trial:
+class TrialRun:
     """One architecture of a study: proved, built, trained, reported.
 
     Attributes:

@@ -71,7 +71,7 @@ def run(arguments: list[str]) -> int | None:
     environment = os.environ
     if environment.get("NNI_PLATFORM") != "local" or environment.get(OFF) == "plain":
         return None
-    if not hasattr(socket, "send_fds"):
+    if sys.platform != "linux":
         return None
     path = place.socket_path(environment.get("NNI_EXP_ID", ""))
     if path is None or not path.exists() or not place.private(path.parent):

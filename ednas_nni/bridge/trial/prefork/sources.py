@@ -23,7 +23,7 @@ def snapshot() -> dict[str, Stamp]:
     }  # fmt: skip
     stamps = {}
     for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
+        file = vars(module).get("__file__")
         if not isinstance(file, str) or not file.endswith(".py"):
             continue
         path = Path(file).resolve()

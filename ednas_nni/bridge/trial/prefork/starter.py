@@ -115,7 +115,7 @@ def start(experiment: Experiment, folder: Path, study: dict[str, object], manage
         The server; None where trials have to start by themselves.
     """
     service = experiment.get("trainingService") or {}
-    if not isinstance(service, dict) or service.get("platform") != "local" or not hasattr(os, "pidfd_open"):
+    if not isinstance(service, dict) or service.get("platform") != "local" or sys.platform != "linux":
         return None
     code = Path(str(experiment.get("trialCodeDirectory") or "."))
     try:

@@ -17,7 +17,6 @@ _HOMES = {
     "cost_table": "table",
     "CostProfiler": "nni_profiler",
     "CostSummary": "summary",
-    "cost_summary": "summary",
     "feasible_share": "summary",
     "smallest": "summary",
 }
@@ -31,7 +30,6 @@ __all__ = [  # resolved on first use: only some of them need torch
     "LayerRecord",
     "OrderDevice",
     "PartsDevice",
-    "cost_summary",
     "cost_table",
     "feasible_share",
     "layer_records",

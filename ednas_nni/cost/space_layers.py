@@ -199,18 +199,13 @@ def _digest(text: str, numbers: np.ndarray) -> str:
     return hashlib.sha256(text.encode() + np.ascontiguousarray(numbers).tobytes()).hexdigest()[:32]
 
 
-def identity(space: ModelSpace) -> tuple[str, str]:
-    """Which space it is: its class, and the arguments that it was made with."""
-    kind = type(space)
-    return f"{kind.__module__}.{kind.__qualname__}", repr((space.trace_args, space.trace_kwargs))
-
-
 def _key(space: ModelSpace, size: tuple[int, int]) -> str | None:
     """Name of what the operations depend on; None where that cannot be known."""
     sources = _sources(space)
     if sources is None:
         return None
-    parts = [FORMAT, *identity(space), list(size), sources, _structure(space)]
+    name, arguments = f"{type(space).__module__}.{type(space).__qualname__}", (space.trace_args, space.trace_kwargs)
+    parts = [FORMAT, name, repr(arguments), list(size), sources, _structure(space)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 

@@ -16,7 +16,6 @@ from ednas_nni.errors import StudyError, did_you_mean
 from ednas_nni.space.domains import Domains, Sample
 from ednas_nni.study.objectives import Constraint
 
-QUANTILES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
 EXHAUSTIVE = 1 << 18
 """Up to so many samples are all priced; above, the search starts from random ones."""
 STARTS = 256
@@ -64,23 +63,8 @@ class Extreme:
         return self.exhaustive or (self.bound is not None and math.isclose(self.value, self.bound, rel_tol=1e-9))
 
 
-def cost_summary(
-    table: CostTable, n: int = 4000, seed: int = 0, quantiles: Sequence[float] = QUANTILES
-) -> tuple[CostSummary, ...]:
-    """Quantiles of every column over random samples.
-
-    Args:
-        table: The table.
-        n: How many samples.
-        seed: Seed of the draw.
-        quantiles: Shares in 0..1.
-    """
-    codes = random_codes(table.domains, n, np.random.default_rng(seed))
-    return summarise(table, codes, table.encoded(codes), quantiles)
-
-
 def summarise(
-    table: CostTable, codes: np.ndarray, costs: np.ndarray, quantiles: Sequence[float] = QUANTILES
+    table: CostTable, codes: np.ndarray, costs: np.ndarray, quantiles: Sequence[float]
 ) -> tuple[CostSummary, ...]:
     """Quantiles of every column over given samples.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from ednas_nni.cost.device import AdditiveDevice, CostColumn, Device, FeatureDev
 from ednas_nni.cost.features import SpaceFeatures, joined, renamed, space_features
 from ednas_nni.cost.minimum import Function
 from ednas_nni.cost.records import LayerRecord
-from ednas_nni.cost.space_layers import identity, remembered
+from ednas_nni.cost.space_layers import remembered
 from ednas_nni.errors import PluginError, SampleError
 from ednas_nni.space.domains import Domains, Sample
 from ednas_nni.study.objectives import Constraint
@@ -76,16 +76,6 @@ class CostTable:
             )
             for term, flat in varying
         ]
-
-    @property
-    def entries(self) -> int:
-        """Rows of all terms together."""
-        return sum(len(flat) for _, _, flat in self._terms)
-
-    @property
-    def terms(self) -> int:
-        """Number of terms, that is of look-ups per sample."""
-        return len(self._terms)
 
     def __call__(self, samples: Sequence[Sample]) -> np.ndarray:
         """Costs of samples.
@@ -238,7 +228,6 @@ def cost_table(
     space: ModelSpace,
     devices: Sequence[str | Device] = (),
     deploy_size: tuple[int, int] = (512, 1024),
-    cache: MutableMapping[object, CostTable] | None = None,
     folder: Path | None = None,
 ) -> CostTable:
     """Build the cost table of a model space.
@@ -248,22 +237,17 @@ def cost_table(
         devices: Names of registered devices, absolute paths of YAML profiles, or device objects; `macs` and
             `params` are always added.
         deploy_size: Image (height, width) in pixels that the network will run at on the device.
-        cache: Tables already built in this process, by what they depend on; a new one is added.
         folder: Cache folder in which a space's operations are kept for later processes; None = nowhere.
 
     Raises:
         PluginError: A device is unknown or does not follow the contract.
         StudyError: The space cannot be priced; the message names the layer.
     """
-    resolved = _with_counts([_resolve(device) for device in devices])
-    key = (
-        identity(space),
-        tuple(column for device in resolved for column in device.columns),
-        tuple(deploy_size),
-    )
-    if cache is not None and key in cache:
-        return cache[key]
     from ednas_nni.cost.reading import read_space  # torch and NNI are needed to read a space, not to price samples
+
+    resolved = [registry.device(x) if isinstance(x, str) else registry.checked(x, x) for x in devices]
+    names = {device.name for device in resolved}
+    resolved += [registry.device(name) for name in COUNTS if name not in names]
 
     def features(layer: LayerRecord) -> dict[str, float]:
         return {
@@ -286,19 +270,7 @@ def cost_table(
         if isinstance(device, PartsDevice):
             read = joined(read, renamed(device.space_features(space, (height, width)), f"{number}:"))
     by_order = {n: d.for_layers(layers) for n, d in enumerate(resolved) if isinstance(d, OrderDevice)}
-    table = CostTable(read, resolved, (height, width), by_order)
-    if cache is not None:
-        cache[key] = table
-    return table
-
-
-def _resolve(device: str | Device) -> Device:
-    return registry.device(device) if isinstance(device, str) else registry.checked(device, device)
-
-
-def _with_counts(devices: list[Device]) -> list[Device]:
-    names = {device.name for device in devices}
-    return [*devices, *(registry.device(name) for name in COUNTS if name not in names)]
+    return CostTable(read, resolved, (height, width), by_order)
 
 
 def _columns(devices: Sequence[Device]) -> tuple[CostColumn, ...]:

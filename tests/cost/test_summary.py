@@ -7,10 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
-from ednas_nni.cost import cost_summary, feasible_share, smallest
+from ednas_nni.cost import feasible_share, smallest
 from ednas_nni.cost import summary as summary_module
 from ednas_nni.cost.features import SpaceFeatures, Term
-from ednas_nni.cost.summary import largest
+from ednas_nni.cost.summary import largest, random_codes, summarise
 from ednas_nni.cost.table import CostTable
 from ednas_nni.devices.counters import Macs, Params
 from ednas_nni.errors import StudyError
@@ -60,10 +60,10 @@ def test_shares_and_quantiles(table):
     assert feasible_share(table, [Constraint("macs", "<=", bound)]) == pytest.approx((costs <= bound).mean(), abs=0.04)
     assert feasible_share(table, [Constraint("macs", ">=", bound), Constraint("params", "<=", -1)]) == 0
     assert feasible_share(table, []) == 1
-    macs, params = cost_summary(table, n=2000)
+    codes = random_codes(table.domains, 2000, np.random.default_rng(0))
+    macs, params = summarise(table, codes, table.encoded(codes), (0.0, 1.0))
     assert (macs.column.name, params.column.name, macs.samples) == ("macs", "params", 2000)
     assert macs.quantiles[0.0] == costs.min() and macs.quantiles[1.0] == costs.max()
-    assert cost_summary(table, n=50, seed=3) == cost_summary(table, n=50, seed=3)
     assert macs.extrapolated == 0.0
 
 

@@ -239,15 +239,6 @@ def test_registered_names_work(small_space):
     assert names == ("latency_ms", "latency_ms_upper90", "host_ms", "params", "macs")
 
 
-def test_cache_depends_on_space_devices_and_size(small_space):
-    cache = {}
-    table = cost_table(small_space, [EdgeTPU()], (16, 32), cache)
-    assert cost_table(spaces.Everything(), [EdgeTPU()], (16, 32), cache) is table
-    assert cost_table(small_space, [EdgeTPU()], (32, 32), cache) is not table
-    assert cost_table(spaces.Everything(outputs=3), [EdgeTPU()], (16, 32), cache) is not table
-    assert cost_table(small_space, (), (16, 32), cache) is not table
-
-
 def test_wrong_codes_are_named(nano_table):
     good = np.zeros((2, len(nano_table.domains)), int)
     for bad in (good[0], good[:, 1:], good.astype(float)):

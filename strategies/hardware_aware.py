@@ -6,8 +6,8 @@ Chain(RegularizedEvolution(), HardwareAware(device="edge_tpu", latency_ms=16))
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from ednas_nni.compat.nas import ExecutableModelSpace, ModelSpace, RawFormatModelSpace, SimplifiedModelSpace
 from ednas_nni.errors import StudyError
 from ednas_nni.search.middleware.cost_aware import CostAware
 from ednas_nni.search.problem import Problem
@@ -47,30 +47,28 @@ class HardwareAware(CostAware):
         self.device = device
         self.deploy_size = tuple(deploy_size)
 
-    def _initialize_model_space(self, model_space: Any) -> Any:
+    def _initialize_model_space(self, model_space: ExecutableModelSpace) -> ExecutableModelSpace:
         if self.problem is None:
             self.bind(self._price(model_space))
         return super()._initialize_model_space(model_space)
 
-    def _price(self, model_space: Any) -> Problem:
+    def _price(self, model_space: ExecutableModelSpace) -> Problem:
         from ednas_nni.cost import cost_table
 
         table = cost_table(original_space(model_space), [self.device], deploy_size=self.deploy_size)
         return Problem(domains=table.domains, cost_names=tuple(table.names), costs=table)
 
 
-def original_space(model_space: Any) -> Any:
+def original_space(model_space: ExecutableModelSpace) -> ModelSpace:
     """The network-level model space inside what NNI hands to strategies.
 
     Raises:
         StudyError: It is of a kind that does not hold one.
     """
-    inner = getattr(model_space, "model_space", None)  # RawFormatModelSpace
-    if inner is not None:
-        return inner
-    traced = getattr(model_space, "model", None)  # SimplifiedModelSpace keeps the recipe only
-    if traced is not None and hasattr(traced, "trace_copy"):
-        return traced.trace_copy().get(traceable=False)
+    if isinstance(model_space, RawFormatModelSpace):
+        return model_space.model_space
+    if isinstance(model_space, SimplifiedModelSpace):  # it keeps the recipe of the network only
+        return model_space.model.trace_copy().get(traceable=False)
     raise StudyError(
         f"hardware_aware: cannot find the network inside {type(model_space).__name__}. Use the 'simplified' or 'raw' "
         "format of NasExperimentConfig, or pass problem=."

@@ -9,8 +9,10 @@ the experiment is done.
 from __future__ import annotations
 
 import time
-from functools import wraps
+from collections.abc import Callable
 from typing import Any
+
+from ednas_nni.compat import patch, patched
 
 ENDED = ("DONE", "STOPPED", "ERROR")
 PATIENCE_S = 5.0
@@ -21,21 +23,20 @@ def needed() -> bool:
     """Whether NNI's own method is still in place."""
     from nni.nas.execution.training_service import TrainingServiceExecutionEngine
 
-    return not hasattr(TrainingServiceExecutionEngine.wait_models, "_mended")
+    return not patched(TrainingServiceExecutionEngine, "wait_models")
 
 
 def apply() -> None:
     """Stop waiting for models that will never run."""
-    if not needed():
-        return
     from nni.nas.execution.training_service import TrainingServiceExecutionEngine
 
-    original = TrainingServiceExecutionEngine.wait_models
+    patch(TrainingServiceExecutionEngine, "wait_models", _patient)
 
-    @wraps(original)
+
+def _patient(own: Callable[..., None]) -> Callable[..., None]:
     def wait_models(self: Any, *models: Any) -> None:
         if not models:
-            original(self)
+            own(self)
             return
         ended = 0.0
         while any(not model.status.completed() for model in models):
@@ -47,5 +48,4 @@ def apply() -> None:
                 ended = 0.0
             time.sleep(1)
 
-    wait_models._mended = True  # type: ignore[attr-defined]
-    TrainingServiceExecutionEngine.wait_models = wait_models
+    return wait_models

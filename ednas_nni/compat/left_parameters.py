@@ -7,33 +7,33 @@ parameters (`nni.trial._params`): whatever is trained afterwards reports to nobo
 
 from __future__ import annotations
 
-from functools import wraps
-from typing import Any
+from collections.abc import Callable
+
+from ednas_nni.compat import patch, patched
 
 
 def needed() -> bool:
     """Whether NNI's own method is still in place."""
     from nni.nas.execution import SequentialExecutionEngine
 
-    return not hasattr(SequentialExecutionEngine._run_single_model, "_mended")
+    return not patched(SequentialExecutionEngine, "_run_single_model")
 
 
 def apply() -> None:
     """Put the parameters back after each model."""
-    if not needed():
-        return
-    import nni.trial
     from nni.nas.execution import SequentialExecutionEngine
 
-    run = SequentialExecutionEngine._run_single_model
+    patch(SequentialExecutionEngine, "_run_single_model", _restoring)
 
-    @wraps(run)
-    def mended(self: Any, model: Any) -> None:
+
+def _restoring(own: Callable[..., None]) -> Callable[..., None]:
+    def run(self: object, model: object) -> None:
+        import nni.trial
+
         before = nni.trial._params
         try:
-            run(self, model)
+            own(self, model)
         finally:
             nni.trial._params = before
 
-    mended._mended = True  # type: ignore[attr-defined]
-    SequentialExecutionEngine._run_single_model = mended
+    return run

@@ -11,9 +11,11 @@ put into their states is named to torch, anything else is refused.
 
 from __future__ import annotations
 
-from functools import wraps
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from ednas_nni.compat import patch, patched
 
 UNUSED = "Unknown command type"
 
@@ -23,53 +25,43 @@ def needed() -> bool:
     from nni.nas.utils.serializer import TorchSerializer
     from nni.runtime.tuner_command_channel import TunerCommandChannel
 
-    return not (hasattr(TunerCommandChannel.receive, "_mended") and hasattr(TorchSerializer.load, "_mended"))
+    return not (patched(TunerCommandChannel, "receive") and patched(TorchSerializer, "load"))
 
 
 def apply() -> None:
     """Pass over the commands, and load states without running code."""
-    if not needed():
-        return
-    _receive()
-    _load()
-
-
-def _receive() -> None:
+    from nni.nas.utils.serializer import TorchSerializer
     from nni.runtime.tuner_command_channel import TunerCommandChannel
 
-    original = TunerCommandChannel.receive
+    patch(TunerCommandChannel, "receive", _passing_over)
+    patch(TorchSerializer, "load", _without_code)
 
-    @wraps(original)
-    def receive(self: Any) -> Any:
+
+def _passing_over(own: Callable[..., object]) -> Callable[..., object]:
+    def receive(self: object) -> object:
         while True:
             try:
-                return original(self)
+                return own(self)
             except ValueError as error:
                 if not str(error).startswith(UNUSED):
                     raise
 
-    receive._mended = True  # type: ignore[attr-defined]
-    TunerCommandChannel.receive = receive
+    return receive
 
 
-def _load() -> None:
-    from nni.nas.utils import serializer
-
-    original = serializer.TorchSerializer.load
-
-    @wraps(original)
-    def load(self: Any, path: Path) -> Any:
+def _without_code(_own: Callable[..., object]) -> Callable[..., object]:
+    def load(self: Any, path: Path) -> object:
         import torch
+        from nni.nas.utils.serializer import _find_path_with_prefix
 
-        file = serializer._find_path_with_prefix(path, self.suffix)
-        with torch.serialization.safe_globals(_known()):
+        file = _find_path_with_prefix(path, self.suffix)
+        with torch.serialization.safe_globals(_parts_of_states()):
             return torch.load(str(file), map_location=self._map_location, weights_only=True)
 
-    load._mended = True  # type: ignore[attr-defined]
-    serializer.TorchSerializer.load = load
+    return load
 
 
-def _known() -> list[Any]:
+def _parts_of_states() -> list[Any]:
     """Classes and functions that states of NNI's strategies consist of; none of them runs code of the file."""
     import numpy as np
     from nni.nas.strategy.evolution import Individual

@@ -10,13 +10,12 @@ import ednas_nni.compat.nas  # isort: skip  (first: it makes nni.nas importable)
 # run, in the place of all one-shot strategies.
 import nni.nas.strategy  # isort: skip
 
-from ednas_nni.compat import enas_loader, enas_policy, penalty_gradient, tpe_strangers
+from ednas_nni.compat import enas, penalty_gradient, tpe_strangers
 
 for patch in (penalty_gradient, tpe_strangers):
     patch.apply()
 if find_spec("tianshou") is not None:  # ENAS needs it; NNI itself says so where it is missing
-    enas_loader.apply()
-    enas_policy.apply()
+    enas.apply()
 
 from nni.nas.experiment import NasExperiment, NasExperimentConfig
 from nni.nas.experiment.config import SequentialEngineConfig, TrainingServiceEngineConfig

@@ -13,7 +13,7 @@ from typing import Any
 
 def needed() -> bool:
     """Whether NNI's own methods are still in place."""
-    import nni.nas.strategy  # noqa: F401  (first: see enas_loader)
+    import nni.nas.strategy  # noqa: F401  (first: see nas_search)
     from nni.nas.oneshot.pytorch.supermodule import differentiable
 
     return differentiable.DifferentiableMixedLayer.export_probs is not _of_layer

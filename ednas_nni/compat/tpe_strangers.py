@@ -8,30 +8,29 @@ Can go when TPE passes over models of others.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
+
+from ednas_nni.compat import patch, patched
 
 
 def needed() -> bool:
     """Whether NNI's own methods are still in place."""
     from nni.nas.strategy.hpo import HPOTunerStrategy
 
-    return not hasattr(HPOTunerStrategy.on_metric, "__wrapped__")
+    return not patched(HPOTunerStrategy, "on_metric")
 
 
 def apply() -> None:
     """Let TPE pass over models of others."""
-    if not needed():
-        return
-    from nni.nas.strategy.hpo import HPOTunerStrategy as Tuned
+    from nni.nas.strategy.hpo import HPOTunerStrategy
 
-    Tuned.on_metric, Tuned.on_training_end = _of_its_own(Tuned.on_metric), _of_its_own(Tuned.on_training_end)
+    for listener in ("on_metric", "on_training_end"):
+        patch(HPOTunerStrategy, listener, _of_its_own)
 
 
-def _of_its_own(listener: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-    @wraps(listener)
+def _of_its_own(own: Callable[..., None]) -> Callable[..., None]:
     def passing(self: Any, event: Any) -> None:
         if event.model in self._model_to_id:
-            listener(self, event)
+            own(self, event)
 
     return passing

@@ -16,7 +16,8 @@ from ednas_nni.compat.nas import (
     ModelStatus,
     TrainingEndEvent,
 )
-from ednas_nni.space.domains import Domains
+from ednas_nni.errors import PluginError
+from ednas_nni.space.domains import Domains, Sample
 
 
 class PlainSpace(ExecutableModelSpace):
@@ -27,15 +28,15 @@ class PlainSpace(ExecutableModelSpace):
         evaluate: Sample -> what the trial reports; only engines that execute models in this process need it.
     """
 
-    def __init__(self, domains: Domains, evaluate: Callable[[dict[str, Any]], Any] | None = None) -> None:
+    def __init__(self, domains: Domains, evaluate: Callable[[Sample], object] | None = None) -> None:
         super().__init__()
         self.domains = domains
         self.evaluate = evaluate
         self.evaluator = None
-        self.sample: dict[str, Any] | None = None
+        self.sample: Sample | None = None
         self.mutables = MutableDict({d.label: Categorical(d.values, label=d.label) for d in domains.dimensions})
 
-    def freeze(self, sample: dict[str, Any]) -> PlainSpace:
+    def freeze(self, sample: Sample) -> PlainSpace:
         """A model with this sample."""
         self.validate(sample)
         model = PlainSpace.__new__(PlainSpace)
@@ -44,7 +45,7 @@ class PlainSpace(ExecutableModelSpace):
         model.mutables, model.sample = self.mutables, dict(sample)
         return model
 
-    def check_contains(self, sample: dict[str, Any]) -> Any:
+    def check_contains(self, sample: Sample) -> Any:
         """NNI's own check."""
         return self.mutables.check_contains(sample)
 
@@ -58,6 +59,8 @@ class PlainSpace(ExecutableModelSpace):
 
     def execute(self) -> None:
         """Report what `evaluate` returns, as a trial would."""
+        if self.evaluate is None or self.sample is None:
+            raise PluginError("PlainSpace: only a frozen one with `evaluate` can be executed.")
         nni.report_final_result(self.evaluate(self.sample))
 
 
@@ -77,17 +80,17 @@ class FakeEngine(ExecutionEngine):
 
     def __init__(
         self,
-        trial: Callable[[dict[str, Any]], Any],
+        trial: Callable[[Sample], object],
         budget: int = 8,
         workers: int = 1,
-        ran: Callable[[dict[str, Any], list[dict[str, Any]]], dict[str, Any]] | None = None,
+        ran: Callable[[Sample, list[Sample]], Sample] | None = None,
         jobs: bool = True,
     ) -> None:
         super().__init__()
         self.trial, self.budget, self.workers, self.ran, self.jobs = trial, budget, workers, ran, jobs
-        self.submitted: list[dict[str, Any]] = []
+        self.submitted: list[Sample] = []
         self.models: list[ExecutableModelSpace] = []
-        self.running: list[tuple[str, ExecutableModelSpace, dict[str, Any]]] = []
+        self.running: list[tuple[str, ExecutableModelSpace, Sample]] = []
         self._idle_asked = False
 
     def submit_models(self, *models: ExecutableModelSpace) -> None:

@@ -64,12 +64,12 @@ class Script(Strategy):
 def samples(count: int, problem: Problem = PROBLEM, seed: int = 0) -> list[Sample]:
     """Different feasible samples of the world."""
     rng = np.random.default_rng(seed)
-    found: list[Sample] = []
-    while len(found) < count:
+    drawn: list[Sample] = []
+    while len(drawn) < count:
         sample = WORLD.domains.random(rng)
-        if problem.feasible([sample])[0] and sample not in found:
-            found.append(sample)
-    return found
+        if problem.feasible([sample])[0] and sample not in drawn:
+            drawn.append(sample)
+    return drawn
 
 
 def infeasible(count: int = 1) -> list[Sample]:

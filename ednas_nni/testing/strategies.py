@@ -14,33 +14,38 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ednas_nni.errors import PluginError
 from ednas_nni.record.journal import History, Journal
 from ednas_nni.search.core import Core
-from ednas_nni.search.problem import Problem
+from ednas_nni.search.problem import Problem, Sample
 from ednas_nni.testing.synthetic import Synthetic, drive
+
+if TYPE_CHECKING:
+    from ednas_nni.compat.nas_search import Chain, Strategy
+    from ednas_nni.search.middleware.cost_aware import CostAware
+    from ednas_nni.testing.engines import FakeEngine
 
 ASK_MEDIAN_S = 0.1
 
 
 def search(
-    strategy: Any,
+    strategy: Strategy,
     world: Synthetic,
     problem: Problem,
     path: Path,
     trials: int = 8,
     workers: int = 1,
-    hardware_aware: Any = None,
+    hardware_aware: CostAware | Mapping[str, object] | None = None,
     seed: int = 0,
-    trial: Callable[[dict[str, Any]], Any] | None = None,
+    trial: Callable[[Sample], object] | None = None,
     **engine: Any,
-) -> tuple[Any, Any, History]:
+) -> tuple[Chain, FakeEngine, History]:
     """Run a mounted strategy on a synthetic problem.
 
     Returns:
@@ -61,7 +66,7 @@ def search(
     return chain, fake, journal.history()
 
 
-def check_strategy(make: Callable[[int], Any], folder: Path, trials: int = 6, seeded: bool = True) -> None:
+def check_strategy(make: Callable[[int], Strategy], folder: Path, trials: int = 6, seeded: bool = True) -> None:
     """Run the whole contract of a multi-trial strategy.
 
     Args:
@@ -86,7 +91,7 @@ def check_strategy(make: Callable[[int], Any], folder: Path, trials: int = 6, se
     check_failures(make, folder / "four.jsonl", trials)
 
 
-def check_history(history: History, submitted: list[dict[str, Any]], problem: Problem, trials: int) -> None:
+def check_history(history: History, submitted: list[Sample], problem: Problem, trials: int) -> None:
     """What must hold of every journal: budget used, each architecture once, feasible, canonical, ended."""
     domains = problem.domains
     if len(history.trials) != trials:
@@ -108,13 +113,13 @@ def check_history(history: History, submitted: list[dict[str, Any]], problem: Pr
             raise PluginError(f"record: trial {record.trial} never ended.")
 
 
-def check_failures(make: Callable[[int], Any], path: Path, trials: int) -> None:
+def check_failures(make: Callable[[int], Strategy], path: Path, trials: int) -> None:
     """A strategy goes on after trials that crash or report NaN, and none of them becomes a number."""
     world = Synthetic(noise=0.0)
     problem = world.problem()
     count = iter(range(10**6))
 
-    def trial(sample: dict[str, Any]) -> Any:
+    def trial(sample: Sample) -> Any:
         turn = next(count) % 3
         if turn == 0:
             raise RuntimeError("boom")
@@ -165,8 +170,8 @@ def check_core(make: Callable[[Problem, int], Core], budget: int = 40) -> None:
 
 
 def _check_resume(make: Callable[[Problem, int], Core], world: Synthetic, problem: Problem, budget: int) -> None:
-    def step(core: Core) -> Any:
-        sample = core.ask()
+    def step(core: Core) -> Sample:
+        sample = _asked(core)
         costs = problem.cost_dict(sample)
         core.tell(sample, {o.name: costs.get(o.name, world.quality(sample)) for o in problem.objectives})
         return sample
@@ -188,12 +193,19 @@ def _check_resume(make: Callable[[Problem, int], Core], world: Synthetic, proble
         raise PluginError("core: a sample that was open when the state was taken is lost.")
 
 
+def _asked(core: Core) -> Sample:
+    sample = core.ask()
+    if sample is None:
+        raise PluginError(f"core: it proposes nothing although the budget is not used up: {core.reason!r}.")
+    return sample
+
+
 def _check_speed(core: Core, world: Synthetic, budget: int) -> None:
     # Time of the processor, not of the clock: a busy machine must not fail a plugin.
     times = []
     for _ in range(budget):
         begin = time.thread_time()
-        sample = core.ask()
+        sample = _asked(core)
         times.append(time.thread_time() - begin)
         core.tell(sample, {o.name: world.quality(sample) for o in core.problem.objectives})
     if float(np.median(times)) > ASK_MEDIAN_S:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -109,11 +109,23 @@ class Synthetic:
         )
 
 
-def drive(core: Any, world: Synthetic, budget: int, rng: np.random.Generator, workers: int = 1) -> list[Sample]:
+class Asks(Protocol):
+    """The part of a `Core` that a search needs which is never interrupted."""
+
+    problem: Problem
+
+    def ask(self) -> Sample | None:
+        """The next sample."""
+
+    def tell(self, sample: Sample, values: Mapping[str, float] | None, cause: str = "") -> None:
+        """Its outcome."""
+
+
+def drive(core: Asks, world: Synthetic, budget: int, rng: np.random.Generator, workers: int = 1) -> list[Sample]:
     """Run an ask/tell core on a synthetic problem.
 
     Args:
-        core: A `Core`.
+        core: A `Core`, or whatever asks and is told.
         world: Gives qualities.
         budget: Trials.
         rng: Noise, and which running trial ends next.
@@ -144,9 +156,6 @@ def drive(core: Any, world: Synthetic, budget: int, rng: np.random.Generator, wo
 class RandomFeasible:
     """The baseline: feasible random samples, each once. An ask/tell core."""
 
-    multi_objective = True
-    reason = ""
-
     def __init__(self, problem: Problem, seed: int = 0) -> None:
         self.problem = problem
         self._rng = np.random.default_rng(seed)
@@ -161,7 +170,7 @@ class RandomFeasible:
                 self._seen.add(architecture)
                 return sample
 
-    def tell(self, sample: Sample, values: Any, cause: str = "") -> None:
+    def tell(self, sample: Sample, values: Mapping[str, float] | None, cause: str = "") -> None:
         """Learns nothing."""
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+import nni
 import torch
 from torch import Tensor
 
+from ednas_nni.compat.nas import LightningModule
 from ednas_nni.errors import StudyError, TrialError
 from ednas_nni.nn.checkpoint import init_from
 from ednas_nni.study.options import check_options
 from ednas_nni.tasks.delta_t import delta_t
+from ednas_nni.tasks.meters import Meter
 from ednas_nni.tasks.quality import quality
 from ednas_nni.tasks.weighting.base import WEIGHTINGS, GradientWeighting, Weighting
 from ednas_nni.training.average import AveragedWeights
@@ -26,9 +29,12 @@ if TYPE_CHECKING:
     from ednas_nni.tasks.base import Task
 
 
-import nni
+@runtime_checkable
+class BiasedHeads(Protocol):
+    """A network whose heads can start where an otherwise silent one predicts what is typical."""
 
-from ednas_nni.compat.nas import LightningModule
+    def set_output_bias(self, task: str, values: Tensor) -> None:
+        """Set the bias (C,) of a task's output."""
 
 
 @nni.trace
@@ -53,7 +59,9 @@ class JaredModule(LightningModule):
         self.scored_step = -1
         self.steps_done = 0
         self.train_s = 0.0
+        self._meters: dict[str, Meter] = {}
         self._losses: list[Tensor] = []
+        self._last_loss = math.nan
         self._average: AveragedWeights | None = None
         self._compiled: Any = None
         self._running_since: float | None = None  # None while nothing is trained
@@ -78,7 +86,7 @@ class JaredModule(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
-        """Clip the norm of the whole gradient; the trainer's own option is refused by one-shot strategies."""
+        """Clip the norm of the whole gradient; the trainer's own option is rejected by one-shot strategies."""
         if self.recipe.gradient_clip:
             # Its own list: to walk through all modules for their parameters takes a hundredth of a step.
             updated = [p for group in optimizer.param_groups for p in group["params"]]
@@ -87,10 +95,9 @@ class JaredModule(LightningModule):
     def on_fit_start(self) -> None:
         """Let every head start at the training split's typical value, or where a file of weights has left it."""
         print(self._opening(), flush=True)
-        set_output_bias = getattr(self.model, "set_output_bias", None)
-        if set_output_bias is not None:
+        if isinstance(self.model, BiasedHeads):
             for name, prior in self.data.prior.tasks.items():
-                set_output_bias(name, torch.tensor(prior.head_bias, device=self.device))
+                self.model.set_output_bias(name, torch.tensor(prior.head_bias, device=self.device))
         if self.recipe.init_from is not None:
             print(init_from(self.model, self.recipe.init_from), flush=True)
 
@@ -161,7 +168,7 @@ class JaredModule(LightningModule):
         predictions = {task.name: task.predict(outputs[task.name]) for task in self.data.tasks}
         if self.wrapped:
             self._log_batch(predictions, batch)
-        for name, meter in getattr(self, "_meters", {}).items():
+        for name, meter in self._meters.items():
             meter.update(predictions[name], batch[name])
 
     def on_validation_end(self) -> None:
@@ -233,7 +240,7 @@ class JaredModule(LightningModule):
         if self._losses:
             self._last_loss = float(torch.stack(self._losses).mean())
             self._losses.clear()
-        return getattr(self, "_last_loss", math.nan)
+        return self._last_loss
 
     def _opening(self) -> str:
         data = self.data

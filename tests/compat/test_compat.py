@@ -1,4 +1,4 @@
-"""The mends: each still needed (else it can go), each works."""
+"""The patches: each still needed (else it can go), each works."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_layer_choice_takes_several_arguments() -> None:
     assert Space().choice(torch.ones(1), torch.ones(1)).item() == 2
 
 
-def test_layer_choice_mend_is_still_needed() -> None:
+def test_layer_choice_patch_is_still_needed() -> None:
     """When this fails, NNI takes several arguments by itself and compat/layer_choice.py can go."""
     import inspect
 
@@ -41,7 +41,7 @@ def test_torchvision_imports() -> None:
 
 
 def test_enas_loader() -> None:
-    from ednas_nni.compat.enas_loader import TaggedLoaders, needed
+    from ednas_nni.compat.enas import TaggedLoaders, lightning_unpacks
 
     loader = TaggedLoaders(train=[(1, 2), (3, 4)], val=[(5, 6)])
     assert len(loader) == 3
@@ -49,5 +49,5 @@ def test_enas_loader() -> None:
     import pytorch_lightning
 
     if tuple(map(int, pytorch_lightning.__version__.split(".")[:2])) < (2, 1):
-        pytest.skip("the installed Lightning does not need this mend")
-    assert needed()
+        pytest.skip("the installed Lightning does not need this patch")
+    assert lightning_unpacks()

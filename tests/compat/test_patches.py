@@ -11,8 +11,7 @@ import torch
 from torch import nn
 
 from ednas_nni.compat import (
-    enas_loader,
-    enas_policy,
+    enas,
     endless_wait,
     left_parameters,
     nas_search,
@@ -35,9 +34,8 @@ def test_they_are_applied_once():
     before = EnasLightningModule.set_model
     importlib.reload(nas_search)
     assert EnasLightningModule.set_model is before
-    for patch in (enas_policy, left_parameters, penalty_gradient, tpe_strangers):
+    for patch in (enas, left_parameters, penalty_gradient, tpe_strangers):
         assert not patch.needed()
-    assert enas_loader.needed()  # says what the installed Lightning is, not what was done
 
 
 # -------------------------------------------------------------------- ENAS
@@ -57,14 +55,14 @@ class Training(nn.Module):
         self.model = model
 
 
-def enas():
+def enas_module():
     pytest.importorskip("tianshou")
     return EnasLightningModule(Training(), reward_metric_name="default", batches_per_update=2)
 
 
 @pytest.mark.slow
 def test_enas_keeps_its_controller_when_the_result_is_asked_for():
-    module, space = enas(), Two()
+    module, space = enas_module(), Two()
     module.set_model(space)
     trained = module.policy
     module.set_model(space)
@@ -78,7 +76,7 @@ def test_enas_keeps_its_controller_when_the_result_is_asked_for():
 
 def updates_of(step):
     """How often the controller learns in four training batches after two rewards."""
-    module = enas()
+    module = enas_module()
     module._policy = SimpleNamespace(eval=lambda: None, train=lambda: None, update=lambda *a, **k: done.append(1))
     done = []
     module._trajectory_counter, module._replay_buffer = 2, object()

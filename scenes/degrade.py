@@ -13,12 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ednas_nni.data.info import LabelFacts
+from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.kinds import label_kind
 from ednas_nni.errors import DataError, did_you_mean
 
@@ -81,9 +79,7 @@ class Degradations:
             return {}
         return {name: float(v) if name != "degraded" else v for name, v in asdict(self).items()}
 
-    def apply(
-        self, arrays: Mapping[str, NDArray[Any]], split: str, seed: int, facts: LabelFacts
-    ) -> dict[str, NDArray[Any]]:
+    def apply(self, arrays: Mapping[str, Array], split: str, seed: int, facts: LabelFacts) -> dict[str, Array]:
         """Spoil the labels of one image.
 
         Args:

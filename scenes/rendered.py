@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ednas_nni.data import cache as store
-from ednas_nni.data.info import SPLITS, DataInfo, LabelFacts, checked_size
+from ednas_nni.data.info import SPLITS, Array, DataInfo, LabelFacts, checked_size
 from ednas_nni.data.source import CachedSource
 from scenes.degrade import Degradations
 from scenes.render.picture import Picture
@@ -124,7 +124,7 @@ class Rendered(CachedSource):
 
 def drawn(
     recipe: Mapping[str, Any], draw: Callable[[int], Picture], facts: LabelFacts
-) -> Callable[[str, int], Mapping[str, NDArray[Any]]]:
+) -> Callable[[str, int], Mapping[str, Array]]:
     """Return the function that makes one image of a rendered data set with its labels.
 
     Args:
@@ -138,7 +138,7 @@ def drawn(
     seeds: dict[str, NDArray[np.int64]] = split_seeds(recipe["seed"], recipe["counts"])
     degradations = Degradations(**recipe.get("degradations", {}))
 
-    def one(split: str, index: int) -> Mapping[str, NDArray[Any]]:
+    def one(split: str, index: int) -> Mapping[str, Array]:
         seed = int(seeds[split][index])
         return degradations.apply(vars(draw(seed)), split, seed, facts)
 

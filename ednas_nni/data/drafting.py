@@ -14,12 +14,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from ednas_nni.data.info import Array
 from ednas_nni.data.kinds import Drafted, all_kinds
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import block, natural
@@ -198,7 +197,7 @@ def by_content(path: Path) -> str | None:
     return "image" if values.ndim == 3 and values.shape[-1] in (3, 4) else None
 
 
-def _values(path: Path) -> NDArray[Any]:
+def _values(path: Path) -> Array:
     if path.suffix == ".npy":
         return np.load(path, allow_pickle=False, mmap_mode="r")
     with Image.open(path) as opened:

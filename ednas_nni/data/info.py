@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from numpy.typing import NDArray
 
 from ednas_nni import plugins
 from ednas_nni.errors import DataError
+
+Array = NDArray[Any]
+"""An array whose type of elements depends on the kind of label: integers for classes, floats for depth."""
 
 SPLITS: tuple[str, ...] = ("train", "search", "select", "test")
 """Names of the four disjoint splits.

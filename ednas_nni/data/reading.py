@@ -6,17 +6,16 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ednas_nni.data.info import IGNORE_INDEX
+from ednas_nni.data.info import IGNORE_INDEX, Array
 from ednas_nni.errors import DataError, did_you_mean, hidden
 
 
-def read_npy(path: Path) -> NDArray[Any]:
+def read_npy(path: Path) -> Array:
     """Read a `.npy` file of numbers.
 
     Raises:
@@ -34,7 +33,7 @@ def read_npy(path: Path) -> NDArray[Any]:
     return values
 
 
-def read_picture(path: Path) -> NDArray[Any]:
+def read_picture(path: Path) -> Array:
     """Read a PNG, JPEG or TIFF file as it is stored, e.g. uint8 (H, W) or uint16 (H, W); palettes give their indices.
 
     Raises:
@@ -43,7 +42,7 @@ def read_picture(path: Path) -> NDArray[Any]:
     return np.asarray(_picture(path, None))
 
 
-def read_map(path: Path) -> NDArray[Any]:
+def read_map(path: Path) -> Array:
     """Read a file with one value per pixel: a grey or palette picture, or `.npy`.
 
     Returns:
@@ -134,7 +133,7 @@ def read_lines(path: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def flat(values: NDArray[Any], path: Path) -> NDArray[Any]:
+def flat(values: Array, path: Path) -> Array:
     """Return (H, W) from (H, W), (H, W, 1) or (1, H, W).
 
     Raises:
@@ -149,7 +148,7 @@ def flat(values: NDArray[Any], path: Path) -> NDArray[Any]:
     return values
 
 
-def unit_image(values: NDArray[Any], path: Path) -> NDArray[np.uint8]:
+def unit_image(values: Array, path: Path) -> NDArray[np.uint8]:
     """Return uint8 (H, W, 3) from RGB floats in [0, 1], or from uint8.
 
     Raises:
@@ -165,7 +164,7 @@ def unit_image(values: NDArray[Any], path: Path) -> NDArray[np.uint8]:
     return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
 
 
-def wrong_ids(where: str, ids: NDArray[Any], classes: int) -> str:
+def wrong_ids(where: str, ids: Array, classes: int) -> str:
     """Return the message about class ids that a data set does not have."""
     listed = ", ".join(f"{value:g}" for value in ids[:8]) + (", ..." if len(ids) > 8 else "")
     return (
@@ -174,9 +173,7 @@ def wrong_ids(where: str, ids: NDArray[Any], classes: int) -> str:
     )
 
 
-def class_ids(
-    values: NDArray[Any], classes: int, path: Path, ignore: Sequence[int] = (-1, IGNORE_INDEX)
-) -> NDArray[np.uint8]:
+def class_ids(values: Array, classes: int, path: Path, ignore: Sequence[int] = (-1, IGNORE_INDEX)) -> NDArray[np.uint8]:
     """Return uint8 labels with 255 = no class from whole numbers of any type.
 
     Args:
@@ -196,7 +193,7 @@ def class_ids(
     return np.where(none, IGNORE_INDEX, values).astype(np.uint8)
 
 
-def oriented(normals: NDArray[Any], axes: Sequence[str]) -> NDArray[np.float32]:
+def oriented(normals: Array, axes: Sequence[str]) -> NDArray[np.float32]:
     """Turn normals into x right, y up, z towards the camera.
 
     Args:

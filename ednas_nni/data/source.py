@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from numpy.typing import NDArray
-
 from ednas_nni.data import cache as store
 from ednas_nni.data.audit import note
-from ednas_nni.data.info import SPLITS, DataInfo
+from ednas_nni.data.info import SPLITS, Array, DataInfo
 from ednas_nni.data.kinds import label_kind
 from ednas_nni.errors import DataError, did_you_mean
 from ednas_nni.plugins import Group
@@ -37,7 +35,7 @@ class Split:
 
     name: str
     info: DataInfo
-    arrays: Mapping[str, NDArray[Any]]
+    arrays: Mapping[str, Array]
     opened_by: str | None = None
 
     def __post_init__(self) -> None:
@@ -61,7 +59,7 @@ class Split:
         """Number of images."""
         return len(self.arrays["image"])
 
-    def target(self, name: str) -> NDArray[Any]:
+    def target(self, name: str) -> Array:
         """Return the array of `image` or of a label; see `arrays` for shapes and units.
 
         Raises:
@@ -72,22 +70,22 @@ class Split:
         return self.arrays[name]
 
     @property
-    def image(self) -> NDArray[Any]:
+    def image(self) -> Array:
         """RGB images, uint8 (N, H, W, 3)."""
         return self.target("image")
 
     @property
-    def segmentation(self) -> NDArray[Any]:
+    def segmentation(self) -> Array:
         """Class labels, uint8 (N, H, W), `info.ignore_index` = no class."""
         return self.target("segmentation")
 
     @property
-    def depth(self) -> NDArray[Any]:
+    def depth(self) -> Array:
         """Depth along the optical axis, float32 (N, H, W), 0 = invalid."""
         return self.target("depth")
 
     @property
-    def normals(self) -> NDArray[Any]:
+    def normals(self) -> Array:
         """Surface normals, float16/float32 (N, H, W, 3), zero vector = invalid."""
         return self.target("normals")
 

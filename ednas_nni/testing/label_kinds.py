@@ -23,16 +23,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ednas_nni.compat.vision import functional as F
-from ednas_nni.data.info import LabelFacts
+from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.kinds import LabelKind, Storage, all_kinds
 from ednas_nni.data.layouts.writing import save
 from ednas_nni.data.targets import Label
 from ednas_nni.errors import PluginError
 
-Values = NDArray[Any]
 
-
-def check_label_kind(kind: type[LabelKind[Any]], values: Values, facts: LabelFacts | None = None) -> None:
+def check_label_kind(kind: type[LabelKind[Any]], values: Array, facts: LabelFacts | None = None) -> None:
     """Run the whole contract.
 
     Args:
@@ -74,7 +72,7 @@ def check_names(kind: LabelKind[Any]) -> None:
     _require(kind, not extra, f"`same` names {extra}, which `details` does not parse.")
 
 
-def check_arrays(kind: LabelKind[Any], values: Values, facts: LabelFacts) -> None:
+def check_arrays(kind: LabelKind[Any], values: Array, facts: LabelFacts) -> None:
     """Types, shapes and the invalid rule agree."""
     shape = (*values.shape[:3], *kind.channels)
     _require(kind, values.shape == shape, f"values have the shape {values.shape}; with its channels it is {shape}.")
@@ -90,7 +88,7 @@ def check_arrays(kind: LabelKind[Any], values: Values, facts: LabelFacts) -> Non
     _require(kind, not kind.valid(empty, facts).any(), "a label that an image lacks has valid pixels; see `invalid`.")
 
 
-def check_tensor(kind: LabelKind[Any], values: Values, facts: LabelFacts) -> None:
+def check_tensor(kind: LabelKind[Any], values: Array, facts: LabelFacts) -> None:
     """Batches move with the picture and blend nothing; what comes from outside is invalid."""
     tensor = kind.tensor(values, facts)
     good = isinstance(tensor, Label) and tensor.shape[-2:] == values.shape[1:3] and len(tensor) == len(values)
@@ -124,7 +122,7 @@ def check_tensor(kind: LabelKind[Any], values: Values, facts: LabelFacts) -> Non
         _require(kind, torch.equal(twice, kind.tensor(values, facts)), "flipped twice, it is not the same.")
 
 
-def check_files(kind: LabelKind[Any], values: Values, facts: LabelFacts) -> None:
+def check_files(kind: LabelKind[Any], values: Array, facts: LabelFacts) -> None:
     """What is stored is read again, and fitting changes nothing that is right already."""
     same = kind.fit(values[0], values[0], 1.0, facts, "values[0]")
     good = same.dtype == values.dtype and np.array_equal(same, values[0], equal_nan=values.dtype.kind == "f")
@@ -152,7 +150,7 @@ def check_files(kind: LabelKind[Any], values: Values, facts: LabelFacts) -> None
             _require(kind, close, f"image {number}: it has other values after it was stored and read.")
 
 
-def check_drawing(kind: LabelKind[Any], values: Values, facts: LabelFacts) -> None:
+def check_drawing(kind: LabelKind[Any], values: Array, facts: LabelFacts) -> None:
     """It has colours, black where it is invalid, and a legend that fits."""
     drawing, valid = kind.drawing(values, facts), kind.valid(values, facts)
     colors = drawing.colors(values[0])
@@ -166,7 +164,7 @@ def check_drawing(kind: LabelKind[Any], values: Values, facts: LabelFacts) -> No
     kind.drawing(blank[None], facts).colors(blank)  # a sheet may show images that lack the label
 
 
-def check_survey(kind: LabelKind[Any], values: Values, facts: LabelFacts) -> None:
+def check_survey(kind: LabelKind[Any], values: Array, facts: LabelFacts) -> None:
     """The survey counts images that have the label, and tells of them, also where there are none."""
     sums, nothing = kind.survey(facts), kind.survey(facts)
     blank = kind.empty(values.shape[1:3], facts)

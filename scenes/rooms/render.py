@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ednas_nni.data.class_names import NYU13
-from ednas_nni.data.info import LabelFacts
+from ednas_nni.data.info import Array, LabelFacts
 from scenes.render.picture import Picture, draw_scene
 from scenes.rendered import drawn
 from scenes.rooms.scene import make_scene
@@ -33,7 +32,7 @@ def render(seed: int, size: tuple[int, int], shadows: bool = True) -> Picture:
     return draw_scene(scene, size, np.random.default_rng([STREAM, seed, *size]), shadows)
 
 
-def images(recipe: Mapping[str, Any]) -> Callable[[str, int], Mapping[str, NDArray[Any]]]:
+def images(recipe: Mapping[str, Any]) -> Callable[[str, int], Mapping[str, Array]]:
     """Return the function that makes one image of the data set (the task of its rendering workers).
 
     Args:

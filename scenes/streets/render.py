@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ednas_nni.data.class_names import CITYSCAPES7, CITYSCAPES19, CITYSCAPES_19_TO_7
-from ednas_nni.data.info import DepthKind, LabelFacts
+from ednas_nni.data.info import Array, DepthKind, LabelFacts
 from scenes.render.picture import Picture, draw_scene
 from scenes.rendered import drawn
 from scenes.streets.scene import make_scene
@@ -70,7 +69,7 @@ def as_labelled(picture: Picture, classes: int, depth: str) -> Picture:
     return replace(picture, depth=value, segmentation=labels)
 
 
-def images(recipe: Mapping[str, Any]) -> Callable[[str, int], Mapping[str, NDArray[Any]]]:
+def images(recipe: Mapping[str, Any]) -> Callable[[str, int], Mapping[str, Array]]:
     """Return the function that makes one image of the data set (the task of its rendering workers).
 
     Args:

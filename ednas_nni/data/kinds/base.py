@@ -11,17 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ednas_nni.data.info import LabelFacts
+from ednas_nni.data.info import Array, LabelFacts
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from ednas_nni.data.targets import Label
 
-Values = NDArray[Any]
-"""Values of a label: integers or floats, (..., H, W) or (..., H, W, C)."""
-
-Storing = Callable[[Values], tuple[Values, dict[str, str]]]
+Storing = Callable[[Array], tuple[Array, dict[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,7 @@ class Drawing(ABC):
     wide: bool = False
 
     @abstractmethod
-    def colors(self, values: Values) -> NDArray[np.uint8]:
+    def colors(self, values: Array) -> NDArray[np.uint8]:
         """Colour one label; uint8 (H, W, 3), invalid pixels black."""
 
     def legend_height(self, width: int) -> int:
@@ -101,7 +98,7 @@ class LabelSurvey(ABC):
     """Number of images that have the label."""
 
     @abstractmethod
-    def add(self, values: Values) -> bool:
+    def add(self, values: Array) -> bool:
         """Add one image; return whether it has a valid pixel."""
 
 
@@ -139,7 +136,7 @@ class LabelKind(ABC, Generic[S]):
     Attributes:
         name: Name of the arrays.
         dtype: numpy type of the arrays in the cache.
-        channels: Values per pixel as a trailing shape: () or e.g. (3,).
+        channels: Array per pixel as a trailing shape: () or e.g. (3,).
         column: Column of a manifest that names its files.
         details: Parsers of further columns by name: cell -> plain value; `ValueError` = wrong, with the reason.
         same: Those of `details` that must be the same for all images, with the value of an empty cell.
@@ -162,22 +159,22 @@ class LabelKind(ABC, Generic[S]):
         """Return the value (in all channels) of pixels without a label."""
         return 0
 
-    def empty(self, size: tuple[int, int], facts: LabelFacts) -> Values:
+    def empty(self, size: tuple[int, int], facts: LabelFacts) -> Array:
         """Return what stands for the label of an image that lacks it: (H, W[, C]), invalid everywhere."""
         return np.full((*size, *self.channels), self.invalid(facts), self.dtype)
 
     @abstractmethod
-    def valid(self, values: Values, facts: LabelFacts) -> NDArray[np.bool_]:
+    def valid(self, values: Array, facts: LabelFacts) -> NDArray[np.bool_]:
         """Return which pixels have a label: bool (..., H, W) of values (..., H, W[, C])."""
 
     @abstractmethod
-    def tensor(self, rows: Values, facts: LabelFacts) -> Label:
+    def tensor(self, rows: Array, facts: LabelFacts) -> Label:
         """Return a typed batch (N, [C,] H, W) of arrays (N, H, W[, C]); its type says how it moves. Imports torch."""
 
     # ---- Files
 
     @abstractmethod
-    def read(self, path: Path, storage: Storage) -> Values:
+    def read(self, path: Path, storage: Storage) -> Array:
         """Read the file that a manifest names, at its own resolution.
 
         Raises:
@@ -185,7 +182,7 @@ class LabelKind(ABC, Generic[S]):
         """
 
     @abstractmethod
-    def fit(self, small: Values, stored: Values, across: float, facts: LabelFacts, where: str) -> Values:
+    def fit(self, small: Array, stored: Array, across: float, facts: LabelFacts, where: str) -> Array:
         """Check values and bring them into the arrays' type.
 
         Args:
@@ -196,14 +193,14 @@ class LabelKind(ABC, Generic[S]):
             where: The file, for messages.
 
         Returns:
-            Values of the type `dtype`, invalid where they say nothing.
+            Array of the type `dtype`, invalid where they say nothing.
 
         Raises:
-            DataError: Values that cannot be right.
+            DataError: Array that cannot be right.
         """
 
     @abstractmethod
-    def storing(self, rows: Values, facts: LabelFacts, exact: bool = False) -> Storing:
+    def storing(self, rows: Array, facts: LabelFacts, exact: bool = False) -> Storing:
         """Return the function that makes of a label what `read` reads.
 
         Args:
@@ -215,7 +212,7 @@ class LabelKind(ABC, Generic[S]):
             Label of one image -> an array that fits a picture (or floats for .npy), and cells of the columns `details`.
         """
 
-    def looks_like(self, values: Values) -> bool:
+    def looks_like(self, values: Array) -> bool:
         """Say whether a file's values, (H, W) or (H, W, C), look like this kind. By default only its name tells."""
         return False
 
@@ -226,7 +223,7 @@ class LabelKind(ABC, Generic[S]):
     # ---- Pictures and numbers
 
     @abstractmethod
-    def drawing(self, values: Values, facts: LabelFacts) -> Drawing:
+    def drawing(self, values: Array, facts: LabelFacts) -> Drawing:
         """Return how the labels (N, H, W[, C]) of one sheet are drawn."""
 
     @abstractmethod

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from ednas_nni.data.info import DEPTH_KINDS, LabelFacts
+from ednas_nni.data.info import DEPTH_KINDS, Array, LabelFacts
 from ednas_nni.data.kinds.base import Drafted, Drawing, LabelKind, LabelTable, Storage, Storing, ValidSurvey, percent
 from ednas_nni.data.kinds.legend import FAINT, INK, font
 from ednas_nni.data.palette import color_depth
@@ -152,9 +152,7 @@ class Depth(LabelKind[DepthSurvey]):
         depth = stored.astype(np.float64) * (1.0 if scale is None else scale)
         return np.where(np.isfinite(depth) & (depth > 0), depth, 0).astype(np.float32)
 
-    def fit(
-        self, small: NDArray[Any], stored: NDArray[Any], across: float, facts: LabelFacts, where: str
-    ) -> NDArray[np.float32]:
+    def fit(self, small: Array, stored: Array, across: float, facts: LabelFacts, where: str) -> NDArray[np.float32]:
         """Metric and inverse depth keep their values, for the field of view stays; disparity scales with the width."""
         depth = small.astype(np.float32) * np.float32(across if facts.depth_kind == "disparity" else 1.0)
         valid = np.isfinite(depth) & (depth > 0)
@@ -175,7 +173,7 @@ class Depth(LabelKind[DepthSurvey]):
             cells,
         )
 
-    def looks_like(self, values: NDArray[Any]) -> bool:
+    def looks_like(self, values: Array) -> bool:
         """One value of 16 bits or a float per pixel."""
         return values.ndim == 2 and values.dtype.kind in "uf" and values.dtype != np.uint8
 

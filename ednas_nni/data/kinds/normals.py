@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from ednas_nni.data.info import LabelFacts
+from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.kinds.base import Drawing, LabelKind, LabelTable, Storage, Storing, ValidSurvey, percent
 from ednas_nni.data.kinds.legend import FAINT, INK, PAPER, font
 from ednas_nni.data.palette import color_normals
@@ -118,9 +118,7 @@ class Normals(LabelKind[NormalSurvey]):
         unit = np.where(valid[..., None], vectors / np.where(valid, length, 1)[..., None], 0)
         return oriented(unit, storage.normal_axes)
 
-    def fit(
-        self, small: NDArray[Any], stored: NDArray[Any], across: float, facts: LabelFacts, where: str
-    ) -> NDArray[np.float16]:
+    def fit(self, small: Array, stored: Array, across: float, facts: LabelFacts, where: str) -> NDArray[np.float16]:
         """Check lengths and axes."""
         normals = small.astype(np.float32)
         normals = np.where(np.isfinite(normals).all(-1, keepdims=True), normals, np.float32(0))
@@ -142,7 +140,7 @@ class Normals(LabelKind[NormalSurvey]):
         """127.5 n + 127.5 in 8 bits, or float32."""
         return lambda values: (values.astype(np.float32) if exact else _coded(values), {})
 
-    def looks_like(self, values: NDArray[Any]) -> bool:
+    def looks_like(self, values: Array) -> bool:
         """Three values per pixel whose vectors have length 1 and point towards a camera.
 
         The camera's axis is not known yet: on one of them, whichever, nearly all vectors have one sign.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ednas_nni.data.class_names import CLASSES_FILE
-from ednas_nni.data.info import IGNORE_INDEX, LabelFacts
+from ednas_nni.data.info import IGNORE_INDEX, Array, LabelFacts
 from ednas_nni.data.kinds.base import Drafted, Drawing, LabelKind, LabelSurvey, LabelTable, Storage, Storing, percent
 from ednas_nni.data.kinds.legend import FAINT, INK, ROW, font
 from ednas_nni.data.palette import class_colors, color_classes
@@ -118,9 +118,7 @@ class Segmentation(LabelKind[ClassSurvey]):
             values[stored == value] = labels[value]
         return values
 
-    def fit(
-        self, small: NDArray[Any], stored: NDArray[Any], across: float, facts: LabelFacts, where: str
-    ) -> NDArray[np.uint8]:
+    def fit(self, small: Array, stored: Array, across: float, facts: LabelFacts, where: str) -> NDArray[np.uint8]:
         """Check all of them, not only those that the resize happened to meet."""
         ids = np.unique(stored)
         wrong = ids[(ids != facts.ignore_index) & ((ids < 0) | (ids >= facts.num_classes))]
@@ -132,7 +130,7 @@ class Segmentation(LabelKind[ClassSurvey]):
         """The labels themselves, 255 = no class."""
         return lambda values: (np.where(values == facts.ignore_index, np.uint8(255), values), {})
 
-    def looks_like(self, values: NDArray[Any]) -> bool:
+    def looks_like(self, values: Array) -> bool:
         """One whole number of 8 bits (or with a sign) per pixel."""
         return values.ndim == 2 and (values.dtype.kind in "bi" or values.dtype == np.uint8)
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ednas_nni.data import reading
 from ednas_nni.data.class_names import CITYSCAPES_19_TO_2, CITYSCAPES_19_TO_7, class_names
-from ednas_nni.data.info import LabelFacts
+from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.layouts import writing
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import block, natural
@@ -125,7 +125,7 @@ class AdaShare(FolderSource):
     def decode(self, record: ImageRecord) -> RawImage:
         """Read one image and its labels."""
         files, classes = record.files, len(self._names)
-        labels: dict[str, NDArray[Any]]
+        labels: dict[str, Array]
         label, depth = files["segmentation"], files["depth"]
         if self._dataset == "cityscapes":
             labels = {"segmentation": npy_classes(label, classes), "depth": npy_depth(depth, normalised=True)}
@@ -195,7 +195,7 @@ class AdaShare(FolderSource):
         return {"classes": info.num_classes}
 
 
-def _write_nyuv2(root: Path, name: str, row: dict[str, NDArray[Any]]) -> list[str]:
+def _write_nyuv2(root: Path, name: str, row: dict[str, Array]) -> list[str]:
     """Write one image and return its entry of the list."""
     normals = row["normals"].astype(np.float32)
     # Red, green and blue hold x (right), the direction into the scene (-z) and y (up).
@@ -209,7 +209,7 @@ def _write_nyuv2(root: Path, name: str, row: dict[str, NDArray[Any]]) -> list[st
     ]
 
 
-def _write_cityscapes(root: Path, number: int, row: dict[str, NDArray[Any]]) -> list[str]:
+def _write_cityscapes(root: Path, number: int, row: dict[str, Array]) -> list[str]:
     """Write one image and return its entry of the list."""
     fine = row["segmentation"]
     coarse = [np.where(fine < 0, np.int16(-1), t[fine.clip(0)]) for t in (CITYSCAPES_19_TO_2, CITYSCAPES_19_TO_7)]

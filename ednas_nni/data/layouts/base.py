@@ -13,10 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from numpy.typing import NDArray
-
 from ednas_nni.data import cache as store
-from ednas_nni.data.info import SPLITS, DataInfo, LabelFacts, checked_size
+from ednas_nni.data.info import SPLITS, Array, DataInfo, LabelFacts, checked_size
 from ednas_nni.data.layouts.cutting import check_separate, cut, natural
 from ednas_nni.data.layouts.fitting import fit
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
@@ -200,7 +198,7 @@ class FolderSource(CachedSource):
         changed = self._listing["times"][:8]
         return self._cache_root / f"{self.name}-{self.info.fingerprint}-{changed}"
 
-    def read(self, record: ImageRecord) -> dict[str, NDArray[Any]]:
+    def read(self, record: ImageRecord) -> dict[str, Array]:
         """Decode one image and fit it to `size`.
 
         Args:
@@ -234,7 +232,7 @@ class FolderSource(CachedSource):
         return f"{__name__}:images", recipe, f"reading {self.name}"
 
 
-def images(recipe: Mapping[str, Any]) -> Callable[[str, int], Mapping[str, NDArray[Any]]]:
+def images(recipe: Mapping[str, Any]) -> Callable[[str, int], Mapping[str, Array]]:
     """Return the function that reads one image of a split; called in the workers.
 
     Args:
@@ -246,7 +244,7 @@ def images(recipe: Mapping[str, Any]) -> Callable[[str, int], Mapping[str, NDArr
     module, _, name = recipe["source"].partition(":")
     source: FolderSource = getattr(importlib.import_module(module), name)(recipe["folder"], **recipe["arguments"])
 
-    def one(split: str, index: int) -> Mapping[str, NDArray[Any]]:
+    def one(split: str, index: int) -> Mapping[str, Array]:
         key, group, files, place = recipe["records"][split][index]
         return source.read(ImageRecord(key, group, {role: Path(path) for role, path in files.items()}, place))
 

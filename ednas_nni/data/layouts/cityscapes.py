@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ednas_nni.data.class_names import CITYSCAPES_TRAIN_IDS, class_names
-from ednas_nni.data.info import DataInfo, DepthKind, LabelFacts, in_order
+from ednas_nni.data.info import Array, DataInfo, DepthKind, LabelFacts, in_order
 from ednas_nni.data.layouts import writing
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cityscapes_files import depth_from, read_camera, read_disparity, read_labels
@@ -150,7 +150,7 @@ class CityScapes(FolderSource):
     def decode(self, record: ImageRecord) -> RawImage:
         """Read one image and its labels."""
         files = record.files
-        labels: dict[str, NDArray[Any]] = {}
+        labels: dict[str, Array] = {}
         if "segmentation" in files:
             kind = LABEL_KINDS[files["segmentation"].stem.endswith(LABEL_KINDS[1])]
             labels["segmentation"] = read_labels(files["segmentation"], kind, self.classes)

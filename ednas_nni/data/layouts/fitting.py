@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ednas_nni.data.info import LabelFacts
+from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.kinds import label_kind
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
 from ednas_nni.errors import DataError
@@ -16,9 +14,7 @@ from ednas_nni.errors import DataError
 _TOLERANCE = 0.02
 
 
-def fit(
-    raw: RawImage, record: ImageRecord, size: tuple[int, int], facts: LabelFacts, crop: bool
-) -> dict[str, NDArray[Any]]:
+def fit(raw: RawImage, record: ImageRecord, size: tuple[int, int], facts: LabelFacts, crop: bool) -> dict[str, Array]:
     """Resize one image and its labels.
 
     The image is averaged (bilinear with a support that grows with the reduction); labels are taken from the nearest
@@ -41,7 +37,7 @@ def fit(
     _check_shape(raw.image, "image", record, (3,))
     if raw.image.dtype != np.uint8:
         raise DataError(f"{record.file('image')}: the image has type {raw.image.dtype} instead of uint8")
-    arrays: dict[str, NDArray[Any]] = {"image": _resized(_framed(raw.image, "image", record, size, crop), size)}
+    arrays: dict[str, Array] = {"image": _resized(_framed(raw.image, "image", record, size, crop), size)}
     for name in facts.targets:
         kind, values = label_kind(name), raw.labels.get(name)
         if values is None:
@@ -58,11 +54,11 @@ def fit(
     return arrays
 
 
-def _size(values: NDArray[Any]) -> str:
+def _size(values: Array) -> str:
     return f"{values.shape[0]} x {values.shape[1]}"
 
 
-def _check_shape(values: NDArray[Any], name: str, record: ImageRecord, channels: tuple[int, ...]) -> None:
+def _check_shape(values: Array, name: str, record: ImageRecord, channels: tuple[int, ...]) -> None:
     if values.ndim != 2 + len(channels) or values.shape[2:] != channels or 0 in values.shape:
         wanted = ", ".join(["height", "width", *map(str, channels)])
         raise DataError(f"{record.file(name)}: {name} has shape {values.shape} instead of ({wanted})")
@@ -72,7 +68,7 @@ def _alike(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return abs(one[0] * other[1] / (one[1] * other[0]) - 1) <= _TOLERANCE
 
 
-def _framed(values: NDArray[Any], name: str, record: ImageRecord, size: tuple[int, int], crop: bool) -> NDArray[Any]:
+def _framed(values: Array, name: str, record: ImageRecord, size: tuple[int, int], crop: bool) -> Array:
     """Cut the middle with the aspect ratio of the wished size, or reject the image."""
     height, width = values.shape[:2]
     if _alike((height, width), size):
@@ -96,7 +92,7 @@ def _resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint
     return np.asarray(picture.resize((size[1], size[0]), Image.Resampling.BILINEAR))
 
 
-def _nearest(values: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+def _nearest(values: Array, size: tuple[int, int]) -> Array:
     """Sample at the pixel centres of the wished size."""
     rows, columns = (
         np.minimum(((np.arange(new) + 0.5) * old / new).astype(np.int64), old - 1)

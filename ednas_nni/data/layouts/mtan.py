@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ednas_nni.data.class_names import class_names
-from ednas_nni.data.info import LabelFacts
+from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.layouts import writing
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import block, natural
@@ -102,7 +101,7 @@ class Mtan(FolderSource):
     def decode(self, record: ImageRecord) -> RawImage:
         """Read one image and its labels."""
         files = record.files
-        labels: dict[str, NDArray[Any]] = {"segmentation": npy_classes(files["segmentation"], len(self._names))}
+        labels: dict[str, Array] = {"segmentation": npy_classes(files["segmentation"], len(self._names))}
         if "depth" in files:
             labels["depth"] = npy_depth(files["depth"], self._dataset == "cityscapes")
         if "normals" in files:
@@ -135,7 +134,7 @@ class Mtan(FolderSource):
         root = writing.empty_folder(folder)
         for part, place in (("train", root / "train"), ("test", root / "val")):
             for number, row in writing.rows(source, part, Mtan.name):
-                arrays: dict[str, NDArray[Any]] = {
+                arrays: dict[str, Array] = {
                     "image": row["image"].astype(np.float32) / 255,
                     "label": writing.signed_labels(row["segmentation"], info),
                 }

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ednas_nni.data import reading
 from ednas_nni.data.class_names import class_names
-from ednas_nni.data.info import LabelFacts
+from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.layouts import writing
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import block, natural
@@ -79,7 +79,7 @@ class NYUDMT(FolderSource):
     def decode(self, record: ImageRecord) -> RawImage:
         """Read one image and its labels."""
         files = record.files
-        labels: dict[str, NDArray[Any]] = {"segmentation": self._classes(files["segmentation"])}
+        labels: dict[str, Array] = {"segmentation": self._classes(files["segmentation"])}
         if "depth" in files:
             labels["depth"] = npy_depth(files["depth"], normalised=False)
         if "normals" in files:

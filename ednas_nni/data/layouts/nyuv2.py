@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ednas_nni.data.class_names import NYU13, NYU_40_TO_13
 from ednas_nni.data.geometry import NYUV2, normals_from_depth
-from ednas_nni.data.info import TARGETS, LabelFacts, in_order
+from ednas_nni.data.info import TARGETS, Array, LabelFacts, in_order
 from ednas_nni.data.layouts import writing
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.nyuv2_files import (
@@ -116,7 +116,7 @@ class NYUv2(FolderSource):
         image, labels, depth = self._labeled.read(record.index, DEPTHS[self.depth])
         height, width = depth.shape
         inside = (slice(None), slice(None)) if self.keep_border else _inside(height, width)
-        arrays: dict[str, NDArray[Any]] = {}
+        arrays: dict[str, Array] = {}
         if "segmentation" in self.targets:
             table, _ = self._mapping
             if labels.max(initial=0) >= len(table):

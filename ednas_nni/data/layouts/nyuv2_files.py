@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ednas_nni.data.class_names import NYU13, NYU40, NYU_40_TO_13
-from ednas_nni.data.info import IGNORE_INDEX
+from ednas_nni.data.info import IGNORE_INDEX, Array
 from ednas_nni.errors import DataError
 
 LABELED, SPLITS = "nyu_depth_v2_labeled.mat", "splits.mat"
@@ -85,7 +85,7 @@ class LabeledFile:
             raise DataError(f"{self.path}: names {len(references)} scenes for {len(self)} images. Download it again.")
         return ["".join(map(chr, np.asarray(self._file[one]).ravel())) for one in references]
 
-    def read(self, index: int, depth: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    def read(self, index: int, depth: str) -> tuple[Array, Array, Array]:
         """Read one image.
 
         Args:
@@ -125,7 +125,7 @@ def read_mat(path: Path, way_out: str) -> dict[str, Any]:
         raise DataError(f"{path}: cannot be read as a MATLAB file ({error}). {way_out}") from None
 
 
-def read_splits(path: Path, count: int) -> dict[str, NDArray[Any]]:
+def read_splits(path: Path, count: int) -> dict[str, Array]:
     """Read the official splits.
 
     Args:
@@ -157,7 +157,7 @@ def read_splits(path: Path, count: int) -> dict[str, NDArray[Any]]:
     return splits
 
 
-def read_mapping(root: Path, classes: int) -> tuple[NDArray[Any], tuple[str, ...]]:
+def read_mapping(root: Path, classes: int) -> tuple[Array, tuple[str, ...]]:
     """What the 894 labels of the raw file become.
 
     Args:
@@ -186,7 +186,7 @@ def read_mapping(root: Path, classes: int) -> tuple[NDArray[Any], tuple[str, ...
     return np.concatenate([[IGNORE_INDEX], table[to_40]]).astype(np.uint8), names
 
 
-def _mapping_13(path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
+def _mapping_13(path: Path) -> tuple[Array, tuple[str, ...]]:
     """The user's own mapping of 40 classes to 13, or the built-in one where there is none."""
     if not path.exists():
         return NYU_40_TO_13, NYU13

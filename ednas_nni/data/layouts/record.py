@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ednas_nni.data.info import Array
 
 
 @dataclass(frozen=True)
@@ -48,4 +49,4 @@ class RawImage:
     """
 
     image: NDArray[np.uint8]
-    labels: Mapping[str, NDArray[Any]]
+    labels: Mapping[str, Array]

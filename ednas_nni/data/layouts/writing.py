@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ednas_nni.data.info import DataInfo
+from ednas_nni.data.info import Array, DataInfo
 from ednas_nni.data.source import DataSource
 from ednas_nni.errors import DataError
 from ednas_nni.study import plain_data
@@ -37,7 +36,7 @@ def empty_folder(folder: str | os.PathLike[str]) -> Path:
     return path
 
 
-def save(path: Path, values: NDArray[Any]) -> str:
+def save(path: Path, values: Array) -> str:
     """Write a picture or, by the ending, `.npy`, with its folder; return "FOLDER/NAME"."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".npy":
@@ -58,7 +57,7 @@ def need_targets(info: DataInfo, targets: Sequence[str], layout: str) -> None:
         raise DataError(f"data set {info.name!r} has no {', '.join(lacking)}; the layout {layout} needs them")
 
 
-def rows(source: DataSource, part: str, layout: str) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
+def rows(source: DataSource, part: str, layout: str) -> Iterator[tuple[int, dict[str, Array]]]:
     """Yield the images of the official training or test set of a layout.
 
     Args:

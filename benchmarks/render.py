@@ -32,8 +32,8 @@ Draw = Callable[[int], object]
 
 def cases(prototype: ModuleType | None) -> dict[str, tuple[Draw, Draw | None]]:
     """Return, by name, what draws the image of a seed: ours and the prototype's."""
-    from scenes.rooms.render import render as room
-    from scenes.streets.render import render as street
+    from scenes.rooms.source import render as room
+    from scenes.streets.source import render as street
 
     found: dict[str, tuple[Draw, Draw | None]] = {}
     for name, ours, theirs in (("rooms", room, "indoor"), ("streets", street, "street")):

@@ -2,23 +2,25 @@
 
 # Without `from __future__ import annotations`: the options are dataclass fields, see ednas_nni/data/layouts/base.py.
 
+import importlib
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ednas_nni.data import cache as store
 from ednas_nni.data.info import SPLITS, Array, DataInfo, LabelFacts, checked_size
 from ednas_nni.data.source import CachedSource
+from ednas_nni.errors import DataError
 from scenes.degrade import Degradations
 from scenes.render.picture import Picture
-from scenes.seeds import check_disjoint, split_seeds
+
+_ROOM = 1 << 32
 
 
 @dataclass(eq=False)
@@ -26,7 +28,7 @@ class Rendered(CachedSource):
     """A data set whose images are drawn from seeds, one seed per image.
 
     Nothing is downloaded: the images are rendered on the first use and kept in a cache that all processes of the
-    machine share. A flavour sets `name`, `generator` and `task` and implements `described`.
+    machine share. A flavour sets `name` and `generator` and implements `described` and `picture`.
 
     Attributes:
         size: Image height and width in pixels, each 8..4096.
@@ -45,8 +47,6 @@ class Rendered(CachedSource):
     name: ClassVar[str]
     generator: ClassVar[int]
     """Version of the pictures. Raise it with every change that alters a pixel, so that old caches are not mistaken."""
-    task: ClassVar[str]
-    """`module:function` that draws the images, see `drawn`."""
 
     size: tuple[int, int] = (64, 128)
     train: int = 600
@@ -78,6 +78,10 @@ class Rendered(CachedSource):
     @abstractmethod
     def described(self) -> LabelFacts:
         """Return which labels there are and what their values mean."""
+
+    @abstractmethod
+    def picture(self, seed: int) -> Picture:
+        """Render the picture of a seed, with the labels in the form that the options ask for."""
 
     def own_options(self) -> dict[str, Any]:
         """Return what determines the pictures beside the options that all flavours have."""
@@ -118,28 +122,74 @@ class Rendered(CachedSource):
         return self._cache_root / f"{self.name}-{self.info.fingerprint}"
 
     def job(self) -> tuple[str, Mapping[str, Any], str]:
-        """Return what the rendering workers need."""
-        return self.task, self.recipe(), f"rendering {self.name}"
+        """Return the plain data from which a worker builds the source again."""
+        kind = type(self)
+        options = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "cache"}
+        recipe = {"source": f"{kind.__module__}:{kind.__qualname__}", "options": options}
+        return f"{__name__}:images", recipe, f"rendering {self.name}"
 
 
-def drawn(
-    recipe: Mapping[str, Any], draw: Callable[[int], Picture], facts: LabelFacts
-) -> Callable[[str, int], Mapping[str, Array]]:
-    """Return the function that makes one image of a rendered data set with its labels.
+def images(recipe: Mapping[str, Any]) -> Callable[[str, int], Mapping[str, Array]]:
+    """Return the function that makes one image of a split with its labels; called in the workers.
 
     Args:
-        recipe: As made by `Rendered.recipe`.
-        draw: Renders the picture of a seed.
-        facts: What the labels' values mean.
+        recipe: As made by `Rendered.job`.
 
     Returns:
         `one(split, index)`, the arrays of that image.
     """
-    seeds: dict[str, NDArray[np.int64]] = split_seeds(recipe["seed"], recipe["counts"])
-    degradations = Degradations(**recipe.get("degradations", {}))
+    module, _, name = recipe["source"].partition(":")
+    source: Rendered = getattr(importlib.import_module(module), name)(**recipe["options"])
 
     def one(split: str, index: int) -> Mapping[str, Array]:
-        seed = int(seeds[split][index])
-        return degradations.apply(vars(draw(seed)), split, seed, facts)
+        seed = int(source.seeds[split][index])
+        return source.faults.apply(vars(source.picture(seed)), split, seed, source.facts)
 
     return one
+
+
+def split_seeds(seed: int, counts: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """Give every image of every split a seed of its own.
+
+    The seeds of a split start at `(4 * seed + split number) * 2**32` and count up. Two splits therefore never meet,
+    whatever their lengths and also across different `seed` values, and a longer split begins with the images of
+    a shorter one.
+
+    Args:
+        seed: Seed of the data set, 0..2**28 - 1.
+        counts: Number of images by split name.
+
+    Returns:
+        int64 arrays by split name, in the order of `ednas_nni.data.info.SPLITS`.
+
+    Raises:
+        DataError: `seed` or a count lies outside its range.
+    """
+    if not isinstance(seed, int) or not 0 <= seed < 1 << 28:
+        raise DataError(f"seed is {seed!r}; it must be a whole number from 0 to {(1 << 28) - 1}")
+    seeds = {}
+    for number, name in enumerate(SPLITS):
+        count = counts[name]
+        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count < _ROOM:
+            raise DataError(f"{name} is {count!r}; it must be a whole number of images, at least 1")
+        seeds[name] = (4 * seed + number) * _ROOM + np.arange(count, dtype=np.int64)
+    return seeds
+
+
+def check_disjoint(seeds: Mapping[str, np.ndarray]) -> None:
+    """Make sure that no seed is used twice, in one split or in two.
+
+    Args:
+        seeds: Seeds by split name.
+
+    Raises:
+        DataError: A seed occurs twice; the splits are named.
+    """
+    owner: dict[int, str] = {}
+    for name, values in seeds.items():
+        for value in values.tolist():
+            if value in owner:
+                raise DataError(
+                    f"seed {value} belongs to split {owner[value]!r} and to {name!r}; splits must not share images"
+                )
+            owner[value] = name

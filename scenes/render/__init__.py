@@ -2,7 +2,7 @@
 
 Read in this order: `primitives` and `builder` (what a scene is made of), `camera`, `raycast` (what each ray
 meets), `surfaces` (normals and surface coordinates), `materials` and `textures`, `light` and `shade` (how it
-looks), `develop` (the photograph) and `picture` (all of it). A flavour of scenes brings a shell (`shell`: what
+looks) and `picture` (all of it, to the photograph). A flavour of scenes brings a shell (`shell`: what
 closes the scene behind all solids), its scene-making and its classes.
 """
 

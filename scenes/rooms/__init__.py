@@ -1,7 +1,7 @@
 """Rendered interiors: a furnisher and the data source `Rooms`; `scenes.render` draws them.
 
 Read in this order: `scene` (what a room is), `furniture`, `props` and `on_walls` (what stands in it),
-`box` (its shell), `render` (one picture), `source` (the data set).
+`box` (its shell), `source` (one picture, and the data set).
 """
 
 from __future__ import annotations

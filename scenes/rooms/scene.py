@@ -8,12 +8,11 @@ from ednas_nni.data.class_names import NYU13
 from scenes.render.builder import Builder, Frame
 from scenes.render.camera import Camera
 from scenes.render.light import Lamp, Lighting
-from scenes.render.materials import gray, plain
+from scenes.render.materials import Material, color, gray, plain, shaded, wood
 from scenes.render.primitives import Primitives
 from scenes.render.scene import Scene
 from scenes.rooms import furniture, on_walls, props
 from scenes.rooms.box import RoomBox
-from scenes.rooms.covers import flooring, wall_cover
 from scenes.rooms.plan import FloorPlan
 
 KINDS: tuple[str, ...] = ("bedroom", "living", "study", "dining")
@@ -65,10 +64,10 @@ def _casters(solids: Primitives) -> np.ndarray:
 
 
 def _shell(builder: Builder, rng: np.random.Generator) -> None:
-    builder.shell("floor", flooring(rng))
+    builder.shell("floor", _flooring(rng))
     builder.shell("ceiling", plain(gray(rng.uniform(0.85, 1.0))))
-    cover = wall_cover(rng)
-    accent = wall_cover(rng) if rng.random() < 0.3 else cover
+    cover = _wall_cover(rng)
+    accent = _wall_cover(rng) if rng.random() < 0.3 else cover
     for wall in range(4):
         builder.shell("wall", accent if wall == 1 else cover)
 
@@ -170,3 +169,21 @@ def _lighting(room: tuple[float, float, float], heading: float, rng: np.random.G
         side=(float(sky[0]), float(sky[1]), float(sky[2])),
         side_strength=float(rng.uniform(0.2, 0.4)),
     )
+
+
+def _wall_cover(rng: np.random.Generator) -> Material:
+    """Draw a wall paper or coat of paint."""
+    base = color(rng, 0.62, 0.95, 0.22)
+    pattern = ("plain", "plain", "plain", "plain", "stripes", "bricks")[rng.integers(6)]
+    return Material(base, shaded(base, rng.uniform(0.82, 0.95)), pattern, rng.uniform(0.7, 1.3))
+
+
+def _flooring(rng: np.random.Generator) -> Material:
+    """Draw planks, tiles or carpet."""
+    kind = rng.integers(4)
+    if kind < 2:
+        return wood(rng, "planks")
+    base = color(rng, 0.25, 0.75, 0.35)
+    if kind == 2:
+        return Material(base, shaded(base, rng.uniform(0.5, 0.75)), "tiles", rng.uniform(0.7, 1.2))
+    return Material(base, shaded(base, rng.uniform(0.6, 0.85)), "carpet")

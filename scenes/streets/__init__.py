@@ -2,7 +2,7 @@
 
 Read in this order: `road` (the cross-section), `scene` (what a street is), `roadside`, `buildings`,
 `plants`, `furniture`, `vehicles`, `people` and `traffic` (what stands and moves there), `ground` (its
-shell), `render` (one picture), `source` (the data set).
+shell), `source` (one picture, and the data set).
 """
 
 from __future__ import annotations

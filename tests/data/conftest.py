@@ -6,7 +6,7 @@ import pytest
 
 from scenes.render.picture import Picture
 from scenes.rooms import Rooms
-from scenes.rooms.render import render
+from scenes.rooms.source import render
 
 
 @pytest.fixture(scope="session")

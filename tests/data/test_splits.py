@@ -12,9 +12,9 @@ import pytest
 
 from ednas_nni.data import SPLITS, DataInfo, DataSource, Split
 from ednas_nni.errors import DataError
+from scenes.rendered import check_disjoint, split_seeds
 from scenes.rooms import Rooms
-from scenes.rooms.render import render
-from scenes.seeds import check_disjoint, split_seeds
+from scenes.rooms.source import render
 
 
 def test_importing_is_light() -> None:

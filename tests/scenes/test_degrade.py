@@ -9,10 +9,10 @@ from ednas_nni.data.info import LabelFacts
 from ednas_nni.errors import DataError
 from scenes.degrade import TINY_EDGE_PER_M, Degradations
 from scenes.rooms import Rooms
-from scenes.rooms.render import render as room
+from scenes.rooms.source import render as room
 from scenes.streets import Streets
-from scenes.streets.render import as_labelled
-from scenes.streets.render import render as street
+from scenes.streets.source import as_labelled
+from scenes.streets.source import render as street
 
 SIZE = (40, 80)
 SEEDS = range(20)

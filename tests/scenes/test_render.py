@@ -10,8 +10,8 @@ import pytest
 from ednas_nni.data.class_names import NYU13
 from scenes.render.picture import Picture
 from scenes.rooms import Rooms
-from scenes.rooms.render import STREAM, render
 from scenes.rooms.scene import make_scene
+from scenes.rooms.source import STREAM, render
 
 
 def check_ranges(picture: Picture) -> None:

@@ -11,8 +11,8 @@ from ednas_nni.data.class_names import CITYSCAPES7, CITYSCAPES19, CITYSCAPES_19_
 from ednas_nni.errors import DataError
 from scenes.render.picture import Picture
 from scenes.streets import Streets
-from scenes.streets.render import DEPTH_MAX_M, STREAM, as_labelled, render
 from scenes.streets.scene import make_scene
+from scenes.streets.source import DEPTH_MAX_M, STREAM, as_labelled, render
 
 SIZE = (40, 80)
 SEEDS = range(48)

@@ -153,7 +153,7 @@ class AdaShare(FolderSource):
         return any((folder / name).is_file() for name in LISTS.values())
 
     @staticmethod
-    def write(source: DataSource, folder: str | os.PathLike[str], dataset: str | None = None) -> dict[str, Any]:
+    def write(source: DataSource, folder: str | os.PathLike[str], dataset: str | None = None) -> dict[str, object]:
         """Write AdaShare's NYUv2 files (PNG, npy and `nyu_v2_3task.json`) or CityScapes files (`cityscape.json`).
 
         Args:

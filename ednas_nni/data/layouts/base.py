@@ -93,7 +93,7 @@ class FolderSource(CachedSource):
         return False
 
     @staticmethod
-    def write(source: DataSource, folder: str | os.PathLike[str]) -> dict[str, Any]:
+    def write(source: DataSource, folder: str | os.PathLike[str]) -> dict[str, object]:
         """Write any data set in this layout, so that a reader can be tried, or other programs can use it.
 
         Args:

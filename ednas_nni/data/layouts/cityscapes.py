@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,7 +165,7 @@ class CityScapes(FolderSource):
         return (folder / IMAGES).is_dir()
 
     @staticmethod
-    def write(source: DataSource, folder: str | os.PathLike[str], labels: str = "labelIds") -> dict[str, Any]:
+    def write(source: DataSource, folder: str | os.PathLike[str], labels: str = "labelIds") -> dict[str, object]:
         """Write `leftImg8bit`, `gtFine`, `disparity` and `camera` at the source's size.
 
         Disparity is what the usual camera pair would see at the source's width; each image has a camera file that says

@@ -172,7 +172,7 @@ class Manifest(FolderSource):
         return any((folder / name).is_file() for name in FILES)
 
     @staticmethod
-    def write(source: DataSource, folder: str | os.PathLike[str], depth: str = "png") -> dict[str, Any]:
+    def write(source: DataSource, folder: str | os.PathLike[str], depth: str = "png") -> dict[str, object]:
         """Write `manifest.csv`, `classes.txt` and folders of pictures.
 
         Depth becomes 16-bit PNG with a `depth_scale` that lets the largest depth fit, or float32 `.npy`. A label that

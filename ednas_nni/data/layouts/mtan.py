@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -114,7 +114,7 @@ class Mtan(FolderSource):
         return any((folder / "train" / "image").glob("*.npy"))
 
     @staticmethod
-    def write(source: DataSource, folder: str | os.PathLike[str], dataset: str | None = None) -> dict[str, Any]:
+    def write(source: DataSource, folder: str | os.PathLike[str], dataset: str | None = None) -> dict[str, object]:
         """Write `{train,val}/{image,label,depth[,normal]}/{0,1...}.npy`.
 
         Args:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +101,7 @@ class NYUDMT(FolderSource):
         return (folder / "gt_sets").is_dir() and (folder / "images").is_dir()
 
     @staticmethod
-    def write(source: DataSource, folder: str | os.PathLike[str], quality: int = 95) -> dict[str, Any]:
+    def write(source: DataSource, folder: str | os.PathLike[str], quality: int = 95) -> dict[str, object]:
         """Write `images/*.jpg, segmentation/*.png, depth/*.npy, normals/*.npy` and `gt_sets/{train,val}.txt`.
 
         Args:

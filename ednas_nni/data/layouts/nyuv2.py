@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,7 +139,7 @@ class NYUv2(FolderSource):
         return (folder / LABELED).is_file()
 
     @staticmethod
-    def write(source: DataSource, folder: str | os.PathLike[str]) -> dict[str, Any]:
+    def write(source: DataSource, folder: str | os.PathLike[str]) -> dict[str, object]:
         """Write `nyu_depth_v2_labeled.mat`, `splits.mat`, `classMapping40.mat` and `class13Mapping.mat`.
 
         Arrays have their axes reversed, image numbers count from 1, and the 894 raw labels are made up: label i belongs

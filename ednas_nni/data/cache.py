@@ -140,12 +140,12 @@ def _read_manifest(folder: Path, recipe: Mapping[str, object]) -> dict[str, dict
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        kept, listed, version = manifest["recipe"], manifest["files"], manifest["format"]
+        stored, listed, version = manifest["recipe"], manifest["files"], manifest["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"the data cache at {folder} is damaged: {MANIFEST} ({error}); {_way_out(folder)}") from error
     # Through JSON, because tuples become lists there.
-    if version != _FORMAT or kept != json.loads(json.dumps(recipe)):
-        raise DataError(f"the data cache at {folder} is damaged: {MANIFEST} tells another recipe; {_way_out(folder)}")
+    if version != _FORMAT or stored != json.loads(json.dumps(recipe)):
+        raise DataError(f"the data cache at {folder} is damaged: {MANIFEST} names another recipe; {_way_out(folder)}")
     return listed
 
 

@@ -42,17 +42,17 @@ _SPLIT_WORDS: Mapping[str, str] = {
 
 def recognise(folder: Path) -> dict[str, object] | None:
     """Return {name, folder} of the data set that a folder is, None if no registered layout knows it."""
-    known = []
+    names = []
     for name in DATASETS.names():
         try:
             layout = DATASETS.load(name)
         except PluginError:
             continue
         if inspect.isclass(layout) and issubclass(layout, FolderSource) and layout.recognises(folder):
-            known.append(name)
+            names.append(name)
     # A manifest may lie in a folder of any other layout.
-    known.sort(key=lambda name: name == "manifest")
-    return {"name": known[0], "folder": str(folder)} if known else None
+    names.sort(key=lambda name: name == "manifest")
+    return {"name": names[0], "folder": str(folder)} if names else None
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Draft:
         texts: Further files to write, by name.
         guesses: What was assumed, each with the reason.
         notes: What the user is to do with the further files.
-        left_out: Labels without an image, and files that look like nothing known, with the number of each.
+        left_out: Labels without an image, and files that look like no label, with the number of each.
     """
 
     rows: tuple[dict[str, str], ...]

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ednas_nni import plugins
+from ednas_nni.data.source import DATASETS, DataSource
 from ednas_nni.errors import StudyError
 from ednas_nni.study.options import check_options
-
-if TYPE_CHECKING:
-    from ednas_nni.data.source import DataSource
 
 
 def open_source(data: Mapping[str, Any], size: tuple[int, int]) -> DataSource:
@@ -37,7 +34,7 @@ def open_source(data: Mapping[str, Any], size: tuple[int, int]) -> DataSource:
             f"trials and references are started in different folders. From here it would be {here}."
         )
     options["size"] = tuple(size)
-    factory = plugins.load("datasets", name)
+    factory = DATASETS.load(name)
     check_options(factory, options, "data")
     source = factory(**options)
     if tuple(source.info.size) != tuple(size):

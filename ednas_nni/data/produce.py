@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 import ednas_nni.version
-from ednas_nni.data.worker import FAILED, JOB, REFUSED
+from ednas_nni.data.worker import FAILED, JOB, REJECTED
 from ednas_nni.errors import DataError
 
 _ONE_WORKER_BELOW = 60
@@ -77,7 +77,7 @@ def produce(
     if any(codes):
         code, log = next((code, log) for code, log in zip(codes, logs, strict=True) if code)
         words = log.read_text(encoding="utf-8", errors="replace").strip()
-        if code == REFUSED and words:
+        if code == REJECTED and words:
             raise DataError(words)
         last = words.splitlines()[-1] if words else "it left no message, perhaps memory ran out"
         raise DataError(f"{title} failed in a worker process (exit code {code}): {last}")

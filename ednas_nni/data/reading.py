@@ -159,7 +159,7 @@ def unit_image(values: Array, path: Path) -> NDArray[np.uint8]:
     if values.dtype == np.uint8:
         return values
     low, high = float(np.min(values)), float(np.max(values))
-    if not (low >= -1e-3 and high <= 1 + 1e-3):  # also refuses NaN
+    if not (low >= -1e-3 and high <= 1 + 1e-3):  # also rejects NaN
         raise DataError(f"{path}: values range from {low:g} to {high:g}; an image of floats must lie within [0, 1]")
     return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
 

@@ -19,7 +19,7 @@ from ednas_nni.errors import DataError
 JOB = "job.json"
 """File in the folder that tells the workers what to do."""
 
-REFUSED = 3
+REJECTED = 3
 """Exit code of a worker whose last words are meant for the user."""
 
 DONE, FAILED = b".", b"!"
@@ -35,7 +35,7 @@ def fill(folder: Path, share: int, shares: int) -> None:
         shares: Number of workers.
 
     Raises:
-        DataError: The task refused an image, or returned arrays that do not fit.
+        DataError: The task rejected an image, or returned arrays that do not fit.
     """
     job = json.loads((folder / JOB).read_text(encoding="utf-8"))
     module, _, function = job["task"].partition(":")
@@ -76,4 +76,4 @@ if __name__ == "__main__":
         if not isinstance(error, DataError):
             raise
         print(error, file=sys.stderr)
-        sys.exit(REFUSED)
+        sys.exit(REJECTED)

@@ -61,8 +61,8 @@ class RoomBox:
         for axis, (low, high) in enumerate(_SIDES):
             gap = np.minimum(points[axis], np.float32(self.room[axis]) - points[axis])
             darker = 1 - np.float32(0.3) * np.exp(gap * np.float32(-4.5))
-            own = (surface == low) | (surface == high)
-            shade *= np.where(own, np.float32(1), darker)
+            meets = (surface == low) | (surface == high)
+            shade *= np.where(meets, np.float32(1), darker)
         ambient *= shade
         floor = np.nonzero(surface == FLOOR)[0]
         ambient[floor] *= contact_shade(points, floor, self.footprints)

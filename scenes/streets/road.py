@@ -79,18 +79,18 @@ def make_road(rng: np.random.Generator) -> Road:
         rng: Source of randomness.
     """
     lane = float(rng.uniform(2.9, 3.5))
-    own, oncoming = int(rng.integers(1, 3)), int(rng.integers(1, 3))
+    ours, oncoming = int(rng.integers(1, 3)), int(rng.integers(1, 3))
     tram = bool(rng.random() < 0.25)
     island = 3.4 if tram else 0.0
     parking_width = {side: 2.2 if rng.random() < 0.6 else 0.35 for side in (RIGHT, LEFT)}
-    width = (own + oncoming) * lane + island + sum(parking_width.values())
+    width = (ours + oncoming) * lane + island + sum(parking_width.values())
     half = width / 2
     right_edge, left_edge = -half + parking_width[RIGHT], half - parking_width[LEFT]
-    lanes = [(right_edge + lane * (n + 0.5), 1) for n in range(own)]
+    lanes = [(right_edge + lane * (n + 0.5), 1) for n in range(ours)]
     lanes += [(left_edge - lane * (n + 0.5), -1) for n in range(oncoming)]
-    middle_low, middle_high = right_edge + own * lane, left_edge - oncoming * lane
+    middle_low, middle_high = right_edge + ours * lane, left_edge - oncoming * lane
     dash, period, phase = float(rng.uniform(2, 4)), float(rng.uniform(6, 11)), float(rng.uniform(0, 8))
-    lines = [Line(right_edge + lane * n, 0.06, dash, period, phase) for n in range(1, own)]
+    lines = [Line(right_edge + lane * n, 0.06, dash, period, phase) for n in range(1, ours)]
     lines += [Line(left_edge - lane * n, 0.06, dash, period, phase) for n in range(1, oncoming)]
     if tram:
         lines += [Line(middle_low), Line(middle_high)]

@@ -17,7 +17,7 @@ from search_spaces.space import EdnasSpace
 __all__ = ["EdnasSpace", "edge_tpu", "mobile", "nano", "pretrained", "shorten", "single_task"]
 
 
-def nano(tasks: Mapping[str, int], **overrides: Any) -> EdnasSpace:
+def nano(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
     """The smallest space, for trials of seconds on a processor.
 
     Args:
@@ -30,7 +30,7 @@ def nano(tasks: Mapping[str, int], **overrides: Any) -> EdnasSpace:
     return _preset("nano", tasks, overrides)
 
 
-def mobile(tasks: Mapping[str, int], **overrides: Any) -> EdnasSpace:
+def mobile(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
     """For phones: IBN with and without squeeze-and-excitation; widths, fusion, heads and sharing are searched.
 
     Args:
@@ -43,7 +43,7 @@ def mobile(tasks: Mapping[str, int], **overrides: Any) -> EdnasSpace:
     return _preset("mobile", tasks, overrides)
 
 
-def edge_tpu(tasks: Mapping[str, int], **overrides: Any) -> EdnasSpace:
+def edge_tpu(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
     """For systolic arrays: IBN and Fused-IBN; widths, fusion, heads and sharing are searched.
 
     Args:
@@ -56,7 +56,7 @@ def edge_tpu(tasks: Mapping[str, int], **overrides: Any) -> EdnasSpace:
     return _preset("edge_tpu", tasks, overrides)
 
 
-def single_task(tasks: Mapping[str, int], **overrides: Any) -> EdnasSpace:
+def single_task(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
     """One task alone on the encoder of `nano`: what multi-task networks are compared with.
 
     Args:
@@ -70,7 +70,7 @@ def single_task(tasks: Mapping[str, int], **overrides: Any) -> EdnasSpace:
 
 
 def pretrained(
-    tasks: Mapping[str, int], encoder_weights: str | dict[str, str | None] | None = None, **overrides: Any
+    tasks: Mapping[str, int], encoder_weights: str | dict[str, str | None] | None = None, **overrides: object
 ) -> EdnasSpace:
     """Encoders of torchvision as a choice; fusion, heads and sharing are searched.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ednas_nni.errors import StudyError
 from ednas_nni.space.domains import Condition, Domains, Sample, Scalar
@@ -36,6 +36,14 @@ class Capabilities:
             `{"trunk": ((Literal("a", {"shared"}), Literal("b", {"shared"})),)}`.
         """
         return {}
+
+    def set_output_bias(self, task: str, values: Tensor) -> None:
+        """Let a task of this network start from a typical answer; by default it starts as it is.
+
+        Args:
+            task: One of `tasks`.
+            values: Shape (C,): what the raw output shall be wherever the features say nothing.
+        """
 
     @property
     def weight_fingerprints(self) -> Mapping[str, str]:
@@ -74,10 +82,10 @@ class Capabilities:
 
 
 def capabilities_of(space: nn.Module) -> Capabilities:
-    """What a model space can say of itself: the space, or a view of it that adds the defaults.
+    """What a model space, or a network of it, can say of itself: itself, or a view of it that adds the defaults.
 
     Args:
-        space: Any NNI model space.
+        space: Any NNI model space, or a network made of one.
     """
     return space if isinstance(space, Capabilities) else _Foreign(space)
 
@@ -96,6 +104,9 @@ class _Foreign(Capabilities):
 
     def liveness(self) -> Mapping[str, Condition]:
         return self._get("liveness", super().liveness)()
+
+    def set_output_bias(self, task: str, values: Tensor) -> None:
+        self._get("set_output_bias", super().set_output_bias)(task, values)
 
     @property
     def weight_fingerprints(self) -> Mapping[str, str]:

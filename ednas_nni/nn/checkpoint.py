@@ -8,7 +8,6 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,12 +43,12 @@ class Checkpoint:
                 tensor is not finite.
         """
         path = Path(path).expanduser()
-        found = _content(path)
-        tensors = _safetensors(path, found) if path.suffix == ".safetensors" else _torch(path, found)
+        content = _content(path)
+        tensors = _safetensors(path, content) if path.suffix == ".safetensors" else _torch(path, content)
         wild = [name for name, t in tensors.items() if t.is_floating_point() and not bool(torch.isfinite(t).all())]
         if wild:
             raise StudyError(f"{path}: the tensor {wild[0]} is not finite. Take a checkpoint from before that.")
-        return cls(path, tensors, _digest(found))
+        return cls(path, tensors, _digest(content))
 
 
 def fingerprint(path: str | Path) -> str:
@@ -105,24 +104,24 @@ def init_from(network: nn.Module, path: str | Path) -> Copied:
         StudyError: The file cannot be read, or nothing in it fits.
     """
     checkpoint = Checkpoint.read(path)
-    own = network.state_dict()
-    given = _without_prefix(checkpoint.tensors, {name.partition(".")[0] for name in own})
-    fits = [name for name, tensor in own.items() if name in given and _alike(given[name], tensor)]
+    state = network.state_dict()
+    given = _without_prefix(checkpoint.tensors, {name.partition(".")[0] for name in state})
+    fits = [name for name, tensor in state.items() if name in given and _alike(given[name], tensor)]
     if not fits:
         raise StudyError(
             f"init_from: no tensor of {checkpoint.path} fits the network. The file has names like "
-            f"{', '.join(list(given)[:2])}, the network like {', '.join(list(own)[:2])}. Give the state dict of a "
+            f"{', '.join(list(given)[:2])}, the network like {', '.join(list(state)[:2])}. Give the state dict of a "
             "network of this space."
         )
     with torch.no_grad():
         for name in fits:
-            own[name].copy_(given[name])
+            state[name].copy_(given[name])
     return Copied(
         checkpoint.path,
         tuple(fits),
-        tuple(name for name, tensor in own.items() if name in given and not _alike(given[name], tensor)),
-        tuple(name for name in own if name not in given),
-        tuple(name for name in given if name not in own),
+        tuple(name for name, tensor in state.items() if name in given and not _alike(given[name], tensor)),
+        tuple(name for name in state if name not in given),
+        tuple(name for name in given if name not in state),
     )
 
 
@@ -146,12 +145,12 @@ def _safetensors(path: Path, content: bytes) -> dict[str, Tensor]:
     try:
         return load(content)
     except SafetensorError as error:
-        raise StudyError(f"{path}: is no safetensors file ({error}).") from None
+        raise StudyError(f"{path}: is not a safetensors file ({error}).") from None
 
 
 def _torch(path: Path, content: bytes) -> dict[str, Tensor]:
     try:
-        data: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        data: object = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise StudyError(
             f"{path}: holds more than tensors, or is damaged; nothing else is read, as it could run code. Save the "
@@ -159,7 +158,7 @@ def _torch(path: Path, content: bytes) -> dict[str, Tensor]:
         ) from None
     except (RuntimeError, EOFError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:80] or "it is empty"
-        raise StudyError(f"{path}: is no file of torch.save ({reason}).") from None
+        raise StudyError(f"{path}: is not a file of torch.save ({reason}).") from None
     for key in _NESTED:
         if isinstance(data, Mapping) and isinstance(data.get(key), Mapping):
             data = data[key]

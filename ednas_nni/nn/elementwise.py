@@ -6,7 +6,7 @@ Each knows its `channels`: an integer, or in a space with searched widths NNI's 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,7 @@ from torch import nn
 
 from ednas_nni.compat.nas import current_model
 from ednas_nni.errors import StudyError, did_you_mean
+from ednas_nni.space.domains import Scalar
 
 Channels: TypeAlias = "int | MutableExpression[int]"
 """A number of channels; in a space with searched widths, NNI's expression for it."""
@@ -46,10 +47,10 @@ class Elementwise(nn.Module):
         return f"channels={self.channels}"
 
 
-def freeze_channels(network: nn.Module, sample: Mapping[str, Any]) -> None:
+def freeze_channels(network: nn.Module, sample: Mapping[str, Scalar]) -> None:
     """Settle the widths that a network made by NNI's `freeze` still holds as expressions.
 
-    NNI freezes its own layers. These are none of NNI's: one-shot strategies refuse mutable modules that they do not
+    NNI freezes its own layers. These are not NNI's: one-shot strategies reject mutable modules that they do not
     know, and an operation without weights has nothing for them to mix.
 
     Args:

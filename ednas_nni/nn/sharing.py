@@ -27,7 +27,7 @@ def trunk_stages(option: str, stages: int) -> int:
         StudyError: The option is unknown.
     """
     if option not in options(stages):
-        raise StudyError(f"sharing: {option!r} is no way to share.{did_you_mean(option, options(stages))}")
+        raise StudyError(f"sharing: {option!r} is not a way to share.{did_you_mean(option, options(stages))}")
     return stages if option in ("shared", "own_fusion") else int(option.removeprefix("own_stage")) - 1
 
 

@@ -35,7 +35,7 @@ class MultiTaskSpace(Capabilities, ModelSpace):
     from one on. In the place of stem and stages there may be a choice among published encoders. A subclass gives the
     numbers: its constructor takes plain data only, calls `super().__init__()` and then `assemble`.
 
-    What no task reads (the last shared stage when all tasks have their own) is no part of the network.
+    What no task reads (the last shared stage when all tasks have their own) is not part of the network.
     """
 
     def assemble(
@@ -218,7 +218,7 @@ def check_tasks(tasks: object) -> None:
             "example {'segmentation': 13, 'depth': 1}."
         )
     for name, channels in tasks.items():
-        if not isinstance(name, str) or not _TASK_NAME.fullmatch(name) or hasattr(nn.ModuleDict, name):
+        if not isinstance(name, str) or not _TASK_NAME.fullmatch(name) or name in dir(nn.ModuleDict):
             raise StudyError(
                 f"tasks: {name!r} is not usable as a name; take a letter, then letters, digits and underscores "
                 "(and no name of a method of torch's modules)."

@@ -59,7 +59,7 @@ def domains_of(space: ModelSpace) -> Domains:
         PluginError: A label is used with two sets of values, a value is not a JSON scalar, a mutable is not a
             choice of one value (`InputChoice`, numbers from a range, constraints), or as `walk` and `Domains`.
     """
-    values: dict[str, tuple[Any, ...]] = {}
+    values: dict[str, tuple[Scalar, ...]] = {}
     conditions: dict[str, list[Condition]] = {}
     for path, module, condition in visit(space):
         if not isinstance(module, MutableModule):
@@ -71,9 +71,9 @@ def domains_of(space: ModelSpace) -> Domains:
                         f"{path}: label {label!r} has the values {list(choice)} here and {list(values[label])} "
                         "elsewhere. Give the two choices different labels."
                     )
-                found = conditions.setdefault(label, [])
-                if condition not in found:
-                    found.append(condition)
+                places = conditions.setdefault(label, [])
+                if condition not in places:
+                    places.append(condition)
     return Domains(
         [
             Dimension(label, choice, ((),) if () in conditions[label] else tuple(conditions[label]))
@@ -82,7 +82,7 @@ def domains_of(space: ModelSpace) -> Domains:
     )
 
 
-def build(space: ModelSpace, sample: Mapping[str, Any]) -> nn.Module:
+def build(space: ModelSpace, sample: Mapping[str, Scalar]) -> nn.Module:
     """The network of a sample, constructed anew: nothing of the space is copied or shared.
 
     Parameter names and shapes are those of `space.freeze(sample)`, at a fraction of its time. Weights are drawn from
@@ -146,9 +146,9 @@ def _and(condition: Condition, more: Condition) -> Condition:
     return condition + tuple(clause for clause in more if clause not in condition)
 
 
-def _choices(mutable: Mutable, path: str) -> dict[str, tuple[Any, ...]]:
+def _choices(mutable: Mutable, path: str) -> dict[str, tuple[Scalar, ...]]:
     """Labels and values of everything that a mutable (or an expression over several) depends on."""
-    found = {}
+    values = {}
     for label, leaf in mutable.simplify().items():
         if isinstance(leaf, MutableAnnotation) or not isinstance(leaf, Categorical):
             raise PluginError(
@@ -156,11 +156,11 @@ def _choices(mutable: Mutable, path: str) -> dict[str, tuple[Any, ...]]:
                 "choice of one value (nni.choice, LayerChoice, Repeat). Write several inputs or a range as named "
                 "candidates."
             )
-        found[label] = tuple(leaf.values)
-    return found
+        values[label] = tuple(leaf.values)
+    return values
 
 
-def clauses(choice: Any, holds: Callable[[Any], bool], path: str) -> Condition:
+def clauses(choice: object, holds: Callable[[Scalar], bool], path: str) -> Condition:
     """`holds(value of choice)` in conjunctive form; `()` if it always holds.
 
     An expression over several labels is ruled out assignment by assignment: each forbidden one gives the clause that

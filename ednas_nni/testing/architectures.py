@@ -7,7 +7,7 @@
     def test_many():
         check_architectures(lambda: my_space({"segmentation": 5, "depth": 1}), count=100)
 
-All raise `PluginError` with what is wrong and how to mend it.
+All raise `PluginError` with what is wrong and how to correct it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ednas_nni.compat.nas import ModelSpace
 from ednas_nni.cost import AdditiveDevice, CostColumn, LayerRecord, cost_table, layer_records
 from ednas_nni.cost.device import Values
 from ednas_nni.cost.records import KINDS
@@ -32,7 +32,7 @@ from ednas_nni.testing.spaces import check_forward, check_samples, structure
 
 
 def check_architectures(
-    make: Callable[[], Any],
+    make: Callable[[], ModelSpace],
     count: int = 20,
     size: tuple[int, int] = (64, 128),
     seed: int = 0,
@@ -70,13 +70,13 @@ def check_architectures(
             _one_to_one(space, domains, other, instantiate(space, other), trees, ids)
 
 
-def check_size(space: Any, domains: Domains | None = None, most: int = 4096) -> None:
+def check_size(space: ModelSpace, domains: Domains | None = None, most: int = 4096) -> None:
     """`size()` of a small space is the number of different networks: every sample is instantiated.
 
     Args:
         space: The space.
         domains: What to check; the space's own by default.
-        most: Refuse a space with more samples than that.
+        most: Reject a space with more samples than that.
 
     Raises:
         PluginError: The numbers differ, or the space is too large to count by hand.
@@ -97,7 +97,7 @@ def check_size(space: Any, domains: Domains | None = None, most: int = 4096) -> 
         )
 
 
-def check_costs(space: Any, samples: Sequence[Sample], size: tuple[int, int] = (64, 128)) -> None:
+def check_costs(space: ModelSpace, samples: Sequence[Sample], size: tuple[int, int] = (64, 128)) -> None:
     """The cost table says of a sample what its network says of itself, layer kind by layer kind.
 
     Judges are torch's own count of multiply-adds, the number of parameters, and the layers of the instantiated network.
@@ -114,19 +114,19 @@ def check_costs(space: Any, samples: Sequence[Sample], size: tuple[int, int] = (
     table = cost_table(space, [_Traffic()], deploy_size=size)
     for sample in samples:
         network = build(space, sample)
-        found = dict(zip(table.names, table([sample])[0].tolist(), strict=True))
-        expected = {"params": sum(p.numel() for p in network.parameters())}
+        costs = dict(zip(table.names, table([sample])[0].tolist(), strict=True))
+        expected: dict[str, float] = {"params": sum(p.numel() for p in network.parameters())}
         for kind, moved in _traffic(layer_records(network, size)).items():
             expected[kind] = moved
         network.to("meta").eval()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             network(torch.empty(1, 3, *size, device="meta"))
         expected["macs"] = counter.get_total_flops() // 2
-        wrong = [name for name, value in found.items() if value != expected.get(name, 0)]
+        wrong = [name for name, value in costs.items() if value != expected.get(name, 0)]
         if wrong:
             name = wrong[0]
             raise PluginError(
-                f"{type(space).__name__}: the cost table says {name} = {found[name]:,.0f}, the network of {sample} has "
+                f"{type(space).__name__}: the cost table says {name} = {costs[name]:,.0f}, the network of {sample} has "
                 f"{expected.get(name, 0):,}. A module that is used must say so in the module tree or liveness()."
             )
 
@@ -141,7 +141,7 @@ def _neighbour(domains: Domains, sample: Sample, rng: np.random.Generator) -> Sa
 
 
 def _one_to_one(
-    space: Any, domains: Domains, sample: Sample, network: nn.Module, trees: dict[str, int], ids: dict[int, str]
+    space: ModelSpace, domains: Domains, sample: Sample, network: nn.Module, trees: dict[str, int], ids: dict[int, str]
 ) -> None:
     """Both ways at once: an id has one network, a network has one id."""
     name, tree = domains.architecture_id(sample), hash(structure(network))
@@ -172,7 +172,7 @@ class _Traffic(AdditiveDevice):
 
 
 def _traffic(records: Sequence[LayerRecord]) -> dict[str, float]:
-    found: dict[str, float] = {}
+    moved: dict[str, float] = {}
     for record in records:
-        found[record.kind] = found.get(record.kind, 0) + record.elements_read + record.elements_written
-    return found
+        moved[record.kind] = moved.get(record.kind, 0) + record.elements_read + record.elements_written
+    return moved

@@ -8,26 +8,28 @@ In a test of the plugin package::
         check_space(lambda: my_space({"segmentation": 5, "depth": 1}))
 
 `ednas_nni.testing.architectures` looks at many architectures, at costs and at the size of small spaces. Each check can
-also be called alone. All raise `PluginError` with what is wrong and how to mend it.
+also be called alone. All raise `PluginError` with what is wrong and how to correct it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from ednas_nni.compat.nas import ModelSpace
 from ednas_nni.errors import PluginError
 from ednas_nni.nn.capabilities import capabilities_of
 from ednas_nni.nn.tree import build, domains_of, instantiate, walk
-from ednas_nni.space.domains import Domains, Sample
+from ednas_nni.space.domains import Domains, Sample, Scalar
 
 
-def check_space(make: Callable[[], Any], size: tuple[int, int] = (64, 128), samples: int = 4, seed: int = 0) -> None:
+def check_space(
+    make: Callable[[], ModelSpace], size: tuple[int, int] = (64, 128), samples: int = 4, seed: int = 0
+) -> None:
     """Run the whole contract.
 
     Args:
@@ -56,7 +58,7 @@ def check_space(make: Callable[[], Any], size: tuple[int, int] = (64, 128), samp
         check_build(space, sample)
 
 
-def check_arguments(space: Any) -> None:
+def check_arguments(space: ModelSpace) -> None:
     """The constructor's arguments are plain data: trials receive them as JSON and construct the space anew."""
     given = [list(space.trace_args), dict(space.trace_kwargs)]
     try:
@@ -69,7 +71,7 @@ def check_arguments(space: Any) -> None:
         )
 
 
-def check_labels(space: Any, domains: Domains) -> None:
+def check_labels(space: ModelSpace, domains: Domains) -> None:
     """The labels are NNI's own, in NNI's order, and survive JSON."""
     if list(domains.labels) != list(space.simplify()):
         raise _broken(
@@ -81,7 +83,7 @@ def check_labels(space: Any, domains: Domains) -> None:
         raise _broken(space, "the domains do not survive JSON; values must be JSON scalars.")
 
 
-def check_leaves(space: Any) -> None:
+def check_leaves(space: ModelSpace) -> None:
     """Every parameter sits in a module without children, where the cost table looks."""
     inside = {id(p) for leaf in walk(space) for p in leaf.module.parameters()}
     outside = [name for name, p in space.named_parameters() if id(p) not in inside]
@@ -107,7 +109,7 @@ def check_samples(domains: Domains, sample: Sample) -> None:
 
 
 def check_activity(
-    space: Any, domains: Domains, sample: Sample, active: Callable[[Sample], Mapping[str, Any]] | None = None
+    space: ModelSpace, domains: Domains, sample: Sample, active: Callable[[Sample], Mapping[str, Scalar]] | None = None
 ) -> None:
     """The active labels are those that NNI's own validator reads, less those that `liveness` switches off.
 
@@ -123,7 +125,7 @@ def check_activity(
     reads = _Reads(sample)
     error = space.check_contains(reads)
     if error is not None:
-        raise _broken(space, f"NNI refuses the sample {sample}: {error}")
+        raise _broken(space, f"NNI rejects the sample {sample}: {error}")
     theirs = reads.seen & set(domains.labels)
     wrong = ours - theirs if capabilities_of(space).liveness() else ours ^ theirs
     if wrong:
@@ -135,7 +137,7 @@ def check_activity(
 
 
 def check_identity(
-    space: Any,
+    space: ModelSpace,
     domains: Domains,
     sample: Sample,
     rng: np.random.Generator,
@@ -170,14 +172,14 @@ def check_identity(
             )
 
 
-def check_network(space: Any, sample: Sample, size: tuple[int, int]) -> None:
+def check_network(space: ModelSpace, sample: Sample, size: tuple[int, int]) -> None:
     """The network predicts every task at the input's resolution and uses all it has; the output bias acts."""
     network = build(space, sample)
     check_forward(space, network, sample, size)
     check_output_bias(space, network, size)
 
 
-def check_forward(space: Any, network: nn.Module, sample: Sample, size: tuple[int, int]) -> None:
+def check_forward(space: ModelSpace, network: nn.Module, sample: Sample, size: tuple[int, int]) -> None:
     """The network predicts every task at the input's resolution, finite, and every parameter gets a finite gradient.
 
     Args:
@@ -187,9 +189,9 @@ def check_forward(space: Any, network: nn.Module, sample: Sample, size: tuple[in
         size: Height and width of the test images.
     """
     image = torch.rand(2, 3, *size)
-    outputs = network.train()(image)
-    if list(outputs) != list(network.tasks):
-        raise _broken(space, f"the network must return the tasks {list(network.tasks)}, not {list(outputs)}.")
+    outputs, tasks = network.train()(image), capabilities_of(network).tasks
+    if list(outputs) != list(tasks):
+        raise _broken(space, f"the network must return the tasks {list(tasks)}, not {list(outputs)}.")
     for task, output in outputs.items():
         if output.ndim != 4 or output.shape[0] != 2 or output.shape[2:] != image.shape[2:]:
             raise _broken(space, f"{task} must be (2, C, {size[0]}, {size[1]}), not {tuple(output.shape)}.")
@@ -203,11 +205,11 @@ def check_forward(space: Any, network: nn.Module, sample: Sample, size: tuple[in
             f"{unused[:3]} take no part in any output of {sample}. Say when they do in "
             "liveness() and leave them out of the network.",
         )
-    if not all(bool(torch.isfinite(p.grad).all()) for p in network.parameters()):
+    if not all(bool(torch.isfinite(p.grad).all()) for p in network.parameters() if p.grad is not None):
         raise _broken(space, "a gradient is not finite at the start.")
 
 
-def check_output_bias(space: Any, network: nn.Module, size: tuple[int, int]) -> None:
+def check_output_bias(space: ModelSpace, network: nn.Module, size: tuple[int, int]) -> None:
     """`set_output_bias` moves the raw output of one task everywhere, and of no other task.
 
     Args:
@@ -215,22 +217,21 @@ def check_output_bias(space: Any, network: nn.Module, size: tuple[int, int]) -> 
         network: A network of it; it is left in evaluation mode.
         size: Height and width of the test images.
     """
-    image = torch.rand(2, 3, *size)
-    network.eval()
+    image, said = torch.rand(2, 3, *size), capabilities_of(network.eval())
     with torch.no_grad():
-        for task in network.tasks:
+        for task in said.tasks:
             before = network(image)
-            network.set_output_bias(task, torch.zeros(before[task].shape[1]))
+            said.set_output_bias(task, torch.zeros(before[task].shape[1]))
             zero = network(image)
-            network.set_output_bias(task, torch.full((before[task].shape[1],), 2.0))
+            said.set_output_bias(task, torch.full((before[task].shape[1],), 2.0))
             moved = network(image)
             if not torch.allclose(moved[task], zero[task] + 2, atol=1e-4):
                 raise _broken(space, f"set_output_bias({task!r}, 2) must raise the raw output by 2 everywhere.")
-            if any(not torch.equal(moved[t], before[t]) for t in network.tasks if t != task):
+            if any(not torch.equal(moved[t], before[t]) for t in said.tasks if t != task):
                 raise _broken(space, f"set_output_bias({task!r}, ...) must leave the other tasks alone.")
 
 
-def check_build(space: Any, sample: Sample) -> None:
+def check_build(space: ModelSpace, sample: Sample) -> None:
     """`build` gives what NNI's own `freeze` gives."""
     built, frozen = build(space, sample), space.freeze(sample)
     if structure(built) != structure(frozen):
@@ -254,14 +255,14 @@ def structure(network: nn.Module) -> tuple[tuple[str, str, str, tuple[tuple[str,
     )
 
 
-class _Reads(dict):
+class _Reads(dict[str, Scalar]):
     """A sample that remembers which labels were read."""
 
-    def __init__(self, sample: Mapping[str, Any]) -> None:
+    def __init__(self, sample: Mapping[str, Scalar]) -> None:
         super().__init__(sample)
         self.seen: set[str] = set()
 
-    def __getitem__(self, label: str) -> Any:
+    def __getitem__(self, label: str) -> Scalar:
         self.seen.add(label)
         return super().__getitem__(label)
 
@@ -269,10 +270,10 @@ class _Reads(dict):
         self.seen.add(str(label))
         return super().__contains__(label)
 
-    def get(self, label: str, default: Any = None) -> Any:
+    def get(self, label: str, default: Scalar = None) -> Scalar:  # type: ignore[override]
         self.seen.add(label)
         return super().get(label, default)
 
 
-def _broken(space: Any, message: str) -> PluginError:
+def _broken(space: ModelSpace, message: str) -> PluginError:
     return PluginError(f"{type(space).__name__}: {message}")

@@ -102,17 +102,17 @@ class Evil:
         (lambda p: torch.save({"a": Evil()}, p), "holds more than tensors.*could run code"),
         (
             lambda p: p.write_bytes(pickle.dumps(OrderedDict(a=Evil()), protocol=2)),
-            "holds more than tensors|is no file of",
+            "holds more than tensors|is not a file of",
         ),
-        (lambda p: p.write_bytes(b"PK\x03\x04 broken"), "is no file of torch.save"),
-        (lambda p: p.write_bytes(b""), "is no file of torch.save"),
+        (lambda p: p.write_bytes(b"PK\x03\x04 broken"), "is not a file of torch.save"),
+        (lambda p: p.write_bytes(b""), "is not a file of torch.save"),
         (lambda p: torch.save(torch.zeros(2), p), "holds a Tensor, not named tensors"),
         (lambda p: torch.save({"epoch": 3}, p), "holds no tensors"),
         (lambda p: torch.save({"a": torch.tensor([1.0, float("nan")])}, p), "the tensor a is not finite"),
         (lambda p: torch.save({"a.b": torch.zeros(1), "c": torch.zeros(1)}, p), "no tensor of .* fits the network"),
     ],
 )
-def test_what_is_no_checkpoint_is_refused(tmp_path, monkeypatch, make, words):
+def test_what_is_not_a_checkpoint_is_rejected(tmp_path, monkeypatch, make, words):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "a.pt"
     make(path)
@@ -124,7 +124,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, monkeypatch, make, words):
 
 def test_wrong_files(tmp_path):
     (tmp_path / "a.safetensors").write_bytes(b"12345678 no")
-    with pytest.raises(StudyError, match="is no safetensors file"):
+    with pytest.raises(StudyError, match="is not a safetensors file"):
         Checkpoint.read(tmp_path / "a.safetensors")
     with pytest.raises(StudyError, match=r"none\.pt: cannot be read \(No such file"):
         Checkpoint.read(tmp_path / "none.pt")
@@ -157,7 +157,7 @@ def test_the_content_is_recorded(tmp_path):
         _ = Assembled(parse({"init_from": str(tmp_path / "none.pt")})).initial
 
 
-def test_a_trial_refuses_weights_that_changed_since_the_start(tmp_path, monkeypatch):
+def test_a_trial_rejects_weights_that_changed_since_the_start(tmp_path, monkeypatch):
     path, job = tmp_path / "a.pt", tmp_path / "trials" / "job"
     study = parse({"init_from": str(save({"a": torch.zeros(1)}, path))})
     job.mkdir(parents=True)

@@ -142,6 +142,6 @@ def test_the_drawing_shows_where_tasks_leave():
     ]  # fmt: skip
 
 
-def test_unknown_ways_are_refused():
-    with pytest.raises(StudyError, match=r"'own_stage9' is no way to share\. Did you mean 'own_stage"):
+def test_unknown_ways_are_rejected():
+    with pytest.raises(StudyError, match=r"'own_stage9' is not a way to share\. Did you mean 'own_stage"):
         sharing.trunk_stages("own_stage9", 3)

@@ -22,7 +22,7 @@ from ednas_nni.nn.tree import build
 from ednas_nni.testing.architectures import check_costs, check_size
 from ednas_nni.testing.spaces import check_space
 from search_spaces import EdnasSpace, presets, pretrained
-from search_spaces.encoder_files import encoder_files
+from search_spaces.space import encoder_files
 
 torch.set_num_threads(1)
 TASKS = {"segmentation": 5, "depth": 1}
@@ -201,11 +201,11 @@ def test_files_that_do_not_fit_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"resnet81": "x.pth"}, "'resnet81' is no encoder of this space. Did you mean 'resnet18'"),
+        ({"resnet81": "x.pth"}, "'resnet81' is not an encoder of this space. Did you mean 'resnet18'"),
         ({"resnet18": "x.pth"}, "no file for mobilenet_v2.*mobilenet_v2: null"),
         ({"resnet18": "/none/x.pth", "mobilenet_v2": None}, "/none/x.pth of resnet18 does not exist"),
         ({"resnet18": "x.pth", "mobilenet_v2": None}, "'x.pth' is a relative path.*From here it would be /"),
-        ("/nowhere", "/nowhere is no folder"),
+        ("/nowhere", "/nowhere is not a folder"),
         ("weights", "'weights' is a relative path"),
         (3, "must be a folder, or a mapping"),
     ],

@@ -132,7 +132,7 @@ BLOCKS: Group[type[Block]] = Group("blocks", Block)
 def _options(kind: type[Block]) -> dict[str, Option]:
     """Name of each field -> how it is written."""
     hints = typing.get_type_hints(kind, include_extras=True)
-    found = {}
+    options = {}
     for field in fields(kind):
         option = next((x for x in typing.get_args(hints[field.name]) if isinstance(x, Option)), None)
         if option is None:
@@ -140,8 +140,8 @@ def _options(kind: type[Block]) -> dict[str, Option]:
                 f"{kind.__name__}.{field.name} does not say how it is written in a name. Annotate it, for example "
                 f'Annotated[int, number("k", (3, 5))], or override read, suffix and examples.'
             )
-        found[field.name] = option
-    return found
+        options[field.name] = option
+    return options
 
 
 @cache

@@ -10,7 +10,7 @@ from ednas_nni.cost import AdditiveDevice, cost_table
 from ednas_nni.cost.reading import read_space
 from ednas_nni.cost.summary import random_codes
 from ednas_nni.devices.peak_memory import PeakMemory
-from ednas_nni.devices.peak_memory.memory import PeakElements
+from ednas_nni.devices.peak_memory.peak import PeakElements
 from ednas_nni.devices.roofline import Roofline
 
 SIZE = (64, 128)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ednas_nni.cost.device import ELEMENT_BYTES, CostColumn, ElementType, OrderDevice, Values
 from ednas_nni.cost.space_layers import SpaceLayers
-from ednas_nni.devices.peak_memory.memory import PeakElements
+from ednas_nni.devices.peak_memory.peak import PeakElements
 from ednas_nni.errors import PluginError, StudyError, did_you_mean
 
 COLUMN = "peak_memory_bytes"

@@ -19,7 +19,7 @@ ROOMS = [path.name for path in (ROOT / "ednas_nni").iterdir() if (path / "__init
 MODULES = ["errors", "plugins", "version"]
 CONCRETE = {
     plugin.target.partition(":")[0]
-    for group in ("tasks", "devices")
+    for group in plugins.GROUPS
     for plugin in plugins.listing(group)
     if plugin.distribution == "ednas-nni"
 }
@@ -34,7 +34,9 @@ def house(folder: Path, where: str = "", source: str = "") -> Path:
         (folder / "ednas_nni" / room).mkdir(parents=True)
         (folder / "ednas_nni" / room / "__init__.py").touch()
     for plugin in CONCRETE:
-        (folder / plugin.replace(".", "/")).mkdir()
+        (folder / plugin.replace(".", "/")).mkdir(parents=True, exist_ok=True)
+        for package in (folder / plugin.replace(".", "/")).relative_to(folder).parents:
+            (folder / package / "__init__.py").touch()
         (folder / plugin.replace(".", "/") / "__init__.py").touch()
     for name in ["__init__", *MODULES]:
         (folder / "ednas_nni" / f"{name}.py").touch()

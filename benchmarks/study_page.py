@@ -52,9 +52,9 @@ NAMES: dict[str, Iterable[str]] = {
     "fields of a search space": OVERRIDES,
 }
 PLAIN = {int: "whole number", float: "number", str: "text", bool: "true or false", type(None): "null"}
-PLAIN |= {study.Plugin: "name or {name: ..., option: value}", study.HardwareReward: "mapping, see below"}
+PLAIN |= {study.PluginChoice: "name or {name: ..., option: value}", study.HardwareReward: "mapping, see below"}
 PLAIN |= {dict: "mapping"}
-PLAIN |= {recipe.Plugin: PLAIN[study.Plugin], recipe.Cooldown: "number, at least 0 or null"}
+PLAIN |= {recipe.Plugin: PLAIN[study.PluginChoice], recipe.Cooldown: "number, at least 0 or null"}
 PLAIN |= {recipe.TaskOptions: "mapping or null", recipe.Size: "two of: whole number"}
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 

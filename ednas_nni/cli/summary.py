@@ -7,7 +7,7 @@ from ednas_nni.bridge.manager.experiment_file import ExperimentFile
 from ednas_nni.cli.terminal import amount, unit
 from ednas_nni.cost.plan import DRAWN, Plan, percent
 from ednas_nni.search.assembled import Assembled
-from ednas_nni.study.fields import Plugin
+from ednas_nni.study.fields import PluginChoice
 from ednas_nni.study.objectives import DELTA_T, QUALITY, Constraint
 
 NOTES = {
@@ -46,7 +46,7 @@ def lines(file: ExperimentFile, assembled: Assembled, plan: Plan) -> list[tuple[
     return rows
 
 
-def _options(plugin: Plugin) -> str:
+def _options(plugin: PluginChoice) -> str:
     options = ", ".join(f"{key}={value}" for key, value in plugin.options.items())
     return f"{plugin.name} ({options})" if options else plugin.name
 

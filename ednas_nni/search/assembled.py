@@ -22,7 +22,7 @@ from ednas_nni.errors import EdnasError, StudyError, did_you_mean
 from ednas_nni.plugins import Group
 from ednas_nni.search.problem import Problem
 from ednas_nni.search.reachable import check_reachable, favourable
-from ednas_nni.study import HardwareReward, Plugin, Study, parse
+from ednas_nni.study import HardwareReward, PluginChoice, Study, parse
 from ednas_nni.study.objectives import (
     DELTA_T,
     QUALITY,
@@ -430,7 +430,7 @@ def _restored(study: dict[str, Any], file: str) -> Assembled:
     return Assembled(parse(study), file)
 
 
-def device(entry: str | Plugin) -> Device:
+def device(entry: str | PluginChoice) -> Device:
     """A device as a study names it.
 
     Raises:

@@ -23,11 +23,10 @@ from pydantic import (
 )
 
 from ednas_nni.errors import StudyError, shown
-from ednas_nni.study import messages as study_words
-from ednas_nni.study import plain_data
+from ednas_nni.study import messages, plain_data
 
 
-class Plugin(BaseModel):
+class PluginChoice(BaseModel):
     """A plugin by name with its options. In YAML either `name` alone or `{name: ..., option: value}`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,36 +34,36 @@ class Plugin(BaseModel):
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
 
-    def dump(self) -> Any:
+    def dump(self) -> str | dict[str, Any]:
         """The short YAML form."""
         return {"name": self.name, **self.options} if self.options else self.name
 
 
-def _plugin(value: Any) -> Any:
+def _plugin(value: object) -> object:
     if isinstance(value, str):
         return {"name": value}
     if isinstance(value, dict):
         if "name" not in value:
             raise ValueError("needs a `name`, for example {name: ..., option: value}")
         return {"name": value["name"], "options": {k: v for k, v in value.items() if k != "name"}}
-    if isinstance(value, Plugin):
+    if isinstance(value, PluginChoice):
         return value
     raise ValueError("must be a plugin name or {name: ..., option: value}")
 
 
-def _device(value: Any) -> Any:
+def _device(value: object) -> object:
     """A device without options stays a plain name."""
     if isinstance(value, str):
         return value
-    plugin = Plugin.model_validate(_plugin(value))
+    plugin = PluginChoice.model_validate(_plugin(value))
     return plugin if plugin.options else plugin.name
 
 
-def _many(value: Any) -> Any:
+def _many(value: object) -> object:
     return value if isinstance(value, list | tuple) else [value]
 
 
-PluginField = Annotated[Plugin, BeforeValidator(_plugin)]
+PluginField = Annotated[PluginChoice, BeforeValidator(_plugin)]
 Side = Annotated[int, Field(ge=32, le=8192, strict=True)]
 Size = tuple[Side, Side]
 
@@ -107,7 +106,7 @@ class Study(BaseModel):
         hardware_aware: `auto` (a single-objective strategy sees a reward of quality and the first cost
             objective), `off`, or the reward's settings.
         start: Named members of the space that are trained first, to compare with.
-        reference: Named member of the space whose single-task trainings `delta_t` is measured against
+        reference: Named member of the space whose single-task trainings, the baselines, `delta_t` is measured against
             (`ednas reference` makes them); null = no `delta_t`.
         init_from: File of weights (absolute path) from which every network takes the tensors that fit; see
             `nn.checkpoint.init_from`. null = networks start at random.
@@ -125,18 +124,18 @@ class Study(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    space: PluginField = Plugin(name="nano")
+    space: PluginField = PluginChoice(name="nano")
     tasks: Annotated[tuple[str, ...], BeforeValidator(_many)] = ("segmentation", "depth", "normals")
-    data: PluginField = Plugin(name="rooms")
+    data: PluginField = PluginChoice(name="rooms")
     train_size: Size = (64, 128)
     deploy_size: Size = (512, 1024)
-    evaluator: PluginField = Plugin(name="jared")
+    evaluator: PluginField = PluginChoice(name="jared")
     objectives: Annotated[tuple[str, ...], BeforeValidator(_many)] = ("quality", "latency_ms")
-    device: Annotated[tuple[Annotated[str | Plugin, BeforeValidator(_device)], ...], BeforeValidator(_many)] = (
+    device: Annotated[tuple[Annotated[str | PluginChoice, BeforeValidator(_device)], ...], BeforeValidator(_many)] = (
         "edge_tpu",
     )
     constraints: Annotated[tuple[str, ...], BeforeValidator(_many)] = ()
-    strategy: PluginField = Plugin(name="ednas")
+    strategy: PluginField = PluginChoice(name="ednas")
     hardware_aware: Literal["auto", "off"] | HardwareReward = "auto"
     start: Annotated[tuple[str, ...], BeforeValidator(_many)] = ()
     reference: str | None = None
@@ -154,53 +153,52 @@ class Study(BaseModel):
         if not value:
             raise ValueError("needs at least one entry")
         if any(entry in value[:i] for i, entry in enumerate(value)):
-            names = (entry.name if isinstance(entry, Plugin) else entry for entry in value)
+            names = (entry.name if isinstance(entry, PluginChoice) else entry for entry in value)
             raise ValueError(f"names something twice: {', '.join(names)}")
         return value
 
     @field_validator("reference", mode="before")
     @classmethod
-    def _one_name(cls, value: Any) -> Any:
+    def _one_name(cls, value: object) -> object:
         if value is not None and not (isinstance(value, str) and value):
             raise ValueError("must be the name of one member of the space, for example mobilenet_v2_small, or null")
         return value
 
     @field_validator("init_from", mode="before")
     @classmethod
-    def _absolute(cls, value: Any) -> Any:
+    def _absolute(cls, value: object) -> object:
         if value is not None and not (isinstance(value, str) and plain_data.user_path(value).is_absolute()):
             raise ValueError(
                 "must be the absolute path of a file (or one that begins with ~), because searches, trials and "
-                "references are started in different folders, or null"
+                "baselines are started in different folders, or null"
             )
         return value
 
     @field_validator("hardware_aware", mode="before")
     @classmethod
-    def _yaml_off(cls, value: Any) -> Any:
+    def _yaml_off(cls, value: object) -> object:
         return "off" if value is False else "auto" if value is True else value
 
     @model_validator(mode="after")
     def _sizes(self) -> Study:
-        for name in ("train_size", "deploy_size"):
-            height, width = getattr(self, name)
+        for name, (height, width) in (("train_size", self.train_size), ("deploy_size", self.deploy_size)):
             if height % 32 or width % 32:
                 raise ValueError(f"{name} must be multiples of 32, the networks' stride; got {height} x {width}")
         return self
 
     def dump(self) -> dict[str, Any]:
         """Plain data that `parse` reads back to an equal study."""
-        found: dict[str, Any] = {}
+        data: dict[str, Any] = {}
         for name in type(self).model_fields:
             value = getattr(self, name)
-            if isinstance(value, Plugin):
+            if isinstance(value, PluginChoice):
                 value = value.dump()
             elif isinstance(value, HardwareReward):
                 value = value.model_dump()
             elif isinstance(value, tuple):
-                value = [entry.dump() if isinstance(entry, Plugin) else entry for entry in value]
-            found[name] = value
-        return found
+                value = [entry.dump() if isinstance(entry, PluginChoice) else entry for entry in value]
+            data[name] = value
+        return data
 
     @property
     def digest(self) -> str:
@@ -208,12 +206,12 @@ class Study(BaseModel):
 
         How trials are started, when they are given up and who reaches the port does not enter: it changes no result.
         """
-        told = {name: value for name, value in self.dump().items() if name not in NO_RESULT}
-        text = json.dumps(told, sort_keys=True, separators=(",", ":"))
+        deciding = {name: value for name, value in self.dump().items() if name not in NO_RESULT}
+        text = json.dumps(deciding, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def parse(data: Any, where: str = "study") -> Study:
+def parse(data: object, where: str = "study") -> Study:
     """Parse plain data into a study.
 
     Args:
@@ -232,23 +230,23 @@ def parse(data: Any, where: str = "study") -> Study:
     if fault:
         raise StudyError(f"{where}: {fault}.")
     nullable = {name for name, field in Study.model_fields.items() if field.default is None}
-    if lines := study_words.empty(data, nullable):
-        raise StudyError("\n".join(f"{where}: {line}" for line in lines))
+    if faults := messages.empty(data, nullable, Study().dump()):
+        raise StudyError("\n".join(f"{where}: {line}" for line in faults))
     try:
         return Study.model_validate(data)
     except ValidationError as error:
         below = {"hardware_aware": tuple(HardwareReward.model_fields)}
-        found = study_words.lines(error.errors(), tuple(Study.model_fields), below)
-        raise StudyError("\n".join(f"{where}: {line}" for line in found)) from None
+        faults = messages.lines(error.errors(), Study().dump(), below)
+        raise StudyError("\n".join(f"{where}: {line}" for line in faults)) from None
 
 
-def _plain(value: Any) -> Any:
-    """Programs may write `Plugin(...)` where a YAML has a name."""
+def _plain(value: object) -> object:
+    """Programs may write `PluginChoice(...)` where a YAML has a name."""
     if isinstance(value, HardwareReward):
         return value.model_dump()
     if isinstance(value, list | tuple):
-        return [entry.dump() if isinstance(entry, Plugin) else entry for entry in value]
-    return value.dump() if isinstance(value, Plugin) else value
+        return [entry.dump() if isinstance(entry, PluginChoice) else entry for entry in value]
+    return value.dump() if isinstance(value, PluginChoice) else value
 
 
 def read_experiment(path: str | Path) -> tuple[dict[str, Any], Study]:
@@ -258,7 +256,7 @@ def read_experiment(path: str | Path) -> tuple[dict[str, Any], Study]:
         The whole experiment configuration as plain data, and the study under `tuner.classArgs`.
 
     Raises:
-        StudyError: The file is missing, is no YAML mapping, names another tuner, or its study is wrong.
+        StudyError: The file is missing, is not a YAML mapping, names another tuner, or its study is wrong.
     """
     path = Path(path)
     config = read_mapping(path)
@@ -277,7 +275,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     """An experiment's YAML as plain data.
 
     Raises:
-        StudyError: It cannot be read, is no YAML, holds a key twice, or is no mapping of plain values.
+        StudyError: It cannot be read, is not YAML, holds a key twice, or is not a mapping of plain values.
     """
     config = plain_data.read_yaml(path, StudyError, "`ednas init` writes one to start from.")
     if not isinstance(config, dict):

@@ -1,4 +1,4 @@
-"""What a search wants (objectives), what it refuses (constraints) and how both become one number (rewards).
+"""What a search wants (objectives), what it rejects (constraints) and how both become one number (rewards).
 
 Pure Python. Quality is larger-is-better and may be negative (0 = no better than the position prior); costs are
 positive and smaller-is-better.
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ednas_nni.errors import StudyError, did_you_mean
 
 QUALITY = "quality"
-DELTA_T = "delta_t"  # percent; see references/delta_t.py
+DELTA_T = "delta_t"  # percent; see tasks/delta_t.py
 DIRECTIONS = ("max", "min")
 OPERATORS = ("<=", ">=")
 
@@ -33,7 +33,7 @@ class Objective:
         direction: "max" or "min".
 
     Raises:
-        StudyError: The name is no identifier or the direction is unknown.
+        StudyError: The name is not an identifier or the direction is unknown.
     """
 
     name: str
@@ -66,12 +66,12 @@ def parse_objective(text: str | Objective) -> Objective:
         text: "quality" (larger is better), "latency_ms" (a bare cost is minimised), "max:NAME" or "min:NAME".
 
     Raises:
-        StudyError: The text is no objective.
+        StudyError: The text is not an objective.
     """
     if isinstance(text, Objective):
         return text
     if not isinstance(text, str):
-        raise StudyError(f"objectives: {text!r} is no text. Write for example 'quality' or 'min:latency_ms'.")
+        raise StudyError(f"objectives: {text!r} is not a text. Write for example 'quality' or 'min:latency_ms'.")
     direction, colon, name = (part.strip() for part in text.strip().partition(":"))
     if colon:
         return Objective(name, direction)
@@ -94,7 +94,7 @@ class Constraint:
         bound: In the cost's unit, finite.
 
     Raises:
-        StudyError: Unknown operator or a bound that is no finite number.
+        StudyError: Unknown operator or a bound that is not a finite number.
     """
 
     name: str
@@ -129,7 +129,7 @@ def parse_constraint(text: str | Constraint) -> Constraint:
     """Read "latency_ms <= 19".
 
     Raises:
-        StudyError: The text is no constraint.
+        StudyError: The text is not a constraint.
     """
     if isinstance(text, Constraint):
         return text
@@ -141,7 +141,7 @@ def parse_constraint(text: str | Constraint) -> Constraint:
         bound = float(number)
     except ValueError:
         raise StudyError(
-            f"constraints: {number!r} in {text!r} is no number. Write a plain number in the cost's unit, "
+            f"constraints: {number!r} in {text!r} is not a number. Write a plain number in the cost's unit, "
             "for example 'latency_ms <= 19'."
         ) from None
     return Constraint(name, op, bound)
@@ -164,7 +164,7 @@ def value_of(objective: Objective, metrics: Mapping[str, float], costs: Mapping[
 
 
 def check_names(objectives: Iterable[Objective], constraints: Iterable[Constraint], cost_names: Iterable[str]) -> None:
-    """Refuse constraints on names that are no costs.
+    """Reject constraints on names that are not costs.
 
     Objectives may also name metrics, which are known only when a trial reports them; they are not checked here.
 
@@ -172,12 +172,11 @@ def check_names(objectives: Iterable[Objective], constraints: Iterable[Constrain
         StudyError: A constraint names something that cannot be computed before training, or an objective
             appears twice.
     """
-    known = tuple(cost_names)
+    costs = tuple(cost_names)
     for constraint in constraints:
-        if constraint.name not in known:
-            raise StudyError(
-                f"constraints: {constraint.name!r} in '{constraint}' is no cost.{did_you_mean(constraint.name, known)}"
-            )
+        if constraint.name not in costs:
+            hint = did_you_mean(constraint.name, costs)
+            raise StudyError(f"constraints: {constraint.name!r} in '{constraint}' is not a cost.{hint}")
     seen: set[str] = set()
     for objective in objectives:
         if objective.name in seen:
@@ -198,11 +197,11 @@ def _one_sided_abs(quality: float, ratio: float, weight: float) -> float:
 
 
 def _mnas_soft(quality: float, ratio: float, weight: float) -> float:
-    return quality * ratio**weight
+    return quality * math.pow(ratio, weight)
 
 
 def _mnas_hard(quality: float, ratio: float, weight: float) -> float:
-    return quality * min(1.0, ratio**weight)
+    return quality * min(1.0, math.pow(ratio, weight))
 
 
 REWARDS = {
@@ -216,7 +215,7 @@ POSITIVE_ONLY = ("mnas_soft", "mnas_hard")
 
 
 def check_reward(kind: str, target: float, weight: float) -> None:
-    """Refuse a reward that cannot work, before anything is trained.
+    """Reject a reward that cannot work, before anything is trained.
 
     Raises:
         StudyError: Unknown kind, a target that is not positive and finite, or a positive weight.
@@ -240,7 +239,7 @@ def reward(kind: str, quality: float, cost: float, target: float, weight: float 
       is *faster* than the target.
     * `one_sided_abs`: Q + w max(0, T/T0 - 1). Free below the target.
     * `mnas_soft`: Q (T/T0)^w; `mnas_hard`: Q min(1, (T/T0)^w) (Tan et al., MnasNet, CVPR 2019, eq. 2). Products:
-      for Q <= 0 a larger cost would raise them, so they are refused there.
+      for Q <= 0 a larger cost would raise them, so they are rejected there.
 
     No reward rises when T grows beyond T0.
 

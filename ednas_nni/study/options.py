@@ -32,7 +32,7 @@ def check_options(factory: Callable[..., Any], options: dict[str, Any], where: s
     signature = _signature(factory, where)
     parameters = signature.parameters
     open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-    known = [
+    allowed = [
         name
         for name, p in parameters.items()
         if p.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY) and name != "self"
@@ -41,27 +41,27 @@ def check_options(factory: Callable[..., Any], options: dict[str, Any], where: s
     for name, value in options.items():
         if name in given:
             raise StudyError(f"{where}.{name}: is set by the study itself; remove it here.")
-        if name not in known:
+        if name not in allowed:
             if open_ended:
                 continue
             raise StudyError(
-                f"{where}: unknown option {shown(name)}.{did_you_mean(name, [k for k in known if k not in given])}"
+                f"{where}: unknown option {shown(name)}.{did_you_mean(name, [n for n in allowed if n not in given])}"
             )
         if name in hints:
             _check_value(f"{where}.{name}", value, hints[name])
 
 
 def _signature(factory: Callable[..., Any], where: str) -> inspect.Signature:
-    target = getattr(factory, "__wrapped__", factory)
+    target = inspect.unwrap(factory)
     try:
         return inspect.signature(target)
     except (TypeError, ValueError):
-        raise StudyError(f"{where}: {shown(factory)} is no class or function that could be given options.") from None
+        raise StudyError(f"{where}: {shown(factory)} is not a class or function that could be given options.") from None
 
 
 def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
     """Annotations that can be resolved; the others are left to the plugin itself."""
-    target = getattr(factory, "__wrapped__", factory)
+    target = inspect.unwrap(factory)
     target = target.__init__ if inspect.isclass(target) else target
     try:
         return typing.get_type_hints(target, include_extras=True)
@@ -78,9 +78,9 @@ def _check_value(where: str, value: Any, hint: Any) -> None:
         if isinstance(adapter.validate_python(value), int | float):
             adapter.validate_python(value, strict=True)  # plugins get the value itself: "8" and 8.0 are no 8
     except ValidationError as error:
-        found = error.errors()
-        found = [item for item in found if item["type"] not in _ECHOES] or found
-        reason = " or ".join(dict.fromkeys(map(in_words, found)))
+        findings = error.errors()
+        findings = [finding for finding in findings if finding["type"] not in _ECHOES] or findings
+        reason = " or ".join(dict.fromkeys(map(in_words, findings)))
         raise StudyError(f"{where} = {shown(value)}: {reason}.") from None
 
 

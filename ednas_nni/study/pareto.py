@@ -47,7 +47,7 @@ def front(points: ArrayLike, directions: Sequence[str], tolerance: ArrayLike = 0
     """Indices of the points that nothing dominates, in ascending order.
 
     Args:
-        points: (n, k), finite. Equal points are all kept.
+        points: (n, k), finite. Equal points all stay.
         directions: "max" or "min" per axis.
         tolerance: Noise of each axis in its own unit, scalar or (k,), >= 0. With a tolerance a point is left out
             only if another one is at least as good on every axis and better by more than the tolerance on every
@@ -77,30 +77,36 @@ def _beaten(values: NDArray[np.float64], margin: NDArray[np.float64]) -> NDArray
 
 
 def _beaten_of_two(values: NDArray[np.float64], margin: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """The same for two axes: who is better on the first stands before, and the best of these on the second decides."""
+    """The same for two axes, in O(n log n).
+
+    Sorted by the first axis, whoever is better there stands before, so a point is beaten exactly when the lowest second
+    value among those before it is low enough. Example, both axes smaller-is-better, no tolerance: sorted points (1, 5),
+    (2, 3), (3, 4), (4, 1) have the lowest second values before them inf, 5, 3, 3; only (3, 4) meets one that is not
+    above its own, 3 <= 4, and is beaten, by (2, 3).
+    """
     order = np.argsort(values[:, 0], kind="stable")
     first, second = values[order].T
     lowest = np.concatenate([[np.inf], np.minimum.accumulate(second)])  # of the first 0, 1, ... n points
     level = lowest[np.searchsorted(first, first, side="right")]  # of those that are no worse on the first axis
     ahead = lowest[_ahead(first.tolist(), float(margin[0]))]  # of those that are better there by more than the margin
     if not (margin > 0).any():
-        found = (ahead <= second) | (level < second)
+        in_order = (ahead <= second) | (level < second)
     else:
         best = ahead if margin[0] > 0 else level
-        found = second - best > margin[1] if margin[1] > 0 else best <= second
+        in_order = second - best > margin[1] if margin[1] > 0 else best <= second
     beaten = np.zeros(len(values), dtype=bool)
-    beaten[order] = found
+    beaten[order] = in_order
     return beaten
 
 
 def _ahead(ascending: list[float], margin: float) -> list[int]:
     """How many of the sorted values are smaller than each by more than a margin; differences are rounded, as above."""
-    found, count = [], 0
+    counts, count = [], 0
     for value in ascending:
         while value - ascending[count] > margin:
             count += 1
-        found.append(count)
-    return found
+        counts.append(count)
+    return counts
 
 
 def hypervolume(points: ArrayLike, reference: ArrayLike, directions: Sequence[str]) -> float:

@@ -1,4 +1,4 @@
-"""Plain data from files and messages that may be hostile or broken: read without surprises, refused in one sentence.
+"""Plain data from files and messages that may be hostile or broken: read without surprises, rejected in one sentence.
 
 YAML can name a thing and repeat it (a few lines that unfold to gigabytes), nest without end, hold dates, and a key
 twice. What is read here is a tree of JSON's types, of a limited size, with nothing in its texts that a terminal or a
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import stat
 from collections.abc import Hashable
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -65,17 +66,17 @@ def _wrong(value: Any) -> str:
         return "" if abs(value) < LARGEST_NUMBER else f"is {shown(value)}; numbers must be below 2^63"
     if isinstance(value, float):
         return "" if math.isfinite(value) else f"is {value}; it must be a finite number"
-    hint = ". Put it into quotes if it is text" if hasattr(value, "isoformat") else ""
+    hint = ". Put it into quotes if it is text" if isinstance(value, date | time) else ""
     return f"{shown(value)} is a {type(value).__name__}; text, numbers, lists and mappings are allowed{hint}"
 
 
 def _text(value: str) -> str:
     if len(value) > LONGEST_TEXT:
         return f"is {len(value)} characters long; at most {LONGEST_TEXT} are read"
-    found = hidden(value)
-    if found == "\\ufeff":
+    character = hidden(value)
+    if character == "\\ufeff":
         return "begins with a byte order mark (\\ufeff); save the file as UTF-8 without it"
-    return f"holds the control character {found}; remove it" if found else ""
+    return f"holds the control character {character}; remove it" if character else ""
 
 
 class _Loader(yaml.SafeLoader):
@@ -87,7 +88,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self._depth > DEEPEST:
-            raise _marked(f"is nested more than {DEEPEST} levels deep", self.peek_event())
+            raise _marked(f"is nested more than {DEEPEST} levels deep", self.peek_event())  # type: ignore[no-untyped-call]
         self._depth += 1
         try:
             return super().compose_node(parent, index)
@@ -114,24 +115,24 @@ def _marked(problem: str, place: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=place.start_mark)
 
 
-def _unfold(node: yaml.Node, known: dict[int, tuple[int, int] | None]) -> tuple[int, int]:
+def _unfold(node: yaml.Node, sizes: dict[int, tuple[int, int] | None]) -> tuple[int, int]:
     """Entries and depth of a node with every alias written out. What an alias names stands before it: no deep calls."""
     if isinstance(node, yaml.ScalarNode):
         return 1, 1
-    if id(node) in known:
-        found = known[id(node)]
-        if found is None:
+    if id(node) in sizes:
+        size = sizes[id(node)]
+        if size is None:
             raise _marked("an alias stands inside of what it names", node)
-        return found
-    known[id(node)] = None
+        return size
+    sizes[id(node)] = None
     parts = [part for entry in node.value for part in (entry if isinstance(entry, tuple) else (entry,))]
-    sizes = [_unfold(part, known) for part in parts]
-    entries, depth = 1 + sum(size for size, _ in sizes), 1 + max((deep for _, deep in sizes), default=0)
+    below = [_unfold(part, sizes) for part in parts]
+    entries, depth = 1 + sum(count for count, _ in below), 1 + max((deep for _, deep in below), default=0)
     if entries > 2 * MOST:
         raise _marked(f"has more than {MOST} entries when its aliases are written out", node)
     if depth > DEEPEST + 2:
         raise _marked(f"is nested more than {DEEPEST} levels deep when its aliases are written out", node)
-    known[id(node)] = entries, depth
+    sizes[id(node)] = entries, depth
     return entries, depth
 
 
@@ -139,7 +140,7 @@ def yaml_value(text: str) -> Any:
     """One YAML document; nothing in it can run code.
 
     Raises:
-        ValueError: It is no YAML, or not of plain values; the message says where.
+        ValueError: It is not YAML, or not of plain values; the message says where.
     """
     try:
         loader = _Loader(text)
@@ -166,21 +167,21 @@ def read_text(path: Path, kind: type[EdnasError], missing: str = "") -> str:
         missing: Added where there is no such file.
 
     Raises:
-        EdnasError: Of `kind`: it is missing, no regular file, too large, or no text in UTF-8.
+        EdnasError: Of `kind`: it is missing, not a regular file, too large, or not a text in UTF-8.
     """
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             raise kind(f"{path}: is a folder; name the file in it.")
         if not stat.S_ISREG(status.st_mode):
-            raise kind(f"{path}: is no regular file; name one that lies on a disk.")
+            raise kind(f"{path}: is not a regular file; name one that lies on a disk.")
         if status.st_size > LARGEST_FILE:
             raise kind(f"{path}: has {status.st_size} bytes; files of this kind have at most {LARGEST_FILE}.")
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise kind(f"{path}: there is no such file. {missing}".rstrip()) from None
     except UnicodeDecodeError:
-        raise kind(f"{path}: is no text file in UTF-8.") from None
+        raise kind(f"{path}: is not a text file in UTF-8.") from None
     except OSError as error:
         raise kind(f"{path}: cannot be read ({error.strerror}).") from None
     except ValueError as error:  # a NUL in the name
@@ -191,7 +192,7 @@ def read_yaml(path: Path, kind: type[EdnasError], missing: str = "") -> Any:
     """The one document of a YAML file that a user named.
 
     Raises:
-        EdnasError: Of `kind`: as `read_text`, or it is no YAML; line and column are named.
+        EdnasError: Of `kind`: as `read_text`, or it is not YAML; line and column are named.
     """
     text = read_text(path, kind, missing)
     try:
@@ -211,7 +212,7 @@ def resolved(text: object, kind: type[EdnasError], where: str) -> Path:
         where: The field or option, for messages.
 
     Raises:
-        EdnasError: Of `kind`: it is no path, runs in circles, or begins with the home of nobody.
+        EdnasError: Of `kind`: it is not a path, runs in circles, or begins with the home of nobody.
     """
     try:
         return user_path(str(text)).resolve()
@@ -227,7 +228,7 @@ def user_path(text: str) -> Path:
         ValueError: It names the home of somebody who does not exist, or cannot be a path.
     """
     if "\x00" in text:
-        raise ValueError(f"{shown(text)} is no path: it holds a NUL")
+        raise ValueError(f"{shown(text)} is not a path: it holds a NUL")
     try:
         return Path(text).expanduser()
     except RuntimeError:

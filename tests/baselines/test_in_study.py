@@ -74,9 +74,9 @@ def test_delta_t_in_vain(make_study: Build, cache: Path) -> None:
 
 
 def _stub() -> Any:
-    from ednas_nni.study import Plugin
+    from ednas_nni.study import PluginChoice
 
-    return Plugin(name="stub")
+    return PluginChoice(name="stub")
 
 
 def test_the_evaluator_gets_the_means(make_study: Build, make_record: Callable[..., Any]) -> None:

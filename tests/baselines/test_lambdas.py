@@ -14,7 +14,7 @@ from ednas_nni.baselines.identity import identity
 from ednas_nni.data import DataInfo
 from ednas_nni.errors import DataError, StudyError
 from ednas_nni.search.assembled import Assembled
-from ednas_nni.study import Plugin, Study
+from ednas_nni.study import PluginChoice, Study
 from ednas_nni.tasks.depth import lambdas
 from ednas_nni.tasks.depth.lambdas import Measurement
 
@@ -136,7 +136,7 @@ def test_measured_by_the_command(
     told = capsys.readouterr().out
     assert "lambda of scenes (metric depth): 2.01 ± 0.014 m" in told and "n = 2 trainings" in told
     assert "as lambda = 2 m" in told and "(|p - g| + lambda |p - g| / g) / 2" in told
-    study = make_study(data=Plugin(name="scenes_for_references:Scenes", options={"train": 25}))
+    study = make_study(data=PluginChoice(name="scenes_for_references:Scenes", options={"train": 25}))
     source = Assembled(study).source
     kept = lambdas.read(lambdas.path_for(source.info))[0]
     assert kept.made["command"] == "ednas data lambda study.yml --seeds 2 --option train=25", "no folder of the machine"

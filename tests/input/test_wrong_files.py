@@ -42,9 +42,9 @@ def merge_bomb(levels: int) -> str:
 
 
 WRONG = [
-    ("not UTF-8", "Größe: 1".encode("latin-1"), ("is no text file in UTF-8",)),
-    ("UTF-16", "a: 1".encode("utf-16"), ("is no text file in UTF-8",)),
-    ("a picture", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", ("is no text file in UTF-8",)),
+    ("not UTF-8", "Größe: 1".encode("latin-1"), ("is not a text file in UTF-8",)),
+    ("UTF-16", "a: 1".encode("utf-16"), ("is not a text file in UTF-8",)),
+    ("a picture", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", ("is not a text file in UTF-8",)),
     ("NUL", b"a: \x00", ("not YAML", "special characters are not allowed")),
     ("NUL in quotes", study('{space: "na\\0no"}'), ("tuner.classArgs.space", "control character \\x00", "remove it")),
     ("escape", study('{space: "\\e[2Jnano"}'), ("tuner.classArgs.space", "control character \\x1b", "remove it")),
@@ -114,8 +114,8 @@ PLACES: list[tuple[str, Callable[[Path], Any], str]] = [
     ("folder", lambda p: p.mkdir(), "is a folder"),
     ("loop of links", lambda p: p.symlink_to(p), "cannot be read"),
     ("link to nothing", lambda p: p.symlink_to(p.parent / "gone"), "there is no such file"),
-    ("pipe", lambda p: os.mkfifo(p), "is no regular file"),
-    ("device", lambda p: p.symlink_to("/dev/zero"), "is no regular file"),
+    ("pipe", lambda p: os.mkfifo(p), "is not a regular file"),
+    ("device", lambda p: p.symlink_to("/dev/zero"), "is not a regular file"),
     ("unreadable", lambda p: (p.write_text("a: 1"), p.chmod(0)), "cannot be read"),
     ("inside a file", lambda p: None, "cannot be read"),
     ("long name", lambda p: None, "cannot be read"),

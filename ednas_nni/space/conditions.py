@@ -1,4 +1,15 @@
-"""Alternative conditions made few: what a walk over a module tree collects says the same thing many times over."""
+"""Alternative conditions made few: what a walk over a module tree collects says the same thing many times over.
+
+A width is read by every layer next to it, below each candidate of several choices: dozens of conditions that together
+say "when this stage is used". Counting costs time for every label that one condition reads, and people read them, so
+they are made few by two rules, repeated until nothing changes. With the label `depth` of values 1, 2, 3:
+
+1. Joining: conditions that differ in the values of one label are one. (op = a and depth in {1, 2}) or (op = a and
+   depth in {3}) is op = a and depth in {1, 2, 3}; all values together say nothing, so it is op = a.
+2. Absorbing: what another one implies is dropped. (op = a and depth in {1}) or (op = a) is op = a.
+
+The result is small, not the smallest: that would be minimising a Boolean formula, which is hard and not needed.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +21,21 @@ from ednas_nni.space.dimensions import Clause, Condition, Literal, Scalar
 def simplify(conditions: Iterable[Condition], values: Mapping[str, tuple[Scalar, ...]]) -> tuple[Condition, ...]:
     """Fewer conditions of which one holds exactly when one of the given ones does.
 
-    A width is read by every layer next to it, below each candidate of several choices: dozens of conditions that
-    together say "when this stage is used". Conditions that differ in the values of one label are joined, those that
-    another one implies are dropped, until nothing changes.
-
     Args:
         conditions: Alternatives.
         values: All values of every label.
+
+    Example:
+        >>> op, low, high = (Literal("op", frozenset("a"))), *(Literal("depth", frozenset(d)) for d in ({1, 2}, {3}))
+        >>> simplify([((op,), (low,)), ((op,), (high,))], {"op": ("a", "b"), "depth": (1, 2, 3)})
+        (((Literal(label='op', values=frozenset({'a'})),),),)
     """
-    found = list(dict.fromkeys(tuple(sorted(set(c), key=_order)) for c in conditions))
+    fewer = list(dict.fromkeys(tuple(sorted(set(c), key=_order)) for c in conditions))
     while True:
-        joined = _join(found, values)
-        kept = [c for i, c in enumerate(joined) if not any(_covers(joined, other, i) for other in range(len(joined)))]
-        if kept == found:
-            return tuple(kept)
-        found = kept
+        before, joined = fewer, _join(fewer, values)
+        fewer = [c for i, c in enumerate(joined) if not any(_covers(joined, other, i) for other in range(len(joined)))]
+        if fewer == before:
+            return tuple(fewer)
 
 
 def _order(clause: Clause) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -37,9 +48,9 @@ def _join(conditions: list[Condition], values: Mapping[str, tuple[Scalar, ...]])
     for label in labels:
         groups: dict[Condition, set[Scalar]] = {}
         for condition in conditions:
-            own = [c for c in condition if len(c) == 1 and c[0].label == label]
-            rest = tuple(c for c in condition if c not in own)
-            allowed = set(values[label]).intersection(*(c[0].values for c in own))
+            of_label = [c for c in condition if len(c) == 1 and c[0].label == label]
+            rest = tuple(c for c in condition if c not in of_label)
+            allowed = set(values[label]).intersection(*(c[0].values for c in of_label))
             if allowed:  # two clauses may contradict each other: then the condition never holds
                 groups.setdefault(rest, set()).update(allowed)
         conditions = [

@@ -1,4 +1,20 @@
-"""The exact number of distinct architectures of a conditional search space."""
+"""The exact number of distinct architectures of a conditional search space, without listing them.
+
+Many samples describe one architecture: what an inactive label holds does not matter. Counted are canonical samples,
+in which every inactive label holds its first value. So the count is a sum over all assignments of a product with one
+factor per label: 1 where an active label holds anything or an inactive one its first value, 0 otherwise.
+
+That sum is not walked (a space of twenty labels has 10^12 terms) but taken label by label, as in variable elimination
+(R. Dechter, "Bucket elimination", UAI 1996): multiply the factors that mention a label, sum over its values, and what
+is left is a factor of fewer labels. First, values that no condition tells apart become one group with a size.
+
+Example: `depth` in {1, 2, 3}; `op2` in {a, b, c}, active when depth >= 2; `op3` in {a, b, c}, active when depth = 3.
+Nobody reads op2 or op3, so each is summed at once to a factor of depth: op2 -> (1, 3, 3), op3 -> (1, 1, 3) for depths
+1, 2, 3. Summing out depth: 1 * 1 + 3 * 1 + 3 * 3 = 13 architectures, of 27 samples.
+
+The label that makes the smallest table goes first (greedy, as the best order is hard to find). Cost grows with the
+number of labels that conditions read together, not with the size of the space.
+"""
 
 from __future__ import annotations
 
@@ -40,17 +56,20 @@ def count(dimensions: Sequence[Dimension]) -> int:
 
     Returns:
         Number of architectures, an exact integer.
+
+    Example:
+        >>> from ednas_nni.space.dimensions import Dimension, Literal
+        >>> depth = Dimension("depth", (1, 2, 3))
+        >>> op2 = Dimension("op2", ("a", "b", "c"), (((Literal("depth", frozenset({2, 3})),),),))
+        >>> op3 = Dimension("op3", ("a", "b", "c"), (((Literal("depth", frozenset({3})),),),))
+        >>> count([depth, op2, op3])
+        13
     """
     return eliminate(dimensions).total
 
 
 def eliminate(dimensions: Sequence[Dimension]) -> Elimination:
-    """Count canonical samples, and keep the steps: `uniform` draws architectures by walking them backwards.
-
-    A complete assignment is canonical when every inactive label holds its first value, so the count is a sum over
-    assignments of a product with one factor per label. It is evaluated by variable elimination (R. Dechter, "Bucket
-    elimination", UAI 1996) over groups of values that no condition tells apart. Cost grows with the number of
-    labels that one condition reads together, not with the size of the space.
+    """Count canonical samples, and keep the steps: `draw_architectures` walks them backwards.
 
     Args:
         dimensions: A valid set of dimensions, as `Domains` checks it.

@@ -79,13 +79,13 @@ def validate(dimensions: Sequence[Dimension]) -> None:
     Raises:
         PluginError: Names the label and what is wrong with it.
     """
-    known: dict[str, Dimension] = {}
+    by_label: dict[str, Dimension] = {}
     for d in dimensions:
         if not isinstance(d.label, str) or not LABEL.fullmatch(d.label):
             raise PluginError(
                 f"Label {shown(d.label)} may hold letters, digits and underscores only (dots and slashes break NNI)."
             )
-        if d.label in known:
+        if d.label in by_label:
             raise PluginError(f"Label {d.label!r} is given twice.")
         if not d.values:
             raise PluginError(f"Label {d.label!r} has no values.")
@@ -97,25 +97,25 @@ def validate(dimensions: Sequence[Dimension]) -> None:
             raise PluginError(
                 f"Label {d.label!r}: values must be all different and equal to themselves: {shown(d.values)}."
             )
-        known[d.label] = d
+        by_label[d.label] = d
     for d in dimensions:
         for literal in (x for condition in d.conditions for clause in condition for x in clause):
-            if literal.label not in known:
+            if literal.label not in by_label:
                 raise PluginError(
-                    f"Label {d.label!r} depends on {shown(literal.label)}.{did_you_mean(literal.label, known)}"
+                    f"Label {d.label!r} depends on {shown(literal.label)}.{did_you_mean(literal.label, by_label)}"
                 )
-            extra = literal.values - set(known[literal.label].values)
+            extra = literal.values - set(by_label[literal.label].values)
             if extra:
                 raise PluginError(
                     f"Label {d.label!r} depends on {literal.label!r} = {sorted(map(str, extra))}, never a value of it."
                 )
 
 
-def dump(dimensions: Sequence[Dimension]) -> list[dict[str, Any]]:
+def dump(dimensions: Sequence[Dimension]) -> list[dict[str, object]]:
     """Dimensions as JSON data; the values of a literal keep the order of its label's values."""
     values = {d.label: d.values for d in dimensions}
 
-    def literal(x: Literal) -> list[Any]:
+    def literal(x: Literal) -> list[object]:
         return [x.label, [v for v in values[x.label] if v in x.values]]
 
     return [
@@ -149,13 +149,13 @@ def restore(data: Iterable[Mapping[str, Any]]) -> list[Dimension]:
         raise PluginError(f"This is not a search space written by Domains.to_json: {lacks}.") from error
 
 
-def _label(value: Any) -> str:
+def _label(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"a label is text, not {shown(value)}")
     return value
 
 
-def _values(value: Any) -> list[Any]:
+def _values(value: object) -> list[Scalar]:
     if not isinstance(value, list):
         raise TypeError(f"values are a list, not {shown(value)}")
     return value

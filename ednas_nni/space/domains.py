@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ednas_nni.errors import PluginError, SampleError, did_you_mean, shown
 from ednas_nni.space.conditions import simplify
@@ -44,6 +45,14 @@ class Domains:
 
     Raises:
         PluginError: A label, a value or a condition is not usable; the message says which and why.
+
+    Example:
+        >>> deep = (((Literal("depth", frozenset({2})),),),)
+        >>> domains = Domains([Dimension("depth", (1, 2)), Dimension("op2", ("a", "b"), deep)])
+        >>> domains.canonical({"depth": 1, "op2": "b"})  # there is no second block: its operation says nothing
+        {'depth': 1, 'op2': 'a'}
+        >>> domains.active({"depth": 1, "op2": "b"}), domains.size()
+        ({'depth': 1}, 3)
     """
 
     def __init__(self, dimensions: Sequence[Dimension]) -> None:
@@ -55,7 +64,9 @@ class Domains:
         self.labels: tuple[str, ...] = tuple(d.label for d in self.dimensions)
         self._by_label = {d.label: d for d in self.dimensions}
         self._size: int | None = None
-        self._codes = {d.label: {v: i for i, v in enumerate(d.values)} for d in self.dimensions}
+        self._codes: dict[str, dict[object, int]] = {
+            d.label: {v: i for i, v in enumerate(d.values)} for d in self.dimensions
+        }
         conditional = [self._by_label[label] for label in in_order(self._by_label)]
         self._conditional = [
             (d.label, d.values[0], tuple(tuple(tuple((x.label, x.values) for x in c) for c in k) for k in d.conditions))
@@ -84,7 +95,7 @@ class Domains:
         return f"Domains({len(self)} labels: {', '.join(self.labels)})"
 
     # ------------------------------------------------------------------ reading samples
-    def check(self, sample: Mapping[str, Any]) -> None:
+    def check(self, sample: Mapping[str, object]) -> None:
         """Check that a sample names every label once and holds legal values only.
 
         Raises:
@@ -92,7 +103,7 @@ class Domains:
         """
         self._legal(sample)
 
-    def canonical(self, sample: Mapping[str, Any]) -> Sample:
+    def canonical(self, sample: Mapping[str, object]) -> Sample:
         """The one complete sample of this architecture: inactive labels hold their first value.
 
         Raises:
@@ -100,7 +111,7 @@ class Domains:
         """
         return self._settle(sample)[0]
 
-    def active(self, sample: Mapping[str, Any]) -> Sample:
+    def active(self, sample: Mapping[str, object]) -> Sample:
         """Only the labels that matter for this architecture, in the order of the space.
 
         Raises:
@@ -109,7 +120,7 @@ class Domains:
         settled, inactive = self._settle(sample)
         return {label: value for label, value in settled.items() if label not in inactive}
 
-    def complete(self, sample: Mapping[str, Any]) -> Sample:
+    def complete(self, sample: Mapping[str, object]) -> Sample:
         """The canonical sample of a sample in which inactive labels may be missing.
 
         Raises:
@@ -126,7 +137,7 @@ class Domains:
             )
         return settled
 
-    def architecture_id(self, sample: Mapping[str, Any]) -> str:
+    def architecture_id(self, sample: Mapping[str, object]) -> str:
         """Ten hex digits that are equal for two samples exactly when they describe the same architecture.
 
         Raises:
@@ -135,14 +146,14 @@ class Domains:
         text = json.dumps(self.active(sample), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
-    def known_id(self, sample: Any) -> str | None:
-        """The architecture id of what somebody else stored; None where that is no sample of this space."""
+    def known_id(self, sample: object) -> str | None:
+        """The architecture id of what somebody else stored; None where that is not a sample of this space."""
         try:
-            return self.architecture_id(sample)
+            return self.architecture_id(sample) if isinstance(sample, Mapping) else None
         except SampleError:
             return None
 
-    def encode(self, sample: Mapping[str, Any]) -> np.ndarray:
+    def encode(self, sample: Mapping[str, object]) -> NDArray[np.int16]:
         """Positions of the canonical sample's values, int16 of shape (labels,).
 
         Raises:
@@ -151,7 +162,7 @@ class Domains:
         settled = self._settle(sample)[0]
         return np.array([codes[settled[label]] for label, codes in self._codes.items()], np.int16)
 
-    def decode(self, codes: Sequence[int] | np.ndarray) -> Sample:
+    def decode(self, codes: Sequence[int] | NDArray[np.integer[Any]]) -> Sample:
         """The canonical sample of positions, shape (labels,); `decode(encode(s)) == canonical(s)`.
 
         Raises:
@@ -183,7 +194,7 @@ class Domains:
             {d.label: d.values[int(x * len(d.values))] for d, x in zip(self.dimensions, draws, strict=True)}
         )
 
-    def mutate(self, sample: Mapping[str, Any], rng: np.random.Generator, n: int = 1) -> Sample:
+    def mutate(self, sample: Mapping[str, object], rng: np.random.Generator, n: int = 1) -> Sample:
         """Give `n` active labels another value.
 
         Labels that come alive through the change (a block of a deeper stage) are drawn evenly; labels that were
@@ -216,7 +227,7 @@ class Domains:
             changed[free[i]] = _draw([v for v in values if v != settled[free[i]]], rng)
         return self.canonical(changed)
 
-    def crossover(self, a: Mapping[str, Any], b: Mapping[str, Any], rng: np.random.Generator) -> Sample:
+    def crossover(self, a: Mapping[str, object], b: Mapping[str, object], rng: np.random.Generator) -> Sample:
         """A canonical child that takes each label from either parent, from the one in which it is active if only one.
 
         Raises:
@@ -237,7 +248,7 @@ class Domains:
             self._size = count(self.dimensions)
         return self._size
 
-    def to_json(self) -> list[dict[str, Any]]:
+    def to_json(self) -> list[dict[str, object]]:
         """Plain data from which `from_json` restores an equal object."""
         return dump(self.dimensions)
 
@@ -255,28 +266,28 @@ class Domains:
                 "This is not a search space written by Domains.to_json: labels depend without end."
             ) from None
 
-    def as_nni(self) -> dict[str, dict[str, Any]]:
+    def as_nni(self) -> dict[str, dict[str, object]]:
         """The space in NNI's own notation, as its web UI shows it (without conditions, which NNI does not know)."""
         return {d.label: {"_type": "choice", "_value": list(d.values)} for d in self.dimensions}
 
     # ------------------------------------------------------------------ inside
-    def _legal(self, sample: Mapping[str, Any]) -> Sample:
+    def _legal(self, sample: Mapping[str, object]) -> Sample:
         """The sample in the order of the space and with the space's own values (1, not 1.0)."""
-        found = {}
+        legal = {}
         for label, codes in self._codes.items():
             try:
                 value = sample[label]
-                own = self._by_label[label].values[codes[value]]
+                of_space = self._by_label[label].values[codes[value]]
             except (KeyError, TypeError):
                 raise self._wrong(sample) from None
-            if (type(value) is bool) is not (type(own) is bool):  # True == 1, yet they are different choices
+            if (type(value) is bool) is not (type(of_space) is bool):  # True == 1, yet they are different choices
                 raise self._wrong(sample)
-            found[label] = own
-        if len(sample) != len(found):
+            legal[label] = of_space
+        if len(sample) != len(legal):
             raise self._wrong(sample)
-        return found
+        return legal
 
-    def _wrong(self, sample: Mapping[str, Any]) -> SampleError:
+    def _wrong(self, sample: Mapping[str, object]) -> SampleError:
         """Say what is wrong, slowly; only called when something is."""
         if not isinstance(sample, Mapping):
             return SampleError(
@@ -302,7 +313,7 @@ class Domains:
     def _hint(self, missing: Sequence[str]) -> str:
         return f"{missing[0]} is one of: {', '.join(map(str, self._by_label[missing[0]].values))}."
 
-    def _settle(self, sample: Mapping[str, Any]) -> tuple[Sample, set[str]]:
+    def _settle(self, sample: Mapping[str, object]) -> tuple[Sample, set[str]]:
         """The canonical sample and its inactive labels."""
         settled = self._legal(sample)
         inactive = set()
@@ -322,7 +333,7 @@ class Domains:
         return settled, inactive
 
 
-def _among(value: Any, allowed: Sequence[Scalar]) -> bool:
+def _among(value: object, allowed: Sequence[Scalar]) -> bool:
     try:
         hash(value)
     except TypeError:  # a list, or an array, which has no single answer to ==

@@ -3,10 +3,10 @@
 Faults: nni 3.0.
 1. nni/runtime/tuner_command_channel/channel.py: `receive` raises for commands that NAS does not use. On a resume NNI
    sends two of them (ImportData, AddCustomizedTrialJob); the listener's thread dies and the strategy waits for ever.
-2. nni/nas/utils/serializer.py: `torch.load` without `weights_only`, which torch >= 2.6 refuses for the states of NNI's
+2. nni/nas/utils/serializer.py: `torch.load` without `weights_only`, which torch >= 2.6 rejects for the states of NNI's
    strategies (`Individual`, numpy's random state).
 Upstream: not reported. Can go when both are handled there. The load stays one that runs no code: what NNI's strategies
-put into their states is named to torch, anything else is refused.
+put into their states is named to torch, anything else is rejected.
 """
 
 from __future__ import annotations

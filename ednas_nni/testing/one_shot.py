@@ -40,15 +40,15 @@ def check_one_shot(
     Raises:
         PluginError: A strategy fails on it. One that says beforehand that it cannot does not fail.
     """
-    found = {}
+    reasons = {}
     for name in strategies:
         space = make()
         try:
             one_shot.check(name, space)
         except StudyError as error:
-            found[name] = str(error)
+            reasons[name] = str(error)
             continue
-        found[name] = ""
+        reasons[name] = ""
         try:
             _run(name, space, size)
         except EdnasError:
@@ -59,7 +59,7 @@ def check_one_shot(
                 "choice must take the same tensors and give one tensor of the same shape, blocks of a Repeat must keep "
                 "shapes, and forward may not look at what was chosen."
             ) from error
-    return found
+    return reasons
 
 
 def _run(name: str, space: Any, size: tuple[int, int]) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import nni
 import numpy as np
@@ -22,6 +22,8 @@ from ednas_nni.training.module import JaredModule, make_weighting
 from ednas_nni.training.quiet import quiet
 from ednas_nni.training.recipe import Recipe
 from ednas_nni.training.seeding import seeded
+
+Made = TypeVar("Made")
 
 
 @nni.trace
@@ -136,7 +138,7 @@ class JaredEvaluator(NetworkEvaluator, Lightning):
 
         return predict_examples(model, JaredModule(self.recipe).data, self.recipe.examples)
 
-    def _once(self, name: str, make: Any) -> Any:
+    def _once(self, name: str, make: Callable[[], Made]) -> Made:
         if name not in self._lazy:
             with quiet():
                 self._lazy[name] = make()

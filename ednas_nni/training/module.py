@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import nni
@@ -63,7 +63,7 @@ class JaredModule(LightningModule):
         self._losses: list[Tensor] = []
         self._last_loss = math.nan
         self._average: AveragedWeights | None = None
-        self._compiled: Any = None
+        self._compiled: Callable[[Tensor], dict[str, Tensor]] | None = None
         self._running_since: float | None = None  # None while nothing is trained
 
     @property
@@ -85,7 +85,7 @@ class JaredModule(LightningModule):
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
+    def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *args: object, **kwargs: object) -> None:
         """Clip the norm of the whole gradient; the trainer's own option is rejected by one-shot strategies."""
         if self.recipe.gradient_clip:
             # Its own list: to walk through all modules for their parameters takes a hundredth of a step.
@@ -142,7 +142,7 @@ class JaredModule(LightningModule):
         scale = (loss / total).detach().nan_to_num(1.0)
         self.weighting.backward({name: value * scale for name, value in losses.items()}, self.parameters())
 
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+    def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
         """Take the new weights into the average."""
         self.steps_done += 1
         if self._average is not None:
@@ -204,16 +204,16 @@ class JaredModule(LightningModule):
         return {**self.scores, "train_s": self.train_s}
 
     def _score(self, metrics: dict[str, dict[str, float]]) -> dict[str, float]:
-        """All metrics, flat; with references also `delta_t`, and `quality` where that is not the `default`."""
+        """All metrics, flat; with baselines also `delta_t`, and `quality` where that is not the `default`."""
         value = quality(metrics, self.data.tasks, self.data.prior)
-        references = self.recipe.references
-        if not references:
+        baselines = self.recipe.references
+        if not baselines:
             return flatten(metrics, value)
         directions = {
-            task.name: {spec.name: spec.direction for spec in task.metrics if spec.name in references[task.name]}
+            task.name: {spec.name: spec.direction for spec in task.metrics if spec.name in baselines[task.name]}
             for task in self.data.tasks
         }
-        percent = delta_t(metrics, references, directions)
+        percent = delta_t(metrics, baselines, directions)
         if self.recipe.score == "delta_t":
             return {**flatten(metrics, percent), "delta_t": percent, "quality": value}
         return {**flatten(metrics, value), "delta_t": percent}

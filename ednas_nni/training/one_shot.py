@@ -15,31 +15,32 @@ import torch
 from nni.mutable import Mutable
 from pytorch_lightning import Callback
 
-from ednas_nni.compat import nas_search as nni_strategy
 from ednas_nni.compat.nas import (
     LayerChoice,
     Lightning,
     ModelSpace,
     ParametrizedModule,
+    Profiler,
     RawFormatModelSpace,
     SequentialExecutionEngine,
     Trainer,
 )
+from ednas_nni.compat.nas_search import DARTS, ENAS, GumbelDARTS, Proxyless, RandomOneShot, Strategy
 from ednas_nni.cost.nni_profiler import CostProfiler
 from ednas_nni.errors import StudyError, did_you_mean
 from ednas_nni.nn.tree import domains_of
-from ednas_nni.space.domains import Sample
+from ednas_nni.space.domains import Domains, Sample
 from ednas_nni.training.data import Batches
 from ednas_nni.training.jared import JaredEvaluator
 from ednas_nni.training.quiet import quiet
 
-STRATEGIES: dict[str, tuple[str, dict[str, Any]]] = {
-    "random_one_shot": ("RandomOneShot", {}),
+STRATEGIES: dict[str, tuple[type[Strategy], dict[str, Any]]] = {
+    "random_one_shot": (RandomOneShot, {}),
     # NNI's rate of 3e-4 is for twenty thousand steps: in a few hundred the architecture would stay where it began.
-    "darts": ("DARTS", {"arc_learning_rate": 0.01}),
-    "gumbel_darts": ("GumbelDARTS", {"arc_learning_rate": 0.01}),
-    "proxyless": ("Proxyless", {"arc_learning_rate": 0.01}),
-    "enas": ("ENAS", {"reward_metric_name": "default", "batches_per_update": 8}),
+    "darts": (DARTS, {"arc_learning_rate": 0.01}),
+    "gumbel_darts": (GumbelDARTS, {"arc_learning_rate": 0.01}),
+    "proxyless": (Proxyless, {"arc_learning_rate": 0.01}),
+    "enas": (ENAS, {"reward_metric_name": "default", "batches_per_update": 8}),
 }
 """Name -> NNI's class, and options that differ from NNI's own values."""
 
@@ -47,7 +48,7 @@ MIXING = ("darts", "gumbel_darts", "proxyless")
 """Strategies that add up, or swap within one step, what several candidates give."""
 
 
-def strategy(name: str, **options: Any) -> Any:
+def strategy(name: str, **options: Any) -> Strategy:
     """One of NNI's one-shot strategies.
 
     Args:
@@ -68,18 +69,17 @@ def strategy(name: str, **options: Any) -> Any:
                 f"one-shot strategy 'enas' needs tianshou ({error}). Install the extra: pip install 'ednas-nni[rl]'."
             ) from None
     try:
-        return getattr(nni_strategy, kind)(**{**defaults, **options})
+        return kind(**{**defaults, **options})
     except (TypeError, ValueError) as error:
         raise StudyError(f"one-shot strategy {name!r}: {error}") from None
 
 
-def name_of(strategy: Any) -> str:
+def name_of(strategy: Strategy) -> str:
     """The key of `STRATEGIES` that a strategy belongs to; "" for others."""
-    kind = type(strategy).__name__
-    return next((name for name, (known, _) in STRATEGIES.items() if known == kind), "")
+    return next((name for name, (kind, _) in STRATEGIES.items() if kind.__name__ == type(strategy).__name__), "")
 
 
-def limit(name: str, profiler: Any, most: float, weight: float = 1.0) -> dict[str, Any]:
+def limit(name: str, profiler: Profiler, most: float, weight: float = 1.0) -> dict[str, Any]:
     """Options with which a strategy keeps to a limit.
 
     `random_one_shot` draws within it. The others pay for what is above: weight * max(0, cost / limit - 1) is added to
@@ -126,7 +126,7 @@ def check(name: str, space: ModelSpace) -> None:
 
 
 def search(
-    space: ModelSpace, evaluator: Lightning, strategy: Any, epochs: int | None = None, progress: bool = False
+    space: ModelSpace, evaluator: Lightning, strategy: Strategy, epochs: int | None = None, progress: bool = False
 ) -> Sample:
     """Train a supernet and return the architecture that the strategy makes of it.
 
@@ -151,7 +151,7 @@ def search(
     with quiet(), _no_false_alarms():
         if isinstance(evaluator, JaredEvaluator):
             evaluator.seed_everything()
-            evaluator = _in_epochs(evaluator, epochs, progress, alternating=isinstance(strategy, nni_strategy.ENAS))
+            evaluator = _in_epochs(evaluator, epochs, progress, alternating=isinstance(strategy, ENAS))
         try:
             strategy(RawFormatModelSpace(space, evaluator), SequentialExecutionEngine())
         except RuntimeError as error:
@@ -164,7 +164,7 @@ def search(
         return exported(strategy, domains)
 
 
-def exported(strategy: Any, domains: Any) -> Sample:
+def exported(strategy: Strategy, domains: Domains) -> Sample:
     """The architecture that a one-shot strategy ends with, as a canonical sample.
 
     Proxyless exports one more draw, with labels of its own making; here it is the likeliest value of each label.
@@ -176,13 +176,13 @@ def exported(strategy: Any, domains: Any) -> Sample:
     """
     module = strategy.oneshot_module
     module.set_model(strategy.supernet)
-    if isinstance(strategy, nni_strategy.Proxyless):
-        found = {
+    if isinstance(strategy, Proxyless):
+        choices = {
             label: max(p, key=lambda value: float(p[value].detach())) for label, p in module.export_probs().items()
         }
     else:
-        found = module.export()
-    return domains.complete({label: found[label] for label in domains.labels if label in found})
+        choices = module.export()
+    return domains.complete({label: choices[label] for label in domains.labels if label in choices})
 
 
 def _in_epochs(evaluator: JaredEvaluator, epochs: int | None, progress: bool, alternating: bool) -> Lightning:
@@ -216,13 +216,13 @@ def _in_epochs(evaluator: JaredEvaluator, epochs: int | None, progress: bool, al
 
 def _labels_inside_layers(space: ModelSpace) -> list[str]:
     """Labels that decide arguments of layers, such as widths."""
-    found: dict[str, None] = {}
+    labels: dict[str, None] = {}
     for module in space.modules():
         if isinstance(module, ParametrizedModule):
             for value in module.args.values():
                 if isinstance(value, Mutable):
-                    found.update(dict.fromkeys(value.simplify()))
-    return list(found)
+                    labels.update(dict.fromkeys(value.simplify()))
+    return list(labels)
 
 
 class _Progress(Callback):
@@ -233,14 +233,14 @@ class _Progress(Callback):
 
         self.bar = tqdm(total=steps, desc="supernet", unit="step")
 
-    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: object, module: object, outputs: object, *_: object) -> None:
         """One step further."""
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
         if isinstance(loss, torch.Tensor):
             self.bar.set_postfix_str(f"loss {float(loss.detach()):.3f}", refresh=False)
         self.bar.update()
 
-    def on_train_end(self, trainer: Any, module: Any) -> None:
+    def on_train_end(self, trainer: object, module: object) -> None:
         """Leave the bar as it is."""
         self.bar.close()
 

@@ -9,18 +9,19 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ednas_nni.data.produce import cores
 from ednas_nni.errors import EdnasError, TrialError
 from ednas_nni.record.failures import OUT_OF_MEMORY, cause_of, kind
 
-Job = TypeVar("Job", bound=tuple)
+Job = TypeVar("Job", bound=tuple[object, ...])
+Result = TypeVar("Result")
 
 
 def results(
-    function: Callable[..., Any], jobs: Sequence[Job], workers: int | None = None
-) -> Iterator[tuple[Job, Any | EdnasError]]:
+    function: Callable[..., Result], jobs: Sequence[Job], workers: int | None = None
+) -> Iterator[tuple[Job, Result | EdnasError]]:
     """Call a function for every job.
 
     Args:
@@ -44,26 +45,28 @@ def results(
         elif kind(cause) != OUT_OF_MEMORY:
             raise
         raise TrialError(
-            f"{cause}. Fewer trainings side by side need less (--workers 1); those that ended are kept."
+            f"{cause}. Fewer trainings side by side need less (--workers 1); those that ended stay."
         ) from error
 
 
-def _here(function: Callable[..., Any], jobs: Sequence[Job]) -> Iterator[tuple[Job, Any | EdnasError]]:
+def _here(function: Callable[..., Result], jobs: Sequence[Job]) -> Iterator[tuple[Job, Result | EdnasError]]:
     import torch
 
     threads = torch.get_num_threads()
     for job in jobs:
         _one_thread()  # as in the processes, so that rounding does not depend on how many there are
         try:
-            found = function(*job)
+            outcome: Result | EdnasError = function(*job)
         except EdnasError as error:
-            found = error
+            outcome = error
         finally:
             torch.set_num_threads(threads)
-        yield job, found
+        yield job, outcome
 
 
-def _beside(function: Callable[..., Any], jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, Any | EdnasError]]:
+def _beside(
+    function: Callable[..., Result], jobs: Sequence[Job], workers: int
+) -> Iterator[tuple[Job, Result | EdnasError]]:
     if not jobs:
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when the workers load their libraries
@@ -84,12 +87,14 @@ def _begin() -> None:
 
     A pool would let it finish its training first, and Lightning takes SIGTERM only between two steps.
     """
-    threading.Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     _one_thread()
 
 
-def _end_with(parent: Any) -> None:
-    wait([parent.sentinel])
+def _end_with(sentinel: int) -> None:
+    wait([sentinel])
     os._exit(1)
 
 

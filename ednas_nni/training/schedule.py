@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -38,7 +39,7 @@ def warmup_cooldown(step: int, steps: int, warmup: float, cooldown: float, last:
     return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * progress)) if start < steps else 1.0
 
 
-def parameter_groups(modules: Iterable[nn.Module], weight_decay: float) -> list[dict]:
+def parameter_groups(modules: Iterable[nn.Module], weight_decay: float) -> list[dict[str, Any]]:
     """Weights of convolutions decay; biases, normalisation factors and loss weights do not."""
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     return [
@@ -47,8 +48,8 @@ def parameter_groups(modules: Iterable[nn.Module], weight_decay: float) -> list[
     ]
 
 
-def adamw(groups: list[dict], learning_rate: float, fused: bool = True) -> torch.optim.AdamW:
-    """AdamW (Loshchilov, Hutter, ICLR 2019) without empty groups, which torch refuses.
+def adamw(groups: list[dict[str, Any]], learning_rate: float, fused: bool = True) -> torch.optim.AdamW:
+    """AdamW (Loshchilov, Hutter, ICLR 2019) without empty groups, which torch rejects.
 
     Args:
         groups: As of `parameter_groups`.

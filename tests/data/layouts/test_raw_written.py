@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 
 from ednas_nni.data.class_names import CITYSCAPES_19_TO_7
-from ednas_nni.data.layouts.cityscapes import CityScapes
-from ednas_nni.data.layouts.cityscapes_files import depth_from, read_disparity, read_labels
+from ednas_nni.data.layouts.cityscapes import CityScapes, depth_from, read_disparity, read_labels
 from ednas_nni.data.layouts.manifest import Manifest
 from ednas_nni.data.layouts.nyuv2 import NYUv2
 from ednas_nni.data.layouts.nyuv2_files import place

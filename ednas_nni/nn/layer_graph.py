@@ -86,6 +86,9 @@ class _Tracer(fx.Tracer):
 
 def _rewrite(module: fx.GraphModule, node: fx.Node) -> None:
     """Put a layer of ours in the place of one operation."""
+    # The graph of `x + relu(conv(x))`, with one relu module for the whole network, has the nodes conv, relu, add. conv
+    # stays; relu becomes an `Activation` of this call alone, so its channels can be known; the bare `+` becomes `Add`.
+    # What a cost table walks over is then a tree of modules, each called once.
     if node.op in ("placeholder", "output"):
         return
     layer = module.get_submodule(str(node.target)) if node.op == "call_module" else None

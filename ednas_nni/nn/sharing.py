@@ -87,6 +87,10 @@ def liveness(tasks: Sequence[str], choices: Sequence[str], stages: int) -> Mappi
     Returns:
         Module path -> condition, for what not every sample uses.
     """
+    # A shared part is used where at least one task takes a way that passes through it: one clause, with one literal a
+    # task. Example: two stages, tasks a and b, ways shared, own_fusion, own_stage2. The fusion is used by `shared`
+    # alone, so it lives where a_sharing or b_sharing is `shared`; stage 2 lives where one of them is `shared` or
+    # `own_fusion`; every way passes through stage 1, so it always lives and is not named.
     users = {"fusion": {option for option in choices if option == "shared"}}
     for i in range(stages):
         users[f"stages.{i}"] = {option for option in choices if trunk_stages(option, stages) > i}

@@ -166,6 +166,10 @@ def clauses(choice: object, holds: Callable[[Scalar], bool], path: str) -> Condi
     An expression over several labels is ruled out assignment by assignment: each forbidden one gives the clause that
     some label differs from it.
     """
+    # One label: the values that satisfy it are one literal. Several labels, such as a depth base + more with base in
+    # {1, 2} and more in {0, 1}, asked for "depth > 1": of the four assignments only (1, 0) fails, which gives the one
+    # clause "base is not 1, or more is not 0", that is (base in {2}) or (more in {1}). Expressions are small: writing
+    # out all assignments is simpler than algebra, and right for every expression that NNI has.
     if not isinstance(choice, Mutable):
         return ()
     choices = _choices(choice, path)

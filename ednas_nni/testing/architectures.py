@@ -154,21 +154,18 @@ def _one_to_one(
         )
 
 
-_KINDS = KINDS
-
-
 class _Traffic(AdditiveDevice):
     """A device that prices every kind of layer by the elements that it reads and writes."""
 
     name = "traffic"
-    columns = tuple(CostColumn(kind, "elements", "traffic", "counted", "read and written") for kind in _KINDS)
+    columns = tuple(CostColumn(kind, "elements", "traffic", "counted", "read and written") for kind in KINDS)
 
     def layer_features(self, layer: LayerRecord) -> dict[str, float]:
         return {layer.kind: layer.elements_read + layer.elements_written}
 
     def costs(self, totals: Mapping[str, Values]) -> dict[str, Values]:
         none = np.zeros_like(next(iter(totals.values())))
-        return {kind: totals.get(kind, none) for kind in _KINDS}
+        return {kind: totals.get(kind, none) for kind in KINDS}
 
 
 def _traffic(records: Sequence[LayerRecord]) -> dict[str, float]:

@@ -130,11 +130,12 @@ class CatchingUp:
 
     def _book(self, trial: TrialRecord, job: Mapping[str, Any], report: Report) -> None:
         name, status, cause = job["trialJobId"], ModelStatus.Trained, ""
-        booked = {"trial": trial.trial, "job": name}
         if not report.fault:
-            self._journal.append(events.Final(**booked, architecture=trial.architecture, metrics=report.metrics))
+            self._journal.append(
+                events.Final(trial=trial.trial, job=name, architecture=trial.architecture, metrics=report.metrics)
+            )
         else:
             status, cause = ending(job["status"], self._last_words(name))
             if status is ModelStatus.Trained:
                 status, cause = ModelStatus.Failed, report.fault
-        self._journal.append(events.Ended(**booked, status=STATUS_NAMES[status], cause=cause))
+        self._journal.append(events.Ended(trial=trial.trial, job=name, status=STATUS_NAMES[status], cause=cause))

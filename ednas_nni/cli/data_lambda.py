@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ednas_nni.cli.arguments import positive
 
 if TYPE_CHECKING:
-    from ednas_nni.study.fields import Plugin
+    from ednas_nni.study.fields import PluginChoice
 
 HELP = "measure the weight of the relative error in the depth loss"
 
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def changed(data: Plugin, given: list[str]) -> Plugin:
+def changed(data: PluginChoice, given: list[str]) -> PluginChoice:
     """The study's data with options from the command line; values are YAML.
 
     Raises:

@@ -150,10 +150,9 @@ def _recipes(path: Path | None) -> dict[str, dict[str, object]]:
     recipes = plain_data.read_yaml(path, StudyError) or {}
     if fault := plain_data.fault(recipes):
         raise StudyError(f"--recipes {path}: {fault}.")
-    good = isinstance(recipes, dict) and all(
+    if not isinstance(recipes, dict) or not all(
         isinstance(name, str) and isinstance(options, dict) for name, options in recipes.items()
-    )
-    if not good:
+    ):
         raise StudyError(
             f"--recipes {path}: is not a mapping of names to options. Write, for example: short: {{steps: 250}}"
         )

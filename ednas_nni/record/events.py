@@ -27,7 +27,7 @@ Status = Literal["running", "trained", "failed", "cancelled"]
 LATEST = 2.0**35  # seconds since 1970: beyond, no calendar has a date
 
 
-def _numbers(value: Any) -> Any:
+def _numbers(value: object) -> object:
     """Trials of other people's evaluators may report texts among their metrics; only numbers count."""
     if not isinstance(value, dict):
         return value

@@ -119,7 +119,7 @@ class JournalHead(Event):
     data_set: Annotated[DataRecord | None, Field(description="a description of a data set")] = None
     tasks: Annotated[tuple[TaskRecord, ...] | None, Field(strict=False, description="a list of tasks")] = None
     members: Annotated[dict[str, str] | None, Field(description="a mapping of texts")] = None
-    references: Any = None
+    references: object = None
     weights: Annotated[dict[str, str] | None, Field(description="a mapping of texts")] = None
     domains: Any = None
     columns: Annotated[tuple[CostRecord, ...] | None, Field(strict=False, description="a list of costs")] = None

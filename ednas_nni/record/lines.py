@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from ednas_nni.errors import JournalError, printable, shown
 from ednas_nni.record import events
@@ -68,7 +68,7 @@ def event_of(line: bytes) -> Event:
     return EVENTS[kind].model_validate(_printable(entry))
 
 
-def _printable(value: Any) -> Any:
+def _printable(value: object) -> object:
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):

@@ -189,8 +189,7 @@ class Study(BaseModel):
     def dump(self) -> dict[str, Any]:
         """Plain data that `parse` reads back to an equal study."""
         data: dict[str, Any] = {}
-        for name in type(self).model_fields:
-            value = getattr(self, name)
+        for name, value in self:
             if isinstance(value, PluginChoice):
                 value = value.dump()
             elif isinstance(value, HardwareReward):

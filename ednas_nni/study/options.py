@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import InitVar
 from typing import Any, TypeVar
 
@@ -17,7 +17,9 @@ from ednas_nni.study.messages import in_words
 _ECHOES = ("is_instance_of",)
 
 
-def check_options(factory: Callable[..., Any], options: dict[str, Any], where: str, given: Iterable[str] = ()) -> None:
+def check_options(
+    factory: Callable[..., object], options: Mapping[str, object], where: str, given: Iterable[str] = ()
+) -> None:
     """Check option names and, where the signature is annotated with plain types, their values.
 
     Args:
@@ -51,7 +53,7 @@ def check_options(factory: Callable[..., Any], options: dict[str, Any], where: s
             _check_value(f"{where}.{name}", value, hints[name])
 
 
-def _signature(factory: Callable[..., Any], where: str) -> inspect.Signature:
+def _signature(factory: Callable[..., object], where: str) -> inspect.Signature:
     target = inspect.unwrap(factory)
     try:
         return inspect.signature(target)
@@ -59,7 +61,7 @@ def _signature(factory: Callable[..., Any], where: str) -> inspect.Signature:
         raise StudyError(f"{where}: {shown(factory)} is not a class or function that could be given options.") from None
 
 
-def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
+def _hints(factory: Callable[..., object]) -> dict[str, object]:
     """Annotations that can be resolved; the others are left to the plugin itself."""
     target = inspect.unwrap(factory)
     target = target.__init__ if inspect.isclass(target) else target
@@ -69,9 +71,9 @@ def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
         return {}
 
 
-def _check_value(where: str, value: Any, hint: Any) -> None:
+def _check_value(where: str, value: object, hint: Any) -> None:
     try:
-        adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+        adapter: TypeAdapter[object] = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
     except Exception:  # an annotation that pydantic cannot read: the plugin checks itself
         return
     try:
@@ -112,7 +114,7 @@ def filled(model: Callable[..., Options], where: str, *args: Any, **options: Any
         raise StudyError(" ".join(dict.fromkeys(lines))) from None
 
 
-def takes(model: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def takes(model: Callable[..., object]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a plugin's `__init__(self, *args, **options)` the signature and the documentation of an options class.
 
     So each option is said once: a study is checked against the signature, docs/study.md is made from it, and NNI
@@ -130,7 +132,7 @@ def takes(model: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable
     return give
 
 
-def parameters_of(model: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+def parameters_of(model: Callable[..., object]) -> dict[str, inspect.Parameter]:
     """Option -> its parameter, with its annotation as an object."""
     hints = typing.get_type_hints(model, include_extras=True)
     plain = {name: hint.type if isinstance(hint, InitVar) else hint for name, hint in hints.items()}

@@ -25,14 +25,14 @@ LONGEST_TEXT = 4096  # characters: the longest path of Linux
 LARGEST_NUMBER = 2**63  # exclusive, in size
 
 
-def fault(data: Any) -> str:
+def fault(data: object) -> str:
     r"""What keeps data from being a small tree of plain values; "" where nothing does.
 
     Returns:
         Where it is and what is wrong, such as "data.folder: holds the control character \x00".
     """
     budget = MOST
-    waiting: list[tuple[Any, tuple[str, ...]]] = [(data, ())]
+    waiting: list[tuple[object, tuple[str, ...]]] = [(data, ())]
     while waiting:
         value, path = waiting.pop()
         budget -= 1
@@ -56,7 +56,7 @@ def fault(data: Any) -> str:
     return ""
 
 
-def _wrong(value: Any) -> str:
+def _wrong(value: object) -> str:
     """What is wrong with one value, apart from what is in it."""
     if value is None or isinstance(value, bool | dict | list | tuple):
         return ""
@@ -86,7 +86,7 @@ class _Loader(yaml.SafeLoader):
         super().__init__(text)
         self._depth = 0
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self._depth > DEEPEST:
             raise _marked(f"is nested more than {DEEPEST} levels deep", self.peek_event())  # type: ignore[no-untyped-call]
         self._depth += 1
@@ -95,7 +95,7 @@ class _Loader(yaml.SafeLoader):
         finally:
             self._depth -= 1
 
-    def get_single_node(self) -> Any:
+    def get_single_node(self) -> yaml.Node | None:
         node = super().get_single_node()
         if node is not None:
             _unfold(node, {})
@@ -136,7 +136,7 @@ def _unfold(node: yaml.Node, sizes: dict[int, tuple[int, int] | None]) -> tuple[
     return entries, depth
 
 
-def yaml_value(text: str) -> Any:
+def yaml_value(text: str) -> object:
     """One YAML document; nothing in it can run code.
 
     Raises:
@@ -188,7 +188,7 @@ def read_text(path: Path, kind: type[EdnasError], missing: str = "") -> str:
         raise kind(f"{shown(str(path))}: cannot be read ({error}).") from None
 
 
-def read_yaml(path: Path, kind: type[EdnasError], missing: str = "") -> Any:
+def read_yaml(path: Path, kind: type[EdnasError], missing: str = "") -> object:
     """The one document of a YAML file that a user named.
 
     Raises:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ednas_nni.record.events import Status
 from ednas_nni.search.middleware.forwarding import ExecutableModelSpace, ModelStatus
 
-STATUS_NAMES = {
+STATUS_NAMES: dict[ModelStatus, Status] = {
     ModelStatus.Trained: "trained",
     ModelStatus.Interrupted: "cancelled",
     ModelStatus.Failed: "failed",
     ModelStatus.Invalid: "failed",
 }
-STATUSES = {"trained": ModelStatus.Trained, "cancelled": ModelStatus.Interrupted, "failed": ModelStatus.Failed}
+STATUSES: dict[Status, ModelStatus] = {
+    "trained": ModelStatus.Trained,
+    "cancelled": ModelStatus.Interrupted,
+    "failed": ModelStatus.Failed,
+}
 
 
 @dataclass
@@ -37,7 +42,7 @@ class Booking:
         """Why it has no result although its job ended."""
         return f"its job trained {self.ran_other} and no other job reported {self.architecture}"
 
-    def outcome(self, status: str, cause: str) -> tuple[str, str]:
+    def outcome(self, status: Status, cause: str) -> tuple[Status, str]:
         """Status and cause of the trial, given those of its process.
 
         A final result that arrived counts whatever became of the process afterwards; without one the trial failed,

@@ -56,7 +56,7 @@ class Known:
         self._results: dict[str, Result] = {}
         self.running: set[str] = set()
         for architecture, record in (history.results if history is not None else {}).items():
-            self._results[architecture] = Result(record.trial, numbers(record.metrics))
+            self._results[architecture] = Result(record.trial, record.metrics)
         owed = attempts_owed(history, retries) if history is not None else set()
         self.failed: dict[str, Failure] = {}
         for record in history.trials if history is not None else ():
@@ -89,8 +89,3 @@ def attempts_owed(history: History, retries: int) -> set[str]:
         elif record.status in ("failed", "trained"):
             settled.add(record.architecture)
     return {architecture for architecture, count in passed.items() if count <= retries} - settled
-
-
-def numbers(metrics: dict[str, object]) -> dict[str, float]:
-    """The numeric part of a metric dict."""
-    return {k: float(v) for k, v in metrics.items() if isinstance(v, int | float) and not isinstance(v, bool)}

@@ -9,11 +9,12 @@ from typing import Any
 from ednas_nni.compat.nas import FinalMetricEvent, IntermediateMetricEvent, ModelEvent, TrainingEndEvent
 from ednas_nni.errors import SampleError
 from ednas_nni.record import events
+from ednas_nni.record.events import Status
 from ednas_nni.record.journal import Journal
 from ednas_nni.record.reports import Report, read_report
 from ednas_nni.search.middleware.booking import STATUS_NAMES, STATUSES, Booking
 from ednas_nni.search.middleware.forwarding import ExecutableModelSpace, Forwarding, ModelEventType, ModelStatus
-from ednas_nni.search.middleware.known import Known, numbers
+from ednas_nni.search.middleware.known import Known
 from ednas_nni.search.middleware.patience import Patience
 from ednas_nni.search.problem import Problem
 
@@ -239,7 +240,7 @@ class Record(Forwarding):
         """An event of a model that is not in flight: its trial ended, or nobody submitted it."""
         event.stop_propagation()
         job = getattr(event, "job_id", None) or (report.job if report else None)
-        if isinstance(event, FinalMetricEvent) and report.architecture:
+        if isinstance(event, FinalMetricEvent) and report is not None and report.architecture:
             self._book_late(report, job)
         elif report is not None:
             self._note_extra(self._id(event.model), report, job)
@@ -255,9 +256,8 @@ class Record(Forwarding):
             if report.fault or architecture in self.known or architecture in self.known.running or trial is None:
                 self._note_extra(architecture, report, job)
                 return
-            booked = {"trial": trial, "job": job}
-            self.journal.append(events.Final(**booked, architecture=architecture, metrics=report.metrics))
-            self.journal.append(events.Ended(**booked, status="trained", cause=""))
+            self.journal.append(events.Final(trial=trial, job=job, architecture=architecture, metrics=report.metrics))
+            self.journal.append(events.Ended(trial=trial, job=job, status="trained", cause=""))
             self.known.add(architecture, trial, report.metrics)
 
     def _old_trial(self, architecture: str) -> int | None:
@@ -288,13 +288,13 @@ class Record(Forwarding):
         for booking in held:
             self._close(booking, "failed", booking.fault or booking.missing, tell=True)
 
-    def _close(self, booking: Booking, status: str, cause: str, tell: bool) -> None:
+    def _close(self, booking: Booking, status: Status, cause: str, tell: bool) -> None:
         with self._lock:
             if self._open.pop(id(booking.model), None) is None:
                 return
             self.journal.append(events.Ended(trial=booking.trial, job=booking.job, status=status, cause=cause))
             if status == "trained" and booking.metrics is not None:
-                self.known.add(booking.architecture, booking.trial, numbers(booking.metrics))
+                self.known.add(booking.architecture, booking.trial, booking.metrics)
             if status == "failed":
                 _log.warning("Trial %d of %s failed: %s", booking.trial, booking.architecture, cause)
             self.patience.ended(status, cause)

@@ -27,6 +27,7 @@ _ONE_WORKER_BELOW = 60
 
 def cores() -> int:
     """Number of processors this process may use."""
+    # Not every system can say it, which only `hasattr` tells.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

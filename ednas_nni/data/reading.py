@@ -29,7 +29,8 @@ def read_npy(path: Path) -> Array:
             f"{path}: cannot be read as .npy: {reason}; it is missing, truncated or of another kind"
         ) from None
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "buif":
-        raise DataError(f"{path}: holds {getattr(values, 'dtype', 'an archive')}; an array of numbers is needed")
+        content = values.dtype if isinstance(values, np.ndarray) else "an archive"
+        raise DataError(f"{path}: holds {content}; an array of numbers is needed")
     return values
 
 

@@ -113,19 +113,20 @@ def find(identities: Mapping[str, Mapping[str, Any]], cache: Path, file: str = "
             makes the right ones. Or one fits, but is too poor to be compared with.
     """
     records, faults = files.all_records(cache)
-    found = {task: files.matching(identity, records) for task, identity in identities.items()}
-    if all(found.values()):
-        comparison = Comparison(found)
+    matches = {task: files.matching(identity, records) for task, identity in identities.items()}
+    fitting = {task: record for task, record in matches.items() if record is not None}
+    if len(fitting) == len(matches):
+        comparison = Comparison(fitting)
         comparison.delta_t(comparison.means())  # raises where a metric of a baseline is not above 0
         return comparison
     reasons: dict[str, list[str]] = {}
-    for task in (task for task, record in found.items() if record is None):
+    for task in (task for task in matches if task not in fitting):
         reasons.setdefault(_reason(identities[task], records), []).append(task)
-    told = "; ".join(f"{', '.join(tasks)}: {reason}" for reason, tasks in reasons.items())
+    differing = "; ".join(f"{', '.join(tasks)}: {reason}" for reason, tasks in reasons.items())
     first = next(iter(identities.values()))
     raise BaselineError(
         f"there is no single-task baseline of {first['architecture']['member']} on {first['data']['name']} that "
-        f"delta_t could be measured against ({told}). Make it: ednas reference {file}"
+        f"delta_t could be measured against ({differing}). Make it: ednas reference {file}"
         + "".join(f"\n{fault}" for fault in faults)
     )
 

@@ -15,8 +15,8 @@ from ednas_nni.bridge.messages import sample_of
 from ednas_nni.record import events
 from ednas_nni.record.journal import Journal, TrialRecord
 from ednas_nni.record.reports import Report, read_report
-from ednas_nni.search.middleware.booking import STATUS_NAMES
 from ednas_nni.search.middleware.forwarding import ModelStatus
+from ednas_nni.search.middleware.record import STATUS_NAMES
 
 LOST = "lost when the manager stopped before it could start"
 ENDED = ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
@@ -59,7 +59,7 @@ class CatchingUp:
         architecture_of: Callable[[Any], str | None],
         describe: Callable[[dict[str, Any]], tuple[dict[str, Any], dict[str, float]]],
         last_words: Callable[[str], str | None],
-        kept: Callable[[str, str], dict[str, Any] | None] = lambda job, architecture: None,
+        kept: Callable[[str, str | None], Mapping[str, object] | None] = lambda job, architecture: None,
     ) -> None:
         self._journal = journal
         self._architecture_of = architecture_of
@@ -112,9 +112,7 @@ class CatchingUp:
             return report if kept is None else read_report(kept)
         return report
 
-    def _trial(
-        self, job: str, report: Report, parameters: dict[str, Any], architecture: str | None
-    ) -> TrialRecord | None:
+    def _trial(self, job: str, report: Report, parameters: Any, architecture: str | None) -> TrialRecord | None:
         """The open trial that a job belongs to, or a new one for a result whose trial the journal has lost."""
         history = self._journal.history()
         waiting = [t for t in history.trials if t.status == "running" and t.architecture == architecture]

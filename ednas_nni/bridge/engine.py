@@ -12,7 +12,7 @@ from typing import Any
 
 from ednas_nni.bridge.endings import ending
 from ednas_nni.bridge.manager.rest import Manager
-from ednas_nni.bridge.messages import whole_number
+from ednas_nni.bridge.messages import ParameterRecord, whole_number
 from ednas_nni.compat.nas import (
     ExecutableModelSpace,
     ExecutionEngine,
@@ -69,7 +69,7 @@ class AdvisorEngine(ExecutionEngine):
 
     def __init__(
         self,
-        send_job: Callable[[dict[str, Any]], None],
+        send_job: Callable[[ParameterRecord], None],
         manager: Manager,
         freeze: Callable[[dict[str, Any]], ExecutableModelSpace],
         last_words: Callable[[str], str | None] = lambda job: None,

@@ -15,7 +15,7 @@ _HOME = {
     "Core": "core",
     "CostAware": "middleware.cost_aware",
     "Forwarding": "middleware.forwarding",
-    "Known": "middleware.known",
+    "Outcomes": "middleware.outcomes",
     "Patience": "middleware.patience",
     "Problem": "problem",
     "Record": "middleware.record",

@@ -217,7 +217,9 @@ class Assembled:
         columns = {column.name for one in devices for column in one.columns}
         if {column.name for column in peak_memory.columns} & (self._named_costs() - columns):
             devices.append(peak_memory)
-        return cost.cost_table(self.space, devices, deploy_size=tuple(self.study.deploy_size), folder=cache_root(None))
+        size = tuple(self.study.deploy_size)
+        table: CostTable = cost.cost_table(self.space, devices, deploy_size=size, folder=cache_root(None))
+        return table
 
     def _named_costs(self) -> set[str]:
         """What objectives, constraints and the reward name; `problem` tells which of them cannot be read."""

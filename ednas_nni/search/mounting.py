@@ -10,7 +10,7 @@ from ednas_nni.errors import StudyError
 from ednas_nni.record.journal import Journal
 from ednas_nni.search.middleware.constrain import Constrain
 from ednas_nni.search.middleware.cost_aware import CostAware
-from ednas_nni.search.middleware.known import Known
+from ednas_nni.search.middleware.outcomes import Outcomes
 from ednas_nni.search.middleware.patience import Patience
 from ednas_nni.search.middleware.record import Record
 from ednas_nni.search.middleware.retry import Retry
@@ -49,10 +49,10 @@ def mount(
         InfeasibleError: Nothing can meet the constraints; the message gives the smallest reachable value.
         StudyError: A reward around a strategy that trades quality against cost itself, or a bound strategy.
     """
-    inner, own = _unwrap(strategy)
+    inner, middlewares = _unwrap(strategy)
     if hardware_aware is not None:
-        own.append(hardware_aware if isinstance(hardware_aware, CostAware) else CostAware(**hardware_aware))
-    rewards = [middleware for middleware in own if isinstance(middleware, CostAware)]
+        middlewares.append(hardware_aware if isinstance(hardware_aware, CostAware) else CostAware(**hardware_aware))
+    rewards = [middleware for middleware in middlewares if isinstance(middleware, CostAware)]
     if len(rewards) > 1:
         raise StudyError("hardware_aware: two rewards are mounted, the cost would count twice. Keep one.")
     if rewards:
@@ -63,14 +63,14 @@ def mount(
             middleware.bind(problem)
     if isinstance(inner, AskTellStrategy) and inner.problem is not problem:
         inner.bind(problem)
-    known, shared = Known(journal.history(), retries), Patience(patience, stop_after_failures)
+    outcomes, shared = Outcomes(journal.history(), retries), Patience(patience, stop_after_failures)
     return Chain(
         inner,
-        *own,
-        Reuse(problem, journal, known, shared),
+        *middlewares,
+        Reuse(problem, journal, outcomes, shared),
         Constrain(problem, journal, shared),
         Retry(problem, journal, retries),
-        Record(problem, journal, known, shared),
+        Record(problem, journal, outcomes, shared),
     )
 
 
@@ -95,9 +95,9 @@ def recorder(chain: Chain) -> Record:
 
 def reason(chain: Chain) -> str:
     """Why a search ended before its budget was used up; empty when the budget ended it."""
-    inner, own = _unwrap(chain)
+    inner, middlewares = _unwrap(chain)
     reasons = [inner.reason] if isinstance(inner, AskTellStrategy) else []
-    reasons += [m.patience.reason for m in own if isinstance(m, Reuse | Constrain)]
+    reasons += [m.patience.reason for m in middlewares if isinstance(m, Reuse | Constrain)]
     return next((text for text in reasons if text), "")
 
 

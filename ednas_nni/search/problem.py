@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ednas_nni.errors import StudyError
-from ednas_nni.study.objectives import Constraint, Objective, check_names
+from ednas_nni.study.objectives import Constraint, Objective, check_names, value_of
 
 if TYPE_CHECKING:
     from ednas_nni.space.domains import Domains
@@ -88,8 +88,23 @@ class Problem:
         """Cost name -> value of one sample."""
         return dict(zip(self.cost_names, map(float, self.cost_matrix([sample])[0]), strict=True))
 
+    def values(self, metrics: Mapping[str, float], costs: Mapping[str, float]) -> tuple[dict[str, float] | None, str]:
+        """What a strategy is told of a trained architecture.
+
+        Args:
+            metrics: Its final metrics, with `default`.
+            costs: Cost name -> value.
+
+        Returns:
+            Objective name -> value, or None and why there is none.
+        """
+        try:
+            return {o.name: value_of(o, metrics, costs) for o in self.objectives}, ""
+        except KeyError as error:
+            return None, f"the trial's metrics lack the objective {error}"
+
     def violations(self, sample: Sample) -> list[str]:
-        """Why a sample is refused, one readable line per broken constraint; empty when it is feasible."""
+        """Why a sample is rejected, one readable line per broken constraint; empty when it is feasible."""
         costs = self.cost_dict(sample)
         return [
             f"{constraint.name} is {costs[constraint.name]:.4g}, allowed is {constraint.op} {constraint.bound:g}"

@@ -14,9 +14,14 @@ from ednas_nni.errors import StudyError
 from ednas_nni.record.reports import read_report
 from ednas_nni.search.core import Core
 from ednas_nni.search.middleware.cost_aware import CostAware
-from ednas_nni.search.middleware.forwarding import POLL_S, ExecutableModelSpace, ModelEventType, ModelStatus
+from ednas_nni.search.middleware.forwarding import (
+    POLL_S,
+    ExecutableModelSpace,
+    ModelEventType,
+    ModelStatus,
+    cause_of,
+)
 from ednas_nni.search.problem import Problem, Sample
-from ednas_nni.study.objectives import value_of
 
 _log = logging.getLogger("nni.ednas.strategy")
 
@@ -63,14 +68,27 @@ class AskTellStrategy(Strategy):
         self.problem = problem
         self.core = self.make_core(problem)
 
-    # ---------------------------------------------------------------- NNI's interface
-    def _initialize(self, model_space: ExecutableModelSpace, engine: ExecutionEngine) -> ExecutableModelSpace:
-        if self.core is None:
+    def bound(self) -> tuple[Core, Problem]:
+        """The core and its problem.
+
+        Raises:
+            StudyError: No problem is bound yet.
+        """
+        if self.core is None or self.problem is None:
             raise StudyError(
                 f"strategy {type(self).__name__} has no problem (costs, constraints). Start it through "
                 "ednas_nni.experiment(...) or wrap it with ednas_nni.search.mount(strategy, problem, journal)."
             )
-        layer: Any = engine
+        return self.core, self.problem
+
+    def start_again(self) -> None:
+        """Make the core anew, as if nothing had been asked."""
+        self.core = self.make_core(self.bound()[1])
+
+    # ---------------------------------------------------------------- NNI's interface
+    def _initialize(self, model_space: ExecutableModelSpace, engine: ExecutionEngine) -> ExecutableModelSpace:
+        self.bound()
+        layer = engine
         while isinstance(layer, Middleware):
             if isinstance(layer, CostAware):
                 check_rewardable(self)
@@ -80,14 +98,15 @@ class AskTellStrategy(Strategy):
         return model_space
 
     def _run(self) -> None:
+        core = self.bound()[0]
         while self.wait_for_resource():
             with self._changed:
-                sample = self.core.ask()
+                sample = core.ask()
                 self._dry = self._told if sample is None else None
                 idle = not self._open
             if sample is None:
                 if idle:
-                    self.reason = self.core.reason or "the strategy has nothing left to propose"
+                    self.reason = core.reason or "the strategy has nothing left to propose"
                     _log.info("The search ends: %s", self.reason)
                     break
                 continue
@@ -108,7 +127,7 @@ class AskTellStrategy(Strategy):
                 return False
             with self._changed:
                 self._changed.wait(POLL_S)
-        return self.engine.budget_available()
+        return bool(self.engine.budget_available())
 
     def _budget_seen(self) -> bool:
         seen_at, available = self._budget
@@ -122,26 +141,20 @@ class AskTellStrategy(Strategy):
             self._metrics[id(event.model)] = event.metric
 
     def _on_end(self, event: TrainingEndEvent) -> None:
+        core, problem = self.bound()
         with self._changed:
             # Results of jobs that others submitted (resumed, or added by hand) teach the core as well.
             _, sample = self._open.pop(id(event.model), (None, event.model.sample))
             raw = self._metrics.pop(id(event.model), None)
-            values, cause = self._values(sample, raw, event)
-            self.core.tell(sample, values, cause)
+            report = read_report(raw)
+            values, cause = None, report.fault
+            if event.status != ModelStatus.Trained:
+                cause = cause_of(event) or f"trial ended as {event.status.value}"
+            elif not report.fault:
+                values, cause = problem.values(report.metrics, problem.cost_dict(sample))
+            core.tell(sample, values, cause)
             self._told += 1
             self._changed.notify_all()
-
-    def _values(self, sample: Sample, raw: Any, event: TrainingEndEvent) -> tuple[dict[str, float] | None, str]:
-        if event.status != ModelStatus.Trained:
-            return None, getattr(event, "cause", "") or f"trial ended as {event.status.value}"
-        report = read_report(raw)
-        if report.fault:
-            return None, report.fault
-        costs = self.problem.cost_dict(sample)
-        try:
-            return {o.name: value_of(o, report.metrics, costs) for o in self.problem.objectives}, ""
-        except KeyError as error:
-            return None, f"the trial's metrics lack the objective {error}"
 
     def state_dict(self) -> dict[str, Any]:
         """The core's state: plain JSON data."""

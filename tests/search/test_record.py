@@ -240,7 +240,7 @@ def test_a_result_counts_whatever_becomes_of_its_process(journal, ending):
 
 
 def test_the_check_rejects_a_record_that_believes_the_exit_code(journal, monkeypatch):
-    from ednas_nni.search.middleware.booking import Booking
+    from ednas_nni.search.middleware.record import Booking
 
     monkeypatch.setattr(Booking, "outcome", lambda self, status, cause: (status, cause))
     script = Script(samples(1))

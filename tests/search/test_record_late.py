@@ -95,7 +95,7 @@ class Watched(set):
 
 def test_an_architecture_is_known_before_it_stops_running(journal):
     chain = mount(Script(samples(3)), PROBLEM, journal)
-    known = layers(chain)[-1].known
+    known = layers(chain)[-1].outcomes
     known.running = Watched(known)
     chain(PlainSpace(WORLD.domains), FakeEngine(honest, 5))
     assert known.running.gaps == [False] * 3

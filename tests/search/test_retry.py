@@ -13,7 +13,7 @@ from ednas_nni.compat.nas import ModelStatus
 from ednas_nni.errors import StudyError, TrialError
 from ednas_nni.record.journal import Journal
 from ednas_nni.search import mount, reason
-from ednas_nni.search.middleware.known import Known, attempts_owed
+from ednas_nni.search.middleware.outcomes import Outcomes, attempts_owed
 from ednas_nni.search.middleware.patience import REMEDIES, Patience
 from ednas_nni.search.middleware.retry import Retry
 from ednas_nni.search.mounting import hopeless
@@ -86,8 +86,8 @@ def test_attempts_are_counted_across_a_resume(tmp_path: Path) -> None:
     search(tmp_path, Script([sample]), failing(99), retries=0)
     journal = Journal(tmp_path / "journal.jsonl")
     assert attempts_owed(journal.history(), 1) == {ident(sample)}
-    assert ident(sample) in Known(journal.history(), 0).failed
-    assert ident(sample) not in Known(journal.history(), 1).failed
+    assert ident(sample) in Outcomes(journal.history(), 0).failed
+    assert ident(sample) not in Outcomes(journal.history(), 1).failed
     journal.close()
     script = Script([sample])
     _, engine, _ = search(tmp_path, script, failing(99), retries=1)

@@ -70,12 +70,12 @@ def test_failures_of_earlier_sessions_are_answered_and_not_trained_again(tmp_pat
 
 
 def test_without_the_old_failures_each_would_be_trained_again(tmp_path, monkeypatch):
-    """The broken variant: Known that forgets them."""
-    from ednas_nni.search.middleware.known import Known
+    """The broken variant: Outcomes that forgets them."""
+    from ednas_nni.search.middleware.outcomes import Outcomes
 
     once = samples(3)
     run(Script(once), tmp_path, trial=boom)
-    monkeypatch.setattr(Known, "failed", property(lambda self: {}, lambda self, value: None), raising=False)
+    monkeypatch.setattr(Outcomes, "failed", property(lambda self: {}, lambda self, value: None), raising=False)
     _, fake, _ = run(Script(once), tmp_path)
     assert len(fake.submitted) == 3
 

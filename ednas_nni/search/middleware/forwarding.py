@@ -13,6 +13,17 @@ POLL_S = 0.02
 GRACE_S = 2.0
 
 
+def cause_of(event: ModelEvent) -> str:
+    """Why a trial ended as it did; "" where nobody said. Our engines write it on the event, NNI's do not."""
+    return str(getattr(event, "cause", None) or "")
+
+
+def job_of(event: ModelEvent) -> str | None:
+    """NNI's id of the job that an event is about; None where nobody said. Our engines write it on the event."""
+    job: str | None = getattr(event, "job_id", None)
+    return job
+
+
 class Forwarding(StrategyMiddleware):
     """A middleware that passes everything on unless a subclass says otherwise.
 

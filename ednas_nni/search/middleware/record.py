@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass, field
 from typing import Any
 
 from ednas_nni.compat.nas import FinalMetricEvent, IntermediateMetricEvent, ModelEvent, TrainingEndEvent
@@ -12,13 +13,73 @@ from ednas_nni.record import events
 from ednas_nni.record.events import Status
 from ednas_nni.record.journal import Journal
 from ednas_nni.record.reports import Report, read_report
-from ednas_nni.search.middleware.booking import STATUS_NAMES, STATUSES, Booking
-from ednas_nni.search.middleware.forwarding import ExecutableModelSpace, Forwarding, ModelEventType, ModelStatus
-from ednas_nni.search.middleware.known import Known
+from ednas_nni.search.middleware.forwarding import (
+    ExecutableModelSpace,
+    Forwarding,
+    ModelEventType,
+    ModelStatus,
+    cause_of,
+    job_of,
+)
+from ednas_nni.search.middleware.outcomes import Outcomes
 from ednas_nni.search.middleware.patience import Patience
 from ednas_nni.search.problem import Problem
 
 _log = logging.getLogger("nni.ednas.record")
+
+
+STATUS_NAMES: dict[ModelStatus, Status] = {
+    ModelStatus.Trained: "trained",
+    ModelStatus.Interrupted: "cancelled",
+    ModelStatus.Failed: "failed",
+    ModelStatus.Invalid: "failed",
+}
+STATUSES: dict[Status, ModelStatus] = {
+    "trained": ModelStatus.Trained,
+    "cancelled": ModelStatus.Interrupted,
+    "failed": ModelStatus.Failed,
+}
+
+
+@dataclass
+class Booking:
+    """A model on its way: which trial it is, and what has arrived for it."""
+
+    model: ExecutableModelSpace = field(repr=False)
+    trial: int
+    architecture: str
+    job: str | None = None
+    steps: int = 0
+    metrics: dict[str, float] | None = None
+    fault: str = ""
+    ran_other: str = ""
+    """Another architecture which the job of this model proved to have trained."""
+    delivered_by_other: bool = False
+    over: bool = False
+    """Its own job has ended."""
+
+    @property
+    def missing(self) -> str:
+        """Why it has no result although its job ended."""
+        return f"its job trained {self.ran_other} and no other job reported {self.architecture}"
+
+    def outcome(self, status: Status, cause: str) -> tuple[Status, str]:
+        """Status and cause of the trial, given those of its process.
+
+        A final result that arrived counts whatever became of the process afterwards; without one the trial failed,
+        also where the process ended well.
+        """
+        if self.metrics is not None:
+            return "trained", ""
+        if self.fault:
+            return "failed", self.fault
+        if self.ran_other:
+            return "failed", self.missing
+        if status == "trained":
+            return "failed", "the trial ended without a final result"
+        if status == "failed" and not cause:
+            return status, "the trial failed without saying why; see its log"
+        return status, cause
 
 
 class Record(Forwarding):
@@ -36,17 +97,17 @@ class Record(Forwarding):
     Args:
         problem: Domains and costs.
         journal: The one writer.
-        known: Shared with Reuse.
+        outcomes: Shared with Reuse.
         patience: Told about every real submission and every end.
     """
 
     def __init__(
-        self, problem: Problem, journal: Journal, known: Known | None = None, patience: Patience | None = None
+        self, problem: Problem, journal: Journal, outcomes: Outcomes | None = None, patience: Patience | None = None
     ) -> None:
         super().__init__()
         self.problem = problem
         self.journal = journal
-        self.known = known or Known(journal.history())
+        self.outcomes = outcomes or Outcomes(journal.history())
         self.patience = patience or Patience()
         self._next = journal.history().next_trial
         self._open: dict[int, Booking] = {}
@@ -105,7 +166,7 @@ class Record(Forwarding):
         booking = Booking(model, trial, self.problem.domains.architecture_id(sample))
         self._open[id(model)] = booking
         self._trials[booking.architecture] = trial
-        self.known.running.add(booking.architecture)
+        self.outcomes.running.add(booking.architecture)
         return booking
 
     def pending(self) -> int:
@@ -185,8 +246,8 @@ class Record(Forwarding):
             return
         with self._lock:
             booking.over = True
-            booking.job = getattr(event, "job_id", None) or booking.job
-            exit_status, exit_cause = STATUS_NAMES.get(event.status, "failed"), getattr(event, "cause", None) or ""
+            booking.job = job_of(event) or booking.job
+            exit_status, exit_cause = STATUS_NAMES.get(event.status, "failed"), cause_of(event)
             status, cause = booking.outcome(exit_status, exit_cause)
             waits = booking.metrics is None and not booking.fault and booking.ran_other and self._in_flight()
         if waits:
@@ -204,7 +265,7 @@ class Record(Forwarding):
         """The report, and the booking it belongs to (None: nothing open has that architecture)."""
         report = read_report(event.metric)
         with self._lock:
-            booking.job = getattr(event, "job_id", None) or report.job or booking.job
+            booking.job = job_of(event) or report.job or booking.job
             proved = report.architecture
             if proved is None or proved == booking.architecture:
                 return report, booking
@@ -239,8 +300,8 @@ class Record(Forwarding):
     def _stop_late(self, event: ModelEvent, report: Report | None) -> None:
         """An event of a model that is not in flight: its trial ended, or nobody submitted it."""
         event.stop_propagation()
-        job = getattr(event, "job_id", None) or (report.job if report else None)
-        if isinstance(event, FinalMetricEvent) and report is not None and report.architecture:
+        job = job_of(event) or (report.job if report else None)
+        if report is not None and report.architecture and isinstance(event, FinalMetricEvent):
             self._book_late(report, job)
         elif report is not None:
             self._note_extra(self._id(event.model), report, job)
@@ -253,12 +314,12 @@ class Record(Forwarding):
         architecture = report.architecture or ""
         with self._lock:
             trial = self._trials.get(architecture, self._old_trial(architecture))
-            if report.fault or architecture in self.known or architecture in self.known.running or trial is None:
+            if report.fault or architecture in self.outcomes or architecture in self.outcomes.running or trial is None:
                 self._note_extra(architecture, report, job)
                 return
             self.journal.append(events.Final(trial=trial, job=job, architecture=architecture, metrics=report.metrics))
             self.journal.append(events.Ended(trial=trial, job=job, status="trained", cause=""))
-            self.known.add(architecture, trial, report.metrics)
+            self.outcomes.add(architecture, trial, report.metrics)
 
     def _old_trial(self, architecture: str) -> int | None:
         trials = self.journal.history().trials
@@ -294,12 +355,12 @@ class Record(Forwarding):
                 return
             self.journal.append(events.Ended(trial=booking.trial, job=booking.job, status=status, cause=cause))
             if status == "trained" and booking.metrics is not None:
-                self.known.add(booking.architecture, booking.trial, booking.metrics)
+                self.outcomes.add(booking.architecture, booking.trial, booking.metrics)
             if status == "failed":
                 _log.warning("Trial %d of %s failed: %s", booking.trial, booking.architecture, cause)
             self.patience.ended(status, cause)
             # Only now: in between, the architecture must not be in neither of the two.
-            self.known.running.discard(booking.architecture)
+            self.outcomes.running.discard(booking.architecture)
         if tell:
             end = TrainingEndEvent(booking.model, STATUSES[status])
             end.job_id, end.cause = booking.job, cause

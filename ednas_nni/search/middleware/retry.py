@@ -9,7 +9,13 @@ from ednas_nni.compat.nas import Middleware, TrainingEndEvent
 from ednas_nni.errors import StudyError
 from ednas_nni.record.failures import kind, passing
 from ednas_nni.record.journal import Journal
-from ednas_nni.search.middleware.forwarding import ExecutableModelSpace, Forwarding, ModelEventType, ModelStatus
+from ednas_nni.search.middleware.forwarding import (
+    ExecutableModelSpace,
+    Forwarding,
+    ModelEventType,
+    ModelStatus,
+    cause_of,
+)
 from ednas_nni.search.problem import Problem
 
 _log = logging.getLogger("nni.ednas.retry")
@@ -45,7 +51,7 @@ class Retry(Forwarding):
         self.engine.register_model_event_callback(ModelEventType.TrainingEnd, self._on_end)
 
     def _on_end(self, event: TrainingEndEvent) -> None:
-        cause = getattr(event, "cause", "") or ""
+        cause = cause_of(event)
         if event.status is not ModelStatus.Failed or not passing(cause):
             return
         model: ExecutableModelSpace = event.model
@@ -70,4 +76,5 @@ class Retry(Forwarding):
         engine = self.engine
         while isinstance(engine, Middleware):
             engine = engine.engine
-        return getattr(engine, "room", engine.budget_available)()
+        # NNI's own engines cannot tell room from budget.
+        return bool(getattr(engine, "room", engine.budget_available)())

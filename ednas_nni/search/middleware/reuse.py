@@ -9,8 +9,14 @@ from collections import defaultdict
 from ednas_nni.compat.nas import TrainingEndEvent
 from ednas_nni.record import events
 from ednas_nni.record.journal import Journal
-from ednas_nni.search.middleware.forwarding import ExecutableModelSpace, Forwarding, ModelEventType, ModelStatus
-from ednas_nni.search.middleware.known import Known
+from ednas_nni.search.middleware.forwarding import (
+    ExecutableModelSpace,
+    Forwarding,
+    ModelEventType,
+    ModelStatus,
+    cause_of,
+)
+from ednas_nni.search.middleware.outcomes import Outcomes
 from ednas_nni.search.middleware.patience import Patience
 from ednas_nni.search.problem import Problem
 
@@ -30,15 +36,17 @@ class Reuse(Forwarding):
     Args:
         problem: For the architecture ids.
         journal: Gets a `reused` event per answer.
-        known: Results and running architectures, kept by Record.
+        outcomes: Results and running architectures, kept by Record.
         patience: Ends the search when too many proposals in a row are known.
     """
 
-    def __init__(self, problem: Problem, journal: Journal, known: Known, patience: Patience | None = None) -> None:
+    def __init__(
+        self, problem: Problem, journal: Journal, outcomes: Outcomes, patience: Patience | None = None
+    ) -> None:
         super().__init__()
         self.problem = problem
         self.journal = journal
-        self.known = known
+        self.outcomes = outcomes
         self.patience = patience or Patience()
         self._waiting: dict[str, list[ExecutableModelSpace]] = defaultdict(list)
         self._answered: set[str] = set()
@@ -52,15 +60,15 @@ class Reuse(Forwarding):
         for model in models:
             architecture = self._id(model)
             with self._lock:
-                held = architecture not in self.known and architecture in self.known.running
+                held = architecture not in self.outcomes and architecture in self.outcomes.running
                 if held:
                     self._waiting[architecture].append(model)
             if held:
                 self.patience.miss("that are being trained already")
-            elif architecture in self.known:
+            elif architecture in self.outcomes:
                 self._count(architecture, "that are known already")
                 self._answer(architecture, model)
-            elif architecture in self.known.failed:
+            elif architecture in self.outcomes.failed:
                 self._count(architecture, "that failed before")
                 self._answer_failed(architecture, model)
             else:
@@ -94,7 +102,7 @@ class Reuse(Forwarding):
             self.patience.hit()
 
     def _answer_failed(self, architecture: str, model: ExecutableModelSpace) -> None:
-        failure = self.known.failed[architecture]
+        failure = self.outcomes.failed[architecture]
         self.journal.append(events.Reused(architecture=architecture, trial=failure.trial))
         _log.info("%s failed in trial %d and is not trained again: %s", architecture, failure.trial, failure.cause)
         answer = TrainingEndEvent(model, ModelStatus.Failed)
@@ -102,7 +110,7 @@ class Reuse(Forwarding):
         self.dispatch_model_event(answer)
 
     def _answer(self, architecture: str, model: ExecutableModelSpace) -> None:
-        result = self.known[architecture]
+        result = self.outcomes[architecture]
         # As Record does: evolution breeds from this sample, and a resumed search must breed as the first one did.
         model.sample = self.problem.domains.complete(model.sample)
         self.journal.append(events.Reused(architecture=architecture, trial=result.trial))
@@ -118,9 +126,9 @@ class Reuse(Forwarding):
             architecture = self._id(event.model)
             models = self._waiting.pop(architecture, [])
         for model in models:
-            if architecture in self.known:
+            if architecture in self.outcomes:
                 self._answer(architecture, model)
                 continue
             answer = TrainingEndEvent(model, event.status)
-            answer.cause = getattr(event, "cause", "")
+            answer.cause = cause_of(event)
             self.dispatch_model_event(answer)

@@ -1,4 +1,4 @@
-"""What a search knows about architectures: results, old failures, what runs now. Shared by Record and Reuse."""
+"""What came of architectures: results, failures of earlier sessions, what runs now. Shared by Record and Reuse."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Failure:
+class EarlierFailure:
     """How an architecture failed in an earlier session.
 
     Attributes:
@@ -38,7 +38,7 @@ class Failure:
     cause: str
 
 
-class Known:
+class Outcomes:
     """Architecture id -> result, and the ids that are being trained.
 
     Args:
@@ -56,12 +56,12 @@ class Known:
         self._results: dict[str, Result] = {}
         self.running: set[str] = set()
         for architecture, record in (history.results if history is not None else {}).items():
-            self._results[architecture] = Result(record.trial, record.metrics)
+            self._results[architecture] = Result(record.trial, dict(record.metrics))
         owed = attempts_owed(history, retries) if history is not None else set()
-        self.failed: dict[str, Failure] = {}
+        self.failed: dict[str, EarlierFailure] = {}
         for record in history.trials if history is not None else ():
             if record.status == "failed" and record.architecture not in self._results.keys() | owed:
-                self.failed[record.architecture] = Failure(record.trial, record.cause)
+                self.failed[record.architecture] = EarlierFailure(record.trial, record.cause)
 
     def __contains__(self, architecture: str) -> bool:
         return architecture in self._results

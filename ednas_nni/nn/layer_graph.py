@@ -18,7 +18,7 @@ from torch.fx.passes.shape_prop import ShapeProp
 from ednas_nni.errors import PluginError
 from ednas_nni.nn.elementwise import Activation, Add, GlobalPool, MaxPool, Scale
 
-_KEPT = (nn.Conv2d, nn.BatchNorm2d)
+_UNCHANGED = (nn.Conv2d, nn.BatchNorm2d)
 _DROPPED = ("StochasticDepth", "Dropout", "Identity")
 _ACTIVATIONS: dict[type[nn.Module], str] = {
     nn.ReLU: "relu",
@@ -92,7 +92,7 @@ def _rewrite(module: fx.GraphModule, node: fx.Node) -> None:
     if node.op in ("placeholder", "output"):
         return
     layer = module.get_submodule(str(node.target)) if node.op == "call_module" else None
-    if isinstance(layer, _KEPT):
+    if isinstance(layer, _UNCHANGED):
         return
     if type(layer).__name__ in _DROPPED:
         node.replace_all_uses_with(node.all_input_nodes[0])
@@ -123,7 +123,7 @@ def _counterpart(layer: nn.Module | None, node: fx.Node) -> tuple[nn.Module, tup
         if node.target in _PRODUCTS:  # the feature first, then its factor for each channel
             return Scale(channels), tuple(sorted(args, key=lambda arg: _shape(arg)[2:], reverse=True))
     what = f"layer {type(layer).__name__}" if layer is not None else f"operation {node.target}"
-    raise PluginError(f"The {what} ({node.name}) has no counterpart whose cost is known. Add it to layer_graph.py.")
+    raise PluginError(f"The {what} ({node.name}) has no counterpart that has a cost rule. Add it to layer_graph.py.")
 
 
 def _shape(node: fx.Node) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ if find_spec("tianshou") is not None:  # ENAS needs it; NNI itself says so where
 
 from nni.nas.experiment import NasExperiment, NasExperimentConfig
 from nni.nas.experiment.config import SequentialEngineConfig, TrainingServiceEngineConfig
+from nni.nas.oneshot.pytorch.profiler import ExpectationProfilerPenalty
 from nni.nas.oneshot.pytorch.sampling import RandomSamplingLightningModule
 from nni.nas.oneshot.pytorch.supermodule._expression_utils import expression_expectation
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule

@@ -11,10 +11,11 @@ means, and each summand depends on few choices. In NNI's words it is an expressi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
+import torch
 from nni.mutable import MutableExpression
 
 from ednas_nni.compat.nas import ExpressionProfiler, ModelSpace
@@ -59,13 +60,42 @@ class CostProfiler(ExpressionProfiler):
         Raises:
             StudyError: It is not a sum over layers.
         """
-        constant, functions = self.check_additive()
+        constant, functions = self.summands
         parts = [self._looked_up(labels, values) for labels, values in functions if values.any()]
         while len(parts) > 1:  # halved, since NNI descends into a sum by recursion
             parts = [sum(parts[i + 1 : i + 2], parts[i]) for i in range(0, len(parts), 2)]
         return sum(parts, constant)
 
-    def check_additive(self) -> tuple[float, Sequence[Function]]:
+    def mean(self, probabilities: Mapping[str, Mapping[Scalar, torch.Tensor]]) -> torch.Tensor:
+        """The mean over independent choices: that of `expression`, but not case by case as NNI computes it.
+
+        Args:
+            probabilities: Label -> value -> its probability.
+
+        Raises:
+            StudyError: As `expression`.
+        """
+        constant, functions = self.summands
+        dimensions = self.table.domains.dimensions
+        chances = [torch.stack([probabilities[d.label][value] for value in d.values]) for d in dimensions]
+        total = torch.full((), constant, dtype=chances[0].dtype, device=chances[0].device)
+        for labels, values in functions:
+            rest = torch.as_tensor(values, dtype=total.dtype, device=total.device)
+            for label in reversed(labels):  # the last axis is averaged out first
+                rest = rest @ chances[label]
+            total = total + rest
+        return total
+
+    def check_additive(self) -> None:
+        """Check that `expression` and `mean` exist.
+
+        Raises:
+            StudyError: The cost is not a sum over layers.
+        """
+        _ = self.summands
+
+    @cached_property
+    def summands(self) -> tuple[float, Sequence[Function]]:
         """The cost as a constant and functions of few choices that are added up.
 
         Raises:

@@ -25,11 +25,19 @@ from ednas_nni.compat.nas import (
     SequentialExecutionEngine,
     Trainer,
 )
-from ednas_nni.compat.nas_search import DARTS, ENAS, GumbelDARTS, Proxyless, RandomOneShot, Strategy
+from ednas_nni.compat.nas_search import (
+    DARTS,
+    ENAS,
+    ExpectationProfilerPenalty,
+    GumbelDARTS,
+    Proxyless,
+    RandomOneShot,
+    Strategy,
+)
 from ednas_nni.cost.nni_profiler import CostProfiler
 from ednas_nni.errors import StudyError, did_you_mean
 from ednas_nni.nn.tree import domains_of
-from ednas_nni.space.domains import Domains, Sample
+from ednas_nni.space.domains import Domains, Sample, Scalar
 from ednas_nni.training.data import Batches
 from ednas_nni.training.jared import JaredEvaluator
 from ednas_nni.training.quiet import quiet
@@ -94,12 +102,22 @@ def limit(name: str, profiler: Profiler, most: float, weight: float = 1.0) -> di
     Raises:
         StudyError: A strategy that mixes candidates, and a cost that is not a sum over layers.
     """
-    if name in MIXING and isinstance(profiler, CostProfiler):
-        profiler.check_additive()
     if name == "random_one_shot":
         return {"filter": {"profiler": profiler, "max": most}}
     sign = -1 if name == "enas" else 1
-    return {"penalty": {"profiler": profiler, "baseline": most, "scale": sign * weight, "nonlinear": "positive"}}
+    penalty = {"profiler": profiler, "baseline": most, "scale": sign * weight, "nonlinear": "positive"}
+    if name in MIXING and isinstance(profiler, CostProfiler):
+        profiler.check_additive()
+        return {"penalty": _MeanPenalty(**penalty)}
+    return {"penalty": penalty}
+
+
+class _MeanPenalty(ExpectationProfilerPenalty):
+    """NNI's penalty, which would go through an expression case by case, with the mean of a `CostProfiler`."""
+
+    def profile(self, sample: Mapping[str, Mapping[Scalar, torch.Tensor]]) -> torch.Tensor:
+        """The mean cost for the probabilities of each label."""
+        return self.profiler.mean(sample)
 
 
 def check(name: str, space: ModelSpace) -> None:

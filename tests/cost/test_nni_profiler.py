@@ -70,17 +70,20 @@ def test_an_expression_is_the_price_on_presets(preset):
 def test_nni_computes_its_mean_and_the_gradient():
     profiler = profiler_of("macs")
     rng = np.random.default_rng(1)
-    weights = {}
+    weights, leaves = {}, []
     for label, symbol in Small().simplify().items():
         p = torch.tensor(rng.random(len(symbol.values)))
-        weights[label] = dict(zip(symbol.values, (p / p.sum()).requires_grad_().unbind(), strict=True))
+        leaves.append((p / p.sum()).requires_grad_())
+        weights[label] = dict(zip(symbol.values, leaves[-1].unbind(), strict=True))
     direct = 0.0
     for chosen in itertools.product(*(p.items() for p in weights.values())):
         sample = dict(zip(weights, (value for value, _ in chosen), strict=True))
         direct += np.prod([float(p.detach()) for _, p in chosen]) * profiler.profile(sample)
     mean = expression_expectation(profiler.expression, weights)
     assert float(mean.detach()) == pytest.approx(direct)
-    assert mean.requires_grad
+    assert float(profiler.mean(weights).detach()) == pytest.approx(direct)
+    ours, theirs = (torch.autograd.grad(m, leaves) for m in (profiler.mean(weights), mean))
+    assert all(torch.allclose(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
 def test_a_cost_that_is_not_a_sum_has_prices_but_no_expression():

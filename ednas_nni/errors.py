@@ -96,8 +96,8 @@ def printable(text: str) -> str:
 
 def hidden(text: str) -> str:
     """The first character of a text that `printable` would not let through, escaped; "" where there is none."""
-    found = _HIDDEN.search(text)
-    return _escaped(found.group()) if found else ""
+    match = _HIDDEN.search(text)
+    return _escaped(match.group()) if match else ""
 
 
 def shown(value: object, most: int = 80) -> str:

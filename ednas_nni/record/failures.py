@@ -1,4 +1,4 @@
-"""Why a trial failed: a few kinds, told by how the cause begins, and which of them another attempt may mend.
+"""Why a trial failed: a few kinds, told by how the cause begins, and which of them another attempt may get over.
 
 Standard library only. Whoever finds out a cause puts the kind's words in front of it; journal, report and strategy read
 them there.
@@ -38,8 +38,8 @@ _LONGEST = 300  # characters
 
 def kind(cause: str) -> str:
     """The kind of a cause; `ERROR` for one that begins with no known kind."""
-    found = next((name for name in KINDS if cause.startswith(name)), "")
-    return found or (DIVERGED if _DIVERGED.search(cause) else ERROR)
+    begin = next((name for name in KINDS if cause.startswith(name)), "")
+    return begin or (DIVERGED if _DIVERGED.search(cause) else ERROR)
 
 
 def passing(cause: str) -> bool:
@@ -75,8 +75,8 @@ def cause_of(error: BaseException) -> str:
 def _lacks_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    known = isinstance(error, OSError) and error.errno == errno.ENOMEM
-    return known or (isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _MEMORY))
+    of_system = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    return of_system or (isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _MEMORY))
 
 
 def _line(error: BaseException) -> str:

@@ -296,9 +296,9 @@ def _axes(
     objectives: tuple[Objective, ...], costs: tuple[Quantity, ...], metrics: tuple[Quantity, ...], score: Quantity
 ) -> tuple[Quantity | None, Quantity]:
     """Horizontal: the first minimised objective, else a latency, else any cost. Vertical: the first maximised one."""
-    known = {**SCORES, **{q.key: q for q in metrics}, **{q.key: q for q in costs}}
-    low = [known[o.name] for o in objectives if not o.maximise and o.name in known]
-    high = [known[o.name] for o in objectives if o.maximise and o.name in known]
+    quantities = {**SCORES, **{q.key: q for q in metrics}, **{q.key: q for q in costs}}
+    low = [quantities[o.name] for o in objectives if not o.maximise and o.name in quantities]
+    high = [quantities[o.name] for o in objectives if o.maximise and o.name in quantities]
     low += sorted(costs, key=lambda q: q.key != "latency_ms")
     return (low[0] if low else None), (high[0] if high else score)
 

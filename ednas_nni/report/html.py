@@ -139,13 +139,13 @@ def _predictions(view: SearchView, drawn: dict[str, Drawing], remarks: dict[str,
         if path is None:
             continue
         try:
-            found = read_examples(path)
+            examples = read_examples(path)
         except ValueError as error:
             faults.append(f"trial {trial.number}: {error}")
             continue
-        png = style.png(predictions_plot(found, view.data.classes, view.data.depth_unit))
+        png = style.png(predictions_plot(examples, view.data.classes, view.data.depth_unit))
         drawn["predictions"] = Drawing("predictions.png", png, "predictions beside ground truth")
-        remarks["predictions"] = _whose(view, trial, len(found.image))
+        remarks["predictions"] = _whose(view, trial, len(examples.image))
         break
     else:
         remarks["predictions"] = "No trial left example predictions that can be shown."

@@ -27,7 +27,7 @@ def plan_plot(plan: Plan) -> bytes:
     """
     columns = plan.used or plan.table.names[:1]
     composed = [name for name in columns if len(plan.terms.get(name, ())) > 1]
-    rows = [TALL] * len(columns) + [0.42 + 0.27 * len(_shown(plan, name)) for name in composed]
+    rows = [TALL] * len(columns) + [0.42 + 0.27 * len(_drawn(plan, name)) for name in composed]
     gap, head, foot = 0.72, 0.55, 0.5
     height = head + foot + sum(rows) + gap * (len(rows) - 1)
     with style.look():
@@ -98,19 +98,19 @@ def _limit(axes: Axes, outlook: ConstraintOutlook, quantity: Quantity) -> None:
         axes.plot([at], [0.03], "^", markersize=7, color=style.MEMBER, clip_on=False, zorder=6, transform=across)
         word = "smallest" if upper else "largest"
         near = (at - low) / (high - low) < 0.5
-        told = f"{word} reachable {quantity.number(outlook.reachable.value)}"
+        words = f"{word} reachable {quantity.number(outlook.reachable.value)}"
         axes.annotate(
-            style.plain(told), (at, 0.81), xycoords=("data", "axes fraction"), fontsize=8, color=style.MEMBER,
+            style.plain(words), (at, 0.81), xycoords=("data", "axes fraction"), fontsize=8, color=style.MEMBER,
             xytext=(4 if near else -4, 0), textcoords="offset points", ha="left" if near else "right", va="center",
         )  # fmt: skip
 
 
-def _shown(plan: Plan, name: str) -> list:
+def _drawn(plan: Plan, name: str) -> list[TermShare]:
     return [term for term in plan.terms[name] if term.median > 0 or term.fixed > 0]
 
 
 def _composition(axes: Axes, plan: Plan, name: str) -> None:
-    quantity, terms = _quantity(plan, name), _shown(plan, name)[::-1]
+    quantity, terms = _quantity(plan, name), _drawn(plan, name)[::-1]
     fixed = np.array([term.fixed for term in terms]) * quantity.scale
     searched = np.maximum(np.array([term.median for term in terms]) * quantity.scale - fixed, 0.0)
     places = np.arange(len(terms))

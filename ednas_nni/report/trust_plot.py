@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def trust_plot(record: TrustRecord, found: Verdict) -> bytes:
+def trust_plot(record: TrustRecord, verdict: Verdict) -> bytes:
     """Draw it; a PNG.
 
     Left: quality of the chosen recipe's single trainings over the longer training's mean, coloured by cost, with one
@@ -24,27 +24,27 @@ def trust_plot(record: TrustRecord, found: Verdict) -> bytes:
     with style.look():
         made = style.figure(9, 3.9)
         left, right = made.subplots(1, 2, width_ratios=(1.15, 1))
-        _scatter(left, record, found)
-        _bars(right, found)
+        _scatter(left, record, verdict)
+        _bars(right, verdict)
         made.tight_layout(w_pad=2.5)
         return style.png(made)
 
 
-def _scatter(axes: Axes, record: TrustRecord, found: Verdict) -> None:
-    proxy, truth = values(record, found.chosen, QUALITY), values(record, TRUTH, QUALITY).mean(axis=0)
+def _scatter(axes: Axes, record: TrustRecord, verdict: Verdict) -> None:
+    proxy, truth = values(record, verdict.chosen, QUALITY), values(record, TRUTH, QUALITY).mean(axis=0)
     cost = np.array([entry["costs"][record.cost] for entry in record.architectures.values()])
     for row in proxy:
         drawn = axes.scatter(truth, row, c=cost, cmap="viridis", s=18, linewidths=0)
     axes.errorbar(
-        truth, proxy.mean(axis=0), found.noise[found.chosen], fmt="none", ecolor=style.FAINT, alpha=0.35, zorder=0
+        truth, proxy.mean(axis=0), verdict.noise[verdict.chosen], fmt="none", ecolor=style.FAINT, alpha=0.35, zorder=0
     )
-    axes.set_xlabel(f"quality, {TRUTH} ({record.recipes[TRUTH]['steps']} steps, mean of {found.seeds})")
-    axes.set_ylabel(style.plain(f"quality, {found.chosen}, each training"))
+    axes.set_xlabel(f"quality, {TRUTH} ({record.recipes[TRUTH]['steps']} steps, mean of {verdict.seeds})")
+    axes.set_ylabel(style.plain(f"quality, {verdict.chosen}, each training"))
     axes.figure.colorbar(drawn, ax=axes, label=style.plain(record.cost))
 
 
-def _bars(axes: Axes, found: Verdict) -> None:
-    agreements = found.quantities[QUALITY][::-1]
+def _bars(axes: Axes, verdict: Verdict) -> None:
+    agreements = verdict.quantities[QUALITY][::-1]
     for place, a in enumerate(agreements):
         colour = style.FRONT if a.margin is not None else style.FAINT
         axes.plot([a.within.low, a.within.high], [place, place], color=colour, linewidth=2)

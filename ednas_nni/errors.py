@@ -77,7 +77,7 @@ def did_you_mean(word: object, options: Iterable[object]) -> str:
     names = sorted(str(option) for option in options)
     if not names:
         return " Nothing is available here."
-    text = word if isinstance(word, str) else shown(word)
+    text = word if isinstance(word, str) else quoted(word)
     close = get_close_matches(text, names, n=1, cutoff=0.5) if len(text) <= LONGEST_WORD else []
     hint = f" Did you mean {close[0]!r}?" if close else ""
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
@@ -100,7 +100,7 @@ def hidden(text: str) -> str:
     return _escaped(match.group()) if match else ""
 
 
-def shown(value: object, most: int = 80) -> str:
+def quoted(value: object, most: int = 80) -> str:
     """How an error quotes a value: as Python writes it, printable and no longer than `most` characters."""
     if isinstance(value, str) and len(value) > most:
         value = value[:most]  # what is cut off is not written first

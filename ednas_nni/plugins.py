@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import unquote, urlparse
 
-from ednas_nni.errors import PluginError, did_you_mean, shown
+from ednas_nni.errors import PluginError, did_you_mean, quoted
 
 PREFIX = "ednas_nni."
 NNI = "nni"  # its strategies may be named by their path
@@ -92,7 +92,7 @@ class Group(Generic[T]):
         plugin: T = load(self.name, name)
         if self.base is not None and inspect.isclass(plugin) and not issubclass(plugin, self.base):
             base = f"{self.base.__module__}.{self.base.__qualname__}"
-            raise PluginError(f"{self.name} {shown(name)}: {plugin.__qualname__} is not a subclass of {base}.")
+            raise PluginError(f"{self.name} {quoted(name)}: {plugin.__qualname__} is not a subclass of {base}.")
         return plugin
 
 
@@ -154,12 +154,12 @@ def load(group: str, name: str) -> Any:
             missing, it is not a plugin, or another module stands in the way of the registered one.
     """
     if not isinstance(name, str):
-        raise PluginError(f"{group}: a plugin is given by its name, not by {shown(name)}.")
+        raise PluginError(f"{group}: a plugin is given by its name, not by {quoted(name)}.")
     points = _entry_points(group)
     if name not in points:
         if ":" in name:
             return _load_path(group, name)
-        raise PluginError(f"Unknown {group} plugin {shown(name)}.{did_you_mean(name, points)}")
+        raise PluginError(f"Unknown {group} plugin {quoted(name)}.{did_you_mean(name, points)}")
     point = points[name]
     value = _import(group, name, point.module, point.attr)
     _check_origin(group, name, point)
@@ -170,7 +170,7 @@ def _load_path(group: str, path: str) -> Any:
     module, _, attribute = path.partition(":")
     parts = [*module.split("."), *attribute.split(".")]
     if not all(part.isidentifier() and not part.startswith("__") for part in parts):
-        raise PluginError(f"{group} {shown(path)} is not of the form package.module:Name.")
+        raise PluginError(f"{group} {quoted(path)} is not of the form package.module:Name.")
     _check_own(group, path, parts[0])
     value = _import(group, path, module, attribute)
     if not callable(value):

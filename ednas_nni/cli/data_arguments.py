@@ -104,7 +104,7 @@ def parsed(changes: list[str], option: str = "--set") -> dict[str, Any]:
     Raises:
         DataError: A text is not of that form.
     """
-    from ednas_nni.errors import DataError, shown
+    from ednas_nni.errors import DataError, quoted
     from ednas_nni.study import plain_data
 
     options: dict[str, Any] = {}
@@ -116,9 +116,9 @@ def parsed(changes: list[str], option: str = "--set") -> dict[str, Any]:
         except ValueError as error:
             fault = str(error)
         if not equals or not key.isidentifier():
-            raise DataError(f"{option} {shown(text)}: write KEY=VALUE, for example size=[64,128].")
+            raise DataError(f"{option} {quoted(text)}: write KEY=VALUE, for example size=[64,128].")
         if fault:
-            raise DataError(f"{option} {shown(text)}: {fault}.")
+            raise DataError(f"{option} {quoted(text)}: {fault}.")
     return options
 
 

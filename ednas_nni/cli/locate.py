@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from ednas_nni.bridge.manager.experiment_file import EXPERIMENTS
-from ednas_nni.errors import JournalError, did_you_mean, shown
+from ednas_nni.errors import JournalError, did_you_mean, quoted
 from ednas_nni.record.journal import FILE, FOLDER, journal_path
 from ednas_nni.study.plain_data import user_path
 
@@ -33,7 +33,7 @@ def journal_of(text: str, experiments: Path | None = None) -> Path:
             if candidate.is_file():
                 return candidate
     except (OSError, ValueError) as error:  # a name that is too long, a folder that may not be read
-        raise JournalError(f"{shown(text)}: {getattr(error, 'strerror', None) or error}.") from None
+        raise JournalError(f"{quoted(text)}: {getattr(error, 'strerror', None) or error}.") from None
     home = experiments or Path(EXPERIMENTS).expanduser()
     journals = _journals(home)
     if text == LATEST and journals:
@@ -42,7 +42,7 @@ def journal_of(text: str, experiments: Path | None = None) -> Path:
         return journals[text]
     if not journals:
         raise JournalError(
-            f"{shown(text)}: no experiment has a journal in {home}. Start one with `ednas search FILE.yml`."
+            f"{quoted(text)}: no experiment has a journal in {home}. Start one with `ednas search FILE.yml`."
         )
     if (home / text).is_dir() and path.name == text:
         raise JournalError(
@@ -50,7 +50,7 @@ def journal_of(text: str, experiments: Path | None = None) -> Path:
         )
     newest = sorted(journals, key=lambda name: -journals[name].stat().st_mtime)[:SHOWN]
     raise JournalError(
-        f"{shown(text)} is neither an experiment id nor a journal file.{did_you_mean(text, [*newest, LATEST])}"
+        f"{quoted(text)} is neither an experiment id nor a journal file.{did_you_mean(text, [*newest, LATEST])}"
     )
 
 

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic.fields import FieldInfo
 
 from ednas_nni.cost.device import Device
-from ednas_nni.errors import PluginError, did_you_mean, shown
+from ednas_nni.errors import PluginError, did_you_mean, quoted
 from ednas_nni.study.messages import in_words
 
 SUFFIXES = (".yml", ".yaml")
@@ -102,9 +102,9 @@ def read_profile(model: type[P], data: object, source: str, example: str) -> P:
         raise PluginError(f"{source}: {name} is missing; {example}")
     if first["type"] == "literal_error" and field is not None:
         hint = did_you_mean(first["input"], get_args(field.annotation))
-        raise PluginError(f"{source}: {name}: {shown(first['input'])} is unknown.{hint}")
+        raise PluginError(f"{source}: {name}: {quoted(first['input'])} is unknown.{hint}")
     where = f"{name}: " if name else ""
-    raise PluginError(f"{source}: {where}{shown(first['input'])} {in_words(first)}")
+    raise PluginError(f"{source}: {where}{quoted(first['input'])} {in_words(first)}")
 
 
 def shipped_profile(package: str, name: object) -> tuple[Any, Traversable]:
@@ -124,7 +124,7 @@ def shipped_profile(package: str, name: object) -> tuple[Any, Traversable]:
     names = sorted(stem for stem, file in files.items() if file.name.endswith(".yml"))
     if not isinstance(name, str) or name not in names:  # not asked of the file: a name could lead elsewhere
         device = package.rpartition(".")[2]
-        raise PluginError(f"device {device}: there is no profile {shown(name)}.{did_you_mean(name, names)}")
+        raise PluginError(f"device {device}: there is no profile {quoted(name)}.{did_you_mean(name, names)}")
     return yaml.safe_load(files[name].read_text(encoding="utf-8")), files[name]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ednas_nni.cost.device import AdditiveDevice, Device, OrderDevice, PartsDevice
 from ednas_nni.cost.profiles import SUFFIXES, ReadsProfiles
-from ednas_nni.errors import PluginError, did_you_mean, shown
+from ednas_nni.errors import PluginError, did_you_mean, quoted
 from ednas_nni.plugins import Group
 from ednas_nni.study import plain_data
 from ednas_nni.study.options import check_options
@@ -113,7 +113,7 @@ def _from_profile(name: str, trail: tuple[str, ...]) -> Device:
     data = _read(name, path)
     kind, readers = data.get("kind"), profile_readers()
     if not isinstance(kind, str) or kind not in readers:
-        raise PluginError(f"device = {name!r}: kind: {shown(kind)} is unknown.{did_you_mean(kind, readers)}")
+        raise PluginError(f"device = {name!r}: kind: {quoted(kind)} is unknown.{did_you_mean(kind, readers)}")
     further = (*trail, str(path))
     return checked(readers[kind].from_profile(data, str(path), lambda base: device(base, trail=further)), name)
 

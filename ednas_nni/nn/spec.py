@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from ednas_nni.errors import StudyError, did_you_mean, shown
+from ednas_nni.errors import StudyError, did_you_mean, quoted
 from ednas_nni.nn.blocks.base import operation
 from ednas_nni.nn.elementwise import ACTIVATIONS, Channels
 from ednas_nni.nn.encoders import ENCODERS
@@ -33,7 +33,7 @@ SEARCHED = ("stem", "ops", "stages")
 def _width(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 8 <= value <= 2048 or value % 8:
         allowed = "must be a multiple of 8 from 8 to 2048 (devices work on groups of 8 channels)"
-        raise ValueError(f"{allowed}; {shown(value)} is not one")
+        raise ValueError(f"{allowed}; {quoted(value)} is not one")
     return value
 
 
@@ -71,7 +71,7 @@ def _names(value: object, allowed: Collection[str]) -> tuple[str, ...]:
     names = _different(value, f"names among {', '.join(allowed)}")
     for name in names:
         if name not in allowed:
-            raise ValueError(f"unknown name {shown(name)}.{did_you_mean(name, allowed)}")
+            raise ValueError(f"unknown name {quoted(name)}.{did_you_mean(name, allowed)}")
     return tuple(map(str, names))
 
 
@@ -222,10 +222,10 @@ def _fault(fault: ErrorDetails) -> str:
     *above, last = fault["loc"] or ("",)
     fields = list(_MODELS[str(above[0]) if above else ""].model_fields)
     if fault["type"] == "extra_forbidden":
-        return f"{_place(above)}: unknown field {shown(last)}.{did_you_mean(last, fields)}"
+        return f"{_place(above)}: unknown field {quoted(last)}.{did_you_mean(last, fields)}"
     if fault["type"] == "missing":
         return f"{_place(above)} lacks {last}."
-    place, value = _place(fault["loc"]), shown(fault["input"])
+    place, value = _place(fault["loc"]), quoted(fault["input"])
     if fault["type"] == "model_type":
         names = ", ".join(_MODELS[str(fault["loc"][0]) if fault["loc"] else ""].model_fields)
         return f"{place} must be a mapping with the fields {names}, not {value}."

@@ -20,7 +20,7 @@ from pydantic import (
 )
 from typing_extensions import Self
 
-from ednas_nni.errors import JournalError, shown
+from ednas_nni.errors import JournalError, quoted
 from ednas_nni.space.dimensions import Sample
 
 Status = Literal["running", "trained", "failed", "cancelled"]
@@ -74,7 +74,7 @@ class Event(BaseModel):
             name = str(error.errors()[0]["loc"][0])
             if data.get(name) is None:
                 raise JournalError(f"the event {cls.event!r} lacks {name!r}") from None
-            raise JournalError(f"{name} = {shown(data[name])} is not {cls.model_fields[name].description}") from None
+            raise JournalError(f"{name} = {quoted(data[name])} is not {cls.model_fields[name].description}") from None
 
     def dump(self) -> dict[str, Any]:
         """Plain data, the event and its time first, then what was given."""

@@ -6,7 +6,7 @@ import json
 import math
 from typing import NoReturn
 
-from ednas_nni.errors import JournalError, printable, shown
+from ednas_nni.errors import JournalError, printable, quoted
 from ednas_nni.record import events
 from ednas_nni.record.events import Event
 from ednas_nni.record.head import JournalHead
@@ -58,10 +58,10 @@ def event_of(line: bytes) -> Event:
     except ValueError as error:
         raise JournalError(str(error)) from None
     if not isinstance(entry, dict) or "event" not in entry:
-        raise JournalError(f"{shown(entry)} is not an event")
+        raise JournalError(f"{quoted(entry)} is not an event")
     kind = entry.pop("event")
     if not isinstance(kind, str) or kind not in EVENTS:
-        raise JournalError(f"the event {shown(kind)} is unknown")
+        raise JournalError(f"the event {quoted(kind)} is unknown")
     if "time" not in entry:
         raise JournalError(f"the event {kind!r} lacks 'time'")
     # Studies and search spaces cannot hold what this changes: identities stay.
@@ -88,4 +88,4 @@ def _whole(text: str) -> int:
 
 def _finite(text: str) -> float:
     number = float(text)
-    return number if math.isfinite(number) else _not_a_number(shown(text))
+    return number if math.isfinite(number) else _not_a_number(quoted(text))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ednas_nni.bridge.head import cost_records
-from ednas_nni.cost.plan import DRAWS, ConstraintOutlook, Plan, percent
+from ednas_nni.cost.plan import DRAWS, ConstraintOutlook, Plan, TermShare, percent
 from ednas_nni.report import style
 from ednas_nni.report.quantities import Quantity, cost_quantities
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ednas_nni.errors import PluginError, did_you_mean, hidden, shown
+from ednas_nni.errors import PluginError, did_you_mean, hidden, quoted
 
 Scalar: TypeAlias = str | int | float | bool | None
 Sample: TypeAlias = dict[str, Scalar]
@@ -83,26 +83,26 @@ def validate(dimensions: Sequence[Dimension]) -> None:
     for d in dimensions:
         if not isinstance(d.label, str) or not LABEL.fullmatch(d.label):
             raise PluginError(
-                f"Label {shown(d.label)} may hold letters, digits and underscores only (dots and slashes break NNI)."
+                f"Label {quoted(d.label)} may hold letters, digits and underscores only (dots and slashes break NNI)."
             )
         if d.label in by_label:
             raise PluginError(f"Label {d.label!r} is given twice.")
         if not d.values:
             raise PluginError(f"Label {d.label!r} has no values.")
         if any(v is not None and not isinstance(v, (str, int, float)) for v in d.values):
-            raise PluginError(f"Label {d.label!r}: values must be JSON scalars, not {shown(d.values)}.")
+            raise PluginError(f"Label {d.label!r}: values must be JSON scalars, not {quoted(d.values)}.")
         if any(isinstance(v, str) and hidden(v) for v in d.values):
-            raise PluginError(f"Label {d.label!r}: values may hold no control characters: {shown(d.values)}.")
+            raise PluginError(f"Label {d.label!r}: values may hold no control characters: {quoted(d.values)}.")
         if len(set(d.values)) != len(d.values) or any(v != v for v in d.values):
             raise PluginError(
-                f"Label {d.label!r}: values must be all different and equal to themselves: {shown(d.values)}."
+                f"Label {d.label!r}: values must be all different and equal to themselves: {quoted(d.values)}."
             )
         by_label[d.label] = d
     for d in dimensions:
         for literal in (x for condition in d.conditions for clause in condition for x in clause):
             if literal.label not in by_label:
                 raise PluginError(
-                    f"Label {d.label!r} depends on {shown(literal.label)}.{did_you_mean(literal.label, by_label)}"
+                    f"Label {d.label!r} depends on {quoted(literal.label)}.{did_you_mean(literal.label, by_label)}"
                 )
             extra = literal.values - set(by_label[literal.label].values)
             if extra:
@@ -151,11 +151,11 @@ def restore(data: Iterable[Mapping[str, Any]]) -> list[Dimension]:
 
 def _label(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"a label is text, not {shown(value)}")
+        raise TypeError(f"a label is text, not {quoted(value)}")
     return value
 
 
 def _values(value: object) -> list[Scalar]:
     if not isinstance(value, list):
-        raise TypeError(f"values are a list, not {shown(value)}")
+        raise TypeError(f"values are a list, not {quoted(value)}")
     return value

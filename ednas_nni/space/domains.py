@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ednas_nni.errors import PluginError, SampleError, did_you_mean, shown
+from ednas_nni.errors import PluginError, SampleError, did_you_mean, quoted
 from ednas_nni.space.conditions import simplify
 from ednas_nni.space.counting import count
 from ednas_nni.space.dimensions import (
@@ -82,7 +82,7 @@ class Domains:
             return self._by_label[label]
         except (KeyError, TypeError):
             raise SampleError(
-                f"The search space has no label {shown(label)}.{did_you_mean(label, self.labels)}"
+                f"The search space has no label {quoted(label)}.{did_you_mean(label, self.labels)}"
             ) from None
 
     def __eq__(self, other: object) -> bool:
@@ -172,14 +172,14 @@ class Domains:
             positions = [operator.index(code) for code in codes]
         except TypeError:
             raise SampleError(
-                f"A code is a list of {len(self)} whole numbers, one per label of the space, not {shown(codes)}."
+                f"A code is a list of {len(self)} whole numbers, one per label of the space, not {quoted(codes)}."
             ) from None
         if len(positions) != len(self):
             raise SampleError(f"A code needs {len(self)} positions, one per label of the space, not {len(positions)}.")
         for position, dimension in zip(positions, self.dimensions, strict=True):
             if not 0 <= position < len(dimension.values):
                 raise SampleError(
-                    f"{dimension.label}: position {shown(position)} is not in 0..{len(dimension.values) - 1}."
+                    f"{dimension.label}: position {quoted(position)} is not in 0..{len(dimension.values) - 1}."
                 )
         return self.canonical({d.label: d.values[i] for i, d in zip(positions, self.dimensions, strict=True)})
 
@@ -291,12 +291,12 @@ class Domains:
         """Say what is wrong, slowly; only called when something is."""
         if not isinstance(sample, Mapping):
             return SampleError(
-                f"A sample is a mapping from label to value, not {type(sample).__name__}: {shown(sample)}."
+                f"A sample is a mapping from label to value, not {type(sample).__name__}: {quoted(sample)}."
             )
         unknown = [label for label in sample if label not in self._by_label]
         if unknown:
             hint = did_you_mean(unknown[0], self.labels)
-            return SampleError(f"The search space has no label {shown(unknown[0])}.{hint}")
+            return SampleError(f"The search space has no label {quoted(unknown[0])}.{hint}")
         missing = [label for label in self.labels if label not in sample]
         if missing:
             return SampleError(
@@ -307,8 +307,8 @@ class Domains:
             allowed = self._by_label[label].values
             if not _among(value, allowed):
                 hint = did_you_mean(value, allowed)
-                return SampleError(f"{label} = {shown(value)} is not in the search space.{hint}")
-        return SampleError(f"The sample {shown(sample)} is not in the search space.")
+                return SampleError(f"{label} = {quoted(value)} is not in the search space.{hint}")
+        return SampleError(f"The sample {quoted(sample)} is not in the search space.")
 
     def _hint(self, missing: Sequence[str]) -> str:
         return f"{missing[0]} is one of: {', '.join(map(str, self._by_label[missing[0]].values))}."

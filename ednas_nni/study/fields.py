@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from ednas_nni.errors import StudyError, shown
+from ednas_nni.errors import StudyError, quoted
 from ednas_nni.study import messages, plain_data
 
 
@@ -266,7 +266,9 @@ def read_experiment(path: str | Path) -> tuple[dict[str, Any], Study]:
         )
     if tuner.get("name") != "EDNAS" and tuner.get("className") != ADVISOR:
         named = tuner.get("className") or tuner.get("name")
-        raise StudyError(f"{path}: tuner {shown(named)} is not EDNAS. Write `className: {ADVISOR}` (or `name: EDNAS`).")
+        raise StudyError(
+            f"{path}: tuner {quoted(named)} is not EDNAS. Write `className: {ADVISOR}` (or `name: EDNAS`)."
+        )
     return config, parse(tuner.get("classArgs"), str(path))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 import yaml
 from pydantic_core import ErrorDetails
 
-from ednas_nni.errors import did_you_mean, shown
+from ednas_nni.errors import did_you_mean, quoted
 
 EXAMPLES: dict[str, object] = {
     "constraints": ["latency_ms <= 19"],
@@ -99,7 +99,7 @@ def _line(
     field, top = ".".join(map(str, path)), str(path[0]) if path else ""
     if finding["type"] == "extra_forbidden":
         return f"unknown field {field!r}.{did_you_mean(path[-1], groups.get(top, defaults))}"
-    value = f"{field} = {shown(finding.get('input'))}: " if field else ""
+    value = f"{field} = {quoted(finding.get('input'))}: " if field else ""
     # A fault in our own words says what is allowed; null is no example of a field that may be null.
     bare = finding["type"] == "value_error" or EXAMPLES.get(top, defaults.get(top)) is None
     return f"{value}{in_words(finding)}." + ("" if bare else f" For example `{example(top, defaults)}`.")

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from ednas_nni.errors import StudyError, did_you_mean, shown
+from ednas_nni.errors import StudyError, did_you_mean, quoted
 from ednas_nni.study.messages import in_words
 
 # Findings on the other members of a union that say nothing to somebody who writes a study.
@@ -47,7 +47,7 @@ def check_options(
             if open_ended:
                 continue
             raise StudyError(
-                f"{where}: unknown option {shown(name)}.{did_you_mean(name, [n for n in allowed if n not in given])}"
+                f"{where}: unknown option {quoted(name)}.{did_you_mean(name, [n for n in allowed if n not in given])}"
             )
         if name in hints:
             _check_value(f"{where}.{name}", value, hints[name])
@@ -58,7 +58,9 @@ def _signature(factory: Callable[..., object], where: str) -> inspect.Signature:
     try:
         return inspect.signature(target)
     except (TypeError, ValueError):
-        raise StudyError(f"{where}: {shown(factory)} is not a class or function that could be given options.") from None
+        raise StudyError(
+            f"{where}: {quoted(factory)} is not a class or function that could be given options."
+        ) from None
 
 
 def _hints(factory: Callable[..., object]) -> dict[str, object]:
@@ -83,7 +85,7 @@ def _check_value(where: str, value: object, hint: Any) -> None:
         findings = error.errors()
         findings = [finding for finding in findings if finding["type"] not in _ECHOES] or findings
         reason = " or ".join(dict.fromkeys(map(in_words, findings)))
-        raise StudyError(f"{where} = {shown(value)}: {reason}.") from None
+        raise StudyError(f"{where} = {quoted(value)}: {reason}.") from None
 
 
 Options = TypeVar("Options")
@@ -108,9 +110,9 @@ def filled(model: Callable[..., Options], where: str, *args: Any, **options: Any
         for item in error.errors():
             name = str(item["loc"][0])
             if item["type"] == "unexpected_keyword_argument":
-                lines.append(f"{where}: unknown option {shown(name)}.{did_you_mean(name, parameters_of(model))}")
+                lines.append(f"{where}: unknown option {quoted(name)}.{did_you_mean(name, parameters_of(model))}")
             else:
-                lines.append(f"{where}.{name} = {shown(options.get(name, item['input']))}: {in_words(item)}.")
+                lines.append(f"{where}.{name} = {quoted(options.get(name, item['input']))}: {in_words(item)}.")
         raise StudyError(" ".join(dict.fromkeys(lines))) from None
 
 

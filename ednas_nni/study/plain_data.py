@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from ednas_nni.errors import EdnasError, hidden, shown
+from ednas_nni.errors import EdnasError, hidden, quoted
 
 LARGEST_FILE = 1 << 20  # bytes
 DEEPEST = 32  # levels of lists and mappings
@@ -47,9 +47,9 @@ def fault(data: object) -> str:
         if isinstance(value, dict):
             for key, below in reversed(value.items()):
                 if not isinstance(key, str):
-                    return f"{'.'.join((*path, shown(key, 40)))}: a field's name must be text, not {shown(key)}"
+                    return f"{'.'.join((*path, quoted(key, 40)))}: a field's name must be text, not {quoted(key)}"
                 if hidden(key) or len(key) > LONGEST_TEXT:
-                    return f"{'.'.join((*path, shown(key, 40)))}: this name {_text(key)}"
+                    return f"{'.'.join((*path, quoted(key, 40)))}: this name {_text(key)}"
                 waiting.append((below, (*path, key)))
         elif isinstance(value, list | tuple):
             waiting += [(below, (*path, str(i))) for i, below in reversed(list(enumerate(value)))]
@@ -63,11 +63,11 @@ def _wrong(value: object) -> str:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, int):
-        return "" if abs(value) < LARGEST_NUMBER else f"is {shown(value)}; numbers must be below 2^63"
+        return "" if abs(value) < LARGEST_NUMBER else f"is {quoted(value)}; numbers must be below 2^63"
     if isinstance(value, float):
         return "" if math.isfinite(value) else f"is {value}; it must be a finite number"
     hint = ". Put it into quotes if it is text" if isinstance(value, date | time) else ""
-    return f"{shown(value)} is a {type(value).__name__}; text, numbers, lists and mappings are allowed{hint}"
+    return f"{quoted(value)} is a {type(value).__name__}; text, numbers, lists and mappings are allowed{hint}"
 
 
 def _text(value: str) -> str:
@@ -106,7 +106,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             name = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else None
             if name is not None and name in seen:
-                raise _marked(f"{shown(key.value)} is given twice", key)
+                raise _marked(f"{quoted(key.value)} is given twice", key)
             seen.add(name)
         return super().construct_mapping(node, deep)
 
@@ -185,7 +185,7 @@ def read_text(path: Path, kind: type[EdnasError], missing: str = "") -> str:
     except OSError as error:
         raise kind(f"{path}: cannot be read ({error.strerror}).") from None
     except ValueError as error:  # a NUL in the name
-        raise kind(f"{shown(str(path))}: cannot be read ({error}).") from None
+        raise kind(f"{quoted(str(path))}: cannot be read ({error}).") from None
 
 
 def read_yaml(path: Path, kind: type[EdnasError], missing: str = "") -> object:
@@ -217,8 +217,8 @@ def resolved(text: object, kind: type[EdnasError], where: str) -> Path:
     try:
         return user_path(str(text)).resolve()
     except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).removeprefix(f"{shown(text)}").lstrip(": ")
-        raise kind(f"{where} = {shown(str(text))}: {reason}.") from None
+        reason = str(error).removeprefix(f"{quoted(text)}").lstrip(": ")
+        raise kind(f"{where} = {quoted(str(text))}: {reason}.") from None
 
 
 def user_path(text: str) -> Path:
@@ -228,8 +228,8 @@ def user_path(text: str) -> Path:
         ValueError: It names the home of somebody who does not exist, or cannot be a path.
     """
     if "\x00" in text:
-        raise ValueError(f"{shown(text)} is not a path: it holds a NUL")
+        raise ValueError(f"{quoted(text)} is not a path: it holds a NUL")
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise ValueError(f"{shown(text)}: there is no home folder of that name; write the whole path") from None
+        raise ValueError(f"{quoted(text)}: there is no home folder of that name; write the whole path") from None

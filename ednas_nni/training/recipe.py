@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from ednas_nni.data.augment import Augmentation
-from ednas_nni.errors import StudyError, shown
+from ednas_nni.errors import StudyError, quoted
 
 # No `from __future__ import annotations` here: the evaluator's signature holds these annotations as objects.
 
@@ -155,7 +155,7 @@ class Recipe:
         for name in options:
             if name not in self.tasks:
                 raise StudyError(
-                    f"evaluator.task_options: {shown(name)} is not a task of this study; tasks are "
+                    f"evaluator.task_options: {quoted(name)} is not a task of this study; tasks are "
                     f"{', '.join(self.tasks)}."
                 )
         for name, value in (("depth_loss", depth_loss), ("depth_relative_scale", depth_relative_scale)):

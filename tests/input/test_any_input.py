@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ednas_nni.errors import EdnasError, SampleError, StudyError, hidden, printable, shown
+from ednas_nni.errors import EdnasError, SampleError, StudyError, hidden, printable, quoted
 from ednas_nni.record import journal
 from ednas_nni.space.dimensions import Dimension, Literal
 from ednas_nni.space.domains import Domains
@@ -329,5 +329,5 @@ def test_printable_is_printable(text: str) -> None:
 @MANY
 @given(plain)
 def test_shown_is_short(value: Any) -> None:
-    assert len(shown(value)) <= 80 and len(shown(value, 20)) <= 20 + 40
-    assert not hidden(shown(value))
+    assert len(quoted(value)) <= 80 and len(quoted(value, 20)) <= 20 + 40
+    assert not hidden(quoted(value))

@@ -11,7 +11,7 @@ import pytest
 
 from ednas_nni.bridge.manager import follow
 from ednas_nni.cli import display, main, outcome, terminal
-from ednas_nni.errors import EdnasError, hidden, printable, shown
+from ednas_nni.errors import EdnasError, hidden, printable, quoted
 from ednas_nni.record import events
 from ednas_nni.record import lines as journal_lines
 from ednas_nni.record.journal import load
@@ -39,10 +39,10 @@ def test_printable(text: str, wanted: str) -> None:
 
 
 def test_shown() -> None:
-    assert shown("a\x1b[2Jb") == "'a\\x1b[2Jb'"
-    assert shown(10**5000) == "a whole number of 16610 bits"
-    assert shown([10**5000]) == "a list that cannot be written"
-    assert shown("x" * 10**7).endswith("...") and len(shown(["x" * 10**7])) == 80
+    assert quoted("a\x1b[2Jb") == "'a\\x1b[2Jb'"
+    assert quoted(10**5000) == "a whole number of 16610 bits"
+    assert quoted([10**5000]) == "a list that cannot be written"
+    assert quoted("x" * 10**7).endswith("...") and len(quoted(["x" * 10**7])) == 80
 
 
 def hostile_journal(folder: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ednas_nni.errors import PluginError, SampleError, shown
+from ednas_nni.errors import PluginError, SampleError, quoted
 from ednas_nni.space.dimensions import Dimension, Literal
 from ednas_nni.space.domains import Domains
 
@@ -69,13 +69,13 @@ def test_a_wrong_sample(sample: Any, words: tuple[str, ...], reader: str, raised
         (None, ("4 whole numbers", "None")),
         (7, ("4 whole numbers", "7")),
     ],
-    ids=lambda value: shown(value, 24),
+    ids=lambda value: quoted(value, 24),
 )
 def test_wrong_codes(codes: Any, words: tuple[str, ...], raised: Callable[..., str]) -> None:
     raised(lambda: SPACE.decode(codes), SampleError, words)
 
 
-@pytest.mark.parametrize("label", ["widht", None, 3, ["width"], "w" * 10**6], ids=lambda value: shown(value, 20))
+@pytest.mark.parametrize("label", ["widht", None, 3, ["width"], "w" * 10**6], ids=lambda value: quoted(value, 20))
 def test_wrong_labels(label: Any, raised: Callable[..., str]) -> None:
     raised(lambda: SPACE[label], SampleError, ("no label", "Allowed: depth, operation, skip, width"))
 
@@ -100,7 +100,7 @@ def test_wrong_labels(label: Any, raised: Callable[..., str]) -> None:
         ([{"label": "a", "values": [1], "conditions": [[[["a", 1]]]]}], ("not a search space",)),
         ([{"label": "a", "values": [1], "conditions": [[[[["a"], [1]]]]]}], ("a label is text, not ['a']",)),
     ],
-    ids=lambda value: shown(value, 40),
+    ids=lambda value: quoted(value, 40),
 )
 def test_wrong_spaces(data: Any, words: tuple[str, ...], raised: Callable[..., str]) -> None:
     """What a journal's head holds of the space."""

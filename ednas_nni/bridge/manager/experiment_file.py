@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ednas_nni.bridge.manager.launch import BIN, path_variable
 from ednas_nni.bridge.messages import Experiment, whole_number
-from ednas_nni.errors import StudyError, did_you_mean, shown
+from ednas_nni.errors import StudyError, did_you_mean, quoted
 from ednas_nni.study import ADVISOR, Study, read_experiment, read_mapping
 from ednas_nni.study.plain_data import user_path
 
@@ -124,7 +124,7 @@ def read(path: str | Path) -> ExperimentFile:
 
 def faults(path: Path, config: Experiment) -> list[str]:
     """What is wrong with the fields around the study, one line each: field, value, what is allowed, the way out."""
-    texts = [f"unknown field {shown(key)}.{did_you_mean(key, FIELDS)}" for key in config if key not in FIELDS]
+    texts = [f"unknown field {quoted(key)}.{did_you_mean(key, FIELDS)}" for key in config if key not in FIELDS]
     texts += _count(config, "trialConcurrency", required=True)
     texts += _count(config, "maxTrialNumber", required=False)
     if config.get("experimentType", "hpo") != "hpo":
@@ -137,7 +137,7 @@ def faults(path: Path, config: Experiment) -> list[str]:
     texts += _folder(path, config, "trialCodeDirectory")
     platform = _platform(config)
     if platform not in PLATFORMS and platform != "hybrid":
-        return [*texts, f"trainingService.platform = {shown(platform)}: unknown.{did_you_mean(platform, PLATFORMS)}"]
+        return [*texts, f"trainingService.platform = {quoted(platform)}: unknown.{did_you_mean(platform, PLATFORMS)}"]
     return texts + _ports(config) + _trial_command(config.get("trialCommand"), platform)
 
 
@@ -165,7 +165,7 @@ def _count(config: Experiment, name: str, required: bool) -> list[str]:
     if value is None:
         return [f"{name}: is missing. Write a whole number, for example `{name}: 2`."] if required else []
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        return [f"{name} = {shown(value)}: must be a whole number of at least 1."]
+        return [f"{name} = {quoted(value)}: must be a whole number of at least 1."]
     return []
 
 
@@ -173,7 +173,7 @@ def _tuner(path: Path, tuner: object) -> list[str]:
     if not isinstance(tuner, dict):
         return []  # read_experiment says it
     texts = [
-        f"tuner: unknown field {shown(key)}.{did_you_mean(key, TUNER_FIELDS)}"
+        f"tuner: unknown field {quoted(key)}.{did_you_mean(key, TUNER_FIELDS)}"
         for key in tuner
         if key not in TUNER_FIELDS
     ]
@@ -200,18 +200,18 @@ def _folder(path: Path, owner: Mapping[str, object], name: str, prefix: str = ""
     if value is None:
         return []
     if not isinstance(value, str):
-        return [f"{prefix}{name} = {shown(value)}: must be a folder. Write `.`, the YAML's own folder."]
+        return [f"{prefix}{name} = {quoted(value)}: must be a folder. Write `.`, the YAML's own folder."]
     home = path.resolve().parent
     try:
         folder = (home / user_path(value)).resolve()
         exists = folder.is_dir()
     except (OSError, RuntimeError, ValueError) as error:  # too long, a loop of links, nobody's home
-        return [f"{prefix}{name} = {shown(value)}: {error}. Write `.`, the YAML's own folder."]
+        return [f"{prefix}{name} = {quoted(value)}: {error}. Write `.`, the YAML's own folder."]
     if not exists:
-        return [f"{prefix}{name} = {shown(value)}: {folder} is no folder (counted from the YAML's own). Write `.`"]
+        return [f"{prefix}{name} = {quoted(value)}: {folder} is no folder (counted from the YAML's own). Write `.`"]
     if folder != home and home.is_relative_to(folder):
         return [
-            f"{prefix}{name} = {shown(value)}: is {folder}, which holds more than the experiment; NNI may copy all of "
+            f"{prefix}{name} = {quoted(value)}: is {folder}, which holds more than the experiment; NNI may copy all of "
             "it to other machines. Write `.`, the YAML's own folder."
         ]
     return []
@@ -221,16 +221,16 @@ def _trial_command(command: object, platform: object) -> list[str]:
     remedy = f"Write `trialCommand: {TRIAL_COMMAND}`."
     if not isinstance(command, str) or not command.strip():
         return [
-            f"trialCommand = {shown(command)}: is missing. {remedy}"
+            f"trialCommand = {quoted(command)}: is missing. {remedy}"
             if command
             else f"trialCommand: is missing. {remedy}"
         ]
     try:
         words = shlex.split(command)
     except ValueError as error:
-        return [f"trialCommand = {shown(command)}: {error}. {remedy}"]
+        return [f"trialCommand = {quoted(command)}: {error}. {remedy}"]
     if TRIAL_MODULE not in words:
-        return [f"trialCommand = {shown(command)}: does not start {TRIAL_MODULE}. {remedy}"]
+        return [f"trialCommand = {quoted(command)}: does not start {TRIAL_MODULE}. {remedy}"]
     if platform != "local":
         return []
     python = next((word for word in words if re.fullmatch(r"python[0-9.]*", Path(word).name)), None)
@@ -238,10 +238,10 @@ def _trial_command(command: object, platform: object) -> list[str]:
         return []  # a script of the user's own; the trial checks its interpreter itself
     program = shutil.which(python, path=path_variable())
     if program is None:
-        return [f"trialCommand = {shown(command)}: there is no {shown(python)} here. {remedy}"]
+        return [f"trialCommand = {quoted(command)}: there is no {quoted(python)} here. {remedy}"]
     if Path(program).absolute().parent != BIN and Path(program).resolve() != Path(sys.executable):
         return [
-            f"trialCommand = {shown(command)}: would run {program}, but the search runs {sys.executable}. "
+            f"trialCommand = {quoted(command)}: would run {program}, but the search runs {sys.executable}. "
             "Write `python3` (this environment comes first), or that path."
         ]
     return []

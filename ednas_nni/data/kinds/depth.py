@@ -17,7 +17,7 @@ from ednas_nni.data.kinds.base import Drafted, Drawing, LabelKind, LabelTable, S
 from ednas_nni.data.kinds.legend import FAINT, INK, font
 from ednas_nni.data.palette import color_depth
 from ednas_nni.data.reading import path_words, read_map
-from ednas_nni.errors import DataError, did_you_mean, shown
+from ednas_nni.errors import DataError, did_you_mean, quoted
 
 if TYPE_CHECKING:
     from ednas_nni.data.targets import DepthMap
@@ -43,7 +43,7 @@ _CODES = 65535
 def _kind(value: Any) -> str:
     """Parse the column `depth_kind`."""
     if value not in DEPTH_KINDS:
-        raise ValueError(f"depth_kind = {shown(value)}: unknown.{did_you_mean(value, DEPTH_KINDS)}")
+        raise ValueError(f"depth_kind = {quoted(value)}: unknown.{did_you_mean(value, DEPTH_KINDS)}")
     return str(value)
 
 
@@ -55,7 +55,7 @@ def _scale(value: Any) -> float:
         number = math.nan
     if isinstance(value, bool) or not 0 < number < math.inf:
         raise ValueError(
-            f"depth_scale = {shown(value)}: must be a number above 0 that turns a stored value into the depth's unit, "
+            f"depth_scale = {quoted(value)}: must be a number above 0 that turns a stored value into the depth's unit, "
             "for example 0.001 for millimetres."
         )
     return number

@@ -16,7 +16,7 @@ from ednas_nni.data.kinds.base import Drafted, Drawing, LabelKind, LabelSurvey, 
 from ednas_nni.data.kinds.legend import FAINT, INK, ROW, font
 from ednas_nni.data.palette import class_colors, color_classes
 from ednas_nni.data.reading import read_map, wrong_ids
-from ednas_nni.errors import DataError, shown
+from ednas_nni.errors import DataError, quoted
 
 if TYPE_CHECKING:
     from ednas_nni.data.targets import ClassMap
@@ -36,7 +36,7 @@ def _ignored(value: Any) -> tuple[int, ...]:
         return tuple(int(v) for v in values)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(
-            f"ignore = {shown(value)}: must be whole numbers separated by spaces, for example `0 255`."
+            f"ignore = {quoted(value)}: must be whole numbers separated by spaces, for example `0 255`."
         ) from None
 
 

@@ -24,7 +24,7 @@ from ednas_nni.data.layouts.record import ImageRecord, RawImage
 from ednas_nni.data.layouts.writing import empty_folder, save
 from ednas_nni.data.reading import check_axes, read_image, read_lines
 from ednas_nni.data.source import DataSource
-from ednas_nni.errors import DataError, did_you_mean, shown
+from ednas_nni.errors import DataError, did_you_mean, quoted
 
 _UNITS: dict[DepthKind, tuple[str, ...]] = {"metric": ("m",), "inverse": ("1/m", "1"), "disparity": ("px",)}
 _MOST_CLASSES = 255
@@ -240,14 +240,14 @@ def class_values(path: Path) -> dict[int, str]:
     if any(valued) and not all(valued):
         odd = next(line for line, has in zip(lines, valued, strict=True) if not has)
         raise DataError(
-            f"{path}: the line {shown(odd)} has no value, others have one. Write `VALUE: NAME` on every line."
+            f"{path}: the line {quoted(odd)} has no value, others have one. Write `VALUE: NAME` on every line."
         )
     names: dict[int, str] = {}
     for number, line in enumerate(lines):
         value = int(parted[number][0]) if all(valued) else number
         name = parted[number][2].strip() if all(valued) else line
         if value in names or name in names.values() or not name:
-            raise DataError(f"{path}: the line {shown(line)} repeats a value or a name, or names nothing; change it.")
+            raise DataError(f"{path}: the line {quoted(line)} repeats a value or a name, or names nothing; change it.")
         names[value] = name
     if not 2 <= len(names) <= _MOST_CLASSES:
         raise DataError(f"{path}: names {len(names)} classes; there must be 2 to {_MOST_CLASSES}, one a line.")

@@ -13,7 +13,7 @@ from typing import Any
 
 from ednas_nni.data.info import SPLITS
 from ednas_nni.data.kinds import all_kinds
-from ednas_nni.errors import DataError, did_you_mean, hidden, shown
+from ednas_nni.errors import DataError, did_you_mean, hidden, quoted
 
 FILES = ("manifest.csv", "manifest.jsonl")
 
@@ -203,7 +203,7 @@ def _row(folder: Path, line: int, cells: Mapping[str, Any], allow_outside: bool)
     split = str(cells.get("split", ""))
     if split and split not in SPLITS:
         official = " An official validation or test set is `test` here." if split.startswith("val") else ""
-        raise ValueError(f"split = {shown(split)}: unknown.{official}{did_you_mean(split, SPLITS)}")
+        raise ValueError(f"split = {quoted(split)}: unknown.{official}{did_you_mean(split, SPLITS)}")
     return Row(
         line=line,
         image=image,
@@ -217,9 +217,9 @@ def _row(folder: Path, line: int, cells: Mapping[str, Any], allow_outside: bool)
 
 def _path(folder: Path, name: str, value: Any, allow_outside: bool) -> Path:
     if not isinstance(value, str):
-        raise ValueError(f"{name} = {shown(value)}: must be the name of a file.")
+        raise ValueError(f"{name} = {quoted(value)}: must be the name of a file.")
     if control := hidden(value):
-        raise ValueError(f"{name} = {shown(value)}: holds the control character {control}; rename the file.")
+        raise ValueError(f"{name} = {quoted(value)}: holds the control character {control}; rename the file.")
     # Not resolved: a link inside of the folder was put there by the folder's owner.
     path = Path(os.path.normpath(folder / value))
     if not allow_outside and not path.is_relative_to(os.path.normpath(folder)):
@@ -230,7 +230,7 @@ def _path(folder: Path, name: str, value: Any, allow_outside: bool) -> Path:
     try:
         there = path.is_file()
     except OSError as error:
-        raise ValueError(f"{name} = {shown(value)}: cannot be read ({error.strerror}).") from None
+        raise ValueError(f"{name} = {quoted(value)}: cannot be read ({error.strerror}).") from None
     if not there:
         raise ValueError(f"{name} = {value!r}: there is no file {path}. Paths count from the manifest's folder.")
     return path

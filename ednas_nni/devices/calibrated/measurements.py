@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ednas_nni.cost.device import FeatureDevice
 from ednas_nni.cost.table import CostTable
 from ednas_nni.devices.calibrated.least_squares import Array
-from ednas_nni.errors import EdnasError, SampleError, did_you_mean, shown
+from ednas_nni.errors import EdnasError, SampleError, did_you_mean, quoted
 from ednas_nni.space.domains import Domains, Sample
 
 GIVEN = ("architecture", "sample")
@@ -188,7 +188,7 @@ def _repeats(text: str, where: str) -> int:
     if not text:
         return 1
     if not text.isdecimal() or len(text) > 9 or int(text) < 1:
-        raise EdnasError(f"{where}: repeats = {shown(text)} is not a whole number of at least 1")
+        raise EdnasError(f"{where}: repeats = {quoted(text)} is not a whole number of at least 1")
     return int(text)
 
 
@@ -203,6 +203,6 @@ def _sample(row: Mapping[str, str], where: str, domains: Domains, find: Find) ->
     except json.JSONDecodeError as error:
         raise EdnasError(f"{where}: the sample is not JSON: {error}") from None
     except (ValueError, RecursionError):  # a number of thousands of digits, brackets without end
-        raise EdnasError(f"{where}: the sample {shown(text, 40)} cannot be read") from None
+        raise EdnasError(f"{where}: the sample {quoted(text, 40)} cannot be read") from None
     except SampleError as error:
         raise EdnasError(f"{where}: {error}") from None

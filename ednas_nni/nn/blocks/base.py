@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from torch import nn
 
-from ednas_nni.errors import PluginError, StudyError, did_you_mean, shown
+from ednas_nni.errors import PluginError, StudyError, did_you_mean, quoted
 from ednas_nni.nn.choice import choice_or_only
 from ednas_nni.nn.elementwise import Channels
 from ednas_nni.plugins import Group
@@ -159,7 +159,7 @@ def operation(name: str) -> Block:
     kind = max((k for k in kinds if f"{name}_".startswith(f"{k}_")), key=len, default=None)
     if kind is None or not isinstance(name, str):
         raise StudyError(
-            f"Unknown operation {shown(name)}: a name begins with the kind of block, for example ibn_k3_e6."
+            f"Unknown operation {quoted(name)}: a name begins with the kind of block, for example ibn_k3_e6."
             f"{did_you_mean(str(name).partition('_')[0], kinds)}"
         )
     block = BLOCKS.load(kind)

@@ -42,7 +42,7 @@ class Script(Strategy):
 
     def _initialize(self, space: Any, engine: Any) -> Any:
         engine.register_model_event_callback("final_metric", lambda e: self.finals.append((self.index(e), e.metric)))
-        engine.register_model_event_callback(
+        engine.register_model_event_callback(  # events of NNI's own engines have no cause
             "training_end", lambda e: self.ends.append((self.index(e), e.status, getattr(e, "cause", "")))
         )
         return space

@@ -1,4 +1,4 @@
-"""What the tests of the search core share: mends first, a journal."""
+"""What the tests of the search core share: a journal."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Annotated, Any, ClassVar, TypeVar, get_args
+from typing import Annotated, ClassVar, TypeVar, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -107,7 +107,7 @@ def read_profile(model: type[P], data: object, source: str, example: str) -> P:
     raise PluginError(f"{source}: {where}{quoted(first['input'])} {in_words(first)}")
 
 
-def shipped_profile(package: str, name: object) -> tuple[Any, Traversable]:
+def shipped_profile(package: str, name: object) -> tuple[dict[str, object], Traversable]:
     """A profile that ships in the folder `profiles` of a device's package.
 
     Args:

@@ -8,8 +8,8 @@ import yaml
 from edge_tpu_fit.published import published_networks
 
 from ednas_nni.cost import registry
-from ednas_nni.cost.records import convolution, elementwise
-from ednas_nni.devices.roofline import UNIT_NETWORK, Roofline, RooflineProfile, shipped
+from ednas_nni.cost.records import WEIGHT_KINDS, convolution, elementwise
+from ednas_nni.devices.roofline import UNIT_NETWORK, Roofline, RooflineProfile, shipped, unit_layers
 from ednas_nni.errors import PluginError
 
 PROFILE = RooflineProfile(
@@ -62,6 +62,18 @@ def test_energy_is_relative_to_the_named_network():
         assert "from memory" in note  # no figure of ours looks measured
     silent = PROFILE.model_copy(update=dict(static_w=0.0))
     assert [column.name for column in Roofline(silent).columns] == ["latency_ms"]
+
+
+def moved(layer):
+    weights = layer.params - layer.bias if layer.kind in WEIGHT_KINDS else 0
+    return layer.kind == "depthwise", layer.macs, layer.elements_read + layer.elements_written + weights, layer.bias
+
+
+def test_the_unit_networks_layers_are_those_of_the_layer_list():
+    layers = [moved(layer) for n in published_networks() if n.name == UNIT_NETWORK for layer in n.layers]
+    assert list(unit_layers()) == layers
+    assert sum(macs for _, macs, _, _ in layers) == pytest.approx(3.0e8, rel=0.01)  # as the paper says
+    assert list(unit_layers()) != layers[1:] + layers[:1]
 
 
 def test_a_user_writes_a_profile_and_names_its_path(tmp_path):

@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ from ednas_nni.space.domains import Domains, Sample
 
 GIVEN = ("architecture", "sample")
 EXTRA = ("repeats", "onnx")
-Find = Callable[[str], Mapping[str, Any]]
+Find = Callable[[str], Sample]
 """Named member or architecture id -> sample."""
 
 
@@ -96,13 +95,13 @@ def read_measurements(path: Path, cost: str, domains: Domains, find: Find) -> Me
             Rows with an empty cost are left out.
         cost: Name of the measured column, such as `latency_ms`.
         domains: The space.
-        find: Looks up what is no JSON.
+        find: Looks up what is not JSON.
 
     Raises:
         EdnasError: The file cannot be read, or a row is wrong; the message has its line.
     """
     rows, empty = _rows(path, cost), 0
-    found: dict[str, tuple[Sample, list[float], list[int]]] = {}
+    measured: dict[str, tuple[Sample, list[float], list[int]]] = {}
     for line, row in rows:
         where = f"{path}, line {line}"
         if not row[cost]:
@@ -110,17 +109,17 @@ def read_measurements(path: Path, cost: str, domains: Domains, find: Find) -> Me
             continue
         value, repeats = _value(row[cost], where, cost), _repeats(row.get("repeats", ""), where)
         sample = _sample(row, where, domains, find)
-        kept = found.setdefault(domains.architecture_id(sample), (sample, [], []))
-        kept[1].append(value)
-        kept[2].append(repeats)
-    if not found:
-        told = f"all {empty} rows have an empty {cost}" if empty else "it has no rows"
-        raise EdnasError(f"{path}: nothing is measured: {told}. Write one number per architecture")
-    several = [np.std(values, ddof=1) / np.mean(values) for _, values, _ in found.values() if len(values) > 1]
+        _, values, runs = measured.setdefault(domains.architecture_id(sample), (sample, [], []))
+        values.append(value)
+        runs.append(repeats)
+    if not measured:
+        why = f"all {empty} rows have an empty {cost}" if empty else "it has no rows"
+        raise EdnasError(f"{path}: nothing is measured: {why}. Write one number per architecture")
+    several = [np.std(values, ddof=1) / np.mean(values) for _, values, _ in measured.values() if len(values) > 1]
     return Measurements(
-        tuple(sample for sample, _, _ in found.values()),
-        np.array([np.average(values, weights=repeats) for _, values, repeats in found.values()]),
-        np.array([sum(repeats) for _, _, repeats in found.values()]),
+        tuple(sample for sample, _, _ in measured.values()),
+        np.array([np.average(values, weights=repeats) for _, values, repeats in measured.values()]),
+        np.array([sum(repeats) for _, _, repeats in measured.values()]),
         empty,
         float(np.mean(several)) if several else None,
     )
@@ -157,16 +156,16 @@ def _rows(path: Path, cost: str) -> list[tuple[int, dict[str, str]]]:
     except OSError as error:
         raise EdnasError(f"{path}: cannot be read ({error.strerror}).") from None
     except UnicodeDecodeError:
-        raise EdnasError(f"{path}: is no text file in UTF-8.") from None
+        raise EdnasError(f"{path}: is not a text file in UTF-8.") from None
     except csv.Error as error:
-        raise EdnasError(f"{path}: is no CSV file: {error}.") from None
+        raise EdnasError(f"{path}: is not a CSV file: {error}.") from None
 
 
 def _check_columns(path: Path, columns: Sequence[str], cost: str) -> None:
-    known = (*GIVEN, cost, *EXTRA, f"modelled_{cost}")
+    allowed = (*GIVEN, cost, *EXTRA, f"modelled_{cost}")
     for name in columns:
-        if name not in known:
-            raise EdnasError(f"{path}: column {name!r} is unknown.{did_you_mean(name, known)}")
+        if name not in allowed:
+            raise EdnasError(f"{path}: column {name!r} is unknown.{did_you_mean(name, allowed)}")
         if columns.count(name) > 1:
             raise EdnasError(f"{path}: column {name!r} is there twice")
     if cost not in columns or not set(GIVEN) & set(columns):

@@ -59,8 +59,8 @@ class EdgeTPU(AdditiveDevice, ReadsProfiles):
     @classmethod
     def from_profile(cls, data: Mapping[str, object], source: str, find: FindDevice) -> EdgeTPU:
         """Another array of this kind. An ensemble belongs to the fit that ships: a file of a user's has none."""
-        own = {name: value for name, value in data.items() if name != "spread"}
-        return cls(read_profile(SystolicProfile, own, source, EXAMPLE))
+        fields = {name: value for name, value in data.items() if name != "spread"}
+        return cls(read_profile(SystolicProfile, fields, source, EXAMPLE))
 
     def layer_features(self, layer: LayerRecord) -> dict[str, float]:
         """Cycles, MACs and bytes of one layer; see `SUMS` and `MAXIMA`.

@@ -3,6 +3,9 @@
 Greedy D-optimal design (Fedorov, "Theory of Optimal Experiments", 1972): each next architecture is the one that shrinks
 the volume of the confidence ellipsoid of the terms' factors most. Errors are taken to be relative, so that a row is the
 terms' shares of the cost; a weak prior (ridge) makes the first ones well defined.
+
+Example: of four networks three spend 90 % of their time in dense layers and one spends it on the link. The first choice
+is one of the three, the second the other: two that are alike tell one factor twice and the other not at all.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ednas_nni.cost.summary import met
 from ednas_nni.cost.table import CostTable
@@ -25,7 +29,7 @@ RIDGE = 1e-3
 
 def informative(
     table: CostTable, cost: str, n: int, constraints: Sequence[Constraint] = (), seed: int = 0
-) -> np.ndarray:
+) -> NDArray[np.integer]:
     """Choose distinct architectures within the constraints.
 
     Candidates come from both draws, as strategies make them and evenly over architectures: the first has the small
@@ -45,7 +49,8 @@ def informative(
         InfeasibleError: Fewer than n architectures that meet the constraints were found.
     """
     rng = np.random.default_rng(seed)
-    codes, checked = np.empty((0, len(table.domains)), np.int16), [table.checked(c) for c in constraints]
+    codes: NDArray[np.integer] = np.empty((0, len(table.domains)), np.int16)
+    checked = [table.checked(c) for c in constraints]
     for _ in range(ROUNDS):
         more = np.concatenate([_drawn(table, rng), draw_architectures(table.domains.dimensions, CANDIDATES // 2, rng)])
         costs = table.encoded(more)
@@ -62,26 +67,27 @@ def informative(
     return codes[_greedy(_shares(table, cost, codes), n)]
 
 
-def information(shares: np.ndarray) -> float:
+def information(shares: NDArray[np.float64]) -> float:
     """Log det of the information that rows of shares, float64 (n, terms), give about the terms' factors."""
     return float(np.linalg.slogdet(RIDGE * np.eye(shares.shape[1]) + shares.T @ shares)[1])
 
 
-def _drawn(table: CostTable, rng: np.random.Generator) -> np.ndarray:
+def _drawn(table: CostTable, rng: np.random.Generator) -> NDArray[np.integer]:
     """Canonical codes of what strategies would draw."""
     domains = table.domains
     return np.stack([domains.encode(domains.random(rng)) for _ in range(CANDIDATES // 2)])
 
 
-def _shares(table: CostTable, cost: str, codes: np.ndarray) -> np.ndarray:
+def _shares(table: CostTable, cost: str, codes: NDArray[np.integer]) -> NDArray[np.float64]:
     """Terms over the whole cost, float64 (n, terms); scaled to equal spread, so that a small term counts as well."""
     terms = priced_terms(table, cost, codes).matrix
     shares = terms / np.maximum(terms.sum(axis=1, keepdims=True), 1e-12)
     scale = np.sqrt((shares**2).mean(axis=0))
-    return shares / np.where(scale > 0, scale, 1.0)
+    scaled: NDArray[np.float64] = shares / np.where(scale > 0, scale, 1.0)
+    return scaled
 
 
-def _greedy(rows: np.ndarray, n: int) -> list[int]:
+def _greedy(rows: NDArray[np.float64], n: int) -> list[int]:
     """Positions of n rows; each adds most to the log determinant: log(1 + x' M^-1 x) by the determinant lemma."""
     inverse = np.eye(rows.shape[1]) / RIDGE
     chosen: list[int] = []

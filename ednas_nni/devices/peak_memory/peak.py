@@ -132,7 +132,7 @@ class PeakElements:
         """Where in a flat table over labels each sample is, integers (n,)."""
         if not labels:
             return np.zeros(columns.shape[1], np.intp)
-        index = columns[self._position[labels[0]]]
+        index: NDArray[np.intp] = columns[self._position[labels[0]]]
         for label in labels[1:]:
             position = self._position[label]
             index = index * self._extents[position] + columns[position]

@@ -80,8 +80,8 @@ def all_records(cache: Path, shipped: Path | None = None) -> tuple[list[Baseline
 
 def matching(identity: Mapping[str, Any], records: Iterable[BaselineRecord]) -> BaselineRecord | None:
     """The record of exactly this identity; of several the one with the most trainings, then the first."""
-    found = [record for record in records if same(record.identity, identity) and record.runs]
-    return max(found, key=lambda record: len(record.runs), default=None)
+    fitting = [record for record in records if same(record.identity, identity) and record.runs]
+    return max(fitting, key=lambda record: len(record.runs), default=None)
 
 
 def _safe(text: Any) -> str:

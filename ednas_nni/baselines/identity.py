@@ -33,10 +33,12 @@ def single_task(study: Study, task: str, seed: int | None = None) -> Study:
     options = {name: value for name, value in study.evaluator.options.items() if name != "weighting"}
     if isinstance(options.get("task_options"), Mapping):
         options["task_options"] = {n: v for n, v in options["task_options"].items() if n == task}
-    kept = {name: value for name, value in study.dump().items() if name in ("space", "data", "train_size", "init_from")}
+    plain_fields = {
+        name: value for name, value in study.dump().items() if name in ("space", "data", "train_size", "init_from")
+    }
     return parse(
         {
-            **kept,
+            **plain_fields,
             "deploy_size": list(study.deploy_size),
             "tasks": [task],
             "evaluator": {"name": study.evaluator.name, **options},

@@ -76,14 +76,14 @@ def estimate(
     scores = np.zeros(len(candidate))  # each training's own Delta_T against the baselines' means
     spreads: dict[str, tuple[float, int]] = {}  # task -> variance of a single baseline run's share, number of runs
     for task, metrics in directions.items():
-        own = _matrix([run[task] for run in candidate], metrics, f"the candidate's {task}")
+        ours = _matrix([run[task] for run in candidate], metrics, f"the candidate's {task}")
         theirs = _matrix(baselines[task], metrics, f"the baseline of {task}")
         mean = means_above_0(dict(zip(metrics, theirs.mean(0), strict=True)), metrics)
         weights = 100 * signs(metrics) / len(metrics)
-        deltas = (own / mean - 1) @ weights
+        deltas = (ours / mean - 1) @ weights
         tasks[task] = float(deltas.mean())
         scores += deltas / len(directions)
-        sensitivity = -weights / len(directions) * own.mean(0) / mean**2  # of Delta_T to the baseline's mean
+        sensitivity = -weights / len(directions) * ours.mean(0) / mean**2  # of Delta_T to the baseline's mean
         shares = (theirs - mean) @ sensitivity
         spreads[task] = (float(shares.var(ddof=1)) if len(shares) > 1 else math.nan, len(shares))
     value = float(np.mean(list(tasks.values())))
@@ -111,8 +111,8 @@ def _variances(scores: NDArray[np.float64], spreads: Mapping[str, tuple[float, i
         return None
     if len(scores) == 1:  # one estimated variance serves twice: for the baseline's mean and for the candidate's run
         return [(variance * (1 + 1 / count), count - 1) for variance, count in spreads.values()]
-    own = (float(scores.var(ddof=1)) / len(scores), len(scores) - 1)
-    return [own, *((variance / count, count - 1) for variance, count in spreads.values())]
+    ours = (float(scores.var(ddof=1)) / len(scores), len(scores) - 1)
+    return [ours, *((variance / count, count - 1) for variance, count in spreads.values())]
 
 
 def _half_width(parts: Sequence[tuple[float, int]], confidence: float) -> tuple[float, float]:
@@ -122,7 +122,7 @@ def _half_width(parts: Sequence[tuple[float, int]], confidence: float) -> tuple[
     total = sum(variance for variance, _ in parts)
     if total == 0:  # runs that repeat each other exactly
         return 0.0, float(sum(freedom for _, freedom in parts))
-    freedom = total**2 / sum(variance**2 / own for variance, own in parts)
+    freedom = total**2 / sum(variance**2 / part_freedom for variance, part_freedom in parts)
     return float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(total), freedom
 
 
@@ -130,8 +130,8 @@ def _matrix(runs: Sequence[Metrics], names: Mapping[str, str], whose: str) -> ND
     """(trainings, metrics), finite."""
     if not runs:
         raise BaselineError(f"delta_t: {whose} has no training.")
-    found = np.array([[run[name] for name in names] for run in runs], dtype=np.float64)
-    if not np.isfinite(found).all():
-        bad = [name for name, column in zip(names, found.T, strict=True) if not np.isfinite(column).all()]
+    matrix = np.array([[run[name] for name in names] for run in runs], dtype=np.float64)
+    if not np.isfinite(matrix).all():
+        bad = [name for name, column in zip(names, matrix.T, strict=True) if not np.isfinite(column).all()]
         raise BaselineError(f"delta_t: {', '.join(bad)} of {whose} is not a finite number.")
-    return found
+    return matrix

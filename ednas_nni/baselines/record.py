@@ -133,28 +133,30 @@ def same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 def differences(wanted: Mapping[str, Any], recorded: Mapping[str, Any]) -> list[str]:
     """What differs, one readable part a field, such as "steps 500 here, 240 in the baseline"."""
     here, there = _flat(wanted), _flat(recorded)
-    found = []
+    parts = []
     for name in dict.fromkeys([*here, *there]):
         if here.get(name) != there.get(name):
-            shown = _WORDS.get(name, name.removeprefix("recipe.").removeprefix("options.").replace("_", " "))
-            found.append(f"{shown} {_shown(here.get(name))} here, {_shown(there.get(name))} in the baseline")
-    return list(dict.fromkeys(found))
+            field = _WORDS.get(name, name.removeprefix("recipe.").removeprefix("options.").replace("_", " "))
+            parts.append(f"{field} {_shown(here.get(name))} here, {_shown(there.get(name))} in the baseline")
+    return list(dict.fromkeys(parts))
 
 
 def closest(wanted: Mapping[str, Any], records: Iterable[BaselineRecord]) -> BaselineRecord | None:
     """The record of the same task and data set with the fewest differences; None where there is none."""
-    known = [r for r in records if r.task == wanted["task"] and r.identity["data"]["name"] == wanted["data"]["name"]]
-    return min(known, key=lambda r: len(differences(wanted, r.identity)), default=None)
+    candidates = [
+        r for r in records if r.task == wanted["task"] and r.identity["data"]["name"] == wanted["data"]["name"]
+    ]
+    return min(candidates, key=lambda r: len(differences(wanted, r.identity)), default=None)
 
 
 def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings with dotted names. The choices of an architecture are left to its id."""
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for name, value in plain(data).items():
         if f"{prefix}{name}" == "architecture.choices":
             continue
-        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
-    return found
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
 
 
 def _shown(value: Any) -> str:

@@ -93,8 +93,10 @@ def l1_study(study: Study) -> Study:
     options: dict[str, Any] = dict(single_task(study, TASK).evaluator.options)
     for name in ("depth_loss", "depth_relative_scale", "weighting"):
         options.pop(name, None)
-    own = {n: v for n, v in dict((options.get("task_options") or {}).get(TASK, {})).items() if n != "relative_scale"}
-    options |= {"task_options": {TASK: {**own, "loss": "l1"}}, "protocol": "standard", "scored_on": "search"}
+    depth_options = {
+        n: v for n, v in dict((options.get("task_options") or {}).get(TASK, {})).items() if n != "relative_scale"
+    }
+    options |= {"task_options": {TASK: {**depth_options, "loss": "l1"}}, "protocol": "standard", "scored_on": "search"}
     return parse(
         {
             **study.dump(),

@@ -85,18 +85,18 @@ def check_reachable(problem: Problem, reachable: Mapping[str, float] | None = No
     Raises:
         InfeasibleError: With the smallest (or largest) reachable value of each constrained cost.
     """
-    known = dict(reachable or {})
-    broken = [c for c in problem.constraints if c.name in known and not c.holds(known[c.name])]
+    values = dict(reachable or {})
+    broken = [c for c in problem.constraints if c.name in values and not c.holds(values[c.name])]
     if not broken:
         if not problem.constraints or find_feasible(problem, np.random.default_rng(seed)) is not None:
             return
         single = len(problem.constraints) == 1
-        if single and problem.constraints[0].name in known:
+        if single and problem.constraints[0].name in values:
             return  # the caller has proof that one exists; the middlewares' patience guards the rest
     lines = []
     for constraint in broken or problem.constraints:
-        exact = constraint.name in known
-        value = known[constraint.name] if exact else extreme(problem, constraint, np.random.default_rng(seed))
+        exact = constraint.name in values
+        value = values[constraint.name] if exact else extreme(problem, constraint, np.random.default_rng(seed))
         side = "smallest" if constraint.op == "<=" else "largest"
         source = "" if exact else f" (estimated from {SAMPLES + ROUNDS * CHILDREN} samples)"
         lines.append(f"'{constraint}': the {side} reachable {constraint.name} is {value:.4g}{source}")

@@ -59,11 +59,13 @@ def picks(
     weights = ranks.resampled(groups)
     counts = {name: searched * images[own] / images[name] for name in proxies}
     split = len(np.unique(groups))
-    found = {LOT: taken(np.zeros((1, len(truth))), truth, groups, 1, weights)}
-    found |= {name: taken(proxy, truth, groups, counts[name] / split, weights) for name, proxy in proxies.items()}
+    expected = {LOT: taken(np.zeros((1, len(truth))), truth, groups, 1, weights)}
+    expected |= {name: taken(proxy, truth, groups, counts[name] / split, weights) for name, proxy in proxies.items()}
     return tuple(
-        ExpectedPick(name, searched, counts.get(name, 0.0), ranks.estimate(values), ranks.estimate(values - found[own]))
-        for name, values in found.items()
+        ExpectedPick(
+            name, searched, counts.get(name, 0.0), ranks.estimate(values), ranks.estimate(values - expected[own])
+        )
+        for name, values in expected.items()
     )
 
 

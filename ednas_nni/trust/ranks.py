@@ -89,11 +89,11 @@ def same_group(groups: np.ndarray) -> np.ndarray:
 
 def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """Percentile interval of resampled values, (low, high); NaN are left out where there is anything else."""
-    known = values[~np.isnan(values)]
-    if not len(known):
+    numbers = values[~np.isnan(values)]
+    if not len(numbers):
         return math.nan, math.nan
     tail = (1 - level) / 2 * 100
-    low, high = np.percentile(known, [tail, 100 - tail])
+    low, high = np.percentile(numbers, [tail, 100 - tail])
     return float(low), float(high)
 
 

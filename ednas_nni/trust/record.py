@@ -58,8 +58,8 @@ class TrustRecord:
 
     def without(self, architectures: Collection[str]) -> TrustRecord:
         """The same without some architectures, of which a training gives no result."""
-        kept = {key: value for key, value in self.architectures.items() if key not in architectures}
-        return replace(self, architectures=kept)
+        left = {key: value for key, value in self.architectures.items() if key not in architectures}
+        return replace(self, architectures=left)
 
     def write(self, path: Path) -> None:
         """Write the file as a whole.
@@ -67,9 +67,9 @@ class TrustRecord:
         Raises:
             EdnasError: The place cannot be written.
         """
-        told = {"format": FORMAT, **{part: getattr(self, part) for part in PARTS}}
+        content = {"format": FORMAT, **{part: getattr(self, part) for part in PARTS}}
         try:
-            write_whole(path, json.dumps(told, indent=1) + "\n")
+            write_whole(path, json.dumps(content, indent=1) + "\n")
         except OSError as error:
             raise EdnasError(f"{path}: cannot be written ({error.strerror}). Name another file with --out.") from None
 
@@ -81,10 +81,10 @@ class TrustRecord:
             EdnasError: It is no record of a trust measurement.
         """
         try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-            if told["format"] != FORMAT:
-                raise ValueError(f"format {told['format']!r} is not {FORMAT}, the one this version writes")
-            return cls(**{part: told[part] for part in PARTS})
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["format"] != FORMAT:
+                raise ValueError(f"format {content['format']!r} is not {FORMAT}, the one this version writes")
+            return cls(**{part: content[part] for part in PARTS})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise EdnasError(
                 f"{path}: is no record of `ednas trust` that can be read ({error}). Name another file with --out."

@@ -38,10 +38,10 @@ def stratified(
     rng = np.random.default_rng(seed)
     codes = random_codes(table.domains, DRAWS, rng)
     costs = table.encoded(codes)
-    kept = np.ones(len(codes), bool)
+    feasible = np.ones(len(codes), bool)
     for constraint in constraints:
-        kept &= met(table, constraint, costs)
-    order = np.flatnonzero(kept)
+        feasible &= met(table, constraint, costs)
+    order = np.flatnonzero(feasible)
     order = order[np.argsort(costs[order, table.names.index(column)], kind="stable")]
     chosen: dict[str, dict[str, Any]] = {}
     for stratum in np.array_split(order, count):

@@ -80,7 +80,7 @@ def planned(
     costs = [objective.name for objective in assembled.objectives if objective.name in table.names]
     column = costs[0] if costs else "macs"
     samples = stratified(table, column, assembled.problem.constraints, architectures, seed=0)
-    kept = tuple(dict.fromkeys((column, *(name for name in CONTROLS if name in table.names))))
+    columns = tuple(dict.fromkeys((column, *(name for name in CONTROLS if name in table.names))))
     rows = table(samples)
     return TrustRecord(
         study=_identity(assembled),
@@ -90,7 +90,7 @@ def planned(
         architectures={
             table.domains.architecture_id(sample): {
                 "sample": sample,
-                "costs": {name: float(f"{row[table.names.index(name)]:.6g}") for name in kept},
+                "costs": {name: float(f"{row[table.names.index(name)]:.6g}") for name in columns},
             }
             for sample, row in zip(samples, rows, strict=True)
         },

@@ -137,13 +137,13 @@ def values(record: TrustRecord, recipe: str, name: str) -> np.ndarray:
     return sign * np.array(rows).T
 
 
-def choose(found: Sequence[Agreement]) -> str:
+def choose(agreements: Sequence[Agreement]) -> str:
     """The one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984), cheapest first.
 
     Of equally cheap ones the first: the study's own before others.
     """
-    (own,) = (a.images for a in found if a.predictor == SHIPPED)
-    affordable = [a for a in found if a.images <= own]
+    (budget,) = (a.images for a in agreements if a.predictor == SHIPPED)
+    affordable = [a for a in agreements if a.images <= budget]
     best = max(affordable, key=lambda a: a.within.value)
     error = (best.within.high - best.within.low) / (2 * 1.96)
     close = [a for a in affordable if a.within.value >= best.within.value - error]
@@ -158,35 +158,35 @@ def gaps(proxy: np.ndarray, truth: np.ndarray) -> tuple[Gap, ...]:
     i, j = np.triu_indices(len(truth), 1)
     distance = (proxy[:, i] - proxy[:, j]) / unit
     right = np.sign(distance) == np.sign(truth[i] - truth[j])
-    found = []
+    rows = []
     for low, high in itertools.pairwise(GAPS):
         inside = (np.abs(distance) >= low) & (np.abs(distance) < high)
         if inside.any():
-            found.append(Gap(low, high, int(inside.sum()), float(right[inside].mean())))
-    return tuple(found)
+            rows.append(Gap(low, high, int(inside.sum()), float(right[inside].mean())))
+    return tuple(rows)
 
 
-def _agreements(record: TrustRecord, name: str, recipes: Sequence[str], kept: np.ndarray) -> tuple[Agreement, ...]:
-    """Of all recipes and controls, over the architectures that are kept."""
-    truths = values(record, TRUTH, name)[:, kept]
+def _agreements(record: TrustRecord, name: str, recipes: Sequence[str], chosen: np.ndarray) -> tuple[Agreement, ...]:
+    """Of all recipes and controls, over the architectures that are chosen."""
+    truths = values(record, TRUTH, name)[:, chosen]
     truth = truths.mean(axis=0)
-    costs = [entry["costs"] for entry, keep in zip(record.architectures.values(), kept, strict=True) if keep]
-    terciles = _terciles(record, kept)
+    costs = [entry["costs"] for entry, keep in zip(record.architectures.values(), chosen, strict=True) if keep]
+    terciles = _terciles(record, chosen)
     rank = np.argsort(np.argsort(-truth, kind="stable"))
     best = np.where(rank < len(truth) // TERCILES, 0, -1)
     everyone = np.zeros(len(truth), int)
     weights, top_weights = ranks.resampled(terciles), ranks.resampled(best)
     controls = [c for c in dict.fromkeys((*CONTROLS, record.cost)) if c in costs[0]]
     predictions = {c: np.array([[cost[c] for cost in costs]]) for c in controls}
-    predictions |= {r: values(record, r, name)[:, kept] for r in recipes}
+    predictions |= {r: values(record, r, name)[:, chosen] for r in recipes}
     parts = {p: ranks.agreement(v, truth) for p, v in predictions.items()}
     within = {p: ranks.tau(part, ranks.same_group(terciles), weights) for p, part in parts.items()}
     top = {p: ranks.tau(part, ranks.same_group(best), top_weights) for p, part in parts.items()}
     rival = max(controls, key=lambda c: np.nan_to_num(within[c][0], nan=-1.0))  # NaN: the same for all of a third
-    found = []
+    agreements = []
     for predictor, part in parts.items():
         recipe, other = predictor in recipes, predictor in recipes and predictor != SHIPPED
-        found.append(
+        agreements.append(
             Agreement(
                 predictor=predictor,
                 overall=ranks.estimate(ranks.tau(part, ranks.same_group(everyone), weights)),
@@ -199,19 +199,19 @@ def _agreements(record: TrustRecord, name: str, recipes: Sequence[str], kept: np
                 images=record.images[predictor] if recipe else 0,
             )
         )
-    return tuple(found)
+    return tuple(agreements)
 
 
-def _terciles(record: TrustRecord, kept: np.ndarray) -> np.ndarray:
+def _terciles(record: TrustRecord, chosen: np.ndarray) -> np.ndarray:
     costs = [entry["costs"][record.cost] for entry in record.architectures.values()]
-    order = np.argsort(np.argsort(np.array(costs)[kept], kind="stable"))
+    order = np.argsort(np.argsort(np.array(costs)[chosen], kind="stable"))
     return order * TERCILES // len(order)
 
 
-def _picks(record: TrustRecord, recipes: Sequence[str], kept: np.ndarray) -> tuple[ExpectedPick, ...]:
-    proxies = {recipe: values(record, recipe, QUALITY)[:, kept] for recipe in recipes}
-    truth = values(record, TRUTH, QUALITY)[:, kept].mean(axis=0)
-    terciles = _terciles(record, kept)
+def _picks(record: TrustRecord, recipes: Sequence[str], chosen: np.ndarray) -> tuple[ExpectedPick, ...]:
+    proxies = {recipe: values(record, recipe, QUALITY)[:, chosen] for recipe in recipes}
+    truth = values(record, TRUTH, QUALITY)[:, chosen].mean(axis=0)
+    terciles = _terciles(record, chosen)
     return tuple(itertools.chain(*(picks(proxies, record.images, SHIPPED, truth, terciles, n) for n in SEARCHES)))
 
 

@@ -30,7 +30,7 @@ class JournalledSequential(SequentialExecutionEngine):
     def _run_single_model(self, model: Any) -> None:
         execute = model.execute
 
-        def told() -> Any:
+        def with_limit() -> Any:
             try:
                 with time_limit(self._limit_s, kill=False):
                     return execute()
@@ -38,7 +38,7 @@ class JournalledSequential(SequentialExecutionEngine):
                 self._causes[id(model)] = cause_of(error)
                 raise
 
-        model.execute = told  # of this object, so that NNI's own code stays the one that runs
+        model.execute = with_limit  # of this object, so that NNI's own code stays the one that runs
         try:
             super()._run_single_model(model)
         finally:

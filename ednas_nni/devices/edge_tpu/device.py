@@ -156,9 +156,8 @@ class EdgeTPU(AdditiveDevice, ReadsProfiles):
             return np.ones(len(rows), bool)
         relative = rows / (rows @ self._coefficients[:-1])[:, None]
         mixture = np.einsum("ni,ij,nj->n", relative, spread.inverse, relative) > spread.leverage * ROUNDED
-        more: NDArray[np.bool_] = (priced(rows, totals) > spread.largest * ROUNDED).any(axis=1)
-        outside: NDArray[np.bool_] = mixture | more
-        return outside
+        more = (priced(rows, totals) > spread.largest * ROUNDED).any(axis=1)
+        return np.asarray(mixture | more, bool)
 
     def _upper(self, totals: Mapping[str, Values], spread: Spread) -> Values:
         """The smallest member's latency that at least `SHARE` of the members do not exceed, (n,)."""

@@ -1,0 +1,43 @@
+"""A report needs nothing but the journal; only for a head of version 0.1 plug-ins are asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ednas_nni.record.head import DataRecord, JournalHead, MetricRecord, TaskRecord
+from ednas_nni.record.journal import load
+from ednas_nni.report import old_heads
+from ednas_nni.report.data import view
+
+DATA = DataRecord(name="gone", classes=("wall",), counts={"search": 7}, depth_unit="px")
+TASKS = (
+    TaskRecord(name="depth", primary="rmse_m", metrics=(MetricRecord(name="rmse_m", unit="px", direction="max"),)),
+)
+
+
+def asked(*given: Any) -> Any:
+    raise AssertionError("a plug-in was asked")
+
+
+def head(**changes: Any) -> dict[str, Any]:
+    whole = JournalHead(data_set=DATA, tasks=TASKS).dump()
+    return {name: whole[name] for name in ("data_set", "tasks")} | changes
+
+
+def test_a_report_asks_no_plugin(synthetic: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(old_heads, "Assembled", asked)
+    monkeypatch.setattr("ednas_nni.plugins.load", asked)
+    search = view(load(synthetic.write(tmp_path / "abc", trials=6, **head())))
+    assert search.data == DATA
+    depth = {q.key: (q.unit, q.direction, q.primary) for q in search.metrics if q.group == "depth"}
+    assert depth["depth_rmse_m"] == ("px", "max", True) and depth["depth_delta1"] == ("", "", False)
+
+
+def test_an_old_head_is_noticed(synthetic: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broken variant: what the head does not say is asked for."""
+    monkeypatch.setattr("ednas_nni.plugins.load", asked)
+    search = view(load(synthetic.write(tmp_path / "abc", trials=6, **head(tasks=None))))
+    assert not any(q.direction for q in search.metrics if q.group == "depth")

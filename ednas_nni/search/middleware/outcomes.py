@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Result:
+class TrialResult:
     """The result that stands for an architecture.
 
     Attributes:
@@ -53,10 +53,10 @@ class Outcomes:
     """
 
     def __init__(self, history: History | None = None, retries: int = 0) -> None:
-        self._results: dict[str, Result] = {}
+        self._results: dict[str, TrialResult] = {}
         self.running: set[str] = set()
         for architecture, record in (history.results if history is not None else {}).items():
-            self._results[architecture] = Result(record.trial, dict(record.metrics))
+            self._results[architecture] = TrialResult(record.trial, dict(record.metrics))
         owed = attempts_owed(history, retries) if history is not None else set()
         self.failed: dict[str, EarlierFailure] = {}
         for record in history.trials if history is not None else ():
@@ -66,12 +66,12 @@ class Outcomes:
     def __contains__(self, architecture: str) -> bool:
         return architecture in self._results
 
-    def __getitem__(self, architecture: str) -> Result:
+    def __getitem__(self, architecture: str) -> TrialResult:
         return self._results[architecture]
 
     def add(self, architecture: str, trial: int, metrics: dict[str, float]) -> None:
         """Book a result; the first one of an architecture stands."""
-        self._results.setdefault(architecture, Result(trial, dict(metrics)))
+        self._results.setdefault(architecture, TrialResult(trial, dict(metrics)))
 
 
 def attempts_owed(history: History, retries: int) -> set[str]:

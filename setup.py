@@ -128,9 +128,9 @@ setup(
             "manifest = ednas_nni.data.layouts.manifest:Manifest",
         ],
         "ednas_nni.label_kinds": [
-            "segmentation = ednas_nni.data.kinds.segmentation:Segmentation",
-            "depth = ednas_nni.data.kinds.depth:Depth",
-            "normals = ednas_nni.data.kinds.normals:Normals",
+            "segmentation = ednas_nni.data.kinds.segmentation:ClassLabels",
+            "depth = ednas_nni.data.kinds.depth:DepthLabels",
+            "normals = ednas_nni.data.kinds.normals:NormalLabels",
         ],
         "ednas_nni.devices": [
             "edge_tpu = ednas_nni.devices.edge_tpu:EdgeTPU",

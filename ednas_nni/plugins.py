@@ -215,7 +215,7 @@ def _import(group: str, name: str, module: str, attribute: str) -> Any:
         try:
             value = getattr(value, part)
         except AttributeError as error:
-            where = getattr(sys.modules.get(module), "__file__", "?")
+            where = getattr(sys.modules.get(module), "__file__", "?")  # namespaces and built-in modules have no file
             raise PluginError(
                 f"{group} plugin {name!r}: module {module!r} (loaded from {where}) has no {attribute!r}. "
                 "Is another folder of that name in the way, or is an old version installed?"
@@ -226,7 +226,7 @@ def _import(group: str, name: str, module: str, attribute: str) -> Any:
 def _check_origin(group: str, name: str, point: metadata.EntryPoint) -> None:
     """The loaded module must lie where its distribution put it."""
     top = point.module.partition(".")[0]
-    where = getattr(sys.modules.get(point.module), "__file__", None)
+    where = getattr(sys.modules.get(point.module), "__file__", None)  # namespaces and built-in modules have no file
     roots = _roots(point, top)
     if where is None or not roots:
         return

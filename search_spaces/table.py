@@ -13,7 +13,7 @@ from ednas_nni.nn.spec import TemplateSpec
 from ednas_nni.space.domains import Domains, Sample, Scalar
 
 
-class Row(NamedTuple):
+class PartRow(NamedTuple):
     """One line of the table."""
 
     part: str
@@ -42,7 +42,7 @@ def table(
         SampleError: The sample does not belong to the space.
     """
     drawing = _Drawing(spec, tasks, domains.active(sample))
-    rows = [Row(*Row._fields), drawing.beginning(encoder_files or {}), *drawing.trunk(0, tasks)]
+    rows = [PartRow(*PartRow._fields), drawing.beginning(encoder_files or {}), *drawing.trunk(0, tasks)]
     return f"architecture {domains.architecture_id(sample)}\n" + "\n".join(_aligned(rows))
 
 
@@ -55,20 +55,20 @@ class _Drawing:
         only = spec.sharing[0] if len(tasks) > 1 else "shared"
         self.way = {task: str(active.get(sharing.label(task), only)) for task in tasks}
 
-    def beginning(self, files: Mapping[str, Path]) -> Row:
+    def beginning(self, files: Mapping[str, Path]) -> PartRow:
         """The stem, or the published encoder and what it starts from."""
         if not self.spec.encoders:
-            return Row("stem", "2", str(self.spec.stem), "conv_k3")
+            return PartRow("stem", "2", str(self.spec.stem), "conv_k3")
         name = str(self.active.get(LABEL, self.spec.encoders[0]))
         start = f"weights of {files[name].name}" if name in files else "random weights"
-        return Row("encoder", "4-32", "-".join(map(str, ENCODERS[name].channels)), f"{name}, {start}")
+        return PartRow("encoder", "4-32", "-".join(map(str, ENCODERS[name].channels)), f"{name}, {start}")
 
-    def trunk(self, i: int, tasks: Sequence[str]) -> list[Row]:
+    def trunk(self, i: int, tasks: Sequence[str]) -> list[PartRow]:
         """The shared part from stage number i (from 0) on, for the tasks that read it."""
         end = len(self.spec.stages)
         leaves = [t for t in tasks if self.way[t] != "shared" and sharing.trunk_stages(self.way[t], end) == i]
         stays = [task for task in tasks if task not in leaves]
-        parts: list[Callable[[], list[Row]]] = []
+        parts: list[Callable[[], list[PartRow]]] = []
         if stays and i < end:
             parts.append(lambda: [self._stage("", i), *self.trunk(i + 1, stays)])
         elif stays:
@@ -76,28 +76,28 @@ class _Drawing:
         parts += [partial(self._private, task, i) for task in leaves]
         return _branches([part() for part in parts])
 
-    def _private(self, task: str, first: int) -> list[Row]:
+    def _private(self, task: str, first: int) -> list[PartRow]:
         stages = [self._stage(f"{task}_", i) for i in range(first, len(self.spec.stages))]
         return [*stages, self._fusion(f"{task}_"), *self._head(task)]
 
-    def _stage(self, prefix: str, i: int) -> Row:
+    def _stage(self, prefix: str, i: int) -> PartRow:
         stage, name = self.spec.stages[i], f"{prefix}stage{i + 1}"
         depth = int(self.active.get(f"{name}_depth") or stage.depth[0])
         ops = [str(self.active.get(f"{name}_block{j}_op", stage.ops[0])) for j in range(1, depth + 1)]
         width = self.active.get(f"{name}_width", stage.channels[0])
-        return Row(name.replace("_", " "), str(2 ** (i + 2)), str(width), "  ".join(ops))
+        return PartRow(name.replace("_", " "), str(2 ** (i + 2)), str(width), "  ".join(ops))
 
-    def _fusion(self, prefix: str) -> Row:
+    def _fusion(self, prefix: str) -> PartRow:
         kind = self.active.get(f"{prefix}fusion", self.spec.fusion.kinds[0])
         width = self.active.get("fusion_width", self.spec.fusion.channels[0])
-        return Row(f"{prefix}fusion".replace("_", " "), "4", str(width), str(kind))
+        return PartRow(f"{prefix}fusion".replace("_", " "), "4", str(width), str(kind))
 
-    def _head(self, task: str) -> list[Row]:
+    def _head(self, task: str) -> list[PartRow]:
         kind = self.active.get(f"{task}_head", self.spec.heads.kinds[0])
-        return [Row(f"{task} head", "4", str(self.spec.heads.channels), str(kind))]
+        return [PartRow(f"{task} head", "4", str(self.spec.heads.channels), str(kind))]
 
 
-def _branches(parts: Sequence[Sequence[Row]]) -> list[Row]:
+def _branches(parts: Sequence[Sequence[PartRow]]) -> list[PartRow]:
     """Several continuations of one trunk; a single one just goes on."""
     if len(parts) == 1:
         return list(parts[0])

@@ -87,8 +87,8 @@ class Outcome(TypedDict):
     cause: str
 
 
-class Result(TypedDict):
-    """An outcome with values."""
+class Scored(TypedDict):
+    """An outcome that has values."""
 
     sample: Sample
     values: list[float]
@@ -213,7 +213,7 @@ class Evolution(Core):
                 return sample
         return self._first_offspring(self._parents(results)) or self._random()
 
-    def _most_promising(self, growth: GrowthOfFront, results: list[Result]) -> Sample | None:
+    def _most_promising(self, growth: GrowthOfFront, results: list[Scored]) -> Sample | None:
         parents = self._parents(results)
         drawn = {self._id(s): s for _ in range(OFFSPRING) if (s := self._offspring(*parents, 0)) is not None}
         drawn |= {self._id(s): s for s in self._immigrants()}
@@ -232,7 +232,7 @@ class Evolution(Core):
         drawn = (self._reserve[i] for i in self._rng.permutation(len(self._reserve)))
         return list(islice((sample for sample in drawn if self._new(sample)), IMMIGRANTS))
 
-    def _parents(self, results: list[Result]) -> tuple[list[Sample], NDArray[np.float64]]:
+    def _parents(self, results: list[Scored]) -> tuple[list[Sample], NDArray[np.float64]]:
         """The front within the tolerance, and with what probability each of its members is drawn."""
         if not results:
             return [], np.zeros(0)
@@ -291,7 +291,7 @@ class Evolution(Core):
     def _id(self, sample: Sample) -> str:
         return self.problem.domains.architecture_id(sample)
 
-    def _results(self) -> list[Result]:
+    def _results(self) -> list[Scored]:
         outcomes = ((outcome["sample"], outcome["values"]) for outcome in self._outcomes.values())
         return [{"sample": sample, "values": values} for sample, values in outcomes if values is not None]
 

@@ -137,7 +137,7 @@ def differences(wanted: Mapping[str, Any], recorded: Mapping[str, Any]) -> list[
     for name in dict.fromkeys([*here, *there]):
         if here.get(name) != there.get(name):
             field = _WORDS.get(name, name.removeprefix("recipe.").removeprefix("options.").replace("_", " "))
-            parts.append(f"{field} {_shown(here.get(name))} here, {_shown(there.get(name))} in the baseline")
+            parts.append(f"{field} {_text(here.get(name))} here, {_text(there.get(name))} in the baseline")
     return list(dict.fromkeys(parts))
 
 
@@ -159,7 +159,7 @@ def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _shown(value: Any) -> str:
+def _text(value: Any) -> str:
     return "nothing" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 

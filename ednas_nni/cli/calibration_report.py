@@ -73,14 +73,14 @@ def _warn_of_units(options: argparse.Namespace, measured: Measurements, modelled
 def _conclude(table: CostTable, options: argparse.Namespace, terms: PricedTerms, result: Calibration) -> None:
     if not result.helps:
         worse = result.after.mape >= result.before.mape
-        told = (
+        reason = (
             f"held-out errors are {'no smaller than' if worse else 'smaller, but not significantly so, than'} those of "
             f"{options.device} as it is (one-sided Wilcoxon test: p = {result.p_value:.2g}, needed is {SIGNIFICANCE:g})"
         )
         more = (
             "Measure more networks (`--propose` says which)" if len(result.held_out) < 4 * FEWEST else "Keep the model"
         )
-        terminal.fail(f"no correction is written: {told}. {more}, or check how they were measured")
+        terminal.fail(f"no correction is written: {reason}. {more}, or check how they were measured")
         return
     correction = result.correction
     print(f"correction: {correction.form}, the simplest that holds out well (p = {result.p_value:.2g} against none)")

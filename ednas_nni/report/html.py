@@ -25,7 +25,7 @@ NO_REPORT = "No trial has reported anything."
 
 
 @dataclass(frozen=True)
-class Drawing:
+class ReportPicture:
     """A drawn plot.
 
     Attributes:
@@ -70,7 +70,7 @@ def write(journal: Path, out: Path) -> Path:
     return out / FILE
 
 
-def render(search: SearchView, drawn: dict[str, Drawing], remarks: dict[str, str]) -> str:
+def render(search: SearchView, drawn: dict[str, ReportPicture], remarks: dict[str, str]) -> str:
     """The page. Everything that comes from the journal is escaped by the template."""
     import jinja2
 
@@ -97,13 +97,13 @@ def _data_uri(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
-def pictures(view: SearchView) -> tuple[dict[str, Drawing], dict[str, str]]:
+def pictures(view: SearchView) -> tuple[dict[str, ReportPicture], dict[str, str]]:
     """Draw everything that the journal gives.
 
     Returns:
         Name -> picture, and name -> remark: why a picture is missing, or what it shows instead.
     """
-    drawn: dict[str, Drawing] = {}
+    drawn: dict[str, ReportPicture] = {}
     remarks: dict[str, str] = {}
     networks = len({trial.architecture for trial in view.trials})
     score = view.score.label
@@ -122,7 +122,7 @@ def pictures(view: SearchView) -> tuple[dict[str, Drawing], dict[str, str]]:
             if made is None:
                 remarks[name] = missing
             else:
-                drawn[name] = Drawing(f"{name}.png", style.png(made), text)
+                drawn[name] = ReportPicture(f"{name}.png", style.png(made), text)
         _predictions(view, drawn, remarks)
     return drawn, remarks
 
@@ -131,7 +131,7 @@ def _no_front(view: SearchView) -> str:
     return NO_RESULT if view.x is not None else "The search knows no cost, so there is no trade-off to draw."
 
 
-def _predictions(view: SearchView, drawn: dict[str, Drawing], remarks: dict[str, str]) -> None:
+def _predictions(view: SearchView, drawn: dict[str, ReportPicture], remarks: dict[str, str]) -> None:
     """The best network's examples; where it left none, those of the next best that did."""
     faults = []
     for trial in sorted(view.results, key=lambda t: -(t.quality or 0.0)):
@@ -144,7 +144,7 @@ def _predictions(view: SearchView, drawn: dict[str, Drawing], remarks: dict[str,
             faults.append(f"trial {trial.number}: {error}")
             continue
         png = style.png(predictions_plot(examples, view.data.classes, view.data.depth_unit))
-        drawn["predictions"] = Drawing("predictions.png", png, "predictions beside ground truth")
+        drawn["predictions"] = ReportPicture("predictions.png", png, "predictions beside ground truth")
         remarks["predictions"] = _whose(view, trial, len(examples.image))
         break
     else:

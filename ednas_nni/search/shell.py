@@ -49,8 +49,8 @@ class AskTellStrategy(Strategy):
         self._open: dict[int, tuple[ExecutableModelSpace, Sample]] = {}
         self._metrics: dict[int, Any] = {}
         self._changed = threading.Condition(threading.RLock())
-        self._told = 0
-        self._dry: int | None = None  # what `_told` was when the core had nothing to propose
+        self._tells = 0
+        self._dry: int | None = None  # what `_tells` was when the core had nothing to propose
         self._budget = (float("-inf"), True)
 
     def make_core(self, problem: Problem) -> Core:
@@ -102,7 +102,7 @@ class AskTellStrategy(Strategy):
         while self.wait_for_resource():
             with self._changed:
                 sample = core.ask()
-                self._dry = self._told if sample is None else None
+                self._dry = self._tells if sample is None else None
                 idle = not self._open
             if sample is None:
                 if idle:
@@ -122,7 +122,7 @@ class AskTellStrategy(Strategy):
         Woken by events instead of NNI's one second. While it waits, the budget is looked at once a second only: NNI's
         training-service engine makes a request to its manager each time.
         """
-        while not (self.engine.idle_worker_available() and self._told != self._dry):
+        while not (self.engine.idle_worker_available() and self._tells != self._dry):
             if not self._budget_seen():
                 return False
             with self._changed:
@@ -153,7 +153,7 @@ class AskTellStrategy(Strategy):
             elif not report.fault:
                 values, cause = problem.values(report.metrics, problem.cost_dict(sample))
             core.tell(sample, values, cause)
-            self._told += 1
+            self._tells += 1
             self._changed.notify_all()
 
     def state_dict(self) -> dict[str, Any]:

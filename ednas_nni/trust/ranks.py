@@ -120,11 +120,11 @@ def reliability(values: np.ndarray, groups: np.ndarray, averaged: int) -> float:
         groups: int (n,), negative = left out.
         averaged: How many trainings are averaged where the value is used.
     """
-    kept = groups >= 0
-    inside = [values[:, groups == group] for group in np.unique(groups[kept])]
+    grouped = groups >= 0
+    inside = [values[:, groups == group] for group in np.unique(groups[grouped])]
     freedom = sum(part.shape[1] - 1 for part in inside)
     of_means = sum(part.mean(axis=0).var(ddof=1) * (part.shape[1] - 1) for part in inside) / freedom
-    random = noise(values[:, kept]) ** 2
+    random = noise(values[:, grouped]) ** 2
     real = max(0.0, of_means - random / len(values))
     return real / (real + random / averaged) if real > 0 else 0.0
 

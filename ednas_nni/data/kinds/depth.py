@@ -116,7 +116,7 @@ def downwards(depth: NDArray[np.floating]) -> float | None:
     return float(np.median(bottom) / np.median(middle)) if len(middle) and len(bottom) else None
 
 
-class Depth(LabelKind[DepthSurvey]):
+class DepthLabels(LabelKind[DepthSurvey]):
     """Metric or inverse depth, or disparity."""
 
     name: ClassVar[str] = "depth"

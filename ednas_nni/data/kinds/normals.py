@@ -67,7 +67,7 @@ class NormalSurvey(ValidSurvey):
         return self._up / self._low if self._low else 0.0
 
 
-class Normals(LabelKind[NormalSurvey]):
+class NormalLabels(LabelKind[NormalSurvey]):
     """Surface normals."""
 
     name: ClassVar[str] = "normals"

@@ -72,7 +72,7 @@ class ClassSurvey(LabelSurvey):
         return float(1 - self.pixels.sum() / self._total)
 
 
-class Segmentation(LabelKind[ClassSurvey]):
+class ClassLabels(LabelKind[ClassSurvey]):
     """Classes."""
 
     name: ClassVar[str] = "segmentation"

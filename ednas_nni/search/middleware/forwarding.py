@@ -15,12 +15,12 @@ GRACE_S = 2.0
 
 def cause_of(event: ModelEvent) -> str:
     """Why a trial ended as it did; "" where nobody said. Our engines write it on the event, NNI's do not."""
-    return str(getattr(event, "cause", None) or "")
+    return str(getattr(event, "cause", None) or "")  # NNI's class has no such field, and it makes the events
 
 
 def job_of(event: ModelEvent) -> str | None:
     """NNI's id of the job that an event is about; None where nobody said. Our engines write it on the event."""
-    job: str | None = getattr(event, "job_id", None)
+    job: str | None = getattr(event, "job_id", None)  # as above
     return job
 
 

@@ -19,6 +19,13 @@ from ednas_nni.search.middleware.forwarding import ModelStatus
 from ednas_nni.search.middleware.record import STATUS_NAMES
 
 LOST = "lost when the manager stopped before it could start"
+# A trial's end can stand in three places: its report in NNI's database, its result in its folder, its line in the
+# journal. While the Advisor was away, the first two went on without the third. So, before anything is proposed, each
+# of NNI's jobs is matched with an open trial of the journal by its architecture and closed by the best witness there
+# is: NNI's report, else the result in the folder, else NNI's word for the end. Example: the journal has trial 3 (abc)
+# open; NNI says that job X with abc FAILED; X's folder holds a result of abc with quality 0.4: trial 3 is booked as
+# trained, 0.4. Were the folder empty, it would have failed with the last words of its log; did NNI say RUNNING, it
+# would stay open.
 ENDED = ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
 """Whatever is no ending (WAITING, RUNNING, ADD_RESUMED, UNKNOWN) runs again."""
 
@@ -50,7 +57,7 @@ class CatchingUp:
         architecture_of: Sample -> architecture id, None for what is no sample of the space.
         describe: Sample -> its canonical form and its costs, for a trial whose line was cut off.
         last_words: Job id -> the cause that its log gives, None where its log is not on this machine.
-        kept: (job id, architecture id) -> the final metric that the job kept beside its log, None without one.
+        result_of: (job id, architecture id) -> the final metric that the job kept beside its log, None without one.
     """
 
     def __init__(
@@ -59,13 +66,13 @@ class CatchingUp:
         architecture_of: Callable[[Any], str | None],
         describe: Callable[[dict[str, Any]], tuple[dict[str, Any], dict[str, float]]],
         last_words: Callable[[str], str | None],
-        kept: Callable[[str, str | None], Mapping[str, object] | None] = lambda job, architecture: None,
+        result_of: Callable[[str, str | None], Mapping[str, object] | None] = lambda job, architecture: None,
     ) -> None:
         self._journal = journal
         self._architecture_of = architecture_of
         self._describe = describe
         self._last_words = last_words
-        self._kept = kept
+        self._result_of = result_of
 
     def run(self, jobs: Iterable[Mapping[str, Any]], finals: Mapping[str, Any]) -> CaughtUp:
         """Book what can be booked.
@@ -74,7 +81,7 @@ class CatchingUp:
             jobs: Trial jobs as NNI's manager lists them.
             finals: Job id -> final metric, as NNI stored it.
         """
-        found = CaughtUp()
+        caught_up = CaughtUp()
         self._end_those_with_results()
         for job in jobs:
             name, texts = job["trialJobId"], job.get("hyperParameters")
@@ -85,7 +92,7 @@ class CatchingUp:
             if name in {t.job for t in trials if t.status != "running"}:
                 # NNI may believe it unfinished and run it again; that run may even have ended by now, with messages on
                 # their way.
-                found.add(name, record.get("parameter_id"))
+                caught_up.add(name, record.get("parameter_id"))
                 continue
             parameters = sample_of(record.get("parameters"))
             booked = self._architecture_of(parameters)
@@ -95,9 +102,9 @@ class CatchingUp:
             trial = self._trial(name, report, parameters, report.architecture or booked)
             if trial is None:
                 continue
-            found.add(name, record.get("parameter_id"))
+            caught_up.add(name, record.get("parameter_id"))
             self._book(trial, job, report)
-        return found
+        return caught_up
 
     def _end_those_with_results(self) -> None:
         """A result counts, whatever became of the process that reported it."""
@@ -108,8 +115,8 @@ class CatchingUp:
     def _result(self, job: str, architecture: str | None, final: Any) -> Report:
         report = read_report(final)
         if report.fault and architecture is not None:
-            kept = self._kept(job, architecture)
-            return report if kept is None else read_report(kept)
+            left = self._result_of(job, architecture)
+            return report if left is None else read_report(left)
         return report
 
     def _trial(self, job: str, report: Report, parameters: Any, architecture: str | None) -> TrialRecord | None:

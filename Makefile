@@ -30,8 +30,8 @@ lint: $(READY)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
-# One process a core; all tests of a file run in one of them, and so do those that share a real NNI experiment.
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+# One process a core; all tests of a file run in one of them, because they share fixtures.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test: $(READY) lint
 	$(PYTEST) -m "not slow"

@@ -17,14 +17,6 @@ settings.register_profile(
 settings.load_profile("ednas")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes, one runs all tests of a file, and one all that share the real NNI experiment."""
-    for item in items:
-        shares = "run" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("one experiment" if shares else str(item.path)))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory):
     """Tests neither read nor fill the user's data cache, but share one among themselves."""

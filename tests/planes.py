@@ -91,7 +91,7 @@ def _importable():
     module.Scenes = Scenes
     sys.modules["scenes_for_tests"] = module
     yield
-    del sys.modules["scenes_for_tests"]
+    sys.modules.pop("scenes_for_tests", None)  # two folders have this fixture
 
 
 @pytest.fixture

@@ -167,16 +167,6 @@ def test_training_here_does_not(service: object) -> None:
 
 
 @pytest.mark.nni
-def test_a_search_is_reachable_from_this_machine_only(run) -> None:
-    """The port answered all requests of the other tests on 127.0.0.1."""
-    assert run.seen["status"]["status"] == "DONE"
-    assert run.seen["open"] == []
-    kinds = {note.kind for note in run.histories["end"].notes}
-    assert "open_port" not in kinds
-    assert "WARNING" not in run.seen["space"]
-
-
-@pytest.mark.nni
 @pytest.mark.slow
 def test_an_open_port_is_said_loudly(tmp_path: Path, addresses: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """The broken variant: nnictl as somebody types it who does not know of `ednas loopback`."""

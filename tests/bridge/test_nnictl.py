@@ -18,6 +18,15 @@ def test_it_is_done_without_an_error(run) -> None:
     assert "every trial" in run.histories["end"].finished
 
 
+def test_a_search_is_reachable_from_this_machine_only(run) -> None:
+    """The port answered all requests of the other tests on 127.0.0.1."""
+    assert run.seen["status"]["status"] == "DONE"
+    assert run.seen["open"] == []
+    kinds = {note.kind for note in run.histories["end"].notes}
+    assert "open_port" not in kinds
+    assert "WARNING" not in run.seen["space"]
+
+
 def test_nni_shows_the_real_space_and_readable_labels(run) -> None:
     domains = run.histories["end"].head.search_space()
     assert run.seen["space"] == domains.as_nni()

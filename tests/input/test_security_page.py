@@ -83,9 +83,8 @@ def test_a_study_with_an_open_port_is_said_by_check(tmp_path: Path) -> None:
     config["tuner"]["classArgs"]["allow_open_port"] = True
     path.write_text(yaml.safe_dump(config))
     assert experiment.faults(path, experiment.load(path)) == []
-    found = findings.Findings(path, experiment.read(path))
-    findings._remarks(found)
-    assert any("allow_open_port: NNI will listen on every address" in line for line in found.warnings)
+    remarks = findings.examine(path).warnings
+    assert any("allow_open_port: NNI will listen on every address" in line for line in remarks)
 
 
 @pytest.mark.slow

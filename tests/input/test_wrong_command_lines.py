@@ -39,7 +39,7 @@ FILES = [
     ("data check rooms --set size=[", ("--set 'size=['", "not YAML")),
     ("data check rooms --set size=5", ("size = 5", "must be a list")),
     ("data check rooms --set size=[a,b]", ("size = ['a', 'b']", "must be a whole number")),
-    ("data check rooms --set size=[0,0]", ("size is (0, 0)", "from 8 to 4096")),
+    ("data check rooms --set size=[0,0]", ("size is [0, 0]", "from 8 to 4096")),
     ("data check rooms --set size=&a[*a]", ("--set 'size=&a[*a]'", "not YAML")),
     ("data check rooms --set train=" + "9" * 40, ("--set 'train=999", "below 2^63")),
     ("data check rooms --set train=-3", ("train is -3", "at least 1")),

@@ -90,7 +90,7 @@ def search(home: Path, start: str, trials: int, **study: Any) -> tuple[History, 
         "hardware_aware": "off", "seed": 3, "trial_start": start, "retries": 0, "trial_time_limit_s": 4.0, **study,
     }  # fmt: skip
     path = write_experiment(home, "failing", told, trials, code=str(home))
-    port = launch.free_port(18800)
+    port = launch.free_port(18900)
     name = launch.create(path, port)
     manager, cancelled = Manager.at(port), False
     try:

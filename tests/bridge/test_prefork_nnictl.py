@@ -25,7 +25,7 @@ def finished(home: Path, start: str) -> dict[str, dict[str, float]]:
         "evaluator": {"name": "jared", "steps": 6, "reports": 1}, "trial_start": start,
     }  # fmt: skip
     path = write_experiment(home, start, study, TRIALS)
-    port = launch.free_port(18700)
+    port = launch.free_port(18600)
     name = launch.create(path, port)
     try:
         end = time.monotonic() + 240

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,6 +105,8 @@ def test_what_is_no_trial_of_that_job_is_left_alone(sleeper: subprocess.Popen[by
 def test_a_forked_trial_is_known_by_its_servers_command(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "input()", "ednas_nni.bridge.trial.prefork.server", f"/run/{tmp_path.name}.sock"]
     forked = subprocess.Popen(command, stdin=subprocess.PIPE)
+    while command[3].encode() not in Path(f"/proc/{forked.pid}/cmdline").read_bytes():
+        time.sleep(0.01)  # for a moment after its start a process has no command line
     told(tmp_path, "A", Process.of(forked.pid), None)
     assert orphans.end_all(tmp_path, None) == ["A"]
     forked.communicate()

@@ -11,8 +11,8 @@ from ednas_nni.errors import InfeasibleError, PluginError
 from ednas_nni.search import mount, reason
 from ednas_nni.search.middleware.constrain import Constrain
 from ednas_nni.testing.engines import FakeEngine, PlainSpace
-from ednas_nni.testing.scripted import PROBLEM, WORLD, Script, honest, infeasible, run, samples
 from ednas_nni.testing.strategies import check_history
+from tests.search.scripted import PROBLEM, WORLD, Script, honest, infeasible, run, samples
 
 
 # -------------------------------------------------------------------- Constrain

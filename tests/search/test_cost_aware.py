@@ -12,9 +12,9 @@ from ednas_nni.search import CostAware, mount
 from ednas_nni.search.mounting import layers
 from ednas_nni.study.objectives import reward
 from ednas_nni.testing.engines import FakeEngine, PlainSpace
-from ednas_nni.testing.scripted import PROBLEM, WORLD, Script, honest, run, samples
 from ednas_nni.testing.strategies import search
 from strategies import Ednas, HardwareAware
+from tests.search.scripted import PROBLEM, WORLD, Script, honest, run, samples
 
 
 # -------------------------------------------------------------------- rewards

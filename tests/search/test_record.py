@@ -11,8 +11,8 @@ from ednas_nni.record import events
 from ednas_nni.search import Record, mount
 from ednas_nni.search.mounting import layers
 from ednas_nni.testing.engines import FakeEngine, PlainSpace
-from ednas_nni.testing.scripted import OPEN, PROBLEM, WORLD, Script, honest, ident, run, samples
 from strategies import Ednas
+from tests.search.scripted import OPEN, PROBLEM, WORLD, Script, honest, ident, run, samples
 
 
 def test_record_books_everything_in_order(tmp_path):

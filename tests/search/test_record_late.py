@@ -9,7 +9,7 @@ from ednas_nni.compat.nas_search import RegularizedEvolution
 from ednas_nni.search import Record, mount
 from ednas_nni.search.mounting import layers
 from ednas_nni.testing.engines import FakeEngine, PlainSpace
-from ednas_nni.testing.scripted import PROBLEM, WORLD, Script, honest, run, samples
+from tests.search.scripted import PROBLEM, WORLD, Script, honest, run, samples
 
 
 # ---- events of models that are not in flight

@@ -10,7 +10,7 @@ import pytest
 from ednas_nni import plugins
 from ednas_nni.record.journal import load
 from ednas_nni.search.middleware.reuse import Reuse
-from ednas_nni.testing.scripted import OPEN, run
+from tests.search.scripted import OPEN, run
 
 FIRST, ALL = 5, 9
 REPLAYED = ["random", "grid_search", "regularized_evolution", "tpe"]

@@ -18,7 +18,7 @@ from ednas_nni.search.middleware.patience import REMEDIES, Patience
 from ednas_nni.search.middleware.retry import Retry
 from ednas_nni.search.mounting import hopeless
 from ednas_nni.testing.engines import FakeEngine, PlainSpace
-from ednas_nni.testing.scripted import PROBLEM, WORLD, Script, honest, ident, samples
+from tests.search.scripted import PROBLEM, WORLD, Script, honest, ident, samples
 
 
 def failing(times: int, cause: str = "killed: by a test") -> Callable[[dict[str, Any]], Any]:

@@ -8,7 +8,7 @@ from ednas_nni.compat.nas import ModelStatus, TrainingEndEvent
 from ednas_nni.search import mount, reason
 from ednas_nni.search.mounting import layers
 from ednas_nni.testing.engines import FakeEngine, PlainSpace
-from ednas_nni.testing.scripted import OPEN, PROBLEM, WORLD, Script, honest, ident, infeasible, run, samples
+from tests.search.scripted import OPEN, PROBLEM, WORLD, Script, honest, ident, infeasible, run, samples
 
 
 # -------------------------------------------------------------------- Reuse

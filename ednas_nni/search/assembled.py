@@ -101,7 +101,7 @@ class Assembled:
     def source(self) -> DataSource:
         """The data set. Nothing is read or rendered before its `prepare`."""
         if "size" in self.study.data.options:
-            raise StudyError("data.size: is set by the study itself; remove it here.")
+            raise StudyError("data.size: is set by the study: remove it, write `train_size: [64, 128]` beside `data`.")
         height, width = self.study.train_size
         return open_source(self.data_options, (height, width))
 

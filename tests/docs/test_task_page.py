@@ -62,7 +62,7 @@ def test_a_study_makes_a_network_of_it(package: types.ModuleType) -> None:
 
 def test_another_option_is_measured_anew(package: types.ModuleType) -> None:
     info = Labels.random("segmentation").info
-    usual, wider = (package.Obstacles.for_data(info, free=free) for free in (None, ("floor", "wall")))
+    usual, wider = (package.Obstacles.for_data(info, free=free) for free in (("floor",), ("floor", "wall")))
     assert (key(usual, info), key(wider, info)) == ("obstacles", "obstacles.standard.free=(0, 1)")
     assert wider.settings() == dataclasses.asdict(wider)
 

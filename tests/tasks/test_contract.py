@@ -134,7 +134,7 @@ TWINS: dict[str, tuple[type[Task], str]] = {
         changed(Depth, prior=lambda self, s: np.full_like(s["position_median"][None], np.nan)),
         "prior is not finite",
     ),
-    "a bias for another head": (changed(Edges, head_bias=lambda self, s: torch.zeros(2)), "head_bias must be 1"),
+    "a bias for another head": (changed(Edges, head_bias=lambda self, s: torch.zeros(2)), "head_bias must be a torch"),
     "constants of numpy": (changed(Edges, constants=lambda self, s: {"a": s["share"]}), "constants must be plain data"),
     "constants that are lost": (changed(Edges, with_constants=lambda self, c: Edges(7)), "with_constants must give"),
     "statistics of nothing": (

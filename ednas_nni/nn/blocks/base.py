@@ -159,7 +159,8 @@ def operation(name: str) -> Block:
     kind = max((k for k in kinds if f"{name}_".startswith(f"{k}_")), key=len, default=None)
     if kind is None or not isinstance(name, str):
         raise StudyError(
-            f"Unknown operation {quoted(name)}: a name begins with the kind of block, for example ibn_k3_e6."
+            f"Unknown operation {quoted(name)}: a name begins with the kind of block, for example ibn_k3_e6 (a kind of "
+            "your own is known once its distribution is installed, again after each change of its entry points)."
             f"{did_you_mean(str(name).partition('_')[0], kinds)}"
         )
     block = BLOCKS.load(kind)

@@ -34,7 +34,8 @@ def lines(file: ExperimentFile, assembled: Assembled, plan: Plan) -> list[tuple[
         rows.append(("reference", _reference(assembled)))
     rows.append(("strategy", _strategy(assembled)))
     if study.start:
-        rows.append(("trained first", ", ".join(_member(assembled, i) for i in range(len(study.start)))))
+        heading = "trained first" if assembled.trains_starts else "to compare"
+        rows.append((heading, ", ".join(_member(assembled, i) for i in range(len(study.start)))))
     count = f"{file.trials}" if file.trials else "until stopped"
     rows.append(
         (

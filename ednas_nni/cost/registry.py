@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ednas_nni.cost.device import AdditiveDevice, Device, OrderDevice, PartsDevice
 from ednas_nni.cost.profiles import SUFFIXES, ReadsProfiles
-from ednas_nni.errors import PluginError, did_you_mean, quoted
+from ednas_nni.errors import EdnasError, PluginError, did_you_mean, quoted
 from ednas_nni.plugins import Group
 from ednas_nni.study import plain_data
 from ednas_nni.study.options import check_options
@@ -112,10 +112,21 @@ def _from_profile(name: str, trail: tuple[str, ...]) -> Device:
         )
     data = _read(name, path)
     kind, readers = data.get("kind"), profile_readers()
+    if kind is None:
+        raise PluginError(f"device = {name!r}: has no line `kind: ...`. Allowed: {', '.join(sorted(readers))}.")
     if not isinstance(kind, str) or kind not in readers:
         raise PluginError(f"device = {name!r}: kind: {quoted(kind)} is unknown.{did_you_mean(kind, readers)}")
     further = (*trail, str(path))
-    return checked(readers[kind].from_profile(data, str(path), lambda base: device(base, trail=further)), name)
+    try:
+        made = readers[kind].from_profile(data, str(path), lambda base: device(base, trail=further))
+    except EdnasError:
+        raise
+    except Exception as error:  # somebody else's code: one line, which names it
+        raise PluginError(
+            f"device = {name!r}: {readers[kind].__name__}.from_profile(data, source, find) failed: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return checked(made, name)
 
 
 def _read(name: str, path: Path) -> dict[str, object]:

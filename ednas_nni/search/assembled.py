@@ -376,7 +376,7 @@ class Assembled:
         factory = STRATEGIES.load(self.study.strategy.name)
         check_options(factory, self.study.strategy.options, "strategy", ())
         options = dict(self.study.strategy.options)
-        accepted = inspect.signature(factory).parameters
+        accepted = parameters(factory)
         if "tolerance" in accepted and DELTA_T in [objective.name for objective in self.objectives]:
             options.setdefault("tolerance", 1.0)  # percent; the strategies' own default is meant for quality
         if "seed" in accepted:
@@ -387,6 +387,11 @@ class Assembled:
             return factory(**options)
         except (TypeError, ValueError) as error:
             raise StudyError(f"strategy {self.study.strategy.name!r}: {error}") from None
+
+    @property
+    def trains_starts(self) -> bool:
+        """Whether the strategy takes the members under `start` and trains them first."""
+        return "start" in parameters(STRATEGIES.load(self.study.strategy.name))
 
     @property
     def multi_objective(self) -> bool:

@@ -272,3 +272,14 @@ def test_describe_an_architecture_of_a_search(
 ) -> None:
     assert main(["describe", str(experiment()), "dddddddddd", "--journal", str(small_journal)]) == 1
     assert "no architecture 'dddddddddd'" in capsys.readouterr().err
+
+
+def test_check_says_when_nothing_trains_the_members(
+    experiment: Callable[..., Path], quick_tables: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only some strategies take members to begin with; the others must not be said to train them."""
+    for strategy, words in (("random", "so nothing trains mobilenet_v2"), ("ednas", "trained first")):
+        assert main(["check", str(experiment({"strategy": strategy}))]) == 0
+        both = capsys.readouterr()
+        assert words in both.out + both.err
+        assert ("trained first" in both.out) == (strategy == "ednas")

@@ -152,7 +152,7 @@ def test_no_folder(folder_of: Callable[[Path], Any], folder: Path, raised: Calla
 PROFILES = [
     ("kind: [systolic]", ("kind", "unknown", "roofline")),
     ("kind: 2024-01-01", ("kind", "date")),
-    ("- kind", ("kind", "None", "unknown")),
+    ("- kind", ("kind", "Allowed")),
     ("kind: !!python/name:os.system", ("not YAML",)),
     ("a: &a [*a]", ("alias stands inside",)),
     ('kind: "\\e[2J"', ("control character \\x1b",)),

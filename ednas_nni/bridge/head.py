@@ -105,6 +105,7 @@ def task_records(tasks: Mapping[str, Task]) -> tuple[TaskRecord, ...]:
         TaskRecord(
             name=name,
             primary=task.primary,
+            legend=task.legend,
             metrics=tuple(
                 MetricRecord(name=m.name, unit=m.unit, direction=m.direction, protocol=m.protocol) for m in task.metrics
             ),

@@ -55,10 +55,12 @@ class TaskRecord(_Part):
         name: What its metrics' names begin with.
         primary: The metric that enters the quality.
         metrics: All that its meter computes, in the order of tables.
+        legend: Names of the values 0, 1, ... of its target, for pictures.
     """
 
     name: str
     primary: str = ""
+    legend: tuple[str, ...] = ()
     metrics: tuple[MetricRecord, ...] = ()
 
 

@@ -143,7 +143,9 @@ def _predictions(view: SearchView, drawn: dict[str, ReportPicture], remarks: dic
         except ValueError as error:
             faults.append(f"trial {trial.number}: {error}")
             continue
-        png = style.png(predictions_plot(examples, view.data.classes, view.data.depth_unit))
+        tasks = view.head.tasks or ()
+        units = {task.name: m.unit for task in tasks for m in task.metrics if m.name == task.primary}
+        png = style.png(predictions_plot(examples, {task.name: task.legend for task in tasks}, units))
         drawn["predictions"] = ReportPicture("predictions.png", png, "predictions beside ground truth")
         remarks["predictions"] = _whose(view, trial, len(examples.image))
         break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -134,13 +135,13 @@ def _mean(values: NDArray[Any]) -> float:
     return float(values.mean()) if values.size else float("nan")
 
 
-def predictions_plot(examples: Examples, classes: tuple[str, ...], length_unit: str = "m") -> Figure:
+def predictions_plot(examples: Examples, legends: Mapping[str, tuple[str, ...]], units: Mapping[str, str]) -> Figure:
     """Two rows per image: truth above, prediction below; a legend under each task.
 
     Args:
         examples: Images and maps.
-        classes: Class names by label value; unknown ones are numbered.
-        length_unit: Unit of maps of kind "length".
+        legends: Task -> names of the values of its map of kind "classes"; values without a name are numbered.
+        units: Task -> unit of its map of kind "length".
     """
     n, height, width = examples.image.shape[:3]
     columns = 1 + len(examples.maps)
@@ -153,21 +154,22 @@ def predictions_plot(examples: Examples, classes: tuple[str, ...], length_unit: 
     for index in range(n):
         top = sheet.height - HEAD - index * pitch
         sheet.picture(examples.image[index], lefts[0], top)
-        _agreement(sheet, examples, index, top - row, length_unit)
+        _agreement(sheet, examples, index, top - row, units)
         for part, text in enumerate(("truth", "prediction")):
             middle = top - (part + 0.5) * row
             sheet.text(cell + GUTTER / 2, middle, text, rotation=90, ha="center", va="center", color=style.SOFT)
             for m, left in zip(examples.maps, lefts[1:], strict=True):
                 values = (m.truth, m.prediction)[part][index]
-                sheet.picture(_colors(m, values, classes, ranges), left, top - part * row)
+                sheet.picture(_colors(m, values, legends.get(m.task, ()), ranges), left, top - part * row)
     for name, left in zip(["image", *(m.task for m in examples.maps)], lefts, strict=True):
         sheet.text(left + GAP, sheet.height - HEAD + 0.1, style.plain(name), fontsize=10, weight="bold")
     for m, left in zip(examples.maps, lefts[1:], strict=True):
         if m.kind == "classes":
-            _class_legend(sheet.axes(left + GAP, 0.05, cell - 2 * GAP, FOOT - 0.15), m, classes, cell)
+            axes = sheet.axes(left + GAP, 0.05, cell - 2 * GAP, FOOT - 0.15)
+            _class_legend(axes, m, legends.get(m.task, ()), cell)
         elif m.kind == "length":
             bar = sheet.axes(left + GAP, FOOT - 0.28, cell - 2 * GAP, 0.16)
-            _length_legend(bar, ranges[m.task], length_unit)
+            _length_legend(bar, ranges[m.task], units.get(m.task, ""))
         else:
             _direction_legend(sheet.axes(left + GAP, 0.05, 2.1, FOOT - 0.15))
     return sheet.figure
@@ -198,11 +200,12 @@ class _Sheet:
         self.figure.text(x / WIDTH, y / self.height, text, **{"fontsize": 8.5, **look})
 
 
-def _agreement(sheet: _Sheet, examples: Examples, index: int, top: float, unit: str) -> None:
+def _agreement(sheet: _Sheet, examples: Examples, index: int, top: float, units: Mapping[str, str]) -> None:
     """Under the image: how well it was answered."""
     for line, m in enumerate(examples.maps):
         value, name = m.agreement(index, IGNORED)
-        texts = {"classes": f"{100 * value:.0f} %", "length": f"{value:.2f} {unit}", "directions": f"{value:.1f}°"}
+        length = f"{value:.2f} {units.get(m.task, '')}"
+        texts = {"classes": f"{100 * value:.0f} %", "length": length, "directions": f"{value:.1f}°"}
         y = top - 0.24 - 0.36 * line
         sheet.text(GAP + 0.02, y, texts[m.kind], fontsize=11, weight="bold")
         words = f"{name},\n{style.plain(m.task, 18)}"
@@ -268,7 +271,7 @@ def _length_legend(axes: Axes, limits: tuple[float, float], unit: str) -> None:
     axes.set_yticks([])
     axes.grid(False)
     axes.tick_params(labelsize=7.5, length=2)
-    axes.set_xlabel(f"[{unit}], black: not measured", fontsize=7.5, labelpad=2)
+    axes.set_xlabel(f"[{unit or 'no unit'}], black: not measured", fontsize=7.5, labelpad=2)
 
 
 def _direction_legend(axes: Axes) -> None:

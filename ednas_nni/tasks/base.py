@@ -63,6 +63,11 @@ class Task(ABC):
             **options: The task's own, each a named argument with a plain type and a line of documentation.
         """
 
+    @property
+    def legend(self) -> tuple[str, ...]:
+        """Names of the values 0, 1, ... of a target of whole numbers, for pictures; values without one are numbered."""
+        return ()
+
     def settings(self) -> dict[str, Any]:
         """The fields that tell this task from others of its name; what is measured for it is recorded under them."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.compare} if is_dataclass(self) else {}

@@ -93,5 +93,25 @@ def test_a_plot_of_broken_predictions(synthetic, tmp_path, monkeypatch):
     arrays["segmentation_prediction"][:] = -1
     arrays["normals_truth"][:] = 0
     with style.look():
-        png = style.png(predictions_plot(read_examples(save(tmp_path / "e.npz", **arrays)), classes=("wall",)))
+        png = style.png(
+            predictions_plot(
+                read_examples(save(tmp_path / "e.npz", **arrays)),
+                legends={"segmentation": ("wall",)},
+                units={"depth": "m"},
+            )
+        )
     assert png.startswith(b"\x89PNG")
+
+
+def test_a_map_is_named_by_its_own_task(synthetic, tmp_path, monkeypatch):
+    """Not by the data's classes or depth: a plug-in's values 0 and 1 are not the first two classes of the data set."""
+    texts = []
+    arrays = {name.replace("segmentation", "ground"): array for name, array in synthetic.examples(n=1).items()}
+    examples = read_examples(save(tmp_path / "e.npz", **arrays))
+    with style.look():
+        figure = predictions_plot(examples, legends={"ground": ("free",)}, units={"depth": "1/m"})
+    for axes in figure.axes:
+        texts += [axes.get_xlabel()]
+        texts += [text.get_text() for text in axes.get_legend().get_texts()] if axes.get_legend() else []
+    assert "[1/m], black: not measured" in texts and any(text.startswith("class ") for text in texts)
+    assert "bed" not in texts

@@ -39,6 +39,11 @@ class Edges(Task):
     metrics: ClassVar[tuple[MetricSpec, ...]] = SPECS
     channels: ClassVar[int] = 1
 
+    @property
+    def legend(self) -> tuple[str, ...]:
+        """Of the two values of an edge map."""
+        return ("no border", "border")
+
     @classmethod
     def for_data(cls, info: DataInfo, protocol: str = "standard") -> Edges:
         """Bind to a data set with classes."""

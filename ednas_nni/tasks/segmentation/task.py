@@ -54,6 +54,11 @@ class Segmentation(Task):
     likelihood: ClassVar[Literal["classification", "regression"]] = "classification"
     protocols: ClassVar[tuple[str, ...]] = tuple(_METERS)
 
+    @property
+    def legend(self) -> tuple[str, ...]:
+        """The class names."""
+        return self.classes
+
     @classmethod
     def for_data(
         cls,

@@ -291,7 +291,7 @@ def test_a_profile_of_a_cost_that_the_base_lacks():
     [
         (None, ("cannot be read",)),
         ("kind: [", ("not YAML",)),
-        ("- 1", ("kind: None", "calibrated, ")),
+        ("- 1", ("has no line `kind: ...`", "calibrated, ")),
         ("kind: calibrate", ("Did you mean 'calibrated'?",)),
     ],
 )

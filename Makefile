@@ -43,9 +43,9 @@ test-all: $(READY) lint
 check-wheel: $(READY)
 	./tools/check_wheel.sh $(BIN)/python
 
-# lambda first, measured anew each time: the references are trained with it. References that fit are not trained again.
+# lambda first, measured anew each time: the baselines are trained with it. Baselines that fit are not trained again.
 SHIPPED := ednas_nni/baselines/shipped
-LAMBDAS := ednas_nni/tasks/lambdas.json
+LAMBDAS := ednas_nni/tasks/depth/lambdas.json
 references: $(READY)
 	$(BIN)/ednas data lambda experiments/ednas.yml --out $(LAMBDAS)
 	$(BIN)/ednas data lambda experiments/streets.yml --out $(LAMBDAS)

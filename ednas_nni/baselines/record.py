@@ -43,7 +43,7 @@ class BaselineRecord:
     made: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be a record.
+        """Reject what cannot be a record.
 
         Raises:
             BaselineError: Seeds and runs do not pair up, a seed stands twice, or a metric is missing or no

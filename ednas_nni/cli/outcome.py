@@ -1,4 +1,4 @@
-"""The end of a search: the front as a table, how it compares with named references, and how far to trust it."""
+"""The end of a search: the front as a table, how it compares with named members, and how far to trust it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def optimism(count: int) -> str:
 
 
 def front_table(view: SearchView) -> Table:
-    """The front, and below it the references that are not on it."""
+    """The front, and below it the named members that are not on it."""
     from ednas_nni.report import words
 
     metrics = _primary(view)

@@ -1,6 +1,6 @@
 """Plan a study before it runs: what its space costs on its devices, and what its constraints leave of it.
 
-Prices thousands of random architectures, finds the most favourable value of every constrained cost and refuses a
+Prices thousands of random architectures, finds the most favourable value of every constrained cost and rejects a
 constraint that nothing meets. Nothing is trained and no data are read.
 """
 

@@ -1,4 +1,4 @@
-"""What the space can reach: refuses constraints that nobody can meet before anything is trained."""
+"""What the space can reach: rejects constraints that nobody can meet before anything is trained."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def favourable(table: CostTable, constraints: Sequence[Constraint]) -> dict[str,
 
 
 def check_reachable(problem: Problem, reachable: Mapping[str, float] | None = None, seed: int = 0) -> None:
-    """Refuse constraints that no architecture can meet.
+    """Reject constraints that no architecture can meet.
 
     Args:
         problem: The problem.

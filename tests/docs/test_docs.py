@@ -29,6 +29,17 @@ def test_the_map_names_every_room() -> None:
     assert unmapped(text.replace("version.py", "").replace("trust/  ", ""), rooms) == {"version.py", "trust"}
 
 
+def absent(text: str) -> list[str]:
+    """Paths of the framework that a text names and that are not there."""
+    return [path for path in re.findall(r"\bednas_nni/[\w./]+", text) if not (ROOT / path).exists()]
+
+
+def test_the_makefile_writes_where_the_code_reads() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "ednas_nni/" in text and absent(text) == []
+    assert absent("LAMBDAS := ednas_nni/tasks/lambdas.json") == ["ednas_nni/tasks/lambdas.json"]
+
+
 def test_every_loss_and_weighting_is_on_its_page() -> None:
     from ednas_nni import plugins
     from ednas_nni.tasks.depth.loss import LOSSES as DEPTH

@@ -18,9 +18,9 @@ class Constrain(Forwarding):
 
     Args:
         problem: Costs and constraints.
-        journal: Gets a `rejected` event per refused architecture; a resumed search that refuses its past again adds
+        journal: Gets a `rejected` event per rejected architecture; a resumed search that rejects its past again adds
             none.
-        patience: Ends the search when too many proposals in a row are refused.
+        patience: Ends the search when too many proposals in a row are rejected.
     """
 
     def __init__(self, problem: Problem, journal: Journal, patience: Patience | None = None) -> None:

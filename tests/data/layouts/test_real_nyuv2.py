@@ -62,10 +62,11 @@ def test_stored_normals_agree_with_the_depth(frames: AdaShare) -> None:
     medians, mirrored = [], []
     for records in frames.records.values():
         raw = frames.decode(records[0])
-        computed = normals_from_depth(raw.depth, NYUV2)
-        medians.append(np.median(degrees(computed, raw.normals)))
+        depth, normals = raw.labels["depth"], raw.labels["normals"]
+        computed = normals_from_depth(depth, NYUV2)
+        medians.append(np.median(degrees(computed, normals)))
         # The reading that takes green and blue in the order of the file must be far off.
-        wrong = np.stack([raw.normals[..., 0], -raw.normals[..., 2], raw.normals[..., 1]], -1)
+        wrong = np.stack([normals[..., 0], -normals[..., 2], normals[..., 1]], -1)
         mirrored.append(np.median(degrees(computed, wrong)))
     assert max(medians) < 3, medians
     assert min(mirrored) > 20, mirrored

@@ -22,9 +22,9 @@ from ednas_nni.cost import cost_table
 from ednas_nni.devices.calibrated.correction import calibrate, errors
 from ednas_nni.devices.calibrated.measurements import priced_terms
 from ednas_nni.devices.calibrated.proposing import informative
-from ednas_nni.devices.cpu_onnxruntime.capture import capture
 from ednas_nni.devices.cpu_onnxruntime.measure import measured
 from ednas_nni.devices.cpu_onnxruntime.store import Store, this_machine
+from ednas_nni.graphs.capture import capture
 from ednas_nni.nn.tree import build
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import parse

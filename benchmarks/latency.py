@@ -34,9 +34,9 @@ def run(space_name: str, size: tuple[int, int], networks: int, threads: int, see
     from ednas_nni.cost import cost_table
     from ednas_nni.devices.cpu_onnxruntime import CpuOnnxruntime, whole_networks
     from ednas_nni.devices.cpu_onnxruntime.block_table import block_table
-    from ednas_nni.devices.cpu_onnxruntime.capture import network_graph
     from ednas_nni.devices.cpu_onnxruntime.measure import measured
     from ednas_nni.devices.cpu_onnxruntime.store import Store
+    from ednas_nni.graphs.capture import network_graph
 
     space = plugins.load("search_spaces", space_name)(tasks=TASKS)
     device = CpuOnnxruntime(threads)

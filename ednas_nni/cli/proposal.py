@@ -60,7 +60,7 @@ def propose(options: argparse.Namespace, assembled: Assembled, table: CostTable)
 
 
 def _need_onnx() -> None:
-    from ednas_nni.devices.cpu_onnxruntime.build import INSTALL
+    from ednas_nni.graphs.onnx_file import INSTALL
 
     try:
         import onnx  # noqa: F401
@@ -79,8 +79,8 @@ def _write_networks(
     import torch
     from tqdm import tqdm
 
-    from ednas_nni.devices.cpu_onnxruntime.build import onnx_bytes
-    from ednas_nni.devices.cpu_onnxruntime.capture import capture
+    from ednas_nni.graphs.capture import capture
+    from ednas_nni.graphs.onnx_file import onnx_bytes
     from ednas_nni.nn.tree import build
 
     with torch.device("meta"):

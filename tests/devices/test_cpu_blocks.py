@@ -13,9 +13,9 @@ from ednas_nni import plugins
 from ednas_nni.compat.nas import LayerChoice, ModelSpace, MutableConv2d
 from ednas_nni.devices.cpu_onnxruntime.block_table import block_table
 from ednas_nni.devices.cpu_onnxruntime.blocks import MOST_CASES, blocks_of
-from ednas_nni.devices.cpu_onnxruntime.capture import network_graph
-from ednas_nni.devices.cpu_onnxruntime.graph import Graph
 from ednas_nni.errors import StudyError
+from ednas_nni.graphs.capture import network_graph
+from ednas_nni.graphs.graph import Graph
 from ednas_nni.nn.elementwise import Activation
 from ednas_nni.nn.tree import domains_of
 from tests.cost import spaces

@@ -10,10 +10,10 @@ import pytest
 from ednas_nni import plugins
 from ednas_nni.cost import cost_table, registry, smallest
 from ednas_nni.cost.features import SpaceFeatures, Term, joined, renamed, scaled, sums
-from ednas_nni.devices.cpu_onnxruntime.capture import network_graph
 from ednas_nni.devices.cpu_onnxruntime.device import factor, held_out_errors, spread_out
 from ednas_nni.devices.cpu_onnxruntime.store import Timing
 from ednas_nni.errors import PluginError, StudyError
+from ednas_nni.graphs.capture import network_graph
 from ednas_nni.search.assembled import device
 from ednas_nni.space.domains import Dimension, Domains
 from ednas_nni.study import parse

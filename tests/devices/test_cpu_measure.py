@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from ednas_nni.devices.cpu_onnxruntime import measure
-from ednas_nni.devices.cpu_onnxruntime.graph import Constant, Graph, Node
 from ednas_nni.devices.cpu_onnxruntime.measure import Rounds, measured
 from ednas_nni.devices.cpu_onnxruntime.probe_graphs import probe_graphs
 from ednas_nni.devices.cpu_onnxruntime.store import Machine, Store, Timing, this_machine
 from ednas_nni.errors import DataError, StudyError
+from ednas_nni.graphs.graph import Constant, Graph, Node
 
 MACHINE = Machine("A CPU", "family 1", "0a0b0c0d", 4, "1.0", 1)
 X86 = """\

@@ -12,7 +12,7 @@ from ednas_nni.compat.nas import ModelSpace
 from ednas_nni.cost.features import SpaceFeatures, Term
 from ednas_nni.cost.space_layers import alive
 from ednas_nni.devices.cpu_onnxruntime.blocks import MeasuredBlock, blocks_of
-from ednas_nni.devices.cpu_onnxruntime.graph import Graph
+from ednas_nni.graphs.graph import Graph
 from ednas_nni.nn.tree import domains_of
 from ednas_nni.space.domains import Domains
 

@@ -23,9 +23,9 @@ from ednas_nni.compat.nas import LayerChoice, ModelSpace, MutableModule, Repeat
 from ednas_nni.cost.layers import DeclaresChannels, kind_of
 from ednas_nni.cost.reading import constructor_argument, constructor_arguments, labels_in
 from ednas_nni.cost.tracer import Given, ModuleCall, Tree, Value, trace_image
-from ednas_nni.devices.cpu_onnxruntime.capture import capture
-from ednas_nni.devices.cpu_onnxruntime.graph import Graph
 from ednas_nni.errors import StudyError
+from ednas_nni.graphs.capture import capture
+from ednas_nni.graphs.graph import Graph
 from ednas_nni.nn.tree import domains_of, walk
 from ednas_nni.space.domains import Condition, Domains, Scalar
 

@@ -70,9 +70,9 @@ class CpuOnnxruntime(PartsDevice):
             DataError: Timings on disk are damaged, or cannot be written.
         """
         from ednas_nni.devices.cpu_onnxruntime.block_table import block_table
-        from ednas_nni.devices.cpu_onnxruntime.capture import network_graph
         from ednas_nni.devices.cpu_onnxruntime.measure import measured
         from ednas_nni.devices.cpu_onnxruntime.store import Store
+        from ednas_nni.graphs.capture import network_graph
 
         blocks = block_table(space, size)
         graphs, samples = dict(blocks.graphs), whole_networks(blocks)

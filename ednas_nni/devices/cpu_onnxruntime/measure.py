@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ednas_nni.devices.cpu_onnxruntime.build import missing, onnx_bytes
-from ednas_nni.devices.cpu_onnxruntime.graph import Graph
 from ednas_nni.devices.cpu_onnxruntime.probe_graphs import probe_graphs
 from ednas_nni.devices.cpu_onnxruntime.store import Store, Timing, comparable
+from ednas_nni.graphs.graph import Graph
+from ednas_nni.graphs.onnx_file import missing, onnx_bytes
 
 
 @dataclass(frozen=True)

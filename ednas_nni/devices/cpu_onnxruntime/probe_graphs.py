@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ednas_nni.devices.cpu_onnxruntime.graph import Attribute, Constant, Graph, Node
+from ednas_nni.graphs.graph import Attribute, Constant, Graph, Node
 
 SIZE = (64, 128)
 CHANNELS = 64

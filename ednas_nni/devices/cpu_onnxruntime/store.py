@@ -17,8 +17,8 @@ from importlib import metadata
 from pathlib import Path
 
 from ednas_nni.data.cache import cache_root, fingerprint
-from ednas_nni.devices.cpu_onnxruntime.build import missing
 from ednas_nni.errors import DataError
+from ednas_nni.graphs.onnx_file import missing
 
 _FORMAT = 1
 PROTOCOL = 1

@@ -7,9 +7,9 @@ from types import ModuleType
 
 import numpy as np
 
-from ednas_nni.devices.cpu_onnxruntime.graph import Graph
-from ednas_nni.devices.cpu_onnxruntime.operators import IR_VERSION, OPSET
 from ednas_nni.errors import StudyError
+from ednas_nni.graphs.graph import Graph
+from ednas_nni.graphs.operators import IR_VERSION, OPSET
 
 INSTALL = "pip install 'ednas-nni[onnx]'"
 INPUT_CHANNEL_AXIS = 1
@@ -70,4 +70,4 @@ def _onnx() -> ModuleType:
 
 def missing() -> StudyError:
     """What a user reads who lacks the extra."""
-    return StudyError(f"device cpu_onnxruntime needs onnx and onnxruntime. Install them: {INSTALL}")
+    return StudyError(f"ONNX files and the device cpu_onnxruntime need onnx and onnxruntime. Install them: {INSTALL}")

@@ -15,9 +15,9 @@ from torch import nn
 
 from ednas_nni.compat.nas import ModelSpace
 from ednas_nni.cost.tracer import Operator, Trace, Tree, Value, trace
-from ednas_nni.devices.cpu_onnxruntime.graph import Attribute, Constant, Graph, Node, folded
-from ednas_nni.devices.cpu_onnxruntime.operators import ALIASES, TRANSLATIONS, UnwrittenError
 from ednas_nni.errors import StudyError
+from ednas_nni.graphs.graph import Attribute, Constant, Graph, Node, folded
+from ednas_nni.graphs.operators import ALIASES, TRANSLATIONS, UnwrittenError
 from ednas_nni.nn.tree import build
 from ednas_nni.space.domains import Sample
 
@@ -112,7 +112,7 @@ class _Writer:
         raise StudyError(
             f"{self._owner}: torch's operator {operator.name!r} (output {'x'.join(map(str, shape))}) is not translated "
             f"to ONNX. {why} Build the layer from known operators, or add a rule in "
-            "ednas_nni/devices/cpu_onnxruntime/operators.py"
+            "ednas_nni/graphs/operators.py"
         )
 
     def _with_names(self, arguments: Sequence[Tree]) -> list[Tree]:

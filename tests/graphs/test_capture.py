@@ -14,10 +14,10 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
 from ednas_nni import plugins  # noqa: E402
-from ednas_nni.devices.cpu_onnxruntime.build import onnx_bytes  # noqa: E402
-from ednas_nni.devices.cpu_onnxruntime.capture import capture  # noqa: E402
-from ednas_nni.devices.cpu_onnxruntime.graph import Constant, Graph  # noqa: E402
 from ednas_nni.errors import StudyError  # noqa: E402
+from ednas_nni.graphs.capture import capture  # noqa: E402
+from ednas_nni.graphs.graph import Constant, Graph  # noqa: E402
+from ednas_nni.graphs.onnx_file import onnx_bytes  # noqa: E402
 from ednas_nni.nn.blocks.base import BLOCKS, Slot  # noqa: E402
 from ednas_nni.nn.blocks.fused_ibn import FusedIBN  # noqa: E402
 from ednas_nni.nn.blocks.ibn import IBN  # noqa: E402

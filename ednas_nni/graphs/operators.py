@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
-from ednas_nni.devices.cpu_onnxruntime.graph import Attribute
+from ednas_nni.graphs.graph import Attribute
 
 OPSET = 17
 IR_VERSION = 8

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from ednas_nni.bridge.verify import disagreements, nni_records
-from ednas_nni.cli.locate import LATEST, journal_of
 from ednas_nni.errors import JournalError
 from ednas_nni.record.journal import load
+from ednas_nni.record.locate import LATEST, journal_of
 from ednas_nni.study import parse
 
 SHOWN = (

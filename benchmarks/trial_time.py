@@ -28,7 +28,7 @@ import yaml
 
 from ednas_nni.bridge.manager.launch import create, free_port, stop
 from ednas_nni.bridge.manager.rest import Manager
-from ednas_nni.cli.locate import journal_of
+from ednas_nni.record.locate import journal_of
 
 HERE = Path(__file__).resolve().parent
 sys.path[:] = [*sys.path[1:], sys.path[0]]

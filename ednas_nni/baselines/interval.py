@@ -42,6 +42,30 @@ class Estimate:
     stand_in: bool
 
 
+@dataclass(frozen=True)
+class MeanInterval:
+    """A mean and its interval.
+
+    Attributes:
+        mean: Of n values.
+        half: Half of the width of the interval (95 %, Student's t); None for a single value.
+        n: How many values.
+    """
+
+    mean: float
+    half: float | None
+    n: int
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> MeanInterval:
+    """The mean of at least one value, with its confidence interval."""
+    array = np.asarray(values, dtype=np.float64)
+    if len(array) < 2:
+        return MeanInterval(float(array.mean()), None, len(array))
+    half, _ = _half_width([(float(array.var(ddof=1)) / len(array), len(array) - 1)], confidence)
+    return MeanInterval(float(array.mean()), half, len(array))
+
+
 def estimate(
     candidate: Sequence[Mapping[str, Metrics]],
     baselines: Mapping[str, Sequence[Metrics]],

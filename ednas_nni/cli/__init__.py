@@ -24,6 +24,7 @@ COMMANDS = (
     "reference",
     "search",
     "report",
+    "pick",
     "verify",
     "describe",
     "plugins",

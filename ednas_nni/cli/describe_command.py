@@ -51,9 +51,9 @@ def run(options: argparse.Namespace) -> int:
 
 def sample_of(assembled: Assembled, wanted: str, journal: str) -> Sample:
     """A sample by architecture id (or its beginning) or by member name."""
-    from ednas_nni.cli.locate import journal_of
     from ednas_nni.errors import SampleError, did_you_mean
     from ednas_nni.record.journal import load
+    from ednas_nni.record.locate import journal_of
 
     if re.fullmatch("[0-9a-f]{4,10}", wanted):
         path = journal_of(journal)

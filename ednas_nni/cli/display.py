@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ednas_nni.bridge.manager.follow import State, front_of
+from ednas_nni.bridge.manager.follow import State
 from ednas_nni.cli.terminal import amount, duration, score, score_number, table
+from ednas_nni.record.front import front_of
 from ednas_nni.record.journal import TrialRecord
 from ednas_nni.study.objectives import DELTA_T
 

@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write it and say where it lies."""
-    from ednas_nni.cli.locate import journal_of
+    from ednas_nni.record.locate import journal_of
 
     journal = journal_of(options.experiment)
     print(f"Report: {write(journal, options.out)}")
@@ -37,7 +37,7 @@ def write(journal: Path, out: str | None = None, experiment: str | None = None) 
         The HTML file.
     """
     from ednas_nni import report
-    from ednas_nni.cli.locate import experiment_of
+    from ednas_nni.record.locate import experiment_of
 
     name = experiment or experiment_of(journal).name
     return report.write(journal, Path(out) if out else Path("reports") / name)

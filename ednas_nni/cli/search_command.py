@@ -144,8 +144,8 @@ def _show(file: ExperimentFile, assembled: Assembled, port: int, experiment: str
 
 
 def _interrupted(history: History, experiment: str, file: ExperimentFile) -> None:
-    from ednas_nni.bridge.manager.experiment_file import EXPERIMENTS
     from ednas_nni.bridge.manager.launch import command
+    from ednas_nni.record.locate import EXPERIMENTS
 
     done = len(history.results)
     print(f"Stopped. {done} result{'' if done == 1 else 's'} so far; nothing that was reported is lost.")

@@ -22,9 +22,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print every disagreement. Returns 1 when there is one."""
     from ednas_nni.bridge.verify import disagreements
-    from ednas_nni.cli.locate import experiment_of, journal_of
     from ednas_nni.errors import JournalError, printable
     from ednas_nni.record.journal import load
+    from ednas_nni.record.locate import experiment_of, journal_of
 
     journal = journal_of(options.experiment)
     folder = experiment_of(journal)

@@ -193,8 +193,47 @@ class Note(Event):
     metrics: Metrics = {}
 
 
+class Confirmed(Event):
+    """An architecture was trained again with a fresh seed and scored on images that no candidate has seen.
+
+    Attributes:
+        architecture: Its id.
+        seed: Of the training.
+        split: The images that it was scored on.
+        options: Options of the evaluator that differ from the study's, such as `steps`; only trainings with equal ones
+            are averaged.
+        metrics: The evaluator's final result.
+    """
+
+    event = "confirmed"
+    architecture: Architecture
+    seed: Annotated[int, Field(ge=0, description="a seed")]
+    split: Annotated[str, Field(description="a split")] = "select"
+    options: Annotated[dict[str, Any], Field(description="a mapping of options")] = {}
+    metrics: Metrics
+
+
+class WeightsEvent(Event):
+    """The weights of an architecture are kept beside the journal, or no longer.
+
+    Attributes:
+        architecture: Its id.
+        digest: SHA-256 of the file, in hex; None = the file is gone, or could not be written.
+    """
+
+    event = "weights"
+    architecture: Architecture
+    digest: Text = None
+
+
 class Finished(Event):
     """The search is over: every trial that it may train has ended, or it was given up."""
 
     event = "finished"
     reason: Text = None
+
+
+class Unknown(Event):
+    """An event of a later version; it is counted and passed over."""
+
+    event = "unknown"

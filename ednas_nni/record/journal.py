@@ -2,20 +2,22 @@
 
 NNI's database and web UI are a display; reports, resume and reuse read this file. It lies at
 `<NNI experiments folder>/<experiment id>/ednas/journal.jsonl` for searches started by nnictl, by `NasExperiment`
-with the training service and by the sequential engine alike. There is one writer, the process that runs the
-strategy; every line is flushed to the disk before anyone acts on it.
+with the training service and by the sequential engine alike. The process that runs the strategy writes it, and after it
+`ednas confirm`; each line is written under a lock and flushed to the disk before anyone acts on it.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
+from typing import IO
 
 from ednas_nni.errors import JournalError
 from ednas_nni.record import events
@@ -73,6 +75,7 @@ class History:
         head: What the search is, None before the first line is there.
         trials: In the order of submission.
         starts: The first start and every resume; the other lists hold the events of their name.
+        weights: Architecture id -> digest of its weights in the folder `weights` beside the journal.
         finished: Why the search has ended, None while it has not.
     """
 
@@ -84,6 +87,8 @@ class History:
     rejected: list[events.Rejected] = field(default_factory=list)
     swaps: list[events.Swapped] = field(default_factory=list)
     notes: list[events.Note] = field(default_factory=list)
+    confirmed: list[events.Confirmed] = field(default_factory=list)
+    weights: dict[str, str] = field(default_factory=dict)
     finished: str | None = None
     _by_number: dict[int, TrialRecord] = field(default_factory=dict, repr=False, compare=False)
 
@@ -169,6 +174,12 @@ class History:
                 self.swaps.append(event)
             case events.Note():
                 self.notes.append(event)
+            case events.Confirmed():
+                self.confirmed.append(event)
+            case events.WeightsEvent(digest=None):
+                self.weights.pop(event.architecture, None)
+            case events.WeightsEvent():
+                self.weights[event.architecture] = event.digest or ""
             case events.Finished():
                 self.finished = event.reason or ""
 
@@ -179,7 +190,7 @@ class History:
 
 
 class Journal:
-    """The one writer of a journal file.
+    """A writer of a journal file.
 
     Args:
         path: The file; it and its folder are made with the first event. A torn last line (a crash in the middle of
@@ -200,7 +211,7 @@ class Journal:
     def _cut_torn_end(self) -> None:
         if not self.path.exists() or not self.path.stat().st_size:
             return
-        with self.path.open("rb+") as file:
+        with self.path.open("rb+") as file, _alone(file):
             data = file.read()
             whole = data.rfind(b"\n") + 1
             if whole != len(data):
@@ -237,16 +248,17 @@ class Journal:
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("ab", buffering=0)
-        whole = os.fstat(self._file.fileno()).st_size
-        try:
-            rest = memoryview(line)
-            while rest:
-                rest = rest[self._file.write(rest) :]
-            os.fsync(self._file.fileno())
-        except OSError:
-            with suppress(OSError):
-                os.ftruncate(self._file.fileno(), whole)
-            raise
+        with _alone(self._file):
+            whole = os.fstat(self._file.fileno()).st_size
+            try:
+                rest = memoryview(line)
+                while rest:
+                    rest = rest[self._file.write(rest) :]
+                os.fsync(self._file.fileno())
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(self._file.fileno(), whole)
+                raise
 
     def history(self) -> History:
         """What the journal holds now. The object is live: read it, do not change it."""
@@ -258,6 +270,20 @@ class Journal:
             self._closed = True
             if self._file is not None:
                 self._file.close()
+
+
+@contextmanager
+def _alone(file: IO[bytes] | FileIO) -> Iterator[None]:
+    """No other process writes meanwhile; a file system without locks goes without."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def read(path: str | Path) -> Iterator[Event]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import NoReturn
 
 from ednas_nni.errors import JournalError, printable, quoted
@@ -24,9 +25,12 @@ EVENTS: dict[str, type[Event]] = {
         events.Rejected,
         events.Swapped,
         events.Note,
+        events.Confirmed,
+        events.WeightsEvent,
         events.Finished,
     )
 }
+_WORD = re.compile(r"[a-z][a-z_]{1,39}")
 DIGITS = 300  # of a whole number: everything below fits a float
 
 
@@ -48,6 +52,9 @@ def event_of(line: bytes) -> Event:
     Args:
         line: Without its end.
 
+    Returns:
+        The event; `Unknown` for one that a later version has written.
+
     Raises:
         JournalError: It does not hold one; the text says why.
     """
@@ -60,10 +67,12 @@ def event_of(line: bytes) -> Event:
     if not isinstance(entry, dict) or "event" not in entry:
         raise JournalError(f"{quoted(entry)} is not an event")
     kind = entry.pop("event")
-    if not isinstance(kind, str) or kind not in EVENTS:
-        raise JournalError(f"the event {quoted(kind)} is unknown")
+    if not isinstance(kind, str) or not _WORD.fullmatch(kind):
+        raise JournalError(f"{quoted(kind)} is no name of an event")
     if "time" not in entry:
         raise JournalError(f"the event {kind!r} lacks 'time'")
+    if kind not in EVENTS:
+        return events.Unknown(time=entry["time"])
     # Studies and search spaces cannot hold what this changes: identities stay.
     return EVENTS[kind].model_validate(_printable(entry))
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,21 +11,18 @@ from ednas_nni.baselines import Comparison
 from ednas_nni.baselines.interval import Estimate
 from ednas_nni.errors import BaselineError, EdnasError
 from ednas_nni.record.events import Status
-from ednas_nni.record.head import CostRecord, DataRecord, JournalHead
+from ednas_nni.record.front import constraints_of, front_of, objectives_of
+from ednas_nni.record.head import DataRecord, JournalHead
 from ednas_nni.record.journal import History, TrialRecord
+from ednas_nni.record.quantities import QUALITY, SCORES, Quantity, cost_quantities, metric_quantities
 from ednas_nni.report.old_heads import completed
-from ednas_nni.report.quantities import QUALITY, SCORES, Quantity, cost_quantities, metric_quantities
 from ednas_nni.space.dimensions import Sample, Scalar
 from ednas_nni.space.domains import Domains
-from ednas_nni.study import pareto
 from ednas_nni.study.objectives import (
     DELTA_T,
     Constraint,
     Objective,
-    parse_constraint,
-    parse_objective,
     score_of,
-    value_of,
 )
 
 T = TypeVar("T")
@@ -169,7 +165,7 @@ def view(history: History) -> SearchView:
     """
     head, data = completed(history.head or JournalHead())
     study = head.study
-    objectives = _parsed(parse_objective, study.get("objectives")) or (parse_objective("quality"),)
+    objectives = objectives_of(head)
     domains = _domains(head)
     members = {architecture: name for name, architecture in (head.members or {}).items()}
     against = _comparison(head)
@@ -178,7 +174,7 @@ def view(history: History) -> SearchView:
     metrics = metric_quantities(head.tasks or (), [trial.metrics for trial in trials if trial.scored])
     score = SCORES[score_of(objectives)]
     x, y = _axes(objectives, costs, metrics, score)
-    chosen = front_numbers(trials, objectives)
+    chosen = {record.trial for record in front_of(history)}
     trials = [replace(trial, front=trial.number in chosen) for trial in trials]
     front = [trial for trial in trials if trial.front]
     if x is not None:
@@ -190,7 +186,7 @@ def view(history: History) -> SearchView:
         study=study,
         data=data,
         objectives=objectives,
-        constraints=_checked(_parsed(parse_constraint, study.get("constraints")), head.columns or ()),
+        constraints=constraints_of(head),
         costs=costs,
         metrics=metrics,
         trials=tuple(trials),
@@ -204,23 +200,6 @@ def view(history: History) -> SearchView:
         domains=domains,
         history=history,
     )
-
-
-def front_numbers(trials: Iterable[Trial], objectives: tuple[Objective, ...]) -> set[int]:
-    """Numbers of the trials on the front; the first result of each architecture counts.
-
-    A trial that lacks one of the objectives has no place on the front.
-    """
-    first: dict[str, tuple[int, list[float]]] = {}
-    for trial in trials:
-        if trial.scored and trial.architecture not in first:
-            with suppress(KeyError):
-                point = [value_of(objective, trial.metrics, trial.costs) for objective in objectives]
-                first[trial.architecture] = (trial.number, point)
-    if not first:
-        return set()
-    numbers, points = zip(*first.values(), strict=True)
-    return {numbers[i] for i in pareto.front(points, [objective.direction for objective in objectives])}
 
 
 def _trial(
@@ -301,18 +280,3 @@ def _axes(
     high = [quantities[o.name] for o in objectives if o.maximise and o.name in quantities]
     low += sorted(costs, key=lambda q: q.key != "latency_ms")
     return (low[0] if low else None), (high[0] if high else score)
-
-
-def _parsed(parse: Callable[[str], T], texts: object) -> tuple[T, ...]:
-    """What can be read: a report must not fail over a study that an older version accepted."""
-    parsed = []
-    for text in texts if isinstance(texts, list | tuple) else []:
-        with suppress(EdnasError):
-            parsed.append(parse(text))
-    return tuple(parsed)
-
-
-def _checked(constraints: tuple[Constraint, ...], columns: Iterable[CostRecord]) -> tuple[Constraint, ...]:
-    """Limits from above name the upper bound that they are checked on, for a cost that is known up to an interval."""
-    upper = {column.name: column.upper for column in columns if column.upper}
-    return tuple(replace(c, name=upper.get(c.name, c.name)) if c.op == "<=" else c for c in constraints)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ednas_nni.record.quantities import Quantity
 from ednas_nni.report import style
 from ednas_nni.report.data import SearchView, Trial
-from ednas_nni.report.quantities import Quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

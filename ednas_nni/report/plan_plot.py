@@ -8,8 +8,8 @@ import numpy as np
 
 from ednas_nni.bridge.head import cost_records
 from ednas_nni.cost.plan import DRAWS, ConstraintOutlook, Plan, TermShare, percent
+from ednas_nni.record.quantities import Quantity, cost_quantities
 from ednas_nni.report import style
-from ednas_nni.report.quantities import Quantity, cost_quantities
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

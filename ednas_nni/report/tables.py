@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from ednas_nni.record.quantities import DELTA_T, SCORES, Quantity
 from ednas_nni.report import words
 from ednas_nni.report.choices import blocks
 from ednas_nni.report.data import SearchView, Trial
-from ednas_nni.report.quantities import DELTA_T, SCORES, Quantity
 
 MOST_ROWS = 60
 

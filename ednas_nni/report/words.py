@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timezone
 
+from ednas_nni.record.quantities import Quantity
 from ednas_nni.report.data import SearchView, Trial
-from ednas_nni.report.quantities import Quantity
 from ednas_nni.study.objectives import DELTA_T, Constraint
 
 

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ednas_nni.bridge.manager.follow import State, Tail, follow, front_of, message
+from ednas_nni.bridge.manager.follow import State, Tail, follow, message
 from ednas_nni.cli import outcome
 from ednas_nni.cli.display import Lines, Live, metric_keys
 from ednas_nni.errors import ExperimentError
 from ednas_nni.record import events
+from ednas_nni.record.front import front_of
 from ednas_nni.record.journal import History, Journal, load
 
 

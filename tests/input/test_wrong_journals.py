@@ -37,8 +37,11 @@ WRONG = [
     (written(["event"]), ("line 1", "['event'] is not an event")),
     (written(3), ("line 1", "3 is not an event")),
     (written("event"), ("line 1", "'event' is not an event")),
-    (written({"event": "resullt", "time": T}), ("line 1", "'resullt' is unknown")),
-    (written({"event": ["study"], "time": T}), ("line 1", "['study'] is unknown")),
+    (written({"event": "Result!", "time": T}), ("line 1", "'Result!' is no name of an event")),
+    (written({"event": ["study"], "time": T}), ("line 1", "['study'] is no name of an event")),
+    (written({"event": "of_a_later_version"}), ("line 1", "lacks 'time'")),
+    (written({"event": "confirmed", "time": T, "architecture": "a0", "metrics": {}}), ("line 1", "lacks 'seed'")),
+    (written({"event": "weights", "time": T, "architecture": 3}), ("line 1", "architecture = 3", "architecture id")),
     (written({"event": "study"}), ("line 1", "'study' lacks 'time'")),
     (written({**HEAD, "time": "now"}), ("line 1", "time = 'now'", "seconds since 1970")),
     (written({**HEAD, "time": -1}), ("line 1", "time = -1", "seconds since 1970")),
@@ -126,7 +129,7 @@ def test_no_journal_there(
     raised: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from ednas_nni.cli.locate import journal_of
+    from ednas_nni.record.locate import journal_of
 
     monkeypatch.chdir(tmp_path)
     home = tmp_path / "nni"
@@ -145,7 +148,7 @@ def _loop(folder: Path) -> Path:
 
 
 def test_ids_of_nnis_own_list_are_no_paths(tmp_path: Path) -> None:
-    from ednas_nni.cli.locate import _journals
+    from ednas_nni.record.locate import _journals
 
     secret = tmp_path / "secret" / "ednas" / "journal.jsonl"
     secret.parent.mkdir(parents=True)

@@ -6,11 +6,12 @@ import json
 
 import pytest
 
+from ednas_nni.record.front import front_keys
 from ednas_nni.record.head import CostRecord, TaskRecord
 from ednas_nni.record.journal import load
+from ednas_nni.record.quantities import cost_quantities, metric_quantities, spelled, unit_in
 from ednas_nni.report.choices import blocks, families, split_label
-from ednas_nni.report.data import front_numbers, view
-from ednas_nni.report.quantities import cost_quantities, metric_quantities, spelled, unit_in
+from ednas_nni.report.data import view
 from ednas_nni.study.objectives import parse_objective
 
 
@@ -36,7 +37,8 @@ def test_front_is_what_nothing_dominates(search):
 
 
 def test_front_with_a_wrong_direction_is_noticed(search):
-    wrong = front_numbers(search.trials, (parse_objective("min:quality"), parse_objective("latency_ms")))
+    points = {t.number: (t.metrics, t.costs) for t in search.results}
+    wrong = set(front_keys(points, (parse_objective("min:quality"), parse_objective("latency_ms"))))
     assert wrong != reference_front(search.trials)
     assert wrong == reference_front(search.trials, sign=-1)
 
@@ -86,8 +88,8 @@ def test_only_the_last_run_of_a_resumed_trial_draws_its_curve(synthetic, tmp_pat
 
 
 def test_front_without_an_objective_leaves_the_trial_out(search):
-    chosen = front_numbers(search.trials, (parse_objective("max:not_there"),))
-    assert chosen == set()
+    points = {t.number: (t.metrics, t.costs) for t in search.results}
+    assert front_keys(points, (parse_objective("max:not_there"),)) == []
 
 
 def test_empty_search(synthetic, tmp_path):

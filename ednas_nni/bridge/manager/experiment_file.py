@@ -13,12 +13,12 @@ from pathlib import Path
 from ednas_nni.bridge.manager.launch import BIN, path_variable
 from ednas_nni.bridge.messages import Experiment, whole_number
 from ednas_nni.errors import StudyError, did_you_mean, quoted
+from ednas_nni.record.locate import EXPERIMENTS
 from ednas_nni.study import ADVISOR, Study, read_experiment, read_mapping
 from ednas_nni.study.plain_data import user_path
 
 TRIAL_MODULE = "ednas_nni.bridge.trial"
 TRIAL_COMMAND = f"python3 -m {TRIAL_MODULE}"
-EXPERIMENTS = "~/nni-experiments"  # NNI's own default
 PLATFORMS = ("local", "remote", "openpai", "aml", "kubeflow", "frameworkcontroller", "adl", "dlc")
 FIELDS = (
     "experimentName",

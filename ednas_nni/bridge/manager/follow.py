@@ -11,9 +11,9 @@ from typing import Protocol
 
 from ednas_nni.bridge.messages import ExperimentProfile, Status
 from ednas_nni.errors import ExperimentError
+from ednas_nni.record.front import objectives_of
 from ednas_nni.record.journal import History, TrialRecord, read_line
-from ednas_nni.study import pareto
-from ednas_nni.study.objectives import Objective, parse_objective, score_of, value_of
+from ednas_nni.study.objectives import score_of
 
 POLL_S = 0.5
 ASK_S = 2.0  # NNI is asked less often than the journal is read
@@ -94,7 +94,7 @@ class State:
     @property
     def score(self) -> str:
         """What trials are ranked by: "quality" or "delta_t"."""
-        return score_of(objectives_of(self.history))
+        return score_of(objectives_of(self.history.head))
 
     @property
     def elapsed_s(self) -> float:
@@ -114,25 +114,6 @@ class State:
         work = mean * max(0, self.total - len(self.history.trials))
         work += sum(max(0.0, mean - (self.now - record.submitted_at)) for record in self.running)
         return work / side_by_side
-
-
-def objectives_of(history: History) -> tuple[Objective, ...]:
-    """The axes of a search's front."""
-    texts = (history.head.study.get("objectives") if history.head else None) or ["quality"]
-    return tuple(parse_objective(text) for text in texts)
-
-
-def front_of(history: History) -> list[TrialRecord]:
-    """Results that nothing dominates; a result that lacks an objective has no place there."""
-    objectives = objectives_of(history)
-    records, points = [], []
-    for record in history.results.values():
-        try:
-            points.append([value_of(objective, record.metrics, record.costs) for objective in objectives])
-        except (KeyError, TypeError, ValueError):
-            continue
-        records.append(record)
-    return [records[i] for i in pareto.front(points, [o.direction for o in objectives])] if records else []
 
 
 class Display(Protocol):

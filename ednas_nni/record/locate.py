@@ -6,11 +6,11 @@ import json
 import re
 from pathlib import Path
 
-from ednas_nni.bridge.manager.experiment_file import EXPERIMENTS
 from ednas_nni.errors import JournalError, did_you_mean, quoted
 from ednas_nni.record.journal import FILE, FOLDER, journal_path
 from ednas_nni.study.plain_data import user_path
 
+EXPERIMENTS = "~/nni-experiments"  # NNI's own default
 LATEST = "latest"
 SHOWN = 10  # ids named in a message
 _ID = re.compile(r"\w+")  # what NNI makes; it becomes part of a path

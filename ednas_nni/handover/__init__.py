@@ -1,0 +1,1 @@
+"""What a search hands over: one architecture picked, confirmed, trained in full."""

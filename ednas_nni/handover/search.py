@@ -1,0 +1,311 @@
+"""A search as what it hands over: architectures with their values, confirmed where they were; one of them picked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ednas_nni.baselines.interval import MeanInterval, mean_interval
+from ednas_nni.errors import JournalError, SampleError, did_you_mean
+from ednas_nni.handover.picking import pick
+from ednas_nni.record.events import Confirmed
+from ednas_nni.record.front import constraints_of, feasible, front_keys, objectives_of
+from ednas_nni.record.head import JournalHead
+from ednas_nni.record.journal import History, load
+from ednas_nni.record.kept_weights import weights_file
+from ednas_nni.record.locate import journal_of
+from ednas_nni.record.quantities import (
+    QUALITY,
+    QUALITY_KEY,
+    SCORES,
+    Quantity,
+    cost_quantities,
+    metric_quantities,
+)
+from ednas_nni.record.whole_file import write_whole
+from ednas_nni.space.dimensions import Sample
+from ednas_nni.study import parse
+from ednas_nni.study.objectives import Objective, score_of
+
+if TYPE_CHECKING:
+    from ednas_nni.search.assembled import Assembled
+
+ID = re.compile("[0-9a-f]{4,10}")
+
+
+@dataclass(frozen=True)
+class SearchedArchitecture:
+    """An architecture of a search with what is known of it.
+
+    Attributes:
+        architecture: Its id.
+        name: Name of the member of the space that it is, "" for others.
+        sample: Its canonical sample.
+        costs: Cost name with unit -> value at the deployment size.
+        searched: Final metrics of its one training in the search; {} for a member that was not trained there.
+        confirmed: Final metrics of its trainings with fresh seeds, scored on `select`; () where there are none.
+        weights: File of the weights that its trial left; None where they are not kept.
+        reason: Why it was picked; "" for one that was not.
+    """
+
+    architecture: str
+    name: str
+    sample: Sample = field(repr=False)
+    costs: Mapping[str, float] = field(repr=False)
+    searched: Mapping[str, float] = field(repr=False)
+    confirmed: tuple[Mapping[str, float], ...] = field(default=(), repr=False)
+    weights: Path | None = field(default=None, repr=False)
+    reason: str = ""
+
+    @cached_property
+    def metrics(self) -> Mapping[str, float]:
+        """Means of the confirmed trainings where there are some, else what the search measured."""
+        if not self.confirmed:
+            return self.searched
+        keys = set.intersection(*(set(run) for run in self.confirmed))
+        return {k: sum(run[k] for run in self.confirmed) / len(self.confirmed) for k in self.searched if k in keys}
+
+    def value(self, key: str) -> float | None:
+        """A cost, a metric or "quality" by name; None where there is none."""
+        return read(key, self.costs, self.metrics)
+
+    def interval(self, key: str) -> MeanInterval | None:
+        """Mean of a metric over the confirmed trainings with its 95 % interval; None for costs, or where none is."""
+        values = [v for run in self.confirmed if (v := read(key, {}, run)) is not None]
+        return mean_interval(values) if values else None
+
+
+def read(key: str, costs: Mapping[str, float], metrics: Mapping[str, float]) -> float | None:
+    """A quantity by name; a search for delta_t has the quality among its metrics, any other ranks by it."""
+    value = costs.get(key, metrics.get(key))
+    return metrics.get(QUALITY_KEY) if value is None and key == QUALITY.key else value
+
+
+@dataclass(frozen=True)
+class Front:
+    """The front, cheapest first.
+
+    Attributes:
+        search: The search that it belongs to.
+        members: Its architectures.
+    """
+
+    search: SearchRecord
+    members: tuple[SearchedArchitecture, ...]
+
+    def __getitem__(self, index: int) -> SearchedArchitecture:
+        return self.members[index]
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __iter__(self) -> Iterator[SearchedArchitecture]:
+        return iter(self.members)
+
+    def pick(
+        self, *, limit: str | Sequence[str] = (), weights: Mapping[str, float] | None = None
+    ) -> SearchedArchitecture:
+        """One architecture; see `ednas_nni.handover.picking.pick`.
+
+        Example:
+            >>> from ednas_nni.handover.search import open_search
+            >>> open_search("ID").front.pick(limit="latency_ms<=10").architecture  # doctest: +SKIP
+        """
+        return pick(self.search, (limit,) if isinstance(limit, str) else tuple(limit), weights)
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write every value as CSV; see `ednas_nni.handover.tables.csv_text`."""
+        from ednas_nni.handover.tables import csv_text
+
+        write_whole(Path(path), csv_text(self.search))
+        return Path(path)
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """A search, finished or not, as its journal tells it.
+
+    Attributes:
+        history: The journal.
+        head: Its first line.
+    """
+
+    history: History = field(repr=False)
+    head: JournalHead = field(repr=False)
+
+    @property
+    def experiment(self) -> str:
+        """NNI's experiment id."""
+        return self.head.experiment or self.history.path.resolve().parent.parent.name
+
+    @cached_property
+    def assembled(self) -> Assembled:
+        """The study that was searched, ready to build and train its networks."""
+        from ednas_nni.search.assembled import Assembled  # a second of imports, not needed to look at a front
+
+        return Assembled(parse(self.head.study, f"the study of {self.experiment}"))
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """The axes of the front."""
+        return objectives_of(self.head)
+
+    @cached_property
+    def members(self) -> dict[str, str]:
+        """Architecture id -> name, of the named members of the space."""
+        return {architecture: name for name, architecture in (self.head.members or {}).items()}
+
+    @cached_property
+    def results(self) -> tuple[SearchedArchitecture, ...]:
+        """Every architecture with a result that meets the constraints, in the order of submission."""
+        limits = constraints_of(self.head)
+        runs = confirmations(self.history)
+        return tuple(
+            SearchedArchitecture(
+                architecture=key,
+                name=self.members.get(key, ""),
+                sample=record.sample,
+                costs=record.costs,
+                searched=record.metrics,
+                confirmed=tuple(event.metrics for event in runs.get(key, ())),
+                weights=weights_file(self.history, key),
+            )
+            for key, record in self.history.results.items()
+            if feasible(record.costs, limits)
+        )
+
+    @property
+    def confirmed(self) -> tuple[SearchedArchitecture, ...]:
+        """The results that were trained again."""
+        return tuple(result for result in self.results if result.confirmed)
+
+    @property
+    def searched_front(self) -> tuple[SearchedArchitecture, ...]:
+        """The front by the values of the search, where confirmed ones are not looked at."""
+        return self.front_among(self.results, searched=True)
+
+    @property
+    def front(self) -> Front:
+        """The front of the confirmed architectures by their confirmed values; of all, as searched, where none is."""
+        return Front(self, self.front_among(self.confirmed) or self.searched_front)
+
+    def front_among(
+        self, architectures: Sequence[SearchedArchitecture], searched: bool = False
+    ) -> tuple[SearchedArchitecture, ...]:
+        """What none of the others beats, cheapest first."""
+        by_id = {a.architecture: a for a in architectures}
+        points = {key: (a.searched if searched else a.metrics, a.costs) for key, a in by_id.items()}
+        front = [by_id[key] for key in front_keys(points, self.objectives)]
+        cost = self.x.key if self.x is not None else ""
+        return tuple(sorted(front, key=lambda a: a.costs.get(cost, 0.0)))
+
+    # ---- quantities
+
+    @property
+    def score(self) -> Quantity:
+        """What trials are ranked by: quality or delta_t."""
+        return SCORES[score_of(self.objectives)]
+
+    @cached_property
+    def costs(self) -> tuple[Quantity, ...]:
+        """Cost columns."""
+        return cost_quantities(self.head.columns or (), [trial.costs for trial in self.history.trials])
+
+    @cached_property
+    def metrics(self) -> tuple[Quantity, ...]:
+        """Metrics that trials reported, grouped by task."""
+        return metric_quantities(self.head.tasks or (), [record.metrics for record in self.history.results.values()])
+
+    @cached_property
+    def quantities(self) -> dict[str, Quantity]:
+        """All of them by name, the score first."""
+        scores = {self.score.key: self.score, QUALITY.key: QUALITY}
+        return scores | {q.key: q for q in (*self.metrics, *self.costs)}
+
+    @cached_property
+    def x(self) -> Quantity | None:
+        """The cost to draw and sort by: the first minimised objective, else a latency, else any."""
+        low = [self.quantities[o.name] for o in self.objectives if not o.maximise and o.name in self.quantities]
+        low += sorted(self.costs, key=lambda q: q.key != "latency_ms")
+        return low[0] if low else None
+
+    @property
+    def y(self) -> Quantity:
+        """What to draw against it: the first maximised objective, else the score."""
+        high = [self.quantities[o.name] for o in self.objectives if o.maximise and o.name in self.quantities]
+        return high[0] if high else self.score
+
+    # ---- one of them
+
+    @property
+    def optimism(self) -> MeanInterval | None:
+        """Mean searched score minus mean confirmed score, over what was confirmed by the study's own recipe.
+
+        None where nothing was. With two architectures or more, the interval is Student's over their differences.
+        """
+        if not self.confirmed or self.confirmed_with:
+            return None
+        return mean_interval([result.searched[QUALITY_KEY] - result.metrics[QUALITY_KEY] for result in self.confirmed])
+
+    @property
+    def confirmed_with(self) -> Mapping[str, object]:
+        """Options of the evaluator that confirmed trainings have beyond the study's."""
+        return self.history.confirmed[-1].options if self.history.confirmed else {}
+
+    def architecture(self, wanted: str) -> SearchedArchitecture:
+        """An architecture by id, by the beginning of its id, or by its member's name.
+
+        Raises:
+            SampleError: The search has none of that name.
+        """
+        ids = {result.architecture: result for result in self.results}
+        names = {result.name: result for result in self.results if result.name}
+        if wanted in names:
+            return names[wanted]
+        begins = [key for key in ids if key.startswith(wanted)] if ID.fullmatch(wanted) else []
+        if len(begins) == 1:
+            return ids[begins[0]]
+        if begins:
+            raise SampleError(
+                f"{len(begins)} architectures of {self.experiment} begin with {wanted!r}: write more of it."
+            )
+        if wanted in (self.head.members or {}):
+            return self._untrained(wanted)
+        options = [*ids, *(self.head.members or {})]
+        raise SampleError(f"search {self.experiment} has no architecture {wanted!r}.{did_you_mean(wanted, options)}")
+
+    def _untrained(self, member: str) -> SearchedArchitecture:
+        problem = self.assembled.problem
+        sample = problem.domains.complete(self.assembled.member(member))
+        return SearchedArchitecture(
+            problem.domains.architecture_id(sample), member, sample, problem.cost_dict(sample), {}
+        )
+
+
+def confirmations(history: History) -> dict[str, list[Confirmed]]:
+    """Architecture id -> its trainings with fresh seeds, one a seed, of the recipe that was confirmed with last."""
+    options = history.confirmed[-1].options if history.confirmed else {}
+    runs: dict[str, dict[int, Confirmed]] = {}
+    for event in history.confirmed:
+        if event.options == options:
+            runs.setdefault(event.architecture, {})[event.seed] = event
+    return {key: list(by_seed.values()) for key, by_seed in runs.items()}
+
+
+def open_search(where: str | Path) -> SearchRecord:
+    """Open a search.
+
+    Args:
+        where: Experiment id, folder of an experiment, journal file, or "latest".
+
+    Raises:
+        JournalError: There is none, or its journal is damaged.
+    """
+    history = load(journal_of(str(where)))
+    if history.head is None:
+        raise JournalError(f"{history.path}: the search has not begun: the journal's first line is missing.")
+    return SearchRecord(history, history.head)

@@ -1,0 +1,87 @@
+"""The front as a table for other programs (CSV) and for papers (LaTeX)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import TYPE_CHECKING
+
+from ednas_nni.record.quantities import Quantity
+
+if TYPE_CHECKING:
+    from ednas_nni.handover.search import SearchedArchitecture, SearchRecord
+
+
+def csv_text(search: SearchRecord) -> str:
+    """One line an architecture of the front, in the journal's units.
+
+    Columns: architecture, name, trainings (n of the confirmed values, 0 = searched once), the score, its half interval
+    and its searched value, then every metric (mean over the trainings) and every cost.
+    """
+    columns = [q for q in search.quantities.values() if q.key != search.score.key]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    score = search.score.key
+    writer.writerow(
+        ["architecture", "name", "trainings", score, f"{score}_half_interval_95", f"{score}_searched"]
+        + [q.key for q in columns]
+    )
+    for a in search.front:
+        spread = a.interval(score)
+        half = "" if spread is None or spread.half is None else repr(spread.half)
+        row = [
+            a.architecture,
+            a.name,
+            len(a.confirmed),
+            _plain(a.value(score)),
+            half,
+            _plain(a.searched.get("default")),
+        ]
+        writer.writerow(row + [_plain(a.value(q.key)) for q in columns])
+    return text.getvalue()
+
+
+def _plain(value: float | None) -> str:
+    return "" if value is None else repr(float(value))
+
+
+def latex_text(search: SearchRecord) -> str:
+    """A `tabular` of score, objectives and each task's primary metric, with the best of each column in bold."""
+    chosen = {search.score.key: search.score}
+    chosen |= {q.key: q for q in search.metrics if q.primary} | {q.key: q for q in search.costs}
+    columns = [q for q in chosen.values() if any(a.value(q.key) is not None for a in search.front)]
+    heads = " & ".join(_head(q) for q in columns)
+    lines = [rf"\begin{{tabular}}{{l{'r' * len(columns)}}}", r"\hline", rf"architecture & {heads} \\", r"\hline"]
+    best = {q.key: _best(q, search) for q in columns}
+    for a in search.front:
+        cells = [_cell(a, q, best[q.key]) for q in columns]
+        lines.append(f"{_tex(a.name or a.architecture)} & " + " & ".join(cells) + r" \\")
+    of = f"means of {len(search.front[0].confirmed)} trainings on select" if search.confirmed else "one training each"
+    return "\n".join([f"% search {search.experiment}: {of}", *lines, r"\hline", r"\end{tabular}", ""])
+
+
+def _head(quantity: Quantity) -> str:
+    task, unit = f"{quantity.group} " if quantity.primary else "", f" [{quantity.unit}]" if quantity.unit else ""
+    arrow = {"max": r" $\uparrow$", "min": r" $\downarrow$"}.get(quantity.direction, "")
+    return _tex(f"{task}{quantity.label}{unit}") + arrow
+
+
+def _best(quantity: Quantity, search: SearchRecord) -> float | None:
+    values = [v for a in search.front if (v := a.value(quantity.key)) is not None]
+    if not quantity.direction or len(set(values)) < 2:
+        return None
+    return max(values) if quantity.direction == "max" else min(values)
+
+
+def _cell(architecture: SearchedArchitecture, quantity: Quantity, best: float | None) -> str:
+    value, spread = architecture.value(quantity.key), architecture.interval(quantity.key)
+    text = _tex(quantity.number(value))
+    if spread is not None and spread.half is not None:
+        text += rf" $\pm$ {quantity.number(spread.half)}"
+    return rf"\textbf{{{text}}}" if value is not None and value == best else text
+
+
+def _tex(text: str) -> str:
+    text = text.replace("\\", "/").replace("~", "-").replace("^", "")
+    return re.sub(r"([&%$#_{}])", r"\\\1", text).replace("δ", r"$\delta$")

@@ -1,0 +1,69 @@
+"""The front of a search: its feasible results that no other one beats in every objective."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import TypeAlias, TypeVar
+
+from ednas_nni.errors import EdnasError
+from ednas_nni.record.head import JournalHead
+from ednas_nni.record.journal import History, TrialRecord
+from ednas_nni.study import pareto
+from ednas_nni.study.objectives import Constraint, Objective, parse_constraint, parse_objective, value_of
+
+T = TypeVar("T")
+Point: TypeAlias = "tuple[Mapping[str, float], Mapping[str, float]]"
+"""Metrics and costs."""
+
+
+def objectives_of(head: JournalHead | None) -> tuple[Objective, ...]:
+    """The axes of a search's front; quality where the journal names none that can be read."""
+    return _parsed(parse_objective, head.study.get("objectives") if head else None) or (parse_objective("quality"),)
+
+
+def constraints_of(head: JournalHead | None) -> tuple[Constraint, ...]:
+    """The limits as they are checked: from above on the upper bound of a cost that is known up to an interval."""
+    if head is None:
+        return ()
+    upper = {column.name: column.upper for column in head.columns or () if column.upper}
+    limits = _parsed(parse_constraint, head.study.get("constraints"))
+    return tuple(replace(c, name=upper.get(c.name, c.name)) if c.op == "<=" else c for c in limits)
+
+
+def _parsed(parse: Callable[[str], T], texts: object) -> tuple[T, ...]:
+    """What can be read: a reader must not fail over a study that an older version accepted."""
+    parsed = []
+    for text in texts if isinstance(texts, list | tuple) else []:
+        with suppress(EdnasError):
+            parsed.append(parse(text))
+    return tuple(parsed)
+
+
+def feasible(costs: Mapping[str, float], constraints: Iterable[Constraint]) -> bool:
+    """Whether costs meet the limits; a job that was added by hand may not. A cost that is not known does not count."""
+    return all(c.holds(costs[c.name]) for c in constraints if c.name in costs)
+
+
+def front_keys(points: Mapping[T, Point], objectives: Iterable[Objective]) -> list[T]:
+    """Keys of what nothing beats, in the order given.
+
+    Args:
+        points: Key -> metrics and costs. One that lacks an objective has no place on the front.
+        objectives: Its axes.
+    """
+    axes = tuple(objectives)
+    keys, values = [], []
+    for key, (metrics, costs) in points.items():
+        with suppress(KeyError, TypeError, ValueError):
+            values.append([value_of(objective, metrics, costs) for objective in axes])
+            keys.append(key)
+    return [keys[i] for i in pareto.front(values, [axis.direction for axis in axes])] if keys else []
+
+
+def front_of(history: History) -> list[TrialRecord]:
+    """The front of a journal, in the order of submission; the first result of each architecture counts."""
+    limits, results = constraints_of(history.head), history.results
+    points = {key: (r.metrics, r.costs) for key, r in results.items() if feasible(r.costs, limits)}
+    return [results[key] for key in front_keys(points, objectives_of(history.head))]

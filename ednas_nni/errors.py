@@ -6,9 +6,12 @@ trials, files and other people's folders; a terminal obeys escape sequences in t
 
 from __future__ import annotations
 
+import codecs
+import io
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import TextIO
 
 MOST_NAMES = 40
 LONGEST_WORD = 80  # characters; longer ones are no mistyped name, and comparing them takes long
@@ -92,6 +95,23 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _HIDDEN.sub(lambda match: _escaped(match.group()), _COLOUR.sub("", text))
+
+
+_PLAIN = str.maketrans({"─": "-", "━": "-", "│": "|", "┃": "|", "├": "|", "└": "`", "×": "x", "±": "+-", "…": "..."})
+
+
+def lenient(stream: TextIO) -> None:
+    """Let a stream take what its encoding lacks, as in a terminal that is not UTF-8: lines as `|-`, the rest escaped."""
+
+    def plain(error: UnicodeError) -> tuple[str | bytes, int]:
+        if not isinstance(error, UnicodeEncodeError):
+            raise error
+        part = error.object[error.start : error.end].translate(_PLAIN)
+        return part.encode("ascii", "backslashreplace"), error.end
+
+    if isinstance(stream, io.TextIOWrapper):
+        codecs.register_error("ednas-plain", plain)
+        stream.reconfigure(errors="ednas-plain")
 
 
 def hidden(text: str) -> str:

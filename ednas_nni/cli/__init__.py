@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from ednas_nni.errors import EdnasError
+from ednas_nni.errors import EdnasError, lenient
 from ednas_nni.version import __version__
 
 COMMANDS = (
@@ -73,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: 0 done, 1 an error that was explained, 2 a wrong command line, 130 interrupted.
     """
+    lenient(sys.stdout)
     grammar = parser()
     options = grammar.parse_args(arguments)
     if options.command is None:

@@ -64,6 +64,10 @@ def produce(
             path = folder / f"{split}_{name}.npy"
             if count:
                 np.lib.format.open_memmap(path, "w+", np.dtype(dtype), (count, *shape)).flush()
+                if sys.platform == "linux":
+                    # A mapped file is sparse: on a full disk a worker would die of SIGBUS where this says why.
+                    with path.open("r+b") as file:
+                        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
             else:  # an empty file cannot be mapped
                 np.save(path, np.empty((0, *shape), dtype), allow_pickle=False)
     total = sum(counts.values())

@@ -15,6 +15,11 @@ from ednas_nni.data.info import IGNORE_INDEX, Array
 from ednas_nni.errors import DataError, did_you_mean, hidden
 
 
+def is_npy(path: Path) -> bool:
+    """Whether a file's name ends in `.npy`, in whichever case."""
+    return path.suffix.lower() == ".npy"
+
+
 def read_npy(path: Path) -> Array:
     """Read a `.npy` file of numbers.
 
@@ -52,7 +57,7 @@ def read_map(path: Path) -> Array:
     Raises:
         DataError: It cannot be read or holds several values per pixel.
     """
-    if path.suffix == ".npy":
+    if is_npy(path):
         return flat(read_npy(path), path)
     values = read_picture(path)
     if values.ndim != 2:
@@ -81,7 +86,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: It cannot be read, or holds 16 bits or floats per value as depth maps do.
     """
-    if path.suffix == ".npy":
+    if is_npy(path):
         return unit_image(read_npy(path), path)
     try:
         with Image.open(path) as opened:
@@ -98,7 +103,13 @@ def _picture(path: Path, mode: str | None) -> Image.Image:
         with Image.open(path) as opened:
             opened.load()
             return opened.convert(mode) if mode else opened.copy()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # from there on Pillow refuses; at half of it, it warns
+        raise DataError(
+            f"{path}: has more than {most / 1e6:.0f} megapixels, which Pillow takes for an attack; cut it into tiles or "
+            "shrink it, with its labels"
+        ) from None
+    except (OSError, ValueError, SyntaxError) as error:
         raise DataError(
             f"{path}: cannot be read as a picture: {error}; it is missing, truncated or of another kind"
         ) from None

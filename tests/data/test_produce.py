@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +50,18 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
         return folder
 
     return call
+
+
+def test_a_full_disk_is_said_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a worker writes: into a sparse file it would die of SIGBUS."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    rooms = Rooms(size=(32, 64), train=2, search=1, select=1, test=1, cache=tmp_path / "cache")
+    with pytest.raises(DataError, match="cannot write the data cache .* No space left .* free some space"):
+        rooms.prepare(progress=False)
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -11,7 +11,7 @@ import pytest
 
 from ednas_nni.bridge.manager import follow
 from ednas_nni.cli import display, main, outcome, terminal
-from ednas_nni.errors import EdnasError, hidden, printable, quoted
+from ednas_nni.errors import EdnasError, hidden, lenient, printable, quoted
 from ednas_nni.record import events
 from ednas_nni.record import lines as journal_lines
 from ednas_nni.record.journal import load
@@ -36,6 +36,20 @@ EVIL = f"{CLEAR_SCREEN}{TITLE}{LINK}\r\u202e{HTML}<img src=x onerror=alert(2)>\x
 )
 def test_printable(text: str, wanted: str) -> None:
     assert printable(text) == wanted
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_no_terminal_ends_in_a_traceback(encoding: str) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding)
+    lenient(stream)
+    stream.write("├─ 厨房 \udcfc é")
+    stream.flush()
+    wanted = {
+        "ascii": "|- \\u53a8\\u623f \\udcfc \\xe9",
+        "latin-1": "|- \\u53a8\\u623f \\udcfc é",
+        "utf-8": "├─ 厨房 \\udcfc é",
+    }
+    assert stream.buffer.getvalue().decode(encoding) == wanted[encoding]
 
 
 def test_shown() -> None:

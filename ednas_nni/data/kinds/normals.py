@@ -14,7 +14,7 @@ from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.kinds.base import Drawing, LabelKind, LabelTable, Storage, Storing, ValidSurvey, percent
 from ednas_nni.data.kinds.legend import FAINT, INK, PAPER, font
 from ednas_nni.data.palette import color_normals
-from ednas_nni.data.reading import oriented, read_npy, read_picture
+from ednas_nni.data.reading import is_npy, oriented, read_npy, read_picture
 from ednas_nni.errors import DataError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class NormalLabels(LabelKind[NormalSurvey]):
         Raises:
             DataError: It cannot be read, has other than three values per pixel, or is an array of whole numbers.
         """
-        if path.suffix == ".npy":
+        if is_npy(path):
             stored = read_npy(path)
             if stored.ndim == 3 and stored.shape[0] == 3 != stored.shape[2]:
                 stored = stored.transpose(1, 2, 0)

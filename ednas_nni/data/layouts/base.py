@@ -173,7 +173,7 @@ class FolderSource(CachedSource):
         seen: set[Path] = set()
         for split, records in self.records.items():
             for record in records:
-                sizes.update(f"{split}\0{record.key}\0{record.index}\n".encode())
+                sizes.update(f"{split}\0{record.key}\0{record.index}\n".encode(errors="surrogateescape"))
                 for role, path in sorted(record.files.items()):
                     try:
                         status = path.stat()
@@ -182,10 +182,10 @@ class FolderSource(CachedSource):
                             f"{path}: {role} of image {record.key!r} is missing ({error.strerror})"
                         ) from None
                     name = os.path.relpath(path, self.root)
-                    sizes.update(f"{role}\0{name}\0{status.st_size}\n".encode())
+                    sizes.update(f"{role}\0{name}\0{status.st_size}\n".encode(errors="surrogateescape"))
                     if path not in seen:
                         seen.add(path)
-                        times.update(f"{name}\0{status.st_mtime_ns}\n".encode())
+                        times.update(f"{name}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
         return {"sizes": sizes.hexdigest()[:32], "times": times.hexdigest()[:32]}
 
     def stored_recipe(self) -> dict[str, Any]:

@@ -88,20 +88,26 @@ def _number(name: str, value: float, total: int) -> int:
 
 def _nearest(groups: Sequence[str], sizes: Mapping[str, int], wished: int) -> list[str]:
     """Choose groups, at least one, whose sizes add up to what is nearest to `wished`; early ones are preferred."""
-    # Subset sum: bit s of reachable[i] is set when some of the first i groups add up to s, so a group of n images is a
+    # Subset sum: bit s of `reachable` is set when some of the groups so far add up to s, so a group of n images is a
     # shift by n. Groups of 3, 4 and 5 images reach 0, 3, 4, 5, 7, 8, 9 and 12; of 7 wished images, 3 + 4 are exactly 7.
-    # No sum beyond twice the wish is needed unless a single group exceeds it.
+    # The group that reached a sum first is part of it, and what is left was reached before: one name a sum is enough to
+    # walk back. No sum beyond twice the wish is needed unless a single group exceeds it.
     bound = (1 << (2 * wished + max(sizes[group] for group in groups) + 1)) - 1
-    reachable = [1]
+    reachable, first = 1, dict[int, str]()
     for group in groups:
-        reachable.append((reachable[-1] | (reachable[-1] << sizes[group])) & bound)
-    sums = [s for s in range(1, reachable[-1].bit_length()) if reachable[-1] >> s & 1]
-    rest = min(sums, key=lambda s: (abs(s - wished), s))
+        new = (reachable << sizes[group]) & bound & ~reachable
+        reachable |= new
+        while new:
+            total = (new & -new).bit_length() - 1
+            first[total] = group
+            new &= new - 1
+        if wished in first:
+            break
+    rest = min(first, key=lambda s: (abs(s - wished), s))
     chosen = []
-    for number in range(len(groups), 0, -1):
-        if not reachable[number - 1] >> rest & 1:
-            chosen.append(groups[number - 1])
-            rest -= sizes[groups[number - 1]]
+    while rest:
+        chosen.append(first[rest])
+        rest -= sizes[first[rest]]
     return chosen
 
 

@@ -220,6 +220,8 @@ def _path(folder: Path, name: str, value: Any, allow_outside: bool) -> Path:
         raise ValueError(f"{name} = {quoted(value)}: must be the name of a file.")
     if control := hidden(value):
         raise ValueError(f"{name} = {quoted(value)}: holds the control character {control}; rename the file.")
+    if "\\" in value and not os.path.lexists(folder / value):
+        value = value.replace("\\", "/")  # written on Windows
     # Not resolved: a link inside of the folder was put there by the folder's owner.
     path = Path(os.path.normpath(folder / value))
     if not allow_outside and not path.is_relative_to(os.path.normpath(folder)):

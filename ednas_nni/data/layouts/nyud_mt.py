@@ -1,4 +1,4 @@
-"""NYUD_MT: `images/*.jpg, segmentation/*.png, depth/*.npy, normals/*.npy, gt_sets/{train,val}.txt`.
+"""NYUD_MT: `images/*.jpg, segmentation/*.png, depth/*.npy, normals/*.npy (or .png), gt_sets/{train,val}.txt`.
 
 The layout of Vandenhende et al., "Multi-Task Learning for Dense Prediction Tasks: A Survey", TPAMI 2021.
 """
@@ -18,6 +18,7 @@ from PIL import Image
 from ednas_nni.data import reading
 from ednas_nni.data.class_names import class_names
 from ednas_nni.data.info import Array, LabelFacts
+from ednas_nni.data.kinds import Storage, label_kind
 from ednas_nni.data.layouts import writing
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import block, natural
@@ -26,7 +27,8 @@ from ednas_nni.data.layouts.record import ImageRecord, RawImage
 from ednas_nni.data.source import DataSource
 from ednas_nni.errors import DataError
 
-_FILES = {"segmentation": ".png", "depth": ".npy", "normals": ".npy"}
+_FILES = {"segmentation": (".png",), "depth": (".npy",), "normals": (".npy", ".png")}
+"""Endings, the usual one first; ATRC, InvPT and TaskPrompter keep normals as pictures."""
 
 
 @dataclass(eq=False)
@@ -69,10 +71,8 @@ class NYUDMT(FolderSource):
         names = sorted(reading.read_lines(listed), key=natural)
         records = []
         for position, name in enumerate(names):
-            image = reading.inside(self.root, f"images/{name}.jpg", listed)
-            if not image.exists() and image.with_suffix(".png").exists():
-                image = image.with_suffix(".png")
-            labels = {target: self.root / target / f"{name}{_FILES[target]}" for target in self.facts.targets}
+            image = _there(reading.inside(self.root, f"images/{name}", listed), (".jpg", ".png"))
+            labels = {target: _there(self.root / target / name, _FILES[target]) for target in self.facts.targets}
             records.append(ImageRecord(name, f"{part} {block(position, len(names))}", {"image": image, **labels}))
         return records
 
@@ -83,7 +83,12 @@ class NYUDMT(FolderSource):
         if "depth" in files:
             labels["depth"] = npy_depth(files["depth"], normalised=False)
         if "normals" in files:
-            labels["normals"] = npy_normals(files["normals"], self.normal_axes)
+            picture = not reading.is_npy(files["normals"])
+            labels["normals"] = (
+                label_kind("normals").read(files["normals"], Storage(normal_axes=self.normal_axes))
+                if picture
+                else npy_normals(files["normals"], self.normal_axes)
+            )
         return RawImage(reading.read_rgb(files["image"]), labels)
 
     def _classes(self, path: Path) -> NDArray[np.uint8]:
@@ -133,3 +138,9 @@ class NYUDMT(FolderSource):
             (root / "gt_sets" / listed).write_text("\n".join(names) + "\n", encoding="utf-8")
             before += len(names)
         return {"classes": info.num_classes}
+
+
+def _there(path: Path, endings: Sequence[str]) -> Path:
+    """Return the file with the first ending that exists, else with the first."""
+    files = [path.parent / f"{path.name}{ending}" for ending in endings]
+    return next((file for file in files if file.exists()), files[0])

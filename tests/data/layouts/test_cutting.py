@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,14 @@ def check(cutter, found: list[ImageRecord], search: float, select: float, seed: 
         "order"
     )
     return splits
+
+
+def test_a_cut_of_many_groups_needs_little_memory() -> None:
+    tracemalloc.start()
+    splits = cut(records([1] * 30_000), {"search": 0.1, "select": 0.1}, 0, "data")
+    assert [len(part) for part in splits.values()] == [24_000, 3_000, 3_000]
+    assert tracemalloc.get_traced_memory()[1] < 64e6  # the sums of each number of groups would take 230 MB
+    tracemalloc.stop()
 
 
 @settings(deadline=None, max_examples=60)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ednas_nni import plugins
 from ednas_nni.data.audit import openings
@@ -77,6 +78,17 @@ def test_rooms_come_back(rooms: Rooms, tmp_path: Path, layout, options: dict, lo
             assert np.median(angle) > 0.01
         else:
             assert angle.max() < 0.05
+
+
+def test_normals_of_nyud_mt_may_be_pictures(rooms: Rooms, tmp_path: Path) -> None:
+    """As ATRC made them; the official lists stay the splits."""
+    folder = written(NYUDMT, rooms, tmp_path / "written")
+    for path in (folder / "normals").glob("*.npy"):
+        Image.fromarray(np.rint(np.load(path) * 127.5 + 127.5).astype(np.uint8)).save(path.with_suffix(".png"))
+        path.unlink()
+    source = NYUDMT(folder, SIZE, classes=13, cache=tmp_path / "cache")
+    assert source.info.counts["test"] == 3
+    assert degrees(stacked(source, "normals", "test"), stacked(rooms, "normals", "test")).max() < 0.45
 
 
 @pytest.mark.parametrize("layout", [Mtan, AdaShare])

@@ -97,11 +97,11 @@ def printable(text: str) -> str:
     return _HIDDEN.sub(lambda match: _escaped(match.group()), _COLOUR.sub("", text))
 
 
-_PLAIN = str.maketrans({"─": "-", "━": "-", "│": "|", "┃": "|", "├": "|", "└": "`", "×": "x", "±": "+-", "…": "..."})
+_PLAIN = str.maketrans({"─": "-", "━": "-", "│": "|", "┃": "|", "├": "|", "└": "`", "±": "+-", "…": "..."})
 
 
 def lenient(stream: TextIO) -> None:
-    """Let a stream take what its encoding lacks, as in a terminal that is not UTF-8: lines as `|-`, the rest escaped."""
+    """Let a stream take what its encoding lacks, in terminals without UTF-8: lines as `|-`, the rest escaped."""
 
     def plain(error: UnicodeError) -> tuple[str | bytes, int]:
         if not isinstance(error, UnicodeEncodeError):

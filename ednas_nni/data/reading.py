@@ -106,7 +106,7 @@ def _picture(path: Path, mode: str | None) -> Image.Image:
     except Image.DecompressionBombError:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # from there on Pillow refuses; at half of it, it warns
         raise DataError(
-            f"{path}: has more than {most / 1e6:.0f} megapixels, which Pillow takes for an attack; cut it into tiles or "
+            f"{path}: has more than {most / 1e6:.0f} megapixels, which Pillow refuses; cut it into tiles or "
             "shrink it, with its labels"
         ) from None
     except (OSError, ValueError, SyntaxError) as error:

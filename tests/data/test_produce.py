@@ -60,7 +60,7 @@ def test_a_full_disk_is_said_to_be_one(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     rooms = Rooms(size=(32, 64), train=2, search=1, select=1, test=1, cache=tmp_path / "cache")
-    with pytest.raises(DataError, match="cannot write the data cache .* No space left .* free some space"):
+    with pytest.raises(DataError, match=r"cannot write the data cache .* No space left .* free some space"):
         rooms.prepare(progress=False)
 
 

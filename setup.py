@@ -60,20 +60,13 @@ setup(
     python_requires=">=3.10,<3.12",
     packages=find_packages(
         include=[
-            "ednas_nni",
-            "ednas_nni.*",
-            "search_spaces",
-            "search_spaces.*",
-            "strategies",
-            "strategies.*",
-            "scenes",
-            "scenes.*",
+            pattern
+            for package in ("ednas_nni", "search_spaces", "strategies", "devices", "data_sets", "scenes")
+            for pattern in (package, f"{package}.*")
         ]
     ),
     package_data={
         "ednas_nni": [
-            "devices/*/profiles/*",
-            "devices/roofline/*.csv",
             "report/templates/*",
             "cli/studies/*.yml",
             "bridge/manager/*.js",
@@ -81,6 +74,7 @@ setup(
             "tasks/depth/lambdas.json",
         ],
         "search_spaces": ["presets/*.yml"],
+        "devices": ["*/profiles/*", "roofline/*.csv"],
     },
     install_requires=REQUIRES,
     extras_require=EXTRAS,
@@ -120,11 +114,11 @@ setup(
         "ednas_nni.datasets": [
             "rooms = scenes.rooms:Rooms",
             "streets = scenes.streets:Streets",
-            "mtan = ednas_nni.data.layouts.mtan:Mtan",
-            "adashare = ednas_nni.data.layouts.adashare:AdaShare",
-            "nyud_mt = ednas_nni.data.layouts.nyud_mt:NYUDMT",
-            "cityscapes = ednas_nni.data.layouts.cityscapes:CityScapes",
-            "nyuv2 = ednas_nni.data.layouts.nyuv2:NYUv2",
+            "mtan = data_sets.mtan:Mtan",
+            "adashare = data_sets.adashare:AdaShare",
+            "nyud_mt = data_sets.nyud_mt:NYUDMT",
+            "cityscapes = data_sets.cityscapes:CityScapes",
+            "nyuv2 = data_sets.nyuv2:NYUv2",
             "manifest = ednas_nni.data.layouts.manifest:Manifest",
         ],
         "ednas_nni.label_kinds": [
@@ -133,13 +127,13 @@ setup(
             "normals = ednas_nni.data.kinds.normals:NormalLabels",
         ],
         "ednas_nni.devices": [
-            "edge_tpu = ednas_nni.devices.edge_tpu:EdgeTPU",
-            "cpu_onnxruntime = ednas_nni.devices.cpu_onnxruntime:CpuOnnxruntime",
-            "peak_memory = ednas_nni.devices.peak_memory:PeakMemory",
-            "roofline = ednas_nni.devices.roofline:Roofline",
-            "calibrated = ednas_nni.devices.calibrated:Calibrated",
-            "macs = ednas_nni.devices.counters:Macs",
-            "params = ednas_nni.devices.counters:Params",
+            "edge_tpu = devices.edge_tpu:EdgeTPU",
+            "cpu_onnxruntime = devices.cpu_onnxruntime:CpuOnnxruntime",
+            "peak_memory = devices.peak_memory:PeakMemory",
+            "roofline = devices.roofline:Roofline",
+            "calibrated = ednas_nni.calibration:Calibrated",
+            "macs = devices.counters:Macs",
+            "params = devices.counters:Params",
         ],
         "ednas_nni.weightings": [
             "fixed = ednas_nni.tasks.weighting:Fixed",

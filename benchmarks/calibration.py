@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from into_docs import DOCS, put
 
+from devices.cpu_onnxruntime.measure import measured
+from devices.cpu_onnxruntime.store import Store, this_machine
+from ednas_nni.calibration.correction import calibrate, errors
+from ednas_nni.calibration.measurements import priced_terms
+from ednas_nni.calibration.proposing import informative
 from ednas_nni.cost import cost_table
-from ednas_nni.devices.calibrated.correction import calibrate, errors
-from ednas_nni.devices.calibrated.measurements import priced_terms
-from ednas_nni.devices.calibrated.proposing import informative
-from ednas_nni.devices.cpu_onnxruntime.measure import measured
-from ednas_nni.devices.cpu_onnxruntime.store import Store, this_machine
 from ednas_nni.graphs.capture import capture
 from ednas_nni.nn.tree import build
 from ednas_nni.search.assembled import Assembled

@@ -18,9 +18,9 @@ import numpy as np
 from edge_tpu_fit.fit import Model, bootstrap, fit, leave_one_out
 from edge_tpu_fit.published import PublishedNetwork, published_networks
 
+from devices.edge_tpu.device import MAXIMA, SHARE, SUMS, EdgeTPU, design_matrix, priced
+from devices.edge_tpu.profile import COEFFICIENTS, Coefficients, Spread, SystolicProfile, shipped
 from ednas_nni.cost.records import LayerRecord
-from ednas_nni.devices.edge_tpu.device import MAXIMA, SHARE, SUMS, EdgeTPU, design_matrix, priced
-from ednas_nni.devices.edge_tpu.profile import COEFFICIENTS, Coefficients, Spread, SystolicProfile, shipped
 
 HERE = Path(__file__).resolve().parent
 RESULT = HERE / "results" / "edge_tpu.json"

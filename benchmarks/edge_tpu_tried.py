@@ -16,9 +16,9 @@ from edge_tpu_fit.fit import Design, leave_one_out
 from edge_tpu_fit.layer_lists import expand
 from edge_tpu_fit.published import PublishedNetwork, published_networks
 
+from devices.edge_tpu.profile import COEFFICIENTS, shipped
+from ednas_nni.calibration.least_squares import TOLERANCE
 from ednas_nni.cost.records import ON_DEVICE_KINDS
-from ednas_nni.devices.calibrated.least_squares import TOLERANCE
-from ednas_nni.devices.edge_tpu.profile import COEFFICIENTS, shipped
 
 RESULT = HERE / "results" / "edge_tpu_tried.json"
 STREAM, LINK = COEFFICIENTS.index("stream_ms_per_mb"), COEFFICIENTS.index("link_ms_per_mb")

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from ednas_nni.cli.arguments import whole
 
 if TYPE_CHECKING:
+    from ednas_nni.calibration.profile import CalibratedProfile
     from ednas_nni.cost.table import CostTable
-    from ednas_nni.devices.calibrated.profile import CalibratedProfile
     from ednas_nni.search.assembled import Assembled
 
 HELP = "correct a device's model by measurements of your own"
@@ -81,11 +81,11 @@ def run(options: argparse.Namespace) -> int:
 def _calibrate(options: argparse.Namespace, assembled: Assembled, table: CostTable) -> int:
     import numpy as np
 
+    from ednas_nni.calibration.correction import calibrate
+    from ednas_nni.calibration.measurements import priced_terms, read_measurements
+    from ednas_nni.calibration.profile import calibrated_profile
     from ednas_nni.cli.calibration_report import show
     from ednas_nni.cli.describe_command import sample_of
-    from ednas_nni.devices.calibrated.correction import calibrate
-    from ednas_nni.devices.calibrated.measurements import priced_terms, read_measurements
-    from ednas_nni.devices.calibrated.profile import calibrated_profile
 
     out = options.out or Path(f"{Path(options.device).stem}_calibrated.yml")
     name = _name(options.name, out)

@@ -7,11 +7,11 @@ import math
 
 import numpy as np
 
+from ednas_nni.calibration.correction import FEWEST, SIGNIFICANCE, Calibration
+from ednas_nni.calibration.measurements import Measurements, PricedTerms
 from ednas_nni.cli import terminal
 from ednas_nni.cli.terminal import amount
 from ednas_nni.cost.table import CostTable
-from ednas_nni.devices.calibrated.correction import FEWEST, SIGNIFICANCE, Calibration
-from ednas_nni.devices.calibrated.measurements import Measurements, PricedTerms
 
 STRANGE = 50.0
 """Measured and modelled costs further apart than this are probably in different units."""

@@ -26,8 +26,8 @@ FILE = "measurements.csv"
 
 def propose(options: argparse.Namespace, assembled: Assembled, table: CostTable) -> int:
     """Choose networks, and write them into a new folder: all of it, or nothing."""
-    from ednas_nni.devices.calibrated.measurements import write_measurements
-    from ednas_nni.devices.calibrated.proposing import informative
+    from ednas_nni.calibration.measurements import write_measurements
+    from ednas_nni.calibration.proposing import informative
 
     folder = options.out
     if folder is None:

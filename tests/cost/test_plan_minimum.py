@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
+from devices.counters import Macs
 from ednas_nni.cost import minimum as minimum_module
 from ednas_nni.cost import smallest
 from ednas_nni.cost import summary as summary_module
@@ -19,7 +20,6 @@ from ednas_nni.cost.features import SpaceFeatures, Term
 from ednas_nni.cost.minimum import minimise
 from ednas_nni.cost.summary import random_codes
 from ednas_nni.cost.table import CostTable
-from ednas_nni.devices.counters import Macs
 from ednas_nni.space.domains import Dimension, Domains, Literal
 from ednas_nni.space.draws import draw_architectures
 

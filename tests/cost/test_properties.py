@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from devices.peak_memory import PeakMemory
+from devices.peak_memory.peak import PeakElements
+from devices.roofline import Roofline
 from ednas_nni import plugins
 from ednas_nni.cost import AdditiveDevice, cost_table
 from ednas_nni.cost.reading import read_space
 from ednas_nni.cost.summary import random_codes
-from ednas_nni.devices.peak_memory import PeakMemory
-from ednas_nni.devices.peak_memory.peak import PeakElements
-from ednas_nni.devices.roofline import Roofline
 
 SIZE = (64, 128)
 TASKS = {"segmentation": 5, "depth": 1}

@@ -7,12 +7,12 @@ import itertools
 import numpy as np
 import pytest
 
+from devices.counters import Macs, Params
 from ednas_nni.cost import feasible_share, smallest
 from ednas_nni.cost import summary as summary_module
 from ednas_nni.cost.features import SpaceFeatures, Term
 from ednas_nni.cost.summary import largest, random_codes, summarise
 from ednas_nni.cost.table import CostTable
-from ednas_nni.devices.counters import Macs, Params
 from ednas_nni.errors import StudyError
 from ednas_nni.space.domains import Dimension, Domains, Literal
 from ednas_nni.study.objectives import Constraint

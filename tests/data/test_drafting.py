@@ -16,7 +16,7 @@ from ednas_nni.data import DATASETS, drafting
 from ednas_nni.data.layouts.manifest import Manifest
 from ednas_nni.errors import DataError
 from scenes.rooms import Rooms
-from tests.data.layouts.written import written
+from tests.data_sets.written import written
 
 RNG = np.random.default_rng(0)
 SHAPE = (16, 32)

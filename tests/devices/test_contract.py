@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from devices.roofline import Roofline
+from ednas_nni.calibration import Calibrated
+from ednas_nni.calibration.profile import CalibratedProfile
 from ednas_nni.cost import registry
 from ednas_nni.cost.device import AdditiveDevice, CostColumn, LowerBound, OrderDevice
-from ednas_nni.devices.calibrated import Calibrated
-from ednas_nni.devices.calibrated.profile import CalibratedProfile
-from ednas_nni.devices.roofline import Roofline
 from ednas_nni.errors import PluginError
 from ednas_nni.testing.devices import check_device, example_layers, network_totals
 

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
+from devices.cpu_onnxruntime.device import factor, held_out_errors, spread_out
+from devices.cpu_onnxruntime.store import Timing
 from ednas_nni import plugins
 from ednas_nni.cost import cost_table, registry, smallest
 from ednas_nni.cost.features import SpaceFeatures, Term, joined, renamed, scaled, sums
-from ednas_nni.devices.cpu_onnxruntime.device import factor, held_out_errors, spread_out
-from ednas_nni.devices.cpu_onnxruntime.store import Timing
 from ednas_nni.errors import PluginError, StudyError
 from ednas_nni.graphs.capture import network_graph
 from ednas_nni.search.assembled import device
@@ -40,7 +40,7 @@ def additive(monkeypatch, tmp_path):
         whole = {signature for signature, graph in graphs.items() if any(n.op == "ReduceMean" for n in graph.nodes)}
         return {s: Timing((SLOWER if s in whole else 1) * work(graph), 1.0, 8, 0.01) for s, graph in graphs.items()}
 
-    monkeypatch.setattr("ednas_nni.devices.cpu_onnxruntime.measure.measured", measured)
+    monkeypatch.setattr("devices.cpu_onnxruntime.measure.measured", measured)
     return registry.device("cpu_onnxruntime")
 
 
@@ -152,8 +152,8 @@ def test_wrong_entries_are_named(entry) -> None:
 def test_measured_here(monkeypatch, tmp_path) -> None:
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
-    from ednas_nni.devices.cpu_onnxruntime.measure import Rounds, measured
-    from ednas_nni.devices.cpu_onnxruntime.store import Store
+    from devices.cpu_onnxruntime.measure import Rounds, measured
+    from devices.cpu_onnxruntime.store import Store
 
     monkeypatch.setenv("EDNAS_CACHE", str(tmp_path))
     device = registry.device("cpu_onnxruntime")

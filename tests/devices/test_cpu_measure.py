@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ednas_nni.devices.cpu_onnxruntime import measure
-from ednas_nni.devices.cpu_onnxruntime.measure import Rounds, measured
-from ednas_nni.devices.cpu_onnxruntime.probe_graphs import probe_graphs
-from ednas_nni.devices.cpu_onnxruntime.store import Machine, Store, Timing, this_machine
+from devices.cpu_onnxruntime import measure
+from devices.cpu_onnxruntime.measure import Rounds, measured
+from devices.cpu_onnxruntime.probe_graphs import probe_graphs
+from devices.cpu_onnxruntime.store import Machine, Store, Timing, this_machine
 from ednas_nni.errors import DataError, StudyError
 from ednas_nni.graphs.graph import Constant, Graph, Node
 

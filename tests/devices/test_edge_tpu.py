@@ -16,12 +16,12 @@ from edge_tpu_fit.published import published_networks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devices.edge_tpu.device import MAXIMA, SUMS, UPPER, EdgeTPU, design_matrix
+from devices.edge_tpu.profile import COEFFICIENTS, EXAMPLE, SystolicProfile, shipped
 from ednas_nni.cost.features import SpaceFeatures, Term
 from ednas_nni.cost.profiles import read_profile
 from ednas_nni.cost.records import convolution, elementwise
 from ednas_nni.cost.table import CostTable
-from ednas_nni.devices.edge_tpu.device import MAXIMA, SUMS, UPPER, EdgeTPU, design_matrix
-from ednas_nni.devices.edge_tpu.profile import COEFFICIENTS, EXAMPLE, SystolicProfile, shipped
 from ednas_nni.errors import PluginError
 from ednas_nni.study.objectives import Constraint
 

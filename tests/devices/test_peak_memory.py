@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import nn
 
+from devices.peak_memory import peak
 from ednas_nni import plugins
 from ednas_nni.cost import cost_table
 from ednas_nni.cost.layers import kind_of
 from ednas_nni.cost.records import elementwise
 from ednas_nni.cost.space_layers import Operation, SpaceLayers
-from ednas_nni.devices.peak_memory import peak
 from ednas_nni.errors import PluginError, StudyError
 from ednas_nni.space.domains import Dimension, Domains, Literal
 
@@ -116,7 +116,7 @@ def test_never_below_the_largest_live_pair(nano) -> None:
 
 @pytest.mark.parametrize(("dtype", "size"), [("int8", 1), ("float16", 2), ("float32", 4)])
 def test_bytes_of_an_element(nano, dtype: str, size: int) -> None:
-    from ednas_nni.devices.peak_memory import PeakMemory
+    from devices.peak_memory import PeakMemory
 
     space, table = nano
     other = cost_table(space, [PeakMemory(dtype)], SIZE)

@@ -7,9 +7,9 @@ import pytest
 import yaml
 from edge_tpu_fit.published import published_networks
 
+from devices.roofline import UNIT_NETWORK, Roofline, RooflineProfile, shipped, unit_layers
 from ednas_nni.cost import registry
 from ednas_nni.cost.records import WEIGHT_KINDS, convolution, elementwise
-from ednas_nni.devices.roofline import UNIT_NETWORK, Roofline, RooflineProfile, shipped, unit_layers
 from ednas_nni.errors import PluginError
 
 PROFILE = RooflineProfile(

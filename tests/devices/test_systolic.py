@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ednas_nni.devices.edge_tpu.systolic import weight_stationary_cycles
+from devices.edge_tpu.systolic import weight_stationary_cycles
 
 # name, output pixels, kernel area * input channels, output channels, weight-stationary cycles
 GOLDEN = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from devices.roofline import Roofline
 from ednas_nni.baselines import Comparison, files
 from ednas_nni.baselines.comparison import find
 from ednas_nni.baselines.identity import identities
@@ -11,7 +12,6 @@ from ednas_nni.bridge.engine import SimplifiedModelSpace
 from ednas_nni.bridge.head import write_head
 from ednas_nni.cost import cost_table
 from ednas_nni.cost import registry as named
-from ednas_nni.devices.roofline import Roofline
 from ednas_nni.nn.tree import build
 from ednas_nni.plugins import load as plugin
 from ednas_nni.record.events import Ended

@@ -1,1 +1,0 @@
-"""Devices: how sums of layer features become costs."""

@@ -1,5 +1,0 @@
-"""The Coral Edge TPU, and any systolic array that a profile of `kind: systolic` describes."""
-
-from ednas_nni.devices.edge_tpu.device import EdgeTPU
-
-__all__ = ["EdgeTPU"]

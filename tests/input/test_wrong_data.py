@@ -190,7 +190,7 @@ def test_names_of_profiles_are_no_paths(kind: str, name: str, tmp_path: Path, ra
 
     from ednas_nni.cost.registry import device
 
-    shipped = resources.files(f"ednas_nni.devices.{kind}").joinpath(
+    shipped = resources.files(f"devices.{kind}").joinpath(
         "profiles", f"{'phone_cpu' if kind == 'roofline' else kind}.yml"
     )
     (tmp_path / "mine.yml").write_bytes(shipped.read_bytes())

@@ -50,7 +50,7 @@ def single_task(study: Study, task: str, seed: int | None = None) -> Study:
 
 
 def identities(assembled: Assembled) -> dict[str, dict[str, Any]]:
-    """Task -> identity of the baseline that this study needs. Reads no image; builds networks, so it imports torch.
+    """Task -> identity of the baseline that this study needs. Prepares data that lie in files; imports torch.
 
     Raises:
         StudyError: The study names no `reference`, or its space has no such member.
@@ -67,9 +67,9 @@ def identity(assembled: Assembled, task: str) -> dict[str, Any]:
         "task": task,
         "data": {
             "name": info.name,
-            "fingerprint": info.fingerprint,
+            "fingerprint": info.identity,
             "size": list(info.size),
-            "images": dict(info.counts),  # covered by the fingerprint; in words for messages
+            "images": dict(info.counts),  # covered by it; in words for messages
         },
         **_recipe(alone, task),
         "architecture": _architecture(alone, member),

@@ -14,7 +14,7 @@ from ednas_nni.errors import BaselineError
 
 _FIELDS = ("identity", "metrics", "seeds", "runs", "made")
 _WORDS = {
-    "data.fingerprint": "data fingerprint",
+    "data.fingerprint": "content of the data",
     "data.name": "data",
     "architecture.id": "architecture",
     "architecture.member": "member",

@@ -68,7 +68,7 @@ def measure(
     }
     return Measurement(
         data=info.name,
-        fingerprint=info.fingerprint,
+        fingerprint=info.identity,
         depth_kind=info.depth_kind,
         unit=info.depth_unit,
         ratios=tuple(ratios[seed] for seed in sorted(ratios)),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.errors import JournalError
 from ednas_nni.record.events import Started
 from ednas_nni.record.head import CostRecord, DataRecord, JournalHead, MetricRecord, TaskRecord
@@ -15,7 +16,7 @@ from ednas_nni.version import __version__
 
 if TYPE_CHECKING:
     from ednas_nni.cost import CostColumn
-    from ednas_nni.data import DataInfo
+    from ednas_nni.data import DataInfo, DataSource
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.tasks.base import Task
 
@@ -53,7 +54,7 @@ def write_head(
     import nni  # heavy, and wanted for their versions only
     import torch
 
-    study, comparison = assembled.study, assembled.baselines[0]
+    study, comparison, info = assembled.study, assembled.baselines[0], assembled.source.info
     journal.append(
         JournalHead(
             experiment=experiment,
@@ -65,8 +66,8 @@ def write_head(
             environment=str(Path(sys.prefix).resolve()),
             study=study.dump(),
             digest=study.digest,
-            data=assembled.source.info.fingerprint,
-            data_set=data_record(assembled.source.info),
+            data=info.identity if assembled.needs_network else info.fingerprint,
+            data_set=data_record(info),
             tasks=task_records(assembled.tasks),
             members=assembled.members,
             references=comparison.dump() if comparison else None,
@@ -116,7 +117,7 @@ def task_records(tasks: Mapping[str, Task]) -> tuple[TaskRecord, ...]:
 
 def _changed(head: JournalHead, assembled: Assembled, engine: str) -> str:
     """Why a search cannot go on with a journal, to stand behind the journal's path; "" where it can."""
-    study, fingerprint = assembled.study, assembled.source.info.fingerprint
+    study = assembled.study
     if head.digest != study.digest:
         return (
             f" belongs to a study with digest {head.digest}, this one has {study.digest}. Resume with the unchanged "
@@ -129,11 +130,8 @@ def _changed(head: JournalHead, assembled: Assembled, engine: str) -> str:
             f": the search space {study.space.name!r} is not the one that the search began with: its code or its "
             "preset was changed meanwhile. Put it back or start a new experiment."
         )
-    if head.data not in (None, fingerprint):
-        return (
-            f": the data {study.data.name!r} has another content ({fingerprint}) than when the search began "
-            f"({head.data}), and results on different data are not comparable. Put it back or start a new experiment."
-        )
+    if changed := changed_data(head, assembled.source):
+        return f": {changed} Or start a new experiment."
     if name := changed_weights(head, assembled.weights):
         return (
             f": {name} has another content than when the search began, and results of different initial weights are "
@@ -145,6 +143,22 @@ def _changed(head: JournalHead, assembled: Assembled, engine: str) -> str:
             "the device's profile back or start a new experiment."
         )
     return ""
+
+
+def changed_data(head: JournalHead, source: DataSource) -> str:
+    """How the data differ from those that the search began with, as a sentence with the way out; "" where they do not.
+
+    Args:
+        head: The head. Those of earlier versions hold a digest of the files' names and sizes, which still counts.
+        source: The data as they are now; prepared where they were not yet.
+    """
+    if head.data is None or head.data == source.info.fingerprint or head.data == source.info.identity:
+        return ""
+    files = source.changed_since(head.data) if isinstance(source, FolderSource) else ""
+    return (
+        f"the data {source.info.name!r} has another content than when the search began"
+        f"{f' ({files})' if files else ''}, and results on different data are not comparable. Put it back."
+    )
 
 
 def changed_program(head: JournalHead) -> str:

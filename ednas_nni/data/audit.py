@@ -1,7 +1,8 @@
 """The audit of the test split: who opened that of which data, when.
 
 One JSON line per opening in `<cache>/openings/<data>-<fingerprint>.jsonl`. A report can say how often the test
-split had been opened before its numbers were taken.
+split had been opened before its numbers were taken. The journal belongs to the fingerprint, not to the identity: labels
+that are repaired do not make a split that was looked at a fresh one.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def note(info: DataInfo, opened_by: str, cache: str | os.PathLike[str] | None = 
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "data": info.name,
         "fingerprint": info.fingerprint,
+        "identity": info.identity,
         "opened_by": opened_by,
         "pid": os.getpid(),
         "command": shlex.join(sys.argv)[:500],
@@ -66,7 +68,7 @@ def openings(info: DataInfo, cache: str | os.PathLike[str] | None = None) -> lis
         cache: Cache folder, as for the source.
 
     Returns:
-        `time` (UTC), `data`, `fingerprint`, `opened_by`, `pid`, `command`, `experiment` and `trial`
+        `time` (UTC), `data`, `fingerprint`, `identity`, `opened_by`, `pid`, `command`, `experiment` and `trial`
         (NNI's ids, or `None`). A line that a crash cut short is left out.
     """
     try:

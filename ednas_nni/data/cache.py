@@ -19,12 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ednas_nni.data.contents import sha256
 from ednas_nni.errors import DataError
 from ednas_nni.study.plain_data import user_path
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
-_BLOCK = 1 << 20
 _verified: set[tuple[str, str, int, int]] = set()
 
 
@@ -96,20 +96,12 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _write_manifest(folder: Path, recipe: Mapping[str, object]) -> None:
-    files = {p.name: {"bytes": p.stat().st_size, "sha256": _sha256(p)} for p in sorted(folder.glob("*.npy"))}
+    files = {p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in sorted(folder.glob("*.npy"))}
     text = json.dumps({"format": _FORMAT, "recipe": recipe, "files": files}, indent=1, sort_keys=True)
     with (folder / MANIFEST).open("w", encoding="utf-8") as handle:
         handle.write(text + "\n")
         handle.flush()
         os.fsync(handle.fileno())
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as handle:
-        while block := handle.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def open_arrays(folder: Path, recipe: Mapping[str, object], names: Iterable[str]) -> dict[str, np.ndarray]:
@@ -136,7 +128,16 @@ def open_arrays(folder: Path, recipe: Mapping[str, object], names: Iterable[str]
     return {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names}
 
 
-def _read_manifest(folder: Path, recipe: Mapping[str, object]) -> dict[str, dict[str, object]]:
+def digests(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each array of a cache folder by file name, as it was taken when the folder was made.
+
+    Raises:
+        DataError: The folder lacks its list.
+    """
+    return {name: str(file["sha256"]) for name, file in _read_manifest(folder).items()}
+
+
+def _read_manifest(folder: Path, recipe: Mapping[str, object] | None = None) -> dict[str, dict[str, object]]:
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -144,7 +145,7 @@ def _read_manifest(folder: Path, recipe: Mapping[str, object]) -> dict[str, dict
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"the data cache at {folder} is damaged: {MANIFEST} ({error}); {_way_out(folder)}") from error
     # Through JSON, because tuples become lists there.
-    if version != _FORMAT or stored != json.loads(json.dumps(recipe)):
+    if version != _FORMAT or (recipe is not None and stored != json.loads(json.dumps(recipe))):
         raise DataError(f"the data cache at {folder} is damaged: {MANIFEST} names another recipe; {_way_out(folder)}")
     return listed
 
@@ -163,7 +164,7 @@ def _fault(folder: Path, name: str, listed: Mapping[str, Mapping[str, object]]) 
         return f"{status.st_size} bytes instead of {wanted['bytes']}"
     seen = (str(path.resolve()), str(wanted["sha256"]), status.st_size, status.st_mtime_ns)
     if seen not in _verified:
-        if _sha256(path) != wanted["sha256"]:
+        if sha256(path) != wanted["sha256"]:
             return "altered: its SHA-256 differs"
         _verified.add(seen)
     return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from numpy.typing import NDArray
@@ -109,13 +110,25 @@ class DataInfo(LabelFacts):
         name: Name of the data set, e.g. `rooms`.
         size: Image height and width in pixels, (H, W).
         counts: Number of images of each split.
-        fingerprint: Hex digest that names the data: equal recipe, equal fingerprint.
+        fingerprint: Hex digest that names the data set before anything is read: equal options, names and sizes of
+            files, equal fingerprint.
+        content: Reads what `identity` is made of, where the fingerprint alone does not tell what the arrays hold.
     """
 
     name: str
     size: tuple[int, int]
     counts: dict[str, int]
     fingerprint: str
+    content: Callable[[], str] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def identity(self) -> str:
+        """The key of all that is measured on the data: priors, lambdas, baselines, the results in a journal.
+
+        For files on disk a digest of the decoded arrays, so the data set is prepared where it was not yet; for what is
+        drawn from a recipe, such as rendered scenes, the fingerprint.
+        """
+        return self.fingerprint if self.content is None else self.content()
 
     def __post_init__(self) -> None:
         """Reject values that no data set can have.

@@ -95,7 +95,7 @@ class JournalHead(Event):
         environment: Folder of the Python environment.
         study: The parsed study as plain data.
         digest: Of the study; see `Study.digest`.
-        data: Fingerprint of the data.
+        data: Identity of the data, `DataInfo.identity`.
         data_set: What the data are, None in a head of version 0.1.
         tasks: The tasks with their metrics, None in a head of version 0.1.
         members: Named members of the space -> architecture id, None where they were not written down.

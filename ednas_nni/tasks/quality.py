@@ -3,7 +3,7 @@
 The position prior predicts for every pixel what is typical of its position (the floor is at the bottom, the ceiling at
 the top) and never looks at the image. It is counted on the *train* split and scored on the *search* split with the same
 meters as every candidate, once for a data set, and recorded as JSON beside the data cache, named by the data's
-fingerprint.
+identity.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Prior:
 
     Attributes:
         data: Name of the data set.
-        fingerprint: Its fingerprint.
+        fingerprint: Its identity; files have it under this name.
         tasks: Task name -> what is measured for it.
     """
 
@@ -94,14 +94,15 @@ def prior_for(source: DataSource, tasks: Sequence[Task], folder: Path, scored_on
     """
     info = source.info
     suffix = "" if scored_on == "search" else f".{scored_on}"
-    path = folder / f"{info.name}-{info.fingerprint[:16]}{suffix}.prior.json"
-    records = _read(path, info.fingerprint)
+    identity = info.identity
+    path = folder / f"{info.name}-{identity}{suffix}.prior.json"
+    records = _read(path, identity)
     missing = [task for task in tasks if not _complete(records.get(key(task, info)), task)]
     if missing:
         train, scored = source.split("train"), source.split(scored_on)
         records |= {key(task, info): measure(task, train, scored) for task in missing}
         _write(path, info, records)
-    return Prior(info.name, info.fingerprint, {task.name: records[key(task, info)] for task in tasks})
+    return Prior(info.name, identity, {task.name: records[key(task, info)] for task in tasks})
 
 
 def key(task: Task, info: DataInfo) -> str:
@@ -178,5 +179,5 @@ def _write(path: Path, info: DataInfo, records: Mapping[str, TaskPrior]) -> None
         name: {"prior": record.metrics, "head_bias": record.head_bias, "constants": record.constants}
         for name, record in records.items()
     }
-    content = {"format": FORMAT, "data": info.name, "fingerprint": info.fingerprint, "tasks": tasks}
+    content = {"format": FORMAT, "data": info.name, "fingerprint": info.identity, "tasks": tasks}
     write_whole(path, json.dumps(content, indent=1, sort_keys=True))

@@ -246,7 +246,7 @@ class JaredModule(LightningModule):
         data = self.data
         summaries = "".join(f"\n{summary}" for task in data.tasks if (summary := task.summary()))
         return (
-            f"data {data.source.info.name} {data.source.info.fingerprint}, scored on {self.recipe.scored_on}, protocol "
+            f"data {data.source.info.name} {data.source.info.identity}, scored on {self.recipe.scored_on}, protocol "
             f"{self.recipe.protocol}{summaries}"
         )
 

@@ -198,7 +198,7 @@ def _option(assembled: Assembled, name: str) -> Any:
 def _identity(assembled: Assembled) -> dict[str, Any]:
     study = assembled.study.dump()
     fields = ("space", "tasks", "data", "train_size", "deploy_size", "evaluator", "device", "constraints", "init_from")
-    content = {"data": assembled.source.info.fingerprint, **assembled.weights}
+    content = {"data": assembled.source.info.identity, **assembled.weights}
     return {**{name: study[name] for name in fields if name in study}, "fingerprints": content}
 
 

@@ -67,7 +67,7 @@ def test_differences_are_said_in_words(make_record: Make) -> None:
     here, there = make_record(steps=500), make_record(steps=240, fingerprint="beef", images={"train": 100})
     told = differences(here.identity, there.identity)
     assert told == [
-        "data fingerprint f00d here, beef in the baseline",
+        "content of the data f00d here, beef in the baseline",
         "steps 500 here, 240 in the baseline",
         "data.images.train nothing here, 100 in the baseline",
     ]

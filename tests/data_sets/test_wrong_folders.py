@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -170,7 +169,7 @@ def test_a_worker_hands_the_message_on(folder, tmp_path: Path) -> None:
     truncate(root / "train/image/11.npy")
     with pytest.raises(DataError, match=r"train/image/11.npy: cannot be read as .npy"):
         Mtan(root, SIZE, cache=tmp_path / "cache").prepare(progress=False)
-    assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+    assert not [path for path in (tmp_path / "cache").glob("mtan-*") if path.is_dir()]
 
 
 @pytest.mark.parametrize(
@@ -219,15 +218,11 @@ def test_forms_that_mtan_files_take(folder, tmp_path: Path) -> None:
     assert (before.read(key)["segmentation"] == wanted["segmentation"][::2, ::2].repeat(2, 0).repeat(2, 1)).all()
 
 
-def test_the_fingerprint_tells_files_and_the_cache_their_age(folder, tmp_path: Path) -> None:
+def test_the_fingerprint_tells_names_and_sizes(folder, tmp_path: Path) -> None:
     root = folder("mtan")
     first = Mtan(root, SIZE, cache=tmp_path / "cache")
     assert Mtan(root, SIZE, cache=tmp_path / "other").info.fingerprint == first.info.fingerprint
     assert Mtan(root, SIZE, seed=1, cache=tmp_path / "cache").info.fingerprint != first.info.fingerprint
-    os.utime(root / "train/depth/5.npy", ns=(1, 1))
-    touched = Mtan(root, SIZE, cache=tmp_path / "cache")
-    assert touched.info.fingerprint == first.info.fingerprint
-    assert touched.cache_folder != first.cache_folder
     moved = shutil.copytree(root, tmp_path / "moved")
     assert Mtan(moved, SIZE, cache=tmp_path / "cache").info.fingerprint == first.info.fingerprint
     np.save(root / "train/depth/5.npy", np.zeros((32, 64)))

@@ -151,7 +151,7 @@ class TrialRun:
         """Train and report the network of a sample.
 
         Raises:
-            TrialError: The search has another space, or other initial weights, than this trial.
+            TrialError: The search has another space, other data or other initial weights than this trial.
         """
         if self.assembled.needs_network:
             self._train_network(sample)
@@ -176,6 +176,7 @@ class TrialRun:
                 "the search space of this trial differs from the one the search was started with: its code was changed "
                 "meanwhile. Stop the experiment and start a new one."
             )
+        self.check_data()
         self.check_weights(self.assembled.weights)
         sample = domains.canonical(sample)
         architecture = domains.architecture_id(sample)
@@ -193,6 +194,17 @@ class TrialRun:
         self.phases.mark("evaluation")
         write_examples(evaluator, network)
         self.phases.mark("examples")
+
+    def check_data(self) -> None:
+        """Reject other data than those of the search's first trials.
+
+        Raises:
+            TrialError: A file has another content.
+        """
+        from ednas_nni.bridge.head import changed_data  # numpy with it, see `_run`
+
+        if self.head is not None and (changed := changed_data(self.head, self.assembled.source)):
+            raise TrialError(f"{changed} Or start a new search.")
 
     def check_weights(self, weights: dict[str, str]) -> None:
         """Reject other initial weights than those of the search's first trials.

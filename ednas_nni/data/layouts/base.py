@@ -5,15 +5,18 @@
 
 import hashlib
 import importlib
+import json
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ednas_nni.data import cache as store
+from ednas_nni.data.contents import contents
 from ednas_nni.data.info import SPLITS, Array, DataInfo, LabelFacts, checked_size
 from ednas_nni.data.layouts.cutting import check_separate, cut, natural
 from ednas_nni.data.layouts.fitting import fit
@@ -22,7 +25,11 @@ from ednas_nni.data.source import CachedSource, DataSource
 from ednas_nni.errors import DataError
 from ednas_nni.study import plain_data
 
-_FORMAT = 1  # raised when the same files become other arrays
+_FORMAT = 1
+_DECODER = 2  # raised when the same files become other arrays
+
+MADE_FROM = "made_from.json"
+"""What the arrays of a cache folder mean, and the SHA-256 of each file that they were made from."""
 
 
 @dataclass(eq=False)
@@ -150,6 +157,7 @@ class FolderSource(CachedSource):
             size=self.size,
             counts={split: len(records) for split, records in self.records.items()},
             fingerprint=store.fingerprint(self.recipe()),
+            content=self.identity,
             **vars(self.facts),
         )
 
@@ -158,19 +166,13 @@ class FolderSource(CachedSource):
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("folder", "cache")}
 
     def recipe(self) -> dict[str, Any]:
-        """Return what determines every pixel: layout, options, names and sizes of the files."""
-        return {
-            "name": self.name,
-            "format": _FORMAT,
-            "arguments": self.arguments(),
-            "files": self._listing["sizes"],
-        }
+        """Return what names the data set before a file is read: layout, options, names and sizes of the files."""
+        return {"name": self.name, "format": _FORMAT, "arguments": self.arguments(), "files": self._sizes}
 
     @cached_property
-    def _listing(self) -> dict[str, str]:
-        """Digests of the files' names and sizes, and of their times of change."""
-        sizes, times = hashlib.sha256(), hashlib.sha256()
-        seen: set[Path] = set()
+    def _sizes(self) -> str:
+        """Digest of the files' names and sizes."""
+        sizes = hashlib.sha256()
         for split, records in self.records.items():
             for record in records:
                 sizes.update(f"{split}\0{record.key}\0{record.index}\n".encode(errors="surrogateescape"))
@@ -183,20 +185,46 @@ class FolderSource(CachedSource):
                         ) from None
                     name = os.path.relpath(path, self.root)
                     sizes.update(f"{role}\0{name}\0{status.st_size}\n".encode(errors="surrogateescape"))
-                    if path not in seen:
-                        seen.add(path)
-                        times.update(f"{name}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
-        return {"sizes": sizes.hexdigest()[:32], "times": times.hexdigest()[:32]}
+        return sizes.hexdigest()[:32]
+
+    @cached_property
+    def contents(self) -> dict[str, str]:
+        """SHA-256 of every file by name; see `ednas_nni.data.contents` for when a file is read for it."""
+        return self._read_contents()
+
+    def _read_contents(self) -> dict[str, str]:
+        files = {path for records in self.records.values() for record in records for path in record.files.values()}
+        return contents(self.root, sorted(files), self._cache_root)
 
     def stored_recipe(self) -> dict[str, Any]:
-        """Return the recipe and when the files were changed."""
-        return {**self.recipe(), "changed": self._listing["times"]}
+        """Return the recipe and what the files hold: together they determine every pixel."""
+        return {**self.recipe(), "decoder": _DECODER, "contents": store.fingerprint(self.contents)}
 
-    @property
+    @cached_property
     def cache_folder(self) -> Path:
-        """Where the arrays are kept; another one when a file was changed."""
-        changed = self._listing["times"][:8]
-        return self._cache_root / f"{self.name}-{self.info.fingerprint}-{changed}"
+        """Where the arrays are kept; another one when a file has another content."""
+        return self._cache_root / f"{self.name}-{self.info.fingerprint}-{store.fingerprint(self.stored_recipe())[:8]}"
+
+    def _make(self, staging: Path, progress: bool) -> None:
+        super()._make(staging, progress)
+        if changed := _differing(self.contents, self._read_contents()):
+            raise DataError(f"{self.where}: {_listed(changed)} changed while the data set was read; run again")
+        made_from = {"facts": vars(self.facts), "files": self.contents}
+        (staging / MADE_FROM).write_text(json.dumps(made_from), encoding="utf-8")
+
+    def identity(self) -> str:
+        """Return `DataInfo.identity`: a digest of the decoded arrays and of what their values mean."""
+        self.prepare()
+        return _identity(vars(self.facts), self.cache_folder)
+
+    def changed_since(self, identity: str) -> str:
+        """Name the files that changed since the data had another identity; "" where the cache does not know it."""
+        for folder in self._cache_root.glob(f"{self.name}-*"):
+            with suppress(OSError, ValueError, KeyError, DataError):
+                made_from = json.loads((folder / MADE_FROM).read_text(encoding="utf-8"))
+                if _identity(made_from["facts"], folder) == identity:
+                    return _listed(_differing(made_from["files"], self.contents))
+        return ""
 
     def read(self, record: ImageRecord) -> dict[str, Array]:
         """Decode one image and fit it to `size`.
@@ -253,3 +281,16 @@ def images(recipe: Mapping[str, Any]) -> Callable[[str, int], Mapping[str, Array
 
 def _by_key(record: ImageRecord) -> tuple[list[tuple[str, int]], int, str]:
     return natural(record.key), record.index, record.key
+
+
+def _identity(facts: Mapping[str, Any], folder: Path) -> str:
+    return store.fingerprint({"facts": facts, "arrays": store.digests(folder)})
+
+
+def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    return sorted((n for n in {**before, **after} if before.get(n) != after.get(n)), key=natural)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more files" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}" if names else ""

@@ -3,7 +3,7 @@
 It is the ratio of absolute to relative error of a model trained with the L1 loss, so that both terms of
 (|p - g| + lambda |p - g| / g) / 2 weigh the same there.
 
-`ednas data lambda` measures it. A user's measurements are kept by the data's fingerprint, one file each. For rendered
+`ednas data lambda` measures it. A user's measurements are kept by the data's identity, one file each. For rendered
 data a table ships with the package, by name and kind of depth alone: a third of the images, twice the size or tiny
 values among the training labels changed lambda by 5 % at most (one training each). Measure it where scored labels are
 spoilt too.
@@ -37,7 +37,7 @@ class Measurement:
 
     Attributes:
         data: Name of the data set.
-        fingerprint: Of the data that it was measured on.
+        fingerprint: Identity of the data that it was measured on.
         depth_kind: `metric`, `inverse` or `disparity`.
         unit: Of depth, and so of lambda.
         ratios: AbsE / RelE on the search split, one a training.
@@ -100,10 +100,11 @@ def recorded(info: DataInfo, cache: Path | None = None) -> float | None:
     Raises:
         DataError: The record of exactly this data is damaged.
     """
-    users = path_for(info, cache)
-    if users.exists():
-        for measurement in read(users):
-            if (measurement.fingerprint, measurement.unit) == (info.fingerprint, info.depth_unit):
+    folder = cache_root(cache) / "lambda"
+    # The identity of files is known only after they were read: not without need.
+    if any(folder.glob(f"{_safe(info.name)}-*.json")) and path_for(info, cache).exists():
+        for measurement in read(path_for(info, cache)):
+            if (measurement.fingerprint, measurement.unit) == (info.identity, info.depth_unit):
                 return measurement.value
     wanted = info.name, info.depth_kind, info.depth_unit
     return next((measurement.value for measurement in read(SHIPPED) if measurement.key == wanted), None)
@@ -111,8 +112,11 @@ def recorded(info: DataInfo, cache: Path | None = None) -> float | None:
 
 def path_for(info: DataInfo, cache: Path | None = None) -> Path:
     """The file of a user's own measurement."""
-    name = "".join(c if c.isalnum() or c in "_-" else "_" for c in f"{info.name}-{info.fingerprint}")
-    return cache_root(cache) / "lambda" / f"{name}.json"
+    return cache_root(cache) / "lambda" / f"{_safe(info.name)}-{_safe(info.identity)}.json"
+
+
+def _safe(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "_-" else "_" for c in name)
 
 
 def read(path: Path) -> list[Measurement]:

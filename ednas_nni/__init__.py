@@ -5,16 +5,31 @@ Importing this package is light: neither torch nor NNI is loaded until something
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from ednas_nni.version import __version__
 
-__all__ = ["__version__", "experiment"]
+if TYPE_CHECKING:
+    from ednas_nni.bridge.python.experiment import experiment
+    from ednas_nni.networks.network import Network
+
+    load = Network.load
+
+__all__ = ["Network", "__version__", "experiment", "load"]
+
+_HOMES = {
+    "Network": "ednas_nni.networks.network:Network",
+    "experiment": "ednas_nni.bridge.python.experiment:experiment",
+    "load": "ednas_nni.networks.network:Network.load",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "experiment":
-        from ednas_nni.bridge.python.experiment import experiment
-
-        return experiment
+    if name in _HOMES:
+        module, _, path = _HOMES[name].partition(":")
+        value = import_module(module)
+        for part in path.split("."):
+            value = getattr(value, part)
+        return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

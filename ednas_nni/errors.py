@@ -55,6 +55,10 @@ class BaselineError(EdnasError):
     """A single-task baseline is missing, damaged or was made by another recipe."""
 
 
+class NetworkError(EdnasError):
+    """A saved network is missing, damaged or cannot be rebuilt here."""
+
+
 class InfeasibleError(EdnasError):
     """No architecture of the space meets a constraint."""
 

@@ -10,10 +10,9 @@ from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
-from nni.mutable import MutableExpression, ensure_frozen
 from torch import nn
 
-from ednas_nni.compat.nas import current_model
+from ednas_nni.compat.nas import MutableExpression, current_model, ensure_frozen
 from ednas_nni.errors import StudyError, did_you_mean
 from ednas_nni.space.domains import Scalar
 

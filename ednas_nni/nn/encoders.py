@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import nni
 import torch
-from nni.mutable import MutableExpression
 from torch import nn
 
+from ednas_nni.compat.nas import MutableExpression, choice
 from ednas_nni.errors import StudyError
 from ednas_nni.nn.checkpoint import Checkpoint
 from ednas_nni.nn.choice import choice_or_only
@@ -88,7 +87,7 @@ def channels(names: Sequence[str]) -> list[Channels]:
     """Channels of the four features: integers, or NNI expressions of the choice among several encoders."""
     columns = [{name: ENCODERS[name].channels[i] for name in names} for i in range(4)]
     return [
-        MutableExpression.switch_case(nni.choice(LABEL, list(names)), column)
+        MutableExpression.switch_case(choice(LABEL, list(names)), column)
         if len(set(column.values())) > 1
         else column[names[0]]
         for column in columns

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Annotated
 
-import nni
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -18,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from ednas_nni.compat.nas import choice
 from ednas_nni.errors import StudyError, did_you_mean, quoted
 from ednas_nni.nn.blocks.base import operation
 from ednas_nni.nn.elementwise import ACTIVATIONS, Channels
@@ -243,4 +243,4 @@ def _place(loc: Sequence[str | int]) -> str:
 
 def width(label: str, channels: tuple[int, ...]) -> Channels:
     """The number of channels, as a choice named `label` where there are several."""
-    return nni.choice(label, list(channels)) if len(channels) > 1 else channels[0]
+    return choice(label, list(channels)) if len(channels) > 1 else channels[0]

@@ -14,11 +14,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
-from nni.mutable import Categorical, Mutable
-from nni.mutable.annotation import MutableAnnotation
 from torch import nn
 
-from ednas_nni.compat.nas import LayerChoice, ModelSpace, MutableModule, Repeat, model_context
+from ednas_nni.compat.nas import (
+    Categorical,
+    LayerChoice,
+    ModelSpace,
+    Mutable,
+    MutableAnnotation,
+    MutableModule,
+    Repeat,
+    model_context,
+)
 from ednas_nni.errors import PluginError
 from ednas_nni.nn.capabilities import capabilities_of
 from ednas_nni.space.domains import Condition, Dimension, Domains, Literal, Sample, Scalar

@@ -1,0 +1,215 @@
+"""From a picture of any size to predictions of that size, and a picture of these."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from torch import Tensor
+from torch.nn import functional
+
+from ednas_nni.data.info import Array, DataInfo, LabelFacts
+from ednas_nni.data.kinds import LabelKind, label_kind
+from ednas_nni.data.kinds.legend import INK, PAPER, font
+from ednas_nni.errors import NetworkError
+from ednas_nni.networks import pictures
+from ednas_nni.record.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from ednas_nni.networks.network import Network
+    from ednas_nni.networks.runtime import Runtime
+    from ednas_nni.tasks.base import Task
+
+STRIP = 1 << 22
+"""Values of the raw output, enlarged, that are held at a time."""
+
+
+@dataclass(frozen=True)
+class Prediction(Mapping[str, Array]):
+    """What a network says of one picture: task -> array of the picture's size.
+
+    Attributes:
+        image: uint8 (H, W, 3), upright.
+        arrays: Task -> classes uint8 (H, W), numbers float32 (H, W) or directions float32 (H, W, 3).
+        units: Task -> unit of its numbers; "" where they have none.
+        notes: What was done to the picture that one should know.
+        kinds: Task -> the label kind that it is drawn as, and what its values mean.
+    """
+
+    image: NDArray[np.uint8]
+    arrays: Mapping[str, Array]
+    units: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    kinds: Mapping[str, tuple[LabelKind[Any], LabelFacts]] = field(default_factory=dict, repr=False)
+
+    def __getitem__(self, task: str) -> Array:
+        return self.arrays[task]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.arrays)
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def __repr__(self) -> str:
+        parts = (
+            f"{task} {array.dtype} {array.shape} {self.units.get(task, '')}".rstrip() for task, array in self.items()
+        )
+        return f"Prediction({', '.join(parts)})"
+
+    def picture(self, most: int = 1600) -> Image.Image:
+        """The image and each task beside it, legends below.
+
+        Args:
+            most: Pixels that the sheet is wide at most.
+        """
+        return _sheet(self, most)
+
+    def show(self) -> None:
+        """Open the picture in the desktop's viewer; in a notebook, the prediction draws itself."""
+        self.picture().show()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the picture, as PNG or as the suffix says."""
+        path = Path(path).expanduser()
+        kind = Image.registered_extensions().get(path.suffix.lower())
+        if kind is None:
+            raise NetworkError(f"{path}: pictures are written as .png or .jpg, for example {path.with_suffix('.png')}.")
+        write_whole(path, lambda file: self.picture().save(file, kind))
+        return path
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.picture().save(buffer, "PNG")
+        return buffer.getvalue()
+
+
+def predict(network: Network, picture: pictures.Picture, runtime: Runtime) -> Prediction:
+    """See `Network.predict`."""
+    image, notes = pictures.read(picture)
+    inputs, inner = fitted(image, runtime.size)
+    outputs = runtime.run(inputs)
+    lacking = [name for name in network.tasks if name not in outputs]
+    if lacking:
+        raise NetworkError(f"The runtime gives {', '.join(outputs)}, but no {', '.join(lacking)}.")
+    info, height, width = network.description.data.info(), *runtime.size
+    arrays, kinds = {}, {}
+    for name, task in network.tasks.items():
+        output = torch.from_numpy(np.ascontiguousarray(outputs[name]))
+        # The picture's part of the output, which may be coarser than the input.
+        rows, columns = (-(-inner[i] * output.shape[-2 + i] // (height, width)[i]) for i in (0, 1))
+        part = output[..., :rows, :columns]
+        arrays[name] = enlarged(part, image.shape[:2], task if runtime.outputs == "raw" else None, info.ignore_index)
+        kinds[name] = _kind(task, arrays[name], info)
+    units = {name: output.unit for name, output in network.description.tasks.items()}
+    return Prediction(image, arrays, units, notes, kinds)
+
+
+def fitted(image: NDArray[np.uint8], size: tuple[int, int]) -> tuple[NDArray[np.float32], tuple[int, int]]:
+    """A picture as the input of a network.
+
+    Scaled until it fits, aspect ratio kept, in the upper left corner; the rest repeats its border, which networks take
+    better than an edge to black. A picture of 100 x 100 becomes 64 x 64 of the 64 x 128 pixels of a network.
+
+    Args:
+        image: uint8 (H, W, 3).
+        size: Height and width of the input.
+
+    Returns:
+        float32 (1, 3, *size) in [0, 1], and height and width of the part that shows the picture.
+    """
+    height, width = image.shape[:2]
+    scale = min(size[0] / height, size[1] / width)
+    inner = (min(size[0], max(1, round(height * scale))), min(size[1], max(1, round(width * scale))))
+    if inner != (height, width):
+        shrunk = Image.fromarray(image).resize(inner[::-1], Image.Resampling.BILINEAR)  # averages where it shrinks
+        image = np.asarray(shrunk)
+    padded = np.pad(image, ((0, size[0] - inner[0]), (0, size[1] - inner[1]), (0, 0)), mode="edge")
+    return np.ascontiguousarray(padded.transpose(2, 0, 1)[None], np.float32) / np.float32(255), inner
+
+
+def enlarged(output: Tensor, size: tuple[int, int], task: Task | None, none: int) -> Array:
+    """Predictions at a size.
+
+    Args:
+        output: (1, C, h, w) raw; without a task predictions (1, h, w) or (1, C, h, w).
+        size: Height and width of the result.
+        task: Reads raw outputs after they were enlarged (bilinear, half-pixel centres), as metrics are taken.
+        none: Label of pixels that have no class because the output is not a number.
+
+    Returns:
+        (H, W) or (H, W, C).
+    """
+    # Strips of rows: the logits of 13 classes of a 12-megapixel photo would be 600 MB. Columns are enlarged first, for
+    # all rows; a strip then mixes the two rows above and below each of its own.
+    height, width = size
+    if task is None and not output.is_floating_point():
+        rows = (torch.arange(height) * output.shape[-2]) // height
+        columns = (torch.arange(width) * output.shape[-1]) // width
+        return _as_array(output[..., rows[:, None], columns], none)
+    output = output.float() if output.ndim == 4 else output.float()[:, None]
+    wide = functional.interpolate(output, (output.shape[2], width), mode="bilinear", align_corners=False)
+    centres = ((torch.arange(height) + 0.5) * (output.shape[2] / height) - 0.5).clamp(0, output.shape[2] - 1)
+    above = centres.floor().long()
+    below, share = (above + 1).clamp(max=output.shape[2] - 1), (centres - above)[:, None]
+    strip = max(1, STRIP // (output.shape[1] * width))
+    parts = []
+    for top in range(0, height, strip):
+        part = slice(top, top + strip)
+        raw = wide[:, :, above[part]].lerp(wide[:, :, below[part]], share[part])
+        parts.append(_as_array(raw if task is None else task.predict(raw), none))
+    return np.concatenate(parts)
+
+
+def _as_array(values: Tensor, none: int) -> Array:
+    values = values[0]
+    if values.ndim == 3:
+        values = values.movedim(0, -1)
+        values = values[..., 0] if values.shape[-1] == 1 else values
+    if values.is_floating_point():
+        return values.to(torch.float32).numpy()
+    return values.where((values >= 0) & (values <= 255), none).to(torch.uint8).numpy()
+
+
+def _kind(task: Task, values: Array, info: DataInfo) -> tuple[LabelKind[Any], LabelFacts]:
+    """The label kind that a prediction is drawn as: that of the task's own labels where it has their channels."""
+    facts: LabelFacts = replace(info, classes=tuple(task.legend), ignore_index=255) if task.legend else info
+    numbers = values.dtype.kind == "f"
+    for name in dict.fromkeys((*task.requires, "depth" if numbers else "segmentation", "normals")):
+        kind = label_kind(name)
+        if kind.channels == values.shape[2:] and not (numbers and task.legend):
+            return kind, facts
+    raise NetworkError(f"Predictions of {task.name!r} have the shape {values.shape}, which no label kind has.")
+
+
+def _sheet(prediction: Prediction, most: int) -> Image.Image:
+    gap, margin, head = 6, 18, 34
+    count = 1 + len(prediction)
+    height, width = prediction.image.shape[:2]
+    across = max(160, min(width, (most - 2 * margin - (count - 1) * gap) // count))
+    cell = (across, max(1, round(across * height / width)))
+    lefts = [margin + i * (across + gap) for i in range(count)]
+    drawings = {
+        task: kind.drawing(prediction[task].astype(kind.dtype)[None], facts)
+        for task, (kind, facts) in prediction.kinds.items()
+    }
+    foot = max([64, *(drawing.legend_height(across) for drawing in drawings.values())])
+    sheet = Image.new("RGB", (lefts[-1] + across + margin, 2 * margin + head + cell[1] + foot), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((lefts[0], margin + 4), f"{width} x {height}", INK, font(15))
+    sheet.paste(Image.fromarray(prediction.image).resize(cell, Image.Resampling.BILINEAR), (lefts[0], margin + head))
+    for left, (task, values) in zip(lefts[1:], prediction.items(), strict=True):
+        drawing = drawings[task]
+        draw.text((left, margin + 4), task, INK, font(15))
+        step = max(1, min(height // cell[1], width // cell[0]))
+        picture = Image.fromarray(drawing.colors(values[::step, ::step].astype(prediction.kinds[task][0].dtype)))
+        sheet.paste(picture.resize(cell, Image.Resampling.NEAREST), (left, margin + head))
+        drawing.legend(sheet, left, margin + head + cell[1] + 14, across)
+    return sheet

@@ -1,0 +1,59 @@
+"""What computes a network's outputs: torch here, the runtimes of exported files in the exporters."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+Outputs = Literal["raw", "labels"]
+"""What a runtime gives for a task: the network's raw output, at any resolution, or what the task predicts from it."""
+
+
+class Runtime(Protocol):
+    """A network in some form that can be run.
+
+    Attributes:
+        size: Height and width in pixels of the images that it takes.
+        outputs: What it gives.
+    """
+
+    size: tuple[int, int]
+    outputs: Outputs
+
+    def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
+        """Compute all tasks.
+
+        Args:
+            images: float32 (N, 3, H, W) of `size`, in [0, 1]; layout and type that the file wants are made of it here.
+
+        Returns:
+            Task -> array: with "raw" float32 (N, C, h, w), where h and w may be smaller than H and W by a whole factor;
+            with "labels" as `Task.predict` gives it, (N, H, W) or (N, C, H, W).
+        """
+        ...
+
+
+class TorchRuntime:
+    """The module itself, as `Runtime`.
+
+    Args:
+        module: See `Network.module`.
+        size: Height and width of its images.
+    """
+
+    outputs: Outputs = "raw"
+
+    def __init__(self, module: nn.Module, size: tuple[int, int]) -> None:
+        self.module = module
+        self.size = size
+
+    def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
+        """As `Runtime.run`, on the device that the module lies on."""
+        parameter = next(self.module.parameters())
+        with torch.no_grad():
+            outputs = self.module(torch.from_numpy(images).to(parameter.device, parameter.dtype))
+        return {task: output.float().cpu().numpy() for task, output in outputs.items()}

@@ -64,9 +64,9 @@ def contents(root: Path, files: Iterable[Path], cache: Path) -> dict[str, str]:
         digests = pool.map(sha256, (named[name] for name in moved))
         bar = tqdm(digests, "looking for changes", len(moved), unit="file", delay=1.0, disable=None, file=sys.stderr)
         fresh = dict(zip(moved, bar, strict=True))
-    kept = {name: [fresh[name], *states[name]] for name in moved if states[name][2] < settled}
+    measured = {name: [fresh[name], *states[name]] for name in moved if states[name][2] < settled}
     with suppress(OSError):
-        write_whole(place, json.dumps({**_read(place), **kept}))
+        write_whole(place, json.dumps({**_read(place), **measured}))
     return {name: fresh.get(name) or str(listed[name][0]) for name in named}
 
 

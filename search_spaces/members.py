@@ -49,12 +49,7 @@ MEMBERS: dict[str, Callable[[Domains], Sample]] = {
 
 
 def names(domains: Domains, encoders: Sequence[str] = ()) -> tuple[str, ...]:
-    """Names of the architectures that a space contains.
-
-    Args:
-        domains: Of the space.
-        encoders: Its published encoders. Where there are any, they are the names.
-    """
+    """Names of the architectures that a space contains; published encoders, where there are any, are the names."""
     if encoders:
         return tuple(encoders)
     possible = []
@@ -70,11 +65,6 @@ def member(name: str, domains: Domains, encoders: Sequence[str] = ()) -> Sample:
 
     Everything is shared, the fusion is an FPN, heads are separable, widths are the middle ones; a space that searches
     these parts otherwise gives the first value that it has.
-
-    Args:
-        name: One of `names`.
-        domains: Of the space.
-        encoders: Its published encoders.
 
     Raises:
         StudyError: The name is unknown, or the space lacks a kind of operation that the architecture needs.

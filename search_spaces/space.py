@@ -91,10 +91,6 @@ class EdnasSpace(MultiTaskSpace):
     def describe(self, sample: Mapping[str, Scalar], domains: Domains | None = None) -> str:
         """A table of an architecture for people: stage, stride, channels, blocks.
 
-        Args:
-            sample: The architecture.
-            domains: Of the space, where the caller has read them already.
-
         Raises:
             SampleError: The sample does not belong to the space.
         """
@@ -104,11 +100,8 @@ class EdnasSpace(MultiTaskSpace):
 def encoder_files(given: str | Mapping[str, str | None] | None, names: Sequence[str]) -> dict[str, Path]:
     """Encoder -> file.
 
-    Args:
-        given: A folder with one file for each encoder, under torchvision's name for it (`resnet18-f37072fd.pth`) or
-            just `resnet18.pth`; or a file for each encoder, null for one that starts at random; or None, all start at
-            random.
-        names: The encoders of the space.
+    Given is a folder with one file for each encoder, under torchvision's name for it (`resnet18-f37072fd.pth`) or just
+    `resnet18.pth`; or a file for each encoder, null for one that starts at random; or None, all start at random.
 
     Raises:
         StudyError: An encoder has no file or several, a path is relative or does not exist, or a name is not of this

@@ -31,13 +31,6 @@ def table(
 ) -> str:
     """Every part with its stride, channels and blocks, one line each, from the image to the heads.
 
-    Args:
-        domains: Of the space.
-        spec: Its fixed numbers.
-        tasks: Its tasks.
-        sample: An architecture.
-        encoder_files: Which published encoders start from a file.
-
     Raises:
         SampleError: The sample does not belong to the space.
     """

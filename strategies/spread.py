@@ -15,9 +15,6 @@ FILL_ROUNDS = 400
 def feasible_pool(problem: Problem, rng: np.random.Generator, size: int = POOL) -> list[Sample]:
     """Feasible samples, random ones first; where those are rare, mutations towards and around feasible ones.
 
-    Returns:
-        Between 1 and `size` canonical samples.
-
     Raises:
         InfeasibleError: None was found.
     """
@@ -46,21 +43,11 @@ def feasible_pool(problem: Problem, rng: np.random.Generator, size: int = POOL) 
 def spread(
     problem: Problem, pool: list[Sample], count: int, column: int | None, rng: np.random.Generator
 ) -> list[Sample]:
-    """Pick samples stratified over one cost.
+    """At most `count` different samples of a pool of feasible ones, stratified over one cost (None: at random).
 
-    The range between the 2nd and 98th percentile of the pool is cut into `count` strata of equal width on a log
-    scale; each gives its random member nearest to a jittered position. The strata come in an order in which every
-    prefix is spread out (van der Corput), as a search may stop early.
-
-    Args:
-        problem: For the costs.
-        pool: Feasible samples.
-        count: How many, >= 0.
-        column: Cost column, None: plain random picks.
-        rng: Source of randomness.
-
-    Returns:
-        At most `count` different samples.
+    The range between the 2nd and 98th percentile of the pool is cut into `count` strata of equal width on a log scale;
+    each gives its random member nearest to a jittered position. The strata come in an order in which every prefix is
+    spread out (van der Corput), as a search may stop early.
     """
     if count <= 0:
         return []

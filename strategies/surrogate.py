@@ -67,12 +67,7 @@ class Surrogate:
         self._seen: dict[tuple[object, ...], Floats] = {}
 
     def fit(self, samples: Sequence[Sample], values: Sequence[float] | Floats) -> None:
-        """Take in all results.
-
-        Args:
-            samples: n >= 1 canonical samples.
-            values: n finite values of the objective, larger is better.
-        """
+        """Take in all results: n >= 1 canonical samples and n finite values, larger is better."""
         self._one_hot, raw = self._inputs(samples, remember=True)
         self._centre, self._scale = raw.mean(0), _scale(raw.std(0), raw)
         self._costs = (raw - self._centre) / self._scale
@@ -150,23 +145,15 @@ def _scale(deviation: Floats | np.float64, values: Floats) -> Floats:
 def expected_gain(
     mean: Floats, spread: Floats, cost: Floats, trained: Floats, trained_cost: Floats, limit: float
 ) -> Floats:
-    """Expected growth of the hypervolume of quality (maximised) against one cost (minimised).
+    """Expected growth, quality times cost (m,), of the hypervolume of quality (maximised) against one cost (minimised).
 
-    The cost of a candidate is known before it is trained, so the expectation is over quality alone and exact: the
-    best quality so far is a step function of the cost, and each step to the right of the candidate contributes its
-    width times the expected improvement over its height. Left of the cheapest trained network its quality is the floor:
-    a cheaper one must be at least as good to count there, else a search would spend itself on ever smaller networks.
+    The cost of a candidate is known before it is trained, so the expectation is over quality alone and exact: the best
+    quality so far is a step function of the cost, and each step to the right of the candidate contributes its width
+    times the expected improvement over its height. Left of the cheapest trained network its quality is the floor: a
+    cheaper one must be at least as good to count there, else a search would spend itself on ever smaller networks.
+    Costs beyond `limit` count nothing.
 
-    Args:
-        mean: (m,) predicted quality.
-        spread: (m,) its standard deviation.
-        cost: (m,) cost of the candidates.
-        trained: (n,) quality of what has been trained.
-        trained_cost: (n,) its cost.
-        limit: Cost of the reference point; costs beyond count nothing.
-
-    Returns:
-        (m,) expected gain in quality times cost.
+    Of m candidates are given the predicted quality (mean, spread) and the cost; of n trained networks quality and cost.
     """
     order = np.argsort(trained_cost, kind="stable")
     edges = np.minimum(trained_cost[order], limit)
@@ -186,11 +173,7 @@ _erf = np.vectorize(math.erf, otypes=[float])
 
 
 class GrowthOfFront:
-    """Chooses among candidates by expected growth of the hypervolume of one measured objective against one cost.
-
-    Args:
-        problem: One with two objectives, see `applies`.
-    """
+    """Chooses among candidates by expected growth of the hypervolume of one measured objective against one cost."""
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
@@ -213,14 +196,10 @@ class GrowthOfFront:
         points: Floats,
         open_now: Sequence[Sample],
     ) -> int:
-        """Position of the candidate with the largest expected growth.
+        """Position of the candidate, of m >= 1 with costs (m, k), with the largest expected growth.
 
-        Args:
-            candidates: m >= 1 canonical samples.
-            costs: (m, k) their costs.
-            trained: n >= 1 canonical samples with results.
-            points: (n, 2) their objectives, finite.
-            open_now: What is being trained; believed to give what is expected, so that workers do not flock.
+        Of n >= 1 trained samples the objectives (n, 2) are finite. Open trials are believed to give what is expected,
+        so that workers do not flock.
         """
         chosen = self._front_and_newest(points)
         trained, points = [trained[i] for i in chosen], points[chosen]

@@ -32,12 +32,7 @@ class BlockTable:
     terms: tuple[tuple[str, tuple[str, ...], Mapping[tuple[int, ...], tuple[str, ...]]], ...]
 
     def features(self, name: str, milliseconds: Mapping[str, float]) -> SpaceFeatures:
-        """Latencies as one additive feature, in ms.
-
-        Args:
-            name: Of the feature.
-            milliseconds: Signature -> latency, for all of `graphs`.
-        """
+        """Latencies as one additive feature of a name, from signature -> ms of all of `graphs`."""
         arrays: dict[tuple[str, ...], np.ndarray] = {}
         fixed: dict[str, dict[str, float]] = {}
         for part, labels, cases in self.terms:
@@ -53,11 +48,9 @@ class BlockTable:
 
 
 def block_table(space: ModelSpace, size: tuple[int, int]) -> BlockTable:
-    """All blocks of a space with the graphs of all their widths.
+    """All blocks of a space with the graphs of all their widths at an image of (height, width) pixels.
 
-    Args:
-        space: Any model space whose heights and widths in pixels do not depend on choices.
-        size: Image (height, width) in pixels.
+    Heights and widths in pixels must not depend on choices.
 
     Raises:
         StudyError: As `blocks.blocks_of` and `capture.capture`.

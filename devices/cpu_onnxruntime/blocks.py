@@ -65,11 +65,9 @@ class MeasuredBlock:
 
 
 def blocks_of(space: ModelSpace, size: tuple[int, int]) -> list[MeasuredBlock]:
-    """All blocks of a space; each layer that runs is in exactly one of them.
+    """All blocks of a space at (height, width) pixels; each layer that runs is in exactly one of them.
 
-    Args:
-        space: Any model space whose heights and widths in pixels do not depend on choices.
-        size: Image (height, width) in pixels.
+    Heights and widths in pixels must not depend on choices.
 
     Raises:
         StudyError: Widths are searched and the channels that a block reads are unknown.
@@ -206,10 +204,6 @@ class SpaceCalls:
     Channels of tensors are integers or NNI expressions. The layers of a block that read a tensor know best: where
     candidates write different widths, a pass through a space goes on with the first one's. A concatenation says nothing
     about its parts; there, who wrote them has to tell.
-
-    Args:
-        space: Any model space.
-        size: Image (height, width) in pixels.
     """
 
     def __init__(self, space: ModelSpace, size: tuple[int, int]) -> None:

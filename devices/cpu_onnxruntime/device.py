@@ -61,10 +61,6 @@ class CpuOnnxruntime(PartsDevice):
     def space_features(self, space: ModelSpace, size: tuple[int, int]) -> SpaceFeatures:
         """Latencies of all blocks in ms, calibrated on whole networks; measured where they are not on disk yet.
 
-        Args:
-            space: An NNI model space.
-            size: Image (height, width) in pixels.
-
         Raises:
             StudyError: A part of the space cannot be written as ONNX, or the extra `onnx` is not installed.
             DataError: Timings on disk are damaged, or cannot be written.

@@ -101,11 +101,9 @@ def measured(
 
 
 def session(model: bytes, threads: int) -> Any:
-    """An onnxruntime session with the default optimisations.
+    """An onnxruntime session of an ONNX file with the default optimisations.
 
-    Args:
-        model: An ONNX file.
-        threads: Threads of one inference. Several stop spinning when it ends: they would disturb the next session.
+    Several threads stop spinning when an inference ends: they would disturb the next session.
 
     Raises:
         StudyError: onnxruntime is not installed.

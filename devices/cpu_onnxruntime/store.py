@@ -62,11 +62,7 @@ class Machine:
 
 
 def this_machine(threads: int, cpuinfo: Path = Path("/proc/cpuinfo")) -> Machine:
-    """The machine that this runs on.
-
-    Args:
-        threads: Threads of one inference.
-        cpuinfo: The Linux file that describes the processor; where it is missing, Python's `platform` has to do.
+    """The machine that this runs on, described by Linux' `cpuinfo`, else by Python's `platform`.
 
     Raises:
         StudyError: The extra `onnx` is not installed.
@@ -122,12 +118,7 @@ def comparable(timings: Mapping[str, Timing]) -> dict[str, Timing]:
 
 
 class Store:
-    """Timings by the signature of their graph.
-
-    Args:
-        machine: Whose timings.
-        folder: Of the file; by default `latency` in the cache (`$EDNAS_CACHE`, else `~/.cache/ednas`).
-    """
+    """Timings of a machine by the signature of their graph; the default folder is `latency` in the data cache."""
 
     def __init__(self, machine: Machine, folder: Path | None = None) -> None:
         self.machine = machine

@@ -12,17 +12,10 @@ from __future__ import annotations
 
 
 def weight_stationary_cycles(pixels: int, reduction: int, channels: int, rows: int = 64, columns: int = 64) -> int:
-    """Cycles with the weights held in the array.
+    """Cycles with the weights held in the array: `ceil(K/R) * ceil(N/C) * (2R + C + M - 2) - 1`.
 
-    Args:
-        pixels: M, output positions, >= 1.
-        reduction: K, products summed into one output, >= 1.
-        channels: N, output channels, >= 1.
-        rows: R, rows of the array.
-        columns: C, columns of the array.
-
-    Returns:
-        `ceil(K/R) * ceil(N/C) * (2R + C + M - 2) - 1`: R cycles load the weights, the rest streams and drains.
+    M output positions (`pixels`), K products summed into one output (`reduction`), N output channels, all >= 1; R rows
+    and C columns. R cycles load the weights, the rest streams and drains.
     """
     folds = -(-reduction // rows) * -(-channels // columns)
     return folds * (2 * rows + columns + pixels - 2) - 1

@@ -51,12 +51,7 @@ Clauses = frozenset[Clause]
 
 @dataclass(frozen=True)
 class ChoiceTable:
-    """Numbers that depend on few choices.
-
-    Attributes:
-        labels: The choices, in the order of the space.
-        values: One axis for each label.
-    """
+    """Numbers that depend on few choices, in the order of the space: one axis for each."""
 
     labels: tuple[str, ...]
     values: NDArray[np.float64] = field(repr=False)
@@ -93,9 +88,6 @@ class PeakElements:
     Batch norms and activations write over what they read where nobody reads it later, since devices compute them where
     the layer before writes. All others write beside what they read. Weights do not count.
 
-    Args:
-        layers: The space's operations.
-
     Raises:
         StudyError: Too many choices decide how long one tensor lives.
     """
@@ -107,11 +99,7 @@ class PeakElements:
         self.stretches = tuple(_stretches(_changes(layers, tables), tables))
 
     def __call__(self, codes: NDArray[np.integer]) -> Values:
-        """Peaks of encoded samples, float64 (n,).
-
-        Args:
-            codes: Integers (n, labels), as `Domains.encode` gives them.
-        """
+        """Peaks, float64 (n,), of samples as `Domains.encode` gives them, integers (n, labels)."""
         peaks = np.empty(len(codes))
         for start in range(0, len(codes), CHUNK):
             columns = np.ascontiguousarray(codes[start : start + CHUNK].T, dtype=np.intp)
@@ -251,14 +239,9 @@ def _changes(layers: SpaceLayers, tables: _Tables) -> list[list[Change]]:
 
 
 def _last_reads(reads: Sequence[Read], tables: _Tables) -> Iterator[tuple[int, Change]]:
-    """Where a tensor's reads are the last ones, as products of tables that are 1 where they are and 0 elsewhere.
+    """Where a tensor's reads (last position first) are the last ones: a position, and a product of tables.
 
-    Args:
-        reads: Last position first.
-        tables: Of the space.
-
-    Yields:
-        A position and the product; position 0 stands for no read at all.
+    The tables are 1 where they are and 0 elsewhere; position 0 stands for no read at all.
     """
     later: list[Clauses] = []
     shared: Clauses = frozenset()  # what holds in this read and all later ones

@@ -16,11 +16,7 @@ from ednas_nni.tasks.delta_t import delta_t
 
 @dataclass(frozen=True)
 class Comparison:
-    """One baseline for each task of a study.
-
-    Attributes:
-        records: Task -> its single-task baseline.
-    """
+    """Task -> its single-task baseline, for each task of a study."""
 
     records: Mapping[str, BaselineRecord]
 
@@ -49,19 +45,11 @@ class Comparison:
         return {t: {name: r.mean[name] for name in r.directions} for t, r in self.records.items()}
 
     def delta_t(self, metrics: Mapping[str, Mapping[str, float]]) -> float:
-        """Delta_T of one training in percent.
-
-        Args:
-            metrics: Task -> metric -> value.
-        """
+        """Delta_T of one training in percent, from task -> metric -> value."""
         return delta_t(metrics, self.means(), self.directions)
 
     def estimate(self, runs: Sequence[Mapping[str, float]], confidence: float = 0.95) -> Estimate:
-        """Delta_T of a network with its interval.
-
-        Args:
-            runs: Final metrics of its trainings, flat, as trials report them (`depth_rel_error`).
-            confidence: Level of the interval.
+        """Delta_T of a network with its interval, from the flat final metrics of its trainings (`depth_rel_error`).
 
         Raises:
             BaselineError: A metric is missing or no finite number.
@@ -101,16 +89,11 @@ class Comparison:
 
 
 def find(identities: Mapping[str, Mapping[str, Any]], cache: Path, file: str = "FILE.yml") -> Comparison:
-    """The baselines of a study.
-
-    Args:
-        identities: Task -> what its baseline must agree with.
-        cache: Root of the data cache.
-        file: The experiment's file, for messages.
+    """The baselines of a study: for each task what agrees with its identity. The experiment's `file` is for messages.
 
     Raises:
-        BaselineError: For one or more tasks nothing fits; the message lists what differs, and the command that
-            makes the right ones. Or one fits, but is too poor to be compared with.
+        BaselineError: For one or more tasks nothing fits; the message lists what differs, and the command that makes
+            the right ones. Or one fits, but is too poor to be compared with.
     """
     records, faults = files.all_records(cache)
     matches = {task: files.matching(identity, records) for task, identity in identities.items()}

@@ -63,12 +63,7 @@ def write(path: Path, records: Iterable[BaselineRecord]) -> None:
 
 
 def all_records(cache: Path, shipped: Path | None = None) -> tuple[list[BaselineRecord], list[str]]:
-    """Every record there is, the user's own before the shipped ones, and what could not be read.
-
-    Args:
-        cache: Root of the data cache.
-        shipped: Folder of the package's own; `SHIPPED` by default.
-    """
+    """Every record there is, the user's own before the shipped ones, and what could not be read."""
     records, faults = [], []
     for path in (*sorted(folder(cache).glob("*.json")), *sorted((shipped or SHIPPED).glob("*.json"))):
         try:

@@ -23,13 +23,7 @@ added to the recipe matters until somebody decides otherwise."""
 
 
 def single_task(study: Study, task: str, seed: int | None = None) -> Study:
-    """The study's recipe for one task alone: same data, sizes, space and evaluator, no search.
-
-    Args:
-        study: The study.
-        task: One of its tasks.
-        seed: Seed of the training; the study's own by default.
-    """
+    """The study's recipe for one task alone: same data, sizes, space, evaluator and (unless given) seed; no search."""
     options = {name: value for name, value in study.evaluator.options.items() if name != "weighting"}
     if isinstance(options.get("task_options"), Mapping):
         options["task_options"] = {n: v for n, v in options["task_options"].items() if n == task}

@@ -54,10 +54,7 @@ def check(assembled: Assembled) -> None:
 
 
 def lookup(assembled: Assembled) -> tuple[Comparison | None, str]:
-    """The baselines of a study that names one.
-
-    Returns:
-        The baselines, or None with the reason: "" where the study does not ask for any.
+    """The baselines of a study that names one, or None with the reason: "" where it does not ask for any.
 
     Raises:
         StudyError: As `check`, or the space has no such member.

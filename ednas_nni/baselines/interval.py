@@ -44,13 +44,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class MeanInterval:
-    """A mean and its interval.
-
-    Attributes:
-        mean: Of n values.
-        half: Half of the width of the interval (95 %, Student's t); None for a single value.
-        n: How many values.
-    """
+    """The mean of n values, and half of the width of its interval (95 %, Student's t); None for a single value."""
 
     mean: float
     half: float | None
@@ -82,12 +76,6 @@ def estimate(
 
     A candidate trained once has no spread of its own. Then a single run of the candidate is taken to scatter, task by
     task, like a single run of that task's baseline, independently between tasks.
-
-    Args:
-        candidate: One mapping task -> metrics a training.
-        baselines: Task -> one mapping of metrics a training.
-        directions: The tasks and metrics that enter.
-        confidence: Level, in (0, 1).
 
     Raises:
         BaselineError: A metric is not finite, a baseline's mean is not above 0, or one side has no training.

@@ -33,13 +33,7 @@ Job = tuple[str, int]
 
 @dataclass(frozen=True)
 class Made:
-    """What `make` leaves behind.
-
-    Attributes:
-        records: Task -> its baseline.
-        trained: How many trainings this call did.
-        written: Files that were written.
-    """
+    """What `make` leaves behind: baselines by task, how many trainings it did, files that were written."""
 
     records: Mapping[str, BaselineRecord]
     trained: int
@@ -131,29 +125,15 @@ def _keep(records: Mapping[str, BaselineRecord], places: Mapping[str, Path]) -> 
 def trained(
     assembled: Assembled, jobs: Sequence[Job], workers: int | None
 ) -> Iterator[tuple[Job, dict[str, float] | EdnasError]]:
-    """Train the study's baseline on single tasks.
+    """Each job, (task, seed), with its final metrics or with what went wrong, in the order in which they end.
 
-    Args:
-        assembled: Its study names the member under `reference`.
-        jobs: (task, seed) of each training.
-        workers: Processes; one per core by default. 1 trains in this process.
-
-    Returns:
-        Each job with its final metrics, or with what went wrong, in the order in which they end.
+    One worker per core by default; 1 trains in this process.
     """
     return results(partial(train, assembled), jobs, workers)
 
 
 def train(assembled: Assembled, task: str, seed: int) -> dict[str, float]:
-    """One training of the study's named member on one task.
-
-    Args:
-        assembled: The study; another process gets it as plain data.
-        task: The only task.
-        seed: Of weights and batches.
-
-    Returns:
-        The evaluator's final metrics.
+    """The evaluator's final metrics of one training of the study's named member on one task.
 
     Raises:
         TrialError: It diverged; the message names task and seed.

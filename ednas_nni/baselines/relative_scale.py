@@ -31,7 +31,7 @@ def measure(
         assembled: Its study names the network under `reference`; its data and recipe are used, its losses and weighting
             are not.
         seeds: Trainings, with the seeds 1000, 1001, ...
-        workers: Processes; one per core by default. 1 trains in this process.
+        workers: As of `making.make`.
         progress: Show a bar on standard error.
         command: What was typed, kept with the measurement.
 

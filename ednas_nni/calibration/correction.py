@@ -105,11 +105,9 @@ class Calibration:
 
 
 def calibrate(terms: Array, measured: Array) -> Calibration:
-    """Choose and fit a correction.
+    """Choose and fit a correction of terms (n, terms) >= 0 to measured costs (n,) > 0, one row per architecture.
 
-    Args:
-        terms: What the model's cost is made of, float64 (n, terms), >= 0; a model that does not tell has one term.
-        measured: float64 (n,), > 0, one row per architecture.
+    A model that does not tell what its cost is made of has one term.
 
     Raises:
         EdnasError: Too few rows.
@@ -152,12 +150,9 @@ def choose(terms: Array, measured: Array) -> Choice:
 
 
 def fit(form: Choice, terms: Array, measured: Array) -> Correction:
-    """Fit one form: robust relative least squares, see `least_squares`.
+    """Fit one form (name, and strength of the ridge for `terms`): robust relative least squares, see `least_squares`.
 
-    Args:
-        form: Name, and strength of the ridge for `terms`.
-        terms: float64 (n, terms).
-        measured: float64 (n,), > 0.
+    Terms are float64 (n, terms), measured costs float64 (n,), > 0.
     """
     name, strength = form
     whole = terms.sum(axis=1)

@@ -32,10 +32,6 @@ class Calibrated(FeatureDevice, ReadsProfiles, Generic[Base]):
     One column is corrected; the others, and the features, are those of its base. It is of the kind of its base, so `of`
     makes it.
 
-    Args:
-        profile: The profile.
-        base: The device that it corrects.
-
     Raises:
         PluginError: The base has other columns or terms than when it was calibrated, or prices differently.
     """

@@ -28,7 +28,9 @@ def bounded_relative_fit(
     toward: Array | None = None,
     strength: float = 0.0,
 ) -> tuple[Array, float]:
-    """Bounded robust relative least squares, by reweighting exact non-negative least squares (Lawson and Hanson).
+    """Coefficients (p,), and the mean loss without what draws them.
+
+    Reweights exact non-negative least squares (Lawson and Hanson).
 
     Args:
         features: float64 (n, p).
@@ -37,9 +39,6 @@ def bounded_relative_fit(
         tolerance: Relative error from which on the loss is linear; `inf` gives plain least squares.
         toward: float64 (p,), > 0: what coefficients are drawn to, where rows are too few to tell.
         strength: Weight of `sum_j (c_j / toward_j - 1)^2` against the mean loss over rows.
-
-    Returns:
-        Coefficients (p,) and the mean loss, without what draws them.
 
     Raises:
         ValueError: A measured value is not positive.

@@ -62,12 +62,7 @@ class PricedTerms:
 
 
 def priced_terms(table: CostTable, cost: str, codes: NDArray[np.integer]) -> PricedTerms:
-    """Terms of a cost; the cost itself where its device says nothing about them.
-
-    Args:
-        table: The cost table.
-        cost: Name of a column.
-        codes: Encoded architectures, integers (n, labels).
+    """Terms of a cost of encoded architectures (n, labels); the cost itself where its device says nothing of them.
 
     Raises:
         EdnasError: The cost is not a function of features, so there is nothing to correct.

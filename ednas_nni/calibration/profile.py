@@ -42,12 +42,7 @@ class MeasuredRange(BaseModel):
 
 
 class Probe(BaseModel):
-    """One measured architecture as the base priced it: notices when the base changes.
-
-    Attributes:
-        features: Its features.
-        cost: The base's cost.
-    """
+    """One measured architecture as the base priced it, features and cost: notices when the base changes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -99,16 +94,9 @@ class CalibratedProfile(Profile):
 def calibrated_profile(
     name: str, base: str, cost: tuple[str, str], rows: Measurements, terms: PricedTerms, result: Calibration, at: str
 ) -> CalibratedProfile:
-    """The profile of a calibration.
+    """The profile of a calibration of one cost (and its unit) of the device or profile `base`.
 
-    Args:
-        name: Name of the corrected device.
-        base: Name of the corrected one, or the path of its profile.
-        cost: The corrected column and its unit.
-        rows: The measurements.
-        terms: What the model says of the same architectures.
-        result: The calibration.
-        at: Size and space of the measured architectures, for the note.
+    `at` is size and space of the measured architectures, for the note.
     """
     column, unit = cost
     scales = map(float, result.correction.scales)

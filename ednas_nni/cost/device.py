@@ -63,12 +63,7 @@ class CostColumn:
 
 
 class LowerBound(NamedTuple):
-    """A weighted sum of features that no network undercuts.
-
-    Attributes:
-        weights: Feature -> weight, all >= 0.
-        constant: Added to the sum, in the column's unit.
-    """
+    """A sum of features, each times its weight >= 0, plus a constant: no network undercuts it."""
 
     weights: Mapping[str, float]
     constant: float = 0.0
@@ -92,22 +87,15 @@ class FeatureDevice(Device, ABC):
     """A device whose costs are a function of a network's features, all >= 0.
 
     A network's features are the sums over its layers or parts, or the largest of them for the names in `maxima`.
-
-    Attributes:
-        maxima: Features of which a network has the largest instead of the sum.
     """
 
     maxima: frozenset[str] = frozenset()
 
     @abstractmethod
     def costs(self, totals: Mapping[str, Values]) -> dict[str, Values]:
-        """Costs of n networks; any function, so a threshold such as an on-chip memory is allowed.
+        """Column -> float64 (n,) from feature -> float64 (n,), for n networks.
 
-        Args:
-            totals: Feature -> float64 (n,); a feature that no layer of the space has is missing.
-
-        Returns:
-            Column -> float64 (n,), one entry for each of `columns`.
+        Any function will do, such as one with a threshold. A feature that no layer of the space has is missing.
         """
 
     def lower_bound(self, column: str) -> LowerBound | None:
@@ -149,11 +137,9 @@ class PartsDevice(FeatureDevice):
 
     @abstractmethod
     def space_features(self, space: ModelSpace, size: tuple[int, int]) -> SpaceFeatures:
-        """Features of a whole space. It may measure, and settle its `columns` only now.
+        """Features of a whole space at an image of (height, width) pixels.
 
-        Args:
-            space: An NNI model space; only its structure is read.
-            size: Image (height, width) in pixels.
+        It may measure, and settle its `columns` only now.
         """
 
 
@@ -162,11 +148,7 @@ class OrderDevice(Device, ABC):
 
     @abstractmethod
     def for_layers(self, layers: SpaceLayers) -> Callable[[NDArray[np.integer]], dict[str, Values]]:
-        """Costs of a space's samples.
+        """A function that prices encoded samples, integers (n, labels): column -> float64 (n,).
 
-        Args:
-            layers: The space's operations, in the order in which they run.
-
-        Returns:
-            A function of encoded samples, integers (n, labels): column -> float64 (n,).
+        The space's operations come in the order in which they run.
         """

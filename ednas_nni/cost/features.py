@@ -37,11 +37,9 @@ Features = Callable[[LayerRecord], Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Term:
-    """Features that depend on the same labels.
+    """Features that depend on the same labels: float64 (values of label 1, ..., values of label m, features).
 
-    Attributes:
-        labels: In the order of the space; () for what every sample has.
-        values: float64 (values of label 1, ..., values of label m, features).
+    Labels are in the order of the space; () for what every sample has.
     """
 
     labels: tuple[str, ...]
@@ -69,12 +67,7 @@ class SpaceFeatures:
 
 
 def space_features(layers: SpaceLayers, features: Features, maxima: Collection[str] = ()) -> SpaceFeatures:
-    """Features of all operations of a space.
-
-    Args:
-        layers: The operations.
-        features: Features of one layer, >= 0; a network's are the sums over its layers.
-        maxima: Features of which a network has the largest over its layers instead.
+    """Features of all operations of a space; of those in `maxima` a network has the largest over its layers.
 
     Raises:
         StudyError: Too many choices decide one layer, or one is priced whose record is in doubt.
@@ -157,11 +150,7 @@ class _Collected:
 
 # -------------------------------------------------------------------- features of two origins
 def joined(first: SpaceFeatures, second: SpaceFeatures) -> SpaceFeatures:
-    """Both features of one space; no name may be in both.
-
-    A term of the second whose labels a term of the first has becomes a part of it, so that a sample needs no more
-    look-ups than before.
-    """
+    """Both features of one space; no name may be in both. No sample needs more look-ups than before."""
     names = (*first.names, *second.names)
     before, after = (0, len(second.names)), (len(first.names), 0)
     terms = [Term(term.labels, np.pad(term.values, _last(term, before))) for term in first.terms]

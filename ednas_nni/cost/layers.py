@@ -86,13 +86,9 @@ Read = Callable[[str], Any]
 
 
 def layer_records(network: nn.Module, size: tuple[int, int]) -> list[LayerRecord]:
-    """All layer calls of a network for one image, in the order in which they run.
+    """All layer calls of a network for one image of (height, width) pixels, in the order in which they run.
 
     Operators outside of layers (a sum in a `forward`) have records of their own, whose path ends in `:operator`.
-
-    Args:
-        network: An instantiated network; its weights and mode are not touched.
-        size: Image (height, width) in pixels.
 
     Raises:
         StudyError: A layer with parameters has no cost rule or never ran; parameters sit outside of layers; or some
@@ -275,12 +271,12 @@ def has_rule(module: nn.Module) -> bool:
 
 
 def layer_record(path: str, module: nn.Module, shapes: CallShapes, read: Read, first_call: bool) -> LayerRecord | None:
-    """The record of one call of one leaf module; None where there is nothing to count.
+    """The record of one call of one leaf module, of a network or a space; None where there is nothing to count.
 
     Args:
         path: Module path.
-        module: The leaf, of a network or of a space.
-        shapes: Shapes of the call. Channel numbers are taken from the arguments instead: in a space they are searched.
+        module: The leaf.
+        shapes: Of the call. Channel numbers are taken from the arguments instead: in a space they are searched.
         read: Looks up the arguments named by `arguments`, and the `channels` of a layer that has no such argument.
         first_call: Whether the module's parameters are still uncounted.
 
@@ -343,15 +339,7 @@ def operator_kind(operator: str) -> Kind:
 
 
 def operator_record(path: str, operator: str, shapes: CallShapes, read: int, written: int) -> LayerRecord:
-    """The record of an operator that runs outside of layers; it has no MACs and no parameters.
-
-    Args:
-        path: Path of the module in whose forward it runs.
-        operator: Torch's name of it.
-        shapes: Of its call.
-        read: Elements read.
-        written: Elements written.
-    """
+    """The record, without MACs and parameters, of an operator in the forward of the module at `path`."""
     source, target = _size(shapes.inputs[0]), _size(shapes.output)
     return LayerRecord(
         path=f"{path}:{operator}",

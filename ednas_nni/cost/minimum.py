@@ -29,14 +29,9 @@ Function = tuple[tuple[int, ...], np.ndarray]
 
 
 def minimise(functions: Sequence[Function], extents: Sequence[int]) -> tuple[float, np.ndarray] | None:
-    """Minimise a sum over all assignments.
+    """The minimum of a sum over all assignments and one that has it, int16 (labels,).
 
-    Args:
-        functions: The summands.
-        extents: Number of values of each label.
-
-    Returns:
-        The minimum and one assignment that has it, int16 (labels,); None where a table would exceed `MAX_ENTRIES`.
+    `extents` is the number of values of each label. None where a table would exceed `MAX_ENTRIES`.
     """
     left = list(functions)
     decided: list[tuple[int, tuple[int, ...], np.ndarray]] = []

@@ -30,12 +30,9 @@ COMPARED = 1024
 
 
 class CostProfiler(ExpressionProfiler):
-    """Prices of one cost, exact for the network that each sample describes.
+    """Prices of one column of a table, exact for the network that each sample describes.
 
-    Args:
-        space: Not a supernet yet.
-        table: Its cost table.
-        column: Name of one of the table's columns.
+    The space must not be a supernet yet.
 
     Raises:
         StudyError: The table has no such column.
@@ -68,9 +65,6 @@ class CostProfiler(ExpressionProfiler):
 
     def mean(self, probabilities: Mapping[str, Mapping[Scalar, torch.Tensor]]) -> torch.Tensor:
         """The mean over independent choices: that of `expression`, but not case by case as NNI computes it.
-
-        Args:
-            probabilities: Label -> value -> its probability.
 
         Raises:
             StudyError: As `expression`.

@@ -46,12 +46,7 @@ ALIKE = 0.98
 
 @dataclass(frozen=True)
 class Share:
-    """A share of random samples.
-
-    Attributes:
-        count: Samples that meet something.
-        samples: Samples drawn.
-    """
+    """Of so many random samples, those that meet something."""
 
     count: int
     samples: int
@@ -94,7 +89,6 @@ class ConstraintOutlook:
     """What a constraint leaves.
 
     Attributes:
-        asked: As the study writes it.
         checked: As it is checked: on the upper bound of a cost that has one.
         shares: Samples that meet it, by draw; see `DRAWS`.
         reachable: The most favourable value in the space; None where it was not looked for.
@@ -111,17 +105,13 @@ class Plan:
     """The outlook of a study.
 
     Attributes:
-        table: The cost table.
         draw: Key of `DRAWS`: how the samples of `costs`, `matrix` and `ranks` were drawn.
-        seed: Their seed.
         costs: Quantiles of every column.
         matrix: Costs of the samples, float64 (n, columns).
-        constraints: One outlook each.
         shares: Samples that meet all constraints, by draw.
         terms: Column -> what it is made of; only columns whose device tells.
         ranks: (cost objective, cost objective) -> Kendall's tau over the samples, 1 = the same order of preference; NaN
             where one of them is the same for all samples.
-        objectives: The study's.
     """
 
     table: CostTable = field(repr=False)
@@ -169,7 +159,7 @@ def plan(
         seed: Seed of the draws.
         draw: Which draw quantiles and ranks are computed over; shares are given for both.
         reach: Whether to look for the most favourable values, given the share that meets all constraints.
-        step: Told what comes next, for a progress bar.
+        step: Is given what comes next, for a progress bar.
 
     Raises:
         StudyError: A constraint names no column of the table.
@@ -228,11 +218,6 @@ def composition(table: CostTable, column: str, codes: np.ndarray) -> tuple[TermS
     A term's fixed part is priced from the layers that every sample has and no choice changes, each part of the network
     by itself. What is left of a term that is equal for all samples is fixed too. A term that depends on several layers
     together, such as streaming, counts only as far as one part alone causes it.
-
-    Args:
-        table: The cost table.
-        column: Name of one of its columns.
-        codes: Encoded samples, integers (n, labels).
     """
     number, name_of_device = table.owner(column)
     device = table.devices[number]

@@ -24,23 +24,14 @@ FindDevice = Callable[[str], Device]
 
 
 class ReadsProfiles(ABC):
-    """A device class that makes devices from the profiles of one kind.
-
-    Attributes:
-        profile_kind: What such a profile says under `kind`.
-    """
+    """A device class that makes devices from profiles whose `kind` is its `profile_kind`."""
 
     profile_kind: ClassVar[str]
 
     @classmethod
     @abstractmethod
     def from_profile(cls, data: Mapping[str, object], source: str, find: FindDevice) -> Device:
-        """A device from a profile.
-
-        Args:
-            data: The parsed YAML, `kind` included.
-            source: Path of the file, for messages.
-            find: Looks up another device that the profile names.
+        """A device from the parsed YAML of the file `source`; `find` looks up another device that it names.
 
         Raises:
             PluginError: Names the field, its value and what is allowed.
@@ -61,12 +52,7 @@ Positive = Annotated[Number, Field(gt=0)]
 
 
 class Profile(BaseModel):
-    """What every profile has; `kind` is added by each kind.
-
-    Attributes:
-        name: Device name, letters, digits and _.
-        title: Name for people.
-    """
+    """What every profile has: a name of letters, digits and _, and a title for people. Each kind adds its `kind`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -78,13 +64,7 @@ P = TypeVar("P", bound=Profile)
 
 
 def read_profile(model: type[P], data: object, source: str, example: str) -> P:
-    """Check and freeze a profile.
-
-    Args:
-        model: What it must look like.
-        data: The parsed YAML.
-        source: Its name for messages.
-        example: Where to look when a field is missing.
+    """Check and freeze the parsed YAML of `source`; `example` says where to look when a field is missing.
 
     Raises:
         PluginError: Names the first wrong field, its value and what is allowed.
@@ -108,14 +88,7 @@ def read_profile(model: type[P], data: object, source: str, example: str) -> P:
 
 
 def shipped_profile(package: str, name: object) -> tuple[dict[str, object], Traversable]:
-    """A profile that ships in the folder `profiles` of a device's package.
-
-    Args:
-        package: Name of the package.
-        name: Name of the profile, without its suffix.
-
-    Returns:
-        The parsed YAML and its file.
+    """The parsed YAML of a profile in the folder `profiles` of a device's package, and its file.
 
     Raises:
         PluginError: There is none of that name.

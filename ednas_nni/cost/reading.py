@@ -57,10 +57,6 @@ MAX_CASES = 1 << 16
 def read_space(space: ModelSpace, size: tuple[int, int]) -> SpaceLayers:
     """Read all operations of a space from one forward pass without data.
 
-    Args:
-        space: Any model space whose sizes (height and width) do not depend on choices; widths may.
-        size: Image (height, width) in pixels.
-
     Raises:
         StudyError: A layer has no cost rule, never runs, is used under two names, depends on too many choices, or a
             choice changes a size.

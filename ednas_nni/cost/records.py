@@ -36,26 +36,17 @@ ON_DEVICE_KINDS = frozenset(KINDS) - FOLDED_KINDS - {"host"}
 
 @dataclass(frozen=True)
 class LayerRecord:
-    """One call of one layer for one image (batch 1).
+    """One call of one layer for one image (batch 1). Pairs are (rows, columns); sizes are in pixels, 1 for vectors.
 
     Attributes:
         path: Module path in the network, such as `stem.0`.
         kind: What the layer does; see `KINDS`.
         in_channels: Channels read (the sum over inputs for `concat`).
-        out_channels: Channels written.
-        in_height: Rows of the input in pixels; 1 for vectors.
-        in_width: Columns of the input in pixels; 1 for vectors.
-        out_height: Rows of the output in pixels.
-        out_width: Columns of the output in pixels.
-        kernel: Kernel (rows, columns); (1, 1) where the layer has none.
-        stride: Stride (rows, columns).
-        groups: Channel groups of a convolution.
-        dilation: Dilation (rows, columns).
+        kernel: (1, 1) where the layer has none.
         macs: Multiply-adds, by the convention above.
         params: Trainable parameters; 0 for the second and later calls of one module.
         bias: Trainable bias values among `params`.
-        elements_read: Activation elements read.
-        elements_written: Activation elements written.
+        elements_read: Activation elements; so is `elements_written`.
         image_elements: Elements of the network's image where this layer reads it, else 0.
         full_size: Whether the output has the height and width of the network's image.
     """
@@ -107,18 +98,8 @@ def convolution(
 ) -> LayerRecord:
     """The record of a convolution; `depthwise` when every input channel is its own group.
 
-    Args:
-        path: Module path.
-        in_channels: Input channels.
-        out_channels: Output channels.
-        in_size: Input (height, width) in pixels.
-        out_size: Output (height, width) in pixels.
-        kernel: Kernel (rows, columns).
-        stride: Stride (rows, columns).
-        groups: Channel groups; divides both channel numbers.
-        dilation: Dilation (rows, columns).
-        bias: Whether each output channel has a bias.
-        first_call: False when the same module ran before: its parameters are then already counted.
+    Sizes are (height, width) in pixels, other pairs (rows, columns). `first_call` is false when the same module ran
+    before: its parameters are then already counted.
     """
     depthwise = groups == in_channels and groups > 1
     weights = out_channels * (in_channels // groups) * kernel[0] * kernel[1]

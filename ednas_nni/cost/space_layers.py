@@ -125,13 +125,9 @@ class _File(BaseModel):
 def remembered(
     space: ModelSpace, size: tuple[int, int], root: Path | None, read: Callable[[], SpaceLayers]
 ) -> SpaceLayers:
-    """All operations of a space, from disk if they are there.
+    """All operations of a space at (height, width) pixels: from the cache folder if they are there, else by `read`.
 
-    Args:
-        space: An NNI model space.
-        size: Image (height, width) in pixels.
-        root: Cache folder; None = keep nothing.
-        read: Reads them from the space.
+    Without a folder nothing is written.
     """
     key = _key(space, size) if root is not None else None
     if root is None or key is None:

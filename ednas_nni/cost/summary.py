@@ -26,7 +26,6 @@ class CostSummary:
     """Quantiles of one column over random samples.
 
     Attributes:
-        column: The column, with unit, origin and note.
         samples: How many random samples were priced.
         quantiles: Share -> value in the column's unit; share 0 is the smallest seen, 1 the largest.
         extrapolated: Share for which the device's model had to go beyond what it has been compared with.
@@ -40,15 +39,12 @@ class CostSummary:
 
 @dataclass(frozen=True)
 class Extreme:
-    """The smallest or largest reachable value of a column.
+    """The smallest or largest reachable value of a column, in its unit, and a canonical sample that has it.
 
     Attributes:
-        column: Name of the column.
-        value: In the column's unit.
-        sample: A canonical sample that has it.
         exhaustive: True if every sample of the space was priced.
-        bound: No sample is better than this, in the column's unit; None where nothing is known. A value that is neither
-            exhaustive nor equal to its bound is the best that a coordinate search from random samples found.
+        bound: No sample is better than this; None where nothing is known. A value that is neither exhaustive nor equal
+            to its bound is the best that a coordinate search from random samples found.
     """
 
     column: str
@@ -66,14 +62,7 @@ class Extreme:
 def summarise(
     table: CostTable, codes: np.ndarray, costs: np.ndarray, quantiles: Sequence[float]
 ) -> tuple[CostSummary, ...]:
-    """Quantiles of every column over given samples.
-
-    Args:
-        table: The table.
-        codes: Encoded samples, integers (n, labels).
-        costs: Their costs, float64 (n, columns).
-        quantiles: Shares in 0..1.
-    """
+    """Quantiles, for shares in 0..1, of every column over encoded samples (n, labels) and their costs (n, columns)."""
     values = np.quantile(costs, quantiles, axis=0)
     beyond = {device: float(outside.mean()) for device, outside in table.extrapolated(codes).items()}
     return tuple(

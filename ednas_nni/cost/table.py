@@ -33,7 +33,7 @@ class CostTable:
 
     Args:
         features: Features of the space, named `<device number>:<feature>`.
-        devices: Devices, in the order of their numbers.
+        devices: In the order of their numbers.
         deploy_size: Image (height, width) in pixels that the features were read at.
         by_order: Number of an `OrderDevice` -> its costs of encoded samples.
     """
@@ -78,13 +78,7 @@ class CostTable:
         ]
 
     def __call__(self, samples: Sequence[Sample]) -> np.ndarray:
-        """Costs of samples.
-
-        Args:
-            samples: n samples of the space.
-
-        Returns:
-            float64 (n, columns), in the order and the units of `columns`.
+        """Costs of n samples, float64 (n, columns), in the order and the units of `columns`.
 
         Raises:
             SampleError: A sample does not belong to the space.
@@ -94,13 +88,9 @@ class CostTable:
         return self.encoded(np.stack([self.domains.encode(sample) for sample in samples]))
 
     def encoded(self, codes: np.ndarray) -> np.ndarray:
-        """Costs of encoded samples; codes of inactive labels do not matter.
+        """Costs, float64 (n, columns), of samples as `Domains.encode` gives them.
 
-        Args:
-            codes: Integers (n, labels), positions as `Domains.encode` gives them.
-
-        Returns:
-            float64 (n, columns).
+        Codes of inactive labels do not matter.
 
         Raises:
             SampleError: A wrong shape, or a position outside its label's values.
@@ -131,11 +121,9 @@ class CostTable:
         return totals
 
     def lower_bound(self, column: str) -> tuple[float, list[Function]] | None:
-        """A sum of functions of few choices that no cost of a column undercuts, where its device knows one.
+        """A constant and functions, as of `minimum`, whose sum no cost of a column undercuts; None if unknown.
 
-        Returns:
-            A constant and the functions, as of `minimum`, or None. Features of which the largest counts enter
-            with what every sample has of them.
+        Features of which the largest counts enter with what every sample has of them.
         """
         number, name_of_device = self.owner(column)
         device = self.devices[number]
@@ -162,10 +150,7 @@ class CostTable:
         raise KeyError(column)
 
     def extrapolated(self, codes: np.ndarray) -> dict[str, np.ndarray]:
-        """Where encoded samples lie outside of what a device's model has been compared with.
-
-        Returns:
-            Device name -> bool (n,), for the devices that know such a range.
+        """Device -> bool (n,), for devices that know it: samples beyond what the model was compared with.
 
         Raises:
             SampleError: As `encoded`.

@@ -70,8 +70,7 @@ class Operator:
         reads: The values that depend on an input, as often as they occur.
         output: The first tensor that it gives; the one it works on where it works in place.
         shares: Whether the output lies in the memory of what it reads: a view, or work in place.
-        module: The innermost module in whose forward it ran.
-        outer: The module around that one.
+        module: The innermost module in whose forward it ran; `outer` is the module around that one.
         leaf: The module, if it has no children.
     """
 
@@ -87,11 +86,9 @@ class Operator:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ModuleCall:
-    """One call of a module.
+    """One call of a module, in the forward of `outer`.
 
     Attributes:
-        module: The module.
-        outer: The module in whose forward it was called.
         arguments: What it was given, positional and by name, with values in the place of tensors.
         inputs: Values among the positional arguments themselves, constants included.
         reads: All values that depend on an input, as often as they occur.
@@ -132,8 +129,7 @@ class Trace:
 
     Attributes:
         events: Operators and calls of modules, in the order in which they ended.
-        inputs: Tensors that the module was given.
-        outputs: Tensors that it gave.
+        inputs: Tensors that the module was given; `outputs`, that it gave.
         weights: Path -> parameter or buffer.
         shapes: Shape of the first tensor in each memory.
         merged: Results of choices, in the order in which they were made.
@@ -150,12 +146,9 @@ class Trace:
 
 
 def trace_image(network: nn.Module, size: tuple[int, int], channels: int = 3) -> Trace:
-    """Run one image of shape (1, channels, height, width) through a network or a model space, without data.
+    """Run one image of (height, width) pixels through a network or a model space, without data.
 
-    Args:
-        network: Its training mode and parameters are left as they were.
-        size: Image (height, width) in pixels.
-        channels: Image channels.
+    Training mode and parameters are left as they were.
 
     Raises:
         StudyError: The network rejects an image of this size.
@@ -180,12 +173,12 @@ def trace(
     """Run a module once and write down what happens.
 
     In an NNI model space every candidate of every choice runs, and every block of every repeat, so that each layer
-    meets its shapes once.
+    meets its shapes once. Training mode (evaluation mode for the pass) and parameters are left as they were. Of the
+    tensors given only the shapes matter.
 
     Args:
-        module: A network, a part of one, or a model space; in evaluation mode for the pass. Its training mode and
-            parameters are left as they were.
-        args: What its forward is given; of tensors only the shapes matter.
+        module: A network, a part of one, or a model space.
+        args: What its forward is given.
         kwargs: The same by name.
         weights: Whether weights have their values; otherwise everything has a shape only.
     """

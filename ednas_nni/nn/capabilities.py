@@ -38,12 +38,7 @@ class Capabilities:
         return {}
 
     def set_output_bias(self, task: str, values: Tensor) -> None:
-        """Let a task of this network start from a typical answer; by default it starts as it is.
-
-        Args:
-            task: One of `tasks`.
-            values: Shape (C,): what the raw output shall be wherever the features say nothing.
-        """
+        """Let a task start from a typical answer, values (C,) of its raw output; by default it starts as it is."""
 
     @property
     def weight_fingerprints(self) -> Mapping[str, str]:
@@ -70,10 +65,6 @@ class Capabilities:
     def describe(self, sample: Mapping[str, Scalar], domains: Domains) -> str:
         """An architecture for people, in some lines; by default its active labels.
 
-        Args:
-            sample: An architecture of the space.
-            domains: Of the space, as `domains_of` reads them.
-
         Raises:
             SampleError: The sample does not belong to the space.
         """
@@ -82,11 +73,7 @@ class Capabilities:
 
 
 def capabilities_of(space: nn.Module) -> Capabilities:
-    """What a model space, or a network of it, can say of itself: itself, or a view of it that adds the defaults.
-
-    Args:
-        space: Any NNI model space, or a network made of one.
-    """
+    """What a model space, or a network of it, says of itself: itself, or a view of it that adds the defaults."""
     return space if isinstance(space, Capabilities) else _Foreign(space)
 
 

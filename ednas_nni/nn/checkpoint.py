@@ -20,13 +20,7 @@ _NESTED = ("state_dict", "model", "model_state_dict")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Tensors of a file.
-
-    Attributes:
-        path: Where it lies.
-        tensors: Name -> tensor, in the file's order.
-        fingerprint: Sixteen hex digits over the file's content.
-    """
+    """Tensors of a file by name, in its order, with sixteen hex digits over its content."""
 
     path: Path
     tensors: Mapping[str, Tensor]
@@ -62,14 +56,11 @@ def fingerprint(path: str | Path) -> str:
 
 @dataclass(frozen=True)
 class Copied:
-    """What a network took from a checkpoint.
+    """What a network took from a checkpoint: names of tensors.
 
     Attributes:
-        path: The file.
-        copied: Names of the tensors that were copied.
         differing: Names that both have, in different shapes.
-        missing: Names that the network has and the file has not.
-        unused: Names that the file has and the network has not.
+        missing: Names that the network has and the file has not; `unused` are the others.
     """
 
     path: Path
@@ -89,16 +80,9 @@ class Copied:
 
 
 def init_from(network: nn.Module, path: str | Path) -> Copied:
-    """Copy what fits from a checkpoint into a network: equal names, equal shapes. Everything else stays as it is.
+    """Copy what fits from a checkpoint into a network, in place: equal names, equal shapes.
 
     Names in the file may have one more part in front of all of them, such as `model.` or `module.`.
-
-    Args:
-        network: Changed in place; any architecture of any space.
-        path: As `Checkpoint.read`.
-
-    Returns:
-        What was copied and what was not.
 
     Raises:
         StudyError: The file cannot be read, or nothing in it fits.

@@ -11,15 +11,11 @@ from ednas_nni.errors import SampleError, did_you_mean
 
 
 def layer_choice(candidates: Mapping[str, Callable[[], nn.Module]], label: str) -> nn.Module:
-    """One of several modules, to be searched.
+    """One of several modules, to be searched; all must have equal input and output shapes.
 
-    NNI's `LayerChoice` takes finished modules: even to instantiate a single network it builds every candidate and
-    drops all but one. Here candidates are factories. In a space the result is an ordinary `LayerChoice` (strategies
-    test for exactly that type); inside `model_context` it is the chosen module alone, as with NNI.
-
-    Args:
-        candidates: Name to factory. All must give modules of equal input and output shapes.
-        label: Label of the choice in samples.
+    NNI's `LayerChoice` takes finished modules: even to instantiate a single network it builds every candidate and drops
+    all but one. Here candidates are factories. In a space the result is an ordinary `LayerChoice` (strategies test for
+    exactly that type); inside `model_context` it is the chosen module alone, as with NNI.
 
     Raises:
         SampleError: Inside `model_context`, the sample has no legal value for the label.

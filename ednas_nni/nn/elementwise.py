@@ -30,11 +30,7 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 class Elementwise(nn.Module):
-    """Base of the operations that touch every element once.
-
-    Args:
-        channels: Channels of the output, an integer or an NNI expression.
-    """
+    """Base of the operations that touch every element once."""
 
     def __init__(self, channels: Channels) -> None:
         super().__init__()
@@ -47,14 +43,10 @@ class Elementwise(nn.Module):
 
 
 def freeze_channels(network: nn.Module, sample: Mapping[str, Scalar]) -> None:
-    """Settle the widths that a network made by NNI's `freeze` still holds as expressions.
+    """Settle, in place, the widths that a network made by NNI's `freeze` still holds as expressions.
 
-    NNI freezes its own layers. These are not NNI's: one-shot strategies reject mutable modules that they do not
-    know, and an operation without weights has nothing for them to mix.
-
-    Args:
-        network: Changed in place.
-        sample: The sample it was made of.
+    NNI freezes its own layers. These are not NNI's: one-shot strategies reject mutable modules that they do not know,
+    and an operation without weights has nothing for them to mix.
     """
     for module in network.modules():
         if isinstance(module, Elementwise):
@@ -62,11 +54,9 @@ def freeze_channels(network: nn.Module, sample: Mapping[str, Scalar]) -> None:
 
 
 class Activation(Elementwise):
-    """A fixed non-linearity, shapes unchanged.
+    """A fixed non-linearity of `ACTIVATIONS`, shapes unchanged.
 
-    Args:
-        channels: As `Elementwise`.
-        function: Name in `ACTIVATIONS`. "relu6", min(max(x, 0), 6), quantises to 8 bits without a searched range.
+    "relu6", min(max(x, 0), 6), quantises to 8 bits without a searched range.
 
     Raises:
         StudyError: The function is unknown.
@@ -109,10 +99,6 @@ class WeightedSum(Elementwise):
     """Sum with learned weights w = relu(v), fast normalised: sum w_i x_i / (sum w_i + 1e-4).
 
     Source: Tan, Pang, Le, "EfficientDet", CVPR 2020, arXiv 1911.09070, section 3.3.
-
-    Args:
-        channels: As `Elementwise`.
-        inputs: How many tensors are summed.
     """
 
     kind = "add"
@@ -160,12 +146,7 @@ class Concat(Elementwise):
 
 
 class Resize(Elementwise):
-    """Bilinear enlargement by a whole factor, half-pixel centres (`align_corners=False`).
-
-    Args:
-        channels: As `Elementwise`.
-        scale: Factor for height and width, at least 1.
-    """
+    """Bilinear enlargement by a whole factor >= 1, half-pixel centres (`align_corners=False`)."""
 
     def __init__(self, channels: Channels, scale: int) -> None:
         super().__init__(channels)

@@ -25,12 +25,9 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Taps:
-    """Where the features of a torchvision model are.
+    """Paths of the four modules of a torchvision model whose outputs have stride 4 to 32, and their channels.
 
-    Attributes:
-        modules: Paths of the four modules whose outputs have stride 4, 8, 16 and 32. What comes later (the wide last
-            convolution before the classifier, the classifier) is cut off.
-        channels: Of these outputs.
+    What comes later (the wide last convolution before the classifier, the classifier) is cut off.
     """
 
     modules: tuple[str, ...]
@@ -68,14 +65,10 @@ ENCODERS: dict[str, Taps] = {
 
 
 def encoder_choice(names: Sequence[str], files: Mapping[str, Path]) -> nn.Module:
-    """A searched encoder, label `encoder` where there are several.
+    """A searched encoder, label `encoder` where there are several of `ENCODERS`.
 
-    Args:
-        names: Keys of `ENCODERS`.
-        files: Weights of those that do not start at random.
-
-    Returns:
-        From images (N, 3, H, W) to a tuple of features (N, `channels(names)[i]`, H / 4, W / 4) to H / 32.
+    It takes images (N, 3, H, W) to features (N, `channels(names)[i]`, H / 4, W / 4) to H / 32. Those without a file
+    start at random.
 
     Raises:
         StudyError: As `encoder`.
@@ -97,17 +90,14 @@ def channels(names: Sequence[str]) -> list[Channels]:
 def encoder(name: str, file: Path | None = None) -> nn.Module:
     """One encoder of torchvision with its own parameter names, made of layers that cost tables know.
 
-    It is constructed with `weights=None`: nothing is ever downloaded. Stochastic depth and dropout, meant for
-    hundreds of epochs, are left out.
+    It takes images (N, 3, H, W) to four features, finest first. It is constructed with `weights=None`: nothing is ever
+    downloaded. Stochastic depth and dropout, meant for hundreds of epochs, are left out.
 
     Args:
         name: A key of `ENCODERS`.
         file: State dict of the torchvision model, with or without its classifier; see `read_checkpoint`. torchvision's
-            weights expect normalised images, networks here images in [0, 1]: the normalisation is folded into the
-            first convolution and batch norm, so that it costs nothing.
-
-    Returns:
-        From images (N, 3, H, W) to a tuple of four features, finest first.
+            weights expect normalised images, networks here images in [0, 1]: the normalisation is folded into the first
+            convolution and batch norm, so that it costs nothing.
 
     Raises:
         StudyError: The file cannot be read, or its tensors are not those of the encoder: the message names them.

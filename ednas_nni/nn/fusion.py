@@ -17,12 +17,8 @@ from ednas_nni.nn.elementwise import Add, Channels, Concat, GlobalPool, MaxPool,
 class FPN(nn.Module):
     """A light feature pyramid (Lin et al., arXiv 1612.03144): lateral 1 x 1, top-down sum, one separable convolution.
 
-    Only the finest level is kept, since dense predictions need nothing else.
-
-    Args:
-        inputs: Channels of the features, finest first; each has half the resolution of the one before.
-        channels: Channels of the result.
-        activation: Name of the activation.
+    Only the finest level is kept, since dense predictions need nothing else. `inputs` are the channels of the features,
+    finest first; each has half the resolution of the one before.
     """
 
     def __init__(self, inputs: Sequence[Channels], channels: Channels, activation: str = "relu6") -> None:
@@ -42,13 +38,7 @@ class FPN(nn.Module):
 
 
 class PyramidNode(nn.Module):
-    """A node of a `BiFPN`: weighted sum of features of one resolution, then a separable convolution.
-
-    Args:
-        inputs: How many features are summed.
-        channels: Their channels.
-        activation: Name of the activation.
-    """
+    """A node of a `BiFPN`: weighted sum of features of one resolution, then a separable convolution."""
 
     def __init__(self, inputs: int, channels: Channels, activation: str) -> None:
         super().__init__()
@@ -65,11 +55,6 @@ class BiFPN(nn.Module):
 
     One layer of the published pyramid (top-down, then bottom-up with an edge from each input) and the top-down half
     of a second one: a dense prediction reads the finest level alone, so the second bottom-up half would be dead.
-
-    Args:
-        inputs: As `FPN`.
-        channels: Channels of all levels.
-        activation: Name of the activation.
     """
 
     def __init__(self, inputs: Sequence[Channels], channels: Channels, activation: str = "relu6") -> None:
@@ -108,11 +93,6 @@ class ASPP(nn.Module):
     Branches: 1 x 1, separable 3 x 3 at dilations 2, 4 and 6 (the published 6, 12, 18 are for stride 16 and larger
     images; at stride 32 they would look past the border), and the global mean. The mean's branch has no batch norm,
     which a batch of one could not train, and is added after the projection: the same as concatenating it before.
-
-    Args:
-        inputs: As `FPN`; the features between finest and coarsest are not read.
-        channels: Channels of every branch and of the result.
-        activation: Name of the activation.
     """
 
     DILATIONS = (2, 4, 6)
@@ -150,13 +130,5 @@ FUSIONS: dict[str, type[nn.Module]] = {"fpn": FPN, "bifpn": BiFPN, "aspp": ASPP}
 def fusion_choice(
     kinds: Sequence[str], inputs: Sequence[Channels], channels: Channels, label: str, activation: str = "relu6"
 ) -> nn.Module:
-    """A searched fusion.
-
-    Args:
-        kinds: Keys of `FUSIONS`; a single one is not a choice and gets no label.
-        inputs: Channels of the features, finest first.
-        channels: Channels of the result.
-        label: Label of the choice in samples.
-        activation: Name of the activation.
-    """
+    """A searched fusion among keys of `FUSIONS`; a single one is not a choice and gets no label."""
     return choice_or_only({kind: partial(FUSIONS[kind], inputs, channels, activation) for kind in kinds}, label)

@@ -25,18 +25,10 @@ HEADS: dict[str, Block] = {
 
 
 class Head(nn.Module):
-    """One block of `HEADS`, a 1 x 1 prediction with bias, bilinear enlargement to the input's resolution.
+    """One block of `HEADS`, a 1 x 1 prediction with bias, bilinear enlargement by the feature's stride `scale`.
 
-    The enlargement comes last, on the task's few channels: as late and as cheap as it can be. It is a `Resize`, so
-    that cost tables see it.
-
-    Args:
-        inputs: Channels of the fused feature.
-        outputs: Channels of the task.
-        channels: Inner channels.
-        scale: Stride of the fused feature.
-        kind: A key of `HEADS`.
-        activation: Name of the activation.
+    The enlargement comes last, on the task's few channels: as late and as cheap as it can be. It is a `Resize`, so that
+    cost tables see it.
     """
 
     def __init__(
@@ -62,10 +54,7 @@ class Head(nn.Module):
         return self.resize(self.predict(self.features(x)))
 
     def set_output_bias(self, values: torch.Tensor) -> None:
-        """Start from a known answer: the output is `values` wherever the features say nothing.
-
-        Args:
-            values: Finite, shape (outputs,).
+        """Start from a known answer: the output is `values`, shape (outputs,), where the features say nothing.
 
         Raises:
             StudyError: Another shape, or values that are not finite.
@@ -90,16 +79,6 @@ def head_choice(
     label: str,
     activation: str = "relu6",
 ) -> nn.Module:
-    """A searched head.
-
-    Args:
-        kinds: Keys of `HEADS`; a single one is not a choice and gets no label.
-        inputs: As `Head`.
-        outputs: As `Head`.
-        channels: As `Head`.
-        scale: As `Head`.
-        label: Label of the choice in samples.
-        activation: Name of the activation.
-    """
+    """A searched head among keys of `HEADS`; a single one is not a choice and gets no label."""
     candidates = {kind: partial(Head, inputs, outputs, channels, scale, kind, activation) for kind in kinds}
     return choice_or_only(candidates, label)

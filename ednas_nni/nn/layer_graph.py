@@ -33,15 +33,10 @@ _PRODUCTS = (operator.mul, operator.imul, torch.mul)
 
 
 def layer_graph(network: nn.Module, outputs: Sequence[str], probe: int = 64) -> fx.GraphModule:
-    """The part of a network that leads to the outputs of some modules.
+    """The part of a network that leads to the outputs of some modules, given by path, as a tuple in that order.
 
-    Args:
-        network: Takes images (N, 3, H, W). Its parameters are used, not copied; its mode stays.
-        outputs: Module paths.
-        probe: Side of the image that tells the channels, in pixels.
-
-    Returns:
-        From an image to a tuple of the outputs, in the given order. Parameters have the names they had.
+    The network takes images (N, 3, H, W); one of `probe` x `probe` pixels tells the channels. Parameters are used, not
+    copied, under the names they had; its mode stays.
 
     Raises:
         PluginError: An operation has no counterpart; the message names it.

@@ -17,11 +17,7 @@ def options(stages: int) -> tuple[str, ...]:
 
 
 def trunk_stages(option: str, stages: int) -> int:
-    """How many stages of the shared trunk a task reads.
-
-    Args:
-        option: One of `options(stages)`.
-        stages: Stages of the trunk.
+    """How many of the trunk's stages a task reads that shares by an option of `options(stages)`.
 
     Raises:
         StudyError: The option is unknown.
@@ -45,12 +41,7 @@ class Shared(nn.Module):
 
 
 class OwnBranch(nn.Module):
-    """The task leaves the trunk: own stages from one on, and an own fusion.
-
-    Args:
-        stages: The own stages, those of the highest numbers; none for an own fusion alone.
-        fusion: The own fusion over all features, shared and own.
-    """
+    """The task leaves the trunk: own stages, those of the highest numbers, and an own fusion over all features."""
 
     def __init__(self, stages: Sequence[nn.Module], fusion: nn.Module) -> None:
         super().__init__()
@@ -58,14 +49,10 @@ class OwnBranch(nn.Module):
         self.fusion = fusion
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """Fuse own and shared features.
+        """Fuse own and shared features to (N, fused channels, H / 4, W / 4).
 
-        Args:
-            inputs: The stem's output, the trunk's features finest first, the shared fused feature. Those that this
-                branch does not read may be anything.
-
-        Returns:
-            (N, fused channels, H / 4, W / 4).
+        Given are the stem's output, the trunk's features finest first, and the shared fused feature. Those that this
+        branch does not read may be anything.
         """
         shared = len(inputs) - 2 - len(self.stages)
         features = list(inputs[1 : 1 + shared])
@@ -77,16 +64,7 @@ class OwnBranch(nn.Module):
 
 
 def liveness(tasks: Sequence[str], choices: Sequence[str], stages: int) -> Mapping[str, Condition]:
-    """When the shared stages and the shared fusion are used at all.
-
-    Args:
-        tasks: Names of the tasks.
-        choices: The ways to share that each task may take.
-        stages: Stages of the trunk.
-
-    Returns:
-        Module path -> condition, for what not every sample uses.
-    """
+    """Module path -> when it is used: the shared stages and the shared fusion, which not every sample uses."""
     # A shared part is used where at least one task takes a way that passes through it: one clause, with one literal a
     # task. Example: two stages, tasks a and b, ways shared, own_fusion, own_stage2. The fusion is used by `shared`
     # alone, so it lives where a_sharing or b_sharing is `shared`; stage 2 lives where one of them is `shared` or

@@ -111,24 +111,14 @@ class StageSpec(_Strict):
 
 
 class FusionSpec(_Strict):
-    """The fusion.
-
-    Attributes:
-        kinds: Keys of `FUSIONS` to choose from.
-        channels: Channels of the fused feature.
-    """
+    """The fusion: keys of `FUSIONS` to choose from, channels of the fused feature."""
 
     kinds: Annotated[tuple[str, ...], BeforeValidator(partial(_names, allowed=FUSIONS))]
     channels: Widths
 
 
 class HeadSpec(_Strict):
-    """The heads.
-
-    Attributes:
-        kinds: Keys of `HEADS` to choose from, for each task.
-        channels: Inner channels of each head.
-    """
+    """The heads: keys of `HEADS` to choose from, for each task, and inner channels."""
 
     kinds: Annotated[tuple[str, ...], BeforeValidator(partial(_names, allowed=HEADS))]
     channels: Width
@@ -199,11 +189,7 @@ class TemplateSpec(_Strict):
 
 
 def parse(data: object, source: str) -> TemplateSpec:
-    """Check the content of a preset strictly.
-
-    Args:
-        data: What the YAML file holds.
-        source: Where it comes from, for messages.
+    """Check strictly what the YAML file of a preset holds.
 
     Raises:
         StudyError: It is not valid; a line for each fault names the field, its value and what is allowed.

@@ -111,13 +111,7 @@ class MultiTaskSpace(Capabilities, ModelSpace):
             self.fusion = None
 
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Predict all tasks.
-
-        Args:
-            image: float, (N, 3, H, W), H and W divisible by `stride`.
-
-        Returns:
-            Task to raw output (N, C, H, W) at the input's resolution.
+        """Task to raw output (N, C, H, W), of images (N, 3, H, W) whose H and W are divisible by `stride`.
 
         Raises:
             DataError: The image has another shape.
@@ -143,11 +137,7 @@ class MultiTaskSpace(Capabilities, ModelSpace):
         return features
 
     def set_output_bias(self, task: str, values: torch.Tensor) -> None:
-        """Set the bias of a task's prediction, for example to class log-frequencies or the mean log-depth.
-
-        Args:
-            task: One of `tasks`.
-            values: Finite, shape (C,).
+        """Set the bias (C,) of a task's prediction, for example to class log-frequencies or the mean log-depth.
 
         Raises:
             StudyError: The task is unknown, or the values have another shape or are not finite.
@@ -162,20 +152,9 @@ class MultiTaskSpace(Capabilities, ModelSpace):
 def stage(name: str, spec: StageSpec, inputs: Channels, outputs: Channels, stride: int, activation: str) -> nn.Module:
     """Blocks of one width at one resolution: `{name}_block1_op`, ...; `{name}_depth` says how many of them there are.
 
-    The first block changes width and resolution and is always there (the least depth is 1), so every depth gives the
-    same output shape: what one-shot strategies need to mix or skip the later ones. Those have a residual.
-
-    Args:
-        name: Prefix of the labels.
-        spec: Candidates of each block, least and greatest number of blocks.
-        inputs: Input channels.
-        outputs: Output channels.
-        stride: Stride of the first block, 1 or 2.
-        activation: Name of the activation.
-
-    Returns:
-        A `Repeat` (a `Sequential` inside `model_context`) from (N, inputs, H, W) to (N, outputs, H / stride,
-        W / stride).
+    The first block changes width and resolution, with the stride, and is always there (the least depth is 1), so every
+    depth gives the same output shape: what one-shot strategies need to mix or skip the later ones. Those have a
+    residual. The result is a `Repeat`, a `Sequential` inside `model_context`.
     """
     change, keep = Slot(inputs, outputs, stride, False, activation), Slot(outputs, outputs, 1, True, activation)
 

@@ -37,7 +37,7 @@ class Leaf:
 
     Attributes:
         path: Its dotted name in the space (in a network the names of choices and `blocks` are missing).
-        module: The module in the space; widths that are searched are in its `args` or `channels` as expressions.
+        module: Widths that are searched are in its `args` or `channels` as expressions.
         condition: Holds exactly for samples whose network contains and uses this module.
     """
 
@@ -93,11 +93,7 @@ def build(space: ModelSpace, sample: Mapping[str, Scalar]) -> nn.Module:
     """The network of a sample, constructed anew: nothing of the space is copied or shared.
 
     Parameter names and shapes are those of `space.freeze(sample)`, at a fraction of its time. Weights are drawn from
-    torch's global generator.
-
-    Args:
-        space: Any model space whose constructor arguments are plain data.
-        sample: Inactive labels may be missing.
+    torch's global generator. Inactive labels may be missing.
 
     Raises:
         SampleError: The sample does not belong to the space.
@@ -106,11 +102,9 @@ def build(space: ModelSpace, sample: Mapping[str, Scalar]) -> nn.Module:
 
 
 def instantiate(space: ModelSpace, sample: Sample) -> nn.Module:
-    """The network as NNI itself constructs it, without our idea of which labels matter: the judge of that idea.
+    """The network as NNI constructs it, without our idea of which labels matter: the judge of that idea.
 
-    Args:
-        space: As for `build`.
-        sample: Complete; it is not checked.
+    The sample is complete; it is not checked.
     """
     with model_context(sample):
         return type(space)(*space.trace_args, **space.trace_kwargs)

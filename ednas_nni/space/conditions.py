@@ -21,10 +21,6 @@ from ednas_nni.space.dimensions import Clause, Condition, Literal, Scalar
 def simplify(conditions: Iterable[Condition], values: Mapping[str, tuple[Scalar, ...]]) -> tuple[Condition, ...]:
     """Fewer conditions of which one holds exactly when one of the given ones does.
 
-    Args:
-        conditions: Alternatives.
-        values: All values of every label.
-
     Example:
         >>> op, low, high = (Literal("op", frozenset("a"))), *(Literal("depth", frozenset(d)) for d in ({1, 2}, {3}))
         >>> simplify([((op,), (low,)), ((op,), (high,))], {"op": ("a", "b"), "depth": (1, 2, 3)})

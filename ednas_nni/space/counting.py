@@ -51,12 +51,6 @@ class Elimination:
 def count(dimensions: Sequence[Dimension]) -> int:
     """Count canonical samples without listing them.
 
-    Args:
-        dimensions: A valid set of dimensions, as `Domains` checks it.
-
-    Returns:
-        Number of architectures, an exact integer.
-
     Example:
         >>> from ednas_nni.space.dimensions import Dimension, Literal
         >>> depth = Dimension("depth", (1, 2, 3))
@@ -69,11 +63,7 @@ def count(dimensions: Sequence[Dimension]) -> int:
 
 
 def eliminate(dimensions: Sequence[Dimension]) -> Elimination:
-    """Count canonical samples, and keep the steps: `draw_architectures` walks them backwards.
-
-    Args:
-        dimensions: A valid set of dimensions, as `Domains` checks it.
-    """
+    """Count canonical samples, and keep the steps: `draw_architectures` walks them backwards."""
     by_label = {d.label: d for d in dimensions}
     literals: dict[str, set[frozenset[Scalar]]] = {d.label: set() for d in dimensions}
     for d in dimensions:

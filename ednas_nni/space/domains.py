@@ -195,18 +195,10 @@ class Domains:
         )
 
     def mutate(self, sample: Mapping[str, object], rng: np.random.Generator, n: int = 1) -> Sample:
-        """Give `n` active labels another value.
+        """Give `n` active labels another value: a canonical sample of another architecture.
 
-        Labels that come alive through the change (a block of a deeper stage) are drawn evenly; labels that were
-        and stay active keep their value.
-
-        Args:
-            sample: Where to start.
-            rng: Source of randomness.
-            n: Number of labels to change, at least 1; capped at the number of active labels that have a choice.
-
-        Returns:
-            A canonical sample whose architecture differs from the input's.
+        Labels that come alive through the change (a block of a deeper stage) are drawn evenly; labels that were and
+        stay active keep their value. `n` is capped at the number of active labels that have a choice.
 
         Raises:
             SampleError: As `check`, `n` is below 1, or nothing in the sample can be changed.

@@ -26,16 +26,7 @@ from ednas_nni.space.dimensions import Dimension
 
 
 def draw_architectures(dimensions: Sequence[Dimension], n: int, rng: np.random.Generator) -> NDArray[np.int16]:
-    """Draw architectures of a space, each with the same probability and independently.
-
-    Args:
-        dimensions: A valid set of dimensions, as `Domains` checks it.
-        n: How many.
-        rng: Source of randomness.
-
-    Returns:
-        Canonical codes as of `Domains.encode`, int16 (n, labels).
-    """
+    """Draw n architectures, each with the same probability and independently: codes, int16 (n, labels)."""
     steps = eliminate(dimensions)
     groups: dict[str, NDArray[np.intp]] = {}
     drawn: dict[str, NDArray[np.intp]] = {}

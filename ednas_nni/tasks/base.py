@@ -141,10 +141,6 @@ class Task(ABC):
         the most is 1, or 100 of a percentage. So 0 is as good as the prior, 1 perfect, and less than 0 worse than the
         prior: an error of 0.3 m where the prior has 0.4 m is a skill of 0.25.
 
-        Args:
-            value: A network's value of the primary metric.
-            prior_value: The position prior's.
-
         Raises:
             ZeroDivisionError: The prior is perfect already.
         """

@@ -12,18 +12,12 @@ from ednas_nni.tasks.base import TASKS, Task
 
 
 def bind_task(name: str, source: DataSource, protocol: str, options: Mapping[str, Any]) -> Task:
-    """A task bound to a data set.
-
-    Args:
-        name: A registered task.
-        source: The data set.
-        protocol: Evaluation protocol.
-        options: The task's own options.
+    """A task bound to a data set under an evaluation protocol, with the task's own options.
 
     Raises:
         PluginError: The name is unknown.
-        StudyError: The task has another name, an option is unknown, the data set lacks the labels that the task is
-            made of, or the task is not measured in the protocol.
+        StudyError: The task has another name, an option is unknown, the data set lacks the labels that the task is made
+            of, or the task is not measured in the protocol.
     """
     task = TASKS.load(name)
     if task.name != name:

@@ -29,12 +29,7 @@ Directions = Mapping[str, Mapping[str, str]]
 
 
 def delta_task(values: Metrics, baseline: Metrics, directions: Mapping[str, str]) -> float:
-    """Delta_t of one task in percent.
-
-    Args:
-        values: The candidate's metrics; NaN makes the result NaN.
-        baseline: The single-task baseline's metrics, finite and above 0.
-        directions: The metrics that enter, with their directions.
+    """Delta_t of one task in percent, over the metrics in `directions`; NaN where the candidate's value is NaN.
 
     Raises:
         BaselineError: A baseline is not above 0 (the relative change is undefined), or no metric is given.

@@ -7,41 +7,25 @@ from torch import Tensor
 
 
 def valid_depth(target: Tensor) -> Tensor:
-    """Pixels that carry a depth.
-
-    Args:
-        target: Depth (...), any unit; 0, negative, NaN and infinite values mean "not measured".
-
-    Returns:
-        Boolean mask of the same shape.
-    """
+    """Pixels that carry a depth, in any unit; 0, negative, NaN and infinite values mean "not measured"."""
     return (target > 0) & torch.isfinite(target)
 
 
 def valid_normals(target: Tensor) -> Tensor:
-    """Pixels that carry a surface normal.
+    """Pixels (N, 1, H, W) that carry a surface normal: where the vector (N, 3, H, W) is longer than one half.
 
-    Args:
-        target: Unit vectors (N, 3, H, W); the zero vector (or a NaN or an infinity) means "not known".
-
-    Returns:
-        Boolean mask (N, 1, H, W): true where the vector is longer than one half. A sum of components is no
-        substitute: it is zero for valid normals such as (1, -1, 0) / sqrt(2).
+    The zero vector (or a NaN or an infinity) means "not known". A sum of components is no substitute: it is zero for
+    valid normals such as (1, -1, 0) / sqrt(2).
     """
     square = target.square().sum(dim=1, keepdim=True)
     return (square > 0.25) & torch.isfinite(square)
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the pixels of a mask; zero, with a zero gradient, over an empty one.
+    """Mean over the pixels of a mask of the same shape; zero, with a zero gradient, over an empty one.
 
-    Args:
-        values: Any shape. Must be finite outside the mask too if a gradient is wanted: replace bad inputs
-            *before* the arithmetic, because the derivative of `where` multiplies a NaN by zero.
-        mask: Boolean, same shape.
-
-    Returns:
-        Scalar.
+    Values must be finite outside the mask too if a gradient is wanted: replace bad inputs *before* the arithmetic,
+    because the derivative of `where` multiplies a NaN by zero.
     """
     total = torch.where(mask, values, torch.zeros_like(values)).sum()
     return total / mask.sum().clamp(min=1)

@@ -78,10 +78,6 @@ class Confusion:
     A pair is one number, truth * C + prediction, so that one pass over the pixels counts all pairs; what is not a pair
     has three numbers of its own behind them. With C = 3, truth 2 and prediction 1 count at 7, a prediction that is no
     class at 9, a label that is neither a class nor ignored at 10, and an unlabelled pixel at 11.
-
-    Args:
-        classes: Number of classes C.
-        ignore_index: The label of unlabelled pixels.
     """
 
     def __init__(self, classes: int, ignore_index: int):
@@ -102,11 +98,7 @@ class Confusion:
         self._counts = counts if self._counts is None else self._counts + counts
 
     def result(self) -> tuple[Tensor, int]:
-        """The matrix, and what could not enter it.
-
-        Returns:
-            int64 (C, C) on the host, rows = truth, columns = prediction; and the number of labelled pixels whose
-            prediction was no class.
+        """int64 (C, C) on the host, rows = truth, and how many labelled pixels have a prediction that is no class.
 
         Raises:
             DataError: A label is neither a class nor the ignored value.

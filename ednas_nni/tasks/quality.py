@@ -45,13 +45,7 @@ class TaskPrior:
 
 @dataclass(frozen=True)
 class Prior:
-    """The position prior of all tasks on one data set.
-
-    Attributes:
-        data: Name of the data set.
-        fingerprint: Its identity; files have it under this name.
-        tasks: Task name -> what is measured for it.
-    """
+    """The position prior of all tasks on one data set: task name -> what is measured for it."""
 
     data: str
     fingerprint: str
@@ -61,13 +55,7 @@ class Prior:
 def quality(metrics: Mapping[str, Mapping[str, float]], tasks: Sequence[Task], prior: Prior) -> float:
     """Mean over tasks of the skill of the primary metric.
 
-    Args:
-        metrics: Task name -> metrics of that task's meter.
-        tasks: The tasks of the study.
-        prior: The position prior's metrics.
-
-    Returns:
-        0 = no better than position alone, 1 = perfect; may be negative. NaN if a primary metric is NaN.
+    0 = no better than position alone, 1 = perfect; may be negative. NaN if a primary metric is NaN.
     """
     skills = [
         task.skill(metrics[task.name][task.primary], prior.tasks[task.name].metrics[task.primary]) for task in tasks
@@ -76,7 +64,7 @@ def quality(metrics: Mapping[str, Mapping[str, float]], tasks: Sequence[Task], p
 
 
 def prior_for(source: DataSource, tasks: Sequence[Task], folder: Path, scored_on: str = "search") -> Prior:
-    """Read the prior, or measure what is missing and record it.
+    """Read the prior of exactly these tasks, or measure what is missing and record it.
 
     Tasks differ by protocol and options; what is recorded stands under all that its values depend on.
 
@@ -85,9 +73,6 @@ def prior_for(source: DataSource, tasks: Sequence[Task], folder: Path, scored_on
         tasks: The tasks of the study.
         folder: Where the JSON lies; made if needed. A file that cannot be read is measured again.
         scored_on: Split that the prior is scored on, as the candidates are.
-
-    Returns:
-        The prior of exactly these tasks.
 
     Raises:
         DataError: The position prior has no defined metric (no valid pixel in the search split).

@@ -71,15 +71,10 @@ def check_architectures(
 
 
 def check_size(space: ModelSpace, domains: Domains | None = None, most: int = 4096) -> None:
-    """`size()` of a small space is the number of different networks: every sample is instantiated.
-
-    Args:
-        space: The space.
-        domains: What to check; the space's own by default.
-        most: Reject a space with more samples than that.
+    """`size()` of a small space (or of given domains) is the number of different networks: each is instantiated.
 
     Raises:
-        PluginError: The numbers differ, or the space is too large to count by hand.
+        PluginError: The numbers differ, or the space has more than `most` samples.
     """
     domains = domains or domains_of(space)
     samples = math.prod(len(d.values) for d in domains.dimensions)
@@ -101,11 +96,6 @@ def check_costs(space: ModelSpace, samples: Sequence[Sample], size: tuple[int, i
     """The cost table says of a sample what its network says of itself, layer kind by layer kind.
 
     Judges are torch's own count of multiply-adds, the number of parameters, and the layers of the instantiated network.
-
-    Args:
-        space: The space.
-        samples: Samples of it.
-        size: Height and width that costs are counted at.
 
     Raises:
         PluginError: A figure differs.

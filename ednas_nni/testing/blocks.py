@@ -41,10 +41,6 @@ SIZES = ((8, 12), (9, 13))
 def check_block(kind: type[Block], seed: int = 0) -> None:
     """Run the whole contract on the examples of a kind of block.
 
-    Args:
-        kind: The class that is registered.
-        seed: Seed of everything that is drawn.
-
     Raises:
         PluginError: The first rule that is broken.
         StudyError: A layer has no cost rule; the message names it.

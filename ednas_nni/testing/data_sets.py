@@ -86,11 +86,7 @@ def check_identity(make: Make, options: Mapping[str, Any], size: tuple[int, int]
 
 
 def check_splits(source: DataSource) -> dict[str, Split]:
-    """All splits open, as long as they were said to be, and the same every time.
-
-    Returns:
-        The splits by name.
-    """
+    """All splits open, as long as they were said to be, and the same every time; returned by name."""
     source.prepare(progress=False)
     splits = {name: source.split(name, opened_by="a contract suite") for name in SPLITS}
     for name, split in splits.items():

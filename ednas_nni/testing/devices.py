@@ -32,13 +32,10 @@ SIZE = (32, 64)
 
 
 def check_device(device: Device | type[Device]) -> None:
-    """Run what holds for every device, and what holds for its kind.
+    """Run what holds for every device, or a class that needs no arguments, and what holds for its kind.
 
     A `PartsDevice` may measure for minutes, so only its columns are checked here; price a small space with it besides:
     `cost_table(space, [device])`.
-
-    Args:
-        device: A device, or a class that needs no arguments.
 
     Raises:
         PluginError: The first rule that is broken.

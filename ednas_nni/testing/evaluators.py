@@ -34,11 +34,7 @@ SAMPLE: Sample = {"stage1_width": 16, "stage1_op": "ibn_k3_e3"}
 
 
 class Small(nn.Module):
-    """A network of a few hundred weights: one convolution, and a head for each task.
-
-    Args:
-        channels: Task name -> output channels.
-    """
+    """A network of a few hundred weights: one convolution, and a head for each task."""
 
     def __init__(self, channels: Mapping[str, int]) -> None:
         super().__init__()

@@ -37,11 +37,7 @@ class OneStep(NetworkEvaluator):
         self.tasks, self.train_size, self.seed = tuple(tasks), tuple(train_size), seed
 
     def evaluate(self, model: nn.Module) -> Metrics:
-        """Take the step.
-
-        Returns:
-            `default`, 1 / (1 + loss after the step); `loss` before it; `parameters`. Also reported to NNI if a trial is
-            running.
+        """Take the step: `default`, 1 / (1 + loss after the step); `loss` before it; `parameters`.
 
         Raises:
             TrialError: A task is missing or at another resolution, or a gradient is missing or not finite.

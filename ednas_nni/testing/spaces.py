@@ -113,13 +113,8 @@ def check_activity(
 ) -> None:
     """The active labels are those that NNI's own validator reads, less those that `liveness` switches off.
 
-    NNI's `check_contains` descends into the chosen candidate and the first `depth` blocks only.
-
-    Args:
-        space: The space.
-        domains: Its domains.
-        sample: A complete sample.
-        active: What to check; `domains.active` by default.
+    NNI's `check_contains` descends into the chosen candidate and the first `depth` blocks only. `active` is what is
+    checked; `domains.active` by default.
     """
     ours = set((active or domains.active)(sample))
     reads = _Reads(sample)
@@ -145,14 +140,8 @@ def check_identity(
 ) -> None:
     """Two samples have the same id exactly when their networks have the same modules and shapes.
 
-    Every label of the sample is changed in turn and the instantiated module trees are the judge.
-
-    Args:
-        space: The space.
-        domains: Its domains.
-        sample: Where to start.
-        rng: Chooses the other values.
-        identify: What to check; `domains.architecture_id` by default.
+    Every label of the sample is changed in turn and the instantiated module trees are the judge. `identify` is what is
+    checked; `domains.architecture_id` by default.
     """
     identify = identify or domains.architecture_id
     here, tree = identify(sample), structure(instantiate(space, sample))
@@ -182,11 +171,7 @@ def check_network(space: ModelSpace, sample: Sample, size: tuple[int, int]) -> N
 def check_forward(space: ModelSpace, network: nn.Module, sample: Sample, size: tuple[int, int]) -> None:
     """The network predicts every task at the input's resolution, finite, and every parameter gets a finite gradient.
 
-    Args:
-        space: The space.
-        network: The network of the sample; it is left in training mode.
-        sample: For messages.
-        size: Height and width of the test images.
+    It is left in training mode.
     """
     image = torch.rand(2, 3, *size)
     outputs, tasks = network.train()(image), capabilities_of(network).tasks
@@ -210,13 +195,7 @@ def check_forward(space: ModelSpace, network: nn.Module, sample: Sample, size: t
 
 
 def check_output_bias(space: ModelSpace, network: nn.Module, size: tuple[int, int]) -> None:
-    """`set_output_bias` moves the raw output of one task everywhere, and of no other task.
-
-    Args:
-        space: The space.
-        network: A network of it; it is left in evaluation mode.
-        size: Height and width of the test images.
-    """
+    """`set_output_bias` moves the raw output of one task everywhere, and of no other task."""
     image, said = torch.rand(2, 3, *size), capabilities_of(network.eval())
     with torch.no_grad():
         for task in said.tasks:

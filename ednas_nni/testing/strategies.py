@@ -46,11 +46,7 @@ def search(
     trial: Callable[[Sample], object] | None = None,
     **engine: Any,
 ) -> tuple[Chain, FakeEngine, History]:
-    """Run a mounted strategy on a synthetic problem.
-
-    Returns:
-        The chain, the engine and the journal's history.
-    """
+    """Run a mounted strategy on a synthetic problem: the chain, the engine and the journal's history."""
     from ednas_nni.search.mounting import mount
     from ednas_nni.testing.engines import FakeEngine, PlainSpace
 
@@ -140,11 +136,7 @@ def check_failures(make: Callable[[int], Strategy], path: Path, trials: int) -> 
 
 
 def check_core(make: Callable[[Problem, int], Core], budget: int = 40) -> None:
-    """Run the contract of an ask/tell core.
-
-    Args:
-        make: (problem, seed) -> a new core.
-        budget: Trials per run.
+    """Run the contract of an ask/tell core, made of (problem, seed), with so many trials a run.
 
     Raises:
         PluginError: The first rule that is broken.

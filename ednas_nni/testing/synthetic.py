@@ -33,15 +33,10 @@ def nano_like() -> Domains:
 
 
 class Synthetic:
-    """Quality and cost of a made-up space.
+    """Quality and cost of a made-up space, `nano_like()` by default; another seed is another landscape.
 
-    Latency adds up block by block (ms, about 1 to 9); quality saturates with capacity, prefers some operations in
-    some stages, has pairwise interactions and a random part per trial.
-
-    Args:
-        seed: Which problem; another seed is another landscape of the same kind.
-        noise: Standard deviation of a trial's quality.
-        domains: The space; default `nano_like()`.
+    Latency adds up block by block (ms, about 1 to 9); quality saturates with capacity, prefers some operations in some
+    stages, has pairwise interactions and a random part per trial, of standard deviation `noise`.
     """
 
     cost_names = ("latency_ms", "macs")
@@ -122,17 +117,9 @@ class Asks(Protocol):
 
 
 def drive(core: Asks, world: Synthetic, budget: int, rng: np.random.Generator, workers: int = 1) -> list[Sample]:
-    """Run an ask/tell core on a synthetic problem.
+    """Run an ask/tell core on a synthetic problem; returned are the samples in the order in which they were asked.
 
-    Args:
-        core: A `Core`, or whatever asks and is told.
-        world: Gives qualities.
-        budget: Trials.
-        rng: Noise, and which running trial ends next.
-        workers: Trials open at once.
-
-    Returns:
-        Samples in the order in which they were asked.
+    `rng` draws the noise, and which of the `workers` running trials ends next.
     """
     asked: list[Sample] = []
     running: list[Sample] = []

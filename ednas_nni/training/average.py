@@ -9,12 +9,8 @@ from torch import Tensor, nn
 class AveragedWeights:
     """Averages all floating-point parameters and buffers of a network (batch-norm statistics included).
 
-    The decay warms up as min(decay, (1 + n) / (10 + n)) after n updates, so that early weights are soon
+    After n updates min(decay, (1 + n) / (10 + n)) of the average survives one more, so that early weights are soon
     forgotten.
-
-    Args:
-        model: The network; its present state is the start.
-        decay: Largest share of the average that survives one update, in (0, 1).
     """
 
     def __init__(self, model: nn.Module, decay: float):

@@ -25,10 +25,6 @@ class Batches:
     """Exactly `count` batches, starting over with a freshly shuffled data set as often as needed.
 
     A trial is measured in steps, not epochs: to a trainer this is one epoch of `count` steps.
-
-    Args:
-        loader: Iterable of batches; every iteration may come in another order.
-        count: Number of batches.
     """
 
     def __init__(self, loader: Iterable[Batch], count: int):
@@ -53,11 +49,7 @@ class Batches:
 
 
 class TrialData:
-    """The data side of a recipe.
-
-    Args:
-        recipe: The trial's recipe. Building this object reads nothing.
-    """
+    """The data side of a recipe. Building this object reads nothing."""
 
     def __init__(self, recipe: Recipe):
         self.recipe = recipe

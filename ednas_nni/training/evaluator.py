@@ -87,13 +87,9 @@ class NetworkEvaluator(Evaluator):
         seed_everything(self.seed)
 
     def evaluate(self, model: nn.Module) -> Metrics:
-        """Train and score a network in place.
+        """Train and score a network in place: images float (N, 3, H, W) in [0, 1] -> {task: (N, C, H, W)}.
 
-        Args:
-            model: Images float (N, 3, H, W) in [0, 1] -> {task: (N, C, H, W)}.
-
-        Returns:
-            The final result, also reported to NNI if a trial is running.
+        The final result is also reported to NNI if a trial is running.
 
         Raises:
             TrialError: No number can be given: a loss or a metric is not finite.
@@ -118,13 +114,7 @@ class SampleEvaluator(Evaluator):
     """An evaluator that judges an architecture by its choices alone: no network is built, torch is not needed."""
 
     def evaluate(self, sample: Sample) -> Metrics:
-        """Judge a sample.
-
-        Args:
-            sample: Canonical.
-
-        Returns:
-            The final result, also reported to NNI.
+        """Judge a canonical sample; the final result is also reported to NNI.
 
         Raises:
             TrialError: No number can be given.

@@ -10,15 +10,9 @@ from ednas_nni.training.data import TrialData
 
 
 def predict_examples(model: torch.nn.Module, data: TrialData, count: int) -> dict[str, np.ndarray]:
-    """Predictions and ground truth of `count` images, spread evenly over the scored split.
+    """Predictions and truth of `count` images, spread evenly over the scored split.
 
-    Args:
-        model: A trained network; its mode is restored afterwards.
-        data: The trial's data.
-        count: Number of images k >= 0, at most the length of the split.
-
-    Returns:
-        See `JaredEvaluator.example_predictions`.
+    See `JaredEvaluator.example_predictions`. The network's mode is restored afterwards.
     """
     from ednas_nni.data.batches import BatchDataset
 

@@ -89,16 +89,11 @@ class JaredEvaluator(NetworkEvaluator, Lightning):
         make_weighting(self.recipe, TrialData(self.recipe).unmeasured)
 
     def evaluate(self, model: torch.nn.Module) -> Metrics:
-        """Train and score a network in place.
+        """Train and score a network in place: float (N, 3, H, W) in [0, 1] -> {task: (N, C, H, W)}.
 
-        Args:
-            model: float (N, 3, H, W) in [0, 1] -> {task: (N, C, H, W)}. Its head biases are set to the
-                training split's typical values if it has `set_output_bias`, then it takes what fits of `init_from`;
-                its other weights are trained as they are. It is left in evaluation mode with the weights that were
-                scored.
-
-        Returns:
-            The final result (see the class), also reported to NNI if a trial is running.
+        Its head biases are set to the training split's typical values if it has `set_output_bias`, then it takes what
+        fits of `init_from`; its other weights are trained as they are. It is left in evaluation mode with the weights
+        that were scored. The final result (see the class) is also reported to NNI if a trial is running.
 
         Raises:
             TrialError: A loss or a metric is not finite.
@@ -125,14 +120,9 @@ class JaredEvaluator(NetworkEvaluator, Lightning):
     def example_predictions(self, model: torch.nn.Module) -> dict[str, NDArray[np.generic]]:
         """Predictions on a few images of the search split, spread evenly over it.
 
-        Args:
-            model: A trained network.
-
-        Returns:
-            `image` uint8 (k, H, W, 3); for each task `<task>_prediction` and `<task>_truth`, without a
-            channel axis where there is one channel and with it last otherwise: classes int64 (k, H, W) with
-            the data set's ignore index, depth float32 (k, H, W) in the data set's depth unit with 0 = invalid,
-            normals float32 (k, H, W, 3).
+        `image` uint8 (k, H, W, 3); for each task `<task>_prediction` and `<task>_truth`, without a channel axis where
+        there is one channel and with it last otherwise: classes int64 (k, H, W) with the data set's ignore index, depth
+        float32 (k, H, W) in the data set's depth unit with 0 = invalid, normals float32 (k, H, W, 3).
         """
         from ednas_nni.training.examples import predict_examples
 

@@ -44,9 +44,6 @@ class JaredModule(LightningModule):
     One optimiser with automatic optimisation, so that one-shot strategies can wrap the module. Where a
     strategy wraps it, `wrapped` is true: the strategy owns the optimisation, weights are not averaged, and
     every batch that is validated logs its own quality as `default`, the reward of samplers such as ENAS.
-
-    Args:
-        recipe: The checked recipe.
     """
 
     def __init__(self, recipe: Recipe):

@@ -57,11 +57,7 @@ MIXING = ("darts", "gumbel_darts", "proxyless")
 
 
 def strategy(name: str, **options: Any) -> Strategy:
-    """One of NNI's one-shot strategies.
-
-    Args:
-        name: A key of `STRATEGIES`.
-        **options: Of NNI's class, such as `penalty` or `filter`; see `limit`.
+    """One of NNI's one-shot strategies, by its key of `STRATEGIES`, with options of NNI's class; see `limit`.
 
     Raises:
         StudyError: The name is unknown, an option is wrong, or ENAS lacks tianshou.
@@ -88,16 +84,11 @@ def name_of(strategy: Strategy) -> str:
 
 
 def limit(name: str, profiler: Profiler, most: float, weight: float = 1.0) -> dict[str, Any]:
-    """Options with which a strategy keeps to a limit.
+    """Options with which a strategy keeps to a limit, in the profiler's unit.
 
     `random_one_shot` draws within it. The others pay for what is above: weight * max(0, cost / limit - 1) is added to
-    the loss of the architecture, or taken from ENAS's reward.
-
-    Args:
-        name: A key of `STRATEGIES`.
-        profiler: A `CostProfiler`, or one of NNI's. For all but `random_one_shot` and `enas` an `ExpressionProfiler`.
-        most: The limit, in the profiler's unit.
-        weight: Price of twice the limit.
+    the loss of the architecture, or taken from ENAS's reward. The profiler is a `CostProfiler` or one of NNI's; for all
+    but `random_one_shot` and `enas` an `ExpressionProfiler`.
 
     Raises:
         StudyError: A strategy that mixes candidates, and a cost that is not a sum over layers.
@@ -146,19 +137,16 @@ def check(name: str, space: ModelSpace) -> None:
 def search(
     space: ModelSpace, evaluator: Lightning, strategy: Strategy, epochs: int | None = None, progress: bool = False
 ) -> Sample:
-    """Train a supernet and return the architecture that the strategy makes of it.
+    """Train a supernet and return the canonical sample that the strategy makes of it; see `exported`.
 
     Args:
         space: Becomes the supernet: it cannot be used for anything else afterwards.
         evaluator: A `JaredEvaluator`, or any of NNI's Lightning evaluators.
         strategy: Of `strategy`, or one of NNI's.
         epochs: With a `JaredEvaluator`, its steps are cut into so many epochs (by default about 20 steps each): ENAS
-            alternates between training and rewards, Gumbel-DARTS cools down from epoch to epoch. Architecture
-            gradients and rewards come from the search split, in batches of the recipe's size.
+            alternates between training and rewards, Gumbel-DARTS cools down from epoch to epoch. Architecture gradients
+            and rewards come from the search split, in batches of the recipe's size.
         progress: Show a bar on standard error.
-
-    Returns:
-        A canonical sample; see `exported`.
 
     Raises:
         StudyError: As `check`; `epochs` is wrong; or a `filter` leaves nothing.
@@ -183,14 +171,11 @@ def search(
 
 
 def exported(strategy: Strategy, domains: Domains) -> Sample:
-    """The architecture that a one-shot strategy ends with, as a canonical sample.
+    """The architecture that a one-shot strategy, which has run, ends with: a canonical sample.
 
     Proxyless exports one more draw, with labels of its own making; here it is the likeliest value of each label.
-    RandomOneShot exports any architecture, ENAS a draw of its controller: neither knows a best one.
-
-    Args:
-        strategy: One that has run.
-        domains: Of the space, from before it became a supernet.
+    RandomOneShot exports any architecture, ENAS a draw of its controller: neither knows a best one. `domains` are from
+    before the space became a supernet.
     """
     module = strategy.oneshot_module
     module.set_model(strategy.supernet)

@@ -22,16 +22,14 @@ Result = TypeVar("Result")
 def results(
     function: Callable[..., Result], jobs: Sequence[Job], workers: int | None = None
 ) -> Iterator[tuple[Job, Result | EdnasError]]:
-    """Call a function for every job.
+    """Each job with what the function returned, or our own error that it raised, in the order in which they end.
+
+    Any other exception ends everything.
 
     Args:
         function: Of a module, so that other processes find it; called as `function(*job)`.
         jobs: Its arguments, plain data that can be hashed.
         workers: Processes; one per core by default. 1 works in this process, with one thread as well.
-
-    Yields:
-        Each job with what the function returned, or with our own error that it raised, in the order in which they end.
-        Any other exception ends everything.
 
     Raises:
         TrialError: There was not memory enough, or a process was killed. What was yielded before stands.

@@ -11,19 +11,11 @@ from torch import nn
 
 
 def warmup_cooldown(step: int, steps: int, warmup: float, cooldown: float, last: float = 0.01) -> float:
-    """Factor on the learning rate: linear warm-up, constant, then half a cosine down to `last`.
+    """Factor, in (0, 1], on the learning rate: linear warm-up, constant, then half a cosine down to `last`.
 
-    With the longest cool-down there is no constant part: the usual warm-up and cosine.
-
-    Args:
-        step: Steps taken so far, 0 to `steps`.
-        steps: Steps of the whole training.
-        warmup: Share of the steps spent on warming up, in [0, 1).
-        cooldown: Share of the steps spent on cooling down, from 0 (never) to 1 - warmup.
-        last: Factor at the end; nearly zero, so that the last weights are the ones to score.
-
-    Returns:
-        Factor in (0, 1].
+    `warmup` in [0, 1) and `cooldown`, from 0 (never) to 1 - warmup, are shares of the steps. With the longest cool-down
+    there is no constant part: the usual warm-up and cosine. `last` is nearly zero, so that the last weights are the
+    ones to score.
 
     Source: the cosine is that of Loshchilov, Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017
     (one period); constant with a cool-down as in Haegele et al., "Scaling Laws and Compute-Optimal Training Beyond
@@ -51,10 +43,7 @@ def parameter_groups(modules: Iterable[nn.Module], weight_decay: float) -> list[
 def adamw(groups: list[dict[str, Any]], learning_rate: float, fused: bool = True) -> torch.optim.AdamW:
     """AdamW (Loshchilov, Hutter, ICLR 2019) without empty groups, which torch rejects.
 
-    Args:
-        groups: As of `parameter_groups`.
-        learning_rate: Peak of the schedule.
-        fused: One kernel for all weights: small networks have hundreds, whose separate updates take a tenth of a step.
-            It would unscale gradients itself, after they were clipped, so not with scaled losses (float16).
+    `fused`, one kernel for all weights: small networks have hundreds, whose separate updates take a tenth of a step. It
+    would unscale gradients itself, after they were clipped, so not with scaled losses (float16).
     """
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=learning_rate, fused=fused)

@@ -46,7 +46,7 @@ def picks(
     groups: np.ndarray,
     searched: int,
 ) -> tuple[ExpectedPick, ...]:
-    """Of `LOT` and every recipe, for the images of so many trainings by the study's own.
+    """Of `LOT` and every recipe, for the images of so many trainings by the study's own, over all groups.
 
     Args:
         proxies: Recipe -> quality of single trainings, (seeds, n).
@@ -54,7 +54,7 @@ def picks(
         own: Name of the study's own recipe.
         truth: Quality by the longer training, (n,).
         groups: int (n,): third by cost.
-        searched: How many trainings by the study's own recipe, over all groups.
+        searched: How many trainings.
     """
     weights = ranks.resampled(groups)
     counts = {name: searched * images[own] / images[name] for name in proxies}
@@ -73,17 +73,9 @@ def taken(proxy: np.ndarray, truth: np.ndarray, groups: np.ndarray, count: float
     """Expected truth of the best by proxy among `count` independent draws from each group, a mean over the groups.
 
     The best of m draws is among the worst share F of the group with probability F^m, so each member is taken with the
-    difference of two such powers; m need not be whole, and below 1 it counts as 1: something is always taken.
-
-    Args:
-        proxy: (seeds, n); the result is a mean over seeds.
-        truth: (n,).
-        groups: int (n,).
-        count: Draws from each group.
-        weights: (resamples, n): how often each member was resampled.
-
-    Returns:
-        (resamples,).
+    difference of two such powers; m need not be whole, and below 1 it counts as 1: something is always taken. Proxy
+    (seeds, n), truth (n,), groups int (n,), and weights (resamples, n), how often each member was resampled, give
+    (resamples,), a mean over seeds.
     """
     power, total = max(count, 1.0), np.zeros(len(weights))
     names = np.unique(groups)

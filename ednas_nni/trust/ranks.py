@@ -33,14 +33,10 @@ def estimate(values: np.ndarray) -> RankEstimate:
 
 
 def agreement(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What each pair contributes to Kendall's tau-b.
-
-    Args:
-        x: (n,) or (seeds, n), where contributions are means over seeds.
-        y: (n,).
+    """What each pair contributes to Kendall's tau-b of x, (n,) or (seeds, n), and y, (n,).
 
     Returns:
-        Three (n, n): agreement in -1..1, and whether x and y are not tied, 0..1.
+        Three (n, n), means over seeds: agreement in -1..1, and whether x and y are not tied, 0..1.
     """
     sx = np.sign(np.atleast_2d(x)[:, :, None] - np.atleast_2d(x)[:, None, :])
     sy = np.sign(y[:, None] - y[None, :])
@@ -48,16 +44,10 @@ def agreement(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def tau(parts: tuple[np.ndarray, np.ndarray, np.ndarray], pairs: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Kendall's tau-b over some pairs.
+    """Kendall's tau-b (resamples,) over the pairs, bool (n, n), that count; NaN where no pair is left.
 
-    Args:
-        parts: As of `agreement`.
-        pairs: bool (n, n), symmetric: which pairs count.
-        weights: (resamples, n): how often each architecture was drawn. A pair of an architecture with itself says
-            nothing and never counts, or resampling would draw the value towards zero.
-
-    Returns:
-        (resamples,); NaN where no pair is left.
+    `parts` are those of `agreement`, `weights` (resamples, n) how often each architecture was drawn. A pair of an
+    architecture with itself says nothing and never counts, or resampling would draw the value towards zero.
     """
     both, in_x, in_y = (np.einsum("bi,ij,bj->b", weights, part * pairs, weights, optimize=True) for part in parts)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -67,10 +57,7 @@ def tau(parts: tuple[np.ndarray, np.ndarray, np.ndarray], pairs: np.ndarray, wei
 def resampled(groups: np.ndarray, seed: int = 0, resamples: int = RESAMPLES) -> np.ndarray:
     """Bootstrap weights (resamples + 1, n), drawn within each group; the first row counts everyone once.
 
-    Args:
-        groups: int (n,), negative = left out.
-        seed: Seed of the draws.
-        resamples: How many.
+    Of groups, int (n,), negative ones are left out.
     """
     rng = np.random.default_rng(seed)
     weights = np.zeros((resamples + 1, len(groups)))
@@ -102,9 +89,6 @@ def noise(values: np.ndarray) -> float:
 
     What a seed does to all architectures alike is no noise of an order, and is left out: the residuals of a two-way
     table without interaction, with (seeds - 1)(n - 1) degrees of freedom.
-
-    Args:
-        values: (seeds, n), at least two of each.
     """
     seeds, n = values.shape
     alone = values - values.mean(axis=0)  # then by seed, in this order: exact repetitions give exactly 0
@@ -115,10 +99,7 @@ def noise(values: np.ndarray) -> float:
 def reliability(values: np.ndarray, groups: np.ndarray, averaged: int) -> float:
     """Share of the variance within groups that is not noise, 0..1, of means over `averaged` trainings.
 
-    Args:
-        values: (seeds, n), at least two seeds.
-        groups: int (n,), negative = left out.
-        averaged: How many trainings are averaged where the value is used.
+    Of values (seeds, n), at least two seeds; negative groups are left out.
     """
     grouped = groups >= 0
     inside = [values[:, groups == group] for group in np.unique(groups[grouped])]

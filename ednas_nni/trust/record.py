@@ -93,10 +93,6 @@ class TrustRecord:
     def take_over(self, other: TrustRecord, path: Path) -> None:
         """Add the recipes and trainings of another measurement, but for those that have another recipe's name.
 
-        Args:
-            other: Of the same architectures; its longer training may have another length, and is then left out.
-            path: Where it was read, for the error.
-
         Raises:
             EdnasError: Study, architectures or seeds differ.
         """

@@ -17,20 +17,10 @@ DRAWS = 20_000
 def stratified(
     table: CostTable, column: str, constraints: tuple[Constraint, ...], count: int, seed: int
 ) -> list[dict[str, Any]]:
-    """Draw architectures that meet the constraints, one from each of `count` equally likely ranges of a cost.
+    """Distinct canonical samples within the constraints, one from each of `count` equally likely ranges of a cost.
 
-    A plain random draw crowds the middle of the costs, where ranks say least. Within its range each is drawn as
-    strategies draw.
-
-    Args:
-        table: Costs of the space.
-        column: The cost to spread over.
-        constraints: As they are checked.
-        count: How many.
-        seed: Seed of the draw.
-
-    Returns:
-        Distinct canonical samples, the cheapest first.
+    The cheapest first. A plain random draw crowds the middle of the costs, where ranks say least. Within its range each
+    is drawn as strategies draw.
 
     Raises:
         InfeasibleError: Too few distinct architectures met the constraints.

@@ -109,16 +109,15 @@ def train(
 ) -> list[FailedTraining]:
     """Do what is missing in a record, the same seed of every recipe and architecture first.
 
+    It returns the trainings that failed, for example by diverging: the same call tries them again.
+
     Args:
         assembled: As for `planned`.
         record: Takes the results.
         path: Where it is kept after every training; None = nowhere.
         workers: Processes; one per core by default.
-        step: Told the steps of each training that ended and of all that this call has to do.
+        step: Is given the steps of each training that ended and of all that this call has to do.
         recipes: Only these, by name; all by default.
-
-    Returns:
-        The trainings that failed, for example by diverging. They are not kept: the same call tries them again.
     """
     base = _steps(assembled)
     jobs = []

@@ -48,14 +48,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Gap:
-    """How often the order of two architectures is right, by how far apart their trainings are.
-
-    Attributes:
-        low: From so many standard deviations of the noise of one training.
-        high: Up to so many.
-        pairs: How many pairs of trainings.
-        right: Share that the longer training orders the same way.
-    """
+    """Of the pairs of trainings `low` to `high` standard deviations of their noise apart: the share ordered right."""
 
     low: float
     high: float

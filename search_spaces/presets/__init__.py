@@ -24,11 +24,7 @@ def names() -> list[str]:
 
 
 def load(name: str, overrides: Mapping[str, object] | None = None) -> TemplateSpec:
-    """Read a shipped preset.
-
-    Args:
-        name: Its name.
-        overrides: Fields among `OVERRIDES` that replace those of the preset, each as a whole.
+    """Read a shipped preset, in which fields among `OVERRIDES` may be replaced, each as a whole.
 
     Raises:
         StudyError: There is no such preset, or it is not valid with these fields: the message names the field, its
@@ -72,9 +68,6 @@ def shorten(
         widths: At most so many numbers of channels in each list; 1 keeps the middle one.
         values: At most so many operations of a block, and so many different depths of a stage.
         sharing: At most so many ways to share, from `shared` on.
-
-    Returns:
-        Overrides of the preset, with those fields only that change.
 
     Raises:
         StudyError: There is no such preset.

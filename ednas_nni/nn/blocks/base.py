@@ -29,12 +29,11 @@ class Slot:
     """A place in a network: what the space decides, whatever block stands there.
 
     Attributes:
-        inputs: Input channels; where widths are searched, NNI's expression for them.
-        outputs: Output channels, likewise.
+        inputs: Input channels; where widths are searched, NNI's expression for them. `outputs` likewise.
         stride: 1 or 2.
         residual: Whether the block adds its input to its output. The position in the stage decides that, never a
             comparison of widths, which may be searched. Only at stride 1, with as many inputs as outputs.
-        activation: Name of the activation, a key of `elementwise.ACTIVATIONS`.
+        activation: A key of `elementwise.ACTIVATIONS`.
     """
 
     inputs: Channels
@@ -80,19 +79,14 @@ class Block(ABC):
 
     @abstractmethod
     def build(self, slot: Slot) -> nn.Module:
-        """A new module for a place in a network.
+        """A new module, from (N, slot.inputs, H, W) to (N, slot.outputs, H / slot.stride, W / slot.stride) rounded up.
 
-        Returns:
-            From (N, slot.inputs, H, W) to (N, slot.outputs, H / slot.stride, W / slot.stride), rounded up. Its weights
-            are drawn from torch's global generator.
+        Its weights are drawn from torch's global generator.
         """
 
     @classmethod
     def read(cls: type[B], suffix: str) -> B:
-        """The block that a name means.
-
-        Args:
-            suffix: What follows the kind in the name: `_k3_e6` of `ibn_k3_e6`, or nothing.
+        """The block that a suffix means: `_k3_e6` of `ibn_k3_e6`, or nothing.
 
         Raises:
             ValueError: There is no such block; its text says what names are made of.
@@ -172,12 +166,7 @@ def operation(name: str) -> Block:
 
 
 def block_choice(names: Sequence[str], slot: Slot, label: str) -> nn.Module:
-    """A searched block.
-
-    Args:
-        names: Names of the candidates; a single one is not a choice and gets no label.
-        slot: Where it stands.
-        label: Label of the choice in samples.
+    """A searched block among named ones; a single one is not a choice and gets no label.
 
     Raises:
         StudyError: As `operation`.

@@ -16,16 +16,8 @@ from ednas_nni.nn.elementwise import Activation, Add, Channels
 class ConvNorm(nn.Module):
     """k x k convolution without bias, batch norm, optional activation; "same" padding for odd k.
 
-    Channels may be integers or NNI expressions: all layers with weights are NNI's `Mutable*` layers.
-
-    Args:
-        inputs: Input channels.
-        outputs: Output channels.
-        kernel: Odd kernel size.
-        stride: 1 or 2.
-        groups: Groups of the convolution; equal to `inputs` for a depthwise one.
-        activation: Name of the activation that follows, or None.
-        dilation: Distance of the kernel's taps.
+    Channels may be integers or NNI expressions: all layers with weights are NNI's `Mutable*` layers. `groups` equal to
+    `inputs` makes it depthwise.
     """
 
     def __init__(
@@ -53,16 +45,7 @@ class ConvNorm(nn.Module):
 
 
 class Separable(nn.Module):
-    """k x k depthwise convolution, then 1 x 1: each with batch norm and activation.
-
-    Args:
-        inputs: Input channels.
-        outputs: Output channels.
-        kernel: Odd kernel size of the depthwise part.
-        activation: Name of the activation after each.
-        dilation: Of the depthwise part.
-        stride: Of the depthwise part.
-    """
+    """k x k depthwise convolution (odd k, with the stride), then 1 x 1: each with batch norm and activation."""
 
     def __init__(
         self,

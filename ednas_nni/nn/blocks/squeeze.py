@@ -14,10 +14,6 @@ class SqueezeExcite(nn.Module):
 
     Devices that work on 8-bit tiles wait for the global mean, so spaces for them leave it out (MobileDets,
     arXiv 2004.14525).
-
-    Args:
-        channels: Channels of the feature.
-        inner: Channels between the two convolutions.
     """
 
     def __init__(self, channels: Channels, inner: Channels) -> None:

@@ -55,10 +55,6 @@ class AdashareDepthMeter:
     disparity / 65535, so its 0.016 is neither metres nor pixels. Images without a valid pixel are left out; its
     code divides by zero there. Predictions are not clamped.
 
-    Args:
-        unit: Unit of predictions and labels, one of `metrics.UNIT_SUFFIX`.
-        quirks: What differs from the protocol `standard`; None = all that AdaShare does.
-
     Raises:
         DataError: The unit is unknown.
     """
@@ -69,12 +65,7 @@ class AdashareDepthMeter:
         self._totals = Totals()
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add a batch.
-
-        Args:
-            prediction: Depth in the meter's unit (N, 1, h, w).
-            target: Depth in the same unit (N, 1, H, W); see `DepthQuirks.valid_above`.
-        """
+        """Add depth (N, 1, h, w) and labels (N, 1, H, W), in the meter's unit; see `DepthQuirks.valid_above`."""
         target = target.as_subclass(Tensor).float()
         prediction = to_label_size(prediction, target).float()
         valid = (target > self._quirks.valid_above) & target.isfinite()

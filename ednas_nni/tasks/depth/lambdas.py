@@ -36,8 +36,7 @@ class Measurement:
     """Lambda of one data set.
 
     Attributes:
-        data: Name of the data set.
-        fingerprint: Identity of the data that it was measured on.
+        fingerprint: Of the data that it was measured on.
         depth_kind: `metric`, `inverse` or `disparity`.
         unit: Of depth, and so of lambda.
         ratios: AbsE / RelE on the search split, one a training.
@@ -88,14 +87,9 @@ _MEASUREMENTS = TypeAdapter(list[Measurement])
 
 
 def recorded(info: DataInfo, cache: Path | None = None) -> float | None:
-    """The recorded lambda of a data set.
+    """The recorded lambda of a data set, in its depth unit; None where it was never measured.
 
-    Args:
-        info: The data set.
-        cache: Root of the data cache; the usual one by default.
-
-    Returns:
-        Lambda in the data set's depth unit, None where it was never measured.
+    The cache is the root of the data cache, the usual one by default.
 
     Raises:
         DataError: The record of exactly this data is damaged.

@@ -20,16 +20,10 @@ TINY = torch.finfo(torch.float32).tiny
 
 
 def specs(unit: str = "m") -> tuple[MetricSpec, ...]:
-    """The metrics of a depth unit, primary first.
-
-    Args:
-        unit: `DataInfo.depth_unit`, one of `UNIT_SUFFIX`.
-
-    Returns:
-        `abs_error<suffix>`, `rel_error`, `rmse<suffix>`, `delta1`, `delta2`, `delta3`.
+    """The metrics of a depth unit: `abs_error<suffix>` (primary), `rel_error`, `rmse<suffix>`, `delta1` to `delta3`.
 
     Raises:
-        DataError: The unit is unknown.
+        DataError: The unit is not one of `UNIT_SUFFIX`.
     """
     suffix, printed = unit_suffix(unit), unit if unit != "1" else ""
     return (
@@ -79,12 +73,7 @@ class DepthMeter:
         self._totals = Totals()
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add a batch.
-
-        Args:
-            prediction: Depth in the meter's unit (N, 1, H, W).
-            target: Depth in the same unit (N, 1, H, W); 0 or non-finite = invalid.
-        """
+        """Add depth and labels (N, 1, H, W), in the meter's unit; a label of 0 or non-finite is invalid."""
         target = target.as_subclass(Tensor)
         valid = valid_depth(target)
         # Sums over all pixels with ones outside the mask: picking pixels out would make the host wait.

@@ -120,9 +120,8 @@ class Depth(Task):
     def statistics(self, split: Split) -> dict[str, np.ndarray]:
         """What the training split says about depth, in `unit`.
 
-        Returns:
-            `median` (): over all valid pixels; `position_median` float32 (1, H, W): at each position, the overall one
-            where it is never valid; `prior_ratio` (): absolute / relative error of that prior on the split itself.
+        `median` (): over all valid pixels; `position_median` float32 (1, H, W): at each position, the overall one where
+        it is never valid; `prior_ratio` (): absolute / relative error of that prior on the split itself.
 
         Raises:
             DataError: No pixel of the split is valid.

@@ -13,15 +13,8 @@ def balanced_binary(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Binary cross entropy in which the rare class counts as much as the frequent one, batch by batch.
 
     Each pixel is weighted by the share of the other class (Xie, Tu, "Holistically-Nested Edge Detection", ICCV 2015,
-    arXiv 1504.06375, equation 2).
-
-    Args:
-        logits: (N, 1, H, W).
-        target: The same shape, 0 or 1.
-        mask: The same shape; False = unlabelled.
-
-    Returns:
-        Scalar in nats; 0 with zero gradient when no pixel is labelled.
+    arXiv 1504.06375, equation 2). Logits, target (0 or 1) and mask (False = unlabelled) are (N, 1, H, W); the result is
+    in nats, 0 with zero gradient when no pixel is labelled.
     """
     logits = wide(logits)
     truth = torch.where(mask, target, 0).to(logits.dtype)

@@ -59,9 +59,6 @@ class AdashareNormalsMeter:
 
     Both vectors are taken to the bytes of AdaShare's normal images and compared there, over all valid pixels.
     Degrees of this meter are about half of true ones and depend on the surface's direction, see `NormalsQuirks`.
-
-    Args:
-        quirks: What differs from the protocol `standard`; None = all that AdaShare does.
     """
 
     def __init__(self, quirks: NormalsQuirks | None = None):
@@ -70,12 +67,10 @@ class AdashareNormalsMeter:
         self._unusable = Totals()
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add a batch.
+        """Add directions (N, 3, h, w) and unit vectors (N, 3, H, W), of which zero ones are invalid.
 
-        Args:
-            prediction: Directions (N, 3, h, w) of any length but zero, see `NormalsQuirks.outputs_are_bytes`.
-                There, as in AdaShare, one of length zero scores 90 degrees.
-            target: Unit vectors (N, 3, H, W); the zero vector = invalid.
+        Predictions have any length but zero, see `NormalsQuirks.outputs_are_bytes`. There, as in AdaShare, one of
+        length zero scores 90 degrees.
         """
         target = target.as_subclass(Tensor).float()
         guess = _Field(to_label_size(prediction, target).float().unbind(1))
@@ -117,14 +112,10 @@ class _Field(tuple[Tensor, ...]):
 
 
 def as_bytes(normals: Sequence[Tensor], axes: tuple[str, str, str] = NormalsQuirks.axes) -> _Field:
-    """What AdaShare's normal images hold, before rounding: (n + 1) / 2 * 255.
+    """The channels of AdaShare's normal images, before rounding: (n + 1) / 2 * 255.
 
-    Args:
-        normals: The components of unit vectors, x right, y up, z to the camera.
-        axes: Which of these its three channels hold, with a leading "-" where reversed.
-
-    Returns:
-        Its three channels.
+    Given are the components of unit vectors, x right, y up, z to the camera; `axes` says which of these the channels
+    hold, with a leading "-" where reversed.
     """
     parts = [normals["xyz".index(axis[-1])] for axis in axes]
     signs = [-1.0 if axis.startswith("-") else 1.0 for axis in axes]

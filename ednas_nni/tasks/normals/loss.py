@@ -11,16 +11,11 @@ from ednas_nni.tasks.masked import masked_mean, valid_normals, wide
 
 
 def cosine(prediction: Tensor, target: Tensor, epsilon: float = 1e-6) -> Tensor:
-    """Mean of 1 - cos(angle) between predicted and true normals over valid pixels.
+    """Mean of 1 - cos(angle), in [0, 2], over valid pixels; 0 with zero gradient when no pixel is valid.
 
-    Args:
-        prediction: Directions (N, 3, H, W) of any length.
-        target: Unit vectors (N, 3, H, W); the zero vector = invalid.
-        epsilon: Added to the squared length of the prediction. It bounds the gradient by 1 / sqrt(epsilon) at
-            a vanishing output, where the direction is undefined.
-
-    Returns:
-        Scalar in [0, 2]; 0 with zero gradient when no pixel is valid.
+    Predictions (N, 3, H, W) have any length; targets are unit vectors, of which zero ones are invalid. `epsilon`, added
+    to the squared length of the prediction, bounds the gradient by 1 / sqrt(epsilon) at a vanishing output, where the
+    direction is undefined.
     """
     mask, prediction, target = _select(prediction, target)
     length = (prediction.square().sum(dim=1, keepdim=True) + epsilon).sqrt()
@@ -28,18 +23,11 @@ def cosine(prediction: Tensor, target: Tensor, epsilon: float = 1e-6) -> Tensor:
 
 
 def angular(prediction: Tensor, target: Tensor, epsilon: float = 1e-6) -> Tensor:
-    """Mean angle in radians between predicted and true normals over valid pixels.
+    """Mean angle in radians, in [0, pi], over valid pixels; 0 with zero gradient when no pixel is valid.
 
-    atan2(|p x g|, p . g), whose slope stays finite where the arc cosine's does not (at 0 and pi).
-
-    Args:
-        prediction: As `cosine`.
-        target: As `cosine`.
-        epsilon: Added under the root of |p x g|^2. It bounds the gradient by sqrt(2 / epsilon), needed at a vanishing
-            output, and lets it go to zero within about sqrt(epsilon) / |p| radians of 0 and pi.
-
-    Returns:
-        Scalar in [0, pi]; 0 with zero gradient when no pixel is valid.
+    atan2(|p x g|, p . g), whose slope stays finite where the arc cosine's does not (at 0 and pi). Prediction and target
+    are as of `cosine`. `epsilon`, added under the root of |p x g|^2, bounds the gradient by sqrt(2 / epsilon), needed
+    at a vanishing output, and lets it go to zero within about sqrt(epsilon) / |p| radians of 0 and pi.
     """
     mask, prediction, target = _select(prediction, target)
     sine = (torch.linalg.cross(prediction, target, dim=1).square().sum(dim=1, keepdim=True) + epsilon).sqrt()

@@ -34,12 +34,7 @@ class NormalsMeter:
         self._unusable = Totals()
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add a batch.
-
-        Args:
-            prediction: Directions (N, 3, H, W).
-            target: Unit vectors (N, 3, H, W); the zero vector = invalid.
-        """
+        """Add directions and unit vectors (N, 3, H, W); the zero vector in the target is invalid."""
         target = target.as_subclass(Tensor)
         valid = valid_normals(target)[:, 0]
         guess, truth = prediction.double().unbind(1), target.double().unbind(1)

@@ -31,12 +31,7 @@ _SPECS = {"standard": metrics.SPECS, "adashare": adashare.SPECS}
 
 @dataclass(frozen=True)
 class Normals(Task):
-    """Unit vectors (N, 3, H, W) in camera space: x right, y up, z to the camera; zero vector = invalid.
-
-    Attributes:
-        loss_name: Name of a loss of normals (docs/losses.md).
-        protocol: Evaluation protocol.
-    """
+    """Unit vectors (N, 3, H, W) in camera space: x right, y up, z to the camera; zero vector = invalid."""
 
     loss_name: str = "cosine"
     protocol: str = "standard"

@@ -51,11 +51,6 @@ class AdashareSegmentationMeter:
     """Mean intersection over union and pixel accuracy as AdaShare's `eval_fix_policy` and `seg_error` have them.
 
     Images without a labelled pixel are left out of the image means; its code has no result there.
-
-    Args:
-        classes: Number of classes C.
-        ignore_index: The label of unlabelled pixels in `target`.
-        quirks: What differs from the protocol `standard`; None = all that AdaShare does.
     """
 
     def __init__(self, classes: int, ignore_index: int = 255, quirks: SegmentationQuirks | None = None):
@@ -67,12 +62,7 @@ class AdashareSegmentationMeter:
         self._totals = Totals()
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add a batch.
-
-        Args:
-            prediction: Class indices (N, h, w), integers; anything outside [0, C) means "no prediction".
-            target: Class indices (N, H, W), integers in [0, C) or `ignore_index`.
-        """
+        """Add classes (N, h, w), where what is outside [0, C) is no prediction, and labels (N, H, W)."""
         target = target.as_subclass(Tensor)
         if prediction.shape != target.shape:
             prediction = to_label_size(prediction[:, None].float(), target)[:, 0].long()

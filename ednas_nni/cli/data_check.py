@@ -34,6 +34,7 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.cli import terminal
     from ednas_nni.cli.data_arguments import snippet, source_of
     from ednas_nni.cli.data_preview import draw
+    from ednas_nni.data.layouts.base import FolderSource
     from ednas_nni.data.survey import faults, suspicions
 
     source, entry = source_of(options.data, options.changes)
@@ -42,6 +43,8 @@ def run(options: argparse.Namespace) -> int:
     surveys = surveyed(source)
     show(info, surveys, groups(source))
     draw(source, "train", 8, options.out or Path(f"{info.name}-check.png"), "ednas data check")
+    for line in source.remarks() if isinstance(source, FolderSource) else ():
+        terminal.note(line)
     doubts = suspicions(info, surveys)
     for line in doubts:
         terminal.warn(line)

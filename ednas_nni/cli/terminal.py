@@ -36,6 +36,11 @@ def warn(text: str) -> None:
     _say(text, "warning", "33")
 
 
+def note(text: str) -> None:
+    """Print what a user should know to standard error."""
+    _say(text, "note", "36")
+
+
 def _say(text: str, kind: str, colour: str) -> None:
     sys.stdout.flush()
     mark = f"\033[{colour}m{kind}:\033[0m" if sys.stderr.isatty() else f"{kind}:"

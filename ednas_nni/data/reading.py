@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ednas_nni.data.headers import upright
 from ednas_nni.data.info import IGNORE_INDEX, Array
 from ednas_nni.errors import DataError, did_you_mean, hidden
 
@@ -42,6 +43,8 @@ def read_npy(path: Path) -> Array:
 def read_picture(path: Path) -> Array:
     """Read a PNG, JPEG or TIFF file as it is stored, e.g. uint8 (H, W) or uint16 (H, W); palettes give their indices.
 
+    All pictures are read upright, see `ednas_nni.data.headers`.
+
     Raises:
         DataError: The file is missing, truncated or no picture.
     """
@@ -60,25 +63,28 @@ def read_map(path: Path) -> Array:
     if is_npy(path):
         return flat(read_npy(path), path)
     values = read_picture(path)
-    if values.ndim != 2:
-        raise DataError(
-            f"{path}: is a colour picture; one value per pixel is needed: a grey or palette picture, or .npy. Turn its "
-            "colours into numbers first"
-        )
+    if values.ndim == 3:
+        colours, alpha = (values, 255) if values.shape[2] == 3 else (values[..., :-1], values[..., -1])
+        if (colours != colours[..., :1]).any() or np.any(alpha != 255):
+            raise DataError(
+                f"{path}: is a colour picture; one value per pixel is needed: a grey or palette picture, or .npy. Turn "
+                "its colours into numbers first"
+            )
+        values = colours[..., 0]  # grey that was stored as colours
     return values.astype(np.uint8) if values.dtype == bool else values
 
 
-def read_rgb(path: Path) -> NDArray[np.uint8]:
-    """Read a picture as uint8 (H, W, 3) RGB.
+def read_rgb(path: Path, turned: bool = True) -> NDArray[np.uint8]:
+    """Read a picture as uint8 (H, W, 3) RGB; `turned` as its EXIF orientation says, or as it is stored.
 
     Raises:
         DataError: The file is missing, truncated or no picture.
     """
-    return np.asarray(_picture(path, "RGB"))
+    return np.asarray(_picture(path, "RGB", turned))
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image: a picture of 8 bits, or `.npy` of uint8 or floats in [0, 1].
+def read_image(path: Path, turned: bool = True) -> NDArray[np.uint8]:
+    """Read an image: a picture of 8 bits, or `.npy` of uint8 or floats in [0, 1]; `turned` as in `read_rgb`.
 
     Returns:
         uint8 (H, W, 3), RGB.
@@ -95,14 +101,15 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         mode = ""  # read_rgb says what is wrong
     if mode.startswith(("I", "F")):
         raise DataError(f"{path}: holds values of mode {mode!r}, not 8-bit colours. Is it a depth map?")
-    return read_rgb(path)
+    return read_rgb(path, turned)
 
 
-def _picture(path: Path, mode: str | None) -> Image.Image:
+def _picture(path: Path, mode: str | None, turned: bool = True) -> Image.Image:
     try:
         with Image.open(path) as opened:
             opened.load()
-            return opened.convert(mode) if mode else opened.copy()
+            picture = upright(opened) if turned else opened.copy()
+            return picture.convert(mode) if mode else picture
     except Image.DecompressionBombError:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # from there on Pillow refuses; at half of it, it warns
         raise DataError(

@@ -183,7 +183,9 @@ OWN = [
     ),
     (lambda d: truncate(d / "depth/train_00002.png"), r"depth/train_00002.png: cannot be read as a picture"),
     (
-        lambda d: picture(d / "seg/train_00002.png", np.zeros((32, 64, 3), np.uint8)),
+        lambda d: picture(
+            d / "seg/train_00002.png", np.eye(32, 64, dtype=np.uint8)[..., None] * np.arange(3, dtype=np.uint8)
+        ),
         r"seg/train_00002.png: is a colour picture; one value per pixel is needed",
     ),
     (

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 from ednas_nni.data import cache as store
 from ednas_nni.data.contents import contents
+from ednas_nni.data.headers import remarks
 from ednas_nni.data.info import SPLITS, Array, DataInfo, LabelFacts, checked_size
 from ednas_nni.data.layouts.cutting import check_separate, cut, natural
 from ednas_nni.data.layouts.fitting import fit
@@ -27,6 +28,9 @@ from ednas_nni.study import plain_data
 
 _FORMAT = 1
 _DECODER = 2  # raised when the same files become other arrays
+
+LATER = ("upright", "trust_labels", "class_map", "depth_along", "depth_focal")
+"""Options that came later: without them, a data set has the fingerprint that journals already hold."""
 
 MADE_FROM = "made_from.json"
 """What the arrays of a cache folder mean, and the SHA-256 of each file that they were made from."""
@@ -162,8 +166,10 @@ class FolderSource(CachedSource):
         )
 
     def arguments(self) -> dict[str, Any]:
-        """Return all options except `folder` and `cache`."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("folder", "cache")}
+        """Return all options except `folder` and `cache`, and those of later versions that have their default."""
+        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("folder", "cache")}
+        usual = {f.name: f.default for f in fields(self) if f.name in LATER}
+        return {name: value for name, value in given.items() if name not in usual or value != usual[name]}
 
     def recipe(self) -> dict[str, Any]:
         """Return what names the data set before a file is read: layout, options, names and sizes of the files."""
@@ -225,6 +231,10 @@ class FolderSource(CachedSource):
                 if _identity(made_from["facts"], folder) == identity:
                     return _listed(_differing(made_from["files"], self.contents))
         return ""
+
+    def remarks(self) -> list[str]:
+        """Return what the headers of the files say and a user should know, a line each."""
+        return remarks(record.files for records in self.records.values() for record in records)
 
     def read(self, record: ImageRecord) -> dict[str, Array]:
         """Decode one image and fit it to `size`.

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ednas_nni.data.headers import orientation
 from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.kinds import label_kind
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
@@ -47,11 +48,23 @@ def fit(raw: RawImage, record: ImageRecord, size: tuple[int, int], facts: LabelF
         if not _alike(values.shape[:2], raw.image.shape[:2]):
             raise DataError(
                 f"{record.file(name)}: {name} is {_size(values)}, but the image {record.file('image')} is "
-                f"{_size(raw.image)}; a label may have another resolution but not another aspect ratio"
+                f"{_size(raw.image)}; a label may have another resolution but not another aspect ratio{_turned(record)}"
             )
         framed = _framed(values, name, record, size, crop)
         arrays[name] = kind.fit(_nearest(framed, size), values, size[1] / framed.shape[1], facts, record.file(name))
     return arrays
+
+
+def _turned(record: ImageRecord) -> str:
+    """Whether EXIF orientations explain that an image and its label have other shapes."""
+    turned = {role: value for role, path in record.files.items() if (value := orientation(path)) != 1}
+    if not turned:
+        return ""
+    said = " and ".join(f"the {role} by its EXIF orientation {value}" for role, value in turned.items())
+    return (
+        f". Turned upright is {said}: draw labels on the upright picture, remove the orientation from files that are "
+        "upright already, or read images as they are stored (`upright: false`)"
+    )
 
 
 def _size(values: Array) -> str:

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ednas_nni.data.class_names import CLASSES_FILE
+from ednas_nni.data.headers import remarks
 from ednas_nni.data.info import SPLITS, DepthKind, LabelFacts
 from ednas_nni.data.kinds import Storage, all_kinds, label_kind
 from ednas_nni.data.layouts.base import FolderSource
@@ -50,6 +51,7 @@ class Manifest(FolderSource):
         depth_max: Depths beyond, in `depth_unit`, are invalid.
         normal_axes: What the three channels of stored normals hold: x right, y up, z towards the camera.
         allow_outside: Accept absolute paths and such that leave the folder.
+        upright: Turn images as their EXIF orientation says; false where labels were drawn on them as they are stored.
     """
 
     name: ClassVar[str] = "manifest"
@@ -62,11 +64,13 @@ class Manifest(FolderSource):
     depth_max: float | None = None
     normal_axes: list[str] | tuple[str, ...] = ("x", "y", "z")
     allow_outside: bool = False
+    upright: bool = True
 
     def __post_init__(self) -> None:
         """Check the options."""
         super().__post_init__()
-        self.normal_axes, self.allow_outside = check_axes(self.normal_axes), bool(self.allow_outside)
+        self.normal_axes = check_axes(self.normal_axes)
+        self.allow_outside, self.upright = bool(self.allow_outside), bool(self.upright)
         if self.depth_max is not None and not self.depth_max > 0:
             raise DataError(f"depth_max is {self.depth_max!r}; it must be above 0, in the unit of the depth")
         self.path = self.root / (self.file or next((f for f in FILES if (self.root / f).exists()), FILES[0]))
@@ -158,10 +162,14 @@ class Manifest(FolderSource):
         text = json.dumps([self._depth_kind, list(self._named.items()), rows])
         return {**super().recipe(), "table": hashlib.sha256(text.encode()).hexdigest()[:32]}
 
+    def remarks(self) -> list[str]:
+        """Return what the headers of the files say, given the option `upright`."""
+        return remarks((r.files for records in self.records.values() for r in records), self.upright)
+
     def decode(self, record: ImageRecord) -> RawImage:
         """Read one image and the labels it has."""
         files = dict(record.files)
-        image = read_image(files.pop("image"))
+        image = read_image(files.pop("image"), self.upright)
         class_labels = {value: label for label, value in enumerate(self._named)}
         storage = Storage(self._rows[record.key].details, class_labels, self.normal_axes)
         return RawImage(image, {name: label_kind(name).read(path, storage) for name, path in files.items()})

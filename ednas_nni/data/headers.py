@@ -1,0 +1,118 @@
+"""What picture files say of themselves beside their pixels: how they lie, and what their numbers mean.
+
+An EXIF orientation is applied wherever a picture is read, to images and to labels that carry one: cameras store what
+the sensor saw, and whoever labels sees the picture upright. All else that a program might apply, and this one does not,
+is told by `ednas data check`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from PIL import Image, ImageCms, ImageFile, ImageOps
+
+_ORIENTATION = 0x0112
+_SRGB_GAMMA = 1 / 2.2
+_READ_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+
+
+def upright(picture: Image.Image) -> Image.Image:
+    """Return a copy, turned or mirrored as its EXIF orientation says; damaged EXIF data say nothing."""
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # Pillow lets through whatever a damaged block makes of its parser
+        return picture.copy()
+
+
+def orientation(path: Path) -> int:
+    """Return a picture's EXIF orientation, 1 to 8; 1 where it has none or is no picture."""
+    try:
+        with Image.open(path) as opened:
+            return _orientation(opened)
+    except _READ_ERRORS:
+        return 1
+
+
+def _orientation(picture: Image.Image) -> int:
+    try:
+        value = picture.getexif().get(_ORIENTATION, 1)
+    except Exception:  # as in `upright`
+        return 1
+    return value if value in range(2, 9) else 1
+
+
+def remarks(files: Iterable[Mapping[str, Path]], turned: bool = True) -> list[str]:
+    """Sum up in a line each what the headers of pictures say; no pixel is decoded.
+
+    Args:
+        files: Files of each image by role: `image`, and its labels. Others than pictures are passed over.
+        turned: Images are turned as their orientation says.
+    """
+    examples: dict[tuple[str, str], Path] = {}
+    counts: dict[tuple[str, str], int] = {}
+    for roles in files:
+        for role, path in roles.items():
+            for text in _said(path, role == "image", turned):
+                examples.setdefault((role, text), path)
+                counts[role, text] = counts.get((role, text), 0) + 1
+    return [
+        f"{count} files of {role} {text}; for example {examples[role, text]}" for (role, text), count in counts.items()
+    ]
+
+
+def _said(path: Path, image: bool, turned: bool) -> Iterator[str]:
+    try:
+        with Image.open(path) as opened:
+            yield from _of(opened, image, turned)
+    except _READ_ERRORS:
+        return  # reading it says what is wrong
+
+
+def _of(opened: Image.Image, image: bool, turned: bool) -> Iterator[str]:
+    if (value := _orientation(opened)) != 1:
+        if not image:
+            yield f"have the EXIF orientation {value} and are turned upright by it"
+        elif turned:
+            yield (
+                f"have the EXIF orientation {value} and are turned upright by it; labels must be drawn on the upright "
+                "picture, else set `upright: false`"
+            )
+        else:
+            yield f"have the EXIF orientation {value} and are read as they are stored, for `upright` is false"
+    if opened.format in ("JPEG", "MPO") and not image:
+        yield "are JPEG, which blurs labels; store them as PNG"
+    if opened.format != "MPO" and _further_pictures(opened):
+        yield "hold more than one picture; the first one is read"
+    if isinstance(opened, ImageFile.ImageFile) and "16" in str(opened.tile[:1]) and opened.mode in ("RGB", "RGBA"):
+        yield "have 16 bits a colour, of which the upper 8 are read"
+    if not image:
+        return
+    if opened.mode == "CMYK":
+        yield "are CMYK, turned into RGB without a profile"
+    if opened.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in opened.info:
+        yield "have an alpha channel, which is left out"
+    gamma = opened.info.get("gamma")
+    if gamma and abs(gamma - _SRGB_GAMMA) > 0.01:
+        yield f"are stored with gamma {gamma:.3g} instead of sRGB's {_SRGB_GAMMA:.3g}, which is not undone"
+    if profile := opened.info.get("icc_profile"):
+        name = _profile_name(profile)
+        if "srgb" not in name.lower():
+            yield f"have the colour profile {name!r}, which is not applied: their numbers are taken as sRGB"
+
+
+def _further_pictures(opened: Image.Image) -> bool:
+    try:
+        opened.seek(1)
+    except (EOFError, *_READ_ERRORS):
+        return False
+    return True
+
+
+def _profile_name(profile: bytes) -> str:
+    try:
+        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+    except (ImageCms.PyCMSError, OSError, TypeError):
+        return "unknown"
+    return " ".join(name.split()) or "unknown"

@@ -188,6 +188,7 @@ class Advisor(MsgDispatcherBase):
             )
             limits = whole_number(experiment, "trialConcurrency"), whole_number(experiment, "maxTrialNumber")
             search.prepare("nnictl", *limits)
+            search.note_lost_weights(exposure.platforms(experiment))
             with self._lock:  # held while the early messages are delivered: later ones must not overtake them
                 if self._ended:
                     return

@@ -99,6 +99,14 @@ class Search(Session):
 
     make_engine: type[AdvisorEngine] = AdvisorEngine
 
+    def note_lost_weights(self, platforms: list[str]) -> None:
+        """Say it where trials run on machines from which their weights cannot come back."""
+        elsewhere = [name for name in platforms if name != "local"]
+        if elsewhere and self.weights.keep != "none":
+            text = f"Trials on {', '.join(elsewhere)} cannot send their weights: only those of this machine are kept."
+            _log.warning(text)
+            self.journal.append(events.Note(kind="weights_elsewhere", text=text))
+
     def _next_parameter_id(self, jobs: list[TrialJob]) -> int:
         """Ids continue after every one that NNI ever saw; NNI itself starts again at 0."""
         if not self.resumed:

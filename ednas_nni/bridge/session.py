@@ -16,6 +16,7 @@ from ednas_nni.compat.nas_search import Chain
 from ednas_nni.record import events
 from ednas_nni.record.journal import FILE, FOLDER, Journal, TrialRecord
 from ednas_nni.search.assembled import Assembled
+from ednas_nni.search.front_weights import FrontWeights
 from ednas_nni.search.middleware.record import Record
 from ednas_nni.search.mounting import recorder
 
@@ -32,6 +33,7 @@ class Session:
     Attributes:
         journal: The open journal; its file is made when something is written.
         logs: What trials left in their folders.
+        weights: Of the front's networks.
         chain: The mounted strategy; from `mount` on.
     """
 
@@ -42,6 +44,7 @@ class Session:
         self.folder = folder
         self.journal = Journal(folder / FOLDER / FILE)
         self.logs = TrialFolders(folder)
+        self.weights = FrontWeights(self.journal, assembled.study.keep_weights)
         self._finishing = threading.Lock()
 
     @property
@@ -102,8 +105,9 @@ class Session:
                 self.journal.append(events.Ended(trial=trial.trial, job=trial.job, status="cancelled", cause=LOST))
 
     def save(self) -> None:
-        """Keep the state of one of our strategies; the journal holds everything else."""
+        """After a trial: keep the state of one of our strategies, and the weights of the front."""
         saved.save(self.assembled.strategy, self.folder / FOLDER / saved.FILE)
+        self.weights.settle()
 
     def restore(self) -> None:
         """Go on from the kept state and the journal; see `saved.restore`."""

@@ -119,6 +119,8 @@ class Study(BaseModel):
             about the network: killed, out of memory, disk full, trial server or manager gone.
         stop_after_failures: The search stops with the likely cause when its first so many trials have all failed;
             0 = never.
+        keep_weights: Whose trained weights are kept beside the journal: `front` = of the networks on the front, `all`,
+            or `none`. Trials on other machines cannot send theirs.
         allow_open_port: NNI may listen on every address of this machine. Whoever reaches the port can run code here:
             NNI asks for no password (docs/security.md). Training services on other machines do not work without.
     """
@@ -146,6 +148,7 @@ class Study(BaseModel):
     trial_time_limit_s: Annotated[float, Field(gt=0, le=365 * 24 * 3600, strict=True)] | None = None
     retries: Annotated[int, Field(ge=0, le=100, strict=True)] = 1
     stop_after_failures: Annotated[int, Field(ge=0, strict=True)] = 5
+    keep_weights: Literal["front", "all", "none"] = "front"
     allow_open_port: StrictBool = False
 
     @field_validator("tasks", "objectives", "device")
@@ -290,5 +293,5 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return config
 
 
-NO_RESULT = ("trial_start", "allow_open_port", "trial_time_limit_s", "retries", "stop_after_failures")
+NO_RESULT = ("trial_start", "allow_open_port", "trial_time_limit_s", "retries", "stop_after_failures", "keep_weights")
 ADVISOR = "ednas_nni.bridge.advisor.Advisor"

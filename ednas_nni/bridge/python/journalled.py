@@ -6,8 +6,9 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nni.runtime.tuner_command_channel import CommandType, TunerCommandChannel
 from nni.tools.nnictl.config_utils import Experiments
@@ -26,6 +27,9 @@ from ednas_nni.errors import ExperimentError
 from ednas_nni.record.journal import Journal, journal_path
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.search.mounting import reason
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _log = logging.getLogger("ednas")
 
@@ -193,10 +197,15 @@ class JournalledExperiment(NasExperiment):
             trials = max(0, trials - len(done))
         return JournalledSequential(
             self.assembled.study.trial_time_limit_s,
+            self._keep_weights,
             max_model_count=trials,
             max_duration=config.max_duration,
             continue_on_failure=config.continue_on_failure,
         )
+
+    def _keep_weights(self, sample: Mapping[str, Any], network: nn.Module) -> None:
+        domains = self.assembled.domains
+        self.session.weights.write(domains.architecture_id(domains.complete(sample)), network)
 
     def _wait_completion(self) -> bool:
         if self._nni_manager_required():

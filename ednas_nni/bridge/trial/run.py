@@ -111,13 +111,20 @@ def _read_study(manager: Manager | None, study_file: str | None) -> tuple[Experi
     )
 
 
+def journal_path() -> Path | None:
+    """The journal of the search that this trial belongs to; None where it is on another machine."""
+    from ednas_nni.record.journal import FILE, FOLDER  # numpy with it, see `_run`
+
+    here = Path(os.environ.get("NNI_SYS_DIR", ".")).resolve()
+    return next((p / FOLDER / FILE for p in here.parents if (p / FOLDER / FILE).exists()), None)
+
+
 def journal_head() -> JournalHead | None:
     """What the search wrote down at its start; None where its journal is on another machine."""
     from ednas_nni.record.head import JournalHead  # numpy with it, see `_run`
-    from ednas_nni.record.journal import FILE, FOLDER, read
+    from ednas_nni.record.journal import read
 
-    here = Path(os.environ.get("NNI_SYS_DIR", ".")).resolve()
-    path = next((p / FOLDER / FILE for p in here.parents if (p / FOLDER / FILE).exists()), None)
+    path = journal_path()
     first = None if path is None else next(read(path), None)
     return first if isinstance(first, JournalHead) else None
 
@@ -192,6 +199,8 @@ class TrialRun:
         self.phases.mark("network")
         evaluator.evaluate(network)
         self.phases.mark("evaluation")
+        self.keep_weights(architecture, network)
+        self.phases.mark("weights")
         write_examples(evaluator, network)
         self.phases.mark("examples")
 
@@ -205,6 +214,18 @@ class TrialRun:
 
         if self.head is not None and (changed := changed_data(self.head, self.assembled.source)):
             raise TrialError(f"{changed} Or start a new search.")
+
+    def keep_weights(self, architecture: str, network: nn.Module) -> None:
+        """Leave the weights beside the journal, where the search keeps those of its front. The result is reported."""
+        path = journal_path()
+        if self.assembled.study.keep_weights == "none":
+            return
+        if path is None:
+            print("the weights are not kept: this trial runs on another machine than the search", flush=True)
+            return
+        from ednas_nni.search.front_weights import write_weights  # torch
+
+        write_weights(path.parent, architecture, network)
 
     def check_weights(self, weights: dict[str, str]) -> None:
         """Reject other initial weights than those of the search's first trials.

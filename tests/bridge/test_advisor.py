@@ -69,6 +69,8 @@ class FakeSearch:
 
     def publish_space(self) -> None: ...
 
+    def note_lost_weights(self, platforms: list[str]) -> None: ...
+
     def run(self) -> str:
         assert self._stopped.wait(20)
         return "stopped"

@@ -24,6 +24,7 @@ COMMANDS = (
     "reference",
     "search",
     "report",
+    "confirm",
     "pick",
     "verify",
     "describe",

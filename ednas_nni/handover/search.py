@@ -25,6 +25,7 @@ from ednas_nni.record.quantities import (
     Quantity,
     cost_quantities,
     metric_quantities,
+    value_in,
 )
 from ednas_nni.record.whole_file import write_whole
 from ednas_nni.space.dimensions import Sample
@@ -71,18 +72,19 @@ class SearchedArchitecture:
 
     def value(self, key: str) -> float | None:
         """A cost, a metric or "quality" by name; None where there is none."""
-        return read(key, self.costs, self.metrics)
+        return value_in(key, self.costs, self.metrics)
 
     def interval(self, key: str) -> MeanInterval | None:
         """Mean of a metric over the confirmed trainings with its 95 % interval; None for costs, or where none is."""
-        values = [v for run in self.confirmed if (v := read(key, {}, run)) is not None]
+        values = [v for run in self.confirmed if (v := value_in(key, {}, run)) is not None]
         return mean_interval(values) if values else None
 
 
-def read(key: str, costs: Mapping[str, float], metrics: Mapping[str, float]) -> float | None:
-    """A quantity by name; a search for delta_t has the quality among its metrics, any other ranks by it."""
-    value = costs.get(key, metrics.get(key))
-    return metrics.get(QUALITY_KEY) if value is None and key == QUALITY.key else value
+def in_words(quantity: Quantity, spread: MeanInterval | None) -> str:
+    """A mean with half of its interval, like `0.412 ± 0.010`; "-" for None."""
+    if spread is None:
+        return "-"
+    return quantity.number(spread.mean) + ("" if spread.half is None else f" ± {quantity.number(spread.half)}")
 
 
 @dataclass(frozen=True)
@@ -239,22 +241,51 @@ class SearchRecord:
         high = [self.quantities[o.name] for o in self.objectives if o.maximise and o.name in self.quantities]
         return high[0] if high else self.score
 
-    # ---- one of them
+    # ---- trained again
+
+    def confirm(
+        self, top: int = 4, seeds: int = 3, also: Sequence[str] = (), workers: int | None = None, **options: object
+    ) -> SearchRecord:
+        """Train the front again with fresh seeds; see `ednas_nni.handover.confirming`. Returns the search after it."""
+        from ednas_nni.handover.confirming import confirm, planned  # numpy, tqdm and what trains
+
+        confirm(self, planned(self, top, seeds, also, **options), workers)
+        return open_search(self.history.path)
 
     @property
     def optimism(self) -> MeanInterval | None:
         """Mean searched score minus mean confirmed score, over what was confirmed by the study's own recipe.
 
-        None where nothing was. With two architectures or more, the interval is Student's over their differences.
+        The interval is Student's over the differences of the architectures. None where nothing was confirmed so.
         """
         if not self.confirmed or self.confirmed_with:
             return None
         return mean_interval([result.searched[QUALITY_KEY] - result.metrics[QUALITY_KEY] for result in self.confirmed])
 
     @property
+    def optimism_in_words(self) -> str:
+        """How far the searched values are to be believed, one sentence."""
+        if not self.confirmed:
+            return "Nothing is confirmed: the best of many noisy single trainings is optimistic."
+        if self.confirmed_with:
+            options = ", ".join(f"{name} = {value}" for name, value in self.confirmed_with.items())
+            return f"Confirmed by another recipe than searched ({options}), so the two say nothing of each other."
+        optimism = self.optimism
+        if optimism is None:
+            return ""
+        how = "optimistic" if optimism.mean > 0 else "pessimistic"
+        size = in_words(self.score, MeanInterval(abs(optimism.mean), optimism.half, optimism.n))
+        return (
+            f"The search was {how} by {size} {self.score.label} (mean of searched minus confirmed over "
+            f"n = {optimism.n} architectures, on the search and the select images)."
+        )
+
+    @property
     def confirmed_with(self) -> Mapping[str, object]:
         """Options of the evaluator that confirmed trainings have beyond the study's."""
         return self.history.confirmed[-1].options if self.history.confirmed else {}
+
+    # ---- one of them
 
     def architecture(self, wanted: str) -> SearchedArchitecture:
         """An architecture by id, by the beginning of its id, or by its member's name.

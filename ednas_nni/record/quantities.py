@@ -131,6 +131,12 @@ def metric_quantities(tasks: Iterable[TaskRecord], records: Sequence[Mapping[str
     return tuple(quantities.values())
 
 
+def value_in(key: str, costs: Mapping[str, float], metrics: Mapping[str, float]) -> float | None:
+    """A quantity by name, None where there is none; a search for delta_t has the quality among its metrics."""
+    value = costs.get(key, metrics.get(key))
+    return metrics.get(QUALITY_KEY) if value is None and key == QUALITY.key else value
+
+
 def unit_in(name: str) -> str:
     """The unit that a name ends with, "" if it has none."""
     return _SUFFIX_UNITS.get(name.rpartition("_")[2], "") if "_" in name else ""

@@ -15,8 +15,9 @@ import pytest
 
 from ednas_nni import plugins
 from ednas_nni.bridge.manager import exposure, launch
-from ednas_nni.cli import COMMANDS, init_command, locate, main, terminal
+from ednas_nni.cli import COMMANDS, init_command, main, terminal
 from ednas_nni.errors import JournalError
+from ednas_nni.record import locate
 
 REPOSITORY = Path(__file__).parents[2]
 

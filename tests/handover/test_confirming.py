@@ -1,0 +1,129 @@
+"""Confirmation: which networks, what is trained, what is kept, and what a second call does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ednas_nni.cli import main
+from ednas_nni.errors import EdnasError, JournalError, StudyError, TrialError
+from ednas_nni.handover import confirming
+from ednas_nni.handover.confirming import confirm, leading, planned
+from ednas_nni.handover.search import SearchRecord, open_search
+from ednas_nni.record.journal import load
+from tests.handover.conftest import confirmed, key
+
+Make = Callable[..., SearchRecord]
+DONE = confirmed(2, 0.3)[0]
+
+
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Trainings that are only written down; architecture 4 diverges."""
+    asked: list[tuple[str, int]] = []
+
+    def results(call: Any, jobs: Any, workers: Any) -> Iterator[tuple[Any, Any]]:
+        for job in jobs:
+            asked.append(job)
+            if job[0] == key(4):
+                yield job, TrialError("not finite")
+            else:
+                yield job, {"default": 0.2 + 0.01 * (job[1] - confirming.FIRST_SEED), "extra": 1.0}
+
+    monkeypatch.setattr(confirming, "results", results)
+    return asked
+
+
+def test_the_networks_that_hold_most_of_the_front_come_first(made: Make) -> None:
+    search = made()
+    assert [a.architecture for a in leading(search, 3)] == [key(4), key(2), key(1)]
+    assert {a.architecture for a in leading(search, 9)} == {key(w) for w in (0, 1, 2, 4)}
+    assert leading(made({}), 4) == ()
+
+
+def test_a_second_call_trains_only_what_is_missing(made: Make, pool: list[tuple[str, int]]) -> None:
+    search = made(extra=[DONE], evaluator="jared", data="rooms")
+    confirm(search, planned(search, 0, 2, [key(2)]), progress=False)
+    assert pool == [(key(2), 2001)]
+    again = open_search(search.history.path)
+    confirm(again, planned(again, 0, 2, [key(2)]), progress=False)
+    confirm(again, planned(again, 0, 3, [key(2), key(1)]), progress=False)
+    assert pool[1:] == [(key(1), 2000), (key(1), 2001), (key(2), 2002), (key(1), 2002)]
+    after = open_search(search.history.path)
+    assert [len(a.confirmed) for a in after.front] == [3, 3]
+    longer = planned(after, 1, 3, steps=9)
+    assert len(longer.missing) == 3, "another recipe is another confirmation"
+
+
+def test_what_failed_is_said_and_tried_again(made: Make, pool: list[tuple[str, int]]) -> None:
+    search = made(evaluator="jared", data="rooms")
+    with pytest.raises(TrialError, match=f"architecture {key(4)}, seed 2000: not finite"):
+        confirm(search, planned(search, 2, 1), progress=False)
+    after = open_search(search.history.path)
+    assert [a.architecture for a in after.confirmed] == [key(2)]
+    assert planned(after, 2, 1).missing == ((key(4), 2000),)
+
+
+def test_other_data_are_rejected(made: Make, pool: list[tuple[str, int]]) -> None:
+    search = made(evaluator="jared", data="rooms")
+    object.__setattr__(search, "head", search.head.model_copy(update={"data": "0123"}))
+    with pytest.raises(JournalError, match="have changed since"):
+        confirm(search, planned(search, 1, 1), progress=False)
+    assert pool == []
+
+
+def test_what_cannot_be_confirmed(made: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(StudyError, match="'stub' has no option 'scored_on'"):
+        planned(made(evaluator="stub"))
+    with pytest.raises(EdnasError, match="nothing to confirm"):
+        planned(made({}, evaluator="jared"))
+    assert main(["confirm", str(made(evaluator="jared").history.path), "no_such"]) == 1
+    assert "no architecture 'no_such'" in capsys.readouterr().err
+
+
+KILLED = """
+    import sys, time
+    from ednas_nni.handover import confirming
+    from ednas_nni.handover.search import open_search
+    def results(call, jobs, workers):
+        for number, job in enumerate(jobs):
+            if number == 2:
+                print("two are done", flush=True)
+                time.sleep(60)
+            yield job, {"default": 0.5}
+    confirming.results = results
+    search = open_search(sys.argv[1])
+    confirming.confirm(search, confirming.planned(search, 2, 2), progress=False)
+"""
+
+
+def test_kill_9_loses_nothing_that_had_ended(made: Make) -> None:
+    search = made(evaluator="jared", data="rooms")
+    path: Path = search.history.path
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(KILLED), str(path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stdout.readline() == "two are done\n"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert len(load(path).confirmed) == 2
+    assert len(planned(open_search(path), 2, 2).missing) == 2
+
+
+def test_the_command_says_how_optimistic_the_search_was(
+    made: Make, pool: list[tuple[str, int]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(made(evaluator="jared", data="rooms").history.path)
+    assert main(["confirm", path, "slim", key(2), "--top", "0", "--seeds", "3"]) == 0
+    out = capsys.readouterr().out
+    assert "2 architectures with 3 seeds each: 6 trainings" in out
+    assert "0.210 ± 0.025" in out  # Student's t of three values 0.01 apart: 4.303 x 0.01 / sqrt(3)
+    assert "The search was optimistic by 0.090" in out and "n = 2 architectures" in out

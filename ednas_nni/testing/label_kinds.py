@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ednas_nni.compat.vision import functional as F
+from ednas_nni.data.class_table import ClassTable
 from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.kinds import LabelKind, Storage, all_kinds
 from ednas_nni.data.layouts.writing import save
@@ -127,7 +128,7 @@ def check_files(kind: LabelKind[Any], values: Array, facts: LabelFacts) -> None:
     same = kind.fit(values[0], values[0], 1.0, facts, "values[0]")
     good = same.dtype == values.dtype and np.array_equal(same, values[0], equal_nan=values.dtype.kind == "f")
     _require(kind, good, "fit changes values that a split may hold; it must only check them and mark invalid ones.")
-    labels = Storage(class_labels={number: number for number in range(facts.num_classes)})
+    labels = Storage(classes=ClassTable(dict(enumerate(facts.classes))))
     for exact in (False, True):
         store = kind.storing(values, facts, exact)
         for number, label in enumerate(values):
@@ -138,7 +139,7 @@ def check_files(kind: LabelKind[Any], values: Array, facts: LabelFacts) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / f"label.{'npy' if stored.dtype.kind == 'f' else 'png'}"
                 save(path, stored)
-                again = kind.read(path, Storage(details, labels.class_labels))
+                again = kind.read(path, Storage(details, labels.classes))
             again = kind.fit(again, again, 1.0, facts, "what was stored")
             same_pixels = np.array_equal(kind.valid(again, facts), kind.valid(label, facts))
             _require(kind, same_pixels, f"image {number}: other pixels are valid after it was stored and read.")

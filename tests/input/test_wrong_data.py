@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ednas_nni.data.layouts.manifest import Manifest, class_values
+from ednas_nni.data.class_table import read_classes
+from ednas_nni.data.layouts.manifest import Manifest
 from ednas_nni.data.layouts.manifest_table import read_table
 from ednas_nni.data.reading import read_json, read_npy, read_rgb
 from ednas_nni.errors import DataError, EdnasError, PluginError
@@ -79,7 +80,7 @@ CLASSES = [
 @pytest.mark.parametrize(("text", "words"), CLASSES, ids=[words[0] for _, words in CLASSES])
 def test_hostile_class_names(text: str, words: tuple[str, ...], folder: Path, raised: Callable[..., str]) -> None:
     (folder / "classes.txt").write_text(text, encoding="utf-8")
-    message = raised(lambda: class_values(folder / "classes.txt"), DataError, ())
+    message = raised(lambda: read_classes(folder / "classes.txt"), DataError, ())
     assert all(word in message for word in words), message
 
 
@@ -101,8 +102,8 @@ def _npy(shape: tuple[int, ...], kind: str = "<f8") -> bytes:
 
 PICKLED = b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(118) + b"cos\n"
 FILES: list[tuple[str, Callable[[Path], Any], bytes, tuple[str, ...]]] = [
-    ("bomb", read_rgb, _png(100_000, 100_000), ("cannot be read as a picture",)),
-    ("bomb as a manifest reads it", lambda p: _image(p), _png(100_000, 100_000), ("cannot be read as a picture",)),
+    ("bomb", read_rgb, _png(100_000, 100_000), ("more than 179 megapixels",)),
+    ("bomb as a manifest reads it", lambda p: _image(p), _png(100_000, 100_000), ("more than 179 megapixels",)),
     ("no size", read_rgb, _png(0, 0), ("cannot be read as a picture",)),
     ("cut off", read_rgb, _png(64, 64)[:40], ("cannot be read as a picture",)),
     ("text", read_rgb, b"<svg onload='alert(1)'/>", ("cannot be read as a picture",)),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ednas_nni.data.class_table import ClassTable
 from ednas_nni.data.info import Array, LabelFacts
 
 if TYPE_CHECKING:
@@ -27,12 +28,12 @@ class Storage:
 
     Attributes:
         details: Cells of the image's row in the columns that the kind declares, parsed; empty ones are left out.
-        class_labels: Label (0, 1, ...) by stored value.
+        classes: Which class a stored value is.
         normal_axes: What the three channels of stored normals hold.
     """
 
     details: Mapping[str, Any] = field(default_factory=dict)
-    class_labels: Mapping[int, int] = field(default_factory=dict)
+    classes: ClassTable = field(default_factory=lambda: ClassTable({}))
     normal_axes: Sequence[str] = ("x", "y", "z")
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ednas_nni.data.class_names import CLASSES_FILE
-from ednas_nni.data.info import IGNORE_INDEX, Array, LabelFacts
+from ednas_nni.data.class_table import NEVER_CLASSES, not_whole
+from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.kinds.base import Drafted, Drawing, LabelKind, LabelSurvey, LabelTable, Storage, Storing, percent
 from ednas_nni.data.kinds.legend import FAINT, INK, ROW, font
 from ednas_nni.data.palette import class_colors, color_classes
@@ -20,9 +21,6 @@ from ednas_nni.errors import DataError, quoted
 
 if TYPE_CHECKING:
     from ednas_nni.data.targets import ClassMap
-
-NEVER_CLASSES = (255, -1)
-"""Stored values that are no class unless classes.txt names them."""
 
 MOSTLY_IGNORED = 0.6
 
@@ -104,19 +102,7 @@ class ClassLabels(LabelKind[ClassSurvey]):
         Raises:
             DataError: It cannot be read, or holds a value that is neither a class nor ignored.
         """
-        stored, labels = read_map(path), storage.class_labels
-        values = np.full(stored.shape, IGNORE_INDEX, np.uint8)
-        for value in np.unique(stored).tolist():
-            if value in storage.details.get("ignore", ()) or (value in NEVER_CLASSES and value not in labels):
-                continue
-            if value not in labels:
-                raise DataError(
-                    f"{path}: holds the value {value:g}, but the classes are {', '.join(map(str, sorted(labels)[:12]))}"
-                    f"{', ...' if len(labels) > 12 else ''}. Name it in {CLASSES_FILE}, or in the manifest's column "
-                    "`ignore`"
-                )
-            values[stored == value] = labels[value]
-        return values
+        return storage.classes.labels(read_map(path), storage.details.get("ignore", ()), path)
 
     def fit(self, small: Array, stored: Array, across: float, facts: LabelFacts, where: str) -> NDArray[np.uint8]:
         """Check all of them, not only those that the resize happened to meet."""
@@ -143,9 +129,9 @@ class ClassLabels(LabelKind[ClassSurvey]):
         ids: set[int] = set()
         for path in paths:
             values = np.unique(read_map(path))
-            if values.dtype.kind == "f" and not (values == np.rint(values)).all():
-                raise DataError(f"{path}: looks like a class map by its name, but holds {values[0]:g} and others")
-            ids.update(int(value) for value in values)
+            if fault := not_whole(values):
+                raise DataError(f"{path}: looks like a class map by its name, but {fault}")
+            ids.update(int(value) for value in values if value == value)  # NaN is no class
             if len(ids) > 260:
                 raise DataError(
                     f"{path}: with it the class maps hold more than 255 values; they are probably not class maps"

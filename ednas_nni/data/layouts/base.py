@@ -10,12 +10,16 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ednas_nni.data import cache as store
+from ednas_nni.data.class_table import merged
 from ednas_nni.data.contents import contents
 from ednas_nni.data.headers import remarks
 from ednas_nni.data.info import SPLITS, Array, DataInfo, LabelFacts, checked_size
@@ -52,6 +56,7 @@ class FolderSource(CachedSource):
         crop: Cut the middle out of images whose aspect ratio differs from that of `size` by more than 2 %; otherwise
             such an image is an error.
         cache: Cache folder; `$EDNAS_CACHE` or `~/.cache/ednas` when `None`.
+        class_map: Few classes of many: {new name: [names of the classes that become it]}; all others become no class.
     """
 
     name: ClassVar[str]
@@ -63,6 +68,7 @@ class FolderSource(CachedSource):
     seed: int = 0
     crop: bool = False
     cache: str | os.PathLike[str] | None = None
+    class_map: dict[str, list[str]] | None = None
 
     def __post_init__(self) -> None:
         """Check the options; of the folder only that it exists.
@@ -133,7 +139,12 @@ class FolderSource(CachedSource):
     @cached_property
     def facts(self) -> LabelFacts:
         """Which labels there are and what their values mean."""
-        return self.described()
+        facts = self.described()
+        return facts if self.class_map is None else replace(facts, classes=merged(facts.classes, self.class_map)[0])
+
+    @cached_property
+    def _new_labels(self) -> NDArray[np.uint8] | None:
+        return None if self.class_map is None else merged(self.described().classes, self.class_map)[1]
 
     @cached_property
     def records(self) -> dict[str, list[ImageRecord]]:
@@ -253,6 +264,8 @@ class FolderSource(CachedSource):
         except (OSError, ValueError, KeyError, IndexError) as error:
             names = ", ".join(str(path) for path in dict.fromkeys(record.files.values()))
             raise DataError(f"image {record.key!r} cannot be decoded: {error}; its files: {names}") from error
+        if self._new_labels is not None and "segmentation" in raw.labels:
+            raw = RawImage(raw.image, {**raw.labels, "segmentation": self._new_labels[raw.labels["segmentation"]]})
         return fit(raw, record, self.size, self.facts, self.crop)
 
     def job(self) -> tuple[str, Mapping[str, Any], str]:

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import json
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ednas_nni.data.class_names import CLASSES_FILE
+from ednas_nni.data.class_table import MOST_CLASSES, REST, ClassTable, read_classes
 from ednas_nni.data.headers import remarks
 from ednas_nni.data.info import SPLITS, DepthKind, LabelFacts
 from ednas_nni.data.kinds import Storage, all_kinds, label_kind
@@ -23,13 +23,11 @@ from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.manifest_table import FILES, ManifestTable, Row, columns, read_table
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
 from ednas_nni.data.layouts.writing import empty_folder, save
-from ednas_nni.data.reading import check_axes, read_image, read_lines
+from ednas_nni.data.reading import check_axes, read_image
 from ednas_nni.data.source import DataSource
-from ednas_nni.errors import DataError, did_you_mean, quoted
+from ednas_nni.errors import DataError, did_you_mean
 
 _UNITS: dict[DepthKind, tuple[str, ...]] = {"metric": ("m",), "inverse": ("1/m", "1"), "disparity": ("px",)}
-_MOST_CLASSES = 255
-_VALUE = re.compile(r"-?[0-9]{1,9}")
 
 
 @dataclass(eq=False)
@@ -46,7 +44,7 @@ class Manifest(FolderSource):
         test: Share or number of images for the final evaluation, where the manifest does not say.
         file: The manifest's name; `manifest.csv` or `manifest.jsonl` by default.
         classes: Class names in the order of label values 0, 1, ..., or their number; by default `classes.txt`
-            beside the manifest: one name a line, or `VALUE: NAME`.
+            beside the manifest: one name a line, or `VALUES: NAME`; see docs/data.md.
         depth_unit: `m`, `1/m`, `px`, or `1` for inverse depth without a unit; by default that of the kind.
         depth_max: Depths beyond, in `depth_unit`, are invalid.
         normal_axes: What the three channels of stored normals hold: x right, y up, z towards the camera.
@@ -99,7 +97,7 @@ class Manifest(FolderSource):
             )
         return LabelFacts(
             targets=targets,
-            classes=tuple(self._named.values()),
+            classes=self._classes.names,
             depth_kind=self._depth_kind,
             depth_unit=self.depth_unit or allowed[0],
             depth_max=self.depth_max,
@@ -110,10 +108,10 @@ class Manifest(FolderSource):
         return self.table.same.get("depth_kind") or "metric"
 
     @cached_property
-    def _named(self) -> dict[int, str]:
-        """Class name by stored value, in the order of labels; empty without segmentation."""
+    def _classes(self) -> ClassTable:
+        """Which class a stored value is; empty without segmentation."""
         if "segmentation" not in self.table.labels:
-            return {}
+            return ClassTable({})
         given, path = self.classes, self.root / CLASSES_FILE
         if given is None and not path.exists():
             raise DataError(
@@ -121,11 +119,11 @@ class Manifest(FolderSource):
                 "order of the label values 0, 1, ... (`ednas data init` drafts it), or set the data's option `classes`."
             )
         if given is None:
-            return class_values(path)
+            return read_classes(path)
         names = [f"class {value}" for value in range(given)] if isinstance(given, int) else [str(n) for n in given]
-        if isinstance(given, bool) or not 2 <= len(names) <= _MOST_CLASSES or len(set(names)) < len(names):
-            raise DataError(f"classes is {given!r}; give 2 to {_MOST_CLASSES} different names, or their number")
-        return dict(enumerate(names))
+        if isinstance(given, bool) or not 2 <= len(names) <= MOST_CLASSES or len(set(names)) < len(names):
+            raise DataError(f"classes is {given!r}; give 2 to {MOST_CLASSES} different names, or their number")
+        return ClassTable(dict(enumerate(names)))
 
     @cached_property
     def _rows(self) -> dict[str, Row]:
@@ -159,7 +157,8 @@ class Manifest(FolderSource):
             [key, row.details.get("depth_scale"), list(row.details.get("ignore", ())), *_others(row)]
             for key, row in sorted(self._rows.items())
         ]
-        text = json.dumps([self._depth_kind, list(self._named.items()), rows])
+        named = [*self._classes.named.items(), *([[REST, self._classes.rest]] if self._classes.rest else [])]
+        text = json.dumps([self._depth_kind, named, rows])
         return {**super().recipe(), "table": hashlib.sha256(text.encode()).hexdigest()[:32]}
 
     def remarks(self) -> list[str]:
@@ -170,8 +169,7 @@ class Manifest(FolderSource):
         """Read one image and the labels it has."""
         files = dict(record.files)
         image = read_image(files.pop("image"), self.upright)
-        class_labels = {value: label for label, value in enumerate(self._named)}
-        storage = Storage(self._rows[record.key].details, class_labels, self.normal_axes)
+        storage = Storage(self._rows[record.key].details, self._classes, self.normal_axes)
         return RawImage(image, {name: label_kind(name).read(path, storage) for name, path in files.items()})
 
     @classmethod
@@ -228,35 +226,3 @@ class Manifest(FolderSource):
 def _others(row: Row) -> list[list[Any]]:
     shared = [name for kind in all_kinds() for name in kind.same]
     return sorted([n, v] for n, v in row.details.items() if n not in ("depth_scale", "ignore", *shared))
-
-
-def class_values(path: Path) -> dict[int, str]:
-    """Read `classes.txt`.
-
-    Args:
-        path: One name a line, in the order of the values 0, 1, ...; or `VALUE: NAME` on every line.
-
-    Returns:
-        Name by stored value, in the order of the lines: the first line becomes label 0.
-
-    Raises:
-        DataError: The two forms are mixed, a value or a name occurs twice, or there are too few or too many lines.
-    """
-    lines = read_lines(path)
-    parted = [line.partition(":") for line in lines]
-    valued = [bool(colon) and _VALUE.fullmatch(value.strip()) is not None for value, colon, _ in parted]
-    if any(valued) and not all(valued):
-        odd = next(line for line, has in zip(lines, valued, strict=True) if not has)
-        raise DataError(
-            f"{path}: the line {quoted(odd)} has no value, others have one. Write `VALUE: NAME` on every line."
-        )
-    names: dict[int, str] = {}
-    for number, line in enumerate(lines):
-        value = int(parted[number][0]) if all(valued) else number
-        name = parted[number][2].strip() if all(valued) else line
-        if value in names or name in names.values() or not name:
-            raise DataError(f"{path}: the line {quoted(line)} repeats a value or a name, or names nothing; change it.")
-        names[value] = name
-    if not 2 <= len(names) <= _MOST_CLASSES:
-        raise DataError(f"{path}: names {len(names)} classes; there must be 2 to {_MOST_CLASSES}, one a line.")
-    return names

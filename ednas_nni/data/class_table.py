@@ -1,0 +1,177 @@
+"""Which class a stored value is: one value a class, several values one class, some values or all others no class.
+
+`classes.txt` holds one name a line, or `VALUES: NAME` on every line:
+
+    1: wall
+    2: floor
+    5 36: furniture        two values, one class; a second line `36: furniture` says the same
+    0: ignore              no class
+    *: ignore              nor is any value that no line names; `*: other` would make them a class
+
+The classes have the labels 0, 1, ... in the order in which their names stand first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ednas_nni.data.class_names import CLASSES_FILE
+from ednas_nni.data.info import IGNORE_INDEX, Array
+from ednas_nni.data.reading import read_lines
+from ednas_nni.errors import DataError, did_you_mean, quoted
+
+MOST_CLASSES = 255
+IGNORED, REST = "ignore", "*"
+NEVER_CLASSES = (255, -1)
+"""Stored values that are no class unless they are named."""
+
+_VALUES = re.compile(r"\*|-?[0-9]{1,9}([\s,]+-?[0-9]{1,9})*")
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """The classes of stored values.
+
+    Attributes:
+        named: Name of the class, or `ignore`, by stored value, in the order of the lines.
+        rest: Name of the class, or `ignore`, of all other values; None = they are an error.
+    """
+
+    named: Mapping[int, str]
+    rest: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes' names by label."""
+        return tuple(dict.fromkeys(name for name in (*self.named.values(), self.rest) if name not in (None, IGNORED)))
+
+    def label(self, name: str) -> int:
+        """Return the label of a class; 255 for `ignore`."""
+        return IGNORE_INDEX if name == IGNORED else self.names.index(name)
+
+    def labels(self, stored: Array, ignored: Sequence[int], where: Path) -> NDArray[np.uint8]:
+        """Turn stored values into labels.
+
+        Args:
+            stored: (H, W), whole numbers of any type; NaN is no class.
+            ignored: Further values that are no class.
+            where: The file, for messages.
+
+        Returns:
+            uint8 (H, W), 255 = no class.
+
+        Raises:
+            DataError: A value is no whole number, or is neither a class nor ignored.
+        """
+        values, places = np.unique(stored, return_inverse=True, equal_nan=True)
+        if fault := not_whole(values):
+            raise DataError(f"{where}: {fault}")
+        table = np.full(len(values), IGNORE_INDEX, np.uint8)
+        unknown = []
+        for place, value in enumerate(values.tolist()):
+            name = self.named.get(value)
+            if value != value or value in ignored:  # NaN, or as the manifest says
+                continue
+            if name is None and value not in NEVER_CLASSES:
+                name = self.rest
+                if name is None:
+                    unknown.append(value)
+                    continue
+            if name is not None:
+                table[place] = self.label(name)
+        if unknown:
+            listed = ("values " if len(unknown) > 1 else "value ") + ", ".join(f"{v:g}" for v in unknown[:8])
+            raise DataError(
+                f"{where}: holds the {listed}{', ...' if len(unknown) > 8 else ''}, but the classes are "
+                f"{_shortened(self.named)}. Name it in {CLASSES_FILE} (`{unknown[0]:g}: ignore` makes it no class, "
+                "`*: ignore` all that no line names), or in the manifest's column `ignore`"
+            )
+        return table[places].reshape(stored.shape)
+
+
+def not_whole(values: Array) -> str:
+    """Say what is wrong with values of which one is no whole number; NaN stands for no class. "" where nothing is."""
+    if values.dtype.kind != "f":
+        return ""
+    odd = values[~np.isnan(values) & (values != np.rint(values)) | np.isinf(values)]
+    if not len(odd):
+        return ""
+    return (
+        f"holds {odd[0]:g}, which is no whole number, where classes should stand: was it resized with interpolation, "
+        "or is it no class map?"
+    )
+
+
+def read_classes(path: Path) -> ClassTable:
+    """Read `classes.txt`.
+
+    Raises:
+        DataError: The two forms are mixed, a value stands twice, a name is missing, or there are too few or many.
+    """
+    lines = read_lines(path)
+    parted = [line.partition(":") for line in lines]
+    valued = [bool(colon) and _VALUES.fullmatch(values.strip()) is not None for values, colon, _ in parted]
+    if any(valued) and not all(valued):
+        odd = next(line for line, has in zip(lines, valued, strict=True) if not has)
+        raise DataError(
+            f"{path}: the line {quoted(odd)} has no value, others have one. Write `VALUE: NAME` on every line."
+        )
+    named: dict[int, str] = {}
+    rest = None
+    for number, (line, (values, _, name)) in enumerate(zip(lines, parted, strict=True)):
+        name = name.strip() if all(valued) else line
+        keys = re.split(r"[\s,]+", values.strip()) if all(valued) else [str(number)]
+        plain_twice = not all(valued) and name in named.values()
+        if not name or plain_twice or (keys == [REST] and rest) or any(k != REST and int(k) in named for k in keys):
+            raise DataError(f"{path}: the line {quoted(line)} repeats a value or a name, or names nothing; change it.")
+        if keys == [REST]:
+            rest = name
+        else:
+            named |= dict.fromkeys(map(int, keys), name)
+    table = ClassTable(named, rest)
+    if not 2 <= len(table.names) <= MOST_CLASSES:
+        raise DataError(f"{path}: names {len(table.names)} classes; there must be 2 to {MOST_CLASSES}.")
+    return table
+
+
+def merged(classes: Sequence[str], groups: object) -> tuple[tuple[str, ...], NDArray[np.uint8]]:
+    """Make few classes of many, as the option `class_map` says.
+
+    Args:
+        classes: Names of the classes as they are.
+        groups: {new name: names of the classes that become it}; what is not named becomes no class.
+
+    Returns:
+        The new names, and the new label by old label: uint8 (256,), 255 = no class.
+
+    Raises:
+        DataError: It is something else, names a class that is not there, or one twice.
+    """
+    example = "{furniture: [chair, table], floor: [floor]}"
+    if not isinstance(groups, Mapping) or not 2 <= len(groups) <= MOST_CLASSES:
+        raise DataError(
+            f"class_map is {groups!r}; it must name 2 or more classes with those they consist of: {example}"
+        )
+    table = np.arange(256, dtype=np.uint8)
+    table[: len(classes)] = IGNORE_INDEX
+    used: set[str] = set()
+    for label, (new, olds) in enumerate(groups.items()):
+        for old in olds if isinstance(olds, list | tuple) else [olds]:
+            if old not in classes:
+                raise DataError(f"class_map: {new!r} has the class {old!r}.{did_you_mean(str(old), classes)}")
+            if old in used:
+                raise DataError(f"class_map: names the class {old!r} twice; it can become one class only")
+            used.add(old)
+            table[classes.index(old)] = label
+    return tuple(map(str, groups)), table
+
+
+def _shortened(named: Mapping[int, str]) -> str:
+    values = sorted(value for value, name in named.items() if name != IGNORED)
+    return ", ".join(map(str, values[:12])) + (", ..." if len(values) > 12 else "")

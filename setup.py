@@ -36,6 +36,13 @@ EXTRAS = {
     "mtl": ["torchjd[cagrad,nash_mtl,quadprog_projector]>=0.18"],  # gradient methods: PCGrad, CAGrad, Nash-MTL, UPGrad
     "nyuv2": ["h5py>=3.10", "scipy>=1.10"],  # the raw NYUv2 files: nyu_depth_v2_labeled.mat is HDF5, splits.mat is not
     "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],  # ONNX files of networks; latency measured on this machine
+    "litert": [  # 0.9 GB: only to write .tflite files
+        "litert-torch==0.10.0",  # torch -> LiteRT; pins the next two
+        "ai-edge-quantizer==0.10.0",  # static int8
+        "ai-edge-litert==2.3.0",  # runs .tflite files
+    ],
+    "tflite": ["ai-edge-litert==2.3.0"],  # runs .tflite files: predict, benchmark
+    "vela": ["ethos-u-vela>=5.2", "ai-edge-litert==2.3.0"],  # Arm's compiler for Ethos-U, 2 MB, works offline
     "dev": [
         "pytest>=8",  # tests
         "pytest-xdist>=3.5",  # tests on both cores
@@ -134,6 +141,12 @@ setup(
             "calibrated = ednas_nni.calibration:Calibrated",
             "macs = devices.counters:Macs",
             "params = devices.counters:Params",
+        ],
+        "ednas_nni.exporters": [
+            "pt2 = ednas_nni.networks.export.pt2:Pt2",
+            "onnx = ednas_nni.networks.export.onnx:Onnx",
+            "litert = ednas_nni.networks.export.litert:LiteRT",
+            "litert-int8 = ednas_nni.networks.export.litert:LiteRTInt8",
         ],
         "ednas_nni.weightings": [
             "fixed = ednas_nni.tasks.weighting:Fixed",

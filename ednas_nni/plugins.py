@@ -40,6 +40,7 @@ GROUPS: dict[str, str] = {
     "datasets": "data sets with train, search, select and test splits",
     "devices": "cost models of a device",
     "weightings": "how task losses become one scalar",
+    "exporters": "file formats that a trained network is written in and run from",
 }
 
 

@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -25,7 +24,7 @@ from tqdm import tqdm
 from devices.cpu_onnxruntime.probe_graphs import probe_graphs
 from devices.cpu_onnxruntime.store import Store, Timing, comparable
 from ednas_nni.graphs.graph import Graph
-from ednas_nni.graphs.onnx_file import missing, onnx_bytes
+from ednas_nni.graphs.onnx_file import onnx_bytes, session
 
 
 @dataclass(frozen=True)
@@ -98,26 +97,6 @@ def measured(
             timings.update(fresh)
     same = comparable(timings)
     return {signature: same[signature] for signature in graphs}
-
-
-def session(model: bytes, threads: int) -> Any:
-    """An onnxruntime session of an ONNX file with the default optimisations.
-
-    Several threads stop spinning when an inference ends: they would disturb the next session.
-
-    Raises:
-        StudyError: onnxruntime is not installed.
-    """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise missing() from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 class _Visited:

@@ -94,6 +94,10 @@ class _Writer:
         """As `operators.Writer`."""
         return self._structural(np.array(values, np.int64))
 
+    def index(self, value: int) -> str:
+        """As `operators.Writer`."""
+        return self._structural(np.array(value, np.int64))
+
     def _write(self, operator: Operator) -> None:
         if operator.name in ALIASES:
             self._names[operator.output] = self._name(operator.reads[0])

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -139,6 +139,20 @@ def folded(graph: Graph) -> Graph:
         nodes[at] = Node("Conv", (before.inputs[0], weight, bias), node.output, node.elements, before.attributes)
     used = {name for node in nodes for name in node.inputs}
     return Graph(graph.inputs, graph.outputs, tuple(nodes), {k: v for k, v in constants.items() if k in used})
+
+
+def renamed(graph: Graph, names: Mapping[str, str]) -> Graph:
+    """The graph with other names for some of its tensors."""
+
+    def new(name: str) -> str:
+        return names.get(name, name)
+
+    return Graph(
+        {new(name): shape for name, shape in graph.inputs.items()},
+        tuple(map(new, graph.outputs)),
+        tuple(replace(node, inputs=tuple(map(new, node.inputs)), output=new(node.output)) for node in graph.nodes),
+        graph.constants,
+    )
 
 
 def _scaled(convolution: list[Constant], norm: list[Constant], epsilon: float) -> tuple[Constant, Constant]:

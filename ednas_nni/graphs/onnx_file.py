@@ -1,21 +1,31 @@
-"""From an inference graph to the bytes of an ONNX file."""
+"""From an inference graph to the bytes of an ONNX file, and to a session of onnxruntime that runs it."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ednas_nni.errors import StudyError
-from ednas_nni.graphs.graph import Graph
+from ednas_nni.graphs.graph import Graph, Shape
 from ednas_nni.graphs.operators import IR_VERSION, OPSET
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 INSTALL = "pip install 'ednas-nni[onnx]'"
 INPUT_CHANNEL_AXIS = 1
 
 
-def onnx_bytes(graph: Graph, seed: int = 0) -> bytes:
+def onnx_bytes(
+    graph: Graph,
+    seed: int = 0,
+    outputs: Mapping[str, tuple[str, Shape]] | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> bytes:
     """A self-contained ONNX model.
 
     Args:
@@ -23,6 +33,8 @@ def onnx_bytes(graph: Graph, seed: int = 0) -> bytes:
             arXiv 1502.01852), because vanishing ones would become denormal numbers, which processors handle slowly;
             everything else between 0.1 and 0.9.
         seed: Of the random values.
+        outputs: Name of an output -> type of its elements and shape, where the file shall say them.
+        metadata: Entries of the file's metadata.
 
     Raises:
         StudyError: The extra `onnx` is not installed.
@@ -39,16 +51,38 @@ def onnx_bytes(graph: Graph, seed: int = 0) -> bytes:
     ]
     nodes = [helper.make_node(node.op, node.inputs, [node.output], **node.attributes) for node in graph.nodes]
     kind = onnx.TensorProto.FLOAT
+    said = {name: (helper.np_dtype_to_tensor_dtype(np.dtype(t)), s) for name, (t, s) in (outputs or {}).items()}
     body = helper.make_graph(
         nodes,
         "ednas",
         [helper.make_tensor_value_info(name, kind, shape) for name, shape in graph.inputs.items()],
-        [helper.make_tensor_value_info(name, kind, None) for name in graph.outputs],
+        [helper.make_tensor_value_info(name, *said.get(name, (kind, None))) for name in graph.outputs],
         constants,
     )
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="ednas")
     model.ir_version = IR_VERSION
+    helper.set_model_props(model, dict(metadata or {}))
     return model.SerializeToString()
+
+
+def session(model: bytes, threads: int) -> InferenceSession:
+    """An onnxruntime session of an ONNX file with the default optimisations.
+
+    Several threads stop spinning when an inference ends: they would disturb the next session.
+
+    Raises:
+        StudyError: onnxruntime is not installed.
+    """
+    try:
+        import onnxruntime  # an extra
+    except ImportError as error:
+        raise missing() from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _random(rng: np.random.Generator, shape: tuple[int, ...], kernel: bool) -> np.ndarray:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
+import torch
+
 from ednas_nni.graphs.graph import Attribute
 
 OPSET = 17
@@ -31,9 +33,16 @@ class Writer(Protocol):
     def integers(self, values: Sequence[int]) -> str:
         """Name of an int64 vector."""
 
+    def index(self, value: int) -> str:
+        """Name of an int64 scalar."""
+
 
 Translation = Callable[[Writer, Arguments, Sequence[int]], str]
 """(writer, arguments as the operator got them with names in the place of tensors, output shape) -> output's name."""
+
+
+_TYPES = {torch.int64: 7, torch.float32: 1}
+"""torch's type -> ONNX's number of it."""
 
 
 class UnwrittenError(Exception):
@@ -92,6 +101,36 @@ def _softmax(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
 
 def _unary(op: str, **attributes: Attribute) -> Translation:
     return lambda w, args, shape: w.node(op, [args[0]], **attributes)
+
+
+def _argmax(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
+    return w.node("ArgMax", [args[0]], axis=args[1], keepdims=int(len(args) > 2 and args[2]))
+
+
+def _sum(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
+    keep = bool(args[2]) if len(args) > 2 else False
+    return w.node("ReduceSum", [args[0], w.integers(args[1])], keepdims=int(keep))
+
+
+def _greater(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
+    return w.node("Greater", [args[0], w.number(args[1])])
+
+
+def _cast(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
+    if len(args) < 2 or args[1] not in _TYPES:
+        raise UnwrittenError("to a type other than int64 or float32")
+    return w.node("Cast", [args[0]], to=_TYPES[args[1]])
+
+
+def _pixels(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
+    """`x[:, 0]`, whose axis goes away."""
+    return w.node("Gather", [args[0], w.index(args[2])], axis=args[1])
+
+
+def _slice(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
+    axis, start, end = args[1], args[2] or 0, args[3] if len(args) > 3 and args[3] is not None else 2**62
+    step = args[4] if len(args) > 4 else 1
+    return w.node("Slice", [args[0], *(w.integers([n]) for n in (start, end, axis, step))])
 
 
 def _binary(op: str) -> Translation:
@@ -193,6 +232,14 @@ TRANSLATIONS: dict[str, Translation] = {
     "upsample_bilinear2d": _bilinear,
     "upsample_nearest2d": _nearest,
     "mean": _mean,
+    "sum": _sum,
+    "sqrt": _unary("Sqrt"),
+    "argmax": _argmax,
+    "gt": _greater,
+    "_to_copy": _cast,
+    "select": _pixels,
+    "slice": _slice,
+    "clamp_min": _clip(None, None),
     "max_pool2d_with_indices": _max_pool,
     "avg_pool2d": _average_pool,
     "constant_pad_nd": _pad,

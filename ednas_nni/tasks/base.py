@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ednas_nni.plugins import Group
+from ednas_nni.tasks.decoding import Decoding
 from ednas_nni.tasks.meters import Meter
 from ednas_nni.tasks.protocols import MetricSpec
 
@@ -105,6 +106,11 @@ class Task(ABC):
     @abstractmethod
     def predict(self, output: Tensor) -> Tensor:
         """The prediction in the target's shape and unit, from a raw output (N, C, H, W)."""
+
+    @property
+    def decoding(self) -> Decoding:
+        """What `predict` does, in the words of exported files; by default nothing: their output is raw."""
+        return Decoding()
 
     @abstractmethod
     def meter(self) -> Meter:

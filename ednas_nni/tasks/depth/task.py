@@ -14,6 +14,7 @@ from torch.nn import functional
 from ednas_nni.data.targets import depth_batch
 from ednas_nni.errors import DataError, StudyError, did_you_mean
 from ednas_nni.tasks.base import Constants, Rows, Statistics, Task, row_blocks
+from ednas_nni.tasks.decoding import Decoding
 from ednas_nni.tasks.depth import adashare, lambdas, metrics
 from ednas_nni.tasks.depth.loss import LOSSES
 from ednas_nni.tasks.meters import Meter
@@ -110,6 +111,11 @@ class Depth(Task):
     def predict(self, output: Tensor) -> Tensor:
         """Depth in `unit`, float (N, 1, H, W), positive (0 only where the output is below -100)."""
         return functional.softplus(output) * self.scale
+
+    @property
+    def decoding(self) -> Decoding:
+        """Depth in `unit`."""
+        return Decoding("softplus", self.scale, self.unit)
 
     def meter(self) -> Meter:
         """A fresh accumulator of depth errors."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from ednas_nni.data.targets import IGNORE_INDEX, class_batch
 from ednas_nni.errors import DataError
 from ednas_nni.tasks.base import Rows, Statistics, Task
+from ednas_nni.tasks.decoding import Decoding
 from ednas_nni.tasks.edges.loss import balanced_binary
 from ednas_nni.tasks.edges.metrics import SPECS, EdgesMeter
 from ednas_nni.tasks.meters import Meter
@@ -77,6 +78,11 @@ class Edges(Task):
         """1 where an edge is more likely than not, int64 (N, H, W); -1 where the output is not a number."""
         logit = output[:, 0]
         return torch.where(logit.isfinite(), (logit > 0).long(), -1)
+
+    @property
+    def decoding(self) -> Decoding:
+        """1 for an edge."""
+        return Decoding("above_zero")
 
     def meter(self) -> Meter:
         """A fresh accumulator of precision, recall and F1."""

@@ -14,6 +14,7 @@ from torch.nn import functional
 from ednas_nni.data.targets import normals_batch
 from ednas_nni.errors import DataError, StudyError, did_you_mean
 from ednas_nni.tasks.base import Rows, Statistics, Task, row_blocks
+from ednas_nni.tasks.decoding import Decoding
 from ednas_nni.tasks.meters import Meter
 from ednas_nni.tasks.normals import adashare, metrics
 from ednas_nni.tasks.normals.loss import LOSSES
@@ -74,6 +75,11 @@ class Normals(Task):
     def predict(self, output: Tensor) -> Tensor:
         """Unit vectors, float (N, 3, H, W)."""
         return functional.normalize(output, dim=1)
+
+    @property
+    def decoding(self) -> Decoding:
+        """Unit vectors."""
+        return Decoding("normalize")
 
     def meter(self) -> Meter:
         """A fresh accumulator of angles."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from ednas_nni.data.targets import class_batch
 from ednas_nni.errors import DataError, StudyError
 from ednas_nni.tasks.base import Constants, Rows, Statistics, Task
+from ednas_nni.tasks.decoding import Decoding
 from ednas_nni.tasks.meters import Meter
 from ednas_nni.tasks.protocols import MetricSpec
 from ednas_nni.tasks.segmentation import adashare, metrics
@@ -116,6 +117,11 @@ class Segmentation(Task):
         """Most likely class, int64 (N, H, W); -1 where the logits are not numbers, which no meter accepts."""
         top, index = output.max(dim=1)
         return index.masked_fill_(~top.isfinite(), -1)
+
+    @property
+    def decoding(self) -> Decoding:
+        """Most likely class."""
+        return Decoding("argmax")
 
     def meter(self) -> Meter:
         """A fresh accumulator of mIoU and pixel accuracy."""

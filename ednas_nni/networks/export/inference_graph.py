@@ -1,0 +1,169 @@
+"""A network as every exporter takes it: one flat graph, batch norms folded, cut where the costs end.
+
+Idea: `torch.export` writes down the operators of one image, whichever module runs them, so that networks of any space
+are treated alike. Three steps on that graph: (1) a batch norm that alone reads a convolution is folded into it; (2) for
+`raw` outputs, a bilinear enlargement to the image's size that ends the graph is left out: costs are priced without it,
+and the host can enlarge what it shows; (3) for `labels`, each task's decoding is appended.
+
+    conv -> batch_norm -> relu6 -> conv(predict) -> upsample x 4 -> output       becomes, `raw`:
+    conv' ------------->  relu6 -> conv(predict) ----------------> output, enlarge 4
+"""
+
+from __future__ import annotations
+
+import copy
+import operator
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.export import ExportedProgram
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from ednas_nni.errors import NetworkError
+from ednas_nni.networks.export.facts import Outputs
+from ednas_nni.tasks.decoding import Decoding
+
+ATEN = torch.ops.aten
+_CONVOLUTIONS = (ATEN.conv2d.default, ATEN.conv2d.padding)
+
+
+@dataclass(frozen=True, eq=False)
+class InferenceGraph:
+    """What exporters write.
+
+    Attributes:
+        module: From an image float32 (1, 3, H, W) in [0, 1] to a tuple of outputs.
+        size: Height and width of the image.
+        outputs: What the graph gives.
+        enlarge: Task -> factor by which its output is smaller than the image because the enlargement was left out.
+        decodings: Task -> what is left to the host.
+    """
+
+    module: fx.GraphModule
+    size: tuple[int, int]
+    outputs: Outputs
+    enlarge: Mapping[str, int]
+    decodings: Mapping[str, Decoding]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """In the order of the outputs."""
+        return tuple(self.enlarge)
+
+    @cached_property
+    def program(self) -> ExportedProgram:
+        """As `torch.export` gives it."""
+        return _exported(self.module, self.size)
+
+    def run(self, images: Tensor) -> dict[str, Tensor]:
+        """Outputs of images (N, 3, H, W), computed one by one as the files do."""
+        with torch.no_grad():
+            rows = [self.module(image[None]) for image in images]
+        return {task: torch.cat([row[i] for row in rows]) for i, task in enumerate(self.tasks)}
+
+
+def inference_graph(
+    network: nn.Module, decodings: Mapping[str, Decoding], size: tuple[int, int], outputs: Outputs = "raw"
+) -> InferenceGraph:
+    """Write a network down.
+
+    Args:
+        network: From images (N, 3, H, W) to task -> raw output; it stays as it is.
+        decodings: Task -> its decoding, in the order of the outputs.
+        size: Height and width of the image.
+        outputs: What the file shall give.
+
+    Raises:
+        NetworkError: The network rejects the size, or torch cannot write its forward down; the message says why.
+    """
+    inner = copy.deepcopy(network).cpu().float().eval().requires_grad_(False)
+    flat = _Flat(inner, decodings if outputs == "labels" else dict.fromkeys(decodings, Decoding()))
+    program = _exported(flat, size)
+    exported = program.module()
+    graph = fx.GraphModule(exported, exported.graph)  # torch's own subclass rejects eval()
+    _fold(graph)
+    factors = _cut(graph, size) if outputs == "raw" else [1] * len(decodings)
+    graph.graph.eliminate_dead_code()
+    graph.delete_all_unused_submodules()
+    graph.recompile()
+    left = dict.fromkeys(decodings, Decoding()) if outputs == "labels" else dict(decodings)
+    return InferenceGraph(graph, size, outputs, dict(zip(decodings, factors, strict=True)), left)
+
+
+class _Flat(nn.Module):
+    """Outputs in a fixed order, decoded where there is something to decode."""
+
+    def __init__(self, network: nn.Module, decodings: Mapping[str, Decoding]) -> None:
+        super().__init__()
+        self.network = network
+        self.decodings = decodings
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        outputs = self.network(image)
+        return tuple(decode(outputs[task]) for task, decode in self.decodings.items())
+
+
+def _exported(module: nn.Module, size: tuple[int, int]) -> ExportedProgram:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.export.export(module, (torch.zeros(1, 3, *size),))
+    except Exception as error:  # whatever the forward of somebody's network raises, or torch about it
+        reason = " ".join(str(error).split())[:300]
+        raise NetworkError(
+            f"The network cannot be written down for an image of {size[0]} x {size[1]}: {reason}"
+        ) from error
+
+
+def _fold(graph: fx.GraphModule) -> None:
+    """Fold batch norms into the convolutions that they alone read."""
+    for node in list(graph.graph.nodes):
+        if node.target is not ATEN.batch_norm.default:
+            continue
+        before, gamma, beta, mean, variance, training, _, epsilon = node.args[:8]
+        if training or before.target not in _CONVOLUTIONS or len(before.users) > 1:
+            continue
+        weight, bias = before.args[1], before.args[2] if len(before.args) > 2 else None
+        w, b, m, v, g, a = (_value(graph, x) for x in (weight, bias, mean, variance, gamma, beta))
+        folded = fuse_conv_bn_weights(w, b, m, v, epsilon, g, a)
+        with graph.graph.inserting_before(before):
+            made = []
+            for kind, value in zip(("weight", "bias"), folded, strict=True):
+                name = f"{before.name}_folded_{kind}"
+                graph.register_parameter(name, nn.Parameter(value.detach(), requires_grad=False))
+                made.append(graph.graph.get_attr(name))
+        before.args = (before.args[0], *made, *before.args[3:])
+        node.replace_all_uses_with(before)
+        graph.graph.erase_node(node)
+
+
+def _value(graph: fx.GraphModule, node: fx.Node | None) -> Any:
+    return None if node is None else operator.attrgetter(str(node.target))(graph)
+
+
+def _cut(graph: fx.GraphModule, size: tuple[int, int]) -> list[int]:
+    """Leave out enlargements that end the graph; returns the factor of each output."""
+    end = next(node for node in graph.graph.nodes if node.op == "output")
+    outputs, factors = [], []
+    for node in end.args[0]:
+        if node.target is ATEN.upsample_bilinear2d.vec and not node.args[2] and _extent(node) == size:
+            inner = _extent(node.args[0])
+            factor = size[0] // inner[0]
+            if (inner[0] * factor, inner[1] * factor) == size:
+                outputs.append(node.args[0])
+                factors.append(factor)
+                continue
+        outputs.append(node)
+        factors.append(1)
+    end.args = (tuple(outputs),)
+    return factors
+
+
+def _extent(node: fx.Node) -> tuple[int, int]:
+    height, width = node.meta["val"].shape[-2:]
+    return int(height), int(width)

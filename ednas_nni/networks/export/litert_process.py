@@ -1,0 +1,95 @@
+"""Converts and quantises in a process of its own: `python -m ednas_nni.networks.export.litert_process`.
+
+The converter is a large C++ program that writes to the terminal as it likes and, where it meets what it does not know,
+may end its process. As a child it takes neither the terminal nor the caller with it, and its memory is given back.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from ednas_nni.errors import NetworkError
+
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+
+
+def run(what: str, *arguments: str | Path) -> None:
+    """Run one of the functions below in a child.
+
+    Raises:
+        NetworkError: It failed; the message is the last line that it wrote.
+    """
+    command = [sys.executable, "-m", "ednas_nni.networks.export.litert_process", what, *map(str, arguments)]
+    done = subprocess.run(command, env={**os.environ, **_QUIET}, capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        raise NetworkError(f"litert: {what} failed: {lines[-1][:400] if lines else f'exit code {done.returncode}'}")
+
+
+def convert(program: str, target: str) -> None:
+    """From a `.pt2` file to a float `.tflite` file with channels last.
+
+    A converter keeps the layout that it is given, and a transposition at the entry sends large activations to the host
+    on an Edge TPU: input and outputs are (N, H, W, C).
+    """
+    import litert_torch  # the extra `litert`
+    import torch
+    from torch import nn
+
+    loaded = torch.export.load(program).module()
+    graph = torch.fx.GraphModule(loaded, loaded.graph)
+
+    class ChannelsLast(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = graph
+
+        def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            outputs = self.network(image.permute(0, 3, 1, 2))
+            return tuple(x.permute(0, 2, 3, 1) if x.ndim == 4 else x for x in outputs)
+
+    shape = next(node for node in graph.graph.nodes if node.op == "placeholder").meta["val"].shape
+    image = torch.zeros(shape[0], shape[2], shape[3], shape[1])
+    litert_torch.convert(ChannelsLast().eval(), (image,)).export(target)
+
+
+def quantize(source: str, images: str, target: str, input_type: str) -> None:
+    """Static int8: weights per channel, activations per tensor, their ranges from calibration images.
+
+    Args:
+        source: Float `.tflite` file.
+        images: `.npy` file, uint8 (n, H, W, 3).
+        target: The quantised file.
+        input_type: int8 or uint8; a uint8 input is converted by one QUANTIZE operator at the entry.
+    """
+    import json
+
+    import numpy as np
+    from ai_edge_litert.interpreter import Interpreter  # the extra `litert`
+    from ai_edge_quantizer import quantizer, recipe
+
+    rules = list(recipe.static_wi8_ai8())
+    if input_type == "uint8":
+        rule = json.loads(json.dumps(rules[0]))
+        rule["operation"] = "INPUT"
+        rule["op_config"]["activation_tensor_config"]["dtype"] = "UINT"
+        rules.append(rule)
+    made = quantizer.Quantizer(source)
+    made.load_quantization_recipe(rules)
+    ((signature, names),) = Interpreter(source).get_signature_list().items()
+    (name,) = names["inputs"]
+    pixels = np.load(images, mmap_mode="r")
+    inputs = [{name: np.asarray(image[None], np.float32) / 255} for image in pixels]
+    ranges = made.calibrate({signature: inputs}, num_threads=1)
+    # An image may hold any byte, also where no calibration image did: [0, 1] makes the scale 1/255 exactly.
+    for tensor in (tensor for tensor in ranges if tensor.endswith(name)):
+        for key, end in (("min", 0.0), ("max", 1.0)):
+            ranges[tensor][key] = np.full_like(ranges[tensor][key], end)
+    made.quantize(ranges).export_model(target, overwrite=True)
+
+
+if __name__ == "__main__":
+    convert(*sys.argv[2:]) if sys.argv[1] == "convert" else quantize(*sys.argv[2:])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ednas_nni.errors import NetworkError
-from ednas_nni.networks.export.facts import FileFacts, Outputs, TensorFacts
+from ednas_nni.networks.export.facts import FileFacts, OutputFacts, Outputs, TensorFacts
 from ednas_nni.networks.export.inference_graph import InferenceGraph
 from ednas_nni.plugins import Group
+from ednas_nni.version import __version__
 
 Floats = NDArray[np.float32]
 Images = NDArray[np.uint8]
@@ -158,6 +159,40 @@ class Exporter(ABC):
 
 
 EXPORTERS: Group[type[Exporter]] = Group("exporters", Exporter)
+
+
+def facts_for(
+    exporter: Exporter,
+    graph: InferenceGraph,
+    *,
+    network: str,
+    architecture: str,
+    classes: Mapping[str, tuple[str, ...]] | None = None,
+) -> FileFacts:
+    """What a file will say of itself, before the exporter knows layouts and types."""
+    results = tuple(
+        OutputFacts(
+            name=task,
+            shape=(),
+            layout="NCHW",
+            task=task,
+            enlarge=graph.enlarge[task],
+            decode=decoding.operation,
+            factor=decoding.factor,
+            unit=decoding.unit,
+            classes=(classes or {}).get(task, ()),
+        )
+        for task, decoding in graph.decodings.items()
+    )
+    return FileFacts(
+        version=__version__,
+        network=network,
+        architecture=architecture,
+        format=exporter.name,
+        outputs=graph.outputs,
+        input=TensorFacts(name="image", shape=(), layout="NCHW"),
+        results=results,
+    )
 
 
 def in_layout(order: Order, layout: Literal["NCHW", "NHWC"]) -> FileFacts:

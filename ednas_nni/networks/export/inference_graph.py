@@ -86,6 +86,9 @@ def inference_graph(
     program = _exported(flat, size)
     exported = program.module()
     graph = fx.GraphModule(exported, exported.graph)  # torch's own subclass rejects eval()
+    for node in list(graph.graph.nodes):
+        if node.target is ATEN._assert_tensor_metadata.default:  # torch's own check of a conversion, nothing to run
+            graph.graph.erase_node(node)
     _fold(graph)
     factors = _cut(graph, size) if outputs == "raw" else [1] * len(decodings)
     graph.graph.eliminate_dead_code()

@@ -49,7 +49,11 @@ class Onnx(Exporter):
         self.check_installed(self.runs_with)
         from ednas_nni.graphs.onnx_file import session  # onnxruntime is an extra
 
-        return _Runtime(path, session(path.read_bytes(), threads))
+        try:
+            loaded = session(path.read_bytes(), threads)
+        except Exception as error:  # onnxruntime's own errors derive from nothing narrower
+            raise NetworkError(f"{path}: is no readable .onnx file ({' '.join(str(error).split())[:200]}).") from error
+        return _Runtime(path, loaded)
 
 
 class _Runtime(FileRuntime):

@@ -1,0 +1,133 @@
+"""The contract of an exporter, to be run by its author.
+
+In a test of the plug-in:
+
+    from ednas_nni.testing.exporters import check_exporter
+
+    def test_contract(tmp_path):
+        check_exporter(MyFormat, tmp_path)
+
+All checks raise `PluginError` with what is wrong.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ednas_nni.cost.layers import layer_records
+from ednas_nni.errors import NetworkError, PluginError
+from ednas_nni.networks.export.base import Exporter, Images, Order, facts_for
+from ednas_nni.networks.export.facts import Outputs
+from ednas_nni.networks.export.inference_graph import inference_graph
+from ednas_nni.networks.export.proof import LEAST, agreements, odd
+from ednas_nni.tasks.decoding import Decoding
+
+SIZE = (32, 64)
+DECODINGS = {
+    "segmentation": Decoding("argmax"),
+    "depth": Decoding("softplus", 0.5, "m"),
+    "normals": Decoding("normalize"),
+    "edges": Decoding("above_zero"),
+}
+
+
+class ExampleNetwork(nn.Module):
+    """A little of everything that networks of our spaces have; batch norms whose folding shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU6())
+        self.deep = nn.Sequential(nn.Conv2d(8, 8, 3, 2, 1, groups=8, bias=False), nn.BatchNorm2d(8), nn.Hardswish())
+        self.squeeze = nn.Sequential(nn.Conv2d(8, 4, 1), nn.ReLU(), nn.Conv2d(4, 8, 1), nn.Sigmoid())
+        self.lateral = nn.Conv2d(8, 8, 1)
+        channels = {"segmentation": 5, "depth": 1, "normals": 3, "edges": 1}
+        self.heads = nn.ModuleDict({task: nn.Conv2d(8, n, 1) for task, n in channels.items()})
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                for tensor in (module.running_mean, module.running_var, module.weight, module.bias):
+                    nn.init.uniform_(tensor, 0.5, 1.5)  # type: ignore[arg-type]  # none of them is None here
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Map images (N, 3, H, W) to task -> (N, C, H, W)."""
+        stem = self.stem(image)
+        deep = self.deep(stem)
+        deep = deep * self.squeeze(deep.mean((2, 3), keepdim=True))
+        fused = self.lateral(stem) + _doubled(deep)
+        return {task: _doubled(head(fused)) for task, head in self.heads.items()}
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def example_images(count: int = LEAST, size: tuple[int, int] = SIZE) -> Images:
+    """Smooth pictures of random colours, uint8 (n, H, W, 3)."""
+    coarse = torch.rand(count, 3, 4, 8, generator=torch.Generator().manual_seed(0))
+    smooth = functional.interpolate(coarse, size, mode="bilinear", align_corners=False)
+    return (smooth * 255).byte().permute(0, 2, 3, 1).numpy()
+
+
+def check_exporter(exporter: type[Exporter], folder: Path, network: nn.Module | None = None) -> None:
+    """Write an example network with every kind of outputs, and compare each file with torch.
+
+    Args:
+        exporter: The class that is registered.
+        folder: Where files may be written.
+        network: Another network than the example, of the same four tasks.
+
+    Raises:
+        PluginError: The first rule that is broken.
+    """
+    made = exporter()
+    _require(made, made.suffix.startswith("."), f"suffix is {made.suffix!r}; it must begin with a point.")
+    torch.manual_seed(0)
+    network = (network or ExampleNetwork()).eval()
+    for outputs in made.gives:
+        check_file(made, network, outputs, folder / f"{outputs}{made.suffix}")
+    broken = folder / f"broken{made.suffix}"
+    broken.write_bytes(b"no such file" * 10)
+    try:
+        made.open(broken)
+    except NetworkError:
+        return
+    raise PluginError(f"exporter {made.name!r}: a damaged file must be rejected with NetworkError.")
+
+
+def check_file(exporter: Exporter, network: nn.Module, outputs: Outputs, path: Path) -> None:
+    """One kind of outputs: metadata, resolution, answers, multiply-adds.
+
+    Raises:
+        PluginError: The first rule that is broken.
+    """
+    images = example_images()
+    graph = inference_graph(network, DECODINGS, SIZE, outputs)
+    facts = facts_for(exporter, graph, network="example", architecture="0000")
+    try:
+        exporter.write(Order(graph, facts, images), path)
+        runtime = exporter.open(path)
+        told = runtime.facts
+        shapes = {task: x.shape for task, x in runtime.run(np.zeros((1, 3, *SIZE), np.float32)).items()}
+        compared = agreements(network, DECODINGS, runtime, odd(images))
+    except NetworkError as error:
+        raise PluginError(f"exporter {exporter.name!r}, outputs {outputs!r}: {error}") from error
+    known = (told.format, told.outputs, tuple(r.task for r in told.results), runtime.size)
+    wanted = (exporter.name, outputs, tuple(DECODINGS), SIZE)
+    _require(exporter, known == wanted, f"a file says {known} of itself, not {wanted}.")
+    least = (SIZE[0] // 2, SIZE[1] // 2) if outputs == "raw" else SIZE
+    coarse = {task: shape for task, shape in shapes.items() if shape[-2:] != least}
+    _require(exporter, not coarse, f"outputs {outputs!r} must be of {least} pixels, not {coarse}.")
+    for agreement in compared:
+        fault = agreement.fault(exporter.tolerance)
+        _require(exporter, not fault, f"outputs {outputs!r}: {fault}.")
+    macs = sum(record.macs for record in layer_records(network, SIZE))
+    _require(exporter, runtime.macs() == macs, f"the file has {runtime.macs()} MACs, the network {macs}.")
+
+
+def _require(exporter: Exporter, holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise PluginError(f"exporter {exporter.name!r}: {otherwise}")

@@ -1,0 +1,137 @@
+"""Exported files answer as the network does; files that do not are found, whatever is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ednas_nni.errors import NetworkError, PluginError
+from ednas_nni.networks.export import flatbuffer
+from ednas_nni.networks.export.base import EXPORTERS, Exporter, FileRuntime, Order, facts_for
+from ednas_nni.networks.export.inference_graph import inference_graph
+from ednas_nni.networks.export.onnx import Onnx
+from ednas_nni.networks.export.pt2 import Pt2
+from ednas_nni.testing.exporters import DECODINGS, SIZE, ExampleNetwork, check_exporter, example_images
+
+torch.set_num_threads(1)
+
+
+def installed(name: str) -> type[Exporter]:
+    exporter = EXPORTERS.load(name)
+    try:
+        exporter().check_installed(exporter.writes_with)
+    except NetworkError as error:
+        pytest.skip(str(error))
+    return exporter
+
+
+@pytest.mark.parametrize("name", ["pt2", "onnx"])
+def test_contract(name: str, tmp_path: Path) -> None:
+    check_exporter(installed(name), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["litert", "litert-int8"])
+def test_contract_of_litert(name: str, tmp_path: Path) -> None:
+    check_exporter(installed(name), tmp_path)
+
+
+class Spoiled(FileRuntime):
+    """A runtime whose answers are changed on the way."""
+
+    def __init__(self, inner: FileRuntime, fault: str) -> None:
+        super().__init__(inner.facts)
+        self.inner, self.fault = inner, fault
+
+    def invoke(self, tensor: np.ndarray) -> list[np.ndarray]:
+        outputs = [np.array(output) for output in self.inner.invoke(tensor)]
+        rows = outputs[0].shape[-2]
+        if self.fault == "half of the image":  # the Edge TPU of google-coral/edgetpu#377
+            outputs[0][..., : rows // 4, :] = outputs[0][..., rows // 4 : rows // 4 * 2, :]
+        if self.fault == "one class":
+            outputs[0][:, 1] += 1
+        if self.fault == "order of outputs":
+            outputs = [outputs[0], outputs[3], outputs[2], outputs[1]]
+        return outputs
+
+    def macs(self) -> int:
+        return self.inner.macs() * (2 if self.fault == "work" else 1)
+
+    def fed(self, image: np.ndarray) -> np.ndarray:
+        if self.fault == "strides":  # ExecuTorch reads memory as it lies
+            return image.ravel("K").reshape(image.shape)
+        return self.inner.fed(image)
+
+
+@pytest.mark.parametrize("fault", ["half of the image", "one class", "order of outputs", "work", "strides"])
+def test_contract_rejects_a_runtime_that_is_wrong_in(fault: str, tmp_path: Path) -> None:
+    class Wrong(Pt2):
+        gives = ("raw",)
+
+        def open(self, path: Path, threads: int = 1) -> FileRuntime:
+            return Spoiled(super().open(path), fault)
+
+    with pytest.raises(PluginError):
+        check_exporter(Wrong, tmp_path)
+
+
+def test_contract_rejects_an_exporter_that_folds_wrongly_or_keeps_the_enlargement(tmp_path: Path) -> None:
+    class Unfolded(Onnx):
+        def write(self, order: Order, path: Path) -> None:
+            for name, parameter in order.graph.module.named_parameters():
+                if name.endswith("folded_bias"):
+                    parameter.data += 0.01
+            super().write(order, path)
+
+    class Enlarged(Pt2):
+        gives = ("raw",)
+
+        def write(self, order: Order, path: Path) -> None:
+            graph = inference_graph(ExampleNetwork().eval(), DECODINGS, SIZE, "full")
+            super().write(Order(graph, order.facts), path)
+
+    installed("onnx")
+    for wrong in (Unfolded, Enlarged):
+        with pytest.raises(PluginError):
+            check_exporter(wrong, tmp_path)
+
+
+def test_a_forward_that_cannot_be_written_down_is_one_line(tmp_path: Path) -> None:
+    class Undecided(ExampleNetwork):
+        def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+            return super().forward(image if image.mean() > 0 else -image)
+
+    with pytest.raises(NetworkError, match="cannot be written down for an image of 32 x 64") as caught:
+        inference_graph(Undecided(), DECODINGS, SIZE)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_an_int8_file_with_floats_inside_is_not_written(tmp_path: Path) -> None:
+    """A cosine has no int8 form; the quantiser leaves it in float without a word."""
+    exporter = installed("litert-int8")()
+
+    class Waves(ExampleNetwork):
+        def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+            return super().forward(torch.cos(image))
+
+    graph = inference_graph(Waves().eval(), DECODINGS, SIZE)
+    facts = facts_for(exporter, graph, network="waves", architecture="0")
+    with pytest.raises(NetworkError, match=r"\d+ of \d+ tensors are left in floating point"):
+        exporter.write(Order(graph, facts, example_images()), tmp_path / "waves.int8.tflite")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_bytes_are_an_input_of_int8_files(tmp_path: Path) -> None:
+    exporter = installed("litert-int8")()
+    graph = inference_graph(nn.Sequential(ExampleNetwork()).eval(), DECODINGS, SIZE)
+    facts = facts_for(exporter, graph, network="bytes", architecture="0")
+    exporter.write(Order(graph, facts, example_images(), "uint8"), tmp_path / "bytes.int8.tflite")
+    told = exporter.open(tmp_path / "bytes.int8.tflite").facts.input
+    assert (told.type, told.zero_point, told.scale) == ("uint8", 0, pytest.approx(1 / 255))
+    assert not flatbuffer.read(tmp_path / "bytes.int8.tflite").floats

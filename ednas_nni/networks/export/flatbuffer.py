@@ -16,7 +16,7 @@ FLOATS = frozenset({"FLOAT32", "FLOAT16", "FLOAT64", "BFLOAT16"})
 
 
 @dataclass(frozen=True)
-class Tensor:
+class FileTensor:
     """A tensor of the file.
 
     Attributes:
@@ -37,7 +37,7 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Operator:
+class FileOperator:
     """An operator of the file.
 
     Attributes:
@@ -50,8 +50,8 @@ class Operator:
 
     name: str
     version: int
-    inputs: tuple[Tensor | None, ...]
-    outputs: tuple[Tensor, ...]
+    inputs: tuple[FileTensor | None, ...]
+    outputs: tuple[FileTensor, ...]
     options: Mapping[str, Any]
 
     @property
@@ -84,10 +84,10 @@ class Content:
         metadata: Name -> bytes.
     """
 
-    tensors: tuple[Tensor, ...]
-    operators: tuple[Operator, ...]
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
+    tensors: tuple[FileTensor, ...]
+    operators: tuple[FileOperator, ...]
+    inputs: tuple[FileTensor, ...]
+    outputs: tuple[FileTensor, ...]
     metadata: Mapping[str, bytes]
 
     @property
@@ -131,7 +131,7 @@ def read(path: Path) -> Content:
             name = code.customCode.decode() if code.customCode else _words("BuiltinOperator")[number]
             reads = tuple(here[i] if i >= 0 else None for i in node.inputs)
             options = dict(vars(node.builtinOptions)) if node.builtinOptions is not None else {}
-            operators.append(Operator(name, code.version, reads, tuple(here[i] for i in node.outputs), options))
+            operators.append(FileOperator(name, code.version, reads, tuple(here[i] for i in node.outputs), options))
     first = model.subgraphs[0]
     return Content(
         tuple(tensor for here in tensors for tensor in here),
@@ -194,14 +194,14 @@ def _packed(model: Any) -> bytes:
     return bytes(builder.Output())
 
 
-def _tensor(tensor: Any, buffers: Sequence[Any]) -> Tensor:
+def _tensor(tensor: Any, buffers: Sequence[Any]) -> FileTensor:
     quantized = tensor.quantization
     # Lists or arrays, or None: the generated reader takes what the file has.
     scales = () if quantized is None or quantized.scale is None else tuple(float(x) for x in quantized.scale)
     zeros = () if quantized is None or quantized.zeroPoint is None else tuple(int(x) for x in quantized.zeroPoint)
     shape = () if tensor.shape is None else tuple(int(n) for n in tensor.shape)
     data = buffers[tensor.buffer].data
-    return Tensor(
+    return FileTensor(
         tensor.name.decode(),
         shape,
         _words("TensorType")[tensor.type],

@@ -25,7 +25,7 @@ _TILES = 4
 
 
 @dataclass(frozen=True)
-class Agreement:
+class OutputMatch:
     """How close a file's output is to torch's, all images together.
 
     Attributes:
@@ -84,7 +84,7 @@ def odd(images: Images) -> Images:
 
 def agreements(
     network: nn.Module, decodings: Mapping[str, Decoding], runtime: FileRuntime, images: Images
-) -> list[Agreement]:
+) -> list[OutputMatch]:
     """Compare a file with the network.
 
     Args:
@@ -149,15 +149,15 @@ class _Sums:
         self.wrong += int((here.long() != expected.long()).sum())
         self.pixels += expected.numel()
 
-    def agreement(self, task: str, images: int) -> Agreement:
+    def agreement(self, task: str, images: int) -> OutputMatch:
         labels = self.wrong / self.pixels if self.pixels else None
         if not self.count:
-            return Agreement(task, images, 0.0, 0.0, 0.0, 1.0, 1.0, labels)
+            return OutputMatch(task, images, 0.0, 0.0, 0.0, 1.0, 1.0, labels)
         length = (self.mine * self.theirs) ** 0.5
         cosine = self.dot / length if length else 1.0
         rms = max((self.theirs / self.count) ** 0.5, 1e-12)
         tile = float(self.tiles.max()) / self.images
-        return Agreement(task, images, self.maximum, self.total / self.count, tile, cosine, rms, labels)
+        return OutputMatch(task, images, self.maximum, self.total / self.count, tile, cosine, rms, labels)
 
 
 def _pairs(

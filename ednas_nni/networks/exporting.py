@@ -1,0 +1,166 @@
+"""Writes a network's files; a file that does not prove itself never gets its name."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from ednas_nni.cost.layers import layer_records
+from ednas_nni.errors import EdnasError, NetworkError
+from ednas_nni.networks.export.base import EXPORTERS, Exporter, FileRuntime, Images, Order, facts_for
+from ednas_nni.networks.export.facts import Outputs
+from ednas_nni.networks.export.inference_graph import InferenceGraph, inference_graph
+from ednas_nni.networks.export.proof import LEAST, OutputMatch, agreements, odd
+from ednas_nni.networks.network import Network
+
+STEM = "network"
+CALIBRATION = 64
+"""Images that activations' ranges come from."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What became of one format.
+
+    Attributes:
+        format: Name of the exporter.
+        path: The file; None where it was not written.
+        bytes: Its length.
+        seconds: What writing and proving took.
+        macs: Multiply-adds counted from the file's own graph.
+        agreements: How close its outputs are to torch's.
+        reason: Why there is no file, in one line; "" where there is one.
+    """
+
+    format: str
+    path: Path | None = None
+    bytes: int = 0
+    seconds: float = 0.0
+    macs: int = 0
+    agreements: tuple[OutputMatch, ...] = ()
+    reason: str = ""
+
+
+def export(
+    network: Network,
+    to: Sequence[str],
+    images: Callable[[tuple[int, int], int], Images],
+    *,
+    outputs: Outputs = "raw",
+    size: tuple[int, int] | None = None,
+    input_type: Literal["int8", "uint8"] = "int8",
+    say: Callable[[str], object] = lambda line: None,
+) -> list[Exported]:
+    """Write files into the network's folder, `network.onnx` and so on, each proved against torch before it is named.
+
+    Args:
+        network: Saved.
+        to: Names of exporters.
+        images: (height and width, count) -> real images uint8 (n, H, W, 3), to calibrate on and to prove with.
+        outputs: What the files give.
+        size: Height and width of the image; by default the deploy size.
+        input_type: Of the input of quantised files.
+        say: Gets a line when something begins that takes long.
+
+    Returns:
+        One entry a format, also for those that could not be written.
+
+    Raises:
+        NetworkError: The network was not saved, cannot be written down, or there are too few images.
+        PluginError: An exporter is unknown.
+    """
+    if network.folder is None:
+        raise NetworkError("Save the network before you export it: network.save(folder).")
+    makers = [EXPORTERS.load(name)() for name in to]
+    size = size or network.description.deploy_size
+    stride = network.description.stride
+    if any(n % stride for n in size):
+        raise NetworkError(f"size is {size[0]} x {size[1]}; both must be divisible by {stride}, the network's stride.")
+    decodings = {name: task.decoding for name, task in network.tasks.items()}
+    graph = inference_graph(network.module, decodings, size, outputs)
+    macs = sum(record.macs for record in layer_records(network.module, size))
+    calibrates = any(maker.calibrates for maker in makers)
+    real = images(size, max(LEAST, CALIBRATION if calibrates else 0))
+    judged = odd(real[:: max(1, len(real) // LEAST)][:LEAST])
+    results = []
+    for maker in makers:
+        say(f"{maker.name}: writing {size[0]} x {size[1]}, then comparing {len(judged)} images with torch")
+        started = time.perf_counter()
+        try:
+            made = _one(network, maker, graph, real, judged, macs, input_type)
+        except EdnasError as error:
+            results.append(Exported(maker.name, reason=" ".join(str(error).split())))
+            continue
+        path, runtime, found = made
+        seconds = time.perf_counter() - started
+        facts = runtime.facts
+        network.add_file(
+            path,
+            maker.name,
+            outputs=facts.outputs,
+            size=list(size),
+            input_type=facts.input.type,
+            macs=macs,
+            images=len(judged),
+            agreements=[asdict(agreement) for agreement in found],
+        )
+        results.append(Exported(maker.name, path, path.stat().st_size, seconds, macs, tuple(found)))
+    return results
+
+
+def _one(
+    network: Network,
+    maker: Exporter,
+    graph: InferenceGraph,
+    real: Images,
+    judged: Images,
+    macs: int,
+    input_type: Literal["int8", "uint8"],
+) -> tuple[Path, FileRuntime, list[OutputMatch]]:
+    """Write one file beside its place, prove it, and give it its name."""
+    if graph.outputs not in maker.gives:
+        raise NetworkError(f"{maker.name} cannot give {graph.outputs!r} outputs, only {' or '.join(maker.gives)}.")
+    maker.check_installed((*maker.writes_with, *maker.runs_with))
+    classes = {name: tuple(task.legend) for name, task in network.tasks.items()}
+    about = network.description
+    facts = facts_for(maker, graph, network=about.name, architecture=about.architecture, classes=classes)
+    assert network.folder is not None, "export has checked it"
+    staging = Path(tempfile.mkdtemp(prefix=".export-", dir=network.folder))
+    try:
+        path = staging / f"{STEM}{maker.suffix}"
+        maker.write(Order(graph, facts, real if maker.calibrates else None, input_type), path)
+        runtime = maker.open(path)
+        if runtime.macs() != macs:
+            raise NetworkError(
+                f"{maker.name}: the file computes {runtime.macs():,} MACs, but costs were priced for {macs:,}."
+            )
+        decodings = {name: task.decoding for name, task in network.tasks.items()}
+        found = agreements(network.module, decodings, runtime, judged)
+        faults = [fault for agreement in found if (fault := agreement.fault(maker.tolerance))]
+        if faults:
+            raise NetworkError(f"{maker.name}: does not answer as torch does: {faults[0]}")
+        final = network.folder / path.name
+        path.replace(final)
+        return final, runtime, found
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def open_file(path: Path, threads: int = 1) -> FileRuntime:
+    """Open an exported file, whatever its format.
+
+    Raises:
+        NetworkError: No format has its suffix, or the file is damaged.
+    """
+    makers = [EXPORTERS.load(name)() for name in EXPORTERS.names()]
+    fitting = [maker for maker in makers if path.name.endswith(maker.suffix)]
+    if not fitting:
+        raise NetworkError(f"{path}: exported files end in {', '.join(sorted(maker.suffix for maker in makers))}.")
+    if not path.is_file():
+        raise NetworkError(f"{path}: there is no such file. `ednas export` writes it.")
+    return max(fitting, key=lambda maker: len(maker.suffix)).open(path, threads)

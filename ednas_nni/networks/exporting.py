@@ -96,7 +96,7 @@ def export(
         except EdnasError as error:
             results.append(Exported(maker.name, reason=" ".join(str(error).split())))
             continue
-        path, runtime, found = made
+        path, runtime, matches = made
         seconds = time.perf_counter() - started
         facts = runtime.facts
         network.add_file(
@@ -107,9 +107,9 @@ def export(
             input_type=facts.input.type,
             macs=macs,
             images=len(judged),
-            agreements=[asdict(agreement) for agreement in found],
+            agreements=[asdict(agreement) for agreement in matches],
         )
-        results.append(Exported(maker.name, path, path.stat().st_size, seconds, macs, tuple(found)))
+        results.append(Exported(maker.name, path, path.stat().st_size, seconds, macs, tuple(matches)))
     return results
 
 
@@ -140,13 +140,13 @@ def _one(
                 f"{maker.name}: the file computes {runtime.macs():,} MACs, but costs were priced for {macs:,}."
             )
         decodings = {name: task.decoding for name, task in network.tasks.items()}
-        found = agreements(network.module, decodings, runtime, judged)
-        faults = [fault for agreement in found if (fault := agreement.fault(maker.tolerance))]
+        matches = agreements(network.module, decodings, runtime, judged)
+        faults = [fault for agreement in matches if (fault := agreement.fault(maker.tolerance))]
         if faults:
             raise NetworkError(f"{maker.name}: does not answer as torch does: {faults[0]}")
         final = network.folder / path.name
         path.replace(final)
-        return final, runtime, found
+        return final, runtime, matches
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

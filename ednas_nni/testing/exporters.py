@@ -110,12 +110,12 @@ def check_file(exporter: Exporter, network: nn.Module, outputs: Outputs, path: P
     try:
         exporter.write(Order(graph, facts, images), path)
         runtime = exporter.open(path)
-        told = runtime.facts
+        said = runtime.facts
         shapes = {task: x.shape for task, x in runtime.run(np.zeros((1, 3, *SIZE), np.float32)).items()}
         compared = agreements(network, DECODINGS, runtime, odd(images))
     except NetworkError as error:
         raise PluginError(f"exporter {exporter.name!r}, outputs {outputs!r}: {error}") from error
-    known = (told.format, told.outputs, tuple(r.task for r in told.results), runtime.size)
+    known = (said.format, said.outputs, tuple(r.task for r in said.results), runtime.size)
     wanted = (exporter.name, outputs, tuple(DECODINGS), SIZE)
     _require(exporter, known == wanted, f"a file says {known} of itself, not {wanted}.")
     least = (SIZE[0] // 2, SIZE[1] // 2) if outputs == "raw" else SIZE

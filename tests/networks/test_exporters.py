@@ -132,6 +132,6 @@ def test_bytes_are_an_input_of_int8_files(tmp_path: Path) -> None:
     graph = inference_graph(nn.Sequential(ExampleNetwork()).eval(), DECODINGS, SIZE)
     facts = facts_for(exporter, graph, network="bytes", architecture="0")
     exporter.write(Order(graph, facts, example_images(), "uint8"), tmp_path / "bytes.int8.tflite")
-    told = exporter.open(tmp_path / "bytes.int8.tflite").facts.input
-    assert (told.type, told.zero_point, told.scale) == ("uint8", 0, pytest.approx(1 / 255))
+    said = exporter.open(tmp_path / "bytes.int8.tflite").facts.input
+    assert (said.type, said.zero_point, said.scale) == ("uint8", 0, pytest.approx(1 / 255))
     assert not flatbuffer.read(tmp_path / "bytes.int8.tflite").floats

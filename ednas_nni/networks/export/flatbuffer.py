@@ -162,11 +162,11 @@ def finished(content: bytes, facts: FileFacts) -> bytes:
         tensor = graph.tensors[entry.tensorIndex]
         tensor.name = old.name.encode()
         seen = _tensor(tensor, model.buffers)
-        told: dict[str, object] = {"shape": seen.shape, "type": seen.type.lower()}
-        told["layout"] = "NHWC" if len(seen.shape) == 4 else "NHW"
+        details: dict[str, object] = {"shape": seen.shape, "type": seen.type.lower()}
+        details["layout"] = "NHWC" if len(seen.shape) == 4 else "NHW"
         if seen.scales:
-            told |= {"scale": seen.scales[0], "zero_point": seen.zero_points[0]}
-        results.append(old.model_copy(update=told))
+            details |= {"scale": seen.scales[0], "zero_point": seen.zero_points[0]}
+        results.append(old.model_copy(update=details))
     whole = facts.model_copy(update={"input": results[0], "results": tuple(results[1:])})
     buffer, entry = schema.BufferT(), schema.MetadataT()
     buffer.data = list(whole.text().encode())

@@ -115,9 +115,9 @@ def check_file(exporter: Exporter, network: nn.Module, outputs: Outputs, path: P
         compared = agreements(network, DECODINGS, runtime, odd(images))
     except NetworkError as error:
         raise PluginError(f"exporter {exporter.name!r}, outputs {outputs!r}: {error}") from error
-    known = (said.format, said.outputs, tuple(r.task for r in said.results), runtime.size)
+    says = (said.format, said.outputs, tuple(r.task for r in said.results), runtime.size)
     wanted = (exporter.name, outputs, tuple(DECODINGS), SIZE)
-    _require(exporter, known == wanted, f"a file says {known} of itself, not {wanted}.")
+    _require(exporter, says == wanted, f"a file says {says} of itself, not {wanted}.")
     least = (SIZE[0] // 2, SIZE[1] // 2) if outputs == "raw" else SIZE
     coarse = {task: shape for task, shape in shapes.items() if shape[-2:] != least}
     _require(exporter, not coarse, f"outputs {outputs!r} must be of {least} pixels, not {coarse}.")

@@ -12,16 +12,20 @@ from ednas_nni.version import __version__
 
 if TYPE_CHECKING:
     from ednas_nni.bridge.python.experiment import experiment
+    from ednas_nni.bridge.python.searching import search
+    from ednas_nni.handover.search import open_search
     from ednas_nni.networks.network import Network
 
     load = Network.load
 
-__all__ = ["Network", "__version__", "experiment", "load"]
+__all__ = ["Network", "__version__", "experiment", "load", "open_search", "search"]
 
 _HOMES = {
     "Network": "ednas_nni.networks.network:Network",
     "experiment": "ednas_nni.bridge.python.experiment:experiment",
     "load": "ednas_nni.networks.network:Network.load",
+    "open_search": "ednas_nni.handover.search:open_search",
+    "search": "ednas_nni.bridge.python.searching:search",
 }
 
 

@@ -9,7 +9,6 @@ import argparse
 import shlex
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,6 +77,7 @@ def _interruptible() -> Iterator[None]:
 def _search(file: ExperimentFile, assembled: Assembled, options: argparse.Namespace) -> int:
     from ednas_nni.bridge.manager import launch
     from ednas_nni.bridge.manager.follow import Tail
+    from ednas_nni.bridge.python.searching import create
     from ednas_nni.cli import terminal
     from ednas_nni.record.journal import journal_path
 
@@ -87,7 +87,7 @@ def _search(file: ExperimentFile, assembled: Assembled, options: argparse.Namesp
             f"--port {port}: something listens there already. Leave --port out to have a free one found."
         )
     print("\nStarting NNI ...", flush=True)
-    experiment = _create(file, port)
+    experiment = create(file, port)
     journal = journal_path(file.experiments_folder, experiment)
     stopped = False
     try:
@@ -111,19 +111,6 @@ def _search(file: ExperimentFile, assembled: Assembled, options: argparse.Namesp
         if not stopped and not (options.keep_running and sys.exc_info()[0] is None):
             launch.stop(experiment, port)
     return _closing(Tail(journal).update(), journal, experiment, port, options)
-
-
-def _create(file: ExperimentFile, port: int) -> str:
-    """Hand NNI a copy with absolute paths and what the command line changes."""
-    import yaml
-
-    from ednas_nni.bridge.manager import launch
-
-    with tempfile.TemporaryDirectory(prefix="ednas-") as folder:
-        copy = Path(folder) / file.path.name
-        config = file.resolved()
-        copy.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-        return launch.create(copy, port, file.study.allow_open_port)
 
 
 def _show(file: ExperimentFile, assembled: Assembled, port: int, experiment: str, journal: Path) -> None:

@@ -6,7 +6,9 @@ so that reading `ednas_nni.search.problem` stays light.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 _HOME = {
@@ -31,3 +33,14 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+class _Room(ModuleType):
+    """This package, which is called as `ednas_nni.search(study)`: a package and a function share that name."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """Search through NNI; see `ednas_nni.bridge.python.searching.search`. By name: this room knows no NNI."""
+        return import_module("ednas_nni.bridge.python.searching").search(*args, **options)
+
+
+sys.modules[__name__].__class__ = _Room

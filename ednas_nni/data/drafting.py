@@ -1,7 +1,7 @@
 """Drafts a manifest for a folder of images and labels, and recognises the layouts that have readers of their own.
 
-Files are told apart by words in their paths, else by their content: `rgb/attic_01.jpg` and `depth/attic_01.png` are an
-image and its depth, because what remains without the words `rgb` and `depth` is the same, `attic 01`.
+What a file is comes from its name (`names`), as far as its head does not speak against it, else from its values. What
+cannot be known stays open: the cell is `?`, and the manifest is not read before the user has answered.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import csv
 import inspect
 import io
+import os
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,25 +20,33 @@ import numpy as np
 from PIL import Image
 
 from ednas_nni.data.info import Array
-from ednas_nni.data.kinds import Drafted, all_kinds
+from ednas_nni.data.kinds import Drafted, LabelKind, all_kinds
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import block, natural
 from ednas_nni.data.layouts.manifest_table import FILES, columns
-from ednas_nni.data.reading import path_words
+from ednas_nni.data.names import IMAGE, OTHER, SPLITS, Named, named, place
+from ednas_nni.data.reading import is_npy, read_map, stored_as
 from ednas_nni.data.source import DATASETS
-from ednas_nni.errors import DataError, PluginError
+from ednas_nni.errors import DataError, PluginError, hidden
 
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
-SUFFIXES = (*PICTURES, ".npy")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".npy")
 MANY_GROUPS = 4
 """A manifest that leaves all splits open needs as many groups as there are splits."""
 
+_SHADES = "shades"
+"""Role of grey files of 8 bits that are no class maps: depth where the folder has their picture, else pictures."""
+
 _MOST_FILES = 1_000_000
-_IMAGE_WORDS = frozenset({"image", "images", "img", "imgs", "rgb", "color", "colour", "photo", "photos", "leftimg8bit"})
-_SPLIT_WORDS: Mapping[str, str] = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
-    "testing": "test",
-}  # fmt: skip
+_NO_DATA = frozenset(
+    {"", ".txt", ".md", ".csv", ".tsv", ".jsonl", ".json", ".yml", ".yaml", ".xml", ".py", ".pdf", ".html"}
+)
+_FEW = 0.1
+
+Key = tuple[str, tuple[str, ...]]
+"""Split and key of a path, see `Named`."""
+
+Left = dict[str, list[Path]]
+"""Files that are not taken, by reason."""
 
 
 def recognise(folder: Path) -> dict[str, object] | None:
@@ -60,16 +69,20 @@ class Draft:
     """A drafted manifest; nothing is written yet.
 
     Attributes:
+        folder: What it was drafted for; paths count from it.
         rows: One dict of cells per image.
         texts: Further files to write, by name.
         guesses: What was assumed, each with the reason.
+        asks: What cannot be known, with what each answer would mean; cells that are `?`.
         notes: What the user is to do with the further files.
-        left_out: Labels without an image, and files that look like no label, with the number of each.
+        left_out: Files that are not in the manifest: number by reason.
     """
 
+    folder: Path
     rows: tuple[dict[str, str], ...]
     texts: Mapping[str, str]
     guesses: tuple[str, ...]
+    asks: tuple[str, ...]
     notes: tuple[str, ...]
     left_out: Mapping[str, int]
 
@@ -78,12 +91,16 @@ class Draft:
         """Columns that have a cell, in the order of the manifest."""
         return [name for name in columns() if any(name in row for row in self.rows)]
 
-    def table(self) -> str:
-        """The manifest as CSV."""
+    def table(self, absolute: bool = False) -> str:
+        """The manifest as CSV, with paths from the folder or absolute ones."""
+        paths = {IMAGE, *(name for kind in all_kinds() for name in (kind.column, kind.mask))} if absolute else set()
         text = io.StringIO()
         writer = csv.DictWriter(text, self.columns, restval="", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.rows)
+        writer.writerows(
+            {name: str(self.folder / cell) if name in paths else cell for name, cell in row.items()}
+            for row in self.rows
+        )
         return text.getvalue()
 
 
@@ -91,102 +108,176 @@ def draft(folder: Path, tick: Callable[[], object] = lambda: None) -> Draft:
     """Look through a folder.
 
     Args:
-        folder: What to look through, with its sub-folders; hidden ones are left out.
+        folder: What to look through, with its sub-folders and links to folders; hidden ones are left out.
         tick: Called for each label that is read whole.
 
     Returns:
         The draft.
 
     Raises:
-        DataError: There is no image, two images cannot be told apart, or no image has a label.
+        DataError: There is no image, two files cannot be told apart, or no image has a label.
     """
-    files = _files(folder)
-    roles = _roles(files, folder)
-    by_key: dict[str, dict[tuple[str, ...], Path]] = {role: {} for role in ("image", *_words())}
-    for path in sorted(roles, key=lambda p: natural(p.as_posix())):
-        role, key = roles[path], stripped(path)
-        if role == "image" and key in by_key[role]:
-            raise DataError(
-                f"{folder / by_key[role][key]} and {folder / path} both look like the image {' '.join(key)!r}. Draft a "
-                "manifest for each kind of image apart: `ednas data init` on a folder with only one of them"
-            )
-        by_key[role].setdefault(key, path)
-    images = by_key.pop("image")
+    files, others = _files(folder)
+    left: Left = defaultdict(list)
+    by_role = _by_role(files, folder, left)
+    images = by_role.pop(IMAGE, {})
+    passed = Counter(path.suffix.lower() for path in others if path.suffix.lower() not in _NO_DATA)
+    unread = ", ".join(f"{number} {suffix}" for suffix, number in passed.most_common(6))
     if not images:
-        raise DataError(f"{folder}: holds no images ({', '.join(SUFFIXES)}) that can be read")
-    rows = []
-    for key, image in images.items():
-        row = {"image": image.as_posix()}
-        row.update({role: labels[key].as_posix() for role, labels in by_key.items() if key in labels})
-        rows.append(row)
-    if not any(len(row) > 1 for row in rows):
+        there = f". Files that are not read: {unread}" if unread else ""
+        raise DataError(f"{folder}: holds no images ({', '.join(SUFFIXES)}) that can be read{there}")
+    rows, splits = _rows(images, by_role, left)
+    guesses = _masks_of_depth(folder, rows) or [
+        f"files such as {masks[0]} say where {kind.column} is valid, because their names say so"
+        for kind in all_kinds()
+        if (masks := [row[kind.mask] for row in rows if kind.mask in row])
+    ]
+    drafted = [_labels(kind, folder, rows, left, tick) for kind in all_kinds()]
+    labelled = [n for n, row in enumerate(rows) if any(kind.column in row for kind in all_kinds())]
+    if unread:
+        what = f"files of types that are not read ({unread}): turn them into .npy or pictures"
+        left[what] = [path for path in others if path.suffix.lower() not in _NO_DATA]
+    counts = {f"{what}, such as {paths[0]}": len(paths) for what, paths in left.items()}
+    if not labelled:
+        names = ", ".join(kind.column for kind in all_kinds())
+        reasons = "".join(f"\nleft out: {number} {what}" for what, number in counts.items())
         raise DataError(
-            f"{folder}: holds {len(rows)} images, but no file that belongs to one of them as {', '.join(by_key)}. "
-            "A label must have the name of its image apart from words such as rgb, seg, depth or normals, for example "
-            "rgb/kitchen_01.jpg and depth/kitchen_01.png"
+            f"{folder}: holds {len(images)} images, but no file that belongs to one of them as {names}. A label must "
+            "have the name of its image apart from words such as rgb, seg, depth or normals, for example "
+            f"rgb/kitchen_01.jpg and depth/kitchen_01.png{reasons}"
         )
-    drafted = [_label(kind.column, kind.draft, folder, rows, tick) for kind in all_kinds()]
-    guesses = [*(one.guess for one in drafted), *_splits(rows), _groups(rows, images)]
-    lonely = {f"{role} without an image": len(labels.keys() - images.keys()) for role, labels in by_key.items()}
-    lonely[f"files that look like none of image, {', '.join(by_key)}"] = len(files) - len(roles)
+    bare = [row[IMAGE] for n, row in enumerate(rows) if n not in set(labelled)]
+    if bare:
+        counts[f"images without any label, such as {bare[0]}"] = len(bare)
+    rows, splits = [rows[n] for n in labelled], [splits[n] for n in labelled]
+    guesses += [line for one in drafted for line in one.guess.splitlines()]
+    guesses += [*_splits(folder, rows, splits, others), _groups(rows)]
     return Draft(
+        folder=folder,
         rows=tuple(rows),
         texts={name: text for one in drafted for name, text in one.texts.items()},
         guesses=tuple(filter(None, guesses)),
-        notes=tuple(one.note for one in drafted if one.note),
-        left_out={what: number for what, number in lonely.items() if number},
+        asks=tuple(line for one in drafted for line in one.asks.splitlines()),
+        notes=tuple(line for one in drafted for line in one.note.splitlines()),
+        left_out=counts,
     )
 
 
-def _files(folder: Path) -> list[Path]:
-    files = []
-    for path in folder.rglob("*"):
-        relative = path.relative_to(folder)
-        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in relative.parts):
-            files.append(relative)
+def _files(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Files that may be images or labels, and all others, below a folder, each folder of the disk once."""
+    files: list[Path] = []
+    others: list[Path] = []
+    seen = {os.path.realpath(folder)}
+    for top, folders, names in os.walk(folder, followlinks=True):
+        here = Path(top)
+        going = []
+        # What lies here goes before links to it.
+        for name in sorted(folders, key=lambda name: ((here / name).is_symlink(), natural(name))):
+            real = os.path.realpath(here / name)
+            if not name.startswith(".") and real not in seen:
+                seen.add(real)
+                going.append(name)
+        folders[:] = going
+        for name in names:
+            path = (here / name).relative_to(folder)
+            if name.startswith("."):
+                continue
+            (files if path.suffix.lower() in SUFFIXES else others).append(path)
             if len(files) > _MOST_FILES:
                 raise DataError(f"{folder}: holds more than {_MOST_FILES} files; name a folder below it")
-    return files
-
-
-def _label(
-    column: str,
-    look: Callable[[Sequence[Path], Callable[[], object]], Drafted],
-    folder: Path,
-    rows: Sequence[dict[str, str]],
-    tick: Callable[[], object],
-) -> Drafted:
-    """Look at the files of one column and add further cells to their rows."""
-    having = [row for row in rows if column in row]
-    if not having:
-        return Drafted()
-    drafted = look([folder / row[column] for row in having], tick)
-    for row in having:
-        row.update(drafted.cells)
-    return drafted
+    odd = [path for path in files if hidden(path.as_posix())]
+    if odd:
+        raise DataError(
+            f"{folder}: {len(odd)} names hold bytes that are no UTF-8, or control characters, such as {odd[0]}. Rename "
+            "them, for example with `convmv -r -f latin1 -t utf8 --notest FOLDER`"
+        )
+    return sorted(files, key=lambda p: natural(p.as_posix())), others
 
 
 # ---- What files are
 
 
-def _words() -> dict[str, frozenset[str]]:
-    """Words that tell the column, by column."""
-    return {kind.column: kind.words for kind in all_kinds()}
+def _by_role(files: Sequence[Path], folder: Path, left: Left) -> dict[str, dict[Key, Path]]:
+    """Files by column and key.
+
+    Heads and content are looked at once per series of files named alike, not for every file: `a_001.png` and
+    `a_002.png` are both `a_#.png`.
+
+    Raises:
+        DataError: Two files of one column have one key.
+    """
+    by_role: dict[str, dict[Key, Path]] = defaultdict(dict)
+    looked: dict[tuple[str, ...], tuple[str, str]] = {}
+    shades: list[Named] = []
+
+    def add(role: str, name: Named) -> None:
+        key = (name.split, name.key)
+        first = by_role[role].setdefault(key, name.path)
+        if first != name.path:
+            raise DataError(
+                f"{folder / first} and {folder / name.path} both look like the {role} {' '.join(name.key)!r}. Give "
+                "them names that differ by more than words such as rgb, capitals and punctuation, or move one away"
+            )
+
+    for path in files:
+        name = named(path)
+        series = tuple(re.sub(r"\d+", "#", part) for part in path.parts)
+        if series not in looked:
+            looked[series] = _role(folder / path, name)
+        role, reason = looked[series]
+        if reason:
+            left[reason].append(path)
+        elif role == _SHADES:
+            shades.append(name)
+        else:
+            add(role, name)
+    pictured = any((name.split, name.key) in by_role[IMAGE] for name in shades)
+    for name in shades:
+        add("depth" if pictured else IMAGE, name)
+    return by_role
 
 
-def by_name(path: Path) -> str | None:
-    """Return the column that a path's words tell, the last word first; None where no word does."""
-    for word in reversed(path_words(path)):
-        for role, words in {"image": _IMAGE_WORDS, **_words()}.items():
-            if word in words:
-                return role
-    return None
+def _role(path: Path, name: Named) -> tuple[str, str]:
+    """Return the column of a file, or why it has none."""
+    stored = stored_as(path)
+    candidates = [name.mask] if name.mask else list(name.roles)
+    if candidates[:1] == [OTHER]:
+        return "", "files that no column takes"
+    if stored is None:
+        return (candidates[0], "") if candidates else ("", "files that cannot be read")
+    for role in candidates:
+        if _may_be(role, path, *stored):
+            return role, ""
+    if candidates:
+        per = "one value" if stored[1] == 1 else f"{stored[1]} values"
+        fits = "turn its colours into numbers" if stored[1] > 1 else "another type is needed"
+        return "", f"files named as {candidates[0]}, but of {per} per pixel ({stored[0]}): {fits}"
+    seen = by_content(path)
+    return (seen, "") if seen else ("", f"files that look like none of image, {', '.join(_columns())}")
+
+
+def _may_be(role: str, path: Path, dtype: np.dtype, values: int) -> bool:
+    """Whether a file with such a head may belong to a column."""
+    if role == IMAGE:
+        return values in (3, 4) or (dtype == np.uint8 and not is_npy(path))
+    kind = _columns().get(role)
+    wanted = kind.channels if kind else ()
+    return values in ((3, 4) if wanted == (3,) else wanted or (1,))
+
+
+def _columns() -> dict[str, LabelKind]:
+    return {kind.column: kind for kind in all_kinds()}
 
 
 def by_content(path: Path) -> str | None:
     """Return the column of the label kind that a file looks like, `image` for other pictures; None if it is neither."""
     try:
-        values = _values(path)
+        values: Array
+        if is_npy(path):
+            values = np.load(path, allow_pickle=False, mmap_mode="r")
+        else:
+            with Image.open(path) as opened:
+                values = np.asarray(opened)
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
         return None
     if values.ndim == 3 and 1 in (values.shape[0], values.shape[-1]):
@@ -194,81 +285,171 @@ def by_content(path: Path) -> str | None:
     for kind in all_kinds():
         if kind.looks_like(values):
             return kind.column
-    return "image" if values.ndim == 3 and values.shape[-1] in (3, 4) else None
+    if values.ndim == 2 and values.dtype == np.uint8:
+        return _SHADES
+    return IMAGE if values.ndim == 3 and values.shape[-1] in (3, 4) else None
 
 
-def _values(path: Path) -> Array:
-    if path.suffix == ".npy":
-        return np.load(path, allow_pickle=False, mmap_mode="r")
-    with Image.open(path) as opened:
-        return np.asarray(opened)
+# ---- Rows
 
 
-def stripped(path: Path) -> tuple[str, ...]:
-    """Return what an image and its labels have in common: the words without those that tell columns."""
-    telling = _IMAGE_WORDS.union(*_words().values())
-    parts = [
-        " ".join(word for word in path_words(Path(part + ".x")) if word not in telling)
-        for part in path.with_suffix("").parts
-    ]
-    return tuple(part for part in parts if part)
+def _rows(
+    images: Mapping[Key, Path], by_role: Mapping[str, Mapping[Key, Path]], left: Left
+) -> tuple[list[dict[str, str]], list[str]]:
+    """One row per image with its labels, and the split that their folders tell.
 
-
-def _roles(paths: Sequence[Path], root: Path) -> dict[Path, str]:
-    """Return the column of each file that has one.
-
-    Names go before content. Content is looked at once per series of files named alike, not for every file: `a_001.png`
-    and `a_002.png` are both `a_#.png`.
+    A label whose folder tells a split belongs to an image whose folder tells none, where only one has that name.
     """
-    roles: dict[Path, str] = {}
-    looked: dict[tuple[str, ...], str | None] = {}
-    for path in paths:
-        role = by_name(path)
-        if role is None:
-            series = tuple(re.sub(r"\d+", "#", part) for part in path.parts)
-            if series not in looked:
-                looked[series] = by_content(root / path)
-            role = looked[series]
-        if role is not None:
-            roles[path] = role
-    return roles
+    rows = {key: {IMAGE: path.as_posix()} for key, path in images.items()}
+    splits = {key: key[0] for key in images}
+    alike: dict[tuple[str, ...], list[Key]] = defaultdict(list)
+    for key in images:
+        alike[key[1]].append(key)
+    for role, labels in by_role.items():
+        for own, path in sorted(labels.items(), key=lambda item: item[0] not in rows):
+            key, near = own, alike.get(own[1], [])
+            if own not in rows and len(near) == 1 and "" in (own[0], near[0][0]):
+                key = near[0]
+                splits[key] = splits[key] or own[0]
+            if key not in rows:
+                left[f"{role} without an image"].append(path)
+            elif role in rows[key]:
+                both = f"{rows[key][role]} and {path}"
+                raise DataError(f"{both} both look like the {role} of {rows[key][IMAGE]}; move one of them away")
+            else:
+                rows[key][role] = path.as_posix()
+    for kind in all_kinds():
+        for row in rows.values():
+            if kind.mask in row and kind.column not in row:
+                left[f"{kind.mask} without {kind.column}"].append(Path(row.pop(kind.mask)))
+    return list(rows.values()), list(splits.values())
+
+
+def _labels(
+    kind: LabelKind, folder: Path, rows: Sequence[dict[str, str]], left: Left, tick: Callable[[], object]
+) -> Drafted:
+    """Look at the files of one kind and add further cells to their rows."""
+    having = [row for row in rows if kind.column in row]
+    if not having:
+        return Drafted()
+    drafted = kind.draft([folder / row[kind.column] for row in having], tick)
+    if drafted.refusal:
+        left[f"files named as {kind.column}: {drafted.refusal}"] = [Path(row.pop(kind.column)) for row in having]
+        return Drafted()
+    for number, row in enumerate(having):
+        row.update({**drafted.cells, **(drafted.each[number] if drafted.each else {})})
+    return drafted
+
+
+def _masks_of_depth(folder: Path, rows: Sequence[dict[str, str]]) -> list[str]:
+    """Take masks of two values that follow the holes of depth for what they are: where depth is valid."""
+    having = [row for row in rows if "seg" in row]
+    both = [row for row in having if "depth" in row and "depth_valid" not in row]
+    if not both or len(both) < len(having):
+        return []
+    inside = outside = wrong_inside = wrong_outside = 0
+    for row in both[:: max(1, len(both) // 8)][:8]:
+        mask, depth = read_map(folder / row["seg"]), read_map(folder / row["depth"])
+        if mask.shape != depth.shape or not set(np.unique(mask).tolist()) <= {0, 1, 255}:
+            return []
+        there = depth[(mask > 0) & np.isfinite(depth) & (depth > 0)]
+        low, high = np.percentile(there, (0.5, 99.5)) if len(there) else (0, 0)
+        wrong = ~((depth >= low / 1.5) & (depth <= high * 1.5) & (depth > 0))
+        inside, outside = inside + int((mask > 0).sum()), outside + int((mask == 0).sum())
+        wrong_inside += int((wrong & (mask > 0)).sum())
+        wrong_outside += int((wrong & (mask == 0)).sum())
+    if not inside or not outside or wrong_outside < 0.5 * outside or wrong_inside > _FEW * inside:
+        return []
+    for row in both:
+        row["depth_valid"] = row.pop("seg")
+    return [
+        f"masks such as {both[0]['depth_valid']} say where depth is valid, because depth is empty or odd in "
+        f"{wrong_outside / outside:.0%} of the pixels where they are 0"
+    ]
 
 
 # ---- Splits and groups
 
 
-def _splits(rows: Sequence[dict[str, str]]) -> list[str]:
-    """Official splits that folder names tell; images for training stay open, to be cut."""
-    splits = [next((_SPLIT_WORDS[w] for w in path_words(Path(row["image"])) if w in _SPLIT_WORDS), "") for row in rows]
+def _splits(folder: Path, rows: Sequence[dict[str, str]], splits: Sequence[str], others: Sequence[Path]) -> list[str]:
+    """Official splits that folders or lists tell; images for training stay open, to be cut."""
+    why = "folders are named so"
+    stems = [named(Path(row[IMAGE])).key[-1] for row in rows]
+    if len(set(splits)) < 2:
+        splits, why = [SPLITS.get(stem.split()[0], "") if stem else "" for stem in stems], "files are named so"
+    if len(set(splits)) < 2:
+        listed = _listed(folder, stems, others)
+        splits, why = listed or splits, "lists such as val.txt say so"
     if len(set(splits)) < 2:
         return []
     both = {"val", "test"} <= set(splits)
     for row, split in zip(rows, splits, strict=True):
         if split in ("val", "test"):
             row["split"] = "select" if both and split == "val" else "test"
-    what = "validation images choose among finalists and test images give" if both else "validation images give"
-    return [f"{what} the final numbers, because folders are named so; the others are cut by group"]
+    what = (
+        "validation images choose among finalists and test images give"
+        if both
+        else f"{'validation' if 'val' in splits else 'test'} images give"
+    )
+    return [f"{what} the final numbers, because {why}; the others are cut by group"]
 
 
-def _groups(rows: Sequence[dict[str, str]], keys: Mapping[tuple[str, ...], Path]) -> str:
+def _listed(folder: Path, stems: Sequence[str], others: Iterable[Path]) -> list[str]:
+    """Splits by `train.txt`, `val.txt`, `test.txt`, one name a line, where they name the images, each once."""
+    numbers = {stem: number for number, stem in enumerate(stems)}
+    splits = [""] * len(stems)
+    if len(numbers) < len(stems):
+        return []
+    for path in others:
+        if path.suffix.lower() == ".txt" and path.stem.lower() in SPLITS:
+            try:
+                lines = (folder / path).read_text(encoding="utf-8").split("\n")
+            except (OSError, ValueError):
+                continue
+            names = [
+                named(Path(f"{line.split()[0]}.x" if "." not in line else line.split()[0]))
+                for line in lines
+                if line.strip()
+            ]
+            there = [numbers[name.key[-1]] for name in names if name.key[-1] in numbers]
+            if not names or len(there) < (1 - _FEW) * len(names):
+                continue
+            for number in there:
+                if splits[number] not in ("", SPLITS[path.stem.lower()]):
+                    return []
+                splits[number] = SPLITS[path.stem.lower()]
+    return splits
+
+
+def _groups(rows: Sequence[dict[str, str]]) -> str:
     """Which images belong together, and why: neighbours in two splits would flatter."""
-    open_rows = [(row, key) for row, key in zip(rows, keys, strict=True) if "split" not in row]
-    by_folder = [
-        " ".join(w for part in key[:-1] for w in part.split() if w not in _SPLIT_WORDS) for _, key in open_rows
+    open_rows = [row for row in rows if "split" not in row]
+    places = [place(Path(row[IMAGE])) for row in open_rows]
+    common = set(places[0][:-1]).intersection(*(at[:-1] for at in places)) if places else set()
+    folders = [
+        " ".join(w for part in at[:-1] if part not in common for w in part.split() if w not in SPLITS) for at in places
     ]
-    by_prefix = [re.sub(r"[\s\d]*\d+$", "", key[-1]).strip() for _, key in open_rows]
-    for names, why in ((by_folder, "folder"), (by_prefix, "first part of the file's name")):
+    prefixes = [re.sub(r"[\s\d]*\d+$", "", at[-1]).strip() for at in places]
+    variants = len(places) - len(set(places))
+    note = (
+        f"; {variants} pictures that differ only by weather, time, side or camera share the group of theirs"
+        if variants
+        else ""
+    )
+    for names, why in ((folders, "folder"), (prefixes, "first part of the file's name")):
         counts = Counter(names)
         if len(counts) >= MANY_GROUPS and "" not in counts:
-            for (row, _), name in zip(open_rows, names, strict=True):
+            for row, name in zip(open_rows, names, strict=True):
                 row["group"] = name
-            return f"images with the same {why} are one group ({len(counts)} groups), so they share a split"
-    for position, (row, _) in enumerate(open_rows):
-        row["group"] = block(position, len(open_rows))
-    number = len({row["group"] for row, _ in open_rows})
+            return f"images with the same {why} are one group ({len(counts)} groups), so they share a split{note}"
+    order = {at: number for number, at in enumerate(dict.fromkeys(places))}
+    for row, at in zip(open_rows, places, strict=True):
+        row["group"] = block(order[at], len(order))
+    number = len({row["group"] for row in open_rows})
+    what = "every place is a group of its own" if number == len(order) else "blocks of neighbouring files are groups"
     return (
-        f"names tell no scenes, so blocks of neighbouring files are groups ({number} groups); write real scenes into "
-        "the column group if you know them"
+        f"names tell no scenes, so {what} ({number} groups){note}; write real scenes into the column group if "
+        "neighbours show the same place, else scores flatter"
     )
 
 
@@ -277,7 +458,7 @@ def write(drafted: Draft, folder: Path, force: bool = False) -> list[Path]:
 
     Args:
         drafted: What to write.
-        folder: Where.
+        folder: Where; paths are absolute where it is not the folder of the draft.
         force: Replace files that exist.
 
     Returns:
@@ -286,13 +467,21 @@ def write(drafted: Draft, folder: Path, force: bool = False) -> list[Path]:
     Raises:
         DataError: A file exists, or cannot be written.
     """
-    texts = {folder / FILES[0]: drafted.table(), **{folder / name: text for name, text in drafted.texts.items()}}
+    table = drafted.table(absolute=folder != drafted.folder)
+    texts = {folder / FILES[0]: table, **{folder / name: text for name, text in drafted.texts.items()}}
     there = [path for path in texts if path.exists()]
     if there and not force:
         raise DataError(f"{there[0]}: exists already. Check it with `ednas data check`, or replace it with --force")
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         for path, text in texts.items():
-            path.write_text(text, encoding="utf-8")
+            new = path.with_name(f".{path.name}.new")
+            new.write_text(text, encoding="utf-8")
+            new.replace(path)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror})") from None
+        raise DataError(f"{path}: cannot be written ({error.strerror}). Name another folder with --out") from None
+    except UnicodeEncodeError:
+        raise DataError(
+            f"{folder}: its name is no text in UTF-8; rename it, or name another folder with --out"
+        ) from None
     return list(texts)

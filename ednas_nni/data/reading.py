@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,24 @@ from ednas_nni.errors import DataError, did_you_mean, hidden
 def is_npy(path: Path) -> bool:
     """Whether a file's name ends in `.npy`, in whichever case."""
     return path.suffix.lower() == ".npy"
+
+
+_TYPES = {"1": (np.dtype(bool), 1), "I": (np.dtype(np.int32), 1), "F": (np.dtype(np.float32), 1)}
+
+
+def stored_as(path: Path) -> tuple[np.dtype, int] | None:
+    """Return type and number of the values per pixel, from the head of a picture or `.npy`; None if it has none."""
+    try:
+        if is_npy(path):
+            values = np.load(path, allow_pickle=False, mmap_mode="r")
+            flat = values.ndim == 2 or (values.ndim == 3 and 1 in (values.shape[0], values.shape[2]))
+            return values.dtype, 1 if flat else 3 if values.ndim == 3 and values.shape[0] == 3 else values.shape[-1]
+        with Image.open(path) as opened:
+            if opened.mode.startswith("I;16"):
+                return np.dtype(np.uint16), 1
+            return _TYPES.get(opened.mode, (np.dtype(np.uint8), len(opened.getbands())))
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, AttributeError, Image.DecompressionBombError):
+        return None
 
 
 def read_npy(path: Path) -> Array:
@@ -267,6 +286,12 @@ def inside(root: Path, name: str, where: Path) -> Path:
     return root / path
 
 
-def path_words(path: Path) -> list[str]:
-    """Return the words of a relative path in lower case: `rgb/a_01.png` has `rgb`, `a` and `01`."""
-    return [word for word in re.split(r"[^a-z0-9]+", path.with_suffix("").as_posix().lower()) if word]
+_APART = re.compile(r"[\s!-/:-@\[-`{-~]+")
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a name or path, which spaces and ASCII punctuation part: `Küche_01.b` has `Küche`, `01`, `b`.
+
+    Letters and marks of every script count, in Unicode's composed form, however they were typed.
+    """
+    return [word for word in _APART.split(unicodedata.normalize("NFC", text)) if word]

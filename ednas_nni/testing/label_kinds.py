@@ -62,8 +62,13 @@ def check_names(kind: LabelKind[Any]) -> None:
     plain = kind.name.isidentifier() and kind.name == kind.name.lower() and kind.name != "image"
     _require(kind, plain, "its name is that of arrays; write a lower-case identifier other than 'image'.")
     others = [other for other in all_kinds() if other.name != kind.name]
-    taken = {"image", "group", "split", *(name for other in others for name in (other.column, *other.details))}
-    both = sorted(taken & {kind.column, *kind.details})
+    taken = {
+        "image",
+        "group",
+        "split",
+        *(name for other in others for name in (other.column, other.mask, *other.details)),
+    }
+    both = sorted(taken & {kind.column, kind.mask, *kind.details} - {""})
     _require(kind, not both, f"the columns {both} of a manifest belong to others; rename them.")
     both = sorted(kind.words.intersection(*[frozenset().union(*(other.words for other in others))]))
     _require(kind, not both, f"the words {both} tell files of another kind; leave them out.")

@@ -54,6 +54,13 @@ def test_write_init_check_and_the_study_line(capsys: pytest.CaptureFixture[str],
     scale = (here / "mine/manifest.csv").read_text().splitlines()[1].split(",")[4]
     code, out, err = run(capsys, "init", "mine", "--force")
     assert code == 0
+    assert "open: 0.001 (millimetres, as NYUv2" in out
+    assert "cells that are `?` must be filled" in err
+    code, out, err = run(capsys, "check", "mine/manifest.csv", "--set", "size=[32,64]")
+    assert (code, "Good to use" in out) == (1, False)
+    assert "depth_scale is '?' in 20 lines" in err
+    code, out, err = run(capsys, "init", "mine", "--force", "--fill", "depth_scale=1")
+    assert "open:" not in out
     assert "20 images: 20 with seg, 20 with depth, 20 with normals" in out
     assert "guessed: names tell no scenes" in out
     (here / "mine/classes.txt").write_text(names)
@@ -62,7 +69,7 @@ def test_write_init_check_and_the_study_line(capsys: pytest.CaptureFixture[str],
     assert code == 0
     assert "is it stored in millimetres" in err
     assert "look at the warnings first" in out
-    (here / "mine/manifest.csv").write_text(table.replace("metric,1.0", f"metric,{scale}"))
+    (here / "mine/manifest.csv").write_text(table.replace("metric,1,", f"metric,{scale},"))
     code, out, err = run(capsys, "check", "mine/manifest.csv", "--set", "size=[32,64]")
     assert (code, err) == (0, "")
     line = next(line for line in out.splitlines() if line.startswith("  data: "))

@@ -64,7 +64,7 @@ class TakenColumn(Depth):
 
 
 class TakenWords(Depth):
-    name, column, details, same = "thickness", "thickness", {}, {}
+    name, column, details, same, mask = "thickness", "thickness", {}, {}, ""
 
 
 class ZeroIsAClass(Segmentation):
@@ -140,7 +140,10 @@ class ShortRows(Depth):
     ("kind", "words"),
     [
         (ShoutingName, "lower-case identifier"),
-        (TakenColumn, "the columns ['depth', 'depth_kind', 'depth_scale'] of a manifest belong to others"),
+        (
+            TakenColumn,
+            "['depth', 'depth_invalid', 'depth_kind', 'depth_scale', 'depth_valid'] of a manifest belong to others",
+        ),
         (TakenWords, "tell files of another kind"),
         (ZeroIsAClass, "a label that an image lacks has valid pixels"),
         (PlainTensor, "derived from ednas_nni.data.targets.Label"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from ednas_nni.data.info import in_order
 from ednas_nni.data.kinds.base import (
+    OPEN,
     Drafted,
     Drawing,
     LabelKind,
@@ -21,6 +22,7 @@ from ednas_nni.plugins import Group
 
 __all__ = [
     "LABEL_KINDS",
+    "OPEN",
     "Drafted",
     "Drawing",
     "LabelKind",

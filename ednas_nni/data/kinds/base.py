@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from ednas_nni.data.targets import Label
 
+OPEN = "?"
+"""A cell of a manifest that a user must fill before the manifest is read."""
+
 Storing = Callable[[Array], tuple[Array, dict[str, str]]]
 
 
@@ -43,15 +46,22 @@ class Drafted:
 
     Attributes:
         cells: Cells of further columns, the same for every image.
-        guess: What was assumed and why; empty when nothing was.
+        guess: What was assumed and why, one line each; empty when nothing was.
         texts: Further files to write, by name.
-        note: What the user is to do with them.
+        note: What the user is to do with them, one line each.
+        each: Further cells of each file, in the order of the files.
+        asks: What nothing tells, one line each: those cells are `OPEN`, and the manifest is not read before they are
+            filled.
+        refusal: Why none of the files is of this kind; then the column stays empty.
     """
 
     cells: Mapping[str, str] = field(default_factory=dict)
     guess: str = ""
     texts: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    each: Sequence[Mapping[str, str]] = ()
+    asks: str = ""
+    refusal: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,6 +149,7 @@ class LabelKind(ABC, Generic[S]):
         dtype: numpy type of the arrays in the cache.
         channels: Array per pixel as a trailing shape: () or e.g. (3,).
         column: Column of a manifest that names its files.
+        mask: Column that names files of the same shape: the label is valid where they are not 0; "" = none.
         details: Parsers of further columns by name: cell -> plain value; `ValueError` = wrong, with the reason.
         same: Those of `details` that must be the same for all images, with the value of an empty cell.
         words: Words in paths and headings that tell files of this kind, in lower case.
@@ -149,6 +160,7 @@ class LabelKind(ABC, Generic[S]):
     dtype: ClassVar[str]
     channels: ClassVar[tuple[int, ...]] = ()
     column: ClassVar[str]
+    mask: ClassVar[str] = ""
     details: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
     same: ClassVar[Mapping[str, Any]] = {}
     words: ClassVar[frozenset[str]] = frozenset()
@@ -220,6 +232,10 @@ class LabelKind(ABC, Generic[S]):
     def draft(self, paths: Sequence[Path], tick: Callable[[], object]) -> Drafted:
         """Look at files of this kind for the draft of a manifest; `tick` is called for each one read."""
         return Drafted()
+
+    def question(self, column: str, paths: Sequence[Path]) -> str:
+        """Return what an open cell of one of the `details` asks, given the files of its rows; one line each."""
+        return ""
 
     # ---- Pictures and numbers
 

@@ -13,10 +13,21 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ednas_nni.data.info import DEPTH_KINDS, Array, LabelFacts
-from ednas_nni.data.kinds.base import Drafted, Drawing, LabelKind, LabelTable, Storage, Storing, ValidSurvey, percent
+from ednas_nni.data.kinds.base import (
+    OPEN,
+    Drafted,
+    Drawing,
+    LabelKind,
+    LabelTable,
+    Storage,
+    Storing,
+    ValidSurvey,
+    percent,
+)
+from ednas_nni.data.kinds.depth_units import TREND, WHICH_FACTOR, Largest, downwards, look
 from ednas_nni.data.kinds.legend import FAINT, INK, font
 from ednas_nni.data.palette import color_depth
-from ednas_nni.data.reading import path_words, read_map
+from ednas_nni.data.reading import read_map, stored_as
 from ednas_nni.errors import DataError, did_you_mean, quoted
 
 if TYPE_CHECKING:
@@ -24,9 +35,6 @@ if TYPE_CHECKING:
 
 FAR_M, NEAR_M = 100.0, 0.05
 FEW_VALID = 0.05
-TREND = 1.15
-"""Depth that grows or shrinks by this factor from the middle of images to their bottom tells its kind."""
-
 PERCENTILES = (1, 50, 99)
 _PER_IMAGE = 400
 """Depth values per image that percentiles are taken from, evenly spread over the image."""
@@ -34,9 +42,6 @@ _PER_IMAGE = 400
 _LINEAR_UP_TO = 12.0
 """Depths that span a larger ratio than this are drawn on a logarithmic scale."""
 
-_INVERSE_WORDS = frozenset({"disparity", "disparities", "disp", "inverse", "invdepth"})
-_MILLIMETRES = (200.0, 20_000.0)
-_LOOK_AT = 8
 _CODES = 65535
 
 
@@ -61,6 +66,19 @@ def _scale(value: Any) -> float:
     return number
 
 
+def _invalid(value: Any) -> tuple[float, ...]:
+    """Parse the column `depth_invalid`: stored values that are no distance, beside 0, negative and not finite ones."""
+    values = value.split() if isinstance(value, str) else value if isinstance(value, list) else [value]
+    try:
+        if any(isinstance(v, bool) for v in values):
+            raise ValueError
+        return tuple(float(v) for v in values)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(
+            f"depth_invalid = {quoted(value)}: must be stored values separated by spaces, for example `65535`."
+        ) from None
+
+
 class DepthSurvey(ValidSurvey):
     """Depth labels of a split.
 
@@ -73,6 +91,7 @@ class DepthSurvey(ValidSurvey):
         self._values: list[NDArray[np.floating]] = []
         self._trends: list[float] = []
         self.largest = 0.0
+        self.ends = Largest()
 
     def add(self, values: NDArray[np.floating]) -> bool:
         """Add one image."""
@@ -80,6 +99,7 @@ class DepthSurvey(ValidSurvey):
             return False
         depths = values[values > 0]
         self.largest = max(self.largest, float(depths.max()))
+        self.ends.add(depths)
         self._values.append(depths[:: max(1, len(depths) // _PER_IMAGE)])
         trend = downwards(values)
         if trend is not None:
@@ -100,20 +120,18 @@ class DepthSurvey(ValidSurvey):
         return float(np.median(self._trends)) if self._trends else 1.0
 
 
-def downwards(depth: NDArray[np.floating]) -> float | None:
-    """How many times larger the depth is at the bottom of an image than in its middle.
-
-    Args:
-        depth: float (H, W), 0 = invalid.
-
-    Returns:
-        Ratio of the medians of the lowest sixth and of the band from 40 % to 60 % of the height; None where one of
-        them has no valid pixel.
-    """
-    height = len(depth)
-    middle, bottom = depth[2 * height // 5 : max(3 * height // 5, 1)], depth[5 * height // 6 :]
-    middle, bottom = middle[middle > 0], bottom[bottom > 0]
-    return float(np.median(bottom) / np.median(middle)) if len(middle) and len(bottom) else None
+def _types(paths: Sequence[Path]) -> dict[str, list[int]]:
+    """Numbers of the files of each type, by what to call them."""
+    types: dict[str, list[int]] = {}
+    for number, path in enumerate(paths):
+        stored = stored_as(path)
+        types.setdefault(str(stored[0]) if stored else "no type that can be read", []).append(number)
+    if len(types) == 1:
+        return {"depth": list(range(len(paths)))}
+    return {
+        f"depth of {dtype} ({len(numbers)} files, such as {Path(*paths[numbers[0]].parts[-2:])})": numbers
+        for dtype, numbers in types.items()
+    }
 
 
 class DepthLabels(LabelKind[DepthSurvey]):
@@ -122,9 +140,14 @@ class DepthLabels(LabelKind[DepthSurvey]):
     name: ClassVar[str] = "depth"
     dtype: ClassVar[str] = "float32"
     column: ClassVar[str] = "depth"
-    details: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"depth_kind": _kind, "depth_scale": _scale}
+    mask: ClassVar[str] = "depth_valid"
+    details: ClassVar[Mapping[str, Callable[[Any], Any]]] = {
+        "depth_kind": _kind, "depth_scale": _scale, "depth_invalid": _invalid,
+    }  # fmt: skip
     same: ClassVar[Mapping[str, Any]] = {"depth_kind": "metric"}
-    words: ClassVar[frozenset[str]] = frozenset({"depth", "depths", "disparity", "disparities", "disp", "invdepth"})
+    words: ClassVar[frozenset[str]] = frozenset(
+        {"depth", "depths", "depthmap", "depthmaps", "disparity", "disparities", "disp", "invdepth"}
+    )
     sensed: ClassVar[bool] = True
 
     def valid(self, values: NDArray[np.floating], facts: LabelFacts) -> NDArray[np.bool_]:
@@ -150,7 +173,10 @@ class DepthLabels(LabelKind[DepthSurvey]):
                 "column: 0.001 for millimetres, 0.00390625 (1/256) for KITTI's PNG"
             )
         depth = stored.astype(np.float64) * (1.0 if scale is None else scale)
-        return np.where(np.isfinite(depth) & (depth > 0), depth, 0).astype(np.float32)
+        valid = np.isfinite(depth) & (depth > 0)
+        for value in storage.details.get("depth_invalid", ()):
+            valid &= stored != np.asarray(value, stored.dtype if stored.dtype.kind == "f" else np.float64)
+        return np.where(valid, depth, 0).astype(np.float32)
 
     def fit(self, small: Array, stored: Array, across: float, facts: LabelFacts, where: str) -> NDArray[np.float32]:
         """Metric and inverse depth keep their values, for the field of view stays; disparity scales with the width."""
@@ -178,29 +204,38 @@ class DepthLabels(LabelKind[DepthSurvey]):
         return values.ndim == 2 and values.dtype.kind in "uf" and values.dtype != np.uint8
 
     def draft(self, paths: Sequence[Path], tick: Callable[[], object]) -> Drafted:
-        """Guess kind and scale from the path's words and the values of a few files."""
-        values = [read_map(path) for path in paths[:: max(1, len(paths) // _LOOK_AT)][:_LOOK_AT]]
-        some = np.concatenate([v[np.isfinite(v) & (v > 0)].astype(np.float64).ravel() for v in values])
-        median = float(np.median(some)) if len(some) else 0.0
-        whole = values[0].dtype.kind != "f"
-        if _INVERSE_WORDS & set(path_words(paths[0])):
-            cells = {"depth_kind": "disparity", **({"depth_scale": repr(1 / 256)} if whole else {})}
-            scaled = ", stored 256 times as large as KITTI and CityScapes do" if whole else ""
-            return Drafted(cells, f"depth is disparity in pixels{scaled}, because its path says so")
-        if not whole:
-            return Drafted(
-                {"depth_kind": "metric"}, f"depth is in metres, because it holds floats; their median is {median:.4g}"
-            )
-        if _MILLIMETRES[0] <= median <= _MILLIMETRES[1]:
-            return Drafted(
-                {"depth_kind": "metric", "depth_scale": "0.001"},
-                f"depth is in millimetres, because it holds whole numbers with a median of {median:.5g}",
-            )
-        return Drafted(
-            {"depth_kind": "metric", "depth_scale": "1.0"},
-            f"depth holds whole numbers with a median of {median:.5g}: depth_scale 1.0 is surely wrong, write the "
-            "factor that turns them into metres",
-        )
+        """Ask for the factor of each type of files, and name values that look like no distance."""
+        each: list[dict[str, str]] = [{} for _ in paths]
+        guesses, asks = [], []
+        types = _types(paths)
+        for which, numbers in types.items():
+            seen = look([paths[number] for number in numbers])
+            cells = {"depth_kind": seen.kind}
+            if seen.scale is None:
+                cells["depth_scale"] = OPEN
+                asks += [f"{which}: {WHICH_FACTOR}", *seen.question()]
+            elif seen.dtype.kind != "f":
+                cells["depth_scale"] = repr(seen.scale)
+            guesses += [f"{which} {text}" for text in seen.remarks()]
+            if seen.suspect and seen.suspect.certain:
+                cells["depth_invalid"] = f"{seen.suspect.value:.17g}"
+            for number in numbers:
+                each[number] = cells
+        if len(types) > 1:
+            guesses.append(f"depth is stored in {len(types)} types: {'; '.join(types)}; each has a factor of its own")
+        return Drafted(each=each, guess="\n".join(guesses), asks="\n".join(asks))
+
+    def question(self, column: str, paths: Sequence[Path]) -> str:
+        """What each candidate for the factor would mean for these files."""
+        if column != "depth_scale":
+            return ""
+        lines = [
+            line
+            for which, numbers in _types(paths).items()
+            for line in (f"{which}:", *look([paths[number] for number in numbers]).question())
+        ]
+        fill = "`ednas data init FOLDER --force --fill depth_scale=FACTOR` fills all lines."
+        return "\n  ".join((WHICH_FACTOR, *lines, fill))
 
     def drawing(self, values: NDArray[np.floating], facts: LabelFacts) -> Drawing:
         """Near is light, far is dark."""
@@ -224,6 +259,12 @@ class DepthLabels(LabelKind[DepthSurvey]):
         """Values of another unit or kind than announced."""
         low, median, high = train.percentiles
         kind, unit, trend = facts.depth_kind, facts.depth_unit, train.downwards
+        if end := train.ends.suspect():
+            yield (
+                f"{percent(end.share)} % of the valid pixels of 'train' hold {end.value:.6g} {unit}, the largest depth"
+                f"{', far beyond all others' if end.certain else ''}: sky, the end of the range, or 'no depth'? If it "
+                "is no distance, write the stored value into the manifest's column depth_invalid, or set depth_max"
+            )
         if kind == "metric" and median > FAR_M:
             yield (
                 f"the median depth is {median:.4g} m; is it stored in millimetres (scale 0.001) or centimetres (0.01)?"

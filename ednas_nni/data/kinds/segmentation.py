@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ednas_nni.data.class_names import CLASSES_FILE
-from ednas_nni.data.class_table import NEVER_CLASSES, not_whole
+from ednas_nni.data.class_table import IGNORED, NEVER_CLASSES, not_whole
 from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.kinds.base import Drafted, Drawing, LabelKind, LabelSurvey, LabelTable, Storage, Storing, percent
 from ednas_nni.data.kinds.legend import FAINT, INK, ROW, font
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from ednas_nni.data.targets import ClassMap
 
 MOSTLY_IGNORED = 0.6
+SMOOTH_LEVELS, SMOOTH_STEPS = 16, 0.5
+"""Values that a map of shades has at least, and the share of its steps of one or two."""
 
 
 def _ignored(value: Any) -> tuple[int, ...]:
@@ -117,31 +120,42 @@ class ClassLabels(LabelKind[ClassSurvey]):
         return lambda values: (np.where(values == facts.ignore_index, np.uint8(255), values), {})
 
     def looks_like(self, values: Array) -> bool:
-        """One whole number of 8 bits (or with a sign) per pixel."""
-        return values.ndim == 2 and (values.dtype.kind in "bi" or values.dtype == np.uint8)
+        """One whole number of 8 bits (or with a sign) per pixel, in areas rather than shades."""
+        if values.ndim != 2 or not (values.dtype.kind in "bi" or values.dtype == np.uint8):
+            return False
+        return not is_smooth(values) and float((values[:, 1:] == values[:, :-1]).mean()) > 0.5
 
     def draft(self, paths: Sequence[Path], tick: Callable[[], object]) -> Drafted:
-        """Collect the stored values of all class maps for classes.txt.
+        """Collect the stored values of all class maps for classes.txt, and say which may mean no class.
 
         Raises:
             DataError: The maps do not hold classes.
         """
-        ids: set[int] = set()
+        pixels: Counter[int] = Counter()
+        smooth = []
+        largest: int | None = None
         for path in paths:
-            values = np.unique(read_map(path))
+            stored = read_map(path)
+            values, counts = np.unique(stored, return_counts=True)
             if fault := not_whole(values):
                 raise DataError(f"{path}: looks like a class map by its name, but {fault}")
-            ids.update(int(value) for value in values if value == value)  # NaN is no class
-            if len(ids) > 260:
+            if stored.dtype.kind in "iu" and stored.dtype.itemsize > 1:
+                largest = int(np.iinfo(stored.dtype).max)
+            if is_smooth(stored):
+                smooth.append(path)
+            elif len(pixels) <= 260:
+                pairs = zip(values.tolist(), counts.tolist(), strict=True)
+                pixels.update({int(value): count for value, count in pairs if value == value})  # NaN is no class
+            if len(pixels) > 260 and not smooth:
                 raise DataError(
                     f"{path}: with it the class maps hold more than 255 values; they are probably not class maps"
                 )
             tick()
-        classes = sorted(ids - set(NEVER_CLASSES))
-        if not classes:
-            return Drafted()
-        text = "".join(f"{value}: class {value}\n" for value in classes)
-        return Drafted(texts={CLASSES_FILE: text}, note=f"{len(classes)} classes; give them names in {CLASSES_FILE}")
+        if 2 * len(smooth) > len(paths):
+            return Drafted(
+                refusal=f"values run smoothly as depth does, in {SMOOTH_LEVELS} or more shades: no class map"
+            )
+        return _classes_of(pixels, largest, smooth)
 
     def drawing(self, values: NDArray[np.uint8], facts: LabelFacts) -> Drawing:
         """Colours by class name."""
@@ -182,6 +196,57 @@ class ClassLabels(LabelKind[ClassSurvey]):
                 f"{100 * train.ignored:.0f} % of the pixels of 'train' have no class; are the class values, or the "
                 "values to ignore, the right ones?"
             )
+
+
+def is_smooth(values: Array) -> bool:
+    """Say whether a map holds shades, as depth in 8 bits does, rather than classes.
+
+    In a map of shades neighbours that differ do so by a step or two (by 1/48 of the range, where that is more): 59 %
+    and more of them in depth maps of rooms and streets. Classes have no order, so where they meet anything does: at
+    most 15 % in maps of NYUv2's 40 classes that hold 16 or more of them.
+
+    Args:
+        values: (H, W).
+    """
+    if values.dtype.kind not in "iu" or len(np.unique(values)) < SMOOTH_LEVELS:
+        return False
+    whole = values.astype(np.int64)
+    steps = np.concatenate([np.abs(np.diff(whole, axis=axis)).ravel() for axis in (0, 1)])
+    small = max(2, int(np.ptp(whole)) // 48)
+    return bool((steps > 0).any()) and float((steps[steps > 0] <= small).mean()) >= SMOOTH_STEPS
+
+
+def _classes_of(pixels: Counter[int], largest: int | None, smooth: Sequence[Path]) -> Drafted:
+    """Draft classes.txt from how many pixels hold each value."""
+    total = sum(pixels.values())
+    share = {value: f"{value} holds {percent(count / total)} % of the pixels" for value, count in pixels.items()}
+    never = {*NEVER_CLASSES, *(v for v in (65535, largest) if v is not None)} & pixels.keys()
+    classes = sorted(pixels.keys() - never)
+    lines = []
+    greys = [*classes, 255]
+    even = all(abs(value - 255 * n / max(len(classes), 1)) < 2 for n, value in enumerate(greys))
+    if 255 in never and (even or len(classes) < 2):
+        # What drawing programs write: 0 and 255, or 0, 128 and 255.
+        never.discard(255)
+        classes = greys
+        lines.append(f"{share[255]} and is drafted as a class, as drawing programs write it")
+    lines += [
+        f"{share[value]} and is left out, as 'no class'; if it is a class, write `{value}: NAME` into {CLASSES_FILE}"
+        for value in sorted(never)
+    ]
+    if 0 in classes and len(classes) > 1:
+        lines.append(
+            f"{share[0]} and is drafted as a class; if it means 'not labelled', as in NYUv2 and ADE20K, write "
+            f"`0: ignore` into {CLASSES_FILE}"
+        )
+    if smooth:
+        lines.append(f"{len(smooth)} files run smoothly as depth does, such as {smooth[0].name}: are they class maps?")
+    text = "".join(f"{value}: class {value}\n" for value in classes)
+    text += "".join(f"{value}: {IGNORED}\n" for value in sorted(never - {*NEVER_CLASSES}))
+    return Drafted(
+        texts={CLASSES_FILE: text} if classes else {},
+        note="\n".join([f"{len(classes)} classes; give them names in {CLASSES_FILE}", *lines]),
+    )
 
 
 class ClassDrawing(Drawing):

@@ -17,13 +17,13 @@ import numpy as np
 from ednas_nni.data.class_names import CLASSES_FILE
 from ednas_nni.data.class_table import MOST_CLASSES, REST, ClassTable, read_classes
 from ednas_nni.data.headers import remarks
-from ednas_nni.data.info import SPLITS, DepthKind, LabelFacts
+from ednas_nni.data.info import SPLITS, Array, DepthKind, LabelFacts
 from ednas_nni.data.kinds import Storage, all_kinds, label_kind
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.manifest_table import FILES, ManifestTable, Row, columns, read_table
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
 from ednas_nni.data.layouts.writing import empty_folder, save
-from ednas_nni.data.reading import check_axes, read_image
+from ednas_nni.data.reading import check_axes, read_image, read_map
 from ednas_nni.data.source import DataSource
 from ednas_nni.errors import DataError, did_you_mean
 
@@ -142,7 +142,8 @@ class Manifest(FolderSource):
         given: dict[str, list[ImageRecord]] = {}
         for key, row in self._rows.items():
             labels = {kind.name: row.labels[kind.column] for kind in all_kinds() if kind.column in row.labels}
-            record = ImageRecord(key, row.group, {"image": row.image, **labels})
+            masks = {kind.mask: row.masks[kind.column] for kind in all_kinds() if kind.column in row.masks}
+            record = ImageRecord(key, row.group, {"image": row.image, **labels, **masks})
             given.setdefault(row.split or "train", []).append(record)
         if "train" not in given:
             raise DataError(
@@ -170,7 +171,11 @@ class Manifest(FolderSource):
         files = dict(record.files)
         image = read_image(files.pop("image"), self.upright)
         storage = Storage(self._rows[record.key].details, self._classes, self.normal_axes)
-        return RawImage(image, {name: label_kind(name).read(path, storage) for name, path in files.items()})
+        masks = {kind.name: files.pop(kind.mask) for kind in all_kinds() if kind.mask in files}
+        labels = {name: label_kind(name).read(path, storage) for name, path in files.items()}
+        for name, path in masks.items():
+            labels[name] = _masked(labels[name], read_map(path), label_kind(name).invalid(self.facts), path)
+        return RawImage(image, labels)
 
     @classmethod
     def recognises(cls, folder: Path) -> bool:
@@ -221,6 +226,14 @@ class Manifest(FolderSource):
             writer.writeheader()
             writer.writerows(lines)
         return {}
+
+
+def _masked(values: Array, mask: Array, invalid: float, path: Path) -> Array:
+    """Return the label without its pixels where the mask is 0."""
+    if mask.shape != values.shape[:2]:
+        raise DataError(f"{path}: is {mask.shape}, the label that it says the valid pixels of {values.shape[:2]}")
+    covered = (mask > 0) if values.ndim == 2 else (mask > 0)[..., None]
+    return np.where(covered, values, np.asarray(invalid, values.dtype))
 
 
 def _others(row: Row) -> list[list[Any]]:

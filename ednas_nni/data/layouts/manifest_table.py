@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ednas_nni.data.info import SPLITS
-from ednas_nni.data.kinds import all_kinds
+from ednas_nni.data.kinds import OPEN, all_kinds
 from ednas_nni.errors import DataError, did_you_mean, hidden, quoted
 
 FILES = ("manifest.csv", "manifest.jsonl")
@@ -20,7 +20,7 @@ FILES = ("manifest.csv", "manifest.jsonl")
 
 def columns() -> tuple[str, ...]:
     """Return all columns that a manifest may have: each label kind has its own."""
-    labels = [name for kind in all_kinds() for name in (kind.column, *kind.details)]
+    labels = [name for kind in all_kinds() for name in (kind.column, *kind.details, *filter(None, [kind.mask]))]
     return ("image", *labels, "group", "split")
 
 
@@ -39,6 +39,7 @@ class Row:
         line: Its line in the manifest, from 1.
         image: The image file.
         labels: Label files by column (`seg`, `depth`, `normals`); a missing label is left out.
+        masks: Files that say where a label is valid, by the label's column.
         details: What further columns of the label kinds say, e.g. `depth_scale` and `ignore`; empty cells are left out.
         group: Images of one group stay in one split.
         split: One of the four splits, `""` where the manifest leaves it open.
@@ -47,6 +48,7 @@ class Row:
     line: int
     image: Path
     labels: Mapping[str, Path]
+    masks: Mapping[str, Path]
     details: Mapping[str, Any]
     group: str
     split: str
@@ -99,7 +101,7 @@ def read_table(path: Path, allow_outside: bool = False) -> ManifestTable:
                 if kind.column in row.labels:
                     same.setdefault(name, {}).setdefault(row.details.get(name, empty), row.line)
     if not faults:
-        faults = _across(path, rows, same)
+        faults = _open(path, rows) or _across(path, rows, same)
     if faults:
         more = [f"{path}: and {len(faults) - _MOST_FAULTS} more faults"] if len(faults) > _MOST_FAULTS else []
         raise DataError("\n".join(faults[:_MOST_FAULTS] + more))
@@ -195,11 +197,18 @@ def _row(folder: Path, line: int, cells: Mapping[str, Any], allow_outside: bool)
         raise ValueError("image: is empty; every line needs one.")
     image = _path(folder, "image", cells["image"], allow_outside)
     labels: dict[str, Path] = {}
+    masks: dict[str, Path] = {}
     details: dict[str, Any] = {}
     for kind in all_kinds():
         if kind.column in cells:
             labels[kind.column] = _path(folder, kind.column, cells[kind.column], allow_outside)
-        details |= {name: parse(cells[name]) for name, parse in kind.details.items() if name in cells}
+            if kind.mask in cells:
+                masks[kind.column] = _path(folder, kind.mask, cells[kind.mask], allow_outside)
+        details |= {
+            name: OPEN if cells[name] == OPEN else parse(cells[name])
+            for name, parse in kind.details.items()
+            if name in cells
+        }
     split = str(cells.get("split", ""))
     if split and split not in SPLITS:
         official = " An official validation or test set is `test` here." if split.startswith("val") else ""
@@ -208,6 +217,7 @@ def _row(folder: Path, line: int, cells: Mapping[str, Any], allow_outside: bool)
         line=line,
         image=image,
         labels=labels,
+        masks=masks,
         details=details,
         # An image without a group is a group of its own.
         group=str(cells.get("group", "")) or f"image {image}",
@@ -236,6 +246,19 @@ def _path(folder: Path, name: str, value: Any, allow_outside: bool) -> Path:
     if not there:
         raise ValueError(f"{name} = {value!r}: there is no file {path}. Paths count from the manifest's folder.")
     return path
+
+
+def _open(path: Path, rows: list[Row]) -> list[str]:
+    """Cells that a draft left open, with what each asks."""
+    faults = []
+    for kind in all_kinds():
+        for name in kind.details:
+            asking = [row for row in rows if kind.column in row.labels and row.details.get(name) == OPEN]
+            if asking:
+                asks = kind.question(name, [row.labels[kind.column] for row in asking])
+                lines = f" in {len(asking)} lines" if len(asking) > 1 else ""
+                faults.append(f"{path}:{asking[0].line}: {name} is {OPEN!r}{lines}, to be filled: {asks}".rstrip(": "))
+    return faults
 
 
 def _across(path: Path, rows: list[Row], same: Mapping[str, Mapping[Any, int]]) -> list[str]:

@@ -261,8 +261,12 @@ def _may_be(role: str, path: Path, dtype: np.dtype, values: int) -> bool:
     if role == IMAGE:
         return values in (3, 4) or (dtype == np.uint8 and not is_npy(path))
     kind = _columns().get(role)
-    wanted = kind.channels if kind else ()
-    return values in ((3, 4) if wanted == (3,) else wanted or (1,))
+    if kind and kind.channels:
+        return values in ((3, 4) if kind.channels == (3,) else kind.channels)
+    try:
+        return values == 1 or bool(len(read_map(path)))  # grey that was stored as colours
+    except DataError:
+        return False
 
 
 def _columns() -> dict[str, LabelKind]:

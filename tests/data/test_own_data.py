@@ -315,7 +315,6 @@ def test_a_mask_of_another_shape(tmp_path: Path) -> None:
         (
             [0, 1, 2],
             [0, 1, 2],
-            "",
             "0 holds 50.0 % of the pixels and is drafted as a class; if it means 'not labelled'",
         ),
         ([1, 2, 3], [1, 2, 3], "3 classes"),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import inspect
 from abc import ABCMeta
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -77,8 +78,21 @@ def _made(candidate: object, options: Mapping[str, object], name: object) -> obj
         lacks = ", ".join(sorted(candidate.__abstractmethods__))
         raise PluginError(f"devices: {name!r}: {candidate.__name__} lacks {lacks}; {_CONTRACT}")
     if inspect.isclass(candidate) or inspect.isroutine(candidate):
-        return candidate(**options)
+        written = ", ".join(f"{option}={quoted(value)}" for option, value in options.items())
+        with blamed(f"devices: {name!r}: {candidate.__name__}({written})"):
+            return candidate(**options)
     return candidate
+
+
+@contextmanager
+def blamed(what: str) -> Iterator[None]:
+    """Run an author's code: our errors pass, of all others a user reads one line that names what failed."""
+    try:
+        yield
+    except EdnasError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{what} failed: {type(error).__name__}: {error}") from error
 
 
 _CONTRACT = "see ednas_nni.cost.device for the contract and docs/adding_a_device.md for an example"
@@ -117,15 +131,8 @@ def _from_profile(name: str, trail: tuple[str, ...]) -> Device:
     if not isinstance(kind, str) or kind not in readers:
         raise PluginError(f"device = {name!r}: kind: {quoted(kind)} is unknown.{did_you_mean(kind, readers)}")
     further = (*trail, str(path))
-    try:
+    with blamed(f"device = {name!r}: {readers[kind].__name__}.from_profile(data, source, find)"):
         made = readers[kind].from_profile(data, str(path), lambda base: device(base, trail=further))
-    except EdnasError:
-        raise
-    except Exception as error:  # somebody else's code: one line, which names it
-        raise PluginError(
-            f"device = {name!r}: {readers[kind].__name__}.from_profile(data, source, find) failed: "
-            f"{type(error).__name__}: {error}"
-        ) from error
     return checked(made, name)
 
 

@@ -185,11 +185,12 @@ class CostTable:
     def _costs(self, totals: np.ndarray, codes: np.ndarray) -> np.ndarray:
         costs: list[Values] = []
         for number, device in enumerate(self.devices):
-            if isinstance(device, FeatureDevice):
-                priced: Mapping[str, Values] = device.costs(self.own_totals(number, totals))
-            else:
-                priced = self._by_order[number](np.asarray(codes))
-            costs += [priced[column.name] for column in device.columns]
+            with registry.blamed(f"device {device.name!r}: its costs"):
+                if isinstance(device, FeatureDevice):
+                    priced: Mapping[str, Values] = device.costs(self.own_totals(number, totals))
+                else:
+                    priced = self._by_order[number](np.asarray(codes))
+                costs += [priced[column.name] for column in device.columns]
         return np.stack(costs, axis=1)
 
     def own_totals(self, number: int, totals: np.ndarray) -> dict[str, np.ndarray]:
@@ -234,27 +235,29 @@ def cost_table(
     names = {device.name for device in resolved}
     resolved += [registry.device(name) for name in COUNTS if name not in names]
 
+    additive = {number: device for number, device in enumerate(resolved) if isinstance(device, AdditiveDevice)}
+
     def features(layer: LayerRecord) -> dict[str, float]:
-        return {
-            f"{number}:{name}": value
-            for number, device in enumerate(resolved)
-            if isinstance(device, AdditiveDevice)
-            for name, value in device.layer_features(layer).items()
-        }
+        own: dict[str, float] = {}
+        for number, device in additive.items():
+            what = f"a {layer.kind} layer, {layer.in_channels} -> {layer.out_channels} channels,"
+            with registry.blamed(f"device {device.name!r}: layer_features of {what}"):
+                own |= {f"{number}:{name}": float(value) for name, value in device.layer_features(layer).items()}
+        return own
 
     height, width = deploy_size
-    maxima = {
-        f"{number}:{name}"
-        for number, device in enumerate(resolved)
-        if isinstance(device, AdditiveDevice)
-        for name in device.maxima
-    }
+    maxima = {f"{number}:{name}" for number, device in additive.items() for name in device.maxima}
     layers = remembered(space, (height, width), folder, lambda: read_space(space, (height, width)))
     read = space_features(layers, features, maxima)
     for number, device in enumerate(resolved):
         if isinstance(device, PartsDevice):
-            read = joined(read, renamed(device.space_features(space, (height, width)), f"{number}:"))
-    by_order = {n: d.for_layers(layers) for n, d in enumerate(resolved) if isinstance(d, OrderDevice)}
+            with registry.blamed(f"device {device.name!r}: space_features"):
+                read = joined(read, renamed(device.space_features(space, (height, width)), f"{number}:"))
+    by_order = {}
+    for number, device in enumerate(resolved):
+        if isinstance(device, OrderDevice):
+            with registry.blamed(f"device {device.name!r}: for_layers"):
+                by_order[number] = device.for_layers(layers)
     return CostTable(read, resolved, (height, width), by_order)
 
 

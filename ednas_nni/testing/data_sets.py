@@ -27,13 +27,16 @@ from ednas_nni.study.options import check_options
 Make = Callable[..., DataSource]
 
 
-def check_data_set(make: Make, options: Mapping[str, Any], size: tuple[int, int] = (32, 64)) -> None:
+def check_data_set(
+    make: Make, options: Mapping[str, Any], size: tuple[int, int] = (32, 64), *, real: bool = True
+) -> None:
     """Run the whole contract; the arrays are made and every split is read.
 
     Args:
         make: The class (or function) that is registered.
         options: What a study would say, without `size`: a folder with a small copy, a cache of the test's own.
         size: Height and width in pixels that the data can have.
+        real: Whether the labels must look like those of real scenes, such as depth in metres, the far at the top.
 
     Raises:
         PluginError: The first rule that is broken.
@@ -45,6 +48,8 @@ def check_data_set(make: Make, options: Mapping[str, Any], size: tuple[int, int]
     splits = check_splits(source)
     for split in splits.values():
         check_arrays(split)
+    if real:
+        check_plausible(splits["train"])
     check_separate(splits)
     check_openings(source)
 
@@ -123,6 +128,17 @@ def check_arrays(split: Split) -> None:
                 f"{split.name}, image {number}: {name} holds values that should be invalid, such as NaN or depth "
                 "beyond depth_max.",
             )
+
+
+def check_plausible(train: Split) -> None:
+    """The surveys of the label kinds suspect no other unit, kind or axis than the data set says."""
+    for name in train.info.targets:
+        kind, labels = label_kind(name), train.target(name)
+        survey = kind.survey(train.info)
+        for label in labels:
+            survey.add(np.asarray(label))
+        for text in kind.suspicions(survey, train.info):
+            raise PluginError(f"data set: {name}: {text} If it is right as it is, call check_data_set with real=False.")
 
 
 def check_separate(splits: Mapping[str, Split]) -> None:

@@ -12,6 +12,7 @@ All checks raise `PluginError` with what is wrong and how to repair it.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
@@ -19,11 +20,13 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ednas_nni.cost import registry
 from ednas_nni.cost.device import AdditiveDevice, Device, FeatureDevice, OrderDevice, Origin, Values
+from ednas_nni.cost.profiles import ReadsProfiles
 from ednas_nni.cost.records import LayerRecord, convolution, elementwise, linear
 from ednas_nni.cost.registry import checked
 from ednas_nni.cost.space_layers import Operation, SpaceLayers
-from ednas_nni.errors import PluginError
+from ednas_nni.errors import EdnasError, PluginError
 from ednas_nni.space.domains import Dimension, Domains, Literal
 
 NETWORKS = 16
@@ -42,6 +45,8 @@ def check_device(device: Device | type[Device]) -> None:
     """
     made = checked(device, device)
     check_columns(made)
+    if isinstance(made, ReadsProfiles):
+        check_profiles(type(made))
     if isinstance(made, AdditiveDevice):
         _check_additive(made)
     elif isinstance(made, OrderDevice):
@@ -75,6 +80,32 @@ def check_columns(device: Device) -> None:
             raise _broken(device, f"{where}: is counted, so its error is 0; write error=0.0, or another origin")
         if column.upper and column.upper not in names:
             raise _broken(device, f"{where}: its upper bound {column.upper!r} is not a column of the device")
+
+
+def check_profiles(reader: type[ReadsProfiles]) -> None:
+    """`from_profile` takes what it is given, and names the field of a file in which nothing is right.
+
+    Raises:
+        PluginError: The first rule that is broken.
+    """
+    where = f"{reader.__name__}.from_profile(data, source, find)"
+    if not isinstance(reader.profile_kind, str) or not reader.profile_kind:
+        raise PluginError(f"{reader.__name__}: profile_kind is {reader.profile_kind!r}; it is what a file says as kind")
+    try:
+        inspect.signature(reader.from_profile).bind({}, "file.yml", registry.device)
+    except TypeError as error:
+        raise PluginError(f"{where} cannot be called so ({error})") from None
+    try:
+        reader.from_profile({"kind": reader.profile_kind, "no_such_field": 1}, "file.yml", registry.device)
+    except EdnasError as error:
+        if "file.yml" not in str(error):
+            raise PluginError(f"{where}: its message does not name the file: {error}") from None
+    except Exception as error:
+        raise PluginError(
+            f"{where}: a wrong file fails by {type(error).__name__}: {error}; use read_profile"
+        ) from error
+    else:
+        raise PluginError(f"{where}: accepts a file with the field 'no_such_field' alone; use read_profile")
 
 
 def example_layers() -> tuple[LayerRecord, ...]:

@@ -158,31 +158,70 @@ def check_core(make: Callable[[Problem, int], Core], budget: int = 40) -> None:
         if drive(make(problem, 0), world, budget, np.random.default_rng(0), workers) != asked:
             raise PluginError("core: the same seed gave another sequence.")
     _check_resume(make, world, problem, budget)
+    _check_told_by_others(make, world, problem)
     _check_speed(make(problem, 0), world, budget)
 
 
-def _check_resume(make: Callable[[Problem, int], Core], world: Synthetic, problem: Problem, budget: int) -> None:
-    def step(core: Core) -> Sample:
-        sample = _asked(core)
-        costs = problem.cost_dict(sample)
-        core.tell(sample, {o.name: costs.get(o.name, world.quality(sample)) for o in problem.objectives})
-        return sample
+def _step(core: Core, world: Synthetic) -> Sample:
+    sample = _asked(core)
+    _tell(core, world, sample)
+    return sample
 
+
+def _tell(core: Core, world: Synthetic, sample: Sample) -> None:
+    costs = core.problem.cost_dict(sample)
+    core.tell(sample, {o.name: costs.get(o.name, world.quality(sample)) for o in core.problem.objectives})
+
+
+def _check_resume(make: Callable[[Problem, int], Core], world: Synthetic, problem: Problem, budget: int) -> None:
     whole = make(problem, 5)
-    first = [step(whole) for _ in range(budget // 2)]
-    state = json.loads(json.dumps(whole.state_dict()))
-    rest = [step(whole) for _ in range(budget // 2)]
+    first = [_step(whole, world) for _ in range(budget // 2)]
+    taken = whole.state_dict()
+    text = _as_json(taken)
+    rest = [_step(whole, world) for _ in range(budget // 2)]
+    if _as_json(taken) != text:
+        raise PluginError("core: a state changes while the core goes on; state_dict must give copies.")
     resumed = make(problem, 99)
-    resumed.load_state_dict(state)
-    if [step(resumed) for _ in range(budget // 2)] != rest:
+    resumed.load_state_dict(taken)
+    if [_step(resumed, world) for _ in range(budget // 2)] != rest:
         raise PluginError("core: after load_state_dict another sequence followed.")
+    if _as_json(taken) != text:
+        raise PluginError("core: load_state_dict, or what follows, changes the state that it was given; copy it.")
     broken = make(problem, 5)
     lost = broken.ask()
     resumed = make(problem, 5)
-    resumed.load_state_dict(json.loads(json.dumps(broken.state_dict())))
+    resumed.load_state_dict(json.loads(_as_json(broken.state_dict())))
     resumed.reopen()
     if resumed.ask() != lost or lost not in first[:1]:
         raise PluginError("core: a sample that was open when the state was taken is lost.")
+
+
+def _as_json(state: Mapping[str, Any]) -> str:
+    try:
+        text = json.dumps(state)
+        plain = json.loads(text) == state
+    except (TypeError, ValueError) as error:
+        raise PluginError(
+            f"core: state_dict must be plain JSON data ({error}). Write int(x), float(x), list(x)."
+        ) from None
+    if not plain:
+        raise PluginError("core: the state is another one after JSON; write lists for tuples, texts for other keys.")
+    return text
+
+
+def _check_told_by_others(make: Callable[[Problem, int], Core], world: Synthetic, problem: Problem) -> None:
+    """What somebody else trained is taken in, and not proposed again, whether it succeeded or failed."""
+    for succeeded in (True, False):
+        core, sample = make(problem, 7), _asked(make(problem, 7))
+        try:
+            _tell(core, world, sample) if succeeded else core.tell(sample, None, "made by the contract suite")
+        except Exception as error:  # whatever an author's code does with a sample that it does not know
+            raise PluginError(
+                f"core: tell of a sample that it never proposed fails ({type(error).__name__}: {error}); a resumed "
+                "search tells what was trained before."
+            ) from error
+        if sample in [_step(core, world) for _ in range(8)]:
+            raise PluginError("core: a sample whose outcome it was told before is proposed again.")
 
 
 def _asked(core: Core) -> Sample:

@@ -77,6 +77,11 @@ class NegativeDepth(Changed):
         return {**arrays, "depth": -arrays["depth"]}
 
 
+class Millimetres(Changed):
+    def spoilt(self, name, arrays):
+        return {**arrays, "depth": arrays["depth"] * 1000}
+
+
 class FarDepth(Noise):
     def __init__(self, size: tuple[int, int]) -> None:
         super().__init__(size)
@@ -108,6 +113,7 @@ class Leaking(Changed):
         (OtherEveryTime, "gives other images when it is called again"),
         (FloatImages, "they must be uint8 (N, H, W, 3)"),
         (NegativeDepth, "no training image has a single valid pixel of depth"),
+        (Millimetres, "depth: the median depth is"),
         (FarDepth, "depth holds values that should be invalid"),
         (ForeignClasses, "holds the class id(s) 7, 8, 9"),
         (NoLabels, "no training image has a single valid pixel of normals"),

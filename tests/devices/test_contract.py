@@ -14,7 +14,10 @@ from ednas_nni.calibration import Calibrated
 from ednas_nni.calibration.profile import CalibratedProfile
 from ednas_nni.cost import registry
 from ednas_nni.cost.device import AdditiveDevice, CostColumn, LowerBound, OrderDevice
+from ednas_nni.cost.profiles import ReadsProfiles
+from ednas_nni.cost.table import cost_table
 from ednas_nni.errors import PluginError
+from ednas_nni.nn.tree import domains_of
 from ednas_nni.testing.devices import check_device, example_layers, network_totals
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "adding_a_device.md").read_text(encoding="utf-8")
@@ -124,6 +127,36 @@ class Order(OrderDevice):
         return lambda codes: {"latency_ms": np.arange(len(codes)) - 1.0}
 
 
+class Profiled(Good, ReadsProfiles):
+    """The argument `find` is missing."""
+
+    profile_kind = "profiled"
+
+    @classmethod
+    def from_profile(cls, data, source):
+        return cls()
+
+
+class Careless(Profiled):
+    @classmethod
+    def from_profile(cls, data, source, find):
+        return cls() if data["clock"] > 0 else None
+
+
+class Trusting(Profiled):
+    @classmethod
+    def from_profile(cls, data, source, find):
+        return cls()
+
+
+class Divides(Good):
+    def __init__(self, share=1.0):
+        self.share = 1 / share
+
+    def layer_features(self, layer):
+        return {"macs": layer.macs / (layer.groups - 1), "written": self.share}
+
+
 def with_column(**changes):
     device = Good()
     device.columns = (replace(COLUMN, **changes),)
@@ -143,6 +176,9 @@ def with_column(**changes):
         (Numbers(), "extrapolated gives float64"),
         (Moody(), "other numbers for the same layer"),
         (Order(), "2 finite numbers"),
+        (Profiled(), r"cannot be called so \(too many positional arguments\)"),
+        (Careless(), "a wrong file fails by KeyError: 'clock'; use read_profile"),
+        (Trusting(), "accepts a file with the field 'no_such_field' alone"),
         (with_column(unit=""), "lacks its unit"),
         (with_column(note=" "), "lacks its unit or its note"),
         (with_column(device="other"), "belongs to 'other'"),
@@ -157,6 +193,21 @@ def test_broken_devices_are_rejected(device, words):
     check_device(Good())
     with pytest.raises(PluginError, match=words):
         check_device(device)
+
+
+def test_what_fails_in_a_device_is_one_line_that_names_it(monkeypatch):
+    from search_spaces import nano
+
+    space = nano({"depth": 1})
+    with pytest.raises(
+        PluginError, match=r"'good': layer_features of a conv layer, 3 -> 16 channels, failed: ZeroDivision"
+    ):
+        cost_table(space, [Divides()], deploy_size=(32, 64))
+    with pytest.raises(PluginError, match="'good': its costs failed: KeyError: 'latency_ms'"):
+        cost_table(space, [OtherName()], deploy_size=(32, 64)).encoded(np.zeros((1, len(domains_of(space))), int))
+    monkeypatch.setattr(registry.DEVICES, "load", lambda name: Divides)
+    with pytest.raises(PluginError, match=r"'mine': Divides\(share=0\) failed: ZeroDivisionError"):
+        registry.device("mine", {"share": 0})
 
 
 def test_a_class_without_a_method_is_named():

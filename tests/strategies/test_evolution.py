@@ -45,10 +45,34 @@ class Unseeded(Evolution):
         super().__init__(problem, seed=None)
 
 
+class Shares(Evolution):
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        state.pop("rng")
+
+
+class Numpy(Evolution):
+    def state_dict(self):
+        return super().state_dict() | {"trials": np.int64(3)}
+
+
+class OwnOnly(Evolution):
+    def ask(self):
+        self.own = [*getattr(self, "own", []), super().ask()]
+        return self.own[-1]
+
+    def tell(self, sample, values, cause=""):
+        if sample in getattr(self, "own", []):
+            super().tell(sample, values, cause)
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
         (Repeats, "twice"),
+        (Shares, "changes the state that it was given"),
+        (Numpy, r"plain JSON data .*int64.*Write int"),
+        (OwnOnly, "told before is proposed again"),
         (Unconstrained, "infeasible"),
         (ModelIgnoresLimits, "infeasible"),
         (Forgets, "load_state_dict"),

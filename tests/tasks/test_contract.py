@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from ednas_nni import plugins
+from ednas_nni.data.targets import DepthMap
 from ednas_nni.errors import PluginError
 from ednas_nni.tasks.base import TASKS, Task
 from ednas_nni.tasks.protocols import MetricSpec
@@ -155,6 +156,10 @@ TWINS: dict[str, tuple[type[Task], str]] = {
         changed(Normals, target=lambda self, rows: Normals.target(self, rows).as_subclass(
             type(Edges().target({"segmentation": rows["normals"][..., 0]})))),
         "the mirrored target is not",
+    ),
+    "depth that is not nearer when it is zoomed": (
+        changed(Depth, target=lambda self, rows: DepthMap(Depth.target(self, rows), kind="inverse")),
+        "the zoomed target is not",
     ),
     "a loss per pixel": (loss(lambda y, t: (y - t).square()), "loss must be one finite number"),
     "a loss of the arg max": (loss(lambda y, t: (y.sign() - 0.5).square().mean() + 0 * y.sum()), "is zero everywhere"),

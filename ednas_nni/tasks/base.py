@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ednas_nni.plugins import Group
 from ednas_nni.tasks.decoding import Decoding
@@ -102,6 +103,13 @@ class Task(ABC):
 
         Invalid pixels take no part. Finite, and with a gradient of zero, where no pixel is valid.
         """
+
+    def imitation(self, output: Tensor, teacher: Tensor) -> Tensor:
+        """Scalar loss of a raw output against that of another network, both (N, C, H, W), about as large as `loss`.
+
+        By default the mean absolute difference. No gradient reaches the teacher.
+        """
+        return functional.l1_loss(output, teacher.detach())
 
     @abstractmethod
     def predict(self, output: Tensor) -> Tensor:

@@ -44,11 +44,15 @@ class JaredModule(LightningModule):
     One optimiser with automatic optimisation, so that one-shot strategies can wrap the module. Where a
     strategy wraps it, `wrapped` is true: the strategy owns the optimisation, weights are not averaged, and
     every batch that is validated logs its own quality as `default`, the reward of samplers such as ENAS.
+
+    Args:
+        recipe: The checked recipe.
+        inherited: Whether the network comes with trained weights: then its heads stay as they are.
     """
 
-    def __init__(self, recipe: Recipe):
+    def __init__(self, recipe: Recipe, inherited: bool = False):
         super().__init__()
-        self.recipe = recipe
+        self.recipe, self.inherited = recipe, inherited
         self.data = TrialData(recipe)
         self.weighting = make_weighting(recipe, self.data.tasks)
         self.scores: dict[str, float] = {}
@@ -92,7 +96,7 @@ class JaredModule(LightningModule):
     def on_fit_start(self) -> None:
         """Let every head start at the training split's typical value, or where a file of weights has left it."""
         print(self._opening(), flush=True)
-        if isinstance(self.model, BiasedHeads):
+        if isinstance(self.model, BiasedHeads) and not self.inherited:
             for name, prior in self.data.prior.tasks.items():
                 self.model.set_output_bias(name, torch.tensor(prior.head_bias, device=self.device))
         if self.recipe.init_from is not None:
@@ -123,6 +127,14 @@ class JaredModule(LightningModule):
         losses = {task.name: task.loss(outputs[task.name], batch[task.name]) for task in self.data.tasks}
         total = self.weighting(losses)
         self._step_losses = (losses, total)
+        return self.finite(total, losses)
+
+    def finite(self, total: Tensor, losses: dict[str, Tensor]) -> Tensor:
+        """The total loss, remembered for the next report.
+
+        Raises:
+            TrialError: It is not finite, nor perhaps are the losses (task -> scalar) that the message names.
+        """
         values = torch.stack([total.detach(), *(loss.detach() for loss in losses.values())])
         if not bool(values.isfinite().all()):
             raise TrialError(self._divergence(values.tolist()))

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, partial
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from torch import nn
 
@@ -73,9 +73,13 @@ class Block(ABC):
     `KIND_k3`. A kind with a grammar of its own overrides `read`, `suffix` and `examples`.
 
     Modules are made of NNI's `Mutable*` layers and those of `ednas_nni.nn.elementwise`, so that costs, ONNX files and
-    one-shot strategies read a block's layers and know nothing of the block. What a block has to say of itself one day
-    (how it shares weights in a supernet, how it is exported) becomes a method here, with a default.
+    one-shot strategies read a block's layers and know nothing of the block.
     """
+
+    shares_weights: ClassVar[bool] = False
+    """Whether all blocks of this kind share weights in a supernet: a smaller kernel is the centre of the largest, fewer
+    channels are its first ones (`ednas_nni.nn.elastic`). Only for kinds whose parameters of one name mean the same
+    whatever the options are; otherwise each operation has weights of its own."""
 
     @abstractmethod
     def build(self, slot: Slot) -> nn.Module:
@@ -172,4 +176,6 @@ def block_choice(names: Sequence[str], slot: Slot, label: str) -> nn.Module:
         StudyError: As `operation`.
         PluginError: As `operation`.
     """
-    return choice_or_only({name: partial(operation(name).build, slot) for name in names}, label)
+    blocks = {name: operation(name) for name in names}
+    families = {name: type(block).__qualname__ for name, block in blocks.items() if block.shares_weights}
+    return choice_or_only({name: partial(block.build, slot) for name, block in blocks.items()}, label, families)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import nn
@@ -89,6 +89,8 @@ class Convolution(Block):
 
     kernel: Annotated[int, number("k", (1, 3, 5, 7))]
 
+    shares_weights: ClassVar[bool] = True
+
     def build(self, slot: Slot) -> nn.Module:
         """As `Block.build`."""
         body = ConvNorm(slot.inputs, slot.outputs, self.kernel, slot.stride, activation=slot.activation)
@@ -106,6 +108,8 @@ class SeparableConvolution(Block):
     """
 
     kernel: Annotated[int, number("k", (3, 5, 7))]
+
+    shares_weights: ClassVar[bool] = True
 
     def build(self, slot: Slot) -> nn.Module:
         """As `Block.build`."""

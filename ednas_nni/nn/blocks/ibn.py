@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import nn
@@ -60,6 +60,8 @@ class InvertedBottleneck(Block):
     kernel: Annotated[int, number("k", (3, 5, 7))]
     expansion: Annotated[int, number("e", range(1, 10))]
     squeeze: Annotated[bool, flag("se")] = False
+
+    shares_weights: ClassVar[bool] = True
 
     def build(self, slot: Slot) -> nn.Module:
         """As `Block.build`."""

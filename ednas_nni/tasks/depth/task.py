@@ -108,6 +108,10 @@ class Depth(Task):
         function = LOSSES[self.loss_name]
         return function(functional.softplus(output), target / self.scale, relative_scale=scale / self.scale)
 
+    def imitation(self, output: Tensor, teacher: Tensor) -> Tensor:
+        """Mean absolute difference of the two depths, in units of `scale`."""
+        return functional.l1_loss(functional.softplus(output), functional.softplus(teacher.detach()))
+
     def predict(self, output: Tensor) -> Tensor:
         """Depth in `unit`, float (N, 1, H, W), positive (0 only where the output is below -100)."""
         return functional.softplus(output) * self.scale

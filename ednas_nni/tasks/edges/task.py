@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ednas_nni.data.targets import IGNORE_INDEX, class_batch
 from ednas_nni.errors import DataError
@@ -73,6 +74,10 @@ class Edges(Task):
         """Binary cross entropy, edges and the rest weighted alike; see `loss.balanced_binary`."""
         target = target[:, None]
         return balanced_binary(output, target, target != IGNORE_INDEX)
+
+    def imitation(self, output: Tensor, teacher: Tensor) -> Tensor:
+        """Binary cross entropy against the teacher's probability of an edge."""
+        return functional.binary_cross_entropy_with_logits(output, teacher.detach().sigmoid())
 
     def predict(self, output: Tensor) -> Tensor:
         """1 where an edge is more likely than not, int64 (N, H, W); -1 where the output is not a number."""

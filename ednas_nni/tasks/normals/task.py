@@ -72,6 +72,10 @@ class Normals(Task):
         """Mean over valid pixels; see `loss.cosine` and `loss.angular`."""
         return LOSSES[self.loss_name](output, target)
 
+    def imitation(self, output: Tensor, teacher: Tensor) -> Tensor:
+        """1 - cosine of the angle between the two normals, mean over all pixels."""
+        return (1 - functional.cosine_similarity(output, teacher.detach(), dim=1)).mean()
+
     def predict(self, output: Tensor) -> Tensor:
         """Unit vectors, float (N, 3, H, W)."""
         return functional.normalize(output, dim=1)

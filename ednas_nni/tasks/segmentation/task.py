@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ednas_nni.data.targets import class_batch
 from ednas_nni.errors import DataError, StudyError
@@ -112,6 +113,12 @@ class Segmentation(Task):
         """Cross entropy in nats over labelled pixels; see `loss.cross_entropy`."""
         weights = None if self.weights is None else torch.tensor(self.weights, device=output.device)
         return cross_entropy(output, target, self.ignore_index, weights)
+
+    def imitation(self, output: Tensor, teacher: Tensor) -> Tensor:
+        """Divergence from the teacher's class probabilities in nats: distillation at temperature 1."""
+        target = functional.log_softmax(teacher.detach(), 1)
+        distance = functional.kl_div(functional.log_softmax(output, 1), target, reduction="none", log_target=True)
+        return distance.sum(1).mean()
 
     def predict(self, output: Tensor) -> Tensor:
         """Most likely class, int64 (N, H, W); -1 where the logits are not numbers, which no meter accepts."""

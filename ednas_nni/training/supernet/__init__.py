@@ -1,0 +1,1 @@
+"""One training, thousands of networks: a supernet whose networks share weights, and an evaluator that inherits them."""

@@ -110,6 +110,7 @@ setup(
         ],
         "ednas_nni.evaluators": [
             "jared = ednas_nni.training:JaredEvaluator",
+            "inherited = ednas_nni.training.supernet.inherited:InheritedEvaluator",
             "stub = ednas_nni.training.stub:StubEvaluator",
         ],
         "ednas_nni.tasks": [

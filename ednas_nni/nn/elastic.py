@@ -14,10 +14,10 @@ The name of a tensor is the parameter's path, with the family of each choice tha
     stages.1.0@FusedBottleneck.expand.conv.weight         (72, 24, 3, 3)
 
 Kernels and widths that share weights in this way are those of Once-for-All (Cai et al., ICLR 2020, arXiv 1908.09791)
-and BigNAS (Yu et al., ECCV 2020, arXiv 2003.11142). Batch norms belong to one operation, whose channels have statistics of
-their own; over widths they share factors and biases, as in BigNAS, and statistics are estimated for each network. Where features of searched
-widths are concatenated, the first channels of the convolution behind them are not always those of the same features;
-this costs some accuracy of sharing, not correctness.
+and BigNAS (Yu et al., ECCV 2020, arXiv 2003.11142). Batch norms belong to one operation, whose channels have statistics
+of their own; over widths they share factors and biases, as in BigNAS, and statistics are estimated for each network.
+Where features of searched widths are concatenated, the first channels of the convolution behind them are not always
+those of the same features; this costs some accuracy of sharing, not correctness.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from nni.mutable import Categorical, MutableExpression
@@ -43,6 +43,13 @@ from ednas_nni.nn.choice import alternatives
 from ednas_nni.nn.tree import build, domains_of
 from ednas_nni.space.domains import Sample
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+T = TypeVar("T", Tensor, "NDArray[np.float32]")
+
 
 @dataclass(frozen=True)
 class Address:
@@ -56,8 +63,8 @@ class Address:
     tensor: str
     shape: tuple[int, ...]
 
-    def of(self, shared: Tensor) -> Tensor:
-        """The part of the shared tensor: first channels, centre of the kernel. A view."""
+    def of(self, shared: T) -> T:
+        """The part of the shared tensor or array: first channels, centre of the kernel. A view."""
         if tuple(shared.shape) == self.shape:
             return shared
         starts = [(n - m) // 2 if i > 1 else 0 for i, (n, m) in enumerate(zip(shared.shape, self.shape, strict=True))]
@@ -130,9 +137,7 @@ class SharedWeights(nn.Module):
         PluginError: A choice of the space does not say in its networks what was chosen.
     """
 
-    def __init__(
-        self, space: ModelSpace, elastic: bool = True, biases: Mapping[str, Tensor] | None = None
-    ) -> None:
+    def __init__(self, space: ModelSpace, elastic: bool = True, biases: Mapping[str, Tensor] | None = None) -> None:
         super().__init__()
         self.elastic = elastic
         self._space, self._domains = space, domains_of(space)
@@ -183,6 +188,11 @@ class SharedWeights(nn.Module):
         for name, address in addresses(network, self.elastic).items():
             parameters[name].copy_(address.of(self._tensor(address)))
 
+    def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """The shared tensors under the names of their addresses."""
+        for name, tensor in self.tensors.items():
+            yield name.replace("/", "."), tensor
+
     @property
     def device(self) -> torch.device:
         """Where the tensors are."""
@@ -219,7 +229,7 @@ def _grown(tensor: Tensor | None, other: Tensor) -> Tensor:
 
 @contextmanager
 def _largest_sizes() -> Iterator[None]:
-    """Let layers of searched sizes be made at their largest: NNI gives them the first value of each choice otherwise."""
+    """Let layers of searched sizes be made at their largest; otherwise NNI gives them the first value of each."""
     originals = {kind: kind.freeze for kind in (Categorical, MutableExpression)}
 
     def largest(mutable: Categorical[Any] | MutableExpression[Any], sample: Sample) -> Any:

@@ -26,35 +26,24 @@ from ednas_nni.training.seeding import seeded
 Made = TypeVar("Made")
 
 
-@nni.trace
-class JaredEvaluator(NetworkEvaluator, Lightning):
-    """Trains a network on all tasks for a number of steps and scores its last weights on a held-out split.
+class TrainingEvaluator(NetworkEvaluator, Lightning):
+    """Trains and scores by a recipe; the base of evaluators that differ in where a network's weights come from.
 
-    Serves multi-trial strategies (`evaluate`) and, as it is one of NNI's Lightning evaluators, one-shot
-    strategies. Building one reads nothing from disk; every argument is plain data, so an evaluator can be
-    written to JSON.
-
-    The final result is a flat dict of floats: `default` (the quality: mean over tasks of the skill of the
-    primary metric against the position prior, 0 = position alone, 1 = perfect), every metric as
-    `<task>_<metric>`, `train_loss` (mean since the last report) and `train_s` (wall-clock seconds of
-    training, scoring not counted).
-
-    Its arguments, their types, ranges and defaults are those of `Recipe`.
-
-    Raises:
-        StudyError: An argument is outside what is allowed.
+    Args:
+        recipe: Checked.
     """
 
     recipe: Recipe
+    inherits = False
+    """Whether networks come with trained weights, so that their heads stay as they are."""
 
-    @takes(Recipe)
-    def __init__(self, *args: Any, **options: Any) -> None:
-        self.recipe = filled(Recipe, "evaluator", *args, **options)
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
         # What NNI's one-shot strategies read from a Lightning evaluator, beside the properties below.
         self.datamodule = None
         self.fit_kwargs: dict[str, Any] = {}
         self.detect_interrupt = True
-        self.seed = self.recipe.seed
+        self.seed = recipe.seed
         self._lazy: dict[str, Any] = {}
         self.history: list[Metrics] = []  # all scores of the last `evaluate`, in the order of training
 
@@ -102,11 +91,13 @@ class JaredEvaluator(NetworkEvaluator, Lightning):
         if self.is_mutable():
             raise RuntimeError("The evaluator has undecided arguments: freeze() it before it evaluates.")
         with quiet(), _threads(self.recipe.threads), seeded(self.seed):
-            module = JaredModule(self.recipe)
+            module = JaredModule(self.recipe, self.inherits)
+            self.prepare(model, module.data)
             module.set_model(_laid_out(model, torch.channels_last))
             trainer = make_trainer(self.recipe)
             with _real_interrupts():
-                trainer.fit(module, module.data.train_batches(), module.data.scored_batches())
+                if self.recipe.steps:
+                    trainer.fit(module, module.data.train_batches(), module.data.scored_batches())
                 if module.scored_step != self.recipe.steps:
                     trainer.validate(module, module.data.scored_batches(), verbose=False)
         if module.steps_done != self.recipe.steps:
@@ -116,6 +107,9 @@ class JaredEvaluator(NetworkEvaluator, Lightning):
         final = module.final()
         report(final, final=True)
         return final
+
+    def prepare(self, model: torch.nn.Module, data: TrialData) -> None:
+        """What is done to a network before it is trained, in place; nothing by default."""
 
     def example_predictions(self, model: torch.nn.Module) -> dict[str, NDArray[np.generic]]:
         """Predictions on a few images of the search split, spread evenly over it.
@@ -143,9 +137,33 @@ class JaredEvaluator(NetworkEvaluator, Lightning):
     def __repr__(self) -> str:
         recipe = self.recipe
         return (
-            f"JaredEvaluator(tasks={recipe.tasks}, data={dict(recipe.data)}, train_size={recipe.train_size}, "
+            f"{type(self).__name__}(tasks={recipe.tasks}, data={dict(recipe.data)}, train_size={recipe.train_size}, "
             f"steps={recipe.steps}, batch_size={recipe.batch_size}, seed={recipe.seed})"
         )
+
+
+@nni.trace
+class JaredEvaluator(TrainingEvaluator):
+    """Trains a network on all tasks for a number of steps and scores its last weights on a held-out split.
+
+    Serves multi-trial strategies (`evaluate`) and, as it is one of NNI's Lightning evaluators, one-shot
+    strategies. Building one reads nothing from disk; every argument is plain data, so an evaluator can be
+    written to JSON.
+
+    The final result is a flat dict of floats: `default` (the quality: mean over tasks of the skill of the
+    primary metric against the position prior, 0 = position alone, 1 = perfect), every metric as
+    `<task>_<metric>`, `train_loss` (mean since the last report) and `train_s` (wall-clock seconds of
+    training, scoring not counted).
+
+    Its arguments, their types, ranges and defaults are those of `Recipe`.
+
+    Raises:
+        StudyError: An argument is outside what is allowed.
+    """
+
+    @takes(Recipe)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(filled(Recipe, "evaluator", *args, **options))
 
 
 def make_trainer(recipe: Recipe) -> Trainer:
@@ -159,7 +177,7 @@ def make_trainer(recipe: Recipe) -> Trainer:
         accelerator=recipe.accelerator,
         devices=1,
         precision=recipe.precision,
-        val_check_interval=-(-recipe.steps // recipe.reports),
+        val_check_interval=max(1, -(-recipe.steps // recipe.reports)),
         num_sanity_val_steps=0,
         logger=False,
         enable_checkpointing=False,

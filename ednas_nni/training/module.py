@@ -194,7 +194,9 @@ class JaredModule(LightningModule):
                 f"After step {self.steps_done} of {self.recipe.steps} {', '.join(bad)} of the scored split "
                 f"is not a number: the network's outputs are not finite.{self._remedy()}"
             )
-        self.scores["train_loss"] = self._mean_loss()
+        loss = self._mean_loss()
+        if math.isfinite(loss):  # nothing is trained where weights are inherited and only scored
+            self.scores["train_loss"] = loss
         self.scored_step = self.steps_done
         self.history.append(dict(self.scores))
         if self._average is not None:
@@ -262,9 +264,10 @@ class JaredModule(LightningModule):
     def _line(self) -> str:
         keys = [f"{task.name}_{task.primary}" for task in self.data.tasks]
         primary = "  ".join(f"{key} {self.scores[key]:.4g}" for key in keys)
+        loss = f"loss {self._last_loss:.4g}  " if self.recipe.steps else ""
         return (
             f"step {self.steps_done}/{self.recipe.steps}  {self.recipe.score} {self.scores['default']:.4f}  {primary}  "
-            f"loss {self.scores['train_loss']:.4g}  {self.train_s:.1f} s"
+            f"{loss}{self.train_s:.1f} s"
         )
 
     def _divergence(self, values: list[float]) -> str:

@@ -10,24 +10,35 @@ import pytest
 import torch
 
 from ednas_nni.errors import PluginError
+from ednas_nni.nn.tree import build
 from ednas_nni.testing.evaluators import Small, check_evaluator
 from ednas_nni.testing.one_step import OneStep
 from ednas_nni.training.evaluator import EVALUATORS, Evaluator, report
 from ednas_nni.training.stub import StubEvaluator
+from search_spaces import EdnasSpace
 
 TASKS = {"segmentation": 3, "depth": 1}
-QUICK = {"jared": {"steps": 3, "batch_size": 4, "reports": 2, "accelerator": "cpu"}}
+QUICK = {
+    "jared": {"steps": 3, "batch_size": 4, "reports": 2, "accelerator": "cpu"},
+    "inherited": {"supernet": {"steps": 2, "paths": 2}, "calibration": 2, "batch_size": 4, "accelerator": "cpu"},
+}
 
 
 def small():
     return Small(TASKS)
 
 
+def of_a_space():
+    space = EdnasSpace(tasks=TASKS, preset="nano", ops=["ibn_k3_e3", "ibn_k5_e3"])
+    return build(space, space.member("mobilenet_v2_small"))
+
+
 @pytest.mark.parametrize("name", [*EVALUATORS.names(), "ednas_nni.testing.one_step:OneStep"])
 def test_contract(name, tmp_path, monkeypatch):
     monkeypatch.setenv("EDNAS_CACHE", str(tmp_path))
     given = {"tasks": tuple(TASKS), "data": {"name": "ednas_nni.testing.noise:Noise"}, "train_size": (32, 64)}
-    check_evaluator(lambda seed: EVALUATORS.load(name)(**given, seed=seed, **QUICK.get(name, {})), small)
+    network = of_a_space if name == "inherited" else small
+    check_evaluator(lambda seed: EVALUATORS.load(name)(**given, seed=seed, **QUICK.get(name, {})), network)
 
 
 @nni.trace

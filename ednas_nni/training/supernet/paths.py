@@ -1,12 +1,12 @@
 """Which networks a supernet trains: the largest, the smallest, and others spread over what they cost.
 
-Labels drawn evenly hardly ever give a network at either end: of twelve blocks that are each large or small, one in 4,096
-is all small. Yet the ends are where devices with little and with much room look, and where shared weights fit worst. So
-a pool of samples is drawn that mixes the smallest, the largest and even draws in every proportion, sorted by MACs and
-cut into bins that are equally wide in log MACs; a path takes a bin at random, then a sample of that bin.
+Labels drawn evenly hardly ever give a network at either end: of twelve blocks that are each large or small, one in
+4,096 is all small. Yet the ends are where devices with little and with much room look, and where shared weights fit
+worst. So a pool of samples is drawn that mixes the smallest, the largest and even draws in every proportion, sorted by
+MACs and cut into bins that are equally wide in log MACs; a path takes a bin at random, then a sample of that bin.
 
 Example: with MACs from 10 M to 80 M and 3 bins, a third of the paths has 10 to 20 M, a third 20 to 40 M, a third 40 to
-80 M, whatever share of the space that is. (AttentiveNAS, Wang et al., CVPR 2021, arXiv 2011.09011, samples by FLOPs too.)
+80 M, whatever share of the space that is. (Samples by cost: AttentiveNAS, Wang et al., CVPR 2021, arXiv 2011.09011.)
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Paths:
         return self._domains.decode(chosen[self._rng.integers(len(chosen))])
 
     def step(self, number: int, sandwich: bool) -> list[Sample]:
-        """The networks of one step, canonical; with the sandwich rule the first is the largest, the second the smallest.
+        """The networks of one step, canonical; with the sandwich rule the largest comes first, then the smallest.
 
         Args:
             number: How many, at least 1.

@@ -1,0 +1,107 @@
+"""The evaluator `inherited`: a network takes its part of a supernet's weights and is scored."""
+
+# No `from __future__ import annotations` here: the evaluator's signature holds these annotations as objects.
+
+from dataclasses import KW_ONLY, replace
+from typing import Annotated, Any
+
+import nni
+import torch
+from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from ednas_nni.compat.nas import ModelSpace
+from ednas_nni.errors import StudyError, TrialError
+from ednas_nni.study.options import filled, takes
+from ednas_nni.tasks.weighting.base import GradientWeighting
+from ednas_nni.training.data import TrialData
+from ednas_nni.training.jared import TrainingEvaluator
+from ednas_nni.training.module import make_weighting
+from ednas_nni.training.recipe import Recipe, Whole
+from ednas_nni.training.supernet.made import Supernet
+from ednas_nni.training.supernet.module import SupernetOptions
+from ednas_nni.training.supernet.recalibrate import recalibrate
+
+
+def _options(value: object) -> object:
+    return filled(SupernetOptions, "evaluator.supernet", **value) if isinstance(value, dict) else value
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
+class InheritedRecipe(Recipe):
+    """A recipe whose networks begin with the weights of a supernet.
+
+    Attributes:
+        steps: Optimisation steps that each network is trained on; 0 = it is scored as it is inherited.
+        learning_rate: Peak of the schedule of these steps.
+        supernet: How the supernet is trained: a mapping of the options of `SupernetOptions`.
+        calibration: Batches of training images on which a network's batch norms are estimated.
+    """
+
+    steps: Annotated[int, Field(ge=0)] = 0
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.005
+    _: KW_ONLY
+    supernet: Annotated[SupernetOptions, BeforeValidator(_options)] = Field(default_factory=SupernetOptions)
+    calibration: Whole = 24
+
+
+@nni.trace
+class InheritedEvaluator(TrainingEvaluator):
+    """Scores a network with the weights that it has in a supernet; the first evaluation makes the supernet.
+
+    One training serves every network of the space: a trial copies its part of the shared weights, estimates its batch
+    norms on `calibration` batches of training images, and is scored; with `steps` it is trained on first. Such a
+    quality is *inherited*: networks are compared by it, and those of the front are to be confirmed.
+
+    Its arguments, their types, ranges and defaults are those of `InheritedRecipe`. The final result is that of
+    `JaredEvaluator`.
+
+    Raises:
+        StudyError: An argument is outside what is allowed.
+    """
+
+    recipe: InheritedRecipe
+    inherits = True
+
+    @takes(InheritedRecipe)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(filled(InheritedRecipe, "evaluator", *args, **options))
+
+    def check(self) -> None:
+        """As `TrainingEvaluator.check`.
+
+        Raises:
+            EdnasError: As there, or the recipe has what a supernet cannot use.
+        """
+        super().check()
+        recipe = self.recipe
+        if recipe.init_from is not None:
+            raise StudyError("evaluator: 'inherited' takes its weights from the supernet; remove `init_from`.")
+        if isinstance(make_weighting(recipe, TrialData(recipe).unmeasured), GradientWeighting):
+            raise StudyError(
+                f"evaluator.weighting: {recipe.weighting['name']!r} combines gradients of one network, a supernet "
+                "trains several at once; use 'fixed', 'uncertainty', 'dwa' or 'geometric_mean' with it."
+            )
+
+    def supernet(self, space: torch.nn.Module) -> Supernet:
+        """The supernet of a space, or of the space of a network.
+
+        Raises:
+            TrialError: It is neither.
+        """
+        if not isinstance(space, ModelSpace):
+            raise TrialError(
+                f"evaluator 'inherited': {type(space).__name__} is not a network of a model space, so no "
+                "supernet has its weights; use 'jared'."
+            )
+        return Supernet(space, self.recipe, self.recipe.supernet)
+
+    def prepare(self, model: torch.nn.Module, data: TrialData) -> None:
+        """Let the network inherit; makes the supernet where there is none."""
+        supernet = self.supernet(model)
+        supernet.make()
+        supernet.inherit(model)
+        # Other images than those of the first steps, should it be trained on.
+        recipe = replace(self.recipe, steps=self.recipe.calibration, seed=self.recipe.seed + 1)
+        recalibrate(model, (batch["image"] for batch in TrialData(recipe).train_batches()))
+        model.train()  # Lightning leaves modes as they are

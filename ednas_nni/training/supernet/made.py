@@ -1,0 +1,148 @@
+"""A supernet on disk: made once, named by everything that determines it, read by every trial that inherits from it.
+
+It is a folder like the data cache's (`ednas_nni.data.cache`): one maker at a time, visible when complete, verified by
+checksum, memory-mapped. `weights.npy` holds all tensors one after the other, `index.npy` their names and shapes as JSON
+text. A trial reads the parts that its network has, which are a few per cent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from ednas_nni.cost import cost_table
+from ednas_nni.data.cache import cache_root, ensure, fingerprint, open_arrays
+from ednas_nni.errors import SampleError, TrialError
+from ednas_nni.nn.capabilities import capabilities_of
+from ednas_nni.nn.elastic import SharedWeights, addresses
+from ednas_nni.nn.tree import domains_of
+from ednas_nni.training.data import TrialData
+from ednas_nni.training.jared import make_trainer
+from ednas_nni.training.quiet import quiet
+from ednas_nni.training.recipe import Recipe
+from ednas_nni.training.seeding import seeded
+from ednas_nni.training.supernet.module import SupernetModule, SupernetOptions
+from ednas_nni.training.supernet.paths import Paths
+
+if TYPE_CHECKING:
+    from ednas_nni.compat.nas import ModelSpace
+
+FORMAT = 1
+_NOT_OF_A_SUPERNET = ("steps", "learning_rate", "reports", "examples", "threads", "references", "score", "scored_on")
+"""Fields of a recipe that a supernet sets itself, or that change nothing in its weights."""
+
+
+class Supernet:
+    """The supernet of a space under a recipe; nothing is read or made before it is asked for.
+
+    Args:
+        space: The space, or any network of it: what counts is what its constructor was called with.
+        recipe: Data, losses, seed and so on, in common with every other training.
+        options: What a supernet has beside.
+    """
+
+    def __init__(self, space: ModelSpace, recipe: Recipe, options: SupernetOptions) -> None:
+        self.options = options
+        self.recipe = replace(
+            recipe, steps=options.steps, learning_rate=options.learning_rate, references=None, score="quality"
+        )
+        self._space, self._data = space, TrialData(self.recipe)
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """Everything that determines the weights, plain JSON."""
+        kind = type(self._space)
+        shared = {key: value for key, value in asdict(self.recipe).items() if key not in _NOT_OF_A_SUPERNET}
+        shared["data"] = {"name": self._data.source.info.name, "identity": self._data.source.info.identity}
+        space = {
+            "class": f"{kind.__module__}.{kind.__qualname__}",
+            "arguments": [list(self._space.trace_args), dict(self._space.trace_kwargs)],
+            "weights": dict(capabilities_of(self._space).weight_fingerprints),
+        }
+        identity = {"format": FORMAT, "space": space, "recipe": shared, "supernet": asdict(self.options)}
+        plain: dict[str, object] = json.loads(json.dumps(identity, sort_keys=True, default=str))
+        return plain
+
+    @property
+    def folder(self) -> Path:
+        """Where it is, or will be."""
+        return cache_root(self.recipe.data.get("cache")) / "supernets" / fingerprint(self.identity)
+
+    def make(self) -> bool:
+        """Train it, unless it is there; waits where another process is at it.
+
+        Returns:
+            Whether this call made it.
+
+        Raises:
+            TrialError: A loss was not finite, or the training was stopped.
+            StudyError: The weighting combines gradients.
+            DataError: The data set is missing, or the place cannot be written.
+        """
+        return ensure(self.folder, self.identity, self._train)
+
+    def _train(self, folder: Path) -> None:
+        recipe, options = self.recipe, self.options
+        space = type(self._space)(*self._space.trace_args, **self._space.trace_kwargs)
+        table = cost_table(space, [], deploy_size=recipe.train_size)
+        macs = table.names.index("macs")
+        with quiet(), seeded(recipe.seed):
+            paths = Paths(
+                domains_of(space), lambda codes: table.encoded(codes)[:, macs], recipe.seed, options.sampling == "macs"
+            )
+            module = SupernetModule(recipe, options, paths)
+            biases = {name: torch.tensor(prior.head_bias) for name, prior in module.data.prior.tasks.items()}
+            weights = SharedWeights(space, options.sharing == "elastic", biases)
+            module.set_model(weights)
+            make_trainer(recipe).fit(module, module.data.train_batches(), module.data.scored_batches())
+        if module.steps_done != recipe.steps:
+            raise TrialError(f"The training of the supernet stopped after step {module.steps_done} of {recipe.steps}.")
+        write(weights.cpu(), folder)
+
+    def inherit(self, network: nn.Module) -> None:
+        """Give a network of the space the supernet's weights; its batch norms must be recalibrated.
+
+        Raises:
+            DataError: The supernet is not made, or its files are damaged.
+            SampleError: The network is of another space.
+        """
+        arrays = open_arrays(self.folder, self.identity, ["index", "weights"])
+        read_into(network, arrays, self.options.sharing == "elastic")
+
+
+def write(weights: SharedWeights, folder: Path) -> None:
+    """Write all tensors as `weights.npy`, float32 (n,); `index.npy`: name -> offset and shape, as JSON in uint8."""
+    index: dict[str, tuple[int, list[int]]] = {}
+    flat, offset = [], 0
+    for name, tensor in weights.named_tensors():
+        index[name] = offset, list(tensor.shape)
+        flat.append(tensor.detach().numpy().ravel())
+        offset += tensor.numel()
+    np.save(folder / "weights.npy", np.concatenate(flat), allow_pickle=False)
+    np.save(folder / "index.npy", np.frombuffer(json.dumps(index).encode(), np.uint8), allow_pickle=False)
+
+
+@torch.no_grad()
+def read_into(network: nn.Module, arrays: Mapping[str, np.ndarray], elastic: bool) -> None:
+    """Copy a network's parts of what `write` has written into it.
+
+    Raises:
+        SampleError: There is no tensor for one of its parameters, or not as large a one.
+    """
+    index: Mapping[str, tuple[int, list[int]]] = json.loads(arrays["index"].tobytes())
+    parameters = dict(network.named_parameters())
+    for name, address in addresses(network, elastic).items():
+        offset, shape = index.get(address.tensor, (0, []))
+        if len(shape) != len(address.shape) or any(n < m for n, m in zip(shape, address.shape, strict=True)):
+            raise SampleError(
+                f"The supernet has no weights {address.tensor} of shape {address.shape}: it was made for another space."
+            )
+        whole = arrays["weights"][offset : offset + int(np.prod(shape))].reshape(shape)
+        parameters[name].copy_(torch.from_numpy(np.array(address.of(whole))))

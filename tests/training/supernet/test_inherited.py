@@ -1,0 +1,149 @@
+"""The evaluator `inherited`: one supernet for all trials, weights as in it, batch norms of the network itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ednas_nni.errors import SampleError, StudyError
+from ednas_nni.nn.tree import build, domains_of
+from ednas_nni.training.data import TrialData
+from ednas_nni.training.supernet import made
+from ednas_nni.training.supernet.inherited import InheritedEvaluator
+from ednas_nni.training.supernet.recalibrate import recalibrate
+from search_spaces import EdnasSpace
+from tests.planes import _importable, _one_thread
+
+__all__ = ["_importable", "_one_thread"]
+
+TASKS = ("segmentation", "depth")
+OPTIONS = {"steps": 12, "paths": 3, "distillation": 0.5, "warm_up": 0.1}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("EDNAS_CACHE", str(folder))
+        yield folder
+
+
+def evaluator(**options):
+    given = {"train_size": (32, 64), "batch_size": 4, "calibration": 4, "accelerator": "cpu", "reports": 2}
+    return InheritedEvaluator(
+        **{"tasks": TASKS, "data": "scenes_for_tests:Scenes", "supernet": OPTIONS, **given, **options}
+    )
+
+
+@pytest.fixture(scope="module")
+def space():
+    stages = [{"channels": 16, "depth": [1, 2]}, {"channels": [16, 24], "depth": [1, 1]}]
+    return EdnasSpace(
+        tasks={"segmentation": 3, "depth": 1}, preset="nano", stages=stages, ops=["ibn_k3_e3", "ibn_k5_e3"]
+    )
+
+
+def test_one_supernet_serves_all_networks(cache, space, monkeypatch, reports_to_nni):
+    domains, rng = domains_of(space), np.random.default_rng(0)
+    first, second = domains.random(rng), domains.random(rng)
+    with reports_to_nni() as reports:
+        one = evaluator().evaluate(build(space, first))
+    assert len(reports.final) == 1 and reports.final[0] == one and "train_loss" not in one
+    # The maker's learning curve is seen in NNI's web UI: reports of the largest network.
+    assert len(reports.intermediate) >= 3
+    monkeypatch.setattr(made.Supernet, "_train", None)  # nobody trains a second one
+    again, other = build(space, first), build(space, second)
+    assert evaluator().evaluate(again) == pytest.approx({**one, "train_s": 0.0})
+    assert evaluator().evaluate(other)["default"] != one["default"]
+    same = [p for p in again.state_dict() if "fusion" in p and "running" not in p and "tracked" not in p]
+    assert same and all(torch.equal(again.state_dict()[name], other.state_dict()[name]) for name in same)
+
+
+def test_weights_are_those_of_the_supernet_and_statistics_of_the_network(cache, space):
+    sample = domains_of(space).random(np.random.default_rng(3))
+    judge = evaluator()
+    network = build(space, sample)
+    judge.prepare(network, TrialData(judge.recipe))
+    bare = build(space, sample)
+    judge.supernet(bare).inherit(bare)
+    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), bare.parameters(), strict=True))
+    images = [torch.rand(4, 3, 32, 64) for _ in range(3)]
+    recalibrate(network, images)
+    inputs: list[torch.Tensor] = []
+    hook = network.stem.norm.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
+    network.train()
+    with torch.no_grad():
+        for image in images:
+            network(image)
+    hook.remove()
+    expected = torch.stack([x.mean((0, 2, 3)) for x in inputs]).mean(0)
+    recalibrate(network, images)
+    assert torch.allclose(network.stem.norm.running_mean, expected, atol=1e-6) and not network.training
+    # The broken twin: inherited weights without statistics of their own.
+    image = images[0]
+    assert not torch.allclose(bare.eval()(image)["depth"], network(image)["depth"], atol=1e-3)
+
+
+def test_another_recipe_is_another_supernet(cache, space):
+    network = build(space, domains_of(space).random(np.random.default_rng(0)))
+    folder = evaluator().supernet(network).folder
+    assert folder == evaluator(steps=3, learning_rate=0.1, reports=1, threads=1).supernet(space).folder
+    for other in (
+        {"seed": 1}, {"batch_size": 5}, {"tasks": ("depth",)}, {"supernet": {**OPTIONS, "steps": 13}},
+        {"data": {"name": "scenes_for_tests:Scenes", "train": 20}},
+    ):  # fmt: skip
+        assert evaluator(**other).supernet(network).folder != folder
+
+
+def test_networks_are_trained_on(cache, space):
+    network = build(space, domains_of(space).random(np.random.default_rng(0)))
+    scores = evaluator(steps=4).evaluate(network)
+    assert scores["train_loss"] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"supernet": {"stepz": 3}}, "evaluator.supernet: unknown option 'stepz'.*steps"),
+        ({"supernet": {"paths": 0}}, "evaluator.supernet.paths = 0"),
+        ({"steps": -1}, "evaluator.steps = -1"),
+        ({"weighting": "pcgrad"}, "combines gradients.*'fixed'"),
+        ({"init_from": "/x.pt"}, "remove `init_from`"),
+    ],
+)
+def test_messages(options, message):
+    with pytest.raises(StudyError, match=message):
+        evaluator(**options).check()
+
+
+def test_a_network_of_another_space_is_rejected(cache, space):
+    judge = evaluator()
+    network = build(space, domains_of(space).random(np.random.default_rng(0)))
+    supernet = judge.supernet(network)
+    supernet.make()
+    stranger = EdnasSpace(tasks={"segmentation": 3, "depth": 1}, preset="nano")
+    with pytest.raises(SampleError, match="made for another space"):
+        supernet.inherit(build(stranger, domains_of(stranger).random(np.random.default_rng(0))))
+
+
+def trained(space, folder, **options):
+    supernet = evaluator(supernet={**OPTIONS, **options}).supernet(space)
+    folder.mkdir()
+    supernet._train(folder)
+    return np.load(folder / "weights.npy")
+
+
+def test_every_part_of_the_recipe_can_be_switched_off(cache, space, tmp_path):
+    """Each does something, and nothing else decides the weights: the same options give the same ones."""
+    base = trained(space, tmp_path / "base")
+    assert np.isfinite(base).all() and (trained(space, tmp_path / "again") == base).all()
+    for off in (
+        {"sandwich": False},
+        {"distillation": 0.0},
+        {"sampling": "labels"},
+        {"warm_up": 0.0},
+        {"sharing": "own"},
+    ):
+        other = trained(space, tmp_path / next(iter(off)), **off)
+        assert other.shape != base.shape or (other != base).any(), off

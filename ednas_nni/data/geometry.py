@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,18 @@ class Intrinsics:
         return Intrinsics(
             self.fx * across, self.fy * down, (self.cx + 0.5) * across - 0.5, (self.cy + 0.5) * down - 0.5
         )  # fmt: skip
+
+
+def ray_lengths(size: tuple[int, ...], focal: float) -> NDArray[np.floating]:
+    """Return how much longer the way along each pixel's ray is than along the optical axis: (H, W), 1 in the middle.
+
+    Args:
+        size: Height and width in pixels.
+        focal: Focal length in pixels; the principal point is taken to be the middle.
+    """
+    height, width = size
+    v, u = (np.arange(height) - (height - 1) / 2)[:, None], np.arange(width) - (width - 1) / 2
+    return np.sqrt(1 + (u * u + v * v) / focal**2)
 
 
 NYUV2 = Intrinsics(fx=518.86, fy=519.47, cx=325.58, cy=253.74)

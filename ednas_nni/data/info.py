@@ -62,6 +62,7 @@ class LabelFacts:
         depth_kind: `metric` (a length), `inverse` (1/length) or `disparity` (pixels).
         depth_unit: Unit of the stored depth, e.g. `m`. 0 always means invalid.
         depth_max: Largest valid depth in `depth_unit`; sources set labels beyond to 0. `None` = no bound.
+        trusted: Labels that no camera could have seen, or that contradict each other, are accepted.
     """
 
     targets: tuple[str, ...] = TARGETS
@@ -70,6 +71,7 @@ class LabelFacts:
     depth_kind: DepthKind = "metric"
     depth_unit: str = "m"
     depth_max: float | None = None
+    trusted: bool = False
 
     def __post_init__(self) -> None:
         """Reject values that no data set can have.

@@ -9,6 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
+from ednas_nni.data.agreement import Agreement
 from ednas_nni.data.info import DataInfo
 from ednas_nni.data.kinds import LabelSurvey, label_kind
 from ednas_nni.data.source import Split
@@ -24,6 +25,7 @@ class Survey:
         labels: Sums over the labels by name; each knows how many images have the label.
         digests: Number of the image by a digest of its pixels.
         twice: Pairs of images of this split with the same pixels.
+        agreement: Of depth and normals, for the training split of data that have both.
     """
 
     split: str
@@ -31,6 +33,7 @@ class Survey:
     labels: Mapping[str, LabelSurvey]
     digests: dict[bytes, int] = field(repr=False, default_factory=dict)
     twice: tuple[tuple[int, int], ...] = ()
+    agreement: Agreement | None = None
 
     def missing(self, name: str) -> int:
         """Return how many images lack a label entirely."""
@@ -47,7 +50,11 @@ def survey(split: Split, tick: Callable[[], object] = lambda: None) -> Survey:
     digests: dict[bytes, int] = {}
     twice = []
     labels = {name: label_kind(name).survey(split.info) for name in split.info.targets}
+    both = split.name == "train" and {"depth", "normals"} <= set(split.info.targets)
+    agreement = Agreement(split.info) if both else None
     for index in range(len(split)):
+        if agreement is not None:
+            agreement.add(np.asarray(split.depth[index]), np.asarray(split.normals[index]))
         digest = hashlib.blake2b(np.ascontiguousarray(split.image[index]).data, digest_size=16).digest()
         first = digests.setdefault(digest, index)
         if first != index:
@@ -55,7 +62,7 @@ def survey(split: Split, tick: Callable[[], object] = lambda: None) -> Survey:
         for name, sums in labels.items():
             sums.add(np.asarray(split.target(name)[index]))
         tick()
-    return Survey(split.name, len(split), labels, digests, tuple(twice))
+    return Survey(split.name, len(split), labels, digests, tuple(twice), agreement)
 
 
 def faults(info: DataInfo, surveys: Sequence[Survey]) -> list[str]:
@@ -75,6 +82,8 @@ def faults(info: DataInfo, surveys: Sequence[Survey]) -> list[str]:
         for name in info.targets:
             if not train.labels[name].images:
                 problems.append(f"no image of split 'train' has {name}: a task could not be learned from it")
+    if train is not None and train.agreement is not None and not info.trusted:
+        problems += train.agreement.contradictions()
     return problems
 
 
@@ -91,6 +100,9 @@ def suspicions(info: DataInfo, surveys: Sequence[Survey]) -> list[str]:
         for name, sums in train.labels.items():
             if sums.images:
                 doubts += label_kind(name).suspicions(sums, info)
+        if train.agreement is not None:
+            doubts += train.agreement.doubts()
+            doubts += train.agreement.contradictions() if info.trusted else ()
     return doubts
 
 

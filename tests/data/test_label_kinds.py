@@ -140,10 +140,7 @@ class ShortRows(Depth):
     ("kind", "words"),
     [
         (ShoutingName, "lower-case identifier"),
-        (
-            TakenColumn,
-            "['depth', 'depth_invalid', 'depth_kind', 'depth_scale', 'depth_valid'] of a manifest belong to others",
-        ),
+        (TakenColumn, "of a manifest belong to others; rename them"),
         (TakenWords, "tell files of another kind"),
         (ZeroIsAClass, "a label that an image lacks has valid pixels"),
         (PlainTensor, "derived from ednas_nni.data.targets.Label"),

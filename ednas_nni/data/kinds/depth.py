@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from ednas_nni.data.geometry import ray_lengths
 from ednas_nni.data.info import DEPTH_KINDS, Array, LabelFacts
 from ednas_nni.data.kinds.base import (
     OPEN,
@@ -79,6 +80,38 @@ def _invalid(value: Any) -> tuple[float, ...]:
         ) from None
 
 
+def _along(value: Any) -> str:
+    """Parse the column `depth_along`: depth is measured along the optical axis, or along each pixel's ray."""
+    if value not in ("axis", "ray"):
+        raise ValueError(f"depth_along = {quoted(value)}: unknown.{did_you_mean(value, ('axis', 'ray'))}")
+    return str(value)
+
+
+def _focal(value: Any) -> float:
+    """Parse the column `depth_focal`: the focal length in pixels of the depth file."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if isinstance(value, bool) or not 1 <= number <= 1e6:
+        raise ValueError(f"depth_focal = {quoted(value)}: must be the focal length in pixels of the depth file.")
+    return number
+
+
+def _along_axis(depth: NDArray[np.floating], details: Mapping[str, Any], path: Path) -> NDArray[np.floating]:
+    """Turn distance to the camera (or its inverse) into depth along the optical axis (or its inverse)."""
+    kind, focal = details.get("depth_kind", "metric"), details.get("depth_focal")
+    if kind == "disparity":
+        raise DataError(f"{path}: depth_along is ray, but disparity is measured along no ray; remove depth_along")
+    if focal is None:
+        raise DataError(
+            f"{path}: depth_along is ray, but depth_focal is missing: the focal length in pixels of this file, "
+            "width / 2 / tan(half of the view across)"
+        )
+    lengths = ray_lengths(depth.shape, focal)
+    return depth / lengths if kind == "metric" else depth * lengths
+
+
 class DepthSurvey(ValidSurvey):
     """Depth labels of a split.
 
@@ -142,7 +175,8 @@ class DepthLabels(LabelKind[DepthSurvey]):
     column: ClassVar[str] = "depth"
     mask: ClassVar[str] = "depth_valid"
     details: ClassVar[Mapping[str, Callable[[Any], Any]]] = {
-        "depth_kind": _kind, "depth_scale": _scale, "depth_invalid": _invalid,
+        "depth_kind": _kind, "depth_scale": _scale, "depth_invalid": _invalid, "depth_along": _along,
+        "depth_focal": _focal,
     }  # fmt: skip
     same: ClassVar[Mapping[str, Any]] = {"depth_kind": "metric"}
     words: ClassVar[frozenset[str]] = frozenset(
@@ -176,6 +210,8 @@ class DepthLabels(LabelKind[DepthSurvey]):
         valid = np.isfinite(depth) & (depth > 0)
         for value in storage.details.get("depth_invalid", ()):
             valid &= stored != np.asarray(value, stored.dtype if stored.dtype.kind == "f" else np.float64)
+        if storage.details.get("depth_along") == "ray":
+            depth = _along_axis(depth, storage.details, path)
         return np.where(valid, depth, 0).astype(np.float32)
 
     def fit(self, small: Array, stored: Array, across: float, facts: LabelFacts, where: str) -> NDArray[np.float32]:

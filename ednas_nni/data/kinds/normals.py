@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from ednas_nni.data.agreement import SHORTEST_FOCAL, away, field_of_view
 from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.kinds.base import Drawing, LabelKind, LabelTable, Storage, Storing, ValidSurvey, percent
 from ednas_nni.data.kinds.legend import FAINT, INK, PAPER, font
@@ -23,8 +24,14 @@ if TYPE_CHECKING:
 SHORTEST, LONGEST = 0.5, 1.5
 """Stored normals outside of these lengths mark pixels without one; black and grey are such colours."""
 
-UNIT_WITHIN = 0.02
-_AWAY = 0.25
+UNIT_WITHIN, MANY_AWAY = 0.02, 0.1
+_PER_IMAGE = 200
+_UNSEEN = 0.25
+"""Share of normals that no camera sees from which on the axes must be others; noise is far below."""
+
+_FACING = -0.05
+"""Least z that counts as towards the camera: floor and walls of a level camera have 0, give or take a byte."""
+
 _COLOURS = 0.15
 """How far the lengths of decoded normals may be from 1 on average; colours of photographs are far beyond."""
 
@@ -34,8 +41,9 @@ class NormalSurvey(ValidSurvey):
 
     def __init__(self) -> None:
         super().__init__()
-        self._unit = self._towards = self._low = 0
+        self._unit = self._towards = self._low = self._away = 0
         self._up = 0.0
+        self._bounds: list[NDArray[np.floating]] = []
 
     def add(self, values: NDArray[np.floating]) -> bool:
         """Add one image."""
@@ -45,7 +53,10 @@ class NormalSurvey(ValidSurvey):
         if not self.count(valid):
             return False
         self._unit += int((np.abs(length[valid] - 1) < UNIT_WITHIN).sum())
-        self._towards += int((vectors[..., 2][valid] > 0).sum())
+        self._towards += int((vectors[..., 2][valid] > _FACING).sum())
+        _, bounds = away(vectors)
+        self._away += len(bounds)
+        self._bounds.append(bounds[:: max(1, len(bounds) // _PER_IMAGE)])
         floor = slice(3 * len(valid) // 4, None)
         self._up += float(vectors[floor, :, 1][valid[floor]].sum())
         self._low += int(valid[floor].sum())
@@ -58,8 +69,14 @@ class NormalSurvey(ValidSurvey):
 
     @property
     def towards(self) -> float:
-        """Share of valid vectors with z above 0, to the camera."""
+        """Share of valid vectors with z not below 0, to the camera."""
         return self._towards / self._valid
+
+    @property
+    def away(self) -> tuple[float, float]:
+        """Share of valid vectors with z clearly below 0, and the view in degrees that explains nine tenths of them."""
+        bounds = np.concatenate(self._bounds) if self._away else np.ones(1)
+        return self._away / self._valid, field_of_view(float(np.percentile(bounds, 10)))
 
     @property
     def upwards(self) -> float:
@@ -127,12 +144,13 @@ class NormalLabels(LabelKind[NormalSurvey]):
             raise DataError(f"{where}: a normal has length {length.max():.3g}; normals must be unit vectors")
         # Short vectors stay: only zero means invalid, and a protocol may count what its own program counts.
         valid = length > 1e-3
-        # What a camera sees faces it, apart from noise and the corners of a wide view.
-        away = float((normals[..., 2][valid] < -0.1).mean()) if valid.any() else 0.0
-        if away > _AWAY:
+        _, bounds = away(normals)
+        unseen = float((bounds < SHORTEST_FOCAL).sum() / max(valid.sum(), 1))
+        if unseen > _UNSEEN and not facts.trusted:
             raise DataError(
-                f"{where}: {away:.0%} of the normals point away from the camera, so their axes are others than x "
-                "right, y up, z towards the camera; tell the file's axes in data.normal_axes, e.g. [x, -z, y]"
+                f"{where}: {unseen:.0%} of the normals point away from the camera, whatever its lens, so their axes "
+                "are others than x right, y up, z towards the camera; tell the file's axes in data.normal_axes, e.g. "
+                "[x, -z, y], or accept them with data.trust_labels: true"
             )
         return np.where(valid[..., None], normals, np.float32(0)).astype(np.float16)
 
@@ -193,6 +211,12 @@ class NormalLabels(LabelKind[NormalSurvey]):
             yield (
                 f"only {100 * train.towards:.0f} % of the normals point to the camera, yet only such surfaces are "
                 "seen: is z stored pointing away?"
+            )
+        share, degrees = train.away
+        if share > MANY_AWAY:
+            yield (
+                f"z of {100 * share:.0f} % of the normals points away from the camera: right only for a view of "
+                f"{degrees:.0f} degrees across or more, whose corners see such surfaces; else see normal_axes"
             )
 
 

@@ -57,6 +57,7 @@ class FolderSource(CachedSource):
             such an image is an error.
         cache: Cache folder; `$EDNAS_CACHE` or `~/.cache/ednas` when `None`.
         class_map: Few classes of many: {new name: [names of the classes that become it]}; all others become no class.
+        trust_labels: Accept normals that no camera could see, or that contradict depth; `ednas data check` still tells.
     """
 
     name: ClassVar[str]
@@ -69,6 +70,7 @@ class FolderSource(CachedSource):
     crop: bool = False
     cache: str | os.PathLike[str] | None = None
     class_map: dict[str, list[str]] | None = None
+    trust_labels: bool = False
 
     def __post_init__(self) -> None:
         """Check the options; of the folder only that it exists.
@@ -139,7 +141,7 @@ class FolderSource(CachedSource):
     @cached_property
     def facts(self) -> LabelFacts:
         """Which labels there are and what their values mean."""
-        facts = self.described()
+        facts = replace(self.described(), trusted=bool(self.trust_labels))
         return facts if self.class_map is None else replace(facts, classes=merged(facts.classes, self.class_map)[0])
 
     @cached_property
@@ -307,7 +309,8 @@ def _by_key(record: ImageRecord) -> tuple[list[tuple[str, int]], int, str]:
 
 
 def _identity(facts: Mapping[str, Any], folder: Path) -> str:
-    return store.fingerprint({"facts": facts, "arrays": store.digests(folder)})
+    meaning = {name: value for name, value in facts.items() if name != "trusted"}
+    return store.fingerprint({"facts": meaning, "arrays": store.digests(folder)})
 
 
 def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:

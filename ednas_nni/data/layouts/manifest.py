@@ -49,6 +49,9 @@ class Manifest(FolderSource):
         depth_max: Depths beyond, in `depth_unit`, are invalid.
         normal_axes: What the three channels of stored normals hold: x right, y up, z towards the camera.
         allow_outside: Accept absolute paths and such that leave the folder.
+        depth_along: `axis` where depth is measured along the optical axis, `ray` where it is distance to the camera; a
+            column of this name goes first.
+        depth_focal: Focal length in pixels of the depth files, for `depth_along: ray`; a column of the same name, too.
         upright: Turn images as their EXIF orientation says; false where labels were drawn on them as they are stored.
     """
 
@@ -62,6 +65,8 @@ class Manifest(FolderSource):
     depth_max: float | None = None
     normal_axes: list[str] | tuple[str, ...] = ("x", "y", "z")
     allow_outside: bool = False
+    depth_along: str = "axis"
+    depth_focal: float | None = None
     upright: bool = True
 
     def __post_init__(self) -> None:
@@ -71,6 +76,12 @@ class Manifest(FolderSource):
         self.allow_outside, self.upright = bool(self.allow_outside), bool(self.upright)
         if self.depth_max is not None and not self.depth_max > 0:
             raise DataError(f"depth_max is {self.depth_max!r}; it must be above 0, in the unit of the depth")
+        parse = label_kind("depth").details
+        given = {"depth_along": self.depth_along, "depth_focal": self.depth_focal}
+        try:
+            self._usual = {name: parse[name](value) for name, value in given.items() if value is not None}
+        except ValueError as error:
+            raise DataError(str(error)) from None
         self.path = self.root / (self.file or next((f for f in FILES if (self.root / f).exists()), FILES[0]))
 
     def shares(self) -> dict[str, float]:
@@ -170,7 +181,7 @@ class Manifest(FolderSource):
         """Read one image and the labels it has."""
         files = dict(record.files)
         image = read_image(files.pop("image"), self.upright)
-        storage = Storage(self._rows[record.key].details, self._classes, self.normal_axes)
+        storage = Storage({**self._usual, **self._rows[record.key].details}, self._classes, self.normal_axes)
         masks = {kind.name: files.pop(kind.mask) for kind in all_kinds() if kind.mask in files}
         labels = {name: label_kind(name).read(path, storage) for name, path in files.items()}
         for name, path in masks.items():

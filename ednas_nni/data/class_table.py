@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from ednas_nni.data.class_names import CLASSES_FILE
 from ednas_nni.data.info import IGNORE_INDEX, Array
-from ednas_nni.data.reading import read_lines
 from ednas_nni.errors import DataError, did_you_mean, quoted
 
 MOST_CLASSES = 255
@@ -114,6 +113,8 @@ def read_classes(path: Path) -> ClassTable:
     Raises:
         DataError: The two forms are mixed, a value stands twice, a name is missing, or there are too few or many.
     """
+    from ednas_nni.data.reading import read_lines  # PIL, which a table in memory does not need
+
     lines = read_lines(path)
     parted = [line.partition(":") for line in lines]
     valued = [bool(colon) and _VALUES.fullmatch(values.strip()) is not None for values, colon, _ in parted]

@@ -56,7 +56,7 @@ def field_of_view(focal: float) -> float:
     return math.degrees(2 * math.atan(0.5 / max(focal, 1e-6)))
 
 
-class Agreement:
+class GeometrySums:
     """Sums up, image by image, what depth and normals say of each other."""
 
     def __init__(self, facts: LabelFacts) -> None:

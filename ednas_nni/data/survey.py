@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ednas_nni.data.agreement import Agreement
+from ednas_nni.data.agreement import GeometrySums
 from ednas_nni.data.info import DataInfo
 from ednas_nni.data.kinds import LabelSurvey, label_kind
 from ednas_nni.data.source import Split
@@ -33,7 +33,7 @@ class Survey:
     labels: Mapping[str, LabelSurvey]
     digests: dict[bytes, int] = field(repr=False, default_factory=dict)
     twice: tuple[tuple[int, int], ...] = ()
-    agreement: Agreement | None = None
+    agreement: GeometrySums | None = None
 
     def missing(self, name: str) -> int:
         """Return how many images lack a label entirely."""
@@ -51,7 +51,7 @@ def survey(split: Split, tick: Callable[[], object] = lambda: None) -> Survey:
     twice = []
     labels = {name: label_kind(name).survey(split.info) for name in split.info.targets}
     both = split.name == "train" and {"depth", "normals"} <= set(split.info.targets)
-    agreement = Agreement(split.info) if both else None
+    agreement = GeometrySums(split.info) if both else None
     for index in range(len(split)):
         if agreement is not None:
             agreement.add(np.asarray(split.depth[index]), np.asarray(split.normals[index]))

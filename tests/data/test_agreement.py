@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ednas_nni.data import agreement
-from ednas_nni.data.agreement import Agreement
+from ednas_nni.data.agreement import GeometrySums
 from ednas_nni.data.info import LabelFacts
 from ednas_nni.data.kinds import label_kind
 from ednas_nni.data.layouts.manifest import Manifest
@@ -47,7 +47,7 @@ LEVEL = [room(seed, 0) for seed in range(6)]
 
 
 def said(scenes: list[Scene], kind: str = "metric", ray: bool = False, change: Callable = lambda n: n) -> list[str]:
-    sums = Agreement(LabelFacts(depth_kind=kind))
+    sums = GeometrySums(LabelFacts(depth_kind=kind))
     for depth, distance, normals in scenes:
         stored = distance if ray else depth
         sums.add((stored if kind == "metric" else 1 / stored).astype(np.float32), change(normals).astype(np.float16))

@@ -14,7 +14,7 @@ from ednas_nni.bridge.endings import ending
 from ednas_nni.bridge.messages import sample_of
 from ednas_nni.record import events
 from ednas_nni.record.journal import Journal, TrialRecord
-from ednas_nni.record.reports import Report, read_report
+from ednas_nni.record.reports import Report, final_event, read_report
 from ednas_nni.search.middleware.forwarding import ModelStatus
 from ednas_nni.search.middleware.record import STATUS_NAMES
 
@@ -136,9 +136,7 @@ class CatchingUp:
     def _book(self, trial: TrialRecord, job: Mapping[str, Any], report: Report) -> None:
         name, status, cause = job["trialJobId"], ModelStatus.Trained, ""
         if not report.fault:
-            self._journal.append(
-                events.Final(trial=trial.trial, job=name, architecture=trial.architecture, metrics=report.metrics)
-            )
+            self._journal.append(final_event(report, trial.trial, name, trial.architecture))
         else:
             status, cause = ending(job["status"], self._last_words(name))
             if status is ModelStatus.Trained:

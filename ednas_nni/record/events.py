@@ -117,13 +117,18 @@ class Intermediate(Event):
 
 
 class Final(Event):
-    """A trial reported its result; it counts whatever becomes of the trial's process."""
+    """A trial reported its result; it counts whatever becomes of the trial's process.
+
+    Attributes:
+        ran: What it really ran with: precision, device, threads, torch, data; {} in journals of earlier versions.
+    """
 
     event = "result"
     trial: Trial
     job: Job = None
     architecture: MaybeArchitecture = None
     metrics: Metrics
+    ran: Annotated[dict[str, str], Field(description="a mapping of texts")] = {}
 
 
 class Ended(Event):

@@ -42,6 +42,7 @@ class TrialRecord:
         job: NNI's trial job id, once known.
         status: What became of it.
         metrics: Final metrics as reported by the trial.
+        ran: What it really ran with, as it said: precision, device, threads, torch, data.
         intermediates: (step, metrics) in the order of arrival.
         submitted_at: Unix time in seconds.
         ended_at: Unix time in seconds, None while running.
@@ -55,6 +56,7 @@ class TrialRecord:
     job: str | None = None
     status: Status = "running"
     metrics: dict[str, float] = field(default_factory=dict)
+    ran: dict[str, str] = field(default_factory=dict)
     intermediates: list[tuple[float, dict[str, float]]] = field(default_factory=list)
     submitted_at: float = 0.0
     ended_at: float | None = None
@@ -162,7 +164,8 @@ class History:
                 step = len(record.intermediates) if event.step is None else event.step
                 record.intermediates.append((step, event.metrics))
             case events.Final():
-                self._of(event.trial, event.job).metrics = event.metrics
+                record = self._of(event.trial, event.job)
+                record.metrics, record.ran = event.metrics, event.ran
             case events.Ended():
                 record = self._of(event.trial, event.job)
                 record.status, record.cause, record.ended_at = event.status, event.cause or "", event.time

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
+
+from ednas_nni.record.events import Final
 
 
 @dataclass(frozen=True)
@@ -17,19 +19,21 @@ class Report:
         architecture: Id of the architecture which the trial really ran, None where it does not say.
         job: NNI job id that the trial gives itself, None where it does not say.
         fault: Why the report is no result; empty for a good one.
+        ran: What the trial really ran with (precision, device, threads, versions, data); {} where it does not say.
     """
 
     metrics: dict[str, float]
     architecture: str | None
     job: str | None
     fault: str
+    ran: dict[str, str] = field(default_factory=dict)
 
 
 def read_report(raw: object) -> Report:
     """Take a raw metric apart.
 
     Args:
-        raw: A number, or a mapping with `default`. Text values are no metrics: `architecture` and `job` are
+        raw: A number, or a mapping with `default`. Text values are no metrics: `architecture`, `job` and `ran` are
             understood, others are dropped.
 
     Returns:
@@ -50,7 +54,17 @@ def read_report(raw: object) -> Report:
         written = repr(values.get("default")) if "default" in values else f"only {sorted(map(str, values))}"
         faults.append(f"no number for 'default' (got {written})")
     fault = f"the trial reported no usable result: {', '.join(faults)}" if faults else ""
-    return Report(metrics, _text(values.get("architecture")), _text(values.get("job")), fault)
+    pairs = (part.partition("=") for part in (_text(values.get("ran")) or "").split())
+    ran = {name: value for name, sign, value in pairs if sign}
+    return Report(metrics, _text(values.get("architecture")), _text(values.get("job")), fault, ran)
+
+
+def final_event(report: Report, trial: int, job: str | None, architecture: str) -> Final:
+    """The journal's event of a good final report."""
+    ran = {"ran": report.ran} if report.ran else {}
+    return Final.model_validate(
+        {"trial": trial, "job": job, "architecture": architecture, "metrics": report.metrics, **ran}
+    )
 
 
 def _text(value: object) -> str | None:

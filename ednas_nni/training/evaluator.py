@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -41,12 +41,20 @@ def claimed(model: Model) -> Model:
     return import_module(CHANNEL).claim(model)
 
 
-def report(metrics: Metrics, final: bool) -> None:
-    """Tell NNI an intermediate or the final result, if a trial is running."""
+def report(metrics: Metrics, final: bool, ran: Mapping[str, object] | None = None) -> None:
+    """Tell NNI an intermediate or the final result, if a trial is running.
+
+    Args:
+        metrics: The result.
+        final: It is the last one.
+        ran: What really ran, for the journal: precision, device, threads, versions; values without spaces.
+    """
     import nni  # numpy, whose threads a trial sets first
 
     if nni.get_current_parameter() is not None:
-        (nni.report_final_result if final else nni.report_intermediate_result)(dict(metrics))
+        # A text, because NNI's web UI shows whatever else a metric holds as numbers.
+        told = {"ran": " ".join(f"{name}={value}" for name, value in ran.items())} if ran else {}
+        (nni.report_final_result if final else nni.report_intermediate_result)({**metrics, **told})
 
 
 class Evaluator:

@@ -100,12 +100,13 @@ class TrainingEvaluator(NetworkEvaluator, Lightning):
                     trainer.fit(module, module.data.train_batches(), module.data.scored_batches())
                 if module.scored_step != self.recipe.steps:
                     trainer.validate(module, module.data.scored_batches(), verbose=False)
+            ran = what_ran(trainer, module.data.source.info.identity)
         if module.steps_done != self.recipe.steps:
             raise TrialError(f"Training stopped after step {module.steps_done} of {self.recipe.steps}.")
         _laid_out(model, torch.contiguous_format).eval()
         self.history = module.history
         final = module.final()
-        report(final, final=True)
+        report(final, final=True, ran=ran)
         return final
 
     def prepare(self, model: torch.nn.Module, data: TrialData) -> None:
@@ -184,6 +185,19 @@ def make_trainer(recipe: Recipe) -> Trainer:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+
+
+def what_ran(trainer: Trainer, data: str) -> dict[str, object]:
+    """What a training really ran with, whatever was asked for: results are compared with it."""
+    device = trainer.strategy.root_device
+    name = torch.cuda.get_device_name(device).replace(" ", "_") if device.type == "cuda" else device.type
+    return {
+        "precision": trainer.precision,
+        "device": name,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "data": data,
+    }
 
 
 def _laid_out(model: torch.nn.Module, memory: torch.memory_format) -> torch.nn.Module:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import warnings
+from dataclasses import replace
 
 import nni
 import numpy as np
@@ -14,7 +15,8 @@ import pytest
 import torch
 
 from ednas_nni.compat.nas import LayerChoice, Lightning, ModelSpace, MutableConv2d, RawFormatModelSpace
-from ednas_nni.training import seed_everything, seeded
+from ednas_nni.record.reports import final_event, read_report
+from ednas_nni.training import jared, seed_everything, seeded
 from ednas_nni.training.data import TrialData
 
 
@@ -156,12 +158,30 @@ def test_heads_start_at_the_training_splits_values(make_evaluator, tiny):
 def test_reports_to_nni_only_inside_a_trial(make_evaluator, tiny, reports_to_nni):
     with reports_to_nni() as reports:
         final = make_evaluator().evaluate(tiny())
-    assert len(reports.intermediate) == 3 and reports.final == [final]
+    (told,) = reports.final
+    assert len(reports.intermediate) == 3 and {k: v for k, v in told.items() if k != "ran"} == final
     assert reports.intermediate[-1]["default"] == final["default"]
     assert json.loads(json.dumps(reports.intermediate)) == reports.intermediate
     with reports_to_nni(running=False) as outside:
         make_evaluator().evaluate(tiny())
     assert outside.intermediate == [] and outside.final == []
+
+
+@pytest.mark.parametrize("ran", ["32-true", "bf16-mixed"])
+def test_what_really_ran_is_told_not_what_was_asked_for(ran, make_evaluator, tiny, reports_to_nni, monkeypatch):
+    """Lightning may train in another precision than it is asked for; only a warning in a log would say so."""
+    evaluator = make_evaluator(threads=1)
+    made = jared.make_trainer
+    monkeypatch.setattr(jared, "make_trainer", lambda recipe: made(replace(recipe, precision=ran)))
+    with reports_to_nni() as reports:
+        evaluator.evaluate(tiny())
+    report = read_report(reports.final[0])
+    source = TrialData(evaluator.recipe).source
+    assert report.ran == {
+        "precision": ran, "device": "cpu", "threads": "1", "torch": torch.__version__, "data": source.info.identity,
+    }  # fmt: skip
+    event = final_event(report, 3, "J", "a").dump()
+    assert event["ran"] == report.ran and "ran" not in final_event(read_report(0.5), 3, "J", "a").dump()
 
 
 def test_interrupt_reaches_the_caller(make_evaluator, tiny):

@@ -12,7 +12,7 @@ from ednas_nni.errors import SampleError
 from ednas_nni.record import events
 from ednas_nni.record.events import Status
 from ednas_nni.record.journal import Journal
-from ednas_nni.record.reports import Report, read_report
+from ednas_nni.record.reports import Report, final_event, read_report
 from ednas_nni.search.middleware.forwarding import (
     ExecutableModelSpace,
     Forwarding,
@@ -287,14 +287,7 @@ class Record(Forwarding):
                 owner.fault = report.fault
                 return False
             owner.metrics, owner.fault = report.metrics, ""
-            self.journal.append(
-                events.Final(
-                    trial=owner.trial,
-                    job=reporter.job,
-                    architecture=owner.architecture,
-                    metrics=report.metrics,
-                )
-            )
+            self.journal.append(final_event(report, owner.trial, reporter.job, owner.architecture))
             return True
 
     def _stop_late(self, event: ModelEvent, report: Report | None) -> None:
@@ -317,7 +310,7 @@ class Record(Forwarding):
             if report.fault or architecture in self.outcomes or architecture in self.outcomes.running or trial is None:
                 self._note_extra(architecture, report, job)
                 return
-            self.journal.append(events.Final(trial=trial, job=job, architecture=architecture, metrics=report.metrics))
+            self.journal.append(final_event(report, trial, job, architecture))
             self.journal.append(events.Ended(trial=trial, job=job, status="trained", cause=""))
             self.outcomes.add(architecture, trial, report.metrics)
 

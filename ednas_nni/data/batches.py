@@ -128,6 +128,7 @@ class SeededBatches(Sampler[list[BatchItem]]):
         self.length, self.size, self.batch_size, self.shuffle = length, size, batch_size, shuffle
         self.seed, self.augmentation, self.drop_last = seed, augmentation, drop_last
         self.epoch = 0
+        self.first = 0  # batch with which the next epoch begins
 
     def __len__(self) -> int:
         """Number of batches in an epoch."""
@@ -140,7 +141,8 @@ class SeededBatches(Sampler[list[BatchItem]]):
         order = rng.permutation(self.length) if self.shuffle else np.arange(self.length)
         mirrored, boxes = self.augmentation.draw(self.length, self.size, rng)
         items = [BatchItem(*drawn) for drawn in zip(order.tolist(), mirrored, boxes, strict=True)]
-        for number in range(len(self)):
+        first, self.first = self.first, 0
+        for number in range(first, len(self)):
             yield items[number * self.batch_size : (number + 1) * self.batch_size]
 
 
@@ -191,4 +193,6 @@ def loader(
         )
     dataset = BatchDataset(split, targets)
     batches = SeededBatches(len(split), split.info.size, batch_size, shuffle, seed, augmentation, drop_last)
-    return DataLoader(dataset, batch_sampler=batches, collate_fn=_whole, num_workers=0, pin_memory=pinned)
+    # A generator of its own: torch's loader draws a seed for workers from it, and must not from the global one.
+    own = torch.Generator()
+    return DataLoader(dataset, batch_sampler=batches, collate_fn=_whole, pin_memory=pinned, generator=own)

@@ -26,6 +26,18 @@ class AveragedWeights:
         torch._foreach_lerp_(self._average, self._tensors, 1 - decay)
         self.updates += 1
 
+    @property
+    def tensors(self) -> list[Tensor]:
+        """The averages, in the network's order."""
+        return self._average
+
+    @torch.no_grad()
+    def take_over(self, tensors: list[Tensor], updates: int) -> None:
+        """Go on from averages that were kept."""
+        for average, tensor in zip(self._average, tensors, strict=True):
+            average.copy_(tensor)
+        self.updates = updates
+
     @torch.no_grad()
     def swap(self) -> None:
         """Exchange the network's weights and the average in place; a second call undoes the first."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from ednas_nni.data.opening import open_source
@@ -95,14 +96,12 @@ class TrialData:
     @property
     def _pinned(self) -> bool:
         """Whether the trainer will use a CUDA device."""
-        import torch
-
         return self.recipe.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
 
-    def train_batches(self) -> Batches:
-        """Shuffled and augmented; as many batches as the recipe has steps."""
+    def train_batches(self, first: int = 0) -> Batches:
+        """Shuffled and augmented; as many batches as the recipe has steps, those before number `first` left out."""
         from ednas_nni.data.augment import Augmentation
-        from ednas_nni.data.batches import loader
+        from ednas_nni.data.batches import SeededBatches, loader
 
         recipe, split = self.recipe, self.source.split("train")
         batches = loader(
@@ -115,7 +114,10 @@ class TrialData:
             drop_last=len(split) >= recipe.batch_size,  # batch normalisation suffers from a last batch of one
             pinned=self._pinned,
         )
-        return Batches(batches, recipe.steps)
+        sampler = batches.batch_sampler
+        assert isinstance(sampler, SeededBatches), "of `loader`"
+        sampler.epoch, sampler.first = divmod(first, len(sampler))
+        return Batches(batches, recipe.steps - first)
 
     def scored_batches(self, batch_size: int = 25) -> Batches:
         """The scored split once, in order."""

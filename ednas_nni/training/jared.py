@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ednas_nni.compat.nas import Lightning, Trainer
 from ednas_nni.errors import TrialError
 from ednas_nni.study.options import filled, takes
+from ednas_nni.training.checkpoints import Watcher
 from ednas_nni.training.data import Batches, TrialData
 from ednas_nni.training.evaluator import Metrics, NetworkEvaluator, report
 from ednas_nni.training.module import JaredModule, make_weighting
@@ -77,12 +78,13 @@ class TrainingEvaluator(NetworkEvaluator, Lightning):
         """
         make_weighting(self.recipe, TrialData(self.recipe).unmeasured)
 
-    def evaluate(self, model: torch.nn.Module) -> Metrics:
+    def evaluate(self, model: torch.nn.Module, watcher: Watcher | None = None) -> Metrics:
         """Train and score a network in place: float (N, 3, H, W) in [0, 1] -> {task: (N, C, H, W)}.
 
         Its head biases are set to the training split's typical values if it has `set_output_bias`, then it takes what
         fits of `init_from`; its other weights are trained as they are. It is left in evaluation mode with the weights
-        that were scored. The final result (see the class) is also reported to NNI if a trial is running.
+        that were scored. The final result (see the class) is also reported to NNI if a trial is running. A watcher
+        looks on, and may bring the training to where an earlier process left it.
 
         Raises:
             TrialError: A loss or a metric is not finite.
@@ -94,10 +96,11 @@ class TrainingEvaluator(NetworkEvaluator, Lightning):
             module = JaredModule(self.recipe, self.inherits)
             self.prepare(model, module.data)
             module.set_model(_laid_out(model, torch.channels_last))
-            trainer = make_trainer(self.recipe)
+            module.watcher, first = watcher, watcher.steps_before if watcher is not None else 0
+            trainer = make_trainer(self.recipe, first)
             with _real_interrupts():
                 if self.recipe.steps:
-                    trainer.fit(module, module.data.train_batches(), module.data.scored_batches())
+                    trainer.fit(module, module.data.train_batches(first), module.data.scored_batches())
                 if module.scored_step != self.recipe.steps:
                     trainer.validate(module, module.data.scored_batches(), verbose=False)
             ran = what_ran(trainer, module.data.source.info.identity)
@@ -167,24 +170,33 @@ class JaredEvaluator(TrainingEvaluator):
         super().__init__(filled(Recipe, "evaluator", *args, **options))
 
 
-def make_trainer(recipe: Recipe) -> Trainer:
+def make_trainer(recipe: Recipe, first: int = 0) -> Trainer:
     """A trainer without files, progress bars, summaries or sanity checks.
 
     One epoch is the whole trial (see `Batches`); the interval is rounded up, so there are at most `reports`
     scores.
+
+    Args:
+        recipe: The recipe.
+        first: Steps that were taken before; intervals are counted from the training's beginning all the same.
     """
-    return Trainer(
+    interval = max(1, -(-recipe.steps // recipe.reports))
+    trainer = Trainer(
         max_epochs=1,
         accelerator=recipe.accelerator,
         devices=1,
         precision=recipe.precision,
-        val_check_interval=max(1, -(-recipe.steps // recipe.reports)),
+        val_check_interval=interval,
+        check_val_every_n_epoch=1 if not first else None,  # None: by batches of the whole training
         num_sanity_val_steps=0,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+    if first:
+        trainer.fit_loop.epoch_loop.batch_progress.total.ready = first
+    return trainer
 
 
 def what_ran(trainer: Trainer, data: str) -> dict[str, object]:

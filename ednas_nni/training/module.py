@@ -20,6 +20,7 @@ from ednas_nni.tasks.meters import Meter
 from ednas_nni.tasks.quality import quality
 from ednas_nni.tasks.weighting.base import WEIGHTINGS, GradientWeighting, Weighting
 from ednas_nni.training.average import AveragedWeights
+from ednas_nni.training.checkpoints import Watcher
 from ednas_nni.training.data import Batch, TrialData
 from ednas_nni.training.evaluator import report
 from ednas_nni.training.recipe import Recipe
@@ -66,6 +67,7 @@ class JaredModule(LightningModule):
         self._average: AveragedWeights | None = None
         self._compiled: Callable[[Tensor], dict[str, Tensor]] | None = None
         self._running_since: float | None = None  # None while nothing is trained
+        self.watcher: Watcher | None = None
 
     @property
     def wrapped(self) -> bool:
@@ -109,7 +111,14 @@ class JaredModule(LightningModule):
             object.__setattr__(self, "_compiled", torch.compile(self.model, dynamic=False))  # no second submodule
         if self.recipe.average and not self.wrapped:
             self._average = AveragedWeights(self.model, self.recipe.average)
+        if self.watcher is not None:
+            self.watcher.begin(self)
         self._running_since = time.perf_counter()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Let the watcher look on."""
+        if self.watcher is not None:
+            self.watcher.before_step(self)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One batch of all tasks.
@@ -156,6 +165,8 @@ class JaredModule(LightningModule):
         self.steps_done += 1
         if self._average is not None:
             self._average.update()
+        if self.watcher is not None:
+            self.watcher.after_step(self)
 
     def on_train_end(self) -> None:
         """Leave the averaged weights in the network."""
@@ -209,6 +220,38 @@ class JaredModule(LightningModule):
         """Inside a one-shot strategy nobody else reports the supernet's last score."""
         if self.wrapped and self.scores:
             report(self.final(), final=True)
+
+    @property
+    def last_loss(self) -> Tensor:
+        """Total loss of the last step."""
+        return self._step_losses[1].detach()
+
+    def average_state(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Averaged weights, and the losses since the last score; for checkpoints."""
+        return self._average.tensors if self._average is not None else [], self._losses
+
+    def progress_state(self) -> dict[str, Any]:
+        """Counters and scores so far as plain data; for checkpoints."""
+        running = 0.0 if self._running_since is None else time.perf_counter() - self._running_since
+        return {
+            "train_s": self.train_s + running,
+            "history": self.history,
+            "scored_step": self.scored_step,
+            "last_loss": self._last_loss,
+            "updates": self._average.updates if self._average is not None else 0,
+        }
+
+    def take_over(
+        self, steps_done: int, progress: dict[str, Any], average: list[Tensor], losses: Tensor | None
+    ) -> None:
+        """Go on from a checkpoint, with what the three methods above gave."""
+        self.steps_done = steps_done
+        self.train_s, self._last_loss = progress["train_s"], progress["last_loss"]
+        self.history, self.scored_step = progress["history"], progress["scored_step"]
+        self.scores = dict(self.history[-1]) if self.history else {}
+        self._losses = [] if losses is None else list(losses.to(self.device).unbind())
+        if self._average is not None:
+            self._average.take_over(average, progress["updates"])
 
     def final(self) -> dict[str, float]:
         """The last scores, flat, with the seconds spent on training (scoring not counted)."""

@@ -72,6 +72,7 @@ class DWA(Weighting):
         mean = self.sums / self.window
         ratio = mean / self.before.clamp(min=1e-12)
         weights = len(self.names) * torch.softmax(ratio / self.temperature, 0)
-        self.values.copy_(torch.where(ratio.isfinite().all(), weights, torch.ones_like(weights)))
+        # Not in place: the backward pass of this step still needs the weights that it was computed with.
+        self.values = torch.where(ratio.isfinite().all(), weights, torch.ones_like(weights))
         self.before.copy_(mean)
         self.sums.zero_()

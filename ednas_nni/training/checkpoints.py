@@ -129,7 +129,9 @@ def capture(module: JaredModule) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors |= {f"average.{i}": tensor for i, tensor in enumerate(average)}
     if losses:
         tensors["losses"] = torch.stack(losses)
-    kind, keys, *place = np.random.get_state()
+    state = np.random.get_state()
+    assert isinstance(state, tuple), "numpy's legacy form"
+    kind, keys, *place = state
     tensors |= {"random.torch": torch.get_rng_state(), "random.numpy": torch.from_numpy(keys.astype(np.int64))}
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()

@@ -26,6 +26,8 @@ COMMANDS = (
     "report",
     "confirm",
     "pick",
+    "train",
+    "predict",
     "verify",
     "describe",
     "plugins",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -168,7 +168,16 @@ class CachedSource(ABC):
         if not self.cache_folder.exists():
             store.ensure(self.cache_folder, self.stored_recipe(), lambda staging: self._make(staging, progress))
 
-    def _make(self, staging: Path, progress: bool) -> None:
+    def alone(self, name: str, opened_by: str | None = None) -> Split:
+        """As `split`, but without making the other splits where nothing is cached yet."""
+        if self.cache_folder.exists():
+            return self.split(name, opened_by)
+        check_opening(name, opened_by)
+        folder, recipe = self.cache_folder.with_name(f"{self.cache_folder.name}-{name}"), self.stored_recipe()
+        store.ensure(folder, recipe, lambda staging: self._make(staging, True, (name,)))
+        return self._opened(folder, name, opened_by)
+
+    def _make(self, staging: Path, progress: bool, splits: Sequence[str] = SPLITS) -> None:
         from ednas_nni.data.produce import produce  # tqdm: only where arrays are made
 
         shapes: dict[str, tuple[str, tuple[int, ...]]] = {"image": ("uint8", (*self.info.size, 3))}
@@ -176,7 +185,8 @@ class CachedSource(ABC):
             kind = label_kind(name)
             shapes[name] = (kind.dtype, (*self.info.size, *kind.channels))
         task, recipe, title = self.job()
-        produce(staging, shapes, self.info.counts, task=task, recipe=recipe, title=title, progress=progress)
+        counts = {name: count for name, count in self.info.counts.items() if name in splits}
+        produce(staging, shapes, counts, task=task, recipe=recipe, title=title, progress=progress)
 
     def split(self, name: str, opened_by: str | None = None) -> Split:
         """Open a split, making the arrays first when needed.
@@ -193,8 +203,11 @@ class CachedSource(ABC):
         """
         check_opening(name, opened_by)
         self.prepare()
+        return self._opened(self.cache_folder, name, opened_by)
+
+    def _opened(self, folder: Path, name: str, opened_by: str | None) -> Split:
         if name == "test":
             note(self.info, str(opened_by), self.cache_folder.parent)
         names = ("image", *self.info.targets)
-        arrays = store.open_arrays(self.cache_folder, self.stored_recipe(), [f"{name}_{array}" for array in names])
+        arrays = store.open_arrays(folder, self.stored_recipe(), [f"{name}_{array}" for array in names])
         return Split(name, self.info, {array: arrays[f"{name}_{array}"] for array in names}, opened_by)

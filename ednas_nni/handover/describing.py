@@ -41,7 +41,7 @@ def described(
         search: Experiment id of the search that led to it.
         journal: SHA-256 of that search's journal.
     """
-    study, evaluator = assembled.study, assembled.evaluator
+    study, evaluator = assembled.study, assembled.evaluator_against(None)
     assert isinstance(evaluator, JaredEvaluator), "the caller has checked it"
     sample = assembled.domains.canonical(sample)
     architecture = assembled.domains.architecture_id(sample)

@@ -224,8 +224,8 @@ class FolderSource(CachedSource):
         """Where the arrays are kept; another one when a file has another content."""
         return self._cache_root / f"{self.name}-{self.info.fingerprint}-{store.fingerprint(self.stored_recipe())[:8]}"
 
-    def _make(self, staging: Path, progress: bool) -> None:
-        super()._make(staging, progress)
+    def _make(self, staging: Path, progress: bool, splits: Sequence[str] = SPLITS) -> None:
+        super()._make(staging, progress, splits)
         if changed := _differing(self.contents, self._read_contents()):
             raise DataError(f"{self.where}: {_listed(changed)} changed while the data set was read; run again")
         made_from = {"facts": vars(self.facts), "files": self.contents}

@@ -1,0 +1,107 @@
+"""Predict pictures: for each one a picture of what the network says, with legends and a scale in metres.
+
+Photos of any size and shape, with a camera's rotation, grey or transparent, and folders of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ednas_nni.networks.network import Network
+    from ednas_nni.networks.runtime import Runtime
+
+HELP = "draw what a network says of pictures"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("network", metavar="NETWORK", help="folder of a network, such as networks/small")
+    parser.add_argument("pictures", metavar="FILE_OR_FOLDER", nargs="+", type=Path, help="pictures, folders of them")
+    parser.add_argument("--out", metavar="FOLDER", type=Path, help="where pictures go (default predictions/NETWORK)")
+    parser.add_argument(
+        "--format", default="torch", metavar="F", help="torch, or a format that was exported: onnx, ..."
+    )
+    parser.add_argument("--arrays", action="store_true", help="also write the predictions as .npz")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write one picture each. Exit code 1 where one could not be read; the others are written."""
+    import numpy as np
+
+    from ednas_nni.cli.terminal import fail
+    from ednas_nni.errors import DataError
+    from ednas_nni.networks.network import Network
+    from ednas_nni.record.whole_file import write_whole
+
+    network = Network.load(options.network)
+    runtime = runtime_of(network, options.format)
+    out = options.out or Path("predictions") / network.name
+    code = 0
+    for picture, target in targets(options.pictures, out):
+        try:
+            prediction = network.predict(picture, runtime)
+        except DataError as error:
+            fail(str(error))
+            code = 1
+            continue
+        prediction.save(target)
+        if options.arrays:
+            write_whole(target.with_suffix(".npz"), lambda file, p=prediction: np.savez_compressed(file, **p))
+        for note in prediction.notes:
+            print(f"{picture}: {note}", file=sys.stderr)
+        print(target)
+    return code
+
+
+def targets(given: list[Path], out: Path) -> list[tuple[Path, Path]]:
+    """Picture -> where its prediction goes; a folder's own folders are kept apart.
+
+    Raises:
+        DataError: A folder has no picture, or a file does not exist.
+    """
+    from ednas_nni.errors import DataError
+    from ednas_nni.networks.pictures import SUFFIXES
+
+    pairs: dict[Path, Path] = {}
+    for path in (p.expanduser() for p in given):
+        if not path.exists():
+            raise DataError(f"{path}: does not exist.")
+        files = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+        if not files:
+            raise DataError(f"{path}: holds no picture ({', '.join(SUFFIXES)}).")
+        for file in files:
+            name = file.relative_to(path) if path.is_dir() else Path(file.name)
+            target = out / name.with_suffix(".png")
+            if target in pairs.values():  # a.jpg and a.png
+                target = out / name.with_name(f"{name.name}.png")
+            pairs.setdefault(file, target)
+    return list(pairs.items())
+
+
+def runtime_of(network: Network, format: str) -> Runtime:
+    """What computes the outputs: the module, or the runtime of a file that was exported.
+
+    Raises:
+        NetworkError: The network was not exported to this format, or the file was changed.
+    """
+    from ednas_nni.errors import NetworkError, did_you_mean
+
+    about = network.description
+    files = {file.format: name for name, file in about.files.items()}
+    if format not in files:
+        raise NetworkError(
+            f"{network.folder}: has no file of the format {format!r}.{did_you_mean(format, files)} "
+            f"`ednas export {network.folder} --to {format}` writes one."
+        )
+    if format == "torch":
+        return network.runtime
+    from ednas_nni.networks.exporting import open_file
+
+    assert network.folder is not None, "it was loaded from there"
+    path = network.folder / files[format]
+    about.files[files[format]].check(path)
+    return open_file(path)

@@ -1,0 +1,112 @@
+"""Train one network in full, resumable, and write it as a folder that predicts, exports and benchmarks.
+
+    ednas train ID ARCHITECTURE                 what a search found: an id, a member's name
+    ednas train experiments/ednas.yml MEMBER    without a search: a member's name, or choices as JSON
+
+Stopped or killed, the same command goes on from the last checkpoint, which is at most some minutes old.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ednas_nni.cli.arguments import positive
+
+if TYPE_CHECKING:
+    from ednas_nni.networks.network import Network
+
+HELP = "train one network in full, resumable"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "source", metavar="ID_OR_FILE", help="a search (id, journal, `latest`), or an experiment's YAML"
+    )
+    parser.add_argument("architecture", metavar="ARCHITECTURE", help="architecture id, name of a member, or JSON")
+    parser.add_argument("--steps", type=positive, metavar="N", help="of each training (default: ten times a trial's)")
+    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="trainings side by side (default 1)")
+    parser.add_argument("--size", default="train", metavar="train|deploy|H,W", type=size, help="of training images")
+    parser.add_argument("--out", metavar="FOLDER", type=Path, help="where the network goes (default networks/NAME)")
+    parser.add_argument(
+        "--baselines", action="store_true", help="also each task alone, so that delta_t has an interval"
+    )
+    parser.add_argument("--fresh", action="store_true", help="start at random also where a trial left its weights")
+    parser.add_argument("--no-test", action="store_true", help="leave the test split closed: score on select alone")
+    parser.add_argument("--precision", metavar="P", help="Lightning's; on a GPU mixed by default, else 32-true")
+    parser.add_argument("--workers", type=positive, metavar="N", help="trainings at a time (default: one per core)")
+
+
+def size(text: str) -> str | tuple[int, int]:
+    """The type of `--size`."""
+    if text in ("train", "deploy"):
+        return text
+    height, _, width = text.partition(",")
+    if not (height.isdecimal() and width.isdecimal() and len(text) < 12):
+        raise argparse.ArgumentTypeError(f"{text!r} is not train, deploy, or height and width such as 256,512")
+    return int(height), int(width)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, score, write."""
+    from ednas_nni.bridge.manager.launch import command
+    from ednas_nni.errors import NetworkError
+    from ednas_nni.handover.training import carried_out, planned
+    from ednas_nni.networks.description import FILE
+
+    recipe = {} if options.precision is None else {"precision": options.precision}
+    plan = planned(
+        options.source, options.architecture, options.steps, options.seeds, options.size, "", options.fresh, **recipe
+    )
+    name = options.out.name if options.out else plan.name
+    folder = options.out or Path("networks") / plan.name
+    if folder.exists() and not (folder / FILE).is_file() and (folder.is_file() or any(folder.iterdir())):
+        raise NetworkError(f"{folder}: holds something else than a network. Name another folder with --out.")
+    height, width = plan.study.train_size
+    start = f"the weights that its trial left ({plan.weights})" if plan.weights else "random weights"
+    count = f"{len(plan.seeds)} trainings" if len(plan.seeds) > 1 else "1 training"
+    print(f"{name}: {count} of {plan.steps} steps at {height} x {width} from {start}.", flush=True)
+    if plan.study.train_size != plan.study.deploy_size:
+        deploy = " x ".join(map(str, plan.study.deploy_size))
+        print(
+            f"It will be used at {deploy}: a network that sees objects larger than it was trained on loses accuracy. "
+            "Both sizes are scored; --size deploy trains at the larger one.",
+            flush=True,
+        )
+    network = carried_out(plan, options.baselines, not options.no_test, options.workers, name=name)
+    network.save(folder)
+    show(network)
+    print(f"\n{folder} holds the network. Next:")
+    print(f"  {command('ednas')} predict {folder} photo.jpg")
+    print(f"  {command('ednas')} export {folder} --to onnx litert-int8")
+    return 0
+
+
+def show(network: Network) -> None:
+    """Print the scores."""
+    from ednas_nni.cli import terminal
+
+    scores = network.description.scores
+    columns = [
+        ("metric", "left"),
+        *((f"{s.split}\n{s.size[0]} x {s.size[1]}\nn = {s.images}", "right") for s in scores),
+    ]
+    seeds = scores[0].seeds
+    many = (
+        f"mean of the seeds {', '.join(map(str, sorted(seeds)))} with 95 % interval" if len(seeds) > 1 else "one seed"
+    )
+    table = terminal.table(columns, title=f"{network.name}: {many}")
+    primary = [f"{name}_{task.primary}" for name, task in network.description.tasks.items()]
+    rest = [m for m in scores[0].values if m not in ("quality", "delta_t", *primary)]
+    for metric in [m for m in ("quality", "delta_t", *primary, *rest) if any(m in s.values for s in scores)]:
+        cells = []
+        for score in scores:
+            low, high = score.intervals.get(metric, (0.0, 0.0))
+            half = f" ± {(high - low) / 2:.2g}" if metric in score.intervals else ""
+            cells.append(f"{score.mean(metric):.4g}{half}" if metric in score.values else "")
+        table.add_row(metric, *cells)
+    terminal.console().print(table)
+    if len(seeds) > 1:
+        print(f"The weights are those of seed {seeds[0]}, the best on select.")

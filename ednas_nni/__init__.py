@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from ednas_nni.bridge.python.experiment import experiment
     from ednas_nni.bridge.python.searching import search
     from ednas_nni.handover.search import open_search
+    from ednas_nni.handover.training import train
     from ednas_nni.networks.network import Network
 
     load = Network.load
 
-__all__ = ["Network", "__version__", "experiment", "load", "open_search", "search"]
+__all__ = ["Network", "__version__", "experiment", "load", "open_search", "search", "train"]
 
 _HOMES = {
     "Network": "ednas_nni.networks.network:Network",
@@ -26,6 +27,7 @@ _HOMES = {
     "load": "ednas_nni.networks.network:Network.load",
     "open_search": "ednas_nni.handover.search:open_search",
     "search": "ednas_nni.bridge.python.searching:search",
+    "train": "ednas_nni.handover.training:train",
 }
 
 

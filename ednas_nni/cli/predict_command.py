@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", metavar="NETWORK", help="folder of a network, such as networks/small")
     parser.add_argument("pictures", metavar="FILE_OR_FOLDER", nargs="+", type=Path, help="pictures, folders of them")
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="where pictures go (default predictions/NETWORK)")
-    parser.add_argument(
-        "--format", default="torch", metavar="F", help="torch, or a format that was exported: onnx, ..."
-    )
+    parser.add_argument("--format", default="torch", metavar="F", help="torch, or a format it was exported to")
     parser.add_argument("--arrays", action="store_true", help="also write the predictions as .npz")
 
 
@@ -50,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
             continue
         prediction.save(target)
         if options.arrays:
-            write_whole(target.with_suffix(".npz"), lambda file, p=prediction: np.savez_compressed(file, **p))
+            write_whole(target.with_suffix(".npz"), partial(np.savez_compressed, **prediction))
         for note in prediction.notes:
             print(f"{picture}: {note}", file=sys.stderr)
         print(target)

@@ -22,17 +22,13 @@ HELP = "train one network in full, resumable"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "source", metavar="ID_OR_FILE", help="a search (id, journal, `latest`), or an experiment's YAML"
-    )
+    parser.add_argument("source", metavar="ID_OR_FILE", help="search (id, journal, `latest`), or an experiment's YAML")
     parser.add_argument("architecture", metavar="ARCHITECTURE", help="architecture id, name of a member, or JSON")
     parser.add_argument("--steps", type=positive, metavar="N", help="of each training (default: ten times a trial's)")
     parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="trainings side by side (default 1)")
     parser.add_argument("--size", default="train", metavar="train|deploy|H,W", type=size, help="of training images")
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="where the network goes (default networks/NAME)")
-    parser.add_argument(
-        "--baselines", action="store_true", help="also each task alone, so that delta_t has an interval"
-    )
+    parser.add_argument("--baselines", action="store_true", help="also each task alone: delta_t with an interval")
     parser.add_argument("--fresh", action="store_true", help="start at random also where a trial left its weights")
     parser.add_argument("--no-test", action="store_true", help="leave the test split closed: score on select alone")
     parser.add_argument("--precision", metavar="P", help="Lightning's; on a GPU mixed by default, else 32-true")
@@ -89,15 +85,11 @@ def show(network: Network) -> None:
     from ednas_nni.cli import terminal
 
     scores = network.description.scores
-    columns = [
-        ("metric", "left"),
-        *((f"{s.split}\n{s.size[0]} x {s.size[1]}\nn = {s.images}", "right") for s in scores),
-    ]
+    heads = [f"{score.split}\n{score.size[0]} x {score.size[1]}\nn = {score.images}" for score in scores]
     seeds = scores[0].seeds
-    many = (
-        f"mean of the seeds {', '.join(map(str, sorted(seeds)))} with 95 % interval" if len(seeds) > 1 else "one seed"
-    )
-    table = terminal.table(columns, title=f"{network.name}: {many}")
+    title = "one seed" if len(seeds) == 1 else f"mean of seeds {', '.join(map(str, sorted(seeds)))}, 95 % interval"
+    columns = [("metric", "left"), *((head, "right") for head in heads)]
+    table = terminal.table(columns, title=f"{network.name}: {title}")
     primary = [f"{name}_{task.primary}" for name, task in network.description.tasks.items()]
     rest = [m for m in scores[0].values if m not in ("quality", "delta_t", *primary)]
     for metric in [m for m in ("quality", "delta_t", *primary, *rest) if any(m in s.values for s in scores)]:

@@ -43,7 +43,7 @@ def described(
     """
     study, evaluator = assembled.study, assembled.evaluator_against(None)
     assert isinstance(evaluator, JaredEvaluator), "the caller has checked it"
-    sample = assembled.domains.canonical(sample)
+    sample = assembled.domains.complete(sample)
     architecture = assembled.domains.architecture_id(sample)
     table = assembled.table
     costs = zip(table.columns, table([sample])[0], strict=True)

@@ -403,11 +403,11 @@ def _chosen(
         choice = json.loads(choice)
     if isinstance(choice, str):
         if search is None:
-            return assembled.domains.canonical(assembled.member(choice)), None, choice
+            return assembled.domains.complete(assembled.member(choice)), None, choice
         choice = search.architecture(choice)
     if isinstance(choice, SearchedArchitecture):
-        return assembled.domains.canonical(choice.sample), choice.weights, choice.name or choice.architecture
-    sample = assembled.domains.canonical(choice)
+        return assembled.domains.complete(choice.sample), choice.weights, choice.name or choice.architecture
+    sample = assembled.domains.complete(choice)
     return sample, None, assembled.domains.architecture_id(sample)
 
 

@@ -196,20 +196,18 @@ def _sheet(prediction: Prediction, most: int) -> Image.Image:
     across = max(160, min(width, (most - 2 * margin - (count - 1) * gap) // count))
     cell = (across, max(1, round(across * height / width)))
     lefts = [margin + i * (across + gap) for i in range(count)]
-    drawings = {
-        task: kind.drawing(prediction[task].astype(kind.dtype)[None], facts)
-        for task, (kind, facts) in prediction.kinds.items()
-    }
+    drawn = {t: np.nan_to_num(prediction[t]).astype(kind.dtype) for t, (kind, _) in prediction.kinds.items()}
+    drawings = {task: kind.drawing(drawn[task][None], facts) for task, (kind, facts) in prediction.kinds.items()}
     foot = max([64, *(drawing.legend_height(across) for drawing in drawings.values())])
     sheet = Image.new("RGB", (lefts[-1] + across + margin, 2 * margin + head + cell[1] + foot), PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((lefts[0], margin + 4), f"{width} x {height}", INK, font(15))
     sheet.paste(Image.fromarray(prediction.image).resize(cell, Image.Resampling.BILINEAR), (lefts[0], margin + head))
-    for left, (task, values) in zip(lefts[1:], prediction.items(), strict=True):
+    for left, task in zip(lefts[1:], prediction, strict=True):
         drawing = drawings[task]
         draw.text((left, margin + 4), task, INK, font(15))
         step = max(1, min(height // cell[1], width // cell[0]))
-        picture = Image.fromarray(drawing.colors(values[::step, ::step].astype(prediction.kinds[task][0].dtype)))
+        picture = Image.fromarray(drawing.colors(drawn[task][::step, ::step]))
         sheet.paste(picture.resize(cell, Image.Resampling.NEAREST), (left, margin + head))
         drawing.legend(sheet, left, margin + head + cell[1] + 14, across)
     return sheet

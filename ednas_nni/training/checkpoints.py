@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ednas_nni.training.module import JaredModule
 
 FORMAT = "1"
+EVERY_S = 120.0
 _STATE = "training"
 
 
@@ -61,7 +62,7 @@ class Checkpoints:
     """
 
     path: Path
-    every_s: float = 120.0
+    every_s: float = field(default_factory=lambda: EVERY_S)
     every_steps: int = 0
     on_step: Callable[[int, Tensor], None] | None = None
     steps_before: int = field(default=0, init=False)

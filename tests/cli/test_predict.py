@@ -1,0 +1,44 @@
+"""`ednas predict`: a picture for each picture, from files and folders, and words for what cannot be read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ednas_nni.cli import main
+from ednas_nni.testing.networks import small_network
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> str:
+    return str(small_network(["depth"]).save(tmp_path_factory.mktemp("n") / "small"))
+
+
+def test_files_and_folders(folder, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos/a.jpg", "photos/a.png", "photos/day/b.PNG", "c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((30, 50), 99, np.uint8)).save(name, "PNG")
+    (tmp_path / "photos" / "broken.jpg").write_text("no picture")
+    assert main(["predict", folder, "photos", "c.png", "--arrays", "--out", "out"]) == 1
+    said = capsys.readouterr()
+    assert "broken.jpg: cannot be read" in said.err
+    written = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png")}
+    assert written == {"a.png", "a.png.png", "day/b.png", "c.png"}
+    with np.load(tmp_path / "out" / "c.npz") as arrays:
+        assert arrays["depth"].shape == (30, 50)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["gone.png"], "gone.png: does not exist"),
+        ([".", "--format", "onnx"], "no file of the format 'onnx'"),
+        (["."], "holds no picture"),
+    ],
+)
+def test_faults(folder, tmp_path, monkeypatch, capsys, words, message) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["predict", folder, *words]) == 1
+    assert message in capsys.readouterr().err

@@ -1,0 +1,201 @@
+"""`ednas train`: what it settles, what it writes, and that a killed one ends in the same weights."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import ednas_nni
+from ednas_nni.cli import main
+from ednas_nni.errors import EdnasError, StudyError
+from ednas_nni.handover import training
+from ednas_nni.handover.training import carried_out, planned, twin
+from ednas_nni.nn.tree import build
+from ednas_nni.record.events import Note
+from ednas_nni.record.journal import Journal
+from ednas_nni.testing.networks import small_study
+
+MEMBER = "mobilenet_v2_small"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch) -> None:
+    """Trainings of each test are its own, so that none is there already."""
+    monkeypatch.setattr(training, "cache_root", lambda folder: tmp_path / "cache")
+    torch.set_num_threads(1)
+
+
+def test_a_plan_is_the_study_trained_longer() -> None:
+    plan = planned(small_study(steps=8, reference=MEMBER), MEMBER, seeds=2, size="deploy", learning_rate=0.01)
+    recipe = training.evaluator_of(plan.assembled).recipe
+    assert (recipe.steps, recipe.average, recipe.scored_on, recipe.learning_rate) == (80, 0.75, "select", 0.01)
+    assert (plan.name, plan.seeds, plan.study.train_size) == (MEMBER, (3000, 3001), (64, 128))
+    assert plan.folder == planned(small_study(steps=8), MEMBER, seeds=3, learning_rate=0.01).folder
+    assert plan.folder != planned(small_study(steps=8), MEMBER, steps=81, learning_rate=0.01).folder
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"choice": "nothing"}, "nothing"),
+        ({"choice": {"stage1_depth": 1}}, "lacks stage1_block1_op"),
+        ({"seeds": 0}, "at least 1 training"),
+        ({"size": "large"}, "train, deploy"),
+        ({"size": (60, 100)}, "multiples of 32"),
+        ({"learning_rte": 1}, "learning_rate"),
+        ({"source": "gone"}, "gone"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_before(change, words) -> None:
+    given = {"source": small_study(), "choice": MEMBER, **change}
+    with pytest.raises(EdnasError, match=words):
+        planned(given.pop("source"), given.pop("choice"), **given)
+
+
+def test_evaluators_without_a_recipe_are_rejected() -> None:
+    with pytest.raises(StudyError, match="no recipe"):
+        planned(small_study(evaluator="stub"), MEMBER)
+
+
+def test_a_twin_has_what_the_task_had() -> None:
+    assembled = small_study(space={"name": "nano", "sharing": ["shared", "own_stage4"]})
+    sample = {d.label: d.values[0] for d in assembled.domains.dimensions}
+    sample |= {"depth_sharing": "own_stage4", "stage4_block1_op": "ibn_k3_e3", "depth_stage4_block1_op": "ibn_k5_e6"}
+    plan = planned(assembled, assembled.domains.canonical(sample))
+    alone = {task: twin(plan, task) for task in ("depth", "normals")}
+    assert alone["depth"].sample["stage4_block1_op"] == "ibn_k5_e6"
+    assert alone["normals"].sample["stage4_block1_op"] == "ibn_k3_e3"
+    networks = {task: build(one.assembled.space, one.sample) for task, one in alone.items()}
+    assert {task: tuple(network.heads) for task, network in networks.items()} == {
+        "depth": ("depth",),
+        "normals": ("normals",),
+    }
+
+
+@pytest.mark.slow
+def test_seeds_scores_sizes_and_openings(tmp_path, monkeypatch) -> None:
+    """The whole of it: two seeds, single-task twins, both sizes; and a second call trains nothing."""
+    assembled = small_study(["depth", "normals"], steps=4, deploy_size=[128, 256])
+    plan = planned(assembled, MEMBER, steps=4, seeds=2)
+    network = carried_out(plan, baselines=True, workers=1, progress=False)
+    scores = {(s.split, s.size): s for s in network.description.scores}
+    assert list(scores) == [("select", (64, 128)), ("test", (64, 128)), ("test", (128, 256))]
+    test = scores["test", (64, 128)]
+    assert {len(v) for v in test.values.values()} == {2} and sorted(test.seeds) == [3000, 3001] and test.images == 16
+    low, high = test.intervals["delta_t"]
+    assert low <= test.mean("delta_t") <= high
+    select = scores["select", (64, 128)].values["quality"]
+    assert select[0] >= select[1] and network.description.origin.seed == test.seeds[0]  # weights of the best on select
+    folder = network.save(tmp_path / "n")
+    assert ednas_nni.load(folder).description.scores == network.description.scores
+    monkeypatch.setattr(training, "train_seed", lambda *job: pytest.fail("everything is trained already"))
+    again = carried_out(plan, baselines=True, workers=1, progress=False)
+    assert again.description.scores == network.description.scores
+
+
+def test_kept_weights_are_the_start(tmp_path) -> None:
+    from safetensors.torch import save_file
+
+    from ednas_nni.handover.search import SearchedArchitecture
+
+    assembled = small_study()
+    sample = assembled.domains.complete(assembled.member(MEMBER))
+    save_file(build(assembled.space, sample).state_dict(), tmp_path / "w.safetensors")
+    found = SearchedArchitecture("id", MEMBER, sample, {}, {}, weights=tmp_path / "w.safetensors")
+    assert planned(assembled, found).study.init_from == str(tmp_path / "w.safetensors")
+    assert planned(assembled, found, fresh=True).study.init_from is None
+
+
+def test_openings_are_journalled(tmp_path, monkeypatch) -> None:
+    from dataclasses import dataclass, replace
+
+    @dataclass
+    class Searched:
+        history: object
+        experiment = "abcd"
+
+    path = tmp_path / "abcd" / "ednas" / "journal.jsonl"
+    journal = Journal(path)
+    journal.append(Note(text="begun"))
+    journal.close()
+    plan = replace(planned(small_study(["depth"]), MEMBER), search=Searched(journal.history()))
+    training._note_opening(plan)
+    assert "split test opened for the final scores of mobilenet_v2_small, seeds 3000" in path.read_text()
+
+
+EXPERIMENT = """
+experimentName: small
+trialCommand: python3 -m ednas_nni.bridge.trial
+trialCodeDirectory: .
+trialConcurrency: 1
+maxTrialNumber: 1
+tuner:
+  className: ednas_nni.bridge.advisor.Advisor
+  codeDirectory: .
+  classArgs:
+    space: nano
+    tasks: [depth]
+    data: {name: rooms, train: 32, search: 16, select: 16, test: 16}
+    train_size: [64, 128]
+    deploy_size: [64, 128]
+    device: [macs]
+    objectives: [quality, macs]
+    evaluator: {name: jared, steps: 40, batch_size: 4, reports: 1, accelerator: cpu, threads: 1}
+trainingService: {platform: local}
+"""
+
+
+def weights_after(folder: Path, kill: bool) -> dict[str, torch.Tensor]:
+    """Weights that `ednas train` leaves; with a kill -9 in the midst, and the same command again."""
+    (folder / "small.yml").write_text(EXPERIMENT)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "EDNAS_CACHE": str(folder / "cache")}
+    code = (
+        "import sys; from ednas_nni.training import checkpoints; checkpoints.EVERY_S = 0.0; "
+        "from ednas_nni.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, "train", "small.yml", MEMBER, "--steps", "60", "--out", "n", "--workers=1"]
+
+    def start() -> subprocess.Popen:
+        return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    if kill:
+        process = start()
+        while not list((folder / "cache").glob("trainings/*/seed-3000/checkpoint.safetensors")):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        steps = next((folder / "cache").glob("trainings/*/steps.npy"))
+        assert 0 < np.load(steps)[0] < 60 and not (folder / "n").exists()
+    process = start()
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return ednas_nni.load(folder / "n").module.state_dict()
+
+
+@pytest.mark.slow
+def test_kill_9_ends_in_the_same_weights(tmp_path) -> None:
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    whole, killed = weights_after(tmp_path / "whole", False), weights_after(tmp_path / "killed", True)
+    assert all(torch.equal(whole[name], killed[name]) for name in whole)
+
+
+def test_commands_refuse_before_they_train(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.yml").write_text(EXPERIMENT)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    assert main(["train", "small.yml", MEMBER, "--out", "mine"]) == 1
+    assert "holds something else" in capsys.readouterr().err
+    assert main(["train", "small.yml", "mobilenet"]) == 1
+    assert MEMBER in capsys.readouterr().err

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from ednas_nni.networks.network import Network
+    from ednas_nni.networks.prediction import Prediction
     from ednas_nni.networks.runtime import Runtime
 
 HELP = "draw what a network says of pictures"
@@ -29,8 +32,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write one picture each. Exit code 1 where one could not be read; the others are written."""
-    import numpy as np
-
     from ednas_nni.cli.terminal import fail
     from ednas_nni.errors import DataError
     from ednas_nni.networks.network import Network
@@ -49,11 +50,18 @@ def run(options: argparse.Namespace) -> int:
             continue
         prediction.save(target)
         if options.arrays:
-            write_whole(target.with_suffix(".npz"), partial(np.savez_compressed, **prediction))
+            write_whole(target.with_suffix(".npz"), partial(write_arrays, prediction))
         for note in prediction.notes:
             print(f"{picture}: {note}", file=sys.stderr)
         print(target)
     return code
+
+
+def write_arrays(prediction: Prediction, file: BinaryIO) -> None:
+    """One array a task."""
+    import numpy as np
+
+    np.savez_compressed(file, allow_pickle=False, **prediction.arrays)
 
 
 def targets(given: list[Path], out: Path) -> list[tuple[Path, Path]]:

@@ -14,7 +14,7 @@ import io
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,8 +39,9 @@ from ednas_nni.record.whole_file import write_whole
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import Study, parse, read_experiment
 from ednas_nni.training.checkpoints import Checkpoints
-from ednas_nni.training.jared import JaredEvaluator
+from ednas_nni.training.jared import JaredEvaluator, TrainingEvaluator
 from ednas_nni.training.pool import results
+from ednas_nni.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -131,8 +132,9 @@ def planned(
         raise StudyError(f"seeds is {seeds}; at least 1 training is needed, 3 to know the spread.")
     search, assembled = _opened(source)
     sample, weights, usual = _chosen(search, assembled, choice)
-    study, recipe = assembled.study, evaluator_of(assembled).recipe
-    steps = steps or LONGER * recipe.steps
+    assembled = by_recipe(assembled)
+    study = assembled.study
+    steps = steps or LONGER * evaluator_of(assembled).recipe.steps
     weights = None if fresh else weights
     usual_options: dict[str, Any] = {"average": max(0.0, round(1 - AVERAGED / steps, 6)), "reports": 5}
     if "threads" not in study.evaluator.options:
@@ -365,6 +367,16 @@ def _runs(plan: Plan, seeds: Sequence[int]) -> Runs:
 
 
 # ---- what is asked
+
+
+def by_recipe(assembled: Assembled) -> Assembled:
+    """The study with an evaluator that trains a network by itself: one of a supernet lends its recipe."""
+    study, evaluator = assembled.study, assembled.evaluator_against(None)
+    if isinstance(evaluator, JaredEvaluator) or not isinstance(evaluator, TrainingEvaluator):
+        return assembled
+    shared = {entry.name for entry in fields(Recipe)} - {"steps"}  # those of a supernet mean something else
+    options = {name: value for name, value in study.evaluator.options.items() if name in shared}
+    return assembled.of(parse({**study.dump(), "evaluator": {"name": "jared", **options}}))
 
 
 def evaluator_of(assembled: Assembled) -> JaredEvaluator:

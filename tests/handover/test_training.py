@@ -60,6 +60,13 @@ def test_what_cannot_be_trained_is_said_before(change, words) -> None:
         planned(given.pop("source"), given.pop("choice"), **given)
 
 
+def test_a_search_by_a_supernet_lends_its_recipe() -> None:
+    study = small_study(evaluator={"name": "inherited", "learning_rate": 0.03, "batch_size": 4})
+    plan = planned(study, MEMBER, steps=12)
+    assert plan.study.evaluator.name == "jared"
+    assert training.evaluator_of(plan.assembled).recipe.learning_rate == 0.03
+
+
 def test_evaluators_without_a_recipe_are_rejected() -> None:
     with pytest.raises(StudyError, match="no recipe"):
         planned(small_study(evaluator="stub"), MEMBER)

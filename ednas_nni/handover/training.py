@@ -57,7 +57,7 @@ WEIGHTS, FINAL, CHECKPOINT = "weights.safetensors", "final.json", "checkpoint.sa
 
 
 @dataclass(frozen=True)
-class Plan:
+class FullTraining:
     """What is to be trained, before anything is.
 
     Attributes:
@@ -112,7 +112,7 @@ def planned(
     name: str = "",
     fresh: bool = False,
     **options: Any,
-) -> Plan:
+) -> FullTraining:
     """Settle what a training is.
 
     Args:
@@ -156,7 +156,7 @@ def planned(
     }
     full = assembled.of(parse(plain))
     full.checked_evaluator  # noqa: B018  (its options are looked at before anything is trained)
-    return Plan(full, sample, name or usual, tuple(range(FIRST_SEED, FIRST_SEED + seeds)), search, weights)
+    return FullTraining(full, sample, name or usual, tuple(range(FIRST_SEED, FIRST_SEED + seeds)), search, weights)
 
 
 def train(
@@ -210,7 +210,7 @@ def train(
 
 
 def carried_out(
-    plan: Plan,
+    plan: FullTraining,
     baselines: bool = False,
     test: bool = True,
     workers: int | None = None,
@@ -239,7 +239,9 @@ def carried_out(
     )
 
 
-def _scores(plan: Plan, runs: Runs, twins: Mapping[str, Runs], seeds: tuple[int, ...], test: bool) -> tuple[Score, ...]:
+def _scores(
+    plan: FullTraining, runs: Runs, twins: Mapping[str, Runs], seeds: tuple[int, ...], test: bool
+) -> tuple[Score, ...]:
     """Scores on `select` and `test` at the size of the training, and on the last of them at that of the device."""
     reader, splits = f"ednas train {plan.name}", ("select", "test") if test else ("select",)
     scores = [scored(runs, twins, seeds, split, plan.study.train_size, reader) for split in splits]
@@ -248,7 +250,7 @@ def _scores(plan: Plan, runs: Runs, twins: Mapping[str, Runs], seeds: tuple[int,
     return tuple(scores)
 
 
-def twin(plan: Plan, task: str) -> Plan:
+def twin(plan: FullTraining, task: str) -> FullTraining:
     """The same architecture for one task alone, trained alike.
 
     What the task has of its own in the network (`depth_stage4_width`) is what its twin has (`stage4_width`).
@@ -265,7 +267,7 @@ def twin(plan: Plan, task: str) -> Plan:
 # ---- the trainings
 
 
-def _all_trained(plans: Sequence[Plan], workers: int | None, progress: bool) -> dict[tuple[Path, int], Metrics]:
+def _all_trained(plans: Sequence[FullTraining], workers: int | None, progress: bool) -> dict[tuple[Path, int], Metrics]:
     """(folder of the plan, seed) -> final metrics, of what was there and of what was missing."""
     wanted = [(plan, seed) for seed in plans[0].seeds for plan in plans]
     finals = {(plan.folder, seed): final_of(plan.place(seed)) for plan, seed in wanted}
@@ -354,7 +356,7 @@ def _bar(counters: Path, steps: int, trainings: int, progress: bool) -> Iterator
             thread.join()
 
 
-def _runs(plan: Plan, seeds: Sequence[int]) -> Runs:
+def _runs(plan: FullTraining, seeds: Sequence[int]) -> Runs:
     """The trained networks of these seeds."""
     from safetensors.torch import load_file
 
@@ -423,7 +425,7 @@ def _chosen(
     return sample, None, assembled.domains.architecture_id(sample)
 
 
-def _note_opening(plan: Plan) -> None:
+def _note_opening(plan: FullTraining) -> None:
     """Write into the search's journal that `test` is opened, for whom, and how often it was."""
     if plan.search is None:
         return

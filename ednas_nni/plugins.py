@@ -160,7 +160,7 @@ def load(group: str, name: str) -> Any:
     points = _entry_points(group)
     if name not in points:
         if ":" in name:
-            return _load_path(group, name)
+            return load_path(group, name)
         raise PluginError(f"Unknown {group} plugin {quoted(name)}.{did_you_mean(name, points)}")
     point = points[name]
     value = _import(group, name, point.module, point.attr)
@@ -168,7 +168,16 @@ def load(group: str, name: str) -> Any:
     return value
 
 
-def _load_path(group: str, path: str) -> Any:
+def load_path(group: str, path: str) -> Any:
+    """Load a class or function of the user's own.
+
+    Args:
+        group: What it is to be, for messages: a plugin group, or `losses`.
+        path: `module:attribute`.
+
+    Raises:
+        PluginError: As `load`.
+    """
     module, _, attribute = path.partition(":")
     parts = [*module.split("."), *attribute.split(".")]
     if not all(part.isidentifier() and not part.startswith("__") for part in parts):
@@ -189,7 +198,7 @@ def _check_own(group: str, path: str, top: str) -> None:
     if owners and not any(_has_plugins(owner) for owner in owners):
         raise PluginError(
             f"{group} {path!r}: {top!r} belongs to {owners[0]}, which registers no plugins of EDNAS. Register it there "
-            f"by an entry point of the group {_full(group)!r}, as examples/plugin does."
+            f"by an entry point of the group {PREFIX + group!r}, as examples/plugin does."
         )
 
 

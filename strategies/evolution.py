@@ -72,7 +72,7 @@ class Options:
 
     seed: Annotated[int, Field(ge=0)] | None = 0
     start: Sequence[Sample] = ()
-    initial: Annotated[int, Field(ge=1)] = 8
+    initial: Annotated[int, Field(ge=1, le=100_000)] = 8
     tolerance: Annotated[float, Field(ge=0)] = 0.01
     crossover: Share = 0.7
     explore: Share = 0.05

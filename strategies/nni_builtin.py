@@ -14,6 +14,8 @@ from ednas_nni.compat import nas_search as nni_strategy
 from ednas_nni.errors import StudyError
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)] | None  # what numpy's RandomState takes
+Count = Annotated[int, Field(ge=1, le=100_000)]
+Probability = Annotated[float, Field(ge=0.001, le=1)]
 
 
 def random(seed: Seed = None, dedup: bool = True) -> nni_strategy.Random:
@@ -38,9 +40,9 @@ def grid_search(seed: Seed = None, shuffle: bool = True) -> nni_strategy.GridSea
 
 def regularized_evolution(
     seed: Seed = None,
-    population_size: int = 12,
-    sample_size: int = 4,
-    mutation_prob: float = 0.1,
+    population_size: Count = 12,
+    sample_size: Count = 4,
+    mutation_prob: Probability = 0.1,
     crossover: bool = False,
 ) -> nni_strategy.RegularizedEvolution:
     """Aging evolution (Real et al., AAAI 2019).
@@ -52,7 +54,7 @@ def regularized_evolution(
         seed: Random seed.
         population_size: Networks that may become parents: the latest so many.
         sample_size: Networks drawn for a tournament, whose best becomes the parent; 1 to `population_size`.
-        mutation_prob: Probability of each choice to be drawn anew, 0 to 1.
+        mutation_prob: Probability of each choice to be drawn anew, 0.001 to 1.
         crossover: Whether a child has two parents.
 
     Raises:
@@ -71,7 +73,7 @@ def regularized_evolution(
     )
 
 
-def tpe(seed: Seed = None, startup: int = 8, candidates: int = 24) -> nni_strategy.TPE:
+def tpe(seed: Seed = None, startup: Count = 8, candidates: Count = 24) -> nni_strategy.TPE:
     """Tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011).
 
     NNI's wrapper minimises unless told otherwise, and starts with 20 random trials.
@@ -88,7 +90,7 @@ def tpe(seed: Seed = None, startup: int = 8, candidates: int = 24) -> nni_strate
     )
 
 
-def policy_based_rl(seed: Seed = None, samples_per_update: int = 6) -> nni_strategy.PolicyBasedRL:
+def policy_based_rl(seed: Seed = None, samples_per_update: Count = 6) -> nni_strategy.PolicyBasedRL:
     """PPO over the decisions of a sample (tianshou); needs the extra `rl`.
 
     NNI takes no seed here: torch's and numpy's global generators are seeded when the policy is made, which is

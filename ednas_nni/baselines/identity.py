@@ -94,6 +94,8 @@ def _recipe(alone: Assembled, task: str) -> dict[str, Any]:
             "single-task baselines. Remove `reference` from the study, or use the evaluator 'jared'."
         )
     relevant = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in skipped}
+    if not recipe.freeze:
+        del relevant["freeze"]  # an option that identities made before do not name
     from ednas_nni.tasks.binding import bind_task  # imports torch
 
     # As the recipe binds it: the evaluator has options that are a shorthand for some of the task.

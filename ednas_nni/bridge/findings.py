@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ednas_nni import plugins
+from ednas_nni.bridge import capacity
 from ednas_nni.bridge.manager import experiment_file as experiment
 from ednas_nni.bridge.manager.experiment_file import ExperimentFile
 from ednas_nni.bridge.manager.exposure import RISK
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from ednas_nni.cost.table import CostTable
 
 T = TypeVar("T")
+FAR = 10.0
+"""A target of a reward may lie so many times outside of what the space costs."""
 
 
 @dataclass
@@ -53,7 +57,9 @@ class Findings:
             if os.environ.get("EDNAS_DEBUG"):
                 raise
             text = " ".join(str(error).split()) or "no message"
-            self.report(f"{what}: {type(error).__name__}: {text} (EDNAS_DEBUG=1 shows where)")
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{place.filename}, line {place.lineno}; EDNAS_DEBUG=1 shows the way there"
+            self.report(f"{what}: {type(error).__name__}: {text} ({where})")
         return None
 
     def report(self, text: str) -> None:
@@ -86,6 +92,8 @@ def examine(path: str | Path, changes: Mapping[str, object] | None = None) -> Fi
         findings.attempt("NNI", lambda: _ask_nni(file))
     table = _costs(findings, assembled) if _plugins(findings, assembled) else None
     _strategy(findings, assembled, table)
+    if not findings.errors:
+        _capacity(findings, file, assembled)
     _remarks(findings, file, assembled)
     return findings
 
@@ -158,6 +166,27 @@ def _strategy(findings: Findings, assembled: Assembled, table: CostTable | None)
     if reward is not None and table is not None and reward["cost"] not in table.names:
         hint = did_you_mean(reward["cost"], table.names)
         findings.report(f"hardware_aware.cost = {reward['cost']!r}: is not a cost.{hint}")
+    elif reward is not None and findings.plan is not None:
+        quantiles = findings.plan.summary(reward["cost"]).quantiles
+        least, most = quantiles[0.0], quantiles[1.0]
+        if not least / FAR <= reward["target"] <= most * FAR:
+            findings.report(
+                f"hardware_aware.target = {reward['target']:g}: {reward['cost']} of this space is from {least:.4g} to "
+                f"{most:.4g}. Write a target in or near that range."
+            )
+    if findings.plan is not None and not findings.errors:
+        findings.attempt("strategy", assembled.check_first_proposal)
+
+
+def _capacity(findings: Findings, file: ExperimentFile, assembled: Assembled) -> None:
+    """What the first trials would stumble over, though every field is right by itself."""
+    checks = [capacity.of_study, capacity.of_places]
+    if file.platform == "local":
+        checks.append(capacity.of_machine)
+    for check in checks:
+        for line in findings.attempt("evaluator", lambda check=check: list(check(file, assembled))) or ():  # type: ignore[misc]
+            findings.report(line)
+    findings.warnings += capacity.remarks(file)
 
 
 def _remarks(findings: Findings, file: ExperimentFile, assembled: Assembled) -> None:

@@ -78,8 +78,7 @@ def show_costs(table: CostTable, sample: Sample) -> None:
     """
     from ednas_nni.cli import terminal
 
-    height, width = table.deploy_size
-    print(f"costs at {height} x {width} px")
+    print(f"costs at {table.size_text}")
     beyond = table.extrapolated(table.domains.encode(sample)[None])
     for column, value in zip(table.columns, table([sample])[0], strict=True):
         origin = f"{column.origin}, extrapolated" if beyond.get(column.device, [False])[0] else column.origin

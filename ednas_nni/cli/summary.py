@@ -70,7 +70,6 @@ def _data(assembled: Assembled) -> str:
 
 
 def _costs(assembled: Assembled, plan: Plan) -> list[tuple[str, str]]:
-    height, width = assembled.study.deploy_size
     costs = plan.costs
     names = [summary.column.name for summary in costs]
     wide = max(map(len, names), default=0)
@@ -79,7 +78,7 @@ def _costs(assembled: Assembled, plan: Plan) -> list[tuple[str, str]]:
     rows = [
         (
             "costs",
-            f"at {height} x {width} px, smallest .. median .. largest of {costs[0].samples} random architectures",
+            f"at {assembled.table.size_text}, smallest .. median .. largest of {costs[0].samples} random architectures",
         )
     ]
     for summary, row in zip(costs, figures, strict=True):

@@ -21,6 +21,7 @@ from nni.nas.experiment import NasExperiment, NasExperimentConfig
 from nni.nas.experiment.config import SequentialEngineConfig, TrainingServiceEngineConfig
 from nni.nas.oneshot.pytorch.profiler import ExpectationProfilerPenalty
 from nni.nas.oneshot.pytorch.sampling import RandomSamplingLightningModule
+from nni.nas.oneshot.pytorch.strategy import OneShotStrategy
 from nni.nas.oneshot.pytorch.supermodule._expression_utils import expression_expectation
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from nni.nas.strategy import (

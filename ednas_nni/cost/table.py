@@ -34,8 +34,9 @@ class CostTable:
     Args:
         features: Features of the space, named `<device number>:<feature>`.
         devices: In the order of their numbers.
-        deploy_size: Image (height, width) in pixels that the features were read at.
+        deploy_size: Image (height, width) in pixels on the device.
         by_order: Number of an `OrderDevice` -> its costs of encoded samples.
+        priced_size: What the network pads such an image to, at which the features were read; None = as it is.
     """
 
     def __init__(
@@ -44,10 +45,12 @@ class CostTable:
         devices: Sequence[Device],
         deploy_size: tuple[int, int],
         by_order: Mapping[int, Callable[[np.ndarray], Mapping[str, Values]]] | None = None,
+        priced_size: tuple[int, int] | None = None,
     ) -> None:
         self._by_order = dict(by_order or {})
         self.domains: Domains = features.domains
         self.deploy_size = deploy_size
+        self.priced_size = priced_size or deploy_size
         self.fixed = features.fixed
         self.devices = tuple(devices)
         self.columns: tuple[CostColumn, ...] = _columns(devices)
@@ -168,6 +171,12 @@ class CostTable:
         upper = {column.name: column.upper for column in self.columns}.get(constraint.name)
         return replace(constraint, name=upper) if upper and constraint.op == "<=" else constraint
 
+    @property
+    def size_text(self) -> str:
+        """The image's size for people, with what it is padded to."""
+        size, padded = (f"{height} x {width} px" for height, width in (self.deploy_size, self.priced_size))
+        return size if size == padded else f"{size}, which the network pads to {padded}"
+
     def _check(self, codes: np.ndarray) -> None:
         if codes.ndim != 2 or codes.shape[1] != len(self.domains) or not np.issubdtype(codes.dtype, np.integer):
             raise SampleError(
@@ -222,7 +231,8 @@ def cost_table(
         space: An NNI model space; only its structure is read.
         devices: Names of registered devices, absolute paths of YAML profiles, or device objects; `macs` and
             `params` are always added.
-        deploy_size: Image (height, width) in pixels that the network will run at on the device.
+        deploy_size: Image (height, width) in pixels that the network will run at on the device. Where it is no multiple
+            of the space's stride, the network pads it, and the costs are those of the padded image.
         folder: Cache folder in which a space's operations are kept for later processes; None = nowhere.
 
     Raises:
@@ -230,6 +240,7 @@ def cost_table(
         StudyError: The space cannot be priced; the message names the layer.
     """
     from ednas_nni.cost.reading import read_space  # torch and NNI are needed to read a space, not to price samples
+    from ednas_nni.nn.capabilities import capabilities_of
 
     resolved = [registry.device(x) if isinstance(x, str) else registry.checked(x, x) for x in devices]
     names = {device.name for device in resolved}
@@ -245,7 +256,8 @@ def cost_table(
                 own |= {f"{number}:{name}": float(value) for name, value in device.layer_features(layer).items()}
         return own
 
-    height, width = deploy_size
+    stride = capabilities_of(space).stride
+    height, width = (-(-side // stride) * stride for side in deploy_size)
     maxima = {f"{number}:{name}" for number, device in additive.items() for name in device.maxima}
     layers = remembered(space, (height, width), folder, lambda: read_space(space, (height, width)))
     read = space_features(layers, features, maxima)
@@ -258,7 +270,7 @@ def cost_table(
         if isinstance(device, OrderDevice):
             with registry.blamed(f"device {device.name!r}: for_layers"):
                 by_order[number] = device.for_layers(layers)
-    return CostTable(read, resolved, (height, width), by_order)
+    return CostTable(read, resolved, deploy_size, by_order, (height, width))
 
 
 def _columns(devices: Sequence[Device]) -> tuple[CostColumn, ...]:

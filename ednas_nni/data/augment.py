@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -61,6 +62,11 @@ class Augmentation:
             raise StudyError(f"{where}: flip is {flip!r}; it must be a probability from 0 to 1.")
         if not isinstance(zoom, list | tuple) or any(not _number(z) or not 1 <= z <= 4 for z in zoom):
             raise StudyError(f"{where}: zoom is {zoom!r}; it must be a list of factors from 1 to 4.")
+        if any(later <= earlier for earlier, later in itertools.pairwise(zoom)):
+            raise StudyError(
+                f"{where}: zoom is {zoom!r}; it must be different factors in rising order, each drawn equally often, "
+                "such as [1.0, 1.2, 1.5]. It is no range."
+            )
         return cls(float(flip), tuple(map(float, zoom)))
 
     def draw(self, length: int, size: tuple[int, int], rng: np.random.Generator) -> tuple[list[bool], list[Box | None]]:

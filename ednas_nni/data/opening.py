@@ -37,6 +37,10 @@ def open_source(data: Mapping[str, Any], size: tuple[int, int]) -> DataSource:
     factory = DATASETS.load(name)
     check_options(factory, options, "data")
     source = factory(**options)
+    if not isinstance(source, DataSource):
+        raise StudyError(
+            f"data: {name!r} makes a {type(source).__name__}, not a data source. See `ednas plugins datasets`."
+        )
     if tuple(source.info.size) != tuple(size):
         raise StudyError(f"train_size is {tuple(size)}, but data set {name!r} has images of {tuple(source.info.size)}.")
     return source

@@ -21,7 +21,8 @@ class Capabilities:
 
     Attributes:
         tasks: Names of the tasks that its networks predict.
-        stride: Height and width of an image must be divisible by it.
+        stride: Costs are priced at the next multiples of it, to which a network pads an image by itself; a space whose
+            networks cannot pad says 1.
     """
 
     tasks: tuple[str, ...] = ()

@@ -45,10 +45,10 @@ def _widths(value: object) -> tuple[int, ...]:
 
 
 def _depth(value: object) -> tuple[int, int]:
-    match value:
+    match [value, value] if type(value) is int else value:
         case [int(least), int(greatest)] if 1 <= least <= greatest <= 9:
             return least, greatest
-    raise ValueError("must be [least, greatest] with 1 <= least <= greatest <= 9 blocks")
+    raise ValueError("must be a number of blocks from 1 to 9, or [least, greatest]")
 
 
 def _different(value: object, what: str) -> list[object]:
@@ -101,7 +101,7 @@ class StageSpec(_Strict):
 
     Attributes:
         channels: Output channels.
-        depth: Least and greatest number of blocks.
+        depth: Least and greatest number of blocks, or one number.
         ops: Names of each block's candidates; empty = those of the whole template.
     """
 

@@ -111,12 +111,23 @@ class MultiTaskSpace(Capabilities, ModelSpace):
             self.fusion = None
 
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Task to raw output (N, C, H, W), of images (N, 3, H, W) whose H and W are divisible by `stride`.
+        """Task to raw output (N, C, H, W), of images (N, 3, H, W).
+
+        Where H or W is no multiple of `stride`, zeros stand below and to the right up to the next one, and what is
+        predicted there is cut off: 720 rows are computed as 736.
 
         Raises:
             DataError: The image has another shape.
         """
         check_image(image.shape, self.stride)
+        height, width = image.shape[2:]
+        below, right = -height % self.stride, -width % self.stride
+        if not (below or right):
+            return self._predict(image)
+        outputs = self._predict(nn.functional.pad(image, (0, right, 0, below)))
+        return {task: output[..., :height, :width] for task, output in outputs.items()}
+
+    def _predict(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         features = self._features(image)
         # In a pruned network nobody looks at what stands for the missing features.
         fused = features[-1] if self.fusion is None else self.fusion(*features[1:])
@@ -212,10 +223,9 @@ def check_image(shape: Sequence[int], stride: int) -> None:
     """Check the shape of a batch of images.
 
     Raises:
-        DataError: It is not (N, 3, H, W) with H and W positive multiples of `stride`.
+        DataError: It is not (N, 3, H, W) with H and W of at least `stride`.
     """
-    if len(shape) != 4 or shape[1] != 3 or any(n < stride or n % stride for n in shape[2:]):
+    if len(shape) != 4 or shape[1] != 3 or any(n < stride for n in shape[2:]):
         raise DataError(
-            f"The network takes images (N, 3, H, W) with height and width divisible by {stride}, not {tuple(shape)}. "
-            "Crop or pad the image, or choose another train_size or deploy_size."
+            f"The network takes images (N, 3, H, W) with height and width of at least {stride}, not {tuple(shape)}."
         )

@@ -10,7 +10,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from pydantic import Field
 
 from ednas_nni import cost, plugins
 from ednas_nni.baselines.in_study import lookup, score
@@ -31,7 +33,7 @@ from ednas_nni.study.objectives import (
     parse_constraint,
     parse_objective,
 )
-from ednas_nni.study.options import check_options
+from ednas_nni.study.options import check_options, check_value
 from ednas_nni.study.reward import RewardOptions, hardware_reward
 from ednas_nni.training.evaluator import EVALUATORS, Evaluator, NetworkEvaluator, needs_network
 
@@ -125,8 +127,9 @@ class Assembled:
         factory = plugins.load("search_spaces", self.study.space.name)
         check_options(factory, self.study.space.options, "space", SPACE_GIVEN)
         channels = {name: task.channels for name, task in self.tasks.items()}
-        space: ModelSpace = factory(tasks=channels, **self.study.space.options)
-        return space
+        from ednas_nni.compat.nas import ModelSpace  # heavy, and loaded by the tasks
+
+        return proved(factory(tasks=channels, **self.study.space.options), ModelSpace, "space", self.study.space)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -232,6 +235,13 @@ class Assembled:
         return names
 
     @cached_property
+    def metrics(self) -> dict[str, str]:
+        """What trials report beside quality, `<task>_<metric>` -> "max" or "min"; {} where no network is trained."""
+        if not self.needs_network:
+            return {}
+        return {f"{name}_{spec.name}": spec.direction for name, task in self.tasks.items() for spec in task.metrics}
+
+    @cached_property
     def problem(self) -> Problem:
         """What a strategy is asked to solve.
 
@@ -239,8 +249,15 @@ class Assembled:
             StudyError: An objective or constraint names no known quantity.
         """
         table = self.table
-        measured = (QUALITY, *((DELTA_T,) if self.study.reference else ()))
+        measured = (QUALITY, *((DELTA_T,) if self.study.reference else ()), *self.metrics)
         self._check_names("objectives", [o.name for o in self.objectives], (*measured, *table.names))
+        for objective in self.objectives:
+            if self.metrics.get(objective.name, objective.direction) != objective.direction:
+                better = self.metrics[objective.name]
+                raise StudyError(
+                    f"objectives: of {objective.name} {'more' if better == 'max' else 'less'} is better. Write "
+                    f"'{better}:{objective.name}'."
+                )
         self._check_names("constraints", [c.name for c in self.constraints], table.names, measured)
         return Problem(
             domains=table.domains,
@@ -334,7 +351,7 @@ class Assembled:
                 raise StudyError(f"init_from: evaluator {name!r} takes no weights of a file; remove it.")
             given["init_from"] = self.study.init_from
         self._check_weighting()
-        return factory(
+        evaluator = factory(
             tasks=tuple(self.study.tasks),
             data=self.data_options,
             train_size=tuple(self.study.train_size),
@@ -342,6 +359,7 @@ class Assembled:
             **given,
             **self.study.evaluator.options,
         )
+        return proved(evaluator, Evaluator, "evaluator", self.study.evaluator)
 
     def _check_weighting(self) -> None:
         """The loss weighting is an option of evaluators; trials would be the first to miss it."""
@@ -373,8 +391,16 @@ class Assembled:
     @cached_property
     def strategy(self) -> Strategy:
         """The NNI strategy named by the study, with the study's seed where it takes one. It can be mounted once."""
+        from ednas_nni.compat.nas_search import OneShotStrategy, Strategy  # heavy
+
         factory = STRATEGIES.load(self.study.strategy.name)
+        if isinstance(factory, type) and issubclass(factory, OneShotStrategy):
+            raise StudyError(
+                f"strategy: {self.study.strategy.name!r} is a one-shot strategy: it trains one supernet and proposes "
+                "no architectures. Take one of `ednas plugins strategies`; experiments/one_shot.py runs one-shot ones."
+            )
         check_options(factory, self.study.strategy.options, "strategy", ())
+        _check_nni(factory, self.study.strategy.options)
         options = dict(self.study.strategy.options)
         accepted = parameters(factory)
         if "tolerance" in accepted and DELTA_T in [objective.name for objective in self.objectives]:
@@ -384,9 +410,28 @@ class Assembled:
         if "start" in accepted:
             options.setdefault("start", list(self.starts))
         try:
-            return factory(**options)
+            strategy = factory(**options)
         except (TypeError, ValueError) as error:
             raise StudyError(f"strategy {self.study.strategy.name!r}: {error}") from None
+        return proved(strategy, Strategy, "strategy", self.study.strategy)
+
+    def check_first_proposal(self) -> None:
+        """Ask a fresh core of the strategy for one architecture, where it is an ask/tell core; nothing is trained.
+
+        Raises:
+            StudyError: It proposes none.
+            EdnasError: As the core.
+        """
+        from ednas_nni.search.shell import AskTellStrategy  # imports torch
+
+        if isinstance(self.strategy, AskTellStrategy):
+            core = self.strategy.make_core(self.problem)
+            sample = core.ask()
+            if sample is None:
+                raise StudyError(
+                    f"strategy {self.study.strategy.name!r} proposes nothing: {core.reason or 'no reason'}."
+                )
+            self.problem.domains.complete(sample)
 
     @property
     def trains_starts(self) -> bool:
@@ -409,6 +454,12 @@ class Assembled:
         """
         from ednas_nni.search.shell import check_rewardable  # imports torch
 
+        named = [objective.name for objective in self.objectives if objective.name in self.metrics]
+        if named and not self.multi_objective:
+            raise StudyError(
+                f"objectives: strategy {self.study.strategy.name!r} looks at one number, {QUALITY} or {DELTA_T}, not "
+                f"at {named[0]}. Write `strategy: ednas`."
+            )
         reward = hardware_reward(self.study, not self.multi_objective)
         if reward is not None:
             check_rewardable(self.strategy)
@@ -444,6 +495,48 @@ def device(entry: str | PluginChoice) -> Device:
         EdnasError: The device or an option is wrong.
     """
     return registry.device(entry) if isinstance(entry, str) else registry.device(entry.name, entry.options)
+
+
+Made = TypeVar("Made")
+
+
+def proved(thing: object, kind: type[Made], field: str, plugin: PluginChoice) -> Made:
+    """What a plugin's factory has made, if it is of its group's kind.
+
+    Raises:
+        StudyError: It is something else: a path may lead to any function.
+    """
+    if not isinstance(thing, kind):
+        raise StudyError(
+            f"{field}: {plugin.name!r} makes a {type(thing).__name__}, not a {kind.__module__}.{kind.__qualname__}. "
+            f"Name a plugin of that kind: `ednas plugins`."
+        )
+    return thing
+
+
+NNI_OPTIONS: dict[str, object] = {
+    "population_size": Annotated[int, Field(ge=1, le=100_000)],
+    "sample_size": Annotated[int, Field(ge=1, le=100_000)],
+    "mutation_prob": Annotated[float, Field(ge=0.001, le=1)],
+    "samples_per_update": Annotated[int, Field(ge=1, le=100_000)],
+    "seed": Annotated[int, Field(ge=0, lt=2**32)] | None,
+    "optimize_mode": Literal["maximize"],
+}
+"""What arguments of NNI's own strategy classes may be, which check nothing themselves."""
+
+
+def _check_nni(factory: Callable[..., object], options: Mapping[str, Any]) -> None:
+    if not factory.__module__.startswith("nni."):
+        return
+    for name, value in options.items():
+        if name in NNI_OPTIONS:
+            check_value(f"strategy.{name}", value, NNI_OPTIONS[name])
+    if options.get("sample_size", 1) > options.get("population_size", 100):
+        raise StudyError("strategy.sample_size: must be at most population_size.")
+    if factory.__name__ == "TPE" and "optimize_mode" not in options:
+        raise StudyError(
+            "strategy: NNI's TPE minimises by default. Write `strategy: tpe`, or `optimize_mode: maximize`."
+        )
 
 
 def parameters(factory: Callable[..., Any]) -> tuple[str, ...]:

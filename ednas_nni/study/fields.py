@@ -82,9 +82,9 @@ class HardwareReward(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cost: str = "latency_ms"
-    target: Annotated[float, Field(gt=0)] | None = None
+    target: Annotated[float, Field(gt=0, strict=True)] | None = None
     reward: str = "log"
-    weight: Annotated[float, Field(le=0)] = -0.07
+    weight: Annotated[float, Field(ge=-10, le=0, strict=True)] = -0.07
 
 
 class Study(BaseModel):
@@ -95,9 +95,11 @@ class Study(BaseModel):
         tasks: Task plugins trained together.
         data: Data set plugin.
         train_size: (height, width) in pixels that trials train at; a multiple of 32.
-        deploy_size: (height, width) in pixels that the device runs at; all costs are priced here.
+        deploy_size: (height, width) in pixels that the device runs at; all costs are priced here. Where they are no
+            multiples of the networks' stride, 32, networks pad the image and cut their predictions; costs include that.
         evaluator: Evaluator plugin; tasks, data, train_size and seed are passed to it.
-        objectives: Names, `quality`, `delta_t` and cost columns; costs are minimised, the others are maximised.
+        objectives: `quality` and `delta_t`, which shall be high, cost columns, which shall be low, and metrics of tasks
+            with their direction, such as `max:segmentation_miou` (strategies that look at one number cannot).
         device: Devices that price an architecture: plugins, with options as `{name: ..., option: value}`, or absolute
             paths of YAML profiles. Where a second one has a cost of the same name, its own begins with its name:
             `latency_ms` and `my_phone_latency_ms`.
@@ -145,9 +147,9 @@ class Study(BaseModel):
     init_from: str | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
     trial_start: Literal["prefork", "plain"] = "prefork"
-    trial_time_limit_s: Annotated[float, Field(gt=0, le=365 * 24 * 3600, strict=True)] | None = None
+    trial_time_limit_s: Annotated[float, Field(ge=1, le=365 * 24 * 3600, strict=True)] | None = None
     retries: Annotated[int, Field(ge=0, le=100, strict=True)] = 1
-    stop_after_failures: Annotated[int, Field(ge=0, strict=True)] = 5
+    stop_after_failures: Annotated[int, Field(ge=0, le=100_000, strict=True)] = 5
     keep_weights: Literal["front", "all", "none"] = "front"
     allow_open_port: StrictBool = False
 
@@ -185,9 +187,9 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def _sizes(self) -> Study:
-        for name, (height, width) in (("train_size", self.train_size), ("deploy_size", self.deploy_size)):
-            if height % 32 or width % 32:
-                raise ValueError(f"{name} must be multiples of 32, the networks' stride; got {height} x {width}")
+        height, width = self.train_size
+        if height % 32 or width % 32:
+            raise ValueError(f"train_size must be multiples of 32, the networks' stride; got {height} x {width}")
         return self
 
     def dump(self) -> dict[str, Any]:

@@ -27,6 +27,7 @@ _KINDS = {
     "tuple_type": "must be a list",
     "dict_type": "must be a mapping",
     "list_type": "must be a list",
+    "sequence_str": "must be a list",
     "path_type": "must be a path",
     "none_required": "must be null",
     "greater_than": "must be above {gt}",

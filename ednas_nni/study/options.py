@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import InitVar
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -50,7 +52,7 @@ def check_options(
                 f"{where}: unknown option {quoted(name)}.{did_you_mean(name, [n for n in allowed if n not in given])}"
             )
         if name in hints:
-            _check_value(f"{where}.{name}", value, hints[name])
+            check_value(f"{where}.{name}", value, hints[name])
 
 
 def _signature(factory: Callable[..., object], where: str) -> inspect.Signature:
@@ -67,13 +69,21 @@ def _hints(factory: Callable[..., object]) -> dict[str, object]:
     """Annotations that can be resolved; the others are left to the plugin itself."""
     target = inspect.unwrap(factory)
     target = target.__init__ if inspect.isclass(target) else target
-    try:
-        return typing.get_type_hints(target, include_extras=True)
-    except Exception:  # whatever evaluating somebody's annotations leads to
-        return {}
+    annotations = inspect.get_annotations(target) if inspect.isroutine(target) else {}
+    hints: dict[str, object] = {}
+    for name, annotation in annotations.items():
+        one = SimpleNamespace(__annotations__={name: annotation})
+        with suppress(Exception):  # whatever evaluating somebody's annotations leads to; one cannot hide the others
+            hints |= typing.get_type_hints(one, inspect.unwrap(target).__globals__, include_extras=True)
+    return hints
 
 
-def _check_value(where: str, value: object, hint: Any) -> None:
+def check_value(where: str, value: object, hint: Any) -> None:
+    """Check one value against a type, such as `Annotated[int, Field(ge=1)]`.
+
+    Raises:
+        StudyError: It does not fit; the message says what is allowed.
+    """
     try:
         adapter: TypeAdapter[object] = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
     except Exception:  # an annotation that pydantic cannot read: the plugin checks itself

@@ -80,6 +80,13 @@ class Evaluator:
             EdnasError: A trial could not be built.
         """
 
+    def check_here(self) -> None:
+        """Look for what this machine lacks to run a trial, such as an accelerator. By default there is nothing.
+
+        Raises:
+            EdnasError: It lacks something; where and how to train instead.
+        """
+
     def evaluate(self, model: Any) -> Metrics:
         """Evaluate what this kind of evaluator is given, and report the result to NNI; see the two kinds."""
         raise NotImplementedError(f"{type(self).__name__} must say how an architecture is evaluated: override evaluate")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -14,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from ednas_nni.compat.nas import Lightning, Trainer
-from ednas_nni.errors import TrialError
+from ednas_nni.errors import StudyError, TrialError
 from ednas_nni.study.options import filled, takes
 from ednas_nni.training.checkpoints import Watcher
 from ednas_nni.training.data import Batches, TrialData
@@ -25,6 +27,9 @@ from ednas_nni.training.recipe import Recipe
 from ednas_nni.training.seeding import seeded
 
 Made = TypeVar("Made")
+COMPILERS = ("c++", "g++", "clang++")
+SHORT_PRECISIONS = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed", "64": "64-true"}
+"""What Lightning calls them."""
 
 
 class TrainingEvaluator(NetworkEvaluator, Lightning):
@@ -77,6 +82,18 @@ class TrainingEvaluator(NetworkEvaluator, Lightning):
             EdnasError: What a trial would be the first to miss: an option of a task, a loss or the weighting is wrong.
         """
         make_weighting(self.recipe, TrialData(self.recipe).unmeasured)
+
+    def check_here(self) -> None:
+        """Make the trainer, which finds the accelerator, and look for the compiler that `compile` needs.
+
+        Raises:
+            StudyError: This machine cannot train as the recipe says.
+        """
+        with quiet():
+            make_trainer(self.recipe)
+        on_cpu = not graphics_memory(self.recipe.accelerator)
+        if self.recipe.compile and on_cpu and not any(map(shutil.which, COMPILERS)):
+            raise StudyError(f"evaluator.compile: needs a compiler: {', '.join(COMPILERS)}. Install one, or remove it.")
 
     def evaluate(self, model: torch.nn.Module, watcher: Watcher | None = None) -> Metrics:
         """Train and score a network in place: float (N, 3, H, W) in [0, 1] -> {task: (N, C, H, W)}.
@@ -179,24 +196,47 @@ def make_trainer(recipe: Recipe, first: int = 0) -> Trainer:
     Args:
         recipe: The recipe.
         first: Steps that were taken before; intervals are counted from the training's beginning all the same.
+
+    Raises:
+        StudyError: This machine has no such accelerator, or would train in another precision without a word.
     """
-    interval = max(1, -(-recipe.steps // recipe.reports))
-    trainer = Trainer(
-        max_epochs=1,
-        accelerator=recipe.accelerator,
-        devices=1,
-        precision=recipe.precision,
-        val_check_interval=interval,
-        check_val_every_n_epoch=1 if not first else None,  # None: by batches of the whole training
-        num_sanity_val_steps=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    from pytorch_lightning.utilities.exceptions import MisconfigurationException  # after the doorway
+
+    where = f"evaluator: accelerator {recipe.accelerator!r} with precision {recipe.precision!r} cannot run here"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of another precision, see below
+            trainer = Trainer(
+                max_epochs=1,
+                accelerator=recipe.accelerator,
+                devices=1,
+                precision=recipe.precision,
+                val_check_interval=max(1, -(-recipe.steps // recipe.reports)),
+                check_val_every_n_epoch=1 if not first else None,  # None: by batches of the whole training
+                num_sanity_val_steps=0,
+                logger=False,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+            )
+    except (MisconfigurationException, ModuleNotFoundError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise StudyError(f"{where} ({reason}). Write `accelerator: auto` and `precision: 32-true`.") from None
+    if trainer.precision != SHORT_PRECISIONS.get(recipe.precision, recipe.precision):
+        raise StudyError(
+            f"{where}: it would train in {trainer.precision!r}, which gives other results. Write that, or '32-true'; "
+            "numbers of 16 bits (16-mixed) need a GPU."
+        )
     if first:
         trainer.fit_loop.epoch_loop.batch_progress.total.ready = first
     return trainer
+
+
+def graphics_memory(accelerator: str) -> float:
+    """Bytes of the graphics memory that a training uses with this accelerator; 0 where it uses none of its own."""
+    if accelerator not in ("auto", "gpu", "cuda") or not torch.cuda.is_available():
+        return 0.0
+    return float(torch.cuda.get_device_properties(0).total_memory)
 
 
 def what_ran(trainer: Trainer, data: str) -> dict[str, object]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import nni
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ednas_nni.compat.nas import LightningModule
-from ednas_nni.errors import StudyError, TrialError
+from ednas_nni.errors import StudyError, TrialError, did_you_mean
 from ednas_nni.nn.checkpoint import init_from
 from ednas_nni.study.options import check_options
 from ednas_nni.tasks.delta_t import delta_t
@@ -28,6 +28,10 @@ from ednas_nni.training.schedule import adamw, parameter_groups, warmup_cooldown
 
 if TYPE_CHECKING:
     from ednas_nni.tasks.base import Task
+
+
+ENCODER = ("encoder", "stem", "stages")
+"""Modules of a network before its fusion."""
 
 
 @runtime_checkable
@@ -64,6 +68,7 @@ class JaredModule(LightningModule):
         self._meters: dict[str, Meter] = {}
         self._losses: list[Tensor] = []
         self._last_loss = math.nan
+        self._frozen: tuple[nn.Module, ...] = ()
         self._average: AveragedWeights | None = None
         self._compiled: Callable[[Tensor], dict[str, Tensor]] | None = None
         self._running_since: float | None = None  # None while nothing is trained
@@ -78,9 +83,19 @@ class JaredModule(LightningModule):
         """Raw outputs of the network: images (N, 3, H, W) in [0, 1] to task name -> (N, C, H, W)."""
         return self._compiled(x) if self.training and self._compiled is not None else self.model(x)
 
+    def train(self, mode: bool = True) -> JaredModule:
+        """Training mode for all but the frozen parts, whose batch norms keep their statistics."""
+        super().train(mode)
+        for part in self._frozen:
+            part.eval()
+        return self
+
     def configure_optimizers(self) -> dict[str, Any]:
-        """AdamW with linear warm-up and a cosine down to nearly zero, stepped every batch."""
+        """AdamW with linear warm-up and a cosine down to nearly zero, stepped every batch; without frozen parts."""
         recipe = self.recipe
+        self._frozen = frozen_parts(self.model, recipe.freeze)
+        for part in self._frozen:
+            part.requires_grad_(False).eval()
         groups = parameter_groups([self.model, self.weighting], recipe.weight_decay)
         optimizer = adamw(groups, recipe.learning_rate, fused=not recipe.precision.startswith("16"))
         schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -158,7 +173,8 @@ class JaredModule(LightningModule):
         losses, total = self._step_losses
         # Mixed precision has multiplied the total by its scale.
         scale = (loss / total).detach().nan_to_num(1.0)
-        self.weighting.backward({name: value * scale for name, value in losses.items()}, self.parameters())
+        trained = [p for p in self.parameters() if p.requires_grad]
+        self.weighting.backward({name: value * scale for name, value in losses.items()}, trained)
 
     def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
         """Take the new weights into the average."""
@@ -324,6 +340,23 @@ class JaredModule(LightningModule):
             f" The learning rate is {self.recipe.learning_rate:g}, the gradient is clipped at "
             f"{self.recipe.gradient_clip:g} (0 = not at all): lower either, or leave such networks out."
         )
+
+
+def frozen_parts(network: nn.Module, names: Sequence[str]) -> tuple[nn.Module, ...]:
+    """The modules of a network that a recipe's `freeze` names.
+
+    Raises:
+        StudyError: The network has no such part.
+    """
+    modules = dict(network.named_modules())
+    parts = []
+    for name in names:
+        wanted = [part for part in ENCODER if part in modules] if name == "encoder" else [name]
+        if not name or not wanted or any(part not in modules for part in wanted):
+            coarse = [part for part in ("encoder", *modules) if part and part.count(".") < 2]
+            raise StudyError(f"evaluator.freeze: the network has no part {name!r}.{did_you_mean(name, coarse)}")
+        parts += [modules[part] for part in wanted]
+    return tuple(parts)
 
 
 def flatten(metrics: dict[str, dict[str, float]], value: float) -> dict[str, float]:

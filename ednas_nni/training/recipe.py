@@ -48,6 +48,12 @@ def _augmentation(value: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
     return value
 
 
+def _clips(value: float) -> float:
+    if 0 < value < 1e-4:
+        raise ValueError("must be 0 (no limit), or from 0.0001 to 1000000: a smaller one leaves nothing of a gradient")
+    return value
+
+
 def _or_none_given(value: object) -> object:
     return {} if value is None else value
 
@@ -57,8 +63,9 @@ def _longest(value: object) -> object:
 
 
 Whole = Annotated[int, Field(ge=1)]
+Steps = Annotated[int, Field(ge=1, le=10**7)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Amount = Annotated[float, Field(ge=0, le=1e9)]
 Plugin = Annotated[Mapping[str, Any], BeforeValidator(_named)]
 TaskOptions = Annotated[Mapping[str, Mapping[str, Any]], BeforeValidator(_or_none_given)]
 Size = Annotated[tuple[Whole, Whole], BeforeValidator(_listed)]
@@ -105,6 +112,9 @@ class Recipe:
         scored_on: Split that is scored: "search" for candidates, "select" to confirm or pick among them.
         references: Task -> metric -> value of single-task baselines: trials then report `delta_t`, in percent.
         score: What `default` is: "quality", or "delta_t" where the study has baselines.
+        freeze: Parts of the network that are not trained: paths of modules, such as `stages.0` or `heads.depth`, or
+            `encoder` for all before the fusion. Their parameters stay as they are, and their batch norms use the
+            statistics that they came with and keep them.
         init_from: File of weights of which networks take what fits before the training; see `nn.checkpoint.init_from`.
         compile: Train through `torch.compile`. The first step then takes a minute or more, which pays for long training
             of large networks on a GPU; results agree up to rounding.
@@ -121,30 +131,31 @@ class Recipe:
     )
     data: Plugin = Field(default="rooms", validate_default=True)
     train_size: Size = (64, 128)
-    steps: Whole = 400
-    batch_size: Annotated[int, Field(ge=2)] = 8
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.02
+    steps: Steps = 400
+    batch_size: Annotated[int, Field(ge=2, le=1 << 16)] = 8
+    learning_rate: Annotated[float, Field(ge=1e-8, le=1)] = 0.02
     weighting: Plugin = Field(default="fixed", validate_default=True)
     depth_loss: InitVar[str | None] = None
-    reports: Whole = 6
+    reports: Steps = 6
     seed: Annotated[int, Field(ge=0)] = 0
-    threads: Whole | None = None
-    examples: Annotated[int, Field(ge=0)] = 3
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    examples: Annotated[int, Field(ge=0, le=100)] = 3
     _: KW_ONLY
     depth_relative_scale: InitVar[Amount | None] = None
     task_options: TaskOptions = Field(default=None, validate_default=True)
-    weight_decay: Amount = 1e-4
+    weight_decay: Share = 1e-4
     augmentation: Annotated[str | Mapping[str, Any], AfterValidator(_augmentation)] = "flip"
     protocol: Literal["standard", "adashare"] = "standard"
     warmup: Share = 0.1
     cooldown: Cooldown = Field(default=None, validate_default=True)
-    gradient_clip: Amount = 5.0
+    gradient_clip: Annotated[float, Field(ge=0, le=1e6), AfterValidator(_clips)] = 5.0
     average: Share = 0.0
-    accelerator: str = "auto"
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
     precision: Precision = "32-true"
     scored_on: Literal["search", "select"] = "search"
     references: Mapping[str, Mapping[str, float]] | None = None
     score: Literal["quality", "delta_t"] = "quality"
+    freeze: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     init_from: str | None = None
     compile: bool = False
     version: int = Field(default=TRAINING, init=False)

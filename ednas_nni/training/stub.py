@@ -40,9 +40,9 @@ class StubEvaluator(SampleEvaluator):
         data: dict[str, Any] | None = None,
         train_size: tuple[int, int] = (64, 128),
         seed: int = 0,
-        seconds: Annotated[float, Field(ge=0)] = 0.0,
-        noise: Annotated[float, Field(ge=0)] = 0.0,
-        reports: Annotated[int, Field(ge=0)] = 3,
+        seconds: Annotated[float, Field(ge=0, le=86_400)] = 0.0,
+        noise: Annotated[float, Field(ge=0, le=100)] = 0.0,
+        reports: Annotated[int, Field(ge=0, le=1000)] = 3,
         fail_every: Annotated[int, Field(ge=0)] = 0,
     ) -> None:
         self.seed = seed

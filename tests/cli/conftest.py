@@ -73,7 +73,7 @@ def quick_tables(monkeypatch: pytest.MonkeyPatch, _tables: dict[str, Any]) -> No
 
     def table(assembled: Assembled) -> Any:
         study = assembled.study
-        key = json.dumps([study.space.dump(), study.tasks, study.device, study.deploy_size])
+        key = json.dumps([study.space.dump(), study.tasks, study.device, study.deploy_size], default=str)
         if key not in _tables:
             _tables[key] = build(assembled)
         return _tables[key]

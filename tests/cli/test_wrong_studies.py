@@ -37,6 +37,26 @@ def _tuner(name: str, *words: str, **tuner: Any) -> Wrong:
 
 
 EVOLUTION = "regularized_evolution"
+NNI_EVOLUTION = "nni.nas.strategy:RegularizedEvolution"
+HUGE = {"name": "jared", "batch_size": 65536}
+OWN = {"name": "jared", "depth_loss": "tests.cli.conftest:_merge"}
+WEIGHTS = {"name": "jared", "task_options": {"segmentation": {"class_weights": "x"}}}
+GOOD: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "between strides": {"deploy_size": [720, 1280], "constraints": []},
+    "a metric": {"objectives": ["max:segmentation_miou", "latency_ms"]},
+    "two metrics": {"objectives": ["quality", "min:depth_rmse_m"]},
+    "own loss": {"evaluator": {"name": "jared", "depth_loss": "tests.cli.losses:huber"}},
+    "one depth": {"space": {"name": "nano", "stages": [{"channels": 24, "depth": 2}, {"channels": 40, "depth": [1, 2]}],
+                            "sharing": ["shared"]}, "constraints": [], "start": []},
+    "all images at once": {"data": {"name": "rooms", "train": 16, "search": 2}, "evaluator": {"name": "jared",
+                           "batch_size": 16, "steps": 3}},
+    "16 bits of a processor": {"evaluator": {"name": "jared", "precision": "bf16-mixed", "accelerator": "cpu"}},
+    "NNI's by path": {"strategy": {"name": NNI_EVOLUTION, "population_size": 8, "sample_size": 4}, "start": []},
+    "TPE": {"strategy": {"name": "tpe", "startup": 3}, "hardware_aware": {"target": 15}},
+    "long": {"evaluator": {"name": "jared", "steps": 10**6, "reports": 100, "threads": 1, "learning_rate": 1e-5}},
+    "zoom": {"evaluator": {"name": "jared", "augmentation": {"flip": 0, "zoom": [1, 1.5, 4]}}},
+}  # fmt: skip
 WRONG = [
     _study("study field", "'constraint'", "Did you mean 'constraints'?", constraint=["latency_ms <= 8"]),
     _study("space", "'nanoo'", "Did you mean 'nano'?", space="nanoo"),
@@ -99,6 +119,34 @@ WRONG = [
     _study(
         "reward cost", "'latency'", "Did you mean", strategy=EVOLUTION, hardware_aware={"cost": "latency", "target": 8}
     ),
+    _study("batch", "batch_size = 601", "600 images", evaluator={"name": "jared", "batch_size": 601}),
+    _study(
+        "memory", "batch_size = 65536", "GB", "Write at most", data={"name": "rooms", "train": 65536}, evaluator=HUGE
+    ),
+    _study("reports", "reports = 9", "at most `steps`", evaluator={"name": "jared", "steps": 8, "reports": 9}),
+    _study("threads", "threads = 1000", "cores", evaluator={"name": "jared", "threads": 1000}),
+    _study("no GPU", "precision '16-mixed'", "bf16-mixed", evaluator={"name": "jared", "precision": "16-mixed"}),
+    _study("accelerator", "accelerator 'mps'", "auto", evaluator={"name": "jared", "accelerator": "mps"}),
+    _study("steps", "steps", "at most 10000000", evaluator={"name": "jared", "steps": 10**12}),
+    _study("zoom", "[4, 1]", "rising order", evaluator={"name": "jared", "augmentation": {"zoom": [4, 1]}}),
+    _study("weights as text", "class_weights = 'x'", "'balanced'", evaluator=WEIGHTS),
+    _study("freeze", "'x'", "no part", "encoder", evaluator={"name": "jared", "freeze": ["x"]}),
+    _study("frozen at random", "freeze", "init_from", evaluator={"name": "jared", "freeze": ["encoder"]}),
+    _study("own loss", "'tests.cli.conftest:_merge'", "cannot be called", evaluator=OWN),
+    _study("cache", "/proc/x", "data.cache", data={"name": "rooms", "cache": "/proc/x"}),
+    _study("relative cache", "data.cache", "'x'", "absolute", data={"name": "rooms", "cache": "x"}),
+    _study("full disk", "GB", "EDNAS_CACHE", data={"name": "rooms", "train": 10**8}),
+    _study("function", "ednas_nni.study", "strategy", strategy="ednas_nni.study:parse"),
+    _study("task as strategy", "Depth", "Strategy", strategy="ednas_nni.tasks.depth.task:Depth"),
+    _study("space as evaluator", "a space needs", evaluator="search_spaces:nano"),
+    _study("one shot", "DARTS", "one-shot", "plugins strategies", strategy="nni.nas.strategy:DARTS"),
+    _study("mutation", "mutation_prob = 2", "at most 1", strategy={"name": EVOLUTION, "mutation_prob": 2}),
+    _study("mutation of NNI", "mutation_prob = 2", "at most 1", strategy={"name": NNI_EVOLUTION, "mutation_prob": 2}),
+    _study("candidates", "candidates = 0", "at least 1", strategy={"name": "tpe", "candidates": 0}),
+    _study("minimising", "TPE minimises", "strategy: tpe", strategy="nni.nas.strategy:TPE"),
+    _study("far target", "target = 1e+09", "from", strategy=EVOLUTION, hardware_aware={"target": 1e9}),
+    _study("direction", "segmentation_miou", "'max:segmentation_miou'", objectives=["segmentation_miou", "macs"]),
+    _study("one number", "segmentation_miou", "ednas", objectives=["max:segmentation_miou"], strategy=EVOLUTION),
     _study("member", "start", "'mobilenet_v3'", "Did you mean 'mobilenet_v2'?", start=["mobilenet_v3"]),
     _study("seed", "seed", "-1", seed=-1),
     _field("NNI field", "'maxTrialNumbers'", "Did you mean 'maxTrialNumber'?", maxTrialNumbers=3),
@@ -110,6 +158,15 @@ WRONG = [
     _field("annotation", "useAnnotation", "True", "remove the line", useAnnotation=True),
     _field("platform", "'loacl'", "Did you mean 'local'?", trainingService={"platform": "loacl"}),
     _field("NNI's own field", "gpus", "NNI does not accept", trainingService={"platform": "local", "gpus": 2}),
+    _field("space twice", "searchSpace", "{}", searchSpace={"x": 1}),
+    _field("hours", "maxExperimentDuration = '3x'", "3h", maxExperimentDuration="3x"),
+    _field("age of the world", "maxTrialDuration", "3650d", maxTrialDuration=10**12),
+    _field("crowd", "trialConcurrency = 500", "cores", trialConcurrency=500),
+    _field("no place", "/proc/x", "experimentWorkingDirectory", experimentWorkingDirectory="/proc/x"),
+    _field("place as number", "experimentWorkingDirectory = 2", "folder", experimentWorkingDirectory=2),
+    _field("option of a trial", "--foo", "--study", trialCommand="python3 -m ednas_nni.bridge.trial --foo"),
+    _field("missing study", "no such file", trialCommand="python3 -m ednas_nni.bridge.trial --study no.yml"),
+    _field("no module", "-m", trialCommand="python3 ednas_nni.bridge.trial"),
     _field("no trial command", "trialCommand", "is missing", "ednas_nni.bridge.trial", trialCommand=None),
     _field("own script", "trialCommand", "train.py", "Write", trialCommand="python3 train.py"),
     _field("no such python", "python9", "there is no", trialCommand="python9 -m ednas_nni.bridge.trial"),
@@ -141,6 +198,14 @@ def test_one_clear_line(wrong: Wrong, experiment: Callable[..., Path], capsys: p
     path = experiment(wrong.study, wrong.tuner, **wrong.fields)
     assert main(["check", str(path)]) == 1
     one_clear_line(capsys.readouterr().err, path, wrong.words)
+
+
+@pytest.mark.usefixtures("quick_tables")
+@pytest.mark.parametrize("name", GOOD)
+def test_sensible_studies_are_ready(
+    name: str, experiment: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(experiment(GOOD[name]))]) == 0, capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("quick_tables")

@@ -43,6 +43,10 @@ FIELDS = (
     "sharedStorage",
 )
 TUNER_FIELDS = ("name", "className", "codeDirectory", "classArgs")
+MOST_TRIALS = 100_000
+SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+LONGEST_S = 3650 * 86400
+SHELL = ("|", "||", "&", "&&", ";", "2>", "2>&1", ">", ">>")
 PATHS = ("searchSpaceFile", "trialCodeDirectory", "experimentWorkingDirectory")
 
 
@@ -127,10 +131,16 @@ def faults(path: Path, config: Experiment) -> list[str]:
     texts = [f"unknown field {quoted(key)}.{did_you_mean(key, FIELDS)}" for key in config if key not in FIELDS]
     texts += _count(config, "trialConcurrency", required=True)
     texts += _count(config, "maxTrialNumber", required=False)
+    texts += [text for name in ("maxExperimentDuration", "maxTrialDuration") for text in _duration(config, name)]
     if config.get("experimentType", "hpo") != "hpo":
         texts.append(f"experimentType = {config['experimentType']!r}: nnictl can start 'hpo' only; remove the line.")
     if config.get("useAnnotation"):
         texts.append("useAnnotation = True: NNI 3.0 cannot do that; remove the line.")
+    if config.get("searchSpace", {}) != {}:
+        texts.append(
+            f"searchSpace = {quoted(config['searchSpace'])}: is not searched; the study names the space. Write "
+            "`searchSpace: {}`."
+        )
     if "searchSpace" not in config and "searchSpaceFile" not in config:
         texts.append("searchSpace: is missing. Write `searchSpace: {}`; the study's space is published in its place.")
     texts += _tuner(path, config.get("tuner"))
@@ -138,7 +148,12 @@ def faults(path: Path, config: Experiment) -> list[str]:
     platform = _platform(config)
     if platform not in PLATFORMS and platform != "hybrid":
         return [*texts, f"trainingService.platform = {quoted(platform)}: unknown.{did_you_mean(platform, PLATFORMS)}"]
-    return texts + _ports(config) + _trial_command(config.get("trialCommand"), platform)
+    return [
+        *texts,
+        *_ports(config),
+        *_working_folder(config),
+        *_trial_command(path, config.get("trialCommand"), platform),
+    ]
 
 
 def _platform(config: Experiment) -> object:
@@ -164,9 +179,22 @@ def _count(config: Experiment, name: str, required: bool) -> list[str]:
     value = config.get(name)
     if value is None:
         return [f"{name}: is missing. Write a whole number, for example `{name}: 2`."] if required else []
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        return [f"{name} = {quoted(value)}: must be a whole number of at least 1."]
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_TRIALS:
+        rest = "" if required else " Without the line a search goes on until it is stopped."
+        return [f"{name} = {quoted(value)}: must be a whole number of at least 1 and at most {MOST_TRIALS}.{rest}"]
     return []
+
+
+def _duration(config: Experiment, name: str) -> list[str]:
+    value = config.get(name)
+    if value is None:
+        return []
+    seconds = value
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([smhd]?)\s*", value)
+        seconds = float(match[1]) * SECONDS[match[2]] if match else None
+    good = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 1 <= seconds <= LONGEST_S
+    return [] if good else [f"{name} = {quoted(value)}: must be a time from 1s to 3650d, such as 90s, 45m, 3h or 2d."]
 
 
 def _tuner(path: Path, tuner: object) -> list[str]:
@@ -199,7 +227,7 @@ def _folder(path: Path, owner: Mapping[str, object], name: str, prefix: str = ""
     value = owner.get(name)
     if value is None:
         return []
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not value:
         return [f"{prefix}{name} = {quoted(value)}: must be a folder. Write `.`, the YAML's own folder."]
     home = path.resolve().parent
     try:
@@ -217,7 +245,14 @@ def _folder(path: Path, owner: Mapping[str, object], name: str, prefix: str = ""
     return []
 
 
-def _trial_command(command: object, platform: object) -> list[str]:
+def _working_folder(config: Experiment) -> list[str]:
+    value = config.get("experimentWorkingDirectory")
+    if value is None or (isinstance(value, str) and value):
+        return []
+    return [f"experimentWorkingDirectory = {quoted(value)}: must be a folder. Remove the line for {EXPERIMENTS}."]
+
+
+def _trial_command(path: Path, command: object, platform: object) -> list[str]:
     remedy = f"Write `trialCommand: {TRIAL_COMMAND}`."
     if not isinstance(command, str) or not command.strip():
         return [
@@ -231,11 +266,15 @@ def _trial_command(command: object, platform: object) -> list[str]:
         return [f"trialCommand = {quoted(command)}: {error}. {remedy}"]
     if TRIAL_MODULE not in words:
         return [f"trialCommand = {quoted(command)}: does not start {TRIAL_MODULE}. {remedy}"]
+    if fault := _trial_options(path, words[words.index(TRIAL_MODULE) + 1 :], platform):
+        return [f"trialCommand = {quoted(command)}: {fault}. {remedy}"]
     if platform != "local":
         return []
     python = next((word for word in words if re.fullmatch(r"python[0-9.]*", Path(word).name)), None)
     if python is None:
         return []  # a script of the user's own; the trial checks its interpreter itself
+    if words[words.index(python) + 1 : words.index(TRIAL_MODULE)][-1:] != ["-m"]:
+        return [f"trialCommand = {quoted(command)}: {TRIAL_MODULE} is a module: it comes after `-m`. {remedy}"]
     program = shutil.which(python, path=path_variable())
     if program is None:
         return [f"trialCommand = {quoted(command)}: there is no {quoted(python)} here. {remedy}"]
@@ -245,3 +284,19 @@ def _trial_command(command: object, platform: object) -> list[str]:
             "Write `python3` (this environment comes first), or that path."
         ]
     return []
+
+
+def _trial_options(path: Path, words: list[str], platform: object) -> str:
+    """What is wrong with the words after the trial's module, which takes `--study FILE` alone; "" where nothing is."""
+    shell = next((i for i, word in enumerate(words) if word in SHELL or word[0:1] in "<>"), len(words))
+    words = words[:shell]  # what the shell does with its output is its own
+    if not words:
+        return ""
+    study = words[1] if len(words) == 2 and words[0] == "--study" else words[0].partition("--study=")[2]
+    if not study or len(words) > 2:
+        return f"a trial takes the option --study FILE alone, not {quoted(' '.join(words))}"
+    try:
+        read_experiment((path.resolve().parent / user_path(study)).resolve())
+    except StudyError as error:
+        return str(error).splitlines()[0].rstrip(".")
+    return ""

@@ -12,11 +12,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from ednas_nni.data.targets import depth_batch
-from ednas_nni.errors import DataError, StudyError, did_you_mean
+from ednas_nni.errors import DataError, StudyError
+from ednas_nni.tasks import own_loss
 from ednas_nni.tasks.base import Constants, Rows, Statistics, Task, row_blocks
 from ednas_nni.tasks.decoding import Decoding
 from ednas_nni.tasks.depth import adashare, lambdas, metrics
 from ednas_nni.tasks.depth.loss import LOSSES
+from ednas_nni.tasks.masked import valid_depth
 from ednas_nni.tasks.meters import Meter
 from ednas_nni.tasks.protocols import MetricSpec
 
@@ -69,15 +71,14 @@ class Depth(Task):
         Args:
             info: The data set.
             protocol: Evaluation protocol.
-            loss: Name of a depth loss (docs/losses.md).
+            loss: Name of a depth loss (docs/losses.md), or `module:function`, a loss of your own.
             relative_scale: Lambda of `jared`, in the data set's depth unit. None = as `ednas data lambda` recorded it
                 for this data, else the position prior's ratio of absolute to relative error.
 
         Raises:
             StudyError: The loss is unknown or `relative_scale` is negative.
         """
-        if loss not in LOSSES:
-            raise StudyError(f"depth loss is {loss!r}.{did_you_mean(loss, LOSSES)}")
+        loss = own_loss.checked(loss, LOSSES, "depth loss", 1, torch.ones(1, 1, 4, 4))
         if relative_scale is not None and not (relative_scale >= 0 and math.isfinite(relative_scale)):
             raise StudyError(f"depth relative_scale is {relative_scale!r}; it must be at least 0 {info.depth_unit}.")
         source = "study"
@@ -105,8 +106,11 @@ class Depth(Task):
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Loss over valid pixels, in units of `scale`."""
         scale = self.relative_scale if self.relative_scale is not None else self.scale
-        function = LOSSES[self.loss_name]
-        return function(functional.softplus(output), target / self.scale, relative_scale=scale / self.scale)
+        prediction, label, scale = functional.softplus(output), target / self.scale, scale / self.scale
+        if self.loss_name in LOSSES:
+            return LOSSES[self.loss_name](prediction, label, relative_scale=scale)
+        valid = valid_depth(target)
+        return own_loss.value(self.loss_name, prediction, label.where(valid, 0), valid, relative_scale=scale)
 
     def imitation(self, output: Tensor, teacher: Tensor) -> Tensor:
         """Mean absolute difference of the two depths, in units of `scale`."""

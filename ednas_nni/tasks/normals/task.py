@@ -12,9 +12,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from ednas_nni.data.targets import normals_batch
-from ednas_nni.errors import DataError, StudyError, did_you_mean
+from ednas_nni.errors import DataError
+from ednas_nni.tasks import own_loss
 from ednas_nni.tasks.base import Rows, Statistics, Task, row_blocks
 from ednas_nni.tasks.decoding import Decoding
+from ednas_nni.tasks.masked import valid_normals
 from ednas_nni.tasks.meters import Meter
 from ednas_nni.tasks.normals import adashare, metrics
 from ednas_nni.tasks.normals.loss import LOSSES
@@ -50,14 +52,14 @@ class Normals(Task):
         Args:
             info: The data set.
             protocol: Evaluation protocol.
-            loss: Name of a loss of normals (docs/losses.md).
+            loss: Name of a loss of normals (docs/losses.md), or `module:function`, a loss of your own.
 
         Raises:
             StudyError: The loss is unknown.
         """
-        if loss not in LOSSES:
-            raise StudyError(f"normals loss is {loss!r}.{did_you_mean(loss, LOSSES)}")
-        return cls(loss, protocol)
+        target = torch.zeros(1, 3, 4, 4)
+        target[:, 2] = 1
+        return cls(own_loss.checked(loss, LOSSES, "normals loss", 3, target), protocol)
 
     @property
     def metrics(self) -> tuple[MetricSpec, ...]:
@@ -70,7 +72,9 @@ class Normals(Task):
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Mean over valid pixels; see `loss.cosine` and `loss.angular`."""
-        return LOSSES[self.loss_name](output, target)
+        if self.loss_name in LOSSES:
+            return LOSSES[self.loss_name](output, target)
+        return own_loss.value(self.loss_name, output, target, valid_normals(target))
 
     def imitation(self, output: Tensor, teacher: Tensor) -> Tensor:
         """1 - cosine of the angle between the two normals, mean over all pixels."""

@@ -39,7 +39,7 @@ def of_study(file: ExperimentFile, assembled: Assembled) -> Iterator[str]:
         from ednas_nni.training.module import frozen_parts  # torch
 
         frozen_parts(assembled.space, recipe.freeze)
-        if not assembled.weights:
+        if not assembled.weights and not assembled.evaluator.inherits:
             yield (
                 f"evaluator.freeze = {list(recipe.freeze)}: these parts start at random, and would stay so. Name "
                 "weights: `init_from`, or `encoder_weights` of the space `pretrained`."

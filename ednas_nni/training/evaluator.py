@@ -68,10 +68,12 @@ class Evaluator:
     Attributes:
         seed: Of everything that it draws.
         recipe: How it trains, where results of other trainings are compared with its own; None = they cannot be.
+        inherits: Whether networks come with trained weights.
     """
 
     seed: int
     recipe: Recipe | None = None
+    inherits: bool = False
 
     def check(self) -> None:
         """Look at whatever a trial would be the first to miss; reads no image. By default there is nothing.

@@ -95,8 +95,8 @@ setup(
             "pretrained = search_spaces:pretrained",
         ],
         "ednas_nni.blocks": [
-            "ibn = ednas_nni.nn.blocks.ibn:InvertedBottleneck",
-            "fused = ednas_nni.nn.blocks.fused_ibn:FusedBottleneck",
+            "ibn = ednas_nni.nn.blocks.bottleneck:InvertedBottleneck",
+            "fused = ednas_nni.nn.blocks.bottleneck:FusedBottleneck",
             "conv = ednas_nni.nn.blocks.conv:Convolution",
             "separable = ednas_nni.nn.blocks.conv:SeparableConvolution",
         ],

@@ -5,9 +5,9 @@ Importing this package is light: neither torch nor NNI is loaded until something
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ednas_nni.plugins import lazy
 from ednas_nni.version import __version__
 
 if TYPE_CHECKING:
@@ -21,21 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Network", "__version__", "experiment", "load", "open_search", "search", "train"]
 
-_HOMES = {
-    "Network": "ednas_nni.networks.network:Network",
-    "experiment": "ednas_nni.bridge.python.experiment:experiment",
-    "load": "ednas_nni.networks.network:Network.load",
-    "open_search": "ednas_nni.handover.search:open_search",
-    "search": "ednas_nni.bridge.python.searching:search",
-    "train": "ednas_nni.handover.training:train",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        module, _, path = _HOMES[name].partition(":")
-        value = import_module(module)
-        for part in path.split("."):
-            value = getattr(value, part)
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy(
+    __name__,
+    {
+        "Network": "ednas_nni.networks.network",
+        "experiment": "ednas_nni.bridge.python.experiment",
+        "load": "ednas_nni.networks.network:Network.load",
+        "open_search": "ednas_nni.handover.search",
+        "search": "ednas_nni.bridge.python.searching",
+        "train": "ednas_nni.handover.training",
+    },
+)

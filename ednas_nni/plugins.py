@@ -15,7 +15,7 @@ import importlib.util
 import inspect
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -96,6 +96,24 @@ class Group(Generic[T]):
             base = f"{self.base.__module__}.{self.base.__qualname__}"
             raise PluginError(f"{self.name} {quoted(name)}: {plugin.__qualname__} is not a subclass of {base}.")
         return plugin
+
+
+def lazy(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """The `__getattr__` of a package whose public names are imported on first use: name -> module of the package.
+
+    A dotted path below the module may follow a colon; a module of another room is written in full.
+    """
+
+    def attribute(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        module, _, path = homes[name].partition(":")
+        value: Any = importlib.import_module(module if module.startswith("ednas_nni.") else f"{package}.{module}")
+        for part in (path or name).split("."):
+            value = getattr(value, part)
+        return value
+
+    return attribute
 
 
 def _full(group: str) -> str:

@@ -8,11 +8,8 @@ from contextlib import suppress
 
 from ednas_nni.errors import StudyError, did_you_mean
 from ednas_nni.nn.blocks.base import operation
-from ednas_nni.nn.blocks.fused_ibn import FusedBottleneck
-from ednas_nni.nn.blocks.ibn import InvertedBottleneck
+from ednas_nni.nn.blocks.bottleneck import FusedBottleneck, InvertedBottleneck
 from ednas_nni.space.domains import Dimension, Domains, Sample, Scalar
-
-Bottleneck = InvertedBottleneck | FusedBottleneck
 
 # MobileNetV2 repeats its block 2, 3, 7 and 4 times at strides 4 to 32 (arXiv 1801.04381, table 2). A member has a half
 # or a third of those repeats, as far as the space goes: at the images of a first search more would only be slower.
@@ -35,7 +32,7 @@ def mobilenet_v2_small(domains: Domains) -> Sample:
 def efficientnet_edgetpu(domains: Domains) -> Sample:
     """Like EfficientNet-EdgeTPU: fused blocks at fine strides, plain ones with kernel 5 at the coarsest."""
 
-    def op(stage: int) -> Bottleneck:
+    def op(stage: int) -> InvertedBottleneck:
         return FusedBottleneck(3, 6) if stage <= 2 else InvertedBottleneck(3 if stage == 3 else 5, 6)
 
     return _compose(domains, op, HALF)
@@ -82,12 +79,12 @@ def member(name: str, domains: Domains, encoders: Sequence[str] = ()) -> Sample:
         raise StudyError(f"{name} is not a member of this search space: {error.args[0]}") from None
 
 
-def _compose(domains: Domains, op: Callable[[int], Bottleneck], repeats: tuple[int, ...]) -> Sample:
+def _compose(domains: Domains, op: Callable[[int], InvertedBottleneck], repeats: tuple[int, ...]) -> Sample:
     """One operation per stage (counted from 1), at these repeats or the nearest depth there is."""
     return domains.canonical({d.label: _value(d, op, repeats) for d in domains.dimensions})
 
 
-def _value(dimension: Dimension, op: Callable[[int], Bottleneck], repeats: tuple[int, ...]) -> Scalar:
+def _value(dimension: Dimension, op: Callable[[int], InvertedBottleneck], repeats: tuple[int, ...]) -> Scalar:
     match = _STAGE.fullmatch(dimension.label)
     if match is None:
         return _plain(dimension)
@@ -117,13 +114,13 @@ def _middle(dimension: Dimension) -> int:
     return sorted(_numbers(dimension))[len(dimension.values) // 2]
 
 
-def _nearest(dimension: Dimension, wanted: Bottleneck) -> Scalar:
+def _nearest(dimension: Dimension, wanted: InvertedBottleneck) -> Scalar:
     """The operation of that kind and squeeze-and-excitation whose kernel, then expansion, is nearest."""
     blocks = {str(name): operation(str(name)) for name in dimension.values}
     distances = {
         name: (abs(block.kernel - wanted.kernel), abs(block.expansion - wanted.expansion), name)
         for name, block in blocks.items()
-        if isinstance(block, Bottleneck) and type(block) is type(wanted) and block.squeeze == wanted.squeeze
+        if isinstance(block, InvertedBottleneck) and type(block) is type(wanted) and block.squeeze == wanted.squeeze
     }
     if not distances:
         raise LookupError(f"{dimension.label} offers no {type(wanted).__name__}, only {', '.join(blocks)}.")

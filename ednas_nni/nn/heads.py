@@ -11,8 +11,8 @@ from torch import nn
 from ednas_nni.compat.nas import MutableConv2d
 from ednas_nni.errors import StudyError
 from ednas_nni.nn.blocks.base import Block, Slot
+from ednas_nni.nn.blocks.bottleneck import InvertedBottleneck
 from ednas_nni.nn.blocks.conv import Convolution, SeparableConvolution
-from ednas_nni.nn.blocks.ibn import InvertedBottleneck
 from ednas_nni.nn.choice import choice_or_only
 from ednas_nni.nn.elementwise import Channels, Resize
 

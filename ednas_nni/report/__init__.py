@@ -5,14 +5,6 @@ This is the only part of the package that draws; matplotlib and jinja2 are impor
 
 from __future__ import annotations
 
-from typing import Any
+from ednas_nni.plugins import lazy
 
-__all__ = ["write"]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "write":
-        from ednas_nni.report.html import write
-
-        return write
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy(__name__, {"write": "html"})

@@ -11,28 +11,26 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-_HOME = {
-    "AskTellStrategy": "shell",
-    "Constrain": "middleware.constrain",
-    "Core": "core",
-    "CostAware": "middleware.cost_aware",
-    "Forwarding": "middleware.forwarding",
-    "Outcomes": "middleware.outcomes",
-    "Patience": "middleware.patience",
-    "Problem": "problem",
-    "Record": "middleware.record",
-    "Retry": "middleware.retry",
-    "Reuse": "middleware.reuse",
-    "mount": "mounting",
-    "reason": "mounting",
-}
-__all__ = sorted(_HOME)
+from ednas_nni.plugins import lazy
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazy(
+    __name__,
+    {
+        "AskTellStrategy": "shell",
+        "Constrain": "middleware.constrain",
+        "Core": "core",
+        "CostAware": "middleware.cost_aware",
+        "Forwarding": "middleware.forwarding",
+        "Outcomes": "middleware.outcomes",
+        "Patience": "middleware.patience",
+        "Problem": "problem",
+        "Record": "middleware.record",
+        "Retry": "middleware.retry",
+        "Reuse": "middleware.reuse",
+        "mount": "mounting",
+        "reason": "mounting",
+    },
+)
 
 
 class _Room(ModuleType):

@@ -8,8 +8,8 @@ from torch import nn
 
 from ednas_nni.compat.nas import LayerChoice, ModelSpace, MutableBatchNorm2d, MutableConv2d, MutableLinear, Repeat
 from ednas_nni.nn.blocks.base import Slot
+from ednas_nni.nn.blocks.bottleneck import IBN
 from ednas_nni.nn.blocks.conv import ConvNorm
-from ednas_nni.nn.blocks.ibn import IBN
 from ednas_nni.nn.elementwise import Activation, Add
 from ednas_nni.space.domains import Literal
 

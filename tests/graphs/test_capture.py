@@ -19,8 +19,7 @@ from ednas_nni.graphs.capture import capture  # noqa: E402
 from ednas_nni.graphs.graph import Constant, Graph  # noqa: E402
 from ednas_nni.graphs.onnx_file import onnx_bytes  # noqa: E402
 from ednas_nni.nn.blocks.base import BLOCKS, Slot  # noqa: E402
-from ednas_nni.nn.blocks.fused_ibn import FusedIBN  # noqa: E402
-from ednas_nni.nn.blocks.ibn import IBN  # noqa: E402
+from ednas_nni.nn.blocks.bottleneck import IBN  # noqa: E402
 from ednas_nni.nn.blocks.squeeze import SqueezeExcite  # noqa: E402
 from ednas_nni.nn.elementwise import Activation, Add, Concat, GlobalPool, MaxPool, Resize, Scale, WeightedSum  # noqa: E402
 from ednas_nni.nn.fusion import FUSIONS  # noqa: E402
@@ -188,7 +187,7 @@ STOCK = [
     SharedConvolution(),
     Several(),
     IBN(Slot(4, 8, stride=2, activation="silu"), 5, 3, squeeze=True),
-    FusedIBN(Slot(4, 4, residual=True), 3, 6),
+    IBN(Slot(4, 4, residual=True), 3, 6, fused=True),
     *map(Pyramid, FUSIONS),
 ]
 

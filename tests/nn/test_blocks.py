@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ednas_nni.nn.blocks.base import Slot
-from ednas_nni.nn.blocks.fused_ibn import FusedIBN
-from ednas_nni.nn.blocks.ibn import IBN
+from ednas_nni.nn.blocks.bottleneck import IBN
 from ednas_nni.nn.elementwise import Activation, Add, Resize
 from ednas_nni.nn.fusion import FPN
 from ednas_nni.nn.heads import Head
@@ -32,7 +33,7 @@ def test_macs_follow_the_formula(kernel, expansion, stride):
     ibn = IBN(Slot(inputs, outputs, stride), kernel, expansion)
     assert ibn(x).shape == (1, outputs, height // stride, width // stride)
     assert macs(ibn, x) == pixels * expansion * inputs * (stride**2 * inputs + kernel**2 + outputs)
-    fused = FusedIBN(Slot(inputs, outputs, stride), kernel, expansion)
+    fused = IBN(Slot(inputs, outputs, stride), kernel, expansion, fused=True)
     assert fused(x).shape == (1, outputs, height // stride, width // stride)
     assert macs(fused, x) == pixels * expansion * inputs * (kernel**2 * inputs + outputs)
 
@@ -43,7 +44,7 @@ def test_expansion_one_has_no_expansion():
     assert macs(IBN(Slot(8, 8), 3, 1), x) == 16 * 8 * (9 + 8)
 
 
-@pytest.mark.parametrize("block", [IBN, FusedIBN])
+@pytest.mark.parametrize("block", [IBN, partial(IBN, fused=True)])
 def test_residual_is_exactly_the_input(block):
     module = block(Slot(8, 8, residual=True), 3, 3)
     nn.init.zeros_(module.project.norm.weight)

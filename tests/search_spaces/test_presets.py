@@ -8,8 +8,7 @@ import pytest
 
 from ednas_nni.errors import StudyError
 from ednas_nni.nn.blocks.base import operation
-from ednas_nni.nn.blocks.fused_ibn import FusedBottleneck
-from ednas_nni.nn.blocks.ibn import InvertedBottleneck
+from ednas_nni.nn.blocks.bottleneck import FusedBottleneck, InvertedBottleneck
 from ednas_nni.nn.spec import FusionSpec, parse
 from search_spaces import presets
 

@@ -1,7 +1,7 @@
 """Patches for the outside world: NNI 3.0, Lightning and torchvision as they are today.
 
-Each patch is a small module with `needed()` (does the fault still exist?), `apply()` (idempotent) and a docstring that
-gives the fault, the upstream report and when the patch can go. This package imports nothing of ours.
+Each patch is a small module with `apply()` (idempotent) and a docstring that gives the fault, the upstream report and
+when the patch can go; where the fault shows without trying it, `needed()` tells. This package imports nothing of ours.
 
 Three doorways apply the patches and hand out the patched names, so nobody else has to think of the order:
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ednas_nni.compat import patch, patched
+from ednas_nni.compat import patch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,13 +47,6 @@ def lightning_unpacks() -> bool:
 
     major, minor = (int(part) for part in pytorch_lightning.__version__.split(".")[:2])
     return (major, minor) >= (2, 1)
-
-
-def needed() -> bool:
-    """Whether NNI's own methods are still in place."""
-    from nni.nas.oneshot.pytorch.sampling import EnasLightningModule
-
-    return not patched(EnasLightningModule, "set_model")
 
 
 def apply() -> None:

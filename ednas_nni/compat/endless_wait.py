@@ -12,18 +12,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ednas_nni.compat import patch, patched
+from ednas_nni.compat import patch
 
 ENDED = ("DONE", "STOPPED", "ERROR")
 PATIENCE_S = 5.0
 """The experiment's status may be ahead of the last messages."""
-
-
-def needed() -> bool:
-    """Whether NNI's own method is still in place."""
-    from nni.nas.execution.training_service import TrainingServiceExecutionEngine
-
-    return not patched(TrainingServiceExecutionEngine, "wait_models")
 
 
 def apply() -> None:

@@ -9,14 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ednas_nni.compat import patch, patched
-
-
-def needed() -> bool:
-    """Whether NNI's own method is still in place."""
-    from nni.nas.execution import SequentialExecutionEngine
-
-    return not patched(SequentialExecutionEngine, "_run_single_model")
+from ednas_nni.compat import patch
 
 
 def apply() -> None:

@@ -15,17 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ednas_nni.compat import patch, patched
+from ednas_nni.compat import patch
 
 UNUSED = "Unknown command type"
-
-
-def needed() -> bool:
-    """Whether one of NNI's own methods is still in place."""
-    from nni.nas.utils.serializer import TorchSerializer
-    from nni.runtime.tuner_command_channel import TunerCommandChannel
-
-    return not (patched(TunerCommandChannel, "receive") and patched(TorchSerializer, "load"))
 
 
 def apply() -> None:

@@ -10,14 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ednas_nni.compat import patch, patched
-
-
-def needed() -> bool:
-    """Whether NNI's own methods are still in place."""
-    from nni.nas.strategy.hpo import HPOTunerStrategy
-
-    return not patched(HPOTunerStrategy, "on_metric")
+from ednas_nni.compat import patch
 
 
 def apply() -> None:

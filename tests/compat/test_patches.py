@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import nni
@@ -11,12 +12,10 @@ import torch
 from torch import nn
 
 from ednas_nni.compat import (
-    enas,
     endless_wait,
-    left_parameters,
     nas_search,
+    patched,
     penalty_gradient,
-    tpe_strangers,
 )
 from ednas_nni.compat.nas import (
     ExecutionEngine,
@@ -31,11 +30,12 @@ from nni.nas.oneshot.pytorch.sampling import EnasLightningModule  # isort: skip 
 
 
 def test_they_are_applied_once():
-    before = EnasLightningModule.set_model
+    methods = [(SequentialExecutionEngine, "_run_single_model"), (TPE, "on_metric")]
+    methods += [(EnasLightningModule, "set_model")] if find_spec("tianshou") else []
+    before = [getattr(owner, name) for owner, name in methods]
     importlib.reload(nas_search)
-    assert EnasLightningModule.set_model is before
-    for patch in (enas, left_parameters, penalty_gradient, tpe_strangers):
-        assert not patch.needed()
+    assert all(patched(owner, name) for owner, name in methods) and not penalty_gradient.needed()
+    assert [getattr(owner, name) for owner, name in methods] == before
 
 
 # -------------------------------------------------------------------- ENAS

@@ -13,8 +13,8 @@ All checks raise `PluginError` with what is wrong and how to repair it; each can
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,10 @@ from ednas_nni.data import SPLITS, DataSource, Split
 from ednas_nni.data.kinds import label_kind
 from ednas_nni.errors import DataError, PluginError
 from ednas_nni.study.options import check_options
+from ednas_nni.testing.rules import plain, rule
 
 Make = Callable[..., DataSource]
+require = partial(rule, "data set")
 
 
 def check_data_set(
@@ -54,30 +56,21 @@ def check_data_set(
     check_openings(source)
 
 
-def _require(fulfilled: bool, text: str) -> None:
-    if not fulfilled:
-        raise PluginError(f"data set: {text}")
-
-
 def check_options_of(make: Make, options: Mapping[str, Any], size: tuple[int, int]) -> None:
     """Options are plain data whose types the signature says."""
-    try:
-        plain = json.loads(json.dumps(dict(options))) == dict(options)
-    except TypeError:
-        plain = False
-    _require(plain, f"the options {options!r} are not plain data, as a study holds it.")
+    require(plain(dict(options)), f"the options {options!r} are not plain data, as a study holds it.")
     check_options(make, {**options, "size": size}, "data")
 
 
 def check_info(source: DataSource, size: tuple[int, int]) -> None:
     """Facts are known before anything is made."""
-    _require(isinstance(source, DataSource), "it lacks one of `info`, `prepare` and `split`.")
+    require(isinstance(source, DataSource), "it lacks one of `info`, `prepare` and `split`.")
     info = source.info
-    _require(info.size == size, f"info.size is {info.size}, but it was asked for {size}.")
-    _require(set(info.counts) == set(SPLITS), f"info.counts names {sorted(info.counts)}; the splits are {SPLITS}.")
-    _require(min(info.counts.values()) > 0, f"a split is empty: {info.counts}.")
-    _require(bool(info.targets), "info.targets names no label.")
-    _require(
+    require(info.size == size, f"info.size is {info.size}, but it was asked for {size}.")
+    require(set(info.counts) == set(SPLITS), f"info.counts names {sorted(info.counts)}; the splits are {SPLITS}.")
+    require(min(info.counts.values()) > 0, f"a split is empty: {info.counts}.")
+    require(bool(info.targets), "info.targets names no label.")
+    require(
         "segmentation" not in info.targets or info.num_classes > 1, "it has segmentation, but fewer than two classes."
     )
 
@@ -85,9 +78,9 @@ def check_info(source: DataSource, size: tuple[int, int]) -> None:
 def check_identity(make: Make, options: Mapping[str, Any], size: tuple[int, int]) -> None:
     """The fingerprint names the data: the same for the same options, another for another size."""
     first, second = (make(size=size, **options).info for _ in range(2))
-    _require(first == second, "made twice with equal options, it says different things of itself.")
+    require(first == second, "made twice with equal options, it says different things of itself.")
     other = make(size=(2 * size[0], 2 * size[1]), **options).info
-    _require(first.fingerprint != other.fingerprint, "the fingerprint does not depend on the size of the images.")
+    require(first.fingerprint != other.fingerprint, "the fingerprint does not depend on the size of the images.")
 
 
 def check_splits(source: DataSource) -> dict[str, Split]:
@@ -95,15 +88,15 @@ def check_splits(source: DataSource) -> dict[str, Split]:
     source.prepare(progress=False)
     splits = {name: source.split(name, opened_by="a contract suite") for name in SPLITS}
     for name, split in splits.items():
-        _require(split.name == name, f"split({name!r}) gives the split {split.name!r}.")
-        _require(len(split) == source.info.counts[name], f"{name} has {len(split)} images instead of the announced.")
+        require(split.name == name, f"split({name!r}) gives the split {split.name!r}.")
+        require(len(split) == source.info.counts[name], f"{name} has {len(split)} images instead of the announced.")
         again = source.split(name, opened_by="a contract suite")
         same = all(np.array_equal(values, again.arrays[array]) for array, values in split.arrays.items())
-        _require(same, f"split({name!r}) gives other images when it is called again.")
+        require(same, f"split({name!r}) gives other images when it is called again.")
     for name in source.info.targets:
         labels = splits["train"].target(name)
         valid = any(label_kind(name).valid(np.asarray(one), source.info).any() for one in labels)
-        _require(valid, f"no training image has a single valid pixel of {name}; leave it out of info.targets.")
+        require(valid, f"no training image has a single valid pixel of {name}; leave it out of info.targets.")
     return splits
 
 
@@ -112,18 +105,18 @@ def check_arrays(split: Split) -> None:
     info = split.info
     image = split.image
     good = image.dtype == np.uint8 and image.shape[3:] == (3,)
-    _require(good, f"{split.name}: images are {image.dtype} {image.shape}; they must be uint8 (N, H, W, 3), RGB.")
+    require(good, f"{split.name}: images are {image.dtype} {image.shape}; they must be uint8 (N, H, W, 3), RGB.")
     for name in info.targets:
         kind, labels = label_kind(name), split.target(name)
         fits = labels.shape[3:] == kind.channels and np.can_cast(kind.dtype, labels.dtype, "same_kind")
-        _require(fits, f"{split.name}: {name} is {labels.dtype} {labels.shape}; see the label kind.")
+        require(fits, f"{split.name}: {name} is {labels.dtype} {labels.shape}; see the label kind.")
         for number in range(len(split)):
             label = np.asarray(labels[number])
             try:
                 fitted = kind.fit(label, label, 1.0, info, f"{split.name}, image {number}")
             except DataError as error:
                 raise PluginError(f"data set: {error}") from error
-            _require(
+            require(
                 np.array_equal(fitted, label.astype(fitted.dtype)),
                 f"{split.name}, image {number}: {name} holds values that should be invalid, such as NaN or depth "
                 "beyond depth_max.",
@@ -148,7 +141,7 @@ def check_separate(splits: Mapping[str, Split]) -> None:
         for image in split.image:
             digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
             first = owner.setdefault(digest, name)
-            _require(first == name, f"the same picture is in {first} and in {name}.")
+            require(first == name, f"the same picture is in {first} and in {name}.")
 
 
 def check_openings(source: DataSource) -> None:

@@ -25,6 +25,7 @@ from ednas_nni.errors import PluginError
 from ednas_nni.nn.capabilities import capabilities_of
 from ednas_nni.nn.tree import build, domains_of, instantiate, walk
 from ednas_nni.space.domains import Domains, Sample, Scalar
+from ednas_nni.testing.rules import broken, plain
 
 
 def check_space(
@@ -61,12 +62,8 @@ def check_space(
 def check_arguments(space: ModelSpace) -> None:
     """The constructor's arguments are plain data: trials receive them as JSON and construct the space anew."""
     given = [list(space.trace_args), dict(space.trace_kwargs)]
-    try:
-        same = json.loads(json.dumps(given)) == given
-    except (TypeError, ValueError):
-        same = False
-    if not same:
-        raise _broken(
+    if not plain(given):
+        raise broken(
             space, f"the constructor's arguments must be plain data (numbers, strings, lists, dicts), not {given!r}."
         )
 
@@ -74,13 +71,13 @@ def check_arguments(space: ModelSpace) -> None:
 def check_labels(space: ModelSpace, domains: Domains) -> None:
     """The labels are NNI's own, in NNI's order, and survive JSON."""
     if list(domains.labels) != list(space.simplify()):
-        raise _broken(
+        raise broken(
             space,
             f"the labels {list(domains.labels)} differ from NNI's {list(space.simplify())}. Does a module "
             "override leaf_mutables or hide a choice?",
         )
     if Domains.from_json(json.loads(json.dumps(domains.to_json()))) != domains:
-        raise _broken(space, "the domains do not survive JSON; values must be JSON scalars.")
+        raise broken(space, "the domains do not survive JSON; values must be JSON scalars.")
 
 
 def check_leaves(space: ModelSpace) -> None:
@@ -88,7 +85,7 @@ def check_leaves(space: ModelSpace) -> None:
     inside = {id(p) for leaf in walk(space) for p in leaf.module.parameters()}
     outside = [name for name, p in space.named_parameters() if id(p) not in inside]
     if outside:
-        raise _broken(
+        raise broken(
             space,
             f"the parameters {outside[:3]} belong to a module that has children. Move them into a small "
             "module of their own, or the cost table cannot see them.",
@@ -120,11 +117,11 @@ def check_activity(
     reads = _Reads(sample)
     error = space.check_contains(reads)
     if error is not None:
-        raise _broken(space, f"NNI rejects the sample {sample}: {error}")
+        raise broken(space, f"NNI rejects the sample {sample}: {error}")
     theirs = reads.seen & set(domains.labels)
     wrong = ours - theirs if capabilities_of(space).liveness() else ours ^ theirs
     if wrong:
-        raise _broken(
+        raise broken(
             space,
             f"NNI reads {sorted(theirs - ours)} and does not read {sorted(ours - theirs)} in {sample}. "
             "A module's check_contains and the module tree must tell the same story.",
@@ -152,7 +149,7 @@ def check_identity(
         other = {**sample, dimension.label: others[int(rng.integers(len(others)))]}
         same_id, same_tree = identify(other) == here, structure(instantiate(space, other)) == tree
         if same_id != same_tree:
-            raise _broken(
+            raise broken(
                 space,
                 f"{dimension.label} from {sample[dimension.label]!r} to {other[dimension.label]!r} "
                 f"gives {'the same' if same_id else 'another'} id but {'the same' if same_tree else 'another'} "
@@ -176,22 +173,22 @@ def check_forward(space: ModelSpace, network: nn.Module, sample: Sample, size: t
     image = torch.rand(2, 3, *size)
     outputs, tasks = network.train()(image), capabilities_of(network).tasks
     if list(outputs) != list(tasks):
-        raise _broken(space, f"the network must return the tasks {list(tasks)}, not {list(outputs)}.")
+        raise broken(space, f"the network must return the tasks {list(tasks)}, not {list(outputs)}.")
     for task, output in outputs.items():
         if output.ndim != 4 or output.shape[0] != 2 or output.shape[2:] != image.shape[2:]:
-            raise _broken(space, f"{task} must be (2, C, {size[0]}, {size[1]}), not {tuple(output.shape)}.")
+            raise broken(space, f"{task} must be (2, C, {size[0]}, {size[1]}), not {tuple(output.shape)}.")
         if not bool(torch.isfinite(output).all()):
-            raise _broken(space, f"{task} is not finite at the start. Check the initialisation.")
+            raise broken(space, f"{task} is not finite at the start. Check the initialisation.")
     sum((output**2).mean() for output in outputs.values()).backward()
     unused = [name for name, p in network.named_parameters() if p.grad is None]
     if unused:
-        raise _broken(
+        raise broken(
             space,
             f"{unused[:3]} take no part in any output of {sample}. Say when they do in "
             "liveness() and leave them out of the network.",
         )
     if not all(bool(torch.isfinite(p.grad).all()) for p in network.parameters() if p.grad is not None):
-        raise _broken(space, "a gradient is not finite at the start.")
+        raise broken(space, "a gradient is not finite at the start.")
 
 
 def check_output_bias(space: ModelSpace, network: nn.Module, size: tuple[int, int]) -> None:
@@ -205,19 +202,19 @@ def check_output_bias(space: ModelSpace, network: nn.Module, size: tuple[int, in
             said.set_output_bias(task, torch.full((before[task].shape[1],), 2.0))
             moved = network(image)
             if not torch.allclose(moved[task], zero[task] + 2, atol=1e-4):
-                raise _broken(space, f"set_output_bias({task!r}, 2) must raise the raw output by 2 everywhere.")
+                raise broken(space, f"set_output_bias({task!r}, 2) must raise the raw output by 2 everywhere.")
             if any(not torch.equal(moved[t], before[t]) for t in said.tasks if t != task):
-                raise _broken(space, f"set_output_bias({task!r}, ...) must leave the other tasks alone.")
+                raise broken(space, f"set_output_bias({task!r}, ...) must leave the other tasks alone.")
 
 
 def check_build(space: ModelSpace, sample: Sample) -> None:
     """`build` gives what NNI's own `freeze` gives."""
     built, frozen = build(space, sample), space.freeze(sample)
     if structure(built) != structure(frozen):
-        raise _broken(space, f"model_context and freeze give different networks for {sample}.")
+        raise broken(space, f"model_context and freeze give different networks for {sample}.")
     shared = {id(p) for p in built.parameters()} & {id(p) for p in space.parameters()}
     if shared:
-        raise _broken(space, f"a built network shares {len(shared)} parameters with the space.")
+        raise broken(space, f"a built network shares {len(shared)} parameters with the space.")
 
 
 def structure(network: nn.Module) -> tuple[tuple[str, str, str, tuple[tuple[str, tuple[int, ...]], ...]], ...]:
@@ -252,7 +249,3 @@ class _Reads(dict[str, Scalar]):
     def get(self, label: str, default: Scalar = None) -> Scalar:  # type: ignore[override]
         self.seen.add(label)
         return super().get(label, default)
-
-
-def _broken(space: ModelSpace, message: str) -> PluginError:
-    return PluginError(f"{type(space).__name__}: {message}")

@@ -32,6 +32,7 @@ from ednas_nni.data.kinds import label_kind
 from ednas_nni.errors import DataError, PluginError
 from ednas_nni.tasks.base import Rows, Task
 from ednas_nni.tasks.protocols import PROTOCOLS
+from ednas_nni.testing.rules import broken, plain, rule
 
 IMAGES, SIZE = 5, (8, 12)
 CLASSES = ("floor", "wall", "thing")
@@ -126,7 +127,7 @@ def check_task(task: type[Task], labels: Labels | None = None, **options: Any) -
     for protocol in task.protocols:
         bound = task.for_data(labels.info, protocol=protocol, **options)
         bound_to = f"for_data(info, protocol={protocol!r}) is bound to {bound.protocol!r}. Make `protocol` a field."
-        _require(task, bound.protocol == protocol, bound_to)
+        rule(task, bound.protocol == protocol, bound_to)
         check_metrics(bound)
         check_target(bound, labels)
         ready = check_statistics(bound, labels)
@@ -139,57 +140,50 @@ def check_declaration(task: type[Task]) -> None:
     """The class is a whole `Task` and says what it is."""
     if not (inspect.isclass(task) and issubclass(task, Task)):
         raise PluginError(f"{task!r} is not a subclass of ednas_nni.tasks.base.Task.")
-    _require(task, not inspect.isabstract(task), f"lacks {', '.join(sorted(task.__abstractmethods__))}.")
+    rule(task, not inspect.isabstract(task), f"lacks {', '.join(sorted(task.__abstractmethods__))}.")
     declared: Mapping[str, Any] = {n: inspect.getattr_static(task, n, None) for n in ("name", "requires", "likelihood")}
     name, requires, likelihood = declared.values()
     named = isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_]+", name) is not None
-    _require(
-        task, named, f"name is {name!r}; it must be letters, digits and underscores, as it names outputs and metrics."
-    )
+    rule(task, named, f"name is {name!r}; it must be letters, digits and underscores, as it names outputs and metrics.")
     listed = isinstance(requires, tuple) and requires and all(isinstance(label, str) for label in requires)
-    _require(task, bool(listed), f"requires is {requires!r}; it must be a tuple with the name of at least one label.")
+    rule(task, bool(listed), f"requires is {requires!r}; it must be a tuple with the name of at least one label.")
     kinds = ("classification", "regression")
-    _require(task, likelihood in kinds, f"likelihood is {likelihood!r}; it must be one of {kinds}.")
+    rule(task, likelihood in kinds, f"likelihood is {likelihood!r}; it must be one of {kinds}.")
     measured = bool(task.protocols) and set(task.protocols) <= set(PROTOCOLS)
-    _require(task, measured, f"protocols is {task.protocols!r}; allowed are {', '.join(PROTOCOLS)}, at least one.")
+    rule(task, measured, f"protocols is {task.protocols!r}; allowed are {', '.join(PROTOCOLS)}, at least one.")
 
 
 def check_binding(task: type[Task], info: DataInfo, options: Mapping[str, Any]) -> None:
     """`for_data` needs nothing but the data set, and what it gives is a value: equal if made alike, and frozen."""
     _, *others = inspect.signature(task.for_data).parameters.values()
     needed = [p.name for p in others if p.default is p.empty]
-    _require(
-        task, not needed, f"for_data needs {', '.join(needed)}; a study may leave every option out: give defaults."
-    )
+    rule(task, not needed, f"for_data needs {', '.join(needed)}; a study may leave every option out: give defaults.")
     bound = task.for_data(info, protocol=task.protocols[0], **options)
     again = task.for_data(info, protocol=task.protocols[0], **options)
-    _require(task, bound == again, "for_data gives unequal tasks for equal arguments. Make the class a dataclass.")
+    rule(task, bound == again, "for_data gives unequal tasks for equal arguments. Make the class a dataclass.")
     try:
         setattr(bound, "protocol", bound.protocol)  # noqa: B010  (an assignment would not pass the type checker)
     except AttributeError:
         pass
     else:
-        raise _broken(task, "a bound task can be changed. Make the class a dataclass with frozen=True.")
-    plain = _survives_json(bound.settings())
-    _require(
-        task, plain, f"settings() must be plain data, as results are recorded under them, not {bound.settings()!r}."
+        raise broken(task, "a bound task can be changed. Make the class a dataclass with frozen=True.")
+    rule(
+        task,
+        plain(bound.settings()),
+        f"settings() must be plain data, as results are recorded under them, not {bound.settings()!r}.",
     )
 
 
 def check_metrics(bound: Task) -> None:
     """The metrics have names that meet no others in one column."""
     names = [spec.name for spec in bound.metrics]
-    _require(
-        bound, bool(names) and len(set(names)) == len(names), f"metrics are {names}; name at least one, each once."
-    )
+    rule(bound, bool(names) and len(set(names)) == len(names), f"metrics are {names}; name at least one, each once.")
     prefix = "" if bound.protocol == "standard" else f"{bound.protocol}_"
     for spec in bound.metrics:
         fits = spec.protocol == bound.protocol and spec.name.startswith(prefix)
-        _require(
-            bound, fits, f"metric {spec.name!r} says protocol {spec.protocol!r} under protocol {bound.protocol!r}."
-        )
-        _require(bound, spec.direction in ("min", "max"), f"metric {spec.name!r} has the direction {spec.direction!r}.")
-    _require(bound, bound.primary == names[0], f"primary is {bound.primary!r}, but the first metric is {names[0]!r}.")
+        rule(bound, fits, f"metric {spec.name!r} says protocol {spec.protocol!r} under protocol {bound.protocol!r}.")
+        rule(bound, spec.direction in ("min", "max"), f"metric {spec.name!r} has the direction {spec.direction!r}.")
+    rule(bound, bound.primary == names[0], f"primary is {bound.primary!r}, but the first metric is {names[0]!r}.")
 
 
 def check_statistics(bound: Task, labels: Labels) -> Task:
@@ -201,23 +195,21 @@ def check_statistics(bound: Task, labels: Labels) -> Task:
     statistics = bound.statistics(labels.split())
     shape = (1, *bound.target(labels.rows).shape[1:])
     prior = bound.prior(statistics)
-    _require(bound, prior.shape == shape, f"prior has the shape {prior.shape}; it must be {shape}.")
-    _require(bound, bool(np.isfinite(prior).all()), "prior is not finite everywhere; fill positions without a label.")
+    rule(bound, prior.shape == shape, f"prior has the shape {prior.shape}; it must be {shape}.")
+    rule(bound, bool(np.isfinite(prior).all()), "prior is not finite everywhere; fill positions without a label.")
     bias = bound.head_bias(statistics)
     tensor = isinstance(bias, torch.Tensor) and tuple(bias.shape) == (bound.channels,) and bool(bias.isfinite().all())
-    _require(bound, tensor, f"head_bias must be a torch tensor ({bound.channels},) of finite numbers, not {bias!r}.")
+    rule(bound, tensor, f"head_bias must be a torch tensor ({bound.channels},) of finite numbers, not {bias!r}.")
     constants = bound.constants(statistics)
-    _require(bound, _survives_json(constants), f"constants must be plain data for JSON, not {constants!r}.")
+    rule(bound, plain(constants, tuples=True), f"constants must be plain data for JSON, not {constants!r}.")
     ready = bound.with_constants(constants)
     same = type(ready) is type(bound) and ready == bound.with_constants(json.loads(json.dumps(constants)))
-    _require(bound, same, "with_constants must give the same task from constants that were written and read.")
+    rule(bound, same, "with_constants must give the same task from constants that were written and read.")
     try:
         bound.statistics(labels.blank().split())
     except DataError:
         return ready
-    raise _broken(
-        bound, "statistics of a split without a valid pixel must raise DataError, or priors would be made up."
-    )
+    raise broken(bound, "statistics of a split without a valid pixel must raise DataError, or priors would be made up.")
 
 
 def check_target(task: Task, labels: Labels) -> None:
@@ -226,17 +218,13 @@ def check_target(task: Task, labels: Labels) -> None:
     shape = tuple(target.shape)
     images, *size = next(iter(labels.rows.values())).shape[:3]
     fits = len(shape) in (3, 4) and shape[0] == images and list(shape[-2:]) == size
-    _require(task, fits, f"target has the shape {shape}; it must be ({images}, {size[0]}, {size[1]}) or with channels.")
+    rule(task, fits, f"target has the shape {shape}; it must be ({images}, {size[0]}, {size[1]}) or with channels.")
     typed = isinstance(target, tv_tensors.TVTensor)
-    _require(
-        task, typed, "target is a plain tensor, which would not move with the picture: see ednas_nni.data.targets."
-    )
+    rule(task, typed, "target is a plain tensor, which would not move with the picture: see ednas_nni.data.targets.")
     alone = torch.cat(
         [task.target({name: rows[i : i + 1] for name, rows in labels.rows.items()}) for i in range(images)]
     )
-    _require(
-        task, torch.equal(alone, target.as_subclass(Tensor)), "the target of an image depends on the batch it is in."
-    )
+    rule(task, torch.equal(alone, target.as_subclass(Tensor)), "the target of an image depends on the batch it is in.")
     height, width = size
     middle = (..., slice(height // 2 - 1, height // 2 + 1), slice(width // 2 - 1, width // 2 + 1))
     even = labels.even()  # of a zoomed picture borders and details differ, but not what a plain surface holds
@@ -246,7 +234,7 @@ def check_target(task: Task, labels: Labels) -> None:
     ):
         moved = move(task.target(some.rows)).as_subclass(Tensor)[part]
         again = task.target(some.moved(move)).as_subclass(Tensor)[part]
-        _require(
+        rule(
             task,
             torch.allclose(moved.double(), again.double(), atol=1e-5),
             f"the {what} target is not the target of the {what} labels. Is its type that of what it holds?",
@@ -259,18 +247,18 @@ def check_loss(task: Task, labels: Labels) -> None:
     output = torch.randn(len(target), task.channels, *target.shape[-2:], requires_grad=True)
     loss = task.loss(output, target)
     scalar = loss.ndim == 0 and math.isfinite(loss.item()) and loss.requires_grad
-    _require(task, scalar, f"loss must be one finite number with a gradient, not {loss}.")
+    rule(task, scalar, f"loss must be one finite number with a gradient, not {loss}.")
     (gradient,) = torch.autograd.grad(loss, output)
     trains = bool(gradient.isfinite().all()) and bool(gradient.any())
-    _require(task, trains, "the gradient of the loss is zero everywhere, or not finite.")
+    rule(task, trains, "the gradient of the loss is zero everywhere, or not finite.")
     other = output.detach().clone()
     other[0] += 10
     same = not gradient[0].any() and torch.allclose(task.loss(other, target), loss.detach(), rtol=1e-5)
-    _require(task, same, "the loss depends on an image without a label. Average over valid pixels alone.")
+    rule(task, same, "the loss depends on an image without a label. Average over valid pixels alone.")
     loss = task.loss(output, blank)
     (gradient,) = torch.autograd.grad(loss, output)
     harmless = math.isfinite(loss.item()) and not gradient.any()  # which is also true of a NaN
-    _require(task, harmless, f"without a valid pixel the loss is {loss.item()}; it must be finite, its gradient zero.")
+    rule(task, harmless, f"without a valid pixel the loss is {loss.item()}; it must be finite, its gradient zero.")
 
 
 def check_meter(task: Task, labels: Labels) -> None:
@@ -278,29 +266,29 @@ def check_meter(task: Task, labels: Labels) -> None:
     target, blank = _targets(task, labels)
     output = torch.randn(len(target), task.channels, *target.shape[-2:])
     prediction = task.predict(output)
-    _require(
+    rule(
         task,
         prediction.shape == target.shape,
         f"predict gives the shape {tuple(prediction.shape)}, but the target has {tuple(target.shape)}.",
     )
     metrics = _measured(task, prediction, target)
     names = [spec.name for spec in task.metrics]
-    _require(task, list(metrics) == names, f"the meter computes {list(metrics)}, but metrics are {names}.")
+    rule(task, list(metrics) == names, f"the meter computes {list(metrics)}, but metrics are {names}.")
     finite = all(map(math.isfinite, metrics.values()))
-    _require(task, finite, f"metrics of a random network are not finite: {metrics}.")
+    rule(task, finite, f"metrics of a random network are not finite: {metrics}.")
     whole = _measured(task, prediction, target, batch=len(target))
-    _require(task, _equal(metrics, whole), f"metrics depend on the batch size: {metrics} and {whole}.")
+    rule(task, _equal(metrics, whole), f"metrics depend on the batch size: {metrics} and {whole}.")
     other = output.clone()
     other[0] += 10
     same = _equal(metrics, _measured(task, task.predict(other), target))
-    _require(task, same, "metrics depend on an image without a label.")
+    rule(task, same, "metrics depend on an image without a label.")
     for what, numbers in (
         ("before the first batch", task.meter().compute()),
         ("without a valid pixel", _measured(task, prediction, blank)),
         ("of an output that is not a number", _measured(task, task.predict(output * math.nan), target)),
     ):
         undefined = list(numbers) == names and all(map(math.isnan, numbers.values()))
-        _require(task, undefined, f"metrics {what} must all be NaN, not {numbers}.")
+        rule(task, undefined, f"metrics {what} must all be NaN, not {numbers}.")
 
 
 def check_skill(task: Task, labels: Labels) -> None:
@@ -312,7 +300,7 @@ def check_skill(task: Task, labels: Labels) -> None:
     worse = value + (value - perfect) / 2
     skills = [task.skill(one, value) for one in (value, perfect, worse)]
     good = skills[0] == 0 and skills[1] == max(skills) and abs(skills[1] - 1) < 0.1 and skills[2] < 0
-    _require(
+    rule(
         task,
         good,
         f"skill of {task.primary} must be 0 for the prior ({value:.4g}), 1 for the truth itself ({perfect:.4g}) and "
@@ -334,19 +322,3 @@ def _measured(task: Task, prediction: Tensor, target: Tensor, batch: int = 2) ->
 
 def _equal(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
     return all(math.isclose(a[name], b[name], rel_tol=1e-5, abs_tol=1e-6) for name in a)
-
-
-def _survives_json(value: object) -> bool:
-    try:
-        return json.dumps(json.loads(json.dumps(value))) == json.dumps(value)
-    except (TypeError, ValueError):
-        return False
-
-
-def _require(task: Task | type[Task], holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise _broken(task, otherwise)
-
-
-def _broken(task: Task | type[Task], message: str) -> PluginError:
-    return PluginError(f"{task.__name__ if isinstance(task, type) else type(task).__name__}: {message}")

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from ednas_nni.errors import PluginError
 from ednas_nni.tasks.base import TASKS, Task
 from ednas_nni.tasks.weighting.base import GradientWeighting, Weighting
+from ednas_nni.testing.rules import rule
 from ednas_nni.testing.tasks import Labels
 
 Make = Callable[[], Weighting]
@@ -64,19 +65,15 @@ def check_sum(make: Make) -> None:
     """The losses become one finite number, each with its say, whatever the order in which they come."""
     weighting, losses = make(), _losses(make(), 2.0, 0.5, 1.0)
     total = weighting(losses)
-    _require(
-        weighting, total.ndim == 0 and bool(total.isfinite()), f"forward must give one finite number, not {total}."
-    )
+    rule(weighting, total.ndim == 0 and bool(total.isfinite()), f"forward must give one finite number, not {total}.")
     gradients = torch.autograd.grad(total, list(losses.values()), allow_unused=True)
     for name, gradient in zip(losses, gradients, strict=True):
         takes_part = gradient is not None and 0 < float(gradient) < math.inf
-        _require(
+        rule(
             weighting, takes_part, f"a smaller loss of {name!r} must give a smaller total; its gradient is {gradient}."
         )
     backwards = make()(dict(reversed(_losses(weighting, 2.0, 0.5, 1.0).items())))
-    _require(
-        weighting, torch.allclose(total, backwards), "the total depends on the order of the losses: use `stacked`."
-    )
+    rule(weighting, torch.allclose(total, backwards), "the total depends on the order of the losses: use `stacked`.")
 
 
 def check_weights(make: Make) -> None:
@@ -87,11 +84,9 @@ def check_weights(make: Make) -> None:
     total = weighting.eval()(losses)
     factors = [float(gradient) for gradient in torch.autograd.grad(total, list(losses.values()))]
     weights = weighting.weights()
-    _require(
-        weighting, list(weights) == list(losses), f"weights() names {list(weights)}, but tasks are {list(losses)}."
-    )
+    rule(weighting, list(weights) == list(losses), f"weights() names {list(weights)}, but tasks are {list(losses)}.")
     same = all(math.isclose(a, b, rel_tol=1e-4) for a, b in zip(weights.values(), factors, strict=True))
-    _require(weighting, same, f"weights() gives {weights}, but the losses are multiplied by {factors}.")
+    rule(weighting, same, f"weights() gives {weights}, but the losses are multiplied by {factors}.")
 
 
 def check_missing_labels(make: Make) -> None:
@@ -101,9 +96,9 @@ def check_missing_labels(make: Make) -> None:
     total = weighting(losses)
     first, _, last = torch.autograd.grad(total, list(losses.values()))
     alive = bool(total.isfinite()) and 0 < float(first) < math.inf and 0 < float(last) < math.inf
-    _require(weighting, alive, f"with a loss of 0 the total is {total.item()}; the other tasks must be trained on.")
+    rule(weighting, alive, f"with a loss of 0 the total is {total.item()}; the other tasks must be trained on.")
     weights = weighting.weights()
-    _require(weighting, all(map(math.isfinite, weights.values())), f"with a loss of 0 weights() gives {weights}.")
+    rule(weighting, all(map(math.isfinite, weights.values())), f"with a loss of 0 weights() gives {weights}.")
 
 
 def check_state(make: Make) -> None:
@@ -115,9 +110,7 @@ def check_state(make: Make) -> None:
         _trained(weighting, step + 1, step)
         _trained(copy, step + 1, step)
         same = weighting.weights() == copy.weights()
-        _require(
-            weighting, same, f"a copy of its state_dict has other weights at step {step}: register buffers for all."
-        )
+        rule(weighting, same, f"a copy of its state_dict has other weights at step {step}: register buffers for all.")
 
 
 def check_gradients(make: Make) -> None:
@@ -135,20 +128,18 @@ def check_gradients(make: Make) -> None:
         return {name: (head(hidden) - i).square().mean() for i, (name, head) in enumerate(heads.items())}
 
     weighting.backward(losses(), [*parameters, frozen])
-    _require(weighting, frozen.grad is None, "backward must leave parameters alone that are not trained.")
+    rule(weighting, frozen.grad is None, "backward must leave parameters alone that are not trained.")
     left = [p for p in parameters if p.grad is None or not p.grad.isfinite().all()]
-    _require(
-        weighting, not left, f"backward leaves {len(left)} of {len(parameters)} parameters without a finite gradient."
-    )
+    rule(weighting, not left, f"backward leaves {len(left)} of {len(parameters)} parameters without a finite gradient.")
     for name, head in heads.items():
         (expected,) = torch.autograd.grad(losses()[name], [head.weight])
         close = torch.allclose(_gradient(head), expected, atol=1e-6)
-        _require(weighting, close, f"the head of {name!r} must get the gradient of its own task, as it is.")
+        rule(weighting, close, f"the head of {name!r} must get the gradient of its own task, as it is.")
     head = heads[weighting.names[0]]
     before = _gradient(head)
     weighting.backward(losses(), parameters)
     added = torch.allclose(_gradient(head), 2 * before, atol=1e-6)
-    _require(weighting, added, "backward must add to gradients that are there, as several batches may make one step.")
+    rule(weighting, added, "backward must add to gradients that are there, as several batches may make one step.")
 
 
 def _gradient(head: nn.Linear) -> Tensor:
@@ -170,8 +161,3 @@ def _trained(weighting: Weighting, steps: int, first: int = 0) -> None:
         with torch.no_grad():
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.sub_(0.1 * gradient)
-
-
-def _require(weighting: Weighting, holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise PluginError(f"{type(weighting).__name__}: {otherwise}")

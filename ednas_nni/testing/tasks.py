@@ -167,11 +167,9 @@ def check_binding(task: type[Task], info: DataInfo, options: Mapping[str, Any]) 
         pass
     else:
         raise broken(task, "a bound task can be changed. Make the class a dataclass with frozen=True.")
-    rule(
-        task,
-        plain(bound.settings()),
-        f"settings() must be plain data, as results are recorded under them, not {bound.settings()!r}.",
-    )
+    settings = bound.settings()
+    recorded = plain(settings, tuples=True)
+    rule(task, recorded, f"settings() must be plain data, as results are recorded under them, not {settings!r}.")
 
 
 def check_metrics(bound: Task) -> None:

@@ -1,37 +1,75 @@
-"""Write the report of a search as one HTML file with its pictures."""
+"""Write the report of a search as one HTML file; of two searches, with the second drawn beside the first."""
 
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ednas_nni.cli.arguments import add_experiment_argument
+from ednas_nni.errors import EdnasError
+
+if TYPE_CHECKING:
+    from ednas_nni.report.page_data import Stages
 
 HELP = "write the HTML report of a search"
+LIVE_S = 10  # between two looks at the journal; the page loads itself again as often
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    add_experiment_argument(parser)
+    parser.add_argument(
+        "experiment",
+        metavar="ID_OR_JOURNAL",
+        nargs="*",
+        default=["latest"],
+        help="experiment id, its folder, a journal file, or `latest` (default); a second is compared with it",
+    )
     parser.add_argument("--out", metavar="DIR", help="folder; reports/<experiment id> by default")
+    parser.add_argument("--live", action="store_true", help="write it again while the search runs; Ctrl-C ends that")
 
 
 def run(options: argparse.Namespace) -> int:
     """Write it and say where it lies."""
+    from ednas_nni.record.journal import load
     from ednas_nni.record.locate import journal_of
 
-    journal = journal_of(options.experiment)
-    print(f"Report: {write(journal, options.out)}")
-    return 0
+    journal, *others = [journal_of(text) for text in options.experiment]
+    if len(others) > 1:
+        raise EdnasError(f"report: {len(options.experiment)} searches; name one, or two that are compared.")
+    other = others[0] if others else None
+    if not options.live:
+        print(f"Report: {write(journal, options.out, other=other)}")
+        return 0
+    parts = stages_of(journal)
+    while True:
+        seen, history = journal.stat().st_size, load(journal)
+        over = history.finished is not None and all(trial.status != "running" for trial in history.trials)
+        page = write(journal, options.out, other=other, stages=parts, again_s=None if over else LIVE_S)
+        print(f"Report: {page} ({len(history.results)} results{'' if over else ', still running'})", flush=True)
+        if over:
+            return 0
+        while journal.stat().st_size == seen:
+            time.sleep(LIVE_S / 10)
 
 
-def write(journal: Path, out: str | None = None, experiment: str | None = None) -> Path:
+def write(
+    journal: Path,
+    out: str | None = None,
+    experiment: str | None = None,
+    other: Path | None = None,
+    stages: Stages | None = None,
+    again_s: int | None = None,
+) -> Path:
     """Write a report.
 
     Args:
         journal: The journal file.
         out: Folder, `reports/<experiment id>` by default.
         experiment: The id, by default that of the journal's folder.
+        other: Journal of a search to compare with.
+        stages: Parts of a network, by default as `stages_of` says.
+        again_s: Seconds after which the page loads itself again.
 
     Returns:
         The HTML file.
@@ -40,4 +78,20 @@ def write(journal: Path, out: str | None = None, experiment: str | None = None) 
     from ednas_nni.record.locate import experiment_of
 
     name = experiment or experiment_of(journal).name
-    return report.write(journal, Path(out) if out else Path("reports") / name)
+    folder = Path(out) if out else Path("reports") / name
+    return report.write(journal, folder, other, stages or stages_of(journal), again_s)
+
+
+def stages_of(journal: Path) -> Stages | None:
+    """What tells the parts of a network, from the search's space; None where that is not at hand."""
+    from ednas_nni.handover.search import open_search
+    from ednas_nni.handover.stages import stages
+
+    try:
+        assembled = open_search(journal).assembled
+        if not assembled.needs_network:
+            return None
+        _ = assembled.space
+    except Exception:  # whatever is wrong with plug-ins: the page does without
+        return None
+    return lambda sample: stages(assembled, sample)

@@ -1,44 +1,19 @@
-"""What was chosen where, over the front and over all trials; and which choices fail."""
+"""What was chosen where, and which choices fail."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ednas_nni.record.failures import kind as kind_of
-from ednas_nni.report.data import SearchView, Trial
+from ednas_nni.report.data import Trial
 from ednas_nni.space.dimensions import Scalar
 
 _COUNTED = re.compile(r"[A-Za-z]+\d+")
 MOST_RATES = 12
 ENDED = ("trained", "failed")  # a cancelled trial says nothing of its choices
-TITLES = {"op": "operation", "depth": "depth (blocks)"}
-
-
-@dataclass(frozen=True)
-class Family:
-    """Labels that ask the same question in different places.
-
-    Attributes:
-        kind: What is asked, e.g. "op".
-        title: For people.
-        places: Columns, e.g. stage1, stage2.
-        values: Rows, the choices.
-        front: (values, places) shares in [0, 1] over the front; NaN in a place that no network has.
-        trials: The same over all architectures that were submitted.
-    """
-
-    kind: str
-    title: str
-    places: tuple[str, ...]
-    values: tuple[str, ...]
-    front: NDArray[np.float64]
-    trials: NDArray[np.float64]
 
 
 def split_label(label: str) -> tuple[str, str]:
@@ -48,31 +23,6 @@ def split_label(label: str) -> tuple[str, str]:
         return "network", label
     rest = [word for word in words[1:] if not _COUNTED.fullmatch(word)]
     return words[0], "_".join(rest) or words[-1]
-
-
-def families(view: SearchView) -> list[Family]:
-    """All families, those with the most labels first. Blocks of a stage are pooled; each architecture counts once."""
-    networks = {trial.architecture: trial.choices for trial in view.trials}
-    front = {trial.architecture: trial.choices for trial in view.front}
-    places: dict[str, dict[str, None]] = {}
-    values: dict[str, dict[str, None]] = {}
-    weight: Counter[str] = Counter()
-    for label, allowed in _labels(view, networks.values()):
-        place, kind = split_label(label)
-        places.setdefault(kind, {})[place] = None
-        values.setdefault(kind, {}).update(dict.fromkeys(map(str, allowed)))
-        weight[kind] += 1
-    return [
-        Family(
-            kind,
-            TITLES.get(kind, kind.replace("_", " ")),
-            tuple(places[kind]),
-            tuple(values[kind]),
-            _shares(front.values(), kind, tuple(places[kind]), tuple(values[kind])),
-            _shares(networks.values(), kind, tuple(places[kind]), tuple(values[kind])),
-        )
-        for kind in sorted(places, key=lambda kind: -weight[kind])
-    ]
 
 
 def blocks(choices: Mapping[str, Scalar]) -> list[tuple[str, list[str]]]:
@@ -88,31 +38,6 @@ def blocks(choices: Mapping[str, Scalar]) -> list[tuple[str, list[str]]]:
         (place, [v if k == "op" else f"{k} {v}" for k, v in pairs if k != "depth" or len(pairs) == 1])
         for place, pairs in by_place.items()
     ]
-
-
-def _labels(view: SearchView, networks: Iterable[Mapping[str, Scalar]]) -> list[tuple[str, Sequence[Scalar]]]:
-    """Labels with their values, from the space or, without it, as seen in the trials."""
-    if view.domains is not None:
-        return [(d.label, d.values) for d in view.domains.dimensions if len(d.values) > 1]
-    seen: dict[str, dict[Scalar, None]] = {}
-    for choices in networks:
-        for label, value in choices.items():
-            seen.setdefault(label, {})[str(value)] = None
-    return [(label, tuple(values)) for label, values in seen.items()]
-
-
-def _shares(
-    networks: Iterable[Mapping[str, Scalar]], kind: str, places: Sequence[str], values: Sequence[str]
-) -> NDArray[np.float64]:
-    counts = np.zeros((len(values), len(places)))
-    row, column = {v: i for i, v in enumerate(values)}, {p: i for i, p in enumerate(places)}
-    for choices in networks:
-        for label, value in choices.items():
-            place, asked = split_label(label)
-            if asked == kind and place in column and str(value) in row:
-                counts[row[str(value)], column[place]] += 1
-    total = counts.sum(axis=0)
-    return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
 
 
 @dataclass(frozen=True)

@@ -5,27 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ednas_nni.baselines import Comparison
 from ednas_nni.baselines.interval import Estimate
 from ednas_nni.errors import BaselineError, EdnasError
+from ednas_nni.handover.search import SearchRecord
 from ednas_nni.record.events import Status
-from ednas_nni.record.front import constraints_of, front_of, objectives_of
+from ednas_nni.record.front import constraints_of, front_of
 from ednas_nni.record.head import DataRecord, JournalHead
 from ednas_nni.record.journal import History, TrialRecord
-from ednas_nni.record.quantities import QUALITY, SCORES, Quantity, cost_quantities, metric_quantities
+from ednas_nni.record.quantities import Quantity, value_in
 from ednas_nni.report.old_heads import completed
 from ednas_nni.space.dimensions import Sample, Scalar
 from ednas_nni.space.domains import Domains
-from ednas_nni.study.objectives import (
-    DELTA_T,
-    Constraint,
-    Objective,
-    score_of,
-)
-
-T = TypeVar("T")
+from ednas_nni.study.objectives import DELTA_T, Constraint, Objective
 
 
 @dataclass(frozen=True)
@@ -72,9 +66,7 @@ class Trial:
 
     def value(self, key: str) -> float | None:
         """A cost, a metric or "quality" by name; None where there is none."""
-        value = self.costs.get(key, self.metrics.get(key))
-        # A search for delta_t has the quality among its metrics, any other ranks by it.
-        return self.quality if value is None and key == QUALITY.key else value
+        return value_in(key, self.costs, self.metrics)
 
 
 @dataclass(frozen=True)
@@ -101,6 +93,7 @@ class SearchView:
         members: Architecture id -> name.
         domains: The search space, None where the journal does not hold a readable one.
         history: For counts, notes and reasons.
+        record: The same search as what it hands over: confirmed values, the front that counts.
     """
 
     experiment: str
@@ -122,6 +115,7 @@ class SearchView:
     members: Mapping[str, str]
     domains: Domains | None
     history: History = field(repr=False)
+    record: SearchRecord = field(repr=False)
 
     @property
     def scores(self) -> list[tuple[Trial, float]]:
@@ -165,16 +159,13 @@ def view(history: History) -> SearchView:
     """
     head, data = completed(history.head or JournalHead())
     study = head.study
-    objectives = objectives_of(head)
     domains = _domains(head)
     members = {architecture: name for name, architecture in (head.members or {}).items()}
     against = _comparison(head)
     trials = [_trial(record, domains, members, against) for record in history.trials]
-    costs = cost_quantities(head.columns or (), [trial.costs for trial in trials])
-    metrics = metric_quantities(head.tasks or (), [trial.metrics for trial in trials if trial.scored])
-    score = SCORES[score_of(objectives)]
-    x, y = _axes(objectives, costs, metrics, score)
-    chosen = {record.trial for record in front_of(history)}
+    record = SearchRecord(history, head)
+    x = record.x
+    chosen = {one.trial for one in front_of(history)}
     trials = [replace(trial, front=trial.number in chosen) for trial in trials]
     front = [trial for trial in trials if trial.front]
     if x is not None:
@@ -185,20 +176,21 @@ def view(history: History) -> SearchView:
         head=head,
         study=study,
         data=data,
-        objectives=objectives,
+        objectives=record.objectives,
         constraints=constraints_of(head),
-        costs=costs,
-        metrics=metrics,
+        costs=record.costs,
+        metrics=record.metrics,
         trials=tuple(trials),
         front=tuple(front),
         best=max((t for t in trials if t.scored), key=lambda t: (t.quality or 0.0, -t.number), default=None),
-        score=score,
+        score=record.score,
         compared=against,
         x=x,
-        y=y,
+        y=record.y,
         members=members,
         domains=domains,
         history=history,
+        record=record,
     )
 
 
@@ -269,14 +261,3 @@ def _estimate(against: Comparison | None, metrics: Mapping[str, float]) -> Estim
     except (BaselineError, TypeError, ValueError):
         return None
     return estimate if abs(estimate.value - reported) <= 1e-6 * (1 + abs(reported)) else None
-
-
-def _axes(
-    objectives: tuple[Objective, ...], costs: tuple[Quantity, ...], metrics: tuple[Quantity, ...], score: Quantity
-) -> tuple[Quantity | None, Quantity]:
-    """Horizontal: the first minimised objective, else a latency, else any cost. Vertical: the first maximised one."""
-    quantities = {**SCORES, **{q.key: q for q in metrics}, **{q.key: q for q in costs}}
-    low = [quantities[o.name] for o in objectives if not o.maximise and o.name in quantities]
-    high = [quantities[o.name] for o in objectives if o.maximise and o.name in quantities]
-    low += sorted(costs, key=lambda q: q.key != "latency_ms")
-    return (low[0] if low else None), (high[0] if high else score)

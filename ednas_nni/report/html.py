@@ -1,77 +1,94 @@
-"""Writing a report: one HTML file that needs nothing else, and its plots as PNG files."""
+"""Writing a report: one HTML file that needs nothing else, and the front as CSV and LaTeX beside it."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ednas_nni.errors import EdnasError
+from ednas_nni.handover.tables import csv_text, latex_text
 from ednas_nni.record.journal import load
 from ednas_nni.record.whole_file import write_whole
 from ednas_nni.report import choices, style, tables, words
 from ednas_nni.report.data import SearchView, Trial, view
-from ednas_nni.report.front_plot import front_plot
-from ednas_nni.report.plots import choices_plot, learning_curves, progress
+from ednas_nni.report.page_data import Stages, page_data
 from ednas_nni.report.predictions import find_examples, predictions_plot, read_examples
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 FILE = "report.html"
-NO_RESULT = "No trial has ended with a result."
-NO_REPORT = "No trial has reported anything."
 
 
 @dataclass(frozen=True)
-class ReportPicture:
-    """A drawn plot.
+class Picture:
+    """Example predictions.
 
     Attributes:
-        file: Name of the PNG file beside the report.
-        png: Its bytes.
-        text: What it shows, for readers who cannot see it.
+        png: The picture, None where no trial left any.
+        text: What it shows, or why there is none.
     """
 
-    file: str
-    png: bytes
+    png: bytes | None
     text: str
 
 
-def write(journal: Path, out: Path) -> Path:
+def write(
+    journal: Path,
+    out: Path,
+    other: Path | None = None,
+    stages: Stages | None = None,
+    again_s: int | None = None,
+) -> Path:
     """Write the report of a search: finished, running, aborted or empty.
 
     Args:
         journal: The search's `journal.jsonl`, or the experiment's folder.
-        out: Folder for `report.html` and the plots (`front.png`, ...); made if needed. Files of an earlier report
-            are replaced.
+        out: Folder for `report.html`, `front.csv`, `front.tex` and `predictions.png`; made if needed. Files of an
+            earlier report are replaced.
+        other: Journal of a second search that is drawn and compared with it.
+        stages: Parts of a network for the pictures; see `page_data`.
+        again_s: The page loads itself again after so many seconds, for a search that runs.
 
     Returns:
-        Path of `report.html`. It works offline: pictures are embedded, nothing is loaded.
+        Path of `report.html`. It works offline: everything is embedded, nothing is loaded.
 
     Raises:
-        JournalError: The journal is missing or damaged.
+        JournalError: A journal is missing or damaged.
         EdnasError: The folder cannot be written.
     """
-    journal, out = Path(journal), Path(out)
-    if journal.is_dir():
-        journal = journal / "ednas" / "journal.jsonl"
-    search = view(load(journal))
-    drawn, remarks = pictures(search)
-    page = render(search, drawn, remarks)
+    searches = [view(load(_file(path))) for path in (journal, other) if path is not None]
+    search, second = searches[0], searches[1] if len(searches) > 1 else None
+    examples = predictions(search)
+    contents = {
+        FILE: render(search, examples, second, stages, again_s).encode("utf-8"),
+        "front.csv": csv_text(search.record).encode("utf-8"),
+        "front.tex": latex_text(search.record).encode("utf-8"),
+    }
+    if examples.png is not None:
+        contents["predictions.png"] = examples.png
+    out = Path(out)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        for picture in drawn.values():
-            write_whole(out / picture.file, picture.png)
-        write_whole(out / FILE, page.encode("utf-8"))
+        for name, content in contents.items():
+            write_whole(out / name, content)
     except OSError as error:
         raise EdnasError(f"{out}: the report cannot be written ({error.strerror}). Give another folder.") from error
     return out / FILE
 
 
-def render(search: SearchView, drawn: dict[str, ReportPicture], remarks: dict[str, str]) -> str:
-    """The page. Everything that comes from the journal is escaped by the template."""
+def _file(path: Path) -> Path:
+    return Path(path) / "ednas" / "journal.jsonl" if Path(path).is_dir() else Path(path)
+
+
+def render(
+    search: SearchView,
+    examples: Picture,
+    second: SearchView | None = None,
+    stages: Stages | None = None,
+    again_s: int | None = None,
+) -> str:
+    """The page. Everything that comes from the journal is escaped; the browser runs our one script and no other."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -81,57 +98,31 @@ def render(search: SearchView, drawn: dict[str, ReportPicture], remarks: dict[st
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["data_uri"] = _data_uri
-    environment.filters["duration"] = words.duration
+    environment.filters["data_uri"] = lambda png: "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+    script = files("ednas_nni.report").joinpath("templates/report.js").read_text(encoding="utf-8")
+    data = json.dumps(page_data(search, second, stages), separators=(",", ":"), allow_nan=False)
     return environment.get_template("report.html").render(
         search=search,
+        second=second,
+        compared=words.two_searches(search, second) if second is not None else [],
         words=words,
         tables=tables,
         choices=choices,
-        pictures=drawn,
-        remarks=remarks,
+        examples=examples,
+        again_s=again_s,
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        # A text between <script> tags ends at the first "</": no such thing may stand in it.
+        data=data.replace("<", "\\u003c"),
+        downloads={"front.csv": _download(csv_text(search.record)), "front.tex": _download(latex_text(search.record))},
     )
 
 
-def _data_uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+def _download(text: str) -> str:
+    return "data:text/plain;base64," + base64.b64encode(text.encode()).decode("ascii")
 
 
-def pictures(view: SearchView) -> tuple[dict[str, ReportPicture], dict[str, str]]:
-    """Draw everything that the journal gives.
-
-    Returns:
-        Name -> picture, and name -> remark: why a picture is missing, or what it shows instead.
-    """
-    drawn: dict[str, ReportPicture] = {}
-    remarks: dict[str, str] = {}
-    networks = len({trial.architecture for trial in view.trials})
-    score = view.score.label
-    with style.look():
-        plots: dict[str, tuple[str, str, Figure | None]] = {
-            "front": (f"{view.y.label} of every trial against its cost", _no_front(view), front_plot(view)),
-            "learning_curves": (f"{score} over the reports of every trial", NO_REPORT, learning_curves(view)),
-            "progress": (f"{score} over the trial number", NO_RESULT, progress(view)),
-            "choices": (
-                "share of each choice per stage",
-                "No trial has started.",
-                choices_plot(choices.families(view), len(view.front), networks),
-            ),
-        }
-        for name, (text, missing, made) in plots.items():
-            if made is None:
-                remarks[name] = missing
-            else:
-                drawn[name] = ReportPicture(f"{name}.png", style.png(made), text)
-        _predictions(view, drawn, remarks)
-    return drawn, remarks
-
-
-def _no_front(view: SearchView) -> str:
-    return NO_RESULT if view.x is not None else "The search knows no cost, so there is no trade-off to draw."
-
-
-def _predictions(view: SearchView, drawn: dict[str, ReportPicture], remarks: dict[str, str]) -> None:
+def predictions(view: SearchView) -> Picture:
     """The best network's examples; where it left none, those of the next best that did."""
     faults = []
     for trial in sorted(view.results, key=lambda t: -(t.quality or 0.0)):
@@ -145,14 +136,10 @@ def _predictions(view: SearchView, drawn: dict[str, ReportPicture], remarks: dic
             continue
         tasks = view.head.tasks or ()
         units = {task.name: m.unit for task in tasks for m in task.metrics if m.name == task.primary}
-        png = style.png(predictions_plot(examples, {task.name: task.legend for task in tasks}, units))
-        drawn["predictions"] = ReportPicture("predictions.png", png, "predictions beside ground truth")
-        remarks["predictions"] = _whose(view, trial, len(examples.image))
-        break
-    else:
-        remarks["predictions"] = "No trial left example predictions that can be shown."
-    if faults:
-        remarks["predictions"] += f" {'; '.join(faults)}."
+        with style.look():
+            png = style.png(predictions_plot(examples, {task.name: task.legend for task in tasks}, units))
+        return Picture(png, " ".join([_whose(view, trial, len(examples.image)), *(f"{fault}." for fault in faults)]))
+    return Picture(None, " ".join(["No trial left example predictions that can be shown.", *faults]))
 
 
 def _whose(view: SearchView, trial: Trial, n: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from ednas_nni.handover.search import in_words
 from ednas_nni.record.quantities import DELTA_T, SCORES, Quantity
 from ednas_nni.report import words
 from ednas_nni.report.choices import blocks
@@ -72,6 +73,14 @@ def _cell(quantity: Quantity, trial: Trial, best: float | None, edge: bool) -> T
     value = trial.value(quantity.key)
     text = words.delta_t(trial) if quantity.key == DELTA_T.key else quantity.number(value)
     return TableCell(text, best is not None and value == best, edge)
+
+
+def confirmed(view: SearchView, trial: Trial) -> str:
+    """Mean of an architecture's trainings with fresh seeds, half of its interval, and how many; "-" where none is."""
+    again = next((a for a in view.record.confirmed if a.architecture == trial.architecture), None)
+    return (
+        "-" if again is None else f"{in_words(view.score, again.interval(view.score.key))} (n = {len(again.confirmed)})"
+    )
 
 
 def versions(view: SearchView) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from ednas_nni.record.front import front_keys
 from ednas_nni.record.head import CostRecord, TaskRecord
 from ednas_nni.record.journal import load
 from ednas_nni.record.quantities import cost_quantities, metric_quantities, spelled, unit_in
-from ednas_nni.report.choices import blocks, families, split_label
+from ednas_nni.report.choices import blocks, split_label
 from ednas_nni.report.data import view
 from ednas_nni.study.objectives import parse_objective
 
@@ -132,30 +132,6 @@ def test_large_counts_get_one_prefix_per_column():
 )
 def test_names_for_people(name, unit, text):
     assert unit_in(name) == unit and spelled(name, unit) == text
-
-
-def test_shares_add_up_per_place(search):
-    found = {family.kind: family for family in families(search)}
-    assert set(found) == {"op", "depth"}
-    for family in found.values():
-        assert family.places == ("stage1", "stage2", "stage3", "stage4")
-        assert family.front.sum(axis=0) == pytest.approx(1) and family.trials.sum(axis=0) == pytest.approx(1)
-
-
-def test_shares_count_only_blocks_that_exist(search):
-    """Against a count by hand; one that also counts inactive blocks gives another share and is rejected."""
-    op = next(family for family in families(search) if family.kind == "op")
-    networks = {trial.architecture: trial for trial in search.trials}
-    records = {record.architecture: record.sample for record in search.history.trials}
-    by_hand, careless = [], []
-    for architecture in networks:
-        sample = records[architecture]
-        every = [sample[f"stage2_block{b}_op"] for b in (1, 2, 3)]
-        by_hand += every[: sample["stage2_depth"]]
-        careless += every
-    row, column = op.values.index("ibn_k3_e3"), op.places.index("stage2")
-    assert op.trials[row, column] == pytest.approx(by_hand.count("ibn_k3_e3") / len(by_hand))
-    assert op.trials[row, column] != pytest.approx(careless.count("ibn_k3_e3") / len(careless))
 
 
 def test_labels_are_read_in_general():

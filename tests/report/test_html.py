@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
+from ednas_nni import report
 from ednas_nni.errors import EdnasError, JournalError
 from ednas_nni.report import style, write
 
@@ -22,26 +25,37 @@ class Page(HTMLParser):
 
     def __init__(self, html):
         super().__init__()
-        self.tags, self.text, self._inside = [], "", []
+        self.html, self.tags, self.text, self.scripts, self._inside = html, [], "", [], []
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
         self._inside.append(tag)
+        if tag == "script" and "type" not in dict(attrs):
+            self.scripts.append("")
 
     def handle_data(self, data):
-        if "style" not in self._inside[-1:]:
+        if self._inside[-1:] == ["script"] and "type" not in self.tags[-1][1]:
+            self.scripts[-1] += data
+        elif self._inside[-1:] not in (["style"], ["script"]):
             self.text += data
 
     def problems(self):
         """Whatever could reach out of the file or run in it."""
         found = []
         for tag, attributes in self.tags:
-            if tag in ("script", "link", "iframe", "object", "embed", "base", "form"):
+            if tag in ("link", "iframe", "object", "embed", "base", "form"):
                 found.append(tag)
             for name, value in attributes.items():
-                if name.startswith("on") or (name in ("src", "href") and not value.startswith(("data:image/png", "#"))):
+                leads = name in ("src", "href") and not value.startswith(("data:image/png", "data:text/plain", "#"))
+                if name.startswith("on") or leads:
                     found.append(f"{tag} {name}={value[:40]}")
+        script = (Path(report.__file__).parent / "templates" / "report.js").read_text(encoding="utf-8")
+        allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        if f"script-src 'sha256-{allowed}'" not in self.html or any(
+            s.strip() not in ("", script.strip()) for s in self.scripts
+        ):
+            found.append("script")
         return found
 
 
@@ -51,7 +65,7 @@ def small_pictures(monkeypatch):
 
 
 @pytest.fixture
-def report(synthetic, tmp_path):
+def written(synthetic, tmp_path):
     def make(**options):
         folder = tmp_path / "abc"
         journal = synthetic.write(folder, **options)
@@ -68,8 +82,8 @@ def test_a_finished_search(synthetic, tmp_path):
     html = path.read_text(encoding="utf-8")
     page = Page(html)
     assert path.name == "report.html" and page.problems() == []
-    names = ["choices", "front", "learning_curves", "predictions", "progress"]
-    assert sorted(p.name for p in path.parent.iterdir()) == sorted([*(f"{n}.png" for n in names), "report.html"])
+    assert {p.name for p in path.parent.iterdir()} == {"front.csv", "front.tex", "predictions.png", "report.html"}
+    assert len(html) < 8e6
     embedded = {base64.b64decode(data) for data in re.findall(r'src="data:image/png;base64,([^"]+)"', html)}
     assert embedded == {p.read_bytes() for p in path.parent.glob("*.png")}
     for told in (
@@ -96,8 +110,8 @@ def test_equal_journals_give_equal_reports(synthetic, tmp_path):
     assert write(journal.parent.parent, tmp_path / "b").read_bytes() == first
 
 
-def test_a_running_search(report):
-    text = Page(report(trials=5, finished=False).read_text()).text
+def test_a_running_search(written):
+    text = Page(written(trials=5, finished=False).read_text()).text
     assert "still running or was interrupted" in text and "2 running" in text
 
 
@@ -178,9 +192,9 @@ def test_damaged_examples_are_told_and_the_next_best_is_shown(synthetic, tmp_pat
     "objectives",
     [["quality"], ["quality", "latency_ms", "params"], ["max:segmentation_miou", "macs"], ["latency_ms"], ["?"]],
 )
-def test_other_objectives(report, synthetic, objectives):
-    path = report(trials=8, study={**synthetic.study, "objectives": objectives, "constraints": ["params <= 1e9"]})
-    assert (path.parent / "front.png").exists()
+def test_other_objectives(written, synthetic, objectives):
+    path = written(trials=8, study={**synthetic.study, "objectives": objectives, "constraints": ["params <= 1e9"]})
+    assert (path.parent / "front.csv").exists()
 
 
 def test_many_trials_on_the_front_and_one_outlier(synthetic, tmp_path):
@@ -195,7 +209,7 @@ def test_many_trials_on_the_front_and_one_outlier(synthetic, tmp_path):
     assert "The first 12 of" in text
 
 
-def test_missing_journal_and_unwritable_folder(report, synthetic, tmp_path):
+def test_missing_journal_and_unwritable_folder(written, synthetic, tmp_path):
     with pytest.raises(JournalError, match="cannot read"):
         write(tmp_path / "nothing.jsonl", tmp_path / "out")
     blocked = tmp_path / "file"
@@ -204,13 +218,13 @@ def test_missing_journal_and_unwritable_folder(report, synthetic, tmp_path):
         write(synthetic.write(tmp_path / "abc", trials=2), blocked)
 
 
-def test_the_users_matplotlib_is_left_alone(report):
+def test_the_users_matplotlib_is_left_alone(written):
     import matplotlib
 
     matplotlib.rcParams["lines.linewidth"] = 3.25
     before = dict.copy(matplotlib.rcParams)  # a plain copy does not make matplotlib choose a backend
     try:
-        report(trials=3)
+        written(trials=3)
         assert dict.copy(matplotlib.rcParams) == before
     finally:
         matplotlib.rcParams["lines.linewidth"] = matplotlib.rcParamsDefault["lines.linewidth"]

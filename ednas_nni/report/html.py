@@ -22,7 +22,7 @@ FILE = "report.html"
 
 
 @dataclass(frozen=True)
-class Picture:
+class ExamplesPicture:
     """Example predictions.
 
     Attributes:
@@ -83,7 +83,7 @@ def _file(path: Path) -> Path:
 
 def render(
     search: SearchView,
-    examples: Picture,
+    examples: ExamplesPicture,
     second: SearchView | None = None,
     stages: Stages | None = None,
     again_s: int | None = None,
@@ -122,7 +122,7 @@ def _download(text: str) -> str:
     return "data:text/plain;base64," + base64.b64encode(text.encode()).decode("ascii")
 
 
-def predictions(view: SearchView) -> Picture:
+def predictions(view: SearchView) -> ExamplesPicture:
     """The best network's examples; where it left none, those of the next best that did."""
     faults = []
     for trial in sorted(view.results, key=lambda t: -(t.quality or 0.0)):
@@ -138,8 +138,10 @@ def predictions(view: SearchView) -> Picture:
         units = {task.name: m.unit for task in tasks for m in task.metrics if m.name == task.primary}
         with style.look():
             png = style.png(predictions_plot(examples, {task.name: task.legend for task in tasks}, units))
-        return Picture(png, " ".join([_whose(view, trial, len(examples.image)), *(f"{fault}." for fault in faults)]))
-    return Picture(None, " ".join(["No trial left example predictions that can be shown.", *faults]))
+        return ExamplesPicture(
+            png, " ".join([_whose(view, trial, len(examples.image)), *(f"{fault}." for fault in faults)])
+        )
+    return ExamplesPicture(None, " ".join(["No trial left example predictions that can be shown.", *faults]))
 
 
 def _whose(view: SearchView, trial: Trial, n: int) -> str:

@@ -162,6 +162,8 @@ def _closing(history: History, journal: Path, experiment: str, port: int, option
                 f"complete; try `{command('ednas')} report {experiment}`."
             )
             code = 1
+    if history.results:
+        print(f"Next: {command('ednas')} confirm {experiment}, then {command('ednas')} pick {experiment}")
     if options.keep_running:
         print(f"NNI's web UI stays at http://127.0.0.1:{port}; end it with: {command('nnictl')} stop {experiment}")
     else:

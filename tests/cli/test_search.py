@@ -40,7 +40,7 @@ def rehearsal(
         calls.append(("create", yaml.safe_load(config.read_text()), port))
         return "abcd1234"
 
-    def write(journal: Path, out: Path) -> Path:
+    def write(journal: Path, out: Path, *_: object) -> Path:
         calls.append(("report", journal, out))
         return out / "report.html"
 

@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.cli.data_arguments import snippet, source_of
     from ednas_nni.cli.data_preview import draw
     from ednas_nni.data.layouts.base import FolderSource
-    from ednas_nni.data.survey import faults, suspicions
+    from ednas_nni.data.survey import faults, one_place, suspicions, two_types
 
     source, entry = source_of(options.data, options.changes)
     source.prepare()
@@ -45,10 +45,10 @@ def run(options: argparse.Namespace) -> int:
     draw(source, "train", 8, options.out or Path(f"{info.name}-check.png"), "ednas data check")
     for line in source.remarks() if isinstance(source, FolderSource) else ():
         terminal.note(line)
-    doubts = suspicions(info, surveys)
+    doubts = [*suspicions(info, surveys), *one_place(source), *two_types(source)]
     for line in doubts:
         terminal.warn(line)
-    wrong = faults(info, surveys)
+    wrong = faults(info, surveys, needed(options.data), source)
     for line in wrong:
         terminal.fail(line)
     if wrong:
@@ -56,6 +56,19 @@ def run(options: argparse.Namespace) -> int:
     verdict = "It can be used, but look at the warnings first." if doubts else "Good to use."
     print(f"\n{verdict} In a study:\n  {snippet(entry)}\n  tasks: [{', '.join(info.targets)}]")
     return 0
+
+
+def needed(data: str) -> list[str] | None:
+    """Labels that the tasks of a study need; None where the data is not named by a study."""
+    from ednas_nni import plugins
+    from ednas_nni.cli.data_arguments import STUDIES
+
+    if Path(data).suffix not in STUDIES:
+        return None
+    from ednas_nni.bridge.manager.experiment_file import read
+
+    tasks = [plugins.load("tasks", name) for name in read(data).study.tasks]
+    return list(dict.fromkeys(label for task in tasks for label in task.requires))
 
 
 def surveyed(source: DataSource) -> list[Survey]:

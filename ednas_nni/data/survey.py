@@ -6,13 +6,17 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 
 from ednas_nni.data.agreement import GeometrySums
 from ednas_nni.data.info import DataInfo
 from ednas_nni.data.kinds import LabelSurvey, label_kind
-from ednas_nni.data.source import Split
+from ednas_nni.data.layouts.base import FolderSource
+from ednas_nni.data.names import place
+from ednas_nni.data.reading import stored_as
+from ednas_nni.data.source import DataSource, Split
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,25 @@ def survey(split: Split, tick: Callable[[], object] = lambda: None) -> Survey:
     return Survey(split.name, len(split), labels, digests, tuple(twice), agreement)
 
 
-def faults(info: DataInfo, surveys: Sequence[Survey]) -> list[str]:
-    """What must not be: the same picture in two splits, a split without images, labels that no training image has."""
+_USES = {
+    "train": "weights are fitted",
+    "search": "candidates are scored",
+    "select": "finalists are compared",
+    "test": "final numbers are taken",
+}
+
+
+def faults(
+    info: DataInfo, surveys: Sequence[Survey], needed: Sequence[str] | None = None, source: DataSource | None = None
+) -> list[str]:
+    """What must not be: the same picture in two splits, a split without images or without a label.
+
+    Args:
+        info: The data set.
+        surveys: One for each split.
+        needed: Labels that the tasks need; all of them by default.
+        source: Whose surveys they are, to say more.
+    """
     problems = [f"split {one.split!r} has no images" for one in surveys if not one.images]
     for first, second in combinations(surveys, 2):
         shared = first.digests.keys() & second.digests.keys()
@@ -77,14 +98,88 @@ def faults(info: DataInfo, surveys: Sequence[Survey]) -> list[str]:
                 f"example number {first.digests[digest]} and number {second.digests[digest]}. Numbers measured on them "
                 "would flatter: keep each image in one split, or give copies one group"
             )
+    for name in info.targets if needed is None else needed:
+        counts = {one.split: one.labels[name].images for one in surveys if one.images}
+        problems += unlabelled(name, counts, groups_with(source, name))
     train = _train(surveys)
-    if train is not None and train.images:
-        for name in info.targets:
-            if not train.labels[name].images:
-                problems.append(f"no image of split 'train' has {name}: a task could not be learned from it")
     if train is not None and train.agreement is not None and not info.trusted:
         problems += train.agreement.contradictions()
     return problems
+
+
+def unlabelled(name: str, counts: Mapping[str, int], groups: int | None = None) -> list[str]:
+    """Say which splits have no label of a kind, for each is needed.
+
+    Args:
+        name: The label.
+        counts: Number of images with it, by split.
+        groups: Number of groups with it, where groups are cut.
+    """
+    lacking = [split for split, count in counts.items() if not count]
+    why = ""
+    if groups is not None and groups < len(counts):
+        why = f" Only {groups} group(s) of images have it, and {', '.join(counts)} need one each."
+    return [
+        f"no image of split {split!r} has {name}, where {_USES[split]}.{why} Label more images, move some with it to "
+        f"{split!r} (a manifest's column split), or leave {name} and its task out"
+        for split in lacking
+    ]
+
+
+def labelled(source: DataSource, name: str) -> dict[str, int] | None:
+    """Number of images that have a file of a label, by split; None where files do not tell."""
+    if not isinstance(source, FolderSource):
+        return None
+    counts = {
+        split: sum(name in record.files for record in records) for split, records in source.records.items() if records
+    }
+    return counts if any(counts.values()) else None
+
+
+def groups_with(source: DataSource | None, name: str) -> int | None:
+    """Number of groups that have a file of a label; None where files do not tell."""
+    if not isinstance(source, FolderSource):
+        return None
+    groups = {r.group for records in source.records.values() for r in records if name in r.files}
+    return len(groups) or None
+
+
+def two_types(source: DataSource) -> list[str]:
+    """Say which labels lie in files of several types, though one factor turns all of their values into the unit."""
+    if not isinstance(source, FolderSource):
+        return []
+    doubts = []
+    for name in (name for name in source.facts.targets if label_kind(name).dtype.startswith("float")):
+        types: dict[tuple[str, str], list[Path]] = {}
+        for records in source.records.values():
+            for record in records:
+                path = record.files.get(name)
+                if path and record.index < 0 and (stored := stored_as(path)):
+                    types.setdefault((str(stored[0]), str(source.factor(record, name))), []).append(path)
+        if len(types) > len({factor for _, factor in types}):
+            listed = "; ".join(
+                f"{len(paths)} of {dtype}, such as {paths[0].name}" for (dtype, _), paths in types.items()
+            )
+            doubts.append(f"{name} lies in files of several types read alike ({listed}): do they hold one quantity?")
+    return doubts
+
+
+def one_place(source: DataSource) -> list[str]:
+    """Say which pictures of one place, at another time or by another camera, lie in several splits."""
+    if not isinstance(source, FolderSource):
+        return []
+    places: dict[tuple[str, ...], dict[str, str]] = {}
+    for split, records in source.records.items():
+        for record in records:
+            places.setdefault(place(Path(f"{record.key}.x")), {}).setdefault(split, record.key)
+    apart = [keys for keys in places.values() if len(keys) > 1]
+    if not apart:
+        return []
+    example = " and ".join(f"{key} ({split})" for split, key in list(apart[0].items())[:2])
+    return [
+        f"{len(apart)} of {len(places)} places lie in several splits: names differ only by weather, time, side or "
+        f"camera, such as {example}. Scores would flatter: give pictures of one place one group"
+    ]
 
 
 def suspicions(info: DataInfo, surveys: Sequence[Survey]) -> list[str]:

@@ -116,6 +116,27 @@ def test_check_finds_what_is_wrong(capsys: pytest.CaptureFixture[str], here: Pat
     assert "In a study" not in out
 
 
+def test_labels_are_needed_where_they_are_scored(capsys: pytest.CaptureFixture[str], here: Path, experiment) -> None:
+    """An error of both checks, unless no task needs the label."""
+    run(capsys, "write", "rooms", "manifest", "mine", *SMALL)
+    lines = (here / "mine/manifest.csv").read_text().splitlines()
+    depth = lines[0].split(",").index("depth")
+    without = [line.split(",") for line in lines]
+    for cells in without:
+        cells[depth] = "" if cells[-1] in ("search", "test") else cells[depth]
+    (here / "mine/manifest.csv").write_text("\n".join(",".join(cells) for cells in without))
+    code, out, err = run(capsys, "check", "mine/manifest.csv", "--set", "size=[32,64]")
+    assert (code, "Good to use" in out) == (1, False)
+    assert "error: no image of split 'search' has depth, where candidates are scored." in err
+    assert "error: no image of split 'test' has depth, where final numbers are taken." in err
+    data = {"name": "manifest", "folder": str(here / "mine")}
+    for tasks, wanted in ((["segmentation", "depth"], 1), (["segmentation"], 0)):
+        path = str(experiment({"train_size": [32, 64], "data": data, "tasks": tasks}))
+        assert run(capsys, "check", path)[0] == wanted
+        assert main(["check", path]) == wanted
+        assert ("data: no image of split 'search' has depth" in capsys.readouterr().err) == bool(wanted)
+
+
 def test_check_of_a_study(capsys: pytest.CaptureFixture[str], here: Path, experiment) -> None:
     counts = {"train": 12, "search": 3, "select": 3, "test": 2}
     path = experiment({"train_size": [32, 64], "data": {"name": "rooms", **counts}})

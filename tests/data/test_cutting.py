@@ -43,6 +43,45 @@ def test_a_cut_of_many_groups_needs_little_memory() -> None:
     tracemalloc.stop()
 
 
+def with_labels(groups: list[str]) -> list[ImageRecord]:
+    """One image a letter: `D` has depth, `s` classes alone; a word is a group."""
+    files = {
+        "s": {"image": Path(), "segmentation": Path()},
+        "D": {"image": Path(), "segmentation": Path(), "depth": Path()},
+    }
+    return [
+        ImageRecord(f"{g}/{i}", f"group {g}", files[letter])
+        for g, word in enumerate(groups)
+        for i, letter in enumerate(word)
+    ]
+
+
+def lacking(splits: dict[str, list[ImageRecord]]) -> list[str]:
+    return [split for split, part in splits.items() if not any("depth" in record.files for record in part)]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.sampled_from(["s", "ss", "D", "sD", "sss", "DDD"]), min_size=4, max_size=20), st.integers(0, 20))
+def test_each_split_gets_every_label(groups: list[str], seed: int) -> None:
+    """Where the groups allow; the cut that looks at no label is the broken variant."""
+    found = with_labels(groups)
+    splits = check(ours, found, 0.2, 0.2, seed)
+    enough = min(3, sum("D" in word for word in groups))
+    assert len(lacking(splits)) == 3 - enough
+
+
+def test_a_cut_without_labels_leaves_a_split_without_depth() -> None:
+    found = with_labels(["DD"] * 3 + ["ss"] * 7)
+    bare = {r.key: ImageRecord(r.key, r.group) for r in found}
+    depth = {r.key: r for r in found}
+    blind = [
+        {split: [depth[r.key] for r in part] for split, part in ours([*bare.values()], 0.2, 0.2, seed, "data").items()}
+        for seed in range(9)
+    ]
+    assert any(lacking(splits) for splits in blind)
+    assert not any(lacking(ours(found, 0.2, 0.2, seed, "data")) for seed in range(9))
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.integers(1, 9), min_size=3, max_size=25), st.integers(0, 99), st.floats(0.05, 0.4))
 def test_a_cut_keeps_its_promises(sizes: list[int], seed: int, share: float) -> None:

@@ -12,10 +12,13 @@ import pytest
 from PIL import Image
 
 from ednas_nni.data import drafting
+from ednas_nni.data.info import LabelFacts
+from ednas_nni.data.kinds import label_kind
 from ednas_nni.data.kinds.depth_units import Largest
 from ednas_nni.data.kinds.segmentation import is_smooth
 from ednas_nni.data.layouts.manifest import Manifest
 from ednas_nni.data.names import named, place
+from ednas_nni.data.survey import one_place, two_types
 from ednas_nni.errors import DataError
 
 SHAPE = (16, 32)
@@ -394,6 +397,38 @@ def test_lists_tell_splits(tmp_path: Path, lists: str) -> None:
     (tmp_path / lists / "train.txt").write_text("".join(f"{n:04d}\n" for n in range(4)))
     (tmp_path / lists / "val.txt").write_text("0004\nimages/0005.png\n")
     assert [split for (split,) in cells(tmp_path, "split")] == [""] * 4 + ["test"] * 2
+
+
+def test_pictures_of_one_place_in_two_splits(tmp_path: Path) -> None:
+    splits = {"1_left": "train", "1_right": "test", "2_left": "search", "3_left": "select"}
+    folder(tmp_path, {f"{name}{end}": v for name in splits for end, v in ((".jpg", RGB), (".npy", METRES))})
+    lines = [f"{name}.jpg,{name}.npy,{split}" for name, split in splits.items()]
+    (tmp_path / "manifest.csv").write_text("\n".join(["image,depth,split", *lines]))
+    (line,) = one_place(Manifest(tmp_path, SHAPE))
+    assert line.startswith("1 of 3 places lie in several splits")
+    assert "1_left.jpg (train) and 1_right.jpg (test)" in line
+
+
+@pytest.mark.parametrize(("scales", "doubts"), [(("0.04", "0.001"), 0), (("0.001", "0.001"), 1)])
+def test_two_types_with_one_factor(tmp_path: Path, scales: tuple[str, str], doubts: int) -> None:
+    depth = {"8": whole(25, np.uint8), "16": whole(1000)}
+    folder(tmp_path, {f"rgb/{g}{n}.png": RGB for g in "abcd" for n in depth})
+    folder(tmp_path, {f"depth/{g}{n}.png": v for g in "abcd" for n, v in depth.items()})
+    lines = [f"rgb/{g}{n}.png,depth/{g}{n}.png,{s}" for g in "abcd" for n, s in zip(depth, scales, strict=True)]
+    (tmp_path / "manifest.csv").write_text("\n".join(["image,depth,depth_scale", *lines]))
+    assert len(two_types(Manifest(tmp_path, SHAPE))) == doubts
+
+
+def test_check_names_the_end_of_depth() -> None:
+    """Sky at 655.35 m, once the unit is right."""
+    kind, facts = label_kind("depth"), LabelFacts(targets=("depth",))
+    survey = kind.survey(facts)
+    survey.add(with_end(METRES, 655.35).astype(np.float32))
+    survey.add(with_end(METRES, 655.35).astype(np.float32))
+    assert any("12.5 % of the valid pixels of 'train' hold 655.35 m" in line for line in kind.suspicions(survey, facts))
+    survey = kind.survey(facts)
+    survey.add(METRES)
+    assert not any("depth_invalid" in line for line in kind.suspicions(survey, facts))
 
 
 def test_the_deepest_folder_speaks_first() -> None:

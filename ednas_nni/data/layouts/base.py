@@ -245,6 +245,10 @@ class FolderSource(CachedSource):
                     return _listed(_differing(made_from["files"], self.contents))
         return ""
 
+    def factor(self, record: ImageRecord, name: str) -> object:
+        """Return what a label's stored values are multiplied with, where the files of one data set may differ in it."""
+        return None
+
     def remarks(self) -> list[str]:
         """Return what the headers of the files say and a user should know, a line each."""
         return remarks(record.files for records in self.records.values() for record in records)

@@ -65,16 +65,53 @@ def cut(
             f"{', '.join(['train', *wished])} need at least one whole group each, so {len(wished) + 1} or more"
         )
     order = sorted(sizes, key=lambda group: hashlib.sha256(f"{seed}\0{group}".encode()).digest())
-    largest = max(order, key=lambda group: sizes[group])
-    free = [group for group in order if group != largest]
-    owner = dict.fromkeys(order, "train")
+    owner = _with_every_label(records, order, sizes, wished)
+    if not owner:
+        owner = {max(order, key=lambda group: sizes[group]): "train"}
     for later, split in zip(range(len(wished) - 1, -1, -1), wished, strict=True):
-        left = [group for group in free if owner[group] == "train"]
+        left = [group for group in order if group not in owner]
+        here = sum(sizes[group] for group, of in owner.items() if of == split)
         # Later splits must find a group too, so as many of the smallest are out of reach.
-        reserved = sorted(left, key=lambda group: sizes[group])[:later]
-        for group in _nearest([group for group in left if group not in reserved], sizes, numbers[split]):
-            owner[group] = split
+        empty = sum(name not in owner.values() for name in list(wished)[len(wished) - later :])
+        reserved = sorted(left, key=lambda group: sizes[group])[:empty]
+        free = [group for group in left if group not in reserved]
+        chosen = _nearest(free, sizes, max(1, numbers[split] - here)) if free else []
+        more = sum(sizes[group] for group in chosen)
+        if not here or abs(here + more - numbers[split]) < abs(here - numbers[split]):
+            owner |= dict.fromkeys(chosen, split)
+    owner = {group: owner.get(group, "train") for group in order}
     return {split: [r for r in records if owner[r.group] == split] for split in ("train", *wished)}
+
+
+def _with_every_label(
+    records: Sequence[ImageRecord], order: Sequence[str], sizes: Mapping[str, int], wished: Mapping[str, float]
+) -> dict[str, str]:
+    """Give each split a group with each label, where some groups lack one; empty where none does.
+
+    The rarest label goes first, and of the groups with it the one with most labels that the split still lacks; train
+    takes a large one, the others a small one. Labels of too few groups are missing somewhere: `ednas check` says so.
+
+    Example: of groups A (seg, depth), B (seg), C (seg, depth) and D (seg), A and C go to two splits for their depth.
+    """
+    labels: dict[str, set[str]] = {group: set() for group in order}
+    for record in records:
+        labels[record.group] |= record.files.keys() - {"image"}
+    wanted = set().union(*labels.values())
+    if all(has == wanted for has in labels.values()):
+        return {}
+    owner: dict[str, str] = {}
+    lacking = {split: set(wanted) for split in ("train", *wished)}
+    for label in sorted(wanted, key=lambda label: (sum(label in has for has in labels.values()), label)):
+        for split, lacks in lacking.items():
+            fits = [group for group in order if group not in owner and label in labels[group]]
+            spare = len(order) - len(owner) - sum(name not in owner.values() for name in lacking)
+            if label not in lacks or not fits or (split in owner.values() and spare <= 0):
+                continue
+            sign = 1 if split == "train" else -1
+            best = max(fits, key=lambda group: (len(labels[group] & lacks), sign * sizes[group]))
+            owner[best] = split
+            lacks -= labels[best]
+    return owner
 
 
 def _number(name: str, value: float, total: int) -> int:

@@ -173,6 +173,10 @@ class Manifest(FolderSource):
         text = json.dumps([self._depth_kind, named, rows])
         return {**super().recipe(), "table": hashlib.sha256(text.encode()).hexdigest()[:32]}
 
+    def factor(self, record: ImageRecord, name: str) -> object:
+        """Return the cell `depth_scale` for depth."""
+        return self._rows[record.key].details.get("depth_scale") if name == "depth" else None
+
     def remarks(self) -> list[str]:
         """Return what the headers of the files say, given the option `upright`."""
         return remarks((r.files for records in self.records.values() for r in records), self.upright)

@@ -14,11 +14,14 @@ import pytest
 from PIL import Image
 
 from ednas_nni.bridge.head import changed_data
+from ednas_nni.bridge.trial.run import TrialRun
 from ednas_nni.data import contents
 from ednas_nni.data.layouts import base
 from ednas_nni.data.layouts.manifest import Manifest
-from ednas_nni.errors import DataError
+from ednas_nni.errors import DataError, TrialError
 from ednas_nni.record.head import JournalHead
+from ednas_nni.search.assembled import Assembled
+from ednas_nni.study import parse
 from ednas_nni.tasks.binding import bind_task
 from ednas_nni.tasks.depth import lambdas
 from ednas_nni.tasks.quality import prior_for
@@ -159,3 +162,15 @@ def test_journals_of_earlier_versions_go_on(folder: Path) -> None:
     source = opened(folder)
     assert changed_data(JournalHead(data=source.info.fingerprint), source) == ""
     assert "another content" in changed_data(JournalHead(data="0123456789abcdef"), source)
+
+
+def test_a_trial_rejects_labels_that_changed_since_the_start(folder: Path) -> None:
+    data = {"name": "manifest", "folder": str(folder), "cache": str(folder.parent / "cache")}
+    study = parse({"data": data, "train_size": list(SIZE), "tasks": ["depth"]})
+    head = JournalHead(data=Assembled(study).source.info.identity)
+    running = TrialRun(Assembled(study), None, head)
+    running.check_data()
+    in_place(folder / "depth" / "train_00000.npy", lambda depth: depth + 1)
+    running.check_data()  # one process sees one state of the files, as a trial server's children do
+    with pytest.raises(TrialError, match=r"another content than when the search began \(depth/train_00000\.npy\)"):
+        TrialRun(Assembled(study), None, head).check_data()

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from data_sets.adashare import AdaShare
+from ednas_nni.data.agreement import GeometrySums
 from ednas_nni.data.geometry import NYUV2, Intrinsics, normals_from_depth
 
 SAMPLES = Path(
@@ -97,3 +98,17 @@ def test_planes_are_not_mixed_across_an_edge() -> None:
     assert valid[:, 18:22].mean() > 0.8
     assert np.allclose(got[valid], [0, 0, 1], atol=1e-4)
     assert not valid[10, 10]
+
+
+def test_depth_and_normals_of_real_frames_agree(frames: AdaShare) -> None:
+    """A real sensor's noise raises no alarm, and hides no axis that points the wrong way."""
+
+    def said(change: list[int]) -> list[str]:
+        sums = GeometrySums(frames.facts)
+        for name in ("train", "search", "select", "test"):
+            split = frames.split(name, opened_by="a test")
+            sums.add(split.depth[0], np.asarray(split.normals[0], np.float32) * change)
+        return [*sums.contradictions(), *sums.doubts()]
+
+    assert said([1, 1, 1]) == []
+    assert "points left" in said([-1, 1, 1])[0] and "points down" in said([1, -1, 1])[0]

@@ -20,7 +20,7 @@ from ednas_nni.cost import registry
 from ednas_nni.cost.plan import plan as outlook
 from ednas_nni.data.cache import cache_root
 from ednas_nni.data.opening import open_source
-from ednas_nni.errors import EdnasError, StudyError, did_you_mean
+from ednas_nni.errors import EdnasError, StudyError, did_you_mean, quoted
 from ednas_nni.plugins import Group
 from ednas_nni.search.problem import Problem
 from ednas_nni.search.reachable import check_reachable, favourable
@@ -398,6 +398,12 @@ class Assembled:
             raise StudyError(
                 f"strategy: {self.study.strategy.name!r} is a one-shot strategy: it trains one supernet and proposes "
                 "no architectures. Take one of `ednas plugins strategies`; experiments/one_shot.py runs one-shot ones."
+            )
+        start = self.study.strategy.options.get("start")
+        if isinstance(start, str) or (isinstance(start, list) and any(isinstance(name, str) for name in start)):
+            raise StudyError(
+                f"strategy.start = {quoted(start)}: takes samples. Names of members belong into the study's own field "
+                "`start`, beside `strategy`."
             )
         check_options(factory, self.study.strategy.options, "strategy", ())
         _check_nni(factory, self.study.strategy.options)

@@ -113,9 +113,12 @@ class JaredModule(LightningModule):
     def on_fit_start(self) -> None:
         """Let every head start at the training split's typical value, or where a file of weights has left it."""
         print(self._opening(), flush=True)
+        frozen = [(p, p.detach().clone()) for part in self._frozen for p in part.parameters()]
         if isinstance(self.model, BiasedHeads) and not self.inherited:
             for name, prior in self.data.prior.tasks.items():
                 self.model.set_output_bias(name, torch.tensor(prior.head_bias, device=self.device))
+        for parameter, value in frozen:  # also the bias of a frozen head
+            parameter.data.copy_(value)
         if self.recipe.init_from is not None:
             print(init_from(self.model, self.recipe.init_from), flush=True)
 

@@ -38,6 +38,7 @@ def _tuner(name: str, *words: str, **tuner: Any) -> Wrong:
 
 EVOLUTION = "regularized_evolution"
 NNI_EVOLUTION = "nni.nas.strategy:RegularizedEvolution"
+NAMES = {"name": "ednas", "start": ["mobilenet_v2"]}
 HUGE = {"name": "jared", "batch_size": 65536}
 OWN = {"name": "jared", "depth_loss": "tests.cli.conftest:_merge"}
 WEIGHTS = {"name": "jared", "task_options": {"segmentation": {"class_weights": "x"}}}
@@ -146,6 +147,7 @@ WRONG = [
     _study("minimising", "TPE minimises", "strategy: tpe", strategy="nni.nas.strategy:TPE"),
     _study("far target", "target = 1e+09", "from", strategy=EVOLUTION, hardware_aware={"target": 1e9}),
     _study("direction", "segmentation_miou", "'max:segmentation_miou'", objectives=["segmentation_miou", "macs"]),
+    _study("start of a strategy", "strategy.start = ['mobilenet_v2']", "beside", strategy=NAMES),
     _study("one number", "segmentation_miou", "ednas", objectives=["max:segmentation_miou"], strategy=EVOLUTION),
     _study("member", "start", "'mobilenet_v3'", "Did you mean 'mobilenet_v2'?", start=["mobilenet_v3"]),
     _study("seed", "seed", "-1", seed=-1),

@@ -114,3 +114,31 @@ def test_compiled_networks_train_to_the_same_result(make_evaluator, tiny, tmp_pa
     for name, value in plain.items():
         if name != "train_s":
             assert compiled[name] == pytest.approx(value, rel=1e-3, abs=1e-4), name
+
+
+def frozen_run(make_evaluator, tiny, freeze):
+    """Whether a training leaves weights and statistics of batch norms as they were, part by part."""
+    network = tiny()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    make_evaluator(steps=3, freeze=freeze).evaluate(network)
+    same = {name: torch.equal(value, before[name]) for name, value in network.state_dict().items()}
+    parts = {name.partition(".")[0] for name in same}
+    return {part: all(kept for name, kept in same.items() if name.startswith(f"{part}.")) for part in parts}
+
+
+def test_frozen_parts_keep_weights_and_statistics(make_evaluator, tiny):
+    free = frozen_run(make_evaluator, tiny, [])
+    part = sorted(free)[0]
+    assert not any(free.values())
+    assert frozen_run(make_evaluator, tiny, [part]) == {**free, part: True}
+    with pytest.raises(EdnasError, match="no part 'nowhere'"):
+        make_evaluator(steps=3, freeze=["nowhere"]).evaluate(tiny())
+
+
+def test_a_precision_that_cannot_run_is_no_other_one(make_evaluator, tiny):
+    if torch.cuda.is_available():
+        pytest.skip("a GPU runs it")
+    evaluator = make_evaluator(steps=3, precision="16-mixed")
+    for attempt in (evaluator.check_here, lambda: evaluator.evaluate(tiny())):
+        with pytest.raises(EdnasError, match=r"'16-mixed' cannot run here: it would train in 'bf16-mixed'"):
+            attempt()

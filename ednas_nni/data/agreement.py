@@ -19,6 +19,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from ednas_nni.data.geometry import from_middle
 from ednas_nni.data.info import LabelFacts
 
 LEAST_PIXELS = 300
@@ -45,7 +46,7 @@ def away(normals: NDArray[np.floating]) -> tuple[NDArray[np.bool_], NDArray[np.f
         bool (H, W); for each true pixel the bound as a share of the picture's width, 0 where no camera sees it.
     """
     x, y, z = np.moveaxis(normals.astype(np.float32), -1, 0)
-    v, u = _from_middle(normals.shape[:2])
+    v, u = from_middle(normals.shape[:2])
     mask = z < -0.1
     bound = (y * v - x * u)[mask] / -z[mask] / normals.shape[1]
     return mask, np.maximum(bound, 0)
@@ -94,7 +95,7 @@ class GeometrySums:
         some = np.flatnonzero(smooth)
         some = some[:: max(1, len(some) // _PIXELS_PER_IMAGE)]
         x, y, z = normals.reshape(-1, 3)[some].T
-        v, u = (part[1:-1, 1:-1].ravel()[some] for part in np.broadcast_arrays(*_from_middle(size[:2])))
+        v, u = (part[1:-1, 1:-1].ravel()[some] for part in np.broadcast_arrays(*from_middle(size[:2])))
         across, down = slopes.reshape(2, -1)[:, some]
         for number, focal in enumerate(_FOCALS * size[1]):
             bottom = np.minimum(x * u - y * v - z * focal, -1e-3)
@@ -134,11 +135,6 @@ class GeometrySums:
                 f"length about {focal:.2g} of the width, {field_of_view(focal):.0f} degrees across): set "
                 "`depth_along: ray`, and `depth_focal` in pixels"
             )
-
-
-def _from_middle(size: tuple[int, ...]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    height, width = size
-    return (np.arange(height) - (height - 1) / 2)[:, None], np.arange(width) - (width - 1) / 2
 
 
 def _slopes(inverse: NDArray[np.floating], valid: NDArray[np.bool_]) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:

@@ -33,6 +33,12 @@ class Intrinsics:
         )  # fmt: skip
 
 
+def from_middle(size: tuple[int, ...]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Return how far down (H, 1) and to the right (W,) pixels lie from the middle of a picture, in pixels."""
+    height, width = size
+    return (np.arange(height) - (height - 1) / 2)[:, None], np.arange(width) - (width - 1) / 2
+
+
 def ray_lengths(size: tuple[int, ...], focal: float) -> NDArray[np.floating]:
     """Return how much longer the way along each pixel's ray is than along the optical axis: (H, W), 1 in the middle.
 
@@ -40,8 +46,7 @@ def ray_lengths(size: tuple[int, ...], focal: float) -> NDArray[np.floating]:
         size: Height and width in pixels.
         focal: Focal length in pixels; the principal point is taken to be the middle.
     """
-    height, width = size
-    v, u = (np.arange(height) - (height - 1) / 2)[:, None], np.arange(width) - (width - 1) / 2
+    v, u = from_middle(size)
     return np.sqrt(1 + (u * u + v * v) / focal**2)
 
 

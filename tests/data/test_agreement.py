@@ -162,7 +162,7 @@ def test_contradictions_are_faults_unless_they_are_accepted(tmp_path: Path) -> N
     [
         ({"depth_along": "ray"}, "depth_focal is missing"),
         ({"depth_along": "road"}, "depth_along = 'road': unknown"),
-        ({"depth_focal": 0}, "must be the focal length in pixels"),
+        ({"depth_focal": 0}, "must be a number above 0, the focal length in pixels"),
     ],
 )
 def test_wrong_options(options: dict[str, object], words: str, tmp_path: Path) -> None:

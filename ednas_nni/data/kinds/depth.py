@@ -46,25 +46,30 @@ _LINEAR_UP_TO = 12.0
 _CODES = 65535
 
 
-def _kind(value: Any) -> str:
-    """Parse the column `depth_kind`."""
-    if value not in DEPTH_KINDS:
-        raise ValueError(f"depth_kind = {quoted(value)}: unknown.{did_you_mean(value, DEPTH_KINDS)}")
-    return str(value)
+def _one_of(name: str, allowed: Sequence[str]) -> Callable[[Any], str]:
+    """Return the parser of a column that holds one of a few words."""
+
+    def parse(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError(f"{name} = {quoted(value)}: unknown.{did_you_mean(value, allowed)}")
+        return str(value)
+
+    return parse
 
 
-def _scale(value: Any) -> float:
-    """Parse the column `depth_scale`: depth in the data set's unit per stored value."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if isinstance(value, bool) or not 0 < number < math.inf:
-        raise ValueError(
-            f"depth_scale = {quoted(value)}: must be a number above 0 that turns a stored value into the depth's unit, "
-            "for example 0.001 for millimetres."
-        )
-    return number
+def _positive(name: str, meaning: str) -> Callable[[Any], float]:
+    """Return the parser of a column that holds a number above 0."""
+
+    def parse(value: Any) -> float:
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if isinstance(value, bool) or not 0 < number < math.inf:
+            raise ValueError(f"{name} = {quoted(value)}: must be a number above 0{meaning}.")
+        return number
+
+    return parse
 
 
 def _invalid(value: Any) -> tuple[float, ...]:
@@ -78,24 +83,6 @@ def _invalid(value: Any) -> tuple[float, ...]:
         raise ValueError(
             f"depth_invalid = {quoted(value)}: must be stored values separated by spaces, for example `65535`."
         ) from None
-
-
-def _along(value: Any) -> str:
-    """Parse the column `depth_along`: depth is measured along the optical axis, or along each pixel's ray."""
-    if value not in ("axis", "ray"):
-        raise ValueError(f"depth_along = {quoted(value)}: unknown.{did_you_mean(value, ('axis', 'ray'))}")
-    return str(value)
-
-
-def _focal(value: Any) -> float:
-    """Parse the column `depth_focal`: the focal length in pixels of the depth file."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if isinstance(value, bool) or not 1 <= number <= 1e6:
-        raise ValueError(f"depth_focal = {quoted(value)}: must be the focal length in pixels of the depth file.")
-    return number
 
 
 def _along_axis(depth: NDArray[np.floating], details: Mapping[str, Any], path: Path) -> NDArray[np.floating]:
@@ -175,9 +162,14 @@ class DepthLabels(LabelKind[DepthSurvey]):
     column: ClassVar[str] = "depth"
     mask: ClassVar[str] = "depth_valid"
     details: ClassVar[Mapping[str, Callable[[Any], Any]]] = {
-        "depth_kind": _kind, "depth_scale": _scale, "depth_invalid": _invalid, "depth_along": _along,
-        "depth_focal": _focal,
-    }  # fmt: skip
+        "depth_kind": _one_of("depth_kind", DEPTH_KINDS),
+        "depth_scale": _positive(
+            "depth_scale", " that turns a stored value into the depth's unit, for example 0.001 for millimetres"
+        ),
+        "depth_invalid": _invalid,
+        "depth_along": _one_of("depth_along", ("axis", "ray")),
+        "depth_focal": _positive("depth_focal", ", the focal length in pixels of the depth file"),
+    }
     same: ClassVar[Mapping[str, Any]] = {"depth_kind": "metric"}
     words: ClassVar[frozenset[str]] = frozenset(
         {"depth", "depths", "depthmap", "depthmaps", "disparity", "disparities", "disp", "invdepth"}

@@ -35,6 +35,10 @@ SHARE = 0.9
 UPPER = "latency_ms_upper90"
 ROUNDED = 1.001
 """The shipped figures are rounded; the fitted rows themselves are no extrapolation."""
+FUSED = frozenset(
+    {"relu", "relu6", "hardtanh", "clamp", "clamp_min", "sigmoid", "tanh", "softmax", "softmax2d", "_softmax"}
+)
+"""Activations that the compiler maps (coral.ai/docs/edgetpu/models-intro, "Supported operations"), by torch's names."""
 CHUNK = 1 << 10
 """Networks bounded at once: their latencies by all members stay in the processor's cache."""
 
@@ -65,7 +69,8 @@ class EdgeTPU(AdditiveDevice, ReadsProfiles):
     def layer_features(self, layer: LayerRecord) -> dict[str, float]:
         """Cycles, MACs and bytes of one layer; see `SUMS` and `MAXIMA`.
 
-        Batch norms are folded into their convolutions, which gives each of these a bias, and activations are free.
+        Batch norms are folded into their convolutions, which gives each of these a bias, and activations are free; but
+        networks with others than `FUSED` are called extrapolated, because they run partly on the host.
         """
         features: dict[str, float] = {"image_bytes": layer.image_elements}
         if layer.kind == "host":
@@ -78,7 +83,8 @@ class EdgeTPU(AdditiveDevice, ReadsProfiles):
         if layer.kind == "resize" and layer.full_size:
             return {**features, "host_elements": layer.elements_written, "handed_bytes": layer.elements_read}
         if layer.kind not in ON_DEVICE_KINDS:  # batch norms and activations are folded into the layer before
-            return features
+            mapped = layer.kind != "activation" or layer.function in {"", *FUSED}
+            return features if mapped else {**features, "unmapped_elements": layer.elements_written}
         features |= {"outputs": layer.elements_written, "peak_bytes": layer.elements_read + layer.elements_written}
         if layer.kind not in WEIGHT_KINDS:
             return features
@@ -148,7 +154,8 @@ class EdgeTPU(AdditiveDevice, ReadsProfiles):
 
         Outside is: more of anything that the model prices (cycles, depthwise MACs, streamed bytes, outputs, bytes on
         the link, largest activation) than any row has; or a mixture of these with a larger leverage on the fit than
-        that of every row (hidden extrapolation: Montgomery, Peck, Vining, "Linear Regression Analysis", section 3.8).
+        that of every row (hidden extrapolation: Montgomery, Peck, Vining, "Linear Regression Analysis", section 3.8);
+        or an activation that the compiler does not map.
         """
         spread = self.profile.spread
         rows = design_matrix(totals, self.profile, self.profile.on_chip_mb)[:, :-1]
@@ -157,7 +164,7 @@ class EdgeTPU(AdditiveDevice, ReadsProfiles):
         relative = rows / (rows @ self._coefficients[:-1])[:, None]
         mixture = np.einsum("ni,ij,nj->n", relative, spread.inverse, relative) > spread.leverage * ROUNDED
         more = (priced(rows, totals) > spread.largest * ROUNDED).any(axis=1)
-        return np.asarray(mixture | more, bool)
+        return np.asarray(mixture | more | (_column(totals, "unmapped_elements") > 0), bool)
 
     def _upper(self, totals: Mapping[str, Values], spread: Spread) -> Values:
         """The smallest member's latency that at least `SHARE` of the members do not exceed, (n,)."""

@@ -18,6 +18,7 @@ from torch import nn
 from ednas_nni.cost.records import KINDS, Kind, LayerRecord, convolution, elementwise, linear
 from ednas_nni.cost.tracer import Operator, Shape, Trace, trace_image
 from ednas_nni.errors import StudyError
+from ednas_nni.nn.elementwise import Activation
 
 
 @dataclass(frozen=True)
@@ -327,9 +328,13 @@ def _record(path: str, module: nn.Module, shapes: CallShapes, read: Read, first_
     positions = sum(height * width for height, width in sizes)
     # A declared layer may carry a few weights of its own, such as those of a weighted sum: never one per channel.
     params = sum(p.numel() for p in module.parameters(recurse=False)) * first_call
-    return elementwise(
+    record = elementwise(
         path, kind, channels, channels, _size(source), _size(shapes.output), params=params, positions=positions
     )
+    if kind != "activation":
+        return record
+    function = module.function if isinstance(module, Activation) else type(module).__name__.lower()
+    return replace(record, function=function)
 
 
 def operator_kind(operator: str) -> Kind:
@@ -354,6 +359,7 @@ def operator_record(path: str, operator: str, shapes: CallShapes, read: int, wri
         elements_written=written,
         image_elements=shapes.image_elements,
         full_size=shapes.full_size,
+        function=operator.rstrip("_") if operator_kind(operator) == "activation" else "",
     )
 
 

@@ -49,6 +49,7 @@ class LayerRecord:
         elements_read: Activation elements; so is `elements_written`.
         image_elements: Elements of the network's image where this layer reads it, else 0.
         full_size: Whether the output has the height and width of the network's image.
+        function: Of an activation: its name in `nn.elementwise`, or torch's, in lower case.
     """
 
     path: str
@@ -70,6 +71,7 @@ class LayerRecord:
     elements_written: int = 0
     image_elements: int = 0
     full_size: bool = False
+    function: str = ""
 
     @property
     def out_pixels(self) -> int:

@@ -15,15 +15,19 @@ from edge_tpu_fit.fit import bootstrap, leave_one_out
 from edge_tpu_fit.published import published_networks
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from devices.edge_tpu.device import MAXIMA, SUMS, UPPER, EdgeTPU, design_matrix
 from devices.edge_tpu.profile import COEFFICIENTS, EXAMPLE, SystolicProfile, shipped
 from ednas_nni.cost.features import SpaceFeatures, Term
+from ednas_nni.cost.layers import layer_records
 from ednas_nni.cost.profiles import read_profile
 from ednas_nni.cost.records import convolution, elementwise
 from ednas_nni.cost.table import CostTable
 from ednas_nni.errors import PluginError
+from ednas_nni.nn.elementwise import Activation
 from ednas_nni.study.objectives import Constraint
+from ednas_nni.testing.devices import network_totals as contract_totals
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 PROFILE = shipped("edge_tpu")
@@ -285,6 +289,22 @@ def test_an_unusual_mixture_is_extrapolated_though_no_part_of_it_is():
     wide = changed(PROFILE.spread, leverage=1e9)
     assert device.extrapolated(one).all()
     assert not EdgeTPU(changed(PROFILE, spread=wide)).extrapolated(one).any()
+
+
+@pytest.mark.parametrize(
+    ("activation", "mapped"),
+    [
+        (nn.ReLU6, True),
+        (nn.GELU, False),
+        (lambda: Activation(8, "relu6"), True),
+        (lambda: Activation(8, "hswish"), False),
+    ],
+)
+def test_an_activation_that_the_compiler_does_not_map_is_extrapolated(activation, mapped):
+    device = EdgeTPU(changed(PROFILE, spread=changed(PROFILE.spread, leverage=1e9)))
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), activation())
+    totals = contract_totals(device, [layer_records(network, (64, 128))])
+    assert device.extrapolated(totals).all() != mapped
 
 
 # ------------------------------------------------------------------ profiles

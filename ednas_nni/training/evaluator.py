@@ -53,8 +53,8 @@ def report(metrics: Metrics, final: bool, ran: Mapping[str, object] | None = Non
 
     if nni.get_current_parameter() is not None:
         # A text, because NNI's web UI shows whatever else a metric holds as numbers.
-        told = {"ran": " ".join(f"{name}={value}" for name, value in ran.items())} if ran else {}
-        (nni.report_final_result if final else nni.report_intermediate_result)({**metrics, **told})
+        words = {"ran": " ".join(f"{name}={value}" for name, value in ran.items())} if ran else {}
+        (nni.report_final_result if final else nni.report_intermediate_result)({**metrics, **words})
 
 
 class Evaluator:

@@ -135,10 +135,9 @@ def of_places(file: ExperimentFile, assembled: Assembled) -> Iterator[str]:
 
 def _image_bytes(info: DataInfo) -> float:
     """Bytes of a data set's arrays: the picture, and each label as its kind keeps it, at most three floats a pixel."""
-    kept = {"segmentation": 1, "depth": 4, "normals": 6}
-    return (
-        sum(info.counts.values()) * info.size[0] * info.size[1] * float(3 + sum(kept.get(t, 4) for t in info.targets))
-    )
+    widths = {"segmentation": 1, "depth": 4, "normals": 6}
+    pixel = 3 + sum(widths.get(target, 4) for target in info.targets)
+    return float(sum(info.counts.values()) * info.size[0] * info.size[1] * pixel)
 
 
 def _existing(folder: Path) -> Path:

@@ -305,10 +305,9 @@ def test_layers_of_unknown_width_are_refused_only_where_they_are_priced():
 
 
 def test_sizes_that_do_not_fit_are_refused(nano_space):
-    for size in ((0, 64), (33, 64)):
-        with pytest.raises(Exception, match="deploy_size") as raised:
+    for size in ((0, 64), (-32, 64)):
+        with pytest.raises(StudyError, match="deploy_size"):
             cost_table(nano_space, (), size)
-        assert type(raised.value).__module__ == "ednas_nni.errors"
 
 
 def test_pricing_needs_no_torch():

@@ -12,27 +12,25 @@ import io
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from ednas_nni.data.draft_groups import group, splits_of
 from ednas_nni.data.info import Array
 from ednas_nni.data.kinds import Drafted, LabelKind, all_kinds
 from ednas_nni.data.layouts.base import FolderSource
-from ednas_nni.data.layouts.cutting import block, natural
+from ednas_nni.data.layouts.cutting import natural
 from ednas_nni.data.layouts.manifest_table import FILES, columns
-from ednas_nni.data.names import IMAGE, OTHER, SPLITS, Named, named, place
+from ednas_nni.data.names import IMAGE, OTHER, Named, named
 from ednas_nni.data.reading import is_npy, read_map, stored_as
 from ednas_nni.data.source import DATASETS
 from ednas_nni.errors import DataError, PluginError, hidden
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".npy")
-MANY_GROUPS = 4
-"""A manifest that leaves all splits open needs as many groups as there are splits."""
-
 _SHADES = "shades"
 """Role of grey files of 8 bits that are no class maps: depth where the folder has their picture, else pictures."""
 
@@ -151,7 +149,7 @@ def draft(folder: Path, tick: Callable[[], object] = lambda: None) -> Draft:
         counts[f"images without any label, such as {bare[0]}"] = len(bare)
     rows, splits = [rows[n] for n in labelled], [splits[n] for n in labelled]
     guesses += [line for one in drafted for line in one.guess.splitlines()]
-    guesses += [*_splits(folder, rows, splits, others), _groups(rows)]
+    guesses += [*splits_of(folder, rows, splits, others), group(rows)]
     return Draft(
         folder=folder,
         rows=tuple(rows),
@@ -340,6 +338,15 @@ def _labels(
     if drafted.refusal:
         left[f"files named as {kind.column}: {drafted.refusal}"] = [Path(row.pop(kind.column)) for row in having]
         return Drafted()
+    types: dict[str, list[str]] = defaultdict(list)
+    for row in having:
+        stored = stored_as(folder / row[kind.column])
+        types["unreadable" if stored is None else str(stored[0])].append(row[kind.column])
+    if len(types) > 1 and not drafted.each:
+        listed = "; ".join(f"{len(paths)} of {dtype}, such as {paths[0]}" for dtype, paths in types.items())
+        drafted = replace(
+            drafted, guess=f"{drafted.guess}\n{kind.column} lies in files of several types: {listed}".strip()
+        )
     for number, row in enumerate(having):
         row.update({**drafted.cells, **(drafted.each[number] if drafted.each else {})})
     return drafted
@@ -370,91 +377,6 @@ def _masks_of_depth(folder: Path, rows: Sequence[dict[str, str]]) -> list[str]:
         f"masks such as {both[0]['depth_valid']} say where depth is valid, because depth is empty or odd in "
         f"{wrong_outside / outside:.0%} of the pixels where they are 0"
     ]
-
-
-# ---- Splits and groups
-
-
-def _splits(folder: Path, rows: Sequence[dict[str, str]], splits: Sequence[str], others: Sequence[Path]) -> list[str]:
-    """Official splits that folders or lists tell; images for training stay open, to be cut."""
-    why = "folders are named so"
-    stems = [named(Path(row[IMAGE])).key[-1] for row in rows]
-    if len(set(splits)) < 2:
-        splits, why = [SPLITS.get(stem.split()[0], "") if stem else "" for stem in stems], "files are named so"
-    if len(set(splits)) < 2:
-        listed = _listed(folder, stems, others)
-        splits, why = listed or splits, "lists such as val.txt say so"
-    if len(set(splits)) < 2:
-        return []
-    both = {"val", "test"} <= set(splits)
-    for row, split in zip(rows, splits, strict=True):
-        if split in ("val", "test"):
-            row["split"] = "select" if both and split == "val" else "test"
-    what = (
-        "validation images choose among finalists and test images give"
-        if both
-        else f"{'validation' if 'val' in splits else 'test'} images give"
-    )
-    return [f"{what} the final numbers, because {why}; the others are cut by group"]
-
-
-def _listed(folder: Path, stems: Sequence[str], others: Iterable[Path]) -> list[str]:
-    """Splits by `train.txt`, `val.txt`, `test.txt`, one name a line, where they name the images, each once."""
-    numbers = {stem: number for number, stem in enumerate(stems)}
-    splits = [""] * len(stems)
-    if len(numbers) < len(stems):
-        return []
-    for path in others:
-        if path.suffix.lower() == ".txt" and path.stem.lower() in SPLITS:
-            try:
-                lines = (folder / path).read_text(encoding="utf-8").split("\n")
-            except (OSError, ValueError):
-                continue
-            names = [
-                named(Path(f"{line.split()[0]}.x" if "." not in line else line.split()[0]))
-                for line in lines
-                if line.strip()
-            ]
-            there = [numbers[name.key[-1]] for name in names if name.key[-1] in numbers]
-            if not names or len(there) < (1 - _FEW) * len(names):
-                continue
-            for number in there:
-                if splits[number] not in ("", SPLITS[path.stem.lower()]):
-                    return []
-                splits[number] = SPLITS[path.stem.lower()]
-    return splits
-
-
-def _groups(rows: Sequence[dict[str, str]]) -> str:
-    """Which images belong together, and why: neighbours in two splits would flatter."""
-    open_rows = [row for row in rows if "split" not in row]
-    places = [place(Path(row[IMAGE])) for row in open_rows]
-    common = set(places[0][:-1]).intersection(*(at[:-1] for at in places)) if places else set()
-    folders = [
-        " ".join(w for part in at[:-1] if part not in common for w in part.split() if w not in SPLITS) for at in places
-    ]
-    prefixes = [re.sub(r"[\s\d]*\d+$", "", at[-1]).strip() for at in places]
-    variants = len(places) - len(set(places))
-    note = (
-        f"; {variants} pictures that differ only by weather, time, side or camera share the group of theirs"
-        if variants
-        else ""
-    )
-    for names, why in ((folders, "folder"), (prefixes, "first part of the file's name")):
-        counts = Counter(names)
-        if len(counts) >= MANY_GROUPS and "" not in counts:
-            for row, name in zip(open_rows, names, strict=True):
-                row["group"] = name
-            return f"images with the same {why} are one group ({len(counts)} groups), so they share a split{note}"
-    order = {at: number for number, at in enumerate(dict.fromkeys(places))}
-    for row, at in zip(open_rows, places, strict=True):
-        row["group"] = block(order[at], len(order))
-    number = len({row["group"] for row in open_rows})
-    what = "every place is a group of its own" if number == len(order) else "blocks of neighbouring files are groups"
-    return (
-        f"names tell no scenes, so {what} ({number} groups){note}; write real scenes into the column group if "
-        "neighbours show the same place, else scores flatter"
-    )
 
 
 def write(drafted: Draft, folder: Path, force: bool = False) -> list[Path]:

@@ -267,6 +267,14 @@ def test_files_of_two_types_get_two_factors(tmp_path: Path) -> None:
     assert "depth is stored in 3 types: depth of uint8 (1 files, such as depth/a.png)" in text
 
 
+def test_classes_of_two_types_are_told(tmp_path: Path) -> None:
+    folder(tmp_path, {"rgb/a.png": RGB, "seg/a.png": CLASSES, "rgb/b.png": RGB, "seg/b.png": CLASSES.astype(np.uint16)})
+    guesses = drafting.draft(tmp_path).guesses
+    assert (
+        "seg lies in files of several types: 1 of uint8, such as seg/a.png; 1 of uint16, such as seg/b.png" in guesses
+    )
+
+
 def test_official_folders_prove_a_factor(tmp_path: Path) -> None:
     at = "2011_09_26_drive_0001_sync"
     files: dict[str, np.ndarray] = {f"raw/{at}/image_02/data/{n:010d}.png": RGB for n in (5, 6)}

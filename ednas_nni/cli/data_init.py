@@ -86,6 +86,7 @@ def fill(drafted: Draft, given: list[str]) -> bool:
         DataError: A text is no COLUMN=CELL, or the cell is wrong.
     """
     from ednas_nni.data.kinds import OPEN, all_kinds
+    from ednas_nni.data.reading import stored_as
     from ednas_nni.errors import DataError, did_you_mean, quoted
 
     kinds = {name: kind for kind in all_kinds() for name in kind.details}
@@ -97,7 +98,11 @@ def fill(drafted: Draft, given: list[str]) -> bool:
             kinds[name].details[name](cell)
         except ValueError as fault:
             raise DataError(f"--fill {fault}") from None
-        for row in drafted.rows:
-            if kinds[name].column in row:
-                row[name] = cell
+        rows = [row for row in drafted.rows if kinds[name].column in row]
+        rows = [row for row in rows if row.get(name) == OPEN] or rows
+        types = {str(stored_as(drafted.folder / row[kinds[name].column])) for row in rows}
+        if len(types) > 1 and rows[0].get(name) == OPEN:
+            raise DataError(f"--fill {name}: {len(rows)} files are of several types; write the cell of each by hand")
+        for row in rows:
+            row[name] = cell
     return not any(OPEN in row.values() for row in drafted.rows)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ednas_nni.cli import data_init
 from ednas_nni.data import drafting
 from ednas_nni.data.info import LabelFacts
 from ednas_nni.data.kinds import label_kind
@@ -265,6 +266,8 @@ def test_files_of_two_types_get_two_factors(tmp_path: Path) -> None:
     rows, text = drafted_depth(tmp_path, {"a.png": whole(25, np.uint8), "b.png": whole(1000), "c.npy": METRES})
     assert [row.get("depth_scale") for row in rows] == ["?", "?", None]
     assert "depth is stored in 3 types: depth of uint8 (1 files, such as depth/a.png)" in text
+    with pytest.raises(DataError, match="--fill depth_scale: 2 files are of several types"):
+        data_init.fill(drafting.draft(tmp_path), ["depth_scale=0.001"])
 
 
 def test_classes_of_two_types_are_told(tmp_path: Path) -> None:

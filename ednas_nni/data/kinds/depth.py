@@ -257,13 +257,14 @@ class DepthLabels(LabelKind[DepthSurvey]):
         """What each candidate for the factor would mean for these files."""
         if column != "depth_scale":
             return ""
+        types = _types(paths)
         lines = [
             line
-            for which, numbers in _types(paths).items()
+            for which, numbers in types.items()
             for line in (f"{which}:", *look([paths[number] for number in numbers]).question())
         ]
         fill = "`ednas data init FOLDER --force --fill depth_scale=FACTOR` fills all lines."
-        return "\n  ".join((WHICH_FACTOR, *lines, fill))
+        return "\n  ".join((WHICH_FACTOR, *lines, *([fill] if len(types) == 1 else [])))
 
     def drawing(self, values: NDArray[np.floating], facts: LabelFacts) -> Drawing:
         """Near is light, far is dark."""

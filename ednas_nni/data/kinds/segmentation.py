@@ -237,7 +237,7 @@ def _classes_of(pixels: Counter[int], largest: int | None, smooth: Sequence[Path
     if 0 in classes and len(classes) > 1:
         lines.append(
             f"{share[0]} and is drafted as a class; if it means 'not labelled', as in NYUv2 and ADE20K, write "
-            f"`0: ignore` into {CLASSES_FILE}"
+            f"`0: ignore` in place of its line in {CLASSES_FILE}"
         )
     if smooth:
         lines.append(f"{len(smooth)} files run smoothly as depth does, such as {smooth[0].name}: are they class maps?")

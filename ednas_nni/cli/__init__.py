@@ -27,6 +27,8 @@ COMMANDS = (
     "confirm",
     "pick",
     "train",
+    "export",
+    "benchmark",
     "predict",
     "verify",
     "describe",

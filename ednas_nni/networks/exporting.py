@@ -33,7 +33,7 @@ class Exported:
         bytes: Its length.
         seconds: What writing and proving took.
         macs: Multiply-adds counted from the file's own graph.
-        agreements: How close its outputs are to torch's.
+        matches: How close its outputs are to torch's.
         reason: Why there is no file, in one line; "" where there is one.
     """
 
@@ -42,7 +42,7 @@ class Exported:
     bytes: int = 0
     seconds: float = 0.0
     macs: int = 0
-    agreements: tuple[OutputMatch, ...] = ()
+    matches: tuple[OutputMatch, ...] = ()
     reason: str = ""
 
 
@@ -83,7 +83,7 @@ def export(
         raise NetworkError(f"size is {size[0]} x {size[1]}; both must be divisible by {stride}, the network's stride.")
     decodings = {name: task.decoding for name, task in network.tasks.items()}
     graph = inference_graph(network.module, decodings, size, outputs)
-    macs = sum(record.macs for record in layer_records(network.module, size))
+    macs = priced_macs(network, size)
     calibrates = any(maker.calibrates for maker in makers)
     real = images(size, max(LEAST, CALIBRATION if calibrates else 0))
     judged = odd(real[:: max(1, len(real) // LEAST)][:LEAST])
@@ -107,7 +107,7 @@ def export(
             input_type=facts.input.type,
             macs=macs,
             images=len(judged),
-            agreements=[asdict(agreement) for agreement in matches],
+            matches=[asdict(match) for match in matches],
         )
         results.append(Exported(maker.name, path, path.stat().st_size, seconds, macs, tuple(matches)))
     return results
@@ -141,7 +141,7 @@ def _one(
             )
         decodings = {name: task.decoding for name, task in network.tasks.items()}
         matches = agreements(network.module, decodings, runtime, judged)
-        faults = [fault for agreement in matches if (fault := agreement.fault(maker.tolerance))]
+        faults = [fault for match in matches if (fault := match.fault(maker.tolerance))]
         if faults:
             raise NetworkError(f"{maker.name}: does not answer as torch does: {faults[0]}")
         final = network.folder / path.name
@@ -149,6 +149,15 @@ def _one(
         return final, runtime, matches
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def priced_macs(network: Network, size: tuple[int, int]) -> int:
+    """Multiply-adds that the search saw; at another size than it priced, counted by the same rules."""
+    if size == network.description.deploy_size:
+        for cost in network.description.costs:
+            if cost.name == "macs":
+                return round(cost.value)
+    return sum(record.macs for record in layer_records(network.module, size))
 
 
 def open_file(path: Path, threads: int = 1) -> FileRuntime:

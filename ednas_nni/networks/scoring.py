@@ -1,0 +1,76 @@
+"""Task metrics of anything that runs: the module, or a file; through the meters that scored the trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ednas_nni.data.batches import loader
+from ednas_nni.data.source import Split
+from ednas_nni.networks.export.base import Images
+from ednas_nni.networks.own_data import scaled
+from ednas_nni.networks.runtime import Runtime
+from ednas_nni.tasks.base import Task
+from ednas_nni.tasks.quality import Prior, measure, quality
+
+
+def scores(
+    runtime: Runtime, tasks: Mapping[str, Task], split: Split, train: Split | None = None, batch_size: int = 8
+) -> dict[str, float]:
+    """Score on a split.
+
+    Images of another size than the runtime takes are scaled to it; raw outputs are enlarged to the labels' size, and
+    metrics are taken there, as those of trials are.
+
+    Args:
+        runtime: What computes the outputs.
+        tasks: By name.
+        split: Of the network's data set.
+        train: The training split; with it the result begins with `quality`.
+        batch_size: Images that are held at a time.
+
+    Returns:
+        `quality`, then `<task>_<metric>` of every metric of every task.
+    """
+    meters = {name: task.meter() for name, task in tasks.items()}
+    for batch in loader(split, tasks, batch_size):
+        images = batch["image"].numpy()
+        outputs = runtime.run(_fitted(images, runtime.size))
+        for name, task in tasks.items():
+            output = torch.from_numpy(np.ascontiguousarray(outputs[name]))
+            meters[name].update(_prediction(output, task, runtime, images.shape[2:]), batch[name])
+    values = {name: meter.compute() for name, meter in meters.items()}
+    flat = {f"{name}_{metric}": value for name, of in values.items() for metric, value in of.items()}
+    if train is None:
+        return flat
+    return {"quality": quality(values, list(tasks.values()), prior(list(tasks.values()), train, split)), **flat}
+
+
+def prior(tasks: Sequence[Task], train: Split, split: Split) -> Prior:
+    """The position prior of a split, measured now: it depends on the split that is scored."""
+    return Prior(split.info.name, split.info.fingerprint, {task.name: measure(task, train, split) for task in tasks})
+
+
+def _fitted(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if images.shape[2:] == size:
+        return images
+    pixels: Images = np.rint(images * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(scaled(pixels, size).transpose(0, 3, 1, 2), np.float32) / np.float32(255)
+
+
+def _prediction(output: Tensor, task: Task, runtime: Runtime, size: tuple[int, ...]) -> Tensor:
+    """In the shape and unit of targets of this size."""
+    if runtime.outputs == "raw":
+        if output.shape[-2:] != size:
+            output = functional.interpolate(output, size, mode="bilinear", align_corners=False)
+        return task.predict(output)
+    output = output if output.is_floating_point() else output.long()
+    if output.shape[-2:] == size:
+        return output
+    if output.is_floating_point():
+        return functional.interpolate(output, size, mode="bilinear", align_corners=False)
+    return functional.interpolate(output[:, None].double(), size, mode="nearest-exact")[:, 0].long()

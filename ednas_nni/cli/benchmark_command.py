@@ -75,6 +75,8 @@ def run(options: argparse.Namespace) -> int:
         _print_placements(placements)
     for fault in dict.fromkeys(faults):
         terminal.warn(fault)
+    if measured.disturbed:
+        terminal.warn("Other work ran on this machine: milliseconds are too long. Repeat it on an idle one.")
     if measured.throttled:
         terminal.warn(
             f"The machine became slower meanwhile: the first row takes {measured.slowdown:.2f} times as long."
@@ -132,15 +134,17 @@ def _print_placements(placements: list[Placement]) -> None:
             ("accelerator", "left"),
             ("by", "left"),
             *((head, "right") for head in ("operators on it", "MACs on it", "cycles", "ms", "SRAM KiB")),
-            ("left to the processor", "left"),
         ]
     )
     for p in placements:
         cells = [f"{p.on_device} of {p.operators}", f"{p.macs_on_device / p.macs:.1%}" if p.macs else "-"]
         cells += ["-" if p.cycles is None else f"{p.cycles:,}"]
-        cells += ["-" if value is None else f"{value:,.4g}" for value in (p.milliseconds, p.sram_kib)]
-        table.add_row(p.target, p.source, *cells, "; ".join(p.left) or "-")
+        cells += ["-" if value is None else f"{value:,.3g}" for value in (p.milliseconds, p.sram_kib)]
+        table.add_row(p.target, p.source, *cells)
     terminal.console().print(table)
+    for p in placements:
+        for text in p.left:
+            print(f"{p.target}, {p.source}: {text}")
 
 
 def _print_json(network: Network, measured: Benchmark, placements: list[Placement]) -> None:

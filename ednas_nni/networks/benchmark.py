@@ -25,7 +25,7 @@ from ednas_nni.networks.timing import THROTTLED, Milliseconds, timed
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchmarkRow:
     """One form of the network.
 
     Attributes:
@@ -62,12 +62,17 @@ class Benchmark:
         slowdown: What the first row took at the end, over what it took at the start.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[BenchmarkRow, ...]
     threads: int
     split: str
     images: int
     label_size: tuple[int, int]
     slowdown: float
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether other work took the processor away while a file was timed."""
+        return any(row.milliseconds.processor < 0.9 for row in self.rows)
 
     @property
     def throttled(self) -> bool:
@@ -116,7 +121,7 @@ def benchmark(
             say(f"{form}: timing {name}, {threads} thread{'s' * (threads > 1)}")
             times.append(timed(run))
         slowdown = timed(opened[0][-1]).median / times[0].median
-        rows: list[Row] = []
+        rows: list[BenchmarkRow] = []
         reference: dict[tuple[int, int], dict[str, float]] = {}
         for (form, name, length, outputs, runtime, _), milliseconds in zip(opened, times, strict=True):
             values: dict[str, float] = {}
@@ -125,7 +130,7 @@ def benchmark(
                 values = scores(runtime, network.tasks, split, train)
             base = reference.setdefault(runtime.size, values)
             change = {} if form == "torch" else {key: value - base[key] for key, value in values.items()}
-            rows.append(Row(form, name, length, runtime.size, outputs, values, change, milliseconds))
+            rows.append(BenchmarkRow(form, name, length, runtime.size, outputs, values, change, milliseconds))
     finally:
         torch.set_num_threads(before)
     labels = split.info.size if split is not None else (0, 0)

@@ -36,7 +36,7 @@ class Placement:
         on_device: Of these, on the accelerator.
         macs: Of the file.
         macs_on_device: Of these, on the accelerator.
-        left: What the processor does, such as "3 RESIZE_BILINEAR"; with the reason where one is known.
+        left: What the processor does, such as "3 RESIZE_BILINEAR on the processor", and what else should be known.
         cycles: Of one image on the accelerator, as the compiler estimates.
         milliseconds: The same as time.
         sram_kib: Memory on the chip that it needs.
@@ -102,7 +102,9 @@ def _half_pixel(operator: FileOperator) -> str:
 
 def _counted(operators: Sequence[FileOperator], reasons: Sequence[str]) -> tuple[str, ...]:
     counts = Counter((operator.name, reason) for operator, reason in zip(operators, reasons, strict=True))
-    return tuple(f"{n} {name}" + (f" ({reason})" if reason else "") for (name, reason), n in counts.items())
+    return tuple(
+        f"{n} {name} on the processor" + (f": {reason}" if reason else "") for (name, reason), n in counts.items()
+    )
 
 
 # -------------------------------------------------------------------- Edge TPU

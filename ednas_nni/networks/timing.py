@@ -23,11 +23,13 @@ class Milliseconds:
         median: Half of the runs were faster.
         upper90: Nine of ten runs were faster.
         runs: How many were timed, after `WARM_UP` others.
+        processor: Processor time over wall-clock time: well below the number of threads where other work ran.
     """
 
     median: float
     upper90: float
     runs: int
+    processor: float
 
 
 def timed(run: Callable[[], object], seconds: float = SECONDS) -> Milliseconds:
@@ -40,10 +42,11 @@ def timed(run: Callable[[], object], seconds: float = SECONDS) -> Milliseconds:
     for _ in range(WARM_UP):
         run()
     times: list[float] = []
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     while len(times) < RUNS[0] or (len(times) < RUNS[1] and time.perf_counter() - started < seconds):
         before = time.perf_counter()
         run()
         times.append(time.perf_counter() - before)
     middle, upper = np.quantile(times, (0.5, 0.9)) * 1e3
-    return Milliseconds(float(middle), float(upper), len(times))
+    processor = (time.process_time() - worked) / (time.perf_counter() - started)
+    return Milliseconds(float(middle), float(upper), len(times), processor)

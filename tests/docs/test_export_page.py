@@ -1,0 +1,77 @@
+"""The scripts of docs/export.md run where there is nothing but a runtime and numpy, and answer as torch does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ednas_nni.errors import NetworkError
+from ednas_nni.networks.export.base import EXPORTERS, Order, facts_for
+from ednas_nni.networks.export.inference_graph import inference_graph
+from ednas_nni.testing.exporters import DECODINGS, SIZE, ExampleNetwork, example_images
+
+PAGE = Path(__file__).parents[2] / "docs" / "export.md"
+HOST, ONNX, LITERT = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.fixture
+def network() -> ExampleNetwork:
+    torch.manual_seed(0)
+    return ExampleNetwork().eval()
+
+
+def run_page(name: str, script: str, network: ExampleNetwork, folder: Path, python: Path) -> None:
+    """Write a file, run the page's script on it, compare every decoded output with torch's."""
+    exporter = EXPORTERS.load(name)()
+    try:
+        exporter.check_installed(exporter.writes_with)
+    except NetworkError as error:
+        pytest.skip(str(error))
+    images = example_images()
+    graph = inference_graph(network, DECODINGS, SIZE)
+    file = folder / f"network{exporter.suffix}"
+    exporter.write(Order(graph, facts_for(exporter, graph, network="page", architecture="0"), images), file)
+    (folder / "host.py").write_text(HOST, encoding="utf-8")
+    (folder / "run.py").write_text(script, encoding="utf-8")
+    np.save(folder / "image.npy", images[3])
+    subprocess.run([python, "run.py", file.name, "image.npy", "out.npz"], cwd=folder, check=True, env={})
+    with torch.no_grad():
+        wanted = network(torch.from_numpy(images[3:4]).permute(0, 3, 1, 2).float() / 255)
+    with np.load(folder / "out.npz") as results:
+        assert set(results) == set(DECODINGS)
+        for task, decode in DECODINGS.items():
+            apart = np.abs(results[task] - decode(wanted[task])[0].numpy())
+            if apart.dtype.kind == "f":
+                assert apart.mean() < (0.05 if name == "litert-int8" else 1e-5), task
+            else:
+                assert (apart > 0).mean() < (0.1 if name == "litert-int8" else 1e-3), task
+
+
+def test_the_onnx_script_answers_as_torch_does(network: ExampleNetwork, tmp_path: Path) -> None:
+    run_page("onnx", ONNX, network, tmp_path, Path(sys.executable))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "script", "runtime"),
+    [
+        ("onnx", ONNX, "onnxruntime"),
+        ("litert", LITERT, "ai-edge-litert==2.3.0"),
+        ("litert-int8", LITERT, "ai-edge-litert==2.3.0"),
+    ],
+)
+def test_in_a_fresh_environment(name: str, script: str, runtime: str, network: ExampleNetwork, tmp_path: Path) -> None:
+    venv.create(tmp_path / "fresh", with_pip=True)
+    python = tmp_path / "fresh" / "bin" / "python"
+    installed = subprocess.run([python, "-m", "pip", "install", "-q", "numpy", runtime], capture_output=True, text=True)
+    if installed.returncode:
+        pytest.skip(f"no package index: {installed.stderr[-200:]}")
+    assert subprocess.run([python, "-c", "import torch"], capture_output=True).returncode, "the environment has torch"
+    run_page(name, script, network, tmp_path, python)

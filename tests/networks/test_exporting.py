@@ -1,0 +1,143 @@
+"""`ednas export` and `ednas benchmark` on a trained network: what is written is proved, described, scored by itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import ednas_nni
+from ednas_nni import plugins
+from ednas_nni.cli import main
+from ednas_nni.cost.layers import layer_records
+from ednas_nni.errors import NetworkError
+from ednas_nni.networks import own_data
+from ednas_nni.networks.benchmark import benchmark
+from ednas_nni.networks.export import pt2
+from ednas_nni.networks.export.base import Order
+from ednas_nni.networks.export.inference_graph import inference_graph
+from ednas_nni.networks.exporting import Exported, export, open_file
+from ednas_nni.networks.network import Network
+from ednas_nni.nn.tree import build, domains_of
+from ednas_nni.tasks.decoding import Decoding
+from search_spaces import presets
+
+
+@pytest.fixture
+def network(trained: Network, tmp_path: Path) -> Network:
+    """A copy, which tests may write into."""
+    return ednas_nni.load(shutil.copytree(trained.folder, tmp_path / "small"))
+
+
+def exported(network: Network, *to: str, **options: object) -> list[Exported]:
+    images = lambda size, count: own_data.training_images(network.description, size, count)  # noqa: E731
+    size = network.description.train_size
+    return export(network, to, images, **{"size": size, **options})
+
+
+def test_a_file_predicts_what_the_network_predicts_and_the_folder_knows_it(network: Network) -> None:
+    (made,) = exported(network, "pt2")
+    assert made.reason == "" and made.path.name == "network.pt2" and all(match.images == 25 for match in made.matches)
+    again = ednas_nni.load(network.folder)
+    runtime = open_file(made.path)
+    assert runtime.facts.results[0].classes == again.description.tasks["segmentation"].classes
+    assert again.description.files["network.pt2"].details["macs"] == made.macs == runtime.macs()
+    image = np.random.default_rng(0).integers(0, 256, (*network.description.train_size, 3), np.uint8)
+    here, there = again.predict(image, runtime), again.predict(image, _at(again, runtime.size))
+    assert all(np.mean(np.abs(here[task].astype(float) - there[task])) < 1e-3 for task in there)
+    made.path.write_bytes(made.path.read_bytes()[:-1])
+    with pytest.raises(NetworkError, match=r"network.pt2"):
+        benchmark(again, None)
+
+
+def _at(network: Network, size: tuple[int, int]) -> object:
+    from ednas_nni.networks.runtime import TorchRuntime
+
+    return TorchRuntime(network.module, size)
+
+
+def test_what_does_not_prove_itself_is_not_written(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    exported(network, "pt2")
+    before = {path.name: path.read_bytes() for path in network.folder.iterdir()}
+    right = pt2.Pt2.write
+
+    def shifted(self: pt2.Pt2, order: Order, path: Path) -> None:
+        for name, parameter in order.graph.module.named_parameters():
+            if name.endswith("folded_bias"):
+                parameter.data += 0.05
+        right(self, order, path)
+
+    monkeypatch.setattr(pt2.Pt2, "write", shifted)
+    (refused,) = exported(network, "pt2")
+    assert refused.path is None and "does not answer as torch does" in refused.reason and "\n" not in refused.reason
+    assert {path.name: path.read_bytes() for path in network.folder.iterdir()} == before
+
+
+def test_a_file_of_another_cost_than_the_strategy_saw_is_not_written(network: Network) -> None:
+    about = network.description
+    costs = tuple(c.model_copy(update={"value": c.value * 2}) if c.name == "macs" else c for c in about.costs)
+    network.description = about.model_copy(update={"costs": costs, "deploy_size": about.train_size})
+    (refused,) = exported(network, "pt2")
+    assert refused.path is None and "MACs" in refused.reason
+
+
+def test_the_benchmark_scores_the_file_and_not_the_network(network: Network) -> None:
+    exported(network, "pt2")
+    source = own_data.source_of(network.description)
+    split, train = source.split("search"), source.split("train")
+    rows = {row.format: row for row in benchmark(network, split, train).rows}
+    assert rows["torch"].metrics.keys() == rows["pt2"].metrics.keys() and len(rows["pt2"].metrics) > 6
+    assert all(abs(change) < 1e-3 for change in rows["pt2"].change.values())
+    assert 0 < rows["pt2"].milliseconds.median <= rows["pt2"].milliseconds.upper90
+    with torch.no_grad():  # the module is another one now, the file is not
+        network.module.heads["depth"].predict.bias += 1
+    later = {row.format: row for row in benchmark(network, split, train).rows}
+    assert later["pt2"].metrics == rows["pt2"].metrics
+    assert abs(later["pt2"].change["depth_abs_error_m"]) > 0.1
+
+
+def test_commands(network: Network, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(network.folder)
+    assert main(["export", folder, "--to", "pt2", "--size", "train", "--json"]) == 0
+    (made,) = json.loads(capsys.readouterr().out)
+    assert made["macs"] == sum(r.macs for r in layer_records(network.module, network.description.train_size))
+    assert main(["benchmark", folder, "--split", "search", "--json"]) == 0
+    table = json.loads(capsys.readouterr().out)
+    assert [row["format"] for row in table["rows"]] == ["torch", "pt2"] and "macs" in table["believed"]
+    for line, says in (
+        (["export", folder, "--to", "onxx"], "Did you mean 'onnx'?"),
+        (["export", folder, "--to", "pt2", "--size", "60,128"], "divisible by"),
+        (["export", folder, "--to", "pt2", "--size", "big"], "write train, deploy, or height and width"),
+        (["export", folder, "--to", "pt2", "--images", folder], "holds no pictures"),
+        (["benchmark", folder, "--format", "onnx"], "has no onnx"),
+        (["benchmark", folder, "--threads", "0"], "at least 1"),
+        (["benchmark", folder + "x"], "network"),
+    ):
+        assert main(line) == 1
+        assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "preset",
+    [
+        pytest.param(preset, marks=[] if preset in ("nano", "single_task") else pytest.mark.slow)
+        for preset in presets.names()
+    ],
+)
+def test_raw_files_of_every_space_end_where_costs_end(preset: str) -> None:
+    tasks = {"depth": 1} if preset == "single_task" else {"segmentation": 3, "depth": 1}
+    space = plugins.load("search_spaces", preset)(tasks=tasks)
+    module = build(space, domains_of(space).random(np.random.default_rng(3))).eval()
+    graph = inference_graph(module, dict.fromkeys(tasks, Decoding()), (64, 64))
+    assert set(graph.enlarge.values()) == {4}
+    assert not [n for n in graph.module.graph.nodes if "batch_norm" in str(n.target)]
+    image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        wanted = module(image)
+    for task, raw in graph.run(image).items():
+        whole = torch.nn.functional.interpolate(raw, scale_factor=4.0, mode="bilinear", align_corners=False)
+        assert torch.allclose(whole, wanted[task], atol=1e-4), task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -166,6 +166,44 @@ class Network:
         files = {**self.description.files, path.name: File.of(path, format, **details)}
         self.description = self.description.model_copy(update={"files": files})
         self.description.write(self.folder)
+
+    def export(
+        self,
+        folder: str | Path | None = None,
+        to: str | Sequence[str] = "onnx",
+        images: str | Path | None = None,
+        **options: Any,
+    ) -> list[Path]:
+        """Write files that run elsewhere, each compared with torch before it gets its name; see docs/export.md.
+
+        Args:
+            folder: Where the network is saved first, unless it lies there already; by default its own.
+            to: pt2, onnx, litert, litert-int8, or several of them.
+            images: Folder of pictures to calibrate on and to compare with, by default images of the training split.
+            **options: `outputs`, `size` and `input_type`, as `ednas_nni.networks.exporting.export` takes them.
+
+        Returns:
+            The files.
+
+        Raises:
+            NetworkError: One could not be written; the message says why. The others were.
+        """
+        from ednas_nni.networks import own_data
+        from ednas_nni.networks.exporting import export
+
+        if folder is not None and (self.folder is None or Path(folder).expanduser().resolve() != self.folder.resolve()):
+            self.save(folder)
+
+        def real(size: tuple[int, int], count: int) -> own_data.Images:
+            if images is not None:
+                return own_data.folder_images(Path(images), size, count)
+            return own_data.training_images(self.description, size, count)
+
+        results = export(self, [to] if isinstance(to, str) else to, real, **options)
+        faults = [result.reason for result in results if result.reason]
+        if faults:
+            raise NetworkError(" ".join(faults))
+        return [result.path for result in results if result.path is not None]
 
     # ---- what it predicts
 

@@ -54,6 +54,14 @@ def test_a_file_predicts_what_the_network_predicts_and_the_folder_knows_it(netwo
         benchmark(again, None)
 
 
+def test_from_python(network: Network, tmp_path: Path) -> None:
+    size = network.description.train_size
+    (file,) = network.export(tmp_path / "copy", "pt2", size=size)
+    assert file == tmp_path / "copy" / "network.pt2" and open_file(file).size == size
+    with pytest.raises(NetworkError, match="holds no pictures"):
+        network.export(to="pt2", images=tmp_path / "copy")
+
+
 def _at(network: Network, size: tuple[int, int]) -> object:
     from ednas_nni.networks.runtime import TorchRuntime
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ednas_nni.cost.layers import layer_records
 from ednas_nni.errors import EdnasError, NetworkError
@@ -16,7 +16,9 @@ from ednas_nni.networks.export.base import EXPORTERS, Exporter, FileRuntime, Ima
 from ednas_nni.networks.export.facts import Outputs
 from ednas_nni.networks.export.inference_graph import InferenceGraph, inference_graph
 from ednas_nni.networks.export.proof import LEAST, OutputMatch, agreements, odd
-from ednas_nni.networks.network import Network
+
+if TYPE_CHECKING:
+    from ednas_nni.networks.network import Network
 
 STEM = "network"
 CALIBRATION = 64

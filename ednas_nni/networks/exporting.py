@@ -80,9 +80,6 @@ def export(
         raise NetworkError("Save the network before you export it: network.save(folder).")
     makers = [EXPORTERS.load(name)() for name in to]
     size = size or network.description.deploy_size
-    stride = network.description.stride
-    if any(n % stride for n in size):
-        raise NetworkError(f"size is {size[0]} x {size[1]}; both must be divisible by {stride}, the network's stride.")
     decodings = {name: task.decoding for name, task in network.tasks.items()}
     graph = inference_graph(network.module, decodings, size, outputs)
     macs = priced_macs(network, size)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ednas_nni.errors import NetworkError
@@ -81,10 +82,22 @@ class FileRuntime(ABC):
     def run(self, images: Floats) -> dict[str, NDArray[np.generic]]:
         """As `Runtime.run`: any strides, float32 (N, 3, H, W) in [0, 1] -> task -> (N, C, h, w), or labels."""
         rows = [self.invoke(self.fed(image[None])) for image in images]
-        return {
+        outputs = {
             result.task: np.concatenate([_read(row[i], result) for row in rows])
             for i, result in enumerate(self.facts.results)
         }
+        return {
+            result.task: self._without_padding(outputs[result.task], result.enlarge) for result in self.facts.results
+        }
+
+    def _without_padding(self, output: NDArray[np.generic], factor: int) -> NDArray[np.generic]:
+        """As it is, unless it shows more than the image, because the network pads: then enlarged and cut."""
+        height, width = self.size
+        if output.ndim < 4 or (output.shape[2] * factor, output.shape[3] * factor) == self.size:
+            return output
+        x = torch.from_numpy(np.ascontiguousarray(output))
+        whole = torch.nn.functional.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)
+        return whole[..., :height, :width].numpy()
 
     def fed(self, image: Floats) -> NDArray[np.generic]:
         """An image float32 (1, 3, H, W) as the file's input."""

@@ -52,7 +52,8 @@ class OutputFacts(TensorFacts):
 
     Attributes:
         task: Its name.
-        enlarge: Factor by which the host enlarges it (bilinear, half-pixel centres) before it decodes; 1 = none.
+        enlarge: Factor by which the host enlarges it (bilinear, half-pixel centres) before it decodes; 1 = none. What
+            then lies beyond the image's height and width is padding, to be cut off.
         decode: What the host then does; see `tasks.decoding`.
         factor: What the decoded value is multiplied by.
         unit: Of the decoded value.

@@ -150,21 +150,31 @@ def _value(graph: fx.GraphModule, node: fx.Node | None) -> Any:
 
 
 def _cut(graph: fx.GraphModule, size: tuple[int, int]) -> list[int]:
-    """Leave out enlargements that end the graph; returns the factor of each output."""
+    """Leave out enlargements that end the graph, with what is cut off behind them; returns the factor of each output.
+
+    A network whose stride does not divide the image's size pads it, and its enlargement is larger than the image.
+    """
     end = next(node for node in graph.graph.nodes if node.op == "output")
     outputs, factors = [], []
     for node in end.args[0]:
-        if node.target is ATEN.upsample_bilinear2d.vec and not node.args[2] and _extent(node) == size:
-            inner = _extent(node.args[0])
-            factor = size[0] // inner[0]
-            if (inner[0] * factor, inner[1] * factor) == size:
-                outputs.append(node.args[0])
-                factors.append(factor)
-                continue
-        outputs.append(node)
-        factors.append(1)
+        last = node
+        while last.target is ATEN.slice.Tensor and last.args[2] in (None, 0):
+            last = last.args[0]
+        factor = _factor(last) if _extent(node) == size else 1
+        outputs.append(last.args[0] if factor > 1 else node)
+        factors.append(factor)
     end.args = (tuple(outputs),)
     return factors
+
+
+def _factor(node: fx.Node) -> int:
+    """By which a node enlarges, where it is a bilinear enlargement of half-pixel centres by a whole factor; else 1."""
+    source = node.args[0] if node.args else None
+    if node.target is not ATEN.upsample_bilinear2d.vec or node.args[2] or not isinstance(source, fx.Node):
+        return 1
+    (height, width), inner = _extent(node), _extent(source)
+    factor = height // inner[0]
+    return factor if (inner[0] * factor, inner[1] * factor) == (height, width) else 1
 
 
 def _extent(node: fx.Node) -> tuple[int, int]:

@@ -107,7 +107,7 @@ def agreements(
                 sums[result.task].add_classes(here, decode(raw))
                 continue
             expected = decode(raw) if runtime.outputs == "labels" else raw
-            here = enlarged(here, result)
+            here = enlarged(here, result, runtime.size)
             classes = decode(here), decode(raw)
             sums[result.task].add(here, expected)
             if runtime.outputs == "raw" and not classes[0].is_floating_point():
@@ -115,9 +115,9 @@ def agreements(
     return [total.agreement(task, len(images)) for task, total in sums.items()]
 
 
-def enlarged(output: Tensor, facts: OutputFacts) -> Tensor:
+def enlarged(output: Tensor, facts: OutputFacts, size: tuple[int, int]) -> Tensor:
     """What a host does first with a raw output (N, C, h, w): bilinear enlargement, half-pixel centres."""
-    if facts.enlarge == 1:
+    if facts.enlarge == 1 or output.shape[-2:] == size:
         return output
     return functional.interpolate(output, scale_factor=float(facts.enlarge), mode="bilinear", align_corners=False)
 

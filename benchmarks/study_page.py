@@ -8,6 +8,7 @@ annotation, its default from the signature. An option without a line is refused.
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 import types
@@ -56,6 +57,7 @@ PLAIN |= {study.PluginChoice: "name or {name: ..., option: value}", study.Hardwa
 PLAIN |= {dict: "mapping"}
 PLAIN |= {recipe.Plugin: PLAIN[study.PluginChoice], recipe.Cooldown: "number, at least 0 or null"}
 PLAIN |= {recipe.TaskOptions: "mapping or null", recipe.Size: "two of: whole number"}
+PLAIN_VALUES = (str, int, float, list, tuple, dict, type(None))
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
@@ -91,11 +93,13 @@ def allowed(hint: Any) -> str:
         return "mapping"
     if isinstance(origin, type) and issubclass(origin, Sequence):
         return f"list of: {allowed(inner[0])}"
-    return PLAIN.get(hint, "")
+    return PLAIN.get(hint, "mapping" if dataclasses.is_dataclass(hint) else "")
 
 
 def written(value: Any) -> str:
     """A default as a study writes it."""
+    if not isinstance(value, PLAIN_VALUES):
+        return "see its description"
     text = yaml.safe_dump(value, default_flow_style=True, width=1000)
     return f"`{text.strip().removesuffix('...').strip()}`"
 

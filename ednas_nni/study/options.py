@@ -138,7 +138,8 @@ def takes(model: Callable[..., object]) -> Callable[[Callable[..., None]], Calla
         own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
         init.__signature__ = inspect.Signature([own, *parameters.values()])  # type: ignore[attr-defined]
         init.__annotations__ = {name: parameter.annotation for name, parameter in parameters.items()}
-        init.__doc__ = model.__doc__
+        classes = reversed(model.__mro__[:-1]) if isinstance(model, type) else (model,)  # a derived class adds options
+        init.__doc__ = "\n\n".join(inspect.cleandoc(each.__doc__ or "") for each in classes)
         return init
 
     return give

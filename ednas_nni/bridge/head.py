@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ednas_nni.data.layouts.base import FolderSource
+from ednas_nni.data.layouts.base import changed_data
 from ednas_nni.errors import JournalError
 from ednas_nni.record.events import Started
 from ednas_nni.record.head import CostRecord, DataRecord, JournalHead, MetricRecord, TaskRecord
@@ -16,7 +16,7 @@ from ednas_nni.version import __version__
 
 if TYPE_CHECKING:
     from ednas_nni.cost import CostColumn
-    from ednas_nni.data import DataInfo, DataSource
+    from ednas_nni.data import DataInfo
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.tasks.base import Task
 
@@ -130,7 +130,7 @@ def _changed(head: JournalHead, assembled: Assembled, engine: str) -> str:
             f": the search space {study.space.name!r} is not the one that the search began with: its code or its "
             "preset was changed meanwhile. Put it back or start a new experiment."
         )
-    if changed := changed_data(head, assembled.source):
+    if changed := changed_data(head.data, assembled.source):
         return f": {changed} Or start a new experiment."
     if name := changed_weights(head, assembled.weights):
         return (
@@ -143,22 +143,6 @@ def _changed(head: JournalHead, assembled: Assembled, engine: str) -> str:
             "the device's profile back or start a new experiment."
         )
     return ""
-
-
-def changed_data(head: JournalHead, source: DataSource) -> str:
-    """How the data differ from those that the search began with, as a sentence with the way out; "" where they do not.
-
-    Args:
-        head: The head. Those of earlier versions hold a digest of the files' names and sizes, which still counts.
-        source: The data as they are now; prepared where they were not yet.
-    """
-    if head.data is None or head.data == source.info.fingerprint or head.data == source.info.identity:
-        return ""
-    files = source.changed_since(head.data) if isinstance(source, FolderSource) else ""
-    return (
-        f"the data {source.info.name!r} has another content than when the search began"
-        f"{f' ({files})' if files else ''}, and results on different data are not comparable. Put it back."
-    )
 
 
 def changed_program(head: JournalHead) -> str:

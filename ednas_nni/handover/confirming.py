@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from ednas_nni.baselines.making import make
+from ednas_nni.data.layouts.base import changed_data
 from ednas_nni.errors import EdnasError, JournalError, StudyError, TrialError
 from ednas_nni.record.events import Confirmed
 from ednas_nni.record.journal import Journal
@@ -136,11 +137,8 @@ def confirm(search: SearchRecord, plan: Confirmation, workers: int | None = None
     if not plan.missing:
         return
     source = assembled.source
-    if assembled.needs_network and search.head.data not in (None, source.info.fingerprint):
-        raise JournalError(
-            f"the data {source.info.name!r} have changed since search {search.experiment}: values on other images "
-            "cannot be compared. Put the data back, or search again."
-        )
+    if assembled.needs_network and (changed := changed_data(search.head.data, source)):
+        raise JournalError(f"search {search.experiment}: {changed} Or search again.")
     source.prepare(progress)
     if search.score.key == DELTA_T:  # against baselines that are scored on the same images
         make(again(assembled, plan.options, assembled.study.seed), max(2, len(plan.seeds)), None, workers, progress)

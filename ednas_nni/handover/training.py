@@ -92,7 +92,7 @@ class FullTraining:
         deciding = {
             "study": self.study.digest,
             "sample": self.sample,
-            "data": self.assembled.source.info.fingerprint,
+            "data": self.assembled.source.info.identity,
             "weights": self.assembled.weights,
         }
         digest = hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]

@@ -67,7 +67,7 @@ class TaskOutput(_Part):
 
 
 class TrainingData(_Part):
-    """The data set that the network learned from; the fields of `DataInfo`."""
+    """The data set that the network learned from; the fields of `DataInfo`, its identity as `fingerprint`."""
 
     name: str
     fingerprint: str

@@ -299,7 +299,10 @@ def describe(
             name: _output(task, task_options.get(name, {}), constants.get(name, {}), info)
             for name, task in tasks.items()
         },
-        data=TrainingData(**{field: getattr(info, field) for field in TrainingData.model_fields}),
+        data=TrainingData(
+            **{field: getattr(info, field) for field in TrainingData.model_fields if field != "fingerprint"},
+            fingerprint=info.identity,
+        ),
         train_size=info.size,
         deploy_size=deploy_size,
         stride=capabilities.stride,

@@ -48,10 +48,10 @@ def training_images(about: NetworkDescription, size: tuple[int, int], count: int
         NetworkError: As `source_of`, or the data set has another content than the network learned from.
     """
     source = source_of(about)
-    if source.info.fingerprint != about.data.fingerprint:
+    if about.data.fingerprint not in (source.info.fingerprint, source.info.identity):
         raise NetworkError(
-            f"{about.name}: data set {source.info.name!r} has changed since the training (fingerprint "
-            f"{source.info.fingerprint[:12]} instead of {about.data.fingerprint[:12]}). {ANOTHER_WAY}"
+            f"{about.name}: data set {source.info.name!r} has changed since the training (its content is "
+            f"{source.info.identity[:12]} instead of {about.data.fingerprint[:12]}). {ANOTHER_WAY}"
         )
     images = source.split("train").image
     chosen = np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ednas_nni.bridge.head import changed_data
 from ednas_nni.bridge.trial.run import TrialRun
 from ednas_nni.data import contents
 from ednas_nni.data.layouts import base
+from ednas_nni.data.layouts.base import changed_data
 from ednas_nni.data.layouts.manifest import Manifest
 from ednas_nni.errors import DataError, TrialError
 from ednas_nni.record.head import JournalHead
@@ -69,10 +69,10 @@ def check_repair(folder: Path) -> None:
     )
     assert lambdas.recorded(wrong.info, folder.parent / "cache") == 3400
     head = JournalHead(data=wrong.info.identity)
-    assert changed_data(head, opened(folder)) == ""
+    assert changed_data(head.data, opened(folder)) == ""
     for path in labels[:5]:
         in_place(path, lambda depth: depth / 1000)
-    told = changed_data(head, opened(folder))
+    told = changed_data(head.data, opened(folder))
     assert all(f"depth/{path.name}" in told for path in labels[:3]) and "and 2 more files" in told, told
     for path in labels[5:]:
         in_place(path, lambda depth: depth / 1000)
@@ -160,8 +160,8 @@ def test_a_file_that_changes_while_it_is_read_is_told(folder: Path, monkeypatch:
 
 def test_journals_of_earlier_versions_go_on(folder: Path) -> None:
     source = opened(folder)
-    assert changed_data(JournalHead(data=source.info.fingerprint), source) == ""
-    assert "another content" in changed_data(JournalHead(data="0123456789abcdef"), source)
+    assert changed_data(source.info.fingerprint, source) == ""
+    assert "another content" in changed_data("0123456789abcdef", source)
 
 
 def test_a_trial_rejects_labels_that_changed_since_the_start(folder: Path) -> None:

@@ -75,7 +75,7 @@ def test_what_failed_is_said_and_tried_again(made: Make, pool: list[tuple[str, i
 def test_other_data_are_rejected(made: Make, pool: list[tuple[str, int]]) -> None:
     search = made(evaluator="jared", data="rooms")
     object.__setattr__(search, "head", search.head.model_copy(update={"data": "0123"}))
-    with pytest.raises(JournalError, match="have changed since"):
+    with pytest.raises(JournalError, match="has another content than when the search began"):
         confirm(search, planned(search, 1, 1), progress=False)
     assert pool == []
 

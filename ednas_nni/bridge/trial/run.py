@@ -210,9 +210,9 @@ class TrialRun:
         Raises:
             TrialError: A file has another content.
         """
-        from ednas_nni.bridge.head import changed_data  # numpy with it, see `_run`
+        from ednas_nni.data.layouts.base import changed_data  # numpy with it, see `_run`
 
-        if self.head is not None and (changed := changed_data(self.head, self.assembled.source)):
+        if self.head is not None and (changed := changed_data(self.head.data, self.assembled.source)):
             raise TrialError(f"{changed} Or start a new search.")
 
     def keep_weights(self, architecture: str, network: nn.Module) -> None:

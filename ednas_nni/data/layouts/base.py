@@ -289,6 +289,23 @@ class FolderSource(CachedSource):
         return f"{__name__}:images", recipe, f"reading {self.name}"
 
 
+def changed_data(began: str | None, source: DataSource) -> str:
+    """How data differ from those that a search or a training began with, as a sentence with the way out; "" if not.
+
+    Args:
+        began: What was written down at the start, None where nothing was. Earlier versions wrote down the fingerprint,
+            a digest of the files' names and sizes, which still counts.
+        source: The data as they are now; prepared where they were not yet.
+    """
+    if began is None or began == source.info.fingerprint or began == source.info.identity:
+        return ""
+    files = source.changed_since(began) if isinstance(source, FolderSource) else ""
+    return (
+        f"the data {source.info.name!r} has another content than when the search began"
+        f"{f' ({files})' if files else ''}, and results on different data are not comparable. Put it back."
+    )
+
+
 def images(recipe: Mapping[str, Any]) -> Callable[[str, int], Mapping[str, Array]]:
     """Return the function that reads one image of a split; called in the workers.
 

@@ -1,4 +1,4 @@
-"""docs/after_a_search.md: its commands exist, its Python runs on a search."""
+"""docs/after_a_search.md: its commands exist, its way is walked on a search of seconds, its Python runs."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from ednas_nni.record import events
-from ednas_nni.record.head import JournalHead
-from ednas_nni.record.journal import Journal, journal_path
+from ednas_nni.cli import COMMANDS, main, parser
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "after_a_search.md").read_text(encoding="utf-8")
-LIST, TRAIN = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
+(PYTHON,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
+WAY = re.findall(r"^```\n(.*?)```", PAGE, flags=re.S | re.M)[0]
 STUDY = {
     "space": "nano",
-    "tasks": ["segmentation"],
+    "tasks": ["segmentation", "depth"],
     "data": "ednas_nni.testing.noise:Noise",
     "train_size": [32, 64],
-    "evaluator": {"name": "jared", "steps": 2, "batch_size": 2, "reports": 1, "accelerator": "cpu"},
+    "deploy_size": [64, 128],
+    "evaluator": {"name": "jared", "steps": 2, "batch_size": 2, "reports": 1, "accelerator": "cpu", "threads": 1},
+    "constraints": ["latency_ms <= 99"],
+    "start": ["mobilenet_v2_small"],
 }
 
 
@@ -33,77 +36,69 @@ def commands(program: str) -> list[list[str]]:
     return [shlex.split(line, comments=True)[1:] for line in found]
 
 
-@pytest.fixture
-def search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A finished search of two networks under a home folder of its own."""
-    from search_spaces import nano
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home folder with a search of three networks, named ID, and a photo."""
+    import ednas_nni
 
-    monkeypatch.setenv("EDNAS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    monkeypatch.chdir(tmp_path)
-    space = nano({"segmentation": 3})
-    journal = Journal(journal_path(tmp_path / "nni-experiments", "ID"))
-    head = {"study": STUDY, "columns": [], "members": {}, "experiment": "ID", "domains": []}
-    journal.append(JournalHead(ednas="0", nni="3", torch="2", python="3", digest="d", data="f", **head))
-    journal.append(events.Started(mode="create"))
-    best = {}
-    for number, name in enumerate(("mobilenet_v2", "mobilenet_v2_small")):
-        sample = space.member(name)
-        architecture = space.domains.architecture_id(sample)
-        costs = {"latency_ms": 15.0 - number}
-        journal.append(events.Submitted(trial=number, architecture=architecture, sample=sample, costs=costs))
-        metrics = {"default": 0.3 + number / 10}
-        journal.append(events.Final(trial=number, job="J", architecture=architecture, metrics=metrics))
-        journal.append(events.Ended(trial=number, job="J", status="trained", cause=""))
-        best = {"architecture": architecture, "sample": sample}
-    journal.close()
-    return best
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        patch.setenv("EDNAS_CACHE", str(home / "cache"))
+        search = ednas_nni.experiment(STUDY, engine="sequential", trials=3, id="ID")
+        search.run()
+        search.stop()
+    pixels = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(home / "photo.jpg")
+    return home
 
 
 def test_the_commands_of_ednas_exist() -> None:
-    from ednas_nni.cli import parser
-
-    found = [words for words in commands("ednas") if words != ["search"]]
-    assert {words[0] for words in found} == {"report", "verify", "describe"}
-    for words in found:
+    found = commands("ednas")
+    assert {words[0] for words in found} >= {"confirm", "pick", "train", "export", "benchmark", "predict", "report"}
+    for words in (words for words in found if words != ["confirm"] and words[0] in COMMANDS and len(words) > 1):
         assert parser().parse_args(words).run is not None
+    assert {words[0] for words in found} <= set(COMMANDS)
     with pytest.raises(SystemExit):
-        parser().parse_args(["export", "ID"])
+        parser().parse_args(["distill", "ID"])
 
 
-def test_the_files_and_options_it_names_exist() -> None:
-    script = (ROOT / "benchmarks" / "main_job.py").read_text(encoding="utf-8")
-    assert all(f'"{option}"' in script for option in ("--top", "--steps", "--any-latency", "--seeds", "--json"))
+def test_the_pages_it_names_exist() -> None:
     for name in re.findall(r"\]\(([\w]+\.md)", PAGE):
         assert (ROOT / "docs" / name).is_file(), name
     assert "docs/after_a_search.md" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_list_of_networks_is_printed(search: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    exec(compile(LIST, "after_a_search.md", "exec"), {})
-    first, second = capsys.readouterr().out.splitlines()
-    assert first == f"{search['architecture']} 0.4 14.0" and second.endswith(" 0.3 15.0")
+@pytest.mark.slow
+def test_the_way_is_walked(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command of the first block after the search, as it stands there, but for the steps."""
+    pytest.importorskip("onnx")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("EDNAS_CACHE", str(home / "cache"))
+    monkeypatch.chdir(home)
+    architecture = ""
+    lines = [shlex.split(line, comments=True)[1:] for line in WAY.splitlines()]
+    assert [words[0] for words in lines][:5] == ["search", "confirm", "report", "pick", "train"] and len(lines) == 8
+    for words in lines[1:]:
+        words = [{"ARCHITECTURE": architecture, "5000": "3"}.get(word, word) for word in words]
+        words += ["--workers", "1"] if words[0] in ("confirm", "train") else []
+        assert main(words) == 0, (words, capsys.readouterr())
+        printed = capsys.readouterr().out
+        architecture = printed.splitlines()[0] if words[0] == "pick" else architecture
+        if words[0] == "benchmark":
+            assert "onnx" in printed and "segmentation" in printed
+    assert (home / "reports/ID/report.html").is_file() and (home / "networks/small/network.safetensors").is_file()
+    assert list((home / "networks/small").glob("*.onnx")) and list((home / "predictions/small").iterdir())
 
 
 @pytest.mark.slow
-def test_the_best_network_is_trained_again_and_its_weights_fit(search: dict[str, Any], tmp_path: Path) -> None:
-    import torch
-
-    from ednas_nni.nn.checkpoint import init_from
-    from ednas_nni.nn.tree import build
-    from ednas_nni.search.assembled import Assembled
-
-    assert '"steps": 2000' in TRAIN
-    names: dict[str, Any] = {}
-    exec(compile(TRAIN.replace('"steps": 2000', '"steps": 3'), "after_a_search.md", "exec"), names)
-    assert names["best"].architecture == search["architecture"] and names["study"].evaluator.options["steps"] == 3
-    again = build(Assembled(names["study"]).space, names["best"].sample).eval()
-    image = torch.rand(1, 3, 32, 64)
-    with torch.inference_mode():
-        trained = names["network"](image)["segmentation"]
-        assert not torch.equal(trained, again(image)["segmentation"])
-        init_from(again, tmp_path / "network.safetensors")
-        assert torch.equal(trained, again(image)["segmentation"])
+def test_its_python_runs(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(home)
+    exec(compile(PYTHON, "after_a_search.md", "exec"), {})
+    *rows, picked = capsys.readouterr().out.splitlines()
+    assert picked in {row.split()[0] for row in rows} and all(len(row.split()) == 3 for row in rows)
+    assert (home / "front.csv").read_text().count("\n") == 1 + len(rows)
 
 
 @pytest.mark.slow

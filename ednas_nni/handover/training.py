@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import io
 import json
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -344,9 +345,11 @@ def _bar(counters: Path, steps: int, trainings: int, progress: bool) -> Iterator
         last = False
         while not last:
             last = ended.wait(0.5)
-            bar.update(int(np.load(counters).sum()) - bar.n)
+            if further := int(np.load(counters).sum()) - bar.n:
+                bar.update(further)
 
-    with tqdm(total=steps, desc=title, unit="step", disable=not progress or not steps) as bar:
+    pause = 0.2 if sys.stderr.isatty() else 10.0  # in a log file a line now and then is enough
+    with tqdm(total=steps, desc=title, unit="step", mininterval=pause, disable=not (progress and steps)) as bar:
         thread = threading.Thread(target=follow, args=(bar,), daemon=True)
         thread.start()
         try:

@@ -32,6 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fresh", action="store_true", help="start at random also where a trial left its weights")
     parser.add_argument("--no-test", action="store_true", help="leave the test split closed: score on select alone")
     parser.add_argument("--precision", metavar="P", help="Lightning's; on a GPU mixed by default, else 32-true")
+    parser.add_argument("--threads", type=positive, metavar="N", help="of each training (default 1: exact resume)")
     parser.add_argument("--workers", type=positive, metavar="N", help="trainings at a time (default: one per core)")
 
 
@@ -52,7 +53,8 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.handover.training import carried_out, planned
     from ednas_nni.networks.description import FILE
 
-    recipe = {} if options.precision is None else {"precision": options.precision}
+    given = {"precision": options.precision, "threads": options.threads}
+    recipe = {name: value for name, value in given.items() if value is not None}
     plan = planned(
         options.source, options.architecture, options.steps, options.seeds, options.size, "", options.fresh, **recipe
     )

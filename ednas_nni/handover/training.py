@@ -26,7 +26,6 @@ from tqdm import tqdm
 
 from ednas_nni.baselines.identity import single_task
 from ednas_nni.data.cache import cache_root
-from ednas_nni.data.produce import cores
 from ednas_nni.errors import EdnasError, StudyError, TrialError
 from ednas_nni.handover.describing import described
 from ednas_nni.handover.scoring import Runs, scored
@@ -139,7 +138,7 @@ def planned(
     weights = None if fresh else weights
     usual_options: dict[str, Any] = {"average": max(0.0, round(1 - AVERAGED / steps, 6)), "reports": 5}
     if "threads" not in study.evaluator.options:
-        usual_options["threads"] = max(1, cores() // min(seeds, cores()))
+        usual_options["threads"] = 1  # to the bit the same after a kill; more only pay for large images
     if "precision" not in study.evaluator.options and torch.cuda.is_available():
         usual_options["precision"] = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
     given = {**usual_options, **study.evaluator.options, **options, "steps": steps, "scored_on": "select"}

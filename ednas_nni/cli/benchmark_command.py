@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--full-size",
         action="store_true",
-        help="open the data set at the file's size; by default training images are scaled to it",
+        help="images and labels of the file's own size, made where needed; by default those of the training's are scaled",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -37,6 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure and print."""
     from ednas_nni.cli import terminal
+    from ednas_nni.data.source import CachedSource
     from ednas_nni.errors import NetworkError, StudyError
     from ednas_nni.networks.benchmark import benchmark, exported_files
     from ednas_nni.networks.exporting import open_file
@@ -51,9 +52,11 @@ def run(options: argparse.Namespace) -> int:
     split = train = None
     if options.split != "none":
         size = open_file(folder / next(iter(files))).size if options.full_size and files else None
-        source = source_of(network.description, size)
-        split = source.split(options.split, opened_by=f"ednas benchmark {network.name}")
-        train = source.split("train")
+        source, reader = source_of(network.description, size), f"ednas benchmark {network.name}"
+        if size is not None and isinstance(source, CachedSource):
+            split = source.alone(options.split, reader)  # without the training split there is no `quality`
+        else:
+            split, train = source.split(options.split, reader), source.split("train")
     say = (lambda line: None) if options.json else print
     measured = benchmark(network, split, train, formats=options.format, threads=options.threads, say=say)
     placements: list[Placement] = []

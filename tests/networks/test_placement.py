@@ -9,8 +9,12 @@ import pytest
 
 from ednas_nni.errors import NetworkError
 from ednas_nni.networks import placement
+from ednas_nni.networks.export.base import EXPORTERS, Order, facts_for
 from ednas_nni.networks.export.flatbuffer import FileOperator, FileTensor
+from ednas_nni.networks.export.inference_graph import inference_graph
+from ednas_nni.networks.network import Network
 from ednas_nni.networks.placement import edge_tpu_rule, read_edge_tpu_log
+from ednas_nni.testing.exporters import example_images
 
 LOG = """Edge TPU Compiler version 16.0.384591198
 Input: network.int8.tflite
@@ -62,3 +66,29 @@ def test_the_log_of_the_edge_tpu_compiler(tmp_path: Path, monkeypatch: pytest.Mo
     fake.chmod(0o755)
     with pytest.raises(NetworkError, match=r"rejects absent.tflite: Invalid model"):
         placement.edge_tpu_compiler(tmp_path / "absent.tflite")
+
+
+@pytest.mark.slow
+def test_raw_int8_files_run_on_ethos_u_as_a_whole(trained: Network, tmp_path: Path) -> None:
+    """The final 4x enlargement of `full` files falls back on U55, as Vela documents; on U85 nothing does."""
+    pytest.importorskip("ethosu")
+    exporter = EXPORTERS.load("litert-int8")()
+    try:
+        exporter.check_installed(exporter.writes_with)
+    except NetworkError as error:
+        pytest.skip(str(error))
+    decodings = {name: task.decoding for name, task in trained.tasks.items()}
+    placed = {}
+    for outputs in ("raw", "full"):
+        graph = inference_graph(trained.module, decodings, (64, 128), outputs)
+        facts = facts_for(exporter, graph, network="small", architecture="0")
+        path = tmp_path / f"{outputs}.int8.tflite"
+        exporter.write(Order(graph, facts, example_images(size=(64, 128))), path)
+        placed |= {(outputs, name): placement.vela(path, name) for name in placement.ETHOS}
+        assert placement.edge_tpu_lint(path).macs_on_device == placed[outputs, "ethos-u55-256"].macs
+    for (outputs, name), where in placed.items():
+        assert where.macs_on_device == where.macs == exporter.open(tmp_path / f"{outputs}.int8.tflite").macs()
+        assert where.cycles and where.milliseconds and where.sram_kib
+        left = 3 if outputs == "full" and name != "ethos-u85-512" else 0
+        assert where.operators - where.on_device == left, (outputs, name, where.left)
+    assert placed["full", "ethos-u55-256"].left == ("3 RESIZE_BILINEAR on the processor: half-pixel, x 4",)

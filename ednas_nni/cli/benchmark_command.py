@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--full-size",
         action="store_true",
-        help="images and labels of the file's own size, made where needed; by default those of the training's are scaled",
+        help="images and labels of the file's size, made where needed; by default those of the training's size",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +137,34 @@ def test_bytes_are_an_input_of_int8_files(tmp_path: Path) -> None:
     said = exporter.open(tmp_path / "bytes.int8.tflite").facts.input
     assert (said.type, said.zero_point, said.scale) == ("uint8", 0, pytest.approx(1 / 255))
     assert not flatbuffer.read(tmp_path / "bytes.int8.tflite").floats
+
+
+def test_a_torch_file_with_code_inside_is_not_loaded(tmp_path: Path) -> None:
+    """torch would unpickle such weights, evaluate such guards, and call such operators."""
+    path = tmp_path / "network.pt2"
+    graph = inference_graph(ExampleNetwork().eval(), DECODINGS, SIZE)
+    Pt2().write(Order(graph, facts_for(Pt2(), graph, network="code", architecture="0")), path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    model, config = (
+        next(n for n in members if n.endswith(end)) for end in ("models/model.json", "weights_config.json")
+    )
+    sample = next(n for n in members if n.endswith("sample_inputs/model.pt"))
+    buffer = io.BytesIO()
+    torch.save(Path("/tmp"), buffer)
+    changes = {
+        config: members[config].replace(b'"use_pickle": false', b'"use_pickle": true', 1),
+        model: members[model].replace(b'"guards_code": []', b'"guards_code": ["print(1)"]'),
+        f"{model} ": b"",
+        sample: buffer.getvalue(),
+    }
+    cases = [*changes.items(), (model, members[model].replace(b"torch.ops.aten.conv2d.default", b"torch.hub.load", 1))]
+    for name, content in cases:
+        assert members.get(name) != content
+        spoiled = tmp_path / "spoiled.pt2"
+        with zipfile.ZipFile(spoiled, "w") as archive:
+            for member, original in {**members, name: content}.items():
+                archive.writestr(member, content if member == name else original)
+        with pytest.raises(NetworkError, match=r"not loaded|no file of EDNAS has"):
+            Pt2().open(spoiled)
+    assert Pt2().open(path).facts.network == "code"

@@ -146,10 +146,8 @@ def test_a_torch_file_with_code_inside_is_not_loaded(tmp_path: Path) -> None:
     Pt2().write(Order(graph, facts_for(Pt2(), graph, network="code", architecture="0")), path)
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    model, config = (
-        next(n for n in members if n.endswith(end)) for end in ("models/model.json", "weights_config.json")
-    )
-    sample = next(n for n in members if n.endswith("sample_inputs/model.pt"))
+    ends = ("models/model.json", "weights_config.json", "sample_inputs/model.pt")
+    model, config, sample = (next(name for name in members if name.endswith(end)) for end in ends)
     buffer = io.BytesIO()
     torch.save(Path("/tmp"), buffer)
     changes = {

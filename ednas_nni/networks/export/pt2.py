@@ -48,8 +48,9 @@ class Pt2(Exporter):
 
 
 _MEMBERS = re.compile(
-    r"[^/]+/(models/model\.json|extra/ednas\.json|archive_format|archive_version|byteorder|\.data/(version|serialization_id)|"
-    r"data/(weights/(weight_\d+|model_weights_config\.json)|constants/(tensor_\d+|model_constants_config\.json)|sample_inputs/model\.pt))"
+    r"[^/]+/(models/model\.json|extra/ednas\.json|archive_format|archive_version|byteorder"
+    r"|\.data/(version|serialization_id)|data/sample_inputs/model\.pt"
+    r"|data/(weights|constants)/((weight|tensor)_\d+|model_(weights|constants)_config\.json))"
 )
 _NOTES = frozenset({"stack_trace", "nn_module_stack", "torch_fn", "from_node"})
 """Metadata of a node that are texts and nothing else."""

@@ -193,7 +193,7 @@ def _sheet(prediction: Prediction, most: int) -> Image.Image:
     gap, margin, head = 6, 18, 34
     count = 1 + len(prediction)
     height, width = prediction.image.shape[:2]
-    across = max(160, min(width, (most - 2 * margin - (count - 1) * gap) // count))
+    across = max(280, min(width, (most - 2 * margin - (count - 1) * gap) // count))
     cell = (across, max(1, round(across * height / width)))
     lefts = [margin + i * (across + gap) for i in range(count)]
     drawn = {t: np.nan_to_num(prediction[t]).astype(kind.dtype) for t, (kind, _) in prediction.kinds.items()}

@@ -24,7 +24,6 @@ from typing import Any
 
 import psutil
 
-from ednas_nni.bridge.manager.launch import stop
 from ednas_nni.bridge.verify import disagreements, nni_records
 from ednas_nni.errors import ExperimentError
 from ednas_nni.record.journal import load
@@ -104,7 +103,7 @@ def run(kills: int, seed: int, trials: int, seconds: float, start: str, keep: Pa
                 count(victim)
             except BaseException:
                 with suppress(ExperimentError):
-                    stop(victim.id, victim.port)
+                    victim.running.stop()
                 for process in victim.processes()["all"]:
                     with suppress(psutil.Error):
                         process.kill()

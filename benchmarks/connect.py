@@ -20,8 +20,7 @@ from pathlib import Path
 
 import yaml
 
-from ednas_nni.bridge.manager.launch import create, free_port, stop
-from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.bridge.manager.launch import create
 from ednas_nni.record.journal import journal_path, load
 
 CONFIG = {
@@ -44,18 +43,17 @@ def seconds(folder: Path) -> tuple[float, float, str]:
     """(seconds to the connection, seconds until ready, NNI's final status)."""
     path = folder / "connect.yml"
     path.write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
-    port = free_port(18600)
-    name = create(path, port)
+    running = create(path)
     try:
         end = time.monotonic() + 180
-        while (status := Manager.at(port).status()["status"]) not in ("DONE", "ERROR") and time.monotonic() < end:
+        while (status := running.manager.status()["status"]) not in ("DONE", "ERROR") and time.monotonic() < end:
             time.sleep(0.5)
     finally:
-        stop(name, port)
-    experiment = Path.home() / "nni-experiments" / name
+        running.stop()
+    experiment = running.folder
     started = _stamp(experiment / "log" / "nnimanager.log", "Setup tuner")
     connected = _stamp(experiment / "log" / "dispatcher.log", "Advisor connected")
-    ready = load(journal_path(experiment.parent, name)).starts[0].time
+    ready = load(journal_path(experiment.parent, running.id)).starts[0].time
     return connected - started, ready - started, status
 
 

@@ -20,7 +20,7 @@ import torch
 import yaml
 
 import ednas_nni
-from ednas_nni.bridge.manager import launch
+from ednas_nni.bridge.manager import exposure, launch
 from ednas_nni.errors import StudyError
 from ednas_nni.record.journal import History, journal_path, load
 from ednas_nni.search.assembled import Assembled, trained
@@ -108,7 +108,7 @@ def in_python(study: Study, engine: str) -> History:
     search = ednas_nni.experiment(study, engine=kind, trials=TRIALS, concurrency=2)
     try:
         with quietly():
-            search.run(launch.free_port(18900))
+            search.run()
     finally:
         search.stop()
         end_children()
@@ -116,7 +116,7 @@ def in_python(study: Study, engine: str) -> History:
 
 
 def under_nnictl(study: Study, folder: str) -> History:
-    """`nnictl create`, to the end, then `nnictl stop`."""
+    """As `ednas search` does, to the end."""
     home = Path(folder)
     config = {
         "experimentName": "reuse",
@@ -135,8 +135,8 @@ def under_nnictl(study: Study, folder: str) -> History:
     }
     path = home / "reuse.yml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    port = launch.free_port(18900)
-    identity = launch.create(path, port)
+    running = launch.create(path)
+    identity = running.id
     journal = journal_path(home / "experiments", identity)
     try:
         end = time.monotonic() + CELL_LIMIT_S - 60  # before the alarm, to say what the dispatcher said
@@ -146,7 +146,7 @@ def under_nnictl(study: Study, folder: str) -> History:
                 raise TimeoutError(f"trials have not ended: {log.read_text()[-800:]}")
             time.sleep(0.5)
     finally:
-        launch.stop(identity, port)
+        running.stop()
         end_processes_of(identity)
     return load(journal)
 
@@ -215,8 +215,8 @@ def home(folder: str) -> Iterator[None]:
     changed = {
         "HOME": folder,
         "EDNAS_CACHE": str(Path(folder) / "cache"),
-        "NODE_OPTIONS": launch.node_options(),
-        "PATH": launch.path_variable(),
+        "NODE_OPTIONS": exposure.node_options(),
+        "PATH": exposure.path_variable(),
     }
     before = {name: os.environ.get(name) for name in changed}
     os.environ.update(changed)

@@ -23,8 +23,7 @@ from typing import Any
 import yaml
 from checkout import commit
 
-from ednas_nni.bridge.manager.launch import create, free_port, stop
-from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.bridge.manager.launch import create
 from ednas_nni.bridge.verify import disagreements, nni_records
 from ednas_nni.record.journal import journal_path, load
 
@@ -49,17 +48,16 @@ STUDY: dict[str, Any] = {
 
 def run(config: Path) -> Path:
     """Run an experiment to its end. Returns its folder."""
-    port = free_port(18400)
-    experiment = create(config, port)
+    running = create(config)
     try:
         end = time.monotonic() + LIMIT_S
-        while Manager.at(port).status()["status"] not in ("DONE", "ERROR"):
+        while running.manager.status()["status"] not in ("DONE", "ERROR"):
             if time.monotonic() > end:
-                sys.exit(f"{experiment} is not done after {LIMIT_S} s")
+                sys.exit(f"{running.id} is not done after {LIMIT_S} s")
             time.sleep(1)
     finally:
-        stop(experiment, port)
-    return Path.home() / "nni-experiments" / experiment
+        running.stop()
+    return running.folder
 
 
 def plain() -> tuple[int, int]:

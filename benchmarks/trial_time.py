@@ -26,8 +26,7 @@ from typing import Any
 
 import yaml
 
-from ednas_nni.bridge.manager.launch import create, free_port, stop
-from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.bridge.manager.launch import create
 from ednas_nni.record.locate import journal_of
 
 HERE = Path(__file__).resolve().parent
@@ -119,10 +118,9 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Run an experiment to its end; the seconds of each trial by phase."""
     path = folder / "experiment.yml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    port = free_port(18600)
     began = time.time()
-    name = create(path, port)
-    manager = Manager.at(port)
+    running = create(path)
+    name, manager = running.id, running.manager
     try:
         while manager.status()["status"] not in ("DONE", "ERROR"):
             if time.time() - began > LIMIT_S:
@@ -138,7 +136,7 @@ def run(config: dict[str, Any], folder: Path) -> dict[str, Any]:
             if m["type"] == "FINAL"
         }
     finally:
-        stop(name, port)
+        running.stop()
     home = Path.home() / "nni-experiments" / name
     trials: list[dict[str, float]] = []
     ends = sorted(job["endTime"] for job in jobs)

@@ -15,8 +15,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from ednas_nni.bridge.manager.launch import create, free_port, nnictl, port_is_free, stop
-from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.bridge.manager import launch
 from ednas_nni.errors import ExperimentError
 from ednas_nni.record.journal import History, journal_path, load
 
@@ -93,9 +92,8 @@ class Victim:
         }
         path = home / "chaos.yml"
         path.write_text(yaml.safe_dump(config), encoding="utf-8")
-        self.port = free_port(18900)
-        self.id = create(path, self.port)
-        self.folder = home / "experiments" / self.id
+        self.running = launch.create(path)
+        self.id, self.folder = self.running.id, self.running.folder
         self.journal = journal_path(self.folder.parent, self.id)
 
     # ---- what runs
@@ -133,7 +131,7 @@ class Victim:
     def done(self) -> bool:
         """Whether NNI says that it is over, well or badly."""
         try:
-            return Manager.at(self.port).status()["status"] in ("DONE", "ERROR")
+            return self.running.manager.status()["status"] in ("DONE", "ERROR")
         except ExperimentError:
             return False
 
@@ -194,18 +192,12 @@ class Victim:
         """What a user does: stop what is left of it, resume."""
         time.sleep(self.dice.uniform(0, 3))
         if self.processes()["manager"]:
-            stop(self.id, self.port)
+            self.running.stop()
         self.wait_for(lambda: not self.processes()["advisor"], "the end of the Advisor", 60)
         if self.dice.random() < CUT and self.cut():
             self.tally.cuts += 1
-        if not port_is_free(self.port):
-            self.port = free_port(self.port + 1)
-        words = ["resume", self.id, "--port", str(self.port), "--experiment_dir", str(self.folder.parent)]
-        process = nnictl(*words)
-        said = process.communicate(timeout=180)[0]
+        self.running = launch.resume(self.folder)
         self.tally.resumes += 1
-        if process.returncode or not self.processes()["manager"]:
-            raise SystemExit(f"nnictl resume failed: {said}")
 
     def cut(self) -> bool:
         """Cut the journal somewhere in its last line."""
@@ -227,7 +219,7 @@ class Victim:
             self.wait_for(self._settled, "the end")
         finally:
             with suppress(ExperimentError):
-                stop(self.id, self.port)
+                self.running.stop()
         time.sleep(2)
         left = self.processes()["all"]
         for process in left:

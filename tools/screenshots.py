@@ -2,7 +2,7 @@
 
     python tools/screenshots.py [EXPERIMENT_ID] [--port N] [--out docs/images]
 
-Without --port the experiment (default: the latest) is opened with `nnictl view` and closed again. Needs Chromium
+Without --port the experiment (default: the latest) is opened as by `nnictl view` and closed again. Needs Chromium
 (Debian: apt-get install chromium). Chromium is driven over its debugging socket; nothing but this machine is
 contacted.
 """
@@ -24,7 +24,6 @@ from typing import Any
 from websockets.sync.client import connect
 
 from ednas_nni.bridge.manager import launch
-from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.errors import ExperimentError
 
 SIZE = (1500, 1000)
@@ -161,16 +160,14 @@ def main() -> None:
         return
     folder = Path.home() / "nni-experiments"
     name = options.experiment or (folder / "_latest").resolve().name
-    port = launch.free_port()
-    process = launch.nnictl("view", name, "--port", str(port))
-    print(process.communicate(timeout=120)[0][-300:] if process.poll() is None else "")
     try:
-        Manager.at(port).status()
-        pictures(f"http://127.0.0.1:{port}", options.out)
+        running = launch.resume(folder / name, view=True)
     except ExperimentError as error:
         sys.exit(str(error))
+    try:
+        pictures(f"http://127.0.0.1:{running.port}", options.out)
     finally:
-        launch.stop(name, port)
+        running.stop()
 
 
 if __name__ == "__main__":

@@ -24,9 +24,11 @@ from nni.runtime.tuner_command_channel import CommandType
 from ednas_nni.bridge.manager import orphans
 from ednas_nni.bridge.manager.processes import manager_of
 from ednas_nni.bridge.messages import Experiment, whole_number
-from ednas_nni.errors import EdnasError
+from ednas_nni.compat import plain_json
+from ednas_nni.errors import EdnasError, ExperimentError
 
 if TYPE_CHECKING:
+    from ednas_nni.bridge.manager.rest import Manager
     from ednas_nni.bridge.search import Search
     from ednas_nni.bridge.trial.prefork.starter import TrialServer
 
@@ -44,6 +46,9 @@ class Advisor(MsgDispatcherBase):
     """
 
     def __init__(self, **study: object) -> None:
+        plain_json.apply()
+        if _orphaned():
+            raise SystemExit("NNI's manager, which started this process, is gone; another one may listen on its port")
         super().__init__()  # connects; nothing slow may come before this line
         self._raw = study
         self._search: Search | None = None
@@ -159,12 +164,12 @@ class Advisor(MsgDispatcherBase):
         try:
             manager = manager_of(os.getppid())
             folder = Path(dispatcher_env_vars.NNI_LOG_DIRECTORY).parent
+            rest = _own_manager(folder.name)
             for job in orphans.end_all(folder, manager):  # NNI runs them again, so this cannot wait for the imports
                 _log.warning(
                     "job %s of an earlier manager still ran and was ended; its result counts if it has one", job
                 )
             from ednas_nni.bridge.manager import exposure
-            from ednas_nni.bridge.manager.rest import Manager
             from ednas_nni.bridge.trial.prefork.starter import start as prefork
             from ednas_nni.search.assembled import Assembled
             from ednas_nni.study import parse
@@ -182,7 +187,7 @@ class Advisor(MsgDispatcherBase):
             search = Search(
                 Assembled(study),
                 folder,
-                Manager.of_tuner_channel(dispatcher_env_vars.NNI_TUNER_COMMAND_CHANNEL),
+                rest,
                 send_job=lambda record: self.send(CommandType.NewTrialJob, json.dumps(record)),
                 resumed=dispatcher_env_vars.NNI_MODE == "resume",
             )
@@ -230,6 +235,30 @@ class Advisor(MsgDispatcherBase):
         except EdnasError as error:
             _log.warning("%s", error)
         self.report_error(text)
+
+
+def _orphaned() -> bool:
+    """Whether NNI's manager that started this process is gone; False where processes cannot be looked at."""
+    return sys.platform == "linux" and manager_of(os.getppid()) is None
+
+
+def _own_manager(experiment: str) -> Manager:
+    """REST access to the manager that started this process.
+
+    Raises:
+        ExperimentError: Another experiment answers on its port.
+    """
+    from ednas_nni.bridge.manager.rest import Manager
+
+    rest = Manager.of_tuner_channel(dispatcher_env_vars.NNI_TUNER_COMMAND_CHANNEL)
+    answered = rest.experiment()["id"]
+    if answered != experiment:
+        raise ExperimentError(
+            f"this is the Advisor of experiment {experiment}, but experiment {answered} answers at {rest.base}: two "
+            "starts took one port. Nothing was trained. Start again with `ednas search FILE.yml`, which keeps starts "
+            "apart."
+        )
+    return rest
 
 
 def _experiment_parameters() -> Experiment:

@@ -44,6 +44,7 @@ def write_head(
         JournalError: The journal belongs to another study; the program, the search space, the data, the weights that
             networks start from or a device's profile are not those that the search began with.
     """
+    journal.hold()
     head = journal.history().head
     if head is not None:
         changed = _changed(head, assembled, engine)

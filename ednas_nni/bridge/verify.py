@@ -1,4 +1,9 @@
-"""Does NNI's own record say the same as the journal? Every disagreement is listed."""
+"""Does NNI's own record say the same as the journal? Every disagreement is listed.
+
+A trial that ends while nobody listens, such as at a stop, stands in NNI's database or in its folder and not in the
+journal until the search is resumed. So a resume is rehearsed first, with the code that a resume books with and a
+journal that is not written: what it books is no disagreement.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +12,15 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from ednas_nni.bridge.catching_up import CatchingUp
 from ednas_nni.bridge.messages import sample_of
 from ednas_nni.bridge.trial.folder import TrialFolders
 from ednas_nni.errors import ExperimentError, JournalError, SampleError
-from ednas_nni.record.journal import History, TrialRecord
+from ednas_nni.record.journal import History, Journal, TrialRecord
 from ednas_nni.record.reports import read_report
 from ednas_nni.space.dimensions import Sample
 from ednas_nni.space.domains import Domains
@@ -30,6 +36,7 @@ class JobRecord:
         proven: Architecture id that the trial reported to have run, None where it reported none.
         final: Value of `default`, None without a final metric.
         file: Architecture id and `default` of the result in the trial's folder; None without one.
+        stored: The job as NNI's manager would list it, and its final metric.
     """
 
     job: str
@@ -37,6 +44,7 @@ class JobRecord:
     proven: str | None
     final: float | None
     file: tuple[str, float] | None = None
+    stored: tuple[dict[str, object], object] | None = field(default=None, compare=False)
 
 
 def nni_records(experiment_folder: Path) -> list[JobRecord]:
@@ -59,17 +67,60 @@ def nni_records(experiment_folder: Path) -> list[JobRecord]:
         finals = dict(
             connection.execute("select trialJobId, data from MetricData where type = 'FINAL' order by timestamp desc")
         )  # the first one of a job stands
+        states = dict(connection.execute("select trialJobId, event from TrialJobEvent order by timestamp"))
     logs = TrialFolders(experiment_folder.resolve())
     records: dict[str, JobRecord] = {}
     for job, data in created:
         if job in records:
             continue
         parameters = cast(Sample, sample_of(json.loads(data)["parameters"]))  # `disagreements` tells what is none
-        final = read_report(json.loads(json.loads(finals[job])) if job in finals else None)
+        metric = json.loads(json.loads(finals[job])) if job in finals else None
+        final = read_report(metric)
         file = read_report(logs.result(job))
         beside = None if file.fault or file.architecture is None else (file.architecture, file.metrics["default"])
-        records[job] = JobRecord(job, parameters, final.architecture, final.metrics.get("default"), beside)
+        stored = {"trialJobId": job, "hyperParameters": [data], "status": states[job]}
+        records[job] = JobRecord(
+            job, parameters, final.architecture, final.metrics.get("default"), beside, (stored, metric)
+        )
     return list(records.values())
+
+
+class Rehearsal(Journal):
+    """A journal as it would become; its file is only read."""
+
+    def _cut_torn_end(self) -> None:
+        """Nothing is cut off."""
+
+    def _write(self, line: bytes) -> None:
+        """Nothing is written."""
+
+
+def resumed(path: Path, folder: Path, records: list[JobRecord]) -> tuple[History, int]:
+    """What the journal will hold after a resume, and how many trials that will book.
+
+    Args:
+        path: The journal.
+        folder: The experiment's folder.
+        records: What `nni_records` gives.
+
+    Raises:
+        JournalError: The journal does not hold the search space.
+    """
+    journal = Rehearsal(path)
+    head = journal.history().head
+    if head is None:
+        raise JournalError(f"{path}: does not say which space was searched: the search ended before it began.")
+    domains, logs = head.search_space(), TrialFolders(folder.resolve())
+    ended = sum(trial.status != "running" for trial in journal.history().trials)
+    late = CatchingUp(
+        journal, domains.known_id, lambda sample: (domains.complete(sample), {}), logs.last_words, logs.result
+    )
+    stored = [record.stored for record in records if record.stored is not None]
+    late.run(
+        [job for job, _ in stored], {str(job["trialJobId"]): metric for job, metric in stored if metric is not None}
+    )
+    history = journal.history()
+    return history, sum(trial.status != "running" for trial in history.trials) - ended
 
 
 def disagreements(history: History, records: list[JobRecord]) -> list[str]:
@@ -110,7 +161,7 @@ def _of_job(record: JobRecord, trial: TrialRecord | None, domains: Domains) -> I
         if record.final is not None:
             yield "NNI has a result, the journal does not know the job"
         elif record.file is not None:
-            yield "it left a result, the journal does not know the job; `nnictl resume` picks it up"
+            yield "it left a result, the journal does not know the job"
         return
     if trial.architecture != (record.proven or booked):
         yield f"the journal books {trial.architecture}, it ran {record.proven or booked}"

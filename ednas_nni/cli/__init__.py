@@ -23,6 +23,7 @@ COMMANDS = (
     "data",
     "reference",
     "search",
+    "resume",
     "report",
     "confirm",
     "pick",

@@ -17,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print `export` lines."""
-    from ednas_nni.bridge.manager.launch import node_options, path_variable
+    from ednas_nni.bridge.manager.exposure import node_options, path_variable
 
     print(f"export NODE_OPTIONS={shlex.quote(node_options())}")
     print(f"export PATH={shlex.quote(path_variable())}")

@@ -9,16 +9,17 @@ import argparse
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ednas_nni.cli.arguments import port, positive
-from ednas_nni.errors import EdnasError, ExperimentError
+from ednas_nni.errors import EdnasError
 
 if TYPE_CHECKING:
     from ednas_nni.bridge.manager.experiment_file import ExperimentFile
+    from ednas_nni.bridge.manager.launch import Running
     from ednas_nni.data import DataSource
     from ednas_nni.record.journal import History
     from ednas_nni.search.assembled import Assembled
@@ -29,9 +30,14 @@ HELP = "search, with a live table and NNI's web UI"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("file", metavar="FILE.yml", help="the experiment")
-    parser.add_argument("--port", type=port, metavar="N", help="port of NNI's web UI; a free one near 8080 by default")
     parser.add_argument("--trials", type=positive, metavar="N", help="instead of the file's maxTrialNumber")
     parser.add_argument("--concurrency", type=positive, metavar="N", help="instead of the file's trialConcurrency")
+    add_common_arguments(parser)
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """What a start and a resume share."""
+    parser.add_argument("--port", type=port, metavar="N", help="port of NNI's web UI; a free one near 8080 by default")
     parser.add_argument("--no-report", action="store_true", help="do not write the HTML report at the end")
     parser.add_argument("--out", metavar="DIR", help="folder of the report; reports/<experiment id> by default")
     parser.add_argument(
@@ -48,10 +54,20 @@ def run(options: argparse.Namespace) -> int:
     findings = checked(options.file, {name: value for name, value in changes.items() if value is not None})
     if findings.errors or findings.file is None or findings.assembled is None:
         return 1
+    from ednas_nni.bridge.manager import launch
+
+    file = findings.file
+    return search(file, findings.assembled, options, lambda: launch.create(file.resolved(), options.port))
+
+
+def search(
+    file: ExperimentFile, assembled: Assembled, options: argparse.Namespace, start: Callable[[], Running]
+) -> int:
+    """Start NNI, follow the search to its end, stop NNI; exit code as `run`."""
     with _interruptible():
-        if findings.assembled.needs_network:
-            _prepare_data(findings.assembled.source)
-        return _search(findings.file, findings.assembled, options)
+        if assembled.needs_network:
+            _prepare_data(assembled.source)
+        return _search(file, assembled, options, start)
 
 
 def _prepare_data(source: DataSource) -> None:
@@ -61,12 +77,13 @@ def _prepare_data(source: DataSource) -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """`kill` and a closed terminal end the search as Ctrl-C does: no process is left behind."""
+    """`kill` and a closed terminal end the search as Ctrl-C does: no process is left behind. `nohup` is respected."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = {name: signal.signal(name, interrupt) for name in (signal.SIGTERM, signal.SIGHUP)}
+    names = [name for name in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(name) is not signal.SIG_IGN]
+    before = {name: signal.signal(name, interrupt) for name in names}
     try:
         yield
     finally:
@@ -74,48 +91,42 @@ def _interruptible() -> Iterator[None]:
             signal.signal(name, handler)
 
 
-def _search(file: ExperimentFile, assembled: Assembled, options: argparse.Namespace) -> int:
-    from ednas_nni.bridge.manager import launch
+def _search(
+    file: ExperimentFile, assembled: Assembled, options: argparse.Namespace, start: Callable[[], Running]
+) -> int:
     from ednas_nni.bridge.manager.follow import Tail
-    from ednas_nni.bridge.python.searching import create
     from ednas_nni.cli import terminal
-    from ednas_nni.record.journal import journal_path
+    from ednas_nni.record.journal import FILE, FOLDER
 
-    port = options.port or launch.free_port(pair=file.platform != "local")
-    if not launch.port_is_free(port):
-        raise ExperimentError(
-            f"--port {port}: something listens there already. Leave --port out to have a free one found."
-        )
     print("\nStarting NNI ...", flush=True)
-    experiment = create(file, port)
-    journal = journal_path(file.experiments_folder, experiment)
+    running = start()
+    journal = running.folder / FOLDER / FILE
     stopped = False
     try:
-        print(f"NNI's web UI: http://127.0.0.1:{port}   (experiment {experiment})", flush=True)
-        _show(file, assembled, port, experiment, journal)
+        print(f"NNI's web UI: http://127.0.0.1:{running.port}   (experiment {running.id})", flush=True)
+        _show(file, assembled, running, journal)
         if not options.keep_running:
             print("Stopping NNI ...", flush=True)
     except KeyboardInterrupt:
         print("\nInterrupted. Stopping NNI; this takes some seconds ...", flush=True)
-        launch.stop(experiment, port)
+        running.stop()
         stopped = True
-        _interrupted(Tail(journal).update(), experiment, file)
+        _interrupted(Tail(journal).update(), running)
         return 130
     except EdnasError as error:
-        launch.stop(experiment, port)
+        running.stop()
         stopped = True
         terminal.fail(str(error))
-        print(f"NNI's logs: {file.experiments_folder / experiment / 'log'}", file=sys.stderr)
+        print(f"NNI's logs: {running.folder / 'log'}", file=sys.stderr)
         return 1
     finally:
         if not stopped and not (options.keep_running and sys.exc_info()[0] is None):
-            launch.stop(experiment, port)
-    return _closing(Tail(journal).update(), journal, experiment, port, options)
+            running.stop()
+    return _closing(Tail(journal).update(), journal, running, options)
 
 
-def _show(file: ExperimentFile, assembled: Assembled, port: int, experiment: str, journal: Path) -> None:
+def _show(file: ExperimentFile, assembled: Assembled, running: Running, journal: Path) -> None:
     from ednas_nni.bridge.manager.follow import follow
-    from ednas_nni.bridge.manager.rest import Manager
     from ednas_nni.cli import terminal
     from ednas_nni.cli.display import Lines, Live, metric_keys
 
@@ -124,29 +135,30 @@ def _show(file: ExperimentFile, assembled: Assembled, port: int, experiment: str
     costs += [c.name for c in assembled.problem.constraints if c.name.removesuffix("_upper90") not in costs]
     metrics = metric_keys(assembled.tasks) if assembled.needs_network else []
     console = terminal.console()
-    heading = f"{file.path.name}: experiment {experiment}, http://127.0.0.1:{port}"
+    heading = f"{file.path.name}: experiment {running.id}, http://127.0.0.1:{running.port}"
     live = Live(console, costs, metrics, heading) if console.is_terminal else Lines(costs, metrics)
     with live:
-        follow(Manager.at(port), journal, live, file.trials)
+        follow(running.manager, journal, live, file.trials)
 
 
-def _interrupted(history: History, experiment: str, file: ExperimentFile) -> None:
+def _interrupted(history: History, running: Running) -> None:
     from ednas_nni.bridge.manager.launch import command
-    from ednas_nni.record.locate import EXPERIMENTS
 
     done = len(history.results)
     print(f"Stopped. {done} result{'' if done == 1 else 's'} so far; nothing that was reported is lost.")
-    elsewhere = file.experiments_folder != Path(EXPERIMENTS).expanduser().resolve()
-    where = f" --experiment_dir {shlex.quote(str(file.experiments_folder))}" if elsewhere else ""
-    print("To go on:")
-    print(f'  eval "$({command("ednas")} loopback)"')
-    print(f"  nnictl resume {experiment}{where}")
+    print(f"To go on:  {command('ednas')} resume {named(running.folder)}")
     if done:
-        print("To see what was found:")
-        print(f"  {command('ednas')} report {experiment}")
+        print(f"To see what was found:  {command('ednas')} report {named(running.folder)}")
 
 
-def _closing(history: History, journal: Path, experiment: str, port: int, options: argparse.Namespace) -> int:
+def named(folder: Path) -> str:
+    """How a user names an experiment: by its id, by its folder where that is not among NNI's."""
+    from ednas_nni.bridge.manager.places import HOME
+
+    return folder.name if folder.parent == Path(HOME).expanduser() else shlex.quote(str(folder))
+
+
+def _closing(history: History, journal: Path, running: Running, options: argparse.Namespace) -> int:
     from ednas_nni.bridge.manager.launch import command
     from ednas_nni.cli import outcome, terminal
     from ednas_nni.cli.report_command import write
@@ -155,18 +167,20 @@ def _closing(history: History, journal: Path, experiment: str, port: int, option
     code = 0 if history.results else 1
     if not options.no_report and history.results:
         try:
-            print(f"Report: {write(journal, options.out, experiment)}")
+            print(f"Report: {write(journal, options.out, running.id)}")
         except Exception as error:  # the search is done and safe; the report can be written again
             terminal.fail(
                 f"the report was not written: {type(error).__name__}: {' '.join(str(error).split())}. The search is "
-                f"complete; try `{command('ednas')} report {experiment}`."
+                f"complete; try `{command('ednas')} report {running.id}`."
             )
             code = 1
     if history.results:
-        print(f"Next: {command('ednas')} confirm {experiment}, then {command('ednas')} pick {experiment}")
+        print(f"Next: {command('ednas')} confirm {running.id}, then {command('ednas')} pick {running.id}")
     if options.keep_running:
-        print(f"NNI's web UI stays at http://127.0.0.1:{port}; end it with: {command('nnictl')} stop {experiment}")
+        print(
+            f"NNI's web UI stays at http://127.0.0.1:{running.port}; end it with: {command('nnictl')} stop {running.id}"
+        )
     else:
         shell = f'eval "$({command("ednas")} loopback)"'
-        print(f"To look at it in NNI's web UI again:  {shell}; nnictl view {experiment}")
+        print(f"To look at it in NNI's web UI again:  {shell}; nnictl view {running.id}")
     return code

@@ -21,17 +21,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print every disagreement. Returns 1 when there is one."""
-    from ednas_nni.bridge.verify import disagreements
-    from ednas_nni.errors import JournalError, printable
-    from ednas_nni.record.journal import load
+    from ednas_nni.bridge.verify import disagreements, resumed
+    from ednas_nni.errors import printable
     from ednas_nni.record.locate import experiment_of, journal_of
 
     journal = journal_of(options.experiment)
     folder = experiment_of(journal)
-    history = load(journal)
-    if history.head is None or history.head.domains is None:
-        raise JournalError(f"{journal}: does not say which space was searched: the search ended before it began.")
     records = _records(folder)
+    history, late = resumed(journal, folder, records)
     texts = disagreements(history, records)
     for line in texts:
         print(printable(line))
@@ -40,6 +37,8 @@ def run(options: argparse.Namespace) -> int:
         f"{folder.name}: {len(records)} trial jobs at NNI, {proven} of them proved their architecture, "
         f"{len(texts)} disagreement{'' if len(texts) == 1 else 's'}"
     )
+    if late:
+        print(f"{late} trials have ended that the journal will hold after `ednas resume {folder.name}`")
     return 1 if texts else 0
 
 

@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ from ednas_nni.space.dimensions import Sample
 
 FILE = "journal.jsonl"
 FOLDER = "ednas"
+HELD = ".search.lock"
+WRITER_S = 10.0
 
 
 @dataclass
@@ -209,6 +212,7 @@ class Journal:
         self._cut_torn_end()
         self._history = load(self.path) if self.path.exists() else History(self.path)
         self._file: FileIO | None = None
+        self._held: IO[bytes] | None = None
         self._closed = False
 
     def _cut_torn_end(self) -> None:
@@ -263,16 +267,63 @@ class Journal:
                     os.ftruncate(self._file.fileno(), whole)
                 raise
 
+    def hold(self) -> None:
+        """Become the one search that writes it, until this process ends or `release`; what others wrote is read.
+
+        Raises:
+            JournalError: Another search does, or its folder cannot be written.
+        """
+        with self._lock:
+            if self._held is not None:
+                return
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                held = self.path.with_name(HELD).open("ab")
+                _wait_for(held, self.path)
+            except OSError as error:
+                raise JournalError(f"{self.path}: cannot be written ({error}).") from error
+            self._held = held
+            if self.path.exists():
+                self._history.__dict__.update(load(self.path).__dict__)  # the object that others hold
+
+    def release(self) -> None:
+        """Let another search write it."""
+        if self._held is not None:
+            self._held.close()
+        self._held = None
+
     def history(self) -> History:
         """What the journal holds now. The object is live: read it, do not change it."""
         return self._history
 
     def close(self) -> None:
         """Close the file; further events are an error."""
+        self.release()
         with self._lock:
             self._closed = True
             if self._file is not None:
                 self._file.close()
+
+
+def _wait_for(held: IO[bytes], path: Path) -> None:
+    """Lock it; an earlier search that is about to end is waited for.
+
+    Raises:
+        JournalError: Somebody keeps it.
+    """
+    end = time.monotonic() + WRITER_S
+    while True:
+        try:
+            return fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise JournalError(
+                    f"{path}: another process writes this journal: the search runs already. End it first, or start a "
+                    "new experiment."
+                ) from None
+            time.sleep(0.1)
+        except OSError:  # a file system without locks
+            return None
 
 
 @contextmanager

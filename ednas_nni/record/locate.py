@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from ednas_nni.errors import JournalError, did_you_mean, quoted
-from ednas_nni.record.journal import FILE, FOLDER, journal_path
+from ednas_nni.record.journal import FILE, FOLDER
 from ednas_nni.study.plain_data import user_path
 
 EXPERIMENTS = "~/nni-experiments"  # NNI's own default
@@ -35,7 +35,7 @@ def journal_of(text: str, experiments: Path | None = None) -> Path:
     except (OSError, ValueError) as error:  # a name that is too long, a folder that may not be read
         raise JournalError(f"{quoted(text)}: {getattr(error, 'strerror', None) or error}.") from None
     home = experiments or Path(EXPERIMENTS).expanduser()
-    journals = _journals(home)
+    journals = {name: path for name, folder in _folders(home).items() if (path := folder / FOLDER / FILE).is_file()}
     if text == LATEST and journals:
         return max(journals.values(), key=lambda file: file.stat().st_mtime)
     if text in journals:
@@ -54,20 +54,30 @@ def journal_of(text: str, experiments: Path | None = None) -> Path:
     )
 
 
-def _journals(home: Path) -> dict[str, Path]:
-    """Experiment id -> journal file, of every experiment that has one."""
-    journals = {
-        path.parents[1].name: path for path in home.glob(f"*/{FOLDER}/{FILE}") if not path.parents[1].is_symlink()
-    }
+def folder_of(text: str) -> Path:
+    """The folder of an experiment, named as for `journal_of`; it may have come to no journal yet.
+
+    Raises:
+        JournalError: As `journal_of`.
+    """
+    path = Path(text)
+    folders = _folders(Path(EXPERIMENTS).expanduser())
+    folder = next((f for f in (path, folders.get(text)) if f is not None and (f / FOLDER).is_dir()), None)
+    return experiment_of(journal_of(text)) if folder is None else folder.resolve()
+
+
+def _folders(home: Path) -> dict[str, Path]:
+    """Experiment id -> its folder, of every experiment in NNI's folder and in NNI's list."""
+    folders = {path.parent.name: path.parent for path in home.glob(f"*/{FOLDER}") if not path.parent.is_symlink()}
     try:
         listed = json.loads((home / ".experiment").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return journals
+        return folders
     for name, entry in listed.items() if isinstance(listed, dict) else ():
-        folder = entry.get("logDir") if isinstance(entry, dict) else None
-        if isinstance(folder, str) and _ID.fullmatch(name) and (path := journal_path(folder, name)).is_file():
-            journals[name] = path
-    return journals
+        place = entry.get("logDir") if isinstance(entry, dict) else None
+        if isinstance(place, str) and _ID.fullmatch(name):
+            folders[name] = Path(place) / name
+    return folders
 
 
 def experiment_of(journal: Path) -> Path:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 
-def write_whole(path: Path, content: bytes | str | Callable[[BinaryIO], object]) -> None:
+def write_whole(path: Path, content: bytes | str | Callable[[BinaryIO], object], mode: int = 0o644) -> None:
     """Write beside the file, then rename. Missing folders are made.
 
     Args:
         path: The file.
         content: Bytes, text (written as UTF-8), or a function that writes into an open binary file.
+        mode: Who may read it.
 
     Raises:
         OSError: The place cannot be written; what was there is left as it was.
@@ -27,7 +28,7 @@ def write_whole(path: Path, content: bytes | str | Callable[[BinaryIO], object])
                 content(file)
             else:
                 file.write(content.encode() if isinstance(content, str) else content)
-        Path(name).chmod(0o644)
+        Path(name).chmod(mode)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import pickle
 import subprocess
 import time
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 from ednas_nni.bridge.manager import exposure, launch
+from ednas_nni.bridge.manager.processes import BIN
 from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.record.journal import History, journal_path, load
 from tests.bridge.experiments import write_experiment
@@ -34,8 +36,8 @@ STUDY = {
 def nnictl(*words: str) -> str:
     """Run nnictl to its end; its output."""
     done = subprocess.run(
-        [str(launch.BIN / "nnictl"), *words],
-        env=launch.environment(),
+        [str(BIN / "nnictl"), *words],
+        env={**os.environ, **{name: value for name, value in exposure.variables().items() if value is not None}},
         capture_output=True,
         text=True,
         timeout=120,
@@ -92,9 +94,9 @@ def processes_of(experiment: str) -> list[str]:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     home = tmp_path_factory.mktemp("nnictl")
     path = write_experiment(home, "session", STUDY, trials=4, concurrency=2)
-    port = launch.free_port(18500)
-    identity = launch.create(path, port)
-    made = Run(home / "experiments" / identity, port)
+    running = launch.create(path)
+    identity, port = running.id, running.port
+    made = Run(running.folder, port)
     try:
         made.wait(lambda: made.manager.status()["status"] in ("DONE", "ERROR"), "first trials")
         made.wait(lambda: made.ended() >= 4, "their ends in the journal", 20)
@@ -108,7 +110,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         made.histories["first"] = load(made.journal)
         made.seen["update"] = nnictl("update", "trialnum", identity, "--value", "7")
         made.wait(lambda: made.ended() >= 5, "a trial after `update trialnum`", 60)
-        launch.stop(identity, port)
+        running.stop()
         made.histories["stopped"] = load(made.journal)
         made.seen["left after stop"] = processes_of(identity)
         made.seen["resume"] = nnictl(
@@ -119,7 +121,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         made.wait(lambda: load(made.journal).finished is not None, "the journal's end", 60)
         made.seen["status after resume"] = made.manager.status()
     finally:
-        launch.stop(identity, port)
+        for left in (running, launch.find(identity)):
+            if left is not None:
+                left.stop()
         for line in processes_of(identity):
             psutil.Process(int(line.split()[0])).kill()
     made.histories["end"] = load(made.journal)

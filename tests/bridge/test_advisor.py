@@ -119,6 +119,8 @@ def until(done: Any) -> None:
 def play(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr(msg_dispatcher_base, "TunerCommandChannel", FakeChannel)
     monkeypatch.setattr(module, "_experiment_parameters", dict)
+    monkeypatch.setattr(module, "_orphaned", lambda: False)
+    monkeypatch.setattr(Manager, "experiment", lambda self: {"id": "x"})
     environment = module.dispatcher_env_vars._replace(
         NNI_LOG_DIRECTORY="/x/log", NNI_MODE="start", NNI_TUNER_COMMAND_CHANNEL="ws://localhost:1/tuner"
     )

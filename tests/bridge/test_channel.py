@@ -202,3 +202,28 @@ def test_a_proxy_of_the_environment_is_not_asked(server: FakeNni, monkeypatch: p
     server.queue = [record(3)]
     assert OwnedChannel(f"{server.url}/env/remote-env/A", "A", None).receive_parameter() == record(3)
     assert send(server, 0.5)["default"] == 0.5
+
+
+def test_nothing_that_arrives_is_unpickled(payload, monkeypatch) -> None:
+    """A `NasExperiment` hears a trial's parameters again when it ends; they may be a page's, not its own."""
+    import nni
+    import numpy as np
+    from nni.runtime.command_channel.websocket import connection
+    from nni.runtime.tuner_command_channel import CommandType, TunerCommandChannel
+    from nni.runtime.tuner_command_channel import channel as module
+
+    from ednas_nni.compat import plain_json
+
+    plain_json.apply()
+    assert not plain_json.needed()
+    text, ran = payload
+    end = json.dumps({"trial_job_id": "A", "event": "FAILED", "hyper_params": text})
+    channel = TunerCommandChannel("ws://_unittest_placeholder_")
+    monkeypatch.setattr(channel, "_receive", lambda: (CommandType.TrialEnd, end))
+    assert channel.receive().parameter_ids == [0]
+    assert isinstance(connection.nni.load(text), dict)
+    assert not ran()
+    assert plain_json.decode(nni.dump({"default": np.float32(0.5)}))["default"] == 0.5
+    monkeypatch.setattr(module, "load", nni.load)
+    channel.receive()
+    assert ran(), "NNI's own channel"

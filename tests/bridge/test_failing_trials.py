@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from ednas_nni.bridge.manager import launch
-from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.record.failures import CAUSE, kind
 from ednas_nni.record.journal import History, journal_path, load
 from tests.bridge.conftest import processes_of
@@ -90,9 +89,8 @@ def search(home: Path, start: str, trials: int, **study: Any) -> tuple[History, 
         "hardware_aware": "off", "seed": 3, "trial_start": start, "retries": 0, "trial_time_limit_s": 4.0, **study,
     }  # fmt: skip
     path = write_experiment(home, "failing", told, trials, code=str(home))
-    port = launch.free_port(18900)
-    name = launch.create(path, port)
-    manager, cancelled = Manager.at(port), False
+    running = launch.create(path)
+    name, manager, cancelled = running.id, running.manager, False
     try:
         end = time.monotonic() + 280
         while (status := manager.status())["status"] not in ("DONE", "ERROR"):
@@ -104,7 +102,7 @@ def search(home: Path, start: str, trials: int, **study: Any) -> tuple[History, 
         time.sleep(1.5)
         logs = {job["trialJobId"]: manager.get(f"trial-file/{job['trialJobId']}/stderr") for job in manager.trials()}
     finally:
-        launch.stop(name, port)
+        running.stop()
     assert processes_of(name) == []
     return load(journal_path(home / "experiments", name)), status, logs
 

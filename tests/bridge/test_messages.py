@@ -8,34 +8,33 @@ import time
 import pytest
 
 from ednas_nni.bridge.manager import launch
-from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.bridge.manager.processes import BIN
 from tests.bridge.experiments import write_experiment
 
 
 @pytest.mark.nni
 def test_a_wrong_study_tells_why_in_nni(tmp_path) -> None:
     path = write_experiment(tmp_path, "wrong", {"evaluator": "stub", "strategy": "edans"})
-    port = launch.free_port(18800)
-    name = launch.create(path, port)
+    running = launch.create(path)
     try:
         end = time.monotonic() + 120
-        while Manager.at(port).status()["status"] != "ERROR" and time.monotonic() < end:
+        while running.manager.status()["status"] != "ERROR" and time.monotonic() < end:
             time.sleep(0.5)
-        status = Manager.at(port).status()
-        shown = Manager.at(port).experiment()["params"]["searchSpace"]
+        status = running.manager.status()
+        shown = running.manager.experiment()["params"]["searchSpace"]
     finally:
-        launch.stop(name, port)
+        running.stop()
     assert status["status"] == "ERROR"
     text = "Unknown strategies plugin 'edans'. Did you mean 'ednas'?"
     assert text in shown["error"]["_value"][0]
-    log = (tmp_path / "experiments" / name / "log" / "dispatcher.log").read_text(encoding="utf-8")
+    log = (tmp_path / "experiments" / running.id / "log" / "dispatcher.log").read_text(encoding="utf-8")
     assert text in log
     assert "Traceback" not in log
 
 
 def test_the_trial_by_hand_says_what_to_do() -> None:
     done = subprocess.run(
-        [launch.BIN / "python3", "-m", "ednas_nni.bridge.trial"], capture_output=True, text=True, check=False
+        [BIN / "python3", "-m", "ednas_nni.bridge.trial"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
     assert "ednas search FILE.yml" in done.stderr

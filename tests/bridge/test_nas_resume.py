@@ -16,7 +16,6 @@ import psutil
 import pytest
 from nni.runtime.tuner_command_channel import CommandType
 
-from ednas_nni.bridge.manager import launch
 from ednas_nni.bridge.messages import sample_of
 from ednas_nni.bridge.python.journalled import ProgramSearch
 from ednas_nni.bridge.verify import disagreements, nni_records
@@ -63,11 +62,10 @@ class Experiment:
     def start(self, resume: bool) -> subprocess.Popen[bytes]:
         told = {
             "study": self.study, "engine": self.engine, "trials": TRIALS, "id": self.id, "resume": resume,
-            "port": launch.free_port(19300),
         }  # fmt: skip
         return subprocess.Popen(
             [sys.executable, "-c", SCRIPT, json.dumps(told)],
-            env={**launch.environment(), "HOME": str(self.home), "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "HOME": str(self.home), "OMP_NUM_THREADS": "1"},
             stdout=self.said.open("a"),  # no pipe: what it starts holds it open
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from ednas_nni.bridge.manager import launch
-from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.record.journal import journal_path, load
 from tests.bridge.experiments import write_experiment
 
@@ -25,16 +24,16 @@ def finished(home: Path, start: str) -> dict[str, dict[str, float]]:
         "evaluator": {"name": "jared", "steps": 6, "reports": 1}, "trial_start": start,
     }  # fmt: skip
     path = write_experiment(home, start, study, TRIALS)
-    port = launch.free_port(18600)
-    name = launch.create(path, port)
+    running = launch.create(path)
+    name = running.id
     try:
         end = time.monotonic() + 240
-        while Manager.at(port).status()["status"] not in ("DONE", "ERROR"):
+        while running.manager.status()["status"] not in ("DONE", "ERROR"):
             assert time.monotonic() < end, "not done"
             time.sleep(0.5)
         time.sleep(1)
     finally:
-        launch.stop(name, port)
+        running.stop()
     log = home / "experiments" / name / "log" / "trial_server.log"
     assert log.exists() == (start == "prefork")
     if log.exists():

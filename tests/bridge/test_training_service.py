@@ -6,7 +6,6 @@ import psutil
 import pytest
 
 import ednas_nni
-from ednas_nni.bridge.manager import launch
 
 STUDY = {
     "evaluator": {"name": "stub", "seconds": 0.1, "reports": 2},
@@ -24,13 +23,11 @@ def _essence(history) -> list[tuple]:
 @pytest.mark.nni
 def test_equal_journals_sequential_and_training_service(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("NODE_OPTIONS", launch.node_options())
-    monkeypatch.setenv("PATH", launch.path_variable())
     found = {}
     for engine in ("sequential", "ts"):
         search = ednas_nni.experiment(STUDY, engine=engine, trials=3, concurrency=1)
         try:
-            search.run(launch.free_port(18700))
+            search.run()
         finally:
             search.stop()
         found[engine] = search.journal.history()

@@ -52,6 +52,7 @@ def test_orders_and_imports_are_no_trials(tmp_path: Path) -> None:
         JobRecord("A", {"x": 1}, "abc", 0.5),
         JobRecord("U", {"x": 2}, None, None),
     ]
+    assert [record.stored[0]["status"] for record in nni_records(tmp_path)] == ["WAITING", "USER_TO_CANCEL"]
 
 
 def test_no_database(tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ def journal_of(folder: Path, status: str = "trained", quality: float | None = 0.
         (JobRecord("A", SAMPLE, ID, None, (ID, 0.5)), {"status": "cancelled", "quality": None}, "calls it cancelled"),
         (JobRecord("A", SAMPLE, ID, 0.5, (OTHER, 0.5)), {}, f"it left a result of {OTHER}"),
         (JobRecord("A", SAMPLE, ID, 0.5), {"job": "B"}, "the journal does not know the job"),
-        (JobRecord("A", SAMPLE, None, None, (ID, 0.5)), {"job": "B"}, "`nnictl resume` picks it up"),
+        (JobRecord("A", SAMPLE, None, None, (ID, 0.5)), {"job": "B"}, "the journal does not know the job"),
     ],
 )
 def test_every_disagreement_is_told(

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from ednas_nni import plugins
-from ednas_nni.bridge.manager import exposure, launch
+from ednas_nni.bridge.manager import exposure
+from ednas_nni.bridge.manager.processes import BIN
 from ednas_nni.cli import COMMANDS, init_command, main, terminal
 from ednas_nni.errors import JournalError
 from ednas_nni.record import locate
@@ -204,7 +205,7 @@ def test_loopback_prints_lines_for_a_shell(capsys: pytest.CaptureFixture[str]) -
     done = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, check=True, env={"PATH": "/bin"})
     options, python = done.stdout.splitlines()
     assert options == f"--require {exposure.LOOPBACK}" and exposure.LOOPBACK.is_file()
-    assert Path(python).parent == launch.BIN
+    assert Path(python).parent == BIN
 
 
 def test_node_options_keep_what_stands_there(monkeypatch: pytest.MonkeyPatch) -> None:

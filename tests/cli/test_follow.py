@@ -22,6 +22,8 @@ from ednas_nni.record.journal import History, Journal, load
 class Manager:
     """Answers with a list of states, the last one for ever; None is silence."""
 
+    id = "abcd1234"
+
     def __init__(self, *answers: str | None, errors: tuple[str, ...] = ()) -> None:
         self.answers = list(answers)
         self.errors = errors
@@ -33,7 +35,7 @@ class Manager:
         return {"status": answer, "errors": list(self.errors)}
 
     def experiment(self) -> dict[str, Any]:
-        return {"params": {"maxTrialNumber": 4}}
+        return {"id": self.id, "params": {"maxTrialNumber": 4}}
 
 
 class Clock:
@@ -100,8 +102,8 @@ def test_errors_of_nni_itself() -> None:
 
 def test_a_manager_that_is_gone(tmp_path: Path) -> None:
     with pytest.raises(ExperimentError, match="manager is gone"):
-        _follow(Manager("RUNNING", None), tmp_path / "none.jsonl")
-    state = _follow(Manager("RUNNING", None, None, "DONE"), tmp_path / "none.jsonl")
+        _follow(Manager("RUNNING", None), tmp_path / "abcd1234" / "ednas" / "none.jsonl")
+    state = _follow(Manager("RUNNING", None, None, "DONE"), tmp_path / "abcd1234" / "ednas" / "none.jsonl")
     assert state.status == "DONE", "a short silence is no end"
 
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import stat
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 
 from ednas_nni import report
 from ednas_nni.bridge.manager import launch
 from ednas_nni.bridge.manager.experiment_file import read
+from ednas_nni.bridge.manager.processes import Process
 from ednas_nni.cli import check_command, main, search_command
 from ednas_nni.errors import ExperimentError
 
@@ -35,10 +32,14 @@ def rehearsal(
         parsed.config.update(changes)
         return SimpleNamespace(errors=[], file=parsed, assembled=SimpleNamespace(needs_network=False))
 
-    def create(config: Path, port: int, open_port: bool) -> str:
-        assert not open_port, "closed unless the study says otherwise"
-        calls.append(("create", yaml.safe_load(config.read_text()), port))
-        return "abcd1234"
+    class Begun(launch.Running):
+        def stop(self) -> None:
+            calls.append(("stop", self.id, self.port))
+
+    def create(config: dict[str, Any], port: int | None) -> launch.Running:
+        assert launch.open_to(config) is None, "closed unless the study says otherwise"
+        calls.append(("create", config, port))
+        return Begun("abcd1234", port or 8123, small_journal.parents[1], Process(1, 1))
 
     def write(journal: Path, out: Path, *_: object) -> Path:
         calls.append(("report", journal, out))
@@ -46,7 +47,6 @@ def rehearsal(
 
     monkeypatch.setattr(check_command, "checked", checked)
     monkeypatch.setattr(launch, "create", create)
-    monkeypatch.setattr(launch, "stop", lambda name, port: calls.append(("stop", name, port)))
     monkeypatch.setattr(search_command, "_show", lambda *words: calls.append(("show", *words)))
     monkeypatch.setattr(report, "write", write, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -66,7 +66,7 @@ def test_from_start_to_report(rehearsal: SimpleNamespace, capsys: pytest.Capture
     assert config["trialCodeDirectory"] == folder and config["tuner"]["codeDirectory"] == folder
     assert rehearsal.calls[3][1:] == (rehearsal.journal, Path("reports/abcd1234"))
     told = capsys.readouterr().out
-    assert f"http://127.0.0.1:{port}" in told and "Front: " in told and "fresh seeds" in told
+    assert port is None and "http://127.0.0.1:8123" in told and "Front: " in told and "fresh seeds" in told
     assert "Report: reports/abcd1234/report.html" in told
 
 
@@ -98,8 +98,7 @@ def test_nni_is_stopped_whatever_happens(
     assert _names(rehearsal.calls) == ["create", "stop"], "stopped once"
     told = capsys.readouterr()
     if isinstance(error, KeyboardInterrupt):
-        assert f"resume abcd1234 --experiment_dir {rehearsal.journal.parents[2]}" in told.out
-        assert "loopback" in told.out and "3 results so far" in told.out
+        assert f"resume {rehearsal.journal.parents[1]}" in told.out and "3 results so far" in told.out
     if isinstance(error, ExperimentError):
         assert "ednas: error: the study is wrong" in told.err and "Traceback" not in told.err
 
@@ -112,6 +111,18 @@ def test_a_kill_signal_is_an_interruption(rehearsal: SimpleNamespace, monkeypatc
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.parametrize("ignored", [True, False])
+def test_a_lost_line_ends_a_search_unless_nohup_was_asked_for(
+    ignored: bool, rehearsal: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        monkeypatch.setattr(search_command, "_show", lambda *_: os.kill(os.getpid(), signal.SIGHUP))
+        assert main(["search", rehearsal.path, "--no-report"]) == (0 if ignored else 130)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_report_that_fails_does_not_hide_the_result(
     rehearsal: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -122,87 +133,6 @@ def test_a_report_that_fails_does_not_hide_the_result(
     assert main(["search", rehearsal.path]) == 1
     told = capsys.readouterr()
     assert "aaaaaaaaaa" in told.out and "ValueError: no font" in told.err and "report abcd1234" in told.err
-
-
-# ---- ports
-
-
-@pytest.fixture
-def taken() -> Iterator[int]:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        yield server.getsockname()[1]
-
-
-def test_a_taken_port(taken: int, rehearsal: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
-    assert not launch.port_is_free(taken)
-    assert launch.free_port(taken) > taken
-    assert main(["search", rehearsal.path, "--port", str(taken)]) == 1
-    assert f"--port {taken}" in capsys.readouterr().err and rehearsal.calls == []
-
-
-def test_ports_in_pairs(taken: int) -> None:
-    assert launch.free_port(taken - 1, pair=True) > taken
-
-
-# ---- nnictl
-
-
-def _nnictl(folder: Path, script: str) -> None:
-    program = folder / "nnictl"
-    program.write_text(f"#!{sys.executable}\n{script}\n")
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-
-
-def test_create_reads_the_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "BIN", tmp_path)
-    seen = tmp_path / "seen"
-    _nnictl(
-        tmp_path,
-        "import os, sys; from pathlib import Path\n"
-        f"Path({str(seen)!r}).write_text(' '.join(sys.argv[1:]) + os.environ['NODE_OPTIONS'] + os.environ['PATH'])\n"
-        "print('[2026] \\x1b[32mCreating experiment, Experiment ID: \\x1b[36mk3f9x2ab\\x1b[0m')",
-    )
-    assert launch.create(Path("a.yml"), 8123) == "k3f9x2ab"
-    told = seen.read_text()
-    assert told.startswith("create --config a.yml --port 8123") and "loopback.js" in told
-    assert f"loopback.js{tmp_path}:" in told, "this environment comes first in PATH"
-
-
-def test_create_passes_on_why_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "BIN", tmp_path)
-    _nnictl(
-        tmp_path,
-        "print('Traceback (most recent call last):')\nprint('  File x')\n"
-        "print('[2026-01-01] ERROR: Create experiment failed: the disk is full')\n"
-        "print('OSError')\nraise SystemExit(1)",
-    )
-    with pytest.raises(ExperimentError, match=r"^NNI could not start the experiment: the disk is full$"):
-        launch.create(Path("a.yml"), 8123)
-
-
-def test_ctrl_c_while_nni_starts_stops_it_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "BIN", tmp_path)
-    parent = os.getpid()
-    _nnictl(tmp_path, f"import os, time; os.kill({parent}, 2); time.sleep(0.2); print('Experiment ID: k3f9x2ab')")
-    stopped: list[int] = []
-    monkeypatch.setattr(launch, "_stop_whatever_started", stopped.append)
-    with pytest.raises(KeyboardInterrupt):
-        launch.create(Path("a.yml"), 8123)
-    assert stopped == [8123]
-
-
-def test_a_manager_that_does_not_stop_is_an_error(taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "BIN", tmp_path)
-    _nnictl(tmp_path, "print('Stop experiment success.')")
-    asked: list[int] = []
-    monkeypatch.setattr(launch, "_ask_to_end", asked.append)
-    real = launch._gone
-    monkeypatch.setattr(launch, "_gone", lambda port, seconds: real(port, 0.3))
-    with pytest.raises(ExperimentError, match=f"port {taken} still answers"):
-        launch.stop("k3f9x2ab", taken)
-    assert asked == [taken]
 
 
 def test_paths_of_a_copy_are_absolute(experiment: Callable[..., Path]) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sqlite3
-import stat
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +13,6 @@ from typing import Any
 import pytest
 import yaml
 
-from ednas_nni.bridge.manager import launch
 from ednas_nni.cli import init_command, main
 from ednas_nni.record.head import JournalHead
 from ednas_nni.record.journal import Journal
@@ -80,27 +76,6 @@ def test_no_field_of_a_file_starts_anything(
             part(Assembled(parsed))
         clear(str(caught.value), ())
     assert sorted(here.iterdir()) == [path]
-
-
-def _program(folder: Path, name: str) -> Path:
-    """Stands for nnictl: writes its words into a file beside it."""
-    program = folder / name
-    program.write_text(
-        f"#!{sys.executable}\nimport json, sys\nfrom pathlib import Path\n"
-        f"Path({str(folder / 'words')!r}).write_text(json.dumps(sys.argv[1:]))\nprint('Experiment ID: abcd1234')\n"
-    )
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    return program
-
-
-@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
-def test_nnictl_gets_words_not_a_line(evil: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _program(here, "nnictl")
-    monkeypatch.setattr(launch, "BIN", here)
-    file = Path(f"study{evil.replace('/', '')}.yml")
-    assert launch.create(file, 8123) == "abcd1234"
-    assert json.loads((here / "words").read_text()) == ["create", "--config", str(file), "--port", "8123"]
-    assert not (here / "trace").exists()
 
 
 @pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ednas_nni.errors import JournalError
 from ednas_nni.record import events
+from ednas_nni.record import journal as module
 from ednas_nni.record.head import JournalHead
 from ednas_nni.record.journal import Journal, load, read
 
@@ -137,3 +138,28 @@ def test_a_full_disk_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(JournalError, match="disk is full"):
         journal.append(events.Finished(reason="x"))
     assert journal.history().finished is None
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_one_search_at_a_time(locks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the lock two searches mix in one file, which nobody can read any more."""
+    monkeypatch.setattr(module, "WRITER_S", 0.2)
+    if not locks:
+        monkeypatch.setattr(module.fcntl, "flock", lambda *words: None)
+    first, second = (Journal(tmp_path / "journal.jsonl") for _ in range(2))
+    submitted = events.Submitted(trial=0, architecture="a", sample={}, costs={})
+    first.hold()
+    if not locks:
+        second.hold()
+        for one in (first, second):
+            one.append(submitted)
+        with pytest.raises(JournalError, match="submitted twice"):
+            load(first.path)
+        return
+    with pytest.raises(JournalError, match="another process writes this journal"):
+        second.hold()
+    first.append(submitted)
+    first.release()
+    second.hold()
+    with pytest.raises(JournalError, match="submitted twice"):
+        second.append(submitted)  # what the first one wrote meanwhile is read

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from torch import nn
 
-from ednas_nni.bridge.manager import launch
+from ednas_nni.bridge.manager import exposure
+from ednas_nni.bridge.manager.processes import BIN
 from ednas_nni.compat.nas import ModelSpace
 from ednas_nni.errors import PluginError
 from ednas_nni.nn.choice import layer_choice
@@ -33,7 +34,7 @@ def installed(tmp_path_factory):
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*pip, "--target", str(target), str(source)], check=True, capture_output=True, text=True)
     home = {"HOME": str(work), "EDNAS_CACHE": str(work / "cache"), "PYTHONPATH": str(target)}
-    return user, {**os.environ, **launch.environment(), **home}
+    return user, {**os.environ, "PATH": exposure.path_variable(), **home}
 
 
 def run(words, environment, folder):
@@ -43,7 +44,7 @@ def run(words, environment, folder):
 
 
 def ednas(*words):
-    return [str(launch.BIN / "ednas"), *words]
+    return [str(BIN / "ednas"), *words]
 
 
 @pytest.mark.slow

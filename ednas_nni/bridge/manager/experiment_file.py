@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ednas_nni.bridge.manager.launch import BIN, path_variable
+from ednas_nni.bridge.manager.exposure import path_variable
+from ednas_nni.bridge.manager.places import HOME
+from ednas_nni.bridge.manager.processes import BIN
 from ednas_nni.bridge.messages import Experiment, whole_number
-from ednas_nni.errors import StudyError, did_you_mean, quoted
-from ednas_nni.record.locate import EXPERIMENTS
-from ednas_nni.study import ADVISOR, Study, read_experiment, read_mapping
+from ednas_nni.errors import ExperimentError, StudyError, did_you_mean, quoted
+from ednas_nni.study import ADVISOR, Study, parse, read_experiment, read_mapping
 from ednas_nni.study.plain_data import user_path
 
 TRIAL_MODULE = "ednas_nni.bridge.trial"
@@ -83,7 +84,7 @@ class ExperimentFile:
     @property
     def experiments_folder(self) -> Path:
         """Where NNI puts this experiment."""
-        return self.resolve(str(self.config.get("experimentWorkingDirectory") or EXPERIMENTS))
+        return self.resolve(str(self.config.get("experimentWorkingDirectory") or HOME))
 
     def resolve(self, value: str) -> Path:
         """A path of the file: NNI counts from the YAML's folder."""
@@ -124,6 +125,25 @@ def read(path: str | Path) -> ExperimentFile:
     path = Path(path)
     config = load(path)
     return ExperimentFile(path, config, read_experiment(path)[1])
+
+
+def of_experiment(folder: Path) -> ExperimentFile:
+    """An experiment that was started before, as it was handed to NNI.
+
+    Raises:
+        EdnasError: Nothing says what it was, or Python drives it.
+    """
+    from ednas_nni.bridge.manager.launch import known_config  # imports NNI's launcher
+
+    config = known_config(folder)
+    tuner = config.get("tuner")
+    if not isinstance(tuner, dict):
+        raise ExperimentError(
+            f"experiment {folder.name} was not started by `ednas search` or `nnictl create`. From Python: "
+            f"ednas_nni.experiment(study, id={folder.name!r}).resume()"
+        )
+    path = folder / f"{config.get('experimentName') or folder.name}.yml"
+    return ExperimentFile(path, {**config, "experimentWorkingDirectory": str(folder.parent)}, parse(tuner["classArgs"]))
 
 
 def faults(path: Path, config: Experiment) -> list[str]:
@@ -249,7 +269,7 @@ def _working_folder(config: Experiment) -> list[str]:
     value = config.get("experimentWorkingDirectory")
     if value is None or (isinstance(value, str) and value):
         return []
-    return [f"experimentWorkingDirectory = {quoted(value)}: must be a folder. Remove the line for {EXPERIMENTS}."]
+    return [f"experimentWorkingDirectory = {quoted(value)}: must be a folder. Remove the line for {HOME}."]
 
 
 def _trial_command(path: Path, command: object, platform: object) -> list[str]:

@@ -1,7 +1,7 @@
 """Who can reach NNI's port: on which addresses of this machine it answers, and what is said about it.
 
 NNI 3.0 listens on every address, asks for no password and unpickles what it is sent, so whoever reaches the port runs
-code as the user who searches (docs/security.md).
+code as the user who searches (docs/security.md). The preload `loopback.js` closes it.
 """
 
 from __future__ import annotations
@@ -13,44 +13,66 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from ednas_nni.bridge.manager.processes import BIN
 from ednas_nni.errors import StudyError
 
+OPEN_TO = "EDNAS_OPEN_TO"
 LOOPBACK = Path(__file__).resolve().with_name("loopback.js")
 ANSWER_S = 0.5
 RISK = "whoever reaches NNI's port can run code on this machine, as it asks for no password"
 SWITCH = "`allow_open_port: true` under tuner.classArgs"
 
 
-def node_options(environment: Mapping[str, str] = os.environ, open_port: bool = False) -> str:
-    """NODE_OPTIONS that keep NNI on this machine; what stands there already is kept.
+def path_variable(environment: Mapping[str, str] = os.environ) -> str:
+    """PATH with this interpreter's folder first, so that `python3` is this environment."""
+    rest = [part for part in environment.get("PATH", os.defpath).split(os.pathsep) if part and Path(part) != BIN]
+    return os.pathsep.join([str(BIN), *rest])
 
-    Args:
-        environment: Where they are read.
-        open_port: Take the option out instead, which `eval "$(ednas loopback)"` may have put there.
-    """
+
+def node_options(environment: Mapping[str, str] = os.environ) -> str:
+    """NODE_OPTIONS that put the preload into NNI's manager; what stands there already is kept."""
     path = str(LOOPBACK).replace("\\", "\\\\").replace('"', '\\"')
     option = f'--require "{path}"' if " " in path or "\\" in path else f"--require {path}"
     present = environment.get("NODE_OPTIONS", "")
-    if open_port:
-        return " ".join(present.replace(option, " ").split())
     return present if option in present else f"{present} {option}".strip()
 
 
-@contextmanager
-def guarded(open_port: bool) -> Iterator[None]:
-    """What this process starts in the block listens on this machine only, unless the port may be open.
+def variables(open_to: str | None = None, environment: Mapping[str, str] = os.environ) -> dict[str, str | None]:
+    """What NNI's processes need in their environment; None takes a variable out.
 
     Args:
-        open_port: `allow_open_port` of the study.
+        open_to: Host names, separated by commas, that may call the manager from elsewhere, "" for addresses only;
+            None = it listens on this machine.
+        environment: Where they start from.
     """
-    before = os.environ.get("NODE_OPTIONS")
-    os.environ["NODE_OPTIONS"] = node_options(os.environ, open_port)
+    changes: dict[str, str | None] = {
+        "PATH": path_variable(environment),
+        "NODE_OPTIONS": node_options(environment),
+        OPEN_TO: open_to,
+    }
+    for name in ("no_proxy", "NO_PROXY"):  # a proxy has no business between NNI's own processes
+        present = environment.get(name, "")
+        changes[name] = present if "localhost" in present else ",".join(filter(None, [present, "localhost,127.0.0.1"]))
+    return changes
+
+
+@contextmanager
+def guarded(open_to: str | None) -> Iterator[None]:
+    """What this process starts in the block has `variables`."""
+    changes = variables(open_to)
+    before = {name: os.environ.get(name) for name in changes}
+    _change(changes)
     try:
         yield
     finally:
-        os.environ.pop("NODE_OPTIONS")
-        if before is not None:
-            os.environ["NODE_OPTIONS"] = before
+        _change(before)
+
+
+def _change(changes: Mapping[str, str | None]) -> None:
+    for name, value in changes.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
 
 
 def open_addresses(port: int) -> list[str]:

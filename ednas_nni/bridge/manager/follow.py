@@ -158,8 +158,10 @@ def follow(
         if now - asked >= ASK_S:
             asked = now
             try:
-                answer = manager.status()
-                limit = manager.experiment()["params"].get("maxTrialNumber", total)
+                answer, profile = manager.status(), manager.experiment()
+                if profile["id"] != journal.parents[1].name:
+                    raise ExperimentError(f"experiment {profile['id']} answers on its port")
+                limit = profile["params"].get("maxTrialNumber", total)
                 total = limit if isinstance(limit, int) else None
                 status, errors, answered = str(answer["status"]), tuple(answer.get("errors") or ()), now
             except ExperimentError as error:

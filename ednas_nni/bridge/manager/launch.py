@@ -1,40 +1,151 @@
-"""Start and stop an NNI experiment from here: environment, port, nnictl."""
+"""Start an NNI manager from here, one at a time, and end it: environment, port, proof, deadline.
+
+NNI 3.0 starts its manager, asks whether anything answers on the port, and hands the study to whatever does. Two starts
+in the same second thus meet on one port, and one study runs under the other's manager. So here
+1. one start at a time holds a lock of this user, from choosing the port until the manager is proved;
+2. the port must be held by the very process that was started, before it is sent anything;
+3. then it must name this experiment. A port that somebody without the lock took meanwhile is given up for the next one,
+   unless the user chose it. The manager proves its starter too (`loopback.js`).
+Example: A and B start at once. A locks, finds 8080 free, starts node. B waits. A's node listens; A sends its study, is
+told A's id and unlocks. B finds 8080 taken and goes on with 8081.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import json
+import logging
 import os
-import re
 import shutil
 import signal
 import socket
-import subprocess
-import sys
+import sqlite3
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from subprocess import Popen
 
-from ednas_nni.bridge.manager.exposure import node_options
+import psutil
+
+from ednas_nni.bridge.manager import orphans
+from ednas_nni.bridge.manager.exposure import guarded
+from ednas_nni.bridge.manager.places import HOME, OTHER_HOME, make_experiment_folder
+from ednas_nni.bridge.manager.processes import BIN, Process, manager_command
+from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.bridge.messages import Experiment
 from ednas_nni.errors import ExperimentError
+from ednas_nni.record.failures import CANCELLED
+from ednas_nni.record.journal import FOLDER
+from ednas_nni.record.whole_file import write_whole
 
-BIN = Path(sys.executable).absolute().parent  # not resolved: a virtual environment's python is a link
 FIRST_PORT = 8080
 PORTS = 100
+LOCK = ".ednas-start.lock"
+LOCK_S = 300.0  # others may start before this one, each within START_S at worst
 START_S = 120.0
-STOP_S = 60.0
-
-_ID = re.compile(r"Experiment ID: (?:\x1b\[[0-9;]*m|\$\{\w+\})*(\w+)")
-
-
-def path_variable(environment: Mapping[str, str] = os.environ) -> str:
-    """PATH with this interpreter's folder first, so that `python3` is this environment."""
-    rest = [part for part in environment.get("PATH", os.defpath).split(os.pathsep) if part and Path(part) != BIN]
-    return os.pathsep.join([str(BIN), *rest])
+TRIES = 5  # ports that are lost to starts without the lock
+ASK_S, FORCE_S, GONE_S = 7.0, 5.0, 4.0
+"""Seconds of a stop: NNI by itself; after its Advisor and trials were ended; after it was ended. Below 20 in all."""
+CONFIG = "experiment.json"
+"""The experiment as it was handed to NNI, beside the journal: for a manager that died before its database had it."""
 
 
-def environment(open_port: bool = False) -> dict[str, str]:
-    """The environment that NNI's processes get."""
-    return {**os.environ, "PATH": path_variable(), "NODE_OPTIONS": node_options(os.environ, open_port)}
+class PortLostError(ExperimentError):
+    """Somebody else took the port between its choice and the manager's start."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A manager that runs.
+
+    Attributes:
+        id: NNI's id of the experiment.
+        port: Its port on this machine.
+        folder: The experiment's folder.
+        process: The manager itself.
+    """
+
+    id: str
+    port: int
+    folder: Path
+    process: Process
+
+    @property
+    def manager(self) -> Manager:
+        """Its REST interface."""
+        return Manager.at(self.port)
+
+    def stop(self) -> None:
+        """End the experiment within 20 s: NNI's way, and by force what does not listen. Results that trials kept stay.
+
+        Raises:
+            ExperimentError: A process cannot be ended.
+        """
+        with unhurried():
+            if not end_manager(self.process, self.folder):
+                raise ExperimentError(f"experiment {self.id}: its manager, process {self.process.pid}, does not end.")
+
+
+def end_manager(manager: Process, folder: Path) -> bool:
+    """Let a manager stop its experiment; what has not ended in time is ended. Returns whether all of it is gone.
+
+    NNI waits up to 30 s for its Advisor and then 5 s for each trial, one after the other.
+
+    Args:
+        manager: The manager.
+        folder: The experiment's folder.
+    """
+    family = _children(manager)
+    if manager.alive:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(manager.pid, signal.SIGTERM)
+    asked = _gone(manager, ASK_S)
+    if not asked:
+        family += _children(manager)
+        orphans.end_all(folder, None, f"{CANCELLED}: the search was stopped")
+    # An Advisor that was still starting has not heard of it, and would call whoever gets the port next.
+    _, left = psutil.wait_procs(family, GONE_S if asked else 0.0)
+    for process in left:
+        with suppress(psutil.Error):
+            process.kill()
+    return asked or _gone(manager, FORCE_S) or manager.end(GONE_S)
+
+
+def _children(process: Process) -> list[psutil.Process]:
+    with suppress(psutil.Error):
+        return psutil.Process(process.pid).children(recursive=True)
+    return []
+
+
+def _gone(process: Process, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while process.alive:
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    with suppress(ChildProcessError):
+        os.waitpid(process.pid, os.WNOHANG)
+    return True
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Ctrl-C and friends wait until the block is over; the last one is raised then. What is ignored stays so."""
+    held: list[int] = []
+    names = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {name: signal.signal(name, lambda number, frame: held.append(number)) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+    if held:
+        raise KeyboardInterrupt
+
+
+# ---- which port, and who starts
 
 
 def command(name: str) -> str:
@@ -44,15 +155,22 @@ def command(name: str) -> str:
 
 
 def port_is_free(port: int) -> bool:
-    """Whether a server may listen on a port of this machine."""
-    for address in ("127.0.0.1", ""):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
+    """Whether a server may listen on a port of this machine: IPv4 and IPv6, as `localhost` may mean both."""
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET, ""), (socket.AF_INET6, "::1")):
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((address, port))
-            except OSError:
+        except OSError:
+            if family == socket.AF_INET or _listens("::1", port):  # a machine may do without IPv6
                 return False
     return True
+
+
+def _listens(address: str, port: int) -> bool:
+    with suppress(OSError), socket.create_connection((address, port), timeout=0.5):
+        return True
+    return False
 
 
 def free_port(first: int = FIRST_PORT, pair: bool = False) -> int:
@@ -69,124 +187,277 @@ def free_port(first: int = FIRST_PORT, pair: bool = False) -> int:
     )
 
 
-def nnictl(*words: str, open_port: bool = False) -> subprocess.Popen[str]:
-    """Start nnictl in a session of its own: Ctrl-C in the terminal must not cut it in the middle."""
-    program = BIN / "nnictl"
-    start = [str(program)] if program.exists() else [sys.executable, "-m", "nni.tools.nnictl.nnictl"]
-    return subprocess.Popen(
-        [*start, *words],
-        env=environment(open_port),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-
-
 @contextmanager
-def unhurried() -> Iterator[None]:
-    """Ctrl-C and friends wait until the block is over; the last one is raised then."""
-    held: list[int] = []
-    names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {name: signal.signal(name, lambda number, frame: held.append(number)) for name in names}
+def one_at_a_time(seconds: float = LOCK_S) -> Iterator[None]:
+    """Hold the lock of starts of this user; it ends with the process, whatever ends that.
+
+    Raises:
+        ExperimentError: Another start holds it for so long, or its folder cannot be written.
+    """
+    path = Path(HOME).expanduser() / LOCK
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise ExperimentError(f"{path.parent}: cannot be written ({error.strerror}). {OTHER_HOME}") from None
+    try:
+        _wait_for(handle, path, seconds)
+        os.truncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield
     finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
-    if held:
-        raise KeyboardInterrupt
+        os.close(handle)
 
 
-def create(config: Path, port: int, open_port: bool = False) -> str:
+def _wait_for(handle: int, path: Path, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                holder = os.pread(handle, 20, 0).decode(errors="replace")
+                raise ExperimentError(
+                    f"another search has been starting for {seconds:.0f} s (process {holder}, {path}). Wait for it or "
+                    f"end it: kill {holder}"
+                ) from None
+            time.sleep(0.1)
+        except OSError:  # a file system without locks: the proof stands alone
+            return None
+
+
+def hold_start(
+    experiment: str,
+    folder: Path,
+    begin: Callable[[int], Popen[bytes]],
+    port: int | None = None,
+    pair: bool = False,
+    open_to: str | None = None,
+) -> Running:
+    """Start a manager so that nobody else's can be taken for it.
+
+    Args:
+        experiment: NNI's id of the experiment.
+        folder: Its folder.
+        begin: Starts NNI on a port, through `nni.experiment.launcher`.
+        port: Chosen by the user; None = a free one.
+        pair: Whether the port above must be free too.
+        open_to: See `guarded`.
+
+    Raises:
+        ExperimentError: It does not start; nothing is left running.
+    """
+    with one_at_a_time():
+        if port is not None and not all(map(port_is_free, (port, port + 1) if pair else (port,))):
+            raise ExperimentError(
+                f"port {port}: something listens there already. Name another one, or none to have a free one found."
+            )
+        if (running := find(experiment)) is not None:
+            raise ExperimentError(
+                f"experiment {experiment} runs already (port {running.port}, process {running.process.pid}). End it "
+                f"first: {command('nnictl')} stop {experiment}"
+            )
+        make_experiment_folder(folder)
+        first = FIRST_PORT
+        for attempt in range(TRIES):
+            chosen = port or free_port(first, pair)
+            try:
+                with guarded(open_to):
+                    return _proved(experiment, folder, begin, chosen)
+            except PortLostError:
+                if port is not None or attempt == TRIES - 1:
+                    raise
+                first = chosen + 1
+    raise AssertionError("the last try raises")
+
+
+def _proved(experiment: str, folder: Path, begin: Callable[[int], Popen[bytes]], port: int) -> Running:
+    """Start, and end what was started where anything is wrong, Ctrl-C too."""
+    from nni.experiment import launcher
+
+    started: list[Popen[bytes]] = []
+    own_start, own_check = launcher._start_rest_server, launcher._check_rest_server
+
+    def start(*words: object) -> Popen[bytes]:
+        with unhurried():  # else a manager might run that nobody knows
+            started.append(own_start(*words))
+        return started[0]
+
+    def check(port: int, retry: int = 3, url_prefix: str | None = None) -> None:
+        _wait_until_listening(started[0], port, folder)
+
+    launcher._start_rest_server, launcher._check_rest_server = start, check
+    logger = logging.getLogger("nni.experiment")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)  # what goes wrong is said by whoever called
+    try:
+        begin(port)
+        process = Process.of(started[0].pid)
+        answered = Manager.at(port).experiment()["id"]
+        if process is None or answered != experiment:
+            raise PortLostError(f"port {port}: experiment {answered} answers there instead of {experiment}.")
+        return Running(experiment, port, folder, process)
+    except BaseException as error:
+        for one in started:
+            if (process := Process.of(one.pid)) is not None:
+                end_manager(process, folder)
+            one.wait(GONE_S)
+        if isinstance(error, ExperimentError) or not isinstance(error, Exception):
+            raise
+        if not started and not port_is_free(port):
+            raise PortLostError(f"port {port}: something else took it. Name another one, or none.") from None
+        raise ExperimentError(f"NNI could not start the experiment: {' '.join(str(error).split())}") from error
+    finally:
+        logger.setLevel(level)
+        launcher._start_rest_server, launcher._check_rest_server = own_start, own_check
+
+
+def _wait_until_listening(process: Popen[bytes], port: int, folder: Path) -> None:
+    """Until the very process that was started holds the port and answers.
+
+    Raises:
+        ExperimentError: It ended, or takes too long.
+    """
+    end = time.monotonic() + START_S
+    while process.poll() is None and time.monotonic() < end:
+        with suppress(psutil.Error, ExperimentError):
+            connections = psutil.Process(process.pid).net_connections("tcp")
+            holds = any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections)
+            if holds and isinstance(Manager.at(port).get("check-status"), dict):  # a page before REST stands
+                return
+        time.sleep(0.05)
+    if process.poll() is not None and not port_is_free(port):
+        raise PortLostError(f"port {port}: something else took it. Name another one, or none.")
+    with suppress(OSError):
+        lines = (folder / "log" / "nnictl_stderr.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        if words := [line.strip() for line in lines if "Error: " in line]:
+            raise ExperimentError(f"NNI's manager ended at its start: {words[-1]}")
+    raise ExperimentError(f"NNI's manager does not start; see {folder / 'log'}")
+
+
+# ---- whole experiments
+
+
+def create(config: Path | Experiment, port: int | None = None, experiment: str | None = None) -> Running:
     """Start an experiment.
 
     Args:
-        config: Its YAML.
-        port: A free port.
-        open_port: Let NNI listen on every address, as it does by itself; else on this machine only.
+        config: Its YAML, or that as a mapping with absolute paths.
+        port: Of NNI's web UI; None = a free one.
+        experiment: Its id; None = a new one.
 
     Returns:
-        The experiment's id. The caller must `stop` it.
+        What the caller must `stop`.
 
     Raises:
-        ExperimentError: NNI refused; its own words are passed on. Nothing is left running.
+        ExperimentError: NNI refused, in its own words. Nothing is left running.
     """
-    process = nnictl("create", "--config", str(config), "--port", str(port), open_port=open_port)
-    try:
-        with unhurried():
-            output = _finish(process, START_S)
-    except KeyboardInterrupt:
-        if process.stdout is not None:
-            _stop_whatever_started(port)
-        raise
-    match = _ID.search(output)
-    if process.returncode == 0 and match:
-        return match.group(1)
-    if match:
-        _stop_whatever_started(port)
-    raise ExperimentError(f"NNI could not start the experiment: {_last_words(output)}")
+    return _start("create", config, experiment, port)
 
 
-def _finish(process: subprocess.Popen[str], seconds: float) -> str:
-    try:
-        return process.communicate(timeout=seconds)[0]
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.communicate()[0]
+def resume(folder: Path, port: int | None = None, view: bool = False) -> Running:
+    """Go on with an experiment whose manager has ended, whatever ended it.
 
+    One that NNI's database does not know yet, because its manager was killed within its first seconds, is started anew
+    under the same id and with the same journal.
 
-def _last_words(output: str) -> str:
-    """The line of nnictl's output that says what went wrong."""
-    plain = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in output.splitlines()]
-    lines = [line for line in plain if line and not line.startswith(("File ", "Traceback", "^", "~"))]
-    failed = [line.partition("Create experiment failed: ")[2] for line in lines if "Create experiment failed: " in line]
-    return (failed or lines or ["nnictl said nothing"])[-1]
-
-
-def _stop_whatever_started(port: int) -> None:
-    from ednas_nni.bridge.manager.rest import Manager
-
-    try:
-        stop(str(Manager.at(port).experiment()["id"]), port)
-    except (ExperimentError, KeyError):
-        return
-
-
-def stop(experiment: str, port: int) -> None:
-    """Stop an experiment and wait until its manager is gone.
+    Args:
+        folder: The experiment's folder.
+        port: As in `create`.
+        view: Show it in the web UI only.
 
     Raises:
-        ExperimentError: Something still answers on the port after nnictl and NNI's own REST were asked.
+        ExperimentError: As `create`, or nothing says what the experiment was.
     """
-    with unhurried():
-        output = _finish(nnictl("stop", experiment), STOP_S)
-        if _gone(port, 10.0):
-            return
-        _ask_to_end(port)
-        if _gone(port, 20.0):
-            return
-    raise ExperimentError(
-        f"experiment {experiment} does not stop (port {port} still answers; nnictl said: {_last_words(output)}). "
-        f"Try `{command('nnictl')} stop --all`."
-    )
+    config = known_config(folder)
+    left = find(folder.name)
+    if left is not None and left.manager.status()["status"] == "ERROR":  # its Advisor has crashed
+        left.stop()
+    if stored_config(folder) is not None:
+        return _start("view" if view else "resume", config, folder.name, port, folder.parent)
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder / "db")  # NNI makes tables in a new one only
+    return _start("create", config, folder.name, port, folder.parent)
 
 
-def _ask_to_end(port: int) -> None:
-    from ednas_nni.bridge.manager.rest import Manager
+def known_config(folder: Path) -> Experiment:
+    """An experiment as NNI's database has it, else as it was handed to NNI.
 
+    Raises:
+        ExperimentError: Neither has it.
+    """
+    stored = stored_config(folder)
+    if stored is not None:
+        return stored
     try:
-        Manager.at(port).delete("experiment")
-    except ExperimentError:
-        return
+        kept: Experiment = json.loads((folder / FOLDER / CONFIG).read_text(encoding="utf-8"))
+        return kept
+    except (OSError, ValueError):
+        raise ExperimentError(
+            f"{folder}: neither NNI's database nor {FOLDER}/{CONFIG} says what this experiment was: its manager was "
+            "ended before it began, and nothing was trained. Start it anew: ednas search FILE.yml"
+        ) from None
 
 
-def _gone(port: int, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while not port_is_free(port):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.2)
-    return True
+def _start(
+    action: str, given: Path | Experiment, experiment: str | None, port: int | None, place: Path | None = None
+) -> Running:
+    from nni.experiment import RunMode, launcher, management
+    from nni.experiment.config import ExperimentConfig
+
+    with guarded(None):  # `python3` of a trial command is looked for when NNI reads it
+        read = ExperimentConfig.load(given) if isinstance(given, Path) else ExperimentConfig(**given)
+        config = read.canonical_copy()
+    if place is not None:
+        config.experiment_working_directory = str(place)  # it may have been moved
+    experiment = experiment or management.generate_experiment_id()
+    folder = Path(str(config.experiment_working_directory)) / experiment
+    plain = config.json()
+
+    def begin(port: int) -> Popen[bytes]:
+        (folder / "log").mkdir(exist_ok=True)
+        if action == "create":
+            write_whole(folder / FOLDER / CONFIG, json.dumps(plain), mode=0o600)
+        process: Popen[bytes] = launcher.start_experiment(action, experiment, config, port, False, RunMode.Detach, None)
+        return process
+
+    return hold_start(experiment, folder, begin, port, _elsewhere(plain), open_to(plain))
+
+
+def _elsewhere(config: Mapping[str, object]) -> bool:
+    service = config.get("trainingService")
+    return not isinstance(service, dict) or service.get("platform") != "local"
+
+
+def open_to(config: Mapping[str, object]) -> str | None:
+    """Host names that may call an experiment's manager from elsewhere; None where its port is not to be open."""
+    tuner = config.get("tuner")
+    study = tuner.get("classArgs") if isinstance(tuner, dict) else None
+    if not isinstance(study, dict) or study.get("allow_open_port") is not True:
+        return None
+    return str(config.get("nniManagerIp") or "")
+
+
+def stored_config(folder: Path) -> Experiment | None:
+    """The experiment as NNI's database has it; None where it does not yet. Read as plain JSON."""
+    database = folder / "db" / "nni.sqlite"
+    if not database.is_file():
+        return None
+    query = "select params from ExperimentProfile where id = ? order by revision desc limit 1"
+    try:
+        with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            row = connection.execute(query, (folder.name,)).fetchone()
+        config = None if row is None else json.loads(row[0])
+    except (sqlite3.Error, ValueError):
+        return None
+    return config if isinstance(config, dict) else None
+
+
+def find(experiment: str) -> Running | None:
+    """The manager of an experiment among the processes of this machine; None where none runs."""
+    for process in psutil.process_iter(["cmdline"]):
+        words = manager_command(process.info["cmdline"] or [])
+        if words.get("experiment-id") == experiment and (this := Process.of(process.pid)) is not None:
+            folder = Path(words["experiments-directory"]) / experiment
+            return Running(experiment, int(words["port"]), folder, this)
+    return None

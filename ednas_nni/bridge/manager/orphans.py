@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from ednas_nni.bridge.manager.processes import MANAGER, Process
+from ednas_nni.record.failures import CAUSE
 from ednas_nni.record.whole_file import write_whole
 
 FILE = "process.json"
@@ -37,12 +39,13 @@ def announce(folder: Path) -> None:
         return  # a full disk: the trial will meet it again where it matters
 
 
-def end_all(experiment: Path, manager: Process | None) -> list[str]:
+def end_all(experiment: Path, manager: Process | None, words: str = "") -> list[str]:
     """End the trials of an experiment that another manager than the present one started.
 
     Args:
         experiment: The experiment's folder.
         manager: The present manager; None ends all.
+        words: Added to their error output, which tells why a trial has ended.
 
     Returns:
         Job ids of those that were ended.
@@ -54,6 +57,9 @@ def end_all(experiment: Path, manager: Process | None) -> list[str]:
             continue
         if not _runs(process[0], path.parent.name, experiment.name):
             continue
+        if words:
+            with suppress(OSError), (path.parent / "trial.stderr").open("a", encoding="utf-8") as errors:
+                errors.write(f"{CAUSE}{words}\n")
         process[0].end()
         ended.append(path.parent.name)
     return ended

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,8 @@ from pathlib import Path
 MANAGER = "EDNAS_MANAGER"
 """Environment variable: the NNI manager that started a trial, as `Process.text` gives it."""
 
+BIN = Path(sys.executable).absolute().parent
+"""Where programs of this environment lie; not resolved: a virtual environment's python is a link."""
 GONE_S = 5.0
 _ENDED = ("Z", "X")
 
@@ -83,14 +87,23 @@ def parent_of(pid: int) -> int:
     return 0 if fields is None else int(fields[1])
 
 
+def manager_command(words: Sequence[str]) -> dict[str, str]:
+    """What NNI's manager was told on its command line, such as `experiment-id`; {} for any other program."""
+    main = next((i for i, word in enumerate(words) if word.endswith("nni_node/main.js")), None)
+    if main is None:
+        return {}
+    names, values = words[main + 1 :: 2], words[main + 2 :: 2]
+    return {name.removeprefix("--"): value for name, value in zip(names, values, strict=False)}
+
+
 def manager_of(pid: int) -> Process | None:
     """The nearest process, from `pid` upwards, that is NNI's manager."""
     while pid > 1:
         try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
         except OSError:
             return None
-        if b"nni_node" in command and b"main.js" in command:
+        if manager_command(words):
             return Process.of(pid)
         pid = parent_of(pid)
     return None

@@ -8,15 +8,17 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from subprocess import Popen
+from typing import TYPE_CHECKING, Any, cast
 
+from nni.experiment import RunMode
 from nni.runtime.tuner_command_channel import CommandType, TunerCommandChannel
-from nni.tools.nnictl.config_utils import Experiments
 
 from ednas_nni.bridge.catching_up import LOST
 from ednas_nni.bridge.engine import OPEN, AdvisorEngine
-from ednas_nni.bridge.manager import exposure, orphans
-from ednas_nni.bridge.manager.processes import Process, manager_of
+from ednas_nni.bridge.manager import orphans
+from ednas_nni.bridge.manager.launch import Running, find, hold_start
+from ednas_nni.bridge.manager.places import make_experiment_folder
 from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.bridge.python.sequential import JournalledSequential
 from ednas_nni.bridge.search import Search
@@ -117,6 +119,8 @@ class JournalledExperiment(NasExperiment):
         id: Of an earlier experiment, or of this one; NNI makes one up by default.
     """
 
+    _engine: Any
+
     def __init__(self, assembled: Assembled, config: NasExperimentConfig, id: str | None = None) -> None:
         _ = assembled.reward  # what is wrong is said here, not when the experiment starts
         assembled.check_reachable()
@@ -126,25 +130,50 @@ class JournalledExperiment(NasExperiment):
         self.folder = journal_path(working, self.id).parents[1]
         self.session = Session(assembled, self.folder)
         self._listening: threading.Thread | None = None
+        self._running: Running | None = None
 
     @property
     def journal(self) -> Journal:
         """Its open journal. The file is made when the experiment starts."""
         return self.session.journal
 
-    def _start_nni_manager(self, *args: Any, **kwargs: Any) -> None:
+    def run(self, port: int | None = None, wait_completion: bool = True, debug: bool = False) -> bool | None:
+        """As NNI's; without a port a free one is chosen."""
+        return super().run(port, wait_completion, debug)
+
+    def resume(self, port: int | None = None, wait_completion: bool = True, debug: bool = False) -> bool | None:
+        """As NNI's; without a port a free one is chosen."""
+        return super().resume(port, wait_completion, debug)
+
+    def start(self, port: int | None = None, debug: bool = False, run_mode: RunMode = RunMode.Background) -> None:
+        """As NNI's, where nobody else writes the journal; without a port a free one is chosen."""
+        make_experiment_folder(self.folder)
+        self.journal.hold()
+        super().start(port, debug, run_mode)
+
+    def _start_nni_manager(self, port: int | None, *args: Any, **kwargs: Any) -> None:
         if self._action == "resume":
             self._end_earlier()
-        with exposure.guarded(self.assembled.study.allow_open_port):
-            super()._start_nni_manager(*args, **kwargs)
+
+        def begin(port: int) -> Popen[bytes]:
+            own(port, *args, **kwargs)
+            return cast("Popen[bytes]", self._proc)
+
+        own, hosts = super()._start_nni_manager, "" if self.assembled.study.allow_open_port else None
+        self._running = hold_start(self.id, self.folder, begin, port, open_to=hosts)
+
+    def _stop_nni_manager(self) -> None:
+        if self._running is not None:  # with a deadline, which NNI does not have
+            self._running.stop()
+        self._proc = self._running = None
+        self.port = None
 
     def _end_earlier(self) -> None:
         """What a killed process has left running: its manager, and trials."""
-        pid = Experiments().get_all_experiments().get(self.id, {}).get("pid")
-        manager = manager_of(pid) if isinstance(pid, int) else None
-        if manager is not None and self.id.encode() in Path(f"/proc/{manager.pid}/cmdline").read_bytes():
-            _log.warning("NNI's manager of the earlier process (%d) still runs and is ended", manager.pid)
-            Process.end(manager)
+        earlier = find(self.id)
+        if earlier is not None:
+            _log.warning("NNI's manager of the earlier process (%d) still runs and is ended", earlier.process.pid)
+            earlier.process.end()
         for job in orphans.end_all(self.folder, None):
             _log.warning("job %s of an earlier manager still ran and was ended; a result that it kept counts", job)
 
@@ -163,6 +192,7 @@ class JournalledExperiment(NasExperiment):
     def _search(self) -> None:
         channel = TunerCommandChannel(self.tuner_command_channel)
         channel.connect()
+        assert self.port is not None  # it was started
         manager = Manager.at(self.port, self.url_prefix)
         search = ProgramSearch(
             self.assembled,
@@ -171,6 +201,7 @@ class JournalledExperiment(NasExperiment):
             send_job=lambda record: channel._send(CommandType.NewTrialJob, json.dumps(record)),
             resumed=self._action == "resume",
         )
+        search.journal = self.journal  # which is held since the start
         search.prepare("ts", self.config.trial_concurrency, self.config.max_trial_number)
         self.session, self.strategy = search, search.chain
         self._engine, self._exec_model_space = search.engine, search.executable
@@ -184,6 +215,7 @@ class JournalledExperiment(NasExperiment):
         super().stop()
         if self._listening is not None:
             self._listening.join(LAST_MESSAGES_S)
+        self.journal.release()
 
     # ---- in this process
 

@@ -11,11 +11,10 @@ import yaml
 from tqdm import tqdm
 
 from ednas_nni.bridge.manager import launch
-from ednas_nni.bridge.manager.experiment_file import TRIAL_COMMAND, ExperimentFile, read
+from ednas_nni.bridge.manager.experiment_file import TRIAL_COMMAND, read
 from ednas_nni.bridge.manager.follow import State, follow
-from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.handover.search import SearchRecord, open_search
-from ednas_nni.record.journal import journal_path
+from ednas_nni.record.journal import FILE, FOLDER
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import ADVISOR, Study, parse
 
@@ -53,14 +52,13 @@ def search(
         assembled = Assembled(file.study, str(path))
         if assembled.needs_network:
             assembled.source.prepare(progress)
-        port = launch.free_port(pair=file.platform != "local")
-        experiment = create(file, port)
-    journal = journal_path(file.experiments_folder, experiment)
+        running = launch.create(file.resolved())
+    journal = running.folder / FOLDER / FILE
     try:
-        with tqdm(total=file.trials, desc=f"search {experiment}", unit="trial", disable=not progress) as bar:
-            follow(Manager.at(port), journal, _Bar(bar), file.trials)
+        with tqdm(total=file.trials, desc=f"search {running.id}", unit="trial", disable=not progress) as bar:
+            follow(running.manager, journal, _Bar(bar), file.trials)
     finally:
-        launch.stop(experiment, port)
+        running.stop()
     return open_search(journal)
 
 
@@ -78,14 +76,6 @@ class _Bar:
             self.bar.set_postfix({state.score: f"{best.quality:.4f}"}, refresh=False)
         if new:
             self.bar.update(new)
-
-
-def create(file: ExperimentFile, port: int) -> str:
-    """Hand NNI a copy of an experiment's file with absolute paths and what was changed since it was read."""
-    with tempfile.TemporaryDirectory(prefix="ednas-") as folder:
-        copy = Path(folder) / file.path.name
-        copy.write_text(yaml.safe_dump(file.resolved(), sort_keys=False), encoding="utf-8")
-        return launch.create(copy, port, file.study.allow_open_port)
 
 
 def _written(study: Study | Mapping[str, Any], folder: Path) -> Path:

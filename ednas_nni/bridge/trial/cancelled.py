@@ -27,7 +27,7 @@ def listen() -> None:
 
     def announce_first(number: int, frame: FrameType | None) -> None:
         announce()
-        if callable(before):
-            before(number, frame)
+        # A shell that starts a search in the background has SIGINT ignored; NNI's is meant all the same.
+        (before if callable(before) else signal.default_int_handler)(number, frame)
 
     signal.signal(signal.SIGINT, announce_first)

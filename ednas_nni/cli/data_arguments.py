@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from ednas_nni.errors import DataError, quoted
 
+if TYPE_CHECKING:
     from ednas_nni.data import DataSource
 
 STUDIES = (".yml", ".yaml")
@@ -17,41 +18,15 @@ MANIFESTS = (".csv", ".jsonl")
 
 def add_data_argument(parser: argparse.ArgumentParser) -> None:
     """Declare what `source_of` understands."""
-    parser.add_argument(
-        "data",
-        metavar="DATA_OR_FILE",
-        help="a data set by name (`ednas plugins datasets`), an experiment's YAML, or a manifest",
-    )
-    add_set_argument(parser)
-
-
-def add_set_argument(parser: argparse.ArgumentParser) -> None:
-    """Declare `--set`."""
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        dest="changes",
-        action="append",
-        default=[],
-        help="an option of the data, for example size=[128,256] or folder=~/data/cityscapes; may be given many times",
-    )
+    named = "a data set by name (`ednas plugins datasets`), an experiment's YAML, or a manifest"
+    parser.add_argument("data", metavar="DATA_OR_FILE", help=named)
+    option = "an option of the data, for example size=[128,256] or folder=~/data/cityscapes; may be given many times"
+    parser.add_argument("--set", metavar="KEY=VALUE", dest="changes", action="append", default=[], help=option)
 
 
 def source_of(data: str, changes: list[str]) -> tuple[DataSource, dict[str, Any]]:
-    """The data set that a user named; nothing is read or rendered yet.
-
-    Args:
-        data: A registered name, an experiment's YAML, or a manifest.
-        changes: `KEY=VALUE` texts; values are YAML.
-
-    Returns:
-        The data set, and what a study would say: `{"name": ..., option: value}`.
-
-    Raises:
-        EdnasError: Unknown name or option, or a file that is wrong.
-    """
+    """The data set that a user named, not read yet, and what a study would say: `{"name": ..., option: value}`."""
     from ednas_nni.data import DATASETS
-    from ednas_nni.errors import DataError
     from ednas_nni.study import plain_data
     from ednas_nni.study.options import check_options
 
@@ -60,7 +35,10 @@ def source_of(data: str, changes: list[str]) -> tuple[DataSource, dict[str, Any]
     options = {key: value for key, value in entry.items() if key != "name"}
     factory = DATASETS.load(name)
     check_options(factory, options, f"data set {name}")
-    _check_complete(factory, name, options)
+    for parameter in inspect.signature(factory).parameters.values():  # before Python says which option is missing
+        by_name = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        if by_name and parameter.default is parameter.empty and parameter.name not in options:
+            raise DataError(f"data set {name} needs the option {parameter.name!r}: add --set {parameter.name}=...")
     if "folder" in entry:  # a study may be run from elsewhere
         entry["folder"] = str(plain_data.resolved(entry["folder"], DataError, "--set folder"))
     return factory(**options), entry
@@ -78,33 +56,14 @@ def _named(data: str) -> dict[str, Any]:
     if path.suffix in MANIFESTS:
         return {"name": "manifest", "folder": str(path.absolute().parent), "file": path.name}
     if path.is_dir() and data not in DATASETS:
-        from ednas_nni.errors import DataError
-
         raise DataError(
             f"{data}: is a folder. `ednas data init {data}` says which data set it is, or drafts a manifest."
         )
     return {"name": data}
 
 
-def _check_complete(factory: Callable[..., DataSource], name: str, options: dict[str, Any]) -> None:
-    """Say which option has to be given, before Python does."""
-    import inspect
-
-    from ednas_nni.errors import DataError
-
-    for parameter in inspect.signature(factory).parameters.values():
-        named = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-        if named and parameter.default is parameter.empty and parameter.name not in options:
-            raise DataError(f"data set {name} needs the option {parameter.name!r}: add --set {parameter.name}=...")
-
-
 def parsed(changes: list[str], option: str = "--set") -> dict[str, Any]:
-    """`KEY=VALUE` texts as options; values are YAML.
-
-    Raises:
-        DataError: A text is not of that form.
-    """
-    from ednas_nni.errors import DataError, quoted
+    """`KEY=VALUE` texts as options; values are YAML."""
     from ednas_nni.study import plain_data
 
     options: dict[str, Any] = {}
@@ -128,6 +87,5 @@ def snippet(entry: dict[str, Any]) -> str:
 
     written = {key: value for key, value in entry.items() if key != "size"}
     value = written["name"] if len(written) == 1 else written
-    return "data: " + yaml.safe_dump(
-        value, default_flow_style=True, sort_keys=False, width=10_000
-    ).strip().removesuffix("\n...")
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000)
+    return "data: " + text.strip().removesuffix("\n...")

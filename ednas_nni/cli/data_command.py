@@ -3,32 +3,207 @@
 `ednas data SUBCOMMAND --help` says more of each.
 """
 
-# A subcommand is a module like a command: HELP, `configure(parser)`, `run(options)`.
-
 from __future__ import annotations
 
 import argparse
-from importlib import import_module
+import inspect
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ednas_nni.cli import data_check
+from ednas_nni.cli.arguments import positive
+from ednas_nni.cli.data_arguments import add_data_argument, parsed, snippet, source_of
+from ednas_nni.errors import DataError, PluginError, did_you_mean, printable
+
+if TYPE_CHECKING:
+    from ednas_nni.data.layouts.base import FolderSource
 
 HELP = "look at data, check it, draft a manifest for your own"
-SUBCOMMANDS = ("preview", "init", "check", "write", "lambda")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the subcommands."""
+    """Declare the subcommands: each is a function whose docstring is what `--help` says of it."""
     commands = parser.add_subparsers(dest="subcommand", metavar="SUBCOMMAND", required=True)
-    for name in SUBCOMMANDS:
-        module = import_module(f"ednas_nni.cli.data_{name}")
-        command = commands.add_parser(
-            name,
-            help=module.HELP,
-            description=module.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        module.configure(command)
-        command.set_defaults(work=module.run)
+
+    def add(name: str, work: Callable[[argparse.Namespace], int], text: str) -> Callable[..., Any]:
+        raw = argparse.RawDescriptionHelpFormatter
+        command = commands.add_parser(name, help=text, description=inspect.getdoc(work), formatter_class=raw)
+        command.set_defaults(work=work)
+        if work in (preview, data_check.run, write):
+            add_data_argument(command)
+        return command.add_argument
+
+    argument = add("preview", preview, "draw images with their labels")
+    argument("--out", metavar="SHEET.png", type=Path, help="the picture; DATA-SPLIT.png by default")
+    argument("--split", default="train", help="train (default), search, select or test")
+    argument("-n", metavar="N", type=positive, default=8, help="number of images (default 8)")
+
+    argument = add("init", init, "say which data set a folder is, or draft a manifest for it")
+    argument("folder", metavar="FOLDER", type=Path, help="a folder with images and labels")
+    argument("--manifest", action="store_true", help="draft a manifest even if the layout is known")
+    argument("--force", action="store_true", help="replace manifest.csv and classes.txt")
+    argument("--out", metavar="FOLDER", type=Path, help="write there, where the folder itself is read-only")
+    fill = "fill a column of all labels of its kind, for example depth_scale=0.001; may be given many times"
+    argument("--fill", metavar="COLUMN=CELL", action="append", default=[], help=fill)
+
+    argument = add("check", data_check.run, "read all of a data set and say what is wrong with it")
+    argument("--out", metavar="SHEET.png", type=Path, help="the picture; DATA-check.png by default")
+
+    argument = add("write", write, "write a data set in another layout")
+    layouts = "manifest, mtan, adashare, nyud_mt, cityscapes, nyuv2, or one of a plugin"
+    argument("layout", metavar="LAYOUT", help=layouts)
+    argument("folder", metavar="FOLDER", help="a new or empty folder")
+    details = "an option of the layout, for example labels=labelTrainIds; may be given many times"
+    argument("--with", metavar="KEY=VALUE", dest="details", action="append", default=[], help=details)
+
+    argument = add("lambda", measure_lambda, "measure the weight of the relative error in the depth loss")
+    argument("file", metavar="FILE.yml", help="an experiment whose study names a `reference`")
+    argument("--seeds", metavar="N", type=positive, default=2, help="trainings (default 2)")
+    argument("--workers", metavar="N", type=positive, help="trainings side by side (default: one per core)")
+    option = "change an option of the study's data"
+    argument("--option", metavar="NAME=VALUE", action="append", default=[], help=option)
+    argument("--out", metavar="FILE.json", type=Path, help="add it to a table instead of the user's folder")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the subcommand."""
     return options.work(options)
+
+
+def preview(options: argparse.Namespace) -> int:
+    """Draw the first images of a data set with all their labels, to see what a network would see."""
+    source, _ = source_of(options.data, options.changes)
+    data_check.draw(source, options.split, options.n, options.out, "ednas data preview")
+    return 0
+
+
+def init(options: argparse.Namespace) -> int:
+    """Say which data set a folder is, or draft a manifest for it: one line per image with its labels.
+
+    Images and labels are matched by name, apart from words such as rgb, seg, depth or normals. What had to be guessed
+    is said; what nothing tells, such as the unit of depth in whole numbers, stays open as `?` until you fill it.
+    Correct manifest.csv and classes.txt, then run `ednas data check`.
+    """
+    import sys
+
+    from tqdm import tqdm
+
+    from ednas_nni.cli import terminal
+    from ednas_nni.data import drafting
+    from ednas_nni.data.kinds import all_kinds
+
+    folder = options.folder.expanduser().resolve()
+    if not folder.is_dir():
+        raise DataError(f"{options.folder}: there is no such folder")
+    layout = drafting.recognise(folder)
+    wanted = options.manifest or options.fill or (options.force and layout is not None and layout["name"] == "manifest")
+    if layout is not None and not wanted:
+        print(f"{printable(str(folder))} has the layout {layout['name']!r}, which has a reader of its own. In a study:")
+        print(f"  {snippet(layout)}")
+        print("`ednas data check FILE.yml` then reads all of it and says what is wrong.")
+        return 0
+    with tqdm(desc="reading class maps", unit="file", delay=1.0, file=sys.stderr) as bar:
+        drafted = drafting.draft(folder, bar.update)
+    answered = drafting.fill(drafted, options.fill)
+    out = options.out.expanduser().resolve() if options.out else folder
+    written = drafting.write(drafted, out, options.force)
+    counts = {kind.column: sum(kind.column in row for row in drafted.rows) for kind in all_kinds()}
+    labels = ", ".join(f"{number} with {name}" for name, number in counts.items() if number)
+    print(f"{len(drafted.rows)} images: {labels}")
+    for guess in drafted.guesses:
+        print(f"  guessed: {printable(guess)}")
+    for note in drafted.notes:
+        print(f"  {note}")
+    for what, number in drafted.left_out.items():
+        terminal.warn(f"left out: {number} {what}")
+    if drafted.asks and not answered:
+        for ask in drafted.asks:
+            print(f"  open: {printable(ask)}")
+        terminal.warn("cells that are `?` must be filled: by hand, or again with --force --fill COLUMN=CELL")
+    print("wrote " + " and ".join(printable(str(path)) for path in written))
+    outside = "" if out == folder else " --set allow_outside=true"
+    print(f"Correct them, then: ednas data check {shlex.quote(printable(str(written[0])))}{outside}")
+    return 0
+
+
+def write(options: argparse.Namespace) -> int:
+    """Write a data set, such as rendered rooms, in the files of another layout, to try your own pipeline with it."""
+    from ednas_nni.study.options import check_options
+
+    layouts = _writable()
+    if options.layout not in layouts:
+        raise DataError(f"layout {options.layout!r} is unknown.{did_you_mean(options.layout, layouts)}")
+    layout = layouts[options.layout]
+    details = parsed(options.details, "--with")
+    check_options(layout.write, details, f"layout {options.layout}", ("source", "folder"))
+    source, _ = source_of(options.data, options.changes)
+    source.prepare()
+    reading = layout.write(source, options.folder, **details)
+    folder = Path(options.folder).expanduser().resolve()
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    images = sum(source.info.counts.values())
+    print(f"wrote {images} images, {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB to {folder}")
+    height, width = source.info.size
+    print(f"In a study:\n  {snippet({'name': options.layout, 'folder': str(folder), **reading})}")
+    print(f"  train_size: [{height}, {width}]")
+    return 0
+
+
+def _writable() -> dict[str, type[FolderSource]]:
+    """Return the registered layouts that can be written, by name."""
+    from ednas_nni.data import DATASETS
+    from ednas_nni.data.layouts.base import FolderSource
+
+    layouts: dict[str, type[FolderSource]] = {}
+    for name in DATASETS.names():
+        try:
+            layout = DATASETS.load(name)
+        except PluginError:  # `ednas plugins` says why
+            continue
+        if inspect.isclass(layout) and issubclass(layout, FolderSource) and layout.write is not FolderSource.write:
+            layouts[name] = layout
+    return layouts
+
+
+def measure_lambda(options: argparse.Namespace) -> int:
+    """Measure lambda, the weight of the relative error in the depth loss `jared`, for the data of a study.
+
+    The study's reference architecture is trained on depth alone with the loss `l1`; lambda is its absolute error
+    divided by its relative error. Every study on the same data uses the recorded value from then on.
+    """
+    from ednas_nni.bridge.manager.experiment_file import read
+    from ednas_nni.search.assembled import Assembled
+
+    study = read(options.file).study  # before torch is imported: a mistake is told at once
+    data_options = {**study.data.options, **parsed(options.option, "--option")}
+    study = study.model_copy(update={"data": study.data.model_copy(update={"options": data_options})})
+    from ednas_nni.baselines.relative_scale import measure
+    from ednas_nni.tasks.depth import lambdas
+
+    # What to type for the same measurement, without folders of this machine.
+    file = Path(options.file)
+    words = ["ednas", "data", "lambda", file.name if file.is_absolute() else str(file), "--seeds", str(options.seeds)]
+    words += [word for text in options.option for word in ("--option", text)]
+    assembled = Assembled(study)
+    measured = measure(assembled, options.seeds, options.workers, command=shlex.join(words))
+    path = options.out or lambdas.path_for(assembled.source.info)
+    lambdas.write(path, measured)
+    spread = f" ± {measured.deviation:.2g}" if measured.deviation is not None else ""
+    print(
+        f"lambda of {measured.data} ({measured.depth_kind} depth): {measured.mean:.4g}{spread} {measured.unit}, mean"
+        f"{' ± standard deviation' if spread else ''} of AbsE / RelE on search over n = {len(measured.seeds)} "
+        f"trainings of {study.reference} with l1, protocol standard"
+    )
+    print(
+        f"used by the loss jared = (|p - g| + lambda |p - g| / g) / 2 as lambda = {measured.value:g} {measured.unit}: "
+        "on average both terms weigh the same"
+    )
+    print(f"wrote {path}")
+    if options.out is None:
+        print(
+            "Studies on this data take it from there; `evaluator: {name: jared, depth_relative_scale: ...}` in a study "
+            "goes before it. Single-task baselines made with another lambda do not fit any more."
+        )
+    return 0

@@ -21,14 +21,14 @@ from PIL import Image
 
 from ednas_nni.data.draft_groups import group, splits_of
 from ednas_nni.data.info import Array
-from ednas_nni.data.kinds import Drafted, LabelKind, all_kinds
+from ednas_nni.data.kinds import OPEN, Drafted, LabelKind, all_kinds
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import natural
 from ednas_nni.data.layouts.manifest_table import FILES, columns
 from ednas_nni.data.names import IMAGE, OTHER, Named, named
 from ednas_nni.data.reading import is_npy, read_map, stored_as
 from ednas_nni.data.source import DATASETS
-from ednas_nni.errors import DataError, PluginError, hidden
+from ednas_nni.errors import DataError, PluginError, did_you_mean, hidden, quoted
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".npy")
 _SHADES = "shades"
@@ -411,3 +411,28 @@ def write(drafted: Draft, folder: Path, force: bool = False) -> list[Path]:
             f"{folder}: its name is no text in UTF-8; rename it, or name another folder with --out"
         ) from None
     return list(texts)
+
+
+def fill(drafted: Draft, given: Sequence[str]) -> bool:
+    """Put `COLUMN=CELL` texts into the rows of a draft; return whether no cell is open any more.
+
+    Raises:
+        DataError: A text has another form, or the cell is wrong.
+    """
+    kinds = {name: kind for kind in all_kinds() for name in kind.details}
+    for text in given:
+        name, equals, cell = text.partition("=")
+        if not equals or name not in kinds:
+            raise DataError(f"--fill {quoted(text)}: write COLUMN=CELL.{did_you_mean(name, kinds)}")
+        try:
+            kinds[name].details[name](cell)
+        except ValueError as fault:
+            raise DataError(f"--fill {fault}") from None
+        rows = [row for row in drafted.rows if kinds[name].column in row]
+        rows = [row for row in rows if row.get(name) == OPEN] or rows
+        types = {str(stored_as(drafted.folder / row[kinds[name].column])) for row in rows}
+        if len(types) > 1 and rows[0].get(name) == OPEN:
+            raise DataError(f"--fill {name}: {len(rows)} files are of several types; write the cell of each by hand")
+        for row in rows:
+            row[name] = cell
+    return not any(OPEN in row.values() for row in drafted.rows)

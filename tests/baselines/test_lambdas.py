@@ -119,7 +119,7 @@ def test_measured_by_the_command(
     """Two (pretended) trainings: the ratio of the two errors, recorded, and used by the depth loss at once."""
     import argparse
 
-    from ednas_nni.cli import data_lambda
+    from ednas_nni.cli import data_command
 
     def train(assembled: Assembled, task: str, seed: int) -> dict[str, float]:
         assert assembled.study.evaluator.options["task_options"]["depth"]["loss"] == "l1" and task == "depth"
@@ -130,9 +130,9 @@ def test_measured_by_the_command(
     tuner = {"className": "ednas_nni.bridge.advisor.Advisor", "classArgs": make_study().dump()}
     path.write_text(yaml.safe_dump({"tuner": tuner}))
     parser = argparse.ArgumentParser()
-    data_lambda.configure(parser)
-    arguments = [str(path), "--seeds", "2", "--workers", "1", "--option", "train=25"]
-    assert data_lambda.run(parser.parse_args(arguments)) == 0
+    data_command.configure(parser)
+    arguments = ["lambda", str(path), "--seeds", "2", "--workers", "1", "--option", "train=25"]
+    assert data_command.run(parser.parse_args(arguments)) == 0
     told = capsys.readouterr().out
     assert "lambda of scenes (metric depth): 2.01 ± 0.014 m" in told and "n = 2 trainings" in told
     assert "as lambda = 2 m" in told and "(|p - g| + lambda |p - g| / g) / 2" in told
@@ -147,4 +147,4 @@ def test_measured_by_the_command(
         "references made with another one do not fit"
     )
     with pytest.raises(DataError, match="--option 'train'"):
-        data_lambda.run(parser.parse_args([str(path), "--option", "train"]))
+        data_command.run(parser.parse_args(["lambda", str(path), "--option", "train"]))

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ednas_nni.cli import data_init
 from ednas_nni.data import DATASETS, drafting, names
 from ednas_nni.data.layouts.manifest import Manifest
 from ednas_nni.errors import DataError
@@ -74,7 +73,7 @@ def test_folders_by_kind(tmp_path: Path) -> None:
     drafting.write(found, tmp_path)
     with pytest.raises(DataError, match=r"manifest.csv:3: depth_scale is '\?' in 10 lines, to be filled"):
         assert Manifest(tmp_path, SHAPE, cache=tmp_path / "cache").info
-    assert data_init.fill(found, ["depth_scale=0.001"])
+    assert drafting.fill(found, ["depth_scale=0.001"])
     drafting.write(found, tmp_path, force=True)
     source = Manifest(tmp_path, SHAPE, cache=tmp_path / "cache")
     assert sum(source.info.counts.values()) == 15

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ednas_nni.cli import data_init
 from ednas_nni.data import drafting
 from ednas_nni.data.info import LabelFacts
 from ednas_nni.data.kinds import label_kind
@@ -267,7 +266,7 @@ def test_files_of_two_types_get_two_factors(tmp_path: Path) -> None:
     assert [row.get("depth_scale") for row in rows] == ["?", "?", None]
     assert "depth is stored in 3 types: depth of uint8 (1 files, such as depth/a.png)" in text
     with pytest.raises(DataError, match="--fill depth_scale: 2 files are of several types"):
-        data_init.fill(drafting.draft(tmp_path), ["depth_scale=0.001"])
+        drafting.fill(drafting.draft(tmp_path), ["depth_scale=0.001"])
 
 
 def test_classes_of_two_types_are_told(tmp_path: Path) -> None:

@@ -37,13 +37,9 @@ _PIXELS_PER_IMAGE = 4000
 
 
 def away(normals: NDArray[np.floating]) -> tuple[NDArray[np.bool_], NDArray[np.floating]]:
-    """Return which normals point away by z, and the focal lengths up to which they face the camera nevertheless.
+    """Return which normals (H, W, 3) point away by z, and the focal lengths up to which they face the camera.
 
-    Args:
-        normals: (H, W, 3), zero vector = invalid.
-
-    Returns:
-        bool (H, W); for each true pixel the bound as a share of the picture's width, 0 where no camera sees it.
+    That is bool (H, W), and for each true pixel the bound as a share of the picture's width, 0 where no camera sees it.
     """
     x, y, z = np.moveaxis(normals.astype(np.float32), -1, 0)
     v, u = from_middle(normals.shape[:2])

@@ -26,16 +26,7 @@ def audit_path(info: DataInfo, cache: str | os.PathLike[str] | None = None) -> P
 
 
 def note(info: DataInfo, opened_by: str, cache: str | os.PathLike[str] | None = None) -> None:
-    """Append one opening; lines of processes that open at the same time do not mix.
-
-    Args:
-        info: The data set.
-        opened_by: Who reads the test split.
-        cache: Cache folder; `$EDNAS_CACHE` or `~/.cache/ednas` when `None`.
-
-    Raises:
-        DataError: The journal cannot be written.
-    """
+    """Append one opening; lines of processes that open at the same time do not mix."""
     line = {
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "data": info.name,
@@ -61,16 +52,7 @@ def note(info: DataInfo, opened_by: str, cache: str | os.PathLike[str] | None = 
 
 
 def openings(info: DataInfo, cache: str | os.PathLike[str] | None = None) -> list[dict[str, object]]:
-    """Return the openings of the test split so far, oldest first.
-
-    Args:
-        info: The data set.
-        cache: Cache folder, as for the source.
-
-    Returns:
-        `time` (UTC), `data`, `fingerprint`, `identity`, `opened_by`, `pid`, `command`, `experiment` and `trial`
-        (NNI's ids, or `None`). A line that a crash cut short is left out.
-    """
+    """Return the openings of the test split so far, oldest first; a line that a crash cut short is left out."""
     try:
         lines = audit_path(info, cache).read_text(encoding="utf-8").splitlines()
     except OSError:

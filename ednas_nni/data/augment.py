@@ -42,11 +42,7 @@ class Augmentation:
 
     @classmethod
     def parse(cls, value: str | Mapping[str, Any]) -> Augmentation:
-        """Read a name of `NAMED` or a mapping with `flip` and `zoom`.
-
-        Raises:
-            StudyError: Neither, or a number lies outside of its range.
-        """
+        """Read a name of `NAMED` or a mapping with `flip` and `zoom`."""
         where = "evaluator: augmentation"
         if isinstance(value, str):
             if value not in NAMED:
@@ -70,16 +66,7 @@ class Augmentation:
         return cls(float(flip), tuple(map(float, zoom)))
 
     def draw(self, length: int, size: tuple[int, int], rng: np.random.Generator) -> tuple[list[bool], list[Box | None]]:
-        """Draw for every image of an epoch.
-
-        Args:
-            length: Number of images.
-            size: Image height and width in pixels.
-            rng: Source of randomness.
-
-        Returns:
-            Which are mirrored, and the part of each that is enlarged (None = the whole).
-        """
+        """Draw which of `length` images of `size` (H, W) are mirrored, and the part of each that is enlarged."""
         mirrored = rng.random(length) < self.flip if self.flip else np.zeros(length, bool)
         if not self.zoom:
             return mirrored.tolist(), [None] * length

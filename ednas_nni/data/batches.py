@@ -48,44 +48,26 @@ class BatchItem(NamedTuple):
 
 
 class BatchDataset(Dataset):
-    """A split seen as batches.
+    """A split seen as batches that carry `targets`, by name, beside the image.
 
-    `dataset[i]` is a batch of one; a loader asks for a whole list at once through `__getitems__`, which cuts each
-    array a single time instead of stacking single images.
+    `dataset[i]` is a batch of one; a loader asks for a whole list at once through `__getitems__`, which cuts each array
+    a single time instead of stacking single images.
     """
 
     def __init__(self, split: Split, targets: Mapping[str, Target]) -> None:
-        """Bind a split.
-
-        Args:
-            split: The opened split.
-            targets: What each batch carries beside `image`, by name.
-
-        Raises:
-            DataError: The split lacks an array that a target is made of.
-        """
         self.split = split
         self.targets = dict(targets)
         names = dict.fromkeys(["image", *(name for t in self.targets.values() for name in t.requires)])
         self._arrays = {name: np.asarray(split.target(name)) for name in names}
 
     def __len__(self) -> int:
-        """Number of images."""
         return len(self.split)
 
     def __getitem__(self, index: int | BatchItem) -> Batch:
-        """Return a batch of one image."""
         return self.__getitems__([index])
 
     def __getitems__(self, items: Sequence[int | BatchItem]) -> Batch:
-        """Return one batch.
-
-        Args:
-            items: Image numbers, or items that say what is done to each image.
-
-        Returns:
-            `image` float32 (N, 3, H, W) in [0, 1] and every target, as plain tensors.
-        """
+        """Return `image` float32 (N, 3, H, W) in [0, 1] and every target, as plain tensors."""
         drawn = [item if isinstance(item, BatchItem) else BatchItem(item) for item in items]
         rows = np.array([item.number for item in drawn])
         cut = {name: array[rows] for name, array in self._arrays.items()}
@@ -112,7 +94,7 @@ class BatchDataset(Dataset):
 
 
 class SeededBatches(Sampler[list[BatchItem]]):
-    """Draws the batches of an epoch from (seed, epoch number); each iteration is the next epoch."""
+    """Draws the batches of an epoch from (seed, epoch number); each iteration is the next epoch. See `loader`."""
 
     def __init__(
         self,
@@ -124,18 +106,15 @@ class SeededBatches(Sampler[list[BatchItem]]):
         augmentation: Augmentation,
         drop_last: bool,
     ) -> None:
-        """Set the rules; see `loader`."""
         self.length, self.size, self.batch_size, self.shuffle = length, size, batch_size, shuffle
         self.seed, self.augmentation, self.drop_last = seed, augmentation, drop_last
         self.epoch = 0
         self.first = 0  # batch with which the next epoch begins
 
     def __len__(self) -> int:
-        """Number of batches in an epoch."""
         return self.length // self.batch_size if self.drop_last else -(-self.length // self.batch_size)
 
     def __iter__(self) -> Iterator[list[BatchItem]]:
-        """Yield the batches of the next epoch."""
         rng = np.random.default_rng([self.seed, self.epoch])
         self.epoch += 1
         order = rng.permutation(self.length) if self.shuffle else np.arange(self.length)
@@ -166,6 +145,8 @@ def loader(
 ) -> DataLoader:
     """Return a loader whose batches depend on its arguments alone.
 
+    It has no worker processes: cutting a batch from mapped arrays takes less than handing it over.
+
     Args:
         split: The opened split.
         targets: What each batch carries beside `image`, by name.
@@ -175,12 +156,6 @@ def loader(
         augmentation: What is drawn for each image.
         drop_last: Leave out a last batch that is not full.
         pinned: Batches lie in page-locked memory, from which a GPU copies while the processor goes on.
-
-    Returns:
-        A loader without worker processes: cutting a batch from mapped arrays takes less than handing it over.
-
-    Raises:
-        DataError: An argument lies outside its range, or an array of a target is missing.
     """
     if not isinstance(batch_size, int) or batch_size < 1:
         raise DataError(f"batch_size is {batch_size!r}; it must be a whole number, at least 1")

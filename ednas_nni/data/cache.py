@@ -44,18 +44,10 @@ def fingerprint(recipe: Mapping[str, object]) -> str:
 
 
 def ensure(folder: Path, recipe: Mapping[str, object], fill: Callable[[Path], None]) -> bool:
-    """Make a cache folder unless it exists.
+    """Make a cache folder unless it exists, and return whether this call made it.
 
-    Args:
-        folder: Where the arrays shall lie; its parents are made when missing.
-        recipe: Plain data that determines the arrays; kept in the manifest.
-        fill: Writes the `.npy` files into the folder it is given.
-
-    Returns:
-        `True` when this call made it, `False` when it was there.
-
-    Raises:
-        DataError: The place cannot be written.
+    `fill` writes the `.npy` files into the folder it is given; the recipe, plain data that determines them, goes into
+    the manifest.
     """
     if folder.exists():
         return False
@@ -105,20 +97,10 @@ def _write_manifest(folder: Path, recipe: Mapping[str, object]) -> None:
 
 
 def open_arrays(folder: Path, recipe: Mapping[str, object], names: Iterable[str]) -> dict[str, np.ndarray]:
-    """Verify and map arrays of a cache folder.
+    """Verify and map arrays, read-only, of the cache folder that was made from a recipe; `names` lack `.npy`.
 
-    A file is hashed once per process and again when its size or time of change differs.
-
-    Args:
-        folder: A complete cache folder.
-        recipe: The recipe the folder must have been made from.
-        names: File names without `.npy`.
-
-    Returns:
-        Read-only memory-mapped arrays by name.
-
-    Raises:
-        DataError: A file is missing, truncated or altered; every such file is named.
+    A file is hashed once per process and again when its size or time of change differs. DataError names every file that
+    is missing, truncated or altered.
     """
     names = list(names)
     listed = _read_manifest(folder, recipe)
@@ -129,11 +111,7 @@ def open_arrays(folder: Path, recipe: Mapping[str, object], names: Iterable[str]
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each array of a cache folder by file name, as it was taken when the folder was made.
-
-    Raises:
-        DataError: The folder lacks its list.
-    """
+    """Return the SHA-256 of each array of a cache folder by file name, as it was taken when the folder was made."""
     return {name: str(file["sha256"]) for name, file in _read_manifest(folder).items()}
 
 

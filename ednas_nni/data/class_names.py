@@ -57,15 +57,7 @@ _KNOWN = {"nyuv2": {13: NYU13, 40: NYU40}, "cityscapes": {2: CITYSCAPES2, 7: CIT
 
 
 def class_names(dataset: str, count: int) -> tuple[str, ...]:
-    """Return the names of a data set's classes, or `class 0`, `class 1`... where the number is not a known one.
-
-    Args:
-        dataset: `nyuv2` or `cityscapes`.
-        count: Number of classes, 1..255.
-
-    Raises:
-        DataError: `count` is out of range.
-    """
+    """Return the names of a data set's classes, or `class 0`, `class 1`... where the number is not a known one."""
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 255:
         raise DataError(f"classes is {count!r}; it must be a whole number from 1 to 255")
     return _KNOWN[dataset].get(count) or tuple(f"class {number}" for number in range(count))

@@ -64,9 +64,6 @@ class ClassTable:
 
         Returns:
             uint8 (H, W), 255 = no class.
-
-        Raises:
-            DataError: A value is no whole number, or is neither a class nor ignored.
         """
         values, places = np.unique(stored, return_inverse=True, equal_nan=True)
         if fault := not_whole(values):
@@ -108,11 +105,7 @@ def not_whole(values: Array) -> str:
 
 
 def read_classes(path: Path) -> ClassTable:
-    """Read `classes.txt`.
-
-    Raises:
-        DataError: The two forms are mixed, a value stands twice, a name is missing, or there are too few or many.
-    """
+    """Read `classes.txt`; the two forms must not be mixed, and no value or plain name stands twice."""
     from ednas_nni.data.reading import read_lines  # PIL, which a table in memory does not need
 
     lines = read_lines(path)
@@ -144,15 +137,8 @@ def read_classes(path: Path) -> ClassTable:
 def merged(classes: Sequence[str], groups: object) -> tuple[tuple[str, ...], NDArray[np.uint8]]:
     """Make few classes of many, as the option `class_map` says.
 
-    Args:
-        classes: Names of the classes as they are.
-        groups: {new name: names of the classes that become it}; what is not named becomes no class.
-
-    Returns:
-        The new names, and the new label by old label: uint8 (256,), 255 = no class.
-
-    Raises:
-        DataError: It is something else, names a class that is not there, or one twice.
+    `groups` is {new name: names of the classes that become it}; what is not named becomes no class. Returns the new
+    names, and the new label by old label: uint8 (256,), 255 = no class.
     """
     example = "{furniture: [chair, table], floor: [floor]}"
     if not isinstance(groups, Mapping) or not 2 <= len(groups) <= MOST_CLASSES:

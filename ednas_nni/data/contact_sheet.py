@@ -14,17 +14,10 @@ _CELL_WIDTH = 256
 
 
 def contact_sheet(source: DataSource, split: str = "train", n: int = 8, opened_by: str | None = None) -> Image.Image:
-    """Draw the first images of a split with all their labels.
+    """Draw the first `n` images of a split with all their labels; `opened_by` says who looks at the test split.
 
-    Args:
-        source: The data set.
-        split: Name of the split.
-        n: Number of images, one row each; at most the length of the split.
-        opened_by: Who looks; needed for the test split.
-
-    Returns:
-        An RGB picture: one column for the image and one per label, legends below. Invalid pixels are black; a label
-        that an image lacks entirely says so.
+    One column for the image and one per label, legends below. Invalid pixels are black; a label that an image lacks
+    entirely says so.
     """
     data = source.split(split, opened_by)
     info = data.info

@@ -39,18 +39,9 @@ def sha256(path: Path) -> str:
 
 
 def contents(root: Path, files: Iterable[Path], cache: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file; shows a bar on standard error when it takes longer than a moment.
+    """Return the SHA-256 of each file by its name relative to `root`; a bar shows when it takes longer than a moment.
 
-    Args:
-        root: Folder that the names in the result count from.
-        files: Files in it or elsewhere.
-        cache: Root of the data cache; where it cannot be written, files are read each time.
-
-    Returns:
-        Digest by name, relative to `root`.
-
-    Raises:
-        OSError: A file is missing or cannot be read.
+    `cache` is the root of the data cache; where it cannot be written, files are read each time.
     """
     place = cache / "files" / f"{hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]}.json"
     listed = _read(place)

@@ -103,17 +103,10 @@ class Draft:
 
 
 def draft(folder: Path, tick: Callable[[], object] = lambda: None) -> Draft:
-    """Look through a folder.
+    """Draft a manifest for a folder, with its sub-folders and links to folders; hidden ones are left out.
 
-    Args:
-        folder: What to look through, with its sub-folders and links to folders; hidden ones are left out.
-        tick: Called for each label that is read whole.
-
-    Returns:
-        The draft.
-
-    Raises:
-        DataError: There is no image, two files cannot be told apart, or no image has a label.
+    `tick` is called for each label that is read whole. DataError: there is no image, two files cannot be told apart, or
+    no image has a label.
     """
     files, others = _files(folder)
     left: Left = defaultdict(list)
@@ -200,9 +193,6 @@ def _by_role(files: Sequence[Path], folder: Path, left: Left) -> dict[str, dict[
 
     Heads and content are looked at once per series of files named alike, not for every file: `a_001.png` and
     `a_002.png` are both `a_#.png`.
-
-    Raises:
-        DataError: Two files of one column have one key.
     """
     by_role: dict[str, dict[Key, Path]] = defaultdict(dict)
     looked: dict[tuple[str, ...], tuple[str, str]] = {}
@@ -380,18 +370,9 @@ def _masks_of_depth(folder: Path, rows: Sequence[dict[str, str]]) -> list[str]:
 
 
 def write(drafted: Draft, folder: Path, force: bool = False) -> list[Path]:
-    """Write `manifest.csv` and, with class maps, `classes.txt`.
+    """Write `manifest.csv` and, with class maps, `classes.txt`; return the files.
 
-    Args:
-        drafted: What to write.
-        folder: Where; paths are absolute where it is not the folder of the draft.
-        force: Replace files that exist.
-
-    Returns:
-        The files written.
-
-    Raises:
-        DataError: A file exists, or cannot be written.
+    Paths are absolute where `folder` is not that of the draft. Files that exist are an error unless `force` is set.
     """
     table = drafted.table(absolute=folder != drafted.folder)
     texts = {folder / FILES[0]: table, **{folder / name: text for name, text in drafted.texts.items()}}
@@ -414,11 +395,7 @@ def write(drafted: Draft, folder: Path, force: bool = False) -> list[Path]:
 
 
 def fill(drafted: Draft, given: Sequence[str]) -> bool:
-    """Put `COLUMN=CELL` texts into the rows of a draft; return whether no cell is open any more.
-
-    Raises:
-        DataError: A text has another form, or the cell is wrong.
-    """
+    """Put `COLUMN=CELL` texts into the rows of a draft; return whether no cell is open any more."""
     kinds = {name: kind for kind in all_kinds() for name in kind.details}
     for text in given:
         name, equals, cell = text.partition("=")

@@ -10,14 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Intrinsics:
-    """The inner geometry of a pinhole camera; all in pixels of the depth map.
-
-    Attributes:
-        fx: Horizontal focal length.
-        fy: Vertical focal length.
-        cx: Column of the principal point.
-        cy: Row of the principal point.
-    """
+    """A pinhole camera: focal lengths `fx`, `fy` and the principal point's column `cx` and row `cy`, in pixels."""
 
     fx: float
     fy: float
@@ -42,9 +35,7 @@ def from_middle(size: tuple[int, ...]) -> tuple[NDArray[np.floating], NDArray[np
 def ray_lengths(size: tuple[int, ...], focal: float) -> NDArray[np.floating]:
     """Return how much longer the way along each pixel's ray is than along the optical axis: (H, W), 1 in the middle.
 
-    Args:
-        size: Height and width in pixels.
-        focal: Focal length in pixels; the principal point is taken to be the middle.
+    `focal` is in pixels; the principal point is taken to be the middle.
     """
     v, u = from_middle(size)
     return np.sqrt(1 + (u * u + v * v) / focal**2)

@@ -46,9 +46,8 @@ def _orientation(picture: Image.Image) -> int:
 def remarks(files: Iterable[Mapping[str, Path]], turned: bool = True) -> list[str]:
     """Sum up in a line each what the headers of pictures say; no pixel is decoded.
 
-    Args:
-        files: Files of each image by role: `image`, and its labels. Others than pictures are passed over.
-        turned: Images are turned as their orientation says.
+    `files` are those of each image by role: `image`, and its labels; others than pictures are passed over. `turned`
+    says that images are turned as their orientation says.
     """
     examples: dict[tuple[str, str], Path] = {}
     counts: dict[tuple[str, str], int] = {}

@@ -37,11 +37,7 @@ def in_order(names: tuple[str, ...] | list[str]) -> tuple[str, ...]:
 
 
 def checked_size(size: object) -> tuple[int, int]:
-    """Return the (height, width) of the images that a data set shall make.
-
-    Raises:
-        DataError: Not two whole numbers of pixels from 8 to 4096.
-    """
+    """Return the (height, width) of the images that a data set shall make: whole pixels from 8 to 4096."""
     if (
         not isinstance(size, (tuple, list))
         or len(size) != 2
@@ -74,11 +70,6 @@ class LabelFacts:
     trusted: bool = False
 
     def __post_init__(self) -> None:
-        """Reject values that no data set can have.
-
-        Raises:
-            DataError: A field lies outside what is allowed.
-        """
         kinds = plugins.names("label_kinds")
         if not kinds:
             raise DataError(
@@ -133,11 +124,6 @@ class DataInfo(LabelFacts):
         return self.fingerprint if self.content is None else self.content()
 
     def __post_init__(self) -> None:
-        """Reject values that no data set can have.
-
-        Raises:
-            DataError: A field lies outside what is allowed.
-        """
         super().__post_init__()
         if len(self.size) != 2 or any(not isinstance(n, int) or n < 1 for n in self.size):
             raise DataError(f"size is {self.size!r}; it must be (height, width) in whole pixels, both at least 1")

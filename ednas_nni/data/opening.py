@@ -12,15 +12,10 @@ from ednas_nni.study.options import check_options
 
 
 def open_source(data: Mapping[str, Any], size: tuple[int, int]) -> DataSource:
-    """Build a data set from plain data; nothing is read or rendered yet.
+    """Build a data set from `{"name": a registered data set, ...its options}`; nothing is read or rendered yet.
 
-    Args:
-        data: {"name": a registered data set, ...its options}.
-        size: (height, width) in pixels that batches must have; passed on as the option `size`.
-
-    Raises:
-        PluginError: The name is unknown.
-        StudyError: An option is unknown or contradicts `size`, or `folder` is a relative path.
+    `size` is the (height, width) in pixels that batches must have, passed on as the option `size`. PluginError: the
+    name is unknown. StudyError: an option is unknown or contradicts `size`, or `folder` is a relative path.
     """
     name = data["name"]
     options = {key: value for key, value in data.items() if key != "name"}

@@ -72,14 +72,10 @@ _ERROR = np.array(
 
 
 def class_colors(classes: tuple[str, ...]) -> np.ndarray:
-    """Return one colour per class.
+    """Return one colour per class, uint8 (256, 3): row = label value; others (255 = ignored) are black.
 
-    Args:
-        classes: Class names. The names of rooms and of streets keep fixed colours (`wall` occurs in both: its
-            company decides); others get evenly spread hues.
-
-    Returns:
-        uint8 (256, 3): row = label value; labels beyond the classes (255 = ignored) are black.
+    The names of rooms and of streets keep fixed colours (`wall` occurs in both: its company decides); others get evenly
+    spread hues.
     """
     named = max((_ROOMS, _STREETS), key=lambda colors: len(colors.keys() & set(classes)))
     table = np.tile(np.array(IGNORED, np.uint8), (256, 1))
@@ -93,28 +89,12 @@ def class_colors(classes: tuple[str, ...]) -> np.ndarray:
 
 
 def color_classes(labels: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
-    """Colour a label map.
-
-    Args:
-        labels: uint8 (..., H, W).
-        classes: Class names.
-
-    Returns:
-        uint8 (..., H, W, 3).
-    """
+    """Colour a label map, uint8 (..., H, W) -> (..., H, W, 3)."""
     return class_colors(classes)[labels]
 
 
 def ramp(values: np.ndarray, anchors: np.ndarray) -> np.ndarray:
-    """Look values in [0, 1] up in a piecewise linear colour ramp.
-
-    Args:
-        values: float (...), clipped to [0, 1].
-        anchors: float (K, 3), colours in 0..255 at equal distances.
-
-    Returns:
-        uint8 (..., 3).
-    """
+    """Look values, clipped to [0, 1], up in a piecewise linear ramp of `anchors`, (K, 3) in 0..255; uint8 (..., 3)."""
     position = np.clip(values, 0.0, 1.0) * (len(anchors) - 1)
     stops = np.arange(len(anchors))
     channels = [np.interp(position, stops, anchors[:, c]) for c in range(3)]
@@ -122,16 +102,10 @@ def ramp(values: np.ndarray, anchors: np.ndarray) -> np.ndarray:
 
 
 def color_depth(depth: np.ndarray, near: float, far: float, logarithmic: bool = False) -> np.ndarray:
-    """Colour a depth map: near is light, far is dark, invalid is black.
+    """Colour a depth map (..., H, W): near is light, far is dark, invalid (0) is black; uint8 (..., H, W, 3).
 
-    Args:
-        depth: float (..., H, W), 0 = invalid.
-        near: Depth of the lightest colour, same unit. With inverse depth it is the larger value.
-        far: Depth of the darkest colour.
-        logarithmic: Equal ratios look equally far apart; needs `near` and `far` above 0.
-
-    Returns:
-        uint8 (..., H, W, 3).
+    With inverse depth `near` is the larger value. `logarithmic`: equal ratios look equally far apart; needs `near` and
+    `far` above 0.
     """
     valid = depth > 0
     if logarithmic:
@@ -156,14 +130,7 @@ def color_error(error: np.ndarray, worst: float) -> np.ndarray:
 
 
 def color_normals(normals: np.ndarray) -> np.ndarray:
-    """Colour unit normals: red = right, green = up, blue = towards the camera; invalid is black.
-
-    Args:
-        normals: float (..., H, W, 3), zero vector = invalid.
-
-    Returns:
-        uint8 (..., H, W, 3).
-    """
+    """Colour unit normals (..., H, W, 3): red = right, green = up, blue = towards the camera; invalid is black."""
     values = normals.astype(np.float32)
     picture = (np.clip(values * 0.5 + 0.5, 0.0, 1.0) * 255 + 0.5).astype(np.uint8)
     picture[(values * values).sum(-1) < 0.25] = IGNORED

@@ -1,4 +1,7 @@
-"""Reads single files of images and labels; whatever is wrong with one becomes a message that names it."""
+"""Reads single files of images and labels.
+
+Every function raises DataError, which names the file, where one is missing, truncated or holds what it must not.
+"""
 
 from __future__ import annotations
 
@@ -41,11 +44,7 @@ def stored_as(path: Path) -> tuple[np.dtype, int] | None:
 
 
 def read_npy(path: Path) -> Array:
-    """Read a `.npy` file of numbers.
-
-    Raises:
-        DataError: The file is missing, truncated, no `.npy` file, or holds pickled objects.
-    """
+    """Read a `.npy` file of numbers; pickled objects are rejected."""
     try:
         values = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError, MemoryError) as error:
@@ -60,25 +59,12 @@ def read_npy(path: Path) -> Array:
 
 
 def read_picture(path: Path) -> Array:
-    """Read a PNG, JPEG or TIFF file as it is stored, e.g. uint8 (H, W) or uint16 (H, W); palettes give their indices.
-
-    All pictures are read upright, see `ednas_nni.data.headers`.
-
-    Raises:
-        DataError: The file is missing, truncated or no picture.
-    """
+    """Read a PNG, JPEG or TIFF file upright and as it is stored, e.g. uint16 (H, W); palettes give their indices."""
     return np.asarray(_picture(path, None))
 
 
 def read_map(path: Path) -> Array:
-    """Read a file with one value per pixel: a grey or palette picture, or `.npy`.
-
-    Returns:
-        (H, W), as stored; palettes give their indices.
-
-    Raises:
-        DataError: It cannot be read or holds several values per pixel.
-    """
+    """Read one value per pixel, (H, W) as stored: a grey or palette picture (its indices), or `.npy`."""
     if is_npy(path):
         return flat(read_npy(path), path)
     values = read_picture(path)
@@ -94,23 +80,12 @@ def read_map(path: Path) -> Array:
 
 
 def read_rgb(path: Path, turned: bool = True) -> NDArray[np.uint8]:
-    """Read a picture as uint8 (H, W, 3) RGB; `turned` as its EXIF orientation says, or as it is stored.
-
-    Raises:
-        DataError: The file is missing, truncated or no picture.
-    """
+    """Read a picture as uint8 (H, W, 3) RGB; `turned` as its EXIF orientation says, or as it is stored."""
     return np.asarray(_picture(path, "RGB", turned))
 
 
 def read_image(path: Path, turned: bool = True) -> NDArray[np.uint8]:
-    """Read an image: a picture of 8 bits, or `.npy` of uint8 or floats in [0, 1]; `turned` as in `read_rgb`.
-
-    Returns:
-        uint8 (H, W, 3), RGB.
-
-    Raises:
-        DataError: It cannot be read, or holds 16 bits or floats per value as depth maps do.
-    """
+    """Read an image as `read_rgb` does, or from `.npy` of uint8 or floats in [0, 1]; depth maps are rejected."""
     if is_npy(path):
         return unit_image(read_npy(path), path)
     try:
@@ -142,11 +117,7 @@ def _picture(path: Path, mode: str | None, turned: bool = True) -> Image.Image:
 
 
 def read_json(path: Path) -> object:
-    """Read a JSON file.
-
-    Raises:
-        DataError: The file is missing or no JSON.
-    """
+    """Read a JSON file."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -156,11 +127,7 @@ def read_json(path: Path) -> object:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Read the non-empty lines of a text file.
-
-    Raises:
-        DataError: The file is missing or no text.
-    """
+    """Read the non-empty lines of a text file."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
@@ -172,11 +139,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def flat(values: Array, path: Path) -> Array:
-    """Return (H, W) from (H, W), (H, W, 1) or (1, H, W).
-
-    Raises:
-        DataError: Another shape.
-    """
+    """Return (H, W) from (H, W), (H, W, 1) or (1, H, W)."""
     if values.ndim == 3 and values.shape[2] == 1:
         return values[..., 0]
     if values.ndim == 3 and values.shape[0] == 1:
@@ -187,11 +150,7 @@ def flat(values: Array, path: Path) -> Array:
 
 
 def unit_image(values: Array, path: Path) -> NDArray[np.uint8]:
-    """Return uint8 (H, W, 3) from RGB floats in [0, 1], or from uint8.
-
-    Raises:
-        DataError: Another shape or range.
-    """
+    """Return uint8 (H, W, 3) from RGB floats in [0, 1], or from uint8."""
     if values.ndim != 3 or values.shape[2] != 3:
         raise DataError(f"{path}: has shape {values.shape}; an RGB image (height, width, 3) is needed")
     if values.dtype == np.uint8:
@@ -212,17 +171,7 @@ def wrong_ids(where: str, ids: Array, classes: int) -> str:
 
 
 def class_ids(values: Array, classes: int, path: Path, ignore: Sequence[int] = (-1, IGNORE_INDEX)) -> NDArray[np.uint8]:
-    """Return uint8 labels with 255 = no class from whole numbers of any type.
-
-    Args:
-        values: Labels; floats must be whole.
-        classes: Number of classes.
-        path: File for messages.
-        ignore: Values that mean no class.
-
-    Raises:
-        DataError: A value that is neither a class nor ignored, or that is not a whole number.
-    """
+    """Return uint8 labels, 255 = no class, from whole numbers of any type; `ignore` are values that mean no class."""
     none = np.isin(values, list(ignore))
     whole = values == np.rint(values)
     good = none | (whole & (values >= 0) & (values < classes))
@@ -232,12 +181,7 @@ def class_ids(values: Array, classes: int, path: Path, ignore: Sequence[int] = (
 
 
 def oriented(normals: Array, axes: Sequence[str]) -> NDArray[np.float32]:
-    """Turn normals into x right, y up, z towards the camera.
-
-    Args:
-        normals: (H, W, 3) as stored.
-        axes: What the three stored channels hold, e.g. `("x", "-z", "y")`.
-    """
+    """Turn normals (H, W, 3) whose channels hold `axes`, e.g. (x, -z, y), into x right, y up, z towards the camera."""
     turned = np.zeros(normals.shape, np.float32)
     for channel, axis in enumerate(axes):
         turned[..., "xyz".index(axis[-1])] = -normals[..., channel] if axis.startswith("-") else normals[..., channel]
@@ -245,11 +189,7 @@ def oriented(normals: Array, axes: Sequence[str]) -> NDArray[np.float32]:
 
 
 def check_axes(axes: Sequence[str]) -> list[str]:
-    """Return the axes as a list.
-
-    Raises:
-        DataError: Not x, y and z once each, with or without a sign.
-    """
+    """Return the axes as a list, if they are x, y and z once each, with or without a sign."""
     listed = [str(axis).replace("+", "") for axis in axes]
     if sorted(axis.removeprefix("-") for axis in listed) != ["x", "y", "z"]:
         raise DataError(
@@ -260,11 +200,7 @@ def check_axes(axes: Sequence[str]) -> list[str]:
 
 
 def need_folder(root: Path, name: str) -> Path:
-    """Return a sub-folder.
-
-    Raises:
-        DataError: It does not exist; the folders that do are named.
-    """
+    """Return a sub-folder; where it does not exist, the message names those that do."""
     path = root / name
     if not path.is_dir():
         there = [entry.name for entry in root.iterdir() if entry.is_dir()] if root.is_dir() else []
@@ -275,11 +211,7 @@ def need_folder(root: Path, name: str) -> Path:
 
 
 def inside(root: Path, name: str, where: Path) -> Path:
-    """Return a file named in a list, which must lie below `root`.
-
-    Raises:
-        DataError: The name leads out of the folder.
-    """
+    """Return a file named in the list `where`; it must lie below `root`."""
     path = Path(name)
     if path.is_absolute() or ".." in path.parts:
         raise DataError(f"{where}: names the file {name!r}; names must be relative and stay within {root}")

@@ -39,11 +39,6 @@ class Split:
     opened_by: str | None = None
 
     def __post_init__(self) -> None:
-        """Check that all arrays agree with the info.
-
-        Raises:
-            DataError: An array is missing or has another length or size than announced.
-        """
         height, width = self.info.size
         for name in ("image", *self.info.targets):
             if name not in self.arrays:
@@ -56,15 +51,10 @@ class Split:
                 )
 
     def __len__(self) -> int:
-        """Number of images."""
         return len(self.arrays["image"])
 
     def target(self, name: str) -> Array:
-        """Return the array of `image` or of a label; see `arrays` for shapes and units.
-
-        Raises:
-            DataError: The data set has no such label.
-        """
+        """Return the array of `image` or of a label; see `arrays` for shapes and units."""
         if name not in self.arrays:
             raise DataError(f"data set {self.info.name!r} has no target {name!r}.{did_you_mean(name, self.arrays)}")
         return self.arrays[name]
@@ -113,15 +103,7 @@ DATASETS: Group[Callable[..., DataSource]] = Group("datasets")
 
 
 def check_opening(name: str, opened_by: str | None) -> None:
-    """Reject a split that does not exist, and the test split without a named reader.
-
-    Args:
-        name: Name of the split.
-        opened_by: Who reads it, e.g. `final evaluation`.
-
-    Raises:
-        DataError: Unknown split, or `test` without `opened_by`.
-    """
+    """Reject a split that does not exist, and `test` without a named reader, e.g. `final evaluation`."""
     if name not in SPLITS:
         raise DataError(f"split is {name!r}, which does not exist.{did_you_mean(name, SPLITS)}")
     if name == "test" and not opened_by:
@@ -159,11 +141,7 @@ class CachedSource(ABC):
     def prepare(self, progress: bool = True) -> None:
         """Make the arrays unless the cache holds them; safe to call from several processes at once.
 
-        Args:
-            progress: Show a bar on standard error when it takes longer than a moment.
-
-        Raises:
-            DataError: An image cannot be made or the cache cannot be written.
+        `progress` shows a bar on standard error when it takes longer than a moment.
         """
         if not self.cache_folder.exists():
             store.ensure(self.cache_folder, self.stored_recipe(), lambda staging: self._make(staging, progress))
@@ -189,14 +167,11 @@ class CachedSource(ABC):
         produce(staging, shapes, counts, task=task, recipe=recipe, title=title, progress=progress)
 
     def split(self, name: str, opened_by: str | None = None) -> Split:
-        """Open a split, making the arrays first when needed.
+        """Open a split, memory-mapped and verified, making the arrays first when needed.
 
         Args:
             name: `train`, `search`, `select` or `test`.
             opened_by: Who reads it; needed for `test`, whose openings are written down.
-
-        Returns:
-            The split, memory-mapped and verified.
 
         Raises:
             DataError: Unknown split, `test` without `opened_by`, an image that cannot be made or a damaged cache.

@@ -45,12 +45,7 @@ class Survey:
 
 
 def survey(split: Split, tick: Callable[[], object] = lambda: None) -> Survey:
-    """Read every image of a split.
-
-    Args:
-        split: The split.
-        tick: Called after each image.
-    """
+    """Read every image of a split; `tick` is called after each."""
     digests: dict[bytes, int] = {}
     twice = []
     labels = {name: label_kind(name).survey(split.info) for name in split.info.targets}
@@ -80,13 +75,9 @@ _USES = {
 def faults(
     info: DataInfo, surveys: Sequence[Survey], needed: Sequence[str] | None = None, source: DataSource | None = None
 ) -> list[str]:
-    """What must not be: the same picture in two splits, a split without images or without a label.
+    """What must not be: the same picture in two splits, a split without images or without a label that is needed.
 
-    Args:
-        info: The data set.
-        surveys: One for each split.
-        needed: Labels that the tasks need; all of them by default.
-        source: Whose surveys they are, to say more.
+    `needed` are the labels that the tasks need, all by default; `source` is whose surveys they are, to say more.
     """
     problems = [f"split {one.split!r} has no images" for one in surveys if not one.images]
     for first, second in combinations(surveys, 2):
@@ -110,10 +101,7 @@ def faults(
 def unlabelled(name: str, counts: Mapping[str, int], groups: int | None = None) -> list[str]:
     """Say which splits have no label of a kind, for each is needed.
 
-    Args:
-        name: The label.
-        counts: Number of images with it, by split.
-        groups: Number of groups with it, where groups are cut.
+    `counts` is the number of images with it by split; `groups` that of groups with it, where groups are cut.
     """
     lacking = [split for split, count in counts.items() if not count]
     why = ""

@@ -36,11 +36,7 @@ REJECTED = ("affine", "rotate", "perspective", "elastic", "five_crop", "ten_crop
 
 
 class Label(tv_tensors.TVTensor):
-    """A dense label (..., H, W).
-
-    Attributes:
-        invalid: The value of pixels without a label.
-    """
+    """A dense label (..., H, W); `invalid` is the value of pixels without one."""
 
     invalid: ClassVar[int | float] = 0
 
@@ -55,12 +51,10 @@ class Label(tv_tensors.TVTensor):
 
     @classmethod
     def rescaled(cls, values: torch.Tensor, zoom: float, across: float) -> torch.Tensor:
-        """What the values become, their pixels having been resized.
+        """What the values (..., H, W) become, their pixels having been resized.
 
-        Args:
-            values: (..., H, W).
-            zoom: How much nearer the camera seems to be; 1 where the field of view stayed.
-            across: How many pixels of the new width show what one pixel showed before.
+        `zoom` is how much nearer the camera seems to be (1 = the field of view stayed), `across` how many pixels of the
+        new width show what one showed before.
         """
         return values
 
@@ -72,7 +66,7 @@ class ClassMap(Label):
 
 
 class DepthMap(Label):
-    """Depth (..., 1, H, W), float; 0 = invalid. `DepthMap(data, kind=...)` makes the type of that kind.
+    """Depth (..., 1, H, W), float; 0 = invalid. `DepthMap(data, kind=...)`: `metric`, `inverse` or `disparity`.
 
     The kind is a type, not an attribute, because torchvision's functions hand on the type alone.
     """
@@ -80,15 +74,7 @@ class DepthMap(Label):
     kind: ClassVar[str]
 
     def __new__(cls, data: ArrayLike | torch.Tensor, *, kind: str | None = None) -> DepthMap:
-        """Wrap data.
-
-        Args:
-            data: Tensor or what `torch.as_tensor` takes.
-            kind: `metric`, `inverse` or `disparity`.
-
-        Raises:
-            DataError: There is no such kind.
-        """
+        """Wrap data as `Label` does."""
         if kind is not None:
             if kind not in KINDS:
                 raise DataError(f"depth_kind is {kind!r}.{did_you_mean(kind, KINDS)}")

@@ -27,16 +27,7 @@ DONE, FAILED = b".", b"!"
 
 
 def fill(folder: Path, share: int, shares: int) -> None:
-    """Make every `shares`-th image, beginning with number `share`.
-
-    Args:
-        folder: Holds `job.json` and the arrays `<split>_<array>.npy`.
-        share: Number of this worker.
-        shares: Number of workers.
-
-    Raises:
-        DataError: The task rejected an image, or returned arrays that do not fit.
-    """
+    """Make every `shares`-th image, beginning with number `share`; the folder holds job and arrays."""
     job = json.loads((folder / JOB).read_text(encoding="utf-8"))
     module, _, function = job["task"].partition(":")
     one = getattr(importlib.import_module(module), function)(job["recipe"])

@@ -40,11 +40,7 @@ LABEL_KINDS: Group[type[LabelKind[Any]]] = Group("label_kinds", LabelKind)
 
 @cache
 def label_kind(name: str) -> LabelKind[Any]:
-    """Return a label kind by the name of its arrays.
-
-    Raises:
-        PluginError: There is no such kind, or it cannot be loaded.
-    """
+    """Return a label kind by the name of its arrays."""
     kind = LABEL_KINDS.load(name)()
     if kind.name != name:
         raise PluginError(f"label kind {name!r} calls itself {kind.name!r}; register it under its own name.")

@@ -188,15 +188,11 @@ class LabelKind(ABC, Generic[S]):
 
     @abstractmethod
     def read(self, path: Path, storage: Storage) -> Array:
-        """Read the file that a manifest names, at its own resolution.
-
-        Raises:
-            DataError: It cannot be read or holds what it must not; the message names it.
-        """
+        """Read the file that a manifest names, at its own resolution; a DataError names it."""
 
     @abstractmethod
     def fit(self, small: Array, stored: Array, across: float, facts: LabelFacts, where: str) -> Array:
-        """Check values and bring them into the arrays' type.
+        """Check values and bring them into the arrays' type, invalid where they say nothing.
 
         Args:
             small: The label at the size of the arrays: its nearest pixels, so that no value is invented.
@@ -204,25 +200,14 @@ class LabelKind(ABC, Generic[S]):
             across: Width of `small` divided by the width that it shows.
             facts: What the values mean.
             where: The file, for messages.
-
-        Returns:
-            Array of the type `dtype`, invalid where they say nothing.
-
-        Raises:
-            DataError: Array that cannot be right.
         """
 
     @abstractmethod
     def storing(self, rows: Array, facts: LabelFacts, exact: bool = False) -> Storing:
-        """Return the function that makes of a label what `read` reads.
+        """Return the function that makes of a label what `read` reads: an array and cells of the columns `details`.
 
-        Args:
-            rows: All labels (N, H, W[, C]) that shall be stored alike.
-            facts: What the values mean.
-            exact: Floats rather than whole numbers that lose a little.
-
-        Returns:
-            Label of one image -> an array that fits a picture (or floats for .npy), and cells of the columns `details`.
+        The array fits a picture, or holds floats for `.npy`. `rows` are all labels (N, H, W[, C]) that shall be stored
+        alike; `exact` asks for floats rather than whole numbers that lose a little.
         """
 
     def looks_like(self, values: Array) -> bool:

@@ -100,11 +100,7 @@ def _along_axis(depth: NDArray[np.floating], details: Mapping[str, Any], path: P
 
 
 class DepthSurvey(ValidSurvey):
-    """Depth labels of a split.
-
-    Attributes:
-        largest: Largest valid depth.
-    """
+    """Depth labels of a split; `largest` is the largest valid depth."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -187,11 +183,7 @@ class DepthLabels(LabelKind[DepthSurvey]):
         return depth_batch(rows, facts.depth_kind)
 
     def read(self, path: Path, storage: Storage) -> NDArray[np.float32]:
-        """Read a grey picture or `.npy`; float32 (H, W), 0 where the stored value is not above 0 or not finite.
-
-        Raises:
-            DataError: It cannot be read, or holds whole numbers and there is no scale.
-        """
+        """Read a grey picture or `.npy`; float32 (H, W), 0 where the stored value is not above 0 or not finite."""
         stored, scale = read_map(path), storage.details.get("depth_scale")
         if scale is None and stored.dtype.kind != "f":
             raise DataError(

@@ -92,11 +92,7 @@ class Largest:
             self._images.append((float(largest), len(positive) - len(others), below, len(positive)))
 
     def suspect(self, dtype: np.dtype | None = None) -> Suspect | None:
-        """Return the largest value where it looks like no distance.
-
-        Args:
-            dtype: The type that the values are stored in, where they are as stored: its end tells.
-        """
+        """Return the largest value where it looks like no distance; the end of the `dtype` that holds it tells, too."""
         if not self._images:
             return None
         value = max(largest for largest, *_ in self._images)
@@ -187,14 +183,10 @@ class StoredDepth:
 
 
 def downwards(depth: NDArray[np.floating]) -> float | None:
-    """How many times larger the depth is at the bottom of an image than in its middle.
+    """How many times larger depth (H, W), 0 = invalid, is at the bottom of an image than in its middle.
 
-    Args:
-        depth: float (H, W), 0 = invalid.
-
-    Returns:
-        Ratio of the medians of the lowest sixth and of the band from 40 % to 60 % of the height; None where one of
-        them has no valid pixel.
+    Ratio of the medians of the lowest sixth and of the band from 40 % to 60 % of the height; None where one of them has
+    no valid pixel.
     """
     height = len(depth)
     middle, bottom = depth[2 * height // 5 : max(3 * height // 5, 1)], depth[5 * height // 6 :]
@@ -203,14 +195,7 @@ def downwards(depth: NDArray[np.floating]) -> float | None:
 
 
 def look(paths: Sequence[Path]) -> StoredDepth:
-    """Read some of the files, evenly spread.
-
-    Args:
-        paths: Files of one type.
-
-    Raises:
-        DataError: One cannot be read.
-    """
+    """Read some of the files, all of one type, evenly spread."""
     largest, some, trends, pixels = Largest(), [], list[float](), 0
     for path in paths[:: max(1, len(paths) // LOOK_AT)][:LOOK_AT]:
         values = read_map(path)

@@ -107,12 +107,8 @@ class NormalLabels(LabelKind[NormalSurvey]):
     def read(self, path: Path, storage: Storage) -> NDArray[np.float32]:
         """Read a colour picture (value = 127.5 n + 127.5) or `.npy` of floats, (H, W, 3) or (3, H, W).
 
-        Returns:
-            float32 (H, W, 3), unit vectors; zero where the stored vector is shorter than 0.5, longer than 1.5 or not
-            finite.
-
-        Raises:
-            DataError: It cannot be read, has other than three values per pixel, or is an array of whole numbers.
+        float32 (H, W, 3), unit vectors; zero where the stored vector is shorter than 0.5, longer than 1.5 or not
+        finite.
         """
         if is_npy(path):
             stored = read_npy(path)

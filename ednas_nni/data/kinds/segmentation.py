@@ -100,11 +100,7 @@ class ClassLabels(LabelKind[ClassSurvey]):
         return class_batch(rows)
 
     def read(self, path: Path, storage: Storage) -> NDArray[np.uint8]:
-        """Read a grey or palette picture or `.npy` of whole numbers; uint8 (H, W), 255 = no class.
-
-        Raises:
-            DataError: It cannot be read, or holds a value that is neither a class nor ignored.
-        """
+        """Read a grey or palette picture or `.npy` of whole numbers; uint8 (H, W), 255 = no class."""
         return storage.classes.labels(read_map(path), storage.details.get("ignore", ()), path)
 
     def fit(self, small: Array, stored: Array, across: float, facts: LabelFacts, where: str) -> NDArray[np.uint8]:
@@ -126,11 +122,7 @@ class ClassLabels(LabelKind[ClassSurvey]):
         return not is_smooth(values) and float((values[:, 1:] == values[:, :-1]).mean()) > 0.5
 
     def draft(self, paths: Sequence[Path], tick: Callable[[], object]) -> Drafted:
-        """Collect the stored values of all class maps for classes.txt, and say which may mean no class.
-
-        Raises:
-            DataError: The maps do not hold classes.
-        """
+        """Collect the stored values of all class maps for classes.txt, and say which may mean no class."""
         pixels: Counter[int] = Counter()
         smooth = []
         largest: int | None = None
@@ -199,14 +191,11 @@ class ClassLabels(LabelKind[ClassSurvey]):
 
 
 def is_smooth(values: Array) -> bool:
-    """Say whether a map holds shades, as depth in 8 bits does, rather than classes.
+    """Say whether a map (H, W) holds shades, as depth in 8 bits does, rather than classes.
 
     In a map of shades neighbours that differ do so by a step or two (by 1/48 of the range, where that is more): 59 %
     and more of them in depth maps of rooms and streets. Classes have no order, so where they meet anything does: at
     most 15 % in maps of NYUv2's 40 classes that hold 16 or more of them.
-
-    Args:
-        values: (H, W).
     """
     if values.dtype.kind not in "iu" or len(np.unique(values)) < SMOOTH_LEVELS:
         return False

@@ -73,11 +73,7 @@ class FolderSource(CachedSource):
     trust_labels: bool = False
 
     def __post_init__(self) -> None:
-        """Check the options; of the folder only that it exists.
-
-        Raises:
-            DataError: The folder does not exist or an option lies outside its range.
-        """
+        """Check the options; of the folder only that it exists."""
         self.root = plain_data.resolved(self.folder, DataError, "data.folder")
         if not self.root.is_dir():
             raise DataError(f"folder is {str(self.folder)!r}, but there is no folder {self.root}; correct data.folder")
@@ -100,11 +96,7 @@ class FolderSource(CachedSource):
 
     @abstractmethod
     def decode(self, record: ImageRecord) -> RawImage:
-        """Read one image and its labels.
-
-        Raises:
-            DataError: A file cannot be read or holds what it must not; the message names it.
-        """
+        """Read one image and its labels; a DataError names the file that is missing or wrong."""
 
     @classmethod
     def recognises(cls, folder: Path) -> bool:
@@ -113,17 +105,10 @@ class FolderSource(CachedSource):
 
     @staticmethod
     def write(source: DataSource, folder: str | os.PathLike[str]) -> dict[str, object]:
-        """Write any data set in this layout, so that a reader can be tried, or other programs can use it.
-
-        Args:
-            source: A data set.
-            folder: A new or empty folder.
+        """Write any data set in this layout into a new or empty folder, for other programs or to try a reader.
 
         Returns:
             Options beside folder and size with which the layout reads what was written.
-
-        Raises:
-            DataError: The folder is not empty, or the data set lacks what the layout needs.
         """
         raise DataError("this layout can only be read")
 
@@ -150,11 +135,7 @@ class FolderSource(CachedSource):
 
     @cached_property
     def records(self) -> dict[str, list[ImageRecord]]:
-        """Images by split: whole groups, none in two splits.
-
-        Raises:
-            DataError: Too few groups, a file is missing, or an image occurs twice.
-        """
+        """Images by split: whole groups, none in two splits; each file is there."""
         given = {split: sorted(records, key=_by_key) for split, records in self.listed().items()}
         for split, records in given.items():
             if not records:
@@ -254,17 +235,7 @@ class FolderSource(CachedSource):
         return remarks(record.files for records in self.records.values() for record in records)
 
     def read(self, record: ImageRecord) -> dict[str, Array]:
-        """Decode one image and fit it to `size`.
-
-        Args:
-            record: One of `records`.
-
-        Returns:
-            `image` and each label of the data set; a label that the image lacks is invalid everywhere.
-
-        Raises:
-            DataError: See `decode` and `ednas_nni.data.layouts.fitting.fit`.
-        """
+        """Decode one image and fit it to `size`."""
         try:
             raw = self.decode(record)
         except (OSError, ValueError, KeyError, IndexError) as error:
@@ -307,14 +278,7 @@ def changed_data(began: str | None, source: DataSource) -> str:
 
 
 def images(recipe: Mapping[str, Any]) -> Callable[[str, int], Mapping[str, Array]]:
-    """Return the function that reads one image of a split; called in the workers.
-
-    Args:
-        recipe: As made by `FolderSource.job`.
-
-    Returns:
-        `one(split, index)`, the arrays of that image.
-    """
+    """Return the function that reads the arrays of one image of a split; called in the workers with `job`'s recipe."""
     module, _, name = recipe["source"].partition(":")
     source: FolderSource = getattr(importlib.import_module(module), name)(recipe["folder"], **recipe["arguments"])
 

@@ -17,14 +17,9 @@ def natural(name: str) -> list[tuple[str, int]]:
 
 
 def block(position: int, count: int) -> str:
-    """Group of an image in a list that tells no scenes: a block of neighbours, which often show the same place.
+    """Group of an image by its place in a sorted list that tells no scenes: neighbours often show the same place.
 
-    Args:
-        position: Place of the image in the sorted list, from 0.
-        count: Length of the list. A block holds a fiftieth of it, at least 1 and at most 20 images.
-
-    Returns:
-        Name of the group.
+    A block holds a fiftieth of the list, at least 1 and at most 20 images.
     """
     return f"block {position // min(20, max(1, count // 50))}"
 
@@ -34,17 +29,14 @@ def cut(
 ) -> dict[str, list[ImageRecord]]:
     """Cut splits out of records by whole groups, as near to the wished sizes as the groups allow.
 
-    The groups are put into an order that depends on their names and `seed` alone, so the order in which a folder
-    lists its files does not matter. One of the largest groups always stays in `train`.
+    The groups are put into an order that depends on their names and `seed` alone, so the order in which a folder lists
+    its files does not matter. One of the largest groups always stays in `train`.
 
     Args:
         records: Images; the order within a split is kept.
-        wished: Share (0 < share < 1) or number of images by split, without `train`.
+        wished: Share (0 < share < 1) or number of images by split, without `train`, which is in the result, too.
         seed: Whole number; another one chooses other groups.
         where: Name of the data set for messages.
-
-    Returns:
-        `train` and the wished splits, none empty.
 
     Raises:
         DataError: A size is out of range or there are fewer groups than splits.
@@ -149,15 +141,7 @@ def _nearest(groups: Sequence[str], sizes: Mapping[str, int], wished: int) -> li
 
 
 def check_separate(records: Mapping[str, Sequence[ImageRecord]], where: str) -> None:
-    """Make sure that no image, image file or group belongs to two splits.
-
-    Args:
-        records: Images by split.
-        where: Name of the data set for messages.
-
-    Raises:
-        DataError: A key or an image file occurs twice, or a group in two splits; both splits are named.
-    """
+    """Make sure that no image, image file or group belongs to two splits; messages name both, and `where`."""
     owner: dict[tuple[str, str], str] = {}
     groups: dict[str, str] = {}
     for split, members in records.items():

@@ -16,24 +16,12 @@ _TOLERANCE = 0.02
 
 
 def fit(raw: RawImage, record: ImageRecord, size: tuple[int, int], facts: LabelFacts, crop: bool) -> dict[str, Array]:
-    """Resize one image and its labels.
+    """Resize one image and its labels; a label that the image lacks is invalid everywhere.
 
     The image is averaged (bilinear with a support that grows with the reduction); labels are taken from the nearest
     pixel, so that no value is invented, and checked by their kind. From 4 x 8 pixels to 2 x 4, label pixel (0, 0) is
-    the old pixel (1, 1), whose centre lies nearest to the centre of the new one.
-
-    Args:
-        raw: What the layout decoded.
-        record: Names the files in messages.
-        size: Height and width in pixels of the arrays.
-        facts: Which labels, and what their values mean.
-        crop: Use the middle of an image of another aspect ratio.
-
-    Returns:
-        `image` and each of `facts.targets`; a label that the image lacks is invalid everywhere.
-
-    Raises:
-        DataError: Shapes, aspect ratios or values that cannot be right; the file is named.
+    the old pixel (1, 1), whose centre lies nearest to the centre of the new one. `crop`: use the middle of an image of
+    another aspect ratio, which is an error otherwise, as are values that cannot be right.
     """
     _check_shape(raw.image, "image", record, (3,))
     if raw.image.dtype != np.uint8:

@@ -70,7 +70,6 @@ class Manifest(FolderSource):
     upright: bool = True
 
     def __post_init__(self) -> None:
-        """Check the options."""
         super().__post_init__()
         self.normal_axes = check_axes(self.normal_axes)
         self.allow_outside, self.upright = bool(self.allow_outside), bool(self.upright)
@@ -201,16 +200,8 @@ class Manifest(FolderSource):
     def write(source: DataSource, folder: str | os.PathLike[str], depth: str = "png") -> dict[str, object]:
         """Write `manifest.csv`, `classes.txt` and folders of pictures.
 
-        Depth becomes 16-bit PNG with a `depth_scale` that lets the largest depth fit, or float32 `.npy`. A label that
+        `depth: png` is 16-bit PNG with a `depth_scale` that lets the largest depth fit, `npy` float32. A label that
         an image lacks entirely is an empty cell. Splits stay as they are.
-
-        Args:
-            source: Any data set.
-            folder: A new or empty folder.
-            depth: `png` or `npy`.
-
-        Raises:
-            DataError: The folder is not empty.
         """
         if depth not in ("png", "npy"):
             raise DataError(f"depth is {depth!r}.{did_you_mean(depth, ('png', 'npy'))}")

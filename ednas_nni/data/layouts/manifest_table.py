@@ -75,17 +75,10 @@ class ManifestTable:
 
 
 def read_table(path: Path, allow_outside: bool = False) -> ManifestTable:
-    """Read a manifest; no image is opened, but every file must exist.
+    """Read `*.csv` with a heading, or `*.jsonl` with one object a line; every file must exist, no image is opened.
 
-    Args:
-        path: `*.csv` with a heading, or `*.jsonl` with one object a line.
-        allow_outside: Accept absolute paths and paths that lead out of the manifest's folder.
-
-    Returns:
-        The table.
-
-    Raises:
-        DataError: It cannot be read, or a cell is wrong; one line per fault, each with file, line, value and way out.
+    `allow_outside` accepts absolute paths and such that lead out of the manifest's folder. DataError has a line per
+    fault, each with file, line, value and way out.
     """
     rows: list[Row] = []
     faults: list[str] = []
@@ -188,11 +181,7 @@ def _check_names(path: Path, line: int, names: list[str], heading: bool = True) 
 
 
 def _row(folder: Path, line: int, cells: Mapping[str, Any], allow_outside: bool) -> Row:
-    """One row.
-
-    Raises:
-        ValueError: A cell is wrong; the text lacks file and line.
-    """
+    """One row; ValueError, whose text lacks file and line, where a cell is wrong."""
     if "image" not in cells:
         raise ValueError("image: is empty; every line needs one.")
     image = _path(folder, "image", cells["image"], allow_outside)

@@ -21,11 +21,7 @@ BASELINE_M, FOCAL_PX, WIDTH_PX = 0.209313, 2262.52, 2048
 
 
 def empty_folder(folder: str | os.PathLike[str]) -> Path:
-    """Return a folder that is empty, making it when it does not exist.
-
-    Raises:
-        DataError: It holds something, or cannot be made.
-    """
+    """Return a folder that is empty, making it when it does not exist."""
     path = plain_data.resolved(folder, DataError, "folder")
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -47,26 +43,16 @@ def save(path: Path, values: Array) -> str:
 
 
 def need_targets(info: DataInfo, targets: Sequence[str], layout: str) -> None:
-    """Reject a data set that lacks labels the layout cannot do without.
-
-    Raises:
-        DataError: Labels are missing; they are named.
-    """
+    """Reject a data set that lacks labels the layout cannot do without."""
     lacking = [name for name in targets if name not in info.targets]
     if lacking:
         raise DataError(f"data set {info.name!r} has no {', '.join(lacking)}; the layout {layout} needs them")
 
 
 def rows(source: DataSource, part: str, layout: str) -> Iterator[tuple[int, dict[str, Array]]]:
-    """Yield the images of the official training or test set of a layout.
+    """Yield number, from 0, and arrays of each image of the official part of a layout.
 
-    Args:
-        source: Any data set.
-        part: `train` (train, search and select after each other) or `test`.
-        layout: Name of the layout, for the audit of the test split.
-
-    Yields:
-        Number from 0, and the arrays of one image.
+    `part` is `train` (train, search and select after each other) or `test`, whose opening the audit notes for `layout`.
     """
     number = 0
     for name in _PARTS[part]:
@@ -87,11 +73,7 @@ def signed_labels(labels: NDArray[np.uint8], info: DataInfo) -> NDArray[np.int16
 
 
 def metres(depth: NDArray[np.floating], info: DataInfo) -> NDArray[np.float32]:
-    """Return float32 depth in metres, 0 = invalid.
-
-    Raises:
-        DataError: The data set's depth has no relation to metres.
-    """
+    """Return float32 depth in metres, 0 = invalid; DataError where it has no relation to metres."""
     if info.depth_kind == "metric" and info.depth_unit == "m":
         return depth.astype(np.float32)
     if info.depth_kind == "inverse" and info.depth_unit == "1/m":

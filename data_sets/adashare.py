@@ -16,14 +16,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from data_sets import writing
 from data_sets.npy_labels import npy_classes, npy_depth, npy_image
 from ednas_nni.data import reading
 from ednas_nni.data.class_names import CITYSCAPES_19_TO_2, CITYSCAPES_19_TO_7, class_names
 from ednas_nni.data.info import Array, LabelFacts
-from ednas_nni.data.layouts import writing
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import block, natural
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
+from ednas_nni.data.layouts.writing import empty_folder, save
 from ednas_nni.data.source import DataSource
 from ednas_nni.errors import DataError, did_you_mean
 
@@ -176,7 +177,7 @@ class AdaShare(FolderSource):
                 f"data set {info.name!r} has {info.num_classes} classes; the layout {AdaShare.name} (cityscapes) holds "
                 "labels with 19, 7 and 2 classes, which are made from 19"
             )
-        root = writing.empty_folder(folder)
+        root = empty_folder(folder)
         lists: dict[str, list[list[str]]] = {"train": [], "test": []}
         before = 0
         for part, entries in lists.items():
@@ -202,10 +203,10 @@ def _write_nyuv2(root: Path, name: str, row: dict[str, Array]) -> list[str]:
     coded = np.rint((np.stack([normals[..., 0], -normals[..., 2], normals[..., 1]], -1) + 1) * 127.5)
     coded = np.where(normals.any(-1, keepdims=True), coded, 255).clip(0, 255).astype(np.uint8)
     return [
-        writing.save(root / "img" / f"{name}.png", row["image"]),
-        writing.save(root / "seg" / f"{name}.png", row["segmentation"]),
-        writing.save(root / "normal_mask" / f"{name}.png", coded),
-        writing.save(root / "depth" / f"{name}.npy", row["depth"]),
+        save(root / "img" / f"{name}.png", row["image"]),
+        save(root / "seg" / f"{name}.png", row["segmentation"]),
+        save(root / "normal_mask" / f"{name}.png", coded),
+        save(root / "depth" / f"{name}.npy", row["depth"]),
     ]
 
 
@@ -215,6 +216,6 @@ def _write_cityscapes(root: Path, number: int, row: dict[str, Array]) -> list[st
     coarse = [np.where(fine < 0, np.int16(-1), t[fine.clip(0)]) for t in (CITYSCAPES_19_TO_2, CITYSCAPES_19_TO_7)]
     values = (row["image"].astype(np.float32) / 255, row["depth"][..., None], *coarse, fine)
     return [
-        f"{root.name}/{writing.save(root / name / f'{number}.npy', array)}"
+        f"{root.name}/{save(root / name / f'{number}.npy', array)}"
         for name, array in zip(_ENTRIES["cityscapes"], values, strict=True)
     ]

@@ -17,11 +17,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from data_sets import writing
 from ednas_nni.data.class_names import CITYSCAPES_19_TO_2, CITYSCAPES_19_TO_7, CITYSCAPES_TRAIN_IDS, class_names
 from ednas_nni.data.info import IGNORE_INDEX, Array, DataInfo, DepthKind, LabelFacts, in_order
-from ednas_nni.data.layouts import writing
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
+from ednas_nni.data.layouts.writing import empty_folder, save
 from ednas_nni.data.reading import need_folder, read_map, read_rgb
 from ednas_nni.data.source import DataSource
 from ednas_nni.errors import DataError, did_you_mean
@@ -193,7 +194,7 @@ class CityScapes(FolderSource):
         writing.need_targets(info, ("segmentation", "depth"), "cityscapes")
         if info.num_classes != 19:
             raise DataError(f"data set {info.name!r} has {info.num_classes} classes; the layout cityscapes holds 19")
-        root = writing.empty_folder(folder)
+        root = empty_folder(folder)
         to_stored = np.full(256, 0 if labels == "labelIds" else 255, np.uint8)
         to_stored[:19] = CITYSCAPES_TRAIN_IDS if labels == "labelIds" else range(19)
         focal = writing.FOCAL_PX * info.size[1] / writing.WIDTH_PX
@@ -205,9 +206,9 @@ class CityScapes(FolderSource):
                 stem = f"{city}_{number // len(cities):06d}_000019"
                 codes = _codes(row["depth"], info, writing.BASELINE_M * focal)
                 stored = to_stored[writing.byte_labels(row["segmentation"], info)]
-                writing.save(root / IMAGES / split / city / f"{stem}_{IMAGES}.png", row["image"])
-                writing.save(root / LABELS / split / city / f"{stem}_{LABELS}_{labels}.png", stored)
-                writing.save(root / DISPARITY / split / city / f"{stem}_{DISPARITY}.png", codes)
+                save(root / IMAGES / split / city / f"{stem}_{IMAGES}.png", row["image"])
+                save(root / LABELS / split / city / f"{stem}_{LABELS}_{labels}.png", stored)
+                save(root / DISPARITY / split / city / f"{stem}_{DISPARITY}.png", codes)
                 path = root / CAMERA / split / city / f"{stem}_{CAMERA}.json"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(json.dumps(camera) + "\n", encoding="utf-8")

@@ -13,13 +13,14 @@ from typing import ClassVar
 
 import numpy as np
 
+from data_sets import writing
 from data_sets.npy_labels import npy_classes, npy_depth, npy_image, npy_normals
 from ednas_nni.data.class_names import class_names
 from ednas_nni.data.info import Array, LabelFacts
-from ednas_nni.data.layouts import writing
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import block, natural
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
+from ednas_nni.data.layouts.writing import empty_folder, save
 from ednas_nni.data.reading import check_axes, need_folder
 from ednas_nni.data.source import DataSource
 from ednas_nni.errors import DataError, did_you_mean
@@ -131,7 +132,7 @@ class Mtan(FolderSource):
         if dataset not in _DATASETS:
             raise DataError(f"dataset is {dataset!r}.{did_you_mean(dataset, _DATASETS)}")
         writing.need_targets(info, ("segmentation",), Mtan.name)
-        root = writing.empty_folder(folder)
+        root = empty_folder(folder)
         for part, place in (("train", root / "train"), ("test", root / "val")):
             for number, row in writing.rows(source, part, Mtan.name):
                 arrays: dict[str, Array] = {
@@ -144,5 +145,5 @@ class Mtan(FolderSource):
                 if "normals" in row and dataset == "nyuv2":
                     arrays["normal"] = row["normals"].astype(np.float32)
                 for name, values in arrays.items():
-                    writing.save(place / name / f"{number}.npy", values)
+                    save(place / name / f"{number}.npy", values)
         return {"classes": info.num_classes}

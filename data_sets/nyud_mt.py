@@ -15,15 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from data_sets import writing
 from data_sets.npy_labels import npy_depth, npy_normals
 from ednas_nni.data import reading
 from ednas_nni.data.class_names import class_names
 from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.kinds import Storage, label_kind
-from ednas_nni.data.layouts import writing
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import block, natural
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
+from ednas_nni.data.layouts.writing import empty_folder, save
 from ednas_nni.data.source import DataSource
 from ednas_nni.errors import DataError
 
@@ -119,7 +120,7 @@ class NYUDMT(FolderSource):
         """
         info = source.info
         writing.need_targets(info, ("segmentation",), NYUDMT.name)
-        root = writing.empty_folder(folder)
+        root = empty_folder(folder)
         for sub in ("images", "gt_sets"):
             (root / sub).mkdir()
         before = 0
@@ -130,11 +131,11 @@ class NYUDMT(FolderSource):
                 names.append(name)
                 Image.fromarray(row["image"]).save(root / "images" / f"{name}.jpg", quality=quality, subsampling=0)
                 coded = (writing.signed_labels(row["segmentation"], info) + 1).astype(np.uint8)
-                writing.save(root / "segmentation" / f"{name}.png", coded)
+                save(root / "segmentation" / f"{name}.png", coded)
                 if "depth" in row:
-                    writing.save(root / "depth" / f"{name}.npy", writing.metres(row["depth"], info))
+                    save(root / "depth" / f"{name}.npy", writing.metres(row["depth"], info))
                 if "normals" in row:
-                    writing.save(root / "normals" / f"{name}.npy", row["normals"].astype(np.float32))
+                    save(root / "normals" / f"{name}.npy", row["normals"].astype(np.float32))
             (root / "gt_sets" / listed).write_text("\n".join(names) + "\n", encoding="utf-8")
             before += len(names)
         return {"classes": info.num_classes}

@@ -12,6 +12,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from data_sets import writing
+from data_sets.geometry import NYUV2, normals_from_depth
 from data_sets.nyuv2_files import (
     LABELED,
     LABELS,
@@ -25,11 +27,10 @@ from data_sets.nyuv2_files import (
     read_splits,
 )
 from ednas_nni.data.class_names import NYU13, NYU_40_TO_13
-from ednas_nni.data.geometry import NYUV2, normals_from_depth
 from ednas_nni.data.info import TARGETS, Array, LabelFacts, in_order
-from ednas_nni.data.layouts import writing
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
+from ednas_nni.data.layouts.writing import empty_folder
 from ednas_nni.data.source import DataSource
 from ednas_nni.errors import DataError, did_you_mean
 
@@ -167,7 +168,7 @@ class NYUv2(FolderSource):
         test = info.counts["test"]
         train = sum(info.counts.values()) - test
         total, (height, width) = train + test, info.size
-        root = writing.empty_folder(folder)
+        root = empty_folder(folder)
         with h5py.File(root / LABELED, "w") as file:
             images = file.create_dataset("images", (total, 3, width, height), np.uint8, chunks=(1, 3, width, height))
             labels = file.create_dataset("labels", (total, width, height), np.uint16, chunks=(1, width, height))

@@ -7,6 +7,7 @@ give equal batches, whatever else draws random numbers in the process.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -73,43 +74,31 @@ class BatchDataset(Dataset):
         cut = {name: array[rows] for name, array in self._arrays.items()}
         batch: Batch = {"image": image_batch(cut["image"])}
         batch |= {name: target.target(cut) for name, target in self.targets.items()}
-        self._zoom(batch, drawn)
-        self._mirror(batch, drawn)
+        mirrored = [n for n, item in enumerate(drawn) if item.mirrored]
+        for tensor in batch.values():
+            for n, item in enumerate(drawn):
+                if item.box is not None:
+                    part, size = tensor[n : n + 1].as_subclass(type(tensor)), list(self.split.info.size)
+                    tensor[n : n + 1] = F.resized_crop(part, *item.box, size=size, antialias=True)
+            if mirrored:
+                tensor[mirrored] = F.horizontal_flip(tensor[mirrored].as_subclass(type(tensor)))
         # Plain tensors: every operation on torchvision's types pays for their bookkeeping.
         return {name: tensor.as_subclass(torch.Tensor) for name, tensor in batch.items()}
 
-    def _zoom(self, batch: Batch, items: Sequence[BatchItem]) -> None:
-        size = list(self.split.info.size)
-        for n, item in enumerate(items):
-            if item.box is not None:
-                for tensor in batch.values():
-                    part = tensor[n : n + 1].as_subclass(type(tensor))
-                    tensor[n : n + 1] = F.resized_crop(part, *item.box, size=size, antialias=True)
 
-    def _mirror(self, batch: Batch, items: Sequence[BatchItem]) -> None:
-        mirrored = [n for n, item in enumerate(items) if item.mirrored]
-        if mirrored:
-            for tensor in batch.values():
-                tensor[mirrored] = F.horizontal_flip(tensor[mirrored].as_subclass(type(tensor)))
-
-
+@dataclass(eq=False)
 class SeededBatches(Sampler[list[BatchItem]]):
     """Draws the batches of an epoch from (seed, epoch number); each iteration is the next epoch. See `loader`."""
 
-    def __init__(
-        self,
-        length: int,
-        size: tuple[int, int],
-        batch_size: int,
-        shuffle: bool,
-        seed: int,
-        augmentation: Augmentation,
-        drop_last: bool,
-    ) -> None:
-        self.length, self.size, self.batch_size, self.shuffle = length, size, batch_size, shuffle
-        self.seed, self.augmentation, self.drop_last = seed, augmentation, drop_last
-        self.epoch = 0
-        self.first = 0  # batch with which the next epoch begins
+    length: int
+    size: tuple[int, int]
+    batch_size: int
+    shuffle: bool
+    seed: int
+    augmentation: Augmentation
+    drop_last: bool
+    epoch: int = 0
+    first: int = 0  # batch with which the next epoch begins
 
     def __len__(self) -> int:
         return self.length // self.batch_size if self.drop_last else -(-self.length // self.batch_size)

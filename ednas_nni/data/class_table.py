@@ -71,16 +71,14 @@ class ClassTable:
         table = np.full(len(values), IGNORE_INDEX, np.uint8)
         unknown = []
         for place, value in enumerate(values.tolist()):
-            name = self.named.get(value)
             if value != value or value in ignored:  # NaN, or as the manifest says
                 continue
-            if name is None and value not in NEVER_CLASSES:
-                name = self.rest
-                if name is None:
-                    unknown.append(value)
-                    continue
+            never = value in NEVER_CLASSES
+            name = self.named.get(value, None if never else self.rest)
             if name is not None:
                 table[place] = self.label(name)
+            elif not never:
+                unknown.append(value)
         if unknown:
             listed = ("values " if len(unknown) > 1 else "value ") + ", ".join(f"{v:g}" for v in unknown[:8])
             raise DataError(

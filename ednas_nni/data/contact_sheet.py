@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ednas_nni.data.kinds import label_kind
-from ednas_nni.data.kinds.legend import INK, PAPER, font
+from ednas_nni.data.palette import INK, PAPER, font
 from ednas_nni.data.source import DataSource
 
 _GAP, _MARGIN, _HEAD = 6, 18, 34

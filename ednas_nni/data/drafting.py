@@ -6,9 +6,7 @@ cannot be known stays open: the cell is `?`, and the manifest is not read before
 
 from __future__ import annotations
 
-import csv
 import inspect
-import io
 import os
 import re
 from collections import Counter, defaultdict
@@ -24,11 +22,12 @@ from ednas_nni.data.info import Array
 from ednas_nni.data.kinds import OPEN, Drafted, LabelKind, all_kinds
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import natural
-from ednas_nni.data.layouts.manifest_table import FILES, columns
+from ednas_nni.data.layouts.manifest_table import FILES, as_csv
 from ednas_nni.data.names import IMAGE, OTHER, Named, named
 from ednas_nni.data.reading import is_npy, read_map, stored_as
 from ednas_nni.data.source import DATASETS
 from ednas_nni.errors import DataError, PluginError, did_you_mean, hidden, quoted
+from ednas_nni.record.whole_file import write_whole
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".npy")
 _SHADES = "shades"
@@ -83,23 +82,6 @@ class Draft:
     asks: tuple[str, ...]
     notes: tuple[str, ...]
     left_out: Mapping[str, int]
-
-    @property
-    def columns(self) -> list[str]:
-        """Columns that have a cell, in the order of the manifest."""
-        return [name for name in columns() if any(name in row for row in self.rows)]
-
-    def table(self, absolute: bool = False) -> str:
-        """The manifest as CSV, with paths from the folder or absolute ones."""
-        paths = {IMAGE, *(name for kind in all_kinds() for name in (kind.column, kind.mask))} if absolute else set()
-        text = io.StringIO()
-        writer = csv.DictWriter(text, self.columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(
-            {name: str(self.folder / cell) if name in paths else cell for name, cell in row.items()}
-            for row in self.rows
-        )
-        return text.getvalue()
 
 
 def draft(folder: Path, tick: Callable[[], object] = lambda: None) -> Draft:
@@ -374,17 +356,17 @@ def write(drafted: Draft, folder: Path, force: bool = False) -> list[Path]:
 
     Paths are absolute where `folder` is not that of the draft. Files that exist are an error unless `force` is set.
     """
-    table = drafted.table(absolute=folder != drafted.folder)
-    texts = {folder / FILES[0]: table, **{folder / name: text for name, text in drafted.texts.items()}}
+    rows = drafted.rows
+    if folder != drafted.folder:
+        paths = {IMAGE, *(name for kind in all_kinds() for name in (kind.column, kind.mask))}
+        rows = tuple({k: str(drafted.folder / cell) if k in paths else cell for k, cell in row.items()} for row in rows)
+    texts = {folder / FILES[0]: as_csv(rows), **{folder / name: text for name, text in drafted.texts.items()}}
     there = [path for path in texts if path.exists()]
     if there and not force:
         raise DataError(f"{there[0]}: exists already. Check it with `ednas data check`, or replace it with --force")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for path, text in texts.items():
-            new = path.with_name(f".{path.name}.new")
-            new.write_text(text, encoding="utf-8")
-            new.replace(path)
+            write_whole(path, text)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror}). Name another folder with --out") from None
     except UnicodeEncodeError:

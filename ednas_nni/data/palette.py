@@ -1,8 +1,13 @@
-"""Colours for labels, depth and normals (numpy only), shared by contact sheets and reports."""
+"""Colours of labels, depth and normals, ink and fonts: shared by contact sheets and reports."""
 
 from __future__ import annotations
 
 import numpy as np
+from PIL import ImageFont
+
+PAPER, INK, FAINT = (250, 250, 248), (40, 42, 48), (120, 124, 132)
+ROW = 20
+"""Height in pixels of a line of a legend."""
 
 # Rooms: hand-picked so that classes that touch often (wall/window, floor/table, sofa/bed) stay far apart in hue and
 # lightness, and so that large classes are calm while small ones are loud.
@@ -66,9 +71,6 @@ _DEPTH = np.array(
     ],
     dtype=np.float32,
 )
-_ERROR = np.array(
-    [(18, 22, 50), (36, 90, 150), (70, 165, 160), (220, 220, 110), (250, 140, 50), (190, 20, 40)], dtype=np.float32
-)
 
 
 def class_colors(classes: tuple[str, ...]) -> np.ndarray:
@@ -116,22 +118,14 @@ def color_depth(depth: np.ndarray, near: float, far: float, logarithmic: bool = 
     return picture
 
 
-def color_error(error: np.ndarray, worst: float) -> np.ndarray:
-    """Colour an error map: 0 is dark blue, `worst` and above is red.
-
-    Args:
-        error: float (..., H, W), not negative.
-        worst: Error of the last colour.
-
-    Returns:
-        uint8 (..., H, W, 3).
-    """
-    return ramp(error / max(worst, 1e-6), _ERROR)
-
-
 def color_normals(normals: np.ndarray) -> np.ndarray:
     """Colour unit normals (..., H, W, 3): red = right, green = up, blue = towards the camera; invalid is black."""
     values = normals.astype(np.float32)
     picture = (np.clip(values * 0.5 + 0.5, 0.0, 1.0) * 255 + 0.5).astype(np.uint8)
     picture[(values * values).sum(-1) < 0.25] = IGNORED
     return picture
+
+
+def font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    """Return the font that comes with Pillow."""
+    return ImageFont.load_default(size)

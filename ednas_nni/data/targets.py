@@ -71,7 +71,7 @@ class DepthMap(Label):
     The kind is a type, not an attribute, because torchvision's functions hand on the type alone.
     """
 
-    kind: ClassVar[str]
+    kind: ClassVar[str] = ""
 
     def __new__(cls, data: ArrayLike | torch.Tensor, *, kind: str | None = None) -> DepthMap:
         """Wrap data as `Label` does."""
@@ -81,16 +81,16 @@ class DepthMap(Label):
             cls = KINDS[kind]
         return torch.as_tensor(data).as_subclass(cls)
 
+    @classmethod
+    def rescaled(cls, values: torch.Tensor, zoom: float, across: float) -> torch.Tensor:
+        """Multiplied by what the kind says."""
+        return values * {"metric": 1 / zoom, "inverse": zoom, "disparity": across}.get(cls.kind, 1.0)
+
 
 class MetricDepth(DepthMap):
     """A length along the optical axis: nearer when the picture is zoomed."""
 
     kind = "metric"
-
-    @classmethod
-    def rescaled(cls, values: torch.Tensor, zoom: float, across: float) -> torch.Tensor:
-        """Divided by the zoom."""
-        return values * (1 / zoom)
 
 
 class InverseDepth(DepthMap):
@@ -98,21 +98,11 @@ class InverseDepth(DepthMap):
 
     kind = "inverse"
 
-    @classmethod
-    def rescaled(cls, values: torch.Tensor, zoom: float, across: float) -> torch.Tensor:
-        """Multiplied by the zoom."""
-        return values * zoom
-
 
 class Disparity(DepthMap):
     """Disparity in pixels of the image's own width: grows with zoom and with the number of pixels."""
 
     kind = "disparity"
-
-    @classmethod
-    def rescaled(cls, values: torch.Tensor, zoom: float, across: float) -> torch.Tensor:
-        """Multiplied by the ratio of widths."""
-        return values * across
 
 
 KINDS: dict[str, type[DepthMap]] = {t.kind: t for t in (MetricDepth, InverseDepth, Disparity)}
@@ -159,14 +149,15 @@ def _moved(x: Label, kernel: Callable[..., torch.Tensor], *arguments: object, **
     return moved
 
 
-@register_kernel("horizontal_flip", Label)
-def _horizontal_flip(x: Label) -> torch.Tensor:
-    return tv_tensors.wrap(type(x).mirrored(x.as_subclass(torch.Tensor).flip(-1), 0), like=x)
+def _flip(axis: int) -> Callable[..., torch.Tensor]:
+    def flip(x: Label) -> torch.Tensor:
+        return tv_tensors.wrap(type(x).mirrored(x.as_subclass(torch.Tensor).flip(-1 - axis), axis), like=x)
+
+    return flip
 
 
-@register_kernel("vertical_flip", Label)
-def _vertical_flip(x: Label) -> torch.Tensor:
-    return tv_tensors.wrap(type(x).mirrored(x.as_subclass(torch.Tensor).flip(-2), 1), like=x)
+register_kernel("horizontal_flip", Label)(_flip(0))
+register_kernel("vertical_flip", Label)(_flip(1))
 
 
 @register_kernel("crop", Label)

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from ednas_nni.data.info import Array, DataInfo, LabelFacts
 from ednas_nni.data.kinds import LabelKind, label_kind
-from ednas_nni.data.kinds.legend import INK, PAPER, font
+from ednas_nni.data.palette import INK, PAPER, font
 from ednas_nni.errors import NetworkError
 from ednas_nni.networks import pictures
 from ednas_nni.record.whole_file import write_whole

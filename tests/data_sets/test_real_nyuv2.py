@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from data_sets.adashare import AdaShare
+from data_sets.geometry import NYUV2, Intrinsics, normals_from_depth
 from ednas_nni.data.agreement import GeometrySums
-from ednas_nni.data.geometry import NYUV2, Intrinsics, normals_from_depth
 
 SAMPLES = Path(
     os.environ.get("EDNAS_ADASHARE_SAMPLES")

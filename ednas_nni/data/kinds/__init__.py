@@ -6,34 +6,11 @@ from functools import cache
 from typing import Any
 
 from ednas_nni.data.info import in_order
-from ednas_nni.data.kinds.base import (
-    OPEN,
-    Drafted,
-    Drawing,
-    LabelKind,
-    LabelSurvey,
-    LabelTable,
-    Storage,
-    ValidSurvey,
-    percent,
-)
+from ednas_nni.data.kinds.base import OPEN, Drafted, LabelKind, LabelSurvey, LabelTable, Storage
 from ednas_nni.errors import PluginError
 from ednas_nni.plugins import Group
 
-__all__ = [
-    "LABEL_KINDS",
-    "OPEN",
-    "Drafted",
-    "Drawing",
-    "LabelKind",
-    "LabelSurvey",
-    "LabelTable",
-    "Storage",
-    "ValidSurvey",
-    "all_kinds",
-    "label_kind",
-    "percent",
-]
+__all__ = ["OPEN", "Drafted", "LabelKind", "LabelSurvey", "LabelTable", "Storage", "all_kinds", "label_kind"]
 
 LABEL_KINDS: Group[type[LabelKind[Any]]] = Group("label_kinds", LabelKind)
 

@@ -26,8 +26,7 @@ from ednas_nni.data.kinds.base import (
     percent,
 )
 from ednas_nni.data.kinds.depth_units import TREND, WHICH_FACTOR, Largest, downwards, look
-from ednas_nni.data.kinds.legend import FAINT, INK, font
-from ednas_nni.data.palette import color_depth
+from ednas_nni.data.palette import FAINT, INK, color_depth, font
 from ednas_nni.data.reading import read_map, stored_as
 from ednas_nni.errors import DataError, did_you_mean, quoted
 

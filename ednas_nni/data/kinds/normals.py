@@ -13,8 +13,7 @@ from PIL import Image, ImageDraw
 from ednas_nni.data.agreement import SHORTEST_FOCAL, away, field_of_view
 from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.kinds.base import Drawing, LabelKind, LabelTable, Storage, Storing, ValidSurvey, percent
-from ednas_nni.data.kinds.legend import FAINT, INK, PAPER, font
-from ednas_nni.data.palette import color_normals
+from ednas_nni.data.palette import FAINT, INK, PAPER, color_normals, font
 from ednas_nni.data.reading import is_npy, oriented, read_npy, read_picture
 from ednas_nni.errors import DataError
 

@@ -15,8 +15,7 @@ from ednas_nni.data.class_names import CLASSES_FILE
 from ednas_nni.data.class_table import IGNORED, NEVER_CLASSES, not_whole
 from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.kinds.base import Drafted, Drawing, LabelKind, LabelSurvey, LabelTable, Storage, Storing, percent
-from ednas_nni.data.kinds.legend import FAINT, INK, ROW, font
-from ednas_nni.data.palette import class_colors, color_classes
+from ednas_nni.data.palette import FAINT, INK, ROW, class_colors, color_classes, font
 from ednas_nni.data.reading import read_map, wrong_ids
 from ednas_nni.errors import DataError, quoted
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
@@ -20,7 +19,7 @@ from ednas_nni.data.headers import remarks
 from ednas_nni.data.info import SPLITS, Array, DepthKind, LabelFacts
 from ednas_nni.data.kinds import Storage, all_kinds, label_kind
 from ednas_nni.data.layouts.base import FolderSource
-from ednas_nni.data.layouts.manifest_table import FILES, ManifestTable, Row, columns, read_table
+from ednas_nni.data.layouts.manifest_table import FILES, ManifestTable, Row, as_csv, read_table
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
 from ednas_nni.data.layouts.writing import empty_folder, save
 from ednas_nni.data.reading import check_axes, read_image, read_map
@@ -226,11 +225,7 @@ class Manifest(FolderSource):
                         ending = "npy" if stored.dtype.kind == "f" else "png"
                         cells |= {kind.column: save(root / kind.column / f"{stem}.{ending}", stored), **details}
                 lines.append(cells)
-        used = [column for column in columns() if any(column in line for line in lines)]
-        with (root / FILES[0]).open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, used, restval="", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(lines)
+        (root / FILES[0]).write_text(as_csv(lines), encoding="utf-8", newline="")
         return {}
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,16 @@ def columns() -> tuple[str, ...]:
     """Return all columns that a manifest may have: each label kind has its own."""
     labels = [name for kind in all_kinds() for name in (kind.column, *kind.details, *filter(None, [kind.mask]))]
     return ("image", *labels, "group", "split")
+
+
+def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
+    """Return cells by column as a manifest, with those columns that have a cell."""
+    text = io.StringIO()
+    used = [name for name in columns() if any(name in row for row in rows)]
+    writer = csv.DictWriter(text, used, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 _OTHER_NAMES = {

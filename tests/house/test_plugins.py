@@ -107,7 +107,7 @@ def test_the_check_of_paths_can_fail(
     """Without it a study would be a way to start programs."""
     import subprocess
 
-    monkeypatch.setattr(plugins, "_load_path", lambda group, path: getattr(subprocess, path.partition(":")[2]))
+    monkeypatch.setattr(plugins, "load_path", lambda group, path: getattr(subprocess, path.partition(":")[2]))
     trace = tmp_path / "trace"
     plugins.load("tasks", "subprocess:getoutput")(f"touch {trace}")
     assert trace.exists()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from PIL import ImageFont
+
+if TYPE_CHECKING:
+    from PIL import ImageFont
 
 PAPER, INK, FAINT = (250, 250, 248), (40, 42, 48), (120, 124, 132)
 ROW = 20
@@ -128,4 +132,6 @@ def color_normals(normals: np.ndarray) -> np.ndarray:
 
 def font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
     """Return the font that comes with Pillow."""
+    from PIL import ImageFont  # colours alone, as in reports, do without it
+
     return ImageFont.load_default(size)

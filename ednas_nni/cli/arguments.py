@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
+
+from ednas_nni.errors import EdnasError
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str], int]:
@@ -32,3 +35,26 @@ def add_experiment_argument(parser: argparse.ArgumentParser) -> None:
         default="latest",
         help="experiment id, its folder, a journal file, or `latest` (default)",
     )
+
+
+def add_picture_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare `--picture PATH.png`, which `check_picture` and `write_picture` take."""
+    parser.add_argument("--picture", metavar="PATH.png", type=Path, help="draw it too")
+
+
+def check_picture(path: Path | None) -> None:
+    """Say before the work, not after it, that a name cannot be written."""
+    if path is None:
+        return
+    if path.suffix.lower() != ".png":
+        raise EdnasError(f"--picture {path}: only PNG can be written. Name a file ending in .png, such as plan.png.")
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise EdnasError(f"--picture {path}: {path.absolute().parent} is no folder. Make it, or name another one.")
+
+
+def write_picture(path: Path, png: bytes) -> None:
+    """Write it."""
+    try:
+        path.write_bytes(png)
+    except OSError as error:
+        raise EdnasError(f"--picture {path}: cannot be written ({error.strerror}). Name another file.") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.cli import terminal
     from ednas_nni.data.source import CachedSource
     from ednas_nni.errors import NetworkError, StudyError
+    from ednas_nni.networks import placement
     from ednas_nni.networks.benchmark import benchmark, exported_files
     from ednas_nni.networks.exporting import open_file
     from ednas_nni.networks.network import Network
@@ -61,8 +63,13 @@ def run(options: argparse.Namespace) -> int:
     measured = benchmark(network, split, train, formats=options.format, threads=options.threads, say=say)
     placements: list[Placement] = []
     faults: list[str] = []
+    compilers: dict[str, Callable[[Path], Placement | None]] = {
+        **{name: partial(placement.vela, accelerator=name) for name in placement.ETHOS},
+        "edge_tpu": placement.edge_tpu_lint,
+        "edgetpu_compiler": placement.edge_tpu_compiler,
+    }
     for name in (name for name in files if name.endswith(".int8.tflite")):
-        for target, place in _compilers():
+        for target, place in compilers.items():
             say(f"{target}: placing {name}")
             try:
                 placed = place(folder / name)
@@ -87,24 +94,11 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _compilers() -> list[tuple[str, Callable[[Path], Placement | None]]]:
-    from functools import partial
-
-    from ednas_nni.networks import placement
-
-    return [
-        *((name, partial(placement.vela, accelerator=name)) for name in placement.ETHOS),
-        ("edge_tpu", placement.edge_tpu_lint),
-        ("edgetpu_compiler", placement.edge_tpu_compiler),
-    ]
-
-
 def _print(network: Network, measured: Benchmark) -> None:
     """Metrics are rows: there are many of them, and few files."""
     from ednas_nni.cli import terminal
 
-    heads = [f"{row.format} {row.size[0]}x{row.size[1]}" for row in measured.rows]
-    table = terminal.table([("", "left"), *((head, "right") for head in heads)])
+    table = terminal.table(["", *(f">{row.format} {row.size[0]}x{row.size[1]}" for row in measured.rows)])
     threads = f"{measured.threads} thread{'s' * (measured.threads > 1)}"
     table.add_row("outputs", *(row.outputs for row in measured.rows))
     table.add_row("file, kB", *(f"{row.bytes / 1000:,.0f}" for row in measured.rows))
@@ -132,13 +126,8 @@ def _print_placements(placements: list[Placement]) -> None:
 
     if not placements:
         return
-    table = terminal.table(
-        [
-            ("accelerator", "left"),
-            ("by", "left"),
-            *((head, "right") for head in ("operators on it", "MACs on it", "cycles", "ms", "SRAM KiB")),
-        ]
-    )
+    figures = (">operators on it", ">MACs on it", ">cycles", ">ms", ">SRAM KiB")
+    table = terminal.table(("accelerator", "by", *figures))
     for p in placements:
         cells = [f"{p.on_device} of {p.operators}", f"{p.macs_on_device / p.macs:.1%}" if p.macs else "-"]
         cells += ["-" if p.cycles is None else f"{p.cycles:,}"]

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ednas_nni.cli.arguments import whole
+from ednas_nni.errors import EdnasError, did_you_mean
 
 if TYPE_CHECKING:
-    from ednas_nni.calibration.profile import CalibratedProfile
     from ednas_nni.cost.table import CostTable
     from ednas_nni.search.assembled import Assembled
 
@@ -38,12 +38,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--study", metavar="FILE.yml", type=Path, default=STUDY, help=f"whose space and deploy_size ({STUDY})"
     )
     parser.add_argument("--cost", metavar="NAME", default="latency_ms", help="the measured cost (latency_ms)")
-    parser.add_argument(
-        "--out",
-        metavar="PATH",
-        type=Path,
-        help="the profile to write (DEVICE_calibrated.yml), or the new folder of --propose",
-    )
+    out = "the profile to write (DEVICE_calibrated.yml), or the new folder of --propose"
+    parser.add_argument("--out", metavar="PATH", type=Path, help=out)
     parser.add_argument("--name", metavar="NAME", help="name of the corrected device; that of the file by default")
     parser.add_argument("--no-onnx", action="store_true", help="with --propose: the CSV file alone")
     parser.add_argument(
@@ -59,7 +55,6 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.bridge.manager import experiment_file as experiment
     from ednas_nni.cost import cost_table
     from ednas_nni.cost.profiles import SUFFIXES
-    from ednas_nni.errors import EdnasError, did_you_mean
     from ednas_nni.search.assembled import Assembled
 
     if options.study == STUDY and not STUDY.is_file():
@@ -80,15 +75,20 @@ def run(options: argparse.Namespace) -> int:
 
 def _calibrate(options: argparse.Namespace, assembled: Assembled, table: CostTable) -> int:
     import numpy as np
+    import yaml
 
     from ednas_nni.calibration.correction import calibrate
     from ednas_nni.calibration.measurements import priced_terms, read_measurements
     from ednas_nni.calibration.profile import calibrated_profile
     from ednas_nni.cli.calibration_report import show
     from ednas_nni.cli.describe_command import sample_of
+    from ednas_nni.record.whole_file import write_whole
 
     out = options.out or Path(f"{Path(options.device).stem}_calibrated.yml")
-    name = _name(options.name, out)
+    name = options.name or out.stem
+    if not name.isidentifier():
+        named = f"--name {name}" if options.name else f"--out {out}"
+        raise EdnasError(f"{named}: {name!r} must be of letters, digits and _. Write --name my_device")
     _check_out(out)
     measured = read_measurements(
         options.measurements,
@@ -106,39 +106,17 @@ def _calibrate(options: argparse.Namespace, assembled: Assembled, table: CostTab
     at = f"{height} x {width} px, space {assembled.study.space.name}"
     unit = table.columns[table.names.index(options.cost)].unit
     profile = calibrated_profile(name, options.device, (options.cost, unit), measured, terms, result, at)
-    _write(out, profile)
+    text = "# A device's model, corrected by measurements; written by `ednas calibrate`. See docs/planning.md.\n"
+    try:
+        write_whole(out, text + yaml.safe_dump(profile.model_dump(), sort_keys=False))
+    except OSError as error:
+        raise EdnasError(f"--out {out}: cannot be written ({error.strerror}).") from None
     print(f"\nwrote {out}\nTo use it, write in a study: device: {out.absolute()}")
     return 0
 
 
-def _write(out: Path, profile: CalibratedProfile) -> None:
-    import yaml
-
-    from ednas_nni.errors import EdnasError
-
-    text = "# A device's model, corrected by measurements; written by `ednas calibrate`. See docs/planning.md.\n"
-    text += yaml.safe_dump(profile.model_dump(), sort_keys=False)
-    part = out.with_suffix(".part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(out)
-    except OSError as error:
-        raise EdnasError(f"--out {out}: cannot be written ({error.strerror}).") from None
-
-
-def _name(given: str | None, out: Path) -> str:
-    from ednas_nni.errors import EdnasError
-
-    name = given or out.stem
-    if not name.isidentifier():
-        option = "--name" if given else "--out"
-        raise EdnasError(f"{option} {given or out}: {name!r} must be of letters, digits and _. Write --name my_device")
-    return name
-
-
 def _check_out(out: Path) -> None:
     """Before the work: the folder is there, and no file but an older calibration is written over."""
-    from ednas_nni.errors import EdnasError
     from ednas_nni.study import plain_data
 
     if out.suffix not in (".yml", ".yaml"):

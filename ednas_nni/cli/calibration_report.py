@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 
-import numpy as np
-
 from ednas_nni.calibration.correction import FEWEST, SIGNIFICANCE, Calibration
 from ednas_nni.calibration.measurements import Measurements, PricedTerms
 from ednas_nni.cli import terminal
@@ -28,16 +26,8 @@ def show(
         print(f"  {measured.empty} rows have no {options.cost} yet and are left out")
     if measured.spread is not None:
         print(f"  rows of one architecture differ by {100 * measured.spread:.1f} % (mean relative standard deviation)")
-    rows = terminal.table(
-        [
-            ("architecture", "left"),
-            (f"measured, {column.unit}", "right"),
-            (f"{options.device}, {column.origin}", "right"),
-            ("error", "right"),
-            ("held out, corrected", "right"),
-            ("error", "right"),
-        ]
-    )
+    heads = (f">measured, {column.unit}", f">{options.device}, {column.origin}", ">error", ">held out, corrected")
+    rows = terminal.table(("architecture", *heads, ">error"))
     for i, sample in enumerate(measured.samples):
         value = measured.values[i]
         rows.add_row(
@@ -48,9 +38,7 @@ def show(
             amount(result.held_out[i]),
             f"{100 * (result.held_out[i] / value - 1):+.1f} %",
         )
-    errors = terminal.table(
-        [("", "left"), ("mean error", "right"), ("largest", "right"), ("Kendall's tau", "right"), ("of", "left")]
-    )
+    errors = terminal.table(("", ">mean error", ">largest", ">Kendall's tau", "of"))
     for name, kind, of in (
         ("before", result.before, f"all {len(measured.values)} rows, as the model is"),
         ("after", result.after, "held-out rows: no fit and no choice of a form has seen the row it predicts"),
@@ -60,17 +48,13 @@ def show(
     console = terminal.console()
     console.print(rows)
     console.print(errors)
-    _warn_of_units(options, measured, modelled, column.unit)
-    _conclude(table, options, terms, result)
-
-
-def _warn_of_units(options: argparse.Namespace, measured: Measurements, modelled: np.ndarray, unit: str) -> None:
     ratio = float(sorted(measured.values / modelled)[len(modelled) // 2])
     if not 1 / STRANGE < ratio < STRANGE:
-        terminal.warn(f"measured costs are {ratio:.3g} times the modelled ones: are they in {unit}?")
+        terminal.warn(f"measured costs are {ratio:.3g} times the modelled ones: are they in {column.unit}?")
+    _conclude(column.unit, options, terms, result)
 
 
-def _conclude(table: CostTable, options: argparse.Namespace, terms: PricedTerms, result: Calibration) -> None:
+def _conclude(unit: str, options: argparse.Namespace, terms: PricedTerms, result: Calibration) -> None:
     if not result.helps:
         worse = result.after.mape >= result.before.mape
         reason = (
@@ -88,13 +72,9 @@ def _conclude(table: CostTable, options: argparse.Namespace, terms: PricedTerms,
         parts = ", ".join(f"{name} x {scale:.3g}" for name, scale in zip(terms.names, correction.scales, strict=True))
         print(f"  {parts}")
     else:
-        offset = f" {correction.offset:+.4g} {_unit(table, options)}" if correction.offset else ""
+        offset = f" {correction.offset:+.4g} {unit}" if correction.offset else ""
         print(f"  {options.cost} = {correction.scales[0]:.4g} x {options.device}{offset}")
     if result.upper_ratio is None:
         print("  no upper 90 % bound: it takes nine rows. Limits will be checked on the corrected cost itself")
     else:
         print(f"  upper 90 % bound: {result.upper_ratio:.3f} times the corrected cost; limits are checked there")
-
-
-def _unit(table: CostTable, options: argparse.Namespace) -> str:
-    return table.columns[table.names.index(options.cost)].unit

@@ -94,8 +94,7 @@ def _show(info: DataInfo, surveys: Sequence[Survey], groups: Mapping[str, int]) 
     height, width = info.size
     print(f"{info.name}: images of {height} x {width} px, read as a network would see them\n")
     counted = ["images", *(["groups"] if groups else []), *(f"without {target}" for target in info.targets)]
-    columns = [("split", "left"), ("used for", "left"), *((name, "right") for name in counted)]
-    splits = terminal.table(columns, title="Splits")
+    splits = terminal.table(["split", "used for", *(f">{name}" for name in counted)], title="Splits")
     for one in surveys:
         numbers = [one.images, *([groups[one.split]] if groups else []), *map(one.missing, info.targets)]
         splits.add_row(one.split, _USES[one.split], *map(str, numbers))
@@ -103,7 +102,6 @@ def _show(info: DataInfo, surveys: Sequence[Survey], groups: Mapping[str, int]) 
     console.print(splits)
     for name in info.targets:
         content = label_kind(name).table({one.split: one.labels[name] for one in surveys}, info)
-        table = terminal.table(content.columns, title=content.title)
-        for row in content.rows:
-            table.add_row(*(cell if isinstance(cell, str) else terminal.amount(cell) for cell in row))
-        console.print(table)
+        headings = [f">{heading}" if side == "right" else heading for heading, side in content.columns]
+        rows = [[cell if isinstance(cell, str) else terminal.amount(cell) for cell in row] for row in content.rows]
+        console.print(terminal.table(headings, content.title, rows))

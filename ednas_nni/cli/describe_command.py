@@ -70,12 +70,7 @@ def sample_of(assembled: Assembled, wanted: str, journal: str) -> Sample:
 
 
 def show_costs(table: CostTable, sample: Sample) -> None:
-    """Print what an architecture costs, each cost with its origin and its note, which may be long.
-
-    Args:
-        table: Cost table of the space.
-        sample: A canonical sample.
-    """
+    """Print what a canonical sample costs, each cost with its origin and its note, which may be long."""
     from ednas_nni.cli import terminal
 
     print(f"costs at {table.size_text}")

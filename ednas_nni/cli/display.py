@@ -137,7 +137,7 @@ class Live:
 
         front = {record.trial for record in front_of(state.history)}
         best = state.best
-        trials = table(self._columns(state.score))
+        trials = table(self._headings(state.score))
         rows = self._visible(state.history.trials)
         for record in rows:
             marks = ("*" if record.trial in front else "") + (" best" if best and record.trial == best.trial else "")
@@ -156,11 +156,10 @@ class Live:
         parts.append(Text("* on the front. Ctrl-C stops the search; it can be resumed.", style="dim"))
         return Group(*parts)
 
-    def _columns(self, ranked_by: str) -> list[tuple[str, str]]:
+    def _headings(self, ranked_by: str) -> list[str]:
         ranked_by = "delta_t\n[%]" if ranked_by == DELTA_T else ranked_by
-        names = [("trial", "right"), ("architecture", "left"), ("status", "left"), (ranked_by, "right")]
-        figures = [*self.costs, *(key.replace("_", "\n", 1) for key in self._metrics()), "time"]
-        return names + [(name, "right") for name in figures] + [("", "left")]
+        figures = [ranked_by, *self.costs, *(key.replace("_", "\n", 1) for key in self._metrics()), "time"]
+        return [">trial", "architecture", "status", *(f">{name}" for name in figures), ""]
 
     def _metrics(self) -> tuple[str, ...]:
         """Metric columns, left out where the terminal is too narrow for them."""

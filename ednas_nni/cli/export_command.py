@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         say=(lambda line: None) if options.json else print,
     )
     if options.json:
-        _print_json(results)
+        print(json.dumps([{**asdict(r), "path": str(r.path) if r.path else None} for r in results], indent=1))
     else:
         _print(results)
     for result in results:
@@ -91,13 +93,9 @@ def size_of(text: str, network: Network) -> tuple[int, int]:
 def _print(results: list[Exported]) -> None:
     from ednas_nni.cli import terminal
 
-    files = terminal.table([("format", "left"), ("file", "left"), *((h, "right") for h in ("kB", "MACs", "made in"))])
+    files = terminal.table(("format", "file", ">kB", ">MACs", ">made in"))
     closeness = terminal.table(
-        [
-            ("format", "left"),
-            ("output", "left"),
-            *((h, "right") for h in ("images", "largest", "mean", "worst tile", "cosine", "other class")),
-        ],
+        ("format", "output", ">images", ">largest", ">mean", ">worst tile", ">cosine", ">other class"),
         title="difference from torch, as a share of the output's root mean square",
     )
     for result in results:
@@ -112,10 +110,3 @@ def _print(results: list[Exported]) -> None:
     if files.row_count:
         terminal.console().print(files)
         terminal.console().print(closeness)
-
-
-def _print_json(results: list[Exported]) -> None:
-    import json
-    from dataclasses import asdict
-
-    print(json.dumps([{**asdict(r), "path": str(r.path) if r.path else None} for r in results], indent=1))

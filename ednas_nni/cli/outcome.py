@@ -31,15 +31,15 @@ def front_table(view: SearchView) -> Table:
     """The front, and below it the named members that are not on it."""
     from ednas_nni.report import words
 
-    metrics = _primary(view)
-    columns = [("", "left"), ("architecture", "left"), (view.score.axis, "right")]
+    metrics = [q for q in view.metrics if q.primary]
     besides = carries_delta_t(view) and view.score.key != DELTA_T
-    columns += [("delta_t\n[%]", "right")] if besides else []
     # Only what was searched for: the report has every cost.
     costs = [q for q in view.costs if q.key in _searched(view)]
-    columns += [(_heading(q.label, q.unit), "right") for q in costs]
-    columns += [(_heading(f"{q.group} {q.label}", q.unit), "right") for q in metrics]
-    table = terminal.table(columns, title=f"Front: {_wanted(view)}")
+    headings = ["", "architecture", f">{view.score.axis}", *([">delta_t\n[%]"] if besides else [])]
+    headings += [_heading(q.label, q.unit) for q in costs]
+    headings += [_heading(f"{q.group} {q.label}", q.unit) for q in metrics]
+    wanted = ", ".join(f"{'high' if o.maximise else 'low'} {o.name}" for o in view.objectives)
+    table = terminal.table(headings, title=f"Front: {wanted}")
     rows = [(trial, "best" if trial is view.best else "") for trial in view.front]
     listed = {trial.architecture for trial in view.front}
     rows += [(trial, "") for trial in view.named if trial.architecture not in listed]
@@ -59,8 +59,8 @@ def front_table(view: SearchView) -> Table:
 
 
 def _heading(label: str, unit: str) -> str:
-    """On lines short enough that figures, not headings, decide how wide a column is."""
-    return "\n".join([*textwrap.wrap(label, HEADING_WIDTH), *([f"[{unit}]"] if unit else [])])
+    """Of figures, on lines short enough that figures, not headings, decide how wide a column is."""
+    return ">" + "\n".join([*textwrap.wrap(label, HEADING_WIDTH), *([f"[{unit}]"] if unit else [])])
 
 
 def _searched(view: SearchView) -> set[str]:
@@ -72,15 +72,6 @@ def _searched(view: SearchView) -> set[str]:
 def carries_delta_t(view: SearchView) -> bool:
     """Whether trials measured delta_t."""
     return any(trial.value(DELTA_T) is not None for trial in view.results)
-
-
-def _primary(view: SearchView) -> list:
-    """Quantities of each task's primary metric."""
-    return [q for q in view.metrics if q.primary]
-
-
-def _wanted(view: SearchView) -> str:
-    return ", ".join(f"{'high' if o.maximise else 'low'} {o.name}" for o in view.objectives)
 
 
 def comparison(view: SearchView, reference: Trial) -> str | None:
@@ -110,6 +101,7 @@ def comparison(view: SearchView, reference: Trial) -> str | None:
 def show(history: History) -> None:
     """Print the result of a search, or why there is none."""
     from ednas_nni.report.data import view
+    from ednas_nni.report.words import delta_t_means
 
     search = view(history)
     counts = ", ".join(f"{n} {s}" for s in ("trained", "failed", "cancelled", "running") if (n := search.count(s)))
@@ -128,21 +120,12 @@ def show(history: History) -> None:
     terminal.console().print(front_table(search))
     size = search.study.get("deploy_size")
     if size:
-        print(f"Costs are priced at {size[0]} x {size[1]} px: {_origins(search)}.")
-    for reference in search.named:
-        sentence = comparison(search, reference)
-        if sentence:
-            print(sentence)
-    from ednas_nni.report.words import delta_t_means
-
-    for sentence in delta_t_means(search)[:-1]:  # the last one says what stands below, of delta_t alone
-        print(sentence)
-    print(optimism(len(search.results)))
-
-
-def _origins(view: SearchView) -> str:
-    return ", ".join(
-        f"{q.key} {q.origin}" + (f" for {q.device}" if q.device not in ("", q.key) else "")
-        for q in view.costs
-        if q.key in _searched(view)
-    )
+        origins = [
+            f"{q.key} {q.origin}" + (f" for {q.device}" if q.device not in ("", q.key) else "")
+            for q in search.costs
+            if q.key in _searched(search)
+        ]
+        print(f"Costs are priced at {size[0]} x {size[1]} px: {', '.join(origins)}.")
+    sentences = [comparison(search, reference) for reference in search.named]
+    sentences += delta_t_means(search)[:-1]  # the last one says what stands below, of delta_t alone
+    print(*filter(None, sentences), optimism(len(search.results)), sep="\n")

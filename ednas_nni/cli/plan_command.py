@@ -9,10 +9,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ednas_nni.cli.arguments import whole
+from ednas_nni.cli.arguments import add_picture_argument, check_picture, whole, write_picture
 
 if TYPE_CHECKING:
     from ednas_nni.cost.plan import Plan
@@ -36,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "distinct architecture equally likely",
     )
     parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="seed of the draws (0)")
-    parser.add_argument("--picture", metavar="PATH.png", type=Path, help="draw it too")
+    add_picture_argument(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
 
 
@@ -44,8 +43,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the plan; exit code 0, or 1 when nothing meets the constraints."""
     from ednas_nni.bridge.manager import experiment_file as experiment
     from ednas_nni.cli import terminal
-    from ednas_nni.cli.picture import check_picture, write_picture
-    from ednas_nni.cost.plan import advice
+    from ednas_nni.cost.plan import advice, plan_json
     from ednas_nni.errors import InfeasibleError
     from ednas_nni.search.assembled import Assembled
 
@@ -62,8 +60,6 @@ def run(options: argparse.Namespace) -> int:
 
         write_picture(options.picture, plan_plot(plan))
     if options.json:
-        from ednas_nni.cost.plan import plan_json
-
         print(json.dumps({**plan_json(plan), "error": refusal or None}, indent=2))
     else:
         from ednas_nni.cli.plan_tables import show

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ednas_nni.cli import terminal
 from ednas_nni.cli.terminal import amount
-from ednas_nni.cost.plan import CONFIDENCE, DRAWN, DRAWS, ConstraintOutlook, Plan, Share, percent
+from ednas_nni.cost.plan import CONFIDENCE, DRAWN, DRAWS, Plan, Share, percent
 from ednas_nni.cost.summary import Extreme
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def show(plan: Plan, space: str) -> None:
 
 def _costs(plan: Plan) -> Table:
     shares = list(plan.costs[0].quantiles)
-    heads = [("smallest" if s == 0 else "largest" if s == 1 else f"{100 * s:g} %", "right") for s in shares]
-    made = terminal.table([("cost", "left"), ("unit", "left"), *heads, ("origin", "left")])
+    heads = [">smallest" if s == 0 else ">largest" if s == 1 else f">{100 * s:g} %" for s in shares]
+    made = terminal.table(["cost", "unit", *heads, "origin"])
     for summary in plan.costs:
         column = summary.column
         beyond = f", {100 * summary.extrapolated:.0f} % extrapolated" if summary.extrapolated else ""
@@ -50,15 +50,8 @@ def _costs(plan: Plan) -> Table:
 def _terms(plan: Plan, column: str) -> Table:
     summary = plan.summary(column)
     unit, median = summary.column.unit, summary.quantiles[0.5]
-    made = terminal.table(
-        [
-            (f"{column} is made of", "left"),
-            (f"median, {unit}", "right"),
-            (f"the same for every network, {unit}", "right"),
-            ("of the median cost", "right"),
-            ("where", "left"),
-        ]
-    )
+    heads = (f">median, {unit}", f">the same for every network, {unit}", ">of the median cost", "where")
+    made = terminal.table((f"{column} is made of", *heads))
     for term in plan.terms[column]:
         if term.median or term.fixed:
             where = ", ".join(f"{part} {amount(value)}" for part, value in term.parts.items())
@@ -70,11 +63,12 @@ def _terms(plan: Plan, column: str) -> Table:
 def _constraints(plan: Plan) -> Iterator[str]:
     interval = f"{100 * CONFIDENCE:.0f} % interval"
     for outlook in plan.constraints:
-        yield f"constraint {_name(outlook)}"
+        asked, checked = outlook.asked, outlook.checked
+        yield f"constraint {asked}" + ("" if asked == checked else f", checked on its upper bound {checked.name}")
         yield f"  keeps           {_shares(outlook.shares)} ({interval})"
         if outlook.reachable is not None:
-            column = plan.summary(outlook.checked.name).column
-            best = "smallest" if outlook.checked.op == "<=" else "largest"
+            column = plan.summary(checked.name).column
+            best = "smallest" if checked.op == "<=" else "largest"
             value = f"{amount(outlook.reachable.value)} {column.unit} ({column.origin})"
             yield f"  {best:<8} value  {value}, {how(outlook.reachable)}"
     if len(plan.constraints) > 1:
@@ -87,18 +81,9 @@ def _shares(shares: Mapping[str, Share]) -> str:
     return f"{drawn} of {DRAWN['strategies']}, {distinct} of {DRAWN['architectures']}"
 
 
-def _name(outlook: ConstraintOutlook) -> str:
-    asked, checked = outlook.asked, outlook.checked
-    return str(asked) if asked == checked else f"{asked}, checked on its upper bound {checked.name}"
-
-
 def _share(share: Share) -> str:
-    low, high = share.interval
-    return f"{percent(share)} [{_percent(low)}, {_percent(high)}]" if share.count else percent(share)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g}" if share < 0.1 else f"{100 * share:.1f}"
+    low, high = (f"{100 * x:.2g}" if x < 0.1 else f"{100 * x:.1f}" for x in share.interval)
+    return f"{percent(share)} [{low}, {high}]" if share.count else percent(share)
 
 
 def how(extreme: Extreme) -> str:

@@ -19,14 +19,20 @@ def run(options: argparse.Namespace) -> int:
     """Print the table; exit code 1 when a plugin is broken."""
     from ednas_nni import plugins
     from ednas_nni.cli import terminal
+    from ednas_nni.errors import PluginError
 
     groups = [options.group] if options.group else list(plugins.GROUPS)
-    table = terminal.table([("group", "left"), ("name", "left"), ("from", "left"), ("loads", "left")])
+    table = terminal.table(("group", "name", "from", "loads"))
     reasons = []
     for group in groups:
         for plugin in plugins.listing(group):
-            reason = None if options.fast else _reason(group, plugin.name)
-            state = "not tried" if options.fast else "ok" if reason is None else "broken"
+            reason = ""
+            if not options.fast:
+                try:
+                    plugins.load(group, plugin.name)
+                except PluginError as error:
+                    reason = " ".join(str(error).split())
+            state = "not tried" if options.fast else "broken" if reason else "ok"
             origin = f"{plugin.distribution} {plugin.version} ({plugin.target})"
             table.add_row(group, plugin.name, origin, state)
             reasons += [f"broken: {reason}"] if reason else []
@@ -34,14 +40,3 @@ def run(options: argparse.Namespace) -> int:
     for reason in reasons:
         terminal.fail(reason)
     return 1 if reasons else 0
-
-
-def _reason(group: str, name: str) -> str | None:
-    from ednas_nni import plugins
-    from ednas_nni.errors import PluginError
-
-    try:
-        plugins.load(group, name)
-    except PluginError as error:
-        return " ".join(str(error).split())
-    return None

@@ -35,7 +35,15 @@ def propose(options: argparse.Namespace, assembled: Assembled, table: CostTable)
     if folder.exists():
         raise EdnasError(f"--out {folder}: is there already. Name a new folder, so that nothing is overwritten.")
     if not options.no_onnx:
-        _need_onnx()
+        from ednas_nni.graphs.onnx_file import INSTALL
+
+        try:
+            import onnx  # noqa: F401
+        except ImportError:
+            raise EdnasError(
+                f"--propose: ONNX files need the package onnx. Install it: {INSTALL}. Or leave them out with "
+                "--no-onnx: the CSV file names every architecture"
+            ) from None
     # Limits on costs of the study's other devices cannot be checked on this table.
     constraints = [c for c in assembled.constraints if c.name in table.names]
     codes = informative(table, options.cost, options.propose, constraints, options.seed)
@@ -57,18 +65,6 @@ def propose(options: argparse.Namespace, assembled: Assembled, table: CostTable)
         shutil.rmtree(part, ignore_errors=True)
     _summarise(options, table, constraints, costs, folder)
     return 0
-
-
-def _need_onnx() -> None:
-    from ednas_nni.graphs.onnx_file import INSTALL
-
-    try:
-        import onnx  # noqa: F401
-    except ImportError:
-        raise EdnasError(
-            f"--propose: ONNX files need the package onnx. Install it: {INSTALL}. Or leave them out with --no-onnx: "
-            "the CSV file names every architecture"
-        ) from None
 
 
 def _write_networks(

@@ -58,9 +58,8 @@ def table(made: Made) -> Table:
     """Every metric with unit, direction, mean and standard deviation, n and protocol."""
     from ednas_nni.cli.terminal import amount, table
 
-    columns = [("task", "left"), ("metric", "left"), ("unit", "left"), ("better", "left"), ("mean", "right")]
-    columns += [("± sd", "right"), ("n", "right"), ("protocol", "left")]
-    new = table(columns, title="Single-task baselines")
+    headings = ("task", "metric", "unit", "better", ">mean", ">± sd", ">n", "protocol")
+    new = table(headings, title="Single-task baselines")
     for task, record in made.records.items():
         mean, deviation = record.mean, record.deviation
         for name, spec in record.metrics.items():

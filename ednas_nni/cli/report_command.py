@@ -61,19 +61,7 @@ def write(
     stages: Stages | None = None,
     again_s: int | None = None,
 ) -> Path:
-    """Write a report.
-
-    Args:
-        journal: The journal file.
-        out: Folder, `reports/<experiment id>` by default.
-        experiment: The id, by default that of the journal's folder.
-        other: Journal of a search to compare with.
-        stages: Parts of a network, by default as `stages_of` says.
-        again_s: Seconds after which the page loads itself again.
-
-    Returns:
-        The HTML file.
-    """
+    """Write a report, by default into `reports/<experiment id>`, as `report.write`; returns the HTML file."""
     from ednas_nni import report
     from ednas_nni.record.locate import experiment_of
 

@@ -8,7 +8,7 @@ from ednas_nni.cli.terminal import amount, unit
 from ednas_nni.cost.plan import DRAWN, Plan, percent
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study.fields import PluginChoice
-from ednas_nni.study.objectives import DELTA_T, QUALITY, Constraint
+from ednas_nni.study.objectives import DELTA_T, QUALITY
 
 NOTES = {
     QUALITY: "mean skill over tasks: 0 = position prior, 1 = perfect",
@@ -27,9 +27,8 @@ def lines(file: ExperimentFile, assembled: Assembled, plan: Plan) -> list[tuple[
     wanted = ", ".join(f"{'high' if o.maximise else 'low'} {o.name}" for o in problem.objectives)
     notes = "; ".join(f"{o.name}: {NOTES[o.name]}" for o in problem.objectives if o.name in NOTES)
     rows.append(("objectives", f"{wanted} ({notes})" if assembled.needs_network and notes else wanted))
-    if assembled.weights:
-        weights = ", ".join(f"{name} (content {digest})" for name, digest in assembled.weights.items())
-        rows.append(("weights", weights))
+    if weights := [f"{name} (content {digest})" for name, digest in assembled.weights.items()]:
+        rows.append(("weights", ", ".join(weights)))
     if study.reference:
         rows.append(("reference", _reference(assembled)))
     rows.append(("strategy", _strategy(assembled)))
@@ -93,13 +92,11 @@ def _costs(assembled: Assembled, plan: Plan) -> list[tuple[str, str]]:
 def _constraints(assembled: Assembled, plan: Plan) -> str:
     if not plan.constraints:
         return "none"
-    bounds = " and ".join(map(_bound, assembled.constraints, assembled.problem.constraints))
-    return f"{bounds}: keeps {percent(plan.shares['strategies'])} of {DRAWN['strategies']}"
-
-
-def _bound(asked: Constraint, checked: Constraint) -> str:
-    """A limit as the study writes it, and where it is checked if that is the upper bound of an interval."""
-    return str(asked) if asked == checked else f"{asked} (checked on its upper bound {checked.name})"
+    bounds = [
+        str(asked) if asked == checked else f"{asked} (checked on its upper bound {checked.name})"
+        for asked, checked in zip(assembled.constraints, assembled.problem.constraints, strict=True)
+    ]
+    return f"{' and '.join(bounds)}: keeps {percent(plan.shares['strategies'])} of {DRAWN['strategies']}"
 
 
 def _reference(assembled: Assembled) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ednas_nni.errors import printable
@@ -48,12 +48,10 @@ def _say(text: str, kind: str, colour: str) -> None:
         print(f"ednas: {mark} {line}", file=sys.stderr, flush=True)
 
 
-def table(columns: Sequence[tuple[str, str]], title: str | None = None) -> Table:
+def table(headings: Iterable[str], title: str | None = None, rows: Iterable[Sequence[str]] = ()) -> Table:
     """A plain table; whatever a terminal would obey in its cells is shown instead.
 
-    Args:
-        columns: (heading, "left" or "right").
-        title: Printed above, flush left.
+    A heading that begins with ">" stands, without it, above figures, which are flush right.
     """
     from rich import box  # rich takes a tenth of a second to load
     from rich.table import Table
@@ -73,8 +71,11 @@ def table(columns: Sequence[tuple[str, str]], title: str | None = None) -> Table
         pad_edge=False,
         collapse_padding=True,
     )
-    for heading, side in columns:
-        new.add_column(heading, justify="right" if side == "right" else "left", no_wrap=True)
+    for heading in headings:
+        right = heading.startswith(">")
+        new.add_column(heading[right:], justify="right" if right else "left", no_wrap=True)
+    for row in rows:
+        new.add_row(*row)
     return new
 
 

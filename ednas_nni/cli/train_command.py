@@ -87,11 +87,10 @@ def show(network: Network) -> None:
     from ednas_nni.cli import terminal
 
     scores = network.description.scores
-    heads = [f"{score.split}\n{score.size[0]} x {score.size[1]}\nn = {score.images}" for score in scores]
+    heads = [f">{score.split}\n{score.size[0]} x {score.size[1]}\nn = {score.images}" for score in scores]
     seeds = scores[0].seeds
     title = "one seed" if len(seeds) == 1 else f"mean of seeds {', '.join(map(str, sorted(seeds)))}, 95 % interval"
-    columns = [("metric", "left"), *((head, "right") for head in heads)]
-    table = terminal.table(columns, title=f"{network.name}: {title}")
+    table = terminal.table(["metric", *heads], title=f"{network.name}: {title}")
     primary = [f"{name}_{task.primary}" for name, task in network.description.tasks.items()]
     rest = [m for m in scores[0].values if m not in ("quality", "delta_t", *primary)]
     for metric in [m for m in ("quality", "delta_t", *primary, *rest) if any(m in s.values for s in scores)]:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ednas_nni.cli.arguments import positive, whole
+from ednas_nni.cli.arguments import add_picture_argument, check_picture, positive, whole, write_picture
 
 if TYPE_CHECKING:
     from ednas_nni.search.assembled import Assembled
@@ -50,13 +50,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--longer",
     )
     parser.add_argument("--workers", metavar="N", type=positive, help="trainings side by side (one per core)")
-    parser.add_argument("--picture", metavar="PATH.png", type=Path, help="draw it too")
+    add_picture_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Train what is missing and print what it says."""
     from ednas_nni.bridge.manager.experiment_file import read
-    from ednas_nni.cli.picture import check_picture, write_picture
     from ednas_nni.cli.trust_tables import show
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.trust.record import TrustRecord

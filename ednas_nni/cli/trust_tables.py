@@ -18,18 +18,11 @@ PICK_HEADINGS = ("recipe", *(f"images of {searched}" for searched in SEARCHES))
 
 def rows(agreements: Sequence[Agreement]) -> list[tuple[str, ...]]:
     """One row a predictor."""
-    return [
-        (
-            a.predictor,
-            f"{a.images:,}" if a.images else "-",
-            str(a.overall),
-            str(a.within),
-            str(a.top),
-            str(a.margin) if a.margin else "-",
-            f"{a.ceiling:.2f}" if a.ceiling is not None else "-",
-        )
-        for a in agreements
-    ]
+    made = []
+    for a in agreements:
+        images, ceiling = f"{a.images:,}" if a.images else "-", "-" if a.ceiling is None else f"{a.ceiling:.2f}"
+        made.append((a.predictor, images, *map(str, (a.overall, a.within, a.top, a.margin or "-")), ceiling))
+    return made
 
 
 def gain_rows(agreements: Sequence[Agreement]) -> list[tuple[str, ...]]:
@@ -127,33 +120,16 @@ def show(record: TrustRecord, result: Verdict) -> None:
     """Print tables and sentences."""
     from ednas_nni.cli.terminal import console, table
 
-    out = console()
-    sides = ("left", *["right"] * (len(HEADINGS) - 1))
+    def tabulate(headings: Sequence[str], rows: Sequence[tuple[str, ...]], title: str) -> None:
+        console().print(table((headings[0], *(f">{heading}" for heading in headings[1:])), title, rows))
+
     for name, agreements in result.quantities.items():
-        rows_table = table(tuple(zip(HEADINGS, sides, strict=True)), title=f"Order by {name}")
-        for row in rows(agreements):
-            rows_table.add_row(*row)
-        out.print(rows_table)
+        tabulate(HEADINGS, rows(agreements), f"Order by {name}")
     if others := gain_rows(result.quantities[QUALITY]):
-        rows_table = table(
-            tuple(zip(GAIN_HEADINGS, sides, strict=False)), title=f"Order by {QUALITY}, against {SHIPPED!r}"
-        )
-        for row in others:
-            rows_table.add_row(*row)
-        out.print(rows_table)
-    headings = gap_headings(result)
-    rows_table = table((("apart by", "left"), *((name, "right") for name in headings[1:])), title="Ordered right")
-    for row in gap_rows(result):
-        rows_table.add_row(*row)
-    out.print(rows_table)
-    rows_table = table(tuple(zip(PICK_HEADINGS, sides, strict=False)), title="Taken at equal cost")
-    for row in pick_rows(result.picks):
-        rows_table.add_row(*row)
-    out.print(rows_table)
-    print(pick_remark(record))
-    print(gap_remark(result))
-    for line in remarks(record, result):
-        print(line)
+        tabulate(GAIN_HEADINGS, others, f"Order by {QUALITY}, against {SHIPPED!r}")
+    tabulate(gap_headings(result), gap_rows(result), "Ordered right")
+    tabulate(PICK_HEADINGS, pick_rows(result.picks), "Taken at equal cost")
+    print(pick_remark(record), gap_remark(result), *remarks(record, result), sep="\n")
     if result.chosen != SHIPPED:
         options = ", ".join(f"{k}: {v}" for k, v in record.recipes[result.chosen].items())
         print(f"To use it, set evaluator: {{..., {options}}}")

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ednas_nni.cli.arguments import add_experiment_argument
-
-if TYPE_CHECKING:
-    from ednas_nni.bridge.verify import JobRecord
 
 HELP = "compare a search's journal with NNI's database"
 
@@ -21,13 +16,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print every disagreement. Returns 1 when there is one."""
-    from ednas_nni.bridge.verify import disagreements, resumed
-    from ednas_nni.errors import printable
+    import sqlite3
+
+    from ednas_nni.bridge.verify import disagreements, nni_records, resumed
+    from ednas_nni.errors import ExperimentError, printable
     from ednas_nni.record.locate import experiment_of, journal_of
 
     journal = journal_of(options.experiment)
     folder = experiment_of(journal)
-    records = _records(folder)
+    try:
+        records = nni_records(folder)
+    except (sqlite3.Error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ExperimentError(
+            f"{folder / 'db' / 'nni.sqlite'}: cannot be read as NNI's record of an experiment ({error}). Is it "
+            "damaged, or of another version of NNI?"
+        ) from None
     history, late = resumed(journal, folder, records)
     texts = disagreements(history, records)
     for line in texts:
@@ -40,23 +43,3 @@ def run(options: argparse.Namespace) -> int:
     if late:
         print(f"{late} trials have ended that the journal will hold after `ednas resume {folder.name}`")
     return 1 if texts else 0
-
-
-def _records(folder: Path) -> list[JobRecord]:
-    """NNI's record of an experiment.
-
-    Raises:
-        ExperimentError: There is none, or it is damaged.
-    """
-    import sqlite3
-
-    from ednas_nni.bridge.verify import nni_records
-    from ednas_nni.errors import ExperimentError
-
-    try:
-        return nni_records(folder)
-    except (sqlite3.Error, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ExperimentError(
-            f"{folder / 'db' / 'nni.sqlite'}: cannot be read as NNI's record of an experiment ({error}). Is it "
-            "damaged, or of another version of NNI?"
-        ) from None

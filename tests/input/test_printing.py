@@ -131,7 +131,7 @@ def test_a_browser_runs_nothing_of_a_journal(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_tables_and_errors_show_what_they_quote(capsys: pytest.CaptureFixture[str]) -> None:
-    table = terminal.table([("name", "left")], title="Names")
+    table = terminal.table(["name"], title="Names")
     table.add_row(EVIL)
     terminal.console().print(table)
     terminal.warn(EVIL)

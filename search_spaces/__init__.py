@@ -31,41 +31,17 @@ def nano(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
 
 
 def mobile(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
-    """For phones: IBN with and without squeeze-and-excitation; widths, fusion, heads and sharing are searched.
-
-    Args:
-        tasks: As `nano`.
-        **overrides: As `nano`.
-
-    Raises:
-        StudyError: As `nano`.
-    """
+    """For phones: IBN with and without squeeze-and-excitation; widths, fusion, heads and sharing are searched."""
     return _preset("mobile", tasks, overrides)
 
 
 def edge_tpu(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
-    """For systolic arrays: IBN and Fused-IBN; widths, fusion, heads and sharing are searched.
-
-    Args:
-        tasks: As `nano`.
-        **overrides: As `nano`.
-
-    Raises:
-        StudyError: As `nano`.
-    """
+    """For systolic arrays: IBN and Fused-IBN; widths, fusion, heads and sharing are searched."""
     return _preset("edge_tpu", tasks, overrides)
 
 
 def single_task(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
-    """One task alone on the encoder of `nano`: what multi-task networks are compared with.
-
-    Args:
-        tasks: One task name to output channels.
-        **overrides: As `nano`.
-
-    Raises:
-        StudyError: As `nano`, or there are several tasks.
-    """
+    """One task alone on the encoder of `nano`: what multi-task networks are compared with."""
     return _preset("single_task", tasks, overrides)
 
 

@@ -92,9 +92,7 @@ def _value(dimension: Dimension, op: Callable[[int], InvertedBottleneck], repeat
     if match[2] == "depth":
         wanted = repeats[min(stage, len(repeats)) - 1]
         return min(_numbers(dimension), key=lambda v: (abs(v - wanted), v))
-    if match[2] == "width":
-        return _middle(dimension)
-    return _nearest(dimension, op(stage))
+    return _middle(dimension) if match[2] == "width" else _nearest(dimension, op(stage))
 
 
 def _plain(dimension: Dimension) -> Scalar:

@@ -68,19 +68,11 @@ class EdnasSpace(MultiTaskSpace):
 
     @property
     def weight_fingerprints(self) -> dict[str, str]:
-        """What networks start from beside the seed: `encoder_weights.resnet18` -> fingerprint of the file's content.
-
-        Raises:
-            StudyError: A file cannot be read any more.
-        """
+        """What networks start from beside the seed: `encoder_weights.resnet18` -> fingerprint of the file's content."""
         return {f"encoder_weights.{name}": fingerprint(file) for name, file in self.encoder_files.items()}
 
     def member(self, name: str) -> Sample:
-        """A named architecture of the space, such as "mobilenet_v2" (with published encoders, "resnet18").
-
-        Raises:
-            StudyError: The name is unknown, or the space lacks an operation that the architecture needs.
-        """
+        """A named architecture of the space, such as "mobilenet_v2" (with published encoders, "resnet18")."""
         return members.member(name, self.domains, self.spec.encoders)
 
     @property
@@ -89,11 +81,7 @@ class EdnasSpace(MultiTaskSpace):
         return members.names(self.domains, self.spec.encoders)
 
     def describe(self, sample: Mapping[str, Scalar], domains: Domains | None = None) -> str:
-        """A table of an architecture for people: stage, stride, channels, blocks.
-
-        Raises:
-            SampleError: The sample does not belong to the space.
-        """
+        """A table of an architecture for people: stage, stride, channels, blocks."""
         return table(domains or self.domains, self.spec, self.tasks, sample, self.encoder_files)
 
 

@@ -49,22 +49,15 @@ class HardwareAware(CostAware):
 
     def _initialize_model_space(self, model_space: ExecutableModelSpace) -> ExecutableModelSpace:
         if self.problem is None:
-            self.bind(self._price(model_space))
+            from ednas_nni.cost import cost_table
+
+            table = cost_table(original_space(model_space), [self.device], deploy_size=self.deploy_size)
+            self.bind(Problem(domains=table.domains, cost_names=tuple(table.names), costs=table))
         return super()._initialize_model_space(model_space)
-
-    def _price(self, model_space: ExecutableModelSpace) -> Problem:
-        from ednas_nni.cost import cost_table
-
-        table = cost_table(original_space(model_space), [self.device], deploy_size=self.deploy_size)
-        return Problem(domains=table.domains, cost_names=tuple(table.names), costs=table)
 
 
 def original_space(model_space: ExecutableModelSpace) -> ModelSpace:
-    """The network-level model space inside what NNI hands to strategies.
-
-    Raises:
-        StudyError: It is of a kind that does not hold one.
-    """
+    """The network-level model space inside what NNI hands to strategies."""
     if isinstance(model_space, RawFormatModelSpace):
         return model_space.model_space
     if isinstance(model_space, SimplifiedModelSpace):  # it keeps the recipe of the network only

@@ -49,11 +49,7 @@ class Comparison:
         return delta_t(metrics, self.means(), self.directions)
 
     def estimate(self, runs: Sequence[Mapping[str, float]], confidence: float = 0.95) -> Estimate:
-        """Delta_T of a network with its interval, from the flat final metrics of its trainings (`depth_rel_error`).
-
-        Raises:
-            BaselineError: A metric is missing or no finite number.
-        """
+        """Delta_T of a network with its interval, from the flat final metrics of its trainings (`depth_rel_error`)."""
         candidate = [self.nested(run) for run in runs]
         baselines = {task: record.runs for task, record in self.records.items()}
         return estimate(candidate, baselines, self.directions, confidence)
@@ -78,11 +74,7 @@ class Comparison:
 
     @classmethod
     def parse(cls, data: Any) -> Comparison:
-        """Read what `dump` wrote.
-
-        Raises:
-            BaselineError: It is something else.
-        """
+        """Read what `dump` wrote; BaselineError where it is something else."""
         if not isinstance(data, Mapping) or not data:
             raise BaselineError("no single-task baselines")
         return cls({str(task): BaselineRecord.parse(entry) for task, entry in data.items()})
@@ -104,7 +96,10 @@ def find(identities: Mapping[str, Mapping[str, Any]], cache: Path, file: str = "
         return comparison
     reasons: dict[str, list[str]] = {}
     for task in (task for task in matches if task not in fitting):
-        reasons.setdefault(_reason(identities[task], records), []).append(task)
+        nearest, reason = closest(identities[task], records), "none is recorded"
+        if nearest is not None:
+            reason = ", ".join(differences(identities[task], nearest.identity))
+        reasons.setdefault(reason, []).append(task)
     differing = "; ".join(f"{', '.join(tasks)}: {reason}" for reason, tasks in reasons.items())
     first = next(iter(identities.values()))
     raise BaselineError(
@@ -112,10 +107,3 @@ def find(identities: Mapping[str, Mapping[str, Any]], cache: Path, file: str = "
         f"delta_t could be measured against ({differing}). Make it: ednas reference {file}"
         + "".join(f"\n{fault}" for fault in faults)
     )
-
-
-def _reason(identity: Mapping[str, Any], records: Sequence[BaselineRecord]) -> str:
-    nearest = closest(identity, records)
-    if nearest is None:
-        return "none is recorded"
-    return ", ".join(differences(identity, nearest.identity))

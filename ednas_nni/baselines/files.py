@@ -32,11 +32,7 @@ def path_for(identity: Mapping[str, Any], cache: Path) -> Path:
 
 
 def read(path: Path) -> list[BaselineRecord]:
-    """All records of a file.
-
-    Raises:
-        BaselineError: It cannot be read, or is no file of baselines.
-    """
+    """All records of a file; BaselineError where it cannot be read, or is no file of baselines."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["format"] != FORMAT:
@@ -50,11 +46,7 @@ def read(path: Path) -> list[BaselineRecord]:
 
 
 def write(path: Path, records: Iterable[BaselineRecord]) -> None:
-    """Write a file of records as a whole.
-
-    Raises:
-        BaselineError: The place cannot be written.
-    """
+    """Write a file of records as a whole; BaselineError where the place cannot be written."""
     text = json.dumps({"format": FORMAT, "records": [record.dump() for record in records]}, indent=1) + "\n"
     try:
         write_whole(path, text)

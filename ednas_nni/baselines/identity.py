@@ -27,12 +27,9 @@ def single_task(study: Study, task: str, seed: int | None = None) -> Study:
     options = {name: value for name, value in study.evaluator.options.items() if name != "weighting"}
     if isinstance(options.get("task_options"), Mapping):
         options["task_options"] = {n: v for n, v in options["task_options"].items() if n == task}
-    plain_fields = {
-        name: value for name, value in study.dump().items() if name in ("space", "data", "train_size", "init_from")
-    }
     return parse(
         {
-            **plain_fields,
+            **{name: study.dump()[name] for name in ("space", "data", "train_size", "init_from")},
             "deploy_size": list(study.deploy_size),
             "tasks": [task],
             "evaluator": {"name": study.evaluator.name, **options},
@@ -71,11 +68,7 @@ def identity(assembled: Assembled, task: str) -> dict[str, Any]:
 
 
 def member_of(study: Study) -> str:
-    """The member that a study names under `reference`.
-
-    Raises:
-        StudyError: It names none.
-    """
+    """The member that a study names under `reference`; StudyError where it names none."""
     if study.reference is None:
         raise StudyError(
             "reference: is missing. Name the member of the space whose single-task trainings the networks are compared "

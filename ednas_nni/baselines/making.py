@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
@@ -24,11 +23,8 @@ from ednas_nni.training.pool import results
 
 if TYPE_CHECKING:
     from ednas_nni.search.assembled import Assembled
-    from ednas_nni.tasks.base import Task
 
 FIRST_SEED = 1000  # searches count from small numbers: a baseline shares no seed with a candidate
-
-Job = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ def make(
     assembled.source.prepare(progress)
     failures: list[EdnasError] = []
     with tqdm(total=len(jobs), desc="single-task baselines", unit="training", disable=not progress) as bar:
-        for (task, seed), result in trained(assembled, jobs, workers):
+        for (task, seed), result in results(partial(train, assembled), jobs, workers):
             if isinstance(result, EdnasError):
                 failures.append(result)
             else:
@@ -98,17 +94,13 @@ def _started(
     for task, identity in wanted.items():
         record = files.matching(identity, records)
         if record is None:
-            alone = assembled.of(single_task(assembled.study, task))
-            record = BaselineRecord(identity, _specs(alone.tasks[task]), (), ())
+            specs = assembled.of(single_task(assembled.study, task)).tasks[task].metrics
+            names = ("unit", "direction", "protocol", "in_delta_t")
+            record = BaselineRecord(
+                identity, {s.name: {name: getattr(s, name) for name in names} for s in specs}, (), ()
+            )
         started[task] = record
     return started
-
-
-def _specs(task: Task) -> dict[str, dict[str, Any]]:
-    return {
-        spec.name: {name: getattr(spec, name) for name in ("unit", "direction", "protocol", "in_delta_t")}
-        for spec in task.metrics
-    }
 
 
 def _keep(records: Mapping[str, BaselineRecord], places: Mapping[str, Path]) -> set[Path]:
@@ -122,22 +114,8 @@ def _keep(records: Mapping[str, BaselineRecord], places: Mapping[str, Path]) -> 
     return written
 
 
-def trained(
-    assembled: Assembled, jobs: Sequence[Job], workers: int | None
-) -> Iterator[tuple[Job, dict[str, float] | EdnasError]]:
-    """Each job, (task, seed), with its final metrics or with what went wrong, in the order in which they end.
-
-    One worker per core by default; 1 trains in this process.
-    """
-    return results(partial(train, assembled), jobs, workers)
-
-
 def train(assembled: Assembled, task: str, seed: int) -> dict[str, float]:
-    """The evaluator's final metrics of one training of the study's named member on one task.
-
-    Raises:
-        TrialError: It diverged; the message names task and seed.
-    """
+    """The evaluator's final metrics of one training of the study's named member on one task."""
     alone = assembled.of(single_task(assembled.study, task, seed))
     sample = alone.member(member_of(assembled.study), "reference")
     try:
@@ -158,7 +136,7 @@ def _split(task: str, result: Mapping[str, float]) -> tuple[dict[str, float], di
         "ednas": __version__,
         "torch": torch.__version__,
         "python": ".".join(map(str, sys.version_info[:3])),
-        "date": datetime.fromtimestamp(time.time(), timezone.utc).strftime("%Y-%m-%d"),
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
         "train_s": round(float(result.get("train_s", 0.0)), 1),
     }
     return metrics, made

@@ -43,12 +43,7 @@ class BaselineRecord:
     made: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Reject what cannot be a record.
-
-        Raises:
-            BaselineError: Seeds and runs do not pair up, a seed stands twice, or a metric is missing or no
-                finite number.
-        """
+        """Reject seeds and runs that do not pair up, a seed that stands twice, and what is no finite number."""
         if len(self.seeds) != len(self.runs) or len(set(self.seeds)) != len(self.seeds):
             raise BaselineError(f"seeds {list(self.seeds)} do not name {len(self.runs)} different runs")
         for seed, run in zip(self.seeds, self.runs, strict=True):
@@ -101,11 +96,7 @@ class BaselineRecord:
 
     @classmethod
     def parse(cls, data: Any) -> BaselineRecord:
-        """Read what `dump` wrote; means are computed again.
-
-        Raises:
-            BaselineError: A field is missing or of a wrong kind.
-        """
+        """Read what `dump` wrote; means are computed again."""
         try:
             record = cls(
                 identity=dict(data["identity"]),

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ednas_nni.baselines import making
 from ednas_nni.baselines.identity import single_task
-from ednas_nni.baselines.making import FIRST_SEED, trained
 from ednas_nni.errors import StudyError, TrialError
 from ednas_nni.study import Study, parse
 from ednas_nni.tasks.depth.lambdas import Measurement
+from ednas_nni.training.pool import results
 
 if TYPE_CHECKING:
     from ednas_nni.search.assembled import Assembled
@@ -30,14 +32,13 @@ def measure(
     Args:
         assembled: Its study names the network under `reference`; its data and recipe are used, its losses and weighting
             are not.
-        seeds: Trainings, with the seeds 1000, 1001, ...
-        workers: As of `making.make`.
-        progress: Show a bar on standard error.
+        seeds: Trainings; this, `workers` and `progress` as of `making.make`.
+        workers: Processes.
+        progress: Show a bar.
         command: What was typed, kept with the measurement.
 
     Raises:
         StudyError: The study has no task `depth`, or names no `reference`.
-        DataError: The data set has no depth.
         TrialError: A training failed.
     """
     from tqdm import tqdm
@@ -45,19 +46,18 @@ def measure(
     plain = assembled.of(l1_study(assembled.study))
     bound = plain.of(single_task(plain.study, TASK)).tasks[TASK]
     absolute, relative = (f"{TASK}_{spec.name}" for spec in bound.metrics[:2])
-    source = plain.source
-    source.prepare(progress)
-    jobs = [(TASK, FIRST_SEED + number) for number in range(seeds)]
+    plain.source.prepare(progress)
+    jobs = [(TASK, making.FIRST_SEED + number) for number in range(seeds)]
     ratios: dict[int, float] = {}
     with tqdm(total=len(jobs), desc="L1 models", unit="training", disable=not progress) as bar:
-        for (_, seed), result in trained(plain, jobs, workers):
+        for (_, seed), result in results(partial(making.train, plain), jobs, workers):
             if not isinstance(result, Mapping):
                 raise result
             if not result[relative] > 0:
                 raise TrialError(f"lambda cannot be measured: the relative error of seed {seed} is {result[relative]}.")
             ratios[seed] = result[absolute] / result[relative]
             bar.update()
-    info = source.info
+    info = plain.source.info
     made = {
         "command": command,
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
@@ -78,11 +78,7 @@ def measure(
 
 
 def l1_study(study: Study) -> Study:
-    """The study with depth alone, the L1 loss, and the metrics that lambda is defined by.
-
-    Raises:
-        StudyError: It has no task `depth`, or names no `reference`.
-    """
+    """The study with depth alone, the L1 loss, and the metrics that lambda is defined by."""
     if TASK not in study.tasks:
         raise StudyError(f"tasks: {', '.join(study.tasks)}; lambda belongs to the loss of depth, so name `depth` too.")
     if study.reference is None:
@@ -93,15 +89,8 @@ def l1_study(study: Study) -> Study:
     options: dict[str, Any] = dict(single_task(study, TASK).evaluator.options)
     for name in ("depth_loss", "depth_relative_scale", "weighting"):
         options.pop(name, None)
-    depth_options = {
-        n: v for n, v in dict((options.get("task_options") or {}).get(TASK, {})).items() if n != "relative_scale"
-    }
-    options |= {"task_options": {TASK: {**depth_options, "loss": "l1"}}, "protocol": "standard", "scored_on": "search"}
-    return parse(
-        {
-            **study.dump(),
-            "tasks": [TASK],
-            "objectives": ["quality"],
-            "evaluator": {"name": study.evaluator.name, **options},
-        }
-    )
+    of_depth = {**(options.get("task_options") or {}).get(TASK, {}), "loss": "l1"}
+    of_depth.pop("relative_scale", None)
+    options |= {"task_options": {TASK: of_depth}, "protocol": "standard", "scored_on": "search"}
+    evaluator = {"name": study.evaluator.name, **options}
+    return parse({**study.dump(), "tasks": [TASK], "objectives": ["quality"], "evaluator": evaluator})

@@ -7,18 +7,10 @@ gym_notices; users of a search cannot act on them. Upstream: gym is no longer ma
 from __future__ import annotations
 
 
-def needed() -> bool:
-    """Whether gym_notices is installed and still holds notices."""
+def apply() -> None:
+    """Empty the list of notices, where gym_notices is installed, before gym looks at it."""
     try:
         from gym_notices import notices
     except ImportError:
-        return False
-    return bool(notices.notices)
-
-
-def apply() -> None:
-    """Empty the list of notices before gym looks at it."""
-    if needed():
-        from gym_notices import notices
-
-        notices.notices.clear()
+        return
+    notices.notices.clear()

@@ -90,13 +90,9 @@ class Started(Event):
 
 
 class Submitted(Event):
-    """An architecture was handed out to be trained.
+    """An architecture was handed out to be trained, with the number that its trial has across resumes.
 
-    Attributes:
-        trial: Number within the search, unique across resumes.
-        architecture: Its id.
-        sample: Its canonical sample.
-        costs: Cost name with unit -> value at the deployment size.
+    The sample is canonical; costs are cost name with unit -> value at the deployment size.
     """
 
     event = "submitted"
@@ -132,14 +128,7 @@ class Final(Event):
 
 
 class Ended(Event):
-    """A trial is over.
-
-    Attributes:
-        trial: Its number.
-        job: NNI's trial job id.
-        status: How it ended.
-        cause: Why it failed or was cancelled; its first words say of which kind that is (`ednas_nni.record.failures`).
-    """
+    """A trial is over; the first words of the cause of a failure say its kind (`ednas_nni.record.failures`)."""
 
     event = "ended"
     trial: Trial
@@ -165,13 +154,7 @@ class Rejected(Event):
 
 
 class Swapped(Event):
-    """NNI handed a job the parameters of another one; the result was booked on what really ran.
-
-    Attributes:
-        job: NNI's trial job id.
-        sent: Id of the architecture that the job trained.
-        owns: Id of the architecture that the journal had handed it.
-    """
+    """NNI handed a job the parameters of another one: it trained `sent`, where the journal had handed it `owns`."""
 
     event = "swap"
     job: Job = None
@@ -183,10 +166,7 @@ class Note(Event):
     """Something that a person should know.
 
     Attributes:
-        text: In words.
         kind: What it is about, for those notes that are counted (`open_port`, `added_by_hand`).
-        job: NNI's trial job id.
-        architecture: Id of the architecture that it is about.
         metrics: A result that could not be booked.
     """
 
@@ -202,12 +182,9 @@ class Confirmed(Event):
     """An architecture was trained again with a fresh seed and scored on images that no candidate has seen.
 
     Attributes:
-        architecture: Its id.
-        seed: Of the training.
         split: The images that it was scored on.
         options: Options of the evaluator that differ from the study's, such as `steps`; only trainings with equal ones
             are averaged.
-        metrics: The evaluator's final result.
     """
 
     event = "confirmed"
@@ -219,12 +196,7 @@ class Confirmed(Event):
 
 
 class WeightsEvent(Event):
-    """The weights of an architecture are kept beside the journal, or no longer.
-
-    Attributes:
-        architecture: Its id.
-        digest: SHA-256 of the file, in hex; None = the file is gone, or could not be written.
-    """
+    """The weights of an architecture are kept beside the journal: SHA-256 of the file in hex, None = no longer."""
 
     event = "weights"
     architecture: Architecture

@@ -48,14 +48,10 @@ def passing(cause: str) -> bool:
 
 
 def cause_of(error: BaseException) -> str:
-    """The cause that an exception of a trial gives.
+    """The cause that the exception which ended a trial gives, in one line.
 
-    Args:
-        error: What ended the trial. Errors behind it (`raise ... from`) are looked at too: a full disk or a lack of
-            memory is the cause, whatever it was turned into.
-
-    Returns:
-        One line. An error of ours speaks for itself; others are named by their type.
+    Errors behind it (`raise ... from`) are looked at too: a full disk or a lack of memory is the cause, whatever it was
+    turned into. An error of ours speaks for itself; others are named by their type.
     """
     seen: BaseException | None = error
     for _ in range(_DEPTH):

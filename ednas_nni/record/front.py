@@ -47,12 +47,7 @@ def feasible(costs: Mapping[str, float], constraints: Iterable[Constraint]) -> b
 
 
 def front_keys(points: Mapping[T, Point], objectives: Iterable[Objective]) -> list[T]:
-    """Keys of what nothing beats, in the order given.
-
-    Args:
-        points: Key -> metrics and costs. One that lacks an objective has no place on the front.
-        objectives: Its axes.
-    """
+    """Keys of what nothing beats, in the order given; a point that lacks an objective has no place on the front."""
     axes = tuple(objectives)
     keys, values = [], []
     for key, (metrics, costs) in points.items():

@@ -24,8 +24,6 @@ class CostRecord(_Part):
 
     Attributes:
         name: With its unit, e.g. `latency_ms`.
-        unit: Unit of the values.
-        device: Device that it is the cost on.
         origin: counted, modelled, measured or fitted.
         note: Expected error and range.
         upper: Name of the column that limits from above are checked on, for a cost that is known up to an interval.
@@ -65,15 +63,7 @@ class TaskRecord(_Part):
 
 
 class DataRecord(_Part):
-    """The data set.
-
-    Attributes:
-        name: Its name.
-        classes: Class names; the index is the label's value.
-        counts: Images of each split.
-        depth_kind: `metric`, `inverse` or `disparity`.
-        depth_unit: Unit of the stored depth.
-    """
+    """The data set: classes by the label's value, images of each split, and what its depth is."""
 
     name: str
     classes: tuple[str, ...] = ()
@@ -93,7 +83,6 @@ class JournalHead(Event):
         engine: "nnictl", "ts" or "sequential".
         ednas: Version of EDNAS; `nni`, `torch` and `python` are those of the others.
         environment: Folder of the Python environment.
-        study: The parsed study as plain data.
         digest: Of the study; see `Study.digest`.
         data: Identity of the data, `DataInfo.identity`.
         data_set: What the data are, None in a head of version 0.1.
@@ -102,7 +91,6 @@ class JournalHead(Event):
         references: What `delta_t` is measured against, as `ednas_nni.baselines.Comparison` reads it.
         weights: What networks start from beside the seed: name -> fingerprint.
         domains: The search space, as `Domains.from_json` reads it.
-        columns: The costs.
         concurrency: Trials at a time.
         trials: How many trials there may be.
     """
@@ -129,12 +117,7 @@ class JournalHead(Event):
     trials: Annotated[int | None, Field(description="a whole number")] = None
 
     def search_space(self) -> Domains:
-        """The search space.
-
-        Raises:
-            JournalError: The head does not hold one.
-            PluginError: What it holds is damaged.
-        """
+        """The search space; JournalError where the head holds none, PluginError where what it holds is damaged."""
         if self.domains is None:
             raise JournalError(f"The journal of {self.experiment or 'this search'} does not hold its search space.")
         return Domains.from_json(self.domains)

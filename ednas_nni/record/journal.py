@@ -39,11 +39,8 @@ class TrialRecord:
 
     Attributes:
         trial: Number within the search, unique across resumes.
-        architecture: Id of the architecture that was trained.
-        sample: Its canonical sample.
         costs: Cost name with unit -> value at the deployment size.
         job: NNI's trial job id, once known.
-        status: What became of it.
         metrics: Final metrics as reported by the trial.
         ran: What it really ran with, as it said: precision, device, threads, torch, data.
         intermediates: (step, metrics) in the order of arrival.
@@ -112,11 +109,7 @@ class History:
         return 1 + max((record.trial for record in self.trials), default=-1)
 
     def check(self, event: Event) -> None:
-        """Reject an event that this history cannot take in.
-
-        Raises:
-            JournalError: A trial that was submitted already, or was never.
-        """
+        """Reject an event of a trial that was submitted already, or was never."""
         if isinstance(event, events.Submitted) and event.trial in self._by_number:
             raise JournalError(
                 f"{self.path}: trial {event.trial} is submitted twice. The file was edited or holds two "
@@ -129,11 +122,7 @@ class History:
             )
 
     def check_end(self, event: events.Ended) -> None:
-        """Do not take a result back. Journals in which that was done can still be read, so `add` does not ask.
-
-        Raises:
-            JournalError: The trial was trained, and ends otherwise now.
-        """
+        """Do not take a result back. Journals in which that was done can still be read, so `add` does not ask."""
         record = self._by_number[event.trial]
         if record.status == "trained" != event.status:
             raise JournalError(
@@ -143,11 +132,7 @@ class History:
             )
 
     def add(self, event: Event) -> None:
-        """Take in one event.
-
-        Raises:
-            JournalError: As `check`.
-        """
+        """Take in one event."""
         self.check(event)
         match event:
             case JournalHead():
@@ -356,16 +341,7 @@ def read(path: str | Path) -> Iterator[Event]:
 
 
 def read_line(line: bytes, path: Path, number: int) -> Event:
-    """The event on one whole line.
-
-    Args:
-        line: Without its end.
-        path: The journal, for messages.
-        number: Of the line, counted from 1.
-
-    Raises:
-        JournalError: The line holds none.
-    """
+    """The event on one whole line, without its end; the journal and the number, from 1, are for messages."""
     try:
         return event_of(line)
     except JournalError as error:

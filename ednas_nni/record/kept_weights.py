@@ -27,10 +27,6 @@ def weights_file(history: History, architecture: str) -> Path | None:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hex.
-
-    Raises:
-        OSError: It cannot be read.
-    """
+    """SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

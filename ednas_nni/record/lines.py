@@ -35,11 +35,7 @@ DIGITS = 300  # of a whole number: everything below fits a float
 
 
 def line_of(event: Event) -> bytes:
-    """The line that holds an event, with its end.
-
-    Raises:
-        JournalError: JSON cannot hold a value of it.
-    """
+    """The line that holds an event, with its end; JournalError where JSON cannot hold a value of it."""
     try:
         return json.dumps(event.dump(), allow_nan=False, separators=(",", ":")).encode() + b"\n"
     except (TypeError, ValueError) as error:
@@ -47,13 +43,7 @@ def line_of(event: Event) -> bytes:
 
 
 def event_of(line: bytes) -> Event:
-    """The event that a line holds, its texts fit to print.
-
-    Args:
-        line: Without its end.
-
-    Returns:
-        The event; `Unknown` for one that a later version has written.
+    """The event that a line, without its end, holds, its texts fit to print; `Unknown` for one of a later version.
 
     Raises:
         JournalError: It does not hold one; the text says why.

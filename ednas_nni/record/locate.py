@@ -81,11 +81,7 @@ def _folders(home: Path) -> dict[str, Path]:
 
 
 def experiment_of(journal: Path) -> Path:
-    """The folder of the experiment that a journal belongs to: two above it, named by the experiment's id.
-
-    Raises:
-        JournalError: It lies in no such folder.
-    """
+    """The folder of the experiment that a journal belongs to: two above it, named by the experiment's id."""
     folder = journal.resolve().parent.parent
     if not folder.name:
         raise JournalError(f"{journal}: lies in no experiment's folder; put it to EXPERIMENT/{FOLDER}/{FILE}.")

@@ -66,13 +66,7 @@ SCORES = {quantity.key: quantity for quantity in (QUALITY, DELTA_T)}
 
 
 def cost_quantities(columns: Iterable[CostRecord], records: Sequence[Mapping[str, float]]) -> tuple[Quantity, ...]:
-    """The costs of a search.
-
-    Args:
-        columns: `columns` of the journal's head.
-        records: Costs of each trial, name -> value; costs that no column describes are added with the unit in
-            their name.
-    """
+    """The costs of a search; of each trial (name -> value) those that no column describes, too."""
     described = {column.name: column for column in columns}
     quantities = []
     for name in dict.fromkeys([*described, *(name for record in records for name in record)]):
@@ -93,12 +87,9 @@ def cost_quantities(columns: Iterable[CostRecord], records: Sequence[Mapping[str
 
 
 def metric_quantities(tasks: Iterable[TaskRecord], records: Sequence[Mapping[str, float]]) -> tuple[Quantity, ...]:
-    """The metrics that trials reported, grouped by task, without `default`.
+    """The final metrics that trials reported, grouped by task, without `default`.
 
-    Args:
-        tasks: `tasks` of the journal's head: units, directions, protocols. A key that they do not name is shown as it
-            is.
-        records: Final metrics of each trial.
+    Units, directions and protocols are those of the journal's head; a key that it does not name is shown as it is.
     """
     keys = dict.fromkeys(key for record in records for key in record)
     keys.pop(QUALITY_KEY, None)
@@ -119,7 +110,10 @@ def metric_quantities(tasks: Iterable[TaskRecord], records: Sequence[Mapping[str
                 note=f"protocol {metric.protocol}" if metric.protocol else "",
                 primary=name == task.primary,
             )
-            quantities[key] = _as_percent(quantity)
+            if metric.unit == "1":
+                quantities[key] = replace(quantity, unit="%", scale=100.0, decimals=1)
+            else:
+                quantities[key] = replace(quantity, decimals=2 if metric.unit == "deg" else 3)
     for key in keys:
         if key in SCORES:
             quantities[key] = SCORES[key]
@@ -151,12 +145,6 @@ def spelled(name: str, unit: str) -> str:
         words = words[:-1]
     text = " ".join(_SPELLING.get(word, word) for word in words)
     return re.sub(r"(\d) (\d)", r"\1.\2", text)
-
-
-def _as_percent(quantity: Quantity) -> Quantity:
-    if quantity.unit != "1":
-        return replace(quantity, decimals=2 if quantity.unit == "deg" else 3)
-    return replace(quantity, unit="%", scale=100.0, decimals=1)
 
 
 def _fit_scale(quantity: Quantity, values: Iterable[float]) -> Quantity:

@@ -30,14 +30,10 @@ class Report:
 
 
 def read_report(raw: object) -> Report:
-    """Take a raw metric apart.
+    """Take a raw metric apart: a number, or a mapping with `default`.
 
-    Args:
-        raw: A number, or a mapping with `default`. Text values are no metrics: `architecture`, `job` and `ran` are
-            understood, others are dropped.
-
-    Returns:
-        The report. NaN or infinity anywhere, or a missing `default`, is a fault and never a number.
+    Texts are no metrics: `architecture`, `job` and `ran` are understood, others are dropped. NaN or infinity anywhere,
+    or a missing `default`, is a fault and never a number.
     """
     values: Mapping[object, object] = raw if isinstance(raw, Mapping) else {"default": raw}
     metrics: dict[str, float] = {}

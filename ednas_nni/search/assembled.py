@@ -113,13 +113,10 @@ class Assembled:
         from ednas_nni.tasks.binding import bind_task  # imports torch
 
         protocol = str(self.study.evaluator.options.get("protocol", "standard"))
-        return {name: bind_task(name, self.source, protocol, self._task_options(name)) for name in self.study.tasks}
-
-    def _task_options(self, task: str) -> Mapping[str, Any]:
-        """A task's own options; what is no mapping is rejected by the evaluator."""
         given = self.study.evaluator.options.get("task_options")
-        options = given.get(task) if isinstance(given, Mapping) else None
-        return options if isinstance(options, Mapping) else {}
+        options = given if isinstance(given, Mapping) else {}  # what is no mapping is rejected by the evaluator
+        own = {name: options[name] if isinstance(options.get(name), Mapping) else {} for name in self.study.tasks}
+        return {name: bind_task(name, self.source, protocol, own[name]) for name in self.study.tasks}
 
     @cached_property
     def space(self) -> ModelSpace:
@@ -151,9 +148,6 @@ class Assembled:
 
         Results of trainings that start elsewhere must not be mixed, so journals and baselines keep this: name ->
         fingerprint of the content.
-
-        Raises:
-            StudyError: A file is missing, or holds no tensors.
         """
         return {**self.initial, **self.capabilities.weight_fingerprints}
 
@@ -170,11 +164,7 @@ class Assembled:
             raise StudyError(f"init_from: {error}") from None
 
     def member(self, name: str, field: str = "") -> Sample:
-        """The sample of a named member of the space.
-
-        Args:
-            name: Its name.
-            field: Where the study names it, for messages.
+        """The sample of a named member of the space; the `field` of the study that names it is for messages.
 
         Raises:
             StudyError: The space has no such member, or none with names.
@@ -279,19 +269,11 @@ class Assembled:
                 )
 
     def plan(self, **options: Any) -> Plan:
-        """What costs and constraints mean for the space; `options` are those of `ednas_nni.cost.plan.plan`.
-
-        Raises:
-            StudyError: As `problem`.
-        """
+        """What costs and constraints mean for the space; `options` are those of `ednas_nni.cost.plan.plan`."""
         return outlook(self.table, list(self.objectives), list(self.constraints), **options)
 
     def check_plan(self, plan: Plan) -> None:
-        """Reject constraints that no architecture meets, with the most favourable values that a plan has found.
-
-        Raises:
-            InfeasibleError: As `ednas_nni.search.reachable.check_reachable`.
-        """
+        """Reject constraints that no architecture meets, with the most favourable values that a plan has found."""
         if plan.shares["strategies"].count or plan.shares["architectures"].count:
             return
         check_reachable(
@@ -304,11 +286,7 @@ class Assembled:
         return favourable(self.table, self.problem.constraints)
 
     def check_reachable(self) -> None:
-        """Reject constraints that nothing meets; `mount` does it too.
-
-        Raises:
-            InfeasibleError: With the most favourable values that there are.
-        """
+        """Reject constraints that nothing meets; `mount` does it too."""
         check_reachable(self.problem, self.reachable)
 
     # ---- how a network is trained
@@ -347,10 +325,13 @@ class Assembled:
             given = {"references": comparison.means(), "score": score(self.study)}
         if self.study.init_from is not None:
             if "init_from" not in parameters(factory):
-                name = self.study.evaluator.name
-                raise StudyError(f"init_from: evaluator {name!r} takes no weights of a file; remove it.")
+                plugin = self.study.evaluator.name
+                raise StudyError(f"init_from: evaluator {plugin!r} takes no weights of a file; remove it.")
             given["init_from"] = self.study.init_from
-        self._check_weighting()
+        weighting = self.study.evaluator.options.get("weighting")  # trials would be the first to miss it
+        options = dict(weighting) if isinstance(weighting, dict) else {"name": weighting}
+        if (name := options.pop("name", None)) is not None:
+            check_options(plugins.load("weightings", name), options, "evaluator.weighting", ("tasks",))
         evaluator = factory(
             tasks=tuple(self.study.tasks),
             data=self.data_options,
@@ -361,24 +342,11 @@ class Assembled:
         )
         return proved(evaluator, Evaluator, "evaluator", self.study.evaluator)
 
-    def _check_weighting(self) -> None:
-        """The loss weighting is an option of evaluators; trials would be the first to miss it."""
-        given = self.study.evaluator.options.get("weighting")
-        options = dict(given) if isinstance(given, dict) else {"name": given}
-        name = options.pop("name", None)
-        if name is not None:
-            check_options(plugins.load("weightings", name), options, "evaluator.weighting", ("tasks",))
-
     @cached_property
     def checked_evaluator(self) -> Evaluator:
-        """As `evaluator`, which also looks at whatever its trials would be the first to miss.
-
-        Raises:
-            EdnasError: As `evaluator`, or a trial could not be built.
-        """
-        evaluator = self.evaluator
-        evaluator.check()
-        return evaluator
+        """As `evaluator`, which also looks at whatever its trials would be the first to miss."""
+        self.evaluator.check()
+        return self.evaluator
 
     def trained(self, sample: Mapping[str, Any]) -> tuple[nn.Module, dict[str, float]]:
         """The network of a sample and its final result; see the function `trained`."""
@@ -422,12 +390,7 @@ class Assembled:
         return proved(strategy, Strategy, "strategy", self.study.strategy)
 
     def check_first_proposal(self) -> None:
-        """Ask a fresh core of the strategy for one architecture, where it is an ask/tell core; nothing is trained.
-
-        Raises:
-            StudyError: It proposes none.
-            EdnasError: As the core.
-        """
+        """Ask a fresh core of the strategy for one architecture, where it is an ask/tell core; nothing is trained."""
         from ednas_nni.search.shell import AskTellStrategy  # imports torch
 
         if isinstance(self.strategy, AskTellStrategy):
@@ -472,11 +435,7 @@ class Assembled:
         return reward
 
     def mount(self, journal: Journal) -> Chain:
-        """The strategy in its chain of middlewares, which writes this journal.
-
-        Raises:
-            InfeasibleError: Nothing meets the constraints.
-        """
+        """The strategy in its chain of middlewares, which writes this journal."""
         from ednas_nni.search.mounting import mount  # imports torch
 
         return mount(
@@ -495,11 +454,7 @@ def _restored(study: dict[str, Any], file: str) -> Assembled:
 
 
 def device(entry: str | PluginChoice) -> Device:
-    """A device as a study names it.
-
-    Raises:
-        EdnasError: The device or an option is wrong.
-    """
+    """A device as a study names it."""
     return registry.device(entry) if isinstance(entry, str) else registry.device(entry.name, entry.options)
 
 
@@ -507,11 +462,7 @@ Made = TypeVar("Made")
 
 
 def proved(thing: object, kind: type[Made], field: str, plugin: PluginChoice) -> Made:
-    """What a plugin's factory has made, if it is of its group's kind.
-
-    Raises:
-        StudyError: It is something else: a path may lead to any function.
-    """
+    """What a plugin's factory has made, if it is of its group's kind: a path may lead to any function."""
     if not isinstance(thing, kind):
         raise StudyError(
             f"{field}: {plugin.name!r} makes a {type(thing).__name__}, not a {kind.__module__}.{kind.__qualname__}. "
@@ -553,19 +504,9 @@ def parameters(factory: Callable[..., Any]) -> tuple[str, ...]:
 def trained(
     space: ModelSpace, sample: Mapping[str, Any], evaluator: NetworkEvaluator
 ) -> tuple[nn.Module, dict[str, float]]:
-    """The network of a sample, built and trained as every trial does it; it does not matter who found the sample.
+    """The network of a sample, built and trained as every trial does it, and its final result.
 
-    Args:
-        space: Only its constructor is used; nothing of it is changed or shared.
-        sample: Inactive labels may be missing.
-        evaluator: Of the study, see `Assembled.evaluator`.
-
-    Returns:
-        The trained network and its final result.
-
-    Raises:
-        SampleError: The sample does not belong to the space.
-        TrialError: As the evaluator.
+    Of the space only the constructor is used; nothing of it is changed or shared. Inactive labels may be missing.
     """
     from ednas_nni.nn.tree import build  # imports torch
 

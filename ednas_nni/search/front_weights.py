@@ -27,13 +27,7 @@ _log = logging.getLogger("nni.ednas.weights")
 
 
 def write_weights(folder: Path, architecture: str, network: nn.Module) -> bool:
-    """Write a network's weights beside the journal; whether that worked. If not, why is printed and nothing is left.
-
-    Args:
-        folder: The journal's folder.
-        architecture: Id of what the network is.
-        network: Trained; its tensors are written as they are.
-    """
+    """Write a network's weights into the journal's folder; whether that worked. If not, why is printed."""
     from safetensors.torch import save  # torch
 
     try:

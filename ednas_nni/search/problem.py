@@ -45,20 +45,12 @@ class Problem:
         check_names(self.objectives, self.constraints, self.cost_names)
 
     def cost_matrix(self, samples: Sequence[Sample]) -> np.ndarray:
-        """Costs of complete or incomplete samples.
-
-        Args:
-            samples: n samples; inactive labels may be missing or have any legal value.
-
-        Returns:
-            (n, k) float64.
+        """Costs (n, k), float64, of n samples in which inactive labels may be missing or have any legal value.
 
         Raises:
             SampleError: A sample is outside the space.
-            StudyError: The cost function returns another shape.
         """
-        canonical = [self.domains.complete(sample) for sample in samples]
-        return self.canonical_costs(canonical)
+        return self.canonical_costs([self.domains.complete(sample) for sample in samples])
 
     def canonical_costs(self, samples: Sequence[Sample]) -> np.ndarray:
         """As `cost_matrix`, for samples that are canonical already (what domains hand out)."""
@@ -89,14 +81,9 @@ class Problem:
         return dict(zip(self.cost_names, map(float, self.cost_matrix([sample])[0]), strict=True))
 
     def values(self, metrics: Mapping[str, float], costs: Mapping[str, float]) -> tuple[dict[str, float] | None, str]:
-        """What a strategy is told of a trained architecture.
+        """What a strategy is told of a trained architecture: objective name -> value, or None and why not.
 
-        Args:
-            metrics: Its final metrics, with `default`.
-            costs: Cost name -> value.
-
-        Returns:
-            Objective name -> value, or None and why there is none.
+        Its final metrics hold `default`.
         """
         try:
             return {o.name: value_of(o, metrics, costs) for o in self.objectives}, ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,35 +33,41 @@ def excess(problem: Problem, costs: np.ndarray) -> np.ndarray:
 
 def find_feasible(problem: Problem, rng: np.random.Generator, samples: int = SAMPLES) -> Sample | None:
     """One feasible sample, by random samples and then by mutations that reduce the excess; None if none is found."""
-    pool = [problem.domains.random(rng) for _ in range(samples)]
-    badness = excess(problem, problem.canonical_costs(pool))
-    best, worst = pool[int(badness.argmin())], float(badness.min())
-    for _ in range(ROUNDS):
-        if worst == 0.0:
-            break
-        children = [problem.domains.mutate(best, rng, n=1 + int(rng.integers(2))) for _ in range(CHILDREN)]
-        badness = excess(problem, problem.canonical_costs(children))
-        if badness.min() < worst:
-            best, worst = children[int(badness.argmin())], float(badness.min())
-    return best if worst == 0.0 else None
+    best, badness = _descended(problem, lambda costs: excess(problem, costs), rng, samples, goal=0.0)
+    return best if badness == 0.0 else None
 
 
 def extreme(problem: Problem, constraint: Constraint, rng: np.random.Generator, samples: int = SAMPLES) -> float:
-    """Estimate of the most favourable value of one cost: smallest for "<=", largest for ">=".
-
-    Random samples, then steepest mutations. An estimate from the inside: the truth is at least as favourable.
-    """
+    """Estimate, from the inside, of the most favourable value of one cost: smallest for "<=", largest for ">="."""
     sign = 1.0 if constraint.op == "<=" else -1.0
     column = problem.cost_names.index(constraint.name)
-    pool = [problem.domains.random(rng) for _ in range(samples)]
-    values = sign * problem.canonical_costs(pool)[:, column]
-    best, value = pool[int(values.argmin())], float(values.min())
-    for _ in range(ROUNDS):
-        children = [problem.domains.mutate(best, rng, n=1 + int(rng.integers(2))) for _ in range(CHILDREN)]
-        values = sign * problem.canonical_costs(children)[:, column]
-        if values.min() < value:
-            best, value = children[int(values.argmin())], float(values.min())
-    return sign * value
+    return sign * _descended(problem, lambda costs: sign * costs[:, column], rng, samples)[1]
+
+
+def _descended(
+    problem: Problem,
+    height: Callable[[np.ndarray], np.ndarray],
+    rng: np.random.Generator,
+    samples: int,
+    goal: float = -np.inf,
+) -> tuple[Sample, float]:
+    """The lowest of random samples, then of steepest mutations, until the goal is reached; and its height.
+
+    `height` makes (n,) of costs (n, k).
+    """
+    best: Sample = {}
+    lowest = np.inf
+    for attempt in range(1 + ROUNDS):
+        if lowest <= goal:
+            break
+        if attempt:
+            pool = [problem.domains.mutate(best, rng, n=1 + int(rng.integers(2))) for _ in range(CHILDREN)]
+        else:
+            pool = [problem.domains.random(rng) for _ in range(samples)]
+        heights = height(problem.canonical_costs(pool))
+        if not attempt or heights.min() < lowest:
+            best, lowest = pool[int(heights.argmin())], float(heights.min())
+    return best, lowest
 
 
 def favourable(table: CostTable, constraints: Sequence[Constraint]) -> dict[str, float]:
@@ -85,13 +91,12 @@ def check_reachable(problem: Problem, reachable: Mapping[str, float] | None = No
     Raises:
         InfeasibleError: With the smallest (or largest) reachable value of each constrained cost.
     """
-    values = dict(reachable or {})
+    values = reachable or {}
     broken = [c for c in problem.constraints if c.name in values and not c.holds(values[c.name])]
     if not broken:
         if not problem.constraints or find_feasible(problem, np.random.default_rng(seed)) is not None:
             return
-        single = len(problem.constraints) == 1
-        if single and problem.constraints[0].name in values:
+        if len(problem.constraints) == 1 and problem.constraints[0].name in values:
             return  # the caller has proof that one exists; the middlewares' patience guards the rest
     lines = []
     for constraint in broken or problem.constraints:

@@ -58,22 +58,14 @@ class AskTellStrategy(Strategy):
         raise NotImplementedError(f"{type(self).__name__} must say which ask/tell core it runs: override make_core")
 
     def bind(self, problem: Problem) -> None:
-        """Give the strategy its problem; once, before the search starts.
-
-        Raises:
-            StudyError: A problem is bound already.
-        """
+        """Give the strategy its problem; once, before the search starts."""
         if self.core is not None:
             raise StudyError(f"strategy {type(self).__name__} is bound to a problem already; make a new one.")
         self.problem = problem
         self.core = self.make_core(problem)
 
     def bound(self) -> tuple[Core, Problem]:
-        """The core and its problem.
-
-        Raises:
-            StudyError: No problem is bound yet.
-        """
+        """The core and its problem; StudyError where none is bound yet."""
         if self.core is None or self.problem is None:
             raise StudyError(
                 f"strategy {type(self).__name__} has no problem (costs, constraints). Start it through "
@@ -176,11 +168,7 @@ def multi_objective(strategy: Strategy) -> bool:
 
 
 def check_rewardable(strategy: Strategy) -> None:
-    """Reject a reward around a strategy that trades quality against cost itself: the cost would count twice.
-
-    Raises:
-        StudyError: It is one.
-    """
+    """Reject a reward around a strategy that trades quality against cost itself: the cost would count twice."""
     if multi_objective(strategy):
         raise StudyError(
             f"hardware_aware: strategy {type(strategy).__name__} already trades quality against cost itself; a reward "

@@ -66,13 +66,7 @@ def lines(
 
 
 def empty(data: Mapping[str, object], nullable: Collection[str], defaults: Mapping[str, object]) -> list[str]:
-    """Fields whose value is missing in the YAML, a name, a colon and nothing, and may not be.
-
-    Args:
-        data: The study.
-        nullable: Fields that may be null.
-        defaults: A study's fields with their defaults, as plain data.
-    """
+    """Fields whose value is missing in the YAML, a name, a colon and nothing, and may not be."""
     names = [name for name, value in data.items() if value is None and name in defaults and name not in nullable]
     return [
         f"{name}: is empty. Write `{example(name, defaults)}`, or remove the line for its default." for name in names
@@ -80,12 +74,7 @@ def empty(data: Mapping[str, object], nullable: Collection[str], defaults: Mappi
 
 
 def example(field: str, defaults: Mapping[str, object]) -> str:
-    """How a field is written in YAML: `train_size: [64, 128]`.
-
-    Args:
-        field: Its name.
-        defaults: A study's fields with their defaults, as plain data.
-    """
+    """How a field is written in YAML: `train_size: [64, 128]`."""
     value = EXAMPLES.get(field, defaults[field])
     written = yaml.safe_dump({field: value}, default_flow_style=True, sort_keys=False, width=1000)
     return written.strip()[1:-1]

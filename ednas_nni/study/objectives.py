@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ednas_nni.errors import StudyError, did_you_mean
@@ -60,14 +60,7 @@ class Objective:
 
 
 def parse_objective(text: str | Objective) -> Objective:
-    """Read an objective as a study writes it.
-
-    Args:
-        text: "quality" (larger is better), "latency_ms" (a bare cost is minimised), "max:NAME" or "min:NAME".
-
-    Raises:
-        StudyError: The text is not an objective.
-    """
+    """Read "quality" (larger is better), "latency_ms" (a bare cost is minimised), "max:NAME" or "min:NAME"."""
     if isinstance(text, Objective):
         return text
     if not isinstance(text, str):
@@ -126,11 +119,7 @@ class Constraint:
 
 
 def parse_constraint(text: str | Constraint) -> Constraint:
-    """Read "latency_ms <= 19".
-
-    Raises:
-        StudyError: The text is not a constraint.
-    """
+    """Read "latency_ms <= 19"."""
     if isinstance(text, Constraint):
         return text
     match = _CONSTRAINT.fullmatch(text) if isinstance(text, str) else None
@@ -148,16 +137,7 @@ def parse_constraint(text: str | Constraint) -> Constraint:
 
 
 def value_of(objective: Objective, metrics: Mapping[str, float], costs: Mapping[str, float]) -> float:
-    """The value of one objective for one trial.
-
-    Args:
-        objective: What is asked for; "quality" is the trial's `default` metric.
-        metrics: The trial's final metrics.
-        costs: Its costs by name.
-
-    Raises:
-        KeyError: Neither the metrics nor the costs hold it.
-    """
+    """The value of one objective for one trial; "quality" is its `default` metric. KeyError where it has none."""
     if objective.name in costs:
         return float(costs[objective.name])
     return float(metrics["default" if objective.name == QUALITY else objective.name])
@@ -184,33 +164,14 @@ def check_names(objectives: Iterable[Objective], constraints: Iterable[Constrain
         seen.add(objective.name)
 
 
-def _log(quality: float, ratio: float, weight: float) -> float:
-    return quality + weight * math.log(ratio)
-
-
-def _tunas_abs(quality: float, ratio: float, weight: float) -> float:
-    return quality + weight * abs(ratio - 1.0)
-
-
-def _one_sided_abs(quality: float, ratio: float, weight: float) -> float:
-    return quality + weight * max(0.0, ratio - 1.0)
-
-
-def _mnas_soft(quality: float, ratio: float, weight: float) -> float:
-    return quality * math.pow(ratio, weight)
-
-
-def _mnas_hard(quality: float, ratio: float, weight: float) -> float:
-    return quality * min(1.0, math.pow(ratio, weight))
-
-
-REWARDS = {
-    "log": _log,
-    "tunas_abs": _tunas_abs,
-    "one_sided_abs": _one_sided_abs,
-    "mnas_soft": _mnas_soft,
-    "mnas_hard": _mnas_hard,
+REWARDS: dict[str, Callable[[float, float, float], float]] = {
+    "log": lambda quality, ratio, weight: quality + weight * math.log(ratio),
+    "tunas_abs": lambda quality, ratio, weight: quality + weight * abs(ratio - 1.0),
+    "one_sided_abs": lambda quality, ratio, weight: quality + weight * max(0.0, ratio - 1.0),
+    "mnas_soft": lambda quality, ratio, weight: quality * math.pow(ratio, weight),
+    "mnas_hard": lambda quality, ratio, weight: quality * min(1.0, math.pow(ratio, weight)),
 }
+"""Of quality, cost as a share of the target, and weight; see `reward`."""
 POSITIVE_ONLY = ("mnas_soft", "mnas_hard")
 
 

@@ -15,9 +15,6 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from ednas_nni.errors import StudyError, did_you_mean, quoted
 from ednas_nni.study.messages import in_words
 
-# Findings on the other members of a union that say nothing to somebody who writes a study.
-_ECHOES = ("is_instance_of",)
-
 
 def check_options(
     factory: Callable[..., object], options: Mapping[str, object], where: str, given: Iterable[str] = ()
@@ -33,8 +30,12 @@ def check_options(
     Raises:
         StudyError: An unknown option (with the closest name), one that the framework sets, or a value of a wrong type.
     """
-    signature = _signature(factory, where)
-    parameters = signature.parameters
+    try:
+        parameters = inspect.signature(inspect.unwrap(factory)).parameters
+    except (TypeError, ValueError):
+        raise StudyError(
+            f"{where}: {quoted(factory)} is not a class or function that could be given options."
+        ) from None
     open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
     allowed = [
         name
@@ -55,16 +56,6 @@ def check_options(
             check_value(f"{where}.{name}", value, hints[name])
 
 
-def _signature(factory: Callable[..., object], where: str) -> inspect.Signature:
-    target = inspect.unwrap(factory)
-    try:
-        return inspect.signature(target)
-    except (TypeError, ValueError):
-        raise StudyError(
-            f"{where}: {quoted(factory)} is not a class or function that could be given options."
-        ) from None
-
-
 def _hints(factory: Callable[..., object]) -> dict[str, object]:
     """Annotations that can be resolved; the others are left to the plugin itself."""
     target = inspect.unwrap(factory)
@@ -79,11 +70,7 @@ def _hints(factory: Callable[..., object]) -> dict[str, object]:
 
 
 def check_value(where: str, value: object, hint: Any) -> None:
-    """Check one value against a type, such as `Annotated[int, Field(ge=1)]`.
-
-    Raises:
-        StudyError: It does not fit; the message says what is allowed.
-    """
+    """Check one value against a type, such as `Annotated[int, Field(ge=1)]`."""
     try:
         adapter: TypeAdapter[object] = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
     except Exception:  # an annotation that pydantic cannot read: the plugin checks itself
@@ -93,7 +80,8 @@ def check_value(where: str, value: object, hint: Any) -> None:
             adapter.validate_python(value, strict=True)  # plugins get the value itself: "8" and 8.0 are no 8
     except ValidationError as error:
         findings = error.errors()
-        findings = [finding for finding in findings if finding["type"] not in _ECHOES] or findings
+        # One on another member of a union says nothing to somebody who writes a study.
+        findings = [finding for finding in findings if finding["type"] != "is_instance_of"] or findings
         reason = " or ".join(dict.fromkeys(map(in_words, findings)))
         raise StudyError(f"{where} = {quoted(value)}: {reason}.") from None
 
@@ -102,16 +90,10 @@ Options = TypeVar("Options")
 
 
 def filled(model: Callable[..., Options], where: str, *args: Any, **options: Any) -> Options:
-    """An options class (a pydantic dataclass) filled with these values.
-
-    Args:
-        model: The class; it says each option, its type, range and default once.
-        where: Name of the study field, for messages.
-        *args: Values by position.
-        **options: Values by name.
+    """An options class (a pydantic dataclass, which says each option once) filled with these values.
 
     Raises:
-        StudyError: A value is outside what is allowed; the message names the option and the way out.
+        StudyError: A value is outside what is allowed; the message names the option, after `where`, and the way out.
     """
     try:
         return model(*args, **options)

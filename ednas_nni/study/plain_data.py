@@ -161,13 +161,8 @@ def yaml_value(text: str) -> object:
 def read_text(path: Path, kind: type[EdnasError], missing: str = "") -> str:
     """The text of a file that a user named.
 
-    Args:
-        path: The file.
-        kind: What is raised.
-        missing: Added where there is no such file.
-
     Raises:
-        EdnasError: Of `kind`: it is missing, not a regular file, too large, or not a text in UTF-8.
+        EdnasError: Of `kind`: it is missing (the message ends with `missing`), no regular file, too large, or no UTF-8.
     """
     try:
         status = path.stat()
@@ -204,12 +199,7 @@ def read_yaml(path: Path, kind: type[EdnasError], missing: str = "") -> object:
 
 
 def resolved(text: object, kind: type[EdnasError], where: str) -> Path:
-    """The absolute path of a folder or file that a user named; it need not exist.
-
-    Args:
-        text: The path.
-        kind: What is raised.
-        where: The field or option, for messages.
+    """The absolute path of a folder or file that a user named under the field or option `where`; it need not exist.
 
     Raises:
         EdnasError: Of `kind`: it is not a path, runs in circles, or begins with the home of nobody.

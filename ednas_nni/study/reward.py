@@ -29,9 +29,7 @@ class RewardOptions(TypedDict):
 def hardware_reward(study: Study, single_objective: bool) -> RewardOptions | None:
     """Arguments of the reward around a strategy, or None where there is none.
 
-    Args:
-        study: The study.
-        single_objective: Whether the strategy looks at one number alone; others get no reward unless it is asked for.
+    A strategy that looks at more than one number gets no reward unless it is asked for.
 
     Raises:
         StudyError: No target can be derived, or a setting is wrong.

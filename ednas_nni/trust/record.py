@@ -62,11 +62,7 @@ class TrustRecord:
         return replace(self, architectures=left)
 
     def write(self, path: Path) -> None:
-        """Write the file as a whole.
-
-        Raises:
-            EdnasError: The place cannot be written.
-        """
+        """Write the file as a whole; EdnasError where the place cannot be written."""
         content = {"format": FORMAT, **{part: getattr(self, part) for part in PARTS}}
         try:
             write_whole(path, json.dumps(content, indent=1) + "\n")
@@ -75,11 +71,7 @@ class TrustRecord:
 
     @classmethod
     def read(cls, path: Path) -> TrustRecord:
-        """Read a file.
-
-        Raises:
-            EdnasError: It is no record of a trust measurement.
-        """
+        """Read a file; EdnasError where it is no record of a trust measurement."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
@@ -91,11 +83,7 @@ class TrustRecord:
             ) from None
 
     def take_over(self, other: TrustRecord, path: Path) -> None:
-        """Add the recipes and trainings of another measurement, but for those that have another recipe's name.
-
-        Raises:
-            EdnasError: Study, architectures or seeds differ.
-        """
+        """Add the recipes and trainings of another measurement, but for those that have another recipe's name."""
         if differs := self._differs(other):
             raise EdnasError(
                 f"--from {path}: nothing of it can be taken over; {' and '.join(differs)} differ. Leave --from out."
@@ -108,25 +96,17 @@ class TrustRecord:
                         self.add(name, architecture, int(seed), result)
 
     def _differs(self, other: TrustRecord) -> list[str]:
-        return [
-            name
-            for name, mine, theirs in (
-                ("the study", self.study, other.study),
-                ("the architectures", list(self.architectures), list(other.architectures)),
-                ("the number of seeds", self.seeds, other.seeds),
-            )
-            if mine != theirs
-        ]
+        same = {
+            "the study": self.study == other.study,
+            "the architectures": list(self.architectures) == list(other.architectures),
+            "the number of seeds": self.seeds == other.seeds,
+        }
+        return [name for name, equal in same.items() if not equal]
 
     def check_continues(self, other: TrustRecord, path: Path) -> None:
-        """Refuse to add trainings that cannot be compared with those which are there.
-
-        Raises:
-            EdnasError: Study, architectures, seeds or a recipe of the same name differ.
-        """
-        same_name = self.recipes.keys() & other.recipes.keys()
+        """Refuse to add trainings that cannot be compared: of another study, architectures, seeds, or other recipes."""
         differs = self._differs(other)
-        differs += [f"recipe {n!r}" for n in self.recipes if n in same_name and self.recipes[n] != other.recipes[n]]
+        differs += [f"recipe {n!r}" for n, options in self.recipes.items() if other.recipes.get(n, options) != options]
         if differs:
             raise EdnasError(
                 f"{path}: holds other trainings; {' and '.join(differs)} differ. Give the same arguments as then, or "

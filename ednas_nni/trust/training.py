@@ -64,10 +64,10 @@ def planned(
         # Scored on other images: what the images of the search split have in common must not count as agreement.
         truth[SCORED_ON] = HELD_OUT
     chosen = {SHIPPED: {}, **{name: dict(options or {}) for name, options in recipes.items()}, TRUTH: truth}
+    allowed = sorted({*accepted, OWN_SEEDS} - {*EVALUATOR_GIVEN, "self"})
     for name, options in chosen.items():
         for option in options:
-            if option not in (*accepted, OWN_SEEDS) or option in EVALUATOR_GIVEN:
-                allowed = sorted({*accepted, OWN_SEEDS} - {*EVALUATOR_GIVEN, "self"})
+            if option not in allowed:
                 raise StudyError(f"recipe {name!r}: {option!r} is no option.{did_you_mean(option, allowed)}")
         changed = _with(assembled, options)
         if name != TRUTH and changed.study.evaluator.options.get(SCORED_ON) == HELD_OUT:
@@ -81,18 +81,20 @@ def planned(
     column = costs[0] if costs else "macs"
     samples = stratified(table, column, assembled.problem.constraints, architectures, seed=0)
     columns = tuple(dict.fromkeys((column, *(name for name in CONTROLS if name in table.names))))
-    rows = table(samples)
     return TrustRecord(
         study=_identity(assembled),
         cost=column,
         seeds=seeds,
-        directions={name: _direction(task) for name, task in assembled.tasks.items()},
+        directions={
+            name: next(spec.direction for spec in task.metrics if spec.name == task.primary)
+            for name, task in assembled.tasks.items()
+        },
         architectures={
             table.domains.architecture_id(sample): {
                 "sample": sample,
                 "costs": {name: float(f"{row[table.names.index(name)]:.6g}") for name in columns},
             }
-            for sample, row in zip(samples, rows, strict=True)
+            for sample, row in zip(samples, table(samples), strict=True)
         },
         recipes=chosen,
         images={name: _images(_with(assembled, options)) for name, options in chosen.items()},
@@ -199,7 +201,3 @@ def _identity(assembled: Assembled) -> dict[str, Any]:
     fields = ("space", "tasks", "data", "train_size", "deploy_size", "evaluator", "device", "constraints", "init_from")
     content = {"data": assembled.source.info.identity, **assembled.weights}
     return {**{name: study[name] for name in fields if name in study}, "fingerprints": content}
-
-
-def _direction(task: Any) -> str:
-    return next(spec.direction for spec in task.metrics if spec.name == task.primary)

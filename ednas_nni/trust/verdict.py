@@ -176,6 +176,7 @@ def _agreements(record: TrustRecord, name: str, recipes: Sequence[str], chosen: 
     within = {p: ranks.tau(part, ranks.same_group(terciles), weights) for p, part in parts.items()}
     top = {p: ranks.tau(part, ranks.same_group(best), top_weights) for p, part in parts.items()}
     rival = max(controls, key=lambda c: np.nan_to_num(within[c][0], nan=-1.0))  # NaN: the same for all of a third
+    of_truth = ranks.reliability(truths, terciles, len(truths))
     agreements = []
     for predictor, part in parts.items():
         recipe, other = predictor in recipes, predictor in recipes and predictor != SHIPPED
@@ -188,7 +189,9 @@ def _agreements(record: TrustRecord, name: str, recipes: Sequence[str], chosen: 
                 margin=ranks.estimate(within[predictor] - within[rival]) if recipe else None,
                 within_gain=ranks.estimate(within[predictor] - within[SHIPPED]) if other else None,
                 top_gain=ranks.estimate(top[predictor] - top[SHIPPED]) if other else None,
-                ceiling=_ceiling(predictions[predictor], truths, terciles) if recipe else None,
+                ceiling=ranks.ceiling([ranks.reliability(predictions[predictor], terciles, 1), of_truth])
+                if recipe
+                else None,
                 images=record.images[predictor] if recipe else 0,
             )
         )
@@ -206,9 +209,3 @@ def _picks(record: TrustRecord, recipes: Sequence[str], chosen: np.ndarray) -> t
     truth = values(record, TRUTH, QUALITY)[:, chosen].mean(axis=0)
     terciles = _terciles(record, chosen)
     return tuple(itertools.chain(*(picks(proxies, record.images, SHIPPED, truth, terciles, n) for n in SEARCHES)))
-
-
-def _ceiling(proxy: np.ndarray, truths: np.ndarray, terciles: np.ndarray) -> float:
-    return ranks.ceiling(
-        [ranks.reliability(proxy, terciles, averaged=1), ranks.reliability(truths, terciles, averaged=len(truths))]
-    )

@@ -37,11 +37,7 @@ def load(name: str, overrides: Mapping[str, object] | None = None) -> TemplateSp
 
 
 def check_overrides(name: str, fields: Iterable[str]) -> None:
-    """Check names of fields that shall replace those of a preset.
-
-    Raises:
-        StudyError: One of them is not among `OVERRIDES`.
-    """
+    """Check that fields which shall replace those of a preset are among `OVERRIDES`."""
     for field in fields:
         if field not in OVERRIDES:
             raise StudyError(f"search space {name}: unknown field {field!r}.{did_you_mean(field, OVERRIDES)}")

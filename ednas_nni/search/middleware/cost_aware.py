@@ -54,11 +54,7 @@ class CostAware(Forwarding):
             self.bind(problem)
 
     def bind(self, problem: Problem) -> None:
-        """Take the costs from this problem.
-
-        Raises:
-            StudyError: It does not have the cost.
-        """
+        """Take the costs from this problem."""
         if self.cost not in problem.cost_names:
             hint = did_you_mean(self.cost, problem.cost_names)
             raise StudyError(f"hardware_aware: {self.cost!r} is no cost of this study.{hint}")
@@ -69,12 +65,7 @@ class CostAware(Forwarding):
         return f"reward={self.reward!r}, {self.cost}={self.target:g}, weight={self.weight:g}"
 
     def reward_of(self, quality: float, sample: dict[str, Any]) -> float:
-        """The reward of a sample with this quality.
-
-        Raises:
-            StudyError: No problem is bound yet, or a product reward met a quality <= 0.
-            ValueError: The cost is not finite or not positive.
-        """
+        """The reward of a sample with this quality; raises as `ednas_nni.study.objectives.reward`."""
         if self.problem is None:
             raise StudyError("hardware_aware: no costs are bound yet; run it inside an experiment or call bind().")
         cost = self.problem.cost_dict(sample)[self.cost]

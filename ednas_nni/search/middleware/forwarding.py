@@ -59,10 +59,7 @@ class Forwarding(StrategyMiddleware):
         return list(self.engine.list_models(status))
 
     def wait_models(self, *models: ExecutableModelSpace) -> None:
-        """Wait for the engine, then until everything that is held back here has been answered.
-
-        The second wait is bounded: an engine that was stopped never answers.
-        """
+        """Wait for the engine, then, a bounded time, until everything that is held back here has been answered."""
         self.engine.wait_models(*models)
         deadline = time.monotonic() + GRACE_S
         while self.pending() and time.monotonic() < deadline:

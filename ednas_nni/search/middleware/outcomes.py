@@ -14,12 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """The result that stands for an architecture.
-
-    Attributes:
-        trial: The trial that produced it.
-        metrics: Flat numbers with `default`, as reported (never a reward).
-    """
+    """The result that stands for an architecture: its trial, and flat numbers with `default` as reported."""
 
     trial: int
     metrics: dict[str, float]
@@ -27,12 +22,7 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class EarlierFailure:
-    """How an architecture failed in an earlier session.
-
-    Attributes:
-        trial: The trial that failed last.
-        cause: Why.
-    """
+    """How an architecture failed in an earlier session: in which trial last, and why."""
 
     trial: int
     cause: str
@@ -55,12 +45,14 @@ class Outcomes:
     def __init__(self, history: History | None = None, retries: int = 0) -> None:
         self._results: dict[str, TrialResult] = {}
         self.running: set[str] = set()
-        for architecture, record in (history.results if history is not None else {}).items():
-            self._results[architecture] = TrialResult(record.trial, dict(record.metrics))
-        owed = attempts_owed(history, retries) if history is not None else set()
         self.failed: dict[str, EarlierFailure] = {}
-        for record in history.trials if history is not None else ():
-            if record.status == "failed" and record.architecture not in self._results.keys() | owed:
+        if history is None:
+            return
+        for architecture, record in history.results.items():
+            self.add(architecture, record.trial, record.metrics)
+        again = self._results.keys() | attempts_owed(history, retries)
+        for record in history.trials:
+            if record.status == "failed" and record.architecture not in again:
                 self.failed[record.architecture] = EarlierFailure(record.trial, record.cause)
 
     def __contains__(self, architecture: str) -> bool:
@@ -75,12 +67,7 @@ class Outcomes:
 
 
 def attempts_owed(history: History, retries: int) -> set[str]:
-    """Architectures that failed for a passing reason only, and less often than is allowed.
-
-    Args:
-        history: A journal.
-        retries: Further attempts per architecture.
-    """
+    """Architectures that failed for a passing reason only, and not more often than there are retries of each."""
     passed: Counter[str] = Counter()
     settled = set()
     for record in history.trials:

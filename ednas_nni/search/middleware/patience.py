@@ -5,27 +5,17 @@ from __future__ import annotations
 from collections import Counter
 
 from ednas_nni.errors import StudyError
-from ednas_nni.record.failures import (
-    DISK_FULL,
-    DIVERGED,
-    ERROR,
-    KILLED,
-    OUT_OF_MEMORY,
-    TIME_LIMIT,
-    TRIAL_SERVER,
-    UNDELIVERED,
-    kind,
-)
+from ednas_nni.record import failures
 
 REMEDIES = {
-    DISK_FULL: "make room",
-    DIVERGED: "lower the learning rate",
-    ERROR: "its traceback is in the log of the trial",
-    KILLED: "the machine may be short of memory: lower trialConcurrency or batch_size",
-    OUT_OF_MEMORY: "lower trialConcurrency, batch_size or train_size",
-    TIME_LIMIT: "raise trial_time_limit_s or train for fewer steps",
-    TRIAL_SERVER: "see trial_server.log, or write `trial_start: plain`",
-    UNDELIVERED: "see nnimanager.log",
+    failures.DISK_FULL: "make room",
+    failures.DIVERGED: "lower the learning rate",
+    failures.ERROR: "its traceback is in the log of the trial",
+    failures.KILLED: "the machine may be short of memory: lower trialConcurrency or batch_size",
+    failures.OUT_OF_MEMORY: "lower trialConcurrency, batch_size or train_size",
+    failures.TIME_LIMIT: "raise trial_time_limit_s or train for fewer steps",
+    failures.TRIAL_SERVER: "see trial_server.log, or write `trial_start: plain`",
+    failures.UNDELIVERED: "see nnimanager.log",
 }
 
 
@@ -77,7 +67,14 @@ class Patience:
     def reason(self) -> str:
         """Why it should end; empty while it may go on."""
         if self.hopeless:
-            return self._likely_cause()
+            total = self._causes.total()
+            (cause, count), *_ = self._causes.most_common(1)
+            share = "all" if count == total else f"{count} of {total}"
+            remedy = REMEDIES[failures.kind(cause)]
+            return (
+                f"the first {total} trials failed, {share} with: {cause} ({remedy}). The search is stopped before it "
+                "burns its budget (stop_after_failures); remove the cause, then resume it or start a new one."
+            )
         if not self.exhausted:
             return ""
         kinds = ", ".join(f"{count} {kind}" for kind, count in self._misses.most_common())
@@ -85,13 +82,4 @@ class Patience:
             f"the strategy made {self._misses.total()} proposals in a row that led to no training ({kinds}). "
             "It has run out of new feasible architectures; relax a constraint, widen the space or use another "
             "strategy."
-        )
-
-    def _likely_cause(self) -> str:
-        total = self._causes.total()
-        (cause, count), *_ = self._causes.most_common(1)
-        share = "all" if count == total else f"{count} of {total}"
-        return (
-            f"the first {total} trials failed, {share} with: {cause} ({REMEDIES[kind(cause)]}). The search is stopped "
-            "before it burns its budget (stop_after_failures); remove the cause, then resume it or start a new one."
         )

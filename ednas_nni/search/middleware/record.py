@@ -64,11 +64,7 @@ class Booking:
         return f"its job trained {self.ran_other} and no other job reported {self.architecture}"
 
     def outcome(self, status: Status, cause: str) -> tuple[Status, str]:
-        """Status and cause of the trial, given those of its process.
-
-        A final result that arrived counts whatever became of the process afterwards; without one the trial failed,
-        also where the process ended well.
-        """
+        """Status and cause of the trial, given those of its process: a final result that arrived counts."""
         if self.metrics is not None:
             return "trained", ""
         if self.fault:
@@ -137,12 +133,9 @@ class Record(Forwarding):
                 raise
 
     def adopt(self, model: ExecutableModelSpace, trial: int | None = None) -> None:
-        """Take over a job which no strategy of this session submitted.
+        """Take over a job in flight which no strategy of this session submitted.
 
-        Args:
-            model: Its model, in flight.
-            trial: Its number, for a trial of an earlier session that NNI resumed; None gives it a new one (a job
-                added by hand).
+        It has the number of a trial of an earlier session that NNI resumed; None (a job added by hand): a new one.
         """
         with self._lock:
             if trial is None:
@@ -255,7 +248,9 @@ class Record(Forwarding):
         else:
             ended_badly = exit_status != "trained" and not booking.delivered_by_other
             if status == "trained" and ended_badly:
-                self._note_exit(booking, exit_status, exit_cause)
+                text = f"trial {booking.trial} counts: its final result had arrived before its process ended as "
+                text += f"{exit_status}: {exit_cause}" if exit_cause else f"{exit_status}."
+                self.journal.append(events.Note(text=text, job=booking.job))
             event.status, event.cause = STATUSES[status], cause
             self._close(booking, status, cause, tell=False)
         self._release_held()
@@ -306,7 +301,9 @@ class Record(Forwarding):
         """A result for an architecture that is not open: its trial was given up, or it was never submitted."""
         architecture = report.architecture or ""
         with self._lock:
-            trial = self._trials.get(architecture, self._old_trial(architecture))
+            earlier = reversed(self.journal.history().trials)
+            old = next((record.trial for record in earlier if record.architecture == architecture), None)
+            trial = self._trials.get(architecture, old)
             if report.fault or architecture in self.outcomes or architecture in self.outcomes.running or trial is None:
                 self._note_extra(architecture, report, job)
                 return
@@ -314,17 +311,9 @@ class Record(Forwarding):
             self.journal.append(events.Ended(trial=trial, job=job, status="trained", cause=""))
             self.outcomes.add(architecture, trial, report.metrics)
 
-    def _old_trial(self, architecture: str) -> int | None:
-        trials = self.journal.history().trials
-        return next((r.trial for r in reversed(trials) if r.architecture == architecture), None)
-
     def _note_extra(self, architecture: str, report: Report, job: str | None) -> None:
         text = f"a further report for {architecture} is kept here and not used. {report.fault}".strip()
         self.journal.append(events.Note(text=text, job=job, metrics=report.metrics))
-
-    def _note_exit(self, booking: Booking, status: str, cause: str) -> None:
-        text = f"trial {booking.trial} counts: its final result had arrived before its process ended as {status}"
-        self.journal.append(events.Note(text=f"{text}: {cause}" if cause else f"{text}.", job=booking.job))
 
     def _id(self, model: ExecutableModelSpace) -> str:
         try:

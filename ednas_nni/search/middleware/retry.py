@@ -57,16 +57,11 @@ class Retry(Forwarding):
         model: ExecutableModelSpace = event.model
         architecture = self.problem.domains.architecture_id(self.problem.domains.complete(model.sample))
         self._failed[architecture] += 1
-        if self._failed[architecture] > self.limit or not self._room():
+        attempt = self._failed[architecture] + 1
+        if attempt > self.limit + 1 or not self._room():
             return
         event.stop_propagation()
-        _log.warning(
-            "%s is started again (attempt %d of %d): %s",
-            architecture,
-            self._failed[architecture] + 1,
-            self.limit + 1,
-            kind(cause),
-        )
+        _log.warning("%s is started again (attempt %d of %d): %s", architecture, attempt, self.limit + 1, kind(cause))
         model.status = ModelStatus.Frozen
         model.metrics.clear()
         self.engine.submit_models(model)

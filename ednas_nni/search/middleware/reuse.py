@@ -70,7 +70,12 @@ class Reuse(Forwarding):
                 self._answer(architecture, model)
             elif architecture in self.outcomes.failed:
                 self._count(architecture, "that failed before")
-                self._answer_failed(architecture, model)
+                failure = self.outcomes.failed[architecture]
+                self.journal.append(events.Reused(architecture=architecture, trial=failure.trial))
+                _log.info(
+                    "%s failed in trial %d and is not trained again: %s", architecture, failure.trial, failure.cause
+                )
+                self._answer_end(model, ModelStatus.Failed, failure.cause)
             else:
                 self._answered.add(architecture)  # its own trial is the first answer
                 self.engine.submit_models(model)
@@ -101,12 +106,9 @@ class Reuse(Forwarding):
             self._answered.add(architecture)
             self.patience.hit()
 
-    def _answer_failed(self, architecture: str, model: ExecutableModelSpace) -> None:
-        failure = self.outcomes.failed[architecture]
-        self.journal.append(events.Reused(architecture=architecture, trial=failure.trial))
-        _log.info("%s failed in trial %d and is not trained again: %s", architecture, failure.trial, failure.cause)
-        answer = TrainingEndEvent(model, ModelStatus.Failed)
-        answer.cause = failure.cause
+    def _answer_end(self, model: ExecutableModelSpace, status: ModelStatus, cause: str) -> None:
+        answer = TrainingEndEvent(model, status)
+        answer.cause = cause
         self.dispatch_model_event(answer)
 
     def _answer(self, architecture: str, model: ExecutableModelSpace) -> None:
@@ -128,7 +130,5 @@ class Reuse(Forwarding):
         for model in models:
             if architecture in self.outcomes:
                 self._answer(architecture, model)
-                continue
-            answer = TrainingEndEvent(model, event.status)
-            answer.cause = cause_of(event)
-            self.dispatch_model_event(answer)
+            else:
+                self._answer_end(model, event.status, cause_of(event))

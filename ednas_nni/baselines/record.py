@@ -47,8 +47,7 @@ class BaselineRecord:
         if len(self.seeds) != len(self.runs) or len(set(self.seeds)) != len(self.seeds):
             raise BaselineError(f"seeds {list(self.seeds)} do not name {len(self.runs)} different runs")
         for seed, run in zip(self.seeds, self.runs, strict=True):
-            bad = [name for name in self.metrics if not _number(run.get(name))]
-            if bad:
+            if bad := [name for name in self.metrics if not _number(run.get(name))]:
                 raise BaselineError(f"seed {seed}: {', '.join(bad)} is not a finite number")
 
     @property

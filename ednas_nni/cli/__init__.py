@@ -9,8 +9,8 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 
+from ednas_nni.cli.arguments import add_command
 from ednas_nni.errors import EdnasError, lenient
 from ednas_nni.version import __version__
 
@@ -58,26 +58,14 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"ednas {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name in COMMANDS:
-        module = import_module(f"ednas_nni.cli.{name}_command")
-        command = commands.add_parser(
-            name,
-            help=module.HELP,
-            description=module.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        module.configure(command)
-        command.set_defaults(run=module.run)
+        add_command(commands, name, f"ednas_nni.cli.{name}_command")
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `ednas`.
+    """Run `ednas` with these words, the process's own by default.
 
-    Args:
-        arguments: Words after `ednas`; the process's own by default.
-
-    Returns:
-        Exit code: 0 done, 1 an error that was explained, 2 a wrong command line, 130 interrupted.
+    The exit code is 0 done, 1 an error that was explained, 2 a wrong command line, 130 interrupted.
     """
     lenient(sys.stdout)
     grammar = parser()

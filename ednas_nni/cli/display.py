@@ -138,21 +138,17 @@ class Live:
         front = {record.trial for record in front_of(state.history)}
         best = state.best
         trials = table(self._headings(state.score))
-        rows = self._visible(state.history.trials)
+        # As many of the latest trials as the terminal has room for.
+        rows = state.history.trials[-max(3, self.console.height - ROOM) :]
         for record in rows:
             marks = ("*" if record.trial in front else "") + (" best" if best and record.trial == best.trial else "")
             trials.add_row(*self._cells(record, state), marks.strip())
         parts: list[RenderableType] = [Text(self.heading, style="bold")] if self.heading else []
-        hidden = len(state.history.trials) - len(rows)
         parts.append(trials)
-        if hidden:
+        if hidden := len(state.history.trials) - len(rows):
             parts.append(Text(f"({hidden} earlier trials are not shown)", style="dim"))
-        waiting = (
-            ""
-            if state.history.trials
-            else f"NNI: {state.status.lower().replace('_', ' ')}; the first trials start in a moment. "
-        )
-        parts.append(Text(waiting + footer(state)))
+        status = f"NNI: {state.status.lower().replace('_', ' ')}; the first trials start in a moment. "
+        parts.append(Text(("" if state.history.trials else status) + footer(state)))
         parts.append(Text("* on the front. Ctrl-C stops the search; it can be resumed.", style="dim"))
         return Group(*parts)
 
@@ -165,17 +161,13 @@ class Live:
         """Metric columns, left out where the terminal is too narrow for them."""
         return self.metrics if self.console.width >= WIDE else ()
 
-    def _visible(self, records: list[TrialRecord]) -> list[TrialRecord]:
-        """As many of the latest trials as the terminal has room for."""
-        return records[-max(3, self.console.height - ROOM) :]
-
     def _cells(self, record: TrialRecord, state: State) -> list[str | Text]:
         from rich.text import Text
 
-        quality = score_number(state.score, record.quality) if record.quality is not None else "-"
+        quality = score_number(state.score, record.quality)
         if record.status == "running":
             latest = record.intermediates[-1][1].get("default") if record.intermediates else None
-            quality = f"({score_number(state.score, latest)})" if isinstance(latest, int | float) else "-"
+            quality = f"({score_number(state.score, latest)})" if latest is not None else "-"
         seconds = (record.ended_at or state.now) - record.submitted_at
         return [
             str(record.trial),
@@ -183,10 +175,6 @@ class Live:
             Text(record.status, style=COLOURS.get(record.status, "")),
             quality,
             *(amount(record.costs.get(name)) for name in self.costs),
-            *(amount(_number(record.metrics.get(key))) for key in self._metrics()),
+            *(amount(record.metrics.get(key)) for key in self._metrics()),
             duration(seconds),
         ]
-
-
-def _number(value: object) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.cli.trust_tables import show
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.trust.record import TrustRecord
-    from ednas_nni.trust.training import planned, train
+    from ednas_nni.trust.training import planned
     from ednas_nni.trust.verdict import verdict
 
     check_picture(options.picture)
@@ -74,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
         record = earlier
     if options.source:
         record.take_over(TrustRecord.read(options.source), options.source)
-    failed = _train(partial(train, recipes=named), assembled, record, options)
+    failed = _train(assembled, record, options, named)
     record.write(options.out)  # also where nothing had to be trained, so that what was taken over is kept
     record = _of_results(record, failed)
     result = verdict(record)
@@ -89,11 +88,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _of_results(record: TrustRecord, failed: Sequence[FailedTraining]) -> TrustRecord:
-    """The record without architectures that the study's or the longer training fails; says what is left out.
-
-    Raises:
-        TrialError: Too few are left.
-    """
+    """The record without architectures that the study's or the longer training fails; says what is left out."""
     from ednas_nni.errors import TrialError
     from ednas_nni.trust.record import SHIPPED, TRUTH
 
@@ -119,9 +114,11 @@ def _of_results(record: TrustRecord, failed: Sequence[FailedTraining]) -> TrustR
 
 
 def _train(
-    train: Callable[..., list[FailedTraining]], assembled: Assembled, record: TrustRecord, options: argparse.Namespace
+    assembled: Assembled, record: TrustRecord, options: argparse.Namespace, recipes: frozenset[str]
 ) -> list[FailedTraining]:
     from tqdm import tqdm
+
+    from ednas_nni.trust.training import train
 
     form = "{desc} {percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} steps [{elapsed}<{remaining}]"
     with tqdm(bar_format=form, unit_scale=True, desc="training", file=sys.stderr, disable=None) as bar:
@@ -131,15 +128,11 @@ def _train(
             bar.update(done)
             bar.refresh()
 
-        return train(assembled, record, options.out, options.workers, step)
+        return train(assembled, record, options.out, options.workers, step, recipes)
 
 
 def _recipes(path: Path | None) -> dict[str, dict[str, object]]:
-    """The file of further recipes.
-
-    Raises:
-        StudyError: It cannot be read, or is not a mapping of names to options.
-    """
+    """The file of further recipes."""
     from ednas_nni.errors import StudyError
     from ednas_nni.study import plain_data
     from ednas_nni.trust.record import SHIPPED, TRUTH

@@ -12,24 +12,7 @@ from ednas_nni.record import events
 from ednas_nni.record.events import Event
 from ednas_nni.record.head import JournalHead
 
-EVENTS: dict[str, type[Event]] = {
-    kind.event: kind
-    for kind in (
-        JournalHead,
-        events.Started,
-        events.Submitted,
-        events.Intermediate,
-        events.Final,
-        events.Ended,
-        events.Reused,
-        events.Rejected,
-        events.Swapped,
-        events.Note,
-        events.Confirmed,
-        events.WeightsEvent,
-        events.Finished,
-    )
-}
+EVENTS = {kind.event: kind for kind in (JournalHead, *Event.__subclasses__()) if kind is not events.Unknown}
 _WORD = re.compile(r"[a-z][a-z_]{1,39}")
 DIGITS = 300  # of a whole number: everything below fits a float
 

@@ -234,15 +234,19 @@ def parse(data: object, where: str = "study") -> Study:
     fault = plain_data.fault(data)
     if fault:
         raise StudyError(f"{where}: {fault}.")
-    nullable = {name for name, field in Study.model_fields.items() if field.default is None}
-    if faults := messages.empty(data, nullable, Study().dump()):
-        raise StudyError("\n".join(f"{where}: {line}" for line in faults))
+    defaults = Study().dump()
+    faults = [
+        f"{name}: is empty. Write `{messages.example(name, defaults)}`, or remove the line for its default."
+        for name, value in data.items()
+        if value is None and defaults.get(name) is not None
+    ]
     try:
-        return Study.model_validate(data)
+        if not faults:
+            return Study.model_validate(data)
     except ValidationError as error:
         below = {"hardware_aware": tuple(HardwareReward.model_fields)}
-        faults = messages.lines(error.errors(), Study().dump(), below)
-        raise StudyError("\n".join(f"{where}: {line}" for line in faults)) from None
+        faults = messages.lines(error.errors(), defaults, below)
+    raise StudyError("\n".join(f"{where}: {line}" for line in faults))
 
 
 def _plain(value: object) -> object:

@@ -65,14 +65,6 @@ def lines(
     return list(dict.fromkeys(faults))
 
 
-def empty(data: Mapping[str, object], nullable: Collection[str], defaults: Mapping[str, object]) -> list[str]:
-    """Fields whose value is missing in the YAML, a name, a colon and nothing, and may not be."""
-    names = [name for name, value in data.items() if value is None and name in defaults and name not in nullable]
-    return [
-        f"{name}: is empty. Write `{example(name, defaults)}`, or remove the line for its default." for name in names
-    ]
-
-
 def example(field: str, defaults: Mapping[str, object]) -> str:
     """How a field is written in YAML: `train_size: [64, 128]`."""
     value = EXAMPLES.get(field, defaults[field])

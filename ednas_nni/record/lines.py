@@ -12,7 +12,8 @@ from ednas_nni.record import events
 from ednas_nni.record.events import Event
 from ednas_nni.record.head import JournalHead
 
-EVENTS = {kind.event: kind for kind in (JournalHead, *Event.__subclasses__()) if kind is not events.Unknown}
+_KINDS: list[type[Event]] = [JournalHead, *Event.__subclasses__()]
+EVENTS = {kind.event: kind for kind in _KINDS if kind is not events.Unknown}
 _WORD = re.compile(r"[a-z][a-z_]{1,39}")
 DIGITS = 300  # of a whole number: everything below fits a float
 

@@ -45,7 +45,7 @@ check-wheel: $(READY)
 
 # lambda first, measured anew each time: the baselines are trained with it. Baselines that fit are not trained again.
 SHIPPED := ednas_nni/baselines/shipped
-LAMBDAS := ednas_nni/tasks/depth/lambdas.json
+LAMBDAS := ednas_nni/baselines/lambdas.json
 references: $(READY)
 	$(BIN)/ednas data lambda experiments/ednas.yml --out $(LAMBDAS)
 	$(BIN)/ednas data lambda experiments/streets.yml --out $(LAMBDAS)

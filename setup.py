@@ -31,6 +31,7 @@ REQUIRES = [
     "tqdm>=4.65",  # progress bars of long work
     "requests>=2.28",  # NNI's REST interface
 ]
+PACKAGES = ("ednas_nni", "search_spaces", "strategies", "tasks", "exporters", "devices", "data_sets", "scenes")
 EXTRAS = {
     "rl": ["tianshou==0.5.1", "gym==0.26.2"],  # NNI's PolicyBasedRL and ENAS need exactly this generation
     "mtl": ["torchjd[cagrad,nash_mtl,quadprog_projector]>=0.18"],  # gradient methods: PCGrad, CAGrad, Nash-MTL, UPGrad
@@ -65,20 +66,14 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.10,<3.12",
-    packages=find_packages(
-        include=[
-            pattern
-            for package in ("ednas_nni", "search_spaces", "strategies", "devices", "data_sets", "scenes")
-            for pattern in (package, f"{package}.*")
-        ]
-    ),
+    packages=find_packages(include=[pattern for package in PACKAGES for pattern in (package, f"{package}.*")]),
     package_data={
         "ednas_nni": [
             "report/templates/*",
             "cli/studies/*.yml",
             "bridge/manager/*.js",
             "baselines/shipped/*.json",
-            "tasks/depth/lambdas.json",
+            "baselines/lambdas.json",
         ],
         "search_spaces": ["presets/*.yml"],
         "devices": ["*/profiles/*", "roofline/*.csv"],
@@ -114,10 +109,10 @@ setup(
             "stub = ednas_nni.training.stub:StubEvaluator",
         ],
         "ednas_nni.tasks": [
-            "segmentation = ednas_nni.tasks.segmentation:Segmentation",
-            "depth = ednas_nni.tasks.depth:Depth",
-            "normals = ednas_nni.tasks.normals:Normals",
-            "edges = ednas_nni.tasks.edges:Edges",
+            "segmentation = tasks.segmentation:Segmentation",
+            "depth = tasks.depth:Depth",
+            "normals = tasks.normals:Normals",
+            "edges = tasks.edges:Edges",
         ],
         "ednas_nni.datasets": [
             "rooms = scenes.rooms:Rooms",
@@ -144,10 +139,10 @@ setup(
             "params = devices.counters:Params",
         ],
         "ednas_nni.exporters": [
-            "pt2 = ednas_nni.networks.export.pt2:Pt2",
-            "onnx = ednas_nni.networks.export.onnx:Onnx",
-            "litert = ednas_nni.networks.export.litert:LiteRT",
-            "litert-int8 = ednas_nni.networks.export.litert:LiteRTInt8",
+            "pt2 = exporters.pt2:Pt2",
+            "onnx = exporters.onnx:Onnx",
+            "litert = exporters.litert:LiteRT",
+            "litert-int8 = exporters.litert:LiteRTInt8",
         ],
         "ednas_nni.weightings": [
             "fixed = ednas_nni.tasks.weighting:Fixed",

@@ -28,10 +28,10 @@ from ednas_nni.data.augment import NAMED
 from ednas_nni.nn.blocks.base import Option
 from ednas_nni.search.assembled import DATA_GIVEN, EVALUATOR_GIVEN, SPACE_GIVEN
 from ednas_nni.study.objectives import REWARDS
-from ednas_nni.tasks.depth.loss import LOSSES as DEPTH_LOSSES
-from ednas_nni.tasks.normals.loss import LOSSES as NORMALS_LOSSES
 from ednas_nni.training import recipe
 from search_spaces.presets import OVERRIDES
+from tasks.depth.loss import LOSSES as DEPTH_LOSSES
+from tasks.normals.loss import LOSSES as NORMALS_LOSSES
 
 # Group -> heading, how a study names it, what the framework fills in. In the order of the page.
 GROUPS: dict[str, tuple[str, str, tuple[str, ...]]] = {

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from ednas_nni.baselines import making
 from ednas_nni.baselines.identity import single_task
+from ednas_nni.baselines.lambdas import Measurement
 from ednas_nni.errors import StudyError, TrialError
 from ednas_nni.study import Study, parse
-from ednas_nni.tasks.depth.lambdas import Measurement
 from ednas_nni.training.pool import results
 
 if TYPE_CHECKING:

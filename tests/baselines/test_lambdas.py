@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ednas_nni.baselines import making, relative_scale
+from ednas_nni.baselines import lambdas, making, relative_scale
 from ednas_nni.baselines.identity import identity
+from ednas_nni.baselines.lambdas import Measurement
 from ednas_nni.data import DataInfo
 from ednas_nni.errors import DataError, StudyError
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import PluginChoice, Study
-from ednas_nni.tasks.depth import lambdas
-from ednas_nni.tasks.depth.lambdas import Measurement
 
 COUNTS = {"train": 5, "search": 2, "select": 1, "test": 1}
 

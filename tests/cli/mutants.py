@@ -21,7 +21,7 @@ VALUES: dict[str, Any] = {
 PLUGINS = {
     "function": "ednas_nni.study.objectives:reward", "class": "ednas_nni.errors:StudyError",
     "space": "search_spaces:nano", "strategy": "strategies.ednas:Ednas",
-    "evaluator": "ednas_nni.training.jared:JaredEvaluator", "task": "ednas_nni.tasks.depth.task:Depth",
+    "evaluator": "ednas_nni.training.jared:JaredEvaluator", "task": "tasks.depth.task:Depth",
     "one shot": "nni.nas.strategy:DARTS", "module": "ednas_nni.study:parse",
 }  # fmt: skip
 

@@ -138,7 +138,7 @@ WRONG = [
     _study("relative cache", "data.cache", "'x'", "absolute", data={"name": "rooms", "cache": "x"}),
     _study("full disk", "GB", "EDNAS_CACHE", data={"name": "rooms", "train": 10**8}),
     _study("function", "ednas_nni.study", "strategy", strategy="ednas_nni.study:parse"),
-    _study("task as strategy", "Depth", "Strategy", strategy="ednas_nni.tasks.depth.task:Depth"),
+    _study("task as strategy", "Depth", "Strategy", strategy="tasks.depth.task:Depth"),
     _study("space as evaluator", "a space needs", evaluator="search_spaces:nano"),
     _study("one shot", "DARTS", "one-shot", "plugins strategies", strategy="nni.nas.strategy:DARTS"),
     _study("mutation", "mutation_prob = 2", "at most 1", strategy={"name": EVOLUTION, "mutation_prob": 2}),

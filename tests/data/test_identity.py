@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ednas_nni.baselines import lambdas
 from ednas_nni.bridge.trial.run import TrialRun
 from ednas_nni.data import contents
 from ednas_nni.data.layouts import base
@@ -23,7 +24,6 @@ from ednas_nni.record.head import JournalHead
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import parse
 from ednas_nni.tasks.binding import bind_task
-from ednas_nni.tasks.depth import lambdas
 from ednas_nni.tasks.quality import prior_for
 from tests.data_sets.written import written
 

@@ -42,8 +42,8 @@ def test_the_makefile_writes_where_the_code_reads() -> None:
 
 def test_every_loss_and_weighting_is_on_its_page() -> None:
     from ednas_nni import plugins
-    from ednas_nni.tasks.depth.loss import LOSSES as DEPTH
-    from ednas_nni.tasks.normals.loss import LOSSES as NORMALS
+    from tasks.depth.loss import LOSSES as DEPTH
+    from tasks.normals.loss import LOSSES as NORMALS
 
     named = set(re.findall(r"`(\w+)`", page("losses.md")))
     assert {*DEPTH, *NORMALS, *plugins.names("weightings")} <= named

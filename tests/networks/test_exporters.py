@@ -15,9 +15,9 @@ from ednas_nni.errors import NetworkError, PluginError
 from ednas_nni.networks.export import flatbuffer
 from ednas_nni.networks.export.base import EXPORTERS, Exporter, FileRuntime, Order, facts_for
 from ednas_nni.networks.export.inference_graph import inference_graph
-from ednas_nni.networks.export.onnx import Onnx
-from ednas_nni.networks.export.pt2 import Pt2
 from ednas_nni.testing.exporters import DECODINGS, SIZE, ExampleNetwork, check_exporter, example_images
+from exporters.onnx import Onnx
+from exporters.pt2 import Pt2
 
 torch.set_num_threads(1)
 

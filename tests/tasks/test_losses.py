@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from ednas_nni.tasks.depth.loss import LOSSES as DEPTH
-from ednas_nni.tasks.depth.loss import jared
 from ednas_nni.tasks.masked import valid_normals
-from ednas_nni.tasks.normals.loss import LOSSES as NORMALS
-from ednas_nni.tasks.normals.loss import cosine
-from ednas_nni.tasks.segmentation.loss import cross_entropy
+from tasks.depth.loss import LOSSES as DEPTH
+from tasks.depth.loss import jared
+from tasks.normals.loss import LOSSES as NORMALS
+from tasks.normals.loss import cosine
+from tasks.segmentation.loss import cross_entropy
 
 
 def images(seed=0, n=2, h=3, w=4):

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from ednas_nni.data import DataInfo
 from ednas_nni.errors import DataError
 from ednas_nni.tasks.base import TASKS
-from ednas_nni.tasks.depth.adashare import AdashareDepthMeter
-from ednas_nni.tasks.depth.metrics import UNIT_SUFFIX, DepthMeter
 from ednas_nni.tasks.meters import Angles
-from ednas_nni.tasks.normals.adashare import AdashareNormalsMeter
-from ednas_nni.tasks.normals.metrics import NormalsMeter
 from ednas_nni.tasks.protocols import PROTOCOLS
-from ednas_nni.tasks.segmentation.adashare import AdashareSegmentationMeter
-from ednas_nni.tasks.segmentation.metrics import SegmentationMeter
+from tasks.depth.adashare import AdashareDepthMeter
+from tasks.depth.metrics import UNIT_SUFFIX, DepthMeter
+from tasks.normals.adashare import AdashareNormalsMeter
+from tasks.normals.metrics import NormalsMeter
+from tasks.segmentation.adashare import AdashareSegmentationMeter
+from tasks.segmentation.metrics import SegmentationMeter
 from tests.tasks import metric_cases as cases
 from tests.tasks import reference_metrics as reference
 

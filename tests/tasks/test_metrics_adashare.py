@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.nn import functional
 
-from ednas_nni.tasks.depth.adashare import AdashareDepthMeter, DepthQuirks
-from ednas_nni.tasks.depth.metrics import DepthMeter
 from ednas_nni.tasks.meters import Angles
-from ednas_nni.tasks.normals.adashare import AdashareNormalsMeter, NormalsQuirks
-from ednas_nni.tasks.normals.metrics import NormalsMeter
-from ednas_nni.tasks.segmentation.adashare import AdashareSegmentationMeter, SegmentationQuirks
-from ednas_nni.tasks.segmentation.metrics import SegmentationMeter
+from tasks.depth.adashare import AdashareDepthMeter, DepthQuirks
+from tasks.depth.metrics import DepthMeter
+from tasks.normals.adashare import AdashareNormalsMeter, NormalsQuirks
+from tasks.normals.metrics import NormalsMeter
+from tasks.segmentation.adashare import AdashareSegmentationMeter, SegmentationQuirks
+from tasks.segmentation.metrics import SegmentationMeter
 from tests.tasks import metric_cases as cases
 from tests.tasks import reference_metrics as reference
 

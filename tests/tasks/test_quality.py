@@ -10,8 +10,8 @@ import torch
 from ednas_nni import plugins
 from ednas_nni.errors import DataError
 from ednas_nni.tasks import quality as module
-from ednas_nni.tasks.edges import Edges
 from ednas_nni.tasks.quality import prior_for, quality
+from tasks.edges import Edges
 
 NAMES = ("segmentation", "depth", "normals")
 

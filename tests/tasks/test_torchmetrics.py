@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ednas_nni.tasks.depth.metrics import DepthMeter
-from ednas_nni.tasks.segmentation.metrics import SegmentationMeter
+from tasks.depth.metrics import DepthMeter
+from tasks.segmentation.metrics import SegmentationMeter
 from tests.tasks.metric_cases import CLASSES, depth_case, fill, segmentation_case
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from ednas_nni.data import Split
 from ednas_nni.errors import EdnasError
-from ednas_nni.tasks.depth import Depth
-from ednas_nni.tasks.depth.task import position_median
 from ednas_nni.testing.tasks import Labels
+from tasks.depth import Depth
+from tasks.depth.task import position_median
 
 LABELS = Labels.random("depth")
 

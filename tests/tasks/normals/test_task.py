@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ednas_nni.errors import StudyError
-from ednas_nni.tasks.normals import Normals
 from ednas_nni.testing.tasks import Labels
+from tasks.normals import Normals
 
 
 def test_predictions_are_unit_vectors():

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from ednas_nni.errors import EdnasError
-from ednas_nni.tasks.segmentation import Segmentation
 from ednas_nni.testing.tasks import Labels
+from tasks.segmentation import Segmentation
 
 INFO = Labels.random("segmentation").info
 

@@ -1,5 +1,5 @@
 """Semantic edges, the borders between classes."""
 
-from ednas_nni.tasks.edges.task import Edges
+from tasks.edges.task import Edges
 
 __all__ = ["Edges"]

@@ -1,5 +1,5 @@
 """Semantic segmentation: one class per pixel."""
 
-from ednas_nni.tasks.segmentation.task import Segmentation
+from tasks.segmentation.task import Segmentation
 
 __all__ = ["Segmentation"]

@@ -1,4 +1,4 @@
-"""Converts and quantises in a process of its own: `python -m ednas_nni.networks.export.litert_process`.
+"""Converts and quantises in a process of its own: `python -m exporters.litert_process`.
 
 The converter is a large C++ program that writes to the terminal as it likes and, where it meets what it does not know,
 may end its process. As a child it takes neither the terminal nor the caller with it, and its memory is given back.
@@ -22,7 +22,7 @@ def run(what: str, *arguments: str | Path) -> None:
     Raises:
         NetworkError: It failed; the message is the last line that it wrote.
     """
-    command = [sys.executable, "-m", "ednas_nni.networks.export.litert_process", what, *map(str, arguments)]
+    command = [sys.executable, "-m", "exporters.litert_process", what, *map(str, arguments)]
     done = subprocess.run(command, env={**os.environ, **_QUIET}, capture_output=True, text=True, errors="replace")
     if done.returncode:
         lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]

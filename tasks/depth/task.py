@@ -11,16 +11,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ednas_nni.baselines import lambdas
 from ednas_nni.data.targets import depth_batch
 from ednas_nni.errors import DataError, StudyError
 from ednas_nni.tasks import own_loss
 from ednas_nni.tasks.base import Constants, Rows, Statistics, Task, row_blocks
 from ednas_nni.tasks.decoding import Decoding
-from ednas_nni.tasks.depth import adashare, lambdas, metrics
-from ednas_nni.tasks.depth.loss import LOSSES
 from ednas_nni.tasks.masked import valid_depth
 from ednas_nni.tasks.meters import Meter
 from ednas_nni.tasks.protocols import MetricSpec
+from tasks.depth import adashare, metrics
+from tasks.depth.loss import LOSSES
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, Split

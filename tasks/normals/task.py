@@ -18,9 +18,9 @@ from ednas_nni.tasks.base import Rows, Statistics, Task, row_blocks
 from ednas_nni.tasks.decoding import Decoding
 from ednas_nni.tasks.masked import valid_normals
 from ednas_nni.tasks.meters import Meter
-from ednas_nni.tasks.normals import adashare, metrics
-from ednas_nni.tasks.normals.loss import LOSSES
 from ednas_nni.tasks.protocols import MetricSpec
+from tasks.normals import adashare, metrics
+from tasks.normals.loss import LOSSES
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, Split

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ednas_nni.tasks.depth.metrics import unit_suffix
 from ednas_nni.tasks.meters import Totals, no_values, to_label_size
 from ednas_nni.tasks.protocols import MetricSpec
+from tasks.depth.metrics import unit_suffix
 
 
 def specs(unit: str = "m") -> tuple[MetricSpec, ...]:

@@ -14,10 +14,10 @@ from ednas_nni.data.targets import IGNORE_INDEX, class_batch
 from ednas_nni.errors import DataError
 from ednas_nni.tasks.base import Rows, Statistics, Task
 from ednas_nni.tasks.decoding import Decoding
-from ednas_nni.tasks.edges.loss import balanced_binary
-from ednas_nni.tasks.edges.metrics import SPECS, EdgesMeter
 from ednas_nni.tasks.meters import Meter
 from ednas_nni.tasks.protocols import MetricSpec
+from tasks.edges.loss import balanced_binary
+from tasks.edges.metrics import SPECS, EdgesMeter
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, Split

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ednas_nni.tasks.masked import valid_normals
 from ednas_nni.tasks.meters import Angles, Totals, no_values, to_label_size
-from ednas_nni.tasks.normals.metrics import angle_deg, dot
 from ednas_nni.tasks.protocols import MetricSpec
+from tasks.normals.metrics import angle_deg, dot
 
 SPECS = (
     MetricSpec("adashare_mean_deg", "deg", "min", "adashare"),

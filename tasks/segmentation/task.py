@@ -18,8 +18,8 @@ from ednas_nni.tasks.base import Constants, Rows, Statistics, Task
 from ednas_nni.tasks.decoding import Decoding
 from ednas_nni.tasks.meters import Meter
 from ednas_nni.tasks.protocols import MetricSpec
-from ednas_nni.tasks.segmentation import adashare, metrics
-from ednas_nni.tasks.segmentation.loss import cross_entropy
+from tasks.segmentation import adashare, metrics
+from tasks.segmentation.loss import cross_entropy
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, Split

@@ -1,0 +1,5 @@
+"""Surface normals."""
+
+from tasks.normals.task import Normals
+
+__all__ = ["Normals"]

@@ -103,11 +103,13 @@ def test_strategies_meet_percent(make_study: Build) -> None:
 
 def test_the_strategy_takes_a_point_of_delta_t_for_noise(make_study: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     from ednas_nni import plugins
+    from ednas_nni.compat.nas_search import Strategy
 
     given: list[dict[str, Any]] = []
 
-    def fake(seed: int = 0, tolerance: float = 0.01) -> None:
+    def fake(seed: int = 0, tolerance: float = 0.01) -> Strategy:
         given.append({"seed": seed, "tolerance": tolerance})
+        return Strategy()
 
     monkeypatch.setattr(plugins, "load", lambda group, name: fake)
     _ = Assembled(make_study(objectives=["delta_t", "latency_ms"])).strategy

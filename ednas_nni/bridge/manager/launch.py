@@ -390,8 +390,8 @@ def known_config(folder: Path) -> Experiment:
     if stored is not None:
         return stored
     try:
-        kept: Experiment = json.loads((folder / FOLDER / CONFIG).read_text(encoding="utf-8"))
-        return kept
+        own_copy: Experiment = json.loads((folder / FOLDER / CONFIG).read_text(encoding="utf-8"))
+        return own_copy
     except (OSError, ValueError):
         raise ExperimentError(
             f"{folder}: neither NNI's database nor {FOLDER}/{CONFIG} says what this experiment was: its manager was "

@@ -179,8 +179,8 @@ def measure_lambda(options: argparse.Namespace) -> int:
     study = read(options.file).study  # before torch is imported: a mistake is told at once
     data_options = {**study.data.options, **parsed(options.option, "--option")}
     study = study.model_copy(update={"data": study.data.model_copy(update={"options": data_options})})
-    from ednas_nni.baselines.relative_scale import measure
     from ednas_nni.baselines import lambdas
+    from ednas_nni.baselines.relative_scale import measure
 
     # What to type for the same measurement, without folders of this machine.
     file = Path(options.file)

@@ -1,12 +1,9 @@
 """Lambda of the JAReD loss, as measured for a data set.
 
 It is the ratio of absolute to relative error of a model trained with the L1 loss, so that both terms of
-(|p - g| + lambda |p - g| / g) / 2 weigh the same there.
-
-`ednas data lambda` measures it. A user's measurements are kept by the data's identity, one file each. For rendered
-data a table ships with the package, by name and kind of depth alone: a third of the images, twice the size or tiny
-values among the training labels changed lambda by 5 % at most (one training each). Measure it where scored labels are
-spoilt too.
+(|p - g| + lambda |p - g| / g) / 2 weigh the same there. `ednas data lambda` measures it; a user's measurements are kept
+by the data's identity, one file each. For rendered data a table ships with the package, by name and kind of depth
+alone: a third of the images or twice the size changed lambda by 5 % at most (one training each).
 """
 
 from __future__ import annotations
@@ -37,10 +34,8 @@ class Measurement:
 
     Attributes:
         fingerprint: Of the data that it was measured on.
-        depth_kind: `metric`, `inverse` or `disparity`.
         unit: Of depth, and so of lambda.
-        ratios: AbsE / RelE on the search split, one a training.
-        seeds: Of the trainings.
+        ratios: AbsE / RelE on the search split, one a training; `seeds` are theirs.
         made: How: command, member, steps, image size, date.
     """
 
@@ -53,11 +48,7 @@ class Measurement:
     made: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Reject ratios that are not measurements.
-
-        Raises:
-            ValueError: There are none, not one a seed, or one is not a positive number.
-        """
+        """Reject ratios that are not measurements."""
         ratios = list(self.ratios)
         if not ratios or len(ratios) != len(self.seeds) or not all(0 < ratio < float("inf") for ratio in ratios):
             raise ValueError(f"ratios {ratios} of seeds {list(self.seeds)} are not measurements")
@@ -90,9 +81,6 @@ def recorded(info: DataInfo, cache: Path | None = None) -> float | None:
     """The recorded lambda of a data set, in its depth unit; None where it was never measured.
 
     The cache is the root of the data cache, the usual one by default.
-
-    Raises:
-        DataError: The record of exactly this data is damaged.
     """
     folder = cache_root(cache) / "lambda"
     # The identity of files is known only after they were read: not without need.

@@ -1,27 +1,142 @@
-"""A device whose model was corrected by measurements."""
+"""A device whose model was corrected by measurements, and its profile: what `ednas calibrate` writes."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Generic, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ednas_nni.calibration.profile import EXAMPLE, CalibratedProfile
+from ednas_nni.calibration.correction import Calibration, Correction, Form
+from ednas_nni.calibration.measurements import Measurements, PricedTerms
 from ednas_nni.cost.device import AdditiveDevice, CostColumn, FeatureDevice, LowerBound, PartsDevice, Values
 from ednas_nni.cost.features import SpaceFeatures
-from ednas_nni.cost.profiles import FindDevice, ReadsProfiles, read_profile
+from ednas_nni.cost.profiles import (
+    SUFFIXES,
+    FindDevice,
+    NotNegative,
+    Number,
+    Profile,
+    ReadsProfiles,
+    Text,
+    read_profile,
+)
 from ednas_nni.cost.records import LayerRecord
 from ednas_nni.errors import PluginError, did_you_mean
 
 if TYPE_CHECKING:  # NNI is not needed to price samples
     from ednas_nni.compat.nas import ModelSpace
 
+EXAMPLE = "`ednas calibrate` writes whole profiles"
 UPPER_SUFFIX = "_upper90"
 BEYOND = 1.001
 """Figures of a profile are rounded; the measured rows themselves are no extrapolation."""
+
+
+class MeasuredRange(BaseModel):
+    """What the correction was fitted to.
+
+    Attributes:
+        rows: Measured architectures; `smallest` and `largest` are their costs.
+        error_before: Mean relative error of the model as it was, 0.1 = 10 %.
+        error_held_out: Of the corrected one, on rows that it had not seen.
+        at: Image size and space.
+        terms: Largest value of each term among the measured architectures.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: int
+    error_before: Number
+    error_held_out: Number
+    smallest: Number
+    largest: Number
+    at: str
+    terms: dict[str, Number]
+
+
+class Probe(BaseModel):
+    """One measured architecture as the base priced it, features and cost: notices when the base changes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    features: dict[str, Number]
+    cost: Number
+
+
+class CalibratedProfile(Profile):
+    """What a calibration leaves behind.
+
+    Attributes:
+        base: Name of the corrected device, or an absolute path of its profile; `cost` is its corrected column.
+        scales: Term of the base -> its factor.
+        offset: Added to the sum, in the cost's unit.
+        upper_ratio: The upper 90 % bound over the corrected cost; None where there were too few rows.
+    """
+
+    kind: Literal["calibrated"] = "calibrated"
+    base: Text
+    cost: Text
+    form: Form
+    scales: Annotated[dict[str, NotNegative], Field(min_length=1)]
+    offset: Number
+    upper_ratio: Annotated[Number, Field(ge=1)] | None
+    measured: MeasuredRange
+    probe: Probe
+
+    @model_validator(mode="after")
+    def _same_terms(self) -> CalibratedProfile:
+        if set(self.measured.terms) != set(self.scales):
+            raise ValueError("measured: terms: must be those of `scales`")
+        return self
+
+    @property
+    def correction(self) -> Correction:
+        """How the base's terms are added up, in the order of `scales`."""
+        return Correction(self.form, np.array(list(self.scales.values()), float), self.offset)
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight hex digits over the whole profile: two calibrations never pass for one another."""
+        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()[:8]
+
+
+def calibrated_profile(
+    name: str, base: str, cost: tuple[str, str], rows: Measurements, terms: PricedTerms, result: Calibration, at: str
+) -> CalibratedProfile:
+    """The profile of a calibration of one cost (and its unit) of the device or profile `base`.
+
+    `at` is size and space of the measured architectures, for the note.
+    """
+    column, unit = cost
+    scales = map(float, result.correction.scales)
+    return CalibratedProfile(
+        name=name,
+        title=f"{name}, {rows.values.min():.4g} to {rows.values.max():.4g} {unit} measured",
+        base=str(Path(base).expanduser()) if base.endswith(SUFFIXES) else base,
+        cost=column,
+        form=result.correction.form,
+        scales=dict(zip(terms.names, scales, strict=True)),
+        offset=float(result.correction.offset),
+        upper_ratio=result.upper_ratio,
+        measured=MeasuredRange(
+            rows=len(rows.values),
+            error_before=result.before.mape,
+            error_held_out=result.after.mape,
+            smallest=float(rows.values.min()),
+            largest=float(rows.values.max()),
+            at=at,
+            terms=dict(zip(terms.names, map(float, terms.matrix.max(axis=0)), strict=True)),
+        ),
+        probe=Probe(features=terms.probe, cost=float(terms.matrix[0].sum())),
+    )
+
 
 Base = TypeVar("Base", bound=FeatureDevice)
 
@@ -47,11 +162,7 @@ class Calibrated(FeatureDevice, ReadsProfiles, Generic[Base]):
 
     @classmethod
     def from_profile(cls, data: Mapping[str, object], source: str, find: FindDevice) -> FeatureDevice:
-        """The corrected device.
-
-        Raises:
-            PluginError: As `read_profile` and `of`.
-        """
+        """As `ReadsProfiles.from_profile`."""
         profile = read_profile(CalibratedProfile, data, source, EXAMPLE)
         return cls.of(profile, find(profile.base))
 
@@ -132,7 +243,7 @@ class CalibratedAdditive(Calibrated[AdditiveDevice], AdditiveDevice):
     """A corrected device with features of layers."""
 
     def layer_features(self, layer: LayerRecord) -> Mapping[str, float]:
-        """The base's features."""
+        """As `AdditiveDevice.layer_features`."""
         return self.base.layer_features(layer)
 
 
@@ -140,7 +251,7 @@ class CalibratedParts(Calibrated[PartsDevice], PartsDevice):
     """A corrected device with features of parts."""
 
     def space_features(self, space: ModelSpace, size: tuple[int, int]) -> SpaceFeatures:
-        """The base's features."""
+        """As `PartsDevice.space_features`."""
         return self.base.space_features(space, size)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ednas_nni.calibration.least_squares import Array
+from ednas_nni.calibration.correction import Array
 from ednas_nni.cost.device import FeatureDevice
 from ednas_nni.cost.table import CostTable
 from ednas_nni.errors import EdnasError, SampleError, did_you_mean, quoted
@@ -82,15 +82,11 @@ def priced_terms(table: CostTable, cost: str, codes: NDArray[np.integer]) -> Pri
 
 
 def read_measurements(path: Path, cost: str, domains: Domains, find: Find) -> Measurements:
-    """Read measurements.
+    """Read measurements of a cost, such as `latency_ms`, from a CSV file with a header.
 
-    Args:
-        path: A CSV file with a header. Columns: `architecture` (a sample as JSON, an architecture id or a named member)
-            or `sample` (JSON; it wins), the cost, and optionally `repeats` (whole number of runs behind the figure).
-            Rows with an empty cost are left out.
-        cost: Name of the measured column, such as `latency_ms`.
-        domains: The space.
-        find: Looks up what is not JSON.
+    Its columns: `architecture` (a sample as JSON, or an architecture id or named member, which `find` looks up) or
+    `sample` (JSON; it wins), the cost, and optionally `repeats` (whole number of runs behind the figure). Rows with an
+    empty cost are left out.
 
     Raises:
         EdnasError: The file cannot be read, or a row is wrong; the message has its line.

@@ -35,24 +35,17 @@ def informative(
     Candidates come from both draws, as strategies make them and evenly over architectures: the first has the small
     networks, the second the large ones.
 
-    Args:
-        table: The cost table.
-        cost: The column whose model is to be corrected.
-        n: How many.
-        constraints: As the study writes them.
-        seed: Seed of the candidates.
-
-    Returns:
-        Canonical codes, int16 (n, labels), in the order of their information.
+    Returned are canonical codes, int16 (n, labels), in the order of their information on the model of the cost.
 
     Raises:
         InfeasibleError: Fewer than n architectures that meet the constraints were found.
     """
-    rng = np.random.default_rng(seed)
-    codes: NDArray[np.integer] = np.empty((0, len(table.domains)), np.int16)
+    rng, domains = np.random.default_rng(seed), table.domains
+    codes: NDArray[np.integer] = np.empty((0, len(domains)), np.int16)
     checked = [table.checked(c) for c in constraints]
     for _ in range(ROUNDS):
-        more = np.concatenate([_drawn(table, rng), draw_architectures(table.domains.dimensions, CANDIDATES // 2, rng)])
+        drawn = np.stack([domains.encode(domains.random(rng)) for _ in range(CANDIDATES // 2)])  # as strategies do
+        more = np.concatenate([drawn, draw_architectures(domains.dimensions, CANDIDATES // 2, rng)])
         costs = table.encoded(more)
         good = np.logical_and.reduce([np.ones(len(more), bool), *(met(table, c, costs) for c in checked)])
         codes = np.unique(np.concatenate([codes, more[good]]), axis=0)
@@ -70,12 +63,6 @@ def informative(
 def information(shares: NDArray[np.float64]) -> float:
     """Log det of the information that rows of shares, float64 (n, terms), give about the terms' factors."""
     return float(np.linalg.slogdet(RIDGE * np.eye(shares.shape[1]) + shares.T @ shares)[1])
-
-
-def _drawn(table: CostTable, rng: np.random.Generator) -> NDArray[np.integer]:
-    """Canonical codes of what strategies would draw."""
-    domains = table.domains
-    return np.stack([domains.encode(domains.random(rng)) for _ in range(CANDIDATES // 2)])
 
 
 def _shares(table: CostTable, cost: str, codes: NDArray[np.integer]) -> NDArray[np.float64]:

@@ -78,8 +78,8 @@ def _calibrate(options: argparse.Namespace, assembled: Assembled, table: CostTab
     import yaml
 
     from ednas_nni.calibration.correction import calibrate
+    from ednas_nni.calibration.device import calibrated_profile
     from ednas_nni.calibration.measurements import priced_terms, read_measurements
-    from ednas_nni.calibration.profile import calibrated_profile
     from ednas_nni.cli.calibration_report import show
     from ednas_nni.cli.describe_command import sample_of
     from ednas_nni.record.whole_file import write_whole

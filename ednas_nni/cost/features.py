@@ -19,13 +19,13 @@ neither torch nor NNI.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ednas_nni.cost.records import LayerRecord
-from ednas_nni.cost.space_layers import Operation, SpaceLayers, alive, labels_of, spread
+from ednas_nni.cost.space_layers import Operation, SpaceLayers, alive, extents_of, in_order, labels_of, spread
 from ednas_nni.errors import StudyError
 from ednas_nni.space.domains import Domains, Sample
 
@@ -84,7 +84,6 @@ class _Collected:
     def __init__(self, layers: SpaceLayers, features: Features, maxima: frozenset[str]) -> None:
         self._maxima = maxima
         self._domains = layers.domains
-        self._order = {label: i for i, label in enumerate(layers.domains.labels)}
         self._terms: dict[tuple[str, ...], dict[str, np.ndarray]] = {}
         self._fixed: dict[str, dict[str, float]] = {}
         priced = [{name: value for name, value in features(record).items() if value} for record in layers.records]
@@ -102,8 +101,8 @@ class _Collected:
             return
         if operation.doubt:
             raise StudyError(f"a device prices a layer of unknown width: {operation.doubt}")
-        labels = self._sorted([*operation.labels, *labels_of(operation.condition)])
-        shape = self._shape(labels)
+        labels = in_order(self._domains, [*operation.labels, *labels_of(operation.condition)])
+        shape = extents_of(self._domains, labels)
         if math.prod(shape) > MAX_ENTRIES:
             raise StudyError(
                 f"{operation.path}: {len(labels)} choices decide this layer ({', '.join(labels)}), "
@@ -127,9 +126,9 @@ class _Collected:
     def result(self) -> SpaceFeatures:
         """Merge each term into one that has all its labels, where there is one, and freeze."""
         dense: dict[tuple[str, ...], np.ndarray] = {}
-        for labels in sorted(self._terms, key=lambda names: -math.prod(self._shape(names))):
+        for labels in sorted(self._terms, key=lambda names: -math.prod(extents_of(self._domains, names))):
             arrays = self._terms[labels]
-            empty = np.zeros(self._shape(labels))
+            empty = np.zeros(extents_of(self._domains, labels))
             values = np.stack([arrays.get(name, empty) for name in self._names], axis=-1)
             host = next((other for other in dense if set(labels) <= set(other)), None)
             if host is None:
@@ -141,12 +140,6 @@ class _Collected:
         terms = tuple(Term(labels, values) for labels, values in dense.items())
         return SpaceFeatures(self._names, terms, self._domains, self._maxima & set(self._names), self._fixed)
 
-    def _shape(self, labels: Sequence[str]) -> list[int]:
-        return [len(self._domains[label].values) for label in labels]
-
-    def _sorted(self, labels: Iterable[str]) -> tuple[str, ...]:
-        return tuple(sorted(set(labels), key=self._order.__getitem__))
-
 
 # -------------------------------------------------------------------- features of two origins
 def joined(first: SpaceFeatures, second: SpaceFeatures) -> SpaceFeatures:
@@ -156,7 +149,7 @@ def joined(first: SpaceFeatures, second: SpaceFeatures) -> SpaceFeatures:
     terms = [Term(term.labels, np.pad(term.values, _last(term, before))) for term in first.terms]
     for term in second.terms:
         values = np.pad(term.values, _last(term, after))
-        at = next((i for i, host in enumerate(terms) if _within(term, host)), None)
+        at = next((i for i, host in enumerate(terms) if set(term.labels) <= set(host.labels)), None)
         if at is None:
             terms.append(Term(term.labels, values))
             continue
@@ -195,7 +188,3 @@ def sums(features: SpaceFeatures, samples: Sequence[Sample]) -> np.ndarray:
 def _last(term: Term, width: tuple[int, int]) -> list[tuple[int, int]]:
     """Padding of the last axis alone."""
     return [*[(0, 0)] * len(term.labels), width]
-
-
-def _within(term: Term, host: Term) -> bool:
-    return set(term.labels) <= set(host.labels)

@@ -106,7 +106,12 @@ def layer_records(network: nn.Module, size: tuple[int, int]) -> list[LayerRecord
             read, written = sum(map(math.prod, step.shapes.inputs)), math.prod(step.shapes.output)
             records.append(operator_record(path, step.operator, step.shapes, read, written))
             continue
-        read_argument = _reader(step.module, step.shapes)
+
+        def read_argument(name: str, step: Step = step) -> Any:
+            if name == "channels" and not isinstance(step.module, DeclaresChannels):
+                return channels_of(step.shapes.output)
+            return getattr(step.module, name)
+
         record = layer_record(path, step.module, step.shapes, read_argument, id(step.module) not in ran)
         ran.add(id(step.module))
         if record is not None:
@@ -137,21 +142,8 @@ def counted_steps(seen: Trace) -> Iterator[Step]:
             yield Step(event.module, event.outer, "", reads, event.output.memory, shapes)
 
 
-def _reader(module: nn.Module, shapes: CallShapes) -> Read:
-    def read(name: str) -> Any:
-        if name == "channels" and not isinstance(module, DeclaresChannels):
-            return channels_of(shapes.output)
-        return getattr(module, name)
-
-    return read
-
-
 def check_containers(network: nn.Module) -> None:
-    """Reject parameters that belong to no layer.
-
-    Raises:
-        StudyError: Names the parameter.
-    """
+    """Reject parameters that belong to no layer."""
     for path, module in network.named_modules():
         if next(module.children(), None) is None:
             continue
@@ -163,11 +155,7 @@ def check_containers(network: nn.Module) -> None:
 
 
 def check_counted(seen: Trace, macs: int, name: str) -> None:
-    """Compare the records with what torch counted operator by operator.
-
-    Raises:
-        StudyError: They differ, so some arithmetic happens outside of layers.
-    """
+    """Compare the records with what torch counted operator by operator: no arithmetic may happen outside of layers."""
     if seen.macs != macs:
         raise StudyError(
             f"{name}: layers account for {macs:,} MACs, but the forward pass does {seen.macs:,}. Some convolution "
@@ -212,15 +200,7 @@ _OPERATORS: dict[Kind, frozenset[str]] = {kind: frozenset(names.split()) for kin
 CHANNEL_PRESERVING = frozenset({"activation", "add", "multiply", "pool", "resize", "pad"})
 """Kinds that write as many channels as their largest input has."""
 _ARGUMENTS = {
-    nn.Conv2d: (
-        "in_channels",
-        "out_channels",
-        "kernel_size",
-        "stride",
-        "padding",
-        "dilation",
-        "groups",
-    ),
+    nn.Conv2d: ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups"),
     nn.Linear: ("in_features", "out_features"),
     nn.BatchNorm2d: ("num_features",),
     nn.BatchNorm1d: ("num_features",),
@@ -280,13 +260,10 @@ def layer_record(path: str, module: nn.Module, shapes: CallShapes, read: Read, f
         shapes: Of the call. Channel numbers are taken from the arguments instead: in a space they are searched.
         read: Looks up the arguments named by `arguments`, and the `channels` of a layer that has no such argument.
         first_call: Whether the module's parameters are still uncounted.
-
-    Raises:
-        StudyError: As `arguments`; or the output size of a convolution depends on a searched argument.
     """
     record = _record(path, module, shapes, read, first_call)
-    if record is None or not (shapes.image_elements or shapes.full_size):
-        return record
+    if record is None:
+        return None
     return replace(record, image_elements=shapes.image_elements, full_size=shapes.full_size)
 
 
@@ -310,9 +287,7 @@ def _record(path: str, module: nn.Module, shapes: CallShapes, read: Read, first_
             first_call=first_call,
         )
     if isinstance(module, nn.Linear):
-        rows = 1
-        for extent in shapes.output[:-1]:
-            rows *= extent
+        rows = math.prod(shapes.output[:-1])
         bias = module.bias is not None
         return linear(path, read("in_features"), read("out_features"), rows=rows, bias=bias, first_call=first_call)
     if isinstance(module, (nn.BatchNorm2d, nn.BatchNorm1d)):
@@ -339,27 +314,20 @@ def _record(path: str, module: nn.Module, shapes: CallShapes, read: Read, first_
 
 def operator_kind(operator: str) -> Kind:
     """Kind of a torch operator by its name; `other` where it is none of the known ones."""
-    name = operator.rstrip("_") if operator.endswith("_") else operator
-    return next((kind for kind, names in _OPERATORS.items() if name in names), "other")
+    return next((kind for kind, names in _OPERATORS.items() if operator.rstrip("_") in names), "other")
 
 
 def operator_record(path: str, operator: str, shapes: CallShapes, read: int, written: int) -> LayerRecord:
     """The record, without MACs and parameters, of an operator in the forward of the module at `path`."""
     source, target = _size(shapes.inputs[0]), _size(shapes.output)
-    return LayerRecord(
-        path=f"{path}:{operator}",
-        kind=operator_kind(operator),
-        in_channels=read // (source[0] * source[1]),
-        out_channels=written // (target[0] * target[1]),
-        in_height=source[0],
-        in_width=source[1],
-        out_height=target[0],
-        out_width=target[1],
+    kind, channels = operator_kind(operator), (read // math.prod(source), written // math.prod(target))
+    return replace(
+        elementwise(f"{path}:{operator}", kind, *channels, source, target),
         elements_read=read,
         elements_written=written,
         image_elements=shapes.image_elements,
         full_size=shapes.full_size,
-        function=operator.rstrip("_") if operator_kind(operator) == "activation" else "",
+        function=operator.rstrip("_") if kind == "activation" else "",
     )
 
 

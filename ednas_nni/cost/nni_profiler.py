@@ -52,11 +52,7 @@ class CostProfiler(ExpressionProfiler):
 
     @cached_property
     def expression(self) -> MutableExpression[float] | float:
-        """The cost as NNI's expression of the space's choices.
-
-        Raises:
-            StudyError: It is not a sum over layers.
-        """
+        """The cost as NNI's expression of the space's choices."""
         constant, functions = self.summands
         parts = [self._looked_up(labels, values) for labels, values in functions if values.any()]
         while len(parts) > 1:  # halved, since NNI descends into a sum by recursion
@@ -64,11 +60,7 @@ class CostProfiler(ExpressionProfiler):
         return sum(parts, constant)
 
     def mean(self, probabilities: Mapping[str, Mapping[Scalar, torch.Tensor]]) -> torch.Tensor:
-        """The mean over independent choices: that of `expression`, but not case by case as NNI computes it.
-
-        Raises:
-            StudyError: As `expression`.
-        """
+        """The mean over independent choices: that of `expression`, but not case by case as NNI computes it."""
         constant, functions = self.summands
         dimensions = self.table.domains.dimensions
         chances = [torch.stack([probabilities[d.label][value] for value in d.values]) for d in dimensions]
@@ -79,14 +71,6 @@ class CostProfiler(ExpressionProfiler):
                 rest = rest @ chances[label]
             total = total + rest
         return total
-
-    def check_additive(self) -> None:
-        """Check that `expression` and `mean` exist.
-
-        Raises:
-            StudyError: The cost is not a sum over layers.
-        """
-        _ = self.summands
 
     @cached_property
     def summands(self) -> tuple[float, Sequence[Function]]:

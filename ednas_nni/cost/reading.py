@@ -17,7 +17,7 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -29,7 +29,6 @@ from torch import nn
 from ednas_nni.compat.nas import LayerChoice, ModelSpace
 from ednas_nni.cost.layers import (
     CHANNEL_PRESERVING,
-    CallShapes,
     DeclaresChannels,
     Step,
     Traced,
@@ -44,7 +43,7 @@ from ednas_nni.cost.layers import (
     operator_record,
 )
 from ednas_nni.cost.records import LayerRecord
-from ednas_nni.cost.space_layers import Operation, SpaceLayers, alive, labels_of, spread
+from ednas_nni.cost.space_layers import Operation, SpaceLayers, alive, extents_of, in_order, labels_of, spread
 from ednas_nni.cost.tracer import Merged, Trace, trace_image
 from ednas_nni.errors import StudyError
 from ednas_nni.nn.tree import clauses, domains_of, visit
@@ -106,7 +105,6 @@ class _Reader:
     def __init__(self, space: ModelSpace, seen: Trace) -> None:
         self._space, self._seen = space, seen
         self._domains: Domains = domains_of(space)
-        self._order = {label: i for i, label in enumerate(self._domains.labels)}
         self._places: dict[int, list[tuple[str, Condition]]] = {}
         for path, module, condition in visit(space):
             self._places.setdefault(id(module), []).append((path, condition))
@@ -167,8 +165,9 @@ class _Reader:
         source, doubt = None, ""
         if not given and shapes.inputs:
             source, doubt = self._preserved(step, kind_of(module))
-        labels = self._sorted(
-            (*(label for value in given.values() for label in labels_in(value)), *(source.labels if source else ()))
+        labels = in_order(
+            self._domains,
+            (*(label for value in given.values() for label in labels_in(value)), *(source.labels if source else ())),
         )
 
         def record(at: tuple[int, ...] | None) -> LayerRecord | None:
@@ -178,7 +177,10 @@ class _Reader:
                 if name in given:
                     return _settled(given[name], sample) if at is not None else getattr(module, name)
                 if name == "channels" and not isinstance(module, DeclaresChannels):
-                    return channels_of(shapes.output) if at is None or source is None else _channels(source, at, shapes)
+                    if at is None or source is None:
+                        return channels_of(shapes.output)
+                    positions = math.prod(shapes.output) // channels_of(shapes.output)
+                    return round(float(source.values[at]) / positions)
                 return getattr(module, name)
 
             return layer_record(path, module, shapes, read, first)
@@ -189,17 +191,18 @@ class _Reader:
     def _operator(self, path: str, step: Step) -> tuple[tuple[str, ...], np.ndarray, LayerRecord, str]:
         kind = operator_kind(step.operator)
         sources = [self._amount(number) for number in step.reads]
-        labels = self._sorted(label for source in sources for label in source.labels)
+        labels = in_order(self._domains, [label for source in sources for label in source.labels])
         doubt = next((source.doubt for source in sources if source.doubt), "")
         spreads = [spread(source.values, source.labels, labels) for source in sources]
-        total = sum(spreads, np.zeros(self._extents(labels)))
+        extents = extents_of(self._domains, labels)
+        total = sum(spreads, np.zeros(extents))
         if kind == "concat":
             written = total
         elif kind in CHANNEL_PRESERVING:
             preserved, doubt = self._preserved(step, kind)
-            written = np.broadcast_to(spread(preserved.values, preserved.labels, labels), self._extents(labels))
+            written = np.broadcast_to(spread(preserved.values, preserved.labels, labels), extents)
         else:
-            written = np.full(self._extents(labels), float(math.prod(step.shapes.output)))
+            written = np.full(extents, float(math.prod(step.shapes.output)))
             if labels and not doubt:
                 doubt = _doubt(path, f"torch's operator {step.operator!r}")
 
@@ -215,7 +218,7 @@ class _Reader:
         self, path: str, labels: tuple[str, ...], record: Callable[[tuple[int, ...]], LayerRecord | None]
     ) -> np.ndarray:
         """Positions of the records over the values of labels."""
-        extents = self._extents(labels)
+        extents = extents_of(self._domains, labels)
         if math.prod(extents) > MAX_CASES:
             raise StudyError(
                 f"{path}: {len(labels)} choices decide the channels of this layer ({', '.join(labels)}), "
@@ -249,12 +252,11 @@ class _Reader:
         """Elements of a tensor; of the result of a choice, those of what is chosen."""
         if number not in self._amounts and number in self._merged:
             options = [(condition, self._amount(at)) for condition, at in self._merged[number]]
-            labels = self._sorted(
-                label for condition, amount in options for label in (*labels_of(condition), *amount.labels)
-            )
-            total = np.zeros(self._extents(labels))
+            reading = [label for condition, amount in options for label in (*labels_of(condition), *amount.labels)]
+            labels = in_order(self._domains, reading)
+            total = np.zeros(extents_of(self._domains, labels))
             for condition, amount in options:
-                deciding = self._sorted(labels_of(condition))
+                deciding = in_order(self._domains, labels_of(condition))
                 holds = spread(alive(self._domains, condition, deciding), deciding, labels)
                 total = total + holds * spread(amount.values, amount.labels, labels)
             doubt = next((amount.doubt for _, amount in options if amount.doubt), "")
@@ -281,12 +283,6 @@ class _Reader:
                 options.append((condition, option.memory))
         return tuple(options)
 
-    def _extents(self, labels: tuple[str, ...]) -> list[int]:
-        return [len(self._domains[label].values) for label in labels]
-
-    def _sorted(self, labels: Iterable[str]) -> tuple[str, ...]:
-        return tuple(sorted(set(labels), key=self._order.__getitem__))
-
 
 def _settled(value: object, sample: Mapping[str, Scalar]) -> object:
     """An argument for one sample."""
@@ -295,12 +291,6 @@ def _settled(value: object, sample: Mapping[str, Scalar]) -> object:
     if isinstance(value, tuple | list):
         return type(value)(_settled(x, sample) for x in value)
     return value
-
-
-def _channels(source: _Amount, at: tuple[int, ...], shapes: CallShapes) -> int:
-    """Channels that a stock layer writes, from the elements that it writes."""
-    positions = math.prod(shapes.output) // channels_of(shapes.output)
-    return round(float(source.values[at]) / positions)
 
 
 def _narrowed(labels: tuple[str, ...], values: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:

@@ -7,7 +7,7 @@ counted", has the table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 Kind = Literal[
@@ -105,48 +105,22 @@ def convolution(
     """
     depthwise = groups == in_channels and groups > 1
     weights = out_channels * (in_channels // groups) * kernel[0] * kernel[1]
-    biases = out_channels if bias else 0
-    return LayerRecord(
-        path=path,
-        kind="depthwise" if depthwise else "conv",
-        in_channels=in_channels,
-        out_channels=out_channels,
-        in_height=in_size[0],
-        in_width=in_size[1],
-        out_height=out_size[0],
-        out_width=out_size[1],
-        kernel=kernel,
-        stride=stride,
-        groups=groups,
-        dilation=dilation,
-        macs=weights * out_size[0] * out_size[1],
-        params=(weights + biases) * first_call,
-        bias=biases * first_call,
-        elements_read=in_channels * in_size[0] * in_size[1],
-        elements_written=out_channels * out_size[0] * out_size[1],
-    )
+    biases = out_channels * bias * first_call
+    params = weights * first_call + biases
+    kind: Kind = "depthwise" if depthwise else "conv"
+    plain = elementwise(path, kind, in_channels, out_channels, in_size, out_size, params=params)
+    macs = weights * out_size[0] * out_size[1]
+    return replace(plain, kernel=kernel, stride=stride, groups=groups, dilation=dilation, macs=macs, bias=biases)
 
 
 def linear(
     path: str, in_features: int, out_features: int, *, rows: int = 1, bias: bool = False, first_call: bool = True
 ) -> LayerRecord:
     """The record of a linear layer applied to `rows` vectors."""
-    biases = out_features if bias else 0
-    return LayerRecord(
-        path=path,
-        kind="linear",
-        in_channels=in_features,
-        out_channels=out_features,
-        in_height=rows,
-        in_width=1,
-        out_height=rows,
-        out_width=1,
-        macs=rows * in_features * out_features,
-        params=(in_features * out_features + biases) * first_call,
-        bias=biases * first_call,
-        elements_read=rows * in_features,
-        elements_written=rows * out_features,
-    )
+    biases = out_features * bias * first_call
+    params = in_features * out_features * first_call + biases
+    plain = elementwise(path, "linear", in_features, out_features, (rows, 1), (rows, 1), params=params)
+    return replace(plain, macs=rows * in_features * out_features, bias=biases)
 
 
 def elementwise(
@@ -161,18 +135,10 @@ def elementwise(
     inputs: int = 1,
     positions: int | None = None,
 ) -> LayerRecord:
-    """The record of a layer without MACs.
+    """The record of a layer without MACs; sizes are (height, width) in pixels.
 
-    Args:
-        path: Module path.
-        kind: Such as `activation` or `add`.
-        in_channels: Channels read.
-        out_channels: Channels written.
-        in_size: Input (height, width) in pixels.
-        out_size: Output (height, width) in pixels.
-        params: Trainable parameters (both vectors of a batch norm).
-        inputs: How many tensors of that shape are read (2 for an addition of two).
-        positions: Positions read per channel, where inputs differ in size; else those of `in_size` for each input.
+    So many `inputs` of that shape are read (2 for an addition of two); where they differ in size, `positions` are those
+    read per channel.
     """
     return LayerRecord(
         path=path,

@@ -13,7 +13,7 @@ import inspect
 import json
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,7 +79,7 @@ class SpaceLayers:
 
 def alive(domains: Domains, condition: Condition, labels: Sequence[str]) -> np.ndarray:
     """Where a condition holds: bool, one axis for each label, of which the condition names no others."""
-    shape = [len(domains[label].values) for label in labels]
+    shape = extents_of(domains, labels)
     holds_at = np.ones(shape, bool)
     for clause in condition:
         any_literal = np.zeros(shape, bool)
@@ -89,6 +89,16 @@ def alive(domains: Domains, condition: Condition, labels: Sequence[str]) -> np.n
             any_literal |= holds.reshape([-1 if i == axis else 1 for i in range(len(labels))])
         holds_at &= any_literal
     return holds_at
+
+
+def extents_of(domains: Domains, labels: Sequence[str]) -> list[int]:
+    """How many values each label has."""
+    return [len(domains[label].values) for label in labels]
+
+
+def in_order(domains: Domains, labels: Iterable[str]) -> tuple[str, ...]:
+    """Labels in the order of the space, each once."""
+    return tuple(sorted(set(labels), key=domains.labels.index))
 
 
 def labels_of(condition: Condition) -> list[str]:
@@ -151,10 +161,9 @@ def load(path: Path, domains: Domains) -> SpaceLayers | None:
         content = _File.model_validate_json(text)
         if digest != _digest(text, numbers) or content.format != FORMAT or content.domains != _plain(domains):
             return None
-        extents = {dimension.label: len(dimension.values) for dimension in domains.dimensions}
         operations, at = [], 0
         for name, condition, labels, reads, writes, doubt in content.operations:
-            shape = [extents[label] for label in labels]
+            shape = extents_of(domains, labels)
             count = int(np.prod(shape, dtype=int))
             records = numbers[at : at + count].reshape(shape)
             at += count

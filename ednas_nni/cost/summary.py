@@ -77,11 +77,7 @@ def summarise(
 
 
 def feasible_share(table: CostTable, constraints: Sequence[Constraint], n: int = 4000, seed: int = 0) -> float:
-    """Share of random samples that meet all constraints, 0..1; limits from above hold for upper bounds of costs.
-
-    Raises:
-        StudyError: A constraint names no column of the table.
-    """
+    """Share of random samples that meet all constraints, 0..1; limits from above hold for upper bounds of costs."""
     costs = table.encoded(random_codes(table.domains, n, np.random.default_rng(seed)))
     feasible = np.ones(n, bool)
     for constraint in map(table.checked, constraints):
@@ -90,11 +86,7 @@ def feasible_share(table: CostTable, constraints: Sequence[Constraint], n: int =
 
 
 def met(table: CostTable, constraint: Constraint, costs: np.ndarray) -> np.ndarray:
-    """Which rows of costs, float64 (n, columns), meet a constraint as it is checked; bool (n,).
-
-    Raises:
-        StudyError: The constraint names no column of the table.
-    """
+    """Which rows of costs, float64 (n, columns), meet a constraint as it is checked; bool (n,)."""
     values = costs[:, _position(table, constraint.name)]
     return np.asarray(values <= constraint.bound if constraint.op == "<=" else values >= constraint.bound)
 
@@ -113,11 +105,7 @@ def smallest(table: CostTable, column: str, seed: int = 0) -> Extreme:
 
 
 def largest(table: CostTable, column: str, seed: int = 0) -> Extreme:
-    """The largest reachable value of a column, searched for as `smallest` does.
-
-    Raises:
-        StudyError: The table has no such column.
-    """
+    """The largest reachable value of a column, searched for as `smallest` does."""
     return _extreme(table, column, -1.0, seed)
 
 

@@ -81,11 +81,7 @@ class CostTable:
         ]
 
     def __call__(self, samples: Sequence[Sample]) -> np.ndarray:
-        """Costs of n samples, float64 (n, columns), in the order and the units of `columns`.
-
-        Raises:
-            SampleError: A sample does not belong to the space.
-        """
+        """Costs of n samples, float64 (n, columns), in the order and the units of `columns`."""
         if len(samples) == 0:
             return np.empty((0, len(self.columns)))
         return self.encoded(np.stack([self.domains.encode(sample) for sample in samples]))
@@ -94,9 +90,6 @@ class CostTable:
         """Costs, float64 (n, columns), of samples as `Domains.encode` gives them.
 
         Codes of inactive labels do not matter.
-
-        Raises:
-            SampleError: A wrong shape, or a position outside its label's values.
         """
         return self._costs(self.totals(codes), codes)
 
@@ -153,11 +146,7 @@ class CostTable:
         raise KeyError(column)
 
     def extrapolated(self, codes: np.ndarray) -> dict[str, np.ndarray]:
-        """Device -> bool (n,), for devices that know it: samples beyond what the model was compared with.
-
-        Raises:
-            SampleError: As `encoded`.
-        """
+        """Device -> bool (n,), for devices that know it: samples beyond what the model was compared with."""
         totals = self.totals(codes)
         beyond = {
             device.name: device.extrapolated(self.own_totals(number, totals))

@@ -174,13 +174,7 @@ def trace(
 
     In an NNI model space every candidate of every choice runs, and every block of every repeat, so that each layer
     meets its shapes once. Training mode (evaluation mode for the pass) and parameters are left as they were. Of the
-    tensors given only the shapes matter.
-
-    Args:
-        module: A network, a part of one, or a model space.
-        args: What its forward is given.
-        kwargs: The same by name.
-        weights: Whether weights have their values; otherwise everything has a shape only.
+    tensors given only the shapes matter. With `weights` these have their values; otherwise everything has a shape only.
     """
     device = "cpu" if weights else "meta"
     given: Given = tree_map_only(

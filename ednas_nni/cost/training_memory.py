@@ -63,14 +63,10 @@ class _Written(AdditiveDevice):
 def training_memory(
     space: ModelSpace, train_size: tuple[int, int], priced_at: tuple[int, int], folder: Path | None, samples: int = 1000
 ) -> TrainingMemory:
-    """Estimate the memory of a training.
+    """Estimate the memory of a training from random architectures.
 
-    Args:
-        space: The model space.
-        train_size: (height, width) in pixels of the images of a batch.
-        priced_at: (height, width) at which the space has been read already: elements grow with the pixels.
-        folder: Cache folder of operations.
-        samples: Random architectures that are looked at.
+    Sizes are (height, width) in pixels: of the images of a batch, and that at which the space has been read already (to
+    the cache folder of operations), as elements grow with the pixels.
     """
     table = cost_table(space, [_Written()], priced_at, folder)
     costs = table.encoded(random_codes(table.domains, samples, np.random.default_rng(0)))

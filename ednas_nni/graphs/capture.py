@@ -25,13 +25,10 @@ from ednas_nni.space.domains import Sample
 def capture(
     module: nn.Module, args: Sequence[Tree], kwargs: Mapping[str, Tree] | None = None, *, weights: bool = False
 ) -> Graph:
-    """The inference graph of a module, batch norms folded.
+    """The inference graph of a module, batch norms folded; the module stays as it was.
 
-    Args:
-        module: In evaluation mode for the pass; mode and parameters stay as they were.
-        args: What its forward is given; tensors of batch 1, of which only the shapes matter.
-        kwargs: The same by name.
-        weights: Whether the graph gets the module's weights; otherwise it knows their shapes only.
+    Its forward is given tensors of batch 1, of which only the shapes matter. With `weights` the graph gets the module's
+    own; otherwise it knows their shapes only.
 
     Raises:
         StudyError: The module uses an operator without a translation; the message names it.
@@ -41,13 +38,7 @@ def capture(
 
 
 def network_graph(space: ModelSpace, sample: Sample, size: tuple[int, int]) -> Graph:
-    """The inference graph of one network of a space, without weights.
-
-    Args:
-        space: Any model space.
-        sample: One of its samples.
-        size: Image (height, width) in pixels.
-    """
+    """The inference graph of one network of a space, without weights, for an image of (height, width) pixels."""
     with torch.random.fork_rng(devices=[]):  # constructing a network draws weights
         network = build(space, sample)
     return capture(network, (torch.empty(1, 3, *size, device="meta"),))
@@ -90,13 +81,9 @@ class _Writer:
         """As `operators.Writer`."""
         return self._structural(np.array(value, np.float32))
 
-    def integers(self, values: Sequence[int]) -> str:
+    def integers(self, values: int | Sequence[int]) -> str:
         """As `operators.Writer`."""
         return self._structural(np.array(values, np.int64))
-
-    def index(self, value: int) -> str:
-        """As `operators.Writer`."""
-        return self._structural(np.array(value, np.int64))
 
     def _write(self, operator: Operator) -> None:
         if operator.name in ALIASES:

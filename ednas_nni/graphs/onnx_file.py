@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 INSTALL = "pip install 'ednas-nni[onnx]'"
-INPUT_CHANNEL_AXIS = 1
 
 
 def onnx_bytes(
@@ -39,7 +37,12 @@ def onnx_bytes(
     Raises:
         StudyError: The extra `onnx` is not installed.
     """
-    onnx = _onnx()
+    try:
+        import onnx  # an extra
+        import onnx.helper
+        import onnx.numpy_helper
+    except ImportError as error:
+        raise missing() from error
     helper, tensors = onnx.helper, onnx.numpy_helper
     rng = np.random.default_rng(seed)
     kernels = {node.inputs[1] for node in graph.nodes if node.op in ("Conv", "Gemm", "MatMul")}
@@ -49,7 +52,10 @@ def onnx_bytes(
         )
         for name, constant in graph.constants.items()
     ]
-    nodes = [helper.make_node(node.op, node.inputs, [node.output], **node.attributes) for node in graph.nodes]
+    nodes = [
+        helper.make_node(node.op, node.inputs, [node.output], **node.attributes)  # type: ignore[arg-type]  # ONNX's own
+        for node in graph.nodes
+    ]
     kind = onnx.TensorProto.FLOAT
     said = {name: (helper.np_dtype_to_tensor_dtype(np.dtype(t)), s) for name, (t, s) in (outputs or {}).items()}
     body = helper.make_graph(
@@ -88,18 +94,8 @@ def session(model: bytes, threads: int) -> InferenceSession:
 def _random(rng: np.random.Generator, shape: tuple[int, ...], kernel: bool) -> np.ndarray:
     if not kernel:
         return rng.uniform(0.1, 0.9, shape).astype(np.float32)
-    fan_in = math.prod(shape[INPUT_CHANNEL_AXIS:])
+    fan_in = math.prod(shape[1:])
     return rng.standard_normal(shape, np.float32) * np.float32((2 / fan_in) ** 0.5)
-
-
-def _onnx() -> ModuleType:
-    try:
-        import onnx
-        import onnx.helper
-        import onnx.numpy_helper
-    except ImportError as error:
-        raise missing() from error
-    return onnx
 
 
 def missing() -> StudyError:

@@ -30,11 +30,8 @@ class Writer(Protocol):
     def number(self, value: float) -> str:
         """Name of a float32 scalar."""
 
-    def integers(self, values: Sequence[int]) -> str:
-        """Name of an int64 vector."""
-
-    def index(self, value: int) -> str:
-        """Name of an int64 scalar."""
+    def integers(self, values: int | Sequence[int]) -> str:
+        """Name of an int64 scalar or vector."""
 
 
 Translation = Callable[[Writer, Arguments, Sequence[int]], str]
@@ -91,29 +88,13 @@ def _softplus(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     return w.node("Softplus", [args[0]])
 
 
-def _silu(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
-    return w.node("Mul", [args[0], w.node("Sigmoid", [args[0]])])
-
-
-def _softmax(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
-    return w.node("Softmax", [args[0]], axis=args[1])
-
-
 def _unary(op: str, **attributes: Attribute) -> Translation:
     return lambda w, args, shape: w.node(op, [args[0]], **attributes)
-
-
-def _argmax(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
-    return w.node("ArgMax", [args[0]], axis=args[1], keepdims=int(len(args) > 2 and args[2]))
 
 
 def _sum(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     keep = bool(args[2]) if len(args) > 2 else False
     return w.node("ReduceSum", [args[0], w.integers(args[1])], keepdims=int(keep))
-
-
-def _greater(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
-    return w.node("Greater", [args[0], w.number(args[1])])
 
 
 def _cast(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
@@ -124,7 +105,7 @@ def _cast(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
 
 def _pixels(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     """`x[:, 0]`, whose axis goes away."""
-    return w.node("Gather", [args[0], w.index(args[2])], axis=args[1])
+    return w.node("Gather", [args[0], w.integers(args[2])], axis=args[1])
 
 
 def _slice(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
@@ -140,10 +121,6 @@ def _binary(op: str) -> Translation:
         return w.node(op, [a if isinstance(a, str) else w.number(a) for a in args[:2]])
 
     return write
-
-
-def _concat(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
-    return w.node("Concat", args[0], axis=args[1] if len(args) > 1 else 0)
 
 
 def _bilinear(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
@@ -192,17 +169,7 @@ def _pad(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     return w.node("Pad", [args[0], w.integers(widths), w.number(args[2] if len(args) > 2 else 0)])
 
 
-def _linear(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
-    return w.node("Gemm", [args[1], args[2], args[0]])
-
-
-def _product(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
-    return w.node("MatMul", list(args[:2]))
-
-
-def _reshape(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
-    return w.node("Reshape", [args[0], w.integers(shape)])
-
+_RESHAPE: Translation = lambda w, args, shape: w.node("Reshape", [args[0], w.integers(shape)])  # noqa: E731
 
 TRANSLATIONS: dict[str, Translation] = {
     "convolution": _convolution,
@@ -222,20 +189,20 @@ TRANSLATIONS: dict[str, Translation] = {
     "hardsigmoid": _unary("HardSigmoid", alpha=1 / 6, beta=0.5),
     "leaky_relu": lambda w, args, shape: w.node("LeakyRelu", [args[0]], alpha=(*args[1:2], 0.01)[0]),
     "elu": lambda w, args, shape: w.node("Elu", [args[0]], alpha=float((*args[1:2], 1.0)[0])),
-    "silu": _silu,
-    "_softmax": _softmax,
+    "silu": lambda w, args, shape: w.node("Mul", [args[0], w.node("Sigmoid", [args[0]])]),
+    "_softmax": lambda w, args, shape: w.node("Softmax", [args[0]], axis=args[1]),
     "add": _binary("Add"),
     "sub": _binary("Sub"),
     "mul": _binary("Mul"),
     "div": _binary("Div"),
-    "cat": _concat,
+    "cat": lambda w, args, shape: w.node("Concat", args[0], axis=args[1] if len(args) > 1 else 0),
     "upsample_bilinear2d": _bilinear,
     "upsample_nearest2d": _nearest,
     "mean": _mean,
     "sum": _sum,
     "sqrt": _unary("Sqrt"),
-    "argmax": _argmax,
-    "gt": _greater,
+    "argmax": lambda w, args, shape: w.node("ArgMax", [args[0]], axis=args[1], keepdims=int(len(args) > 2 and args[2])),
+    "gt": lambda w, args, shape: w.node("Greater", [args[0], w.number(args[1])]),
     "_to_copy": _cast,
     "select": _pixels,
     "slice": _slice,
@@ -243,11 +210,11 @@ TRANSLATIONS: dict[str, Translation] = {
     "max_pool2d_with_indices": _max_pool,
     "avg_pool2d": _average_pool,
     "constant_pad_nd": _pad,
-    "addmm": _linear,
-    "mm": _product,
-    "view": _reshape,
-    "reshape": _reshape,
-    "_unsafe_view": _reshape,
+    "addmm": lambda w, args, shape: w.node("Gemm", [args[1], args[2], args[0]]),
+    "mm": lambda w, args, shape: w.node("MatMul", list(args[:2])),
+    "view": _RESHAPE,
+    "reshape": _RESHAPE,
+    "_unsafe_view": _RESHAPE,
     "clone": _unary("Identity"),
 }
 """Operator of torch, without its overload -> translation."""

@@ -75,7 +75,11 @@ class Copied:
             ("are not in the file", self.missing),
             ("of the file have no place in the network", self.unused),
         )
-        lines = [f"  {len(names)} {what}: {_some(names)}" for what, names in rest if names]
+        lines = [
+            f"  {len(names)} {what}: {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}"
+            for what, names in rest
+            if names
+        ]
         return "\n".join([f"init_from {self.path}: {len(self.copied)} tensors copied", *lines])
 
 
@@ -163,7 +167,3 @@ def _without_prefix(tensors: Mapping[str, Tensor], children: set[str]) -> Mappin
 
 def _alike(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and a.is_floating_point() == b.is_floating_point()
-
-
-def _some(names: tuple[str, ...], most: int = 4) -> str:
-    return f"{', '.join(names[:most])}{', ...' if len(names) > most else ''}"

@@ -42,10 +42,7 @@ def layer_choice(
     drops all but one. Here candidates are factories. In a space the result is an ordinary `LayerChoice` (strategies
     test for exactly that type); inside `model_context` it is the chosen module alone, as with NNI.
 
-    Args:
-        candidates: Name to factory.
-        label: Label of the choice in samples.
-        families: Candidate -> its `Alternative.family`, where that is not the candidate itself.
+    `families` say of a candidate its `Alternative.family`, where that is not the candidate itself.
 
     Raises:
         SampleError: Inside `model_context`, the sample has no legal value for the label.

@@ -69,9 +69,6 @@ def encoder_choice(names: Sequence[str], files: Mapping[str, Path]) -> nn.Module
 
     It takes images (N, 3, H, W) to features (N, `channels(names)[i]`, H / 4, W / 4) to H / 32. Those without a file
     start at random.
-
-    Raises:
-        StudyError: As `encoder`.
     """
     return choice_or_only({name: partial(encoder, name, files.get(name)) for name in names}, LABEL)
 

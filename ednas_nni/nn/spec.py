@@ -75,10 +75,6 @@ def _names(value: object, allowed: Collection[str]) -> tuple[str, ...]:
     return tuple(map(str, names))
 
 
-def _activation(value: object) -> str:
-    return _names([value], ACTIVATIONS)[0]
-
-
 def _tasks(value: object) -> int | None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
         raise ValueError("must be a whole number of at least 1")
@@ -151,7 +147,7 @@ class TemplateSpec(_Strict):
     fusion: FusionSpec
     heads: HeadSpec
     sharing: tuple[str, ...] = ("shared",)
-    activation: Annotated[str, BeforeValidator(_activation)] = "relu6"
+    activation: Annotated[str, BeforeValidator(lambda value: _names([value], ACTIVATIONS)[0])] = "relu6"
 
     @model_validator(mode="before")
     @classmethod

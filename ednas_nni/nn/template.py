@@ -41,12 +41,9 @@ class MultiTaskSpace(Capabilities, ModelSpace):
     def assemble(
         self, tasks: Mapping[str, int], spec: TemplateSpec, encoder_files: Mapping[str, Path] | None = None
     ) -> None:
-        """Construct all modules.
+        """Construct all modules, of the tasks and their output channels.
 
-        Args:
-            tasks: Task name to output channels.
-            spec: What is fixed and what is searched.
-            encoder_files: Weights of published encoders; without a file they start at random.
+        Published encoders start at random where there is no file of weights for them.
 
         Raises:
             StudyError: The tasks, a way to share or a file of weights are wrong.
@@ -148,11 +145,7 @@ class MultiTaskSpace(Capabilities, ModelSpace):
         return features
 
     def set_output_bias(self, task: str, values: torch.Tensor) -> None:
-        """Set the bias (C,) of a task's prediction, for example to class log-frequencies or the mean log-depth.
-
-        Raises:
-            StudyError: The task is unknown, or the values have another shape or are not finite.
-        """
+        """Set the bias (C,) of a task's prediction, for example to class log-frequencies or the mean log-depth."""
         if task not in self.tasks:
             raise StudyError(f"The network has no task {task!r}.{did_you_mean(task, self.tasks)}")
         for module in self.heads[task].modules():
@@ -197,11 +190,7 @@ def _branch(task: str, way: str, spec: TemplateSpec, widths: Sequence[Channels],
 
 
 def check_tasks(tasks: object) -> None:
-    """Check the `tasks` argument of a space.
-
-    Raises:
-        StudyError: It is not a non-empty mapping from names (letters, digits, underscores) to whole channel numbers.
-    """
+    """Check the `tasks` argument of a space."""
     if not isinstance(tasks, Mapping) or not tasks:
         raise StudyError(
             f"tasks = {tasks!r}: a space needs at least one task, as a mapping from name to output channels, for "
@@ -220,11 +209,7 @@ def check_tasks(tasks: object) -> None:
 
 
 def check_image(shape: Sequence[int], stride: int) -> None:
-    """Check the shape of a batch of images.
-
-    Raises:
-        DataError: It is not (N, 3, H, W) with H and W of at least `stride`.
-    """
+    """Check the shape of a batch of images."""
     if len(shape) != 4 or shape[1] != 3 or any(n < stride for n in shape[2:]):
         raise DataError(
             f"The network takes images (N, 3, H, W) with height and width of at least {stride}, not {tuple(shape)}."

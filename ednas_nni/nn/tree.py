@@ -50,9 +50,6 @@ def walk(space: ModelSpace) -> Iterator[Leaf]:
     """Every leaf module of a space, in the order of the module tree.
 
     Knowledge that the tree cannot hold (a shared stage that no task reads) comes from `Capabilities.liveness`.
-
-    Raises:
-        PluginError: `liveness` names a path that does not exist, or a choice is of a kind that has no single value.
     """
     for path, module, condition in visit(space):
         if next(module.children(), None) is None:

@@ -7,14 +7,13 @@ The file says which step it is; the same word makes the step part of the graph w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 Operation: TypeAlias = Literal["none", "argmax", "above_zero", "softplus", "normalize"]
-OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
 
 @dataclass(frozen=True)

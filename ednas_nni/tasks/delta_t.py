@@ -40,11 +40,7 @@ def delta_task(values: Metrics, baseline: Metrics, directions: Mapping[str, str]
 
 
 def delta_t(values: Mapping[str, Metrics], baselines: Mapping[str, Metrics], directions: Directions) -> float:
-    """Delta_T in percent: the mean of `delta_task` over the tasks of `directions`.
-
-    Raises:
-        BaselineError: As `delta_task`.
-    """
+    """Delta_T in percent: the mean of `delta_task` over the tasks of `directions`."""
     if not directions:
         raise BaselineError("delta_t: no task is compared.")
     return float(np.mean([delta_task(values[task], baselines[task], directions[task]) for task in directions]))

@@ -21,12 +21,8 @@ Loss = Callable[..., Tensor]
 def checked(name: str, losses: Mapping[str, Loss], where: str, channels: int, target: Tensor) -> str:
     """The name under which a loss is recorded; that of a path ends with its file's content, `mine:huber@1f3a09bc`.
 
-    Args:
-        name: What a study writes.
-        losses: The task's own.
-        where: The option, for messages.
-        channels: Channels of a prediction.
-        target: A small valid target, (1, ..., H, W), with which a function of the user's is tried.
+    `where` is the option, for messages. A function of the user's is tried with a small valid target, (1, ..., H, W),
+    and a prediction of so many channels.
 
     Raises:
         StudyError: There is no such loss, or the function gives no finite scalar with a gradient.
@@ -51,14 +47,9 @@ def checked(name: str, losses: Mapping[str, Loss], where: str, channels: int, ta
 
 
 def value(recorded: str, prediction: Tensor, target: Tensor, valid: Tensor, **options: float) -> Tensor:
-    """A loss of the user's.
+    """A loss of the user's, by the name that `checked` gave; what it gets is what the task's own losses get.
 
-    Args:
-        recorded: A name that `checked` gave.
-        prediction: As the task's own losses get it, (N, C, H, W).
-        target: The same.
-        valid: Mask of the target's valid pixels. Where none is, the loss is 0: the function need not think of it.
-        **options: Handed on where the function takes them.
+    Without a valid pixel (a mask) the loss is 0: the function need not think of it. It gets the options that it takes.
     """
     if not valid.any():
         return prediction.sum() * 0

@@ -3,9 +3,7 @@
 `standard` is the usual definition of every metric, free of traps. `adashare` is what the code of AdaShare (Sun et al.,
 NeurIPS 2020) would print, quirk by quirk: it set the tables that later multi-task papers compare with, and only such
 numbers may be compared with them. Each quirk is a named switch, on by default. Batches of any size give what its test
-script gives with batches of one image; sums are taken in float64 where its code sums float32, so results agree up to
-that rounding. docs/metrics.md lists all metrics of both protocols with formulas, units and masks, and shows both on one
-example.
+script gives with batches of one image, up to rounding. docs/metrics.md lists all metrics of both protocols.
 """
 
 from __future__ import annotations
@@ -18,15 +16,13 @@ PROTOCOLS = ("standard", "adashare")
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """Name, unit, direction and protocol of one metric.
+    """What one metric is.
 
     Attributes:
         name: Key in a meter's result, with its unit where it has one (`abs_error_m`, `mean_deg`). Keys of another
-            protocol than `standard` begin with its name (`adashare_miou`), so that numbers of two protocols cannot meet
-            in one column.
+            protocol than `standard` begin with its name (`adashare_miou`), so that the two cannot meet in one column.
         unit: Unit for tables; "1" for fractions between 0 and 1, "%" for the same times 100, "" for plain numbers.
         direction: "max" when larger is better, else "min".
-        protocol: How it is computed, one of `PROTOCOLS`.
         in_delta_t: Whether the metric enters its task's mean in `delta_t` (RMSE does not).
     """
 

@@ -66,13 +66,8 @@ def quality(metrics: Mapping[str, Mapping[str, float]], tasks: Sequence[Task], p
 def prior_for(source: DataSource, tasks: Sequence[Task], folder: Path, scored_on: str = "search") -> Prior:
     """Read the prior of exactly these tasks, or measure what is missing and record it.
 
-    Tasks differ by protocol and options; what is recorded stands under all that its values depend on.
-
-    Args:
-        source: A prepared data set.
-        tasks: The tasks of the study.
-        folder: Where the JSON lies; made if needed. A file that cannot be read is measured again.
-        scored_on: Split that the prior is scored on, as the candidates are.
+    Tasks differ by protocol and options; what is recorded in the folder stands under all that its values depend on. A
+    file that cannot be read is measured again.
 
     Raises:
         DataError: The position prior has no defined metric (no valid pixel in the search split).

@@ -1,11 +1,8 @@
 """Many random architectures of a space at once, every one of a small space, and what they cost.
 
-`ednas_nni.testing.spaces.check_space` looks closely at a few architectures; the checks here look at many::
+`ednas_nni.testing.spaces.check_space` looks closely at a few architectures; the checks here look at many:
 
-    from ednas_nni.testing.architectures import check_architectures, check_costs, check_size
-
-    def test_many():
-        check_architectures(lambda: my_space({"segmentation": 5, "depth": 1}), count=100)
+    check_architectures(lambda: my_space({"segmentation": 5, "depth": 1}), count=100)
 
 All raise `PluginError` with what is wrong and how to correct it.
 """
@@ -43,15 +40,8 @@ def check_architectures(
     Beside each architecture stands the sample with one label changed: the same architecture if the label did not
     matter, another one otherwise. Ids and module trees with shapes must then agree one to one over all of them.
 
-    Args:
-        make: Constructs the space.
-        count: How many random architectures.
-        size: Height and width of the test images, divisible by the space's stride.
-        seed: Seed of everything that is drawn.
-        neighbours: To how many of them a neighbour is made; all by default.
-
-    Raises:
-        PluginError: The first rule that is broken.
+    The size is the height and width of the test images, divisible by the space's stride. To so many of the `count`
+    architectures a neighbour is made; to all by default.
     """
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
@@ -106,8 +96,8 @@ def check_costs(space: ModelSpace, samples: Sequence[Sample], size: tuple[int, i
         network = build(space, sample)
         costs = dict(zip(table.names, table([sample])[0].tolist(), strict=True))
         expected: dict[str, float] = {"params": sum(p.numel() for p in network.parameters())}
-        for kind, moved in _traffic(layer_records(network, size)).items():
-            expected[kind] = moved
+        for layer in layer_records(network, size):
+            expected[layer.kind] = expected.get(layer.kind, 0) + layer.elements_read + layer.elements_written
         network.to("meta").eval()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             network(torch.empty(1, 3, *size, device="meta"))
@@ -156,10 +146,3 @@ class _Traffic(AdditiveDevice):
     def costs(self, totals: Mapping[str, Values]) -> dict[str, Values]:
         none = np.zeros_like(next(iter(totals.values())))
         return {kind: totals.get(kind, none) for kind in KINDS}
-
-
-def _traffic(records: Sequence[LayerRecord]) -> dict[str, float]:
-    moved: dict[str, float] = {}
-    for record in records:
-        moved[record.kind] = moved.get(record.kind, 0) + record.elements_read + record.elements_written
-    return moved

@@ -1,13 +1,6 @@
-"""The contract of a block, to be run by its author.
+"""The contract of a block, for a test of its author: `check_block(MyBlock)`; see docs/adding_a_block.md.
 
-In a test of the plugin package::
-
-    from ednas_nni.testing.blocks import check_block
-
-    def test_contract():
-        check_block(MyBlock)
-
-Each check can also be called alone. All raise `PluginError` with what is wrong and how to correct it.
+All checks raise `PluginError` with what is wrong and how to correct it; each can also be called alone.
 """
 
 from __future__ import annotations
@@ -31,6 +24,7 @@ from ednas_nni.nn.heads import Head
 from ednas_nni.nn.tree import domains_of
 from ednas_nni.space.domains import Sample
 from ednas_nni.testing.architectures import check_costs
+from ednas_nni.testing.rules import broken, rule
 from ednas_nni.testing.spaces import check_space
 
 SLOTS = (Slot(8, 16), Slot(8, 16, stride=2), Slot(16, 8, stride=2, activation="hswish"), Slot(8, 8, residual=True))
@@ -39,12 +33,7 @@ SIZES = ((8, 12), (9, 13))
 
 
 def check_block(kind: type[Block], seed: int = 0) -> None:
-    """Run the whole contract on the examples of a kind of block.
-
-    Raises:
-        PluginError: The first rule that is broken.
-        StudyError: A layer has no cost rule; the message names it.
-    """
+    """Run the whole contract on the examples of a kind of block."""
     check_names(kind)
     for block in kind.examples():
         for slot in SLOTS:
@@ -71,32 +60,29 @@ def check_names(kind: type[Block]) -> None:
 
 def check_module(block: Block, slot: Slot, seed: int = 0) -> None:
     """Shapes at even and odd sizes, gradients of everything, one module from one seed, no chance in `eval`."""
+    where = f"{block} at {slot}"
     torch.manual_seed(seed)
     module = _built(block, slot)
     torch.manual_seed(seed)
     again = _built(block, slot)
     first, second = module.state_dict(), again.state_dict()
     if list(first) != list(second) or not all(torch.equal(first[name], second[name]) for name in first):
-        raise _broken(block, slot, "the same seed gives two modules. Draw weights from torch's global generator only.")
+        raise broken(where, "the same seed gives two modules. Draw weights from torch's global generator only.")
     for height, width in SIZES:
         x = torch.randn(2, _fixed(slot.inputs), height, width, requires_grad=True)
         y = module.train()(x)
         shape = (2, _fixed(slot.outputs), -(-height // slot.stride), -(-width // slot.stride))
         if tuple(y.shape) != shape:
-            raise _broken(
-                block, slot, f"{tuple(x.shape)} must become {shape}, not {tuple(y.shape)}. Is the padding half?"
-            )
+            raise broken(where, f"{tuple(x.shape)} must become {shape}, not {tuple(y.shape)}. Is the padding half?")
         module.zero_grad()
         y.square().mean().backward()
         gradients = {"the input": x.grad, **{name: p.grad for name, p in module.named_parameters()}}
         for name, gradient in gradients.items():
             if gradient is None:
-                raise _broken(block, slot, f"{name} gets no gradient: it takes no part in the output.")
-            if not bool(torch.isfinite(gradient).all()):
-                raise _broken(block, slot, f"the gradient of {name} is not finite at the start.")
+                raise broken(where, f"{name} gets no gradient: it takes no part in the output.")
+            rule(where, bool(torch.isfinite(gradient).all()), f"the gradient of {name} is not finite at the start.")
         with torch.no_grad():
-            if not torch.equal(module.eval()(x), module(x)):
-                raise _broken(block, slot, "two passes in evaluation mode differ.")
+            rule(where, torch.equal(module.eval()(x), module(x)), "two passes in evaluation mode differ.")
 
 
 def check_residual(block: Block, seed: int = 0) -> None:
@@ -111,7 +97,9 @@ def check_residual(block: Block, seed: int = 0) -> None:
     with torch.no_grad():
         difference = residual.eval()(x) - plain.eval()(x)
     if not torch.allclose(difference, x, atol=1e-5):
-        raise _broken(block, Slot(8, 8, residual=True), "the input must be added to the output, after everything else.")
+        raise broken(
+            f"{block} at {Slot(8, 8, residual=True)}", "the input must be added to the output, after everything else."
+        )
 
 
 def check_in_a_space(blocks: Sequence[Block], seed: int = 0) -> None:
@@ -168,15 +156,14 @@ def _choice(blocks: Sequence[Block], slot: Slot, label: str) -> nn.Module:
 
 def _built(block: Block, slot: Slot) -> nn.Module:
     module = block.build(slot)
-    if not isinstance(module, nn.Module):
-        raise _broken(block, slot, f"build must return a torch module, not a {type(module).__name__}.")
+    rule(
+        f"{block} at {slot}",
+        isinstance(module, nn.Module),
+        f"build must return a torch module, not a {type(module).__name__}.",
+    )
     return module
 
 
 def _fixed(channels: object) -> int:
     assert isinstance(channels, int)
     return channels
-
-
-def _broken(block: Block, slot: Slot, message: str) -> PluginError:
-    return PluginError(f"{block} at {slot}: {message}")

@@ -1,13 +1,8 @@
-"""The contract of a data set, to be run by its author.
+"""The contract of a data set, for a test of its author, with a small copy of the data (docs/adding_a_data_set.md).
 
-In a test of the plug-in, with a small copy of the data:
+`check_data_set(Drone, {"folder": str(SAMPLE), "cache": str(tmp_path)}, size=(32, 64))`
 
-    from ednas_nni.testing.data_sets import check_data_set
-
-    def test_contract(tmp_path):
-        check_data_set(Drone, {"folder": str(SAMPLE), "cache": str(tmp_path)}, size=(32, 64))
-
-All checks raise `PluginError` with what is wrong and how to repair it; each can also be called alone.
+All checks raise `PluginError` with what is wrong and how to correct it; each can also be called alone.
 """
 
 from __future__ import annotations
@@ -34,14 +29,9 @@ def check_data_set(
 ) -> None:
     """Run the whole contract; the arrays are made and every split is read.
 
-    Args:
-        make: The class (or function) that is registered.
-        options: What a study would say, without `size`: a folder with a small copy, a cache of the test's own.
-        size: Height and width in pixels that the data can have.
-        real: Whether the labels must look like those of real scenes, such as depth in metres, the far at the top.
-
-    Raises:
-        PluginError: The first rule that is broken.
+    Options are what a study would say, without `size`, a height and width in pixels that the data can have: a folder
+    with a small copy, a cache of the test's own. `real`: the labels must look like those of real scenes, such as depth
+    in metres, the far at the top.
     """
     check_options_of(make, options, size)
     source = make(size=size, **options)

@@ -1,11 +1,4 @@
-"""The contract of a device, to be run by its author.
-
-In a test of the plug-in:
-
-    from ednas_nni.testing.devices import check_device
-
-    def test_contract():
-        check_device(MyPhone())
+"""The contract of a device, for a test of its author: `check_device(MyPhone())`; see docs/adding_a_device.md.
 
 All checks raise `PluginError` with what is wrong and how to repair it.
 """
@@ -39,9 +32,6 @@ def check_device(device: Device | type[Device]) -> None:
 
     A `PartsDevice` may measure for minutes, so only its columns are checked here; price a small space with it besides:
     `cost_table(space, [device])`.
-
-    Raises:
-        PluginError: The first rule that is broken.
     """
     made = checked(device, device)
     check_columns(made)
@@ -56,11 +46,7 @@ def check_device(device: Device | type[Device]) -> None:
 
 
 def check_columns(device: Device) -> None:
-    """Every column says its unit, where its numbers come from, and what to expect of them.
-
-    Raises:
-        PluginError: The first rule that is broken.
-    """
+    """Every column says its unit, where its numbers come from, and what to expect of them."""
     names = [column.name for column in device.columns]
     if not names or len(set(names)) < len(names):
         raise _broken(device, f"has the columns {names}; it needs one at least, each of a name of its own")
@@ -83,11 +69,7 @@ def check_columns(device: Device) -> None:
 
 
 def check_profiles(reader: type[ReadsProfiles]) -> None:
-    """`from_profile` takes what it is given, and names the field of a file in which nothing is right.
-
-    Raises:
-        PluginError: The first rule that is broken.
-    """
+    """`from_profile` takes what it is given, and names the field of a file in which nothing is right."""
     where = f"{reader.__name__}.from_profile(data, source, find)"
     if not isinstance(reader.profile_kind, str) or not reader.profile_kind:
         raise PluginError(f"{reader.__name__}: profile_kind is {reader.profile_kind!r}; it is what a file says as kind")
@@ -172,7 +154,9 @@ def _check_additive(device: AdditiveDevice) -> None:
         raise _broken(device, "layer_features gives other numbers for the same layer; it must depend on it alone")
     totals = network_totals(device, networks)
     costs = device.costs(totals)
-    _check_costs(device, costs, NETWORKS, lambda row: device.costs(_part(totals, row)))
+    _check_costs(
+        device, costs, NETWORKS, lambda row: device.costs({name: x[row : row + 1] for name, x in totals.items()})
+    )
     larger = device.costs(network_totals(device, [[*network, *layers] for network in networks]))
     for name in costs:
         if (larger[name] < costs[name] * (1 - ALIKE)).any():
@@ -215,10 +199,6 @@ def _check_optional(device: FeatureDevice, totals: Mapping[str, Values], costs: 
         raise _broken(
             device, f"extrapolated gives {beyond.dtype} {beyond.shape}; it must be bool ({NETWORKS},), or None"
         )
-
-
-def _part(totals: Mapping[str, Values], row: int) -> dict[str, Values]:
-    return {name: values[row : row + 1] for name, values in totals.items()}
 
 
 def _broken(device: Device, what: str) -> PluginError:

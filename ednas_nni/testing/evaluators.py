@@ -1,11 +1,6 @@
-"""The contract of an evaluator, to be run by its author.
+"""The contract of an evaluator, for a test of its author.
 
-In a test of the plugin package::
-
-    from ednas_nni.testing.evaluators import check_evaluator
-
-    def test_contract():
-        check_evaluator(lambda seed: MyEvaluator(data=..., seed=seed), network=lambda: Small({"depth": 1}))
+`check_evaluator(lambda seed: MyEvaluator(data=..., seed=seed), network=lambda: Small({"depth": 1}))`
 
 It raises `PluginError` with what is wrong.
 """
@@ -24,8 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ednas_nni.errors import PluginError, TrialError
+from ednas_nni.errors import TrialError
 from ednas_nni.space.domains import Sample
+from ednas_nni.testing.rules import broken, rule
 from ednas_nni.training.evaluator import Evaluator, NetworkEvaluator, SampleEvaluator
 from ednas_nni.training.seeding import seed_everything
 
@@ -75,19 +71,14 @@ def check_evaluator(
 ) -> None:
     """Run the whole contract of an evaluator. Make it a short one: it trains about five times.
 
-    Args:
-        make: Seed -> a new evaluator, on data that needs no preparation, such as `ednas_nni.testing.noise:Noise`.
-        network: Builds what a `NetworkEvaluator` is given, such as a `Small`; it draws from torch's generator.
-        sample: What a `SampleEvaluator` is given.
-
-    Raises:
-        PluginError: The first rule that is broken.
+    `make` takes a seed; the data should need no preparation, such as `ednas_nni.testing.noise:Noise`. `network` builds
+    what a `NetworkEvaluator` is given, such as a `Small`, `sample` is what a `SampleEvaluator` is given.
     """
     evaluator = make(1)
     if not isinstance(evaluator, NetworkEvaluator | SampleEvaluator):
-        raise PluginError(f"{_name(evaluator)}: is neither a NetworkEvaluator nor a SampleEvaluator.")
+        raise broken(_name(evaluator), "is neither a NetworkEvaluator nor a SampleEvaluator.")
     if isinstance(evaluator, NetworkEvaluator) and network is None:
-        raise PluginError(f"{_name(evaluator)}: check_evaluator needs a network to train; give `network`.")
+        raise broken(_name(evaluator), "check_evaluator needs a network to train; give `network`.")
 
     def given() -> Any:
         return network() if network is not None and isinstance(make(1), NetworkEvaluator) else dict(sample or SAMPLE)
@@ -111,14 +102,13 @@ def _check_plain_data(evaluator: Evaluator) -> None:
         text = nni.dump(evaluator)
         seed = nni.load(text).seed
     except Exception as error:
-        raise PluginError(
-            f"{_name(evaluator)}: NNI cannot write it to JSON and read it again ({type(error).__name__}: {error}). "
-            "Decorate the class with nni.trace and take plain data as arguments."
+        raise broken(
+            _name(evaluator),
+            f"NNI cannot write it to JSON and read it again ({type(error).__name__}: {error}). "
+            "Decorate the class with nni.trace and take plain data as arguments.",
         ) from error
-    if "bytes:" in text:
-        raise PluginError(f"{_name(evaluator)}: an argument is not plain data, so NNI pickles it.")
-    if seed != evaluator.seed:
-        raise PluginError(f"{_name(evaluator)}: written to JSON and read again its seed is {seed}.")
+    rule(_name(evaluator), "bytes:" not in text, "an argument is not plain data, so NNI pickles it.")
+    rule(_name(evaluator), seed == evaluator.seed, f"written to JSON and read again its seed is {seed}.")
 
 
 def _check_reports(evaluator: Evaluator, given: Callable[[], Any]) -> None:
@@ -127,18 +117,18 @@ def _check_reports(evaluator: Evaluator, given: Callable[[], Any]) -> None:
         final = evaluator.evaluate(given())
     for result in (final, *inside.intermediate):
         if not isinstance(result, dict) or "default" not in result:
-            raise PluginError(f"{_name(evaluator)}: a result is {result!r}; it must be a dict with the key 'default'.")
+            raise broken(_name(evaluator), f"a result is {result!r}; it must be a dict with the key 'default'.")
         bad = [name for name, value in result.items() if not isinstance(value, float) or not math.isfinite(value)]
-        if bad:
-            raise PluginError(f"{_name(evaluator)}: {', '.join(bad)} of a result is not a finite float.")
+        rule(_name(evaluator), not bad, f"{', '.join(bad)} of a result is not a finite float.")
     if [{name: value for name, value in one.items() if name != "ran"} for one in inside.final] != [final]:
-        raise PluginError(
-            f"{_name(evaluator)}: {len(inside.final)} final results were reported, or another one than is returned."
+        raise broken(
+            _name(evaluator), f"{len(inside.final)} final results were reported, or another one than is returned."
         )
     with reported(running=False) as outside:
         evaluator.evaluate(given())
-    if outside.intermediate or outside.final:
-        raise PluginError(f"{_name(evaluator)}: it reports to NNI although no trial is running.")
+    rule(
+        _name(evaluator), not (outside.intermediate or outside.final), "it reports to NNI although no trial is running."
+    )
 
 
 def _check_repeats(make: Callable[[int], Evaluator], given: Callable[[], Any]) -> None:
@@ -154,12 +144,12 @@ def _check_repeats(make: Callable[[int], Evaluator], given: Callable[[], Any]) -
         drawn = (random.random(), float(np.random.rand()), float(torch.rand(())))
         seed_everything(earlier)
         if drawn != (random.random(), float(np.random.rand()), float(torch.rand(()))):
-            raise PluginError(
-                f"{_name(evaluator)}: it moves a global random generator, so that a strategy in the same process is "
-                "sent back by every trial. Evaluate inside `training.seeding.seeded`."
+            raise broken(
+                _name(evaluator),
+                "it moves a global random generator, so that a strategy in the same process is "
+                "sent back by every trial. Evaluate inside `training.seeding.seeded`.",
             )
-    if scores[0] != scores[1]:
-        raise PluginError(f"{_name(evaluator)}: the same seed gave {scores[0]} and {scores[1]}.")
+    rule(_name(evaluator), scores[0] == scores[1], f"the same seed gave {scores[0]} and {scores[1]}.")
 
 
 def _check_failure(evaluator: NetworkEvaluator, network: Callable[[], nn.Module]) -> None:
@@ -179,9 +169,8 @@ def _check_failure(evaluator: NetworkEvaluator, network: Callable[[], nn.Module]
         except TrialError:
             pass
         else:
-            raise PluginError(f"{_name(evaluator)}: a network that gives NaN gets a result; raise TrialError.")
-    if reports.final:
-        raise PluginError(f"{_name(evaluator)}: a failed trial reported a final result.")
+            raise broken(_name(evaluator), "a network that gives NaN gets a result; raise TrialError.")
+    rule(_name(evaluator), not reports.final, "a failed trial reported a final result.")
 
 
 def _check_examples(evaluator: NetworkEvaluator, network: Callable[[], nn.Module]) -> None:
@@ -189,4 +178,4 @@ def _check_examples(evaluator: NetworkEvaluator, network: Callable[[], nn.Module
     arrays = evaluator.example_predictions(network())
     lengths = {name: len(array) for name, array in arrays.items()}
     if arrays and ("image" not in arrays or len(set(lengths.values())) > 1):
-        raise PluginError(f"{_name(evaluator)}: example_predictions has {lengths}; it needs `image` and equal lengths.")
+        raise broken(_name(evaluator), f"example_predictions has {lengths}; it needs `image` and equal lengths.")

@@ -1,17 +1,8 @@
-"""The contract of an exporter, to be run by its author.
-
-In a test of the plug-in:
-
-    from ednas_nni.testing.exporters import check_exporter
-
-    def test_contract(tmp_path):
-        check_exporter(MyFormat, tmp_path)
-
-All checks raise `PluginError` with what is wrong.
-"""
+"""The contract of an exporter, for a test of its author: `check_exporter(MyFormat, tmp_path)`."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +17,7 @@ from ednas_nni.networks.export.facts import Outputs
 from ednas_nni.networks.export.inference_graph import inference_graph
 from ednas_nni.networks.export.proof import LEAST, agreements, odd
 from ednas_nni.tasks.decoding import Decoding
+from ednas_nni.testing.rules import broken, rule
 
 SIZE = (32, 64)
 DECODINGS = {
@@ -75,35 +67,27 @@ def example_images(count: int = LEAST, size: tuple[int, int] = SIZE) -> Images:
 def check_exporter(exporter: type[Exporter], folder: Path, network: nn.Module | None = None) -> None:
     """Write an example network with every kind of outputs, and compare each file with torch.
 
-    Args:
-        exporter: The class that is registered.
-        folder: Where files may be written.
-        network: Another network than the example, of the same four tasks.
-
-    Raises:
-        PluginError: The first rule that is broken.
+    Another network than the example must be of the same four tasks.
     """
     made = exporter()
-    _require(made, made.suffix.startswith("."), f"suffix is {made.suffix!r}; it must begin with a point.")
+    named = f"exporter {made.name!r}"
+    rule(named, made.suffix.startswith("."), f"suffix is {made.suffix!r}; it must begin with a point.")
     torch.manual_seed(0)
     network = (network or ExampleNetwork()).eval()
     for outputs in made.gives:
         check_file(made, network, outputs, folder / f"{outputs}{made.suffix}")
-    broken = folder / f"broken{made.suffix}"
-    broken.write_bytes(b"no such file" * 10)
+    damaged = folder / f"broken{made.suffix}"
+    damaged.write_bytes(b"no such file" * 10)
     try:
-        made.open(broken)
+        made.open(damaged)
     except NetworkError:
         return
-    raise PluginError(f"exporter {made.name!r}: a damaged file must be rejected with NetworkError.")
+    raise broken(named, "a damaged file must be rejected with NetworkError.")
 
 
 def check_file(exporter: Exporter, network: nn.Module, outputs: Outputs, path: Path) -> None:
-    """One kind of outputs: metadata, resolution, answers, multiply-adds.
-
-    Raises:
-        PluginError: The first rule that is broken.
-    """
+    """One kind of outputs: metadata, resolution, answers, multiply-adds."""
+    require = partial(rule, f"exporter {exporter.name!r}")
     images = example_images()
     graph = inference_graph(network, DECODINGS, SIZE, outputs)
     facts = facts_for(exporter, graph, network="example", architecture="0000")
@@ -117,17 +101,12 @@ def check_file(exporter: Exporter, network: nn.Module, outputs: Outputs, path: P
         raise PluginError(f"exporter {exporter.name!r}, outputs {outputs!r}: {error}") from error
     says = (said.format, said.outputs, tuple(r.task for r in said.results), runtime.size)
     wanted = (exporter.name, outputs, tuple(DECODINGS), SIZE)
-    _require(exporter, says == wanted, f"a file says {says} of itself, not {wanted}.")
+    require(says == wanted, f"a file says {says} of itself, not {wanted}.")
     least = (SIZE[0] // 2, SIZE[1] // 2) if outputs == "raw" else SIZE
     coarse = {task: shape for task, shape in shapes.items() if shape[-2:] != least}
-    _require(exporter, not coarse, f"outputs {outputs!r} must be of {least} pixels, not {coarse}.")
+    require(not coarse, f"outputs {outputs!r} must be of {least} pixels, not {coarse}.")
     for agreement in compared:
         fault = agreement.fault(exporter.tolerance)
-        _require(exporter, not fault, f"outputs {outputs!r}: {fault}.")
+        require(not fault, f"outputs {outputs!r}: {fault}.")
     macs = sum(record.macs for record in layer_records(network, SIZE))
-    _require(exporter, runtime.macs() == macs, f"the file has {runtime.macs()} MACs, the network {macs}.")
-
-
-def _require(exporter: Exporter, holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise PluginError(f"exporter {exporter.name!r}: {otherwise}")
+    require(runtime.macs() == macs, f"the file has {runtime.macs()} MACs, the network {macs}.")

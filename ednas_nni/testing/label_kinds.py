@@ -1,13 +1,6 @@
-"""The contract of a label kind, to be run by its author.
+"""The contract of a label kind, for a test of its author: `check_label_kind(Saliency, values)`.
 
-In a test of the plug-in:
-
-    from ednas_nni.testing.label_kinds import check_label_kind
-
-    def test_contract():
-        check_label_kind(Saliency, values)  # arrays (N, H, W[, C]) of some images, as a split holds them
-
-All checks raise `PluginError` with what is wrong and how to repair it; each can also be called alone.
+All checks raise `PluginError` with what is wrong and how to correct it; each can also be called alone.
 """
 
 from __future__ import annotations
@@ -34,14 +27,8 @@ from ednas_nni.testing.rules import rule
 def check_label_kind(kind: type[LabelKind[Any]], values: Array, facts: LabelFacts | None = None) -> None:
     """Run the whole contract.
 
-    Args:
-        kind: The class that is registered.
-        values: Labels of some images, (N, H, W[, C]), that look like real ones. Every image has valid pixels, and some
-            pixels are invalid.
-        facts: What their values mean, where the kind asks.
-
-    Raises:
-        PluginError: The first rule that is broken.
+    Values are labels of some images, (N, H, W[, C]), that look like real ones: every image has valid pixels, and some
+    pixels are invalid. `facts` say what they mean, where the kind asks.
     """
     one, facts = kind(), facts or LabelFacts(targets=())
     check_names(one)

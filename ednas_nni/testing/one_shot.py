@@ -1,11 +1,6 @@
-"""Whether NNI's one-shot strategies can search a space, for its author.
+"""Whether NNI's one-shot strategies can search a space, for a test of its author.
 
-In a test of the plugin package::
-
-    from ednas_nni.testing.one_shot import check_one_shot
-
-    def test_one_shot():
-        check_one_shot(lambda: my_space({"segmentation": 5, "depth": 1}))
+check_one_shot(lambda: my_space({"segmentation": 5, "depth": 1}))
 """
 
 from __future__ import annotations
@@ -29,13 +24,9 @@ def check_one_shot(
 ) -> dict[str, str]:
     """A supernet runs forward and backward, its choices get gradients where they should, and its export is a sample.
 
-    Args:
-        make: Constructs the space.
-        strategies: Keys of `one_shot.STRATEGIES`, without `enas`, whose supernet is that of `random_one_shot`.
-        size: Height and width of the test images, divisible by the space's stride.
-
-    Returns:
-        Strategy -> "" or why it cannot search this space (Proxyless and searched widths, for example).
+    Strategies are keys of `one_shot.STRATEGIES`, without `enas`, whose supernet is that of `random_one_shot`; the size
+    is divisible by the space's stride. Returned is strategy -> "" or why it cannot search this space (Proxyless and
+    searched widths, for example).
 
     Raises:
         PluginError: A strategy fails on it. One that says beforehand that it cannot does not fail.

@@ -1,14 +1,9 @@
-"""The contract of a search space, to be run by its author.
+"""The contract of a search space, for a test of its author.
 
-In a test of the plugin package::
+`check_space(lambda: my_space({"segmentation": 5, "depth": 1}))`
 
-    from ednas_nni.testing.spaces import check_space
-
-    def test_contract():
-        check_space(lambda: my_space({"segmentation": 5, "depth": 1}))
-
-`ednas_nni.testing.architectures` looks at many architectures, at costs and at the size of small spaces. Each check can
-also be called alone. All raise `PluginError` with what is wrong and how to correct it.
+`ednas_nni.testing.architectures` looks at many architectures, at costs and at the size of small spaces.
+All checks raise `PluginError` with what is wrong and how to correct it; each can also be called alone.
 """
 
 from __future__ import annotations
@@ -25,7 +20,7 @@ from ednas_nni.errors import PluginError
 from ednas_nni.nn.capabilities import capabilities_of
 from ednas_nni.nn.tree import build, domains_of, instantiate, walk
 from ednas_nni.space.domains import Domains, Sample, Scalar
-from ednas_nni.testing.rules import broken, plain
+from ednas_nni.testing.rules import broken, plain, rule
 
 
 def check_space(
@@ -33,14 +28,8 @@ def check_space(
 ) -> None:
     """Run the whole contract.
 
-    Args:
-        make: Constructs the space (an NNI `ModelSpace` with `tasks`, `stride`, `set_output_bias`).
-        size: Height and width of the test images, divisible by the space's stride.
-        samples: Random architectures per check.
-        seed: Seed of everything that is drawn.
-
-    Raises:
-        PluginError: The first rule that is broken.
+    `make` constructs the space (an NNI `ModelSpace` with `tasks`, `stride`, `set_output_bias`); so many random
+    architectures are checked, on images of a height and width divisible by its stride.
     """
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
@@ -116,8 +105,7 @@ def check_activity(
     ours = set((active or domains.active)(sample))
     reads = _Reads(sample)
     error = space.check_contains(reads)
-    if error is not None:
-        raise broken(space, f"NNI rejects the sample {sample}: {error}")
+    rule(space, error is None, f"NNI rejects the sample {sample}: {error}")
     theirs = reads.seen & set(domains.labels)
     wrong = ours - theirs if capabilities_of(space).liveness() else ours ^ theirs
     if wrong:
@@ -172,13 +160,11 @@ def check_forward(space: ModelSpace, network: nn.Module, sample: Sample, size: t
     """
     image = torch.rand(2, 3, *size)
     outputs, tasks = network.train()(image), capabilities_of(network).tasks
-    if list(outputs) != list(tasks):
-        raise broken(space, f"the network must return the tasks {list(tasks)}, not {list(outputs)}.")
+    rule(space, list(outputs) == list(tasks), f"the network must return the tasks {list(tasks)}, not {list(outputs)}.")
     for task, output in outputs.items():
         if output.ndim != 4 or output.shape[0] != 2 or output.shape[2:] != image.shape[2:]:
             raise broken(space, f"{task} must be (2, C, {size[0]}, {size[1]}), not {tuple(output.shape)}.")
-        if not bool(torch.isfinite(output).all()):
-            raise broken(space, f"{task} is not finite at the start. Check the initialisation.")
+        rule(space, bool(torch.isfinite(output).all()), f"{task} is not finite at the start. Check the initialisation.")
     sum((output**2).mean() for output in outputs.values()).backward()
     unused = [name for name, p in network.named_parameters() if p.grad is None]
     if unused:
@@ -213,8 +199,7 @@ def check_build(space: ModelSpace, sample: Sample) -> None:
     if structure(built) != structure(frozen):
         raise broken(space, f"model_context and freeze give different networks for {sample}.")
     shared = {id(p) for p in built.parameters()} & {id(p) for p in space.parameters()}
-    if shared:
-        raise broken(space, f"a built network shares {len(shared)} parameters with the space.")
+    rule(space, not shared, f"a built network shares {len(shared)} parameters with the space.")
 
 
 def structure(network: nn.Module) -> tuple[tuple[str, str, str, tuple[tuple[str, tuple[int, ...]], ...]], ...]:

@@ -1,11 +1,6 @@
-"""The contract of a search strategy, to be run by its author.
+"""The contract of a search strategy, for a test of its author; see docs/adding_a_strategy.md.
 
-In a test of the plugin package::
-
-    from ednas_nni.testing.strategies import check_strategy
-
-    def test_contract(tmp_path):
-        check_strategy(lambda seed: my_strategy(seed=seed), tmp_path)
+`check_strategy(lambda seed: my_strategy(seed=seed), tmp_path)`
 
 For an ask/tell core alone there is `check_core`. Both raise `PluginError` with what is wrong.
 """
@@ -24,6 +19,7 @@ from ednas_nni.errors import PluginError
 from ednas_nni.record.journal import History, Journal
 from ednas_nni.search.core import Core
 from ednas_nni.search.problem import Problem, Sample
+from ednas_nni.testing.rules import rule
 from ednas_nni.testing.synthetic import Synthetic, drive
 
 if TYPE_CHECKING:
@@ -65,14 +61,8 @@ def search(
 def check_strategy(make: Callable[[int], Strategy], folder: Path, trials: int = 6, seeded: bool = True) -> None:
     """Run the whole contract of a multi-trial strategy.
 
-    Args:
-        make: Seed -> a new strategy.
-        folder: For journals.
-        trials: Trials per search; keep it small where NNI's strategy sleeps a second per submission.
-        seeded: Whether the same seed must give the same architectures.
-
-    Raises:
-        PluginError: The first rule that is broken.
+    `make` takes a seed; journals are written to the folder. Keep `trials` (a search) small where NNI's strategy sleeps
+    a second per submission; `seeded` is whether the same seed must give the same architectures.
     """
     world = Synthetic(noise=0.01)
     problem = world.problem()
@@ -95,8 +85,7 @@ def check_history(history: History, submitted: list[Sample], problem: Problem, t
     if [record.sample for record in history.trials] != submitted:
         raise PluginError("record: the journal and the engine disagree about what was trained.")
     ids = [record.architecture for record in history.trials]
-    if len(set(ids)) != len(ids):
-        raise PluginError("strategy: an architecture was trained twice.")
+    rule("strategy", len(set(ids)) == len(ids), "an architecture was trained twice.")
     for record in history.trials:
         if domains.canonical(record.sample) != record.sample:
             raise PluginError(f"strategy: trial {record.trial} has a sample that is not canonical.")
@@ -105,8 +94,7 @@ def check_history(history: History, submitted: list[Sample], problem: Problem, t
             raise PluginError(f"strategy: trial {record.trial} is outside the constraints: {broken[0]}.")
         if record.costs != problem.cost_dict(record.sample):
             raise PluginError(f"record: trial {record.trial} has other costs than its network.")
-        if record.status == "running":
-            raise PluginError(f"record: trial {record.trial} never ended.")
+        rule("record", record.status != "running", f"trial {record.trial} never ended.")
 
 
 def check_failures(make: Callable[[int], Strategy], path: Path, trials: int) -> None:
@@ -127,8 +115,7 @@ def check_failures(make: Callable[[int], Strategy], path: Path, trials: int) -> 
         good = turn % 3 == 2
         if good != (record.status == "trained") or good != (record.quality is not None):
             raise PluginError(f"record: trial {record.trial} is {record.status} with quality {record.quality}.")
-        if not good and not record.cause:
-            raise PluginError(f"record: trial {record.trial} failed without a cause.")
+        rule("record", good or bool(record.cause), f"trial {record.trial} failed without a cause.")
     best = max((r.quality for r in history.trials if r.quality is not None), default=None)
     listed = [model.metric for model in chain.list_models(limit=1)]
     if best is not None and listed != [best]:
@@ -136,23 +123,16 @@ def check_failures(make: Callable[[int], Strategy], path: Path, trials: int) -> 
 
 
 def check_core(make: Callable[[Problem, int], Core], budget: int = 40) -> None:
-    """Run the contract of an ask/tell core, made of (problem, seed), with so many trials a run.
-
-    Raises:
-        PluginError: The first rule that is broken.
-    """
+    """Run the contract of an ask/tell core, made of (problem, seed), with so many trials a run."""
     world = Synthetic(noise=0.01)
     problem = world.problem()
     for workers in (1, 4):
         core = make(problem, 0)
         asked = drive(core, world, budget, np.random.default_rng(0), workers)
         ids = [problem.domains.architecture_id(sample) for sample in asked]
-        if len(asked) < budget:
-            raise PluginError(f"core: only {len(asked)} of {budget} samples were proposed: {core.reason!r}.")
-        if len(set(ids)) != len(ids):
-            raise PluginError("core: an architecture was proposed twice.")
-        if not problem.feasible(asked).all():
-            raise PluginError("core: an infeasible sample was proposed.")
+        rule("core", len(asked) >= budget, f"only {len(asked)} of {budget} samples were proposed: {core.reason!r}.")
+        rule("core", len(set(ids)) == len(ids), "an architecture was proposed twice.")
+        rule("core", bool(problem.feasible(asked).all()), "an infeasible sample was proposed.")
         if any(problem.domains.canonical(sample) != sample for sample in asked):
             raise PluginError("core: a sample is not canonical.")
         if drive(make(problem, 0), world, budget, np.random.default_rng(0), workers) != asked:
@@ -179,8 +159,7 @@ def _check_resume(make: Callable[[Problem, int], Core], world: Synthetic, proble
     taken = whole.state_dict()
     text = _as_json(taken)
     rest = [_step(whole, world) for _ in range(budget // 2)]
-    if _as_json(taken) != text:
-        raise PluginError("core: a state changes while the core goes on; state_dict must give copies.")
+    rule("core", _as_json(taken) == text, "a state changes while the core goes on; state_dict must give copies.")
     resumed = make(problem, 99)
     resumed.load_state_dict(taken)
     if [_step(resumed, world) for _ in range(budget // 2)] != rest:
@@ -204,8 +183,7 @@ def _as_json(state: Mapping[str, Any]) -> str:
         raise PluginError(
             f"core: state_dict must be plain JSON data ({error}). Write int(x), float(x), list(x)."
         ) from None
-    if not plain:
-        raise PluginError("core: the state is another one after JSON; write lists for tuples, texts for other keys.")
+    rule("core", plain, "the state is another one after JSON; write lists for tuples, texts for other keys.")
     return text
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 import numpy as np
 
+from ednas_nni.search.core import Core
 from ednas_nni.search.problem import Problem, Sample
 from ednas_nni.space.domains import Dimension, Domains, Literal
 from ednas_nni.study.objectives import parse_constraint, parse_objective
@@ -104,19 +104,7 @@ class Synthetic:
         )
 
 
-class Asks(Protocol):
-    """The part of a `Core` that a search needs which is never interrupted."""
-
-    problem: Problem
-
-    def ask(self) -> Sample | None:
-        """The next sample."""
-
-    def tell(self, sample: Sample, values: Mapping[str, float] | None, cause: str = "") -> None:
-        """Its outcome."""
-
-
-def drive(core: Asks, world: Synthetic, budget: int, rng: np.random.Generator, workers: int = 1) -> list[Sample]:
+def drive(core: Core, world: Synthetic, budget: int, rng: np.random.Generator, workers: int = 1) -> list[Sample]:
     """Run an ask/tell core on a synthetic problem; returned are the samples in the order in which they were asked.
 
     `rng` draws the noise, and which of the `workers` running trials ends next.
@@ -138,33 +126,3 @@ def drive(core: Asks, world: Synthetic, budget: int, rng: np.random.Generator, w
         costs = core.problem.cost_dict(sample)
         core.tell(sample, {name: costs.get(name, quality) for name in names})
     return asked
-
-
-class RandomFeasible:
-    """The baseline: feasible random samples, each once. An ask/tell core."""
-
-    def __init__(self, problem: Problem, seed: int = 0) -> None:
-        self.problem = problem
-        self._rng = np.random.default_rng(seed)
-        self._seen: set[str] = set()
-
-    def ask(self) -> Sample:
-        """A feasible sample."""
-        while True:
-            sample = self.problem.domains.random(self._rng)
-            architecture = self.problem.domains.architecture_id(sample)
-            if architecture not in self._seen and self.problem.feasible([sample])[0]:
-                self._seen.add(architecture)
-                return sample
-
-    def tell(self, sample: Sample, values: Mapping[str, float] | None, cause: str = "") -> None:
-        """Learns nothing."""
-
-
-def true_hypervolume(world: Synthetic, problem: Problem, samples: Sequence[Sample]) -> float:
-    """Hypervolume of noise-free quality against latency, from quality 0 and the latency limit (quality x ms)."""
-    from ednas_nni.study import pareto
-
-    limit = next(c.bound for c in problem.constraints if c.name == "latency_ms")
-    points = [(world.quality(s), cost) for s, cost in zip(samples, world.costs(samples)[:, 0], strict=True)]
-    return pareto.hypervolume(points, (0.0, limit), ("max", "min"))

@@ -1,14 +1,6 @@
-"""The contract of a task, to be run by its author.
+"""The contract of a task, for a test of its author: `check_task(MyTask)`; see docs/adding_a_task.md.
 
-In a test of the plug-in:
-
-    from ednas_nni.testing.tasks import check_task
-
-    def test_contract():
-        check_task(MyTask)
-        check_task(MyTask, sharpness=3)  # with an option
-
-All checks raise `PluginError` with what is wrong and how to repair it; each can also be called alone.
+All checks raise `PluginError` with what is wrong and how to correct it; each can also be called alone.
 """
 
 from __future__ import annotations
@@ -111,14 +103,8 @@ class Labels:
 def check_task(task: type[Task], labels: Labels | None = None, **options: Any) -> None:
     """Run the whole contract, under every protocol of the task.
 
-    Args:
-        task: The class that is registered.
-        labels: What its targets are made of. By default random ones; a task with a label kind of its own hands some
-            images over, the first of them without a valid pixel.
-        **options: Options of the task.
-
-    Raises:
-        PluginError: The first rule that is broken.
+    Its targets are made of random labels; a task with a label kind of its own hands some images over, the first of them
+    without a valid pixel. The options are the task's.
     """
     torch.manual_seed(0)
     check_declaration(task)

@@ -1,14 +1,6 @@
-"""The contract of a loss weighting, to be run by its author.
+"""The contract of a loss weighting, for a test of its author: `check_weighting(MyWeighting, temperature=3.0)`.
 
-In a test of the plug-in:
-
-    from ednas_nni.testing.weightings import check_weighting
-
-    def test_contract():
-        check_weighting(MyWeighting)
-        check_weighting(MyWeighting, temperature=3.0)  # with an option
-
-All checks raise `PluginError` with what is wrong and how to repair it; each can also be called alone.
+All checks raise `PluginError` with what is wrong and how to correct it; each can also be called alone.
 """
 
 from __future__ import annotations
@@ -31,15 +23,7 @@ Make = Callable[[], Weighting]
 
 
 def check_weighting(weighting: Callable[..., Weighting], **options: object) -> None:
-    """Run the whole contract.
-
-    Args:
-        weighting: What is registered: a subclass of `Weighting`, or a function that makes one of the tasks.
-        **options: Options of the weighting.
-
-    Raises:
-        PluginError: The first rule that is broken.
-    """
+    """Run the whole contract of a subclass of `Weighting`, or of a function that makes one of the tasks."""
     name = getattr(weighting, "__name__", repr(weighting))  # a partial function has none
     needed = [p.name for p in list(inspect.signature(weighting).parameters.values())[1:] if p.default is p.empty]
     if needed:

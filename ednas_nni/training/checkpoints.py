@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -31,25 +31,6 @@ EVERY_S = 120.0
 _STATE = "training"
 
 
-class Watcher(Protocol):
-    """Looks on while a network is trained.
-
-    Attributes:
-        steps_before: Steps that were taken before this process; the batches of these are passed by.
-    """
-
-    steps_before: int
-
-    def begin(self, module: JaredModule) -> None:
-        """Before the first step of this process, when network, optimiser and average are there."""
-
-    def before_step(self, module: JaredModule) -> None:
-        """Before each step, behind the score that the last one may have led to."""
-
-    def after_step(self, module: JaredModule) -> None:
-        """After each step."""
-
-
 @dataclass
 class Checkpoints:
     """Writes the state of a training every few minutes, and takes it over where there is one.
@@ -59,6 +40,7 @@ class Checkpoints:
         every_s: Seconds between two writes.
         every_steps: Write after each so many steps as well; 0 = by time alone.
         on_step: Called with the steps taken and the last loss.
+        steps_before: Steps that were taken before this process; the batches of these are passed by.
     """
 
     path: Path
@@ -74,13 +56,13 @@ class Checkpoints:
         self._written = time.monotonic()
 
     def begin(self, module: JaredModule) -> None:
-        """Take the state over."""
+        """Before the first step of this process, when network, optimiser and average are there: take the state over."""
         if self._state is not None:
             restore(module, *self._state)
         self._state = None
 
     def before_step(self, module: JaredModule) -> None:
-        """Write where it is time to."""
+        """Before each step, behind the score that the last one may have led to: write where it is time to."""
         done = module.steps_done
         due = time.monotonic() - self._written >= self.every_s or (self.every_steps and not done % self.every_steps)
         if due and done > self.steps_before:
@@ -88,7 +70,7 @@ class Checkpoints:
             self._written = time.monotonic()
 
     def after_step(self, module: JaredModule) -> None:
-        """Tell how far it is."""
+        """After each step: tell how far it is."""
         if self.on_step is not None:
             self.on_step(module.steps_done, module.last_loss)
 

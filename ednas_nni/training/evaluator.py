@@ -44,10 +44,7 @@ def claimed(model: Model) -> Model:
 def report(metrics: Metrics, final: bool, ran: Mapping[str, object] | None = None) -> None:
     """Tell NNI an intermediate or the final result, if a trial is running.
 
-    Args:
-        metrics: The result.
-        final: It is the last one.
-        ran: What really ran, for the journal: precision, device, threads, versions; values without spaces.
+    `ran` is what really ran, for the journal: precision, device, threads, versions; values without spaces.
     """
     import nni  # numpy, whose threads a trial sets first
 

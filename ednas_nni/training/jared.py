@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import signal
 import threading
@@ -18,15 +19,24 @@ from numpy.typing import NDArray
 from ednas_nni.compat.nas import Lightning, Trainer
 from ednas_nni.errors import StudyError, TrialError
 from ednas_nni.study.options import filled, takes
-from ednas_nni.training.checkpoints import Watcher
+from ednas_nni.training.checkpoints import Checkpoints
 from ednas_nni.training.data import Batches, TrialData
 from ednas_nni.training.evaluator import Metrics, NetworkEvaluator, report
 from ednas_nni.training.module import JaredModule, make_weighting
-from ednas_nni.training.quiet import quiet
 from ednas_nni.training.recipe import Recipe
 from ednas_nni.training.seeding import seeded
 
 Made = TypeVar("Made")
+_LOGGERS = ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric")
+_ADVICE = (
+    r".*does not have many workers.*",  # batches are slices of a memory map: workers only add copies
+    r".*number of training batches .* is smaller than the logging interval.*",
+    r".*`tensorboardX` has been removed.*",
+    r".*GPU available but not used.*",
+    r".*isinstance\(treespec, LeafSpec\).*",  # Lightning with torch >= 2.10
+    r".*exists and is not empty.*",
+)
+"""What Lightning advises that does not hold here."""
 COMPILERS = ("c++", "g++", "clang++")
 SHORT_PRECISIONS = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed", "64": "64-true"}
 """What Lightning calls them."""
@@ -95,7 +105,7 @@ class TrainingEvaluator(NetworkEvaluator, Lightning):
         if self.recipe.compile and on_cpu and not any(map(shutil.which, COMPILERS)):
             raise StudyError(f"evaluator.compile: needs a compiler: {', '.join(COMPILERS)}. Install one, or remove it.")
 
-    def evaluate(self, model: torch.nn.Module, watcher: Watcher | None = None) -> Metrics:
+    def evaluate(self, model: torch.nn.Module, watcher: Checkpoints | None = None) -> Metrics:
         """Train and score a network in place: float (N, 3, H, W) in [0, 1] -> {task: (N, C, H, W)}.
 
         Its head biases are set to the training split's typical values if it has `set_output_bias`, then it takes what
@@ -139,9 +149,24 @@ class TrainingEvaluator(NetworkEvaluator, Lightning):
         there is one channel and with it last otherwise: classes int64 (k, H, W) with the data set's ignore index, depth
         float32 (k, H, W) in the data set's depth unit with 0 = invalid, normals float32 (k, H, W, 3).
         """
-        from ednas_nni.training.examples import predict_examples
+        from ednas_nni.data.batches import BatchDataset  # torchvision is slow to import
 
-        return predict_examples(model, JaredModule(self.recipe).data, self.recipe.examples)
+        data = TrialData(self.recipe)
+        split = data.source.split(self.recipe.scored_on)
+        count = min(self.recipe.examples, len(split))
+        chosen = np.linspace(0, len(split) - 1, count).round().astype(int).tolist()
+        if not chosen:
+            return {}
+        batch = BatchDataset(split, data.by_name).__getitems__(chosen)
+        was_training = model.training
+        with torch.no_grad():
+            outputs = model.eval()(batch["image"].to(next(model.parameters()).device))
+        model.train(was_training)
+        arrays = {"image": np.ascontiguousarray(split.image[chosen])}
+        for task in data.tasks:
+            arrays[f"{task.name}_prediction"] = _as_array(task.predict(outputs[task.name]))
+            arrays[f"{task.name}_truth"] = _as_array(batch[task.name])
+        return arrays
 
     def _once(self, name: str, make: Callable[[], Made]) -> Made:
         if name not in self._lazy:
@@ -167,14 +192,10 @@ class TrainingEvaluator(NetworkEvaluator, Lightning):
 class JaredEvaluator(TrainingEvaluator):
     """Trains a network on all tasks for a number of steps and scores its last weights on a held-out split.
 
-    Serves multi-trial strategies (`evaluate`) and, as it is one of NNI's Lightning evaluators, one-shot
-    strategies. Building one reads nothing from disk; every argument is plain data, so an evaluator can be
-    written to JSON.
-
-    The final result is a flat dict of floats: `default` (the quality: mean over tasks of the skill of the
-    primary metric against the position prior, 0 = position alone, 1 = perfect), every metric as
-    `<task>_<metric>`, `train_loss` (mean since the last report) and `train_s` (wall-clock seconds of
-    training, scoring not counted).
+    Serves multi-trial strategies (`evaluate`) and, as one of NNI's Lightning evaluators, one-shot strategies. Building
+    one reads nothing from disk. The final result is a flat dict of floats: `default` (the quality: mean over tasks of
+    the skill of the primary metric against the position prior, 0 = position alone, 1 = perfect), every metric as
+    `<task>_<metric>`, `train_loss` (mean since the last report) and `train_s` (wall-clock seconds, without scoring).
 
     Its arguments, their types, ranges and defaults are those of `Recipe`.
 
@@ -190,12 +211,8 @@ class JaredEvaluator(TrainingEvaluator):
 def make_trainer(recipe: Recipe, first: int = 0) -> Trainer:
     """A trainer without files, progress bars, summaries or sanity checks.
 
-    One epoch is the whole trial (see `Batches`); the interval is rounded up, so there are at most `reports`
-    scores.
-
-    Args:
-        recipe: The recipe.
-        first: Steps that were taken before; intervals are counted from the training's beginning all the same.
+    One epoch is the whole trial (see `Batches`); the interval is rounded up, so there are at most `reports` scores. Of
+    `first` steps that were taken before, intervals are counted from the training's beginning all the same.
 
     Raises:
         StudyError: This machine has no such accelerator, or would train in another precision without a word.
@@ -252,8 +269,33 @@ def what_ran(trainer: Trainer, data: str) -> dict[str, object]:
     }
 
 
+def _as_array(values: torch.Tensor) -> np.ndarray:
+    """(N, C, H, W) with the channels last, or without them if there is one; (N, H, W) as it is."""
+    if values.ndim == 4:
+        values = values.movedim(1, -1)
+        values = values[..., 0] if values.shape[-1] == 1 else values
+    return np.ascontiguousarray(values.cpu().numpy())
+
+
 def _laid_out(model: torch.nn.Module, memory: torch.memory_format) -> torch.nn.Module:
     return model.to(memory_format=memory)  # type: ignore[call-overload]  # torch's annotations lack it
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence Lightning's information and advice inside the block; errors still appear."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            for message in _ADVICE:
+                warnings.filterwarnings("ignore", message=message)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 @contextmanager

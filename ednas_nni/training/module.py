@@ -19,12 +19,11 @@ from ednas_nni.tasks.delta_t import delta_t
 from ednas_nni.tasks.meters import Meter
 from ednas_nni.tasks.quality import quality
 from ednas_nni.tasks.weighting.base import WEIGHTINGS, GradientWeighting, Weighting
-from ednas_nni.training.average import AveragedWeights
-from ednas_nni.training.checkpoints import Watcher
+from ednas_nni.training.checkpoints import Checkpoints
 from ednas_nni.training.data import Batch, TrialData
 from ednas_nni.training.evaluator import report
 from ednas_nni.training.recipe import Recipe
-from ednas_nni.training.schedule import adamw, parameter_groups, warmup_cooldown
+from ednas_nni.training.schedule import AveragedWeights, adamw, parameter_groups, warmup_cooldown
 
 if TYPE_CHECKING:
     from ednas_nni.tasks.base import Task
@@ -72,7 +71,7 @@ class JaredModule(LightningModule):
         self._average: AveragedWeights | None = None
         self._compiled: Callable[[Tensor], dict[str, Tensor]] | None = None
         self._running_since: float | None = None  # None while nothing is trained
-        self.watcher: Watcher | None = None
+        self.watcher: Checkpoints | None = None
 
     @property
     def wrapped(self) -> bool:
@@ -112,7 +111,10 @@ class JaredModule(LightningModule):
 
     def on_fit_start(self) -> None:
         """Let every head start at the training split's typical value, or where a file of weights has left it."""
-        print(self._opening(), flush=True)
+        summaries = "".join(f"\n{summary}" for task in self.data.tasks if (summary := task.summary()))
+        info, recipe = self.data.source.info, self.recipe
+        where = f"data {info.name} {info.identity}, scored on {recipe.scored_on}, protocol {recipe.protocol}"
+        print(f"{where}{summaries}", flush=True)
         frozen = [(p, p.detach().clone()) for part in self._frozen for p in part.parameters()]
         if isinstance(self.model, BiasedHeads) and not self.inherited:
             for name, prior in self.data.prior.tasks.items():
@@ -164,7 +166,10 @@ class JaredModule(LightningModule):
         """
         values = torch.stack([total.detach(), *(loss.detach() for loss in losses.values())])
         if not bool(values.isfinite().all()):
-            raise TrialError(self._divergence(values.tolist()))
+            named = zip(("total", *self.recipe.tasks), values.tolist(), strict=True)
+            bad = ", ".join(f"{name} {value}" for name, value in named if not math.isfinite(value))
+            step = f"step {self.steps_done + 1} of {self.recipe.steps}"
+            raise TrialError(f"The loss is not finite at {step}: {bad}.{self._remedy()}")
         self._losses.append(values[0])
         return total
 
@@ -206,7 +211,11 @@ class JaredModule(LightningModule):
         outputs = self._outputs(batch)
         predictions = {task.name: task.predict(outputs[task.name]) for task in self.data.tasks}
         if self.wrapped:
-            self._log_batch(predictions, batch)
+            meters = {task.name: task.meter() for task in self.data.tasks}
+            for name, meter in meters.items():
+                meter.update(predictions[name], batch[name])
+            value = self._score({name: meter.compute() for name, meter in meters.items()})["default"]
+            self.log("default", value, batch_size=len(batch["image"]))
         for name, meter in self._meters.items():
             meter.update(predictions[name], batch[name])
 
@@ -301,27 +310,12 @@ class JaredModule(LightningModule):
         image = batch["image"]
         return self(image if self.wrapped else image.contiguous(memory_format=torch.channels_last))
 
-    def _log_batch(self, predictions: dict[str, Tensor], batch: Batch) -> None:
-        meters = {task.name: task.meter() for task in self.data.tasks}
-        for name, meter in meters.items():
-            meter.update(predictions[name], batch[name])
-        metrics = {name: meter.compute() for name, meter in meters.items()}
-        self.log("default", self._score(metrics)["default"], batch_size=len(batch["image"]))
-
     def _mean_loss(self) -> float:
         """Mean total loss since the last score."""
         if self._losses:
             self._last_loss = float(torch.stack(self._losses).mean())
             self._losses.clear()
         return self._last_loss
-
-    def _opening(self) -> str:
-        data = self.data
-        summaries = "".join(f"\n{summary}" for task in data.tasks if (summary := task.summary()))
-        return (
-            f"data {data.source.info.name} {data.source.info.identity}, scored on {self.recipe.scored_on}, protocol "
-            f"{self.recipe.protocol}{summaries}"
-        )
 
     def _line(self) -> str:
         keys = [f"{task.name}_{task.primary}" for task in self.data.tasks]
@@ -331,12 +325,6 @@ class JaredModule(LightningModule):
             f"step {self.steps_done}/{self.recipe.steps}  {self.recipe.score} {self.scores['default']:.4f}  {primary}  "
             f"{loss}{self.train_s:.1f} s"
         )
-
-    def _divergence(self, values: list[float]) -> str:
-        named = zip(("total", *self.recipe.tasks), values, strict=True)
-        bad = ", ".join(f"{name} {value}" for name, value in named if not math.isfinite(value))
-        step = f"step {self.steps_done + 1} of {self.recipe.steps}"
-        return f"The loss is not finite at {step}: {bad}.{self._remedy()}"
 
     def _remedy(self) -> str:
         return (

@@ -39,8 +39,7 @@ from ednas_nni.errors import StudyError, did_you_mean
 from ednas_nni.nn.tree import domains_of
 from ednas_nni.space.domains import Domains, Sample, Scalar
 from ednas_nni.training.data import Batches
-from ednas_nni.training.jared import JaredEvaluator
-from ednas_nni.training.quiet import quiet
+from ednas_nni.training.jared import JaredEvaluator, quiet
 
 STRATEGIES: dict[str, tuple[type[Strategy], dict[str, Any]]] = {
     "random_one_shot": (RandomOneShot, {}),
@@ -98,7 +97,7 @@ def limit(name: str, profiler: Profiler, most: float, weight: float = 1.0) -> di
     sign = -1 if name == "enas" else 1
     penalty = {"profiler": profiler, "baseline": most, "scale": sign * weight, "nonlinear": "positive"}
     if name in MIXING and isinstance(profiler, CostProfiler):
-        profiler.check_additive()
+        _ = profiler.summands  # raises where the cost is not a sum
         return {"penalty": _MeanPenalty(**penalty)}
     return {"penalty": penalty}
 
@@ -118,7 +117,9 @@ def check(name: str, space: ModelSpace) -> None:
         StudyError: Proxyless and widths inside of layers; or a strategy that mixes candidates and candidates whose
             outputs differ in shape. The message names the labels.
     """
-    inside = _labels_inside_layers(space)
+    layers = [module for module in space.modules() if isinstance(module, ParametrizedModule)]
+    sizes = [value for layer in layers for value in layer.args.values() if isinstance(value, Mutable)]
+    inside = list(dict.fromkeys(label for size in sizes for label in size.simplify()))
     whole = {label for m in space.modules() if isinstance(m, LayerChoice) for label in m.choice.simplify()}
     differing = [label for label in inside if label in whole]
     if name in MIXING and differing:
@@ -215,17 +216,6 @@ def _in_epochs(evaluator: JaredEvaluator, epochs: int | None, progress: bool, al
         train_dataloaders=Batches(evaluator.train_dataloaders.loader, weights),
         val_dataloaders=Batches(searched, rewards),
     )
-
-
-def _labels_inside_layers(space: ModelSpace) -> list[str]:
-    """Labels that decide arguments of layers, such as widths."""
-    labels: dict[str, None] = {}
-    for module in space.modules():
-        if isinstance(module, ParametrizedModule):
-            for value in module.args.values():
-                if isinstance(value, Mutable):
-                    labels.update(dict.fromkeys(value.simplify()))
-    return list(labels)
 
 
 class _Progress(Callback):

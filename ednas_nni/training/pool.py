@@ -24,12 +24,9 @@ def results(
 ) -> Iterator[tuple[Job, Result | EdnasError]]:
     """Each job with what the function returned, or our own error that it raised, in the order in which they end.
 
-    Any other exception ends everything.
-
-    Args:
-        function: Of a module, so that other processes find it; called as `function(*job)`.
-        jobs: Its arguments, plain data that can be hashed.
-        workers: Processes; one per core by default. 1 works in this process, with one thread as well.
+    Any other exception ends everything. The function is that of a module, so that other processes find it, and its
+    arguments are plain data that can be hashed. There is one process per core by default; 1 works in this process, with
+    one thread as well.
 
     Raises:
         TrialError: There was not memory enough, or a process was killed. What was yielded before stands.

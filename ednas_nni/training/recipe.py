@@ -6,7 +6,7 @@ The evaluator takes its signature from here, a study's options are checked again
 import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, InitVar
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -54,22 +54,14 @@ def _clips(value: float) -> float:
     return value
 
 
-def _or_none_given(value: object) -> object:
-    return {} if value is None else value
-
-
-def _longest(value: object) -> object:
-    return math.inf if value is None else value
-
-
 Whole = Annotated[int, Field(ge=1)]
 Steps = Annotated[int, Field(ge=1, le=10**7)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Amount = Annotated[float, Field(ge=0, le=1e9)]
 Plugin = Annotated[Mapping[str, Any], BeforeValidator(_named)]
-TaskOptions = Annotated[Mapping[str, Mapping[str, Any]], BeforeValidator(_or_none_given)]
+TaskOptions = Annotated[Mapping[str, Mapping[str, Any]], BeforeValidator(lambda value: {} if value is None else value)]
 Size = Annotated[tuple[Whole, Whole], BeforeValidator(_listed)]
-Cooldown = Annotated[float, BeforeValidator(_longest), Field(ge=0)]
+Cooldown = Annotated[float, BeforeValidator(lambda value: math.inf if value is None else value), Field(ge=0)]
 Precision = Literal[
     "32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true", "transformer-engine",
     "transformer-engine-float16", "32", "16", "bf16", "64",
@@ -181,6 +173,3 @@ class Recipe:
             raise StudyError(f"evaluator.cooldown = {self.cooldown:g}: must be at most 1 - warmup, here {rest:g}.")
         if self.score == "delta_t" and not self.references:
             raise StudyError("evaluator.score is 'delta_t'; it needs baselines: name a `reference` in the study.")
-
-
-PRECISIONS: tuple[str, ...] = get_args(Precision)

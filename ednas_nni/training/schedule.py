@@ -1,4 +1,4 @@
-"""Optimiser and learning-rate schedule of a short trial."""
+"""Optimiser, learning-rate schedule and averaged weights of a short trial."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def warmup_cooldown(step: int, steps: int, warmup: float, cooldown: float, last: float = 0.01) -> float:
@@ -47,3 +47,45 @@ def adamw(groups: list[dict[str, Any]], learning_rate: float, fused: bool = True
     would unscale gradients itself, after they were clipped, so not with scaled losses (float16).
     """
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=learning_rate, fused=fused)
+
+
+class AveragedWeights:
+    """Averages all floating-point parameters and buffers of a network (batch-norm statistics included).
+
+    After n updates min(decay, (1 + n) / (10 + n)) of the average survives one more, so that early weights are soon
+    forgotten.
+    """
+
+    def __init__(self, model: nn.Module, decay: float):
+        self.decay = decay
+        self.updates = 0
+        state = (*model.parameters(), *model.buffers())
+        self._tensors = [tensor.data for tensor in state if tensor.is_floating_point()]
+        self._average = [tensor.detach().clone() for tensor in self._tensors]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take the network's present weights in."""
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        torch._foreach_lerp_(self._average, self._tensors, 1 - decay)
+        self.updates += 1
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """The averages, in the network's order."""
+        return self._average
+
+    @torch.no_grad()
+    def take_over(self, tensors: list[Tensor], updates: int) -> None:
+        """Go on from averages that were kept."""
+        for average, tensor in zip(self._average, tensors, strict=True):
+            average.copy_(tensor)
+        self.updates = updates
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        """Exchange the network's weights and the average in place; a second call undoes the first."""
+        for tensor, average in zip(self._tensors, self._average, strict=True):
+            present = tensor.clone()
+            tensor.copy_(average)
+            average.copy_(present)

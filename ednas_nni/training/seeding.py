@@ -13,10 +13,7 @@ import torch
 def seed_everything(seed: int) -> None:
     """Seed Python's, NumPy's and torch's global generators (all devices).
 
-    Call it before a network is built: its initial weights come from torch's generator.
-
-    Args:
-        seed: 0 or more.
+    Call it before a network is built: its initial weights come from torch's generator. The seed is 0 or more.
     """
     random.seed(seed)
     np.random.seed(seed % 2**32)
@@ -29,9 +26,6 @@ def seeded(seed: int) -> Iterator[None]:
 
     A strategy that runs in the same process and draws from a global generator would otherwise be sent back to
     the same point by every trial, and propose the same architectures for ever.
-
-    Args:
-        seed: 0 or more.
     """
     python_state, numpy_state = random.getstate(), np.random.get_state()
     try:

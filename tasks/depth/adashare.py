@@ -13,11 +13,7 @@ from tasks.depth.metrics import unit_suffix
 
 
 def specs(unit: str = "m") -> tuple[MetricSpec, ...]:
-    """The metrics of a depth unit, primary first: errors in that unit, deltas in percent.
-
-    Raises:
-        DataError: The unit is unknown.
-    """
+    """The metrics of a depth unit, primary first: errors in that unit, deltas in percent."""
     suffix, printed = unit_suffix(unit), unit if unit != "1" else ""
     return (
         MetricSpec(f"adashare_abs_error{suffix}", printed, "min", "adashare"),
@@ -54,9 +50,6 @@ class AdashareDepthMeter:
     Errors per image, then their mean over images; deltas over all pixels, in percent. On CityScapes it feeds
     disparity / 65535, so its 0.016 is neither metres nor pixels. Images without a valid pixel are left out; its
     code divides by zero there. Predictions are not clamped.
-
-    Raises:
-        DataError: The unit is unknown.
     """
 
     def __init__(self, unit: str = "m", quirks: DepthQuirks | None = None):

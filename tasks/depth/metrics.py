@@ -20,11 +20,7 @@ TINY = torch.finfo(torch.float32).tiny
 
 
 def specs(unit: str = "m") -> tuple[MetricSpec, ...]:
-    """The metrics of a depth unit: `abs_error<suffix>` (primary), `rel_error`, `rmse<suffix>`, `delta1` to `delta3`.
-
-    Raises:
-        DataError: The unit is not one of `UNIT_SUFFIX`.
-    """
+    """The metrics of a depth unit: `abs_error<suffix>` (primary), `rel_error`, `rmse<suffix>`, `delta1` to `delta3`."""
     suffix, printed = unit_suffix(unit), unit if unit != "1" else ""
     return (
         MetricSpec(f"abs_error{suffix}", printed, "min"),
@@ -60,9 +56,6 @@ class DepthMeter:
     Args:
         unit: Unit of predictions and labels, one of `UNIT_SUFFIX`.
         maximum: Largest depth that a label can have, in `unit`; None = not known, nothing is cut off above.
-
-    Raises:
-        DataError: The unit is unknown or `maximum` is not a positive number.
     """
 
     def __init__(self, unit: str = "m", maximum: float | None = None) -> None:

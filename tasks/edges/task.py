@@ -14,13 +14,39 @@ from ednas_nni.data.targets import IGNORE_INDEX, class_batch
 from ednas_nni.errors import DataError
 from ednas_nni.tasks.base import Rows, Statistics, Task
 from ednas_nni.tasks.decoding import Decoding
-from ednas_nni.tasks.meters import Meter
+from ednas_nni.tasks.masked import masked_mean, wide
+from ednas_nni.tasks.meters import Meter, Totals, no_values
 from ednas_nni.tasks.protocols import MetricSpec
-from tasks.edges.loss import balanced_binary
-from tasks.edges.metrics import SPECS, EdgesMeter
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, Split
+
+SPECS = (MetricSpec("f1", "1", "max"), MetricSpec("precision", "1", "max"), MetricSpec("recall", "1", "max"))
+
+
+class EdgesMeter:
+    """Precision P, recall R and F1 = 2 P R / (P + R) of edge pixels over a split, pixel against pixel."""
+
+    def __init__(self) -> None:
+        self._totals = Totals()
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Add a batch of predictions (N, H, W), 0 or 1, and targets with `IGNORE_INDEX`."""
+        labelled = target != IGNORE_INDEX
+        guess, truth = labelled & (prediction == 1), labelled & (target == 1)
+        unusable = labelled & (prediction < 0)
+        self._totals.add((guess & truth).sum(), guess.sum(), truth.sum(), labelled.sum(), unusable.sum())
+
+    def compute(self) -> dict[str, float]:
+        """The metrics of `SPECS`; NaN without a labelled pixel or with a prediction that is not a number."""
+        both, guessed, true, labelled, unusable = self._totals.list(5)
+        if unusable or not labelled:
+            return no_values(spec.name for spec in SPECS)
+        return {
+            "f1": 2 * both / max(guessed + true, 1),
+            "precision": both / max(guessed, 1),
+            "recall": both / max(true, 1),
+        }
 
 
 @dataclass(frozen=True)
@@ -71,7 +97,7 @@ class Edges(Task):
         return edge
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Binary cross entropy, edges and the rest weighted alike; see `loss.balanced_binary`."""
+        """Binary cross entropy, edges and the rest weighted alike; see `balanced_binary`."""
         target = target[:, None]
         return balanced_binary(output, target, target != IGNORE_INDEX)
 
@@ -119,3 +145,20 @@ def _shifted(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     near, far = [slice(None)] * 3, [slice(None)] * 3
     near[axis], far[axis] = slice(None, -1), slice(1, None)
     return tuple(near), tuple(far)
+
+
+def balanced_binary(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Binary cross entropy in which the rare class counts as much as the frequent one, batch by batch.
+
+    Each pixel is weighted by the share of the other class (Xie, Tu, "Holistically-Nested Edge Detection", ICCV 2015,
+    arXiv 1504.06375, equation 2). Logits, target (0 or 1) and mask (False = unlabelled) are (N, 1, H, W); the result is
+    in nats, 0 with zero gradient when no pixel is labelled.
+    """
+    logits = wide(logits)
+    truth = torch.where(mask, target, 0).to(logits.dtype)
+    positive = truth.sum() / mask.sum().clamp(min=1)
+    weight = torch.where(truth > 0, 1 - positive, positive)
+    # A batch of a single class would weigh nothing at all.
+    weight = torch.where((positive > 0) & (positive < 1), weight, torch.ones_like(weight))
+    loss = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    return masked_mean(loss * weight, mask)

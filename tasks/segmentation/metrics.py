@@ -15,26 +15,17 @@ _NAMES = tuple(spec.name for spec in SPECS)
 class SegmentationMeter:
     """Mean intersection over union and pixel accuracy, protocol `standard`.
 
-    One confusion matrix is accumulated over all labelled pixels of the split. The IoU of a class is
-    TP / (TP + FP + FN). **mIoU is the mean over the classes that occur in the ground truth or in a
-    prediction**: a class that is predicted but never occurs counts as 0, and so does one that occurs and is
-    never hit; a class that is absent from both is left out. Predictions on unlabelled pixels are not looked at.
-
-    Args:
-        classes: Number of classes C.
-        ignore_index: The label of unlabelled pixels.
+    One confusion matrix of C classes is accumulated over all labelled pixels of the split. The IoU of a class is
+    TP / (TP + FP + FN). **mIoU is the mean over the classes that occur in the truth or in a prediction**: a class
+    that is predicted but never occurs counts as 0, and so does one that occurs and is never hit; a class that is absent
+    from both is left out. Predictions on unlabelled pixels (`ignore_index`) are not looked at.
     """
 
     def __init__(self, classes: int, ignore_index: int = 255):
         self._confusion = Confusion(classes, ignore_index)
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add a batch.
-
-        Args:
-            prediction: Class indices (N, H, W), integers; anything outside [0, C) means "no prediction".
-            target: Class indices (N, H, W), integers in [0, C) or `ignore_index`.
-        """
+        """Add class indices (N, H, W): a prediction outside [0, C) is none; targets may be `ignore_index`."""
         self._confusion.add(prediction, target.as_subclass(Tensor))
 
     @property
@@ -47,11 +38,7 @@ class SegmentationMeter:
         return class_iou(self.confusion).tolist()
 
     def compute(self) -> dict[str, float]:
-        """`miou` and `pixel_accuracy`, both in [0, 1], or NaN (see the two rules of `tasks.meters`).
-
-        Raises:
-            DataError: A label is neither a class nor `ignore_index`.
-        """
+        """`miou` and `pixel_accuracy`, both in [0, 1], or NaN (see the two rules of `tasks.meters`)."""
         matrix, unusable = self._confusion.result()
         total = int(matrix.sum())
         if unusable or not total:

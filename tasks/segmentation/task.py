@@ -16,10 +16,10 @@ from ednas_nni.data.targets import class_batch
 from ednas_nni.errors import DataError, StudyError
 from ednas_nni.tasks.base import Constants, Rows, Statistics, Task
 from ednas_nni.tasks.decoding import Decoding
+from ednas_nni.tasks.masked import wide
 from ednas_nni.tasks.meters import Meter
 from ednas_nni.tasks.protocols import MetricSpec
 from tasks.segmentation import adashare, metrics
-from tasks.segmentation.loss import cross_entropy
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, Split
@@ -110,7 +110,7 @@ class Segmentation(Task):
         return class_batch(rows["segmentation"])
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Cross entropy in nats over labelled pixels; see `loss.cross_entropy`."""
+        """Cross entropy in nats over labelled pixels; see `cross_entropy`."""
         weights = None if self.weights is None else torch.tensor(self.weights, device=output.device)
         return cross_entropy(output, target, self.ignore_index, weights)
 
@@ -173,3 +173,22 @@ class Segmentation(Task):
         counts = statistics["position_counts"]
         overall = counts.sum(axis=(1, 2)).argmax()
         return np.where(counts.any(axis=0), counts.argmax(axis=0), overall)[None]
+
+
+def cross_entropy(
+    logits: Tensor, target: Tensor, ignore_index: int = 255, class_weights: Tensor | None = None
+) -> Tensor:
+    """Mean negative log likelihood over labelled pixels.
+
+    Logits are (N, C, H, W), targets class indices (N, H, W), int64 in [0, C) or `ignore_index` = unlabelled. With
+    weights (C,), each >= 0, a pixel counts with that of its class, and the mean is over these weights, as in torch. The
+    result is in nats; 0 with zero gradient when no pixel is labelled (torch's own mean would be NaN).
+    """
+    logits = wide(logits)
+    weights = None if class_weights is None else class_weights.to(logits)
+    total = functional.cross_entropy(logits, target, weights, ignore_index=ignore_index, reduction="sum")
+    labelled = target != ignore_index
+    if weights is None:
+        return total / labelled.sum().clamp(min=1)
+    mass = torch.where(labelled, weights[torch.where(labelled, target, 0)], 0.0).sum()
+    return total / torch.where(mass > 0, mass, 1.0)

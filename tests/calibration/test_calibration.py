@@ -14,15 +14,15 @@ from ednas_nni.calibration.correction import (
     FEWEST,
     Calibration,
     Correction,
+    bounded_relative_fit,
     calibrate,
     choose,
     errors,
     fit,
     upper_ratio,
 )
-from ednas_nni.calibration.least_squares import bounded_relative_fit
+from ednas_nni.calibration.device import EXAMPLE, CalibratedProfile, calibrated_profile
 from ednas_nni.calibration.measurements import Measurements, priced_terms
-from ednas_nni.calibration.profile import EXAMPLE, CalibratedProfile, calibrated_profile
 from ednas_nni.cost import registry
 from ednas_nni.cost.device import AdditiveDevice, CostColumn, Device, LowerBound
 from ednas_nni.cost.features import SpaceFeatures, Term

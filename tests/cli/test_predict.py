@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ednas_nni.cli import main
-from ednas_nni.testing.networks import small_network
+from tests.small_networks import small_network
 
 
 @pytest.fixture(scope="module")

@@ -112,7 +112,7 @@ class Squared(AdditiveDevice):
 
 def test_a_lower_bound_is_not_taken_for_the_cost():
     with pytest.raises(StudyError, match="squared is not a sum"):
-        profiler_of("squared", [Squared()]).check_additive()
+        _ = profiler_of("squared", [Squared()]).summands
 
 
 def test_an_unknown_cost_is_said():

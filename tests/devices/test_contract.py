@@ -11,7 +11,7 @@ import pytest
 
 from devices.roofline import Roofline
 from ednas_nni.calibration import Calibrated
-from ednas_nni.calibration.profile import CalibratedProfile
+from ednas_nni.calibration.device import CalibratedProfile
 from ednas_nni.cost import registry
 from ednas_nni.cost.device import AdditiveDevice, CostColumn, LowerBound, OrderDevice
 from ednas_nni.cost.profiles import ReadsProfiles

@@ -15,7 +15,7 @@ from ednas_nni.networks.prediction import Prediction
 from ednas_nni.record import events
 from ednas_nni.record.head import JournalHead
 from ednas_nni.record.journal import Journal, journal_path
-from ednas_nni.testing.networks import small_study
+from tests.small_networks import small_study
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)

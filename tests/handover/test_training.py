@@ -21,7 +21,7 @@ from ednas_nni.handover.training import carried_out, planned, twin
 from ednas_nni.nn.tree import build
 from ednas_nni.record.events import Note
 from ednas_nni.record.journal import Journal
-from ednas_nni.testing.networks import small_study
+from tests.small_networks import small_study
 
 MEMBER = "mobilenet_v2_small"
 

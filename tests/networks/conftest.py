@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ednas_nni.networks.network import Network
-from ednas_nni.testing.networks import small_network
+from tests.small_networks import small_network
 
 
 @pytest.fixture(scope="session")

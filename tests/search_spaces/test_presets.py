@@ -71,7 +71,7 @@ def test_shipped_presets_are_valid():
         (("stages",), [GOOD["stages"][0]], "2 to 5 stages"),
         (("stages", 0), 24, r"stages\[1\] must be a mapping"),
         (("stages", 1, "depth"), [0, 2], r"stages\[2\].depth = \[0, 2\]"),
-        (("stages", 1, "depth"), 3, r"stages\[2\].depth = 3"),
+        (("stages", 1, "depth"), 0, r"stages\[2\].depth = 0"),
         (("stages", 0, "channels"), [24, 20], r"stages\[1\].channels = \[24, 20\] must be .*; 20 is not one\."),
         (("stages", 1, "width"), 3, r"stages\[2\]: unknown field 'width'"),
         (("stages", 1, "ops"), ["x"], r"stages\[2\].ops: Unknown operation 'x'"),

@@ -214,7 +214,7 @@ def test_a_state_of_another_space_is_refused():
 
 def gain_over_random(seeds, **options):
     """Mean ratio of hypervolumes of the true qualities after 40 trials; benchmarks/search_strategies.py has more."""
-    from ednas_nni.testing.synthetic import RandomFeasible, true_hypervolume
+    from against_random import RandomFeasible, true_hypervolume
 
     gain = []
     for seed in range(seeds):

@@ -72,10 +72,10 @@ def test_the_precisions_are_those_of_lightning() -> None:
 
     from lightning_fabric.plugins.precision import precision
 
-    from ednas_nni.training.recipe import PRECISIONS
+    from ednas_nni.training.recipe import Precision
 
     known = get_args(precision._PRECISION_INPUT_STR) + get_args(precision._PRECISION_INPUT_STR_ALIAS)
-    assert sorted(PRECISIONS) == sorted(known)
+    assert sorted(get_args(Precision)) == sorted(known)
 
 
 @pytest.mark.parametrize(

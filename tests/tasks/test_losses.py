@@ -9,7 +9,7 @@ from tasks.depth.loss import LOSSES as DEPTH
 from tasks.depth.loss import jared
 from tasks.normals.loss import LOSSES as NORMALS
 from tasks.normals.loss import cosine
-from tasks.segmentation.loss import cross_entropy
+from tasks.segmentation.task import cross_entropy
 
 
 def images(seed=0, n=2, h=3, w=4):

@@ -172,7 +172,7 @@ def test_what_really_ran_is_told_not_what_was_asked_for(ran, make_evaluator, tin
     """Lightning may train in another precision than it is asked for; only a warning in a log would say so."""
     evaluator = make_evaluator(threads=1)
     made = jared.make_trainer
-    monkeypatch.setattr(jared, "make_trainer", lambda recipe: made(replace(recipe, precision=ran)))
+    monkeypatch.setattr(jared, "make_trainer", lambda recipe, first: made(replace(recipe, precision=ran), first))
     with reports_to_nni() as reports:
         evaluator.evaluate(tiny())
     report = read_report(reports.final[0])
@@ -260,7 +260,7 @@ def test_networks_that_nni_builds_follow_the_seed(make_evaluator, tiny):
 
     def first_weight(seed):
         model = Buildable()
-        make_evaluator(seed=seed, steps=1, learning_rate=1e-12)._execute(model)
+        make_evaluator(seed=seed, steps=1, learning_rate=1e-8)._execute(model)
         return model.network.trunk[0].weight.detach()
 
     expected = first_weight(0)
@@ -324,8 +324,8 @@ def test_images_without_a_label_are_masked(task, weighting, make_evaluator, tiny
     evaluator = make_evaluator(data={"few": task}, batch_size=2, weighting=weighting)
     final = evaluator.evaluate(tiny())
     assert all(math.isfinite(value) for value in final.values() if isinstance(value, float))
-    whole = make_evaluator(steps=1, warmup=0.0, learning_rate=1e-12, reports=1)
-    half = make_evaluator(data={"few": task}, steps=1, warmup=0.0, learning_rate=1e-12, reports=1)
+    whole = make_evaluator(steps=1, warmup=0.0, learning_rate=1e-8, reports=1)
+    half = make_evaluator(data={"few": task}, steps=1, warmup=0.0, learning_rate=1e-8, reports=1)
     one, other = whole.evaluate(tiny()), half.evaluate(tiny())
     others = [name for name in one if "_" in name and not name.startswith(("train", task, "delta"))]
     assert others and all(one[name] == pytest.approx(other[name], rel=0.2) for name in others)
@@ -344,7 +344,7 @@ def test_training_starts_from_a_file(make_evaluator, tiny, tmp_path, capsys):
             p.add_(0.5)
     given = {k: v for k, v in source.state_dict().items() if not k.startswith("heads.normals")}
     torch.save(given, tmp_path / "a.pt")
-    make_evaluator(steps=1, reports=1, learning_rate=1e-9, init_from=str(tmp_path / "a.pt")).evaluate(target)
+    make_evaluator(steps=1, reports=1, learning_rate=1e-8, init_from=str(tmp_path / "a.pt")).evaluate(target)
     told = capsys.readouterr().out
     assert f"a.pt: {len(given)} tensors copied\n  2 are not in the file: heads.normals.weight, heads." in told
     for name, p in target.named_parameters():

@@ -35,7 +35,7 @@ def test_exploding_weights_are_a_failed_trial(make_evaluator, tiny):
     with torch.no_grad():
         network.heads["depth"].weight.fill_(1e38)
     with pytest.raises(TrialError, match="not"):
-        make_evaluator(learning_rate=1e30, gradient_clip=0.0, reports=1).evaluate(network)
+        make_evaluator(learning_rate=1.0, gradient_clip=0.0, reports=1).evaluate(network)
 
 
 def test_no_number_is_reported_for_a_failed_trial(make_evaluator, tiny, reports_to_nni):

@@ -9,10 +9,9 @@ import pytest
 import torch
 
 from ednas_nni.errors import EdnasError
-from ednas_nni.training.average import AveragedWeights
 from ednas_nni.training.data import Batches, TrialData
 from ednas_nni.training.module import JaredModule
-from ednas_nni.training.schedule import warmup_cooldown
+from ednas_nni.training.schedule import AveragedWeights, warmup_cooldown
 
 
 def test_learned_weights_are_trained(make_evaluator, tiny):

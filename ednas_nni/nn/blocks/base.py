@@ -170,12 +170,7 @@ def operation(name: str) -> Block:
 
 
 def block_choice(names: Sequence[str], slot: Slot, label: str) -> nn.Module:
-    """A searched block among named ones; a single one is not a choice and gets no label.
-
-    Raises:
-        StudyError: As `operation`.
-        PluginError: As `operation`.
-    """
+    """A searched block among named ones; a single one is not a choice and gets no label."""
     blocks = {name: operation(name) for name in names}
     families = {name: type(block).__qualname__ for name, block in blocks.items() if block.shares_weights}
     return choice_or_only({name: partial(block.build, slot) for name, block in blocks.items()}, label, families)

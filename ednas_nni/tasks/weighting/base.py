@@ -61,11 +61,9 @@ class GradientWeighting(Weighting):
 
     @abstractmethod
     def backward(self, losses: Mapping[str, Tensor], parameters: Iterable[nn.Parameter]) -> None:
-        """Add this step's gradients to `grad` of the parameters.
+        """Add this step's gradients to `grad` of all parameters that are trained.
 
-        Args:
-            losses: Scalar loss of each task, already scaled where mixed precision asks for it.
-            parameters: All parameters that are trained.
+        The scalar losses of the tasks are already scaled where mixed precision asks for it.
         """
 
 

@@ -1,11 +1,8 @@
 """Gradient methods of multi-task learning, by TorchJD: they combine the tasks' gradients instead of their losses.
 
 A parameter that several tasks use gets what the method makes of their gradients; one that a single task uses (its head,
-its own branch) gets that task's gradient as it is. `JaredModule.backward` calls `backward` instead of the
-ordinary backward pass, so that the optimiser, clipping and mixed precision stay as they are.
-
-The methods need the gradient of each task alone. One-shot strategies run the backward pass themselves, so these serve
-multi-trial strategies only.
+its own branch) gets that task's gradient as it is. `JaredModule.backward` calls `backward` instead of the ordinary
+backward pass. One-shot strategies run that themselves, so these serve multi-trial strategies only.
 """
 
 from __future__ import annotations
@@ -27,15 +24,11 @@ class TorchJD(GradientWeighting):
     aggregate: nn.Module
 
     def backward(self, losses: Mapping[str, Tensor], parameters: Iterable[nn.Parameter]) -> None:
-        """Add this step's gradients to `grad` of the parameters.
+        """As `GradientWeighting.backward`.
 
         Each task's gradient is taken alone. A parameter that two tasks reach is shared: its rows, one a task (zero for
         a third task that does not reach it), are what the method combines. With a trunk of 100 weights and two heads,
         the method sees a matrix (2, 100), and each head gets the gradient of its own task.
-
-        Args:
-            losses: Scalar loss of each task, already scaled where mixed precision asks for it.
-            parameters: All parameters that are trained.
         """
         trained = [p for p in parameters if p.requires_grad]
         gradients: list[Sequence[Tensor | None]] = []  # one row a task, one column a parameter
@@ -45,7 +38,9 @@ class TorchJD(GradientWeighting):
         columns = [[g for g in column if g is not None] for column in zip(*gradients, strict=True)]
         shared = [i for i, column in enumerate(columns) if len(column) > 1]
         if shared:
-            rows = [torch.cat([_or_zero(row[i], trained[i]).reshape(-1) for i in shared]) for row in gradients]
+            zeros = {i: torch.zeros_like(trained[i]) for i in shared}
+            full = [[zeros[i] if (g := row[i]) is None else g for i in shared] for row in gradients]
+            rows = [torch.cat([g.reshape(-1) for g in row]) for row in full]
             combined = self.aggregate(torch.stack(rows))
             sizes = [trained[i].numel() for i in shared]
             for i, part in zip(shared, combined.split(sizes), strict=True):
@@ -53,10 +48,6 @@ class TorchJD(GradientWeighting):
         for parameter, column in zip(trained, columns, strict=True):
             if len(column) == 1:
                 _accumulate(parameter, column[0])
-
-
-def _or_zero(gradient: Tensor | None, parameter: Tensor) -> Tensor:
-    return torch.zeros_like(parameter) if gradient is None else gradient
 
 
 def _accumulate(parameter: nn.Parameter, gradient: Tensor) -> None:

@@ -24,8 +24,7 @@ from ednas_nni.nn.capabilities import capabilities_of
 from ednas_nni.nn.elastic import SharedWeights, addresses
 from ednas_nni.nn.tree import domains_of
 from ednas_nni.training.data import TrialData
-from ednas_nni.training.jared import make_trainer
-from ednas_nni.training.quiet import quiet
+from ednas_nni.training.jared import make_trainer, quiet
 from ednas_nni.training.recipe import Recipe
 from ednas_nni.training.seeding import seeded
 from ednas_nni.training.supernet.module import SupernetModule, SupernetOptions
@@ -78,12 +77,10 @@ class Supernet:
     def make(self) -> bool:
         """Train it, unless it is there; waits where another process is at it.
 
-        Returns:
-            Whether this call made it.
+        Returned is whether this call made it.
 
         Raises:
             TrialError: A loss was not finite, or the training was stopped.
-            StudyError: The weighting combines gradients.
             DataError: The data set is missing, or the place cannot be written.
         """
         return ensure(self.folder, self.identity, self._train)

@@ -46,17 +46,10 @@ def extreme(domains: Domains, price: Price, largest: bool) -> Sample:
 
 
 class Paths:
-    """Draws the networks of each step.
-
-    Args:
-        domains: The space.
-        price: See `Price`.
-        seed: Of all draws.
-        spread: Whether paths are spread over MACs; otherwise every label is drawn evenly and by itself.
+    """Draws the networks of each step: spread over MACs, or every label evenly and by itself.
 
     Attributes:
-        largest: The network of most MACs.
-        smallest: The network of fewest.
+        largest: The network of most MACs; `smallest` of fewest.
     """
 
     def __init__(self, domains: Domains, price: Price, seed: int, spread: bool = True) -> None:

@@ -31,17 +31,32 @@ def nano(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
 
 
 def mobile(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
-    """For phones: IBN with and without squeeze-and-excitation; widths, fusion, heads and sharing are searched."""
+    """For phones: IBN with and without squeeze-and-excitation; widths, fusion, heads and sharing are searched.
+
+    Args:
+        tasks: As `nano`.
+        **overrides: As `nano`.
+    """
     return _preset("mobile", tasks, overrides)
 
 
 def edge_tpu(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
-    """For systolic arrays: IBN and Fused-IBN; widths, fusion, heads and sharing are searched."""
+    """For systolic arrays: IBN and Fused-IBN; widths, fusion, heads and sharing are searched.
+
+    Args:
+        tasks: As `nano`.
+        **overrides: As `nano`.
+    """
     return _preset("edge_tpu", tasks, overrides)
 
 
 def single_task(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
-    """One task alone on the encoder of `nano`: what multi-task networks are compared with."""
+    """One task alone on the encoder of `nano`: what multi-task networks are compared with.
+
+    Args:
+        tasks: As `nano`.
+        **overrides: As `nano`.
+    """
     return _preset("single_task", tasks, overrides)
 
 

@@ -90,10 +90,6 @@ def encoder_files(given: str | Mapping[str, str | None] | None, names: Sequence[
 
     Given is a folder with one file for each encoder, under torchvision's name for it (`resnet18-f37072fd.pth`) or just
     `resnet18.pth`; or a file for each encoder, null for one that starts at random; or None, all start at random.
-
-    Raises:
-        StudyError: An encoder has no file or several, a path is relative or does not exist, or a name is not of this
-            space.
     """
     if given is None:
         return {}

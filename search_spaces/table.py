@@ -29,11 +29,7 @@ def table(
     sample: Mapping[str, Scalar],
     encoder_files: Mapping[str, Path] | None = None,
 ) -> str:
-    """Every part with its stride, channels and blocks, one line each, from the image to the heads.
-
-    Raises:
-        SampleError: The sample does not belong to the space.
-    """
+    """Every part with its stride, channels and blocks, one line each, from the image to the heads."""
     drawing = _Drawing(spec, tasks, domains.active(sample))
     rows = [PartRow(*PartRow._fields), drawing.beginning(encoder_files or {}), *drawing.trunk(0, tasks)]
     return f"architecture {domains.architecture_id(sample)}\n" + "\n".join(_aligned(rows))
@@ -105,10 +101,7 @@ def _branches(parts: Sequence[Sequence[PartRow]]) -> list[PartRow]:
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.rjust(w) if i in (1, 2) else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return lines
+    return [
+        "  ".join(f"{cell:{'>' if i in (1, 2) else '<'}{widths[i]}}" for i, cell in enumerate(row)).rstrip()
+        for row in rows
+    ]

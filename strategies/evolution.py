@@ -95,7 +95,7 @@ class Scored(TypedDict):
 
 
 class Evolution(Core):
-    """Evolution over the non-dominated archive of all results.
+    """Evolution over the non-dominated archive of all results; its options are `Options`.
 
     1. `start` samples, then `initial` ones spread over the feasible range of the cost objective.
     2. Then a parent is drawn from the front, with a probability that grows with its crowding distance.
@@ -107,15 +107,10 @@ class Evolution(Core):
     Asking never waits for results that are still open. Failed architectures are remembered with their cause and
     never proposed again.
 
-    Args:
-        problem: Domains, costs, objectives, constraints.
-        **options: See `Options`.
-
     Attributes:
         skipped: Why start samples were left out.
 
     Raises:
-        StudyError: An option is out of range.
         InfeasibleError: No feasible sample was found.
         SampleError: A start sample is outside the space.
     """
@@ -320,11 +315,7 @@ class Evolution(Core):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue exactly where the state was taken.
-
-        Raises:
-            StudyError: The state is of another space or version.
-        """
+        """Continue exactly where the state was taken."""
         if state.get("version") != 1 or list(state.get("labels", [])) != list(self.problem.domains.labels):
             raise StudyError(
                 "strategy state: it was saved by another version or for another search space; start a new search "

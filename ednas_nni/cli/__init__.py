@@ -9,8 +9,8 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from ednas_nni.cli.arguments import add_command
 from ednas_nni.errors import EdnasError, lenient
 from ednas_nni.version import __version__
 
@@ -58,7 +58,11 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"ednas {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name in COMMANDS:
-        add_command(commands, name, f"ednas_nni.cli.{name}_command")
+        module = import_module(f"ednas_nni.cli.{name}_command")
+        raw = argparse.RawDescriptionHelpFormatter
+        command = commands.add_parser(name, help=module.HELP, description=module.__doc__, formatter_class=raw)
+        module.configure(command)
+        command.set_defaults(run=module.run)
     return top
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 from ednas_nni.errors import EdnasError
@@ -21,16 +20,6 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
         return int(text)
 
     return number
-
-
-def add_command(commands: argparse._SubParsersAction, name: str, path: str, runs: str = "run") -> None:
-    """Declare the command of a module, whose `run` the parsed arguments have under this name."""
-    module = import_module(path)
-    command = commands.add_parser(
-        name, help=module.HELP, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    module.configure(command)
-    command.set_defaults(**{runs: module.run})
 
 
 positive = whole(1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,7 +81,9 @@ def run(options: argparse.Namespace) -> int:
             if placed is not None:
                 placements.append(placed)
     if options.json:
-        _print_json(network, measured, placements)
+        believed = {cost.name: cost.model_dump() for cost in network.description.costs}
+        content = {**asdict(measured), "believed": believed, "placements": [asdict(p) for p in placements]}
+        print(json.dumps(content, indent=1))
     else:
         _print(network, measured)
         _print_placements(placements)
@@ -137,12 +141,3 @@ def _print_placements(placements: list[Placement]) -> None:
     for p in placements:
         for text in p.left:
             print(f"{p.target}, {p.source}: {text}")
-
-
-def _print_json(network: Network, measured: Benchmark, placements: list[Placement]) -> None:
-    import json
-    from dataclasses import asdict
-
-    believed = {cost.name: cost.model_dump() for cost in network.description.costs}
-    content = {**asdict(measured), "believed": believed, "placements": [asdict(p) for p in placements]}
-    print(json.dumps(content, indent=1))

@@ -44,12 +44,7 @@ def footer(state: State) -> str:
 
 
 class Lines:
-    """One plain line per finished trial, for logs.
-
-    Args:
-        costs: Cost columns to show.
-        metrics: Keys of the final metrics to show.
-    """
+    """One plain line per finished trial, for logs, with these costs and final metrics."""
 
     def __init__(self, costs: Sequence[str] = ("latency_ms",), metrics: Sequence[str] = ()) -> None:
         self.costs = tuple(costs)
@@ -92,14 +87,7 @@ class Lines:
 
 
 class Live:
-    """A table that is redrawn in place, for terminals.
-
-    Args:
-        console: Where to draw.
-        costs: Cost columns to show.
-        metrics: Keys of the final metrics to show.
-        heading: Stands above the table.
-    """
+    """A table of these costs and final metrics that is redrawn in place, for terminals."""
 
     def __init__(
         self, console: Console, costs: Sequence[str] = ("latency_ms",), metrics: Sequence[str] = (), heading: str = ""

@@ -74,11 +74,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def size_of(text: str, network: Network) -> tuple[int, int]:
-    """Height and width that `--size` means.
-
-    Raises:
-        StudyError: It is neither a word nor two numbers.
-    """
+    """Height and width that `--size` means."""
     from ednas_nni.errors import StudyError, quoted
 
     named = {"train": network.description.train_size, "deploy": network.description.deploy_size}

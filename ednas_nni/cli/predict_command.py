@@ -65,11 +65,7 @@ def write_arrays(prediction: Prediction, file: BinaryIO) -> None:
 
 
 def targets(given: list[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Picture -> where its prediction goes; a folder's own folders are kept apart.
-
-    Raises:
-        DataError: A folder has no picture, or a file does not exist.
-    """
+    """Picture -> where its prediction goes; a folder's own folders are kept apart."""
     from ednas_nni.errors import DataError
     from ednas_nni.networks.pictures import SUFFIXES
 
@@ -90,11 +86,7 @@ def targets(given: list[Path], out: Path) -> list[tuple[Path, Path]]:
 
 
 def runtime_of(network: Network, format: str) -> Runtime:
-    """What computes the outputs: the module, or the runtime of a file that was exported.
-
-    Raises:
-        NetworkError: The network was not exported to this format, or the file was changed.
-    """
+    """What computes the outputs: the module, or the runtime of a file that was exported."""
     from ednas_nni.errors import NetworkError, did_you_mean
 
     about = network.description

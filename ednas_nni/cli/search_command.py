@@ -20,7 +20,6 @@ from ednas_nni.errors import EdnasError
 if TYPE_CHECKING:
     from ednas_nni.bridge.manager.experiment_file import ExperimentFile
     from ednas_nni.bridge.manager.launch import Running
-    from ednas_nni.data import DataSource
     from ednas_nni.record.journal import History
     from ednas_nni.search.assembled import Assembled
 
@@ -66,13 +65,9 @@ def search(
     """Start NNI, follow the search to its end, stop NNI; exit code as `run`."""
     with _interruptible():
         if assembled.needs_network:
-            _prepare_data(assembled.source)
+            print(f"\nData {assembled.source.info.name!r} (made once, kept in a cache) ...", flush=True)
+            assembled.source.prepare()
         return _search(file, assembled, options, start)
-
-
-def _prepare_data(source: DataSource) -> None:
-    print(f"\nData {source.info.name!r} (made once, kept in a cache) ...", flush=True)
-    source.prepare()
 
 
 @contextmanager

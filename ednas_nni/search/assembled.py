@@ -233,11 +233,7 @@ class Assembled:
 
     @cached_property
     def problem(self) -> Problem:
-        """What a strategy is asked to solve.
-
-        Raises:
-            StudyError: An objective or constraint names no known quantity.
-        """
+        """What a strategy is asked to solve; objectives and constraints name known quantities."""
         table = self.table
         measured = (QUALITY, *((DELTA_T,) if self.study.reference else ()), *self.metrics)
         self._check_names("objectives", [o.name for o in self.objectives], (*measured, *table.names))
@@ -311,11 +307,7 @@ class Assembled:
 
     @cached_property
     def evaluator(self) -> Evaluator:
-        """The evaluator; constructing it reads no data.
-
-        Raises:
-            EdnasError: The plugin or an option is wrong, or `delta_t` is an objective and there are no baselines.
-        """
+        """The evaluator; constructing it reads no data. Raises where `delta_t` is an objective without baselines."""
         return self.evaluator_against(self.baselines[0])
 
     def evaluator_against(self, comparison: Comparison | None) -> Evaluator:
@@ -416,11 +408,7 @@ class Assembled:
 
     @cached_property
     def reward(self) -> RewardOptions | None:
-        """Arguments of the reward around the strategy, None where there is none.
-
-        Raises:
-            StudyError: No target can be derived, or the strategy trades quality against cost itself.
-        """
+        """Arguments of the reward around the strategy, None where there is none."""
         from ednas_nni.search.shell import check_rewardable  # imports torch
 
         named = [objective.name for objective in self.objectives if objective.name in self.metrics]

@@ -35,8 +35,8 @@ def mount(
 
     Args:
         strategy: Any multi-trial NNI strategy, or a Chain of one with middlewares of the user's own.
-        problem: Domains, costs, objectives, constraints.
-        journal: The one writer; its results are reused.
+        problem: What is searched.
+        journal: Its results are reused.
         hardware_aware: A CostAware (HardwareAware is one) or its arguments (cost, target, reward, weight).
         patience: Proposals in a row without a training after which the search ends.
         reachable: Cost name -> most favourable value that an architecture has, for callers who know it, such as

@@ -217,11 +217,7 @@ class Study(BaseModel):
 
 
 def parse(data: object, where: str = "study") -> Study:
-    """Parse plain data into a study.
-
-    Args:
-        data: What stands under `tuner.classArgs`.
-        where: Prefix of error messages, for example the file's name.
+    """Parse plain data, what stands under `tuner.classArgs`, into a study; messages begin with `where`.
 
     Raises:
         StudyError: One line per fault: field, value, what is allowed, the closest name.
@@ -231,8 +227,7 @@ def parse(data: object, where: str = "study") -> Study:
     if not isinstance(data, dict):
         raise StudyError(f"{where}: classArgs must be a mapping of study fields, not {type(data).__name__}.")
     data = {name: _plain(value) for name, value in data.items()}
-    fault = plain_data.fault(data)
-    if fault:
+    if fault := plain_data.fault(data):
         raise StudyError(f"{where}: {fault}.")
     defaults = Study().dump()
     faults = [
@@ -259,10 +254,7 @@ def _plain(value: object) -> object:
 
 
 def read_experiment(path: str | Path) -> tuple[dict[str, Any], Study]:
-    """Read an NNI experiment YAML whose tuner is EDNAS.
-
-    Returns:
-        The whole experiment configuration as plain data, and the study under `tuner.classArgs`.
+    """An NNI experiment YAML whose tuner is EDNAS, as plain data, and the study under its `tuner.classArgs`.
 
     Raises:
         StudyError: The file is missing, is not a YAML mapping, names another tuner, or its study is wrong.
@@ -293,8 +285,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         raise StudyError(
             f"{path}: an experiment is a mapping of fields such as `tuner` and `trialCommand`, see `ednas init`."
         )
-    fault = plain_data.fault(config)
-    if fault:
+    if fault := plain_data.fault(config):
         raise StudyError(f"{path}: {fault}.")
     return config
 

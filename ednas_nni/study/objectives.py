@@ -31,9 +31,6 @@ class Objective:
     Attributes:
         name: "quality", a cost ("latency_ms") or a key of the trials' final metrics ("segmentation_miou").
         direction: "max" or "min".
-
-    Raises:
-        StudyError: The name is not an identifier or the direction is unknown.
     """
 
     name: str
@@ -85,9 +82,6 @@ class Constraint:
         name: Cost name with its unit, e.g. "latency_ms".
         op: "<=" or ">=".
         bound: In the cost's unit, finite.
-
-    Raises:
-        StudyError: Unknown operator or a bound that is not a finite number.
     """
 
     name: str
@@ -144,13 +138,9 @@ def value_of(objective: Objective, metrics: Mapping[str, float], costs: Mapping[
 
 
 def check_names(objectives: Iterable[Objective], constraints: Iterable[Constraint], cost_names: Iterable[str]) -> None:
-    """Reject constraints on names that are not costs.
+    """Reject constraints on names that are not costs, and an objective that is named twice.
 
     Objectives may also name metrics, which are known only when a trial reports them; they are not checked here.
-
-    Raises:
-        StudyError: A constraint names something that cannot be computed before training, or an objective
-            appears twice.
     """
     costs = tuple(cost_names)
     for constraint in constraints:
@@ -176,11 +166,7 @@ POSITIVE_ONLY = ("mnas_soft", "mnas_hard")
 
 
 def check_reward(kind: str, target: float, weight: float) -> None:
-    """Reject a reward that cannot work, before anything is trained.
-
-    Raises:
-        StudyError: Unknown kind, a target that is not positive and finite, or a positive weight.
-    """
+    """Reject a reward that cannot work, before anything is trained."""
     if kind not in REWARDS:
         raise StudyError(f"reward: {kind!r} is unknown.{did_you_mean(kind, REWARDS)}")
     if not (math.isfinite(target) and target > 0):

@@ -64,6 +64,7 @@ def planned(
         # Scored on other images: what the images of the search split have in common must not count as agreement.
         truth[SCORED_ON] = HELD_OUT
     chosen = {SHIPPED: {}, **{name: dict(options or {}) for name, options in recipes.items()}, TRUTH: truth}
+    images: dict[str, int] = {}
     allowed = sorted({*accepted, OWN_SEEDS} - {*EVALUATOR_GIVEN, "self"})
     for name, options in chosen.items():
         for option in options:
@@ -76,6 +77,7 @@ def planned(
                 f"would count as agreement. Leave {SCORED_ON} out."
             )
         _ = changed.evaluator  # its options are checked
+        images[name] = _steps(changed) * int(_option(changed, "batch_size") or 1)
     table = assembled.table
     costs = [objective.name for objective in assembled.objectives if objective.name in table.names]
     column = costs[0] if costs else "macs"
@@ -97,7 +99,7 @@ def planned(
             for sample, row in zip(samples, table(samples), strict=True)
         },
         recipes=chosen,
-        images={name: _images(_with(assembled, options)) for name, options in chosen.items()},
+        images=images,
     )
 
 
@@ -181,10 +183,6 @@ def _with(assembled: Assembled, options: Mapping[str, Any], seed: int | None = N
 
 def _steps(assembled: Assembled) -> int:
     return int(_option(assembled, "steps"))
-
-
-def _images(assembled: Assembled) -> int:
-    return _steps(assembled) * int(_option(assembled, "batch_size") or 1)
 
 
 def _option(assembled: Assembled, name: str) -> Any:

@@ -30,6 +30,7 @@ REQUIRES = [
     "rich>=13",  # live table of trials, readable terminal output
     "tqdm>=4.65",  # progress bars of long work
     "requests>=2.28",  # NNI's REST interface
+    "psutil>=5.8",  # processes of a search, ended by their numbers and times of start; NNI brings it anyway
 ]
 PACKAGES = ("ednas_nni", "search_spaces", "strategies", "tasks", "exporters", "devices", "data_sets", "scenes")
 EXTRAS = {

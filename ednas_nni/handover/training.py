@@ -318,7 +318,7 @@ def train_seed(study: str, sample: str, folder: str, counters: str, number: int)
 
     assembled, place = Assembled(parse(json.loads(study))), Path(folder)
     evaluator = evaluator_of(assembled)
-    steps = np.load(counters, mmap_mode="r+")
+    steps = np.load(counters, mmap_mode="r+", allow_pickle=False)
 
     def on_step(done: int, loss: Tensor) -> None:
         steps[number] = done
@@ -344,7 +344,7 @@ def _bar(counters: Path, steps: int, trainings: int, progress: bool) -> Iterator
         last = False
         while not last:
             last = ended.wait(0.5)
-            if further := int(np.load(counters).sum()) - bar.n:
+            if further := int(np.load(counters, allow_pickle=False).sum()) - bar.n:
                 bar.update(further)
 
     pause = 0.2 if sys.stderr.isatty() else 10.0  # in a log file a line now and then is enough

@@ -29,9 +29,9 @@ def searched(
 
 
 def test_a_trial_that_takes_too_long_fails_with_that_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    history = searched(tmp_path, monkeypatch, 1, {"seconds": 30}, trial_time_limit_s=0.3)
+    history = searched(tmp_path, monkeypatch, 1, {"seconds": 30}, trial_time_limit_s=1.0)
     ((status, cause),) = [(t.status, t.cause) for t in history.trials]
-    assert (status, cause) == ("failed", "time limit: the trial did not end within 0.3 s (trial_time_limit_s)")
+    assert (status, cause) == ("failed", "time limit: the trial did not end within 1 s (trial_time_limit_s)")
 
 
 def test_the_first_failures_end_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,10 @@ def test_the_manager_is_the_nearest_one_above(tmp_path: Path) -> None:
         "print(child.pid, flush=True); sys.stdin.read()\n"
     )
     node = subprocess.Popen(
-        [sys.executable, str(folder / "main.js")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(folder / "main.js"), "--experiment-id", "abcd1234"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert manager_of(int(node.stdout.readline())) == Process.of(node.pid)

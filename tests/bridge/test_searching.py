@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 
 import ednas_nni
 from ednas_nni.bridge.python import searching
@@ -26,8 +25,8 @@ def nni(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """NNI's doorway: what it was given, and which experiments still run."""
     seen = SimpleNamespace(config={}, running=set(), status="DONE")
 
-    def create(config: Path, port: int, open_port: bool = False) -> str:
-        seen.config = yaml.safe_load(config.read_text())
+    def create(config: dict[str, Any]) -> SimpleNamespace:
+        seen.config = config
         journal = Journal(journal_path(tmp_path / "nni-experiments", "abcd1234"))
         journal.append(JournalHead(experiment="abcd1234", study=seen.config["tuner"]["classArgs"]))
         for trial in range(seen.config["maxTrialNumber"]):
@@ -38,19 +37,17 @@ def nni(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         journal.append(events.Finished(reason="all"))
         journal.close()
         seen.running.add("abcd1234")
-        return "abcd1234"
-
-    class Manager:
-        @staticmethod
-        def at(port: int) -> Any:
-            status = {"status": seen.status, "errors": ["it broke"]}
-            return SimpleNamespace(status=lambda: status, experiment=lambda: {"params": {}})
+        status = {"status": seen.status, "errors": ["it broke"]}
+        return SimpleNamespace(
+            id="abcd1234",
+            folder=tmp_path / "nni-experiments" / "abcd1234",
+            manager=SimpleNamespace(status=lambda: status, experiment=lambda: {"id": "abcd1234", "params": {}}),
+            stop=lambda: seen.running.discard("abcd1234"),
+        )
 
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(searching.launch, "create", create)
-    monkeypatch.setattr(searching.launch, "stop", lambda experiment, port: seen.running.discard(experiment))
-    monkeypatch.setattr(searching, "Manager", Manager)
     return seen
 
 

@@ -148,7 +148,7 @@ def _loop(folder: Path) -> Path:
 
 
 def test_ids_of_nnis_own_list_are_no_paths(tmp_path: Path) -> None:
-    from ednas_nni.record.locate import _journals
+    from ednas_nni.record.locate import journal_of
 
     secret = tmp_path / "secret" / "ednas" / "journal.jsonl"
     secret.parent.mkdir(parents=True)
@@ -157,4 +157,7 @@ def test_ids_of_nnis_own_list_are_no_paths(tmp_path: Path) -> None:
     home.mkdir()
     listed = {"../secret": {"logDir": str(home)}, "secret": {"logDir": str(tmp_path)}, "odd": {"logDir": 3}, "no": []}
     (home / ".experiment").write_text(json.dumps(listed))
-    assert set(_journals(home)) == {"secret"}
+    assert journal_of("secret", home).resolve() == secret
+    for name in ("../secret", "odd", "no"):
+        with pytest.raises(JournalError):
+            journal_of(name, home)

@@ -110,7 +110,7 @@ def test_the_benchmark_scores_the_file_and_not_the_network(network: Network) -> 
     assert abs(later["pt2"].change["depth_abs_error_m"]) > 0.1
 
 
-def test_commands(network: Network, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands(network: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = str(network.folder)
     assert main(["export", folder, "--to", "pt2", "--size", "train", "--json"]) == 0
     (made,) = json.loads(capsys.readouterr().out)
@@ -122,7 +122,7 @@ def test_commands(network: Network, capsys: pytest.CaptureFixture[str]) -> None:
         (["export", folder, "--to", "onxx"], "Did you mean 'onnx'?"),
         (["export", folder, "--to", "pt2", "--size", "8,8"], "cannot be written down for an image of 8 x 8"),
         (["export", folder, "--to", "pt2", "--size", "big"], "write train, deploy, or height and width"),
-        (["export", folder, "--to", "pt2", "--images", folder], "holds no pictures"),
+        (["export", folder, "--to", "pt2", "--images", str(tmp_path)], "holds no pictures"),
         (["benchmark", folder, "--format", "onnx"], "has no onnx"),
         (["benchmark", folder, "--threads", "0"], "at least 1"),
         (["benchmark", folder + "x"], "network"),

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from against_random import RandomFeasible, true_hypervolume
 
 from ednas_nni.errors import InfeasibleError, PluginError, StudyError
 from ednas_nni.testing.strategies import check_core
@@ -214,8 +215,6 @@ def test_a_state_of_another_space_is_refused():
 
 def gain_over_random(seeds, **options):
     """Mean ratio of hypervolumes of the true qualities after 40 trials; benchmarks/search_strategies.py has more."""
-    from against_random import RandomFeasible, true_hypervolume
-
     gain = []
     for seed in range(seeds):
         world = Synthetic(seed, noise=0.02)

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from against_random import RandomFeasible, true_hypervolume
 
+from benchmarks.against_random import RandomFeasible, true_hypervolume
 from ednas_nni.errors import InfeasibleError, PluginError, StudyError
 from ednas_nni.testing.strategies import check_core
 from ednas_nni.testing.synthetic import Synthetic, drive

@@ -111,7 +111,8 @@ def test_the_benchmark_scores_the_file_and_not_the_network(network: Network) -> 
 
 
 def test_commands(network: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = str(network.folder)
+    folder, empty = str(network.folder), tmp_path / "empty"
+    empty.mkdir()
     assert main(["export", folder, "--to", "pt2", "--size", "train", "--json"]) == 0
     (made,) = json.loads(capsys.readouterr().out)
     assert made["macs"] == sum(r.macs for r in layer_records(network.module, network.description.train_size))
@@ -122,7 +123,7 @@ def test_commands(network: Network, tmp_path: Path, capsys: pytest.CaptureFixtur
         (["export", folder, "--to", "onxx"], "Did you mean 'onnx'?"),
         (["export", folder, "--to", "pt2", "--size", "8,8"], "cannot be written down for an image of 8 x 8"),
         (["export", folder, "--to", "pt2", "--size", "big"], "write train, deploy, or height and width"),
-        (["export", folder, "--to", "pt2", "--images", str(tmp_path)], "holds no pictures"),
+        (["export", folder, "--to", "pt2", "--images", str(empty)], "holds no pictures"),
         (["benchmark", folder, "--format", "onnx"], "has no onnx"),
         (["benchmark", folder, "--threads", "0"], "at least 1"),
         (["benchmark", folder + "x"], "network"),

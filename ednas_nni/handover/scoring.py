@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from ednas_nni.baselines.interval import estimate, mean_interval
-from ednas_nni.data.batches import loader
 from ednas_nni.data.opening import open_source
 from ednas_nni.data.source import CachedSource
 from ednas_nni.networks.description import Score
+from ednas_nni.networks.scoring import metrics_of
 from ednas_nni.tasks.delta_t import delta_t
 from ednas_nni.tasks.quality import measure
 
@@ -61,7 +61,7 @@ def scored(
     """
     own_size = size == tuple(runs.assembled.study.train_size)
     images = opened(runs.assembled, split, size, reader)
-    metrics = [metrics_of(network, runs.tasks, images) for network in runs.networks]
+    metrics = [_metrics(network, runs.tasks, images) for network in runs.networks]
     values = {f"{t}_{m}": tuple(run[t][m] for run in metrics) for t in runs.tasks for m in metrics[0][t]}
     intervals: dict[str, tuple[float, float]] = {}
     if own_size:
@@ -74,7 +74,7 @@ def scored(
         if interval.half is not None:
             intervals[name] = (interval.mean - interval.half, interval.mean + interval.half)
     if own_size and twins:
-        alone = {n: [metrics_of(net, twin.tasks, images)[n] for net in twin.networks] for n, twin in twins.items()}
+        alone = {n: [_metrics(net, twin.tasks, images)[n] for net in twin.networks] for n, twin in twins.items()}
         ways = {n: {s.name: s.direction for s in task.metrics if s.in_delta_t} for n, task in runs.tasks.items()}
         means = {n: {m: sum(r[m] for r in rows) / len(rows) for m in ways[n]} for n, rows in alone.items()}
         values["delta_t"] = tuple(delta_t(run, means, ways) for run in metrics)
@@ -102,13 +102,13 @@ def opened(assembled: Assembled, split: str, size: tuple[int, int], reader: str)
     return source.alone(split, reader_of) if isinstance(source, CachedSource) else source.split(split, reader_of)
 
 
-def metrics_of(network: nn.Module, tasks: Mapping[str, Task], split: Split, batch_size: int = 8) -> Metrics:
+def _metrics(network: nn.Module, tasks: Mapping[str, Task], split: Split) -> Metrics:
     """All metrics of a network on a split, at the split's size, on the device that the network lies on."""
     device = next(network.parameters()).device
-    meters = {name: task.meter() for name, task in tasks.items()}
-    with torch.no_grad():
-        for batch in loader(split, tasks, batch_size):
-            outputs = network(batch["image"].to(device))
-            for name, task in tasks.items():
-                meters[name].update(task.predict(outputs[name]).cpu(), batch[name])
-    return {name: meter.compute() for name, meter in meters.items()}
+
+    @torch.no_grad()
+    def predictions(image: torch.Tensor) -> dict[str, torch.Tensor]:
+        outputs = network(image.to(device))
+        return {name: task.predict(outputs[name]).cpu() for name, task in tasks.items()}
+
+    return metrics_of(predictions, tasks, split)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -36,23 +36,36 @@ def scores(
     Returns:
         `quality`, then `<task>_<metric>` of every metric of every task.
     """
-    meters = {name: task.meter() for name, task in tasks.items()}
-    for batch in loader(split, tasks, batch_size):
-        images = batch["image"].numpy()
-        outputs = runtime.run(_fitted(images, runtime.size))
-        for name, task in tasks.items():
-            output = torch.from_numpy(np.ascontiguousarray(outputs[name]))
-            meters[name].update(_prediction(output, task, runtime, images.shape[2:]), batch[name])
-    values = {name: meter.compute() for name, meter in meters.items()}
+
+    def predictions(image: Tensor) -> dict[str, Tensor]:
+        outputs = runtime.run(_fitted(image.numpy(), runtime.size))
+        return {
+            name: _prediction(torch.from_numpy(np.ascontiguousarray(outputs[name])), task, runtime, image.shape[2:])
+            for name, task in tasks.items()
+        }
+
+    values = metrics_of(predictions, tasks, split, batch_size)
     flat = {f"{name}_{metric}": value for name, of in values.items() for metric, value in of.items()}
     if train is None:
         return flat
     return {"quality": quality(values, list(tasks.values()), prior(list(tasks.values()), train, split)), **flat}
 
 
+def metrics_of(
+    predictions: Callable[[Tensor], Mapping[str, Tensor]], tasks: Mapping[str, Task], split: Split, batch_size: int = 8
+) -> dict[str, dict[str, float]]:
+    """Task -> metric -> value on a split, from images (N, 3, H, W) -> task -> prediction as of `Task.predict`."""
+    meters = {name: task.meter() for name, task in tasks.items()}
+    for batch in loader(split, tasks, batch_size):
+        predicted = predictions(batch["image"])
+        for name, meter in meters.items():
+            meter.update(predicted[name], batch[name])
+    return {name: meter.compute() for name, meter in meters.items()}
+
+
 def prior(tasks: Sequence[Task], train: Split, split: Split) -> Prior:
     """The position prior of a split, measured now: it depends on the split that is scored."""
-    return Prior(split.info.name, split.info.fingerprint, {task.name: measure(task, train, split) for task in tasks})
+    return Prior(split.info.name, split.info.identity, {task.name: measure(task, train, split) for task in tasks})
 
 
 def _fitted(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -12,7 +12,6 @@ import errno
 import fcntl
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from ednas_nni.record import events
 from ednas_nni.record.events import Event, Status
 from ednas_nni.record.head import JournalHead
 from ednas_nni.record.lines import event_of, line_of
+from ednas_nni.record.locks import locked_within
 from ednas_nni.space.dimensions import Sample
 
 FILE = "journal.jsonl"
@@ -264,9 +264,14 @@ class Journal:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 held = self.path.with_name(HELD).open("ab")
-                _wait_for(held, self.path)
             except OSError as error:
                 raise JournalError(f"{self.path}: cannot be written ({error}).") from error
+            if not locked_within(held, WRITER_S):  # an earlier search that is about to end is waited for
+                held.close()
+                raise JournalError(
+                    f"{self.path}: another process writes this journal: the search runs already. End it first, or "
+                    "start a new experiment."
+                )
             self._held = held
             if self.path.exists():
                 self._history.__dict__.update(load(self.path).__dict__)  # the object that others hold
@@ -288,27 +293,6 @@ class Journal:
             self._closed = True
             if self._file is not None:
                 self._file.close()
-
-
-def _wait_for(held: IO[bytes], path: Path) -> None:
-    """Lock it; an earlier search that is about to end is waited for.
-
-    Raises:
-        JournalError: Somebody keeps it.
-    """
-    end = time.monotonic() + WRITER_S
-    while True:
-        try:
-            return fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                raise JournalError(
-                    f"{path}: another process writes this journal: the search runs already. End it first, or start a "
-                    "new experiment."
-                ) from None
-            time.sleep(0.1)
-        except OSError:  # a file system without locks
-            return None
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from ednas_nni.bridge.manager import launch, places
+from ednas_nni.bridge.manager import running as managers
 from ednas_nni.bridge.manager.processes import Process
 from ednas_nni.errors import ExperimentError
 
@@ -196,14 +197,14 @@ def test_a_start_that_takes_too_long_is_named(tmp_path: Path, monkeypatch: pytes
 def test_a_manager_and_its_children_that_do_not_listen_are_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert launch.ASK_S + launch.FORCE_S + launch.GONE_S < 20
-    monkeypatch.setattr(launch, "ASK_S", 0.3)
-    monkeypatch.setattr(launch, "FORCE_S", 0.3)
+    assert managers.ASK_S + managers.FORCE_S + managers.GONE_S < 20
+    monkeypatch.setattr(managers, "ASK_S", 0.3)
+    monkeypatch.setattr(managers, "FORCE_S", 0.3)
     port = launch.free_port(19200)
     process = fake("mine", port, "stubborn")
     listening(port)
-    (child,) = launch._children(Process.of(process.pid))
-    launch.Running("mine", port, tmp_path, Process.of(process.pid)).stop()
+    (child,) = managers._children(Process.of(process.pid))
+    managers.Running("mine", port, tmp_path, Process.of(process.pid)).stop()
     assert process.wait(1) == -signal.SIGKILL and Process.of(child.pid) is None
 
 

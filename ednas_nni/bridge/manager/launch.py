@@ -1,4 +1,4 @@
-"""Start an NNI manager from here, one at a time, and end it: environment, port, proof, deadline.
+"""Start an NNI manager from here, one at a time: environment, port, proof.
 
 NNI 3.0 starts its manager, asks whether anything answers on the port, and hands the study to whatever does. Two starts
 in the same second thus meet on one port, and one study runs under the other's manager. So here
@@ -12,42 +12,31 @@ told A's id and unlocks. B finds 8080 taken and goes on with 8081.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
-import os
 import shutil
-import signal
-import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 from subprocess import Popen
 
 import psutil
 
-from ednas_nni.bridge.manager import orphans
 from ednas_nni.bridge.manager.exposure import guarded
-from ednas_nni.bridge.manager.places import HOME, OTHER_HOME, make_experiment_folder
-from ednas_nni.bridge.manager.processes import BIN, Process, manager_command
+from ednas_nni.bridge.manager.places import make_experiment_folder
+from ednas_nni.bridge.manager.ports import FIRST_PORT, free_port, one_at_a_time, port_is_free
+from ednas_nni.bridge.manager.processes import BIN, Process
 from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.bridge.manager.running import GONE_S, Running, end_manager, find, unhurried
 from ednas_nni.bridge.messages import Experiment
 from ednas_nni.errors import ExperimentError
-from ednas_nni.record.failures import CANCELLED
 from ednas_nni.record.journal import FOLDER
 from ednas_nni.record.whole_file import write_whole
 
-FIRST_PORT = 8080
-PORTS = 100
-LOCK = ".ednas-start.lock"
-LOCK_S = 300.0  # others may start before this one, each within START_S at worst
 START_S = 120.0
 TRIES = 5  # ports that are lost to starts without the lock
-ASK_S, FORCE_S, GONE_S = 7.0, 5.0, 4.0
-"""Seconds of a stop: NNI by itself; after its Advisor and trials were ended; after it was ended. Below 20 in all."""
 CONFIG = "experiment.json"
 """The experiment as it was handed to NNI, beside the journal: for a manager that died before its database had it."""
 
@@ -56,174 +45,10 @@ class PortLostError(ExperimentError):
     """Somebody else took the port between its choice and the manager's start."""
 
 
-@dataclass(frozen=True)
-class Running:
-    """A manager that runs.
-
-    Attributes:
-        id: NNI's id of the experiment.
-        port: Its port on this machine.
-        folder: The experiment's folder.
-        process: The manager itself.
-    """
-
-    id: str
-    port: int
-    folder: Path
-    process: Process
-
-    @property
-    def manager(self) -> Manager:
-        """Its REST interface."""
-        return Manager.at(self.port)
-
-    def stop(self) -> None:
-        """End the experiment within 20 s: NNI's way, and by force what does not listen. Results that trials kept stay.
-
-        Raises:
-            ExperimentError: A process cannot be ended.
-        """
-        with unhurried():
-            if not end_manager(self.process, self.folder):
-                raise ExperimentError(f"experiment {self.id}: its manager, process {self.process.pid}, does not end.")
-
-
-def end_manager(manager: Process, folder: Path) -> bool:
-    """Let a manager stop its experiment; what has not ended in time is ended. Returns whether all of it is gone.
-
-    NNI waits up to 30 s for its Advisor and then 5 s for each trial, one after the other.
-
-    Args:
-        manager: The manager.
-        folder: The experiment's folder.
-    """
-    family = _children(manager)
-    if manager.alive:
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(manager.pid, signal.SIGTERM)
-    asked = _gone(manager, ASK_S)
-    if not asked:
-        family += _children(manager)
-        orphans.end_all(folder, None, f"{CANCELLED}: the search was stopped")
-    # An Advisor that was still starting has not heard of it, and would call whoever gets the port next.
-    _, left = psutil.wait_procs(family, GONE_S if asked else 0.0)
-    for process in left:
-        with suppress(psutil.Error):
-            process.kill()
-    return asked or _gone(manager, FORCE_S) or manager.end(GONE_S)
-
-
-def _children(process: Process) -> list[psutil.Process]:
-    with suppress(psutil.Error):
-        return psutil.Process(process.pid).children(recursive=True)
-    return []
-
-
-def _gone(process: Process, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while process.alive:
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    with suppress(ChildProcessError):
-        os.waitpid(process.pid, os.WNOHANG)
-    return True
-
-
-@contextmanager
-def unhurried() -> Iterator[None]:
-    """Ctrl-C and friends wait until the block is over; the last one is raised then. What is ignored stays so."""
-    held: list[int] = []
-    names = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
-    before = {name: signal.signal(name, lambda number, frame: held.append(number)) for name in names}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
-    if held:
-        raise KeyboardInterrupt
-
-
-# ---- which port, and who starts
-
-
 def command(name: str) -> str:
     """How a user types a program of this environment: its bare name where the shell finds that very program."""
     program = shutil.which(name)
     return name if program and Path(program).absolute().parent == BIN else str(BIN / name)
-
-
-def port_is_free(port: int) -> bool:
-    """Whether a server may listen on a port of this machine: IPv4 and IPv6, as `localhost` may mean both."""
-    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET, ""), (socket.AF_INET6, "::1")):
-        try:
-            with socket.socket(family, socket.SOCK_STREAM) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((address, port))
-        except OSError:
-            if family == socket.AF_INET or _listens("::1", port):  # a machine may do without IPv6
-                return False
-    return True
-
-
-def _listens(address: str, port: int) -> bool:
-    with suppress(OSError), socket.create_connection((address, port), timeout=0.5):
-        return True
-    return False
-
-
-def free_port(first: int = FIRST_PORT, pair: bool = False) -> int:
-    """The first free port; with `pair` the one above must be free too (remote training services use it).
-
-    Raises:
-        ExperimentError: A hundred ports are taken.
-    """
-    for port in range(first, first + PORTS):
-        if port_is_free(port) and (not pair or port_is_free(port + 1)):
-            return port
-    raise ExperimentError(
-        f"No free port from {first} to {first + PORTS - 1}. End other experiments: `nnictl stop --all`."
-    )
-
-
-@contextmanager
-def one_at_a_time(seconds: float = LOCK_S) -> Iterator[None]:
-    """Hold the lock of starts of this user; it ends with the process, whatever ends that.
-
-    Raises:
-        ExperimentError: Another start holds it for so long, or its folder cannot be written.
-    """
-    path = Path(HOME).expanduser() / LOCK
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise ExperimentError(f"{path.parent}: cannot be written ({error.strerror}). {OTHER_HOME}") from None
-    try:
-        _wait_for(handle, path, seconds)
-        os.truncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _wait_for(handle: int, path: Path, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                holder = os.pread(handle, 20, 0).decode(errors="replace")
-                raise ExperimentError(
-                    f"another search has been starting for {seconds:.0f} s (process {holder}, {path}). Wait for it or "
-                    f"end it: kill {holder}"
-                ) from None
-            time.sleep(0.1)
-        except OSError:  # a file system without locks: the proof stands alone
-            return None
 
 
 def hold_start(
@@ -451,13 +276,3 @@ def stored_config(folder: Path) -> Experiment | None:
     except (sqlite3.Error, ValueError):
         return None
     return config if isinstance(config, dict) else None
-
-
-def find(experiment: str) -> Running | None:
-    """The manager of an experiment among the processes of this machine; None where none runs."""
-    for process in psutil.process_iter(["cmdline"]):
-        words = manager_command(process.info["cmdline"] or [])
-        if words.get("experiment-id") == experiment and (this := Process.of(process.pid)) is not None:
-            folder = Path(words["experiments-directory"]) / experiment
-            return Running(experiment, int(words["port"]), folder, this)
-    return None

@@ -12,7 +12,7 @@ from ednas_nni.study.objectives import DELTA_T, QUALITY
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ednas_nni.report.data import SearchView, Trial
+    from ednas_nni.report.data import SearchView
 
 HEADING_WIDTH = 14
 
@@ -74,34 +74,10 @@ def carries_delta_t(view: SearchView) -> bool:
     return any(trial.value(DELTA_T) is not None for trial in view.results)
 
 
-def comparison(view: SearchView, reference: Trial) -> str | None:
-    """How the best network that costs no more than a reference compares with it; None where nothing is cheaper."""
-    limit = None if view.x is None else reference.value(view.x.key)
-    if view.x is None or limit is None or reference.quality is None:
-        return None
-    rivals = [
-        (trial.quality, trial)
-        for trial in view.results
-        if trial.architecture != reference.architecture
-        and trial.quality is not None
-        and (trial.value(view.x.key) or float("inf")) <= limit
-    ]
-    if not rivals:
-        return None
-    quality, best = max(rivals, key=lambda rival: rival[0])
-    verb = "beats" if quality > reference.quality else "does not beat"
-    score = view.score.key
-    return (
-        f"At no more {view.x.label} than {reference.name}, {best.architecture} {verb} it: "
-        f"{terminal.score(score, quality)} against {terminal.score_number(score, reference.quality)}, "
-        f"{view.x.text(best.value(view.x.key))} against {view.x.text(limit)}."
-    )
-
-
 def show(history: History) -> None:
     """Print the result of a search, or why there is none."""
     from ednas_nni.report.data import view
-    from ednas_nni.report.words import delta_t_means
+    from ednas_nni.report.words import against_members, delta_t_means
 
     search = view(history)
     counts = ", ".join(f"{n} {s}" for s in ("trained", "failed", "cancelled", "running") if (n := search.count(s)))
@@ -126,6 +102,5 @@ def show(history: History) -> None:
             if q.key in _searched(search)
         ]
         print(f"Costs are priced at {size[0]} x {size[1]} px: {', '.join(origins)}.")
-    sentences = [comparison(search, reference) for reference in search.named]
-    sentences += delta_t_means(search)[:-1]  # the last one says what stands below, of delta_t alone
-    print(*filter(None, sentences), optimism(len(search.results)), sep="\n")
+    sentences = against_members(search) + delta_t_means(search)[:-1]  # its last one stands below, of delta_t alone
+    print(*sentences, optimism(len(search.results)), sep="\n")

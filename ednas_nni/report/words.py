@@ -87,10 +87,10 @@ def against_members(view: SearchView) -> list[str]:
             sentences.append(f"{begin}; the search trained no network at equal or lower {x.label}.")
             continue
         rival, cost, value = (max if up else min)(rivals, key=lambda point: point[2])
-        verdict = "beats it" if (value > reached if up else value < reached) else "comes closest"
+        verdict = "scored better" if (value > reached if up else value < reached) else "comes closest"
         sentences.append(
             f"{begin}. At equal or lower {x.label}, architecture {rival.architecture} {verdict} with "
-            f"{y.label} {y.text(value)} at {x.text(cost)} (n = 1 training each)."
+            f"{y.label} {y.text(value)} at {x.text(cost)} (one training each: not proven)."
         )
     return sentences
 
@@ -169,7 +169,7 @@ def confirmed(view: SearchView) -> list[str]:
     """What stands behind the front: confirmed values and how optimistic the search was, or what to do."""
     record = view.record
     if not record.confirmed:
-        return [f"No value is confirmed yet. `ednas confirm {view.experiment}` trains the front with fresh seeds."]
+        return [f"No value is confirmed yet: ednas confirm {view.experiment} trains the front with fresh seeds."]
     seeds = sorted({len(a.confirmed) for a in record.confirmed})
     n = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     return [
@@ -251,7 +251,7 @@ def _best_delta_t(view: SearchView) -> str:
         return ""
     parts = ""
     if best.delta_t is not None:
-        each = ", ".join(f"{task} {value:+.2f}" for task, value in best.delta_t.tasks.items())
+        each = ", ".join(f"{task} {value:+.2f} %" for task, value in best.delta_t.tasks.items())
         parts = f" ({each})"
     against = f" against {view.compared.member} on single tasks" if view.compared else ""
     return f"Its delta_t is {delta_t(best)} %{parts}{against}."

@@ -220,7 +220,10 @@ def test_front_table(small_journal: Path, capsys: pytest.CaptureFixture[str]) ->
     assert rows[1].strip().startswith("best") and rows[2].strip().startswith("mobilenet_v2 ")
     assert "not on the front" in text and "…" not in text, "no cell is cut"
     assert "512 x 1024 px: latency_ms modelled for edge_tpu." in text, "costs that stand in the table, no others"
-    assert "At no more latency than mobilenet_v2, aaaaaaaaaa beats it: quality 0.4100 against 0.3000, 8.00 ms" in text
+    assert "mobilenet_v2, trained by the same recipe, reaches quality 0.300 at" in text
+    assert (
+        "architecture aaaaaaaaaa scored better with quality 0.410 at 8.00 ms (one training each: not proven)." in text
+    )
     assert "the best of 3 is optimistic until it is confirmed with fresh seeds" in text
 
 

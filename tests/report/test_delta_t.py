@@ -83,8 +83,8 @@ def test_it_is_the_axis_and_never_called_quality(ranked_by_delta_t: SearchView) 
     cells = {q.key: cell.text for q, cell in zip([q for _, g in groups for q in g], tables.rows(found, groups)[0][1],
                                                  strict=True)}  # fmt: skip
     assert re.fullmatch(r"-?\d+\.\d\d \[-?\d+\.\d\d, -?\d+\.\d\d\]", cells["delta_t"])
-    told = outcome.comparison(found, found.named[0])
-    assert told is None or ("delta_t" in told and "quality" not in told)
+    sentences = words.against_members(found)
+    assert sentences and all("delta_t" in sentence and "quality" not in sentence for sentence in sentences)
 
 
 def test_beside_quality(beside_quality: SearchView) -> None:

@@ -108,12 +108,13 @@ def _print(network: Network, measured: Benchmark) -> None:
     table.add_row("file, kB", *(f"{row.bytes / 1000:,.0f}" for row in measured.rows))
     table.add_row(f"ms, median, {threads}", *(f"{row.milliseconds.median:.3g}" for row in measured.rows))
     table.add_row("ms, 90 %", *(f"{row.milliseconds.upper90:.3g}" for row in measured.rows), end_section=True)
+    quantities = network.description.quantities
     for metric in measured.rows[0].metrics:
-        cells = []
+        cells, quantity = [], quantities[metric]
         for row in measured.rows:
-            change = f" ({row.change[metric]:+.4f})" if row.change else ""
-            cells.append(f"{row.metrics[metric]:.4f}{change}")
-        table.add_row(metric, *cells)
+            change = f" ({row.change[metric] * quantity.scale:+.{quantity.decimals + 1}f})" if row.change else ""
+            cells.append(f"{quantity.number(row.metrics[metric])}{change}")
+        table.add_row(quantity.whole, *cells)
     terminal.console().print(table)
     if measured.split:
         height, width = measured.label_size

@@ -91,15 +91,16 @@ def show(network: Network) -> None:
     seeds = scores[0].seeds
     title = "one seed" if len(seeds) == 1 else f"mean of seeds {', '.join(map(str, sorted(seeds)))}, 95 % interval"
     table = terminal.table(["metric", *heads], title=f"{network.name}: {title}")
+    quantities = network.description.quantities
     primary = [f"{name}_{task.primary}" for name, task in network.description.tasks.items()]
     rest = [m for m in scores[0].values if m not in ("quality", "delta_t", *primary)]
     for metric in [m for m in ("quality", "delta_t", *primary, *rest) if any(m in s.values for s in scores)]:
-        cells = []
+        cells, quantity = [], quantities[metric]
         for score in scores:
             low, high = score.intervals.get(metric, (0.0, 0.0))
-            half = f" ± {(high - low) / 2:.2g}" if metric in score.intervals else ""
-            cells.append(f"{score.mean(metric):.4g}{half}" if metric in score.values else "")
-        table.add_row(metric, *cells)
+            half = f" ± {quantity.number((high - low) / 2)}" if metric in score.intervals else ""
+            cells.append(f"{quantity.number(score.mean(metric))}{half}" if metric in score.values else "")
+        table.add_row(quantity.whole, *cells)
     terminal.console().print(table)
     if len(seeds) > 1:
         print(f"The weights are those of seed {seeds[0]}, the best on select.")

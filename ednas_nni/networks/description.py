@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ednas_nni.data.info import DataInfo, DepthKind
 from ednas_nni.errors import NetworkError, quoted
-from ednas_nni.record.head import CostRecord, MetricRecord
+from ednas_nni.record.head import CostRecord, MetricRecord, TaskRecord
+from ednas_nni.record.quantities import SCORES, Quantity, metric_quantities
 from ednas_nni.record.whole_file import write_whole
 from ednas_nni.space.domains import Sample
 
@@ -227,6 +228,14 @@ class NetworkDescription(_Part):
     costs: tuple[Cost, ...] = ()
     origin: Origin = Origin()
     files: dict[str, File] = {}
+
+    @property
+    def quantities(self) -> dict[str, Quantity]:
+        """How each of its metrics, `quality` and `delta_t` are written: name as in `Score.values` -> quantity."""
+        tasks = [TaskRecord(name=n, primary=task.primary, metrics=task.metrics) for n, task in self.tasks.items()]
+        names = [f"{task.name}_{metric.name}" for task in tasks for metric in task.metrics]
+        metrics = metric_quantities(tasks, [dict.fromkeys(names, 0.0)])
+        return {**SCORES, **{quantity.key: quantity for quantity in metrics}}
 
     def write(self, folder: Path) -> None:
         """Write `network.json`, whole or not at all, with a checksum over all of it.

@@ -45,6 +45,11 @@ class Quantity:
     primary: bool = False
 
     @property
+    def whole(self) -> str:
+        """Where nothing else says of which task it is: `segmentation mIoU [%]`."""
+        return self.axis if self.group in ("quality", "cost", "other") else f"{self.group} {self.axis}"
+
+    @property
     def axis(self) -> str:
         """Label of a plot's axis."""
         return f"{self.label} [{self.unit}]" if self.unit else self.label

@@ -81,7 +81,7 @@ def quantize(source: str, images: str, target: str, input_type: str) -> None:
     made.load_quantization_recipe(rules)
     ((signature, names),) = Interpreter(source).get_signature_list().items()
     (name,) = names["inputs"]
-    pixels = np.load(images, mmap_mode="r")
+    pixels = np.load(images, mmap_mode="r", allow_pickle=False)
     inputs = [{name: np.asarray(image[None], np.float32) / 255} for image in pixels]
     ranges = made.calibrate({signature: inputs}, num_threads=1)
     # An image may hold any byte, also where no calibration image did: [0, 1] makes the scale 1/255 exactly.

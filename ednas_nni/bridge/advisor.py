@@ -75,7 +75,7 @@ class Advisor(MsgDispatcherBase):
             else:
                 self._search.stop()  # nothing new, but what has arrived already is still booked
         if not self._drain():
-            _log.warning("messages of the last moment are not booked; `nnictl resume` reads them from NNI's database")
+            _log.warning("messages of the last moment are not booked; `ednas resume` reads them from NNI's database")
         self._ended = True
         self.stopping = True
         self._drain()  # wakes the worker, which then sees that it should stop
@@ -131,7 +131,7 @@ class Advisor(MsgDispatcherBase):
         if isinstance(data, list) and data and dispatcher_env_vars.NNI_MODE != "resume":
             _log.warning(
                 "%d imported results are not used: only the journal tells which architecture, data and protocol a "
-                "result belongs to. To continue a search, copy its experiment folder and use `nnictl resume`.",
+                "result belongs to. To continue a search, copy its experiment folder and use `ednas resume`.",
                 len(data),
             )
 
@@ -279,7 +279,7 @@ def _leave_with(parent: int) -> None:
         return
     select.select([descriptor], [], [])
     _log.error(
-        "NNI's manager (process %d) is gone; the Advisor ends. `nnictl resume` continues the search.", manager.pid
+        "NNI's manager (process %d) is gone; the Advisor ends. `ednas resume` continues the search.", manager.pid
     )
     logging.shutdown()
     os._exit(1)

@@ -55,17 +55,17 @@ def run(options: argparse.Namespace) -> int:
 
     given = {"precision": options.precision, "threads": options.threads}
     recipe = {name: value for name, value in given.items() if value is not None}
+    name = options.out.name if options.out else ""
     plan = planned(
-        options.source, options.architecture, options.steps, options.seeds, options.size, "", options.fresh, **recipe
+        options.source, options.architecture, options.steps, options.seeds, options.size, name, options.fresh, **recipe
     )
-    name = options.out.name if options.out else plan.name
     folder = options.out or Path("networks") / plan.name
     if folder.exists() and not (folder / FILE).is_file() and (folder.is_file() or any(folder.iterdir())):
         raise NetworkError(f"{folder}: holds something else than a network. Name another folder with --out.")
     height, width = plan.study.train_size
     start = f"the weights that its trial left ({plan.weights})" if plan.weights else "random weights"
     count = f"{len(plan.seeds)} trainings" if len(plan.seeds) > 1 else "1 training"
-    print(f"{name}: {count} of {plan.steps} steps at {height} x {width} from {start}.", flush=True)
+    print(f"{plan.name}: {count} of {plan.steps} steps at {height} x {width} from {start}.", flush=True)
     if plan.study.train_size != plan.study.deploy_size:
         deploy = " x ".join(map(str, plan.study.deploy_size))
         print(
@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
             "Both sizes are scored; --size deploy trains at the larger one.",
             flush=True,
         )
-    network = carried_out(plan, options.baselines, not options.no_test, options.workers, name=name)
+    network = carried_out(plan, options.baselines, not options.no_test, options.workers)
     network.save(folder)
     show(network)
     print(f"\n{folder} holds the network. Next:")

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ednas_nni.data.contents import sha256
 from ednas_nni.errors import DataError
+from ednas_nni.record.whole_file import file_digest
 from ednas_nni.study.plain_data import user_path
 
 MANIFEST = "manifest.json"
@@ -88,7 +88,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _write_manifest(folder: Path, recipe: Mapping[str, object]) -> None:
-    files = {p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in sorted(folder.glob("*.npy"))}
+    files = {p.name: {"bytes": p.stat().st_size, "sha256": file_digest(p)} for p in sorted(folder.glob("*.npy"))}
     text = json.dumps({"format": _FORMAT, "recipe": recipe, "files": files}, indent=1, sort_keys=True)
     with (folder / MANIFEST).open("w", encoding="utf-8") as handle:
         handle.write(text + "\n")
@@ -142,7 +142,7 @@ def _fault(folder: Path, name: str, listed: Mapping[str, Mapping[str, object]]) 
         return f"{status.st_size} bytes instead of {wanted['bytes']}"
     seen = (str(path.resolve()), str(wanted["sha256"]), status.st_size, status.st_mtime_ns)
     if seen not in _verified:
-        if sha256(path) != wanted["sha256"]:
+        if file_digest(path) != wanted["sha256"]:
             return "altered: its SHA-256 differs"
         _verified.add(seen)
     return None

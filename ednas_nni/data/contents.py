@@ -23,19 +23,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ednas_nni.record.whole_file import write_whole
+from ednas_nni.record.whole_file import file_digest, write_whole
 
-_BLOCK = 1 << 20
 _SETTLED_NS = 2_000_000_000
-
-
-def sha256(path: Path) -> str:
-    """Return the digest of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as handle:
-        while block := handle.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def contents(root: Path, files: Iterable[Path], cache: Path) -> dict[str, str]:
@@ -52,7 +42,7 @@ def contents(root: Path, files: Iterable[Path], cache: Path) -> dict[str, str]:
         return {name: str(listed[name][0]) for name in named}
     settled = time.time_ns() - _SETTLED_NS
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing leaves the interpreter's lock
-        digests = pool.map(sha256, (named[name] for name in moved))
+        digests = pool.map(file_digest, (named[name] for name in moved))
         bar = tqdm(digests, "looking for changes", len(moved), unit="file", delay=1.0, disable=None, file=sys.stderr)
         fresh = dict(zip(moved, bar, strict=True))
     measured = {name: [fresh[name], *states[name]] for name in moved if states[name][2] < settled}

@@ -12,9 +12,9 @@ from ednas_nni.baselines.interval import estimate, mean_interval
 from ednas_nni.data.opening import open_source
 from ednas_nni.data.source import CachedSource
 from ednas_nni.networks.description import Score
-from ednas_nni.networks.scoring import metrics_of
+from ednas_nni.networks.scoring import metrics_of, prior
 from ednas_nni.tasks.delta_t import delta_t
-from ednas_nni.tasks.quality import measure
+from ednas_nni.tasks.quality import quality
 
 if TYPE_CHECKING:
     from torch import nn
@@ -66,9 +66,9 @@ def scored(
     intervals: dict[str, tuple[float, float]] = {}
     if own_size:
         train = opened(runs.assembled, "train", size, reader)
-        prior = {name: measure(task, train, images).metrics for name, task in runs.tasks.items()}
-        skills = [[t.skill(run[n][t.primary], prior[n][t.primary]) for n, t in runs.tasks.items()] for run in metrics]
-        values["quality"] = tuple(sum(skill) / len(skill) for skill in skills)
+        tasks = list(runs.tasks.values())
+        position = prior(tasks, train, images)
+        values["quality"] = tuple(quality(run, tasks, position) for run in metrics)
     for name, per_seed in values.items():
         interval = mean_interval(per_seed)
         if interval.half is not None:

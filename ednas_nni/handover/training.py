@@ -34,8 +34,7 @@ from ednas_nni.networks.network import Network
 from ednas_nni.nn.tree import build
 from ednas_nni.record.events import Note
 from ednas_nni.record.journal import Journal
-from ednas_nni.record.kept_weights import file_digest
-from ednas_nni.record.whole_file import write_whole
+from ednas_nni.record.whole_file import file_digest, write_whole
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import Study, parse, read_experiment
 from ednas_nni.training.checkpoints import Checkpoints
@@ -215,9 +214,8 @@ def carried_out(
     test: bool = True,
     workers: int | None = None,
     progress: bool = True,
-    name: str = "",
 ) -> Network:
-    """Train what a plan says, and name the network; see `train`."""
+    """Train what a plan says; see `train`."""
     plan.assembled.source.prepare(progress)
     if torch.cuda.is_available():
         workers = workers or 1
@@ -232,7 +230,7 @@ def carried_out(
         plan.assembled.of(_seeded(plan.study, best)),
         plan.sample,
         runs.networks[0],
-        name=name or plan.name,
+        name=plan.name,
         scores=_scores(plan, runs, {task: _runs(one, order) for task, one in twins.items()}, order, test),
         search="" if plan.search is None else plan.search.experiment,
         journal="" if plan.search is None else file_digest(plan.search.history.path),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 
@@ -24,9 +23,3 @@ def weights_file(history: History, architecture: str) -> Path | None:
         return None
     path = weights_path(history.path.parent, architecture)
     return path if path.is_file() else None
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,12 +1,22 @@
-"""Files that are replaced as a whole: a reader, or a crash, sees the old one or the new one and never half of one."""
+"""Files as a whole: their digest, and a way to replace them so that nobody ever sees half of one."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write_whole(path: Path, content: bytes | str | Callable[[BinaryIO], object], mode: int = 0o644) -> None:

@@ -141,11 +141,6 @@ class SearchView:
         """Results that are named members of the space."""
         return tuple(trial for trial in self.results if trial.name)
 
-    @property
-    def plain_front(self) -> bool:
-        """Whether the front plot's two axes are all objectives, so that a step line tells the whole truth."""
-        return self.x is not None and {o.name for o in self.objectives} == {self.x.key, self.y.key}
-
     def count(self, status: str) -> int:
         """Number of trials with a status."""
         return sum(trial.status == status for trial in self.trials)

@@ -17,8 +17,8 @@ from ednas_nni.errors import JournalError
 from ednas_nni.record.events import WeightsEvent
 from ednas_nni.record.front import front_of
 from ednas_nni.record.journal import Journal
-from ednas_nni.record.kept_weights import SUFFIX, WEIGHTS, file_digest, weights_path
-from ednas_nni.record.whole_file import write_whole
+from ednas_nni.record.kept_weights import SUFFIX, WEIGHTS, weights_path
+from ednas_nni.record.whole_file import file_digest, write_whole
 
 if TYPE_CHECKING:
     from torch import nn

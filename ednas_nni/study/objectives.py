@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ednas_nni.errors import StudyError, did_you_mean
 
 QUALITY = "quality"
-DELTA_T = "delta_t"  # percent; see tasks/delta_t.py
+DELTA_T = "delta_t"  # percent; see ednas_nni/tasks/delta_t.py
 DIRECTIONS = ("max", "min")
 OPERATORS = ("<=", ">=")
 

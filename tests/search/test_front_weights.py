@@ -15,7 +15,8 @@ from ednas_nni.record import events
 from ednas_nni.record.front import front_of
 from ednas_nni.record.head import JournalHead
 from ednas_nni.record.journal import Journal, load
-from ednas_nni.record.kept_weights import file_digest, weights_file
+from ednas_nni.record.kept_weights import weights_file
+from ednas_nni.record.whole_file import file_digest
 from ednas_nni.search import front_weights
 from ednas_nni.search.front_weights import FrontWeights, write_weights
 

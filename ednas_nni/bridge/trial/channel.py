@@ -177,7 +177,7 @@ class OwnedChannel(TrialCommandChannelV3):
         while True:
             if self._orphaned:
                 if final:
-                    print("NNI's manager is gone; the result is kept here for `nnictl resume`", flush=True)
+                    print("NNI's manager is gone; the result is kept here for `ednas resume`", flush=True)
                 return
             try:
                 answer = self._session.put(self._channel._url, json=body, timeout=10)

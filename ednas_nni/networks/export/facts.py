@@ -54,7 +54,7 @@ class OutputFacts(TensorFacts):
         task: Its name.
         enlarge: Factor by which the host enlarges it (bilinear, half-pixel centres) before it decodes; 1 = none. What
             then lies beyond the image's height and width is padding, to be cut off.
-        decode: What the host then does; see `tasks.decoding`.
+        decode: What the host then does; see `ednas_nni.tasks.decoding`.
         factor: What the decoded value is multiplied by.
         unit: Of the decoded value.
         classes: Names of the decoded values 0, 1, ...

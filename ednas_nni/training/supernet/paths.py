@@ -88,11 +88,3 @@ class Paths:
         """
         ends = [self.largest, self.smallest][:number] if sandwich else []
         return [*ends, *(self.draw() for _ in range(number - len(ends)))]
-
-    def state(self) -> dict[str, object]:
-        """The state of the generator, plain JSON."""
-        return dict(self._rng.bit_generator.state)
-
-    def restore(self, state: dict[str, object]) -> None:
-        """Continue from a `state`."""
-        self._rng.bit_generator.state = state

@@ -48,7 +48,7 @@ def assembled(seed: int, supernet: dict[str, Any]) -> Any:
 
 def measure(arm: str, seed: int, steps: int, samples: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Make one supernet and score all architectures of the judge with it."""
-    study = assembled(seed, {"steps": steps, **ARMS[arm]})
+    study = assembled(seed, {"steps": steps, "seed": seed, **ARMS[arm]})
     supernet = study.evaluator.supernet(study.space)
     started = time.perf_counter()
     made = supernet.make()

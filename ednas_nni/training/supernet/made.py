@@ -50,7 +50,12 @@ class Supernet:
     def __init__(self, space: ModelSpace, recipe: Recipe, options: SupernetOptions) -> None:
         self.options = options
         self.recipe = replace(
-            recipe, steps=options.steps, learning_rate=options.learning_rate, references=None, score="quality"
+            recipe,
+            steps=options.steps,
+            learning_rate=options.learning_rate,
+            seed=options.seed,
+            references=None,
+            score="quality",
         )
         self._space, self._data = space, TrialData(self.recipe)
 

@@ -33,6 +33,8 @@ class SupernetOptions:
         sharing: "elastic" lets kernels and expansions of one kind of block share weights, "own" gives each operation
             its own; widths always share.
         warm_up: Share of the steps, at the start, in which the largest network is trained alone.
+        seed: Of its weights, paths and order of images; studies and trainings of other seeds inherit from it all the
+            same.
     """
 
     steps: Whole = 1500
@@ -43,6 +45,7 @@ class SupernetOptions:
     sampling: Literal["macs", "labels"] = "macs"
     sharing: Literal["elastic", "own"] = "elastic"
     warm_up: Share = 0.0
+    seed: Annotated[int, Field(ge=0)] = 0
 
 
 class SupernetModule(JaredModule):

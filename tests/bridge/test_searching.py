@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -85,6 +84,5 @@ def test_nothing_is_left_running(nni: SimpleNamespace, monkeypatch: pytest.Monke
 def test_through_the_real_nni(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    began = time.monotonic()
     search = ednas_nni.search(STUDY, trials=2, concurrency=1)
-    assert len(search.results) == 2 and search.history.finished and time.monotonic() - began < 300
+    assert len(search.results) == 2 and search.history.finished

@@ -38,13 +38,15 @@ def test_share(values: np.ndarray, low: float, high: float) -> None:
 
 def test_the_interval_holds_the_truth() -> None:
     """Of 200 searches of 40 networks, in which the choice tells half of the variance."""
-    inside = 0
+    inside, widths = 0, list[float]()
     for seed in range(200):
         rng = np.random.default_rng(seed)
         groups = rng.integers(0, 2, 40)
         _, low, high = share(groups, groups + rng.normal(0, 0.5, 40))
         inside += low <= 0.5 <= high
+        widths.append(high - low)
     assert 175 <= inside <= 200
+    assert np.median(widths) < 0.6, "an interval that is always wide holds everything"
 
 
 def test_choices_of_a_search(synthetic: Any, tmp_path: Path) -> None:

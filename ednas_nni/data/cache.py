@@ -23,7 +23,7 @@ from ednas_nni.errors import DataError
 from ednas_nni.record.whole_file import file_digest
 from ednas_nni.study.plain_data import user_path
 
-MANIFEST = "manifest.json"
+MANIFEST, LOCK = "manifest.json", ".lock"
 _FORMAT = 1
 _verified: set[tuple[str, str, int, int]] = set()
 
@@ -43,23 +43,28 @@ def fingerprint(recipe: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def beside(folder: Path, suffix: str) -> Path:
+    """A file that lies beside a cache folder, also before there is one."""
+    return folder.with_name(folder.name + suffix)
+
+
 def ensure(folder: Path, recipe: Mapping[str, object], fill: Callable[[Path], None]) -> bool:
     """Make a cache folder unless it exists, and return whether this call made it.
 
     `fill` writes the `.npy` files into the folder it is given; the recipe, plain data that determines them, goes into
-    the manifest.
+    the manifest. What a maker writes into the lock file on its way (`beside(folder, LOCK)`) is read to those who wait.
     """
     if folder.exists():
         return False
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(folder.with_name(folder.name + ".lock")):
+        with _locked(beside(folder, LOCK)):
             if folder.exists():
                 return False
             # Whoever left these held the lock and is gone.
             for left_over in folder.parent.glob(folder.name + ".partial-*"):
                 shutil.rmtree(left_over, ignore_errors=True)
-            staging = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
+            staging = beside(folder, f".partial-{os.getpid()}")
             staging.mkdir()
             try:
                 fill(staging)
@@ -78,12 +83,15 @@ def ensure(folder: Path, recipe: Mapping[str, object], fill: Callable[[Path], No
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold a lock that the system releases when the process ends, however it ends."""
-    with path.open("w") as handle:
+    with path.open("a+") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"another process is preparing {path.stem}; waiting for it", file=sys.stderr, flush=True)
+            handle.seek(0)
+            far = f" ({said})" if (said := handle.read().strip()) else ""
+            print(f"another process is preparing {path.stem}{far}; waiting for it", file=sys.stderr, flush=True)
             fcntl.flock(handle, fcntl.LOCK_EX)
+        handle.truncate(0)
         yield
 
 

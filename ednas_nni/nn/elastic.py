@@ -162,7 +162,8 @@ class SharedWeights(nn.Module):
         """
         name = self._domains.architecture_id(sample)
         if name not in self._networks:
-            network = build(self._space, sample)
+            with torch.inference_mode(False):  # else what is first scored could not be trained
+                network = build(self._space, sample)
             where = addresses(network, self.elastic)
             for parameter in network.parameters():
                 parameter.data = parameter.data.new_empty(0)

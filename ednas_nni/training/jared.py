@@ -119,7 +119,7 @@ class TrainingEvaluator(NetworkEvaluator, Lightning):
         """
         if self.is_mutable():
             raise RuntimeError("The evaluator has undecided arguments: freeze() it before it evaluates.")
-        with quiet(), _threads(self.recipe.threads), seeded(self.seed):
+        with quiet(), threads(self.recipe.threads), seeded(self.seed):
             module = JaredModule(self.recipe, self.inherits)
             self.prepare(model, module.data)
             module.set_model(_laid_out(model, torch.channels_last))
@@ -299,7 +299,7 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _threads(count: int | None) -> Iterator[None]:
+def threads(count: int | None) -> Iterator[None]:
     """Use `count` torch threads inside the block; None = leave them alone."""
     before = torch.get_num_threads()
     if count is not None:

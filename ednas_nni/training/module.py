@@ -252,7 +252,7 @@ class JaredModule(LightningModule):
     @property
     def last_loss(self) -> Tensor:
         """Total loss of the last step."""
-        return self._step_losses[1].detach()
+        return self._losses[-1]
 
     def average_state(self) -> tuple[list[Tensor], list[Tensor]]:
         """Averaged weights, and the losses since the last score; for checkpoints."""

@@ -2,7 +2,6 @@
 
 # No `from __future__ import annotations` here: the evaluator's signature holds these annotations as objects.
 
-from collections.abc import Iterable
 from dataclasses import KW_ONLY, replace
 from typing import Annotated, Any
 
@@ -10,11 +9,10 @@ import nni
 import torch
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
-from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
 
 from ednas_nni.compat.nas import ModelSpace
 from ednas_nni.errors import StudyError, TrialError
+from ednas_nni.nn.statistics import recalibrate
 from ednas_nni.study.options import filled, takes
 from ednas_nni.tasks.weighting.base import GradientWeighting
 from ednas_nni.training.data import TrialData
@@ -103,28 +101,3 @@ class InheritedEvaluator(TrainingEvaluator):
         recipe = replace(self.recipe, steps=self.recipe.calibration, seed=self.recipe.seed + 1)
         recalibrate(model, (batch["image"] for batch in TrialData(recipe).train_batches()))
         model.train()  # Lightning leaves modes as they are
-
-
-@torch.no_grad()
-def recalibrate(network: nn.Module, images: Iterable[Tensor]) -> None:
-    """Estimate the statistics of all batch norms; leaves the network in evaluation mode.
-
-    While a supernet is trained, a batch norm sees outputs of many different layers before it, so its running statistics
-    belong to no network at all. They are estimated anew for each: a few batches of training images, without gradients,
-    and the plain mean of their statistics (Yu and Huang, ICCV 2019, arXiv 1903.05134, "post-statistics").
-
-    Args:
-        network: Changed in place; its weights are not.
-        images: Batches (N, 3, H, W) in [0, 1] of the training split, N > 1.
-    """
-    norms = [module for module in network.modules() if isinstance(module, _NormBase)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # torch's word for the plain mean over batches
-    network.train()
-    for image in images:
-        network(image.contiguous(memory_format=torch.channels_last))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    network.eval()

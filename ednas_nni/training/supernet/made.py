@@ -8,6 +8,8 @@ text. A trial reads the parts that its network has, which are a few per cent.
 from __future__ import annotations
 
 import json
+import sys
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,16 +17,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ednas_nni.cost import cost_table
-from ednas_nni.data.cache import cache_root, ensure, fingerprint, open_arrays
+from ednas_nni.data.cache import LOCK, beside, cache_root, ensure, fingerprint, open_arrays
 from ednas_nni.errors import SampleError, TrialError
 from ednas_nni.nn.capabilities import capabilities_of
 from ednas_nni.nn.elastic import SharedWeights, addresses
 from ednas_nni.nn.tree import domains_of
+from ednas_nni.training.checkpoints import Checkpoints
 from ednas_nni.training.data import TrialData
-from ednas_nni.training.jared import make_trainer, quiet
+from ednas_nni.training.jared import make_trainer, quiet, threads
 from ednas_nni.training.recipe import Recipe
 from ednas_nni.training.seeding import seeded
 from ednas_nni.training.supernet.module import SupernetModule, SupernetOptions
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
     from ednas_nni.compat.nas import ModelSpace
 
 FORMAT = 1
+CHECKPOINT, MADE = ".checkpoint.safetensors", "made.json"
+SAID_S = 5.0
+"""Seconds between two words to those who wait."""
 _NOT_OF_A_SUPERNET = ("steps", "learning_rate", "reports", "examples", "threads", "references", "score", "scored_on")
 """Fields of a recipe that a supernet sets itself, or that change nothing in its weights."""
 
@@ -79,23 +85,44 @@ class Supernet:
         """Where it is, or will be."""
         return cache_root(self.recipe.data.get("cache")) / "supernets" / fingerprint(self.identity)
 
-    def make(self) -> bool:
-        """Train it, unless it is there; waits where another process is at it.
+    def make(self, progress: bool = False) -> bool:
+        """Train it, unless it is there; waits where another process is at it, goes on where one was killed.
 
-        Returned is whether this call made it.
+        Returned is whether this call made it. With `progress` a bar with the time left is on standard error.
 
         Raises:
             TrialError: A loss was not finite, or the training was stopped.
             DataError: The data set is missing, or the place cannot be written.
         """
-        return ensure(self.folder, self.identity, self._train)
+        checkpoint = beside(self.folder, CHECKPOINT)
+        made = ensure(self.folder, self.identity, lambda folder: self._train(folder, checkpoint, progress))
+        checkpoint.unlink(missing_ok=True)
+        return made
 
-    def _train(self, folder: Path) -> None:
+    def _train(self, folder: Path, checkpoint: Path, progress: bool = False) -> None:
+        from tqdm import tqdm
+
         recipe, options = self.recipe, self.options
+        watcher = Checkpoints(checkpoint)
+        first = watcher.steps_before
+        pause = 0.2 if sys.stderr.isatty() else 10.0  # in a log file a line now and then is enough
+        bar = tqdm(
+            desc="supernet", total=recipe.steps, initial=first, unit="step", mininterval=pause, disable=not progress
+        )
+        begun = said = time.monotonic()
+
+        def on_step(done: int, loss: Tensor) -> None:
+            nonlocal said
+            bar.update(done - bar.n)
+            if (now := time.monotonic()) - said > SAID_S:
+                said, left = now, (recipe.steps - done) * (now - begun) / (done - first) / 60
+                beside(self.folder, LOCK).write_text(f"step {done} of {recipe.steps}, about {left:.0f} min left")
+
+        watcher.on_step = on_step
         space = type(self._space)(*self._space.trace_args, **self._space.trace_kwargs)
         table = cost_table(space, [], deploy_size=recipe.train_size)
         macs = table.names.index("macs")
-        with quiet(), seeded(recipe.seed):
+        with bar, quiet(), threads(recipe.threads), seeded(recipe.seed):
             paths = Paths(
                 domains_of(space), lambda codes: table.encoded(codes)[:, macs], recipe.seed, options.sampling == "macs"
             )
@@ -103,10 +130,13 @@ class Supernet:
             biases = {name: torch.tensor(prior.head_bias) for name, prior in module.data.prior.tasks.items()}
             weights = SharedWeights(space, options.sharing == "elastic", biases)
             module.set_model(weights)
-            make_trainer(recipe).fit(module, module.data.train_batches(), module.data.scored_batches())
+            module.watcher = watcher
+            make_trainer(recipe, first).fit(module, module.data.train_batches(first), module.data.scored_batches())
         if module.steps_done != recipe.steps:
             raise TrialError(f"The training of the supernet stopped after step {module.steps_done} of {recipe.steps}.")
         write(weights.cpu(), folder)
+        made = {"seconds": module.train_s, "threads": recipe.threads or torch.get_num_threads()}
+        (folder / MADE).write_text(json.dumps(made))
 
     def inherit(self, network: nn.Module) -> None:
         """Give a network of the space the supernet's weights; its batch norms must be recalibrated.

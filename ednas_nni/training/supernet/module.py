@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import replace
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import ConfigDict, Field
@@ -11,11 +12,16 @@ from torch import Tensor
 
 from ednas_nni.errors import StudyError
 from ednas_nni.nn.elastic import SharedWeights
+from ednas_nni.nn.statistics import recalibrate
 from ednas_nni.tasks.weighting.base import GradientWeighting
-from ednas_nni.training.data import Batch
+from ednas_nni.training.data import Batch, TrialData
 from ednas_nni.training.module import JaredModule
 from ednas_nni.training.recipe import Recipe, Share, Whole
+from ednas_nni.training.seeding import seeded
 from ednas_nni.training.supernet.paths import Paths
+
+CURVE = 8
+"""Batches for the statistics of the largest network, before it is scored during the training."""
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
@@ -62,6 +68,27 @@ class SupernetModule(JaredModule):
     def __init__(self, recipe: Recipe, options: SupernetOptions, paths: Paths) -> None:
         super().__init__(recipe)
         self.options, self.paths = options, paths
+
+    def progress_state(self) -> dict[str, Any]:
+        """As of every training, and which networks are drawn next."""
+        return {**super().progress_state(), "paths": self.paths.state}
+
+    def take_over(
+        self, steps_done: int, progress: dict[str, Any], average: list[Tensor], losses: Tensor | None
+    ) -> None:
+        """As of every training."""
+        super().take_over(steps_done, progress, average, losses)
+        self.paths.state = progress["paths"]
+
+    def on_validation_start(self) -> None:
+        """Score the largest network as a trial would: its statistics are not trained, and no checkpoint has them."""
+        super().on_validation_start()
+        network, _ = self.model.network(self.paths.largest)
+        batches = TrialData(replace(self.recipe, steps=CURVE)).train_batches()
+        with seeded(self.recipe.seed):  # what is drawn here changes nothing in the training
+            self.model.train()
+            recalibrate(network, (batch["image"].to(self.device) for batch in batches), self)
+            self.model.eval()
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Raw outputs of the largest network."""

@@ -12,6 +12,7 @@ Example: with MACs from 10 M to 80 M and 3 bins, a third of the paths has 10 to 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +79,15 @@ class Paths:
             return self._domains.random(self._rng)
         chosen = self._bins[self._rng.integers(len(self._bins))]
         return self._domains.decode(chosen[self._rng.integers(len(chosen))])
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Which draws come next, as plain data; it can be set."""
+        return dict(self._rng.bit_generator.state)
+
+    @state.setter
+    def state(self, value: dict[str, Any]) -> None:
+        self._rng.bit_generator.state = value
 
     def step(self, number: int, sandwich: bool) -> list[Sample]:
         """The networks of one step, canonical; with the sandwich rule the largest comes first, then the smallest.

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from ednas_nni.errors import SampleError, StudyError
+from ednas_nni.nn.statistics import recalibrate
 from ednas_nni.nn.tree import build, domains_of
 from ednas_nni.training.data import TrialData
 from ednas_nni.training.supernet import made
-from ednas_nni.training.supernet.inherited import InheritedEvaluator, recalibrate
+from ednas_nni.training.supernet.inherited import InheritedEvaluator
 from search_spaces import EdnasSpace
 from tests.planes import _importable, _one_thread
 
@@ -35,12 +36,17 @@ def evaluator(**options):
     )
 
 
+SMALL = {
+    "tasks": {"segmentation": 3, "depth": 1},
+    "preset": "nano",
+    "stages": [{"channels": 16, "depth": [1, 2]}, {"channels": [16, 24], "depth": [1, 1]}],
+    "ops": ["ibn_k3_e3", "ibn_k5_e3"],
+}
+
+
 @pytest.fixture(scope="module")
 def space():
-    stages = [{"channels": 16, "depth": [1, 2]}, {"channels": [16, 24], "depth": [1, 1]}]
-    return EdnasSpace(
-        tasks={"segmentation": 3, "depth": 1}, preset="nano", stages=stages, ops=["ibn_k3_e3", "ibn_k5_e3"]
-    )
+    return EdnasSpace(**SMALL)
 
 
 def test_one_supernet_serves_all_networks(space, monkeypatch, reports_to_nni, tmp_path):
@@ -132,9 +138,10 @@ def test_a_network_of_another_space_is_rejected(cache, space):
 
 def trained(space, folder, **options):
     supernet = evaluator(supernet={**OPTIONS, **options}).supernet(space)
-    folder.mkdir()
-    supernet._train(folder)
-    return np.load(folder / "weights.npy")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDNAS_CACHE", str(folder))
+        supernet.make()
+        return np.load(supernet.folder / "weights.npy")
 
 
 def test_every_part_of_the_recipe_can_be_switched_off(cache, space, tmp_path):

@@ -123,9 +123,7 @@ class Supernet:
         table = cost_table(space, [], deploy_size=recipe.train_size)
         macs = table.names.index("macs")
         with bar, quiet(), threads(recipe.threads), seeded(recipe.seed):
-            paths = Paths(
-                domains_of(space), lambda codes: table.encoded(codes)[:, macs], recipe.seed, options.sampling == "macs"
-            )
+            paths = Paths(domains_of(space), lambda codes: table.encoded(codes)[:, macs], recipe.seed, options.sampling)
             module = SupernetModule(recipe, options, paths)
             biases = {name: torch.tensor(prior.head_bias) for name, prior in module.data.prior.tasks.items()}
             weights = SharedWeights(space, options.sharing == "elastic", biases)

@@ -47,17 +47,27 @@ def extreme(domains: Domains, price: Price, largest: bool) -> Sample:
 
 
 class Paths:
-    """Draws the networks of each step: spread over MACs, or every label evenly and by itself.
+    """Draws the networks of each step.
+
+    Args:
+        domains: Of the space.
+        price: MACs of samples.
+        seed: Equal seeds draw equally.
+        sampling: "macs" spreads draws over MACs; "labels" draws each choice evenly and by itself; "dealt" deals its
+            values like shuffled cards, so that among any k draws in a row from the first each of its k values comes
+            once: operations with weights of their own are then trained equally often, and ranked by what they are worth
+            instead of by their luck (strict fairness of FairNAS, Chu et al., ICCV 2021, arXiv 1907.01845).
 
     Attributes:
         largest: The network of most MACs; `smallest` of fewest.
     """
 
-    def __init__(self, domains: Domains, price: Price, seed: int, spread: bool = True) -> None:
+    def __init__(self, domains: Domains, price: Price, seed: int, sampling: str = "macs") -> None:
         self.largest, self.smallest = extreme(domains, price, True), extreme(domains, price, False)
-        self._domains, self._spread, self._rng = domains, spread, np.random.default_rng([seed, 17])
+        self._domains, self._rng, self._seed = domains, np.random.default_rng([seed, 17]), seed
+        self._sampling, self._drawn = sampling, 0
         self._bins: list[NDArray[np.int16]] = []
-        if spread:
+        if sampling == "macs":
             pool = np.unique(self._pool(), axis=0)
             macs = np.log(np.maximum(price(pool), 1.0))
             edges = np.linspace(macs.min(), macs.max(), BINS + 1)[1:-1]
@@ -75,19 +85,28 @@ class Paths:
 
     def draw(self) -> Sample:
         """One canonical sample."""
-        if not self._bins:
+        if self._sampling == "labels":
             return self._domains.random(self._rng)
+        if self._sampling == "dealt":
+            self._drawn += 1
+            return self._domains.decode([self._dealt(i) for i in range(len(self._domains))])
         chosen = self._bins[self._rng.integers(len(self._bins))]
         return self._domains.decode(chosen[self._rng.integers(len(chosen))])
+
+    def _dealt(self, label: int) -> int:
+        """The code that a label has in the last draw."""
+        cards = len(self._domains.dimensions[label].values)
+        deal, card = divmod(self._drawn - 1, cards)
+        return int(np.random.default_rng([self._seed, 18, label, deal]).permutation(cards)[card])
 
     @property
     def state(self) -> dict[str, Any]:
         """Which draws come next, as plain data; it can be set."""
-        return dict(self._rng.bit_generator.state)
+        return {"generator": dict(self._rng.bit_generator.state), "drawn": self._drawn}
 
     @state.setter
     def state(self, value: dict[str, Any]) -> None:
-        self._rng.bit_generator.state = value
+        self._rng.bit_generator.state, self._drawn = value["generator"], value["drawn"]
 
     def step(self, number: int, sandwich: bool) -> list[Sample]:
         """The networks of one step, canonical; with the sandwich rule the largest comes first, then the smallest.

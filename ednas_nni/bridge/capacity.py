@@ -51,7 +51,7 @@ def of_study(file: ExperimentFile, assembled: Assembled) -> Iterator[str]:
             f"each at most once. Write at most {images}, or take more images."
         )
     given = study.evaluator.options.get("reports", 0)
-    if given > recipe.steps:
+    if given > recipe.steps > 0:
         yield f"evaluator.reports = {given}: must be at most `steps`, here {recipe.steps}."
 
 

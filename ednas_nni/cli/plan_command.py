@@ -50,6 +50,8 @@ def run(options: argparse.Namespace) -> int:
     check_picture(options.picture)
     assembled = Assembled(experiment.read(options.file).study)
     plan = _plan(assembled, options)
+    preparation = assembled.evaluator_against(None).preparation(assembled.space)
+    outlook = "" if preparation is None else preparation.outlook()
     refusal = ""
     try:
         assembled.check_plan(plan)
@@ -60,12 +62,14 @@ def run(options: argparse.Namespace) -> int:
 
         write_picture(options.picture, plan_plot(plan))
     if options.json:
-        print(json.dumps({**plan_json(plan), "error": refusal or None}, indent=2))
+        print(json.dumps({**plan_json(plan), "made_first": outlook or None, "error": refusal or None}, indent=2))
     else:
         from ednas_nni.cli.plan_tables import show
 
         print(options.file)
         show(plan, assembled.study.space.name)
+        if outlook:
+            print(f"\nMade first: {outlook}")
         if options.picture:
             print(f"\nwrote {options.picture}")
         for line in advice(plan) if not refusal else ():

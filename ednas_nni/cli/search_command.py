@@ -6,6 +6,8 @@ The same file works with `nnictl create --config FILE.yml`.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import shlex
 import signal
 import sys
@@ -67,6 +69,11 @@ def search(
         if assembled.needs_network:
             print(f"\nData {assembled.source.info.name!r} (made once, kept in a cache) ...", flush=True)
             assembled.source.prepare()
+            if file.platform == "local" and (preparation := assembled.evaluator.preparation(assembled.space)):
+                if outlook := preparation.outlook():
+                    print(f"\nMade once and kept: {outlook} ...", flush=True)
+                with contextlib.redirect_stdout(io.StringIO()):  # the scores on the way: the bar is enough
+                    preparation.make(progress=True)
         return _search(file, assembled, options, start)
 
 

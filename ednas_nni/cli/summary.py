@@ -32,6 +32,9 @@ def lines(file: ExperimentFile, assembled: Assembled, plan: Plan) -> list[tuple[
     if study.reference:
         rows.append(("reference", _reference(assembled)))
     rows.append(("strategy", _strategy(assembled)))
+    preparation = assembled.evaluator.preparation(assembled.space)
+    if preparation is not None and (outlook := preparation.outlook()):
+        rows.append(("made first", outlook))
     if study.start:
         heading = "trained first" if assembled.trains_starts else "to compare"
         rows.append((heading, ", ".join(_member(assembled, i) for i in range(len(study.start)))))

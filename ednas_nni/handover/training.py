@@ -129,7 +129,7 @@ def planned(
     """
     if not seeds >= 1:
         raise StudyError(f"seeds is {seeds}; at least 1 training is needed, 3 to know the spread.")
-    search, assembled = _opened(source)
+    search, assembled = opened(source)
     sample, weights, usual = _chosen(search, assembled, choice)
     assembled = by_recipe(assembled)
     study = assembled.study
@@ -398,7 +398,8 @@ def _seeded(study: Study, seed: int) -> Study:
     return study.model_copy(update={"seed": seed})
 
 
-def _opened(source: SearchRecord | Assembled | str | Path) -> tuple[SearchRecord | None, Assembled]:
+def opened(source: SearchRecord | Assembled | str | Path) -> tuple[SearchRecord | None, Assembled]:
+    """A search and its study, or a study without a search: by id, journal, or an experiment's YAML."""
     if isinstance(source, SearchRecord):
         return source, source.assembled
     if isinstance(source, Assembled):

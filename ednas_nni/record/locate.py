@@ -35,12 +35,12 @@ def journal_of(text: str, experiments: Path | None = None) -> Path:
     except (OSError, ValueError) as error:  # a name that is too long, a folder that may not be read
         raise JournalError(f"{quoted(text)}: {getattr(error, 'strerror', None) or error}.") from None
     home = experiments or Path(EXPERIMENTS).expanduser()
-    journals = {name: path for name, folder in _folders(home).items() if (path := folder / FOLDER / FILE).is_file()}
-    if text == LATEST and journals:
-        return max(journals.values(), key=lambda file: file.stat().st_mtime)
-    if text in journals:
-        return journals[text]
-    if not journals:
+    by_id = journals(home)
+    if text == LATEST and by_id:
+        return max(by_id.values(), key=lambda file: file.stat().st_mtime)
+    if text in by_id:
+        return by_id[text]
+    if not by_id:
         raise JournalError(
             f"{quoted(text)}: no experiment has a journal in {home}. Start one with `ednas search FILE.yml`."
         )
@@ -48,10 +48,16 @@ def journal_of(text: str, experiments: Path | None = None) -> Path:
         raise JournalError(
             f"experiment {text!r} in {home} has no journal: it is not an EDNAS search, or its study was rejected."
         )
-    newest = sorted(journals, key=lambda name: -journals[name].stat().st_mtime)[:SHOWN]
+    newest = sorted(by_id, key=lambda name: -by_id[name].stat().st_mtime)[:SHOWN]
     raise JournalError(
         f"{quoted(text)} is neither an experiment id nor a journal file.{did_you_mean(text, [*newest, LATEST])}"
     )
+
+
+def journals(experiments: Path | None = None) -> dict[str, Path]:
+    """Experiment id -> its journal, of every search in NNI's folder (`~/nni-experiments`) and in NNI's list there."""
+    folders = _folders(experiments or Path(EXPERIMENTS).expanduser())
+    return {name: path for name, folder in folders.items() if (path := folder / FOLDER / FILE).is_file()}
 
 
 def folder_of(text: str) -> Path:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from ednas_nni.compat.nas import ModelSpace
     from ednas_nni.space.domains import Sample
     from ednas_nni.training.recipe import Recipe
 
@@ -31,6 +32,16 @@ class Booked(Protocol):
 
     def executable_model(self) -> nn.Module:
         """Build the network."""
+
+
+class Preparation(Protocol):
+    """What all trials of a study need, made once and kept, such as a supernet."""
+
+    def outlook(self) -> str:
+        """What has to be made and about how long it takes; "" where it is there."""
+
+    def make(self, progress: bool = False) -> bool:
+        """Make it, unless it is there; shows a bar with `progress`. Returns whether this call made it."""
 
 
 Model = TypeVar("Model")
@@ -78,6 +89,10 @@ class Evaluator:
         Raises:
             EdnasError: A trial could not be built.
         """
+
+    def preparation(self, space: ModelSpace) -> Preparation | None:
+        """What is made before the first trial, which makes it where nobody did; by default there is nothing."""
+        return None
 
     def check_here(self) -> None:
         """Look for what this machine lacks to run a trial, such as an accelerator. By default there is nothing.

@@ -228,7 +228,7 @@ def test_find_a_journal(small_journal: Path, tmp_path: Path) -> None:
     with pytest.raises(JournalError, match=r"Did you mean 'abcd1234'\?"):
         locate.journal_of("abcd1243", home)
     (home / "zzzzzzzz").mkdir()
-    with pytest.raises(JournalError, match="neither an experiment id nor a journal file"):
+    with pytest.raises(JournalError, match="has no journal: it is not an EDNAS search"):
         locate.journal_of("zzzzzzzz", home)
     with pytest.raises(JournalError, match="ednas search"):
         locate.journal_of("abcd1234", tmp_path / "empty")

@@ -149,6 +149,8 @@ class JournalledExperiment(NasExperiment):
         """As NNI's, where nobody else writes the journal; without a port a free one is chosen."""
         make_experiment_folder(self.folder)
         self.journal.hold()
+        if (preparation := self.assembled.evaluator.preparation(self.assembled.space)) is not None:
+            preparation.make(progress=True)
         super().start(port, debug, run_mode)
 
     def _start_nni_manager(self, port: int | None, *args: Any, **kwargs: Any) -> None:

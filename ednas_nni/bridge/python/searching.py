@@ -52,6 +52,8 @@ def search(
         assembled = Assembled(file.study, str(path))
         if assembled.needs_network:
             assembled.source.prepare(progress)
+            if file.platform == "local" and (preparation := assembled.evaluator.preparation(assembled.space)):
+                preparation.make(progress)
         running = launch.create(file.resolved())
     journal = running.folder / FOLDER / FILE
     try:

@@ -79,6 +79,10 @@ class InheritedEvaluator(TrainingEvaluator):
                 "trains several at once; use 'fixed', 'uncertainty', 'dwa' or 'geometric_mean' with it."
             )
 
+    def preparation(self, space: ModelSpace) -> Supernet:
+        """The supernet."""
+        return self.supernet(space)
+
     def supernet(self, space: torch.nn.Module) -> Supernet:
         """The supernet of a space, or of the space of a network.
 

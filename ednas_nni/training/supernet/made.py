@@ -11,12 +11,15 @@ import json
 import sys
 import time
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ednas_nni.cost import cost_table
@@ -24,10 +27,10 @@ from ednas_nni.data.cache import LOCK, beside, cache_root, ensure, fingerprint, 
 from ednas_nni.errors import SampleError, TrialError
 from ednas_nni.nn.capabilities import capabilities_of
 from ednas_nni.nn.elastic import SharedWeights, addresses
-from ednas_nni.nn.tree import domains_of
+from ednas_nni.nn.tree import build, domains_of
 from ednas_nni.training.checkpoints import Checkpoints
 from ednas_nni.training.data import TrialData
-from ednas_nni.training.jared import make_trainer, quiet, threads
+from ednas_nni.training.jared import graphics_memory, make_trainer, quiet, threads
 from ednas_nni.training.recipe import Recipe
 from ednas_nni.training.seeding import seeded
 from ednas_nni.training.supernet.module import SupernetModule, SupernetOptions
@@ -85,6 +88,59 @@ class Supernet:
         """Where it is, or will be."""
         return cache_root(self.recipe.data.get("cache")) / "supernets" / fingerprint(self.identity)
 
+    @property
+    def made(self) -> dict[str, float] | None:
+        """Seconds and threads of its training; {} where they were not written down, None where it is not made."""
+        if not self.folder.is_dir():
+            return None
+        file = self.folder / MADE
+        return dict(json.loads(file.read_text())) if file.is_file() else {}
+
+    @cached_property
+    def paths(self) -> Paths:
+        """Its largest and its smallest network, and what draws the others."""
+        space = self._whole()
+        table = cost_table(space, [], deploy_size=self.recipe.train_size, folder=cache_root(None))
+        macs = table.names.index("macs")
+
+        def price(codes: NDArray[np.int16]) -> NDArray[np.float64]:
+            return table.encoded(codes)[:, macs]
+
+        return Paths(domains_of(space), price, self.recipe.seed, self.options.sampling)
+
+    def _whole(self) -> ModelSpace:
+        return type(self._space)(*self._space.trace_args, **self._space.trace_kwargs)
+
+    def outlook(self) -> str:
+        """What there is to make and about how long it takes, by a step of both ends that is timed here; "" if nothing.
+
+        Reads no image.
+        """
+        if self.made is not None:
+            return ""
+        steps, left = self.recipe.steps, self.recipe.steps - Checkpoints(beside(self.folder, CHECKPOINT)).steps_before
+        minutes = left * self._seconds_a_step() / 60
+        rest = f", {left} of them left" if left < steps else ""
+        time_left = f"{minutes:.0f} min" if minutes >= 1.5 else "a minute"
+        return (
+            f"a supernet, {steps} steps of {self.options.paths} networks{rest}: about {time_left} (one is timed here)"
+        )
+
+    def _seconds_a_step(self) -> float:
+        recipe = self.recipe
+        gpu = bool(graphics_memory(recipe.accelerator))
+        image = torch.rand(recipe.batch_size, 3, *recipe.train_size, device="cuda" if gpu else "cpu")
+        seconds = []
+        with quiet(), threads(recipe.threads), seeded(recipe.seed):
+            for sample in (self.paths.smallest, self.paths.smallest, self.paths.largest):  # the first warms up
+                network = build(self._space, sample).to(image.device)
+                begun = time.perf_counter()
+                sum(out.square().mean() for out in network(image).values()).backward()
+                if gpu:
+                    torch.cuda.synchronize()
+                seconds.append(time.perf_counter() - begun)
+        return self.options.paths * (seconds[1] + seconds[2]) / 2
+
     def make(self, progress: bool = False) -> bool:
         """Train it, unless it is there; waits where another process is at it, goes on where one was killed.
 
@@ -119,11 +175,8 @@ class Supernet:
                 beside(self.folder, LOCK).write_text(f"step {done} of {recipe.steps}, about {left:.0f} min left")
 
         watcher.on_step = on_step
-        space = type(self._space)(*self._space.trace_args, **self._space.trace_kwargs)
-        table = cost_table(space, [], deploy_size=recipe.train_size)
-        macs = table.names.index("macs")
+        space, paths = self._whole(), deepcopy(self.paths)  # draws begin anew should it be called again
         with bar, quiet(), threads(recipe.threads), seeded(recipe.seed):
-            paths = Paths(domains_of(space), lambda codes: table.encoded(codes)[:, macs], recipe.seed, options.sampling)
             module = SupernetModule(recipe, options, paths)
             biases = {name: torch.tensor(prior.head_bias) for name, prior in module.data.prior.tasks.items()}
             weights = SharedWeights(space, options.sharing == "elastic", biases)

@@ -1,0 +1,54 @@
+"""Make the supernet of a study whose evaluator inherits, or go on with it, and say what it is.
+
+It is made once, kept beside the data cache, and serves every search of the same space, data and recipe: `ednas search`
+makes it too, before it starts. Killed, the same command goes on from the last checkpoint, at most some minutes old.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import shlex
+
+HELP = "train all networks of a space at once, resumable"
+BETWEEN = 3
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("study", metavar="FILE_OR_ID", help="experiment's YAML, or a search (id, journal, `latest`)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make it, and print what it is."""
+    from ednas_nni.bridge.manager.launch import command
+    from ednas_nni.cli.terminal import amount, console, duration, table
+    from ednas_nni.handover.repricing import Inheritance
+    from ednas_nni.handover.training import opened
+    from ednas_nni.trust.sampling import stratified
+
+    _, assembled = opened(options.study)
+    inheritance = Inheritance(assembled)
+    supernet, costs, domains = inheritance.supernet, inheritance.assembled.table, inheritance.assembled.domains
+    inheritance.evaluator.check()
+    assembled.source.prepare()
+    print(f"To make: {outlook}." if (outlook := supernet.outlook()) else "It is made already.", flush=True)
+    with contextlib.redirect_stdout(io.StringIO()):  # the scores on the way: the bar is enough
+        supernet.make(progress=True)
+    seconds = (supernet.made or {}).get("seconds")
+    size = sum(file.stat().st_size for file in supernet.folder.iterdir())
+    trained = f"{supernet.recipe.steps} steps of {supernet.options.paths} networks, trained in {duration(seconds)}"
+    print(f"{domains.size():,} networks share one training: {trained}.\n{supernet.folder} ({size / 1e6:.1f} MB)")
+    every, macs = inheritance.scores(), costs.names.index("macs")
+    middle = stratified(costs, "macs", (), BETWEEN, seed=0)
+    rows = []
+    ends = supernet.paths
+    for name, sample in [("smallest", ends.smallest), *(("", one) for one in middle), ("largest", ends.largest)]:
+        key = domains.architecture_id(sample)
+        score = every.get(key) or inheritance.score(sample)
+        rows.append((name, key, amount(float(costs([sample])[0, macs])), f"{score.metrics['default']:.4f}"))
+    title = f"Inherited, on the {inheritance.images} images of {inheritance.split}"
+    console().print(table(("", "architecture", f">MACs at\n{costs.size_text}", ">quality"), title, rows))
+    print(f"Next: {command('ednas')} front {shlex.quote(options.study)} --device NAME, or {command('ednas')} search")
+    return 0

@@ -100,6 +100,9 @@ def filled(model: Callable[..., Options], where: str, *args: Any, **options: Any
     except ValidationError as error:
         lines = []
         for item in error.errors():
+            if not item["loc"]:  # of options together, by the class's __post_init__
+                lines.append(f"{where}: {in_words(item)}.")
+                continue
             name = str(item["loc"][0])
             if item["type"] == "unexpected_keyword_argument":
                 lines.append(f"{where}: unknown option {quoted(name)}.{did_you_mean(name, parameters_of(model))}")

@@ -35,8 +35,8 @@ class SupernetOptions:
         sandwich: Whether the largest and the smallest network are two of the paths of every step.
         distillation: Share of the loss of all networks but the largest that is taken against the outputs of the largest
             instead of the labels (in-place distillation, BigNAS); takes part only with `sandwich`.
-        sampling: "macs" spreads the paths over MACs, "labels" draws every choice evenly, "dealt" gives each of its
-            values equally often; see `Paths`.
+        sampling: "labels" draws every choice evenly, "dealt" gives each of its values equally often, "macs" spreads
+            the paths over MACs; see `Paths`.
         sharing: "elastic" lets kernels and expansions of one kind of block share weights, "own" gives each operation
             its own; widths always share.
         warm_up: Share of the steps, at the start, in which the largest network is trained alone.
@@ -47,11 +47,16 @@ class SupernetOptions:
     steps: Whole = 1500
     paths: Whole = 4
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01
-    sandwich: bool = True
+    sandwich: bool = False
     distillation: Annotated[float, Field(ge=0, le=1)] = 0.0
-    sampling: Literal["macs", "labels", "dealt"] = "macs"
+    sampling: Literal["labels", "dealt", "macs"] = "labels"
     sharing: Literal["elastic", "own"] = "elastic"
     warm_up: Share = 0.0
+
+    def __post_init__(self) -> None:
+        if self.distillation and not self.sandwich:
+            raise ValueError("`distillation` needs the largest network in every step; write `sandwich: true` as well")
+
     seed: Annotated[int, Field(ge=0)] = 0
 
 

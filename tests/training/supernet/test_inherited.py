@@ -18,7 +18,7 @@ from tests.planes import _importable, _one_thread
 __all__ = ["_importable", "_one_thread"]
 
 TASKS = ("segmentation", "depth")
-OPTIONS = {"steps": 12, "paths": 3, "distillation": 0.5, "warm_up": 0.1}
+OPTIONS = {"steps": 12, "paths": 3, "sandwich": True, "sampling": "macs", "distillation": 0.5, "warm_up": 0.1}
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +116,7 @@ def test_networks_are_trained_on(cache, space):
     [
         ({"supernet": {"stepz": 3}}, "evaluator.supernet: unknown option 'stepz'.*steps"),
         ({"supernet": {"paths": 0}}, "evaluator.supernet.paths = 0"),
+        ({"supernet": {"distillation": 0.5}}, "evaluator.supernet.*write `sandwich: true` as well"),
         ({"steps": -1}, "evaluator.steps = -1"),
         ({"weighting": "pcgrad"}, "combines gradients.*'fixed'"),
         ({"init_from": "/x.pt"}, "remove `init_from`"),
@@ -149,7 +150,7 @@ def test_every_part_of_the_recipe_can_be_switched_off(cache, space, tmp_path):
     base = trained(space, tmp_path / "base")
     assert np.isfinite(base).all() and (trained(space, tmp_path / "again") == base).all()
     for off in (
-        {"sandwich": False},
+        {"sandwich": False, "distillation": 0.0},
         {"distillation": 0.0},
         {"sampling": "labels"},
         {"warm_up": 0.0},

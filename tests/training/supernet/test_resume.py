@@ -36,7 +36,7 @@ def weights(space, folder, kill_at=0):
             if module.steps_done in left:
                 raise Killed(left.remove(kill_at))
 
-    supernet = evaluator(supernet={**OPTIONS, "sandwich": False}, average=0.5).supernet(space)
+    supernet = evaluator(supernet={**OPTIONS, "sandwich": False, "distillation": 0.0}, average=0.5).supernet(space)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDNAS_CACHE", str(folder))
         patch.setattr(made, "Checkpoints", lambda path: Killing(path, every_steps=4))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", metavar="N", type=whole(2), default=2, help="trainings of each (2)")
     parser.add_argument(
         "--longer", metavar="K", type=_factor, default=2.0, help="the longer training takes K times the steps (2)"
+    )
+    parser.add_argument(
+        "--until-flat",
+        metavar="STEPS",
+        type=positive,
+        help="instead of --longer: double the steps until the mean quality of a few architectures rises no more, at "
+        "most to so many",
     )
     parser.add_argument(
         "--recipes",
@@ -65,8 +73,10 @@ def run(options: argparse.Namespace) -> int:
     assembled = Assembled(read(options.file).study)
     record = planned(assembled, options.architectures, options.seeds, options.longer, _recipes(options.recipes))
     named = frozenset(record.recipes)
-    if options.out.exists():
-        earlier = TrustRecord.read(options.out)
+    earlier = TrustRecord.read(options.out) if options.out.exists() else None
+    if options.until_flat:
+        _settle_truth(assembled, record, earlier, options)
+    if earlier is not None or (options.until_flat and (earlier := TrustRecord.read(options.out))):
         earlier.check_continues(record, options.out)
         earlier.recipes.update(record.recipes)
         earlier.images.update(record.images)
@@ -85,6 +95,25 @@ def run(options: argparse.Namespace) -> int:
         write_picture(options.picture, trust_plot(record, result))
         print(f"wrote {options.picture}")
     return 0
+
+
+def _settle_truth(
+    assembled: Assembled, record: TrustRecord, earlier: TrustRecord | None, options: argparse.Namespace
+) -> None:
+    """Find out how long the longer training takes; its trainings are kept in the file beside the others."""
+    from dataclasses import replace
+
+    from ednas_nni.trust.record import TRUTH
+    from ednas_nni.trust.training import until_flat
+
+    pilot = earlier or replace(record, recipes={}, images={}, runs={})
+    pilot.check_continues(replace(record, recipes={}), options.out)
+    with _bar() as step:
+        steps, words = until_flat(assembled, pilot, options.out, options.workers, step, options.until_flat)
+    print(words, flush=True)
+    pilot.write(options.out)
+    batch = record.images[TRUTH] // int(record.recipes[TRUTH]["steps"])
+    record.recipes[TRUTH]["steps"], record.images[TRUTH] = steps, steps * batch
 
 
 def _of_results(record: TrustRecord, failed: Sequence[FailedTraining]) -> TrustRecord:
@@ -116,9 +145,15 @@ def _of_results(record: TrustRecord, failed: Sequence[FailedTraining]) -> TrustR
 def _train(
     assembled: Assembled, record: TrustRecord, options: argparse.Namespace, recipes: frozenset[str]
 ) -> list[FailedTraining]:
-    from tqdm import tqdm
-
     from ednas_nni.trust.training import train
+
+    with _bar() as step:
+        return train(assembled, record, options.out, options.workers, step, recipes)
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    from tqdm import tqdm
 
     form = "{desc} {percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} steps [{elapsed}<{remaining}]"
     with tqdm(bar_format=form, unit_scale=True, desc="training", file=sys.stderr, disable=None) as bar:
@@ -128,14 +163,14 @@ def _train(
             bar.update(done)
             bar.refresh()
 
-        return train(assembled, record, options.out, options.workers, step, recipes)
+        yield step
 
 
 def _recipes(path: Path | None) -> dict[str, dict[str, object]]:
     """The file of further recipes."""
     from ednas_nni.errors import StudyError
     from ednas_nni.study import plain_data
-    from ednas_nni.trust.record import SHIPPED, TRUTH
+    from ednas_nni.trust.record import INHERITED, SHIPPED, TRUTH
 
     if path is None:
         return {}
@@ -148,7 +183,7 @@ def _recipes(path: Path | None) -> dict[str, dict[str, object]]:
         raise StudyError(
             f"--recipes {path}: is not a mapping of names to options. Write, for example: short: {{steps: 250}}"
         )
-    for name in (SHIPPED, TRUTH):
+    for name in (SHIPPED, TRUTH, INHERITED):
         if name in recipes:
             raise StudyError(f"--recipes {path}: {name!r} is the name of a recipe that is always there; take another.")
     return recipes

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ednas_nni.study.objectives import QUALITY
 from ednas_nni.trust.picks import LOT, SEARCHES, ExpectedPick
 from ednas_nni.trust.ranks import RankEstimate
-from ednas_nni.trust.record import SHIPPED, TRUTH, TrustRecord
+from ednas_nni.trust.record import INHERITED, SHIPPED, TRUTH, TrustRecord
 from ednas_nni.trust.training import CONTROLS
 from ednas_nni.trust.verdict import Agreement, Verdict
 
@@ -45,6 +45,15 @@ def remarks(record: TrustRecord, result: Verdict) -> list[str]:
         f"Chosen on one half: {result.chosen!r}, the cheapest within one standard error of the best. On the other "
         f"half: all {chosen.overall}, same cost {chosen.within}, beyond controls {chosen.margin}.",
     ]
+    if result.lead is not None:
+        lead, half = result.lead.mean, result.lead.half or 0.0
+        how = "as good as" if abs(lead) <= half else "better than" if lead > 0 else "NOT as good as"
+        worth = "" if lead + half >= 0 else ": it is no judge of them. Train it longer (--until-flat)"
+        said.append(
+            f"{INHERITED!r}: one supernet, whose images are those of its whole training, scores every network. On the "
+            f"same images {TRUTH!r} is {how} the inherited networks{worth}: quality {lead:+.4f} ± {half:.4f} over "
+            f"{result.lead.n} architectures."
+        )
     whole = {a.predictor: a for a in result.quantities[QUALITY]}[result.chosen]
     said.append(f"On all {result.architectures} together: all {whole.overall}, same cost {whole.within}.")
     verdict = [

@@ -15,7 +15,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,12 +35,11 @@ from ednas_nni.nn.tree import build
 from ednas_nni.record.events import Note
 from ednas_nni.record.journal import Journal
 from ednas_nni.record.whole_file import file_digest, write_whole
-from ednas_nni.search.assembled import Assembled
+from ednas_nni.search.assembled import Assembled, by_recipe
 from ednas_nni.study import Study, parse, read_experiment
 from ednas_nni.training.checkpoints import Checkpoints
-from ednas_nni.training.jared import JaredEvaluator, TrainingEvaluator
+from ednas_nni.training.jared import JaredEvaluator
 from ednas_nni.training.pool import results
-from ednas_nni.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -369,16 +368,6 @@ def _runs(plan: FullTraining, seeds: Sequence[int]) -> Runs:
 
 
 # ---- what is asked
-
-
-def by_recipe(assembled: Assembled) -> Assembled:
-    """The study with an evaluator that trains a network by itself: one of a supernet lends its recipe."""
-    study, evaluator = assembled.study, assembled.evaluator_against(None)
-    if isinstance(evaluator, JaredEvaluator) or not isinstance(evaluator, TrainingEvaluator):
-        return assembled
-    shared = {entry.name for entry in fields(Recipe)} - {"steps"}  # those of a supernet mean something else
-    options = {name: value for name, value in study.evaluator.options.items() if name in shared}
-    return assembled.of(parse({**study.dump(), "evaluator": {"name": "jared", **options}}))
 
 
 def evaluator_of(assembled: Assembled) -> JaredEvaluator:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -501,3 +502,16 @@ def trained(
     evaluator.seed_everything()
     network = build(space, sample)
     return network, evaluator.evaluate(network)
+
+
+def by_recipe(assembled: Assembled) -> Assembled:
+    """The study with an evaluator that trains a network by itself: one of a supernet lends its recipe."""
+    from ednas_nni.training.jared import JaredEvaluator, TrainingEvaluator  # torch
+    from ednas_nni.training.recipe import Recipe
+
+    study, evaluator = assembled.study, assembled.evaluator_against(None)
+    if isinstance(evaluator, JaredEvaluator) or not isinstance(evaluator, TrainingEvaluator):
+        return assembled
+    shared = {entry.name for entry in fields(Recipe)} - {"steps"}  # those of a supernet mean something else
+    options = {name: value for name, value in study.evaluator.options.items() if name in shared}
+    return assembled.of(parse({**study.dump(), "evaluator": {"name": "jared", **options}}))

@@ -14,6 +14,8 @@ from ednas_nni.record.whole_file import write_whole
 FORMAT = 2
 SHIPPED = "study"
 TRUTH = "longer"
+INHERITED, HELD_OUT_QUALITY = "inherited", "held_out"
+"""Of studies that inherit: what networks score with the weights of the supernet, as trials do, and on `select`."""
 PARTS = ("study", "cost", "seeds", "directions", "architectures", "recipes", "images", "runs")
 
 
@@ -30,7 +32,7 @@ class TrustRecord:
         recipes: Name -> options that differ from the study's evaluator. `study` has none, `longer` is what the others
             are compared with.
         images: Recipe -> images that a training sees, steps times batch size: what it costs. The clock would also count
-            what else the machine did.
+            what else the machine did. Of `inherited`: those of the supernet, for all architectures together.
         runs: Recipe -> architecture id -> seed (text) -> {"quality": ..., a task: its primary metric, "train_s": ...}.
     """
 
@@ -55,6 +57,11 @@ class TrustRecord:
     def complete(self, recipe: str) -> bool:
         """Whether every architecture has all its trainings by this recipe."""
         return all(len(self.runs.get(recipe, {}).get(key, {})) >= self.seeds for key in self.architectures)
+
+    @property
+    def inherited(self) -> bool:
+        """Whether every architecture has its inherited score."""
+        return all(self.runs.get(INHERITED, {}).get(key) for key in self.architectures)
 
     def without(self, architectures: Collection[str]) -> TrustRecord:
         """The same without some architectures, of which a training gives no result."""

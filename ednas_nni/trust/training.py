@@ -1,4 +1,8 @@
-"""Trains architectures by several recipes, as trials do, and keeps each training as it ends."""
+"""Trains architectures by several recipes, as trials do, and keeps each training as it ends.
+
+Where the study's evaluator inherits from a supernet, the recipe `study` is the one that it lends, for networks that are
+trained alone, and the inherited scores are one more predictor.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,17 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ednas_nni.errors import EdnasError, StudyError, did_you_mean
-from ednas_nni.search.assembled import EVALUATOR_GIVEN, Assembled, parameters
+from ednas_nni.search.assembled import EVALUATOR_GIVEN, Assembled, by_recipe, parameters
 from ednas_nni.study.objectives import DELTA_T, QUALITY, parse_objective
 from ednas_nni.training.pool import results
-from ednas_nni.trust.record import SHIPPED, TRUTH, TrustRecord
+from ednas_nni.trust.record import HELD_OUT_QUALITY, INHERITED, SHIPPED, TRUTH, TrustRecord
 from ednas_nni.trust.sampling import stratified
+
+if TYPE_CHECKING:
+    from ednas_nni.training.supernet.inherited import InheritedEvaluator
 
 # Searches, references and confirmations count from smaller numbers; the longer training shares no seed with the others.
 FIRST_SEED, FIRST_SEED_OF_TRUTH, FIRST_OWN_SEED = 5000, 6000, 10_000
@@ -56,6 +63,8 @@ def planned(
             the longer training.
         InfeasibleError: Too few architectures meet the constraints.
     """
+    inheriting = _inheriting(assembled)
+    assembled = by_recipe(assembled)
     study, accepted = assembled.study, parameters(assembled.evaluator_plugin)
     if "steps" not in accepted:
         raise StudyError(f"evaluator {study.evaluator.name!r} has no option 'steps', so nothing can be trained longer.")
@@ -78,13 +87,18 @@ def planned(
             )
         _ = changed.evaluator  # its options are checked
         images[name] = _steps(changed) * int(_option(changed, "batch_size") or 1)
+    if inheriting is not None:
+        supernet = inheriting.recipe.supernet
+        chosen[INHERITED] = {}
+        images[INHERITED] = supernet.steps * supernet.paths * inheriting.recipe.batch_size
     table = assembled.table
     costs = [objective.name for objective in assembled.objectives if objective.name in table.names]
     column = costs[0] if costs else "macs"
     samples = stratified(table, column, assembled.problem.constraints, architectures, seed=0)
     columns = tuple(dict.fromkeys((column, *(name for name in CONTROLS if name in table.names))))
     return TrustRecord(
-        study=_identity(assembled),
+        study=_identity(assembled)
+        | ({} if inheriting is None else {"supernet": inheriting.supernet(assembled.space).identity}),
         cost=column,
         seeds=seeds,
         directions={
@@ -110,6 +124,8 @@ def train(
     workers: int | None,
     step: Callable[[int, int], object],
     recipes: Collection[str] | None = None,
+    architectures: Collection[str] | None = None,
+    seeds: int | None = None,
 ) -> list[FailedTraining]:
     """Do what is missing in a record, the same seed of every recipe and architecture first.
 
@@ -122,18 +138,27 @@ def train(
         workers: Processes; one per core by default.
         step: Is given the steps of each training that ended and of all that this call has to do.
         recipes: Only these, by name; all by default.
+        architectures: Only these; all by default.
+        seeds: So many; those of the record by default.
     """
-    base = _steps(assembled)
+    alone = by_recipe(assembled)
+    base = _steps(alone)
     jobs = []
-    for number in range(record.seeds):
+    for number in range(seeds or record.seeds):
         for recipe in (name for name in record.recipes if recipes is None or name in recipes):
             for index, architecture in enumerate(record.architectures):
-                seed = _seed(recipe, record.recipes[recipe], index, number)
-                if not record.has(recipe, architecture, seed):
+                if architectures is not None and architecture not in architectures:
+                    continue
+                seed = _seed(recipe, record.recipes[recipe], index, 0 if recipe == INHERITED else number)
+                if not (record.has(recipe, architecture, seed) or (recipe, architecture, seed) in jobs):
                     jobs.append((recipe, architecture, seed))
     steps = {name: int(options.get("steps", base)) for name, options in record.recipes.items()}
+    steps[INHERITED] = 0
     total = sum(steps[recipe] for recipe, _, _ in jobs)
     assembled.source.prepare()
+    if any(recipe == INHERITED for recipe, _, _ in jobs) and (inheriting := _inheriting(assembled)) is not None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            inheriting.supernet(assembled.space).make(progress=True)
     call = partial(_train_named, assembled, record.recipes, {k: a["sample"] for k, a in record.architectures.items()})
     failed: list[FailedTraining] = []
     step(0, total)
@@ -156,18 +181,80 @@ def _train_named(
     architecture: str,
     seed: int,
 ) -> dict[str, float]:
-
-    changed = _with(assembled, recipes[recipe], seed)
+    if recipe == INHERITED:
+        own, held_out = _with(assembled, {}), _with(assembled, {SCORED_ON: HELD_OUT})
+        with contextlib.redirect_stdout(io.StringIO()):
+            result = _values(own, own.trained(samples[architecture])[1])
+            return {**result, HELD_OUT_QUALITY: held_out.trained(samples[architecture])[1]["default"]}
+    changed = _with(by_recipe(assembled), recipes[recipe], seed)
     with contextlib.redirect_stdout(io.StringIO()):  # the scores of every report: the bar is enough
-        final = changed.trained(samples[architecture])[1]
+        return _values(changed, changed.trained(samples[architecture])[1])
+
+
+def _values(assembled: Assembled, final: Mapping[str, float]) -> dict[str, float]:
     result = {QUALITY: final.get(QUALITY, final["default"]), "train_s": final.get("train_s", 0.0)}
-    return {**result, **{name: final[f"{name}_{task.primary}"] for name, task in changed.tasks.items()}}
+    return {**result, **{name: final[f"{name}_{task.primary}"] for name, task in assembled.tasks.items()}}
+
+
+def _inheriting(assembled: Assembled) -> InheritedEvaluator | None:
+    """The evaluator of a study that inherits from a supernet."""
+    from ednas_nni.training.supernet.inherited import InheritedEvaluator  # torch
+
+    if not assembled.needs_network:
+        return None
+    evaluator = assembled.evaluator_against(None)
+    return evaluator if isinstance(evaluator, InheritedEvaluator) else None
+
+
+RISE, PILOTS = 0.005, 6
+
+
+def until_flat(
+    assembled: Assembled,
+    record: TrustRecord,
+    path: Path | None,
+    workers: int | None,
+    step: Callable[[int, int], object],
+    most: int,
+) -> tuple[int, str]:
+    """After how many steps quality rises no more, at most `most`, and what was seen, in words.
+
+    A truth must be trained to the end, and where that is depends on data and space. So a few architectures, spread over
+    the cost, are trained for the study's steps, twice, four times as many, until their mean quality on `select` rises
+    by less than 0.005 with the next doubling. Example: .30, .36, .39, .392 after 500, 1000, 2000, 4000 steps: 2000.
+    """
+    every = list(record.architectures)
+    pilots = every[:: max(1, -(-len(every) // PILOTS))]
+    steps, seen = _steps(by_recipe(assembled)), list[tuple[int, float]]()
+    while True:
+        rung = f"{TRUTH}, {steps} steps"
+        record.recipes[rung] = {"steps": steps, SCORED_ON: HELD_OUT}
+        record.images[rung] = steps * int(_option(by_recipe(assembled), "batch_size") or 1)
+        train(assembled, record, path, workers, step, (rung,), pilots, 1)
+        qualities = [run[QUALITY] for key in pilots for run in record.runs.get(rung, {}).get(key, {}).values()]
+        if len(qualities) < len(pilots):
+            raise StudyError(f"--until-flat: a training of {steps} steps failed; lower the learning rate.")
+        seen.append((steps, sum(qualities) / len(qualities)))
+        flat = len(seen) > 1 and seen[-1][1] - seen[-2][1] < RISE
+        if flat or steps * 2 > most:
+            break
+        steps *= 2
+    words = ", ".join(f"{quality:.4f} after {n}" for n, quality in seen)
+    last = seen[-2][0] if flat else seen[-1][0]
+    for key in pilots:  # the same trainings
+        for seed, run in record.runs[f"{TRUTH}, {last} steps"][key].items():
+            record.add(TRUTH, key, int(seed), run)
+    end = "rises no more" if flat else "still rises: allow more steps"
+    return (
+        last,
+        f"Mean quality of {len(pilots)} architectures on {HELD_OUT}, by steps: {words}. It {end}; {last} are taken.",
+    )
 
 
 def _seed(recipe: str, options: Mapping[str, Any], index: int, number: int) -> int:
     if options.get(OWN_SEEDS):
         return FIRST_OWN_SEED + 100 * index + number
-    return (FIRST_SEED_OF_TRUTH if recipe == TRUTH else FIRST_SEED) + number
+    return (FIRST_SEED_OF_TRUTH if recipe == TRUTH or recipe.startswith(f"{TRUTH}, ") else FIRST_SEED) + number
 
 
 def _with(assembled: Assembled, options: Mapping[str, Any], seed: int | None = None) -> Assembled:

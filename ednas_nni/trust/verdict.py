@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ednas_nni.baselines.interval import MeanInterval, mean_interval
 from ednas_nni.errors import EdnasError
 from ednas_nni.study.objectives import QUALITY
 from ednas_nni.trust import ranks
 from ednas_nni.trust.picks import SEARCHES, ExpectedPick, picks
-from ednas_nni.trust.record import SHIPPED, TRUTH, TrustRecord
+from ednas_nni.trust.record import HELD_OUT_QUALITY, INHERITED, SHIPPED, TRUTH, TrustRecord
 from ednas_nni.trust.training import CONTROLS
 
 TERCILES = 3
@@ -73,6 +74,8 @@ class Verdict:
         picks_on_other: The same on the half that the choice has not seen.
         architectures: How many.
         seeds: Trainings of each.
+        lead: Of studies that inherit: quality of the longer training minus that of the inherited networks on the same
+            images, over architectures.
     """
 
     quantities: dict[str, tuple[Agreement, ...]]
@@ -86,6 +89,7 @@ class Verdict:
     picks_on_other: tuple[ExpectedPick, ...]
     architectures: int
     seeds: int
+    lead: MeanInterval | None = None
 
 
 def verdict(record: TrustRecord) -> Verdict:
@@ -94,7 +98,7 @@ def verdict(record: TrustRecord) -> Verdict:
     Raises:
         EdnasError: The longer training or the study's own recipe is not complete, or there is one seed only.
     """
-    recipes = [name for name in record.recipes if name != TRUTH and record.complete(name)]
+    recipes = [name for name in record.recipes if name not in (TRUTH, INHERITED) and record.complete(name)]
     if record.seeds < 2:
         raise EdnasError("Two trainings of each architecture are needed at least: one says nothing of the noise.")
     if not record.complete(TRUTH) or SHIPPED not in recipes:
@@ -119,6 +123,9 @@ def verdict(record: TrustRecord) -> Verdict:
         picks_on_other=_picks(record, recipes, ~first),
         architectures=len(everyone),
         seeds=record.seeds,
+        lead=mean_interval((truth.mean(axis=0) - values(record, INHERITED, HELD_OUT_QUALITY)[0]).tolist())
+        if record.inherited
+        else None,
     )
 
 
@@ -171,7 +178,8 @@ def _agreements(record: TrustRecord, name: str, recipes: Sequence[str], chosen: 
     weights, top_weights = ranks.resampled(terciles), ranks.resampled(best)
     controls = [c for c in dict.fromkeys((*CONTROLS, record.cost)) if c in costs[0]]
     predictions = {c: np.array([[cost[c] for cost in costs]]) for c in controls}
-    predictions |= {r: values(record, r, name)[:, chosen] for r in recipes}
+    judged = [*recipes, *([INHERITED] if record.inherited else [])]
+    predictions |= {r: values(record, r, name)[:, chosen] for r in judged}
     parts = {p: ranks.agreement(v, truth) for p, v in predictions.items()}
     within = {p: ranks.tau(part, ranks.same_group(terciles), weights) for p, part in parts.items()}
     top = {p: ranks.tau(part, ranks.same_group(best), top_weights) for p, part in parts.items()}
@@ -179,7 +187,7 @@ def _agreements(record: TrustRecord, name: str, recipes: Sequence[str], chosen: 
     of_truth = ranks.reliability(truths, terciles, len(truths))
     agreements = []
     for predictor, part in parts.items():
-        recipe, other = predictor in recipes, predictor in recipes and predictor != SHIPPED
+        recipe, other = predictor in judged, predictor in judged and predictor != SHIPPED
         agreements.append(
             Agreement(
                 predictor=predictor,
@@ -190,7 +198,7 @@ def _agreements(record: TrustRecord, name: str, recipes: Sequence[str], chosen: 
                 within_gain=ranks.estimate(within[predictor] - within[SHIPPED]) if other else None,
                 top_gain=ranks.estimate(top[predictor] - top[SHIPPED]) if other else None,
                 ceiling=ranks.ceiling([ranks.reliability(predictions[predictor], terciles, 1), of_truth])
-                if recipe
+                if predictor in recipes
                 else None,
                 images=record.images[predictor] if recipe else 0,
             )

@@ -15,7 +15,7 @@ from ednas_nni.errors import EdnasError, InfeasibleError, StudyError, TrialError
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import Study, parse
 from ednas_nni.trust import training
-from ednas_nni.trust.record import SHIPPED, TRUTH, TrustRecord
+from ednas_nni.trust.record import INHERITED, SHIPPED, TRUTH, TrustRecord
 from scenes.rooms import Rooms
 
 EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments" / "ednas.yml"
@@ -221,3 +221,46 @@ def test_a_training_that_fails_does_not_cost_the_others(
     broken |= {(SHIPPED, key) for key in list(planned.architectures)[:2]}
     assert main(arguments) == 1
     assert "11 architectures are left, fewer than 12" in capsys.readouterr().err
+
+
+def test_a_study_that_inherits_has_one_more_predictor(quick: list[tuple[str, str, int]]) -> None:
+    """One supernet scores all, whatever the number of seeds; `study` is the recipe that it lends."""
+    evaluator = {"name": "inherited", "batch_size": 4, "supernet": {"steps": 20, "paths": 3}}
+    study = Assembled(parse({"evaluator": evaluator}))
+    record = training.planned(study, 12, 2, 2.0, {})
+    assert record.images == {SHIPPED: 1600, INHERITED: 240, TRUTH: 3200}
+    assert record.recipes[TRUTH] == {"steps": 800, "scored_on": "select"} and record.study["supernet"]
+    other = Assembled(parse({"evaluator": {**evaluator, "supernet": {"steps": 21, "paths": 3}}}))
+    with pytest.raises(EdnasError, match="the study differ"):
+        record.check_continues(training.planned(other, 12, 2, 2.0, {}), Path("trust.json"))
+    assert not training.train(study, record, None, 1, lambda done, total: None, (SHIPPED, TRUTH))
+    assert not record.inherited
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ednas_nni.training.supernet.made.Supernet.make", lambda self, progress: True)
+        assert not training.train(study, record, None, 1, lambda done, total: None)
+    assert record.inherited and [recipe for recipe, _, _ in quick].count(INHERITED) == 12
+
+
+@pytest.mark.parametrize(
+    ("most", "steps", "words"),
+    [(10_000, 40, "rises no more; 40 are taken"), (60, 40, "still rises"), (30, 20, "still rises")],
+)
+def test_the_truth_is_trained_until_quality_rises_no_more(
+    study: Study, planned: TrustRecord, monkeypatch: pytest.MonkeyPatch, most: int, steps: int, words: str
+) -> None:
+    rising = {10: 0.30, 20: 0.36, 40: 0.39, 80: 0.392, 160: 0.9}
+    trained = []
+
+    def train(assembled: Any, recipes: Any, samples: Any, recipe: str, *where: Any) -> dict[str, float]:
+        trained.append((recipe, *where))
+        return {"quality": rising[recipes[recipe]["steps"]], "train_s": 1.0}
+
+    monkeypatch.setattr(training, "_train_named", train)
+    monkeypatch.setattr(Rooms, "prepare", lambda *args: None)
+    mine = TrustRecord(**{**vars(planned), "recipes": {}, "images": {}, "runs": {}})
+    for _ in range(2):  # the second time nothing is trained
+        found, said = training.until_flat(Assembled(study), mine, None, 1, lambda done, total: None, most)
+        assert found == steps and words in said
+    rungs = [n for n in rising if n <= min(most, 80)]
+    assert len(trained) == len(set(trained)) == 6 * len(rungs) and {seed for _, _, seed in trained} == {6000}
+    assert sum(map(len, mine.runs[TRUTH].values())) == 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ednas_nni.cli.trust_tables import remarks
 from ednas_nni.errors import EdnasError
-from ednas_nni.trust.record import SHIPPED, TRUTH, TrustRecord
+from ednas_nni.trust.record import HELD_OUT_QUALITY, INHERITED, SHIPPED, TRUTH, TrustRecord
 from ednas_nni.trust.verdict import Verdict, verdict
 
 N = 48
@@ -168,3 +170,23 @@ def test_what_the_images_of_a_search_buy(found: Verdict) -> None:
         for run in runs.values():
             run["train_s"] = 3000.0  # the machine did other work
     assert verdict(made).chosen == SHIPPED
+
+
+@pytest.mark.parametrize(
+    ("behind", "words"),
+    [(0.3, "is better than"), (0.0, "is as good as"), (-0.3, "is NOT as good as .* no judge of them")],
+)
+def test_a_truth_is_measured_against_what_it_judges(behind: float, words: str) -> None:
+    made = record({SHIPPED: (0.5, 0.5, 30)})
+    assert verdict(made).lead is None
+    made.recipes[INHERITED], made.images[INHERITED] = {}, 48_000
+    for i, key in enumerate(made.architectures):
+        truth = made.runs[TRUTH][key]["0"]["quality"]
+        value = {"quality": 3 * truth, "depth": -truth, HELD_OUT_QUALITY: truth - behind + 0.1 * (-1) ** i}
+        made.add(INHERITED, key, 5000, value)
+    result = verdict(made)
+    inherited = of(result, INHERITED)
+    assert inherited.overall.value == 1 and inherited.images == 48_000 and inherited.ceiling is None
+    assert inherited.within_gain.low > 0 and inherited.margin.low > 0
+    assert result.chosen == SHIPPED and INHERITED not in {pick.recipe for pick in result.picks}
+    assert any(re.search(words, line) for line in remarks(made, result))

@@ -26,6 +26,16 @@ positive = whole(1)
 port = whole(1, 65535)
 
 
+def size(text: str) -> str | tuple[int, int]:
+    """The type of `--size`: train, deploy, or height and width in pixels."""
+    if text in ("train", "deploy"):
+        return text
+    height, _, width = text.replace("x", ",").partition(",")
+    if not (height.strip().isdecimal() and width.strip().isdecimal() and len(text) < 12):
+        raise argparse.ArgumentTypeError(f"{text!r} is not train, deploy, or height and width such as 256,512")
+    return int(height), int(width)
+
+
 def add_experiment_argument(parser: argparse.ArgumentParser) -> None:
     """Declare the argument that `journal_of` understands."""
     parser.add_argument(

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ednas_nni.cli.arguments import positive
+
 if TYPE_CHECKING:
     from ednas_nni.networks.benchmark import Benchmark
     from ednas_nni.networks.network import Network
@@ -28,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="select",
         help="what is scored (default: select)",
     )
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of an inference (default: 1)")
+    parser.add_argument("--threads", type=positive, default=1, metavar="N", help="threads of an inference (default: 1)")
     parser.add_argument(
         "--full-size",
         action="store_true",
@@ -41,15 +43,13 @@ def run(options: argparse.Namespace) -> int:
     """Measure and print."""
     from ednas_nni.cli import terminal
     from ednas_nni.data.source import CachedSource
-    from ednas_nni.errors import NetworkError, StudyError
+    from ednas_nni.errors import NetworkError
     from ednas_nni.networks import placement
     from ednas_nni.networks.benchmark import benchmark, exported_files
     from ednas_nni.networks.exporting import open_file
     from ednas_nni.networks.network import Network
     from ednas_nni.networks.own_data import source_of
 
-    if options.threads < 1:
-        raise StudyError(f"--threads is {options.threads}; at least 1 is needed.")
     network = Network.load(options.network)
     files = exported_files(network, options.format)
     folder = Path(options.network).expanduser()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
+
+from ednas_nni.cli.arguments import size
 
 if TYPE_CHECKING:
     from ednas_nni.networks.exporting import Exported
-    from ednas_nni.networks.network import Network
 
 HELP = "write a trained network as ONNX, LiteRT, int8 or torch file"
 
@@ -28,7 +29,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="raw: coarse, as priced; full: of the image's size; labels: classes, lengths, directions (default: raw)",
     )
     parser.add_argument(
-        "--size", default="deploy", metavar="train|deploy|H,W", help="height and width of the image (default: deploy)"
+        "--size",
+        default="deploy",
+        metavar="train|deploy|H,W",
+        type=size,
+        help="height and width of the image (default: deploy)",
     )
     parser.add_argument(
         "--input", choices=["int8", "uint8"], default="int8", help="elements of an int8 file's input (default: int8)"
@@ -42,24 +47,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write, prove, print."""
     from ednas_nni.cli import terminal
-    from ednas_nni.networks import own_data
     from ednas_nni.networks.exporting import export
     from ednas_nni.networks.network import Network
+    from ednas_nni.networks.own_data import real_images
 
     network = Network.load(options.network)
     about = network.description
-
-    def images(size: tuple[int, int], count: int) -> own_data.Images:
-        if options.images:
-            return own_data.folder_images(Path(options.images), size, count)
-        return own_data.training_images(about, size, count)
-
     results = export(
         network,
         options.to,
-        images,
+        partial(real_images, about, options.images),
         outputs=options.outputs,
-        size=size_of(options.size, network),
+        size={"train": about.train_size, "deploy": about.deploy_size}.get(options.size, options.size),
         input_type=options.input,
         say=(lambda line: None) if options.json else print,
     )
@@ -71,19 +70,6 @@ def run(options: argparse.Namespace) -> int:
         if result.reason:
             terminal.fail(f"{result.format}: {result.reason.removeprefix(f'{result.format}: ')}")
     return 1 if any(result.reason for result in results) else 0
-
-
-def size_of(text: str, network: Network) -> tuple[int, int]:
-    """Height and width that `--size` means."""
-    from ednas_nni.errors import StudyError, quoted
-
-    named = {"train": network.description.train_size, "deploy": network.description.deploy_size}
-    if text in named:
-        return named[text]
-    parts = text.replace("x", ",").split(",")
-    if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
-        raise StudyError(f"--size is {quoted(text)}; write train, deploy, or height and width such as 512,1024.")
-    return int(parts[0]), int(parts[1])
 
 
 def _print(results: list[Exported]) -> None:

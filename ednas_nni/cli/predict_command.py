@@ -66,17 +66,11 @@ def write_arrays(prediction: Prediction, file: BinaryIO) -> None:
 
 def targets(given: list[Path], out: Path) -> list[tuple[Path, Path]]:
     """Picture -> where its prediction goes; a folder's own folders are kept apart."""
-    from ednas_nni.errors import DataError
-    from ednas_nni.networks.pictures import SUFFIXES
+    from ednas_nni.networks.pictures import listed
 
     pairs: dict[Path, Path] = {}
     for path in (p.expanduser() for p in given):
-        if not path.exists():
-            raise DataError(f"{path}: does not exist.")
-        files = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
-        if not files:
-            raise DataError(f"{path}: holds no picture ({', '.join(SUFFIXES)}).")
-        for file in files:
+        for file in listed(path):
             name = file.relative_to(path) if path.is_dir() else Path(file.name)
             target = out / name.with_suffix(".png")
             if target in pairs.values():  # a.jpg and a.png

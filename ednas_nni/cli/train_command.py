@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ednas_nni.cli.arguments import positive
+from ednas_nni.cli.arguments import positive, size
 
 if TYPE_CHECKING:
     from ednas_nni.networks.network import Network
@@ -34,16 +34,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", metavar="P", help="Lightning's; on a GPU mixed by default, else 32-true")
     parser.add_argument("--threads", type=positive, metavar="N", help="of each training (default 1: exact resume)")
     parser.add_argument("--workers", type=positive, metavar="N", help="trainings at a time (default: one per core)")
-
-
-def size(text: str) -> str | tuple[int, int]:
-    """The type of `--size`."""
-    if text in ("train", "deploy"):
-        return text
-    height, _, width = text.partition(",")
-    if not (height.isdecimal() and width.isdecimal() and len(text) < 12):
-        raise argparse.ArgumentTypeError(f"{text!r} is not train, deploy, or height and width such as 256,512")
-    return int(height), int(width)
 
 
 def run(options: argparse.Namespace) -> int:

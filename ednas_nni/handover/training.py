@@ -31,6 +31,7 @@ from ednas_nni.handover.describing import described
 from ednas_nni.handover.scoring import Runs, scored
 from ednas_nni.handover.search import SearchedArchitecture, SearchRecord, open_search
 from ednas_nni.networks.network import Network
+from ednas_nni.nn.checkpoint import write_tensors
 from ednas_nni.nn.tree import build
 from ednas_nni.record.events import Note
 from ednas_nni.record.journal import Journal
@@ -311,8 +312,6 @@ def train_seed(study: str, sample: str, folder: str, counters: str, number: int)
     Raises:
         TrialError: As the evaluator.
     """
-    from safetensors.torch import save
-
     assembled, place = Assembled(parse(json.loads(study))), Path(folder)
     evaluator = evaluator_of(assembled)
     steps = np.load(counters, mmap_mode="r+", allow_pickle=False)
@@ -324,8 +323,7 @@ def train_seed(study: str, sample: str, folder: str, counters: str, number: int)
         evaluator.seed_everything()
         network = build(assembled.space, json.loads(sample))
         final = evaluator.evaluate(network, Checkpoints(place / CHECKPOINT, on_step=on_step))
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    write_whole(place / WEIGHTS, save(state))
+    write_tensors(place / WEIGHTS, network.state_dict())
     write_whole(place / FINAL, json.dumps(final))
     (place / CHECKPOINT).unlink(missing_ok=True)
     return final

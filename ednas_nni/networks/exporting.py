@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Literal
 from ednas_nni.cost.layers import layer_records
 from ednas_nni.errors import EdnasError, NetworkError
 from ednas_nni.networks.export.base import EXPORTERS, Exporter, FileRuntime, Images, Order, facts_for
-from ednas_nni.networks.export.facts import Outputs
+from ednas_nni.networks.export.facts import FileFacts, Outputs
 from ednas_nni.networks.export.inference_graph import InferenceGraph, inference_graph
 from ednas_nni.networks.export.proof import LEAST, OutputMatch, agreements, odd
+from ednas_nni.tasks.decoding import Decoding
 
 if TYPE_CHECKING:
     from ednas_nni.networks.network import Network
@@ -91,13 +92,11 @@ def export(
         say(f"{maker.name}: writing {size[0]} x {size[1]}, then comparing {len(judged)} images with torch")
         started = time.perf_counter()
         try:
-            made = _one(network, maker, graph, real, judged, macs, input_type)
+            path, facts, matches = _one(network, maker, graph, decodings, real, judged, macs, input_type)
         except EdnasError as error:
             results.append(Exported(maker.name, reason=" ".join(str(error).split())))
             continue
-        path, runtime, matches = made
         seconds = time.perf_counter() - started
-        facts = runtime.facts
         network.add_file(
             path,
             maker.name,
@@ -116,11 +115,12 @@ def _one(
     network: Network,
     maker: Exporter,
     graph: InferenceGraph,
+    decodings: Mapping[str, Decoding],
     real: Images,
     judged: Images,
     macs: int,
     input_type: Literal["int8", "uint8"],
-) -> tuple[Path, FileRuntime, list[OutputMatch]]:
+) -> tuple[Path, FileFacts, list[OutputMatch]]:
     """Write one file beside its place, prove it, and give it its name."""
     if graph.outputs not in maker.gives:
         raise NetworkError(f"{maker.name} cannot give {graph.outputs!r} outputs, only {' or '.join(maker.gives)}.")
@@ -138,14 +138,13 @@ def _one(
             raise NetworkError(
                 f"{maker.name}: the file computes {runtime.macs():,} MACs, but costs were priced for {macs:,}."
             )
-        decodings = {name: task.decoding for name, task in network.tasks.items()}
         matches = agreements(network.module, decodings, runtime, judged)
         faults = [fault for match in matches if (fault := match.fault(maker.tolerance))]
         if faults:
             raise NetworkError(f"{maker.name}: does not answer as torch does: {faults[0]}")
         final = network.folder / path.name
         path.replace(final)
-        return final, runtime, matches
+        return final, runtime.facts, matches
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +25,8 @@ from ednas_nni.networks.description import (
     TrainingData,
 )
 from ednas_nni.nn.capabilities import capabilities_of
+from ednas_nni.nn.checkpoint import write_tensors
 from ednas_nni.record.head import MetricRecord
-from ednas_nni.record.whole_file import write_whole
 from ednas_nni.space.domains import Sample
 from ednas_nni.tasks.base import Task
 
@@ -94,8 +94,6 @@ class Network:
         Raises:
             NetworkError: The folder holds something else.
         """
-        from safetensors.torch import save
-
         folder = Path(folder).expanduser()
         there = folder.exists() and any(folder.iterdir()) if folder.is_dir() or not folder.exists() else True
         if there and not (folder / FILE).is_file():
@@ -103,8 +101,7 @@ class Network:
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{folder.name}", dir=folder.parent))
         try:
-            state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.module.state_dict().items()}
-            write_whole(made / WEIGHTS, save(state, {"format": "pt"}))
+            write_tensors(made / WEIGHTS, self.module.state_dict(), {"format": "pt"})
             weights = File.of(made / WEIGHTS, "torch")
             exported = _exported(folder, weights) if there else {}
             self.description = self.description.model_copy(update={"files": {WEIGHTS: weights, **exported}})
@@ -188,17 +185,12 @@ class Network:
         Raises:
             NetworkError: One could not be written; the message says why. The others were.
         """
-        from ednas_nni.networks import own_data
         from ednas_nni.networks.exporting import export
+        from ednas_nni.networks.own_data import real_images
 
         if folder is not None and (self.folder is None or Path(folder).expanduser().resolve() != self.folder.resolve()):
             self.save(folder)
-
-        def real(size: tuple[int, int], count: int) -> own_data.Images:
-            if images is not None:
-                return own_data.folder_images(Path(images), size, count)
-            return own_data.training_images(self.description, size, count)
-
+        real = partial(real_images, self.description, images)
         results = export(self, [to] if isinstance(to, str) else to, real, **options)
         faults = [result.reason for result in results if result.reason]
         if faults:

@@ -38,6 +38,11 @@ def source_of(about: NetworkDescription, size: tuple[int, int] | None = None) ->
         raise NetworkError(f"{about.name}: its data set {data.name!r} cannot be opened here: {error}") from error
 
 
+def real_images(about: NetworkDescription, folder: str | Path | None, size: tuple[int, int], count: int) -> Images:
+    """Images to calibrate on and to compare with: pictures of a folder, or else those that the network learned from."""
+    return folder_images(Path(folder), size, count) if folder else training_images(about, size, count)
+
+
 def training_images(about: NetworkDescription, size: tuple[int, int], count: int) -> Images:
     """Images of the training split, evenly spread over it, uint8 (n, *size, 3).
 
@@ -62,12 +67,9 @@ def folder_images(folder: Path, size: tuple[int, int], count: int) -> Images:
     """Pictures of a folder, fitted as `Network.predict` does, uint8 (n, *size, 3).
 
     Raises:
-        DataError: A file is no picture.
-        NetworkError: There is none.
+        DataError: A file is no picture, or there is none.
     """
-    files = sorted(f for f in folder.expanduser().rglob("*") if f.suffix.lower() in pictures.SUFFIXES)
-    if not files:
-        raise NetworkError(f"{folder}: holds no pictures ({', '.join(pictures.SUFFIXES)}).")
+    files = pictures.listed(folder.expanduser())
     chosen = np.linspace(0, len(files) - 1, min(count, len(files))).round().astype(int)
     floats = np.concatenate([fitted(pictures.read(files[i])[0], size)[0] for i in chosen])
     return np.rint(floats * 255).astype(np.uint8).transpose(0, 2, 3, 1)

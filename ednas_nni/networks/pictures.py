@@ -41,6 +41,16 @@ def read(picture: Picture) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     return _array(np.asarray(picture), "the image")
 
 
+def listed(path: Path) -> list[Path]:
+    """A picture itself, or all pictures of a folder and those below it; DataError where there is none."""
+    if not path.exists():
+        raise DataError(f"{path}: does not exist.")
+    files = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+    if not files:
+        raise DataError(f"{path}: holds no pictures ({', '.join(SUFFIXES)}).")
+    return files
+
+
 def _npy(path: Path) -> Array:
     from ednas_nni.data.reading import read_npy
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ednas_nni.errors import StudyError
+from ednas_nni.record.whole_file import write_whole
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt")
 _NESTED = ("state_dict", "model", "model_state_dict")
@@ -43,6 +44,13 @@ class Checkpoint:
         if wild:
             raise StudyError(f"{path}: the tensor {wild[0]} is not finite. Take a checkpoint from before that.")
         return cls(path, tensors, _digest(content))
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write tensors of any device as a safetensors file, whole or not at all."""
+    from safetensors.torch import save
+
+    write_whole(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata))
 
 
 def fingerprint(path: str | Path) -> str:

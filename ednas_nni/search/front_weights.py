@@ -18,7 +18,7 @@ from ednas_nni.record.events import WeightsEvent
 from ednas_nni.record.front import front_of
 from ednas_nni.record.journal import Journal
 from ednas_nni.record.kept_weights import SUFFIX, WEIGHTS, weights_path
-from ednas_nni.record.whole_file import file_digest, write_whole
+from ednas_nni.record.whole_file import file_digest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,17 +26,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger("nni.ednas.weights")
 
 
-def write_weights(folder: Path, architecture: str, network: nn.Module) -> bool:
-    """Write a network's weights into the journal's folder; whether that worked. If not, why is printed."""
-    from safetensors.torch import save  # torch
+def write_weights(folder: Path, architecture: str, network: nn.Module) -> None:
+    """Write a network's weights into the journal's folder; where that fails, why is printed."""
+    from ednas_nni.nn.checkpoint import write_tensors  # torch
 
     try:
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-        write_whole(weights_path(folder, architecture), save(tensors, {"architecture": architecture}))
+        write_tensors(weights_path(folder, architecture), network.state_dict(), {"architecture": architecture})
     except Exception as error:  # the result is reported and stands
         print(f"ednas: the weights of {architecture} are not kept: {error}", file=sys.stderr, flush=True)
-        return False
-    return True
 
 
 class FrontWeights:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ednas_nni.record.whole_file import write_whole
+from ednas_nni.nn.checkpoint import write_tensors
 
 if TYPE_CHECKING:
     from ednas_nni.training.module import JaredModule
@@ -77,11 +77,8 @@ class Checkpoints:
 
 def write(path: Path, module: JaredModule) -> None:
     """Write the state of a training, whole or not at all."""
-    from safetensors.torch import save
-
     tensors, plain = capture(module)
-    metadata = {"format": FORMAT, _STATE: json.dumps(plain)}
-    write_whole(path, save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata))
+    write_tensors(path, tensors, {"format": FORMAT, _STATE: json.dumps(plain)})
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

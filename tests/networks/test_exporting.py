@@ -14,7 +14,7 @@ import ednas_nni
 from ednas_nni import plugins
 from ednas_nni.cli import main
 from ednas_nni.cost.layers import layer_records
-from ednas_nni.errors import NetworkError
+from ednas_nni.errors import DataError, NetworkError
 from ednas_nni.networks import own_data
 from ednas_nni.networks.benchmark import benchmark
 from ednas_nni.networks.export.base import Order
@@ -60,7 +60,7 @@ def test_from_python(network: Network, tmp_path: Path) -> None:
     size = network.description.train_size
     (file,) = network.export(tmp_path / "copy", "pt2", size=size)
     assert file == tmp_path / "copy" / "network.pt2" and open_file(file).size == size
-    with pytest.raises(NetworkError, match="holds no pictures"):
+    with pytest.raises(DataError, match="holds no pictures"):
         network.export(to="pt2", images=tmp_path / "copy")
 
 
@@ -122,13 +122,18 @@ def test_commands(network: Network, tmp_path: Path, capsys: pytest.CaptureFixtur
     for line, says in (
         (["export", folder, "--to", "onxx"], "Did you mean 'onnx'?"),
         (["export", folder, "--to", "pt2", "--size", "8,8"], "cannot be written down for an image of 8 x 8"),
-        (["export", folder, "--to", "pt2", "--size", "big"], "write train, deploy, or height and width"),
         (["export", folder, "--to", "pt2", "--images", str(empty)], "holds no pictures"),
         (["benchmark", folder, "--format", "onnx"], "has no onnx"),
-        (["benchmark", folder, "--threads", "0"], "at least 1"),
         (["benchmark", folder + "x"], "network"),
     ):
         assert main(line) == 1
+        assert says in capsys.readouterr().err
+    for line, says in (
+        (["export", folder, "--to", "pt2", "--size", "big"], "is not train, deploy, or height and width"),
+        (["benchmark", folder, "--threads", "0"], "at least 1"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            main(line)
         assert says in capsys.readouterr().err
 
 

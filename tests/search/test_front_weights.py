@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ednas_nni.nn import checkpoint
 from ednas_nni.record import events
 from ednas_nni.record.front import front_of
 from ednas_nni.record.head import JournalHead
@@ -79,7 +80,7 @@ def test_what_the_study_says(tmp_path: Path, keep: str, count: int) -> None:
 def test_weights_are_those_of_the_network(tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
-    assert write_weights(tmp_path, "a" * 10, NETWORK)
+    write_weights(tmp_path, "a" * 10, NETWORK)
     tensors = load_file(tmp_path / "weights" / f"{'a' * 10}.safetensors")
     assert all(torch.equal(tensors[name], tensor) for name, tensor in NETWORK.state_dict().items())
 
@@ -90,7 +91,7 @@ def test_a_full_disk_costs_the_weights_and_nothing_else(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(front_weights, "write_whole", full)
+    monkeypatch.setattr(checkpoint, "write_whole", full)
     history = load(searched(tmp_path, [(0.1, 3.0), (0.2, 2.0)]).path)
     assert len(history.results) == 2 and history.weights == {}
     said = capsys.readouterr().err

@@ -42,7 +42,10 @@ CONFIG = "experiment.json"
 
 
 class PortLostError(ExperimentError):
-    """Somebody else took the port between its choice and the manager's start."""
+    """Somebody else took a port between its choice and the manager's start."""
+
+    def __init__(self, port: int, fault: str = "something else took it. Name another one, or none.") -> None:
+        super().__init__(f"port {port}: {fault}")
 
 
 def command(name: str) -> str:
@@ -120,7 +123,7 @@ def _proved(experiment: str, folder: Path, begin: Callable[[int], Popen[bytes]],
         process = Process.of(started[0].pid)
         answered = Manager.at(port).experiment()["id"]
         if process is None or answered != experiment:
-            raise PortLostError(f"port {port}: experiment {answered} answers there instead of {experiment}.")
+            raise PortLostError(port, f"experiment {answered} answers there instead of {experiment}.")
         return Running(experiment, port, folder, process)
     except BaseException as error:
         for one in started:
@@ -130,7 +133,7 @@ def _proved(experiment: str, folder: Path, begin: Callable[[int], Popen[bytes]],
         if isinstance(error, ExperimentError) or not isinstance(error, Exception):
             raise
         if not started and not port_is_free(port):
-            raise PortLostError(f"port {port}: something else took it. Name another one, or none.") from None
+            raise PortLostError(port) from None
         raise ExperimentError(f"NNI could not start the experiment: {' '.join(str(error).split())}") from error
     finally:
         logger.setLevel(level)
@@ -152,7 +155,7 @@ def _wait_until_listening(process: Popen[bytes], port: int, folder: Path) -> Non
                 return
         time.sleep(0.05)
     if process.poll() is not None and not port_is_free(port):
-        raise PortLostError(f"port {port}: something else took it. Name another one, or none.")
+        raise PortLostError(port)
     with suppress(OSError):
         lines = (folder / "log" / "nnictl_stderr.log").read_text(encoding="utf-8", errors="replace").splitlines()
         if words := [line.strip() for line in lines if "Error: " in line]:

@@ -16,6 +16,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -56,6 +57,7 @@ class Plugin:
 
 
 T = TypeVar("T")
+C = TypeVar("C")
 
 
 class Group(Generic[T]):
@@ -84,6 +86,16 @@ class Group(Generic[T]):
 
     def __contains__(self, name: object) -> bool:
         return name in _entry_points(self.name)
+
+    def classes(self, base: type[C]) -> dict[str, type[C]]:
+        """Those that are classes derived from `base`, by name; without those that cannot be loaded."""
+        made = {}
+        for name in self.names():
+            with suppress(PluginError):  # `ednas plugins` says why
+                plugin: object = self.load(name)
+                if inspect.isclass(plugin) and issubclass(plugin, base):
+                    made[name] = plugin
+        return made
 
     def load(self, name: str) -> T:
         """Load a plugin, a registered one or `module:attribute`.

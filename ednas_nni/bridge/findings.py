@@ -14,7 +14,7 @@ from ednas_nni.bridge import capacity
 from ednas_nni.bridge.manager import experiment_file as experiment
 from ednas_nni.bridge.manager.experiment_file import ExperimentFile
 from ednas_nni.bridge.manager.exposure import RISK
-from ednas_nni.data.survey import groups_with, labelled, unlabelled
+from ednas_nni.data.survey import unlabelled
 from ednas_nni.errors import EdnasError, did_you_mean
 from ednas_nni.search.assembled import Assembled, device
 from ednas_nni.study import read_experiment
@@ -127,7 +127,7 @@ def _plugins(findings: Findings, assembled: Assembled) -> bool:
             findings.attempt("tasks", lambda name=name: plugins.load("tasks", name))  # type: ignore[misc]
     elif tasks:
         for label in dict.fromkeys(label for task in tasks.values() for label in task.requires):
-            for line in unlabelled(label, labelled(source, label) or {}, groups_with(source, label)):
+            for line in unlabelled(label, source):
                 findings.report(f"data: {line}")
     if findings.attempt("evaluator", lambda: assembled.evaluator_plugin) is not None:
         baselines = findings.attempt("reference", lambda: assembled.baselines)

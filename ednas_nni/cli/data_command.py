@@ -10,15 +10,12 @@ import inspect
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ednas_nni.cli import data_check
 from ednas_nni.cli.arguments import positive
 from ednas_nni.cli.data_arguments import add_data_argument, parsed, snippet, source_of
-from ednas_nni.errors import DataError, PluginError, did_you_mean, printable
-
-if TYPE_CHECKING:
-    from ednas_nni.data.layouts.base import FolderSource
+from ednas_nni.errors import DataError, did_you_mean, printable
 
 HELP = "look at data, check it, draft a manifest for your own"
 
@@ -130,9 +127,12 @@ def init(options: argparse.Namespace) -> int:
 
 def write(options: argparse.Namespace) -> int:
     """Write a data set, such as rendered rooms, in the files of another layout, to try your own pipeline with it."""
+    from ednas_nni.data import DATASETS
+    from ednas_nni.data.layouts.base import FolderSource
     from ednas_nni.study.options import check_options
 
-    layouts = _writable()
+    readable = DATASETS.classes(FolderSource)  # type: ignore[type-abstract]  # none is made
+    layouts = {name: layout for name, layout in readable.items() if layout.write is not FolderSource.write}
     if options.layout not in layouts:
         raise DataError(f"layout {options.layout!r} is unknown.{did_you_mean(options.layout, layouts)}")
     layout = layouts[options.layout]
@@ -149,22 +149,6 @@ def write(options: argparse.Namespace) -> int:
     print(f"In a study:\n  {snippet({'name': options.layout, 'folder': str(folder), **reading})}")
     print(f"  train_size: [{height}, {width}]")
     return 0
-
-
-def _writable() -> dict[str, type[FolderSource]]:
-    """Return the registered layouts that can be written, by name."""
-    from ednas_nni.data import DATASETS
-    from ednas_nni.data.layouts.base import FolderSource
-
-    layouts: dict[str, type[FolderSource]] = {}
-    for name in DATASETS.names():
-        try:
-            layout = DATASETS.load(name)
-        except PluginError:  # `ednas plugins` says why
-            continue
-        if inspect.isclass(layout) and issubclass(layout, FolderSource) and layout.write is not FolderSource.write:
-            layouts[name] = layout
-    return layouts
 
 
 def measure_lambda(options: argparse.Namespace) -> int:

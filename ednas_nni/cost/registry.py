@@ -101,15 +101,7 @@ _CONTRACT = "see ednas_nni.cost.device for the contract and docs/adding_a_device
 @cache
 def profile_readers() -> dict[str, type[ReadsProfiles]]:
     """Kind of profile -> the registered device class that reads it."""
-    readers: dict[str, type[ReadsProfiles]] = {}
-    for name in DEVICES.names():
-        try:
-            factory = DEVICES.load(name)
-        except PluginError:  # `ednas plugins` says why; the others can still be read
-            continue
-        if inspect.isclass(factory) and issubclass(factory, ReadsProfiles):
-            readers[factory.profile_kind] = factory
-    return readers
+    return {reader.profile_kind: reader for reader in DEVICES.classes(ReadsProfiles).values()}  # type: ignore[type-abstract]  # none is made
 
 
 def _from_profile(name: str, trail: tuple[str, ...]) -> Device:

@@ -19,7 +19,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ednas_nni.data.geometry import from_middle
 from ednas_nni.data.info import LabelFacts
 
 LEAST_PIXELS = 300
@@ -34,6 +33,21 @@ SHORTEST_FOCAL = 0.2
 _FOCALS = np.array([0.35, 0.45, 0.55, 0.65, 0.75, 0.866, 1.0, 1.2, 1.5, 2.0, 3.0])
 _RAY_BETTER = 0.6
 _PIXELS_PER_IMAGE = 4000
+
+
+def from_middle(size: tuple[int, ...]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Return how far down (H, 1) and to the right (W,) pixels lie from the middle of a picture, in pixels."""
+    height, width = size
+    return (np.arange(height) - (height - 1) / 2)[:, None], np.arange(width) - (width - 1) / 2
+
+
+def ray_lengths(size: tuple[int, ...], focal: float) -> NDArray[np.floating]:
+    """Return how much longer the way along each pixel's ray is than along the optical axis: (H, W), 1 in the middle.
+
+    `focal` is in pixels; the principal point is taken to be the middle.
+    """
+    v, u = from_middle(size)
+    return np.sqrt(1 + (u * u + v * v) / focal**2)
 
 
 def away(normals: NDArray[np.floating]) -> tuple[NDArray[np.bool_], NDArray[np.floating]]:

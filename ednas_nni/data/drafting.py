@@ -6,7 +6,6 @@ cannot be known stays open: the cell is `?`, and the manifest is not read before
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 from collections import Counter, defaultdict
@@ -26,7 +25,7 @@ from ednas_nni.data.layouts.manifest_table import FILES, as_csv
 from ednas_nni.data.names import IMAGE, OTHER, Named, named
 from ednas_nni.data.reading import is_npy, read_map, stored_as
 from ednas_nni.data.source import DATASETS
-from ednas_nni.errors import DataError, PluginError, did_you_mean, hidden, quoted
+from ednas_nni.errors import DataError, did_you_mean, hidden, quoted
 from ednas_nni.record.whole_file import write_whole
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".npy")
@@ -48,14 +47,8 @@ Left = dict[str, list[Path]]
 
 def recognise(folder: Path) -> dict[str, object] | None:
     """Return {name, folder} of the data set that a folder is, None if no registered layout knows it."""
-    names = []
-    for name in DATASETS.names():
-        try:
-            layout = DATASETS.load(name)
-        except PluginError:
-            continue
-        if inspect.isclass(layout) and issubclass(layout, FolderSource) and layout.recognises(folder):
-            names.append(name)
+    layouts = DATASETS.classes(FolderSource)  # type: ignore[type-abstract]  # none is made
+    names = [name for name, layout in layouts.items() if layout.recognises(folder)]
     # A manifest may lie in a folder of any other layout.
     names.sort(key=lambda name: name == "manifest")
     return {"name": names[0], "folder": str(folder)} if names else None

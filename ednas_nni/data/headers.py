@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image, ImageCms, ImageFile, ImageOps
@@ -28,11 +29,9 @@ def upright(picture: Image.Image) -> Image.Image:
 
 def orientation(path: Path) -> int:
     """Return a picture's EXIF orientation, 1 to 8; 1 where it has none or is no picture."""
-    try:
-        with Image.open(path) as opened:
-            return _orientation(opened)
-    except _READ_ERRORS:
-        return 1
+    with suppress(*_READ_ERRORS), Image.open(path) as opened:
+        return _orientation(opened)
+    return 1
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -49,24 +48,13 @@ def remarks(files: Iterable[Mapping[str, Path]], turned: bool = True) -> list[st
     `files` are those of each image by role: `image`, and its labels; others than pictures are passed over. `turned`
     says that images are turned as their orientation says.
     """
-    examples: dict[tuple[str, str], Path] = {}
-    counts: dict[tuple[str, str], int] = {}
+    said: dict[tuple[str, str], list[Path]] = {}
     for roles in files:
         for role, path in roles.items():
-            for text in _said(path, role == "image", turned):
-                examples.setdefault((role, text), path)
-                counts[role, text] = counts.get((role, text), 0) + 1
-    return [
-        f"{count} files of {role} {text}; for example {examples[role, text]}" for (role, text), count in counts.items()
-    ]
-
-
-def _said(path: Path, image: bool, turned: bool) -> Iterator[str]:
-    try:
-        with Image.open(path) as opened:
-            yield from _of(opened, image, turned)
-    except _READ_ERRORS:
-        return  # reading it says what is wrong
+            with suppress(*_READ_ERRORS), Image.open(path) as opened:  # reading it says what is wrong
+                for text in _of(opened, role == "image", turned):
+                    said.setdefault((role, text), []).append(path)
+    return [f"{len(paths)} files of {role} {text}; for example {paths[0]}" for (role, text), paths in said.items()]
 
 
 def _of(opened: Image.Image, image: bool, turned: bool) -> Iterator[str]:
@@ -102,11 +90,10 @@ def _of(opened: Image.Image, image: bool, turned: bool) -> Iterator[str]:
 
 
 def _further_pictures(opened: Image.Image) -> bool:
-    try:
+    with suppress(EOFError, *_READ_ERRORS):
         opened.seek(1)
-    except (EOFError, *_READ_ERRORS):
-        return False
-    return True
+        return True
+    return False
 
 
 def _profile_name(profile: bytes) -> str:

@@ -14,6 +14,7 @@ from ednas_nni.data.agreement import GeometrySums
 from ednas_nni.data.info import DataInfo
 from ednas_nni.data.kinds import LabelSurvey, label_kind
 from ednas_nni.data.layouts.base import FolderSource
+from ednas_nni.data.layouts.record import ImageRecord
 from ednas_nni.data.names import place
 from ednas_nni.data.reading import stored_as
 from ednas_nni.data.source import DataSource, Split
@@ -91,21 +92,26 @@ def faults(
             )
     for name in info.targets if needed is None else needed:
         counts = {one.split: one.labels[name].images for one in surveys if one.images}
-        problems += unlabelled(name, counts, groups_with(source, name))
+        problems += unlabelled(name, source, counts)
     train = _train(surveys)
     if train is not None and train.agreement is not None and not info.trusted:
         problems += train.agreement.contradictions()
     return problems
 
 
-def unlabelled(name: str, counts: Mapping[str, int], groups: int | None = None) -> list[str]:
+def unlabelled(name: str, source: DataSource | None, counts: Mapping[str, int] | None = None) -> list[str]:
     """Say which splits have no label of a kind, for each is needed.
 
-    `counts` is the number of images with it by split; `groups` that of groups with it, where groups are cut.
+    `counts` is the number of images with it by split; by default that of its files, where there are any.
     """
+    records = _records(source)
+    if counts is None:
+        of_files = {split: sum(name in one.files for one in listed) for split, listed in records.items() if listed}
+        counts = of_files if any(of_files.values()) else {}
     lacking = [split for split, count in counts.items() if not count]
+    groups = len({one.group for listed in records.values() for one in listed if name in one.files})
     why = ""
-    if groups is not None and groups < len(counts):
+    if 0 < groups < len(counts):
         why = f" Only {groups} group(s) of images have it, and {', '.join(counts)} need one each."
     return [
         f"no image of split {split!r} has {name}, where {_USES[split]}.{why} Label more images, move some with it to "
@@ -114,22 +120,9 @@ def unlabelled(name: str, counts: Mapping[str, int], groups: int | None = None) 
     ]
 
 
-def labelled(source: DataSource, name: str) -> dict[str, int] | None:
-    """Number of images that have a file of a label, by split; None where files do not tell."""
-    if not isinstance(source, FolderSource):
-        return None
-    counts = {
-        split: sum(name in record.files for record in records) for split, records in source.records.items() if records
-    }
-    return counts if any(counts.values()) else None
-
-
-def groups_with(source: DataSource | None, name: str) -> int | None:
-    """Number of groups that have a file of a label; None where files do not tell."""
-    if not isinstance(source, FolderSource):
-        return None
-    groups = {r.group for records in source.records.values() for r in records if name in r.files}
-    return len(groups) or None
+def _records(source: DataSource | None) -> Mapping[str, Sequence[ImageRecord]]:
+    """Images by split; none where a data set does not lie in files."""
+    return source.records if isinstance(source, FolderSource) else {}
 
 
 def two_types(source: DataSource) -> list[str]:
@@ -154,10 +147,8 @@ def two_types(source: DataSource) -> list[str]:
 
 def one_place(source: DataSource) -> list[str]:
     """Say which pictures of one place, at another time or by another camera, lie in several splits."""
-    if not isinstance(source, FolderSource):
-        return []
     places: dict[tuple[str, ...], dict[str, str]] = {}
-    for split, records in source.records.items():
+    for split, records in _records(source).items():
         for record in records:
             places.setdefault(place(Path(f"{record.key}.x")), {}).setdefault(split, record.key)
     apart = [keys for keys in places.values() if len(keys) > 1]

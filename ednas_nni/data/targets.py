@@ -160,14 +160,12 @@ register_kernel("horizontal_flip", Label)(_flip(0))
 register_kernel("vertical_flip", Label)(_flip(1))
 
 
-@register_kernel("crop", Label)
-def _crop(x: Label, top: int, left: int, height: int, width: int) -> torch.Tensor:
-    return tv_tensors.wrap(_moved(x, F.crop_mask, top, left, height, width), like=x)
+def _cut(kernel: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    return lambda x, *arguments, **options: tv_tensors.wrap(_moved(x, kernel, *arguments, **options), like=x)
 
 
-@register_kernel("center_crop", Label)
-def _center_crop(x: Label, output_size: list[int]) -> torch.Tensor:
-    return tv_tensors.wrap(_moved(x, F.center_crop_mask, output_size), like=x)
+register_kernel("crop", Label)(_cut(F.crop_mask))
+register_kernel("center_crop", Label)(_cut(F.center_crop_mask))
 
 
 @register_kernel("pad", Label)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ednas_nni.data.class_table import ClassTable
 from ednas_nni.data.info import Array, LabelFacts
+from ednas_nni.errors import quoted
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -239,6 +240,29 @@ class LabelKind(ABC, Generic[S]):
     def suspicions(self, train: S, facts: LabelFacts) -> Iterable[str]:
         """Return what is probably not meant, given the survey of a training split with at least one label."""
         return ()
+
+
+def several(name: str, kind: type[int] | type[float], must: str) -> Callable[[Any], tuple[float, ...]]:
+    """Return the parser of a column that holds several stored values, such as `0 255`, or a single one."""
+
+    def parse(value: Any) -> tuple[float, ...]:
+        values = value.split() if isinstance(value, str) else value if isinstance(value, list) else [value]
+        try:
+            if any(isinstance(v, bool) or (kind is int and int(v) != float(v)) for v in values):
+                raise ValueError
+            return tuple(map(kind, values))
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(f"{name} = {quoted(value)}: must be {must}.") from None
+
+    return parse
+
+
+def by_split(
+    title: str, names: Sequence[str], surveys: Mapping[str, S], cells: Callable[[S], Sequence[str | float]]
+) -> LabelTable:
+    """Return a table with one row per split: its cells, dashes where no image has the label."""
+    rows = [[split, *(cells(one) if one.images else ["-"] * len(names))] for split, one in surveys.items()]
+    return LabelTable(title, [("split", "left"), *((name, "right") for name in names)], rows)
 
 
 def percent(share: float) -> str:

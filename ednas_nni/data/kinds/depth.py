@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from ednas_nni.data.geometry import ray_lengths
+from ednas_nni.data.agreement import ray_lengths
 from ednas_nni.data.info import DEPTH_KINDS, Array, LabelFacts
 from ednas_nni.data.kinds.base import (
     OPEN,
@@ -23,7 +23,9 @@ from ednas_nni.data.kinds.base import (
     Storage,
     Storing,
     ValidSurvey,
+    by_split,
     percent,
+    several,
 )
 from ednas_nni.data.kinds.depth_units import TREND, WHICH_FACTOR, Largest, downwards, look
 from ednas_nni.data.palette import FAINT, INK, color_depth, font
@@ -69,19 +71,6 @@ def _positive(name: str, meaning: str) -> Callable[[Any], float]:
         return number
 
     return parse
-
-
-def _invalid(value: Any) -> tuple[float, ...]:
-    """Parse the column `depth_invalid`: stored values that are no distance, beside 0, negative and not finite ones."""
-    values = value.split() if isinstance(value, str) else value if isinstance(value, list) else [value]
-    try:
-        if any(isinstance(v, bool) for v in values):
-            raise ValueError
-        return tuple(float(v) for v in values)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(
-            f"depth_invalid = {quoted(value)}: must be stored values separated by spaces, for example `65535`."
-        ) from None
 
 
 def _along_axis(depth: NDArray[np.floating], details: Mapping[str, Any], path: Path) -> NDArray[np.floating]:
@@ -161,7 +150,8 @@ class DepthLabels(LabelKind[DepthSurvey]):
         "depth_scale": _positive(
             "depth_scale", " that turns a stored value into the depth's unit, for example 0.001 for millimetres"
         ),
-        "depth_invalid": _invalid,
+        # Stored values that are no distance, beside 0, negative and not finite ones.
+        "depth_invalid": several("depth_invalid", float, "stored values separated by spaces, for example `65535`"),
         "depth_along": _one_of("depth_along", ("axis", "ray")),
         "depth_focal": _positive("depth_focal", ", the focal length in pixels of the depth file"),
     }
@@ -268,12 +258,8 @@ class DepthLabels(LabelKind[DepthSurvey]):
     def table(self, surveys: Mapping[str, DepthSurvey], facts: LabelFacts) -> LabelTable:
         """One row per split."""
         unit = f"in {facts.depth_unit}" if facts.depth_unit != "1" else "without unit"
-        columns = [("split", "left"), *((name, "right") for name in ("% valid", "1 %", "median", "99 %", "largest"))]
-        rows: list[list[str | float]] = [
-            [split, percent(one.valid), *one.percentiles, one.largest] if one.images else [split, *["-"] * 5]
-            for split, one in surveys.items()
-        ]
-        return LabelTable(f"Depth ({facts.depth_kind}, {unit})", columns, rows)
+        title, names = f"Depth ({facts.depth_kind}, {unit})", ("% valid", "1 %", "median", "99 %", "largest")
+        return by_split(title, names, surveys, lambda one: [percent(one.valid), *one.percentiles, one.largest])
 
     def suspicions(self, train: DepthSurvey, facts: LabelFacts) -> Iterator[str]:
         """Values of another unit or kind than announced."""

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from ednas_nni.data.agreement import SHORTEST_FOCAL, away, field_of_view
 from ednas_nni.data.info import Array, LabelFacts
-from ednas_nni.data.kinds.base import Drawing, LabelKind, LabelTable, Storage, Storing, ValidSurvey, percent
+from ednas_nni.data.kinds.base import Drawing, LabelKind, LabelTable, Storage, Storing, ValidSurvey, by_split, percent
 from ednas_nni.data.palette import FAINT, INK, PAPER, color_normals, font
 from ednas_nni.data.reading import is_npy, oriented, read_npy, read_picture
 from ednas_nni.errors import DataError
@@ -181,14 +181,12 @@ class NormalLabels(LabelKind[NormalSurvey]):
     def table(self, surveys: Mapping[str, NormalSurvey], facts: LabelFacts) -> LabelTable:
         """One row per split."""
         names = ("% valid", "% of length 1", "% to the camera", "mean y of lower quarter")
-        rows: list[list[str | float]] = [
-            [split, percent(one.valid), percent(one.unit), percent(one.towards), f"{one.upwards:+.2f}"]
-            if one.images
-            else [split, *["-"] * 4]
-            for split, one in surveys.items()
-        ]
-        columns = [("split", "left"), *((name, "right") for name in names)]
-        return LabelTable("Normals (x right, y up, z to the camera)", columns, rows)
+        return by_split(
+            "Normals (x right, y up, z to the camera)",
+            names,
+            surveys,
+            lambda one: [*map(percent, (one.valid, one.unit, one.towards)), f"{one.upwards:+.2f}"],
+        )
 
     def suspicions(self, train: NormalSurvey, facts: LabelFacts) -> Iterator[str]:
         """Vectors of other length or direction than normals that a camera sees."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ednas_nni.data.info import Array, LabelFacts
-from ednas_nni.data.kinds.base import Drawing, LabelKind, LabelTable, Storage, Storing, ValidSurvey, percent
+from ednas_nni.data.kinds.base import Drawing, LabelKind, LabelTable, Storage, Storing, ValidSurvey, by_split, percent
 from ednas_nni.data.reading import read_map
 
 
@@ -57,8 +57,7 @@ class PlainKind(LabelKind[PlainSurvey]):
 
     def table(self, surveys: Mapping[str, PlainSurvey], facts: LabelFacts) -> LabelTable:
         """One row per split."""
-        rows = [[split, percent(one.valid) if one.images else "-"] for split, one in surveys.items()]
-        return LabelTable(self.name.capitalize(), [("split", "left"), ("% valid", "right")], rows)
+        return by_split(self.name.capitalize(), ["% valid"], surveys, lambda one: [percent(one.valid)])
 
 
 class PlainDrawing(Drawing):

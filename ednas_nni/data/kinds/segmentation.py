@@ -14,10 +14,20 @@ from PIL import Image, ImageDraw
 from ednas_nni.data.class_names import CLASSES_FILE
 from ednas_nni.data.class_table import IGNORED, NEVER_CLASSES, not_whole
 from ednas_nni.data.info import Array, LabelFacts
-from ednas_nni.data.kinds.base import Drafted, Drawing, LabelKind, LabelSurvey, LabelTable, Storage, Storing, percent
+from ednas_nni.data.kinds.base import (
+    Drafted,
+    Drawing,
+    LabelKind,
+    LabelSurvey,
+    LabelTable,
+    Storage,
+    Storing,
+    percent,
+    several,
+)
 from ednas_nni.data.palette import FAINT, INK, ROW, class_colors, color_classes, font
 from ednas_nni.data.reading import read_map, wrong_ids
-from ednas_nni.errors import DataError, quoted
+from ednas_nni.errors import DataError
 
 if TYPE_CHECKING:
     from ednas_nni.data.targets import ClassMap
@@ -25,19 +35,6 @@ if TYPE_CHECKING:
 MOSTLY_IGNORED = 0.6
 SMOOTH_LEVELS, SMOOTH_STEPS = 16, 0.5
 """Values that a map of shades has at least, and the share of its steps of one or two."""
-
-
-def _ignored(value: Any) -> tuple[int, ...]:
-    """Parse the column `ignore`: stored values that are no class, beside 255 and -1."""
-    values = value.split() if isinstance(value, str) else value if isinstance(value, list) else [value]
-    try:
-        if any(isinstance(v, bool) or int(v) != float(v) for v in values):
-            raise ValueError
-        return tuple(int(v) for v in values)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(
-            f"ignore = {quoted(value)}: must be whole numbers separated by spaces, for example `0 255`."
-        ) from None
 
 
 class ClassSurvey(LabelSurvey):
@@ -78,7 +75,10 @@ class ClassLabels(LabelKind[ClassSurvey]):
     name: ClassVar[str] = "segmentation"
     dtype: ClassVar[str] = "uint8"
     column: ClassVar[str] = "seg"
-    details: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"ignore": _ignored}
+    details: ClassVar[Mapping[str, Callable[[Any], Any]]] = {
+        # Stored values that are no class, beside 255 and -1.
+        "ignore": several("ignore", int, "whole numbers separated by spaces, for example `0 255`")
+    }
     words: ClassVar[frozenset[str]] = frozenset(
         {"seg", "segs", "segmentation", "segmentations", "semantic", "semantics", "label", "labels", "labelids", "mask",
          "masks", "gtfine", "annotation", "annotations"}

@@ -136,10 +136,7 @@ class Manifest(FolderSource):
 
     @cached_property
     def _rows(self) -> dict[str, Row]:
-        return {self._key(row): row for row in self.table.rows}
-
-    def _key(self, row: Row) -> str:
-        return Path(os.path.relpath(row.image, self.root)).as_posix()
+        return {Path(os.path.relpath(row.files["image"], self.root)).as_posix(): row for row in self.table.rows}
 
     @property
     def where(self) -> Path:
@@ -150,10 +147,7 @@ class Manifest(FolderSource):
         """Return the images as the column `split` says; those that it leaves open are for training."""
         given: dict[str, list[ImageRecord]] = {}
         for key, row in self._rows.items():
-            labels = {kind.name: row.labels[kind.column] for kind in all_kinds() if kind.column in row.labels}
-            masks = {kind.mask: row.masks[kind.column] for kind in all_kinds() if kind.column in row.masks}
-            record = ImageRecord(key, row.group, {"image": row.image, **labels, **masks})
-            given.setdefault(row.split or "train", []).append(record)
+            given.setdefault(row.split or "train", []).append(ImageRecord(key, row.group, row.files))
         if "train" not in given:
             raise DataError(
                 f"{self.path}: has no image for training. Write `train` into the column split, or leave it empty."

@@ -47,18 +47,14 @@ class Row:
 
     Attributes:
         line: Its line in the manifest, from 1.
-        image: The image file.
-        labels: Label files by column (`seg`, `depth`, `normals`); a missing label is left out.
-        masks: Files that say where a label is valid, by the label's column.
+        files: The image and what belongs to it, by role: `image`, names of label kinds, names of their masks.
         details: What further columns of the label kinds say, e.g. `depth_scale` and `ignore`; empty cells are left out.
         group: Images of one group stay in one split.
         split: One of the four splits, `""` where the manifest leaves it open.
     """
 
     line: int
-    image: Path
-    labels: Mapping[str, Path]
-    masks: Mapping[str, Path]
+    files: Mapping[str, Path]
     details: Mapping[str, Any]
     group: str
     split: str
@@ -81,7 +77,7 @@ class ManifestTable:
     @property
     def labels(self) -> tuple[str, ...]:
         """Names of the label kinds that at least one image has."""
-        return tuple(kind.name for kind in all_kinds() if any(kind.column in row.labels for row in self.rows))
+        return tuple(kind.name for kind in all_kinds() if any(kind.name in row.files for row in self.rows))
 
 
 def read_table(path: Path, allow_outside: bool = False) -> ManifestTable:
@@ -101,7 +97,7 @@ def read_table(path: Path, allow_outside: bool = False) -> ManifestTable:
     for kind in all_kinds():
         for name, empty in kind.same.items():
             for row in rows:
-                if kind.column in row.labels:
+                if kind.name in row.files:
                     same.setdefault(name, {}).setdefault(row.details.get(name, empty), row.line)
     if not faults:
         faults = _open(path, rows) or _across(path, rows, same)
@@ -194,15 +190,13 @@ def _row(folder: Path, line: int, cells: Mapping[str, Any], allow_outside: bool)
     """One row; ValueError, whose text lacks file and line, where a cell is wrong."""
     if "image" not in cells:
         raise ValueError("image: is empty; every line needs one.")
-    image = _path(folder, "image", cells["image"], allow_outside)
-    labels: dict[str, Path] = {}
-    masks: dict[str, Path] = {}
+    files = {"image": _path(folder, "image", cells["image"], allow_outside)}
     details: dict[str, Any] = {}
     for kind in all_kinds():
         if kind.column in cells:
-            labels[kind.column] = _path(folder, kind.column, cells[kind.column], allow_outside)
+            files[kind.name] = _path(folder, kind.column, cells[kind.column], allow_outside)
             if kind.mask in cells:
-                masks[kind.column] = _path(folder, kind.mask, cells[kind.mask], allow_outside)
+                files[kind.mask] = _path(folder, kind.mask, cells[kind.mask], allow_outside)
         details |= {
             name: OPEN if cells[name] == OPEN else parse(cells[name])
             for name, parse in kind.details.items()
@@ -212,16 +206,8 @@ def _row(folder: Path, line: int, cells: Mapping[str, Any], allow_outside: bool)
     if split and split not in SPLITS:
         official = " An official validation or test set is `test` here." if split.startswith("val") else ""
         raise ValueError(f"split = {quoted(split)}: unknown.{official}{did_you_mean(split, SPLITS)}")
-    return Row(
-        line=line,
-        image=image,
-        labels=labels,
-        masks=masks,
-        details=details,
-        # An image without a group is a group of its own.
-        group=str(cells.get("group", "")) or f"image {image}",
-        split=split,
-    )
+    # An image without a group is a group of its own.
+    return Row(line, files, details, str(cells.get("group", "")) or f"image {files['image']}", split)
 
 
 def _path(folder: Path, name: str, value: Any, allow_outside: bool) -> Path:
@@ -252,9 +238,9 @@ def _open(path: Path, rows: list[Row]) -> list[str]:
     faults = []
     for kind in all_kinds():
         for name in kind.details:
-            asking = [row for row in rows if kind.column in row.labels and row.details.get(name) == OPEN]
+            asking = [row for row in rows if kind.name in row.files and row.details.get(name) == OPEN]
             if asking:
-                asks = kind.question(name, [row.labels[kind.column] for row in asking])
+                asks = kind.question(name, [row.files[kind.name] for row in asking])
                 lines = f" in {len(asking)} lines" if len(asking) > 1 else ""
                 faults.append(f"{path}:{asking[0].line}: {name} is {OPEN!r}{lines}, to be filled: {asks}".rstrip(": "))
     return faults
@@ -268,9 +254,10 @@ def _across(path: Path, rows: list[Row], same: Mapping[str, Mapping[Any, int]]) 
             return [f"{path}: {name} is {values}; one data set has one value. Make a manifest for each."]
     faults, images, groups = [], dict[Path, int](), dict[str, Row]()
     for row in rows:
-        first = images.setdefault(row.image, row.line)
+        image = row.files["image"]
+        first = images.setdefault(image, row.line)
         if first != row.line:
-            faults.append(f"{path}:{row.line}: image {row.image} stands in line {first} already; keep one of them.")
+            faults.append(f"{path}:{row.line}: image {image} stands in line {first} already; keep one of them.")
         other = groups.setdefault(row.group, row)
         if other.split != row.split:
             faults.append(

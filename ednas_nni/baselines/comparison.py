@@ -55,11 +55,7 @@ class Comparison:
         return estimate(candidate, baselines, self.directions, confidence)
 
     def nested(self, flat: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-        """A trial's flat metrics by task, those that enter Delta_T.
-
-        Raises:
-            BaselineError: One is missing.
-        """
+        """A trial's flat metrics by task, those that enter Delta_T; BaselineError: one is missing."""
         try:
             return {t: {name: flat[f"{t}_{name}"] for name in ways} for t, ways in self.directions.items()}
         except KeyError as error:

@@ -15,18 +15,13 @@ from ednas_nni.tasks.delta_t import Directions, Metrics, means_above_0, signs
 
 @dataclass(frozen=True)
 class Estimate:
-    """Delta_T of a candidate with its confidence interval.
+    """Delta_T of a candidate, the mean over tasks, in percent, with its confidence interval.
 
     Attributes:
-        value: Delta_T in percent.
-        low: Lower end of the interval in percent; None where a baseline was trained only once, so that nothing is
-            known of the spread.
-        high: Upper end.
-        tasks: Task -> Delta_t in percent; `value` is their mean.
+        low: Lower end, `high` the upper one; None where a baseline was trained only once: its spread is unknown.
         confidence: Level of the interval, e.g. 0.95.
         degrees_of_freedom: Of the interval's t distribution (Welch, Satterthwaite), None without an interval.
-        seeds: Trainings of the candidate.
-        reference_seeds: Task -> trainings of its baseline.
+        seeds: Trainings of the candidate; `reference_seeds` of each task's baseline.
         stand_in: True where the candidate was trained once, so that the spread of a single baseline run stands in for
             its own.
     """

@@ -30,13 +30,9 @@ SHIPPED = Path(__file__).with_name("lambdas.json")
 
 @dataclass(frozen=True)
 class Measurement:
-    """Lambda of one data set.
+    """Lambda of one data set: AbsE / RelE on the search split, one ratio a training (`seeds`).
 
-    Attributes:
-        fingerprint: Of the data that it was measured on.
-        unit: Of depth, and so of lambda.
-        ratios: AbsE / RelE on the search split, one a training; `seeds` are theirs.
-        made: How: command, member, steps, image size, date.
+    The unit is that of depth, and so of lambda; `made` says how: command, member, steps, image size, date.
     """
 
     data: str
@@ -102,11 +98,7 @@ def _safe(name: str) -> str:
 
 
 def read(path: Path) -> list[Measurement]:
-    """All measurements of a file.
-
-    Raises:
-        DataError: It cannot be read.
-    """
+    """All measurements of a file; DataError: it cannot be read."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["format"] != FORMAT:
@@ -123,8 +115,7 @@ def read(path: Path) -> list[Measurement]:
 def write(path: Path, measurement: Measurement) -> None:
     """Put a measurement into a file, in the place of an earlier one of the same data and kind of depth.
 
-    Raises:
-        DataError: The file holds something else, or cannot be written.
+    DataError: the file holds something else, or cannot be written.
     """
     others = [m for m in read(path) if m.key != measurement.key] if path.exists() else []
     entries = [

@@ -27,15 +27,10 @@ TASK = "depth"
 def measure(
     assembled: Assembled, seeds: int = 2, workers: int | None = None, progress: bool = True, command: str = ""
 ) -> Measurement:
-    """AbsE / RelE of an L1 model on the search split.
+    """AbsE / RelE of an L1 model on the search split, over so many `seeds`; other options as of `making.make`.
 
-    Args:
-        assembled: Its study names the network under `reference`; its data and recipe are used, its losses and weighting
-            are not.
-        seeds: Trainings; this, `workers` and `progress` as of `making.make`.
-        workers: Processes.
-        progress: Show a bar.
-        command: What was typed, kept with the measurement.
+    The study names the network under `reference`; its data and recipe are used, its losses and weighting are not. The
+    command is what was typed, kept with the measurement.
 
     Raises:
         StudyError: The study has no task `depth`, or names no `reference`.

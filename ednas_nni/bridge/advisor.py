@@ -243,11 +243,7 @@ def _orphaned() -> bool:
 
 
 def _own_manager(experiment: str) -> Manager:
-    """REST access to the manager that started this process.
-
-    Raises:
-        ExperimentError: Another experiment answers on its port.
-    """
+    """REST access to the manager that started this process; ExperimentError: another experiment answers on its port."""
     from ednas_nni.bridge.manager.rest import Manager
 
     rest = Manager.of_tuner_channel(dispatcher_env_vars.NNI_TUNER_COMMAND_CHANNEL)

@@ -32,12 +32,7 @@ ENDED = ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED"
 
 @dataclass
 class CaughtUp:
-    """What is booked already; messages about it come too late.
-
-    Attributes:
-        jobs: Job ids.
-        parameters: Their parameter ids; trials from the web UI have none.
-    """
+    """Job ids that are booked already, and their parameter ids, which trials from the web UI lack."""
 
     jobs: set[str] = field(default_factory=set)
     parameters: set[int] = field(default_factory=set)
@@ -75,12 +70,7 @@ class CatchingUp:
         self._result_of = result_of
 
     def run(self, jobs: Iterable[Mapping[str, Any]], finals: Mapping[str, Any]) -> CaughtUp:
-        """Book what can be booked.
-
-        Args:
-            jobs: Trial jobs as NNI's manager lists them.
-            finals: Job id -> final metric, as NNI stored it.
-        """
+        """Book what can be booked, of jobs as NNI's manager lists them and the final metrics that NNI stored by job."""
         caught_up = CaughtUp()
         self._end_those_with_results()
         for job in jobs:

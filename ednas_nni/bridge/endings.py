@@ -16,14 +16,10 @@ ENDINGS = {
 
 
 def ending(event: str, words: str | None) -> tuple[ModelStatus, str]:
-    """Status and cause of an ended job.
+    """Status and cause of an ended job, from NNI's word and the last words of its error output (None: out of reach).
 
     NNI calls every end by a signal cancelled by the user. A trial that was told to end says so in its error output; one
     that does not was killed.
-
-    Args:
-        event: NNI's word.
-        words: The last words of the trial's error output, "" for none, None where the output is out of reach.
     """
     status, cause = ENDINGS.get(event, (ModelStatus.Failed, f"NNI says {event}"))
     if event == "USER_CANCELED" and words is not None:

@@ -37,13 +37,7 @@ OPEN = ("INITIALIZED", "RUNNING", "TUNER_NO_MORE_TRIAL")
 
 @dataclass(frozen=True)
 class Limits:
-    """What the manager allows.
-
-    Attributes:
-        concurrency: Trials at a time.
-        trials: Trials in all, None for no limit.
-        status: NNI's own word for the experiment's state.
-    """
+    """What the manager allows: trials at a time, trials in all (None for no limit), NNI's word for the state."""
 
     concurrency: int
     trials: int | None
@@ -63,8 +57,8 @@ class AdvisorEngine(ExecutionEngine):
         freeze: sample -> frozen executable model, for jobs that this process did not submit itself.
         last_words: Job id -> the cause that its log gives, None where its log is not on this machine.
         earlier: Ids of the trial jobs that exist already (a resumed experiment).
-        next_parameter_id: First parameter id that was never used.
-        adopted: Told about each model of a job that this process did not submit.
+        next_parameter_id: First one that was never used.
+        adopted: Is given each model of a job that this process did not submit.
     """
 
     def __init__(
@@ -201,14 +195,8 @@ class AdvisorEngine(ExecutionEngine):
     ) -> ExecutableModelSpace | None:
         """Take in a job that this process did not submit: recovered after a resume, or added in the web UI.
 
-        Args:
-            parameter_id: NNI's parameter id, None for a job from the web UI.
-            sample: Its parameters.
-            job: NNI's job id where known.
-            counted: Whether it is among the submitted ones already.
-
-        Returns:
-            Its model; None, with a line in the log, where the sample is no architecture of this space.
+        A job from the web UI has no parameter id; `counted` are those that are among the submitted ones already.
+        Returned is the model; None, with a line in the log, where the sample is no architecture of this space.
         """
         try:
             model = self._freeze(sample)

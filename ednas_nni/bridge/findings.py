@@ -30,11 +30,9 @@ FAR = 10.0
 
 @dataclass
 class Findings:
-    """What `examine` has to say.
+    """What `examine` has to say of a YAML file.
 
     Attributes:
-        path: The YAML file.
-        file: It parsed; None when that failed.
         assembled: Its study, put together as far as that went. Without errors every piece of it is there.
         plan: What the space costs and what the constraints leave of it; None where there are errors.
         errors: One line per fault; a search would fail with them.
@@ -72,12 +70,7 @@ class Findings:
 
 
 def examine(path: str | Path, changes: Mapping[str, object] | None = None) -> Findings:
-    """Check an experiment file in every way that does not need NNI to run.
-
-    Args:
-        path: The YAML file.
-        changes: Fields of NNI's that the command line sets instead of the file.
-    """
+    """Check an experiment file, with `changes` to NNI's fields, in every way that does not need NNI to run."""
     findings = Findings(Path(path))
     config = findings.attempt("file", lambda: experiment.load(findings.path))
     if config is None:
@@ -116,8 +109,7 @@ def _ask_nni(file: ExperimentFile) -> None:
 def _plugins(findings: Findings, assembled: Assembled) -> bool:
     """Data, tasks, evaluator and space, each on its own so that one fault does not hide the next.
 
-    Returns:
-        Whether there is a space, so that costs can be looked at.
+    Returned is whether there is a space, so that costs can be looked at.
     """
     study = assembled.study
     source = findings.attempt("data", lambda: assembled.source)

@@ -32,13 +32,7 @@ def write_head(
 ) -> None:
     """Write the head of a new journal, or check that an existing one belongs to the same study; then mark the start.
 
-    Args:
-        journal: The open journal.
-        experiment: NNI's experiment id.
-        assembled: The study, put together.
-        engine: "nnictl", "ts" or "sequential".
-        concurrency: Trials at a time.
-        trials: How many trials there may be.
+    The engine is "nnictl", "ts" or "sequential"; the experiment's id is NNI's.
 
     Raises:
         JournalError: The journal belongs to another study; the program, the search space, the data, the weights that
@@ -164,9 +158,7 @@ def changed_program(head: JournalHead) -> str:
 def changed_correction(head: JournalHead, columns: Iterable[CostColumn]) -> str:
     """Name of a cost whose fitted profile is not that of the journal's head; "" where nothing has changed.
 
-    Args:
-        head: The head; its columns keep the notes, which hold the fingerprint of a profile.
-        columns: The costs as they are now.
+    The head's columns keep the notes, which hold the fingerprint of a profile.
     """
     began = {column.name: column.note for column in head.columns or ()}
     fitted = (c for c in columns if c.origin == "fitted")
@@ -174,11 +166,6 @@ def changed_correction(head: JournalHead, columns: Iterable[CostColumn]) -> str:
 
 
 def changed_weights(head: JournalHead, weights: Mapping[str, str]) -> str:
-    """Name of what networks now start from otherwise than the journal's head says; "" where nothing has changed.
-
-    Args:
-        head: The head.
-        weights: As `Assembled.weights` gives it now.
-    """
+    """Name of what networks now start from otherwise than the journal's head says; "" where nothing has changed."""
     began = head.weights or {}
     return next((name for name in {**began, **weights} if began.get(name) != weights.get(name)), "")

@@ -83,14 +83,7 @@ def whole_number(experiment: Experiment, field: str) -> int | None:
 
 
 def sample_of(parameters: object) -> object:
-    """The sample in the parameters of a job, as plain data; nothing is decoded into objects.
-
-    Args:
-        parameters: `parameters` of NNI's record, from JSON.
-
-    Returns:
-        The sample; `parameters` itself where it is not a serialised model.
-    """
+    """The sample in a record's `parameters`, as plain data: out of a serialised model, which is not decoded."""
     if isinstance(parameters, dict) and MODEL in parameters and isinstance(parameters.get("sample"), dict):
         return parameters["sample"]
     return parameters

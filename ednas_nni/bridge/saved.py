@@ -32,16 +32,11 @@ def save(strategy: Strategy, path: Path) -> None:
 
 
 def restore(strategy: Strategy, path: Path, history: History, tell: bool = True, retries: int = 0) -> None:
-    """Continue from the saved state and from what the journal knows beyond it.
+    """Continue one of our strategies from its saved state and from what the journal knows beyond it; NNI's stay.
 
-    A state that is damaged or of another version is logged and left out: the journal alone tells enough.
-
-    Args:
-        strategy: A mounted strategy; NNI's own are left as they are.
-        path: The state file.
-        history: The journal.
-        tell: Whether the strategy sees what the journal holds; with a reward around it, it does not.
-        retries: Further attempts that a failure for a passing reason allows.
+    A state that is damaged or of another version is logged and left out: the journal alone tells enough. With a reward
+    around it, a strategy does not see what the journal holds (`tell`); `retries` are further attempts that a failure
+    for a passing reason allows.
     """
     if not isinstance(strategy, AskTellStrategy):
         return

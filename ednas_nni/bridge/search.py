@@ -30,12 +30,7 @@ POLL_S = 0.2
 class Search(Session):
     """The strategy's side of an experiment under NNI's manager.
 
-    Args:
-        assembled: The study.
-        folder: The experiment's folder, `<experiments>/<id>`.
-        manager: REST access to the manager.
-        send_job: Sends a parameter record to the manager as a new trial job.
-        resumed: Whether the experiment is resumed.
+    `send_job` sends a parameter record to the manager as a new trial job.
 
     Attributes:
         stopping: NNI has told that the experiment ends, or an error has ended it.
@@ -63,10 +58,7 @@ class Search(Session):
     def prepare(self, engine: str, concurrency: int | None, trials: int | None) -> None:
         """Build space, costs and strategy; write the journal's head. Nothing is trained yet.
 
-        Args:
-            engine: What drives the trials, for the journal: "nnictl" or "ts".
-            concurrency: Trials at a time, for the journal.
-            trials: How many trials there may be, for the journal.
+        For the journal: what drives the trials ("nnictl" or "ts"), trials at a time, and how many there may be.
 
         Raises:
             EdnasError: The study is wrong, its data cannot be made, or no architecture meets its constraints.

@@ -26,11 +26,8 @@ LIMITS = "every trial that the experiment's limits allow has ended"
 class Session:
     """A study, the journal of its search, and the chain between strategy and engine.
 
-    Args:
-        assembled: The study.
-        folder: The experiment's folder, `<experiments>/<id>`.
-
     Attributes:
+        folder: The experiment's, `<experiments>/<id>`.
         journal: The open journal; its file is made when something is written.
         logs: What trials left in their folders.
         weights: Of the front's networks.
@@ -80,11 +77,7 @@ class Session:
     def adopt(self, model: ExecutableModelSpace) -> int | None:
         """Take over a job that this process did not submit: its results must be booked all the same.
 
-        Args:
-            model: Its model.
-
-        Returns:
-            The number of its trial; None for one that the journal did not know, such as a job added by hand.
+        Returned is the number of its trial; None for one that the journal did not know, such as a job added by hand.
         """
         architecture = self.assembled.problem.domains.known_id(model.sample)
         # A trial that runs in this session has its job; the other one is a copy of it, made by hand.
@@ -95,11 +88,7 @@ class Session:
         return number
 
     def lose(self, alive: Container[str] = ()) -> None:
-        """End trials that nobody runs any more, and that will never end by themselves.
-
-        Args:
-            alive: Architectures that still run.
-        """
+        """End trials that nobody runs any more, and that will never end by themselves; `alive` are architectures."""
         for trial in self.open_trials():
             if trial.architecture not in alive:
                 self.journal.append(events.Ended(trial=trial.trial, job=trial.job, status="cancelled", cause=LOST))

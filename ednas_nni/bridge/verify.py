@@ -96,15 +96,9 @@ class Rehearsal(Journal):
 
 
 def resumed(path: Path, folder: Path, records: list[JobRecord]) -> tuple[History, int]:
-    """What the journal will hold after a resume, and how many trials that will book.
+    """What the journal at `path` will hold after a resume, and how many trials that will book.
 
-    Args:
-        path: The journal.
-        folder: The experiment's folder.
-        records: What `nni_records` gives.
-
-    Raises:
-        JournalError: The journal does not hold the search space.
+    `records` is what `nni_records` gives. JournalError: the journal does not hold the search space.
     """
     journal = Rehearsal(path)
     head = journal.history().head
@@ -124,14 +118,10 @@ def resumed(path: Path, folder: Path, records: list[JobRecord]) -> tuple[History
 
 
 def disagreements(history: History, records: list[JobRecord]) -> list[str]:
-    """Compare a journal with NNI's record and with what the trials left in their folders.
+    """Compare a journal with NNI's record and with what the trials left in their folders; one sentence each.
 
-    Returns:
-        One sentence per disagreement: another architecture than booked, a result that does not say what it belongs to,
-        one that a side lacks or gives differently, a job or an architecture that counts twice.
-
-    Raises:
-        JournalError: The journal does not hold the search space.
+    Another architecture than booked, a result that does not say what it belongs to, one that a side lacks or gives
+    differently, a job or an architecture that counts twice. JournalError: the journal does not hold the search space.
     """
     if history.head is None:
         raise JournalError(f"{history.path}: does not say which space was searched.")

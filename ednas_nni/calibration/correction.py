@@ -51,10 +51,7 @@ Choice = tuple[Form, float]
 class Correction:
     """`corrected = sum_t scales_t * term_t + offset`, and at least `LEAST` of the sum.
 
-    Attributes:
-        form: How many numbers were fitted.
-        scales: float64 (terms,), >= 0.
-        offset: In the cost's unit; may be negative.
+    The scales, float64 (terms,), are >= 0; the offset, in the cost's unit, may be negative.
     """
 
     form: Form
@@ -82,12 +79,9 @@ class Errors:
 
 @dataclass(frozen=True)
 class Calibration:
-    """A correction and what it is worth.
+    """A correction, fitted to all rows, and what it is worth: errors of the model before, and after on held-out rows.
 
     Attributes:
-        correction: Fitted to all rows.
-        before: Errors of the model as it was.
-        after: Errors on held-out rows.
         held_out: Predictions of rows that had no part in them, float64 (n,).
         p_value: One-sided Wilcoxon signed-rank test that held-out errors are smaller than before.
         upper_ratio: Of unseen networks, about 90 % need at most this many times the corrected cost (the conformal

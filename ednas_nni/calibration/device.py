@@ -40,12 +40,10 @@ BEYOND = 1.001
 
 
 class MeasuredRange(BaseModel):
-    """What the correction was fitted to.
+    """What the correction was fitted to: so many rows, of costs from `smallest` to `largest`.
 
     Attributes:
-        rows: Measured architectures; `smallest` and `largest` are their costs.
-        error_before: Mean relative error of the model as it was, 0.1 = 10 %.
-        error_held_out: Of the corrected one, on rows that it had not seen.
+        error_before: Mean relative error of the model as it was, 0.1 = 10 %; `error_held_out` of the corrected one.
         at: Image size and space.
         terms: Largest value of each term among the measured architectures.
     """

@@ -45,14 +45,11 @@ class Measurements:
 
 @dataclass(frozen=True)
 class PricedTerms:
-    """What a model's cost of some architectures is made of.
+    """What a model's cost of some architectures is made of: terms, float64 (n, terms), in the cost's unit.
 
     Attributes:
-        names: Terms.
-        matrix: float64 (n, terms), in the cost's unit.
         probe: Features of the first architecture.
-        extrapolated: Where the model had to go beyond what it was compared with, bool (n,); all False where it has no
-            such range.
+        extrapolated: Where the model had to go beyond what it was compared with, bool (n,).
     """
 
     names: tuple[str, ...]

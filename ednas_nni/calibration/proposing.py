@@ -30,15 +30,11 @@ RIDGE = 1e-3
 def informative(
     table: CostTable, cost: str, n: int, constraints: Sequence[Constraint] = (), seed: int = 0
 ) -> NDArray[np.integer]:
-    """Choose distinct architectures within the constraints.
+    """Choose distinct architectures within the constraints; InfeasibleError: fewer than n were found.
 
     Candidates come from both draws, as strategies make them and evenly over architectures: the first has the small
-    networks, the second the large ones.
-
-    Returned are canonical codes, int16 (n, labels), in the order of their information on the model of the cost.
-
-    Raises:
-        InfeasibleError: Fewer than n architectures that meet the constraints were found.
+    networks, the second the large ones. Returned are canonical codes, int16 (n, labels), in the order of their
+    information on the model of the cost.
     """
     rng, domains = np.random.default_rng(seed), table.domains
     codes: NDArray[np.integer] = np.empty((0, len(domains)), np.int16)

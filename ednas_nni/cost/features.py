@@ -51,9 +51,7 @@ class SpaceFeatures:
     """All features of a space.
 
     Attributes:
-        names: Feature names.
         terms: A sample's features are the sum over terms of the entry at the sample's values.
-        domains: The labels of the space.
         maxima: Features that are the largest over terms instead of their sum; all are >= 0.
         fixed: Part of the network (first word of the module path) -> features of those of its layers that every sample
             has and no choice changes.
@@ -69,8 +67,7 @@ class SpaceFeatures:
 def space_features(layers: SpaceLayers, features: Features, maxima: Collection[str] = ()) -> SpaceFeatures:
     """Features of all operations of a space; of those in `maxima` a network has the largest over its layers.
 
-    Raises:
-        StudyError: Too many choices decide one layer, or one is priced whose record is in doubt.
+    StudyError: too many choices decide one layer, or one is priced whose record is in doubt.
     """
     collected = _Collected(layers, features, frozenset(maxima))
     for operation in layers.operations:

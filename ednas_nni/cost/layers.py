@@ -45,12 +45,10 @@ class Step:
     """A call of a layer that has a cost rule, or an operator outside of such layers.
 
     Attributes:
-        module: The layer, or the innermost module in whose forward the operator ran.
-        outer: The module around that one.
+        module: The layer, or the innermost module in whose forward the operator ran; `outer` is the module around it.
         operator: Name of torch's operator; "" for a layer shapes.
         reads: Numbers of the memories that are read.
         writes: The memory that is written; one of `reads` where the step works in place or hands a tensor on.
-        shapes: Of the shapes.
     """
 
     module: nn.Module = field(repr=False)
@@ -226,8 +224,7 @@ def kind_of(module: nn.Module) -> Kind | None:
 def arguments(module: nn.Module, path: str) -> tuple[str, ...]:
     """Names of the constructor arguments that decide the record of this leaf module.
 
-    Raises:
-        StudyError: The module has parameters and no rule; its cost would be missing.
+    StudyError: the module has parameters and no rule; its cost would be missing.
     """
     for base, names in _ARGUMENTS.items():
         if isinstance(module, base):
@@ -254,12 +251,9 @@ def has_rule(module: nn.Module) -> bool:
 def layer_record(path: str, module: nn.Module, shapes: CallShapes, read: Read, first_call: bool) -> LayerRecord | None:
     """The record of one call of one leaf module, of a network or a space; None where there is nothing to count.
 
-    Args:
-        path: Module path.
-        module: The leaf.
-        shapes: Of the call. Channel numbers are taken from the arguments instead: in a space they are searched.
-        read: Looks up the arguments named by `arguments`, and the `channels` of a layer that has no such argument.
-        first_call: Whether the module's parameters are still uncounted.
+    Channel numbers are taken from the arguments instead of the call's shapes: in a space they are searched. `read`
+    looks up the arguments named by `arguments`, and the `channels` of a layer that has no such argument; with
+    `first_call` the module's parameters are still uncounted.
     """
     record = _record(path, module, shapes, read, first_call)
     if record is None:

@@ -30,13 +30,7 @@ COMPARED = 1024
 
 
 class CostProfiler(ExpressionProfiler):
-    """Prices of one column of a table, exact for the network that each sample describes.
-
-    The space must not be a supernet yet.
-
-    Raises:
-        StudyError: The table has no such column.
-    """
+    """Prices of one column of a table, exact for the network of each sample. The space must not be a supernet yet."""
 
     def __init__(self, space: ModelSpace, table: CostTable, column: str = "macs") -> None:
         super().__init__(space)
@@ -74,11 +68,7 @@ class CostProfiler(ExpressionProfiler):
 
     @cached_property
     def summands(self) -> tuple[float, Sequence[Function]]:
-        """The cost as a constant and functions of few choices that are added up.
-
-        Raises:
-            StudyError: It is not such a sum.
-        """
+        """The cost as a constant and functions of few choices that are added up; StudyError: it is no such sum."""
         bound = self.table.lower_bound(self.column)  # no network costs less than this sum, but some might cost more
         if bound is not None:
             codes = random_codes(self.table.domains, COMPARED, np.random.default_rng(0))

@@ -67,14 +67,13 @@ class Share:
 
 @dataclass(frozen=True)
 class TermShare:
-    """One term of a cost.
+    """One term of a cost, in the cost column's unit.
 
     Attributes:
-        column: Name of the cost column.
         term: The device's name for the term; the column's own name where it has one term only.
-        median: Median over the samples, in the column's unit.
-        fixed: What every network pays of it whatever is chosen, in the column's unit.
-        parts: Part of the network (or `device`) -> its share of `fixed`, in the column's unit; largest first.
+        median: Over the samples.
+        fixed: What every network pays of it whatever is chosen.
+        parts: Part of the network (or `device`) -> its share of `fixed`; largest first.
     """
 
     column: str
@@ -86,12 +85,9 @@ class TermShare:
 
 @dataclass(frozen=True)
 class ConstraintOutlook:
-    """What a constraint leaves.
+    """What a constraint leaves: samples that meet it, by draw (see `DRAWS`), and the most favourable value there is.
 
-    Attributes:
-        checked: As it is checked: on the upper bound of a cost that has one.
-        shares: Samples that meet it, by draw; see `DRAWS`.
-        reachable: The most favourable value in the space; None where it was not looked for.
+    It is checked on the upper bound of a cost that has one; None = nothing was looked for.
     """
 
     asked: Constraint
@@ -149,20 +145,17 @@ def plan(
     reach: Callable[[Share], bool] = lambda share: True,
     step: Callable[[str], object] = lambda text: None,
 ) -> Plan:
-    """Price many architectures and say what the constraints leave of them.
+    """Price many architectures and say what the constraints leave of them; objectives other than costs are passed over.
 
     Args:
         table: Prices of the space.
-        objectives: Those that are not a cost are passed over.
-        constraints: As the study writes them; names of columns.
+        objectives: As the study has them; so are the `constraints`, names of columns.
+        constraints: Rejected by a StudyError where one names no column.
         samples: How many architectures are drawn, by each draw.
         seed: Seed of the draws.
         draw: Which draw quantiles and ranks are computed over; shares are given for both.
         reach: Whether to look for the most favourable values, given the share that meets all constraints.
         step: Is given what comes next, for a progress bar.
-
-    Raises:
-        StudyError: A constraint names no column of the table.
     """
     step("drawing architectures")
     drawn = {

@@ -88,11 +88,7 @@ def read_profile(model: type[P], data: object, source: str, example: str) -> P:
 
 
 def shipped_profile(package: str, name: object) -> tuple[dict[str, object], Traversable]:
-    """The parsed YAML of a profile in the folder `profiles` of a device's package, and its file.
-
-    Raises:
-        PluginError: There is none of that name.
-    """
+    """The parsed YAML of a profile in the folder `profiles` of a device's package, and its file; else PluginError."""
     files = {file.name.removesuffix(".yml"): file for file in resources.files(package).joinpath("profiles").iterdir()}
     names = sorted(stem for stem, file in files.items() if file.name.endswith(".yml"))
     if not isinstance(name, str) or name not in names:  # not asked of the file: a name could lead elsewhere

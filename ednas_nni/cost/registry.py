@@ -50,8 +50,7 @@ def device(name: str, options: Mapping[str, object] | None = None, trail: tuple[
 def checked(candidate: object, name: object) -> Device:
     """An object, or an instance of a class, that follows the contract.
 
-    Raises:
-        PluginError: It does not follow the contract, or its name cannot begin the name of a cost.
+    PluginError: it does not, or its name cannot begin the name of a cost.
     """
     candidate = _made(candidate, {}, name)
     if not isinstance(candidate, KINDS):

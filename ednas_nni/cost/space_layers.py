@@ -31,15 +31,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Operation:
-    """One layer call, or one operator outside of layers.
+    """One layer call, or one operator outside of layers; tensors go by numbers.
 
     Attributes:
-        path: Module path.
         condition: When it is part of the network.
         labels: Choices that decide its record, in the order of the space.
         records: int32 over the values of `labels`: positions in `SpaceLayers.records`.
-        reads: Numbers of the tensors that it reads.
-        writes: Number of the tensor that it writes; one of `reads` where it works in place.
+        writes: Tensor that it writes; one of `reads` where it works in place.
         doubt: Why its record may be wrong for some samples; "" where it is exact.
     """
 
@@ -61,12 +59,10 @@ class SpaceLayers:
     """All operations of a space at one image size, in the order in which they run.
 
     Attributes:
-        domains: The labels of the space.
         records: Distinct records, without paths.
         operations: What remains of them for one sample is that sample's network.
         merged: Tensors that are results of choices: number -> what they are.
-        results: Tensors that the network gives back. The image is tensor 0.
-        image_elements: Elements of the image.
+        results: Tensors that the network gives back. The image, of so many elements, is tensor 0.
     """
 
     domains: Domains

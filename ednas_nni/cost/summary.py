@@ -23,10 +23,9 @@ STARTS = 256
 
 @dataclass(frozen=True)
 class CostSummary:
-    """Quantiles of one column over random samples.
+    """Quantiles of one column over so many random samples.
 
     Attributes:
-        samples: How many random samples were priced.
         quantiles: Share -> value in the column's unit; share 0 is the smallest seen, 1 the largest.
         extrapolated: Share for which the device's model had to go beyond what it has been compared with.
     """

@@ -96,8 +96,7 @@ class CostTable:
     def totals(self, codes: np.ndarray) -> np.ndarray:
         """Features of encoded samples, float64 (n, features) in the order of `feature_names`.
 
-        Raises:
-            SampleError: A wrong shape, or a position outside its label's values.
+        SampleError: a wrong shape, or a position outside its label's values.
         """
         codes = np.asarray(codes)
         self._check(codes)

@@ -108,13 +108,11 @@ Event = Operator | ModuleCall
 
 @dataclass(frozen=True)
 class Merged:
-    """The result of a choice: one of several tensors.
+    """The result of a choice (or repeat): one of several tensors.
 
     Attributes:
-        result: Stands for whichever is chosen.
-        module: The choice or the repeat.
+        result: Stands for whichever is chosen, and has the shape of the option `default`.
         options: (value of the choice, what its result is for that value).
-        default: The option whose shape the result has.
     """
 
     result: Value
@@ -132,7 +130,7 @@ class Trace:
         inputs: Tensors that the module was given; `outputs`, that it gave.
         weights: Path -> parameter or buffer.
         shapes: Shape of the first tensor in each memory.
-        merged: Results of choices, in the order in which they were made.
+        merged: In the order in which they were made.
         macs: Multiply-adds of the whole pass as torch counts them from the operators, whichever module ran them.
     """
 
@@ -148,10 +146,7 @@ class Trace:
 def trace_image(network: nn.Module, size: tuple[int, int], channels: int = 3) -> Trace:
     """Run one image of (height, width) pixels through a network or a model space, without data.
 
-    Training mode and parameters are left as they were.
-
-    Raises:
-        StudyError: The network rejects an image of this size.
+    Training mode and parameters are left as they were. StudyError: the network rejects an image of this size.
     """
     height, width = size
     if height < 1 or width < 1:

@@ -34,12 +34,7 @@ KEPT = 1.15
 
 @dataclass(frozen=True)
 class TrainingMemory:
-    """Memory of one training.
-
-    Attributes:
-        image_bytes: For each image of a batch, of the median and of the largest architecture that was drawn.
-        fixed_bytes: Whatever the batch.
-    """
+    """Bytes of one training: for each image of a batch, of the median and the largest network; whatever the batch."""
 
     image_bytes: tuple[float, float]
     fixed_bytes: float

@@ -35,13 +35,7 @@ class Target(Protocol):
 
 
 class BatchItem(NamedTuple):
-    """One image of a batch.
-
-    Attributes:
-        number: Number of the image in its split.
-        mirrored: Whether it is mirrored left-right.
-        box: Part that is enlarged to the whole; None = the whole as it is.
-    """
+    """Number of an image in its split, whether it is mirrored left-right, and the part that is enlarged (None: all)."""
 
     number: int
     mirrored: bool = False
@@ -134,17 +128,10 @@ def loader(
 ) -> DataLoader:
     """Return a loader whose batches depend on its arguments alone.
 
-    It has no worker processes: cutting a batch from mapped arrays takes less than handing it over.
-
-    Args:
-        split: The opened split.
-        targets: What each batch carries beside `image`, by name.
-        batch_size: Images per batch.
-        shuffle: A new order in every epoch.
-        seed: Seed of order and augmentation, not negative.
-        augmentation: What is drawn for each image.
-        drop_last: Leave out a last batch that is not full.
-        pinned: Batches lie in page-locked memory, from which a GPU copies while the processor goes on.
+    It has no worker processes: cutting a batch from mapped arrays takes less than handing it over. `targets` is what
+    each batch carries beside `image`, by name; the seed, not negative, is that of order and augmentation. With
+    `drop_last` a last batch that is not full is left out; `pinned` batches lie in page-locked memory, from which a GPU
+    copies while the processor goes on.
     """
     if not isinstance(batch_size, int) or batch_size < 1:
         raise DataError(f"batch_size is {batch_size!r}; it must be a whole number, at least 1")

@@ -55,15 +55,9 @@ class ClassTable:
         return IGNORE_INDEX if name == IGNORED else self.names.index(name)
 
     def labels(self, stored: Array, ignored: Sequence[int], where: Path) -> NDArray[np.uint8]:
-        """Turn stored values into labels.
+        """Turn stored values (H, W), whole numbers of any type, into labels: uint8 (H, W), 255 = no class.
 
-        Args:
-            stored: (H, W), whole numbers of any type; NaN is no class.
-            ignored: Further values that are no class.
-            where: The file, for messages.
-
-        Returns:
-            uint8 (H, W), 255 = no class.
+        NaN is no class, nor are the `ignored` values; `where` is the file, for messages.
         """
         values, places = np.unique(stored, return_inverse=True, equal_nan=True)
         if fault := not_whole(values):

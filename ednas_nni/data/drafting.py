@@ -56,15 +56,13 @@ def recognise(folder: Path) -> dict[str, object] | None:
 
 @dataclass(frozen=True)
 class Draft:
-    """A drafted manifest; nothing is written yet.
+    """A drafted manifest, one dict of cells per image; nothing is written yet.
 
     Attributes:
         folder: What it was drafted for; paths count from it.
-        rows: One dict of cells per image.
-        texts: Further files to write, by name.
+        texts: Further files to write, by name; `notes` say what the user is to do with them.
         guesses: What was assumed, each with the reason.
         asks: What cannot be known, with what each answer would mean; cells that are `?`.
-        notes: What the user is to do with the further files.
         left_out: Files that are not in the manifest: number by reason.
     """
 
@@ -265,7 +263,7 @@ def _rows(
 ) -> tuple[list[dict[str, str]], list[str]]:
     """One row per image with its labels, and the split that their folders tell.
 
-    A label whose folder tells a split belongs to an image whose folder tells none, where only one has that name.
+    A label whose folder tells a split belongs to the only image of its name, where that one's folder tells none.
     """
     rows = {key: {IMAGE: path.as_posix()} for key, path in images.items()}
     splits = {key: key[0] for key in images}

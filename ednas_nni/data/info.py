@@ -49,10 +49,9 @@ def checked_size(size: object) -> tuple[int, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelFacts:
-    """What labels a data set has and what their values mean.
+    """What labels (`targets`: names of label kinds) a data set has and what their values mean.
 
     Attributes:
-        targets: Names of the label kinds that are present.
         classes: Class names; the index is the label value in the segmentation map.
         ignore_index: Label value of pixels without a class.
         depth_kind: `metric` (a length), `inverse` (1/length) or `disparity` (pixels).
@@ -100,9 +99,7 @@ class DataInfo(LabelFacts):
     """Facts about a data set that tasks, networks and reports need.
 
     Attributes:
-        name: Name of the data set, e.g. `rooms`.
-        size: Image height and width in pixels, (H, W).
-        counts: Number of images of each split.
+        size: Image height and width in pixels, (H, W); `counts` are images by split.
         fingerprint: Hex digest that names the data set before anything is read: equal options, names and sizes of
             files, equal fingerprint.
         content: Reads what `identity` is made of, where the fingerprint alone does not tell what the arrays hold.

@@ -89,7 +89,6 @@ class Named:
     """What a relative path tells.
 
     Attributes:
-        path: The path.
         roles: Columns that it may belong to, the likeliest first; empty where no word tells.
         key: What it has in common with its image or labels: a part without telling words for each part of the path.
         split: `train`, `val` or `test` where a folder says so, else "".

@@ -24,8 +24,6 @@ class Split:
     processes share one copy in the page cache.
 
     Attributes:
-        name: `train`, `search`, `select` or `test`.
-        info: Facts about the data set.
         arrays: `image` uint8 (N, H, W, 3) RGB, and each of `info.targets` as its label kind has it: `segmentation`
             uint8 (N, H, W) with `info.ignore_index` for pixels without a class; `depth` float32 (N, H, W) in
             `info.depth_unit`, 0 = invalid; `normals` float16 or float32 (N, H, W, 3), unit vectors (x right, y up, z
@@ -169,12 +167,8 @@ class CachedSource(ABC):
     def split(self, name: str, opened_by: str | None = None) -> Split:
         """Open a split, memory-mapped and verified, making the arrays first when needed.
 
-        Args:
-            name: `train`, `search`, `select` or `test`.
-            opened_by: Who reads it; needed for `test`, whose openings are written down.
-
-        Raises:
-            DataError: Unknown split, `test` without `opened_by`, an image that cannot be made or a damaged cache.
+        `opened_by` says who reads it; `test`, whose openings are written down, needs it. DataError: unknown split,
+        `test` without a reader, an image that cannot be made, or a damaged cache.
         """
         check_opening(name, opened_by)
         self.prepare()

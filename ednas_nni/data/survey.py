@@ -25,8 +25,6 @@ class Survey:
     """What one split is like.
 
     Attributes:
-        split: Its name.
-        images: Number of images.
         labels: Sums over the labels by name; each knows how many images have the label.
         digests: Number of the image by a digest of its pixels.
         twice: Pairs of images of this split with the same pixels.

@@ -28,10 +28,7 @@ def capture(
     """The inference graph of a module, batch norms folded; the module stays as it was.
 
     Its forward is given tensors of batch 1, of which only the shapes matter. With `weights` the graph gets the module's
-    own; otherwise it knows their shapes only.
-
-    Raises:
-        StudyError: The module uses an operator without a translation; the message names it.
+    own; otherwise it knows their shapes only. StudyError names an operator without a translation.
     """
     writer = _Writer(type(module).__name__, trace(module, args, kwargs, weights=weights))
     return folded(writer.graph())

@@ -18,12 +18,9 @@ Attribute: TypeAlias = int | float | str | list[int]
 
 @dataclass(frozen=True)
 class Constant:
-    """A weight or another fixed tensor.
+    """A weight or another fixed tensor; without values where only the shape is known.
 
-    Attributes:
-        shape: Its shape.
-        values: Its values; None where only the shape is known.
-        structural: Whether the values are structure (a size, an axis, a limit) and no weights.
+    The values of a `structural` one are structure (a size, an axis, a limit) and no weights.
     """
 
     shape: Shape
@@ -33,15 +30,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Node:
-    """One operator.
-
-    Attributes:
-        op: ONNX operator type.
-        inputs: Names of tensors; "" for one that is left out.
-        output: Name of the tensor that is written.
-        elements: Its elements.
-        attributes: ONNX attributes.
-    """
+    """One operator of ONNX; `inputs` has "" for one that is left out, `elements` are those of the tensor it writes."""
 
     op: str
     inputs: tuple[str, ...]

@@ -72,12 +72,9 @@ def onnx_bytes(
 
 
 def session(model: bytes, threads: int) -> InferenceSession:
-    """An onnxruntime session of an ONNX file with the default optimisations.
+    """An onnxruntime session of an ONNX file with the default optimisations; StudyError: it is not installed.
 
     Several threads stop spinning when an inference ends: they would disturb the next session.
-
-    Raises:
-        StudyError: onnxruntime is not installed.
     """
     try:
         import onnxruntime  # an extra

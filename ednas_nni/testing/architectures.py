@@ -61,11 +61,7 @@ def check_architectures(
 
 
 def check_size(space: ModelSpace, domains: Domains | None = None, most: int = 4096) -> None:
-    """`size()` of a small space (or of given domains) is the number of different networks: each is instantiated.
-
-    Raises:
-        PluginError: The numbers differ, or the space has more than `most` samples.
-    """
+    """`size()` of a small space (or of given domains) is the number of different networks: each is instantiated."""
     domains = domains or domains_of(space)
     samples = math.prod(len(d.values) for d in domains.dimensions)
     if samples > most:
@@ -86,10 +82,6 @@ def check_costs(space: ModelSpace, samples: Sequence[Sample], size: tuple[int, i
     """The cost table says of a sample what its network says of itself, layer kind by layer kind.
 
     Judges are torch's own count of multiply-adds, the number of parameters, and the layers of the instantiated network.
-
-    Raises:
-        PluginError: A figure differs.
-        StudyError: A layer of the space has no cost rule; the message names it.
     """
     table = cost_table(space, [_Traffic()], deploy_size=size)
     for sample in samples:

@@ -129,11 +129,7 @@ def example_space() -> SpaceLayers:
 
 
 def network_totals(device: AdditiveDevice, networks: Sequence[Sequence[LayerRecord]]) -> dict[str, Values]:
-    """Features of whole networks as a cost table adds them up, each float64 (n,).
-
-    Raises:
-        PluginError: A feature is negative or not a number.
-    """
+    """Features of whole networks, added up as in a cost table, each float64 (n,); PluginError: one is negative."""
     totals: dict[str, Values] = {}
     for row, layers in enumerate(networks):
         for layer in layers:

@@ -23,9 +23,7 @@ from ednas_nni.space.domains import Domains, Sample
 class PlainSpace(ExecutableModelSpace):
     """A model space of labels only, as NNI's strategies see a `SimplifiedModelSpace`.
 
-    Args:
-        domains: Its labels.
-        evaluate: Sample -> what the trial reports; only engines that execute models in this process need it.
+    `evaluate` gives what the trial of a sample reports; only engines that execute models in this process need it.
     """
 
     def __init__(self, domains: Domains, evaluate: Callable[[Sample], object] | None = None) -> None:

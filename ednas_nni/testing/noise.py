@@ -16,11 +16,7 @@ CLASSES = ("floor", "wall", "thing")
 class Noise:
     """Images whose colour tells the targets: red = class and normal, green = depth in metres, blue = nothing.
 
-    Args:
-        size: (height, width) in pixels.
-        train: Images of the train split.
-        search: Images of the search split.
-        cache: Ignored: nothing is stored.
+    The size is (height, width) in pixels, `train` and `search` are numbers of images; nothing is stored in a cache.
     """
 
     def __init__(

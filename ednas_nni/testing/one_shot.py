@@ -26,10 +26,7 @@ def check_one_shot(
 
     Strategies are keys of `one_shot.STRATEGIES`, without `enas`, whose supernet is that of `random_one_shot`; the size
     is divisible by the space's stride. Returned is strategy -> "" or why it cannot search this space (Proxyless and
-    searched widths, for example).
-
-    Raises:
-        PluginError: A strategy fails on it. One that says beforehand that it cannot does not fail.
+    searched widths, for example); such a one does not fail.
     """
     reasons = {}
     for name in strategies:

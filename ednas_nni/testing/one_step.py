@@ -18,13 +18,9 @@ from ednas_nni.training.evaluator import Metrics, NetworkEvaluator, report
 
 @nni.trace
 class OneStep(NetworkEvaluator):
-    """Forward, backward and one step of SGD; checks that every weight takes part.
+    """Forward, backward and one step of SGD on random images; checks that every weight takes part.
 
-    Args:
-        tasks: Tasks that the network must predict.
-        data: Ignored.
-        train_size: (height, width) in pixels of the random images.
-        seed: Of weights and images.
+    The size is (height, width) in pixels; `tasks` are those that the network must predict.
     """
 
     def __init__(

@@ -32,12 +32,7 @@ CLASSES = ("floor", "wall", "thing")
 
 @dataclass(frozen=True)
 class Labels:
-    """A few images' labels, the first image without any valid pixel.
-
-    Attributes:
-        info: Facts about them.
-        rows: Label -> array (N, H, W[, channels]), as a split holds them.
-    """
+    """Labels (N, H, W[, channels]) of a few images as a split holds them, the first image without any valid pixel."""
 
     info: DataInfo
     rows: Rows
@@ -171,11 +166,7 @@ def check_metrics(bound: Task) -> None:
 
 
 def check_statistics(bound: Task, labels: Labels) -> Task:
-    """Prior, bias and constants follow from the training split; without a label there is an error.
-
-    Returns:
-        The task with its constants.
-    """
+    """Prior, bias and constants follow from the training split, or there is an error. Returns the task with them."""
     statistics = bound.statistics(labels.split())
     shape = (1, *bound.target(labels.rows).shape[1:])
     prior = bound.prior(statistics)

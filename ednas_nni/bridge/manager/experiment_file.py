@@ -53,13 +53,7 @@ PATHS = ("searchSpaceFile", "trialCodeDirectory", "experimentWorkingDirectory")
 
 @dataclass(frozen=True)
 class ExperimentFile:
-    """A parsed experiment.
-
-    Attributes:
-        path: The YAML file.
-        config: All of it, field names as in NNI's documentation.
-        study: `tuner.classArgs`, parsed.
-    """
+    """A parsed experiment: all of the file, field names as in NNI's documentation, and its `tuner.classArgs`."""
 
     path: Path
     config: Experiment
@@ -102,11 +96,7 @@ class ExperimentFile:
 
 
 def load(path: Path) -> Experiment:
-    """The file as a mapping, with NNI's field names.
-
-    Raises:
-        StudyError: It cannot be read, is no YAML, holds a key twice or is no mapping.
-    """
+    """The file as a mapping, with NNI's field names; StudyError: it cannot be read or is no YAML mapping."""
     return {_documented(key): value for key, value in read_mapping(path).items()}
 
 
@@ -117,22 +107,14 @@ def _documented(key: object) -> str:
 
 
 def read(path: str | Path) -> ExperimentFile:
-    """Read an experiment.
-
-    Raises:
-        StudyError: One line per fault of file or study. Fields outside the study are checked by `faults`.
-    """
+    """Read an experiment; StudyError has one line per fault of file or study. Other fields are checked by `faults`."""
     path = Path(path)
     config = load(path)
     return ExperimentFile(path, config, read_experiment(path)[1])
 
 
 def of_experiment(folder: Path) -> ExperimentFile:
-    """An experiment that was started before, as it was handed to NNI.
-
-    Raises:
-        EdnasError: Nothing says what it was, or Python drives it.
-    """
+    """An experiment that was started before, as it was handed to NNI; EdnasError: nothing says what it was."""
     from ednas_nni.bridge.manager.launch import known_config  # imports NNI's launcher
 
     config = known_config(folder)

@@ -40,10 +40,8 @@ def node_options(environment: Mapping[str, str] = os.environ) -> str:
 def variables(open_to: str | None = None, environment: Mapping[str, str] = os.environ) -> dict[str, str | None]:
     """What NNI's processes need in their environment; None takes a variable out.
 
-    Args:
-        open_to: Host names, separated by commas, that may call the manager from elsewhere, "" for addresses only;
-            None = it listens on this machine.
-        environment: Where they start from.
+    `open_to` are host names, separated by commas, that may call the manager from elsewhere, "" for addresses only; with
+    None it listens on this machine.
     """
     changes: dict[str, str | None] = {
         "PATH": path_variable(environment),
@@ -109,13 +107,7 @@ def _answers(address: str, port: int) -> bool:
 
 
 def warning(port: int, addresses: list[str], allowed: bool) -> str:
-    """What is said of an open port; "" where it is closed.
-
-    Args:
-        port: NNI's.
-        addresses: As `open_addresses` gives them.
-        allowed: Whether the study allows it.
-    """
+    """What is said of an open port and the `open_addresses` it answers on; "" where it is closed."""
     if not addresses:
         return ""
     where = f"NNI's port {port} answers on {', '.join(addresses)}: {RISK}"
@@ -135,15 +127,7 @@ def platforms(experiment: Mapping[str, object]) -> list[str]:
 
 
 def check_platform(experiment: Mapping[str, object], allowed: bool) -> None:
-    """Reject training services on other machines unless the study accepts what they need.
-
-    Args:
-        experiment: The experiment's YAML.
-        allowed: `allow_open_port` of its study.
-
-    Raises:
-        StudyError: Names the platform, the risk and the switch.
-    """
+    """Reject training services on other machines, by a StudyError, unless the study allows what they need."""
     elsewhere = [platform for platform in platforms(experiment) if platform != "local"]
     if elsewhere and not allowed:
         raise StudyError(

@@ -25,11 +25,7 @@ _REFUSAL = re.compile(r"^\[[^\]]*\] ERROR \(NNIManager\) Dispatcher error: (.*?)
 
 
 class Tail:
-    """Reads a journal that is still being written, each line once.
-
-    Args:
-        path: The file; it need not exist yet.
-    """
+    """Reads a journal that is still being written, each line once; the file need not exist yet."""
 
     def __init__(self, path: Path) -> None:
         self.history = History(path)
@@ -61,12 +57,9 @@ class State:
     """A search at one moment.
 
     Attributes:
-        history: Its journal so far.
         total: maxTrialNumber, None for "until stopped".
-        status: NNI's status of the experiment.
-        errors: NNI's error messages.
-        now: Unix time in seconds.
-        began: Unix time in seconds at which it was started from here.
+        status: NNI's status of the experiment; `errors` are NNI's messages.
+        now: Unix time in seconds; so is `began`, when it was started from here.
     """
 
     history: History
@@ -141,10 +134,7 @@ def follow(
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> State:
-    """Show a search until it ends.
-
-    Returns:
-        Its last state.
+    """Show a search until it ends; returns its last state.
 
     Raises:
         ExperimentError: The search ended with an error, whose text is the message, or NNI's manager is gone.
@@ -178,7 +168,6 @@ def follow(
 
 
 def _settled(tail: Tail, state: State, display: Display) -> State:
-    """The state with what was written to the journal at the very end."""
     last = State(tail.update(), state.total, state.status, state.errors, state.now, state.began)
     display.show(last)
     return last
@@ -187,9 +176,8 @@ def _settled(tail: Tail, state: State, display: Display) -> State:
 def message(errors: tuple[str, ...], log: str = "") -> str:
     """The errors as the user should read them.
 
-    Args:
-        errors: NNI's own. Of an Advisor that refuses a study they say only that the tuner "may have crashed".
-        log: Text of NNI's `nnimanager.log`, which holds the Advisor's words.
+    NNI's own say of an Advisor that refuses a study only that the tuner "may have crashed"; `nnimanager.log`, whose
+    text is `log`, holds the Advisor's words.
     """
     reasons = [text.strip() for text in _REFUSAL.findall(log)]
     if reasons:

@@ -21,11 +21,7 @@ SERVER = b"ednas_nni.bridge.trial.prefork.server"
 
 
 def announce(folder: Path) -> None:
-    """Called by a trial at its start: end an earlier process of this very job, then write down this one.
-
-    Args:
-        folder: The job's own folder.
-    """
+    """Called by a trial at its start: end an earlier process of this very job, then write down this one."""
     earlier = _read(folder / FILE)
     mine, experiment = (os.getpid(), os.getppid()), os.environ.get("NNI_EXP_ID", "")
     if earlier is not None and earlier[0].pid not in mine and _runs(earlier[0], folder.name, experiment):
@@ -40,15 +36,9 @@ def announce(folder: Path) -> None:
 
 
 def end_all(experiment: Path, manager: Process | None, words: str = "") -> list[str]:
-    """End the trials of an experiment that another manager than the present one started.
+    """End the trials of an experiment (its folder) that another manager than the present one started; return their ids.
 
-    Args:
-        experiment: The experiment's folder.
-        manager: The present manager; None ends all.
-        words: Added to their error output, which tells why a trial has ended.
-
-    Returns:
-        Job ids of those that were ended.
+    Without a present manager all are ended. The words, which tell why, are added to their error output.
     """
     ended = []
     for path in sorted(experiment.glob(f"environments/*/trials/*/{FILE}")):

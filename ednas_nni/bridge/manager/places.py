@@ -16,12 +16,9 @@ ROOM = 1 << 18  # bytes: NNI's database and logs of an experiment without trials
 
 
 def start_faults(experiments: Path) -> list[str]:
-    """What keeps NNI from starting, one line a place, with the way out; [] where nothing does.
+    """What keeps NNI from starting an experiment there, one line a place, with the way out; [] where nothing does.
 
     Nothing is left behind, except for NNI's own default settings in its folder for settings.
-
-    Args:
-        experiments: Where the experiment is to lie, `ExperimentFile.experiments_folder`.
     """
     settings = "NNI keeps its settings there. Name another place: NNI_CONFIG_DIR=/a/folder"
     return [
@@ -52,8 +49,7 @@ def _settings() -> None:
 def try_folder(folder: Path) -> None:
     """Write into a folder, or into the nearest one above it that exists.
 
-    Raises:
-        OSError: It cannot be written, or has no room; `filename` is the folder.
+    OSError, with the folder as its `filename`: it cannot be written, or has no room.
     """
     place = folder
     while not place.exists() and place != place.parent:
@@ -68,11 +64,7 @@ def try_folder(folder: Path) -> None:
 
 
 def make_experiment_folder(folder: Path) -> None:
-    """Make the folder of an experiment for this user alone.
-
-    Raises:
-        ExperimentError: It cannot be made, or is somebody else's.
-    """
+    """Make the folder of an experiment for this user alone; ExperimentError: it cannot be, or is somebody else's."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -38,11 +38,7 @@ def _listens(address: str, port: int) -> bool:
 
 
 def free_port(first: int = FIRST_PORT, pair: bool = False) -> int:
-    """The first free port; with `pair` the one above must be free too (remote training services use it).
-
-    Raises:
-        ExperimentError: A hundred ports are taken.
-    """
+    """The first free port of a hundred; with `pair` the one above must be free too (for remote training services)."""
     for port in range(first, first + PORTS):
         if port_is_free(port) and (not pair or port_is_free(port + 1)):
             return port
@@ -55,8 +51,7 @@ def free_port(first: int = FIRST_PORT, pair: bool = False) -> int:
 def one_at_a_time(seconds: float = LOCK_S) -> Iterator[None]:
     """Hold the lock of starts of this user; it ends with the process, whatever ends that.
 
-    Raises:
-        ExperimentError: Another start holds it for so long, or its folder cannot be written.
+    ExperimentError: another start holds it for so long, or its folder cannot be written.
     """
     path = Path(HOME).expanduser() / LOCK
     try:

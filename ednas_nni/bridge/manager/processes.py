@@ -25,12 +25,7 @@ _ENDED = ("Z", "X")
 
 @dataclass(frozen=True)
 class Process:
-    """One process of this machine.
-
-    Attributes:
-        pid: Its number.
-        started: When it began, in clock ticks since the machine did.
-    """
+    """One process of this machine: its number, and when it began, in clock ticks since the machine did."""
 
     pid: int
     started: int
@@ -62,11 +57,7 @@ class Process:
         return Process.of(self.pid) == self
 
     def end(self, seconds: float = GONE_S) -> bool:
-        """Kill it, with its session where it leads one, and wait until it is gone.
-
-        Returns:
-            Whether it is gone.
-        """
+        """Kill it, with its session where it leads one, and wait; returns whether it is gone."""
         if self.alive:
             with suppress(ProcessLookupError, PermissionError):
                 if os.getpgid(self.pid) == self.pid and os.getsid(self.pid) == self.pid:

@@ -19,13 +19,9 @@ def registered() -> bool:
 
 
 def register() -> tuple[Path, bool]:
-    """Register the name; doing it again changes nothing.
+    """Register the name; doing it again changes nothing. Returns NNI's register file, and whether it was changed.
 
-    Returns:
-        NNI's register file, and whether it was changed.
-
-    Raises:
-        EdnasError: The register cannot be written.
+    EdnasError: the register cannot be written.
     """
     from nni.runtime.config import get_config_directory
     from nni.tools.package_utils.common import AlgoMeta

@@ -15,11 +15,7 @@ TIMEOUT_S = 10.0
 
 
 class Manager:
-    """The NNI manager of one experiment.
-
-    Args:
-        base: For example `http://localhost:8080/api/v1/nni`.
-    """
+    """The NNI manager of one experiment, by a base such as `http://localhost:8080/api/v1/nni`."""
 
     def __init__(self, base: str) -> None:
         self.base = base
@@ -85,11 +81,7 @@ class Manager:
         return cast("list[TrialJob]", self.get("trial-jobs"))
 
     def own_parameters(self, job: str) -> str | None:
-        """The parameter record that NNI booked on a job; None while it is not stored yet.
-
-        Returns:
-            JSON text of `{parameter_id, parameters, ...}` as it was sent to NNI.
-        """
+        """The parameter record that NNI booked on a job, in JSON as it was sent; None while it is not stored yet."""
         try:
             record = self.get(f"trial-jobs/{job}")
         except ExperimentError:
@@ -100,10 +92,8 @@ class Manager:
     def finals(self, job: str = "") -> dict[str, object]:
         """Job id -> the first final metric that NNI stored for it, of one job or of all; jobs without one are left out.
 
-        NNI's list of trial jobs shows final metrics of succeeded jobs only.
-
-        Raises:
-            ExperimentError: The manager does not answer.
+        NNI's list of trial jobs shows final metrics of succeeded jobs only. ExperimentError: the manager does not
+        answer.
         """
         metrics: dict[str, object] = {}
         stored = self.get(f"metric-data/{job}?type=FINAL" if job else "metric-data?type=FINAL")

@@ -24,14 +24,7 @@ ASK_S, FORCE_S, GONE_S = 7.0, 5.0, 4.0
 
 @dataclass(frozen=True)
 class Running:
-    """A manager that runs.
-
-    Attributes:
-        id: NNI's id of the experiment.
-        port: Its port on this machine.
-        folder: The experiment's folder.
-        process: The manager itself.
-    """
+    """A manager that runs, on a port of this machine, with NNI's id and the folder of the experiment."""
 
     id: str
     port: int
@@ -58,10 +51,6 @@ def end_manager(manager: Process, folder: Path) -> bool:
     """Let a manager stop its experiment; what has not ended in time is ended. Returns whether all of it is gone.
 
     NNI waits up to 30 s for its Advisor and then 5 s for each trial, one after the other.
-
-    Args:
-        manager: The manager.
-        folder: The experiment's folder.
     """
     family = _children(manager)
     if manager.alive:

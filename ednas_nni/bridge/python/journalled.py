@@ -111,12 +111,7 @@ class JournalledExperiment(NasExperiment):
 
     NNI's own checkpoint (`state.ckpt`, a pickle that is written at the start and the end only) is not used: one of our
     strategies has its JSON state, saved after every trial; NNI's are started again with the same seed and answered from
-    the journal. On the training service, NNI's manager is spoken to as under nnictl.
-
-    Args:
-        assembled: The study.
-        config: NNI's configuration of the engine and the limits.
-        id: Of an earlier experiment, or of this one; NNI makes one up by default.
+    the journal. On the training service, NNI's manager is spoken to as under nnictl. NNI makes up an `id` by default.
     """
 
     _engine: Any

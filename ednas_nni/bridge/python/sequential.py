@@ -16,11 +16,8 @@ if TYPE_CHECKING:
 class JournalledSequential(SequentialExecutionEngine):
     """As NNI's, but the end of a failed trial says why.
 
-    Args:
-        trial_time_limit_s: Seconds that a trial may take; None = no limit. It is looked at between steps: this process
-            is not ended.
-        trained: Called with sample and network after each training.
-        **limits: As NNI's.
+    A trial may take `trial_time_limit_s` seconds (None = no limit), which is looked at between steps: this process is
+    not ended. `trained` is called with sample and network after each training; further limits are NNI's.
 
     Attributes:
         saves: Whether the strategy's state is kept after every trial.

@@ -43,16 +43,13 @@ class Storage:
 
 @dataclass(frozen=True)
 class Drafted:
-    """What a look at the files of a label tells for a drafted manifest.
+    """What a look at the files of a label tells for a drafted manifest; texts have one line each.
 
     Attributes:
-        cells: Cells of further columns, the same for every image.
-        guess: What was assumed and why, one line each; empty when nothing was.
-        texts: Further files to write, by name.
-        note: What the user is to do with them, one line each.
-        each: Further cells of each file, in the order of the files.
-        asks: What nothing tells, one line each: those cells are `OPEN`, and the manifest is not read before they are
-            filled.
+        cells: Cells of further columns, the same for every image; `each` has those of each file.
+        guess: What was assumed and why.
+        texts: Further files to write, by name; `note` says what the user is to do with them.
+        asks: What nothing tells: those cells are `OPEN`, and the manifest is not read before they are filled.
         refusal: Why none of the files is of this kind; then the column stays empty.
     """
 
@@ -69,10 +66,7 @@ class Drafted:
 class LabelTable:
     """What `ednas data check` prints about a label.
 
-    Attributes:
-        title: Heading.
-        columns: Names, each with the side to which its cells are flush: left or right.
-        rows: Cells; a number is printed with three to four significant digits.
+    The columns say to which side their cells are flush, left or right; numbers are printed with three to four digits.
     """
 
     title: str
@@ -83,9 +77,7 @@ class LabelTable:
 class Drawing(ABC):
     """How the labels on one sheet are drawn; made for all of them together, so that they share their colours' scale.
 
-    Attributes:
-        title: Heading of the column.
-        wide: The legend takes the room below the images, too, where the label stands beside them.
+    A `wide` legend takes the room below the images, too, where the label stands beside them.
     """
 
     title: str
@@ -195,12 +187,9 @@ class LabelKind(ABC, Generic[S]):
     def fit(self, small: Array, stored: Array, across: float, facts: LabelFacts, where: str) -> Array:
         """Check values and bring them into the arrays' type, invalid where they say nothing.
 
-        Args:
-            small: The label at the size of the arrays: its nearest pixels, so that no value is invented.
-            stored: All of the label, at its own resolution.
-            across: Width of `small` divided by the width that it shows.
-            facts: What the values mean.
-            where: The file, for messages.
+        Of the label `stored` at its own resolution, `small` are the nearest pixels at the size of the arrays, so that
+        no value is invented; `across` is the width of `small` divided by the width that it shows. Messages name the
+        file `where`.
         """
 
     @abstractmethod

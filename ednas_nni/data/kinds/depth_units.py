@@ -59,13 +59,10 @@ METRES = (0.2, 100.0)
 
 @dataclass(frozen=True)
 class Suspect:
-    """A value that is probably no distance.
+    """The largest value, which is probably no distance, and its share of the pixels above 0.
 
-    Attributes:
-        value: The value; the largest of all.
-        share: Of the pixels above 0 that hold it.
-        certain: It ends its type or lies far beyond all others; else it is only the same largest value in many images,
-            as of sky or of a sensor's range.
+    A `certain` one ends its type or lies far beyond all others; else it is only the same largest value in many images,
+    as of sky or of a sensor's range.
     """
 
     value: float
@@ -114,10 +111,7 @@ class StoredDepth:
     """Some depth files of one type.
 
     Attributes:
-        dtype: Type of their values.
-        median: Of the stored values that may be distances; 0 where there are none.
-        high: Their 99th percentile.
-        largest: The largest of them.
+        median: Of the stored values that may be distances, 0 where there are none; `high` is their 99th percentile.
         empty: Share of the pixels that are 0, negative or not finite.
         suspect: The largest value, where it is probably none; not among the others if that is certain.
         kind: `metric`, or what the path's words say.

@@ -107,8 +107,7 @@ class FolderSource(CachedSource):
     def write(source: DataSource, folder: str | os.PathLike[str]) -> dict[str, object]:
         """Write any data set in this layout into a new or empty folder, for other programs or to try a reader.
 
-        Returns:
-            Options beside folder and size with which the layout reads what was written.
+        Returned are options beside folder and size with which the layout reads what was written.
         """
         raise DataError("this layout can only be read")
 
@@ -263,10 +262,8 @@ class FolderSource(CachedSource):
 def changed_data(began: str | None, source: DataSource) -> str:
     """How data differ from those that a search or a training began with, as a sentence with the way out; "" if not.
 
-    Args:
-        began: What was written down at the start, None where nothing was. Earlier versions wrote down the fingerprint,
-            a digest of the files' names and sizes, which still counts.
-        source: The data as they are now; prepared where they were not yet.
+    `began` was written down at the start, None where nothing was. Earlier versions wrote down the fingerprint, a digest
+    of the files' names and sizes, which still counts. The data are prepared where they were not yet.
     """
     if began is None or began == source.info.fingerprint or began == source.info.identity:
         return ""

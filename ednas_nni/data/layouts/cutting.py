@@ -30,16 +30,11 @@ def cut(
     """Cut splits out of records by whole groups, as near to the wished sizes as the groups allow.
 
     The groups are put into an order that depends on their names and `seed` alone, so the order in which a folder lists
-    its files does not matter. One of the largest groups always stays in `train`.
-
-    Args:
-        records: Images; the order within a split is kept.
-        wished: Share (0 < share < 1) or number of images by split, without `train`, which is in the result, too.
-        seed: Whole number; another one chooses other groups.
-        where: Name of the data set for messages.
+    its files does not matter. One of the largest groups always stays in `train`; records keep their order in a split.
+    Wished are a share (0 < share < 1) or number of images by split, without `train`, which is in the result, too.
 
     Raises:
-        DataError: A size is out of range or there are fewer groups than splits.
+        DataError: A size is out of range or there are fewer groups than splits; names the data set, `where`.
     """
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise DataError(f"seed is {seed!r}; it must be a whole number")

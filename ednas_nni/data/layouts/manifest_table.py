@@ -43,10 +43,9 @@ _MOST_FAULTS = 6
 
 @dataclass(frozen=True)
 class Row:
-    """One image of a manifest.
+    """One image of a manifest; `line` counts from 1.
 
     Attributes:
-        line: Its line in the manifest, from 1.
         files: The image and what belongs to it, by role: `image`, names of label kinds, names of their masks.
         details: What further columns of the label kinds say, e.g. `depth_scale` and `ignore`; empty cells are left out.
         group: Images of one group stay in one split.
@@ -62,13 +61,7 @@ class Row:
 
 @dataclass(frozen=True)
 class ManifestTable:
-    """A parsed manifest.
-
-    Attributes:
-        path: The manifest.
-        rows: Its images.
-        same: What all images share, by column, e.g. `depth_kind`.
-    """
+    """A parsed manifest; `same` is what all images share, by column, e.g. `depth_kind`."""
 
     path: Path
     rows: tuple[Row, ...]

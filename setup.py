@@ -123,12 +123,12 @@ setup(
             "nyud_mt = data_sets.nyud_mt:NYUDMT",
             "cityscapes = data_sets.cityscapes:CityScapes",
             "nyuv2 = data_sets.nyuv2:NYUv2",
-            "manifest = ednas_nni.data.layouts.manifest:Manifest",
+            "manifest = data_sets.manifest:Manifest",
         ],
         "ednas_nni.label_kinds": [
-            "segmentation = ednas_nni.data.kinds.segmentation:ClassLabels",
-            "depth = ednas_nni.data.kinds.depth:DepthLabels",
-            "normals = ednas_nni.data.kinds.normals:NormalLabels",
+            "segmentation = data_sets.kinds.segmentation:ClassLabels",
+            "depth = data_sets.kinds.depth:DepthLabels",
+            "normals = data_sets.kinds.normals:NormalLabels",
         ],
         "ednas_nni.devices": [
             "edge_tpu = devices.edge_tpu:EdgeTPU",

@@ -1,1 +1,1 @@
-"""Data sets on disk, by the folders they come in. A plug-in package that the registry alone leads to."""
+"""Data sets on disk, by the folders they come in, and what labels are (kinds/); the registry alone leads there."""

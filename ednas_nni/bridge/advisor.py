@@ -14,6 +14,7 @@ import select
 import sys
 import threading
 import traceback
+from functools import partialmethod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ class Advisor(MsgDispatcherBase):
 
     def __init__(self, **study: object) -> None:
         plain_json.apply()
-        if _orphaned():
+        if sys.platform == "linux" and manager_of(os.getppid()) is None:  # elsewhere nobody can look
             raise SystemExit("NNI's manager, which started this process, is gone; another one may listen on its port")
         super().__init__()  # connects; nothing slow may come before this line
         self._raw = study
@@ -135,28 +136,19 @@ class Advisor(MsgDispatcherBase):
                 len(data),
             )
 
-    def handle_add_customized_trial(self, data: object) -> None:
-        """Unfinished trials of a resumed experiment run again under their old job ids."""
-        self._forward("recover", data)
-
-    def handle_request_trial_jobs(self, data: object) -> None:
-        """NNI is ready for trials; how many may run is read from the manager's settings."""
-        self._forward("ready", data)
-
-    def handle_report_metric_data(self, data: object) -> None:
-        """A metric of a trial."""
-        self._forward("metric", data)
-
-    def handle_trial_end(self, data: object) -> None:
-        """A trial ended."""
-        self._forward("end", data)
-
     def _forward(self, kind: str, data: object) -> None:
         with self._lock:
             if self._search is None:
                 self._waiting.append((kind, data))
                 return
         self._search.on_message(kind, data)
+
+    # Unfinished trials of a resumed experiment run again under their old job ids.
+    handle_add_customized_trial = partialmethod(_forward, "recover")
+    # NNI is ready for trials; how many may run is read from the manager's settings.
+    handle_request_trial_jobs = partialmethod(_forward, "ready")
+    handle_report_metric_data = partialmethod(_forward, "metric")
+    handle_trial_end = partialmethod(_forward, "end")
 
     # ---- the search's thread
 
@@ -235,11 +227,6 @@ class Advisor(MsgDispatcherBase):
         except EdnasError as error:
             _log.warning("%s", error)
         self.report_error(text)
-
-
-def _orphaned() -> bool:
-    """Whether NNI's manager that started this process is gone; False where processes cannot be looked at."""
-    return sys.platform == "linux" and manager_of(os.getppid()) is None
 
 
 def _own_manager(experiment: str) -> Manager:

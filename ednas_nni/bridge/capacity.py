@@ -6,20 +6,22 @@ only where trials run on this one.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import psutil
 
 from ednas_nni.cost.training_memory import training_memory
 from ednas_nni.data.cache import cache_root
+from ednas_nni.data.kinds import label_kind
 
 if TYPE_CHECKING:
     from ednas_nni.bridge.manager.experiment_file import ExperimentFile
-    from ednas_nni.data import DataInfo
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.training.recipe import Recipe
 
@@ -109,7 +111,7 @@ def memory() -> float:
 
 def of_places(file: ExperimentFile, assembled: Assembled) -> Iterator[str]:
     """Folders of ours that a search writes to: caches of data and costs, and room for the images."""
-    from ednas_nni.bridge.manager.places import start_faults, try_folder
+    from ednas_nni.bridge.manager.places import existing, start_faults, try_folder
 
     yield from start_faults(file.experiments_folder)
     cache, info = assembled.study.data.options.get("cache"), assembled.source.info
@@ -125,23 +127,15 @@ def of_places(file: ExperimentFile, assembled: Assembled) -> Iterator[str]:
         except OSError as error:
             yield f"{folder}: cannot be written ({error.strerror}). {way_out}"
             return
-    needed, free = _image_bytes(info), shutil.disk_usage(_existing(next(iter(places)))).free
+    kinds = [label_kind(name) for name in info.targets]
+    pixel = 3 + sum(np.dtype(kind.dtype).itemsize * math.prod(kind.channels) for kind in kinds)
+    needed = float(sum(info.counts.values()) * info.size[0] * info.size[1] * pixel)
+    free = shutil.disk_usage(existing(next(iter(places)))).free
     if assembled.needs_network and needed > free:
         yield (
             f"data: its {sum(info.counts.values())} images take about {_gb(needed)} in the cache {next(iter(places))}, "
             f"which has {_gb(free)} left. Take fewer images or a smaller train_size, or another cache: EDNAS_CACHE."
         )
-
-
-def _image_bytes(info: DataInfo) -> float:
-    """Bytes of a data set's arrays: the picture, and each label as its kind keeps it, at most three floats a pixel."""
-    widths = {"segmentation": 1, "depth": 4, "normals": 6}
-    pixel = 3 + sum(widths.get(target, 4) for target in info.targets)
-    return float(sum(info.counts.values()) * info.size[0] * info.size[1] * pixel)
-
-
-def _existing(folder: Path) -> Path:
-    return next(place for place in (folder, *folder.parents) if place.exists())
 
 
 def remarks(file: ExperimentFile) -> Iterator[str]:

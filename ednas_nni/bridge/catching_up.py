@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ednas_nni.bridge.endings import ending
 from ednas_nni.bridge.messages import sample_of
 from ednas_nni.record import events
+from ednas_nni.record.failures import CANCELLED, KILLED, TIME_LIMIT, kind
 from ednas_nni.record.journal import Journal, TrialRecord
 from ednas_nni.record.reports import Report, final_event, read_report
 from ednas_nni.search.middleware.forwarding import ModelStatus
@@ -26,8 +26,32 @@ LOST = "lost when the manager stopped before it could start"
 # open; NNI says that job X with abc FAILED; X's folder holds a result of abc with quality 0.4: trial 3 is booked as
 # trained, 0.4. Were the folder empty, it would have failed with the last words of its log; did NNI say RUNNING, it
 # would stay open.
-ENDED = ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
-"""Whatever is no ending (WAITING, RUNNING, ADD_RESUMED, UNKNOWN) runs again."""
+UNKNOWN_SIGNAL = "cancelled by the user or killed by a signal"
+ENDINGS = {
+    "SUCCEEDED": (ModelStatus.Trained, ""),
+    "FAILED": (ModelStatus.Failed, "the trial process failed"),
+    "USER_CANCELED": (ModelStatus.Interrupted, UNKNOWN_SIGNAL),
+    "SYS_CANCELED": (ModelStatus.Interrupted, "cancelled by NNI"),
+    "EARLY_STOPPED": (ModelStatus.Failed, f"{TIME_LIMIT}: stopped after maxTrialDuration"),
+}
+ENDED = tuple(ENDINGS)
+"""NNI's words for the end of a job. Whatever is none (WAITING, RUNNING, ADD_RESUMED, UNKNOWN) runs again."""
+
+
+def ending(event: str, words: str | None) -> tuple[ModelStatus, str]:
+    """Status and cause of an ended job, from NNI's word and the last words of its error output (None: out of reach).
+
+    NNI calls every end by a signal cancelled by the user. A trial that was told to end says so in its error output; one
+    that does not was killed.
+    """
+    status, cause = ENDINGS.get(event, (ModelStatus.Failed, f"NNI says {event}"))
+    if event == "USER_CANCELED" and words is not None:
+        if kind(words) == CANCELLED:
+            return ModelStatus.Interrupted, "cancelled by the user"
+        return ModelStatus.Failed, f"{KILLED}: the trial was ended by a signal (out of memory?)"
+    if status is ModelStatus.Failed and event != "EARLY_STOPPED":
+        return status, words or cause
+    return status, cause
 
 
 @dataclass
@@ -72,7 +96,9 @@ class CatchingUp:
     def run(self, jobs: Iterable[Mapping[str, Any]], finals: Mapping[str, Any]) -> CaughtUp:
         """Book what can be booked, of jobs as NNI's manager lists them and the final metrics that NNI stored by job."""
         caught_up = CaughtUp()
-        self._end_those_with_results()
+        for trial in list(self._journal.history().trials):  # a result counts, whatever became of its process
+            if trial.status == "running" and trial.quality is not None:
+                self._journal.append(events.Ended(trial=trial.trial, job=trial.job, status="trained", cause=""))
         for job in jobs:
             name, texts = job["trialJobId"], job.get("hyperParameters")
             if not texts:
@@ -86,28 +112,16 @@ class CatchingUp:
                 continue
             parameters = sample_of(record.get("parameters"))
             booked = self._architecture_of(parameters)
-            report = self._result(name, booked, finals.get(name))
+            report = read_report(finals.get(name))
+            if report.fault and booked is not None and (left := self._result_of(name, booked)) is not None:
+                report = read_report(left)
             if report.fault and not ended:
                 continue
-            trial = self._trial(name, report, parameters, report.architecture or booked)
-            if trial is None:
-                continue
-            caught_up.add(name, record.get("parameter_id"))
-            self._book(trial, job, report)
+            open_trial = self._trial(name, report, parameters, report.architecture or booked)
+            if open_trial is not None:
+                caught_up.add(name, record.get("parameter_id"))
+                self._book(open_trial, job, report)
         return caught_up
-
-    def _end_those_with_results(self) -> None:
-        """A result counts, whatever became of the process that reported it."""
-        for trial in list(self._journal.history().trials):
-            if trial.status == "running" and trial.quality is not None:
-                self._journal.append(events.Ended(trial=trial.trial, job=trial.job, status="trained", cause=""))
-
-    def _result(self, job: str, architecture: str | None, final: Any) -> Report:
-        report = read_report(final)
-        if report.fault and architecture is not None:
-            left = self._result_of(job, architecture)
-            return report if left is None else read_report(left)
-        return report
 
     def _trial(self, job: str, report: Report, parameters: Any, architecture: str | None) -> TrialRecord | None:
         """The open trial that a job belongs to, or a new one for a result whose trial the journal has lost."""

@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ednas_nni.bridge.endings import ending
+from ednas_nni.bridge.catching_up import ending
 from ednas_nni.bridge.manager.rest import Manager
-from ednas_nni.bridge.messages import ParameterRecord, whole_number
+from ednas_nni.bridge.messages import EndMessage, MetricMessage, ParameterRecord, whole_number
 from ednas_nni.compat.nas import (
     ExecutableModelSpace,
     ExecutionEngine,
@@ -223,7 +223,7 @@ class AdvisorEngine(ExecutionEngine):
         if parameter_id is not None and parameter_id not in self._models:
             self.adopt(parameter_id, sample, None, counted=True)
 
-    def on_metric(self, data: dict[str, Any]) -> None:
+    def on_metric(self, data: MetricMessage) -> None:
         """An intermediate or final metric arrived."""
         job = data["trial_job_id"]
         model = self._model_of(data.get("parameter_id"), job)
@@ -236,7 +236,7 @@ class AdvisorEngine(ExecutionEngine):
         event = FinalMetricEvent(model, value) if data["type"] == "FINAL" else IntermediateMetricEvent(model, value)
         self._dispatch(event, job)
 
-    def on_end(self, data: dict[str, Any]) -> None:
+    def on_end(self, data: EndMessage) -> None:
         """A trial job ended in whatever way."""
         job = data["trial_job_id"]
         record = json.loads(data["hyper_params"])

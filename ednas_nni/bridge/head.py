@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 from ednas_nni.data.layouts.base import changed_data
 from ednas_nni.errors import JournalError
 from ednas_nni.record.events import Started
-from ednas_nni.record.head import CostRecord, DataRecord, JournalHead, MetricRecord, TaskRecord
+from ednas_nni.record.head import CostRecord, DataRecord, JournalHead, TaskRecord
 from ednas_nni.record.journal import Journal
 from ednas_nni.version import __version__
 
 if TYPE_CHECKING:
     from ednas_nni.cost import CostColumn
-    from ednas_nni.data import DataInfo
     from ednas_nni.search.assembled import Assembled
-    from ednas_nni.tasks.base import Task
 
 
 def write_head(
@@ -49,26 +47,27 @@ def write_head(
     import nni  # heavy, and wanted for their versions only
     import torch
 
+    version, python, environment = _program()
     study, comparison, info = assembled.study, assembled.baselines[0], assembled.source.info
     journal.append(
         JournalHead(
             experiment=experiment,
             engine=engine,
-            ednas=__version__,
             nni=nni.__version__,
             torch=torch.__version__,
-            python=".".join(map(str, sys.version_info[:3])),
-            environment=str(Path(sys.prefix).resolve()),
+            ednas=version,
+            python=python,
+            environment=environment,
             study=study.dump(),
             digest=study.digest,
             data=info.identity if assembled.needs_network else info.fingerprint,
-            data_set=data_record(info),
-            tasks=task_records(assembled.tasks),
+            data_set=DataRecord.model_validate(info),
+            tasks=tuple(map(TaskRecord.model_validate, assembled.tasks.values())),
             members=assembled.members,
             references=comparison.dump() if comparison else None,
             weights=assembled.weights,
             domains=assembled.problem.domains.to_json(),
-            columns=cost_records(assembled.table.columns),
+            columns=tuple(map(CostRecord.model_validate, assembled.table.columns)),
             concurrency=concurrency,
             trials=trials,
         )
@@ -76,38 +75,9 @@ def write_head(
     journal.append(Started(mode="create"))
 
 
-def cost_records(columns: Iterable[CostColumn]) -> tuple[CostRecord, ...]:
-    """What a journal's head says of cost columns."""
-    return tuple(
-        CostRecord(name=c.name, unit=c.unit, device=c.device, origin=c.origin, note=c.note, upper=c.upper)
-        for c in columns
-    )
-
-
-def data_record(info: DataInfo) -> DataRecord:
-    """What a journal's head says of a data set."""
-    return DataRecord(
-        name=info.name,
-        classes=tuple(info.classes),
-        counts=dict(info.counts),
-        depth_kind=info.depth_kind,
-        depth_unit=info.depth_unit,
-    )
-
-
-def task_records(tasks: Mapping[str, Task]) -> tuple[TaskRecord, ...]:
-    """What a journal's head says of tasks that are bound to the data."""
-    return tuple(
-        TaskRecord(
-            name=name,
-            primary=task.primary,
-            legend=task.legend,
-            metrics=tuple(
-                MetricRecord(name=m.name, unit=m.unit, direction=m.direction, protocol=m.protocol) for m in task.metrics
-            ),
-        )
-        for name, task in tasks.items()
-    )
+def _program() -> tuple[str, str, str]:
+    """What runs: version of EDNAS, version of Python, environment."""
+    return __version__, ".".join(map(str, sys.version_info[:3])), str(Path(sys.prefix).resolve())
 
 
 def _changed(head: JournalHead, assembled: Assembled, engine: str) -> str:
@@ -142,12 +112,8 @@ def _changed(head: JournalHead, assembled: Assembled, engine: str) -> str:
 
 def changed_program(head: JournalHead) -> str:
     """How this process's program differs from the search's, as a sentence with the way out; "" where it does not."""
-    version, environment, python = (
-        __version__,
-        str(Path(sys.prefix).resolve()),
-        ".".join(map(str, sys.version_info[:3])),
-    )
-    if (version, environment, python) == (head.ednas, head.environment, head.python):
+    version, python, environment = here = _program()
+    if here == (head.ednas, head.python, head.environment):
         return ""
     return (
         f"the search runs EDNAS {head.ednas} on Python {head.python} in {head.environment}, this is EDNAS {version} on "

@@ -16,30 +16,24 @@ MODEL = "__instance_type__"
 """Key of an object that NNI has serialised; no label of a search space looks like it."""
 
 
-class _Parameters(TypedDict):
-    parameters: Sample
-
-
-class ParameterRecord(_Parameters, total=False):
+class ParameterRecord(TypedDict, total=False):
     """What NNI books on a trial job: the sample itself under nnictl, a serialised model around it in `NasExperiment`.
 
     Jobs that a user adds in the web UI have no `parameter_id`.
     """
 
+    parameters: Sample
     parameter_id: int | None
     parameter_source: str
     parameter_index: int
 
 
-class _Metric(TypedDict):
+class MetricMessage(TypedDict, total=False):
+    """A trial has reported something; `value` is JSON. Jobs that a user adds have no `parameter_id`."""
+
     trial_job_id: str
     type: Literal["PERIODICAL", "FINAL"]
     value: str
-
-
-class MetricMessage(_Metric, total=False):
-    """A trial has reported something; `value` is JSON."""
-
     parameter_id: int | None
 
 
@@ -51,14 +45,11 @@ class EndMessage(TypedDict):
     hyper_params: str
 
 
-class _Job(TypedDict):
-    trialJobId: str
-    status: str
-
-
-class TrialJob(_Job, total=False):
+class TrialJob(TypedDict, total=False):
     """One entry of NNI's list of trial jobs; `hyperParameters` holds a `ParameterRecord` in JSON, if anything."""
 
+    trialJobId: str
+    status: str
     hyperParameters: list[str]
 
 

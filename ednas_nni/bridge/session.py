@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import threading
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ednas_nni.bridge import saved
 from ednas_nni.bridge.catching_up import LOST, CatchingUp, CaughtUp
 from ednas_nni.bridge.head import write_head
 from ednas_nni.bridge.trial.folder import TrialFolders
 from ednas_nni.compat.nas import ExecutableModelSpace
 from ednas_nni.compat.nas_search import Chain
 from ednas_nni.record import events
-from ednas_nni.record.journal import FILE, FOLDER, Journal, TrialRecord
+from ednas_nni.record.journal import FILE, FOLDER, History, Journal, TrialRecord
+from ednas_nni.record.whole_file import write_whole
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.search.front_weights import FrontWeights
+from ednas_nni.search.middleware.outcomes import attempts_owed
 from ednas_nni.search.middleware.record import Record
 from ednas_nni.search.mounting import recorder
+from ednas_nni.search.shell import AskTellStrategy
 
+_log = logging.getLogger("nni.ednas")
+
+STATE = "strategy.json"
+"""The state of one of our strategies, beside the journal."""
 LIMITS = "every trial that the experiment's limits allow has ended"
 
 
@@ -94,22 +102,54 @@ class Session:
                 self.journal.append(events.Ended(trial=trial.trial, job=trial.job, status="cancelled", cause=LOST))
 
     def save(self) -> None:
-        """After a trial: keep the state of one of our strategies, and the weights of the front."""
-        saved.save(self.assembled.strategy, self.folder / FOLDER / saved.FILE)
+        """After a trial: keep the state of one of our strategies, and the weights of the front.
+
+        A disk that is full costs no search, as the journal alone tells enough: it is logged.
+        """
+        strategy = self.assembled.strategy
+        if isinstance(strategy, AskTellStrategy):  # NNI's are replayed from the journal instead
+            try:
+                write_whole(self.folder / FOLDER / STATE, json.dumps(strategy.state_dict()))
+            except OSError as error:
+                _log.warning("the strategy's state is not saved (%s); a resume rebuilds it from the journal", error)
         self.weights.settle()
 
     def restore(self) -> None:
-        """Go on from the kept state and the journal; see `saved.restore`."""
-        saved.restore(
-            self.assembled.strategy,
-            self.folder / FOLDER / saved.FILE,
-            self.journal.history(),
-            tell=self.assembled.reward is None,
-            retries=self.assembled.study.retries,
-        )
+        """Continue one of our strategies from its saved state and from what the journal knows beyond it.
+
+        A state that is damaged or of another version is logged and left out: the journal alone tells enough.
+        """
+        strategy, path = self.assembled.strategy, self.folder / FOLDER / STATE
+        if not isinstance(strategy, AskTellStrategy):
+            return
+        try:
+            strategy.load_state_dict(json.loads(path.read_text(encoding="utf-8")))
+            _log.info("strategy state restored from %s", path)
+        except FileNotFoundError:
+            _log.info("there is no strategy state yet; the strategy starts from the journal")
+        except Exception as error:  # whatever a damaged file leads to
+            _log.warning("%s is not used (%s: %s); the journal is", path, type(error).__name__, error)
+            strategy.start_again()  # the old core may be half loaded
+        if self.assembled.reward is None:  # with a reward around it, a strategy does not see what the journal holds
+            tell(strategy, self.journal.history(), self.assembled.study.retries)
 
     def finish(self, reason: str) -> None:
         """Say in the journal why the search ended; the first reason stands, whichever thread comes with it."""
         with self._finishing:
             if self.journal.history().finished is None:
                 self.journal.append(events.Finished(reason=reason))
+
+
+def tell(strategy: AskTellStrategy, history: History, retries: int) -> None:
+    """What trials came to: the state is saved after one has ended, and trials also end while nobody listens.
+
+    What was lost, or failed by accident and may be tried again (`retries` times), is proposed once more.
+    """
+    (core, problem), owed = strategy.bound(), attempts_owed(history, retries)
+    for record in history.trials:
+        if record.status == "running" or record.cause == LOST or record.architecture in owed:
+            continue
+        values, cause = None, record.cause
+        if record.status == "trained" and record.quality is not None:
+            values, cause = problem.values(record.metrics, record.costs)
+        core.tell(record.sample, values, cause)

@@ -16,7 +16,7 @@ from ednas_nni.space.domains import Domains
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True)
 
 
 class CostRecord(_Part):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 
-from ednas_nni.bridge.head import data_record, task_records
 from ednas_nni.data import SPLITS, DataInfo
 from ednas_nni.errors import EdnasError
 from ednas_nni.record.head import DataRecord, JournalHead, TaskRecord
@@ -42,7 +41,7 @@ def completed(head: JournalHead) -> tuple[JournalHead, DataRecord]:
 def _data(study: Study) -> DataRecord | None:
     """Nothing is read or rendered."""
     with suppress(Exception):  # any fault of a plug-in
-        return data_record(Assembled(study).source.info)
+        return DataRecord.model_validate(Assembled(study).source.info)
     return None
 
 
@@ -51,12 +50,12 @@ def _tasks(study: Study) -> tuple[TaskRecord, ...]:
     from ednas_nni.tasks.base import TASKS  # imports torch
 
     with suppress(Exception):
-        return task_records(Assembled(study).tasks)
+        return tuple(map(TaskRecord.model_validate, Assembled(study).tasks.values()))
     info = DataInfo(name="any", size=(1, 1), classes=("a", "b"), counts=dict.fromkeys(SPLITS, 1), fingerprint="any")
     records: list[TaskRecord] = []
     for name in study.tasks:
         try:
-            records += task_records({name: TASKS.load(name).for_data(info)})
+            records.append(TaskRecord.model_validate(TASKS.load(name).for_data(info)))
         except Exception:  # the task itself is gone
             records.append(TaskRecord(name=name))
     return tuple(records)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ednas_nni.bridge.head import cost_records
 from ednas_nni.cost.plan import DRAWS, ConstraintOutlook, Plan, TermShare, percent
+from ednas_nni.record.head import CostRecord
 from ednas_nni.record.quantities import Quantity, cost_quantities
 from ednas_nni.report import style
 
@@ -47,7 +47,7 @@ def plan_plot(plan: Plan) -> bytes:
 
 def _quantity(plan: Plan, name: str) -> Quantity:
     column = plan.summary(name).column
-    return cost_quantities(cost_records([column]), [{name: plan.summary(name).quantiles[1.0]}])[0]
+    return cost_quantities([CostRecord.model_validate(column)], [{name: plan.summary(name).quantiles[1.0]}])[0]
 
 
 def _distribution(axes: Axes, plan: Plan, name: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ednas_nni.bridge.endings import ending
+from ednas_nni.bridge.catching_up import ending
 from ednas_nni.bridge.trial.folder import TrialFolders
 from ednas_nni.bridge.trial.limits import time_limit
 from ednas_nni.errors import JournalError, TrialError

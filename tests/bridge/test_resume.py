@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ednas_nni.bridge import catching_up, saved
+from ednas_nni.bridge import catching_up
+from ednas_nni.bridge import session as sessions
 from ednas_nni.bridge.search import Search
 from ednas_nni.errors import JournalError
 from ednas_nni.record import events
@@ -134,7 +135,7 @@ def test_the_strategy_knows_every_result_after_a_resume(
     first_session(nni, tmp_path)
     nni.metric("J1", {"default": 0.6})
     nni.end("J1")
-    path = tmp_path / "ednas" / saved.FILE
+    path = tmp_path / "ednas" / sessions.STATE
     data = json.loads(path.read_text())
     match state:
         case "missing":
@@ -163,10 +164,10 @@ def test_a_state_that_cannot_be_saved_ends_no_search(
     def full(path: Path, text: str) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(saved, "write_whole", full)
+    monkeypatch.setattr(sessions, "write_whole", full)
     before = first_session(nni, tmp_path)
     assert "No space left on device" in caplog.text and "rebuilds it from the journal" in caplog.text
-    assert not (tmp_path / "ednas" / saved.FILE).exists()
+    assert not (tmp_path / "ednas" / sessions.STATE).exists()
     assert [t.quality for t in before.trials if t.status == "trained"] == [0.5]
     with session(nni, tmp_path, resumed=True) as search:
         assert len(told(search)) == 1

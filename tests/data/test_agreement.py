@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data_sets.manifest import Manifest
 from ednas_nni.data import agreement
 from ednas_nni.data.agreement import GeometrySums
 from ednas_nni.data.info import LabelFacts
 from ednas_nni.data.kinds import label_kind
-from ednas_nni.data.layouts.manifest import Manifest
 from ednas_nni.data.survey import faults, survey, suspicions
 from ednas_nni.errors import DataError
 from scenes.streets import Streets

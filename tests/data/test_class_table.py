@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_sets.manifest import Manifest
 from ednas_nni.data.class_table import ClassTable, merged, read_classes
-from ednas_nni.data.layouts.manifest import Manifest
 from ednas_nni.errors import DataError
 from tests.data_sets.written import written
 

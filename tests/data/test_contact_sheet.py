@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from data_sets.kinds.depth import DepthScale
+from data_sets.kinds.segmentation import ClassDrawing
 from ednas_nni.data import palette
 from ednas_nni.data.class_names import CITYSCAPES7, CITYSCAPES19, NYU13
 from ednas_nni.data.contact_sheet import contact_sheet
-from ednas_nni.data.kinds.depth import DepthScale
-from ednas_nni.data.kinds.segmentation import ClassDrawing
 from ednas_nni.data.palette import font
 from ednas_nni.errors import DataError
 from scenes.rooms import Rooms

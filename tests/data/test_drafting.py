@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from data_sets.manifest import Manifest
 from ednas_nni.data import DATASETS, drafting, names
-from ednas_nni.data.layouts.manifest import Manifest
 from ednas_nni.errors import DataError
 from scenes.rooms import Rooms
 from tests.data_sets.written import written

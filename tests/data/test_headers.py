@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from data_sets.manifest import Manifest
 from ednas_nni.data import headers
-from ednas_nni.data.layouts.manifest import Manifest
 from ednas_nni.data.reading import read_image, read_map
 from ednas_nni.errors import DataError
 

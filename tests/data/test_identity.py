@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data_sets.manifest import Manifest
 from ednas_nni.baselines import lambdas
 from ednas_nni.bridge.trial.run import TrialRun
 from ednas_nni.data import contents
 from ednas_nni.data.layouts import base
 from ednas_nni.data.layouts.base import changed_data
-from ednas_nni.data.layouts.manifest import Manifest
 from ednas_nni.errors import DataError, TrialError
 from ednas_nni.record.head import JournalHead
 from ednas_nni.search.assembled import Assembled

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data_sets.kinds.depth_units import Largest
+from data_sets.kinds.segmentation import is_smooth
+from data_sets.manifest import Manifest
 from ednas_nni.data import drafting
 from ednas_nni.data.info import LabelFacts
 from ednas_nni.data.kinds import label_kind
-from ednas_nni.data.kinds.depth_units import Largest
-from ednas_nni.data.kinds.segmentation import is_smooth
-from ednas_nni.data.layouts.manifest import Manifest
 from ednas_nni.data.names import named, place
 from ednas_nni.data.survey import one_place, two_types
 from ednas_nni.errors import DataError

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from data_sets.cityscapes import CityScapes, depth_from, read_disparity, read_labels
+from data_sets.manifest import Manifest
 from data_sets.nyuv2 import NYUv2
 from data_sets.nyuv2_files import place
 from ednas_nni.data.class_names import CITYSCAPES_19_TO_7
-from ednas_nni.data.layouts.manifest import Manifest
 from scenes.rooms import Rooms
 from scenes.streets import Streets
 from tests.data_sets.written import written

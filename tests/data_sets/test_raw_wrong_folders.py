@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from data_sets.cityscapes import CityScapes
+from data_sets.manifest import Manifest
 from data_sets.nyuv2 import NYUv2
-from ednas_nni.data.layouts.manifest import Manifest
 from ednas_nni.errors import DataError
 from scenes.rooms import Rooms
 from scenes.streets import Streets

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ednas_nni.bridge.manager.exposure import path_variable
+from ednas_nni.bridge.manager.exposure import check_platform, path_variable
 from ednas_nni.bridge.manager.places import HOME
 from ednas_nni.bridge.manager.processes import BIN
 from ednas_nni.bridge.messages import Experiment, whole_number
@@ -22,27 +22,11 @@ TRIAL_MODULE = "ednas_nni.bridge.trial"
 TRIAL_COMMAND = f"python3 -m {TRIAL_MODULE}"
 PLATFORMS = ("local", "remote", "openpai", "aml", "kubeflow", "frameworkcontroller", "adl", "dlc")
 FIELDS = (
-    "experimentName",
-    "experimentType",
-    "searchSpace",
-    "searchSpaceFile",
-    "trialCommand",
-    "trialCodeDirectory",
-    "trialConcurrency",
-    "trialGpuNumber",
-    "maxExperimentDuration",
-    "maxTrialNumber",
-    "maxTrialDuration",
-    "nniManagerIp",
-    "useAnnotation",
-    "debug",
-    "logLevel",
-    "experimentWorkingDirectory",
-    "tunerGpuIndices",
-    "tuner",
-    "trainingService",
+    "experimentName", "experimentType", "searchSpace", "searchSpaceFile", "trialCommand", "trialCodeDirectory",
+    "trialConcurrency", "trialGpuNumber", "maxExperimentDuration", "maxTrialNumber", "maxTrialDuration", "nniManagerIp",
+    "useAnnotation", "debug", "logLevel", "experimentWorkingDirectory", "tunerGpuIndices", "tuner", "trainingService",
     "sharedStorage",
-)
+)  # fmt: skip
 TUNER_FIELDS = ("name", "className", "codeDirectory", "classArgs")
 MOST_TRIALS = 100_000
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -97,13 +81,8 @@ class ExperimentFile:
 
 def load(path: Path) -> Experiment:
     """The file as a mapping, with NNI's field names; StudyError: it cannot be read or is no YAML mapping."""
-    return {_documented(key): value for key, value in read_mapping(path).items()}
-
-
-def _documented(key: object) -> str:
-    """NNI ignores cases and underscores in field names; the name as its documentation writes it."""
-    plain = re.sub("_", "", str(key)).lower()
-    return next((name for name in FIELDS if name.lower() == plain), str(key))
+    documented = {name.lower(): name for name in FIELDS}  # NNI ignores cases and underscores in field names
+    return {documented.get(str(k).replace("_", "").lower(), str(k)): value for k, value in read_mapping(path).items()}
 
 
 def read(path: str | Path) -> ExperimentFile:
@@ -147,15 +126,13 @@ def faults(path: Path, config: Experiment) -> list[str]:
         texts.append("searchSpace: is missing. Write `searchSpace: {}`; the study's space is published in its place.")
     texts += _tuner(path, config.get("tuner"))
     texts += _folder(path, config, "trialCodeDirectory")
+    working = config.get("experimentWorkingDirectory")
+    if working is not None and not (isinstance(working, str) and working):
+        texts.append(f"experimentWorkingDirectory = {quoted(working)}: must be a folder. Remove the line for {HOME}.")
     platform = _platform(config)
     if platform not in PLATFORMS and platform != "hybrid":
         return [*texts, f"trainingService.platform = {quoted(platform)}: unknown.{did_you_mean(platform, PLATFORMS)}"]
-    return [
-        *texts,
-        *_ports(config),
-        *_working_folder(config),
-        *_trial_command(path, config.get("trialCommand"), platform),
-    ]
+    return [*texts, *_ports(config), *_trial_command(path, config.get("trialCommand"), platform)]
 
 
 def _platform(config: Experiment) -> object:
@@ -166,8 +143,6 @@ def _platform(config: Experiment) -> object:
 
 
 def _ports(config: Experiment) -> list[str]:
-    from ednas_nni.bridge.manager.exposure import check_platform
-
     tuner = config.get("tuner")
     study = tuner.get("classArgs") if isinstance(tuner, dict) else None
     try:
@@ -247,21 +222,10 @@ def _folder(path: Path, owner: Mapping[str, object], name: str, prefix: str = ""
     return []
 
 
-def _working_folder(config: Experiment) -> list[str]:
-    value = config.get("experimentWorkingDirectory")
-    if value is None or (isinstance(value, str) and value):
-        return []
-    return [f"experimentWorkingDirectory = {quoted(value)}: must be a folder. Remove the line for {HOME}."]
-
-
 def _trial_command(path: Path, command: object, platform: object) -> list[str]:
     remedy = f"Write `trialCommand: {TRIAL_COMMAND}`."
     if not isinstance(command, str) or not command.strip():
-        return [
-            f"trialCommand = {quoted(command)}: is missing. {remedy}"
-            if command
-            else f"trialCommand: is missing. {remedy}"
-        ]
+        return [f"trialCommand{f' = {quoted(command)}' if command else ''}: is missing. {remedy}"]
     try:
         words = shlex.split(command)
     except ValueError as error:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from ednas_nni.bridge.messages import ExperimentProfile, Status
+from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.errors import ExperimentError
 from ednas_nni.record.front import objectives_of
 from ednas_nni.record.journal import History, TrialRecord, read_line
@@ -116,18 +117,8 @@ class Display(Protocol):
         """Show one state."""
 
 
-class Watched(Protocol):
-    """The part of `bridge.manager.rest.Manager` that is needed here."""
-
-    def status(self) -> Status:
-        """`{status, errors}`."""
-
-    def experiment(self) -> ExperimentProfile:
-        """The experiment's profile."""
-
-
 def follow(
-    manager: Watched,
+    manager: Manager,
     journal: Path,
     display: Display,
     total: int | None,
@@ -161,16 +152,15 @@ def follow(
         state = State(tail.update(), total, status, errors, now, began)
         display.show(state)
         if status == "ERROR":
-            raise ExperimentError(message(errors, _log_of(journal)))
+            log = ""
+            with suppress(OSError):
+                log = (journal.parents[1] / "log" / "nnimanager.log").read_text(encoding="utf-8", errors="replace")
+            raise ExperimentError(message(errors, log))
         if status in ENDED or (state.history.finished is not None and not state.running):
-            return _settled(tail, state, display)
+            state = replace(state, history=tail.update())  # with what was written at the very end
+            display.show(state)
+            return state
         sleep(POLL_S)
-
-
-def _settled(tail: Tail, state: State, display: Display) -> State:
-    last = State(tail.update(), state.total, state.status, state.errors, state.now, state.began)
-    display.show(last)
-    return last
 
 
 def message(errors: tuple[str, ...], log: str = "") -> str:
@@ -184,10 +174,3 @@ def message(errors: tuple[str, ...], log: str = "") -> str:
         return reasons[-1]
     texts = [text.removeprefix("tuner_command_channel: ") for text in errors]
     return "\n".join(dict.fromkeys(texts)) or "NNI reports an error without saying which; see its logs."
-
-
-def _log_of(journal: Path) -> str:
-    try:
-        return (journal.parents[1] / "log" / "nnimanager.log").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -46,16 +46,18 @@ def _settings() -> None:
         get_config_file(name)  # copied there where it is missing
 
 
+def existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    return next(place for place in (folder, *folder.parents) if place.exists())
+
+
 def try_folder(folder: Path) -> None:
     """Write into a folder, or into the nearest one above it that exists.
 
     OSError, with the folder as its `filename`: it cannot be written, or has no room.
     """
-    place = folder
-    while not place.exists() and place != place.parent:
-        place = place.parent
     try:
-        with tempfile.TemporaryFile(dir=place) as file:
+        with tempfile.TemporaryFile(dir=existing(folder)) as file:
             file.write(bytes(ROOM))
             file.flush()
             os.fsync(file.fileno())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -95,12 +96,6 @@ def _written(study: Study | Mapping[str, Any], folder: Path) -> Path:
         "trainingService": {"platform": "local"},
     }
     path = folder / "study.yml"
-    path.write_text(yaml.safe_dump(_plain(config), sort_keys=False), encoding="utf-8")
+    # Through JSON, for YAML has no tuples.
+    path.write_text(yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False), encoding="utf-8")
     return path
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as lists, which YAML has."""
-    if isinstance(value, dict):
-        return {name: _plain(below) for name, below in value.items()}
-    return [_plain(below) for below in value] if isinstance(value, list | tuple) else value

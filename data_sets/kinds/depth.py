@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from data_sets.kinds.depth_units import TREND, WHICH_FACTOR, Largest, downwards, look
 from ednas_nni.data.agreement import ray_lengths
 from ednas_nni.data.info import DEPTH_KINDS, Array, LabelFacts
 from ednas_nni.data.kinds.base import (
@@ -27,7 +28,6 @@ from ednas_nni.data.kinds.base import (
     percent,
     several,
 )
-from ednas_nni.data.kinds.depth_units import TREND, WHICH_FACTOR, Largest, downwards, look
 from ednas_nni.data.palette import FAINT, INK, color_depth, font
 from ednas_nni.data.reading import read_map, stored_as
 from ednas_nni.errors import DataError, did_you_mean, quoted

@@ -11,34 +11,15 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from ednas_nni.cli.terminal import fail
 from ednas_nni.errors import EdnasError, lenient
 from ednas_nni.version import __version__
 
 COMMANDS = (
-    "init",
-    "check",
-    "plan",
-    "calibrate",
-    "trust",
-    "data",
-    "reference",
-    "supernet",
-    "search",
-    "resume",
-    "report",
-    "confirm",
-    "pick",
-    "front",
-    "train",
-    "export",
-    "benchmark",
-    "predict",
-    "verify",
-    "describe",
-    "plugins",
-    "register",
+    "init", "check", "plan", "calibrate", "trust", "data", "reference", "supernet", "search", "resume", "report",
+    "confirm", "pick", "front", "train", "export", "benchmark", "predict", "verify", "describe", "plugins", "register",
     "loopback",
-)
+)  # fmt: skip
 INTERRUPTED = 130  # what shells use for Ctrl-C
 
 _EPILOG = """\
@@ -84,8 +65,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EdnasError as error:
         if os.environ.get("EDNAS_DEBUG"):
             raise
-        from ednas_nni.cli.terminal import fail
-
         fail(str(error))
         return 1
     except KeyboardInterrupt:
@@ -96,7 +75,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # a place that cannot be read or written, where no command has words of its own for it
         if error.filename is None or os.environ.get("EDNAS_DEBUG"):
             raise
-        from ednas_nni.cli.terminal import fail
-
         fail(f"{error.filename}: {error.strerror}. Name another place, or free this one. (EDNAS_DEBUG=1 shows where)")
         return 1

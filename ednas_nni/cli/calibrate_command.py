@@ -11,14 +11,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ednas_nni.cli.arguments import whole
 from ednas_nni.errors import EdnasError, did_you_mean
-
-if TYPE_CHECKING:
-    from ednas_nni.cost.table import CostTable
-    from ednas_nni.search.assembled import Assembled
 
 HELP = "correct a device's model by measurements of your own"
 STUDY = Path("experiments/ednas.yml")
@@ -66,68 +61,6 @@ def run(options: argparse.Namespace) -> int:
     own = [column.name for column in table.devices[0].columns]
     if options.cost not in own:
         raise EdnasError(f"--cost {options.cost}: is not a cost of {options.device}.{did_you_mean(options.cost, own)}")
-    if options.propose:
-        from ednas_nni.cli.proposal import propose
+    from ednas_nni.cli.calibration import correct, propose
 
-        return propose(options, assembled, table)
-    return _calibrate(options, assembled, table)
-
-
-def _calibrate(options: argparse.Namespace, assembled: Assembled, table: CostTable) -> int:
-    import numpy as np
-    import yaml
-
-    from ednas_nni.calibration.correction import calibrate
-    from ednas_nni.calibration.device import calibrated_profile
-    from ednas_nni.calibration.measurements import priced_terms, read_measurements
-    from ednas_nni.cli.calibration_report import show
-    from ednas_nni.cli.describe_command import sample_of
-    from ednas_nni.record.whole_file import write_whole
-
-    out = options.out or Path(f"{Path(options.device).stem}_calibrated.yml")
-    name = options.name or out.stem
-    if not name.isidentifier():
-        named = f"--name {name}" if options.name else f"--out {out}"
-        raise EdnasError(f"{named}: {name!r} must be of letters, digits and _. Write --name my_device")
-    _check_out(out)
-    measured = read_measurements(
-        options.measurements,
-        options.cost,
-        table.domains,
-        lambda wanted: sample_of(assembled, wanted, options.journal),
-    )
-    codes = np.stack([table.domains.encode(sample) for sample in measured.samples])
-    terms = priced_terms(table, options.cost, codes)
-    result = calibrate(terms.matrix, measured.values)
-    show(table, options, measured, terms, result)
-    if not result.helps:
-        return 1
-    height, width = assembled.study.deploy_size
-    at = f"{height} x {width} px, space {assembled.study.space.name}"
-    unit = table.columns[table.names.index(options.cost)].unit
-    profile = calibrated_profile(name, options.device, (options.cost, unit), measured, terms, result, at)
-    text = "# A device's model, corrected by measurements; written by `ednas calibrate`. See docs/planning.md.\n"
-    try:
-        write_whole(out, text + yaml.safe_dump(profile.model_dump(), sort_keys=False))
-    except OSError as error:
-        raise EdnasError(f"--out {out}: cannot be written ({error.strerror}).") from None
-    print(f"\nwrote {out}\nTo use it, write in a study: device: {out.absolute()}")
-    return 0
-
-
-def _check_out(out: Path) -> None:
-    """Before the work: the folder is there, and no file but an older calibration is written over."""
-    from ednas_nni.study import plain_data
-
-    if out.suffix not in (".yml", ".yaml"):
-        raise EdnasError(f"--out {out}: a profile ends in .yml, such as my_device.yml")
-    if not out.absolute().parent.is_dir():
-        raise EdnasError(f"--out {out}: {out.absolute().parent} is not a folder. Make it, or name another one.")
-    if not out.exists():
-        return
-    try:
-        present = plain_data.read_yaml(out, EdnasError)
-    except EdnasError:
-        present = None
-    if not isinstance(present, dict) or present.get("kind") != "calibrated":
-        raise EdnasError(f"--out {out}: is there already and is no calibration. Name another file.")
+    return (propose if options.propose else correct)(options, assembled, table)

@@ -8,16 +8,27 @@ from __future__ import annotations
 import argparse
 import inspect
 import shlex
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ednas_nni.cli import data_check
 from ednas_nni.cli.arguments import positive
-from ednas_nni.cli.data_arguments import add_data_argument, parsed, snippet, source_of
-from ednas_nni.errors import DataError, did_you_mean, printable
+from ednas_nni.errors import DataError, did_you_mean, printable, quoted
 
+if TYPE_CHECKING:
+    from ednas_nni.data import DataInfo, DataSource
+    from ednas_nni.data.survey import Survey
+
+STUDIES = (".yml", ".yaml")
+MANIFESTS = (".csv", ".jsonl")
 HELP = "look at data, check it, draft a manifest for your own"
+_USES = {
+    "train": "fitting weights",
+    "search": "scoring candidates",
+    "select": "choosing among finalists",
+    "test": "final numbers only",
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +39,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         raw = argparse.RawDescriptionHelpFormatter
         command = commands.add_parser(name, help=text, description=inspect.getdoc(work), formatter_class=raw)
         command.set_defaults(work=work)
-        if work in (preview, data_check.run, write):
-            add_data_argument(command)
+        if work in (preview, check, write):
+            named = "a data set by name (`ednas plugins datasets`), an experiment's YAML, or a manifest"
+            command.add_argument("data", metavar="DATA_OR_FILE", help=named)
+            option = "an option of the data, such as size=[128,256] or folder=~/data/drone; may be given many times"
+            command.add_argument("--set", metavar="KEY=VALUE", dest="changes", action="append", default=[], help=option)
         return command.add_argument
 
     argument = add("preview", preview, "draw images with their labels")
@@ -45,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     fill = "fill a column of all labels of its kind, for example depth_scale=0.001; may be given many times"
     argument("--fill", metavar="COLUMN=CELL", action="append", default=[], help=fill)
 
-    argument = add("check", data_check.run, "read all of a data set and say what is wrong with it")
+    argument = add("check", check, "read all of a data set and say what is wrong with it")
     argument("--out", metavar="SHEET.png", type=Path, help="the picture; DATA-check.png by default")
 
     argument = add("write", write, "write a data set in another layout")
@@ -72,8 +86,90 @@ def run(options: argparse.Namespace) -> int:
 def preview(options: argparse.Namespace) -> int:
     """Draw the first images of a data set with all their labels, to see what a network would see."""
     source, _ = source_of(options.data, options.changes)
-    data_check.draw(source, options.split, options.n, options.out, "ednas data preview")
+    _draw(source, options.split, options.n, options.out, "ednas data preview")
     return 0
+
+
+def check(options: argparse.Namespace) -> int:
+    """Read all of a data set, say what is in it, and point at what is wrong or probably not meant.
+
+    Every file is decoded. The splits and each label (classes, depths, normals) are summed up in tables, and the first
+    training images are drawn. The exit code is 1 when something must be repaired, and 0 when there are only warnings.
+    """
+    from tqdm import tqdm
+
+    from ednas_nni.cli import terminal
+    from ednas_nni.data import SPLITS
+    from ednas_nni.data.layouts.base import FolderSource
+    from ednas_nni.data.survey import faults, one_place, survey, suspicions, two_types
+
+    source, entry = source_of(options.data, options.changes)
+    source.prepare()
+    info, files = source.info, source if isinstance(source, FolderSource) else None
+    with tqdm(total=sum(info.counts.values()), desc="checking", unit="image", delay=1.0, file=sys.stderr) as bar:
+        surveys = [survey(source.split(name, "ednas data check"), bar.update) for name in SPLITS]
+    groups = {split: len({one.group for one in records}) for split, records in files.records.items()} if files else {}
+    _show(info, surveys, groups)
+    _draw(source, "train", 8, options.out or Path(f"{info.name}-check.png"), "ednas data check")
+    for line in files.remarks() if files else ():
+        terminal.note(line)
+    doubts = [*suspicions(info, surveys), *one_place(source), *two_types(source)]
+    for line in doubts:
+        terminal.warn(line)
+    wrong = faults(info, surveys, _needed(options.data), source)
+    for line in wrong:
+        terminal.fail(line)
+    if wrong:
+        return 1
+    verdict = "It can be used, but look at the warnings first." if doubts else "Good to use."
+    print(f"\n{verdict} In a study:\n  {snippet(entry)}\n  tasks: [{', '.join(info.targets)}]")
+    return 0
+
+
+def _draw(source: DataSource, split: str, n: int, out: Path | None, opened_by: str) -> None:
+    """Write a contact sheet and say where it is."""
+    from ednas_nni.data.contact_sheet import contact_sheet
+
+    path = out or Path(f"{source.info.name}-{split}.png")
+    sheet = contact_sheet(source, split, n, opened_by)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sheet.save(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be written ({error}). Name a picture ending in .png with --out.") from None
+    print(f"wrote {path}")
+
+
+def _needed(data: str) -> list[str] | None:
+    """Labels that the tasks of a study need; None where the data is not named by a study."""
+    if Path(data).suffix not in STUDIES:
+        return None
+    from ednas_nni import plugins
+    from ednas_nni.bridge.manager.experiment_file import read
+
+    tasks = [plugins.load("tasks", name) for name in read(data).study.tasks]
+    return list(dict.fromkeys(label for task in tasks for label in task.requires))
+
+
+def _show(info: DataInfo, surveys: Sequence[Survey], groups: Mapping[str, int]) -> None:
+    """Print a table of the splits, with the number of groups where there are some, and one of each label."""
+    from ednas_nni.cli import terminal
+    from ednas_nni.data.kinds import label_kind
+
+    height, width = info.size
+    print(f"{info.name}: images of {height} x {width} px, read as a network would see them\n")
+    counted = ["images", *(["groups"] if groups else []), *(f"without {target}" for target in info.targets)]
+    splits = terminal.table(["split", "used for", *(f">{name}" for name in counted)], title="Splits")
+    for one in surveys:
+        numbers = [one.images, *([groups[one.split]] if groups else []), *map(one.missing, info.targets)]
+        splits.add_row(one.split, _USES[one.split], *map(str, numbers))
+    console = terminal.console()
+    console.print(splits)
+    for name in info.targets:
+        content = label_kind(name).table({one.split: one.labels[name] for one in surveys}, info)
+        headings = [f">{heading}" if side == "right" else heading for heading, side in content.columns]
+        rows = [[cell if isinstance(cell, str) else terminal.amount(cell) for cell in row] for row in content.rows]
+        console.print(terminal.table(headings, content.title, rows))
 
 
 def init(options: argparse.Namespace) -> int:
@@ -83,8 +179,6 @@ def init(options: argparse.Namespace) -> int:
     is said; what nothing tells, such as the unit of depth in whole numbers, stays open as `?` until you fill it.
     Correct manifest.csv and classes.txt, then run `ednas data check`.
     """
-    import sys
-
     from tqdm import tqdm
 
     from ednas_nni.cli import terminal
@@ -191,3 +285,70 @@ def measure_lambda(options: argparse.Namespace) -> int:
             "goes before it. Single-task baselines made with another lambda do not fit any more."
         )
     return 0
+
+
+def source_of(data: str, changes: list[str]) -> tuple[DataSource, dict[str, Any]]:
+    """The data set that a user named, not read yet, and what a study would say: `{"name": ..., option: value}`."""
+    from ednas_nni.data import DATASETS
+    from ednas_nni.study import plain_data
+    from ednas_nni.study.options import check_options
+
+    entry = {**_named(data), **parsed(changes)}
+    name = entry["name"]
+    options = {key: value for key, value in entry.items() if key != "name"}
+    factory = DATASETS.load(name)
+    check_options(factory, options, f"data set {name}")
+    for parameter in inspect.signature(factory).parameters.values():  # before Python says which option is missing
+        by_name = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        if by_name and parameter.default is parameter.empty and parameter.name not in options:
+            raise DataError(f"data set {name} needs the option {parameter.name!r}: add --set {parameter.name}=...")
+    if "folder" in entry:  # a study may be run from elsewhere
+        entry["folder"] = str(plain_data.resolved(entry["folder"], DataError, "--set folder"))
+    return factory(**options), entry
+
+
+def _named(data: str) -> dict[str, Any]:
+    from ednas_nni.data import DATASETS
+
+    path = Path(data)
+    if path.suffix in STUDIES:
+        from ednas_nni.bridge.manager.experiment_file import read
+
+        study = read(path).study
+        return {"name": study.data.name, "size": list(study.train_size), **study.data.options}
+    if path.suffix in MANIFESTS:
+        return {"name": "manifest", "folder": str(path.absolute().parent), "file": path.name}
+    if path.is_dir() and data not in DATASETS:
+        raise DataError(
+            f"{data}: is a folder. `ednas data init {data}` says which data set it is, or drafts a manifest."
+        )
+    return {"name": data}
+
+
+def parsed(changes: list[str], option: str = "--set") -> dict[str, Any]:
+    """`KEY=VALUE` texts as options; values are YAML."""
+    from ednas_nni.study import plain_data
+
+    options: dict[str, Any] = {}
+    for text in changes:
+        key, equals, value = text.partition("=")
+        try:
+            options[key] = plain_data.yaml_value(value)
+            fault = plain_data.fault(options[key])
+        except ValueError as error:
+            fault = str(error)
+        if not equals or not key.isidentifier():
+            raise DataError(f"{option} {quoted(text)}: write KEY=VALUE, for example size=[64,128].")
+        if fault:
+            raise DataError(f"{option} {quoted(text)}: {fault}.")
+    return options
+
+
+def snippet(entry: dict[str, Any]) -> str:
+    """The line of a study that names the data."""
+    import yaml
+
+    written = {key: value for key, value in entry.items() if key != "size"}
+    value = written["name"] if len(written) == 1 else written
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000)
+    return "data: " + text.strip().removesuffix("\n...")

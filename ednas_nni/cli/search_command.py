@@ -11,8 +11,7 @@ import io
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +64,13 @@ def search(
     file: ExperimentFile, assembled: Assembled, options: argparse.Namespace, start: Callable[[], Running]
 ) -> int:
     """Start NNI, follow the search to its end, stop NNI; exit code as `run`."""
-    with _interruptible():
+    from ednas_nni.bridge.manager.running import handled
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    # `kill` and a closed terminal end the search as Ctrl-C does: no process is left behind.
+    with handled((signal.SIGTERM, signal.SIGHUP), interrupt):
         if assembled.needs_network:
             print(f"\nData {assembled.source.info.name!r} (made once, kept in a cache) ...", flush=True)
             assembled.source.prepare()
@@ -75,22 +80,6 @@ def search(
                 with contextlib.redirect_stdout(io.StringIO()):  # the scores on the way: the bar is enough
                     preparation.make(progress=True)
         return _search(file, assembled, options, start)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """`kill` and a closed terminal end the search as Ctrl-C does: no process is left behind. `nohup` is respected."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    names = [name for name in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(name) is not signal.SIG_IGN]
-    before = {name: signal.signal(name, interrupt) for name in names}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
 
 
 def _search(

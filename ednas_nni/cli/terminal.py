@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ednas_nni.errors import printable
@@ -26,26 +27,18 @@ def console() -> Console:
     return Console(highlight=False, markup=False, emoji=False, width=None if watched else LOG_WIDTH)
 
 
-def fail(text: str) -> None:
-    """Print an error, one line per fault, to standard error."""
-    _say(text, "error", "31")
-
-
-def warn(text: str) -> None:
-    """Print a warning to standard error."""
-    _say(text, "warning", "33")
-
-
-def note(text: str) -> None:
-    """Print what a user should know to standard error."""
-    _say(text, "note", "36")
-
-
 def _say(text: str, kind: str, colour: str) -> None:
+    """Print to standard error, one line for each of the text's."""
     sys.stdout.flush()
     mark = f"\033[{colour}m{kind}:\033[0m" if sys.stderr.isatty() else f"{kind}:"
     for line in printable(text).splitlines():
         print(f"ednas: {mark} {line}", file=sys.stderr, flush=True)
+
+
+fail = partial(_say, kind="error", colour="31")
+warn = partial(_say, kind="warning", colour="33")
+note = partial(_say, kind="note", colour="36")
+"""What a user should know."""
 
 
 def table(headings: Iterable[str], title: str | None = None, rows: Iterable[Sequence[str]] = ()) -> Table:

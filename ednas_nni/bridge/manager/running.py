@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,16 +86,22 @@ def _gone(process: Process, seconds: float) -> bool:
 
 
 @contextmanager
-def unhurried() -> Iterator[None]:
-    """Ctrl-C and friends wait until the block is over; the last one is raised then. What is ignored stays so."""
-    held: list[int] = []
-    names = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
-    before = {name: signal.signal(name, lambda number, frame: held.append(number)) for name in names}
+def handled(names: Sequence[signal.Signals], handler: Callable[[int, object], object]) -> Iterator[None]:
+    """Handle signals in the block; what is ignored, as under `nohup`, stays so."""
+    before = {name: signal.signal(name, handler) for name in names if signal.getsignal(name) is not signal.SIG_IGN}
     try:
         yield
     finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
+        for name, earlier in before.items():
+            signal.signal(name, earlier)
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Ctrl-C and friends wait until the block is over; the last one is raised then."""
+    held: list[int] = []
+    with handled((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), lambda number, frame: held.append(number)):
+        yield
     if held:
         raise KeyboardInterrupt
 

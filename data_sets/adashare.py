@@ -17,14 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_sets import writing
+from data_sets.classes import CITYSCAPES_19_TO_2, class_names
 from data_sets.npy_labels import npy_classes, npy_depth, npy_image
+from data_sets.writing import empty_folder, save
 from ednas_nni.data import reading
-from ednas_nni.data.class_names import CITYSCAPES_19_TO_2, CITYSCAPES_19_TO_7, class_names
+from ednas_nni.data.class_names import CITYSCAPES_19_TO_7
 from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import block, natural
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
-from ednas_nni.data.layouts.writing import empty_folder, save
 from ednas_nni.data.source import DataSource
 from ednas_nni.errors import DataError, did_you_mean
 

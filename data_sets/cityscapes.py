@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_sets import writing
-from ednas_nni.data.class_names import CITYSCAPES_19_TO_2, CITYSCAPES_19_TO_7, CITYSCAPES_TRAIN_IDS, class_names
+from data_sets.classes import CITYSCAPES_19_TO_2, CITYSCAPES_TRAIN_IDS, class_names
+from data_sets.writing import empty_folder, save
+from ednas_nni.data.class_names import CITYSCAPES_19_TO_7
 from ednas_nni.data.info import IGNORE_INDEX, Array, DataInfo, DepthKind, LabelFacts, in_order
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
-from ednas_nni.data.layouts.writing import empty_folder, save
 from ednas_nni.data.reading import need_folder, read_map, read_rgb
 from ednas_nni.data.source import DataSource
 from ednas_nni.errors import DataError, did_you_mean

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from data_sets.writing import empty_folder, save
 from ednas_nni.data.class_names import CLASSES_FILE
 from ednas_nni.data.class_table import MOST_CLASSES, REST, ClassTable, read_classes
 from ednas_nni.data.headers import remarks
@@ -21,7 +22,6 @@ from ednas_nni.data.kinds import Storage, all_kinds, label_kind
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.manifest_table import FILES, ManifestTable, Row, as_csv, read_table
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
-from ednas_nni.data.layouts.writing import empty_folder, save
 from ednas_nni.data.reading import check_axes, read_image, read_map
 from ednas_nni.data.source import DataSource
 from ednas_nni.errors import DataError, did_you_mean

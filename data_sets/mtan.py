@@ -14,13 +14,13 @@ from typing import ClassVar
 import numpy as np
 
 from data_sets import writing
+from data_sets.classes import class_names
 from data_sets.npy_labels import npy_classes, npy_depth, npy_image, npy_normals
-from ednas_nni.data.class_names import class_names
+from data_sets.writing import empty_folder, save
 from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import block, natural
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
-from ednas_nni.data.layouts.writing import empty_folder, save
 from ednas_nni.data.reading import check_axes, need_folder
 from ednas_nni.data.source import DataSource
 from ednas_nni.errors import DataError, did_you_mean

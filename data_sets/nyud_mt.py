@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from data_sets import writing
+from data_sets.classes import class_names
 from data_sets.npy_labels import npy_depth, npy_normals
+from data_sets.writing import empty_folder, save
 from ednas_nni.data import reading
-from ednas_nni.data.class_names import class_names
 from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.kinds import Storage, label_kind
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import block, natural
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
-from ednas_nni.data.layouts.writing import empty_folder, save
 from ednas_nni.data.source import DataSource
 from ednas_nni.errors import DataError
 

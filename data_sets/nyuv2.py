@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_sets import writing
+from data_sets.classes import NYU_40_TO_13
 from data_sets.geometry import NYUV2, normals_from_depth
 from data_sets.nyuv2_files import (
     LABELED,
@@ -26,11 +27,11 @@ from data_sets.nyuv2_files import (
     read_mapping,
     read_splits,
 )
-from ednas_nni.data.class_names import NYU13, NYU_40_TO_13
+from data_sets.writing import empty_folder
+from ednas_nni.data.class_names import NYU13
 from ednas_nni.data.info import TARGETS, Array, LabelFacts, in_order
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
-from ednas_nni.data.layouts.writing import empty_folder
 from ednas_nni.data.source import DataSource
 from ednas_nni.errors import DataError, did_you_mean
 

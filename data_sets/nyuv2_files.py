@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ednas_nni.data.class_names import NYU13, NYU40, NYU_40_TO_13
+from data_sets.classes import NYU40, NYU_40_TO_13
+from ednas_nni.data.class_names import NYU13
 from ednas_nni.data.info import IGNORE_INDEX, Array
 from ednas_nni.errors import DataError
 

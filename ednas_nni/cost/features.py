@@ -19,7 +19,7 @@ neither torch nor NNI.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -88,7 +88,6 @@ class _Collected:
         # One column per feature: an operation looks up its records in all of them at once.
         self._values = np.array([[entry.get(name, 0.0) for name in self._names] for entry in priced])
         self._values = self._values.reshape(len(priced), len(self._names))
-        self._largest = np.array([name in maxima for name in self._names], bool)
 
     def add(self, operation: Operation) -> None:
         """Add one operation."""
@@ -121,21 +120,32 @@ class _Collected:
                 part[name] = max(so_far, value) if name in self._maxima else so_far + value
 
     def result(self) -> SpaceFeatures:
-        """Merge each term into one that has all its labels, where there is one, and freeze."""
-        dense: dict[tuple[str, ...], np.ndarray] = {}
+        """What was collected, in as few terms as possible."""
+        terms = []
         for labels in sorted(self._terms, key=lambda names: -math.prod(extents_of(self._domains, names))):
             arrays = self._terms[labels]
             empty = np.zeros(extents_of(self._domains, labels))
-            values = np.stack([arrays.get(name, empty) for name in self._names], axis=-1)
-            host = next((other for other in dense if set(labels) <= set(other)), None)
-            if host is None:
-                dense[labels] = values
-                continue
-            shape = [len(self._domains[label].values) if label in labels else 1 for label in host]
-            wide, narrow = dense[host], values.reshape([*shape, len(self._names)])
-            dense[host] = np.where(self._largest, np.maximum(wide, narrow), wide + narrow)
-        terms = tuple(Term(labels, values) for labels, values in dense.items())
-        return SpaceFeatures(self._names, terms, self._domains, self._maxima & set(self._names), self._fixed)
+            terms.append(Term(labels, np.stack([arrays.get(name, empty) for name in self._names], axis=-1)))
+        merged = _merged(terms, np.array([name in self._maxima for name in self._names], bool))
+        return SpaceFeatures(self._names, merged, self._domains, self._maxima & set(self._names), self._fixed)
+
+
+def _merged(terms: Iterable[Term], largest: np.ndarray) -> tuple[Term, ...]:
+    """Terms, each merged into an earlier one that has all its labels, where there is one.
+
+    `largest` says of which features the larger value stays, bool (features,); the others are added.
+    """
+    hosts: list[Term] = []
+    for term in terms:
+        at = next((i for i, host in enumerate(hosts) if set(term.labels) <= set(host.labels)), None)
+        if at is None:
+            hosts.append(term)
+            continue
+        labels, wide = hosts[at].labels, hosts[at].values
+        shape = [n if label in term.labels else 1 for label, n in zip(labels, wide.shape, strict=False)]
+        narrow = term.values.reshape(*shape, len(largest))
+        hosts[at] = Term(labels, np.where(largest, np.maximum(wide, narrow), wide + narrow))
+    return tuple(hosts)
 
 
 # -------------------------------------------------------------------- features of two origins
@@ -144,17 +154,10 @@ def joined(first: SpaceFeatures, second: SpaceFeatures) -> SpaceFeatures:
     names = (*first.names, *second.names)
     before, after = (0, len(second.names)), (len(first.names), 0)
     terms = [Term(term.labels, np.pad(term.values, _last(term, before))) for term in first.terms]
-    for term in second.terms:
-        values = np.pad(term.values, _last(term, after))
-        at = next((i for i, host in enumerate(terms) if set(term.labels) <= set(host.labels)), None)
-        if at is None:
-            terms.append(Term(term.labels, values))
-            continue
-        host = terms[at]
-        shape = [n if label in term.labels else 1 for label, n in zip(host.labels, host.values.shape, strict=False)]
-        terms[at] = Term(host.labels, host.values + values.reshape(*shape, len(names)))
+    terms += [Term(term.labels, np.pad(term.values, _last(term, after))) for term in second.terms]
+    merged = _merged(terms, np.zeros(len(names), bool))  # each feature is 0 in the terms of the other side
     parts = {part: {**first.fixed.get(part, {}), **added} for part, added in second.fixed.items()}
-    return SpaceFeatures(names, tuple(terms), first.domains, first.maxima | second.maxima, {**first.fixed, **parts})
+    return SpaceFeatures(names, merged, first.domains, first.maxima | second.maxima, {**first.fixed, **parts})
 
 
 def scaled(features: SpaceFeatures, factor: float) -> SpaceFeatures:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ednas_nni.baselines.interval import estimate, mean_interval
-from ednas_nni.data.opening import open_source
-from ednas_nni.data.source import CachedSource
+from ednas_nni.data.source import CachedSource, open_source
 from ednas_nni.networks.description import Score
 from ednas_nni.networks.scoring import metrics_of, prior
 from ednas_nni.tasks.delta_t import delta_t

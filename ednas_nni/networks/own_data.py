@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ednas_nni.data.opening import open_source
-from ednas_nni.data.source import DataSource
+from ednas_nni.data.source import DataSource, open_source
 from ednas_nni.errors import EdnasError, NetworkError
 from ednas_nni.networks import pictures
 from ednas_nni.networks.description import NetworkDescription

@@ -20,7 +20,7 @@ from ednas_nni.baselines.in_study import lookup, score
 from ednas_nni.cost import registry
 from ednas_nni.cost.plan import plan as outlook
 from ednas_nni.data.cache import cache_root
-from ednas_nni.data.opening import open_source
+from ednas_nni.data.source import open_source
 from ednas_nni.errors import EdnasError, StudyError, did_you_mean, quoted
 from ednas_nni.plugins import Group
 from ednas_nni.search.problem import Problem

@@ -19,7 +19,6 @@ from ednas_nni.compat.vision import functional as F
 from ednas_nni.data.class_table import ClassTable
 from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.kinds import LabelKind, Storage, all_kinds
-from ednas_nni.data.layouts.writing import save
 from ednas_nni.data.targets import Label
 from ednas_nni.testing.rules import rule
 
@@ -125,7 +124,7 @@ def check_files(kind: LabelKind[Any], values: Array, facts: LabelFacts) -> None:
             details = {name: kind.details[name](text) for name, text in cells.items()}
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / f"label.{'npy' if stored.dtype.kind == 'f' else 'png'}"
-                save(path, stored)
+                np.save(path, stored) if path.suffix == ".npy" else Image.fromarray(stored).save(path)
                 again = kind.read(path, Storage(details, labels.classes))
             again = kind.fit(again, again, 1.0, facts, "what was stored")
             same_pixels = np.array_equal(kind.valid(again, facts), kind.valid(label, facts))

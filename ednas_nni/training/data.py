@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ednas_nni.data.opening import open_source
+from ednas_nni.data.source import open_source
 from ednas_nni.errors import DataError
 from ednas_nni.tasks.binding import bind_task
 from ednas_nni.tasks.quality import Prior, prior_for

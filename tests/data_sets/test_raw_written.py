@@ -172,7 +172,7 @@ def test_nyuv2_with_40_classes_and_without_the_border(rooms: Rooms, tmp_path: Pa
     record = few.records["train"][0]
     raw = few.decode(record)
     assert raw.image.shape == (28, 56, 3)  # rows 45..470 of 480 and columns 41..600 of 640, of a 32 x 64 file
-    from ednas_nni.data.class_names import NYU_40_TO_13
+    from data_sets.classes import NYU_40_TO_13
 
     fine, coarse = (one.labels["segmentation"] for one in (many.decode(record), raw))
     assert (NYU_40_TO_13[fine[fine != 255]] == coarse[fine != 255]).all()

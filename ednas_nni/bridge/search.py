@@ -188,7 +188,6 @@ class Search(Session):
             )
 
     def _recover(self, records: list[ParameterRecord] | ParameterRecord) -> None:
-        """Unfinished trials of a resumed experiment run again under their old job ids."""
         for record in records if isinstance(records, list) else [records]:
             number, sample = record.get("parameter_id"), record["parameters"]
             if number is None:

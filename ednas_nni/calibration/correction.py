@@ -133,9 +133,14 @@ def calibrate(terms: Array, measured: Array) -> Calibration:
 
 def choose(terms: Array, measured: Array) -> Choice:
     """The form with the smallest held-out error; a simpler one where the difference is small."""
-    best: Choice = ("scale", 0.0)
-    lowest = math.inf
-    for form in _forms(len(measured), terms.shape[1]):
+    # Forms that so many rows allow, simplest first. An inner fit has one fold fewer; the limits allow for it.
+    forms: list[Choice] = [("scale", 0.0)]
+    if len(measured) >= NEEDED["scale and offset"] - 1:
+        forms.append(("scale and offset", 0.0))
+    if len(measured) >= NEEDED["terms"] - 1 and terms.shape[1] > 1:
+        forms += [("terms", strength) for strength in STRENGTHS]
+    best, lowest = forms[0], math.inf
+    for form in forms:
         error = errors(_held_out(lambda *rest, form=form: form, terms, measured, INNER), measured).mape
         if error < lowest * (SIMPLER if math.isfinite(lowest) else 1.0):
             best, lowest = form, error
@@ -176,16 +181,6 @@ def upper_ratio(ratios: Array) -> float | None:
     """The conformal 90 % quantile of measured / predicted of held-out rows, at least 1; None for too few."""
     rank = math.ceil(UPPER * (len(ratios) + 1))
     return max(1.0, float(np.sort(ratios)[rank - 1])) if rank <= len(ratios) else None
-
-
-def _forms(n: int, terms: int) -> list[Choice]:
-    """Forms that n rows allow, simplest first. The rows of an inner fit are one fold fewer; the limits allow for it."""
-    forms: list[Choice] = [("scale", 0.0)]
-    if n >= NEEDED["scale and offset"] - 1:
-        forms.append(("scale and offset", 0.0))
-    if n >= NEEDED["terms"] - 1 and terms > 1:
-        forms += [("terms", strength) for strength in STRENGTHS]
-    return forms
 
 
 def _held_out(form: Callable[[Array, Array], Choice], terms: Array, measured: Array, most: int) -> Array:

@@ -95,11 +95,13 @@ def read_measurements(path: Path, cost: str, domains: Domains, find: Find) -> Me
         if not row[cost]:
             empty += 1
             continue
-        value, repeats = _value(row[cost], where, cost), _repeats(row.get("repeats", ""), where)
+        value, repeats = _value(row[cost], where, cost), row.get("repeats") or "1"
+        if not repeats.isdecimal() or len(repeats) > 9 or int(repeats) < 1:
+            raise EdnasError(f"{where}: repeats = {quoted(repeats)} is not a whole number of at least 1")
         sample = _sample(row, where, domains, find)
         _, values, runs = measured.setdefault(domains.architecture_id(sample), (sample, [], []))
         values.append(value)
-        runs.append(repeats)
+        runs.append(int(repeats))
     if not measured:
         why = f"all {empty} rows have an empty {cost}" if empty else "it has no rows"
         raise EdnasError(f"{path}: nothing is measured: {why}. Write one number per architecture")
@@ -127,8 +129,15 @@ def _rows(path: Path, cost: str) -> list[tuple[int, dict[str, str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, strict=True)
-            columns = [(name or "").strip() for name in reader.fieldnames or ()]
-            _check_columns(path, columns, cost)
+            columns, allowed = [(name or "").strip() for name in reader.fieldnames or ()], (*GIVEN, cost, *EXTRA)
+            for name in columns:
+                if name not in (*allowed, f"modelled_{cost}"):
+                    raise EdnasError(f"{path}: column {name!r} is unknown.{did_you_mean(name, allowed)}")
+                if columns.count(name) > 1:
+                    raise EdnasError(f"{path}: column {name!r} is there twice")
+            if cost not in columns or not set(GIVEN) & set(columns):
+                lacking = cost if cost not in columns else "architecture"
+                raise EdnasError(f"{path}: column {lacking!r} is missing. The first line must be: architecture,{cost}")
             reader.fieldnames = columns
             rows = []
             for row in reader:
@@ -149,18 +158,6 @@ def _rows(path: Path, cost: str) -> list[tuple[int, dict[str, str]]]:
         raise EdnasError(f"{path}: is not a CSV file: {error}.") from None
 
 
-def _check_columns(path: Path, columns: Sequence[str], cost: str) -> None:
-    allowed = (*GIVEN, cost, *EXTRA, f"modelled_{cost}")
-    for name in columns:
-        if name not in allowed:
-            raise EdnasError(f"{path}: column {name!r} is unknown.{did_you_mean(name, allowed)}")
-        if columns.count(name) > 1:
-            raise EdnasError(f"{path}: column {name!r} is there twice")
-    if cost not in columns or not set(GIVEN) & set(columns):
-        lacking = cost if cost not in columns else "architecture"
-        raise EdnasError(f"{path}: column {lacking!r} is missing. The first line must be: architecture,{cost}")
-
-
 def _value(text: str, where: str, cost: str) -> float:
     try:
         value = float(text)
@@ -169,14 +166,6 @@ def _value(text: str, where: str, cost: str) -> float:
     if not (math.isfinite(value) and value > 0):
         raise EdnasError(f"{where}: {cost} = {text!r} is not a positive number, with a point for decimals")
     return value
-
-
-def _repeats(text: str, where: str) -> int:
-    if not text:
-        return 1
-    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
-        raise EdnasError(f"{where}: repeats = {quoted(text)} is not a whole number of at least 1")
-    return int(text)
 
 
 def _sample(row: Mapping[str, str], where: str, domains: Domains, find: Find) -> Sample:

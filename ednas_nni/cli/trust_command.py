@@ -167,7 +167,6 @@ def _bar() -> Iterator[Callable[[int, int], None]]:
 
 
 def _recipes(path: Path | None) -> dict[str, dict[str, object]]:
-    """The file of further recipes."""
     from ednas_nni.errors import StudyError
     from ednas_nni.study import plain_data
     from ednas_nni.trust.record import INHERITED, SHIPPED, TRUTH

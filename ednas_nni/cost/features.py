@@ -90,7 +90,6 @@ class _Collected:
         self._values = self._values.reshape(len(priced), len(self._names))
 
     def add(self, operation: Operation) -> None:
-        """Add one operation."""
         values = self._values[operation.records]
         used = np.flatnonzero(values.reshape(-1, len(self._names)).any(axis=0))
         if not len(used):
@@ -186,5 +185,4 @@ def sums(features: SpaceFeatures, samples: Sequence[Sample]) -> np.ndarray:
 
 
 def _last(term: Term, width: tuple[int, int]) -> list[tuple[int, int]]:
-    """Padding of the last axis alone."""
     return [*[(0, 0)] * len(term.labels), width]

@@ -108,7 +108,6 @@ def _field(model: type[BaseModel], path: tuple[int | str, ...]) -> FieldInfo | N
 
 
 def _names(model: type[BaseModel], path: tuple[int | str, ...]) -> dict[str, FieldInfo]:
-    """The fields below a path."""
     field = _field(model, path)
     if field is not None and inspect.isclass(field.annotation) and issubclass(field.annotation, BaseModel):
         model = field.annotation

@@ -145,7 +145,6 @@ class _Reader:
                 )
 
     def result(self) -> SpaceLayers:
-        """What was read."""
         return SpaceLayers(
             self._domains,
             tuple(self._records),

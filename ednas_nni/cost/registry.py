@@ -11,7 +11,6 @@ from abc import ABCMeta
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 
 from ednas_nni.cost.device import AdditiveDevice, Device, OrderDevice, PartsDevice
 from ednas_nni.cost.profiles import SUFFIXES, ReadsProfiles
@@ -115,7 +114,14 @@ def _from_profile(name: str, trail: tuple[str, ...]) -> Device:
             f"device = {name!r}: write an absolute path (or one that begins with ~), because searches are started in "
             f"different folders. From here it would be {path.resolve()}."
         )
-    data = _read(name, path)
+    try:
+        content = plain_data.read_yaml(path, PluginError)
+    except PluginError as error:
+        reason = str(error).removeprefix(str(path)).lstrip(":, ")
+        raise PluginError(f"device = {name!r}: cannot be read: {reason}") from None
+    if fault := plain_data.fault(content):
+        raise PluginError(f"device = {name!r}: {fault}.")
+    data = content if isinstance(content, dict) else {}
     kind, readers = data.get("kind"), profile_readers()
     if kind is None:
         raise PluginError(f"device = {name!r}: has no line `kind: ...`. Allowed: {', '.join(sorted(readers))}.")
@@ -125,15 +131,3 @@ def _from_profile(name: str, trail: tuple[str, ...]) -> Device:
     with blamed(f"device = {name!r}: {readers[kind].__name__}.from_profile(data, source, find)"):
         made = readers[kind].from_profile(data, str(path), lambda base: device(base, trail=further))
     return checked(made, name)
-
-
-def _read(name: str, path: Path) -> dict[str, object]:
-    try:
-        data = plain_data.read_yaml(path, PluginError)
-    except PluginError as error:
-        reason = str(error).removeprefix(str(path)).lstrip(":, ")
-        raise PluginError(f"device = {name!r}: cannot be read: {reason}") from None
-    fault = plain_data.fault(data)
-    if fault:
-        raise PluginError(f"device = {name!r}: {fault}.")
-    return data if isinstance(data, dict) else {}

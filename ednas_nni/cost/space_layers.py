@@ -22,7 +22,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from ednas_nni.cost.records import LayerRecord
-from ednas_nni.record.whole_file import write_whole
+from ednas_nni.record.whole_file import file_digest, write_whole
 from ednas_nni.space.domains import Condition, Domains
 
 if TYPE_CHECKING:
@@ -205,18 +205,13 @@ def _key(space: ModelSpace, size: tuple[int, int]) -> str | None:
     sources = _sources(space)
     if sources is None:
         return None
-    name, arguments = f"{type(space).__module__}.{type(space).__qualname__}", (space.trace_args, space.trace_kwargs)
-    parts = [FORMAT, name, repr(arguments), list(size), sources, _structure(space)]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
-
-
-def _structure(space: ModelSpace) -> str:
-    """Digest of the module tree with its shapes: a space may have been changed after its construction."""
-    digest = hashlib.sha256()
+    structure = hashlib.sha256()  # of the module tree with its shapes: a space may be changed after its construction
     for path, module in space.named_modules():
         shapes = [(name, tuple(p.shape)) for name, p in module.named_parameters(recurse=False)]
-        digest.update(f"{path} {type(module).__qualname__} {shapes} {'forward' in module.__dict__}\n".encode())
-    return digest.hexdigest()[:16]
+        structure.update(f"{path} {type(module).__qualname__} {shapes} {'forward' in module.__dict__}\n".encode())
+    name, arguments = f"{type(space).__module__}.{type(space).__qualname__}", (space.trace_args, space.trace_kwargs)
+    parts = [FORMAT, name, repr(arguments), list(size), sources, structure.hexdigest()[:16]]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
 def _sources(space: ModelSpace) -> list[str] | None:
@@ -234,9 +229,7 @@ def _sources(space: ModelSpace) -> list[str] | None:
         here = Path(ednas_nni.cost.__file__).parent
         folders = [here, here.with_name("nn"), Path(str(inspect.getsourcefile(type(space)))).parent]
         files |= {str(path) for folder in folders for path in folder.rglob("*.py")}
-        digests = [str(torch.__version__)]
-        for file in sorted(map(str, files)):
-            digests.append(f"{Path(file).name} {hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]}")
+        digests = [f"{Path(file).name} {file_digest(Path(file))[:16]}" for file in sorted(map(str, files))]
     except (OSError, TypeError):
         return None
-    return digests
+    return [str(torch.__version__), *digests]

@@ -91,7 +91,16 @@ class CostTable:
 
         Codes of inactive labels do not matter.
         """
-        return self._costs(self.totals(codes), codes)
+        totals = self.totals(codes)
+        costs: list[Values] = []
+        for number, device in enumerate(self.devices):
+            with registry.blamed(f"device {device.name!r}: its costs"):
+                if isinstance(device, FeatureDevice):
+                    priced: Mapping[str, Values] = device.costs(self.own_totals(number, totals))
+                else:
+                    priced = self._by_order[number](np.asarray(codes))
+                costs += [priced[column.name] for column in device.columns]
+        return np.stack(costs, axis=1)
 
     def totals(self, codes: np.ndarray) -> np.ndarray:
         """Features of encoded samples, float64 (n, features) in the order of `feature_names`.
@@ -178,17 +187,6 @@ class CostTable:
                 f"codes: {dimension.label}: positions {codes[:, bad].min()}..{codes[:, bad].max()} are not all in "
                 f"0..{len(dimension.values) - 1}"
             )
-
-    def _costs(self, totals: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        costs: list[Values] = []
-        for number, device in enumerate(self.devices):
-            with registry.blamed(f"device {device.name!r}: its costs"):
-                if isinstance(device, FeatureDevice):
-                    priced: Mapping[str, Values] = device.costs(self.own_totals(number, totals))
-                else:
-                    priced = self._by_order[number](np.asarray(codes))
-                costs += [priced[column.name] for column in device.columns]
-        return np.stack(costs, axis=1)
 
     def own_totals(self, number: int, totals: np.ndarray) -> dict[str, np.ndarray]:
         """Features of samples, as `totals` gives them, that belong to one device: its own name -> float64 (n,)."""

@@ -216,7 +216,6 @@ class _Recorder(TorchDispatchMode):
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch every module, and every operator."""
         with ExitStack() as stack:
             for module in self._network.modules():
                 stack.callback(module.register_forward_pre_hook(self._enter, with_kwargs=True).remove)

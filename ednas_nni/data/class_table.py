@@ -75,9 +75,11 @@ class ClassTable:
                 unknown.append(value)
         if unknown:
             listed = ("values " if len(unknown) > 1 else "value ") + ", ".join(f"{v:g}" for v in unknown[:8])
+            classes = [str(value) for value in sorted(v for v, name in self.named.items() if name != IGNORED)]
+            allowed = ", ".join([*classes[:12], *(["..."] if len(classes) > 12 else [])])
             raise DataError(
                 f"{where}: holds the {listed}{', ...' if len(unknown) > 8 else ''}, but the classes are "
-                f"{_shortened(self.named)}. Name it in {CLASSES_FILE} (`{unknown[0]:g}: ignore` makes it no class, "
+                f"{allowed}. Name it in {CLASSES_FILE} (`{unknown[0]:g}: ignore` makes it no class, "
                 "`*: ignore` all that no line names), or in the manifest's column `ignore`"
             )
         return table[places].reshape(stored.shape)
@@ -149,8 +151,3 @@ def merged(classes: Sequence[str], groups: object) -> tuple[tuple[str, ...], NDA
             used.add(old)
             table[classes.index(old)] = label
     return tuple(map(str, groups)), table
-
-
-def _shortened(named: Mapping[int, str]) -> str:
-    values = sorted(value for value, name in named.items() if name != IGNORED)
-    return ", ".join(map(str, values[:12])) + (", ..." if len(values) > 12 else "")

@@ -58,7 +58,6 @@ _COUNTED = re.compile(r"(\D+)(\d+)")
 
 @cache
 def _roles() -> dict[str, str]:
-    """Role by word."""
     kinds = {word: kind.column for kind in all_kinds() for word in kind.words}
     return {**dict.fromkeys(_OTHERS, OTHER), **dict.fromkeys(_IMAGES, IMAGE), **kinds}
 

@@ -70,16 +70,13 @@ class _Writer:
         return Graph(self._inputs, outputs, tuple(nodes[::-1]), constants)
 
     def node(self, op: str, inputs: Sequence[str], **attributes: Attribute) -> str:
-        """As `operators.Writer`."""
         self._nodes.append(Node(op, tuple(inputs), f"t{len(self._nodes)}", self._elements, attributes))
         return self._nodes[-1].output
 
     def number(self, value: float) -> str:
-        """As `operators.Writer`."""
         return self._structural(np.array(value, np.float32))
 
     def integers(self, values: int | Sequence[int]) -> str:
-        """As `operators.Writer`."""
         return self._structural(np.array(values, np.int64))
 
     def _write(self, operator: Operator) -> None:

@@ -174,7 +174,6 @@ def _check_failure(evaluator: NetworkEvaluator, network: Callable[[], nn.Module]
 
 
 def _check_examples(evaluator: NetworkEvaluator, network: Callable[[], nn.Module]) -> None:
-    """Equally many images, predictions and truths."""
     arrays = evaluator.example_predictions(network())
     lengths = {name: len(array) for name, array in arrays.items()}
     if arrays and ("image" not in arrays or len(set(lengths.values())) > 1):

@@ -6,10 +6,10 @@ from devices.roofline import Roofline
 from ednas_nni.baselines import Comparison, files
 from ednas_nni.baselines.comparison import find
 from ednas_nni.baselines.identity import identities
-from ednas_nni.bridge import saved
 from ednas_nni.bridge.catching_up import LOST
 from ednas_nni.bridge.engine import SimplifiedModelSpace
 from ednas_nni.bridge.head import write_head
+from ednas_nni.bridge.session import Session
 from ednas_nni.cost import cost_table
 from ednas_nni.cost import registry as named
 from ednas_nni.nn.tree import build
@@ -38,6 +38,7 @@ __all__ = [
     "Journal",
     "Roofline",
     "Rooms",
+    "Session",
     "SimplifiedModelSpace",
     "Streets",
     "StubEvaluator",
@@ -53,7 +54,6 @@ __all__ = [
     "parse",
     "plugin",
     "read_experiment",
-    "saved",
     "style",
     "view",
     "write",

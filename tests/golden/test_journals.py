@@ -21,12 +21,11 @@ from tests.golden.product import (
     Assembled,
     Ended,
     FakeEngine,
-    Journal,
+    Session,
     SimplifiedModelSpace,
     load,
     parse,
     plugin,
-    saved,
     style,
     view,
     write,
@@ -75,16 +74,15 @@ def continued(name: str, folder: Path, known: bool = True, state: bool | None = 
     assembled = Assembled(study)
     problem = assembled.problem
     stub = plugin("evaluators", study.evaluator.name)()
-    journal = Journal(path)
+    session = Session(assembled, folder)
+    journal = session.journal
     try:
         # It checks digest, space and data; the program's version and place are those of the sequential engine.
         write_head(journal, folder.name, assembled, engine="sequential")
-        chain = assembled.mount(journal)
+        chain = session.mount()
         engine = FakeEngine(lambda sample: {"default": stub.quality(sample)}, MORE)
         chain.initialize(SimplifiedModelSpace.from_model(assembled.space, None), engine)
-        saved_state = folder / "ednas" / saved.FILE
-        tell = assembled.reward is None
-        saved.restore(assembled.strategy, saved_state, journal.history(), tell=tell, retries=study.retries)
+        session.restore()
         for trial in list(journal.history().trials):
             if trial.status == "running":
                 journal.append(Ended(trial=trial.trial, job=trial.job, status="cancelled", cause=LOST))

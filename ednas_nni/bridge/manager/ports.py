@@ -26,15 +26,11 @@ def port_is_free(port: int) -> bool:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((address, port))
         except OSError:
-            if family == socket.AF_INET or _listens("::1", port):  # a machine may do without IPv6
+            if family == socket.AF_INET:
                 return False
+            with suppress(OSError), socket.create_connection((address, port), timeout=0.5):
+                return False  # else the machine does without IPv6
     return True
-
-
-def _listens(address: str, port: int) -> bool:
-    with suppress(OSError), socket.create_connection((address, port), timeout=0.5):
-        return True
-    return False
 
 
 def free_port(first: int = FIRST_PORT, pair: bool = False) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partialmethod
 from typing import cast
 
 import requests
@@ -44,19 +45,8 @@ class Manager:
             raise ExperimentError(f"NNI_TRIAL_COMMAND_CHANNEL = {url!r} is not of the form http://HOST:PORT/env/...")
         return cls(f"{match.group(1)}/api/v1/nni")
 
-    def get(self, path: str) -> object:
-        """GET a JSON document. Raises ExperimentError when the manager cannot be reached or refuses."""
-        return self._ask("get", path)
-
-    def put(self, path: str, body: object) -> object:
-        """PUT a JSON document. Raises ExperimentError as `get`."""
-        return self._ask("put", path, body)
-
-    def delete(self, path: str) -> object:
-        """DELETE something. Raises ExperimentError as `get`."""
-        return self._ask("delete", path)
-
-    def _ask(self, method: str, path: str, body: object = None) -> object:
+    def ask(self, method: str, path: str, body: object = None) -> object:
+        """Get, put or delete a JSON document; ExperimentError: the manager cannot be reached or refuses."""
         try:
             answer = self._session.request(method, f"{self.base}/{path}", json=body, timeout=TIMEOUT_S)
         except requests.RequestException as error:
@@ -67,6 +57,10 @@ class Manager:
             return answer.json()
         except ValueError:
             return answer.text
+
+    get = partialmethod(ask, "get")
+    put = partialmethod(ask, "put")
+    delete = partialmethod(ask, "delete")
 
     def experiment(self) -> ExperimentProfile:
         """The experiment's profile; its `params` are the YAML as parsed by NNI."""

@@ -72,7 +72,6 @@ class _Bar:
         self.bar = bar
 
     def show(self, state: State) -> None:
-        """Trials that are over, and the best score so far."""
         self.bar.total = state.total
         new, best = len(state.ended) - self.bar.n, state.best
         if new and best is not None:

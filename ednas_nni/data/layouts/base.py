@@ -135,8 +135,9 @@ class FolderSource(CachedSource):
     @cached_property
     def records(self) -> dict[str, list[ImageRecord]]:
         """Images by split: whole groups, none in two splits; each file is there."""
-        given = {split: sorted(records, key=_by_key) for split, records in self.listed().items()}
-        for split, records in given.items():
+        given: dict[str, list[ImageRecord]] = {}
+        for split, records in self.listed().items():
+            given[split] = sorted(records, key=lambda record: (natural(record.key), record.index, record.key))
             if not records:
                 what = "training" if split == "train" else split
                 raise DataError(f"{self.where}: the {what} set of {self.name!r} is empty")
@@ -284,10 +285,6 @@ def images(recipe: Mapping[str, Any]) -> Callable[[str, int], Mapping[str, Array
         return source.read(ImageRecord(key, group, {role: Path(path) for role, path in files.items()}, place))
 
     return one
-
-
-def _by_key(record: ImageRecord) -> tuple[list[tuple[str, int]], int, str]:
-    return natural(record.key), record.index, record.key
 
 
 def _identity(facts: Mapping[str, Any], folder: Path) -> str:

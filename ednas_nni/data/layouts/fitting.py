@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from ednas_nni.data.headers import orientation
@@ -26,7 +25,11 @@ def fit(raw: RawImage, record: ImageRecord, size: tuple[int, int], facts: LabelF
     _check_shape(raw.image, "image", record, (3,))
     if raw.image.dtype != np.uint8:
         raise DataError(f"{record.file('image')}: the image has type {raw.image.dtype} instead of uint8")
-    arrays: dict[str, Array] = {"image": _resized(_framed(raw.image, "image", record, size, crop), size)}
+    image = _framed(raw.image, "image", record, size, crop)
+    if image.shape[:2] != size:
+        picture = Image.fromarray(np.ascontiguousarray(image))
+        image = np.asarray(picture.resize((size[1], size[0]), Image.Resampling.BILINEAR))
+    arrays: dict[str, Array] = {"image": image}
     for name in facts.targets:
         kind, values = label_kind(name), raw.labels.get(name)
         if values is None:
@@ -84,13 +87,6 @@ def _framed(values: Array, name: str, record: ImageRecord, size: tuple[int, int]
     down = min(height, max(1, round(width * size[0] / size[1])))
     top, left = (height - down) // 2, (width - across) // 2
     return values[top : top + down, left : left + across]
-
-
-def _resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    if image.shape[:2] == size:
-        return image
-    picture = Image.fromarray(np.ascontiguousarray(image))
-    return np.asarray(picture.resize((size[1], size[0]), Image.Resampling.BILINEAR))
 
 
 def _nearest(values: Array, size: tuple[int, int]) -> Array:

@@ -13,14 +13,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from data_sets.manifest_table import ManifestTable, Row, read_table
 from data_sets.writing import empty_folder, save
 from ednas_nni.data.class_names import CLASSES_FILE
 from ednas_nni.data.class_table import MOST_CLASSES, REST, ClassTable, read_classes
+from ednas_nni.data.drafting import FILES, as_csv
 from ednas_nni.data.headers import remarks
 from ednas_nni.data.info import SPLITS, Array, DepthKind, LabelFacts
 from ednas_nni.data.kinds import Storage, all_kinds, label_kind
 from ednas_nni.data.layouts.base import FolderSource
-from ednas_nni.data.layouts.manifest_table import FILES, ManifestTable, Row, as_csv, read_table
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
 from ednas_nni.data.reading import check_axes, read_image, read_map
 from ednas_nni.data.source import DataSource

@@ -1,17 +1,25 @@
-"""The baselines of a study: found, or why there are none; and a candidate's Delta_T against them."""
+"""What a study wants of Delta_T: its baselines, or why there are none, and a candidate's Delta_T against them."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ednas_nni.baselines import files
+from ednas_nni.baselines.identity import identities
 from ednas_nni.baselines.interval import Estimate, estimate
 from ednas_nni.baselines.record import BaselineRecord, closest, differences
-from ednas_nni.errors import BaselineError
+from ednas_nni.data.cache import cache_root
+from ednas_nni.errors import BaselineError, StudyError
+from ednas_nni.study import Study
+from ednas_nni.study.objectives import DELTA_T, parse_objective, score_of
 from ednas_nni.tasks.delta_t import delta_t
+
+if TYPE_CHECKING:
+    from ednas_nni.search.assembled import Assembled
 
 
 @dataclass(frozen=True)
@@ -103,3 +111,39 @@ def find(identities: Mapping[str, Mapping[str, Any]], cache: Path, file: str = "
         f"delta_t could be measured against ({differing}). Make it: ednas reference {file}"
         + "".join(f"\n{fault}" for fault in faults)
     )
+
+
+def score(study: Study) -> str:
+    """What trials of the study report as `default`: "quality" or "delta_t"."""
+    return score_of(map(parse_objective, study.objectives))
+
+
+def lookup(assembled: Assembled) -> tuple[Comparison | None, str]:
+    """The baselines of a study that names one, or None with the reason: "" where it does not ask for any.
+
+    Raises:
+        StudyError: `delta_t` is an objective without a `reference`, or of an evaluator that cannot measure it; or the
+            space has no such member.
+        BaselineError: None fits, and `delta_t` is an objective.
+    """
+    study = assembled.study
+    wanted = DELTA_T in [objective.name for objective in assembled.objectives]
+    measures = "references" in inspect.signature(assembled.evaluator_plugin).parameters
+    if wanted and study.reference is None:
+        raise StudyError(
+            "objectives: delta_t compares with single-task networks, so the study must name one: add for example "
+            "`reference: mobilenet_v2_small`, and make them once: ednas reference FILE.yml"
+        )
+    if wanted and not measures:
+        raise StudyError(
+            f"objectives: evaluator {study.evaluator.name!r} does not measure delta_t; use 'jared', or the objective "
+            "quality."
+        )
+    if study.reference is None or not measures:
+        return None, ""
+    try:
+        return find(identities(assembled), cache_root(study.data.options.get("cache")), assembled.file), ""
+    except BaselineError as error:
+        if wanted:
+            raise BaselineError(f"objectives: {error}") from None
+        return None, f"delta_t is not measured: {error}"

@@ -48,7 +48,7 @@ class Advisor(MsgDispatcherBase):
 
     def __init__(self, **study: object) -> None:
         plain_json.apply()
-        if sys.platform == "linux" and manager_of(os.getppid()) is None:  # elsewhere nobody can look
+        if _orphaned():
             raise SystemExit("NNI's manager, which started this process, is gone; another one may listen on its port")
         super().__init__()  # connects; nothing slow may come before this line
         self._raw = study
@@ -227,6 +227,11 @@ class Advisor(MsgDispatcherBase):
         except EdnasError as error:
             _log.warning("%s", error)
         self.report_error(text)
+
+
+def _orphaned() -> bool:
+    """Whether NNI's manager that started this process is gone; False where processes cannot be looked at."""
+    return sys.platform == "linux" and manager_of(os.getppid()) is None
 
 
 def _own_manager(experiment: str) -> Manager:

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from ednas_nni.cli.terminal import fail
 from ednas_nni.errors import EdnasError, lenient
 from ednas_nni.version import __version__
 
@@ -65,8 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EdnasError as error:
         if os.environ.get("EDNAS_DEBUG"):
             raise
-        fail(str(error))
-        return 1
+        return _failed(str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # `ednas ... | head`
@@ -75,5 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # a place that cannot be read or written, where no command has words of its own for it
         if error.filename is None or os.environ.get("EDNAS_DEBUG"):
             raise
-        fail(f"{error.filename}: {error.strerror}. Name another place, or free this one. (EDNAS_DEBUG=1 shows where)")
-        return 1
+        place = f"{error.filename}: {error.strerror}"
+        return _failed(f"{place}. Name another place, or free this one. (EDNAS_DEBUG=1 shows where)")
+
+
+def _failed(text: str) -> int:
+    from ednas_nni.cli.terminal import fail  # a study's objectives come with it
+
+    fail(text)
+    return 1

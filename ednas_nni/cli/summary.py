@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ednas_nni.baselines.in_study import score
+from ednas_nni.baselines.comparison import score
 from ednas_nni.bridge.manager.experiment_file import ExperimentFile
 from ednas_nni.cli.terminal import amount, unit
 from ednas_nni.cost.plan import DRAWN, Plan, percent

@@ -6,6 +6,8 @@ cannot be known stays open: the cell is `?`, and the manifest is not read before
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import re
 from collections import Counter, defaultdict
@@ -18,16 +20,16 @@ from PIL import Image
 
 from ednas_nni.data.draft_groups import group, splits_of
 from ednas_nni.data.info import Array
-from ednas_nni.data.kinds import OPEN, Drafted, LabelKind, all_kinds
+from ednas_nni.data.kinds import OPEN, Drafted, LabelKind, all_kinds, columns
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import natural
-from ednas_nni.data.layouts.manifest_table import FILES, as_csv
 from ednas_nni.data.names import IMAGE, OTHER, Named, named
 from ednas_nni.data.reading import is_npy, read_map, stored_as
 from ednas_nni.data.source import DATASETS
 from ednas_nni.errors import DataError, did_you_mean, hidden, quoted
 from ednas_nni.record.whole_file import write_whole
 
+FILES = ("manifest.csv", "manifest.jsonl")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".npy")
 _SHADES = "shades"
 """Role of grey files of 8 bits that are no class maps: depth where the folder has their picture, else pictures."""
@@ -365,6 +367,16 @@ def write(drafted: Draft, folder: Path, force: bool = False) -> list[Path]:
             f"{folder}: its name is no text in UTF-8; rename it, or name another folder with --out"
         ) from None
     return list(texts)
+
+
+def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
+    """Return cells by column as a manifest, with those columns that have a cell."""
+    text = io.StringIO()
+    used = [name for name in columns() if any(name in row for row in rows)]
+    writer = csv.DictWriter(text, used, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def fill(drafted: Draft, given: Sequence[str]) -> bool:

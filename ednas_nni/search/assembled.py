@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import Field
 
 from ednas_nni import cost, plugins
-from ednas_nni.baselines.in_study import lookup, score
+from ednas_nni.baselines.comparison import lookup, score
 from ednas_nni.cost import registry
 from ednas_nni.cost.plan import plan as outlook
 from ednas_nni.data.cache import cache_root
@@ -303,7 +303,7 @@ class Assembled:
 
     @cached_property
     def baselines(self) -> tuple[Comparison | None, str]:
-        """The single-task baselines that `delta_t` is measured against, or None and why; see `baselines.in_study`."""
+        """The single-task baselines that `delta_t` is measured against, or None and why; see `baselines.comparison`."""
         return lookup(self)
 
     @cached_property

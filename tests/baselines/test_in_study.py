@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ednas_nni.baselines.comparison import Comparison
-from ednas_nni.baselines.in_study import score
+from ednas_nni.baselines.comparison import Comparison, score
 from ednas_nni.errors import BaselineError, StudyError
 from ednas_nni.record.head import JournalHead
 from ednas_nni.search.assembled import Assembled

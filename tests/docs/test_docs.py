@@ -51,14 +51,14 @@ def test_every_loss_and_weighting_is_on_its_page() -> None:
 
 def test_the_data_page_names_every_data_set_and_column() -> None:
     from ednas_nni import plugins
-    from ednas_nni.data.layouts.manifest_table import columns
+    from ednas_nni.data.kinds import columns
 
     named = set(re.findall(r"^\| `(\w+)`", page("data.md"), flags=re.M))
     assert {*plugins.names("datasets"), *columns()} <= named
 
 
 def test_the_manifest_of_the_data_page_is_one(tmp_path: Path) -> None:
-    from ednas_nni.data.layouts.manifest_table import read_table
+    from data_sets.manifest_table import read_table
 
     (snippet,) = re.findall(r"```csv\n(.*?)```", page("data.md"), flags=re.S)
     for name in re.findall(r"\w+/\w+\.\w+", snippet):

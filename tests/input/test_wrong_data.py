@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from data_sets.manifest import Manifest
+from data_sets.manifest_table import read_table
 from ednas_nni.data.class_table import read_classes
-from ednas_nni.data.layouts.manifest_table import read_table
 from ednas_nni.data.reading import read_json, read_npy, read_rgb
 from ednas_nni.errors import DataError, EdnasError, PluginError
 

@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from subprocess import Popen
 from typing import TYPE_CHECKING, Any, cast
@@ -20,12 +20,13 @@ from ednas_nni.bridge.manager import orphans
 from ednas_nni.bridge.manager.launch import Running, find, hold_start
 from ednas_nni.bridge.manager.places import make_experiment_folder
 from ednas_nni.bridge.manager.rest import Manager
-from ednas_nni.bridge.python.sequential import JournalledSequential
 from ednas_nni.bridge.search import Search
 from ednas_nni.bridge.session import LIMITS, Session
-from ednas_nni.compat.nas import ExecutableModelSpace, ModelEventType
+from ednas_nni.bridge.trial.limits import time_limit
+from ednas_nni.compat.nas import ExecutableModelSpace, ModelEventType, SequentialExecutionEngine, TrainingEndEvent
 from ednas_nni.compat.nas_search import NasExperiment, NasExperimentConfig, SequentialEngineConfig
 from ednas_nni.errors import ExperimentError
+from ednas_nni.record.failures import cause_of
 from ednas_nni.record.journal import Journal, journal_path
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.search.mounting import reason
@@ -104,6 +105,67 @@ class ProgramSearch(Search):
         text = reason(self.chain) or LIMITS
         self.finish(text)
         return text
+
+
+class JournalledSequential(SequentialExecutionEngine):
+    """As NNI's, but the end of a failed trial says why.
+
+    A trial may take `trial_time_limit_s` seconds (None = no limit), which is looked at between steps: this process is
+    not ended. `trained` is called with sample and network after each training; further limits are NNI's.
+
+    Attributes:
+        saves: Whether the strategy's state is kept after every trial.
+    """
+
+    def __init__(
+        self,
+        trial_time_limit_s: float | None = None,
+        trained: Callable[[Mapping[str, Any], nn.Module], None] | None = None,
+        **limits: Any,
+    ) -> None:
+        super().__init__(**limits)
+        self._limit_s = trial_time_limit_s
+        self._trained = trained
+        self._causes: dict[int, str] = {}
+        self.saves = False
+
+    def _run_single_model(self, model: Any) -> None:
+        execute, build = model.execute, model.executable_model
+        networks = []
+
+        def noted() -> Any:
+            networks.append(build())
+            return networks[-1]
+
+        def with_limit() -> Any:
+            try:
+                with time_limit(self._limit_s, kill=False):
+                    result = execute()
+                if self._trained is not None and networks:
+                    self._trained(model.sample, networks[-1])
+                return result
+            except Exception as error:
+                self._causes[id(model)] = cause_of(error)
+                raise
+
+        # Of this object, so that NNI's own code stays the one that runs.
+        model.execute, model.executable_model = with_limit, noted
+        try:
+            super()._run_single_model(model)
+        finally:
+            self._as_before(model)
+
+    @staticmethod
+    def _as_before(model: Any) -> None:
+        for name in ("execute", "executable_model"):
+            model.__dict__.pop(name, None)
+
+    def dispatch_model_event(self, event: Any, **fields: Any) -> Any:
+        """Add the cause."""
+        if isinstance(event, TrainingEndEvent):
+            event.cause = self._causes.pop(id(event.model), "")
+            self._as_before(event.model)
+        return super().dispatch_model_event(event, **fields)
 
 
 class JournalledExperiment(NasExperiment):

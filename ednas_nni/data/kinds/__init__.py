@@ -10,7 +10,7 @@ from ednas_nni.data.kinds.base import OPEN, Drafted, LabelKind, LabelSurvey, Lab
 from ednas_nni.errors import PluginError
 from ednas_nni.plugins import Group
 
-__all__ = ["OPEN", "Drafted", "LabelKind", "LabelSurvey", "LabelTable", "Storage", "all_kinds", "label_kind"]
+__all__ = ["OPEN", "Drafted", "LabelKind", "LabelSurvey", "LabelTable", "Storage", "all_kinds", "columns", "label_kind"]
 
 LABEL_KINDS: Group[type[LabelKind[Any]]] = Group("label_kinds", LabelKind)
 
@@ -34,3 +34,9 @@ def all_kinds() -> tuple[LabelKind[Any], ...]:
         except PluginError:
             continue
     return tuple(kinds)
+
+
+def columns() -> tuple[str, ...]:
+    """Return all columns that a manifest may have: each label kind has its own."""
+    labels = [name for kind in all_kinds() for name in (kind.column, *kind.details, *filter(None, [kind.mask]))]
+    return ("image", *labels, "group", "split")

@@ -6,33 +6,14 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ednas_nni.data.info import SPLITS
-from ednas_nni.data.kinds import OPEN, all_kinds
+from ednas_nni.data.kinds import OPEN, all_kinds, columns
 from ednas_nni.errors import DataError, did_you_mean, hidden, quoted
-
-FILES = ("manifest.csv", "manifest.jsonl")
-
-
-def columns() -> tuple[str, ...]:
-    """Return all columns that a manifest may have: each label kind has its own."""
-    labels = [name for kind in all_kinds() for name in (kind.column, *kind.details, *filter(None, [kind.mask]))]
-    return ("image", *labels, "group", "split")
-
-
-def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
-    """Return cells by column as a manifest, with those columns that have a cell."""
-    text = io.StringIO()
-    used = [name for name in columns() if any(name in row for row in rows)]
-    writer = csv.DictWriter(text, used, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
 
 _OTHER_NAMES = {
     "rgb": "image", "img": "image", "images": "image", "scale": "depth_scale", "kind": "depth_kind", "scene": "group",

@@ -14,7 +14,7 @@ import select
 import sys
 import threading
 import traceback
-from functools import partialmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger("nni.ednas")
 
 DRAIN_S = 10.0  # NNI kills the Advisor 30 s after it told it to end
+
+
+def _forwarding(kind: str) -> Callable[[Advisor, object], None]:
+    return lambda advisor, data: advisor._forward(kind, data)
 
 
 class Advisor(MsgDispatcherBase):
@@ -144,11 +148,11 @@ class Advisor(MsgDispatcherBase):
         self._search.on_message(kind, data)
 
     # Unfinished trials of a resumed experiment run again under their old job ids.
-    handle_add_customized_trial = partialmethod(_forward, "recover")
+    handle_add_customized_trial = _forwarding("recover")
     # NNI is ready for trials; how many may run is read from the manager's settings.
-    handle_request_trial_jobs = partialmethod(_forward, "ready")
-    handle_report_metric_data = partialmethod(_forward, "metric")
-    handle_trial_end = partialmethod(_forward, "end")
+    handle_request_trial_jobs = _forwarding("ready")
+    handle_report_metric_data = _forwarding("metric")
+    handle_trial_end = _forwarding("end")
 
     # ---- the search's thread
 

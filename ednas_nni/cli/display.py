@@ -52,14 +52,6 @@ class Lines:
         self._printed: set[int] = set()
         self._notes = 0
 
-    def __enter__(self) -> Lines:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing to close."""
-
     def show(self, state: State) -> None:
         """Print the trials that ended since the last call."""
         for note in state.history.notes[self._notes :]:

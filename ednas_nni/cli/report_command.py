@@ -56,7 +56,6 @@ def run(options: argparse.Namespace) -> int:
 def write(
     journal: Path,
     out: str | None = None,
-    experiment: str | None = None,
     other: Path | None = None,
     stages: Stages | None = None,
     again_s: int | None = None,
@@ -65,8 +64,7 @@ def write(
     from ednas_nni import report
     from ednas_nni.record.locate import experiment_of
 
-    name = experiment or experiment_of(journal).name
-    folder = Path(out) if out else Path("reports") / name
+    folder = Path(out) if out else Path("reports") / experiment_of(journal).name
     return report.write(journal, folder, other, stages or stages_of(journal), again_s)
 
 

@@ -12,6 +12,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,7 @@ def _search(
     file: ExperimentFile, assembled: Assembled, options: argparse.Namespace, start: Callable[[], Running]
 ) -> int:
     from ednas_nni.bridge.manager.follow import Tail
+    from ednas_nni.bridge.manager.launch import command
     from ednas_nni.cli import terminal
     from ednas_nni.record.journal import FILE, FOLDER
 
@@ -102,7 +104,11 @@ def _search(
         print("\nInterrupted. Stopping NNI; this takes some seconds ...", flush=True)
         running.stop()
         stopped = True
-        _interrupted(Tail(journal).update(), running)
+        done, id = len(Tail(journal).update().results), named(running.folder)
+        print(f"Stopped. {done} result{'' if done == 1 else 's'} so far; nothing that was reported is lost.")
+        print(f"To go on:  {command('ednas')} resume {id}")
+        if done:
+            print(f"To see what was found:  {command('ednas')} report {id}")
         return 130
     except EdnasError as error:
         running.stop()
@@ -128,18 +134,8 @@ def _show(file: ExperimentFile, assembled: Assembled, running: Running, journal:
     console = terminal.console()
     heading = f"{file.path.name}: experiment {running.id}, http://127.0.0.1:{running.port}"
     live = Live(console, costs, metrics, heading) if console.is_terminal else Lines(costs, metrics)
-    with live:
+    with live if isinstance(live, Live) else nullcontext():
         follow(running.manager, journal, live, file.trials)
-
-
-def _interrupted(history: History, running: Running) -> None:
-    from ednas_nni.bridge.manager.launch import command
-
-    done = len(history.results)
-    print(f"Stopped. {done} result{'' if done == 1 else 's'} so far; nothing that was reported is lost.")
-    print(f"To go on:  {command('ednas')} resume {named(running.folder)}")
-    if done:
-        print(f"To see what was found:  {command('ednas')} report {named(running.folder)}")
 
 
 def named(folder: Path) -> str:
@@ -158,7 +154,7 @@ def _closing(history: History, journal: Path, running: Running, options: argpars
     code = 0 if history.results else 1
     if not options.no_report and history.results:
         try:
-            print(f"Report: {write(journal, options.out, running.id)}")
+            print(f"Report: {write(journal, options.out)}")
         except Exception as error:  # the search is done and safe; the report can be written again
             terminal.fail(
                 f"the report was not written: {type(error).__name__}: {' '.join(str(error).split())}. The search is "

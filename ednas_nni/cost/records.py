@@ -11,20 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 Kind = Literal[
-    "conv",
-    "depthwise",
-    "linear",
-    "batch_norm",
-    "activation",
-    "add",
-    "multiply",
-    "resize",
-    "concat",
-    "pool",
-    "pad",
-    "other",
-    "host",
-]
+    "conv", "depthwise", "linear", "batch_norm", "activation", "add", "multiply", "resize", "concat", "pool", "pad",
+    "other", "host",
+]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(Kind)
 WEIGHT_KINDS = frozenset({"conv", "depthwise", "linear"})
 """Kinds that multiply by weights; the only ones with MACs."""

@@ -103,8 +103,7 @@ def test_an_open_port_is_said_loudly(
     port, journal = running.port, journal_path(tmp_path / "experiments", running.id)
     try:
         assert exposure.open_addresses(port) == addresses, "the port is open, as without the preload"
-        with Lines() as lines:
-            follow(running.manager, journal, lines, 1)
+        follow(running.manager, journal, Lines(), 1)
         end = time.monotonic() + 30
         while not load(journal).notes and time.monotonic() < end:
             time.sleep(0.2)

@@ -44,7 +44,7 @@ EXTRAS = {
         "ai-edge-litert==2.3.0",  # runs .tflite files
     ],
     "tflite": ["ai-edge-litert==2.3.0"],  # runs .tflite files: predict, benchmark
-    "vela": ["ethos-u-vela>=5.2", "ai-edge-litert==2.3.0"],  # Arm's compiler for Ethos-U, 2 MB, works offline
+    "vela": ["ethos-u-vela>=5.2", "ai-edge-litert==2.3.0"],  # Arm's compiler for Ethos-U: device ethos_u, benchmark
     "dev": [
         "pytest>=8",  # tests
         "pytest-xdist>=3.5",  # tests on both cores
@@ -133,6 +133,7 @@ setup(
         "ednas_nni.devices": [
             "edge_tpu = devices.edge_tpu:EdgeTPU",
             "cpu_onnxruntime = devices.cpu_onnxruntime:CpuOnnxruntime",
+            "ethos_u = devices.ethos_u:EthosU",
             "peak_memory = devices.peak_memory:PeakMemory",
             "roofline = devices.roofline:Roofline",
             "calibrated = ednas_nni.calibration:Calibrated",

@@ -30,10 +30,11 @@ FOLDS = 5
 
 def run(space_name: str, size: tuple[int, int], networks: int, threads: int, seed: int, folder: Path) -> dict[str, Any]:
     """Measure, predict, compare."""
-    from devices.cpu_onnxruntime import CpuOnnxruntime, whole_networks
-    from devices.cpu_onnxruntime.block_table import block_table
+    from devices.cpu_onnxruntime import CpuOnnxruntime
     from devices.cpu_onnxruntime.measure import measured
     from devices.cpu_onnxruntime.store import Store
+    from devices.parts.block_table import block_table
+    from devices.parts.whole_networks import whole_networks
     from ednas_nni import plugins
     from ednas_nni.cost import cost_table
     from ednas_nni.graphs.capture import network_graph

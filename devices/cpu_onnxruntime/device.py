@@ -13,25 +13,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ednas_nni.cost.device import CostColumn, LowerBound, PartsDevice, Values
 from ednas_nni.cost.features import SpaceFeatures, scaled, sums
 from ednas_nni.errors import StudyError
-from ednas_nni.space.domains import Sample
 
 if TYPE_CHECKING:
-    from devices.cpu_onnxruntime.block_table import BlockTable
     from devices.cpu_onnxruntime.measure import Rounds
     from devices.cpu_onnxruntime.store import Machine
     from ednas_nni.compat.nas import ModelSpace
 
 FEATURE = "block_ms"
-WHOLE = 8
-"""Whole networks that the factor comes from."""
-DRAWS = 256
-"""Random architectures, among which the whole networks are spread evenly by their MACs."""
-SEED = 5
 
 
 class CpuOnnxruntime(PartsDevice):
@@ -65,9 +57,10 @@ class CpuOnnxruntime(PartsDevice):
             StudyError: A part of the space cannot be written as ONNX, or the extra `onnx` is not installed.
             DataError: Timings on disk are damaged, or cannot be written.
         """
-        from devices.cpu_onnxruntime.block_table import block_table
         from devices.cpu_onnxruntime.measure import measured
         from devices.cpu_onnxruntime.store import Store
+        from devices.parts.block_table import block_table
+        from devices.parts.whole_networks import factor, held_out_errors, whole_networks
         from ednas_nni.graphs.capture import network_graph
 
         blocks = block_table(space, size)
@@ -75,7 +68,7 @@ class CpuOnnxruntime(PartsDevice):
         networks = [network_graph(space, sample, size) for sample in samples]
         graphs.update((graph.signature, graph) for graph in networks)
         timings = measured(graphs, Store(self.machine), self.rounds, self.name, self.quiet)
-        raw = blocks.features(FEATURE, {signature: timings[signature].ms for signature in blocks.graphs})
+        raw = blocks.features({signature: {FEATURE: timings[signature].ms} for signature in blocks.graphs})
         added = sums(raw, samples)[:, 0]
         whole = [timings[graph.signature].ms for graph in networks]
         if len(samples) > 1:
@@ -95,36 +88,6 @@ class CpuOnnxruntime(PartsDevice):
     def lower_bound(self, column: str) -> LowerBound:
         """The sum itself."""
         return LowerBound({FEATURE: 1.0})
-
-
-def whole_networks(blocks: BlockTable) -> list[Sample]:
-    """Architectures that the factor comes from: of random ones, some that are spread evenly over their MACs."""
-    macs = blocks.features(FEATURE, {signature: float(graph.macs) for signature, graph in blocks.graphs.items()})
-    rng = np.random.default_rng(SEED)
-    drawn = (blocks.domains.random(rng) for _ in range(DRAWS))
-    samples = list({blocks.domains.architecture_id(sample): sample for sample in drawn}.values())
-    return [samples[i] for i in spread_out(sums(macs, samples)[:, 0], WHOLE)]
-
-
-def spread_out(sums: np.ndarray, n: int) -> np.ndarray:
-    """Positions of n of these values, in the middles of n equal parts of their order; all where there are fewer."""
-    order = np.argsort(sums, kind="stable")
-    if len(order) <= n:
-        return order
-    return order[((np.arange(n) + 0.5) * len(order) / n).astype(int)]
-
-
-def factor(sums: ArrayLike, whole: ArrayLike) -> float:
-    """Factor of sums with the smallest squared relative error: sum r / sum r^2 with r = sum / measured."""
-    ratios = np.asarray(sums, float) / np.asarray(whole, float)
-    return float(ratios.sum() / (ratios**2).sum())
-
-
-def held_out_errors(sums: ArrayLike, whole: ArrayLike) -> np.ndarray:
-    """Relative errors of networks, each with the factor of all others; float64 (n,), n >= 2."""
-    added, measured = np.asarray(sums, float), np.asarray(whole, float)
-    others = ~np.eye(len(added), dtype=bool)
-    return np.array([factor(added[rest], measured[rest]) for rest in others]) * added / measured - 1
 
 
 def _column(name: str, machine: Machine, compared: str, error: float | None = None) -> CostColumn:

@@ -23,7 +23,7 @@ def probe_graphs() -> dict[str, Graph]:
 
 def _graph(kernel: int, groups: int, enlarged: tuple[int, int] | None = None) -> Graph:
     shape = (CHANNELS, CHANNELS // groups, kernel, kernel)
-    pixels = SIZE[0] * SIZE[1]
+    written = (1, CHANNELS, *SIZE)
     attributes: dict[str, Attribute] = {
         "strides": [1, 1],
         "pads": [kernel // 2] * 4,
@@ -32,12 +32,12 @@ def _graph(kernel: int, groups: int, enlarged: tuple[int, int] | None = None) ->
     }
     constants = {"w": Constant(shape), "b": Constant((CHANNELS,))}
     nodes = [
-        Node("Conv", ("x", "w", "b"), "y", CHANNELS * pixels, attributes),
-        Node("Relu", ("y",), "z", CHANNELS * pixels),
+        Node("Conv", ("x", "w", "b"), "y", written, attributes),
+        Node("Relu", ("y",), "z", written),
     ]
     if enlarged is not None:
         size = np.array([1, CHANNELS, *enlarged], np.int64)
         constants["size"] = Constant(size.shape, size, structural=True)
         how: dict[str, Attribute] = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
-        nodes.append(Node("Resize", ("z", "", "", "size"), "u", 4 * CHANNELS * pixels, how))
-    return Graph({"x": (1, CHANNELS, *SIZE)}, (nodes[-1].output,), tuple(nodes), constants)
+        nodes.append(Node("Resize", ("z", "", "", "size"), "u", (1, CHANNELS, *enlarged), how))
+    return Graph({"x": written}, (nodes[-1].output,), tuple(nodes), constants)

@@ -1,13 +1,8 @@
-"""Measured latencies on disk, one file per machine, runtime and number of threads; several processes may add to it.
-
-Figures of another processor, runtime or protocol are never taken for this machine's.
-"""
+"""Measured latencies on disk, one file per machine, runtime and number of threads."""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import json
 import math
 import os
 import platform
@@ -16,11 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-from ednas_nni.data.cache import cache_root, fingerprint
-from ednas_nni.errors import DataError
+from devices.parts.figures import Figures
+from ednas_nni.data.cache import cache_root
 from ednas_nni.graphs.onnx_file import missing
 
-_FORMAT = 1
 PROTOCOL = 1
 """Version of what `measure` does; another protocol's figures are not mixed in."""
 _X86 = ("vendor_id", "cpu family", "model", "stepping")
@@ -48,11 +42,6 @@ class Machine:
     runtime: str
     threads: int
     protocol: int = PROTOCOL
-
-    @property
-    def key(self) -> str:
-        """Sixteen hex digits over all fields."""
-        return fingerprint(asdict(self))
 
     @property
     def title(self) -> str:
@@ -117,75 +106,25 @@ def comparable(timings: Mapping[str, Timing]) -> dict[str, Timing]:
     }
 
 
-class Store:
+class Store(Figures[Timing]):
     """Timings of a machine by the signature of their graph; the default folder is `latency` in the data cache."""
 
+    what = "measured latencies"
+
     def __init__(self, machine: Machine, folder: Path | None = None) -> None:
+        super().__init__(asdict(machine), machine.title, folder or cache_root() / "latency")
         self.machine = machine
-        self.path = (folder or cache_root() / "latency") / f"{machine.key}.json"
 
-    def read(self) -> dict[str, Timing]:
-        """All timings of the machine; empty when there are none yet.
+    def row(self, figure: Timing) -> dict[str, float]:
+        """As it is on disk, where the probes' time is called `reference_ms`."""
+        row = asdict(figure)
+        return {"reference_ms" if name == "probe_ms" else name: value for name, value in row.items()}
 
-        Raises:
-            DataError: The file is damaged or another machine's.
-        """
-        try:
-            text = self.path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return {}
-        except OSError as error:
-            raise DataError(f"cannot read measured latencies at {self.path}: {error.strerror}") from error
-        try:
-            content = json.loads(text)
-            machine, form, rows = content["machine"], content["format"], content["timings"]
-            timings = {signature: _timing(row) for signature, row in rows.items()}
-            broken = [s for s, t in timings.items() if not all(0 < ms < math.inf for ms in (t.ms, t.probe_ms))]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"measured latencies at {self.path} are damaged ({error}); {self._way_out()}") from error
-        if form != _FORMAT or broken:
-            what = f"latency of {broken[0]} is not a positive number" if broken else f"format {form!r}"
-            raise DataError(f"measured latencies at {self.path} are damaged ({what}); {self._way_out()}")
-        if machine != asdict(self.machine):
-            raise DataError(
-                f"{self.path} holds latencies of {machine.get('cpu')!r}, not of this machine, "
-                f"{self.machine.title}; {self._way_out()}"
-            )
-        return timings
-
-    def add(self, timings: Mapping[str, Timing]) -> None:
-        """Add timings to those on disk; a graph that is there already gets the new one.
-
-        Raises:
-            DataError: The file is damaged or cannot be written.
-        """
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.with_suffix(".lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                rows = {signature: _row(timing) for signature, timing in {**self.read(), **timings}.items()}
-                text = json.dumps({"format": _FORMAT, "machine": asdict(self.machine), "timings": rows}, indent=1)
-                staging = self.path.with_suffix(f".partial-{os.getpid()}")
-                with staging.open("w", encoding="utf-8") as handle:
-                    handle.write(text + "\n")
-                    handle.flush()
-                    os.fsync(handle.fileno())
-                staging.replace(self.path)
-        except OSError as error:
-            raise DataError(
-                f"cannot write measured latencies to {self.path}: {error}; free some space or point EDNAS_CACHE to a "
-                "folder that can be written"
-            ) from error
-
-    def _way_out(self) -> str:
-        return f"delete the file (rm '{self.path}') and run again, everything is measured anew"
-
-
-def _row(timing: Timing) -> dict[str, float]:
-    """As it is on disk, where the probes' time is called `reference_ms`."""
-    row = asdict(timing)
-    return {"reference_ms" if name == "probe_ms" else name: value for name, value in row.items()}
-
-
-def _timing(row: Mapping[str, float]) -> Timing:
-    return Timing(row["ms"], row["reference_ms"], int(row["rounds"]), row["disagreement"])
+    def figure(self, row: Mapping[str, object]) -> Timing:
+        """As `Figures.figure`."""
+        ms, probe_ms, rounds, disagreement = (
+            float(str(row[name])) for name in ("ms", "reference_ms", "rounds", "disagreement")
+        )
+        if not all(0 < x < math.inf for x in (ms, probe_ms)):
+            raise ValueError(f"a latency of {ms} ms beside {probe_ms} ms is no positive number")
+        return Timing(ms, probe_ms, int(rounds), disagreement)

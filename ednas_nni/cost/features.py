@@ -152,17 +152,19 @@ def joined(first: SpaceFeatures, second: SpaceFeatures) -> SpaceFeatures:
     """Both features of one space; no name may be in both. No sample needs more look-ups than before."""
     names = (*first.names, *second.names)
     before, after = (0, len(second.names)), (len(first.names), 0)
+    largest = np.array([name in first.maxima | second.maxima for name in names], bool)
     terms = [Term(term.labels, np.pad(term.values, _last(term, before))) for term in first.terms]
     terms += [Term(term.labels, np.pad(term.values, _last(term, after))) for term in second.terms]
-    merged = _merged(terms, np.zeros(len(names), bool))  # each feature is 0 in the terms of the other side
+    merged = _merged(terms, largest)
     parts = {part: {**first.fixed.get(part, {}), **added} for part, added in second.fixed.items()}
     return SpaceFeatures(names, merged, first.domains, first.maxima | second.maxima, {**first.fixed, **parts})
 
 
-def scaled(features: SpaceFeatures, factor: float) -> SpaceFeatures:
-    """All features times a number >= 0."""
-    terms = tuple(Term(term.labels, term.values * factor) for term in features.terms)
-    fixed = {part: {name: x * factor for name, x in values.items()} for part, values in features.fixed.items()}
+def scaled(features: SpaceFeatures, factor: float, names: Collection[str] = ()) -> SpaceFeatures:
+    """Features of these names (all where there are none) times a number >= 0."""
+    factors = {name: factor if name in names or not names else 1.0 for name in features.names}
+    terms = tuple(Term(term.labels, term.values * np.array(list(factors.values()))) for term in features.terms)
+    fixed = {part: {name: x * factors[name] for name, x in values.items()} for part, values in features.fixed.items()}
     return replace(features, terms=terms, fixed=fixed)
 
 
@@ -174,13 +176,15 @@ def renamed(features: SpaceFeatures, prefix: str) -> SpaceFeatures:
 
 
 def sums(features: SpaceFeatures, samples: Sequence[Sample]) -> np.ndarray:
-    """Additive features of a few samples, float64 (n, features); `CostTable` is for many."""
+    """Features of a few samples, float64 (n, features); `CostTable` is for many."""
     domains = features.domains
     codes = np.stack([domains.encode(sample) for sample in samples])
     position = {label: i for i, label in enumerate(domains.labels)}
+    largest = np.array([name in features.maxima for name in features.names], bool)
     total = np.zeros((len(codes), len(features.names)))
     for term in features.terms:
-        total += term.values[tuple(codes[:, position[label]] for label in term.labels)]
+        rows = term.values[tuple(codes[:, position[label]] for label in term.labels)]
+        total = np.where(largest, np.maximum(total, rows), total + rows)
     return total
 
 

@@ -6,7 +6,6 @@ weights the graph computes what the module computes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,7 +15,7 @@ from torch import nn
 from ednas_nni.compat.nas import ModelSpace
 from ednas_nni.cost.tracer import Operator, Trace, Tree, Value, trace
 from ednas_nni.errors import StudyError
-from ednas_nni.graphs.graph import Attribute, Constant, Graph, Node, folded
+from ednas_nni.graphs.graph import Attribute, Constant, Graph, Node, Shape, folded
 from ednas_nni.graphs.operators import ALIASES, TRANSLATIONS, UnwrittenError
 from ednas_nni.nn.tree import build
 from ednas_nni.space.domains import Sample
@@ -50,7 +49,7 @@ class _Writer:
         self._names: dict[Value, str] = dict(zip(seen.inputs, self._inputs, strict=True))  # now; work in place renames
         self._constants: dict[str, Value | Constant] = {}
         self._nodes: list[Node] = []
-        self._elements = 0
+        self._shape: Shape = ()
         for name, value in seen.weights.items():
             self._constants[f"w.{name}"] = value
             self._names[value] = f"w.{name}"
@@ -70,7 +69,7 @@ class _Writer:
         return Graph(self._inputs, outputs, tuple(nodes[::-1]), constants)
 
     def node(self, op: str, inputs: Sequence[str], **attributes: Attribute) -> str:
-        self._nodes.append(Node(op, tuple(inputs), f"t{len(self._nodes)}", self._elements, attributes))
+        self._nodes.append(Node(op, tuple(inputs), f"t{len(self._nodes)}", self._shape, attributes))
         return self._nodes[-1].output
 
     def number(self, value: float) -> str:
@@ -83,8 +82,7 @@ class _Writer:
         if operator.name in ALIASES:
             self._names[operator.output] = self._name(operator.reads[0])
             return
-        shape = operator.output.shape
-        self._elements = math.prod(shape)
+        shape = self._shape = operator.output.shape
         # A trailing underscore means in place: the same tensor has a new value, hence a new name.
         translation = TRANSLATIONS.get(operator.name) or TRANSLATIONS.get(operator.name.rstrip("_"))
         why = "" if translation is not None else f"Translated are {', '.join(sorted(TRANSLATIONS))}."

@@ -30,13 +30,18 @@ class Constant:
 
 @dataclass(frozen=True)
 class Node:
-    """One operator of ONNX; `inputs` has "" for one that is left out, `elements` are those of the tensor it writes."""
+    """One operator of ONNX; `inputs` has "" for one that is left out, `shape` is that of the tensor it writes."""
 
     op: str
     inputs: tuple[str, ...]
     output: str
-    elements: int
+    shape: Shape
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+    @property
+    def elements(self) -> int:
+        """Of the tensor that is written."""
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -125,9 +130,33 @@ def folded(graph: Graph) -> Graph:
             [constants[name] for name in node.inputs[1:]],
             node.attributes["epsilon"],  # type: ignore[arg-type]  # a float, as operators.py writes it
         )
-        nodes[at] = Node("Conv", (before.inputs[0], weight, bias), node.output, node.elements, before.attributes)
+        nodes[at] = Node("Conv", (before.inputs[0], weight, bias), node.output, node.shape, before.attributes)
     used = {name for node in nodes for name in node.inputs}
     return Graph(graph.inputs, graph.outputs, tuple(nodes), {k: v for k, v in constants.items() if k in used})
+
+
+def filled(graph: Graph, seed: int = 0) -> Graph:
+    """The graph with random values for the constants that have none.
+
+    Kernels such that activations keep their scale (He et al., arXiv 1502.01852), because vanishing ones would become
+    denormal numbers, which processors handle slowly; everything else between 0.1 and 0.9.
+    """
+    rng = np.random.default_rng(seed)
+    kernels = {node.inputs[1] for node in graph.nodes if node.op in ("Conv", "Gemm", "MatMul")}
+    constants = {
+        name: replace(constant, values=_random(rng, constant.shape, name in kernels))
+        if constant.values is None
+        else constant
+        for name, constant in graph.constants.items()
+    }
+    return replace(graph, constants=constants)
+
+
+def _random(rng: np.random.Generator, shape: Shape, kernel: bool) -> np.ndarray:
+    if not kernel:
+        return rng.uniform(0.1, 0.9, shape).astype(np.float32)
+    fan_in = math.prod(shape[1:])
+    return rng.standard_normal(shape, np.float32) * np.float32((2 / fan_in) ** 0.5)
 
 
 def renamed(graph: Graph, names: Mapping[str, str]) -> Graph:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ednas_nni.errors import StudyError
-from ednas_nni.graphs.graph import Graph, Shape
+from ednas_nni.graphs.graph import Graph, Shape, filled
 from ednas_nni.graphs.operators import IR_VERSION, OPSET
 
 if TYPE_CHECKING:
@@ -27,9 +26,7 @@ def onnx_bytes(
     """A self-contained ONNX model.
 
     Args:
-        graph: Constants without values get random ones: kernels such that activations keep their scale (He et al.,
-            arXiv 1502.01852), because vanishing ones would become denormal numbers, which processors handle slowly;
-            everything else between 0.1 and 0.9.
+        graph: Constants without values get random ones, see `graph.filled`.
         seed: Of the random values.
         outputs: Name of an output -> type of its elements and shape, where the file shall say them.
         metadata: Entries of the file's metadata.
@@ -44,14 +41,8 @@ def onnx_bytes(
     except ImportError as error:
         raise missing() from error
     helper, tensors = onnx.helper, onnx.numpy_helper
-    rng = np.random.default_rng(seed)
-    kernels = {node.inputs[1] for node in graph.nodes if node.op in ("Conv", "Gemm", "MatMul")}
-    constants = [
-        tensors.from_array(
-            _random(rng, constant.shape, name in kernels) if constant.values is None else constant.values, name
-        )
-        for name, constant in graph.constants.items()
-    ]
+    values = {name: np.asarray(constant.values) for name, constant in filled(graph, seed).constants.items()}
+    constants = [tensors.from_array(value, name) for name, value in values.items()]
     nodes = [
         helper.make_node(node.op, node.inputs, [node.output], **node.attributes)  # type: ignore[arg-type]  # ONNX's own
         for node in graph.nodes
@@ -86,13 +77,6 @@ def session(model: bytes, threads: int) -> InferenceSession:
     options.log_severity_level = 3
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
-def _random(rng: np.random.Generator, shape: tuple[int, ...], kernel: bool) -> np.ndarray:
-    if not kernel:
-        return rng.uniform(0.1, 0.9, shape).astype(np.float32)
-    fan_in = math.prod(shape[1:])
-    return rng.standard_normal(shape, np.float32) * np.float32((2 / fan_in) ** 0.5)
 
 
 def missing() -> StudyError:

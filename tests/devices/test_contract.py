@@ -37,8 +37,7 @@ def calibrated():
 
 @pytest.mark.parametrize("name", registry.DEVICES.names())
 def test_every_registered_device(name):
-    if name == "cpu_onnxruntime":
-        pytest.importorskip("onnxruntime")
+    pytest.importorskip({"cpu_onnxruntime": "onnxruntime", "ethos_u": "ethosu"}.get(name, "numpy"))
     check_device(calibrated() if name == "calibrated" else registry.device(name))
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from devices.cpu_onnxruntime.block_table import block_table
-from devices.cpu_onnxruntime.blocks import MOST_CASES, blocks_of
+from devices.parts.block_table import block_table
+from devices.parts.blocks import MOST_CASES, blocks_of
 from ednas_nni import plugins
 from ednas_nni.compat.nas import LayerChoice, ModelSpace, MutableConv2d
 from ednas_nni.errors import StudyError

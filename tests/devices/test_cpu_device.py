@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from devices.cpu_onnxruntime.device import factor, held_out_errors, spread_out
 from devices.cpu_onnxruntime.store import Timing
+from devices.parts.whole_networks import factor, held_out_errors, spread_out
 from ednas_nni import plugins
 from ednas_nni.cost import cost_table, registry, smallest
 from ednas_nni.cost.features import SpaceFeatures, Term, joined, renamed, scaled, sums

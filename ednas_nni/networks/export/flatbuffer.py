@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ednas_nni.errors import NetworkError
 from ednas_nni.networks.export.facts import KEY, FileFacts
 
@@ -179,11 +181,16 @@ def finished(content: bytes, facts: FileFacts) -> bytes:
 
 def _model(content: bytes, where: object) -> Any:
     try:
-        return _schema().ModelT.InitFromPackedBuf(content, 0)
+        model = _schema().ModelT.InitFromPackedBuf(content, 0)
     except ImportError:
         raise
     except Exception as error:  # the generated reader raises whatever a wrong offset leads to
         raise NetworkError(f"{where}: is no readable .tflite file.") from error
+    for buffer in model.buffers:
+        if buffer.offset > 1:  # a large file has its weights behind the FlatBuffer, where packing would lose them
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    return model
 
 
 def _packed(model: Any) -> bytes:

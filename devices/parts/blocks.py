@@ -38,7 +38,7 @@ _READ = ("in_channels", "num_features", "in_features", "channels")
 
 
 @dataclass(frozen=True)
-class MeasuredBlock:
+class PricedBlock:
     """A part of the space that runs as a whole or not at all.
 
     Attributes:
@@ -47,6 +47,7 @@ class MeasuredBlock:
         condition: When a network contains it.
         labels: Those that decide its widths, in the order of the space.
         calls: One entry for each time it runs.
+        ends: Whether an output of the network may be what it gives.
         layers: Where it is no module of the space but a chain of single layers: these.
     """
 
@@ -55,6 +56,7 @@ class MeasuredBlock:
     condition: Condition
     labels: tuple[str, ...]
     calls: tuple[BlockCall, ...]
+    ends: bool
     layers: tuple[nn.Module, ...] = ()
 
     def graphs(self, sample: Mapping[str, Scalar]) -> list[Graph]:
@@ -64,7 +66,7 @@ class MeasuredBlock:
         return [graph for graph in graphs if graph.nodes]
 
 
-def blocks_of(space: ModelSpace, size: tuple[int, int]) -> list[MeasuredBlock]:
+def blocks_of(space: ModelSpace, size: tuple[int, int]) -> list[PricedBlock]:
     """All blocks of a space at (height, width) pixels; each layer that runs is in exactly one of them.
 
     Heights and widths in pixels must not depend on choices.
@@ -81,7 +83,7 @@ def blocks_of(space: ModelSpace, size: tuple[int, int]) -> list[MeasuredBlock]:
     calls = SpaceCalls(space, size)
     searched = any(labels_in(width) for module in space.modules() for width in _arguments(module))
 
-    def below(path: str, module: nn.Module) -> Iterator[MeasuredBlock]:
+    def below(path: str, module: nn.Module) -> Iterator[PricedBlock]:
         structure = any(isinstance(part, LayerChoice | Repeat) for part in module.modules())
         given = calls.of(module) if path and not structure and len(set(conditions[path])) == 1 else []
         if given:
@@ -91,7 +93,7 @@ def blocks_of(space: ModelSpace, size: tuple[int, int]) -> list[MeasuredBlock]:
                 if searched:
                     _check_widths(path, given)
                 layers = () if next(module.children(), None) is not None else (module,)
-                yield MeasuredBlock(path, module, conditions[path][0], labels, tuple(given), layers)
+                yield PricedBlock(path, module, conditions[path][0], labels, tuple(given), calls.ends(module), layers)
                 return
         inner = (below(f"{path}.{name}" if path else name, child) for name, child in module.named_children())
         yield from _chained(itertools.chain.from_iterable(inner), calls, domains)
@@ -99,15 +101,15 @@ def blocks_of(space: ModelSpace, size: tuple[int, int]) -> list[MeasuredBlock]:
     return list(below("", space))
 
 
-def _chained(blocks: Iterable[MeasuredBlock], calls: SpaceCalls, domains: Domains) -> Iterator[MeasuredBlock]:
+def _chained(blocks: Iterable[PricedBlock], calls: SpaceCalls, domains: Domains) -> Iterator[PricedBlock]:
     """Single layers that read each other's output as one block: a norm is folded into the convolution before it."""
-    before: MeasuredBlock | None = None
+    before: PricedBlock | None = None
     for block in blocks:
         if before is not None and _follows(block, before, calls):
             layers = [*before.layers, *block.layers]
             deciding = {*before.labels, *block.labels}
             labels = tuple(label for label in domains.labels if label in deciding)
-            before = replace(before, module=_Chain(*layers), layers=tuple(layers), labels=labels)
+            before = replace(before, module=_Chain(*layers), layers=tuple(layers), labels=labels, ends=block.ends)
             continue
         if before is not None:
             yield before
@@ -127,7 +129,7 @@ class _Chain(nn.Sequential):
         return result
 
 
-def _follows(block: MeasuredBlock, before: MeasuredBlock, calls: SpaceCalls) -> bool:
+def _follows(block: PricedBlock, before: PricedBlock, calls: SpaceCalls) -> bool:
     if not (block.layers and before.layers) or block.condition != before.condition:
         return False
     reads = [tensor for call in block.calls for tensor in call.tensors]
@@ -209,6 +211,13 @@ class SpaceCalls:
     def __init__(self, space: ModelSpace, size: tuple[int, int]) -> None:
         seen = trace_image(space, size)
         self._merged = {merged.result: merged.default for merged in seen.merged}
+        options = {merged.result: [value for _, value in merged.options] for merged in seen.merged}
+        self._ends: set[Value] = set()
+        left = list(seen.outputs)
+        while left:
+            if (value := left.pop()) not in self._ends:
+                self._ends.add(value)
+                left += options.get(value, ())
         self._calls: dict[int, list[ModuleCall]] = {}
         self._outputs: dict[int, Value] = {}
         self._writers: dict[Value, object] = {seen.inputs[0]: seen.inputs[0].shape[1]}
@@ -228,6 +237,10 @@ class SpaceCalls:
             tensors = tuple(x for x in values if isinstance(x, Value))
             calls.append(BlockCall(tensors, tuple(self._width(x, inside) for x in tensors), (values, spec)))
         return calls
+
+    def ends(self, module: nn.Module) -> bool:
+        """Whether what a module gives is an output of the space, for some choices."""
+        return any(event.output in self._ends for event in self._calls.get(id(module), ()))
 
     def follows(self, tensor: Value, layer: nn.Module) -> bool:
         """Whether a tensor is what a layer gave."""

@@ -1,0 +1,6 @@
+"""What devices that price by parts share: the blocks of a space, their tables, figures on disk, whole networks.
+
+A block is captured as a graph (blocks), each device has its own way to a figure of a graph (by its clock, by its
+compiler), figures stay on disk under the graph's signature (figures), become additive features of the space
+(block_table), and are compared with those of whole networks (whole_networks).
+"""

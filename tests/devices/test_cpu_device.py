@@ -110,7 +110,7 @@ def test_joined_features_are_both() -> None:
     both = joined(first, scaled(renamed(second, "1:"), 2.0))
     assert both.names == ("x", "y", "1:z")
     assert both.fixed == {"stem": {"1:z": 2.0}}
-    assert len(both.terms) == 3  # of the second, one that no term of the first holds
+    assert len(both.terms) == 2  # what every sample has is in a term of the first; of the second, one is new
     samples = [{"a": a, "b": b, "c": c} for a in (1, 2) for b in (1, 2, 3) for c in (1, 2)]
     expected = np.hstack([sums(first, samples), 2 * sums(second, samples)])
     assert sums(both, samples) == pytest.approx(expected)

@@ -32,7 +32,7 @@ def front_table(view: SearchView) -> Table:
     from ednas_nni.report import words
 
     metrics = [q for q in view.metrics if q.primary]
-    besides = carries_delta_t(view) and view.score.key != DELTA_T
+    besides = view.score.key != DELTA_T and any(trial.value(DELTA_T) is not None for trial in view.results)
     # Only what was searched for: the report has every cost.
     costs = [q for q in view.costs if q.key in _searched(view)]
     headings = ["", "architecture", f">{view.score.axis}", *([">delta_t\n[%]"] if besides else [])]
@@ -67,11 +67,6 @@ def _searched(view: SearchView) -> set[str]:
     """Costs that are an objective or limited, with the bounds that limits are checked on."""
     named = {o.name for o in view.objectives} | {str(c).split()[0] for c in view.study.get("constraints", ())}
     return named | {f"{name}_upper90" for name in named}
-
-
-def carries_delta_t(view: SearchView) -> bool:
-    """Whether trials measured delta_t."""
-    return any(trial.value(DELTA_T) is not None for trial in view.results)
 
 
 def show(history: History) -> None:

@@ -10,24 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-
-def needed() -> bool:
-    """Whether NNI's own methods are still in place."""
-    import nni.nas.strategy  # noqa: F401  (first: see nas_search)
-    from nni.nas.oneshot.pytorch.supermodule import differentiable
-
-    return differentiable.DifferentiableMixedLayer.export_probs is not _of_layer
+from ednas_nni.compat import patch
 
 
 def apply() -> None:
     """Let probabilities keep their gradient."""
-    if not needed():
-        return
+    import nni.nas.strategy  # noqa: F401  (first: see nas_search)
     from nni.nas.oneshot.pytorch.supermodule import differentiable
 
-    differentiable.DifferentiableMixedLayer.export_probs = _of_layer
-    differentiable.DifferentiableMixedRepeat.export_probs = _of_repeat
-    differentiable.MixedOpDifferentiablePolicy.export_probs = _of_operation
+    patch(differentiable.DifferentiableMixedLayer, "export_probs", lambda own: _of_layer)
+    patch(differentiable.DifferentiableMixedRepeat, "export_probs", lambda own: _of_repeat)
+    patch(differentiable.MixedOpDifferentiablePolicy, "export_probs", lambda own: _of_operation)
 
 
 def _of_layer(self: Any, memo: Mapping[str, Any]) -> dict[str, Any]:

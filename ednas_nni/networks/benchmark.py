@@ -26,17 +26,13 @@ from ednas_nni.networks.timing import THROTTLED, Milliseconds, timed
 
 @dataclass(frozen=True)
 class BenchmarkRow:
-    """One form of the network.
+    """One form of the network: "torch", or a file of the exporter `format`; milliseconds are of one image, batch 1.
 
     Attributes:
-        format: "torch", or the exporter's name.
-        file: Its name in the folder.
-        bytes: Length of the file.
         size: Height and width of its image.
         outputs: raw, full or labels.
         metrics: `quality` and `<task>_<metric>`; empty where nothing was scored.
         change: The same minus torch's at the same size; empty for torch.
-        milliseconds: Of one image, batch 1.
     """
 
     format: str
@@ -51,13 +47,10 @@ class BenchmarkRow:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """The whole table.
+    """The whole table: torch at each size, then the files.
 
     Attributes:
-        rows: Torch at each size, then the files.
-        threads: Of each inference.
-        split: What was scored on; "" = nothing.
-        images: How many.
+        split: What was scored on, so many `images` of it; "" = nothing.
         label_size: Height and width that metrics were taken at.
         slowdown: What the first row took at the end, over what it took at the start.
     """
@@ -89,15 +82,10 @@ def benchmark(
     threads: int = 1,
     say: Callable[[str], object] = lambda line: None,
 ) -> Benchmark:
-    """Score and time the module and every exported file.
+    """Score and time the module and every exported file, or those of the given formats.
 
-    Args:
-        network: From its folder.
-        split: What is scored on; None = only milliseconds.
-        train: The training split, for `quality`.
-        formats: Only files of these formats; all by default.
-        threads: Of each inference.
-        say: Gets a line when something begins that takes long.
+    Without a split only milliseconds are taken; the training split is for `quality`. `say` gets a line when something
+    begins that takes long.
 
     Raises:
         NetworkError: A file is missing or was changed, or no file has one of the formats.

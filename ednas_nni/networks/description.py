@@ -46,14 +46,12 @@ class TaskOutput(_Part):
 
     Attributes:
         plugin: The task plug-in with the study's options of it.
-        channels: Of the raw output.
         label_kinds: Labels that its target is made of.
         unit: Of a predicted length; "" for classes and directions.
         constants: What it takes as given about the training data; see `Task.constants`.
         classes: Names of the values 0, 1, ... of its prediction; () where it predicts no classes.
         palette: A colour of each class, red green blue from 0 to 255.
         primary: The metric that enters the quality.
-        metrics: All of its metrics.
     """
 
     plugin: PluginRecord
@@ -95,14 +93,10 @@ class Normalisation(_Part):
 
 
 class Score(_Part):
-    """How good the network is on one split at one size.
+    """How good the network is on so many images of a split (`search`, `select` or `test`) at one size.
 
     Attributes:
-        split: `search`, `select` or `test`.
-        images: How many.
         size: Height and width that the network saw; metrics are taken at that of the labels.
-        label_size: Height and width of the labels.
-        protocol: Evaluation protocol.
         seeds: Of the trainings. The first is that of the weights in this folder.
         values: Metric, as `depth_abs_err`, and `quality` and `delta_t` -> one value a seed.
         intervals: Metric -> 95 % interval, where more than one thing is averaged.
@@ -136,8 +130,6 @@ class Origin(_Part):
         search: Experiment id; "" for one that no search led to.
         journal: SHA-256 of the search's journal when the training began; "" without a search.
         study: Plain data that `study.parse` reads.
-        study_digest: See `Study.digest`.
-        steps: Of the training.
         seed: Of the weights in this folder.
         initial_weights: What the training started from beside the seed: name -> fingerprint.
         versions: Program -> version.
@@ -156,13 +148,9 @@ class Origin(_Part):
 
 
 class File(_Part):
-    """A file of the folder.
+    """A file of the folder, with the SHA-256 of its content and its length in bytes.
 
-    Attributes:
-        sha256: Of its content.
-        size: Its length in bytes.
-        format: "torch", or what it was exported to.
-        details: What its maker says of it, plain data.
+    Its format is "torch", or what it was exported to; details are what its maker says of it, plain data.
     """
 
     sha256: str
@@ -196,20 +184,14 @@ class NetworkDescription(_Part):
     """The whole of `network.json`.
 
     Attributes:
-        format: `FORMAT`.
-        name: Of the network; by default its architecture.
-        architecture: Its id.
-        sample: Its choices, canonical.
-        space: The space that it was built from.
-        tasks: Task -> its output, in the order of the network.
+        name: By default the architecture, which is an id; `sample` are its choices, canonical.
+        tasks: In the order of the network.
         data: What it learned from.
         train_size: Height and width that it was trained at.
         deploy_size: Height and width that it is used at, and that its costs were priced at.
         stride: Height and width of its input must be divisible by it.
         normalisation: Of its input.
-        scores: How good it is.
         costs: What the search believed that it costs.
-        origin: Where it comes from.
         files: Name in the folder -> what is known of the file.
     """
 

@@ -31,9 +31,7 @@ class Exported:
     """What became of one format.
 
     Attributes:
-        format: Name of the exporter.
-        path: The file; None where it was not written.
-        bytes: Its length.
+        path: The file, of so many bytes; None where it was not written.
         seconds: What writing and proving took.
         macs: Multiply-adds counted from the file's own graph.
         matches: How close its outputs are to torch's.

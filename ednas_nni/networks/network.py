@@ -151,13 +151,7 @@ class Network:
         return network
 
     def add_file(self, path: Path, format: str, **details: object) -> None:
-        """Take a file that was written into the network's folder into `network.json`.
-
-        Args:
-            path: In the folder.
-            format: Its format, such as "onnx".
-            **details: What is to be known of it, plain data.
-        """
+        """Take a file that was written into the network's folder into `network.json`, with plain data about it."""
         if self.folder is None:
             raise NetworkError("Save the network before you export it: network.save(folder).")
         files = {**self.description.files, path.name: File.of(path, format, **details)}
@@ -232,9 +226,8 @@ class Network:
 def build(about: NetworkDescription) -> nn.Module:
     """The network that a description means, with weights drawn from torch's global generator.
 
-    Raises:
-        PluginError: The plug-in of its space or of a block is not installed.
-        NetworkError: The plug-in builds nothing from these choices.
+    PluginError: the plug-in of its space or of a block is not installed. NetworkError: it builds nothing from these
+    choices.
     """
     from ednas_nni.compat.nas import model_context  # NNI where it is installed
 
@@ -264,20 +257,10 @@ def describe(
     deploy_size: tuple[int, int],
     **more: Any,
 ) -> NetworkDescription:
-    """Describe a network.
+    """Describe a network of a canonical sample, with further fields of `NetworkDescription`.
 
-    Args:
-        name: Of the network.
-        architecture: Its id.
-        sample: Canonical.
-        space: Of the network, or the network itself.
-        space_plugin: Name and options in the study.
-        tasks: In the network's order.
-        task_options: As in the study.
-        constants: Task -> what it takes as given about the training data; see `Task.constants`.
-        info: Of the training data.
-        deploy_size: See `NetworkDescription`.
-        **more: Further fields of `NetworkDescription`.
+    The space may be the network itself; its plug-in and the tasks' options are as in the study. Constants are what each
+    task takes as given about the training data, of which `info` tells; see `Task.constants`.
     """
     capabilities = capabilities_of(space)
     initial = {key.partition(".")[0] for key in capabilities.weight_fingerprints}

@@ -19,14 +19,9 @@ ANOTHER_WAY = "Name a folder with pictures of the kind that it will see: --image
 
 
 def source_of(about: NetworkDescription, size: tuple[int, int] | None = None) -> DataSource:
-    """The data set of the network's study, where this machine has it.
+    """The data set of the network's study, at another size than that of the training where one is given.
 
-    Args:
-        about: The network.
-        size: Height and width of its images; by default those of the training.
-
-    Raises:
-        NetworkError: The network names no study, or the data set cannot be opened here.
+    NetworkError: the network names no study, or the data set cannot be opened on this machine.
     """
     if not about.origin.study:
         raise NetworkError(f"{about.name}: names no study, so its data set is unknown. {ANOTHER_WAY}")
@@ -46,10 +41,8 @@ def training_images(about: NetworkDescription, size: tuple[int, int], count: int
     """Images of the training split, evenly spread over it, uint8 (n, *size, 3).
 
     They have the size that the network was trained at; another one is made of them by bilinear scaling, so that nobody
-    needs to render or decode a whole data set again for a few images.
-
-    Raises:
-        NetworkError: As `source_of`, or the data set has another content than the network learned from.
+    needs to render or decode a whole data set again for a few images. NetworkError: as `source_of`, or the data set has
+    another content than the network learned from.
     """
     source = source_of(about)
     if about.data.fingerprint not in (source.info.fingerprint, source.info.identity):

@@ -22,16 +22,10 @@ SIXTEEN = "16 bits a value were reduced to 8, as the network was trained on 8-bi
 
 
 def read(picture: Picture) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """Read a picture.
+    """Read a picture as uint8 (H, W, 3), with what was changed that the user should know; DataError: it is none.
 
     The camera's rotation (EXIF) is applied, grey becomes three equal channels, 16 bits become 8, transparency becomes
     black. An array is taken as it is: RGB in the last axis.
-
-    Returns:
-        uint8 (H, W, 3), and what was changed that the user should know.
-
-    Raises:
-        DataError: It is no picture.
     """
     if isinstance(picture, str | Path):
         path = Path(picture).expanduser()

@@ -27,18 +27,13 @@ _EDGETPU = "edgetpu_compiler"
 
 @dataclass(frozen=True)
 class Placement:
-    """What runs where.
+    """What runs where on an accelerator.
 
     Attributes:
-        target: The accelerator.
         source: Who says so: the compiler with its version, or published rules.
-        operators: In the file.
-        on_device: Of these, on the accelerator.
-        macs: Of the file.
-        macs_on_device: Of these, on the accelerator.
+        operators: In the file; `on_device`, of these, on the accelerator. So are `macs`.
         left: What the processor does, such as "3 RESIZE_BILINEAR on the processor", and what else should be known.
-        cycles: Of one image on the accelerator, as the compiler estimates.
-        milliseconds: The same as time.
+        cycles: Of one image on the accelerator, as the compiler estimates; `milliseconds` is the same as time.
         sram_kib: Memory on the chip that it needs.
     """
 
@@ -55,13 +50,10 @@ class Placement:
 
 
 def vela(path: Path, accelerator: str) -> Placement:
-    """Compile a file by Arm's Vela, which needs no device.
+    """Compile a file by Arm's Vela, which needs no device; NetworkError: it is not installed or rejects the file.
 
     An operator of the file is on the NPU where the compiled file does not have it any more. Cycles and memory are
     Vela's estimates for its default system of the accelerator (`config_files/Arm/vela.ini` of the package).
-
-    Raises:
-        NetworkError: Vela is not installed or rejects the file.
     """
     if find_spec("ethosu") is None:
         raise NetworkError("Arm's compiler Vela is not installed: pip install 'ednas-nni[vela]'")
@@ -148,9 +140,7 @@ def edge_tpu_lint(path: Path) -> Placement:
     """What the Edge TPU's compiler would map, by the rules that are published.
 
     It cuts a graph once: everything behind the first operator that does not map runs on the host, whatever it is.
-
-    Returns:
-        `left` begins with the operator that cuts the graph and its reason.
+    `left` begins with that operator and its reason.
     """
     content = flatbuffer.read(path)
     cut: list[FileOperator] = []

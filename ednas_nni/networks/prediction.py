@@ -113,17 +113,10 @@ def predict(network: Network, picture: pictures.Picture, runtime: Runtime) -> Pr
 
 
 def fitted(image: NDArray[np.uint8], size: tuple[int, int]) -> tuple[NDArray[np.float32], tuple[int, int]]:
-    """A picture as the input of a network.
+    """A picture uint8 (H, W, 3) as a network's input, float32 (1, 3, *size) in [0, 1], and the size of what shows it.
 
     Scaled until it fits, aspect ratio kept, in the upper left corner; the rest repeats its border, which networks take
     better than an edge to black. A picture of 100 x 100 becomes 64 x 64 of the 64 x 128 pixels of a network.
-
-    Args:
-        image: uint8 (H, W, 3).
-        size: Height and width of the input.
-
-    Returns:
-        float32 (1, 3, *size) in [0, 1], and height and width of the part that shows the picture.
     """
     height, width = image.shape[:2]
     scale = min(size[0] / height, size[1] / width)
@@ -136,16 +129,10 @@ def fitted(image: NDArray[np.uint8], size: tuple[int, int]) -> tuple[NDArray[np.
 
 
 def enlarged(output: Tensor, size: tuple[int, int], task: Task | None, none: int) -> Array:
-    """Predictions at a size.
+    """Predictions (H, W) or (H, W, C) at a size, of raw outputs (1, C, h, w), or without a task of predictions.
 
-    Args:
-        output: (1, C, h, w) raw; without a task predictions (1, h, w) or (1, C, h, w).
-        size: Height and width of the result.
-        task: Reads raw outputs after they were enlarged (bilinear, half-pixel centres), as metrics are taken.
-        none: Label of pixels that have no class because the output is not a number.
-
-    Returns:
-        (H, W) or (H, W, C).
+    A task reads raw outputs after they were enlarged (bilinear, half-pixel centres), as metrics are taken. `none` is
+    the label of pixels that have no class because the output is not a number.
     """
     # Strips of rows: the logits of 13 classes of a 12-megapixel photo would be 600 MB. Columns are enlarged first, for
     # all rows; a strip then mixes the two rows above and below each of its own.

@@ -14,36 +14,22 @@ Outputs = Literal["raw", "labels"]
 
 
 class Runtime(Protocol):
-    """A network in some form that can be run.
-
-    Attributes:
-        size: Height and width in pixels of the images that it takes.
-        outputs: What it gives.
-    """
+    """A network in some form that can be run, on images of `size` (height, width); `outputs` is what it gives."""
 
     size: tuple[int, int]
     outputs: Outputs
 
     def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
-        """Compute all tasks.
+        """Compute all tasks of images float32 (N, 3, H, W) of `size`, in [0, 1]; the file's layout and type are made.
 
-        Args:
-            images: float32 (N, 3, H, W) of `size`, in [0, 1]; layout and type that the file wants are made of it here.
-
-        Returns:
-            Task -> array: with "raw" float32 (N, C, h, w), where h and w may be smaller than H and W by a whole factor;
-            with "labels" as `Task.predict` gives it, (N, H, W) or (N, C, H, W).
+        Of each task, with "raw" float32 (N, C, h, w), where h and w may be smaller than H and W by a whole factor; with
+        "labels" as `Task.predict` gives it, (N, H, W) or (N, C, H, W).
         """
         ...
 
 
 class TorchRuntime:
-    """The module itself, as `Runtime`.
-
-    Args:
-        module: See `Network.module`.
-        size: Height and width of its images.
-    """
+    """The module itself (see `Network.module`), as `Runtime`."""
 
     outputs: Outputs = "raw"
 

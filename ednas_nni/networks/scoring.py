@@ -21,20 +21,10 @@ from ednas_nni.tasks.quality import Prior, measure, quality
 def scores(
     runtime: Runtime, tasks: Mapping[str, Task], split: Split, train: Split | None = None, batch_size: int = 8
 ) -> dict[str, float]:
-    """Score on a split.
+    """`quality`, where the training split is given, then `<task>_<metric>` of every metric of every task, on a split.
 
-    Images of another size than the runtime takes are scaled to it; raw outputs are enlarged to the labels' size, and
-    metrics are taken there, as those of trials are.
-
-    Args:
-        runtime: What computes the outputs.
-        tasks: By name.
-        split: Of the network's data set.
-        train: The training split; with it the result begins with `quality`.
-        batch_size: Images that are held at a time.
-
-    Returns:
-        `quality`, then `<task>_<metric>` of every metric of every task.
+    Images of another size than the runtime takes are scaled to it, so many at a time; raw outputs are enlarged to the
+    labels' size, and metrics are taken there, as those of trials are.
     """
 
     def predictions(image: Tensor) -> dict[str, Tensor]:

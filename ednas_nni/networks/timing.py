@@ -33,12 +33,7 @@ class Milliseconds:
 
 
 def timed(run: Callable[[], object], seconds: float = SECONDS) -> Milliseconds:
-    """Time one inference again and again.
-
-    Args:
-        run: One inference of one image.
-        seconds: At most about so long, but at least `RUNS[0]` runs.
-    """
+    """Time one inference of one image again and again: about so many seconds at most, but at least `RUNS[0]` runs."""
     for _ in range(WARM_UP):
         run()
     times: list[float] = []

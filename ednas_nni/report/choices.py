@@ -45,10 +45,7 @@ class Rate:
     """How often trials with a choice failed.
 
     Attributes:
-        place: Where the choice is made, e.g. "stage1".
-        name: What is asked, e.g. "op".
-        value: The choice.
-        failed: Trials with it that failed.
+        place: Where the choice is made, e.g. "stage1"; `name` is what is asked, e.g. "op".
         ended: Trials with it that were trained or failed.
         kinds: Kinds of the failures, the most frequent first.
     """

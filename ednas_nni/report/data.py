@@ -27,14 +27,10 @@ class Trial:
     """One trial.
 
     Attributes:
-        number: Number within the search.
-        architecture: Architecture id.
         name: Name of the member of the space that it is, e.g. "mobilenet_v2", else "".
-        status: What became of it.
         quality: What it is ranked by, its metric `default`: the quality, or delta_t in percent where the search is for
             that. Larger is better; None without a result.
         costs: Cost name -> value at the deployment size.
-        metrics: Final metrics.
         curve: (report number, quality) in the order of arrival.
         seconds: From submission to end, None while running.
         cause: Why it failed or was cancelled.
@@ -74,22 +70,15 @@ class SearchView:
     """A whole search.
 
     Attributes:
-        experiment: Experiment id.
-        folder: The experiment's folder.
-        head: The journal's head: versions, digest, data fingerprint.
-        study: The parsed study as plain data.
-        data: The data set.
+        head: The journal's head: versions, digest, data fingerprint; `study` is the study as plain data.
         objectives: Axes of the front.
-        constraints: Hard bounds.
-        costs: Cost columns.
         metrics: Metric columns in the order of the tasks.
         trials: In the order of submission.
         front: Trials that nothing dominates, one per architecture, by the horizontal axis of the front plot.
         best: The trial with the highest score, None without results.
         score: What trials are ranked by: quality or delta_t.
         compared: Single-task baselines that delta_t was measured against, None where the journal holds none.
-        x: Horizontal axis of the front plot, None where the search knows no cost.
-        y: Vertical axis of the front plot.
+        x: Horizontal axis of the front plot, None where the search knows no cost; `y` is the vertical one.
         members: Architecture id -> name.
         domains: The search space, None where the journal does not hold a readable one.
         history: For counts, notes and reasons.

@@ -23,12 +23,7 @@ MOST = 16  # labels that are listed
 
 @dataclass(frozen=True)
 class Importance:
-    """The share of one quantity's variance that one label tells.
-
-    Attributes:
-        label: Of the space.
-        shares: Quantity -> (share, lower end, upper end), each in [0, 1].
-    """
+    """The share of each quantity's variance that one label tells: (share, lower end, upper end), each in [0, 1]."""
 
     label: str
     shares: dict[str, tuple[float, float, float]]
@@ -53,12 +48,7 @@ def importance(view: SearchView) -> list[Importance]:
 
 
 def share(groups: NDArray[np.intp], values: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Epsilon squared with its interval.
-
-    Args:
-        groups: (n,) number of the group of each, n >= 3.
-        values: (n,), not all equal.
-    """
+    """Epsilon squared with its interval, of values (n,), not all equal, in groups by number (n,), n >= 3."""
     from scipy.special import stdtrit  # a third of a second, for reports only
 
     n = len(values)

@@ -23,13 +23,7 @@ MOST_PICTURES = 30  # networks whose parts are in the page: about 2 kB each
 
 
 def page_data(view: SearchView, other: SearchView | None = None, stages: Stages | None = None) -> Plain:
-    """Everything for the script; a second search adds its points.
-
-    Args:
-        view: The search.
-        other: Another one that is drawn beside it.
-        stages: Parts of a network; None = only choices are listed.
-    """
+    """Everything for the script; a second search adds its points. Without `stages` only choices are listed."""
     quantities = {q.key: q for q in _quantities(view)}
     searches = [view, other] if other is not None else [view]
     return {

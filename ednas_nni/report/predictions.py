@@ -70,12 +70,7 @@ class Map:
 
 @dataclass(frozen=True)
 class Examples:
-    """Images with the maps of all tasks.
-
-    Attributes:
-        image: uint8 (n, H, W, 3), n >= 1.
-        maps: One per task.
-    """
+    """Images uint8 (n, H, W, 3), n >= 1, with the maps of all tasks."""
 
     image: NDArray[np.uint8]
     maps: tuple[Map, ...]
@@ -138,10 +133,8 @@ def _mean(values: NDArray[Any]) -> float:
 def predictions_plot(examples: Examples, legends: Mapping[str, tuple[str, ...]], units: Mapping[str, str]) -> Figure:
     """Two rows per image: truth above, prediction below; a legend under each task.
 
-    Args:
-        examples: Images and maps.
-        legends: Task -> names of the values of its map of kind "classes"; values without a name are numbered.
-        units: Task -> unit of its map of kind "length".
+    Legends name the values of a task's map of kind "classes" (values without a name are numbered), units belong to one
+    of kind "length".
     """
     n, height, width = examples.image.shape[:3]
     columns = 1 + len(examples.maps)

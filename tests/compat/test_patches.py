@@ -15,7 +15,6 @@ from ednas_nni.compat import (
     endless_wait,
     nas_search,
     patched,
-    penalty_gradient,
 )
 from ednas_nni.compat.nas import (
     ExecutionEngine,
@@ -27,14 +26,16 @@ from ednas_nni.compat.nas import (
 from ednas_nni.compat.nas_search import TPE
 
 from nni.nas.oneshot.pytorch.sampling import EnasLightningModule  # isort: skip  (internals, after the doorway)
+from nni.nas.oneshot.pytorch.supermodule.differentiable import DifferentiableMixedLayer  # isort: skip
 
 
 def test_they_are_applied_once():
     methods = [(SequentialExecutionEngine, "_run_single_model"), (TPE, "on_metric")]
+    methods += [(DifferentiableMixedLayer, "export_probs")]
     methods += [(EnasLightningModule, "set_model")] if find_spec("tianshou") else []
     before = [getattr(owner, name) for owner, name in methods]
     importlib.reload(nas_search)
-    assert all(patched(owner, name) for owner, name in methods) and not penalty_gradient.needed()
+    assert all(patched(owner, name) for owner, name in methods)
     assert [getattr(owner, name) for owner, name in methods] == before
 
 

@@ -93,7 +93,6 @@ def test_beside_quality(beside_quality: SearchView) -> None:
     assert [q.key for q in tables.main_columns(found)[0][1]] == ["quality", "delta_t"]
     assert found.best.value("quality") == found.best.quality
     assert "Its delta_t is" in words.best_line(found) and "against mobilenet_v2_small" in words.best_line(found)
-    assert outcome.carries_delta_t(found)
 
 
 def test_it_says_what_it_means(beside_quality: SearchView) -> None:

@@ -132,7 +132,13 @@ def faults(path: Path, config: Experiment) -> list[str]:
     platform = _platform(config)
     if platform not in PLATFORMS and platform != "hybrid":
         return [*texts, f"trainingService.platform = {quoted(platform)}: unknown.{did_you_mean(platform, PLATFORMS)}"]
-    return [*texts, *_ports(config), *_trial_command(path, config.get("trialCommand"), platform)]
+    tuner = config.get("tuner")
+    study = tuner.get("classArgs") if isinstance(tuner, dict) else None
+    try:
+        check_platform(config, isinstance(study, dict) and study.get("allow_open_port") is True)
+    except StudyError as error:
+        texts.append(str(error))
+    return [*texts, *_trial_command(path, config.get("trialCommand"), platform)]
 
 
 def _platform(config: Experiment) -> object:
@@ -140,16 +146,6 @@ def _platform(config: Experiment) -> object:
     if isinstance(service, list) and service:
         return "hybrid"
     return service.get("platform") if isinstance(service, dict) else service
-
-
-def _ports(config: Experiment) -> list[str]:
-    tuner = config.get("tuner")
-    study = tuner.get("classArgs") if isinstance(tuner, dict) else None
-    try:
-        check_platform(config, isinstance(study, dict) and study.get("allow_open_port") is True)
-    except StudyError as error:
-        return [str(error)]
-    return []
 
 
 def _count(config: Experiment, name: str, required: bool) -> list[str]:

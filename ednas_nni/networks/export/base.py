@@ -124,11 +124,8 @@ class Exporter(ABC):
     """A file format.
 
     Attributes:
-        name: Under which it is registered.
-        suffix: How its files end.
         extra: Of EDNAS that holds what writing needs.
-        writes_with: Packages that writing imports.
-        runs_with: Packages that running imports.
+        writes_with: Packages that writing imports; `runs_with`, that running imports.
         tolerance: How close to torch its files must be.
         calibrates: Whether it needs images of the training split.
         gives: Kinds of outputs that it can write.

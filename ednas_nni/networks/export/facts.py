@@ -31,12 +31,9 @@ class TensorFacts(_Facts):
     """An input or an output.
 
     Attributes:
-        name: In the file.
-        shape: With the batch axis, in the order of `layout`.
-        layout: N images, C channels, H rows, W columns.
+        shape: With the batch axis, in the order of `layout`: N images, C channels, H rows, W columns.
         type: Of its elements.
         scale: The value is `scale * (element - zero_point)`; 0 where elements are values.
-        zero_point: See `scale`.
     """
 
     name: str
@@ -51,12 +48,10 @@ class OutputFacts(TensorFacts):
     """The output of a task.
 
     Attributes:
-        task: Its name.
         enlarge: Factor by which the host enlarges it (bilinear, half-pixel centres) before it decodes; 1 = none. What
             then lies beyond the image's height and width is padding, to be cut off.
         decode: What the host then does; see `ednas_nni.tasks.decoding`.
-        factor: What the decoded value is multiplied by.
-        unit: Of the decoded value.
+        factor: What the decoded value, in `unit`, is multiplied by.
         classes: Names of the decoded values 0, 1, ...
     """
 
@@ -69,18 +64,7 @@ class OutputFacts(TensorFacts):
 
 
 class FileFacts(_Facts):
-    """The whole entry.
-
-    Attributes:
-        version: Of EDNAS that wrote the file.
-        network: Name of the network.
-        architecture: Its id.
-        format: Name of the exporter.
-        outputs: See `Outputs`.
-        image: What the input holds.
-        input: The image.
-        results: One entry a task.
-    """
+    """The whole entry: EDNAS' version, network, architecture, exporter, kind of `Outputs`, input, one result a task."""
 
     version: str
     network: str

@@ -22,12 +22,10 @@ class FileTensor:
     """A tensor of the file.
 
     Attributes:
-        name: In the file.
         shape: As stored: channels last, weights of a convolution (outputs, rows, columns, inputs).
         type: Such as INT8.
         constant: Whether the file holds its values.
-        scales: Of its quantisation; () where it has none.
-        zero_points: See `scales`.
+        scales: Of its quantisation, with `zero_points`; () where it has none.
     """
 
     name: str
@@ -46,7 +44,6 @@ class FileOperator:
         name: Such as CONV_2D; that of a custom operator in lower case, as it is stored.
         version: Of its definition.
         inputs: Tensors that it reads; None = left out.
-        outputs: Tensors that it writes.
         options: Its settings by name, such as `half_pixel_centers`.
     """
 
@@ -76,15 +73,7 @@ class FileOperator:
 
 @dataclass(frozen=True)
 class Content:
-    """A file that was read.
-
-    Attributes:
-        tensors: Of all subgraphs.
-        operators: Of all subgraphs, in the order in which they run.
-        inputs: Of the first subgraph.
-        outputs: Of the first subgraph.
-        metadata: Name -> bytes.
-    """
+    """A file that was read: tensors and operators, as they run, of all subgraphs; inputs and outputs of the first."""
 
     tensors: tuple[FileTensor, ...]
     operators: tuple[FileOperator, ...]

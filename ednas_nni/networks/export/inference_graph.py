@@ -34,12 +34,9 @@ _CONVOLUTIONS = (ATEN.conv2d.default, ATEN.conv2d.padding)
 
 @dataclass(frozen=True, eq=False)
 class InferenceGraph:
-    """What exporters write.
+    """What exporters write: from an image float32 (1, 3, H, W) in [0, 1] to a tuple of outputs.
 
     Attributes:
-        module: From an image float32 (1, 3, H, W) in [0, 1] to a tuple of outputs.
-        size: Height and width of the image.
-        outputs: What the graph gives.
         enlarge: Task -> factor by which its output is smaller than the image because the enlargement was left out.
         decodings: Task -> what is left to the host.
     """
@@ -70,13 +67,9 @@ class InferenceGraph:
 def inference_graph(
     network: nn.Module, decodings: Mapping[str, Decoding], size: tuple[int, int], outputs: Outputs = "raw"
 ) -> InferenceGraph:
-    """Write a network down.
+    """Write a network, from images (N, 3, H, W) to task -> raw output, down; it stays as it is.
 
-    Args:
-        network: From images (N, 3, H, W) to task -> raw output; it stays as it is.
-        decodings: Task -> its decoding, in the order of the outputs.
-        size: Height and width of the image.
-        outputs: What the file shall give.
+    The decodings are in the order of the outputs; the size is height and width of the image.
 
     Raises:
         NetworkError: The network rejects the size, or torch cannot write its forward down; the message says why.

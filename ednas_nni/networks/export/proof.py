@@ -26,13 +26,10 @@ _TILES = 4
 
 @dataclass(frozen=True)
 class OutputMatch:
-    """How close a file's output is to torch's, all images together.
+    """How close a task's output is to torch's, all compared images together.
 
     Attributes:
-        task: The output.
-        images: How many were compared.
-        maximum: Largest difference of any element.
-        mean: Mean difference.
+        maximum: Largest difference of any element; `mean` is the mean one.
         tile: Largest mean difference of a tile, of 4 x 4 that an image is cut into.
         cosine: Of the angle between the two outputs.
         rms: Root mean square of torch's output, which differences are judged by.
@@ -85,13 +82,7 @@ def odd(images: Images) -> Images:
 def agreements(
     network: nn.Module, decodings: Mapping[str, Decoding], runtime: FileRuntime, images: Images
 ) -> list[OutputMatch]:
-    """Compare a file with the network.
-
-    Args:
-        network: In evaluation mode.
-        decodings: Task -> its decoding.
-        runtime: The open file.
-        images: uint8 (n, H, W, 3) of the file's size.
+    """Compare an open file with the network in evaluation mode, on images uint8 (n, H, W, 3) of the file's size.
 
     Raises:
         NetworkError: The file answers differently when the same images lie in memory in another order.

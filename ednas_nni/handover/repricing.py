@@ -23,7 +23,7 @@ from ednas_nni.handover.search import SearchedArchitecture
 from ednas_nni.record.front import front_keys
 from ednas_nni.record.journal import load
 from ednas_nni.record.locate import journals
-from ednas_nni.search.assembled import Assembled, trained
+from ednas_nni.search.assembled import Assembled, device, trained
 from ednas_nni.search.shell import AskTellStrategy
 from ednas_nni.space.dimensions import Sample
 from ednas_nni.study import parse
@@ -143,9 +143,9 @@ def asked(assembled: Assembled, devices: Sequence[str] = (), limits: Sequence[st
         "start": [],
     }
     plain.pop("hardware_aware", None)
-    table = assembled.of(parse(plain)).table
+    names = [column.name for entry in parse(plain).device for column in device(entry).columns] + ["macs", "params"]
     wished = [parse_constraint(limit).name for limit in limits] + [parse_objective(o).name for o in study.objectives]
-    costs = [name for name in (*wished, *table.names) if name in table.names]
+    costs = [name for name in (*wished, *names) if name in names]
     return assembled.of(parse({**plain, "objectives": ["quality", costs[0]]}))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,12 +50,13 @@ def run(options: argparse.Namespace) -> int:
         content = {"split": front.split, "images": front.images, "reused": front.reused, "scored": front.scored}
         print(json.dumps({**content, "front": rows}, indent=1))
     else:
-        show(front)
+        show(front, shlex.quote(options.study))
     return 0
 
 
-def show(front: RepricedFront) -> None:
-    """Print it as a table."""
+def show(front: RepricedFront, study: str) -> None:
+    """Print it as a table, and how to go on with the study."""
+    from ednas_nni.bridge.manager.launch import command
     from ednas_nni.cli import terminal
 
     table, assembled = front.assembled.table, front.assembled
@@ -80,6 +82,6 @@ def show(front: RepricedFront) -> None:
     )
     print(
         f"{front.reused} scores within the limits were there, {front.scored} networks were scored now, on the "
-        f"{front.images} images of {front.split}. The best of many inherited qualities is optimistic: train what you "
-        "take (`ednas train`); --json prints the choices."
+        f"{front.images} images of {front.split}. The best of many inherited qualities is optimistic.\nTo "
+        f"train one of them: {command('ednas')} train {study} ARCHITECTURE"
     )

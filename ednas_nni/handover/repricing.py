@@ -103,6 +103,13 @@ class Inheritance:
         return score
 
 
+def score_of(assembled: Assembled, architecture: str) -> InheritedScore | None:
+    """The score of a network by its id; None where it has none, or nothing inherits."""
+    with contextlib.suppress(StudyError):
+        return Inheritance(assembled).scores().get(architecture)
+    return None
+
+
 @dataclass(frozen=True)
 class RepricedFront:
     """A front by inherited scores.

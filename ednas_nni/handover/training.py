@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import io
 import json
+import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from ednas_nni.baselines.identity import single_task
 from ednas_nni.data.cache import cache_root
 from ednas_nni.errors import EdnasError, StudyError, TrialError
 from ednas_nni.handover.describing import described
+from ednas_nni.handover.repricing import score_of
 from ednas_nni.handover.scoring import Runs, scored
 from ednas_nni.handover.search import SearchedArchitecture, SearchRecord, open_search
 from ednas_nni.networks.network import Network
@@ -403,6 +405,13 @@ def _chosen(
     """Canonical sample, kept weights, and the usual name."""
     if isinstance(choice, str) and choice.lstrip().startswith("{"):
         choice = json.loads(choice)
+    elif (
+        isinstance(choice, str)
+        and re.fullmatch("[0-9a-f]{10}", choice)
+        and (search is None or choice not in search.history.results)
+        and (score := score_of(assembled, choice))  # of `ednas front`
+    ):
+        return dict(score.sample), None, choice
     if isinstance(choice, str):
         if search is None:
             return assembled.domains.complete(assembled.member(choice)), None, choice

@@ -92,8 +92,14 @@ def _below(module: nn.Module, path: str, shared: str, own: str, elastic: bool) -
         yield from _below(child, f"{path}{name}.", f"{shared}.{name}", f"{own}.{name}", elastic)
 
 
-def _all_parameters(space: nn.Module, elastic: bool) -> Iterator[tuple[str, Tensor]]:
-    """Of every candidate of every choice: the shared tensor's name and the parameter, under the names in a network."""
+def all_parameters(space: nn.Module, elastic: bool) -> Iterator[tuple[str, Tensor]]:
+    """Of every candidate of every choice: the shared tensor's name and the parameter, under the names in a network.
+
+    The space may be a supernet of NNI's that samples paths.
+
+    Raises:
+        PluginError: A choice does not say in a network what was chosen.
+    """
 
     def below(module: nn.Module, shared: str, own: str) -> Iterator[tuple[str, Tensor]]:
         shared, own = _marked(module, shared, own, elastic)
@@ -147,7 +153,7 @@ class SharedWeights(nn.Module):
         for task, values in (biases or {}).items():
             capabilities_of(everything).set_output_bias(task, values)
         tensors: dict[str, Tensor] = {}
-        for address, tensor in _all_parameters(everything, elastic):
+        for address, tensor in all_parameters(everything, elastic):
             tensors[address] = _grown(tensors.get(address), tensor.detach())
         # A parameter's name must not contain a dot.
         self.tensors = nn.ParameterDict({_without_dots(name): nn.Parameter(tensor) for name, tensor in tensors.items()})

@@ -35,7 +35,8 @@ from ednas_nni.compat.nas_search import (
     Strategy,
 )
 from ednas_nni.cost.nni_profiler import CostProfiler
-from ednas_nni.errors import StudyError, did_you_mean
+from ednas_nni.errors import SampleError, StudyError, did_you_mean
+from ednas_nni.nn.elastic import addresses, all_parameters
 from ednas_nni.nn.tree import domains_of
 from ednas_nni.space.domains import Domains, Sample, Scalar
 from ednas_nni.training.data import Batches
@@ -50,6 +51,9 @@ STRATEGIES: dict[str, tuple[type[Strategy], dict[str, Any]]] = {
     "enas": (ENAS, {"reward_metric_name": "default", "batches_per_update": 8}),
 }
 """Name -> NNI's class, and options that differ from NNI's own values."""
+
+SAMPLING = ("random_one_shot", "enas")
+"""Strategies that train one path of the supernet a step."""
 
 MIXING = ("darts", "gumbel_darts", "proxyless")
 """Strategies that add up, or swap within one step, what several candidates give."""
@@ -187,6 +191,27 @@ def exported(strategy: Strategy, domains: Domains) -> Sample:
     else:
         choices = module.export()
     return domains.complete({label: choices[label] for label in domains.labels if label in choices})
+
+
+@torch.no_grad()
+def inherit(strategy: Strategy, network: torch.nn.Module) -> None:
+    """Give a network of the space the weights that it has in the supernet of `random_one_shot` or `enas`.
+
+    NNI's layers keep the first channels of widths and the centre of kernels, as `nn.elastic` does, so the network is
+    that path of the supernet. Its batch norms must be estimated anew (`nn.statistics.recalibrate`).
+
+    Raises:
+        StudyError: The strategy mixes candidates, whose weights belong to no single path.
+        PluginError: A choice of the space was not made with `ednas_nni.nn.choice.layer_choice`.
+        SampleError: The network is of another space.
+    """
+    if name_of(strategy) not in SAMPLING:
+        raise StudyError(f"weights of a path are those of {' and '.join(SAMPLING)}: {strategy!r} mixes candidates.")
+    shared, parameters = dict(all_parameters(strategy.supernet, elastic=False)), dict(network.named_parameters())
+    for name, address in addresses(network, elastic=False).items():
+        if address.tensor not in shared:
+            raise SampleError(f"The supernet has no weights {address.tensor}: it was made for another space.")
+        parameters[name].copy_(address.of(shared[address.tensor].detach()))
 
 
 def _in_epochs(evaluator: JaredEvaluator, epochs: int | None, progress: bool, alternating: bool) -> Lightning:

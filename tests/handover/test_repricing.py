@@ -13,6 +13,7 @@ from ednas_nni.cli import main
 from ednas_nni.errors import EdnasError, InfeasibleError, StudyError
 from ednas_nni.handover import repricing
 from ednas_nni.handover.repricing import Inheritance, repriced
+from ednas_nni.handover.training import planned
 from ednas_nni.record import events, locate
 from ednas_nni.record.head import JournalHead
 from ednas_nni.record.journal import Journal
@@ -172,6 +173,9 @@ def test_the_command(study, quick, tmp_path, capsys):
     assert main([*words, "0"]) == 0
     out = capsys.readouterr().out
     assert all(row["architecture"] in out for row in answer["front"]) and "0 networks were scored" in out
+    row = answer["front"][-1]
+    plan = planned(str(path), row["architecture"])
+    assert plan.sample == row["sample"] and plan.study.evaluator.name == "jared"
 
 
 @pytest.mark.slow

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from ednas_nni.compat.nas import Profiler
-from ednas_nni.compat.nas_search import RandomSamplingLightningModule
+from ednas_nni.compat.nas_search import BaseSuperNetModule, RandomSamplingLightningModule
 from ednas_nni.cost import CostProfiler, cost_table
 from ednas_nni.errors import SampleError, StudyError
-from ednas_nni.nn.tree import domains_of
+from ednas_nni.nn.tree import build, domains_of
 from ednas_nni.search.assembled import trained
 from ednas_nni.training import one_shot
 
@@ -172,3 +172,30 @@ def test_a_penalty_makes_the_architecture_smaller(tiny, evaluator):
             return float(expression_expectation(profiler.expression, strategy.oneshot_module.export_probs()))
 
     assert expected(penalty=True) < 0.8 * expected()
+
+
+def test_a_network_inherits_its_path_of_nnis_supernet(searched):
+    """It answers as the supernet does with that path sampled; with weights of its own, the broken twin, it does not."""
+    strategy, _, make = searched("random_one_shot")
+    space = make()
+    domains, rng, image = domains_of(space), np.random.default_rng(0), torch.rand(2, 3, *SIZE)
+    for _ in range(4):
+        sample = domains.random(rng)
+        memo = dict(sample)
+        for module in strategy.supernet.modules():
+            if isinstance(module, BaseSuperNetModule):
+                memo |= module.resample(memo)
+        network = build(space, sample).train()
+        before = network(image)
+        one_shot.inherit(strategy, network)
+        strategy.supernet.train()
+        with torch.no_grad():
+            expected, after = strategy.supernet(image), network(image)
+        for task, output in expected.items():
+            assert torch.allclose(after[task], output, atol=1e-5)
+            assert not torch.allclose(before[task], output, atol=1e-3)
+
+
+def test_mixed_weights_are_of_no_path(tiny):
+    with pytest.raises(StudyError, match="mixes candidates"):
+        one_shot.inherit(one_shot.strategy("darts"), tiny())

@@ -85,6 +85,7 @@ setup(
         "console_scripts": ["ednas = ednas_nni.cli:main"],
         "ednas_nni.search_spaces": [
             "nano = search_spaces:nano",
+            "compound = search_spaces:compound",
             "mobile = search_spaces:mobile",
             "edge_tpu = search_spaces:edge_tpu",
             "single_task = search_spaces:single_task",

@@ -15,7 +15,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import torch
 from into_docs import DOCS, put
 
 from devices.cpu_onnxruntime.measure import measured
@@ -24,8 +23,7 @@ from ednas_nni.calibration.correction import calibrate, errors
 from ednas_nni.calibration.measurements import priced_terms
 from ednas_nni.calibration.proposing import informative
 from ednas_nni.cost import cost_table
-from ednas_nni.graphs.capture import capture
-from ednas_nni.nn.tree import build
+from ednas_nni.graphs.capture import network_graph
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import parse
 
@@ -73,9 +71,7 @@ def _latencies(space, samples: list, machine) -> dict[str, float]:
     from ednas_nni.nn.tree import domains_of
 
     domains = domains_of(space)
-    with torch.device("meta"):
-        image = torch.empty(1, 3, *SIZE)
-    graphs = {domains.architecture_id(sample): capture(build(space, sample), (image,)) for sample in samples}
+    graphs = {domains.architecture_id(sample): network_graph(space, sample, SIZE) for sample in samples}
     found = measured({graph.signature: graph for graph in graphs.values()}, Store(machine), title="measuring")
     return {name: found[graph.signature].ms for name, graph in graphs.items()}
 

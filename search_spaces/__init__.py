@@ -14,7 +14,7 @@ from search_spaces import presets
 from search_spaces.presets import shorten
 from search_spaces.space import EdnasSpace
 
-__all__ = ["EdnasSpace", "edge_tpu", "mobile", "nano", "pretrained", "shorten", "single_task"]
+__all__ = ["EdnasSpace", "compound", "edge_tpu", "mobile", "nano", "pretrained", "shorten", "single_task"]
 
 
 def nano(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
@@ -28,6 +28,16 @@ def nano(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
         StudyError: The tasks or a field are wrong.
     """
     return _preset("nano", tasks, overrides)
+
+
+def compound(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
+    """From tiny to large, for any device: resolution, widths, depths, fusion and heads are searched together.
+
+    Args:
+        tasks: As `nano`.
+        **overrides: As `nano`.
+    """
+    return _preset("compound", tasks, overrides)
 
 
 def mobile(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:

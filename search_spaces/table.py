@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from ednas_nni.nn import sharing
 from ednas_nni.nn.encoders import ENCODERS, LABEL
+from ednas_nni.nn.fusion import LEVELS
+from ednas_nni.nn.sizes import OUTPUT_STRIDE, RESOLUTION
 from ednas_nni.nn.spec import TemplateSpec
 from ednas_nni.space.domains import Domains, Sample, Scalar
 
@@ -31,7 +33,7 @@ def table(
 ) -> str:
     """Every part with its stride, channels and blocks, one line each, from the image to the heads."""
     drawing = _Drawing(spec, tasks, domains.active(sample))
-    rows = [PartRow(*PartRow._fields), drawing.beginning(encoder_files or {}), *drawing.trunk(0, tasks)]
+    rows = [PartRow(*PartRow._fields), *drawing.beginning(encoder_files or {}), *drawing.trunk(0, tasks)]
     return f"architecture {domains.architecture_id(sample)}\n" + "\n".join(_aligned(rows))
 
 
@@ -43,18 +45,22 @@ class _Drawing:
         self.active = active
         only = spec.sharing[0] if len(tasks) > 1 else "shared"
         self.way = {task: str(active.get(sharing.label(task), only)) for task in tasks}
+        self.stride = str(active.get(OUTPUT_STRIDE, spec.heads.stride[0]))
+        self.stages = int(active.get(LEVELS) or len(spec.stages))
 
-    def beginning(self, files: Mapping[str, Path]) -> PartRow:
-        """The stem, or the published encoder and what it starts from."""
+    def beginning(self, files: Mapping[str, Path]) -> list[PartRow]:
+        """What the image is shrunk to, where it is; the stem, or the published encoder and what it starts from."""
+        share = self.active.get(RESOLUTION, self.spec.resolution[0])
+        image = [] if share == 1 else [PartRow("image", "1", "3", f"{share} of height and width")]
         if not self.spec.encoders:
-            return PartRow("stem", "2", str(self.spec.stem), "conv_k3")
+            return [*image, PartRow("stem", "2", str(self.active.get("stem_width", self.spec.stem[0])), "conv_k3")]
         name = str(self.active.get(LABEL, self.spec.encoders[0]))
         start = f"weights of {files[name].name}" if name in files else "random weights"
-        return PartRow("encoder", "4-32", "-".join(map(str, ENCODERS[name].channels)), f"{name}, {start}")
+        return [*image, PartRow("encoder", "4-32", "-".join(map(str, ENCODERS[name].channels)), f"{name}, {start}")]
 
     def trunk(self, i: int, tasks: Sequence[str]) -> list[PartRow]:
         """The shared part from stage number i (from 0) on, for the tasks that read it."""
-        end = len(self.spec.stages)
+        end = self.stages
         leaves = [t for t in tasks if self.way[t] != "shared" and sharing.trunk_stages(self.way[t], end) == i]
         stays = [task for task in tasks if task not in leaves]
         parts: list[Callable[[], list[PartRow]]] = []
@@ -66,7 +72,7 @@ class _Drawing:
         return _branches([part() for part in parts])
 
     def _private(self, task: str, first: int) -> list[PartRow]:
-        stages = [self._stage(f"{task}_", i) for i in range(first, len(self.spec.stages))]
+        stages = [self._stage(f"{task}_", i) for i in range(first, self.stages)]
         return [*stages, self._fusion(f"{task}_"), *self._head(task)]
 
     def _stage(self, prefix: str, i: int) -> PartRow:
@@ -79,11 +85,12 @@ class _Drawing:
     def _fusion(self, prefix: str) -> PartRow:
         kind = self.active.get(f"{prefix}fusion", self.spec.fusion.kinds[0])
         width = self.active.get("fusion_width", self.spec.fusion.channels[0])
-        return PartRow(f"{prefix}fusion".replace("_", " "), "4", str(width), str(kind))
+        return PartRow(f"{prefix}fusion".replace("_", " "), self.stride, str(width), str(kind))
 
     def _head(self, task: str) -> list[PartRow]:
         kind = self.active.get(f"{task}_head", self.spec.heads.kinds[0])
-        return [PartRow(f"{task} head", "4", str(self.spec.heads.channels), str(kind))]
+        width = self.active.get(f"{task}_head_width", self.spec.heads.channels[0])
+        return [PartRow(f"{task} head", self.stride, str(width), str(kind))]
 
 
 def _branches(parts: Sequence[Sequence[PartRow]]) -> list[PartRow]:

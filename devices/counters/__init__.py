@@ -12,6 +12,7 @@ from ednas_nni.cost.records import LayerRecord
 class _Counter(AdditiveDevice):
     """A device with one feature, which is its cost."""
 
+    runs_networks = False
     unit: ClassVar[str]
     note: ClassVar[str]
 

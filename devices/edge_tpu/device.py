@@ -52,6 +52,7 @@ class EdgeTPU(AdditiveDevice, ReadsProfiles):
 
     maxima = frozenset(MAXIMA)
     dtype = "int8"
+    cuts_graph = True
     profile_kind = "systolic"
 
     def __init__(self, profile: SystolicProfile | str = "edge_tpu") -> None:
@@ -83,8 +84,7 @@ class EdgeTPU(AdditiveDevice, ReadsProfiles):
         if layer.kind == "resize" and layer.full_size:
             return {**features, "host_elements": layer.elements_written, "handed_bytes": layer.elements_read}
         if layer.kind not in ON_DEVICE_KINDS:  # batch norms and activations are folded into the layer before
-            mapped = layer.kind != "activation" or layer.function in {"", *FUSED}
-            return features if mapped else {**features, "unmapped_elements": layer.elements_written}
+            return {**features, "unmapped_elements": layer.elements_written} if self.unmapped(layer) else features
         features |= {"outputs": layer.elements_written, "peak_bytes": layer.elements_read + layer.elements_written}
         if layer.kind not in WEIGHT_KINDS:
             return features
@@ -98,6 +98,11 @@ class EdgeTPU(AdditiveDevice, ReadsProfiles):
             )
             features["dense_cycles"] = layer.groups * per_group
         return features
+
+    def unmapped(self, layer: LayerRecord) -> str:
+        """Activations that the compiler does not map."""
+        unknown = layer.kind == "activation" and layer.function not in {"", *FUSED}
+        return f"the activation {layer.function}" if unknown else ""
 
     def costs(self, totals: Mapping[str, Values]) -> dict[str, Values]:
         """`latency_ms`, its upper bound where the profile has an ensemble, and `host_ms`, each (n,)."""

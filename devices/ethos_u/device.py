@@ -76,8 +76,11 @@ class EthosU(PartsDevice):
         from devices.parts.block_table import block_table
         from devices.parts.whole_networks import factor, held_out_errors, whole_networks
         from ednas_nni.graphs.capture import network_graph
+        from ednas_nni.nn.capabilities import capabilities_of
+        from ednas_nni.nn.sizes import shrunk
 
-        blocks = block_table(space, size, partial(in_surroundings, size=size))
+        image = shrunk(size, capabilities_of(space).resolution)
+        blocks = block_table(space, size, partial(in_surroundings, size=size, image=image))
         samples = whole_networks(blocks)
         self.whole = tuple(samples)
         networks = [cut(network_graph(space, sample, size), size) for sample in samples]

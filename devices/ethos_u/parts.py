@@ -55,20 +55,21 @@ class Estimate:
     left_elements: int = 0
 
 
-def in_surroundings(graph: Graph, ends: bool, size: tuple[int, int]) -> Graph:
+def in_surroundings(graph: Graph, ends: bool, size: tuple[int, int], image: tuple[int, int] | None = None) -> Graph:
     """A part as it is compiled.
 
     Args:
         graph: Of the part.
         ends: Whether it gives what the network gives.
-        size: The image's height and width.
+        size: Height and width of that.
+        image: Height and width of the image that comes in, where it is shrunk.
     """
     if ends:
         graph = cut(graph, size)
     if not graph.nodes:
         return graph
     shapes: dict[str, Shape] = {**graph.inputs, **{node.output: node.shape for node in graph.nodes}}
-    inner = [name for name, shape in graph.inputs.items() if len(shape) == 4 and shape[1:] != (3, *size)]
+    inner = [name for name, shape in graph.inputs.items() if len(shape) == 4 and shape[1:] != (3, *(image or size))]
     graph = renamed(graph, {name: f"{AROUND}{name}" for name in inner})
     inputs = {name.removeprefix(AROUND): shape for name, shape in graph.inputs.items()}
     constants = dict(graph.constants)

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from devices.parts.block_table import BlockTable
 from ednas_nni.cost.features import sums
+from ednas_nni.nn.sizes import settled
 from ednas_nni.space.domains import Sample
 
 WHOLE = 8
@@ -17,10 +18,10 @@ SEED = 5
 
 
 def whole_networks(blocks: BlockTable) -> list[Sample]:
-    """Architectures that the factor comes from: of random ones, some that are spread evenly over their MACs."""
+    """Architectures that the factor comes from: of random ones of the settled sizes, some spread evenly over MACs."""
     macs = blocks.features({signature: {"macs": graph.macs} for signature, graph in blocks.graphs.items()})
-    rng = np.random.default_rng(SEED)
-    drawn = (blocks.domains.random(rng) for _ in range(DRAWS))
+    rng, sizes = np.random.default_rng(SEED), settled.current() or {}
+    drawn = (blocks.domains.canonical({**blocks.domains.random(rng), **sizes}) for _ in range(DRAWS))
     samples = list({blocks.domains.architecture_id(sample): sample for sample in drawn}.values())
     return [samples[i] for i in spread_out(sums(macs, samples)[:, 0], WHOLE)]
 

@@ -23,6 +23,7 @@ class PeakMemory(OrderDevice):
     """
 
     name = "peak_memory"
+    runs_networks = False
 
     def __init__(self, dtype: ElementType = "int8") -> None:
         if dtype not in ELEMENT_BYTES:

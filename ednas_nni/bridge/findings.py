@@ -200,9 +200,11 @@ def _remarks(findings: Findings, file: ExperimentFile, assembled: Assembled) -> 
         )
     if findings.plan is None or findings.errors:
         return
+    from ednas_nni.cost.lint import lint
     from ednas_nni.cost.plan import advice  # imports torch
 
     findings.warnings += advice(findings.plan)
+    findings.warnings += lint(findings.plan.table, [outlook.checked for outlook in findings.plan.constraints])
     if file.study.start and not assembled.trains_starts:
         findings.warnings.append(
             f"start: strategy {file.study.strategy.name!r} takes no members to begin with, so nothing trains "

@@ -12,7 +12,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import torch
 import yaml
 from tqdm import tqdm
 
@@ -32,9 +31,8 @@ from ednas_nni.cli.terminal import amount
 from ednas_nni.compat.nas import ModelSpace
 from ednas_nni.cost.table import CostTable
 from ednas_nni.errors import EdnasError
-from ednas_nni.graphs.capture import capture
+from ednas_nni.graphs.capture import network_graph
 from ednas_nni.graphs.onnx_file import INSTALL, onnx_bytes
-from ednas_nni.nn.tree import build
 from ednas_nni.record.whole_file import write_whole
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.space.dimensions import Sample
@@ -90,11 +88,9 @@ def _write_networks(
     """The networks with random weights, which do not change how long they take; all shapes are written down."""
     import onnx  # an extra
 
-    with torch.device("meta"):
-        image = torch.empty(1, 3, *size)
     pairs = list(zip(files, samples, strict=True))
     for file, sample in tqdm(pairs, desc="writing networks", unit="file", delay=1.0, leave=False, disable=None):
-        model = onnx.load_from_string(onnx_bytes(capture(build(space, sample), (image,))))
+        model = onnx.load_from_string(onnx_bytes(network_graph(space, sample, size)))
         model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
         onnx.checker.check_model(model)
         onnx.save(model, str(folder / file))

@@ -40,6 +40,7 @@ if not MISSING:
 
     from nni.mutable import Categorical, Mutable, MutableExpression, ensure_frozen
     from nni.mutable.annotation import MutableAnnotation
+    from nni.mutable.frozen import frozen_context
     from nni.nas.evaluator import FunctionalEvaluator
     from nni.nas.evaluator.pytorch.lightning import Lightning, LightningModule, Trainer
     from nni.nas.execution import (
@@ -94,6 +95,7 @@ else:
         choice,
         current_model,
         ensure_frozen,
+        frozen_context,
         model_context,
     )
 

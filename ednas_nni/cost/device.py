@@ -76,11 +76,19 @@ class Device:
         name: Letters, digits and _: a second device's columns begin with it, such as `my_phone_latency_ms`.
         columns: The costs, in the order in which they are priced.
         dtype: Element type of activations on the device; None where it does not matter.
+        runs_networks: Whether it is a machine; counters of anything else are not.
+        cuts_graph: Whether everything behind the first layer that it does not run is left to the host, too.
     """
 
     name: str = ""
     columns: tuple[CostColumn, ...] = ()
     dtype: ElementType | None = None
+    runs_networks: bool = True
+    cuts_graph: bool = False
+
+    def unmapped(self, layer: LayerRecord) -> str:
+        """What of a layer the device does not run, such as "the activation hswish"; "" where it runs it."""
+        return ""
 
 
 class FeatureDevice(Device, ABC):
@@ -139,7 +147,8 @@ class PartsDevice(FeatureDevice):
     def space_features(self, space: ModelSpace, size: tuple[int, int]) -> SpaceFeatures:
         """Features of a whole space at an image of (height, width) pixels.
 
-        It may measure, and settle its `columns` only now.
+        Where choices decide sizes it is called once for each of their values, which are settled then
+        (`ednas_nni.nn.sizes`). It may measure, and settle its `columns` only now.
         """
 
 

@@ -147,7 +147,43 @@ def _merged(terms: Iterable[Term], largest: np.ndarray) -> tuple[Term, ...]:
     return tuple(hosts)
 
 
-# -------------------------------------------------------------------- features of two origins
+# -------------------------------------------------------------------- features of several origins
+def over_sizes(labels: Sequence[str], read: Sequence[SpaceFeatures]) -> SpaceFeatures:
+    """Features that were read once for each assignment to the labels that decide sizes, as functions of these, too.
+
+    The last label changes fastest. Of `term over (width,)` read at resolutions 1 and 0.5 the result has one term over
+    (resolution, width), so that a sample needs as many look-ups as before.
+    """
+    if not labels:
+        return read[0]
+    domains = read[0].domains
+    names = tuple(dict.fromkeys(name for features in read for name in features.names))
+    maxima = frozenset().union(*(features.maxima for features in read))
+    largest = np.array([name in maxima for name in names], bool)
+    terms = []
+    for at, features in zip(np.ndindex(*extents_of(domains, labels)), read, strict=True):
+        case = dict(zip(labels, at, strict=True))
+        columns = [names.index(name) for name in features.names]
+        for term in features.terms:
+            scope = in_order(domains, (*term.labels, *labels))
+            values = np.zeros((*extents_of(domains, scope), len(names)))
+            here = values[tuple(case.get(label, slice(None)) for label in scope)]  # a view of this case
+            here[..., columns] = term.values[tuple(case.get(label, slice(None)) for label in term.labels)]
+            terms.append(Term(scope, values))
+    whole = []
+    for term in _merged(sorted(terms, key=lambda term: -term.values.size), largest):
+        same = [label for i, label in enumerate(term.labels) if label in labels and not np.ptp(term.values, i).any()]
+        index = tuple(0 if label in same else slice(None) for label in term.labels)
+        whole.append(Term(tuple(label for label in term.labels if label not in same), term.values[index]))
+    merged = _merged(sorted(whole, key=lambda term: -term.values.size), largest)
+    parts = {part: None for features in read for part in features.fixed}
+    fixed = {  # what every sample has at least
+        part: {name: min(features.fixed.get(part, {}).get(name, 0.0) for features in read) for name in names}
+        for part in parts
+    }
+    return SpaceFeatures(names, merged, domains, maxima, fixed)
+
+
 def joined(first: SpaceFeatures, second: SpaceFeatures) -> SpaceFeatures:
     """Both features of one space; no name may be in both. No sample needs more look-ups than before."""
     names = (*first.names, *second.names)

@@ -23,11 +23,15 @@ from ednas_nni.nn.elementwise import Activation
 
 @dataclass(frozen=True)
 class CallShapes:
-    """Shapes of a layer's tensor inputs, of its output and of the network's image, with batch axis."""
+    """Shapes of a layer's tensor inputs, of its output and of the network's image, with batch axis.
+
+    `size` is height and width of the image that predictions are of.
+    """
 
     inputs: tuple[Shape, ...]
     output: Shape
     image: Shape = ()
+    size: tuple[int, int] | None = None
 
     @property
     def image_elements(self) -> int:
@@ -36,8 +40,8 @@ class CallShapes:
 
     @property
     def full_size(self) -> bool:
-        """Whether the output has the image's height and width."""
-        return len(self.output) == 4 and self.output[2:] == self.image[2:]
+        """Whether the output has the height and width of the image that predictions are of."""
+        return len(self.output) == 4 and self.output[2:] == (self.size or self.image[2:])
 
 
 @dataclass(frozen=True)
@@ -133,10 +137,10 @@ def counted_steps(seen: Trace) -> Iterator[Step]:
         if isinstance(event, Operator):
             if event.shares or (event.leaf is not None and has_rule(event.leaf)):
                 continue
-            shapes = CallShapes(tuple(seen.shapes[memory] for memory in reads), event.output.shape, image)
+            shapes = CallShapes(tuple(seen.shapes[memory] for memory in reads), event.output.shape, image, seen.size)
             yield Step(event.module, event.outer, event.name, reads, event.output.memory, shapes)
         elif has_rule(event.module) and event.output is not None and event.output.constant is None:
-            shapes = CallShapes(tuple(value.shape for value in event.inputs), event.output.shape, image)
+            shapes = CallShapes(tuple(value.shape for value in event.inputs), event.output.shape, image, seen.size)
             yield Step(event.module, event.outer, "", reads, event.output.memory, shapes)
 
 

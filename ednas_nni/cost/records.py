@@ -37,7 +37,7 @@ class LayerRecord:
         bias: Trainable bias values among `params`.
         elements_read: Activation elements; so is `elements_written`.
         image_elements: Elements of the network's image where this layer reads it, else 0.
-        full_size: Whether the output has the height and width of the network's image.
+        full_size: Whether the output has the height and width of the image that predictions are of.
         function: Of an activation: its name in `nn.elementwise`, or torch's, in lower case.
     """
 

@@ -23,7 +23,7 @@ from pydantic import BaseModel
 
 from ednas_nni.cost.records import LayerRecord
 from ednas_nni.record.whole_file import file_digest, write_whole
-from ednas_nni.space.domains import Condition, Domains
+from ednas_nni.space.domains import Condition, Domains, Scalar
 
 if TYPE_CHECKING:
     from ednas_nni.compat.nas import ModelSpace
@@ -129,13 +129,19 @@ class _File(BaseModel):
 
 
 def remembered(
-    space: ModelSpace, size: tuple[int, int], root: Path | None, read: Callable[[], SpaceLayers]
+    space: ModelSpace,
+    size: tuple[int, int],
+    root: Path | None,
+    read: Callable[[], SpaceLayers],
+    case: Mapping[str, Scalar] | None = None,
 ) -> SpaceLayers:
     """All operations of a space at (height, width) pixels: from the cache folder if they are there, else by `read`.
 
+    `case` are the choices of sizes that are settled (`ednas_nni.nn.sizes`).
+
     Without a folder nothing is written.
     """
-    key = _key(space, size) if root is not None else None
+    key = _key(space, size, case or {}) if root is not None else None
     if root is None or key is None:
         return read()
     from ednas_nni.nn.tree import domains_of  # brings torch and NNI
@@ -200,7 +206,7 @@ def _digest(text: str, numbers: np.ndarray) -> str:
     return hashlib.sha256(text.encode() + np.ascontiguousarray(numbers).tobytes()).hexdigest()[:32]
 
 
-def _key(space: ModelSpace, size: tuple[int, int]) -> str | None:
+def _key(space: ModelSpace, size: tuple[int, int], case: Mapping[str, Scalar]) -> str | None:
     """Name of what the operations depend on; None where that cannot be known."""
     sources = _sources(space)
     if sources is None:
@@ -210,7 +216,7 @@ def _key(space: ModelSpace, size: tuple[int, int]) -> str | None:
         shapes = [(name, tuple(p.shape)) for name, p in module.named_parameters(recurse=False)]
         structure.update(f"{path} {type(module).__qualname__} {shapes} {'forward' in module.__dict__}\n".encode())
     name, arguments = f"{type(space).__module__}.{type(space).__qualname__}", (space.trace_args, space.trace_kwargs)
-    parts = [FORMAT, name, repr(arguments), list(size), sources, structure.hexdigest()[:16]]
+    parts = [FORMAT, name, repr(arguments), list(size), sources, structure.hexdigest()[:16], dict(case)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 

@@ -142,7 +142,7 @@ def _extreme(table: CostTable, column: str, sign: float, seed: int) -> Extreme:
         batches: Iterator[np.ndarray] = _all_codes(limits)
     else:
         starts = random_codes(table.domains, STARTS, np.random.default_rng(seed))
-        batches = iter([_descend(starts, limits, price)])
+        batches = iter([descend(starts, limits, price)])
     for batch in batches:
         prices = price(batch)
         if prices.min() < best:
@@ -156,7 +156,7 @@ def _all_codes(limits: Sequence[int], batch: int = 1 << 14) -> Iterator[np.ndarr
         yield np.array(chunk, np.int16).reshape(len(chunk), len(limits))
 
 
-def _descend(codes: np.ndarray, limits: Sequence[int], price: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def descend(codes: np.ndarray, limits: Sequence[int], price: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Coordinate descent of all rows at once; equal values keep the code, so it ends."""
     current = price(codes)
     improved = True

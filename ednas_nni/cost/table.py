@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from ednas_nni.cost import registry
 from ednas_nni.cost.device import AdditiveDevice, CostColumn, Device, FeatureDevice, OrderDevice, PartsDevice, Values
-from ednas_nni.cost.features import SpaceFeatures, joined, renamed, space_features
+from ednas_nni.cost.features import SpaceFeatures, joined, over_sizes, renamed, space_features
 from ednas_nni.cost.minimum import Function
 from ednas_nni.cost.records import LayerRecord
-from ednas_nni.cost.space_layers import remembered
+from ednas_nni.cost.space_layers import SpaceLayers, remembered
 from ednas_nni.errors import PluginError, SampleError
 from ednas_nni.space.domains import Domains, Sample
 from ednas_nni.study.objectives import Constraint
@@ -22,6 +23,8 @@ from ednas_nni.study.objectives import Constraint
 if TYPE_CHECKING:
     from ednas_nni.compat.nas import ModelSpace
 
+InOrder: TypeAlias = Callable[[np.ndarray], Mapping[str, Values]]
+"""Costs of encoded samples by an `OrderDevice`."""
 COUNTS = ("macs", "params")
 """Devices that every table has."""
 CHUNK = 1 << 13
@@ -37,6 +40,7 @@ class CostTable:
         deploy_size: Image (height, width) in pixels on the device.
         by_order: Number of an `OrderDevice` -> its costs of encoded samples.
         priced_size: What the network pads such an image to, at which the features were read; None = as it is.
+        layers: The operations of the space, at the first of the sizes that choices decide.
     """
 
     def __init__(
@@ -44,9 +48,11 @@ class CostTable:
         features: SpaceFeatures,
         devices: Sequence[Device],
         deploy_size: tuple[int, int],
-        by_order: Mapping[int, Callable[[np.ndarray], Mapping[str, Values]]] | None = None,
+        by_order: Mapping[int, InOrder] | None = None,
         priced_size: tuple[int, int] | None = None,
+        layers: SpaceLayers | None = None,
     ) -> None:
+        self.layers = layers
         self._by_order = dict(by_order or {})
         self.domains: Domains = features.domains
         self.deploy_size = deploy_size
@@ -180,7 +186,7 @@ class CostTable:
                 f"codes: {codes.dtype} of shape {codes.shape}; integers of shape (n, {len(self.domains)}) are needed, "
                 "one position per label: stack the results of Domains.encode"
             )
-        if len(codes) and (codes.min() < 0 or (codes.max(0) >= self._limits).any()):
+        if codes.size and (codes.min() < 0 or (codes.max(0) >= self._limits).any()):
             bad = int(np.argmax((codes.max(0) >= self._limits) | (codes.min(0) < 0)))
             dimension = self.domains.dimensions[bad]
             raise SampleError(
@@ -227,6 +233,8 @@ def cost_table(
     """
     from ednas_nni.cost.reading import read_space  # torch and NNI are needed to read a space, not to price samples
     from ednas_nni.nn.capabilities import capabilities_of
+    from ednas_nni.nn.sizes import cases, check_resolutions, settled
+    from ednas_nni.nn.tree import domains_of
 
     resolved = [registry.device(x) if isinstance(x, str) else registry.checked(x, x) for x in devices]
     names = {device.name for device in resolved}
@@ -242,21 +250,49 @@ def cost_table(
                 own |= {f"{number}:{name}": float(value) for name, value in device.layer_features(layer).items()}
         return own
 
-    stride = capabilities_of(space).stride
-    height, width = (-(-side // stride) * stride for side in deploy_size)
+    said, domains = capabilities_of(space), domains_of(space)
+    check_resolutions(said.resolutions, said.stride, {"deploy_size": deploy_size})
+    height, width = (-(-side // said.stride) * said.stride for side in deploy_size)
     maxima = {f"{number}:{name}" for number, device in additive.items() for name in device.maxima}
-    layers = remembered(space, (height, width), folder, lambda: read_space(space, (height, width)))
-    read = space_features(layers, features, maxima)
-    for number, device in enumerate(resolved):
-        if isinstance(device, PartsDevice):
-            with registry.blamed(f"device {device.name!r}: space_features"):
-                read = joined(read, renamed(device.space_features(space, (height, width)), f"{number}:"))
-    by_order = {}
-    for number, device in enumerate(resolved):
-        if isinstance(device, OrderDevice):
-            with registry.blamed(f"device {device.name!r}: for_layers"):
-                by_order[number] = device.for_layers(layers)
-    return CostTable(read, resolved, deploy_size, by_order, (height, width))
+    read: list[SpaceFeatures] = []
+    first: SpaceLayers | None = None
+    by_order: dict[int, list[InOrder]] = {i: [] for i, device in enumerate(resolved) if isinstance(device, OrderDevice)}
+    for case in cases(domains, said.size_labels):
+        with settled(case):
+            size = (height, width) if said.resolution == 1 else deploy_size
+            layers = remembered(space, size, folder, partial(read_space, space, size), case)
+            first = first or layers
+            features_here = space_features(layers, features, maxima)
+            for number, device in enumerate(resolved):
+                if isinstance(device, PartsDevice):
+                    with registry.blamed(f"device {device.name!r}: space_features"):
+                        own = renamed(device.space_features(space, size), f"{number}:")
+                    features_here = joined(features_here, own)
+                elif isinstance(device, OrderDevice):
+                    with registry.blamed(f"device {device.name!r}: for_layers"):
+                        by_order[number].append(device.for_layers(layers))
+        read.append(features_here)
+    whole = {number: _over_sizes(domains, said.size_labels, priced) for number, priced in by_order.items()}
+    return CostTable(over_sizes(said.size_labels, read), resolved, deploy_size, whole, (height, width), first)
+
+
+def _over_sizes(domains: Domains, labels: Sequence[str], priced: Sequence[InOrder]) -> InOrder:
+    """Prices of samples by the one that belongs to their sizes."""
+    if not labels:
+        return priced[0]
+    columns = [domains.labels.index(label) for label in labels]
+    extents = [len(domains[label].values) for label in labels]
+
+    def price(codes: np.ndarray) -> Mapping[str, Values]:
+        case = np.ravel_multi_index(tuple(codes[:, columns].T), extents)
+        costs: dict[str, Values] = {}
+        for number, one in enumerate(priced):
+            rows = np.flatnonzero(case == number)
+            for name, values in one(codes[rows]).items():
+                costs.setdefault(name, np.empty(len(codes)))[rows] = values
+        return costs
+
+    return price
 
 
 def _columns(devices: Sequence[Device]) -> tuple[CostColumn, ...]:

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import torch
@@ -132,6 +132,8 @@ class Trace:
         shapes: Shape of the first tensor in each memory.
         merged: In the order in which they were made.
         macs: Multiply-adds of the whole pass as torch counts them from the operators, whichever module ran them.
+        size: Height and width of the image that predictions are of; it came in shrunk where the network computes at
+            another resolution. None where it was no image.
     """
 
     events: tuple[Event, ...] = field(repr=False)
@@ -141,6 +143,20 @@ class Trace:
     shapes: tuple[Shape, ...] = field(repr=False)
     merged: tuple[Merged, ...] = field(repr=False)
     macs: int
+    size: tuple[int, int] | None = None
+
+
+def image_arguments(network: nn.Module, size: tuple[int, int], channels: int = 3) -> Given:
+    """What a network, or a space as it is settled, is given on a device for an image of (height, width) pixels.
+
+    Networks of a lower resolution get the shrunk image: whoever grabs the image scales it.
+    """
+    from ednas_nni.nn.capabilities import capabilities_of  # NNI is heavy
+    from ednas_nni.nn.sizes import shrunk
+
+    share = capabilities_of(network).resolution
+    image = torch.empty(1, channels, *shrunk(size, share), device="meta")
+    return (image,), {} if share == 1 else {"shrunk": True}
 
 
 def trace_image(network: nn.Module, size: tuple[int, int], channels: int = 3) -> Trace:
@@ -154,7 +170,7 @@ def trace_image(network: nn.Module, size: tuple[int, int], channels: int = 3) ->
             f"deploy_size: {list(size)} is not a size; give [height, width] in pixels, such as [512, 1024]"
         )
     try:
-        return trace(network, (torch.empty(1, channels, height, width, device="meta"),))
+        return replace(trace(network, *image_arguments(network, size, channels)), size=size)
     except RuntimeError as error:
         raise StudyError(
             f"deploy_size: the network cannot take an image of {height}x{width} ({error}). Height and width must be "

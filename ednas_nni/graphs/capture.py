@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ednas_nni.compat.nas import ModelSpace
-from ednas_nni.cost.tracer import Operator, Trace, Tree, Value, trace
+from ednas_nni.cost.tracer import Operator, Trace, Tree, Value, image_arguments, trace
 from ednas_nni.errors import StudyError
 from ednas_nni.graphs.graph import Attribute, Constant, Graph, Node, Shape, folded
 from ednas_nni.graphs.operators import ALIASES, TRANSLATIONS, UnwrittenError
@@ -37,7 +37,7 @@ def network_graph(space: ModelSpace, sample: Sample, size: tuple[int, int]) -> G
     """The inference graph of one network of a space, without weights, for an image of (height, width) pixels."""
     with torch.random.fork_rng(devices=[]):  # constructing a network draws weights
         network = build(space, sample)
-    return capture(network, (torch.empty(1, 3, *size, device="meta"),))
+    return capture(network, *image_arguments(network, size))
 
 
 class _Writer:

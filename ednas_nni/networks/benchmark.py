@@ -99,7 +99,8 @@ def benchmark(
         opened: list[tuple[str, str, int, str, Runtime, Callable[[], object]]] = []
         runtimes = {name: open_file(folder / name, threads) for name in files}
         sizes = {name: (folder / name).stat().st_size for name in (WEIGHTS, *files)}
-        for size in dict.fromkeys([runtime.size for runtime in runtimes.values()] or [network.description.deploy_size]):
+        imaged = [runtime.predicted_size for runtime in runtimes.values()]
+        for size in dict.fromkeys(imaged or [network.description.deploy_size]):
             module = TorchRuntime(network.module, size)
             opened.append(("torch", WEIGHTS, sizes[WEIGHTS], "full", module, _module_run(network, size)))
         for name, file in runtimes.items():
@@ -116,7 +117,8 @@ def benchmark(
             if split is not None:
                 say(f"{form}: scoring {name} on {len(split)} images of {split.name!r}")
                 values = scores(runtime, network.tasks, split, train)
-            base = reference.setdefault(runtime.size, values)
+            whole = runtime.predicted_size if isinstance(runtime, FileRuntime) else runtime.size
+            base = reference.setdefault(whole, values)
             change = {} if form == "torch" else {key: value - base[key] for key, value in values.items()}
             rows.append(BenchmarkRow(form, name, length, runtime.size, outputs, values, change, milliseconds))
     finally:

@@ -64,7 +64,8 @@ def export(
         to: Names of exporters.
         images: (height and width, count) -> real images uint8 (n, H, W, 3), to calibrate on and to prove with.
         outputs: What the files give.
-        size: Height and width of the image; by default the deploy size.
+        size: Height and width of the image, of which a network of a lower resolution gets so much less; by default the
+            deploy size.
         input_type: Of the input of quantised files.
         say: Gets a line when something begins that takes long.
 
@@ -83,11 +84,11 @@ def export(
     graph = inference_graph(network.module, decodings, size, outputs)
     macs = priced_macs(network, size)
     calibrates = any(maker.calibrates for maker in makers)
-    real = images(size, max(LEAST, CALIBRATION if calibrates else 0))
+    real = images(graph.size, max(LEAST, CALIBRATION if calibrates else 0))
     judged = odd(real[:: max(1, len(real) // LEAST)][:LEAST])
     results = []
     for maker in makers:
-        say(f"{maker.name}: writing {size[0]} x {size[1]}, then comparing {len(judged)} images with torch")
+        say(f"{maker.name}: writing {graph.size[0]} x {graph.size[1]}, then comparing {len(judged)} images with torch")
         started = time.perf_counter()
         try:
             path, facts, matches = _one(network, maker, graph, decodings, real, judged, macs, input_type)
@@ -99,7 +100,7 @@ def export(
             path,
             maker.name,
             outputs=facts.outputs,
-            size=list(size),
+            size=list(graph.size),
             input_type=facts.input.type,
             macs=macs,
             images=len(judged),

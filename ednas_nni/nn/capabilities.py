@@ -23,10 +23,23 @@ class Capabilities:
         tasks: Names of the tasks that its networks predict.
         stride: Costs are priced at the next multiples of it, to which a network pads an image by itself; a space whose
             networks cannot pad says 1.
+        resolutions: All values that `resolution` can have.
+        size_labels: Choices that decide the sizes of features, see `ednas_nni.nn.sizes`; costs are read once for each
+            of their values.
     """
 
     tasks: tuple[str, ...] = ()
     stride: int = 1
+    resolutions: tuple[float, ...] = (1,)
+    size_labels: tuple[str, ...] = ()
+
+    @property
+    def resolution(self) -> float:
+        """At which share of the image's height and width a network computes; of a space, that which is settled.
+
+        Where it is not 1, `forward(image, shrunk=True)` takes the image as it enters on a device.
+        """
+        return 1
 
     def liveness(self) -> Mapping[str, Condition]:
         """When parts are used that not every sample uses, though the module tree cannot tell.

@@ -19,6 +19,9 @@ from ednas_nni.space.domains import Scalar
 Channels: TypeAlias = "int | MutableExpression[int]"
 """A number of channels; in a space with searched widths, NNI's expression for it."""
 
+Factor: TypeAlias = "int | float | MutableExpression[float]"
+"""A factor between two sizes, or NNI's expression for it."""
+
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "relu6": F.relu6,
     "relu": F.relu,
@@ -34,8 +37,14 @@ class Elementwise(nn.Module):
 
     def __init__(self, channels: Channels) -> None:
         super().__init__()
+        self.channels = channels
         sample = current_model()
-        self.channels = channels if sample is None else ensure_frozen(channels, sample=sample)
+        if sample is not None:
+            self.settle(sample)
+
+    def settle(self, sample: Mapping[str, Scalar]) -> None:
+        """Let what is searched be the sample's."""
+        self.channels = ensure_frozen(self.channels, sample=dict(sample))
 
     def extra_repr(self) -> str:
         """What `print` shows."""
@@ -50,7 +59,7 @@ def freeze_channels(network: nn.Module, sample: Mapping[str, Scalar]) -> None:
     """
     for module in network.modules():
         if isinstance(module, Elementwise):
-            module.channels = ensure_frozen(module.channels, sample=dict(sample))
+            module.settle(sample)
 
 
 class Activation(Elementwise):
@@ -146,15 +155,27 @@ class Concat(Elementwise):
 
 
 class Resize(Elementwise):
-    """Bilinear enlargement by a whole factor >= 1, half-pixel centres (`align_corners=False`)."""
+    """Bilinear enlargement by a factor >= 1, half-pixel centres (`align_corners=False`).
 
-    def __init__(self, channels: Channels, scale: int) -> None:
-        super().__init__(channels)
+    The factor may be an expression of choices that decide sizes, see `ednas_nni.nn.sizes`.
+    """
+
+    def __init__(self, channels: Channels, scale: Factor) -> None:
         self.scale = scale
+        super().__init__(channels)
+
+    def settle(self, sample: Mapping[str, Scalar]) -> None:
+        """As `Elementwise.settle`."""
+        super().settle(sample)
+        self.scale = ensure_frozen(self.scale, sample=dict(sample))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Enlarge x (N, channels, H, W) to (N, channels, scale H, scale W)."""
-        return F.interpolate(x, scale_factor=float(self.scale), mode="bilinear", align_corners=False)
+        scale = float(ensure_frozen(self.scale, strict=False))
+        if scale.is_integer():
+            return F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False)
+        end = [round(side * scale) for side in x.shape[2:]]
+        return F.interpolate(x, end, mode="bilinear", align_corners=False)
 
     def extra_repr(self) -> str:
         """What `print` shows."""

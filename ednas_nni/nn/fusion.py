@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -12,25 +13,70 @@ from ednas_nni.compat.nas import MutableConv2d
 from ednas_nni.nn.blocks.conv import ConvNorm, Separable
 from ednas_nni.nn.choice import choice_or_only
 from ednas_nni.nn.elementwise import Add, Channels, Concat, GlobalPool, MaxPool, Resize, WeightedSum
+from ednas_nni.nn.sizes import OUTPUT_STRIDE
 
 
-class FPN(nn.Module):
-    """A light feature pyramid (Lin et al., arXiv 1612.03144): lateral 1 x 1, top-down sum, one separable convolution.
+class Fusion(nn.Module):
+    """Base of the fusions: some of the encoder's features become one, at the finest of their strides.
 
-    Only the finest level is kept, since dense predictions need nothing else. `inputs` are the channels of the features,
-    finest first; each has half the resolution of the one before.
+    Args:
+        inputs: Channels of all features, finest first; each has half the resolution of the one before.
+        levels: Which of them are fused, neighbours; all by default.
+        channels: Of the fused feature.
+        activation: A key of `elementwise.ACTIVATIONS`.
+        doubling: Whether larger enlargements than 2 are done in steps of 2.
     """
 
-    def __init__(self, inputs: Sequence[Channels], channels: Channels, activation: str = "relu6") -> None:
+    shares_levels: ClassVar[bool] = False
+    """Whether fusions of different levels share weights in a supernet: a parameter's name says which level it is of."""
+
+    def __init__(
+        self,
+        inputs: Sequence[Channels],
+        channels: Channels,
+        activation: str = "relu6",
+        levels: range | None = None,
+        doubling: bool = False,
+    ) -> None:
         super().__init__()
-        self.laterals = nn.ModuleList(ConvNorm(c, channels, activation=None) for c in inputs)
+        self.levels = range(len(inputs)) if levels is None else levels
+        self.construct([inputs[i] for i in self.levels], channels, activation, doubling)
+
+    def construct(self, inputs: Sequence[Channels], channels: Channels, activation: str, doubling: bool) -> None:
+        """Make the modules, of the features that are fused."""
+        raise NotImplementedError
+
+    def fuse(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Map features (N, inputs[i], H / 2^i, W / 2^i) of the levels, finest first, to (N, channels, H, W)."""
+        raise NotImplementedError
+
+    def forward(self, *features: torch.Tensor) -> torch.Tensor:
+        """Fuse the features of `levels`, given those of all levels."""
+        return self.fuse(features[self.levels.start : self.levels.stop])
+
+    def by_level(self, modules: Iterable[nn.Module]) -> nn.ModuleDict:
+        """Modules named by level."""
+        return nn.ModuleDict({str(i): module for i, module in zip(self.levels, modules, strict=False)})
+
+
+class FPN(Fusion):
+    """A light feature pyramid (Lin et al., arXiv 1612.03144): lateral 1 x 1, top-down sum, one separable convolution.
+
+    Only the finest level is kept, since dense predictions need nothing else.
+    """
+
+    shares_levels: ClassVar[bool] = True
+
+    def construct(self, inputs: Sequence[Channels], channels: Channels, activation: str, doubling: bool) -> None:
+        """As `Fusion.construct`."""
+        self.laterals = self.by_level(ConvNorm(c, channels, activation=None) for c in inputs)
         self.resizes = nn.ModuleList(Resize(channels, 2) for _ in inputs[1:])
         self.adds = nn.ModuleList(Add(channels) for _ in inputs[1:])
         self.smooth = Separable(channels, channels, activation=activation)
 
-    def forward(self, *features: torch.Tensor) -> torch.Tensor:
-        """Map features (N, inputs[i], H / 2^i, W / 2^i), finest first, to (N, channels, H, W)."""
-        levels = [lateral(x) for lateral, x in zip(self.laterals, features, strict=True)]
+    def fuse(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        """As `Fusion.fuse`."""
+        levels = [lateral(x) for lateral, x in zip(self.laterals.values(), features, strict=True)]
         y = levels.pop()
         for resize, add in zip(self.resizes, self.adds, strict=True):
             y = add(levels.pop(), resize(y))
@@ -50,15 +96,15 @@ class PyramidNode(nn.Module):
         return self.smooth(self.sum(*x))
 
 
-class BiFPN(nn.Module):
+class BiFPN(Fusion):
     """A weighted bidirectional pyramid (EfficientDet, arXiv 1911.09070): down, up, and down again to the finest level.
 
     One layer of the published pyramid (top-down, then bottom-up with an edge from each input) and the top-down half
     of a second one: a dense prediction reads the finest level alone, so the second bottom-up half would be dead.
     """
 
-    def __init__(self, inputs: Sequence[Channels], channels: Channels, activation: str = "relu6") -> None:
-        super().__init__()
+    def construct(self, inputs: Sequence[Channels], channels: Channels, activation: str, doubling: bool) -> None:
+        """As `Fusion.construct`."""
         steps = range(len(inputs) - 1)
         self.laterals = nn.ModuleList(ConvNorm(c, channels, activation=None) for c in inputs)
         self.ups = nn.ModuleList(Resize(channels, 2) for _ in steps)
@@ -69,8 +115,8 @@ class BiFPN(nn.Module):
         self.last_ups = nn.ModuleList(Resize(channels, 2) for _ in steps)
         self.last_nodes = nn.ModuleList(PyramidNode(2, channels, activation) for _ in steps)
 
-    def forward(self, *features: torch.Tensor) -> torch.Tensor:
-        """Map features (N, inputs[i], H / 2^i, W / 2^i), finest first, to (N, channels, H, W)."""
+    def fuse(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        """As `Fusion.fuse`."""
         given = [lateral(x) for lateral, x in zip(self.laterals, features, strict=True)]
         steps = range(len(given) - 1)
         inner = list(given)
@@ -87,7 +133,7 @@ class BiFPN(nn.Module):
         return y
 
 
-class ASPP(nn.Module):
+class ASPP(Fusion):
     """Atrous spatial pyramid pooling on the coarsest feature, joined with the finest (DeepLabV3+, arXiv 1802.02611).
 
     Branches: 1 x 1, separable 3 x 3 at dilations 2, 4 and 6 (the published 6, 12, 18 are for stride 16 and larger
@@ -97,8 +143,8 @@ class ASPP(nn.Module):
 
     DILATIONS = (2, 4, 6)
 
-    def __init__(self, inputs: Sequence[Channels], channels: Channels, activation: str = "relu6") -> None:
-        super().__init__()
+    def construct(self, inputs: Sequence[Channels], channels: Channels, activation: str, doubling: bool) -> None:
+        """As `Fusion.construct`."""
         coarse = inputs[-1]
         self.branches = nn.ModuleList(
             [
@@ -111,24 +157,63 @@ class ASPP(nn.Module):
         self.pool = GlobalPool(coarse)
         self.context = MutableConv2d(coarse, channels, 1)
         self.add_context = Add(channels)
-        self.resize = Resize(channels, 2 ** (len(inputs) - 1))
+        octaves = len(inputs) - 1
+        if doubling and octaves > 1:
+            self.resize: nn.Module = nn.Sequential(*(Resize(channels, 2) for _ in range(octaves)))
+        else:
+            self.resize = Resize(channels, 2**octaves)
         self.lateral = ConvNorm(inputs[0], channels, activation=None)
         self.add = Add(channels)
         self.smooth = Separable(channels, channels, activation=activation)
 
-    def forward(self, *features: torch.Tensor) -> torch.Tensor:
-        """Map features (N, inputs[i], H / 2^i, W / 2^i), finest first, to (N, channels, H, W)."""
+    def fuse(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        """As `Fusion.fuse`."""
         coarse = features[-1]
         y = self.project(self.concat(*(branch(coarse) for branch in self.branches)))
         y = self.add_context(y, self.context(self.pool(coarse)))
         return self.smooth(self.add(self.lateral(features[0]), self.resize(y)))
 
 
-FUSIONS: dict[str, type[nn.Module]] = {"fpn": FPN, "bifpn": BiFPN, "aspp": ASPP}
+FUSIONS: dict[str, type[Fusion]] = {"fpn": FPN, "bifpn": BiFPN, "aspp": ASPP}
+LEVELS = "fusion_levels"
 
 
 def fusion_choice(
-    kinds: Sequence[str], inputs: Sequence[Channels], channels: Channels, label: str, activation: str = "relu6"
+    kinds: Sequence[str],
+    inputs: Sequence[Channels],
+    channels: Channels,
+    label: str,
+    activation: str = "relu6",
+    ends: Sequence[int] = (),
+    strides: Sequence[int] = (4,),
+    doubling: bool = False,
 ) -> nn.Module:
-    """A searched fusion among keys of `FUSIONS`; a single one is not a choice and gets no label."""
-    return choice_or_only({kind: partial(FUSIONS[kind], inputs, channels, activation) for kind in kinds}, label)
+    """A searched fusion among keys of `FUSIONS`; what has a single value is not a choice and gets no label.
+
+    Args:
+        kinds: To choose from, under `label`.
+        inputs: Channels of the features of strides 4, 8, ...
+        channels: As `Fusion`.
+        label: Of the kind.
+        activation: As `Fusion`.
+        ends: How many of the features are fused, counted from the finest, under the label `fusion_levels`; () = all.
+        strides: Of the finest feature that is fused and so of the result, under the label `output_stride`.
+        doubling: As `Fusion`.
+    """
+
+    def candidate(kind: str) -> nn.Module:
+        def of(stride: int, end: int) -> nn.Module:
+            return FUSIONS[kind](inputs, channels, activation, range(stride.bit_length() - 3, end), doubling)
+
+        def ending(stride: int) -> nn.Module:
+            made = {str(end): partial(of, stride, end) for end in ends or [len(inputs)]}
+            return choice_or_only(made, LEVELS, _family(made, kind))
+
+        made = {str(stride): partial(ending, stride) for stride in strides}
+        return choice_or_only(made, OUTPUT_STRIDE, _family(made, kind))
+
+    return choice_or_only({kind: partial(candidate, kind) for kind in kinds}, label)
+
+
+def _family(candidates: Iterable[str], kind: str) -> dict[str, str]:
+    return dict.fromkeys(candidates, "levels") if FUSIONS[kind].shares_levels else {}

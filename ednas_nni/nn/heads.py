@@ -14,7 +14,7 @@ from ednas_nni.nn.blocks.base import Block, Slot
 from ednas_nni.nn.blocks.bottleneck import InvertedBottleneck
 from ednas_nni.nn.blocks.conv import Convolution, SeparableConvolution
 from ednas_nni.nn.choice import choice_or_only
-from ednas_nni.nn.elementwise import Channels, Resize
+from ednas_nni.nn.elementwise import Channels, Factor, Resize
 
 HEADS: dict[str, Block] = {
     "conv": Convolution(kernel=3),
@@ -25,7 +25,7 @@ HEADS: dict[str, Block] = {
 
 
 class Head(nn.Module):
-    """One block of `HEADS`, a 1 x 1 prediction with bias, bilinear enlargement by the feature's stride `scale`.
+    """One block of `HEADS`, a 1 x 1 prediction with bias, bilinear enlargement to the image's size, by `scale`.
 
     The enlargement comes last, on the task's few channels: as late and as cheap as it can be. It is a `Resize`, so that
     cost tables see it.
@@ -36,7 +36,7 @@ class Head(nn.Module):
         inputs: Channels,
         outputs: int,
         channels: Channels,
-        scale: int,
+        scale: Factor,
         kind: str = "separable",
         activation: str = "relu6",
     ) -> None:
@@ -75,7 +75,7 @@ def head_choice(
     inputs: Channels,
     outputs: int,
     channels: Channels,
-    scale: int,
+    scale: Factor,
     label: str,
     activation: str = "relu6",
 ) -> nn.Module:

@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    StrictBool,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -75,6 +76,33 @@ def _names(value: object, allowed: Collection[str]) -> tuple[str, ...]:
     return tuple(map(str, names))
 
 
+def _strides(value: object) -> tuple[int, ...]:
+    match list(value) if isinstance(value, list | tuple) else [value]:
+        case [4 | 8 as one]:
+            return (int(one),)
+        case [4, 8]:
+            return 4, 8
+        case [8, 4]:
+            return 8, 4
+    raise ValueError("must be 4, 8 or [4, 8]")
+
+
+def _levels(value: object) -> tuple[int, ...]:
+    if not isinstance(value, list | tuple) or not value or any(type(v) is not int or not 2 <= v <= 5 for v in value):
+        raise ValueError("must be a list of numbers of features, from 2 to the number of stages")
+    if len(set(value)) != len(value):
+        raise ValueError("must be a list of different numbers of features")
+    return tuple(value)
+
+
+def _shares(value: object) -> tuple[int | float, ...]:
+    given = list(value) if isinstance(value, list | tuple) else [value]
+    values = [v for v in given if isinstance(v, int | float) and not isinstance(v, bool) and 0.1 <= v <= 1]
+    if not values or len(values) < len(given) or len(set(values)) != len(values):
+        raise ValueError("must be a share of the image's height and width, from 0.1 to 1, or a list of different ones")
+    return tuple(1 if v == 1 else v for v in values)  # as JSON has it: 1.0 would be another id
+
+
 def _tasks(value: object) -> int | None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
         raise ValueError("must be a whole number of at least 1")
@@ -107,17 +135,35 @@ class StageSpec(_Strict):
 
 
 class FusionSpec(_Strict):
-    """The fusion: keys of `FUSIONS` to choose from, channels of the fused feature."""
+    """The fusion.
+
+    Attributes:
+        kinds: Keys of `FUSIONS` to choose from.
+        channels: Of the fused feature.
+        levels: How many features are fused, from the finest on; what lies behind them is not part of the network.
+            () = one for each stage.
+        doubling: Whether `aspp` enlarges in steps of 2 instead of at once: NPUs map no larger half-pixel enlargement
+            (Arm's Vela 5.2, tflite_supported_operators.py). The last enlargement is left to the host in any case.
+    """
 
     kinds: Annotated[tuple[str, ...], BeforeValidator(partial(_names, allowed=FUSIONS))]
     channels: Widths
+    levels: Annotated[tuple[int, ...], BeforeValidator(_levels)] = ()
+    doubling: StrictBool = False
 
 
 class HeadSpec(_Strict):
-    """The heads: keys of `HEADS` to choose from, for each task, and inner channels."""
+    """The heads.
+
+    Attributes:
+        kinds: Keys of `HEADS` to choose from, for each task.
+        channels: Inner channels, for each task.
+        stride: At which features are fused and predictions made, for all tasks.
+    """
 
     kinds: Annotated[tuple[str, ...], BeforeValidator(partial(_names, allowed=HEADS))]
-    channels: Width
+    channels: Widths
+    stride: Annotated[tuple[int, ...], BeforeValidator(_strides)] = (4,)
 
 
 class TemplateSpec(_Strict):
@@ -136,11 +182,12 @@ class TemplateSpec(_Strict):
         sharing: Where a task may leave the shared network: `shared` (its head alone is its own), `own_fusion`,
             `own_stage4` (that stage, all after it and the fusion) and so on.
         activation: Name of the activation of all blocks.
+        resolution: Shares of the image's height and width to choose from, see `ednas_nni.nn.sizes`.
     """
 
     description: str = ""
     max_tasks: Annotated[int | None, BeforeValidator(_tasks)] = None
-    stem: Width = 0
+    stem: Widths = (0,)
     ops: Ops = ()
     stages: tuple[StageSpec, ...] = ()
     encoders: Annotated[tuple[str, ...], BeforeValidator(partial(_names, allowed=ENCODERS))] = ()
@@ -148,6 +195,7 @@ class TemplateSpec(_Strict):
     heads: HeadSpec
     sharing: tuple[str, ...] = ("shared",)
     activation: Annotated[str, BeforeValidator(lambda value: _names([value], ACTIVATIONS)[0])] = "relu6"
+    resolution: Annotated[tuple[int | float, ...], BeforeValidator(_shares)] = (1,)
 
     @model_validator(mode="before")
     @classmethod
@@ -182,6 +230,22 @@ class TemplateSpec(_Strict):
     def _ways(cls, value: object, info: ValidationInfo) -> tuple[str, ...]:
         stages = info.data.get("stages")  # missing where they are wrong themselves
         return () if stages is None else _names(value, ways_to_share(len(stages)))
+
+    @model_validator(mode="after")
+    def _fits(self) -> TemplateSpec:
+        levels = self.fusion.levels
+        if levels and max(levels) != len(self.stages):
+            raise ValueError(
+                f"fusion.levels = {list(levels)}: the largest must be the number of stages, {len(self.stages)}; leave "
+                "out stages that no network needs"
+                if self.stages
+                else "fusion.levels: a published encoder is not cut off"
+            )
+        if len(levels) > 1 and any(way.startswith("own_stage") for way in self.sharing):
+            raise ValueError(
+                "fusion.levels cannot be searched together with own stages in `sharing`; give one of them up"
+            )
+        return self
 
 
 def parse(data: object, source: str) -> TemplateSpec:

@@ -18,11 +18,12 @@ from ednas_nni.nn.blocks.conv import ConvNorm
 from ednas_nni.nn.capabilities import Capabilities
 from ednas_nni.nn.choice import choice_or_only
 from ednas_nni.nn.elementwise import Channels, freeze_channels
-from ednas_nni.nn.fusion import fusion_choice
+from ednas_nni.nn.fusion import LEVELS, fusion_choice
 from ednas_nni.nn.heads import Head, head_choice
 from ednas_nni.nn.sharing import OwnBranch, Shared
+from ednas_nni.nn.sizes import OUTPUT_STRIDE, RESOLUTION, Entry, enlargement
 from ednas_nni.nn.spec import StageSpec, TemplateSpec, width
-from ednas_nni.space.domains import Condition, Sample
+from ednas_nni.space.domains import Condition, Literal, Sample, Scalar
 
 _TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -30,10 +31,11 @@ _TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 class MultiTaskSpace(Capabilities, ModelSpace):
     """A model space of multi-task networks for dense prediction.
 
-    image -> stem (stride 2) -> stages (strides 4, 8, ...) -> fusion (stride 4) -> one head per task -> input
-    resolution. Where the numbers allow it, each task may leave this trunk: with its own fusion, or with its own stages
-    from one on. In the place of stem and stages there may be a choice among published encoders. A subclass gives the
-    numbers: its constructor takes plain data only, calls `super().__init__()` and then `assemble`.
+    image -> stem (stride 2) -> stages (strides 4, 8, ...) -> fusion (stride 4) -> one head per task -> the image's
+    size. Where the numbers allow it, each task may leave this trunk: with its own fusion, or with its own stages from
+    one on. The image may be shrunk first, and the fusion may end at stride 8 (`ednas_nni.nn.sizes`). In the place of
+    stem and stages there may be a choice among published encoders. A subclass gives the numbers: its constructor takes
+    plain data only, calls `super().__init__()` and then `assemble`.
 
     What no task reads (the last shared stage when all tasks have their own) is not part of the network.
     """
@@ -52,29 +54,34 @@ class MultiTaskSpace(Capabilities, ModelSpace):
         self.tasks = tuple(tasks)
         # A task that is alone has nobody to share with: every way would be the same network.
         self._sharing = spec.sharing if len(tasks) > 1 else ("shared",)
+        self.resolutions, strides, self._levels = spec.resolution, spec.heads.stride, spec.fusion.levels
+        searched = ((RESOLUTION, spec.resolution), (OUTPUT_STRIDE, strides))
+        self.size_labels = tuple(label for label, values in searched if len(values) > 1)
+        self.entry = None if spec.resolution == (1,) else Entry(spec.resolution)
         widths = self._published(spec, encoder_files or {}) if spec.encoders else self._searched(spec)
         fused = width("fusion_width", spec.fusion.channels)
-        self.fusion: nn.Module | None = fusion_choice(spec.fusion.kinds, widths[1:], fused, "fusion", spec.activation)
+        self.fusion: nn.Module | None = _fusion(spec, widths[1:], fused, "fusion")
         self.branches = nn.ModuleDict()
         if self._sharing != ("shared",):
             for task in tasks:
                 ways = {way: partial(_branch, task, way, spec, widths, fused) for way in self._sharing}
                 self.branches[task] = choice_or_only(ways, sharing.label(task))
-        self.heads = nn.ModuleDict(
-            {
-                task: head_choice(spec.heads.kinds, fused, n, spec.heads.channels, 4, f"{task}_head", spec.activation)
-                for task, n in tasks.items()
-            }
-        )
-        if current_model() is not None:
-            self._prune()
+        scale, kinds = enlargement(strides, spec.resolution), spec.heads.kinds
+        self.heads = nn.ModuleDict()
+        for task, n in tasks.items():
+            inner = width(f"{task}_head_width", spec.heads.channels)
+            self.heads[task] = head_choice(kinds, fused, n, inner, scale, f"{task}_head", spec.activation)
+        sample = current_model()
+        if sample is not None:
+            self._prune(sample)
 
     def _searched(self, spec: TemplateSpec) -> list[Channels]:
         """Stem and stages; returns their channels."""
         self.stride = 2 ** (len(spec.stages) + 1)
         self.encoder: nn.Module | None = None
-        self.stem: nn.Module | None = ConvNorm(3, spec.stem, 3, stride=2, activation=spec.activation)
-        widths = [spec.stem, *(width(f"stage{i}_width", s.channels) for i, s in enumerate(spec.stages, 1))]
+        stem = width("stem_width", spec.stem)
+        self.stem: nn.Module | None = ConvNorm(3, stem, 3, stride=2, activation=spec.activation)
+        widths = [stem, *(width(f"stage{i}_width", s.channels) for i, s in enumerate(spec.stages, 1))]
         self.stages = nn.ModuleList(_stages("", spec, widths, 0))
         return widths
 
@@ -87,19 +94,31 @@ class MultiTaskSpace(Capabilities, ModelSpace):
         features = encoders.channels(spec.encoders)
         return [features[0], *features]
 
+    @property
+    def resolution(self) -> float:
+        """As `Capabilities.resolution`."""
+        return 1 if self.entry is None else self.entry.share
+
     def liveness(self) -> Mapping[str, Condition]:
         """When the shared stages and the shared fusion are read by any task; see `ednas_nni.nn.tree.walk`."""
-        return sharing.liveness(self.tasks, self._sharing, len(self.stages)) if self.branches else {}
+        alive = dict(sharing.liveness(self.tasks, self._sharing, len(self.stages)) if self.branches else {})
+        if self._levels:
+            for i in range(min(self._levels), len(self.stages)):
+                fused = Literal(LEVELS, frozenset(str(end) for end in self._levels if end > i))
+                alive[f"stages.{i}"] = (*alive.get(f"stages.{i}", ()), (fused,))
+        return alive
 
     def freeze(self, sample: Sample) -> nn.Module:
         """The network of a sample as NNI makes it, without what no task reads."""
         network = super().freeze(sample)
         freeze_channels(network, sample)
-        network._prune()
+        network._prune(sample)
         return network
 
-    def _prune(self) -> None:
+    def _prune(self, sample: Mapping[str, Scalar]) -> None:
         """Drop shared stages and the shared fusion where no task of this network reads them."""
+        if self._levels:
+            del self.stages[int(str(sample.get(LEVELS, self._levels[0]))) :]
         if not self.branches:
             return
         private = [len(branch.stages) if isinstance(branch, OwnBranch) else 0 for branch in self.branches.values()]
@@ -107,18 +126,27 @@ class MultiTaskSpace(Capabilities, ModelSpace):
         if not any(isinstance(branch, Shared) for branch in self.branches.values()):
             self.fusion = None
 
-    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+    def forward(self, image: torch.Tensor, shrunk: bool = False) -> dict[str, torch.Tensor]:
         """Task to raw output (N, C, H, W), of images (N, 3, H, W).
 
         Where H or W is no multiple of `stride`, zeros stand below and to the right up to the next one, and what is
         predicted there is cut off: 720 rows are computed as 736.
+
+        Args:
+            image: In [0, 1].
+            shrunk: Whether the image has the network's resolution already; the outputs have then that of the image
+                which was shrunk.
 
         Raises:
             DataError: The image has another shape.
         """
         check_image(image.shape, self.stride)
         height, width = image.shape[2:]
-        below, right = -height % self.stride, -width % self.stride
+        if self.entry is not None and shrunk:
+            height, width = (round(side / self.resolution) for side in (height, width))
+        elif self.entry is not None:
+            image = self.entry(image)
+        below, right = (-side % self.stride for side in image.shape[2:])
         if not (below or right):
             return self._predict(image)
         outputs = self._predict(nn.functional.pad(image, (0, right, 0, below)))
@@ -185,8 +213,12 @@ def _branch(task: str, way: str, spec: TemplateSpec, widths: Sequence[Channels],
     first = sharing.trunk_stages(way, len(spec.stages)) if spec.stages else len(widths) - 1
     mine = [*widths[: first + 1]]
     mine += [width(f"{task}_stage{i}_width", s.channels) for i, s in enumerate(spec.stages, 1) if i > first]
-    fusion = fusion_choice(spec.fusion.kinds, mine[1:], fused, f"{task}_fusion", spec.activation)
-    return OwnBranch(_stages(f"{task}_", spec, mine, first), fusion)
+    return OwnBranch(_stages(f"{task}_", spec, mine, first), _fusion(spec, mine[1:], fused, f"{task}_fusion"))
+
+
+def _fusion(spec: TemplateSpec, inputs: Sequence[Channels], fused: Channels, label: str) -> nn.Module:
+    kinds, ends, doubling = spec.fusion.kinds, spec.fusion.levels, spec.fusion.doubling
+    return fusion_choice(kinds, inputs, fused, label, spec.activation, ends, spec.heads.stride, doubling)
 
 
 def check_tasks(tasks: object) -> None:

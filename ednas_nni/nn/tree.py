@@ -24,6 +24,7 @@ from ednas_nni.compat.nas import (
     MutableAnnotation,
     MutableModule,
     Repeat,
+    frozen_context,
     model_context,
 )
 from ednas_nni.errors import PluginError
@@ -194,7 +195,8 @@ def running_everything(module: nn.Module, merge: Merge) -> Iterator[None]:
     """Let the choices in a module run all their candidates, and repeats all their blocks.
 
     Instances are overridden, never NNI's classes. Where candidates differ in channels, layers behind expect those of
-    the first; a repeat ends with its last block: these are the defaults.
+    the first; where they differ in sizes, those of the value that is settled (`ednas_nni.nn.sizes`); a repeat ends with
+    its last block: these are the defaults.
     """
     changed: list[nn.Module] = []
     try:
@@ -214,7 +216,9 @@ def running_everything(module: nn.Module, merge: Merge) -> Iterator[None]:
 
 def _all_candidates(choice: LayerChoice, merge: Merge) -> Callable[..., Any]:
     def forward(*args: Any, **kwargs: Any) -> Any:
-        return merge(choice, [(name, choice[name](*args, **kwargs)) for name in choice.names], 0)
+        settled = (frozen_context.current() or {}).get(choice.label)
+        default = choice.names.index(settled) if settled in choice.names else 0
+        return merge(choice, [(name, choice[name](*args, **kwargs)) for name in choice.names], default)
 
     return forward
 

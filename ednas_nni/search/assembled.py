@@ -126,8 +126,14 @@ class Assembled:
         check_options(factory, self.study.space.options, "space", SPACE_GIVEN)
         channels = {name: task.channels for name, task in self.tasks.items()}
         from ednas_nni.compat.nas import ModelSpace  # heavy, and loaded by the tasks
+        from ednas_nni.nn.capabilities import capabilities_of
+        from ednas_nni.nn.sizes import check_resolutions
 
-        return proved(factory(tasks=channels, **self.study.space.options), ModelSpace, "space", self.study.space)
+        space = proved(factory(tasks=channels, **self.study.space.options), ModelSpace, "space", self.study.space)
+        said, (height, width), (rows, columns) = capabilities_of(space), self.study.train_size, self.study.deploy_size
+        sizes = {"train_size": (height, width), "deploy_size": (rows, columns)}
+        check_resolutions(said.resolutions, said.stride, sizes)
+        return space
 
     @property
     def capabilities(self) -> Capabilities:

@@ -61,7 +61,8 @@ def shorten(
 
     Args:
         preset: Name of a shipped preset.
-        widths: At most so many numbers of channels in each list; 1 keeps the middle one.
+        widths: At most so many numbers of channels in each list; 1 keeps the middle one. With it there is one
+            resolution and one output stride, and all features are fused.
         values: At most so many operations of a block, and so many different depths of a stage.
         sharing: At most so many ways to share, from `shared` on.
 
@@ -79,7 +80,17 @@ def shorten(
     options: dict[str, object] = {"stages": stages} if stages else {}
     if spec.encoders and values is not None:
         options["encoders"] = list(spec.encoders[:values])
-    options["fusion"] = {"kinds": list(spec.fusion.kinds), "channels": _spread(spec.fusion.channels, widths)}
+    options["fusion"] = {
+        "kinds": list(spec.fusion.kinds),
+        "channels": _spread(spec.fusion.channels, widths),
+        "doubling": spec.fusion.doubling,
+    }
+    if widths is not None:
+        # Sizes that choices decide are beyond such strategies: candidates are added up.
+        options |= {"stem": _spread(spec.stem, widths)} if spec.stages else {}
+        options["resolution"] = list(spec.resolution[:1])
+        head = {"channels": _spread(spec.heads.channels, widths), "stride": list(spec.heads.stride[:1])}
+        options["heads"] = {"kinds": list(spec.heads.kinds), **head}
     if sharing is not None:
         options["sharing"] = list(spec.sharing[:sharing])
     return options

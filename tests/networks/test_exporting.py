@@ -25,6 +25,7 @@ from ednas_nni.nn.tree import build, domains_of
 from ednas_nni.tasks.decoding import Decoding
 from exporters import pt2
 from search_spaces import presets
+from tests.small_networks import small_network
 
 
 @pytest.fixture
@@ -54,6 +55,22 @@ def test_a_file_predicts_what_the_network_predicts_and_the_folder_knows_it(netwo
     made.path.write_bytes(made.path.read_bytes()[:-1])
     with pytest.raises(NetworkError, match=r"network.pt2"):
         benchmark(again, None)
+
+
+def test_the_file_of_a_lower_resolution_takes_the_smaller_image(tmp_path: Path) -> None:
+    options = {"stages": [{"channels": 16, "depth": 1}] * 3, "resolution": 0.75, "ops": ["ibn_k3_e3"]}
+    network = small_network(("segmentation", "depth"), 2, space={"name": "nano", **options})
+    network.save(tmp_path / "small")
+    for outputs, factor in (("full", 1), ("labels", 1), ("raw", 16 / 3)):
+        made, *_ = exported(network, "pt2", outputs=outputs)
+        runtime = open_file(made.path)
+        assert made.reason == "" and made.macs == runtime.macs()
+        assert (runtime.size, runtime.predicted_size) == ((48, 96), network.description.train_size)
+        assert runtime.facts.results[0].enlarge == pytest.approx(factor)
+    # The host scales pictures to the file's size: rounding to bytes is all that differs from the network's own way.
+    torch_row, file_row = benchmark(network, own_data.source_of(network.description).split("search")).rows
+    assert (torch_row.size, file_row.size) == ((64, 128), (48, 96))
+    assert all(abs(change) < 0.02 * abs(torch_row.metrics[key]) + 0.02 for key, change in file_row.change.items())
 
 
 def test_from_python(network: Network, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_residual_is_exactly_the_input(block):
 def test_fpn_against_a_plain_version():
     features = [torch.rand(1, c, 16 // 2**i, 32 // 2**i) for i, c in enumerate((8, 16, 24))]
     fpn = FPN((8, 16, 24), 8).eval()
-    levels = [lateral(x) for lateral, x in zip(fpn.laterals, features, strict=True)]
+    levels = [lateral(x) for lateral, x in zip(fpn.laterals.values(), features, strict=True)]
     y = levels[2]
     for finer in (levels[1], levels[0]):
         y = finer + nn.functional.interpolate(y, size=finer.shape[2:], mode="bilinear", align_corners=False)

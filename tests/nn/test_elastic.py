@@ -24,6 +24,14 @@ SPACES = {
         "fusion": {"kinds": ["fpn", "bifpn"], "channels": [16, 24]},
         "heads": {"kinds": ["conv", "separable"], "channels": 16},
     },
+    "sizes": {
+        "stem": [8, 16],
+        "stages": [{"channels": 16, "depth": 1}, {"channels": [16, 24], "depth": 1}, {"channels": 24, "depth": [1, 2]}],
+        "ops": OPS[:1],
+        "fusion": {"kinds": ["fpn", "bifpn", "aspp"], "channels": [8, 16], "levels": [3, 2], "doubling": True},
+        "heads": {"kinds": ["separable"], "channels": [8, 16], "stride": [4, 8]},
+        "resolution": [1, 0.75, 0.5],
+    },
     "encoders": {"preset": "pretrained", "encoders": ["resnet18", "mobilenet_v2"]},
 }
 

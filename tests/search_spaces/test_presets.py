@@ -26,7 +26,7 @@ GOOD = {
 
 def test_good_preset():
     spec = parse(GOOD, "x.yml")
-    assert spec.stem == 16 and spec.stages[0].depth == (1, 3) and spec.activation == "hswish"
+    assert spec.stem == (16,) and spec.stages[0].depth == (1, 3) and spec.activation == "hswish"
     assert spec.stages[0].ops == ("ibn_k3_e3", "fused_k3_e6_se") and spec.stages[1].ops == ("ibn_k7_e1",)
     assert spec.stages[0].channels == (24, 16) and spec.stages[1].channels == (32,)
     assert spec.fusion.kinds == ("fpn", "aspp") and spec.fusion.channels == (32, 48) and spec.heads.kinds == ("conv",)
@@ -39,7 +39,7 @@ def test_sharing_and_activation_have_defaults():
 
 
 def test_shipped_presets_are_valid():
-    assert set(presets.names()) == {"nano", "mobile", "edge_tpu", "single_task", "pretrained"}
+    assert set(presets.names()) == {"nano", "compound", "mobile", "edge_tpu", "single_task", "pretrained"}
     for name in presets.names():
         spec = presets.load(name)
         assert bool(spec.stages) != bool(spec.encoders) and spec.description

@@ -15,7 +15,6 @@ from ednas_nni.errors import DataError, PluginError, SampleError, StudyError
 from ednas_nni.nn.tree import build, domains_of, walk
 from ednas_nni.testing.spaces import check_activity, check_identity, check_network, check_space, structure
 from search_spaces import EdnasSpace, nano
-from search_spaces.members import MEMBERS
 
 torch.set_num_threads(1)
 TASKS = {"segmentation": 13, "depth": 1, "normals": 3}
@@ -149,7 +148,7 @@ def test_output_bias():
 
 
 def test_members_and_description():
-    assert set(MEMBERS) == {"mobilenet_v2", "mobilenet_v2_small", "efficientnet_edgetpu"}
+    assert set(SPACE.member_names) == {"mobilenet_v2", "mobilenet_v2_small", "efficientnet_edgetpu"}
     mobile = SPACE.member("mobilenet_v2")
     assert mobile == DOMAINS.canonical(mobile)
     active = DOMAINS.active(mobile)

@@ -69,6 +69,7 @@ class FileRuntime(ABC):
         axis = facts.input.layout.index("H")
         height, width = facts.input.shape[axis : axis + 2]
         self.size = (height, width)
+        self.predicted_size = (round(height / facts.resolution), round(width / facts.resolution))
         self.outputs: Literal["raw", "labels"] = "labels" if facts.outputs == "labels" else "raw"
 
     @abstractmethod
@@ -90,13 +91,16 @@ class FileRuntime(ABC):
             result.task: self._without_padding(outputs[result.task], result.enlarge) for result in self.facts.results
         }
 
-    def _without_padding(self, output: NDArray[np.generic], factor: int) -> NDArray[np.generic]:
+    def _without_padding(self, output: NDArray[np.generic], factor: int | float) -> NDArray[np.generic]:
         """As it is, unless it shows more than the image, because the network pads: then enlarged and cut."""
-        height, width = self.size
-        if output.ndim < 4 or (output.shape[2] * factor, output.shape[3] * factor) == self.size:
+        height, width = self.predicted_size
+        if output.ndim < 4:
+            return output
+        end = (round(output.shape[2] * factor), round(output.shape[3] * factor))
+        if end == self.predicted_size:
             return output
         x = torch.from_numpy(np.ascontiguousarray(output))
-        whole = torch.nn.functional.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)
+        whole = torch.nn.functional.interpolate(x, end, mode="bilinear", align_corners=False)
         return whole[..., :height, :width].numpy()
 
     def fed(self, image: Floats) -> NDArray[np.generic]:
@@ -200,6 +204,7 @@ def facts_for(
         architecture=architecture,
         format=exporter.name,
         outputs=graph.outputs,
+        resolution=graph.resolution,
         input=TensorFacts(name="image", shape=(), layout="NCHW"),
         results=results,
     )

@@ -49,14 +49,14 @@ class OutputFacts(TensorFacts):
 
     Attributes:
         enlarge: Factor by which the host enlarges it (bilinear, half-pixel centres) before it decodes; 1 = none. What
-            then lies beyond the image's height and width is padding, to be cut off.
+            then lies beyond height and width of the predictions is padding, to be cut off.
         decode: What the host then does; see `ednas_nni.tasks.decoding`.
         factor: What the decoded value, in `unit`, is multiplied by.
         classes: Names of the decoded values 0, 1, ...
     """
 
     task: str
-    enlarge: int = 1
+    enlarge: int | float = 1
     decode: Operation = "none"
     factor: float = 1.0
     unit: str = ""
@@ -64,7 +64,11 @@ class OutputFacts(TensorFacts):
 
 
 class FileFacts(_Facts):
-    """The whole entry: EDNAS' version, network, architecture, exporter, kind of `Outputs`, input, one result a task."""
+    """The whole entry: EDNAS' version, network, architecture, exporter, kind of `Outputs`, input, one result a task.
+
+    `resolution` is height and width of the input as shares of those that predictions are compared with labels at: the
+    host scales what it grabs to the input's size.
+    """
 
     version: str
     network: str
@@ -72,6 +76,7 @@ class FileFacts(_Facts):
     format: str
     outputs: Outputs
     image: str = "RGB, bytes / 255"
+    resolution: int | float = 1
     input: TensorFacts
     results: tuple[OutputFacts, ...]
 

@@ -3,7 +3,8 @@
 Idea: `torch.export` writes down the operators of one image, whichever module runs them, so that networks of any space
 are treated alike. Three steps on that graph: (1) a batch norm that alone reads a convolution is folded into it; (2) for
 `raw` outputs, a bilinear enlargement to the image's size that ends the graph is left out: costs are priced without it,
-and the host can enlarge what it shows; (3) for `labels`, each task's decoding is appended.
+and the host can enlarge what it shows; (3) for `labels`, each task's decoding is appended. A network of a lower
+resolution is written down from the shrunk image on, which the host makes of what it grabs, as costs are priced.
 
     conv -> batch_norm -> relu6 -> conv(predict) -> upsample x 4 -> output       becomes, `raw`:
     conv' ------------->  relu6 -> conv(predict) ----------------> output, enlarge 4
@@ -16,6 +17,7 @@ import operator
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +28,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ednas_nni.errors import NetworkError
 from ednas_nni.networks.export.facts import Outputs
+from ednas_nni.nn.capabilities import capabilities_of
+from ednas_nni.nn.sizes import shrunk
 from ednas_nni.tasks.decoding import Decoding
 
 ATEN = torch.ops.aten
@@ -37,15 +41,17 @@ class InferenceGraph:
     """What exporters write: from an image float32 (1, 3, H, W) in [0, 1] to a tuple of outputs.
 
     Attributes:
-        enlarge: Task -> factor by which its output is smaller than the image because the enlargement was left out.
+        enlarge: Task -> factor by which its output is smaller than the predictions, whose enlargement was left out.
         decodings: Task -> what is left to the host.
+        resolution: Height and width of the image as shares of those of the predictions.
     """
 
     module: fx.GraphModule
     size: tuple[int, int]
     outputs: Outputs
-    enlarge: Mapping[str, int]
+    enlarge: Mapping[str, int | float]
     decodings: Mapping[str, Decoding]
+    resolution: float = 1
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -69,38 +75,42 @@ def inference_graph(
 ) -> InferenceGraph:
     """Write a network, from images (N, 3, H, W) to task -> raw output, down; it stays as it is.
 
-    The decodings are in the order of the outputs; the size is height and width of the image.
+    The decodings are in the order of the outputs; the size is height and width of the image before a
+    network of a lower resolution shrinks it.
 
     Raises:
         NetworkError: The network rejects the size, or torch cannot write its forward down; the message says why.
     """
     inner = copy.deepcopy(network).cpu().float().eval().requires_grad_(False)
-    flat = _Flat(inner, decodings if outputs == "labels" else dict.fromkeys(decodings, Decoding()))
-    program = _exported(flat, size)
+    share = capabilities_of(network).resolution
+    entering = shrunk(size, share)
+    flat = _Flat(inner, decodings if outputs == "labels" else dict.fromkeys(decodings, Decoding()), share != 1)
+    program = _exported(flat, entering)
     exported = program.module()
     graph = fx.GraphModule(exported, exported.graph)  # torch's own subclass rejects eval()
     for node in list(graph.graph.nodes):
         if node.target is ATEN._assert_tensor_metadata.default:  # torch's own check of a conversion, nothing to run
             graph.graph.erase_node(node)
     _fold(graph)
-    factors = _cut(graph, size) if outputs == "raw" else [1] * len(decodings)
+    factors: list[int | float] = _cut(graph, size) if outputs == "raw" else [1] * len(decodings)
     graph.graph.eliminate_dead_code()
     graph.delete_all_unused_submodules()
     graph.recompile()
     left = dict.fromkeys(decodings, Decoding()) if outputs == "labels" else dict(decodings)
-    return InferenceGraph(graph, size, outputs, dict(zip(decodings, factors, strict=True)), left)
+    return InferenceGraph(graph, entering, outputs, dict(zip(decodings, factors, strict=True)), left, share)
 
 
 class _Flat(nn.Module):
     """Outputs in a fixed order, decoded where there is something to decode."""
 
-    def __init__(self, network: nn.Module, decodings: Mapping[str, Decoding]) -> None:
+    def __init__(self, network: nn.Module, decodings: Mapping[str, Decoding], shrunk: bool) -> None:
         super().__init__()
         self.network = network
         self.decodings = decodings
+        self.shrunk = shrunk
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        outputs = self.network(image)
+        outputs = self.network(image, shrunk=True) if self.shrunk else self.network(image)
         return tuple(decode(outputs[task]) for task, decode in self.decodings.items())
 
 
@@ -142,32 +152,32 @@ def _value(graph: fx.GraphModule, node: fx.Node | None) -> Any:
     return None if node is None else operator.attrgetter(str(node.target))(graph)
 
 
-def _cut(graph: fx.GraphModule, size: tuple[int, int]) -> list[int]:
+def _cut(graph: fx.GraphModule, size: tuple[int, int]) -> list[int | float]:
     """Leave out enlargements that end the graph, with what is cut off behind them; returns the factor of each output.
 
     A network whose stride does not divide the image's size pads it, and its enlargement is larger than the image.
     """
     end = next(node for node in graph.graph.nodes if node.op == "output")
-    outputs, factors = [], []
+    outputs: list[fx.Node] = []
+    factors: list[int | float] = []
     for node in end.args[0]:
         last = node
         while last.target is ATEN.slice.Tensor and last.args[2] in (None, 0):
             last = last.args[0]
-        factor = _factor(last) if _extent(node) == size else 1
+        factor = _factor(last) if _extent(node) == size else Fraction(1)
         outputs.append(last.args[0] if factor > 1 else node)
-        factors.append(factor)
+        factors.append(int(factor) if factor.denominator == 1 else float(factor))
     end.args = (tuple(outputs),)
     return factors
 
 
-def _factor(node: fx.Node) -> int:
-    """By which a node enlarges, where it is a bilinear enlargement of half-pixel centres by a whole factor; else 1."""
+def _factor(node: fx.Node) -> Fraction:
+    """By which a node enlarges height and width alike, bilinearly with half-pixel centres; 1 for any other node."""
     source = node.args[0] if node.args else None
     if node.target is not ATEN.upsample_bilinear2d.vec or node.args[2] or not isinstance(source, fx.Node):
-        return 1
+        return Fraction(1)
     (height, width), inner = _extent(node), _extent(source)
-    factor = height // inner[0]
-    return factor if (inner[0] * factor, inner[1] * factor) == (height, width) else 1
+    return Fraction(height, inner[0]) if height * inner[1] == width * inner[0] else Fraction(1)
 
 
 def _extent(node: fx.Node) -> tuple[int, int]:

@@ -98,7 +98,7 @@ def agreements(
                 sums[result.task].add_classes(here, decode(raw))
                 continue
             expected = decode(raw) if runtime.outputs == "labels" else raw
-            here = enlarged(here, result, runtime.size)
+            here = enlarged(here, result, runtime.predicted_size)
             classes = decode(here), decode(raw)
             sums[result.task].add(here, expected)
             if runtime.outputs == "raw" and not classes[0].is_floating_point():
@@ -110,7 +110,8 @@ def enlarged(output: Tensor, facts: OutputFacts, size: tuple[int, int]) -> Tenso
     """What a host does first with a raw output (N, C, h, w): bilinear enlargement, half-pixel centres."""
     if facts.enlarge == 1 or output.shape[-2:] == size:
         return output
-    return functional.interpolate(output, scale_factor=float(facts.enlarge), mode="bilinear", align_corners=False)
+    end = [round(side * facts.enlarge) for side in output.shape[-2:]]
+    return functional.interpolate(output, end, mode="bilinear", align_corners=False)
 
 
 class _Sums:
@@ -157,7 +158,8 @@ def _pairs(
     with torch.no_grad():
         for image in images:
             given = _floats(image[None])
-            yield network(torch.from_numpy(given)), runtime.run(given)
+            entered = {} if runtime.facts.resolution == 1 else {"shrunk": True}
+            yield network(torch.from_numpy(given), **entered), runtime.run(given)
 
 
 def _check_strides(runtime: FileRuntime, images: Floats) -> None:

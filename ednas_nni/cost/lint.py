@@ -38,10 +38,10 @@ def _left_to_the_host(table: CostTable) -> Iterator[str]:
     if table.layers is None:
         return
     machines = [device for device in table.devices if device.runs_networks]
-    found = {device.name: unmapped(table.layers, device) for device in machines}
-    for reason in dict.fromkeys(reason for reasons in found.values() for reason in reasons):
-        of = [device for device in machines if reason in found[device.name]]
-        choices = list(dict.fromkeys(choice for device in of for choice in found[device.name][reason]))
+    charged = {device.name: unmapped(table.layers, device) for device in machines}
+    for reason in dict.fromkeys(reason for reasons in charged.values() for reason in reasons):
+        of = [device for device in machines if reason in charged[device.name]]
+        choices = list(dict.fromkeys(choice for device in of for choice in charged[device.name][reason]))
         nobody = len(of) == len(machines) > 1
         behind = (
             " and cuts the graph there: all behind it runs on the host, too" if any(d.cuts_graph for d in of) else ""
@@ -57,12 +57,12 @@ def unmapped(layers: SpaceLayers, device: Device) -> dict[str, dict[str, None]]:
     A layer is charged to the innermost choice that it hangs on, such as the operation of its block.
     """
     reasons = [device.unmapped(record) for record in layers.records]
-    found: dict[str, dict[str, None]] = {}
+    charged: dict[str, dict[str, None]] = {}
     for operation in layers.operations:
         for number in np.unique(operation.records):
             if reasons[number]:
-                found.setdefault(reasons[number], {})[_charged(operation)] = None
-    return {reason: {EVERY: None} if EVERY in choices else choices for reason, choices in found.items()}
+                charged.setdefault(reasons[number], {})[_charged(operation)] = None
+    return {reason: {EVERY: None} if EVERY in choices else choices for reason, choices in charged.items()}
 
 
 def _charged(operation: Operation) -> str:
@@ -93,15 +93,15 @@ def infeasible(table: CostTable, constraints: Sequence[Constraint], seed: int = 
         return []
     nearest = codes[np.argsort(over)[:STARTS]]
     limits = [len(dimension.values) for dimension in domains.dimensions]
-    found = []
+    barred = []
     for at, dimension in enumerate(domains.dimensions):
         seen = np.unique(codes[meets & active[:, at], at])
         for code in sorted(set(range(limits[at])) - set(seen.tolist())):
             starts = _having(domains, dimension, at, code, nearest)
             price = partial(_price, table, constraints, at, code)
             if not (price(descend(starts, limits, price)) <= 1).any():
-                found.append((dimension.label, dimension.values[code]))
-    return found
+                barred.append((dimension.label, dimension.values[code]))
+    return barred
 
 
 def _price(

@@ -53,7 +53,8 @@ NAMES: dict[str, Iterable[str]] = {
     "fields of a search space": OVERRIDES,
 }
 PLAIN = {int: "whole number", float: "number", str: "text", bool: "true or false", type(None): "null"}
-PLAIN |= {study.PluginChoice: "name or {name: ..., option: value}", study.HardwareReward: "mapping, see below"}
+PLAIN |= {study.PluginChoice: "name or {name: ..., option: value}"}
+PLAIN |= dict.fromkeys((study.HardwareReward, study.FinishOptions), "mapping, see below")
 PLAIN |= {dict: "mapping"}
 PLAIN |= {recipe.Plugin: PLAIN[study.PluginChoice], recipe.Cooldown: "number, at least 0 or null"}
 PLAIN |= {recipe.TaskOptions: "mapping or null", recipe.Size: "two of: whole number"}
@@ -166,7 +167,8 @@ def text() -> str:
     """All tables."""
     headings = ("field", "what it is", "allowed", "default")
     parts = [f"## Fields\n\n{grid(headings, fields(study.Study))}"]
-    parts.append(f"### `hardware_aware` as a mapping\n\n{grid(headings, fields(study.HardwareReward))}")
+    for name, kind in (("hardware_aware", study.HardwareReward), ("finish", study.FinishOptions)):
+        parts.append(f"### `{name}` as a mapping\n\n{grid(headings, fields(kind))}")
     parts += map(group, GROUPS)
     names = [(where, ", ".join(f"`{name}`" for name in known)) for where, known in NAMES.items()]
     return "\n\n".join([*parts, f"## Names that are no plugins\n\n{grid(('where', 'names'), names)}"])

@@ -73,30 +73,30 @@ class CatchingUp:
 
     Args:
         journal: The journal of an earlier session.
-        architecture_of: Sample -> architecture id, None for what is no sample of the space.
-        describe: Sample -> its canonical form and its costs, for a trial whose line was cut off.
+        key_in: Parameters of a job -> the key of its training, None for what is nothing of the space.
+        submitted: (number, parameters) -> the event of a trial whose line was cut off.
         last_words: Job id -> the cause that its log gives, None where its log is not on this machine.
-        result_of: (job id, architecture id) -> the final metric that the job kept beside its log, None without one.
+        result_of: (job id, key) -> the final metric that the job kept beside its log, None without one.
     """
 
     def __init__(
         self,
         journal: Journal,
-        architecture_of: Callable[[Any], str | None],
-        describe: Callable[[dict[str, Any]], tuple[dict[str, Any], dict[str, float]]],
+        key_in: Callable[[Any], str | None],
+        submitted: Callable[[int, dict[str, Any]], events.Submitted],
         last_words: Callable[[str], str | None],
-        result_of: Callable[[str, str | None], Mapping[str, object] | None] = lambda job, architecture: None,
+        result_of: Callable[[str, str | None], Mapping[str, object] | None] = lambda job, key: None,
     ) -> None:
         self._journal = journal
-        self._architecture_of = architecture_of
-        self._describe = describe
+        self._key_in = key_in
+        self._submitted = submitted
         self._last_words = last_words
         self._result_of = result_of
 
     def run(self, jobs: Iterable[Mapping[str, Any]], finals: Mapping[str, Any]) -> CaughtUp:
         """Book what can be booked, of jobs as NNI's manager lists them and the final metrics that NNI stored by job."""
         caught_up = CaughtUp()
-        for trial in list(self._journal.history().trials):  # a result counts, whatever became of its process
+        for trial in self._journal.history().all_trials:  # a result counts, whatever became of its process
             if trial.status == "running" and trial.quality is not None:
                 self._journal.append(events.Ended(trial=trial.trial, job=trial.job, status="trained", cause=""))
         for job in jobs:
@@ -104,14 +104,14 @@ class CatchingUp:
             if not texts:
                 continue
             record, ended = json.loads(texts[0]), job["status"] in ENDED
-            trials = self._journal.history().trials
+            trials = self._journal.history().all_trials
             if name in {t.job for t in trials if t.status != "running"}:
                 # NNI may believe it unfinished and run it again; that run may even have ended by now, with messages on
                 # their way.
                 caught_up.add(name, record.get("parameter_id"))
                 continue
             parameters = sample_of(record.get("parameters"))
-            booked = self._architecture_of(parameters)
+            booked = self._key_in(parameters)
             report = read_report(finals.get(name))
             if report.fault and booked is not None and (left := self._result_of(name, booked)) is not None:
                 report = read_report(left)
@@ -123,24 +123,23 @@ class CatchingUp:
                 self._book(open_trial, job, report)
         return caught_up
 
-    def _trial(self, job: str, report: Report, parameters: Any, architecture: str | None) -> TrialRecord | None:
+    def _trial(self, job: str, report: Report, parameters: Any, key: str | None) -> TrialRecord | None:
         """The open trial that a job belongs to, or a new one for a result whose trial the journal has lost."""
         history = self._journal.history()
-        waiting = [t for t in history.trials if t.status == "running" and t.architecture == architecture]
-        trial = next((t for t in waiting if t.job in (None, job)), None)
-        if trial is not None or report.fault or architecture is None or architecture in history.results:
+        same = [t for t in history.all_trials if t.key == key]
+        trial = next((t for t in same if t.status == "running" and t.job in (None, job)), None)
+        if trial is not None or report.fault or key is None or any(t.status == "trained" for t in same):
             return trial
-        if self._architecture_of(parameters) != architecture:
+        if self._key_in(parameters) != key:
             return None  # a swap whose own trial is unknown: there is no sample to write down
-        sample, costs = self._describe(parameters)
         number = history.next_trial
-        self._journal.append(events.Submitted(trial=number, architecture=architecture, sample=sample, costs=costs))
-        return self._journal.history().trials[-1]
+        self._journal.append(self._submitted(number, parameters))
+        return history.trial(number)
 
     def _book(self, trial: TrialRecord, job: Mapping[str, Any], report: Report) -> None:
         name, status, cause = job["trialJobId"], ModelStatus.Trained, ""
         if not report.fault:
-            self._journal.append(final_event(report, trial.trial, name, trial.architecture))
+            self._journal.append(final_event(report, trial, name))
         else:
             status, cause = ending(job["status"], self._last_words(name))
             if status is ModelStatus.Trained:

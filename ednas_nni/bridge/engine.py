@@ -139,6 +139,14 @@ class AdvisorEngine(ExecutionEngine):
         with self._lock:
             return limits is not None and limits.status in OPEN and not self._stopped and not self._used_up(limits)
 
+    def trials_left(self) -> float:
+        """How many trials NNI's limit still allows; infinite without one, and until the manager has told it."""
+        limits = self._refreshed()
+        if limits is None or limits.trials is None:
+            return float("inf")
+        with self._lock:
+            return max(0, limits.trials - self._submitted)
+
     def shutdown(self) -> None:
         """No more trials; waiting strategies return."""
         self._stopped = True

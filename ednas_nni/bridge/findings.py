@@ -85,7 +85,7 @@ def examine(path: str | Path, changes: Mapping[str, object] | None = None) -> Fi
     if not findings.errors:
         findings.attempt("NNI", lambda: _ask_nni(file))
     table = _costs(findings, assembled) if _plugins(findings, assembled) else None
-    _strategy(findings, assembled, table)
+    _strategy(findings, assembled, table, file.trials)
     if not findings.errors:
         _capacity(findings, file, assembled)
     _remarks(findings, file, assembled)
@@ -156,7 +156,7 @@ def _costs(findings: Findings, assembled: Assembled) -> CostTable | None:
     return table
 
 
-def _strategy(findings: Findings, assembled: Assembled, table: CostTable | None) -> None:
+def _strategy(findings: Findings, assembled: Assembled, table: CostTable | None, trials: int | None) -> None:
     if findings.attempt("strategy", lambda: assembled.strategy) is None:
         return
     reward = findings.attempt("hardware_aware", lambda: assembled.reward)
@@ -173,6 +173,7 @@ def _strategy(findings: Findings, assembled: Assembled, table: CostTable | None)
             )
     if findings.plan is not None and not findings.errors:
         findings.attempt("strategy", assembled.check_first_proposal)
+        findings.attempt("finish", lambda: assembled.check_finish(trials))
 
 
 def _capacity(findings: Findings, file: ExperimentFile, assembled: Assembled) -> None:
@@ -191,7 +192,8 @@ def _remarks(findings: Findings, file: ExperimentFile, assembled: Assembled) -> 
     if file.study.allow_open_port:
         findings.warnings.append(f"allow_open_port: NNI will listen on every address of this machine; {RISK}.")
     if file.trials is None:
-        findings.warnings.append("maxTrialNumber is missing: the search goes on until it is stopped.")
+        unfinished = ", and `finish` begins only where the strategy has nothing left" if file.study.finish else ""
+        findings.warnings.append(f"maxTrialNumber is missing: the search goes on until it is stopped{unfinished}.")
     cores, concurrency = os.cpu_count() or 1, file.concurrency
     crowded = file.platform == "local" and isinstance(concurrency, int) and concurrency > cores
     if crowded and findings.attempt("evaluator", lambda: assembled.needs_network):

@@ -66,6 +66,7 @@ def write_head(
             members=assembled.members,
             references=comparison.dump() if comparison else None,
             weights=assembled.weights,
+            inherits=assembled.evaluator.inherits,
             domains=assembled.problem.domains.to_json(),
             columns=tuple(map(CostRecord.model_validate, assembled.table.columns)),
             concurrency=concurrency,

@@ -19,6 +19,7 @@ from ednas_nni.bridge.session import LIMITS, Session
 from ednas_nni.compat.nas import ExecutableModelSpace
 from ednas_nni.errors import ExperimentError, TrialError
 from ednas_nni.record import events
+from ednas_nni.record.parameters import TrialParameters
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.search.mounting import hopeless, reason
 
@@ -51,7 +52,7 @@ class Search(Session):
         self.stopping = False
         self._ready = threading.Event()
         self._recovered = not resumed  # whether NNI has told which trials of earlier sessions run again
-        self._awaited: set[str] = set()  # architectures of recovered jobs that are known at their first message only
+        self._awaited: set[str] = set()  # keys of recovered jobs that are known at their first message only
         self._caught_up = CaughtUp()
         self._delivered: set[str] = set()  # jobs whose final result has arrived
 
@@ -65,6 +66,7 @@ class Search(Session):
         """
         assembled = self.assembled
         self.problem = assembled.problem
+        assembled.check_finish(trials)
         lacking = assembled.baselines[1]
         _ = assembled.checked_evaluator  # its options are checked before the first trial meets them
         if lacking:
@@ -79,7 +81,7 @@ class Search(Session):
         self.engine = self.make_engine(
             self._send_job,
             self.manager,
-            freeze=lambda sample: self.executable.freeze(self.problem.domains.canonical(sample)),
+            freeze=self._frozen,
             last_words=self.logs.last_words,
             earlier=[job["trialJobId"] for job in jobs],
             next_parameter_id=self._next_parameter_id(jobs),
@@ -90,6 +92,12 @@ class Search(Session):
             self.restore()
 
     make_engine: type[AdvisorEngine] = AdvisorEngine
+
+    def _frozen(self, parameters: dict[str, Any]) -> ExecutableModelSpace:
+        asked = TrialParameters.of(parameters, self.problem.domains)
+        model = self.executable.freeze(asked.sample)
+        model.sample = asked.whole()
+        return model
 
     def note_lost_weights(self, platforms: list[str]) -> None:
         """Say it where trials run on machines from which their weights cannot come back."""
@@ -178,8 +186,8 @@ class Search(Session):
         if job in self._delivered:
             return
         record = json.loads(end["hyper_params"])
-        architecture = self.problem.domains.known_id(record.get("parameters"))
-        metric = self.logs.result(job, architecture) if architecture is not None else None
+        key = self.key_in(record.get("parameters"))
+        metric = self.logs.result(job, key) if key is not None else None
         if metric is not None:
             _log.warning("the result of job %s did not reach NNI; it is taken from the trial's folder", job)
             number = record.get("parameter_id")
@@ -191,9 +199,9 @@ class Search(Session):
         for record in records if isinstance(records, list) else [records]:
             number, sample = record.get("parameter_id"), record["parameters"]
             if number is None:
-                architecture = self.problem.domains.known_id(sample)
-                if architecture in {trial.architecture for trial in self.open_trials()} - self._alive():
-                    self._awaited.add(str(architecture))
+                key = self.key_in(sample)
+                if key in {trial.key for trial in self.open_trials()} - self._alive():
+                    self._awaited.add(str(key))
             elif number not in self._caught_up.parameters:
                 self.engine.recover(number, sample)
         self._recovered = True
@@ -204,14 +212,15 @@ class Search(Session):
             self.finish(LIMITS)
 
     def _adopted(self, model: ExecutableModelSpace) -> None:
-        architecture = self.problem.domains.architecture_id(model.sample)
-        self._awaited.discard(architecture)
+        asked = TrialParameters.of(model.sample)
+        architecture = self.problem.domains.architecture_id(asked.sample)
+        self._awaited.discard(asked.key(self.problem.domains))
         number = self.adopt(model)
-        violations = self.problem.violations(model.sample)
+        violations = self.problem.violations(asked.sample)
         if number is None and violations:
             text = f"{architecture} was added by hand and is outside the constraints: {'; '.join(violations)}"
             _log.warning(text)
             self.journal.append(events.Note(kind="added_by_hand", architecture=architecture, text=text))
 
     def _alive(self) -> set[str]:
-        return {self.problem.domains.architecture_id(model.sample) for model in self.engine.list_models()}
+        return {TrialParameters.of(m.sample).key(self.problem.domains) for m in self.engine.list_models()}

@@ -16,6 +16,8 @@ from ednas_nni.compat.nas import ExecutableModelSpace
 from ednas_nni.compat.nas_search import Chain
 from ednas_nni.record import events
 from ednas_nni.record.journal import FILE, FOLDER, History, Journal, TrialRecord
+from ednas_nni.record.parameters import TrialParameters, key_in
+from ednas_nni.record.reports import submitted
 from ednas_nni.record.whole_file import write_whole
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.search.front_weights import FrontWeights
@@ -70,35 +72,39 @@ class Session:
 
     def catch_up(self, jobs: Iterable[Mapping[str, Any]] = (), finals: Mapping[str, Any] | None = None) -> CaughtUp:
         """Book what is known outside of the journal; see `CatchingUp`."""
-        known_id = self.assembled.problem.domains.known_id
-        late = CatchingUp(self.journal, known_id, self._described, self.logs.last_words, self.logs.result)
+        late = CatchingUp(self.journal, self.key_in, self._submitted, self.logs.last_words, self.logs.result)
         return late.run(jobs, finals or {})
 
-    def _described(self, sample: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
-        complete = self.assembled.problem.domains.complete(sample)
-        return complete, self.assembled.problem.cost_dict(complete)
+    def key_in(self, parameters: object) -> str | None:
+        """What a training is told by; see `ednas_nni.record.parameters.key_in`."""
+        return key_in(self.assembled.problem.domains, parameters)
+
+    def _submitted(self, trial: int, parameters: dict[str, Any]) -> events.Submitted:
+        problem = self.assembled.problem
+        asked = TrialParameters.of(parameters, problem.domains)
+        return submitted(trial, asked, problem.domains, problem.cost_dict(asked.sample))
 
     def open_trials(self) -> list[TrialRecord]:
         """Trials of the journal that have not ended."""
-        return [trial for trial in self.journal.history().trials if trial.status == "running"]
+        return [trial for trial in self.journal.history().all_trials if trial.status == "running"]
 
     def adopt(self, model: ExecutableModelSpace) -> int | None:
         """Take over a job that this process did not submit: its results must be booked all the same.
 
         Returned is the number of its trial; None for one that the journal did not know, such as a job added by hand.
         """
-        architecture = self.assembled.problem.domains.known_id(model.sample)
+        key = self.key_in(model.sample)
         # A trial that runs in this session has its job; the other one is a copy of it, made by hand.
         taken = self.record.trials_in_flight()
         waiting = [trial for trial in reversed(self.open_trials()) if trial.trial not in taken]
-        number = next((trial.trial for trial in waiting if trial.architecture == architecture), None)
+        number = next((trial.trial for trial in waiting if trial.key == key), None)
         self.record.adopt(model, number)
         return number
 
     def lose(self, alive: Container[str] = ()) -> None:
-        """End trials that nobody runs any more, and that will never end by themselves; `alive` are architectures."""
+        """End trials that nobody runs any more, and that will never end by themselves; `alive` are keys."""
         for trial in self.open_trials():
-            if trial.architecture not in alive:
+            if trial.key not in alive:
                 self.journal.append(events.Ended(trial=trial.trial, job=trial.job, status="cancelled", cause=LOST))
 
     def save(self) -> None:

@@ -21,7 +21,8 @@ from ednas_nni.bridge.messages import sample_of
 from ednas_nni.bridge.trial.folder import TrialFolders
 from ednas_nni.errors import ExperimentError, JournalError, SampleError
 from ednas_nni.record.journal import History, Journal, TrialRecord
-from ednas_nni.record.reports import read_report
+from ednas_nni.record.parameters import TrialParameters, key_in
+from ednas_nni.record.reports import read_report, submitted
 from ednas_nni.space.dimensions import Sample
 from ednas_nni.space.domains import Domains
 
@@ -105,16 +106,20 @@ def resumed(path: Path, folder: Path, records: list[JobRecord]) -> tuple[History
     if head is None:
         raise JournalError(f"{path}: does not say which space was searched: the search ended before it began.")
     domains, logs = head.search_space(), TrialFolders(folder.resolve())
-    ended = sum(trial.status != "running" for trial in journal.history().trials)
+    ended = sum(trial.status != "running" for trial in journal.history().all_trials)
     late = CatchingUp(
-        journal, domains.known_id, lambda sample: (domains.complete(sample), {}), logs.last_words, logs.result
+        journal,
+        lambda parameters: key_in(domains, parameters),
+        lambda trial, parameters: submitted(trial, TrialParameters.of(parameters, domains), domains, {}),
+        logs.last_words,
+        logs.result,
     )
     stored = [record.stored for record in records if record.stored is not None]
     late.run(
         [job for job, _ in stored], {str(job["trialJobId"]): metric for job, metric in stored if metric is not None}
     )
     history = journal.history()
-    return history, sum(trial.status != "running" for trial in history.trials) - ended
+    return history, sum(trial.status != "running" for trial in history.all_trials) - ended
 
 
 def disagreements(history: History, records: list[JobRecord]) -> list[str]:
@@ -126,7 +131,7 @@ def disagreements(history: History, records: list[JobRecord]) -> list[str]:
     if history.head is None:
         raise JournalError(f"{history.path}: does not say which space was searched.")
     domains = history.head.search_space()
-    journalled = {trial.job: trial for trial in history.trials if trial.job}
+    journalled = {trial.job: trial for trial in history.all_trials if trial.job}
     texts = []
     for record in records:
         texts += [f"job {record.job}: {text}" for text in _of_job(record, journalled.get(record.job), domains)]
@@ -137,7 +142,7 @@ def disagreements(history: History, records: list[JobRecord]) -> list[str]:
 
 def _of_job(record: JobRecord, trial: TrialRecord | None, domains: Domains) -> Iterator[str]:
     try:
-        booked = domains.architecture_id(domains.complete(record.parameters))
+        booked = TrialParameters.of(record.parameters, domains).key(domains)
     except (SampleError, TypeError, ValueError) as error:
         yield f"NNI's parameters are no architecture of this space ({error})"
         return
@@ -153,8 +158,8 @@ def _of_job(record: JobRecord, trial: TrialRecord | None, domains: Domains) -> I
         elif record.file is not None:
             yield "it left a result, the journal does not know the job"
         return
-    if trial.architecture != (record.proven or booked):
-        yield f"the journal books {trial.architecture}, it ran {record.proven or booked}"
+    if trial.key != (record.proven or booked):
+        yield f"the journal books {trial.key}, it ran {record.proven or booked}"
     has = next((value for value in (record.final, record.file[1] if record.file else None) if value is not None), None)
     if trial.status == "trained" and has is None:
         yield "the journal has a result, NNI has none"
@@ -166,8 +171,8 @@ def _of_job(record: JobRecord, trial: TrialRecord | None, domains: Domains) -> I
 
 def _twice(history: History) -> list[str]:
     """Jobs and architectures that count more than once."""
-    jobs = Counter(trial.job for trial in history.trials if trial.job)
-    trained = Counter(trial.architecture for trial in history.trials if trial.status == "trained")
+    jobs = Counter(trial.job for trial in history.all_trials if trial.job)
+    trained = Counter(trial.key for trial in history.all_trials if trial.status == "trained")
     return [
         *(f"job {job}: {count} trials of the journal name it" for job, count in jobs.items() if count > 1),
         *(f"architecture {name}: {count} trials trained it" for name, count in trained.items() if count > 1),

@@ -58,7 +58,8 @@ def show(search: SearchRecord) -> None:
     front = {a.architecture for a in search.front}
     costs = [q for q in search.costs if q.key in {o.name for o in search.objectives}] or list(search.costs[:1])
     metrics = [q for q in search.metrics if q.primary]
-    headings = ["", "architecture", *(f">{search.score.label}\n{of}" for of in ("searched", "confirmed")), ">n"]
+    searched = "inherited" if search.head.inherits else "searched"
+    headings = ["", "architecture", *(f">{search.score.label}\n{of}" for of in (searched, "confirmed")), ">n"]
     headings += [">" + f"{q.group if q.primary else ''} {q.label}\n[{q.unit}]".strip() for q in [*metrics, *costs]]
     table = terminal.table(headings, title="Confirmed on select: mean and 95 % interval over n fresh seeds")
     for a in sorted(search.confirmed, key=lambda a: a.costs.get(costs[0].key if costs else "", 0.0)):

@@ -43,6 +43,11 @@ def footer(state: State) -> str:
     return ", ".join(parts)
 
 
+def _named(record: TrialRecord) -> str:
+    """Its architecture, with the seed where it finishes a network."""
+    return record.architecture if record.seed is None else f"{record.architecture} finished, seed {record.seed}"
+
+
 class Lines:
     """One plain line per finished trial, for logs, with these costs and final metrics."""
 
@@ -65,9 +70,11 @@ class Lines:
     def line(self, record: TrialRecord, state: State) -> str:
         """One trial in one line."""
         of = f"/{state.total}" if state.total else ""
-        parts = [f"[{len(self._printed)}{of}]", f"trial {record.trial}", record.architecture, record.status]
+        parts = [f"[{len(self._printed)}{of}]", f"trial {record.trial}", _named(record), record.status]
         if record.quality is not None and record.status == "trained":
-            parts.append(score(state.score, record.quality))
+            parts.append(
+                ("inherited " if state.inherited and record.seed is None else "") + score(state.score, record.quality)
+            )
         parts += [f"{name} {amount(record.costs[name])}" for name in self.costs if name in record.costs]
         parts += [f"{key} {amount(record.metrics[key])}" for key in self.metrics if key in record.metrics]
         if record.ended_at:
@@ -117,23 +124,24 @@ class Live:
 
         front = {record.trial for record in front_of(state.history)}
         best = state.best
-        trials = table(self._headings(state.score))
+        trials = table(self._headings(state.score, state.inherited))
         # As many of the latest trials as the terminal has room for.
-        rows = state.history.trials[-max(3, self.console.height - ROOM) :]
+        records = state.history.all_trials
+        rows = records[-max(3, self.console.height - ROOM) :]
         for record in rows:
             marks = ("*" if record.trial in front else "") + (" best" if best and record.trial == best.trial else "")
             trials.add_row(*self._cells(record, state), marks.strip())
         parts: list[RenderableType] = [Text(self.heading, style="bold")] if self.heading else []
         parts.append(trials)
-        if hidden := len(state.history.trials) - len(rows):
+        if hidden := len(records) - len(rows):
             parts.append(Text(f"({hidden} earlier trials are not shown)", style="dim"))
         status = f"NNI: {state.status.lower().replace('_', ' ')}; the first trials start in a moment. "
-        parts.append(Text(("" if state.history.trials else status) + footer(state)))
+        parts.append(Text(("" if records else status) + footer(state)))
         parts.append(Text("* on the front. Ctrl-C stops the search; it can be resumed.", style="dim"))
         return Group(*parts)
 
-    def _headings(self, ranked_by: str) -> list[str]:
-        ranked_by = "delta_t\n[%]" if ranked_by == DELTA_T else ranked_by
+    def _headings(self, ranked_by: str, inherited: bool) -> list[str]:
+        ranked_by = "delta_t\n[%]" if ranked_by == DELTA_T else f"inherited\n{ranked_by}" if inherited else ranked_by
         figures = [ranked_by, *self.costs, *(key.replace("_", "\n", 1) for key in self._metrics()), "time"]
         return [">trial", "architecture", "status", *(f">{name}" for name in figures), ""]
 
@@ -151,7 +159,7 @@ class Live:
         seconds = (record.ended_at or state.now) - record.submitted_at
         return [
             str(record.trial),
-            record.architecture,
+            _named(record),
             Text(record.status, style=COLOURS.get(record.status, "")),
             quality,
             *(amount(record.costs.get(name)) for name in self.costs),

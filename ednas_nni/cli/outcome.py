@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 HEADING_WIDTH = 14
 
 
-def optimism(count: int) -> str:
+def optimism(count: int, inherited: bool = False) -> str:
     """The sentence that stands under every searched value."""
+    if inherited:
+        return (
+            f"Each of the {count} values is inherited: of weights that all networks share in a supernet. They rank "
+            "networks; what you hand over is confirmed with fresh seeds, or trained."
+        )
     if count < 2:
         return "One noisy training is no finding: confirm it with fresh seeds."
     return (
@@ -35,7 +40,8 @@ def front_table(view: SearchView) -> Table:
     besides = view.score.key != DELTA_T and any(trial.value(DELTA_T) is not None for trial in view.results)
     # Only what was searched for: the report has every cost.
     costs = [q for q in view.costs if q.key in _searched(view)]
-    headings = ["", "architecture", f">{view.score.axis}", *([">delta_t\n[%]"] if besides else [])]
+    inherited = "inherited\n" if view.head.inherits else ""
+    headings = ["", "architecture", f">{inherited}{view.score.axis}", *([">delta_t\n[%]"] if besides else [])]
     headings += [_heading(q.label, q.unit) for q in costs]
     headings += [_heading(f"{q.group} {q.label}", q.unit) for q in metrics]
     wanted = ", ".join(f"{'high' if o.maximise else 'low'} {o.name}" for o in view.objectives)
@@ -76,7 +82,9 @@ def show(history: History) -> None:
 
     search = view(history)
     counts = ", ".join(f"{n} {s}" for s in ("trained", "failed", "cancelled", "running") if (n := search.count(s)))
-    print(f"\n{len(search.trials)} trials: {counts or 'none was started'}.", end="")
+    finished = sum(record.status == "trained" for record in history.finishing)
+    finishing = f", {finished} of {len(history.finishing)} more finished networks" if history.finishing else ""
+    print(f"\n{len(search.trials)} trials: {counts or 'none was started'}{finishing}.", end="")
     answered = [f"{len(history.reused)} proposals answered from the journal"] if history.reused else []
     answered += [f"{len(history.rejected)} outside the constraints, not trained"] if history.rejected else []
     print(f" {'; '.join(answered)}." if answered else "")
@@ -88,7 +96,12 @@ def show(history: History) -> None:
             print(f"cause of failed trials: {' '.join(cause.split())}")
         print("There is no result.")
         return
-    terminal.console().print(front_table(search))
+    if search.record.confirmed:
+        from ednas_nni.cli import confirm_command
+
+        confirm_command.show(search.record)
+    else:
+        terminal.console().print(front_table(search))
     size = search.study.get("deploy_size")
     if size:
         origins = [
@@ -97,5 +110,6 @@ def show(history: History) -> None:
             if q.key in _searched(search)
         ]
         print(f"Costs are priced at {size[0]} x {size[1]} px: {', '.join(origins)}.")
-    sentences = against_members(search) + delta_t_means(search)[:-1]  # its last one stands below, of delta_t alone
-    print(*sentences, optimism(len(search.results)), sep="\n")
+    if not search.record.confirmed:
+        sentences = against_members(search) + delta_t_means(search)[:-1]  # its last one stands below, of delta_t alone
+        print(*sentences, optimism(len(search.results), search.head.inherits), sep="\n")

@@ -59,6 +59,7 @@ def run(options: argparse.Namespace) -> int:
             "reason": reason,
             "trainings": len(choice.confirmed),
             "split": "select" if choice.confirmed else "search",
+            "inherited": search.head.inherits and not choice.confirmed,
             "weights": None if choice.weights is None else str(choice.weights),
             "values": values,
             "sample": choice.sample,
@@ -72,5 +73,6 @@ def run(options: argparse.Namespace) -> int:
     if not choice.confirmed:
         from ednas_nni.bridge.manager.launch import command
 
-        print(f"Searched values are optimistic until confirmed: {command('ednas')} confirm {search.experiment}")
+        what = "Inherited" if search.head.inherits else "Searched"
+        print(f"{what} values are optimistic until confirmed: {command('ednas')} confirm {search.experiment}")
     return 0

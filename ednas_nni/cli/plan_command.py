@@ -44,18 +44,20 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.bridge.manager import experiment_file as experiment
     from ednas_nni.cli import terminal
     from ednas_nni.cost.plan import advice, plan_json
-    from ednas_nni.errors import InfeasibleError
+    from ednas_nni.errors import InfeasibleError, StudyError
     from ednas_nni.search.assembled import Assembled
 
     check_picture(options.picture)
-    assembled = Assembled(experiment.read(options.file).study)
+    file = experiment.read(options.file)
+    assembled = Assembled(file.study)
     plan = _plan(assembled, options)
     preparation = assembled.evaluator_against(None).preparation(assembled.space)
     outlook = "" if preparation is None else preparation.outlook()
     refusal = ""
     try:
         assembled.check_plan(plan)
-    except InfeasibleError as error:
+        assembled.check_finish(file.trials)
+    except (InfeasibleError, StudyError) as error:
         refusal = f"{options.file}: {error}"
     if options.picture:
         from ednas_nni.report.plan_plot import plan_plot
@@ -65,11 +67,14 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps({**plan_json(plan), "made_first": outlook or None, "error": refusal or None}, indent=2))
     else:
         from ednas_nni.cli.plan_tables import show
+        from ednas_nni.cli.summary import in_words
 
         print(options.file)
         show(plan, assembled.study.space.name)
         if outlook:
             print(f"\nMade first: {outlook}")
+        if file.study.finish:
+            print(f"\ntrials: {in_words(file.study.finish, file.trials)}")
         if options.picture:
             print(f"\nwrote {options.picture}")
         for line in advice(plan) if not refusal else ():

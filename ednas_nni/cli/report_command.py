@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     parts = stages_of(journal)
     while True:
         seen, history = journal.stat().st_size, load(journal)
-        over = history.finished is not None and all(trial.status != "running" for trial in history.trials)
+        over = history.finished is not None and all(trial.status != "running" for trial in history.all_trials)
         page = write(journal, options.out, other=other, stages=parts, again_s=None if over else LIVE_S)
         print(f"Report: {page} ({len(history.results)} results{'' if over else ', still running'})", flush=True)
         if over:

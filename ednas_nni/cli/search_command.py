@@ -161,7 +161,12 @@ def _closing(history: History, journal: Path, running: Running, options: argpars
                 f"complete; try `{command('ednas')} report {running.id}`."
             )
             code = 1
-    if history.results:
+    if history.confirmed:
+        print(
+            f"Next: {command('ednas')} pick {running.id}, then {command('ednas')} train {running.id} ARCHITECTURE "
+            "(--steps 0: as it is)"
+        )
+    elif history.results:
         print(f"Next: {command('ednas')} confirm {running.id}, then {command('ednas')} pick {running.id}")
     if options.keep_running:
         print(

@@ -7,7 +7,7 @@ from ednas_nni.bridge.manager.experiment_file import ExperimentFile
 from ednas_nni.cli.terminal import amount, unit
 from ednas_nni.cost.plan import DRAWN, Plan, percent
 from ednas_nni.search.assembled import Assembled
-from ednas_nni.study.fields import PluginChoice
+from ednas_nni.study.fields import FinishOptions, PluginChoice
 from ednas_nni.study.objectives import DELTA_T, QUALITY
 
 NOTES = {
@@ -39,6 +39,8 @@ def lines(file: ExperimentFile, assembled: Assembled, plan: Plan) -> list[tuple[
         heading = "trained first" if assembled.trains_starts else "to compare"
         rows.append((heading, ", ".join(_member(assembled, i) for i in range(len(study.start)))))
     count = f"{file.trials}" if file.trials else "until stopped"
+    if study.finish:
+        count = in_words(study.finish, file.trials)
     rows.append(
         (
             "trials",
@@ -47,6 +49,13 @@ def lines(file: ExperimentFile, assembled: Assembled, plan: Plan) -> list[tuple[
         )
     )
     return rows
+
+
+def in_words(finish: FinishOptions, trials: int | None) -> str:
+    """What the trials are for, such as `200 = 188 searched + 6 networks x 2 seeds, finished with 500 steps`."""
+    some = f"{finish.networks} network{'s' * (finish.networks > 1)} x {finish.seeds} seed{'s' * (finish.seeds > 1)}"
+    parts = f"{trials} = {trials - finish.trials} searched" if trials else "until stopped: searched"
+    return f"{parts} + {some}, finished with {finish.steps} steps"
 
 
 def _options(plugin: PluginChoice) -> str:

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ednas_nni.cli.arguments import positive, size
+from ednas_nni.cli.arguments import positive, size, whole
 
 if TYPE_CHECKING:
     from ednas_nni.networks.network import Network
@@ -24,7 +24,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("source", metavar="ID_OR_FILE", help="search (id, journal, `latest`), or an experiment's YAML")
     parser.add_argument("architecture", metavar="ARCHITECTURE", help="architecture id, name of a member, or JSON")
-    parser.add_argument("--steps", type=positive, metavar="N", help="of each training (default: ten times a trial's)")
+    parser.add_argument(
+        "--steps",
+        type=whole(0),
+        metavar="N",
+        help="of each training (default: ten times a trial's); 0 = the weights that the search kept, as they are",
+    )
     parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="trainings side by side (default 1)")
     parser.add_argument("--size", default="train", metavar="train|deploy|H,W", type=size, help="of training images")
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="where the network goes (default networks/NAME)")
@@ -53,9 +58,12 @@ def run(options: argparse.Namespace) -> int:
     if folder.exists() and not (folder / FILE).is_file() and (folder.is_file() or any(folder.iterdir())):
         raise NetworkError(f"{folder}: holds something else than a network. Name another folder with --out.")
     height, width = plan.study.train_size
-    start = f"the weights that its trial left ({plan.weights})" if plan.weights else "random weights"
+    start = f"the weights that the search kept ({plan.weights})" if plan.weights else "random weights"
     count = f"{len(plan.seeds)} trainings" if len(plan.seeds) > 1 else "1 training"
-    print(f"{plan.name}: {count} of {plan.steps} steps at {height} x {width} from {start}.", flush=True)
+    if plan.kept_steps is not None:
+        print(f"{plan.name}: {start}, as they are, {plan.steps} steps with seed {plan.seeds[0]}.", flush=True)
+    else:
+        print(f"{plan.name}: {count} of {plan.steps} steps at {height} x {width} from {start}.", flush=True)
     if plan.study.train_size != plan.study.deploy_size:
         deploy = " x ".join(map(str, plan.study.deploy_size))
         print(

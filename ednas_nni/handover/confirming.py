@@ -4,10 +4,8 @@ The best of many noisy trainings is partly the luckiest. A second training with 
 `select`, has no part in that luck, so its mean is an honest value. Each training is journalled as it ends; the same
 call later does only what is missing.
 
-Which networks, when not all are asked for: the one of the best score, whose value is the most likely to be luck, then
-those that add most to the front's hypervolume, one after the other. The anchor point is the worst of every axis over
-all results. Example, quality against ms with anchor (0, 20): after (0.45, 10), which holds 4.5, the network (0.40, 4)
-adds 2.4 and (0.10, 2) 0.8.
+Which networks, when not all are asked for: `ednas_nni.record.front`. A study with `finish` has the search do the same
+by trials of its own; what is done here then goes on with that.
 """
 
 from __future__ import annotations
@@ -23,21 +21,18 @@ from tqdm import tqdm
 
 from ednas_nni.baselines.making import make
 from ednas_nni.data.layouts.base import changed_data
-from ednas_nni.errors import EdnasError, JournalError, StudyError, TrialError
+from ednas_nni.errors import EdnasError, JournalError, TrialError
+from ednas_nni.record import front as record_front
 from ednas_nni.record.events import Confirmed
 from ednas_nni.record.journal import Journal
-from ednas_nni.record.quantities import value_in
-from ednas_nni.search.assembled import Assembled, parameters
+from ednas_nni.record.parameters import FIRST_SEED, SPLIT
+from ednas_nni.search.assembled import Assembled
 from ednas_nni.space.dimensions import Sample
-from ednas_nni.study import pareto
-from ednas_nni.study.objectives import DELTA_T, value_of
+from ednas_nni.study.objectives import DELTA_T
 from ednas_nni.training.pool import results
 
 if TYPE_CHECKING:
     from ednas_nni.handover.search import SearchedArchitecture, SearchRecord
-
-FIRST_SEED = 2000  # searches count from the study's, baselines from 1000, trust from 5000
-SPLIT = "select"
 
 
 @dataclass(frozen=True)
@@ -78,11 +73,9 @@ def planned(
         SampleError: The search has no such architecture.
         EdnasError: The search has no result.
     """
-    accepted = parameters(search.assembled.evaluator_plugin)
-    for name in ("scored_on", *options):
-        if name not in accepted:
-            evaluator = search.assembled.study.evaluator.name
-            raise StudyError(f"evaluator {evaluator!r} has no option {name!r}, so this search cannot be confirmed so.")
+    if finish := search.assembled.study.finish:
+        options = {"steps": finish.steps, **options}
+    search.assembled.check_again("so this search cannot be confirmed so", *options)
     chosen = {a.architecture: a for a in leading(search, top)}
     chosen |= {a.architecture: a for a in map(search.architecture, also)}
     if not chosen:
@@ -95,29 +88,9 @@ def planned(
 
 def leading(search: SearchRecord, count: int) -> tuple[SearchedArchitecture, ...]:
     """Of the searched front, the best and those that hold most of its hypervolume beside it."""
-    axes, front = search.objectives, search.searched_front
-    directions = [axis.direction for axis in axes]
-
-    def point(a: SearchedArchitecture) -> list[float]:
-        return [value_of(axis, a.searched, a.costs) for axis in axes]
-
-    if not front or not count:
-        return ()
-    everyone = pareto.oriented([point(a) for a in search.results if _has(a, search)], directions)
-    spread = everyone.max(axis=0) - everyone.min(axis=0)
-    points = pareto.oriented([point(a) for a in front], directions)
-    scaled = (points - everyone.min(axis=0)) / [width or 1.0 for width in spread]
-    anchor, low = [1.1] * len(axes), ["min"] * len(axes)  # beyond the worst, so that ends count a little
-    chosen = [max(range(len(front)), key=lambda i: value_in(search.score.key, {}, front[i].searched) or 0.0)]
-    while len(chosen) < min(count, len(front)):
-        rest = [i for i in range(len(front)) if i not in chosen]
-        chosen.append(max(rest, key=lambda i: pareto.hypervolume(scaled[[*chosen, i]], anchor, low)))
-    return tuple(front[i] for i in chosen)
-
-
-def _has(architecture: SearchedArchitecture, search: SearchRecord) -> bool:
-    """Whether it has every objective."""
-    return all(value_in(axis.name, architecture.costs, architecture.searched) is not None for axis in search.objectives)
+    by_id = {a.architecture: a for a in search.results}
+    points = {key: (a.searched, a.costs) for key, a in by_id.items()}
+    return tuple(by_id[key] for key in record_front.leading(points, search.objectives, count))
 
 
 def confirm(search: SearchRecord, plan: Confirmation, workers: int | None = None, progress: bool = True) -> None:
@@ -141,7 +114,7 @@ def confirm(search: SearchRecord, plan: Confirmation, workers: int | None = None
         raise JournalError(f"search {search.experiment}: {changed} Or search again.")
     source.prepare(progress)
     if search.score.key == DELTA_T:  # against baselines that are scored on the same images
-        make(again(assembled, plan.options, assembled.study.seed), max(2, len(plan.seeds)), None, workers, progress)
+        make(assembled.again(assembled.study.seed, **plan.options), max(2, len(plan.seeds)), None, workers, progress)
     samples = {a.architecture: a.sample for a in plan.architectures}
     journal, failures = Journal(search.history.path), []
     try:
@@ -161,14 +134,6 @@ def confirm(search: SearchRecord, plan: Confirmation, workers: int | None = None
         raise TrialError("\n".join(failures))
 
 
-def again(assembled: Assembled, options: Mapping[str, Any], seed: int) -> Assembled:
-    """The study with another seed, scored on `select`."""
-    study = assembled.study
-    recipe = {**study.evaluator.options, **options, "scored_on": SPLIT}
-    evaluator = study.evaluator.model_copy(update={"options": recipe})
-    return assembled.of(study.model_copy(update={"evaluator": evaluator, "seed": seed}))
-
-
 def train_again(
     assembled: Assembled, samples: Mapping[str, Sample], options: Mapping[str, Any], key: str, seed: int
 ) -> dict[str, float]:
@@ -178,4 +143,4 @@ def train_again(
         TrialError: As the evaluator.
     """
     with contextlib.redirect_stdout(io.StringIO()):  # the scores of every report: the bar is enough
-        return again(assembled, options, seed).trained(samples[key])[1]
+        return assembled.again(seed, **options).trained(samples[key])[1]

@@ -26,6 +26,7 @@ def described(
     sample: Mapping[str, Scalar],
     module: nn.Module,
     name: str = "",
+    steps: int | None = None,
     scores: Sequence[Score] = (),
     search: str = "",
     journal: str = "",
@@ -37,6 +38,7 @@ def described(
         sample: Inactive labels may be missing.
         module: Trained.
         name: By default its architecture id.
+        steps: That it was trained for; by default those of the study's evaluator.
         scores: How good it is.
         search: Experiment id of the search that led to it.
         journal: SHA-256 of that search's journal.
@@ -72,7 +74,7 @@ def described(
                 journal=journal,
                 study=study.dump(),
                 study_digest=study.digest,
-                steps=evaluator.recipe.steps,
+                steps=evaluator.recipe.steps if steps is None else steps,
                 seed=study.seed,
                 initial_weights=assembled.weights,
                 versions=versions(),

@@ -66,7 +66,11 @@ def pick(
         named = ", ".join(f"{name}={weight:g}" for name, weight in (weights or {}).items())
         why = f"the largest weighted gain ({named})" if weights else "the knee"
         why += f" where {' and '.join(map(str, bounds))}" if bounds else ""
-    what = f"{len(front)} confirmed by fresh seeds" if confirmed else f"{len(front)} searched with one training each"
+    what = (
+        f"{len(front)} confirmed by fresh seeds"
+        if confirmed
+        else f"{len(front)} searched{', ' if search.head.inherits else ' with '}{search.searched_how}"
+    )
     return replace(best, reason=f"{why}, on the front of {what}")
 
 

@@ -156,6 +156,11 @@ class SearchRecord:
         """The axes of the front."""
         return objectives_of(self.head)
 
+    @property
+    def searched_how(self) -> str:
+        """What stands behind a searched value, such as "inherited from a supernet"."""
+        return searched_how(self.head)
+
     @cached_property
     def members(self) -> dict[str, str]:
         """Architecture id -> name, of the named members of the space."""
@@ -266,9 +271,12 @@ class SearchRecord:
     def optimism_in_words(self) -> str:
         """How far the searched values are to be believed, one sentence."""
         if not self.confirmed:
-            return "Nothing is confirmed: the best of many noisy single trainings is optimistic."
+            noisy = "scores, inherited from a supernet," if self.head.inherits else "single trainings"
+            return f"Nothing is confirmed: the best of many noisy {noisy} is optimistic."
         if self.confirmed_with:
             options = ", ".join(f"{name} = {value}" for name, value in self.confirmed_with.items())
+            if self.head.inherits:
+                return f"Searched values are inherited from a supernet; confirmed ones were trained on ({options})."
             return f"Confirmed by another recipe than searched ({options}), so the two say nothing of each other."
         optimism = self.optimism
         if optimism is None:
@@ -283,7 +291,10 @@ class SearchRecord:
     @property
     def confirmed_with(self) -> Mapping[str, object]:
         """Options of the evaluator that confirmed trainings have beyond the study's."""
-        return self.history.confirmed[-1].options if self.history.confirmed else {}
+        evaluator = self.head.study.get("evaluator")
+        own = evaluator if isinstance(evaluator, dict) else {}
+        options = self.history.confirmed[-1].options if self.history.confirmed else {}
+        return {name: value for name, value in options.items() if name not in own or own[name] != value}
 
     # ---- one of them
 
@@ -315,6 +326,11 @@ class SearchRecord:
         return SearchedArchitecture(
             problem.domains.architecture_id(sample), member, sample, problem.cost_dict(sample), {}
         )
+
+
+def searched_how(head: JournalHead | None) -> str:
+    """As `SearchRecord.searched_how`."""
+    return "inherited from a supernet" if head is not None and head.inherits else "one training each"
 
 
 def confirmations(history: History) -> dict[str, list[Confirmed]]:

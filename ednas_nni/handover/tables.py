@@ -57,7 +57,7 @@ def latex_text(search: SearchRecord) -> str:
     for a in search.front:
         cells = [_cell(a, q, best[q.key]) for q in columns]
         lines.append(f"{_tex(a.name or a.architecture)} & " + " & ".join(cells) + r" \\")
-    of = f"means of {len(search.front[0].confirmed)} trainings on select" if search.confirmed else "one training each"
+    of = f"means of {len(search.front[0].confirmed)} trainings on select" if search.confirmed else search.searched_how
     return "\n".join([f"% search {search.experiment}: {of}", *lines, r"\hline", r"\end{tabular}", ""])
 
 

@@ -37,6 +37,7 @@ from ednas_nni.nn.checkpoint import write_tensors
 from ednas_nni.nn.tree import build
 from ednas_nni.record.events import Note
 from ednas_nni.record.journal import Journal
+from ednas_nni.record.kept_weights import SUFFIX
 from ednas_nni.record.whole_file import file_digest, write_whole
 from ednas_nni.search.assembled import Assembled, by_recipe
 from ednas_nni.study import Study, parse, read_experiment
@@ -68,6 +69,7 @@ class FullTraining:
         seeds: Of the trainings.
         search: That the architecture comes from; None without one.
         weights: File that every training starts from; None = at random.
+        kept_steps: Of the training that left these weights, where they are taken as they are; None = it is trained.
     """
 
     assembled: Assembled
@@ -76,6 +78,7 @@ class FullTraining:
     seeds: tuple[int, ...]
     search: SearchRecord | None = None
     weights: Path | None = None
+    kept_steps: int | None = None
 
     @property
     def study(self) -> Study:
@@ -85,7 +88,7 @@ class FullTraining:
     @cached_property
     def steps(self) -> int:
         """Of each training."""
-        return evaluator_of(self.assembled).recipe.steps
+        return evaluator_of(self.assembled).recipe.steps if self.kept_steps is None else self.kept_steps
 
     @cached_property
     def folder(self) -> Path:
@@ -103,6 +106,10 @@ class FullTraining:
         """Where the training with a seed lies."""
         return self.folder / f"seed-{seed}"
 
+    def result(self, seed: int) -> Path:
+        """File of its weights."""
+        return self.place(seed) / WEIGHTS if self.kept_steps is None or self.weights is None else self.weights
+
 
 def planned(
     source: SearchRecord | Assembled | str | Path,
@@ -119,7 +126,8 @@ def planned(
     Args:
         source: A search, its id, or an experiment's YAML; or an assembled study.
         choice: What was picked of the search, an architecture id, a member's name, or a sample.
-        steps: Of each training; ten times those of a trial by default.
+        steps: Of each training; ten times those of a trial by default. 0 = nothing is trained: the network has the
+            weights that were kept of it, of the training that finished it or of its trial.
         seeds: How many trainings.
         size: Height and width of the training images: "train", "deploy" (as in the study), or two numbers.
         name: Of the network; by default the member's, or the architecture id.
@@ -133,10 +141,18 @@ def planned(
         raise StudyError(f"seeds is {seeds}; at least 1 training is needed, 3 to know the spread.")
     search, assembled = opened(source)
     sample, weights, usual = _chosen(search, assembled, choice)
-    assembled = by_recipe(assembled)
+    searched, assembled = assembled, by_recipe(assembled)
     study = assembled.study
-    steps = steps or LONGER * evaluator_of(assembled).recipe.steps
     weights = None if fresh else weights
+    first, kept_steps = FIRST_SEED, None
+    if steps == 0:
+        if weights is None or search is None or seeds > 1:
+            raise StudyError(
+                "steps is 0: that takes the one network whose weights a search has kept, here "
+                f"{'several seeds are asked for' if seeds > 1 else 'there are none'}. Train it, with 1 step or more."
+            )
+        first, kept_steps = _left_by(search, searched, weights)
+    steps = steps or LONGER * evaluator_of(assembled).recipe.steps
     usual_options: dict[str, Any] = {"average": max(0.0, round(1 - AVERAGED / steps, 6)), "reports": 5}
     if "threads" not in study.evaluator.options:
         usual_options["threads"] = 1  # to the bit the same after a kill; more only pay for large images
@@ -150,14 +166,14 @@ def planned(
         **study.dump(),
         "evaluator": {"name": study.evaluator.name, **given},
         "train_size": list(sizes[size] if isinstance(size, str) else size),
-        "seed": FIRST_SEED,
+        "seed": first,
         "reference": None,  # trainings of another length: delta_t needs baselines of this recipe
         "objectives": ["quality", *(o for o in study.objectives if o not in ("quality", "delta_t"))],
         **({"init_from": str(weights.resolve())} if weights is not None else {}),
     }
     full = assembled.of(parse(plain))
     full.checked_evaluator  # noqa: B018  (its options are looked at before anything is trained)
-    return FullTraining(full, sample, name or usual, tuple(range(FIRST_SEED, FIRST_SEED + seeds)), search, weights)
+    return FullTraining(full, sample, name or usual, tuple(range(first, first + seeds)), search, weights, kept_steps)
 
 
 def train(
@@ -221,9 +237,11 @@ def carried_out(
     plan.assembled.source.prepare(progress)
     if torch.cuda.is_available():
         workers = workers or 1
+    if plan.kept_steps is not None and baselines:
+        raise StudyError("baselines are trained as the network is, which it is not with 0 steps. Leave them out.")
     twins = {task: twin(plan, task) for task in plan.study.tasks} if baselines else {}
-    finals = _all_trained([plan, *twins.values()], workers, progress)
-    best = max(plan.seeds, key=lambda seed: finals[plan.folder, seed]["default"])
+    finals = {} if plan.kept_steps is not None else _all_trained([plan, *twins.values()], workers, progress)
+    best = max(plan.seeds, key=lambda seed: finals[plan.folder, seed]["default"] if finals else 0.0)
     order = (best, *(seed for seed in plan.seeds if seed != best))
     runs = _runs(plan, order)
     if test:
@@ -233,6 +251,7 @@ def carried_out(
         plan.sample,
         runs.networks[0],
         name=plan.name,
+        steps=plan.steps,
         scores=_scores(plan, runs, {task: _runs(one, order) for task, one in twins.items()}, order, test),
         search="" if plan.search is None else plan.search.experiment,
         journal="" if plan.search is None else file_digest(plan.search.history.path),
@@ -362,7 +381,7 @@ def _runs(plan: FullTraining, seeds: Sequence[int]) -> Runs:
     networks = []
     for seed in seeds:
         network = build(plan.assembled.space, plan.sample)
-        network.load_state_dict(load_file(plan.place(seed) / WEIGHTS))
+        network.load_state_dict(load_file(plan.result(seed)))
         networks.append(network.eval())
     return Runs(plan.assembled, evaluator_of(plan.assembled).module.data.by_name, networks)
 
@@ -420,6 +439,15 @@ def _chosen(
         return assembled.domains.complete(choice.sample), choice.weights, choice.name or choice.architecture
     sample = assembled.domains.complete(choice)
     return sample, None, assembled.domains.architecture_id(sample)
+
+
+def _left_by(search: SearchRecord, searched: Assembled, weights: Path) -> tuple[int, int]:
+    """Seed and steps of the training that left a file of weights."""
+    record = next((r for r in search.history.finishing if f"{r.key}{SUFFIX}" == weights.name), None)
+    if record is not None and record.seed is not None and record.steps is not None:
+        return record.seed, record.steps
+    evaluator = searched.evaluator_against(None)
+    return evaluator.seed, evaluator.recipe.steps if evaluator.recipe is not None else 0
 
 
 def _note_opening(plan: FullTraining) -> None:

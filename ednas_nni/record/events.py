@@ -44,6 +44,7 @@ Text = Annotated[str | None, Field(description="a text")]
 Metrics = Annotated[
     dict[str, Number], BeforeValidator(_numbers), Field(description="a mapping of metrics, finite numbers")
 ]
+Ran = Annotated[dict[str, str], Field(description="a mapping of texts")]
 Costs = Annotated[dict[str, Number], Field(description="a mapping of finite numbers")]
 
 
@@ -92,7 +93,8 @@ class Started(Event):
 class Submitted(Event):
     """An architecture was handed out to be trained, with the number that its trial has across resumes.
 
-    The sample is canonical; costs are cost name with unit -> value at the deployment size.
+    The sample is canonical; costs are cost name with unit -> value at the deployment size. With a seed and a number of
+    steps the trial does not search: it finishes a network (`ednas_nni.search.middleware.finish`).
     """
 
     event = "submitted"
@@ -100,6 +102,8 @@ class Submitted(Event):
     architecture: Architecture
     sample: Annotated[Sample, Field(description="a mapping of choices")]
     costs: Costs = {}
+    seed: Annotated[int | None, Field(ge=0, description="a seed")] = None
+    steps: Annotated[int | None, Field(ge=0, description="a number of steps")] = None
 
 
 class Intermediate(Event):
@@ -124,7 +128,7 @@ class Final(Event):
     job: Job = None
     architecture: MaybeArchitecture = None
     metrics: Metrics
-    ran: Annotated[dict[str, str], Field(description="a mapping of texts")] = {}
+    ran: Ran = {}
 
 
 class Ended(Event):
@@ -185,18 +189,25 @@ class Confirmed(Event):
         split: The images that it was scored on.
         options: Options of the evaluator that differ from the study's, such as `steps`; only trainings with equal ones
             are averaged.
+        trial: That reported it, where the search has finished the network itself; None = `ednas confirm` did.
     """
 
     event = "confirmed"
+    trial: Annotated[int | None, Field(ge=0, description="a trial number")] = None
+    job: Job = None
     architecture: Architecture
     seed: Annotated[int, Field(ge=0, description="a seed")]
     split: Annotated[str, Field(description="a split")] = "select"
     options: Annotated[dict[str, Any], Field(description="a mapping of options")] = {}
     metrics: Metrics
+    ran: Ran = {}
 
 
 class WeightsEvent(Event):
-    """The weights of an architecture are kept beside the journal: SHA-256 of the file in hex, None = no longer."""
+    """The weights of an architecture are kept beside the journal: SHA-256 of the file in hex, None = no longer.
+
+    Those of a finished network have its seed behind the architecture's id.
+    """
 
     event = "weights"
     architecture: Architecture

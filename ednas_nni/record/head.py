@@ -90,6 +90,7 @@ class JournalHead(Event):
         members: Named members of the space -> architecture id, None where they were not written down.
         references: What `delta_t` is measured against, as `ednas_nni.baselines.Comparison` reads it.
         weights: What networks start from beside the seed: name -> fingerprint.
+        inherits: Whether qualities of trials are inherited: of weights that come from a supernet.
         domains: The search space, as `Domains.from_json` reads it.
         concurrency: Trials at a time.
         trials: How many trials there may be.
@@ -111,6 +112,7 @@ class JournalHead(Event):
     members: Annotated[dict[str, str] | None, Field(description="a mapping of texts")] = None
     references: object = None
     weights: Annotated[dict[str, str] | None, Field(description="a mapping of texts")] = None
+    inherits: Annotated[bool, Field(description="true or false")] = False
     domains: Any = None
     columns: Annotated[tuple[CostRecord, ...] | None, Field(strict=False, description="a list of costs")] = None
     concurrency: Annotated[int | None, Field(description="a whole number")] = None

@@ -25,6 +25,7 @@ from ednas_nni.record.events import Event, Status
 from ednas_nni.record.head import JournalHead
 from ednas_nni.record.lines import event_of, line_of
 from ednas_nni.record.locks import locked_within
+from ednas_nni.record.parameters import key_of
 from ednas_nni.space.dimensions import Sample
 
 FILE = "journal.jsonl"
@@ -47,12 +48,15 @@ class TrialRecord:
         submitted_at: Unix time in seconds.
         ended_at: Unix time in seconds, None while running.
         cause: Why it failed, empty otherwise.
+        seed: Of the training that finishes a network, on `steps` steps; None = it is a trial of the search.
     """
 
     trial: int
     architecture: str
     sample: Sample
     costs: dict[str, float]
+    seed: int | None = None
+    steps: int | None = None
     job: str | None = None
     status: Status = "running"
     metrics: dict[str, float] = field(default_factory=dict)
@@ -67,6 +71,11 @@ class TrialRecord:
         """The trial's `default` metric (larger is better), None without a result."""
         return self.metrics.get("default")
 
+    @property
+    def key(self) -> str:
+        """What its training is told by, see `ednas_nni.record.parameters.TrialParameters.key`."""
+        return key_of(self.architecture, self.seed)
+
 
 @dataclass
 class History:
@@ -75,7 +84,9 @@ class History:
     Attributes:
         path: The file.
         head: What the search is, None before the first line is there.
-        trials: In the order of submission.
+        trials: Those of the search, in the order of submission.
+        finishing: Those that finish networks of its front: no result of theirs may lead the search, or stand beside its
+            own.
         starts: The first start and every resume; the other lists hold the events of their name.
         weights: Architecture id -> digest of its weights in the folder `weights` beside the journal.
         finished: Why the search has ended, None while it has not.
@@ -84,6 +95,7 @@ class History:
     path: Path
     head: JournalHead | None = None
     trials: list[TrialRecord] = field(default_factory=list)
+    finishing: list[TrialRecord] = field(default_factory=list)
     starts: list[events.Started] = field(default_factory=list)
     reused: list[events.Reused] = field(default_factory=list)
     rejected: list[events.Rejected] = field(default_factory=list)
@@ -104,9 +116,18 @@ class History:
         return first
 
     @property
+    def all_trials(self) -> list[TrialRecord]:
+        """Those of the search and those that finish networks, in the order of submission."""
+        return list(self._by_number.values())
+
+    def trial(self, number: int) -> TrialRecord:
+        """One of them."""
+        return self._by_number[number]
+
+    @property
     def next_trial(self) -> int:
         """The first trial number that was never used."""
-        return 1 + max((record.trial for record in self.trials), default=-1)
+        return 1 + max(self._by_number, default=-1)
 
     def check(self, event: Event) -> None:
         """Reject an event of a trial that was submitted already, or was never."""
@@ -115,7 +136,11 @@ class History:
                 f"{self.path}: trial {event.trial} is submitted twice. The file was edited or holds two "
                 "searches; restore it from a copy."
             )
-        if isinstance(event, events.Intermediate | events.Final | events.Ended) and event.trial not in self._by_number:
+        if (
+            isinstance(event, events.Intermediate | events.Final | events.Ended | events.Confirmed)
+            and event.trial is not None
+            and event.trial not in self._by_number
+        ):
             raise JournalError(
                 f"{self.path}: an event {event.event!r} names trial {event.trial}, which was never "
                 "submitted. The file was edited or belongs to two searches."
@@ -143,9 +168,10 @@ class History:
             case events.Submitted():
                 self.finished = None  # the number of trials was raised
                 record = TrialRecord(
-                    event.trial, event.architecture, event.sample, event.costs, submitted_at=event.time
+                    event.trial, event.architecture, event.sample, event.costs, event.seed, event.steps
                 )
-                self.trials.append(record)
+                record.submitted_at = event.time
+                (self.trials if event.seed is None else self.finishing).append(record)
                 self._by_number[record.trial] = record
             case events.Intermediate():
                 record = self._of(event.trial, event.job)
@@ -167,6 +193,9 @@ class History:
                 self.notes.append(event)
             case events.Confirmed():
                 self.confirmed.append(event)
+                if event.trial is not None:
+                    record = self._of(event.trial, event.job)
+                    record.metrics, record.ran = event.metrics, event.ran
             case events.WeightsEvent(digest=None):
                 self.weights.pop(event.architecture, None)
             case events.WeightsEvent():

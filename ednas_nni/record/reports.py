@@ -6,8 +6,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Real
+from typing import TYPE_CHECKING
 
-from ednas_nni.record.events import Final
+from ednas_nni.record.events import Confirmed, Final, Submitted
+from ednas_nni.record.parameters import SPLIT, TrialParameters
+
+if TYPE_CHECKING:
+    from ednas_nni.record.journal import TrialRecord
+    from ednas_nni.space.domains import Domains
 
 
 @dataclass(frozen=True)
@@ -55,12 +61,26 @@ def read_report(raw: object) -> Report:
     return Report(metrics, _text(values.get("architecture")), _text(values.get("job")), fault, ran)
 
 
-def final_event(report: Report, trial: int, job: str | None, architecture: str) -> Final:
-    """The journal's event of a good final report."""
-    ran = {"ran": report.ran} if report.ran else {}
-    return Final.model_validate(
-        {"trial": trial, "job": job, "architecture": architecture, "metrics": report.metrics, **ran}
-    )
+def submitted(trial: int, asked: TrialParameters, domains: Domains, costs: dict[str, float]) -> Submitted:
+    """The journal's event of a trial that is handed out."""
+    fields = {"trial": trial, "architecture": domains.architecture_id(asked.sample), "sample": asked.sample}
+    finishing = {} if asked.seed is None else {"seed": asked.seed, "steps": asked.steps}
+    return Submitted.model_validate({**fields, "costs": costs, **finishing})
+
+
+def final_event(report: Report, record: TrialRecord, job: str | None) -> Final | Confirmed:
+    """The journal's event of a good final report of a trial: of the search, or one that confirms."""
+    fields: dict[str, object] = {
+        "trial": record.trial,
+        "job": job,
+        "architecture": record.architecture,
+        "metrics": report.metrics,
+    }
+    if report.ran:
+        fields["ran"] = report.ran
+    if record.seed is None:
+        return Final.model_validate(fields)
+    return Confirmed.model_validate({**fields, "seed": record.seed, "split": SPLIT, "options": {"steps": record.steps}})
 
 
 def _text(value: object) -> str | None:

@@ -34,7 +34,8 @@ def page_data(view: SearchView, other: SearchView | None = None, stages: Stages 
         "objectives": {o.name: o.direction for o in view.objectives},
         "limits": [{"key": c.name, "op": c.op, "bound": c.bound} for c in view.constraints],
         "searches": [
-            {"name": one.experiment, "points": _points(one, list(quantities), stages if one is view else None)}
+            {"name": one.experiment, "inherited": one.head.inherits}
+            | {"points": _points(one, list(quantities), stages if one is view else None)}
             for one in searches
         ],
         "trials": [

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timezone
 
+from ednas_nni.handover.search import in_words
 from ednas_nni.record.quantities import Quantity
 from ednas_nni.report.data import SearchView, Trial
 from ednas_nni.study import pareto
@@ -38,6 +39,9 @@ def how_many(view: SearchView) -> str:
     ends = [f"{counts[s]} {s}" for s in ("trained", "failed", "cancelled", "running") if counts[s]]
     text = f"{_n(len(view.trials), 'trial')} started" + (f" ({', '.join(ends)})" if ends else "") + "."
     history = view.history
+    if history.finishing:
+        networks = len({record.architecture for record in history.finishing})
+        text += f" {_n(len(history.finishing), 'further one', 'further ones')} finished {_n(networks, 'network')}."
     if history.reused:
         proposals = _n(len(history.reused), "proposal was", "proposals were")
         text += f" {proposals} known already and answered without training."
@@ -56,22 +60,34 @@ def how_many(view: SearchView) -> str:
 
 def best_line(view: SearchView) -> str:
     """The best network in one sentence."""
-    best = view.best
+    best, again = view.best, [a for a in view.record.confirmed if a.value(view.score.key) is not None]
     if best is None:
         return f"There is no result yet: no trial has ended with a {view.score.label}."
+    if again:
+        top = max(again, key=lambda a: a.value(view.score.key) or 0.0)
+        prices = [f"{_measured(q, top.costs[q.key])} ({origin(q)})" for q in view.costs if q.key in top.costs]
+        return (
+            f"The best confirmed {view.score.label} is {in_words(view.score, top.interval(view.score.key))} (mean of "
+            f"{_n(len(top.confirmed), 'fresh seed')}, select split), of architecture {top.name or top.architecture}"
+            f"{', with ' if prices else ''}{_and(prices)}."
+        )
     costs = [f"{_measured(q, best.costs[q.key])} ({origin(q)})" for q in view.costs if q.key in best.costs]
     name = f", the member {best.name}" if best.name else ""
     at = f", with {_and(costs)}" if costs else ""
     return (
         f"The best {view.score.label} is {view.score.text(best.quality)}, reached by architecture "
-        f"{best.architecture}{name} (trial {best.number}, one training){at}. {_best_delta_t(view)}".rstrip()
+        f"{best.architecture}{name} (trial {best.number}, {_how(view)}){at}. {_best_delta_t(view)}".rstrip()
     )
+
+
+def _how(view: SearchView) -> str:
+    return "inherited" if view.head.inherits else "one training"
 
 
 def against_members(view: SearchView) -> list[str]:
     """The front against each named member that was trained: the best quality at equal or lower cost."""
-    if view.x is None:
-        return []
+    if view.x is None or view.record.confirmed:
+        return []  # of searched values there is no more to say
     x, y = view.x, view.y
     up = next((o.maximise for o in view.objectives if o.name == y.key), True)
     points = [(trial, x_value, y_value) for trial, x_value, y_value in view.points(x, y) if not trial.name]
@@ -90,7 +106,7 @@ def against_members(view: SearchView) -> list[str]:
         verdict = "scored better" if (value > reached if up else value < reached) else "comes closest"
         sentences.append(
             f"{begin}. At equal or lower {x.label}, architecture {rival.architecture} {verdict} with "
-            f"{y.label} {y.text(value)} at {x.text(cost)} (one training each: not proven)."
+            f"{y.label} {y.text(value)} at {x.text(cost)} ({view.record.searched_how}: not proven)."
         )
     return sentences
 
@@ -104,11 +120,20 @@ def honest(view: SearchView) -> list[str]:
     images = view.data.counts.get("search")
     scored_on = f"all {images} images" if images else "all images"
     size = _size(study.get("train_size"))
+    if view.head.inherits:
+        source = (
+            f"Every searched {view.score.label} is inherited: the network takes its part of the weights that all "
+            f"networks share in a supernet, at {size}; it is scored on"
+        )
+    else:
+        source = (
+            f"Every {view.score.label} comes from one short training{steps} of one network with seed "
+            f"{study.get('seed', '?')} (n = 1 training per architecture) at {size}; it is scored with the last weights "
+            "on"
+        )
     sentences = [
-        f"Every {view.score.label} comes from one short training{steps} of one network with seed "
-        f"{study.get('seed', '?')} (n = 1 training per architecture) at {size}; it is scored with the last weights on "
-        f"{scored_on} of the search split, "
-        "on which candidates are compared. It ranks architectures; it is not what a full training reaches.",
+        f"{source} {scored_on} of the search split, on which candidates are compared. It ranks architectures; it is "
+        "not what a full training reaches.",
     ]
     if any(q.group in (study.get("tasks") or []) for q in view.metrics):
         sentences.append(
@@ -121,8 +146,9 @@ def honest(view: SearchView) -> list[str]:
     sentences.extend(delta_t_means(view))
     n = len(view.results)
     if n:
+        noisy = "scores" if view.head.inherits else "single trainings"
         sentences.append(
-            f"The best of n = {n} noisy single trainings is optimistic: part of its lead is luck. It counts once it is "
+            f"The best of n = {n} noisy {noisy} is optimistic: part of its lead is luck. It counts once it is "
             "confirmed with fresh seeds on the select split; the test split is left for a final evaluation."
         )
     sentences.extend(

@@ -23,6 +23,7 @@ from ednas_nni.data.cache import cache_root
 from ednas_nni.data.source import open_source
 from ednas_nni.errors import EdnasError, StudyError, did_you_mean, quoted
 from ednas_nni.plugins import Group
+from ednas_nni.record.parameters import SPLIT
 from ednas_nni.search.problem import Problem
 from ednas_nni.search.reachable import check_reachable, favourable
 from ednas_nni.study import HardwareReward, PluginChoice, Study, parse
@@ -347,6 +348,35 @@ class Assembled:
         self.evaluator.check()
         return self.evaluator
 
+    def again(self, seed: int, **options: Any) -> Assembled:
+        """The study with another seed, scored on images that no candidate has seen: what confirms its networks."""
+        recipe = {**self.study.evaluator.options, **options, "scored_on": SPLIT}
+        evaluator = self.study.evaluator.model_copy(update={"options": recipe})
+        return self.of(self.study.model_copy(update={"evaluator": evaluator, "seed": seed}))
+
+    def check_again(self, then: str, *options: str) -> None:
+        """Reject an evaluator that cannot score on other images, or lacks one of these options; `then` ends it."""
+        for name in ("scored_on", *options):
+            if name not in parameters(self.evaluator_plugin):
+                raise StudyError(f"evaluator {self.study.evaluator.name!r} has no option {name!r}, {then}.")
+
+    def check_finish(self, trials: int | None) -> None:
+        """Reject a `finish` that cannot be done by so many trials in all; None = as many as it takes."""
+        finish = self.study.finish
+        if finish is None:
+            return
+        self.check_again("so `finish` has no way to train its networks; remove it", "steps")
+        if DELTA_T in [objective.name for objective in self.objectives]:
+            raise StudyError(
+                "finish: delta_t is measured against baselines that are scored on other images than `finish` scores "
+                "on. Remove `finish`, and use `ednas confirm`, which makes such baselines."
+            )
+        if trials is not None and trials <= finish.trials:
+            raise StudyError(
+                f"finish: {finish.networks} networks x {finish.seeds} seeds are {finish.trials} trials, and "
+                f"maxTrialNumber is {trials}: nothing is left to search with. Raise it, or finish less."
+            )
+
     def trained(self, sample: Mapping[str, Any]) -> tuple[nn.Module, dict[str, float]]:
         """The network of a sample and its final result; see the function `trained`."""
         if not isinstance(self.evaluator, NetworkEvaluator):
@@ -441,6 +471,8 @@ class Assembled:
             reachable=self.reachable,
             retries=self.study.retries,
             stop_after_failures=self.study.stop_after_failures,
+            finish=self.study.finish,
+            evaluator=lambda seed, steps: self.again(seed, steps=steps).evaluator_against(None),
         )
 
 

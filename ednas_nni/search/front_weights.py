@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger("nni.ednas.weights")
 
 
-def write_weights(folder: Path, architecture: str, network: nn.Module) -> None:
+def write_weights(folder: Path, key: str, network: nn.Module) -> None:
     """Write a network's weights into the journal's folder; where that fails, why is printed."""
     from ednas_nni.nn.checkpoint import write_tensors  # torch
 
     try:
-        write_tensors(weights_path(folder, architecture), network.state_dict(), {"architecture": architecture})
+        write_tensors(weights_path(folder, key), network.state_dict(), {"architecture": key})
     except Exception as error:  # the result is reported and stands
-        print(f"ednas: the weights of {architecture} are not kept: {error}", file=sys.stderr, flush=True)
+        print(f"ednas: the weights of {key} are not kept: {error}", file=sys.stderr, flush=True)
 
 
 class FrontWeights:
@@ -48,10 +48,10 @@ class FrontWeights:
         self.journal = journal
         self.keep = keep
 
-    def write(self, architecture: str, network: nn.Module) -> None:
+    def write(self, key: str, network: nn.Module) -> None:
         """Write the weights of a network that was trained in this process; `settle` decides whether they stay."""
         if self.keep != "none":
-            write_weights(self.journal.path.parent, architecture, network)
+            write_weights(self.journal.path.parent, key, network)
 
     def settle(self) -> None:
         """Journal what has come onto the front, remove what has left it; called when a trial has ended."""
@@ -60,15 +60,16 @@ class FrontWeights:
             return
         history = self.journal.history()
         wanted = set(history.results) if self.keep == "all" else {record.architecture for record in front_of(history)}
-        running = {record.architecture for record in history.trials if record.status == "running"}
+        wanted |= {record.key for record in history.finishing if record.status == "trained"}
+        running = {record.key for record in history.all_trials if record.status == "running"}
         try:
             files = {path.name.removesuffix(SUFFIX): path for path in folder.glob(f"*{SUFFIX}")}
-            for architecture, path in files.items():
-                if architecture in wanted and architecture not in history.weights:
-                    self.journal.append(WeightsEvent(architecture=architecture, digest=file_digest(path)))
-                elif architecture not in wanted and architecture not in running:
+            for key, path in files.items():
+                if key in wanted and key not in history.weights:
+                    self.journal.append(WeightsEvent(architecture=key, digest=file_digest(path)))
+                elif key not in wanted and key not in running:
                     path.unlink(missing_ok=True)
-            for architecture in [key for key in history.weights if key not in wanted or key not in files]:
-                self.journal.append(WeightsEvent(architecture=architecture))
+            for key in [key for key in history.weights if key not in wanted or key not in files]:
+                self.journal.append(WeightsEvent(architecture=key))
         except (OSError, JournalError) as error:
             _log.warning("weights of the front are not settled: %s", error)

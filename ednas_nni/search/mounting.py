@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from ednas_nni.compat.nas_search import Chain, Strategy, StrategyMiddleware
 from ednas_nni.errors import StudyError
 from ednas_nni.record.journal import Journal
 from ednas_nni.search.middleware.constrain import Constrain
 from ednas_nni.search.middleware.cost_aware import CostAware
+from ednas_nni.search.middleware.finish import Finish, FinishingChain
 from ednas_nni.search.middleware.outcomes import Outcomes
 from ednas_nni.search.middleware.patience import Patience
 from ednas_nni.search.middleware.record import Record
@@ -18,6 +19,10 @@ from ednas_nni.search.middleware.reuse import Reuse
 from ednas_nni.search.problem import Problem
 from ednas_nni.search.reachable import check_reachable
 from ednas_nni.search.shell import AskTellStrategy, check_rewardable
+from ednas_nni.study import FinishOptions
+
+if TYPE_CHECKING:
+    from ednas_nni.training.evaluator import Evaluator
 
 
 def mount(
@@ -30,8 +35,10 @@ def mount(
     reachable: Mapping[str, float] | None = None,
     retries: int = 0,
     stop_after_failures: int = 0,
+    finish: FinishOptions | None = None,
+    evaluator: Callable[[int, int], Evaluator] | None = None,
 ) -> Chain:
-    """Chain(strategy, [middlewares of its own], [CostAware], Reuse, Constrain, Retry, Record).
+    """Chain(strategy, [middlewares of its own], [CostAware], Reuse, Constrain, [Finish], Retry, Record).
 
     Args:
         strategy: Any multi-trial NNI strategy, or a Chain of one with middlewares of the user's own.
@@ -44,6 +51,8 @@ def mount(
             problem's domains, which may miss the extreme in a large space.
         retries: Further attempts at a trial that failed for a passing reason, see `Retry`.
         stop_after_failures: The search ends when its first so many trials have all failed; 0 = never.
+        finish: What the last trials are for; None = all of them search.
+        evaluator: Of `finish`, for engines that train in this process, see `Finish`.
 
     Raises:
         InfeasibleError: Nothing can meet the constraints; the message gives the smallest reachable value.
@@ -64,12 +73,14 @@ def mount(
     if isinstance(inner, AskTellStrategy) and inner.problem is not problem:
         inner.bind(problem)
     outcomes, shared = Outcomes(journal.history(), retries), Patience(patience, stop_after_failures)
-    return Chain(
+    ending = [] if finish is None else [Finish(problem, journal, outcomes, finish, evaluator)]
+    return (FinishingChain if ending else Chain)(
         inner,
         *middlewares,
         Reuse(problem, journal, outcomes, shared),
         Constrain(problem, journal, shared),
-        Retry(problem, journal, retries),
+        *ending,
+        Retry(problem, journal, retries, *(one.spare for one in ending)),
         Record(problem, journal, outcomes, shared),
     )
 
@@ -98,6 +109,7 @@ def reason(chain: Chain) -> str:
     inner, middlewares = _unwrap(chain)
     reasons = [inner.reason] if isinstance(inner, AskTellStrategy) else []
     reasons += [m.patience.reason for m in middlewares if isinstance(m, Reuse | Constrain)]
+    reasons += [m.reason for m in middlewares if isinstance(m, Finish)]
     return next((text for text in reasons if text), "")
 
 

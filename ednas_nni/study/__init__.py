@@ -5,6 +5,7 @@ from __future__ import annotations
 from ednas_nni.study.fields import (
     ADVISOR,
     NO_RESULT,
+    FinishOptions,
     HardwareReward,
     PluginChoice,
     Study,
@@ -16,6 +17,7 @@ from ednas_nni.study.fields import (
 __all__ = [
     "ADVISOR",
     "NO_RESULT",
+    "FinishOptions",
     "HardwareReward",
     "PluginChoice",
     "Study",

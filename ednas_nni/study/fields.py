@@ -87,6 +87,27 @@ class HardwareReward(BaseModel):
     weight: Annotated[float, Field(ge=-10, le=0, strict=True)] = -0.07
 
 
+class FinishOptions(BaseModel):
+    """How the networks of a search's front are finished (`finish:` in the study).
+
+    Attributes:
+        networks: At most so many of the front: the best, and those that hold most of its hypervolume beside it.
+        steps: Of each training; it begins with what the network inherits from a supernet, else at random.
+        seeds: Trainings of each network.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    networks: Annotated[int, Field(ge=1, le=1000, strict=True)] = 6
+    steps: Annotated[int, Field(ge=0, le=10**7, strict=True)] = 500
+    seeds: Annotated[int, Field(ge=1, le=100, strict=True)] = 2
+
+    @property
+    def trials(self) -> int:
+        """That it takes, at most."""
+        return self.networks * self.seeds
+
+
 class Study(BaseModel):
     """A study with every default filled in.
 
@@ -123,6 +144,8 @@ class Study(BaseModel):
             0 = never.
         keep_weights: Whose trained weights are kept beside the journal: `front` = of the networks on the front, `all`,
             or `none`. Trials on other machines cannot send theirs.
+        finish: What the last trials are for: networks of the front are trained once more with fresh seeds and scored on
+            the split `select`, see below; null = all trials search.
         allow_open_port: NNI may listen on every address of this machine. Whoever reaches the port can run code here:
             NNI asks for no password (docs/security.md). Training services on other machines do not work without.
     """
@@ -151,6 +174,7 @@ class Study(BaseModel):
     retries: Annotated[int, Field(ge=0, le=100, strict=True)] = 1
     stop_after_failures: Annotated[int, Field(ge=0, le=100_000, strict=True)] = 5
     keep_weights: Literal["front", "all", "none"] = "front"
+    finish: FinishOptions | None = None
     allow_open_port: StrictBool = False
 
     @field_validator("tasks", "objectives", "device")
@@ -198,7 +222,7 @@ class Study(BaseModel):
         for name, value in self:
             if isinstance(value, PluginChoice):
                 value = value.dump()
-            elif isinstance(value, HardwareReward):
+            elif isinstance(value, HardwareReward | FinishOptions):
                 value = value.model_dump()
             elif isinstance(value, tuple):
                 value = [entry.dump() if isinstance(entry, PluginChoice) else entry for entry in value]
@@ -209,7 +233,8 @@ class Study(BaseModel):
     def digest(self) -> str:
         """Sixteen hex digits over the parsed study with all defaults; equal studies have equal digests.
 
-        How trials are started, when they are given up and who reaches the port does not enter: it changes no result.
+        How trials are started, when they are given up, what is finished and who reaches the port does not enter: it
+        changes no result.
         """
         deciding = {name: value for name, value in self.dump().items() if name not in NO_RESULT}
         text = json.dumps(deciding, sort_keys=True, separators=(",", ":"))
@@ -239,14 +264,14 @@ def parse(data: object, where: str = "study") -> Study:
         if not faults:
             return Study.model_validate(data)
     except ValidationError as error:
-        below = {"hardware_aware": tuple(HardwareReward.model_fields)}
+        below = {"hardware_aware": tuple(HardwareReward.model_fields), "finish": tuple(FinishOptions.model_fields)}
         faults = messages.lines(error.errors(), defaults, below)
     raise StudyError("\n".join(f"{where}: {line}" for line in faults))
 
 
 def _plain(value: object) -> object:
     """Programs may write `PluginChoice(...)` where a YAML has a name."""
-    if isinstance(value, HardwareReward):
+    if isinstance(value, HardwareReward | FinishOptions):
         return value.model_dump()
     if isinstance(value, list | tuple):
         return [entry.dump() if isinstance(entry, PluginChoice) else entry for entry in value]
@@ -290,5 +315,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return config
 
 
-NO_RESULT = ("trial_start", "allow_open_port", "trial_time_limit_s", "retries", "stop_after_failures", "keep_weights")
+NO_RESULT = (
+    "trial_start", "allow_open_port", "trial_time_limit_s", "retries", "stop_after_failures", "keep_weights", "finish",
+)  # fmt: skip
 ADVISOR = "ednas_nni.bridge.advisor.Advisor"

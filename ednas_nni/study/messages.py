@@ -11,6 +11,7 @@ from ednas_nni.errors import did_you_mean, quoted
 
 EXAMPLES: dict[str, object] = {
     "constraints": ["latency_ms <= 19"],
+    "finish": {"networks": 6, "steps": 500, "seeds": 2},
     "hardware_aware": {"cost": "latency_ms", "target": 8},
     "start": ["mobilenet_v2"],
     "trial_time_limit_s": 3600,
@@ -26,6 +27,7 @@ _KINDS = {
     "bool_type": "must be true or false",
     "tuple_type": "must be a list",
     "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
     "list_type": "must be a list",
     "sequence_str": "must be a list",
     "path_type": "must be a path",
@@ -50,7 +52,7 @@ def lines(
         defaults: A study's fields with their defaults, as plain data.
         groups: Fields that are mappings -> the names below them.
     """
-    faults = []
+    faults, findings = [], list(findings)
     for finding in findings:
         *inner, last = finding["loc"] or ("",)
         path = [part for part in inner if not _of_pydantic(part)]
@@ -59,7 +61,8 @@ def lines(
             path.append(last)
         # A field that is a word or a mapping has one finding for each: the one that fits what was written counts.
         unfit = "literal_error" if isinstance(finding.get("input"), dict) else "model_type"
-        if len(path) == 1 and path[0] in groups and finding["type"] == unfit:
+        of_field = [one for one in findings if one["loc"][:1] == finding["loc"][:1]]
+        if len(path) == 1 and len(of_field) > 1 and path[0] in groups and finding["type"] == unfit:
             continue
         faults.append(_line(finding, path, defaults, groups))
     return list(dict.fromkeys(faults))

@@ -111,6 +111,10 @@ class FakeEngine(ExecutionEngine):
         """Whether another trial may be submitted."""
         return len(self.submitted) < self.budget
 
+    def trials_left(self) -> float:
+        """How many more may be submitted."""
+        return self.budget - len(self.submitted)
+
     def finish_one(self, index: int = 0) -> None:
         """End a running job, the oldest by default."""
         job, model, sample = self.running[index]

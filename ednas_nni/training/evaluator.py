@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ednas_nni.plugins import Group
+from ednas_nni.record.parameters import TrialParameters
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,6 +102,9 @@ class Evaluator:
             EdnasError: It lacks something; where and how to train instead.
         """
 
+    def open_shared(self, space: nn.Module) -> None:
+        """Open what every trial of a space reads, where it is there, so that the trials of one server hash it once."""
+
     def evaluate(self, model: Any) -> Metrics:
         """Evaluate what this kind of evaluator is given, and report the result to NNI; see the two kinds."""
         raise NotImplementedError(f"{type(self).__name__} must say how an architecture is evaluated: override evaluate")
@@ -152,7 +156,7 @@ class SampleEvaluator(Evaluator):
 
     def _execute(self, model: Booked) -> Metrics:
         """What NNI's own engines call: the network is not built."""
-        return self.evaluate(claimed(model).sample)
+        return self.evaluate(TrialParameters.of(claimed(model).sample).sample)
 
 
 EVALUATORS: Group[Callable[..., Evaluator]] = Group("evaluators", Evaluator)

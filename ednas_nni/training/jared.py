@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from ednas_nni.compat.nas import Lightning, Trainer
+from ednas_nni.data.source import CachedSource
 from ednas_nni.errors import StudyError, TrialError
 from ednas_nni.study.options import filled, takes
 from ednas_nni.training.checkpoints import Checkpoints
@@ -138,6 +139,13 @@ class TrainingEvaluator(NetworkEvaluator, Lightning):
         final = module.final()
         report(final, final=True, ran=ran)
         return final
+
+    def open_shared(self, space: torch.nn.Module) -> None:
+        """As `Evaluator.open_shared`: the arrays of the splits."""
+        source = TrialData(self.recipe).source
+        if isinstance(source, CachedSource) and source.cache_folder.exists():
+            for name in ("train", self.recipe.scored_on):
+                source.split(name)
 
     def prepare(self, model: torch.nn.Module, data: TrialData) -> None:
         """What is done to a network before it is trained, in place; nothing by default."""

@@ -9,7 +9,7 @@ import hashlib
 import math
 import os
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import nni
 from pydantic import Field
@@ -32,6 +32,8 @@ class StubEvaluator(SampleEvaluator):
         noise: Standard deviation added to the quality.
         reports: Number of intermediate results.
         fail_every: Every n-th architecture (by hash) fails; 0 for never.
+        steps: Ignored; a study with `finish` passes it.
+        scored_on: Ignored; as `steps`.
     """
 
     def __init__(
@@ -44,6 +46,8 @@ class StubEvaluator(SampleEvaluator):
         noise: Annotated[float, Field(ge=0, le=100)] = 0.0,
         reports: Annotated[int, Field(ge=0, le=1000)] = 3,
         fail_every: Annotated[int, Field(ge=0)] = 0,
+        steps: Annotated[int, Field(ge=0)] = 0,
+        scored_on: Literal["search", "select"] = "search",
     ) -> None:
         self.seed = seed
         self.seconds = seconds

@@ -113,10 +113,10 @@ def prepared(
 
 @contextmanager
 def session(
-    nni: Nni, folder: Path, resumed: bool, strategy: str = "ednas", kind: type[Search] = Search
+    nni: Nni, folder: Path, resumed: bool, strategy: str = "ednas", kind: type[Search] = Search, **fields: Any
 ) -> Iterator[Search]:
-    """A prepared search whose strategy runs on its own thread, as under the Advisor."""
-    search = prepared(nni, folder, resumed, {**STUDY, "strategy": strategy}, kind)
+    """A prepared search whose strategy runs on its own thread, as under the Advisor; `fields` of the study."""
+    search = prepared(nni, folder, resumed, {**STUDY, "strategy": strategy, **fields}, kind)
     thread = threading.Thread(target=search.run, daemon=True)
     thread.start()
     try:

@@ -40,6 +40,19 @@ def test_the_first_failures_end_it(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert history.finished.startswith("the first 2 trials failed, all with: the stub evaluator was told")
 
 
+def test_the_last_trials_finish_the_front(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish = {"networks": 2, "steps": 3, "seeds": 2}
+    history = searched(tmp_path, monkeypatch, 10, {"noise": 0.001}, finish=finish)
+    assert [t.status for t in history.trials] == ["trained"] * 6
+    assert [(t.status, t.seed, t.steps) for t in history.finishing] == [
+        ("trained", seed, 3) for seed in (2000, 2000, 2001, 2001)
+    ]
+    for trial in history.finishing:  # the same network with another seed: the noise alone differs
+        searched_as = history.results[trial.architecture].quality
+        assert trial.quality != searched_as and trial.quality == pytest.approx(searched_as, abs=0.01)
+    assert history.finished == "2 networks of the front are finished"
+
+
 def test_what_was_never_started_cannot_be_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     search = ednas_nni.experiment(

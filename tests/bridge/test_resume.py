@@ -181,9 +181,7 @@ def test_a_job_is_booked_once_whatever_its_architecture(nni: Nni, tmp_path: Path
         search.journal.append(
             events.Submitted(trial=90, architecture=record.architecture, sample=record.sample, costs=record.costs)
         )
-        late = catching_up.CatchingUp(
-            search.journal, search.problem.domains.known_id, search._described, lambda job: None
-        )
+        late = catching_up.CatchingUp(search.journal, search.key_in, search._submitted, lambda job: None)
         found = late.run(nni.trials(), nni.finals())
         assert found.jobs == {"J0"}, "its late messages are to be ignored"
         assert search.journal.history().trials[-1].status == "running"

@@ -38,10 +38,14 @@ def made(tmp_path: Path) -> Callable[..., SearchRecord]:
     """Write a search of `points` and further events, and open it."""
 
     def make(
-        points: Mapping[int, tuple[float, float]] = POINTS, extra: list[dict[str, Any]] | None = None, **study: Any
+        points: Mapping[int, tuple[float, float]] = POINTS,
+        extra: list[dict[str, Any]] | None = None,
+        inherits: bool = False,
+        **study: Any,
     ) -> SearchRecord:
         given = {"objectives": ["quality", "latency_ms"], "constraints": ["latency_ms <= 20"], **study}
         head = {"event": "study", "time": 1, "experiment": "made", "study": given, "columns": COLUMNS}
+        head |= {"inherits": True} if inherits else {}
         lines: list[dict[str, Any]] = [head | {"members": {"slim": key(1)}, "domains": SPACE.to_json()}]
         for trial, (width, (quality, latency)) in enumerate(points.items()):
             both = {"time": 2, "trial": trial, "job": f"job{trial}"}

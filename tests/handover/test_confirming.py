@@ -81,8 +81,8 @@ def test_other_data_are_rejected(made: Make, pool: list[tuple[str, int]]) -> Non
 
 
 def test_what_cannot_be_confirmed(made: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(StudyError, match="'stub' has no option 'scored_on'"):
-        planned(made(evaluator="stub"))
+    with pytest.raises(StudyError, match="'stub' has no option 'warmup', so this search cannot be confirmed so"):
+        planned(made(evaluator="stub"), warmup=0.5)
     with pytest.raises(EdnasError, match="nothing to confirm"):
         planned(made({}, evaluator="jared"))
     assert main(["confirm", str(made(evaluator="jared").history.path), "no_such"]) == 1

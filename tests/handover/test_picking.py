@@ -12,12 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ednas_nni.cli import main
+from ednas_nni.bridge.manager.follow import State
+from ednas_nni.cli import main, outcome
+from ednas_nni.cli.display import Lines
 from ednas_nni.errors import EdnasError
-from ednas_nni.handover.search import SearchedArchitecture, SearchRecord
+from ednas_nni.handover.search import SearchedArchitecture, SearchRecord, open_search
 from ednas_nni.handover.tables import csv_text, latex_text
 from ednas_nni.record.head import JournalHead
 from ednas_nni.record.journal import History
+from ednas_nni.report import words
+from ednas_nni.report.data import view
 from tests.handover.conftest import POINTS, confirmed, key
 
 Make = Callable[..., SearchRecord]
@@ -143,3 +147,37 @@ def test_the_command(made: Make, capsys: pytest.CaptureFixture[str]) -> None:
     assert "leave --limit" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["pick", path, "--weights", "quality"])
+
+
+def printed(search: SearchRecord, capsys: pytest.CaptureFixture[str]) -> str:
+    """Whatever says something of a searched value, in one text."""
+    capsys.readouterr()
+    shown = view(search.history)
+    outcome.show(search.history)
+    assert main(["pick", str(search.history.path)]) == 0
+    table = Lines().line(search.history.trials[0], State(search.history, 6, "DONE", (), 2.0, 1.0))
+    sentences = [words.best_line(shown), *words.against_members(shown), *words.honest(shown), latex_text(search), table]
+    return capsys.readouterr().out + "\n".join(sentences)
+
+
+def check_inherited(text: str) -> None:
+    assert text.count("inherited") >= 6, text
+    assert "Inherited values are optimistic until confirmed" in text
+    assert "one training" not in text and "trained once" not in text, text
+
+
+def test_what_is_inherited_is_called_so(made: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    check_inherited(printed(made(inherits=True), capsys))
+    with pytest.raises(AssertionError):
+        check_inherited(printed(made(), capsys))
+
+
+def test_what_is_printed_at_the_end_is_confirmed(made: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    search = made(extra=confirmed(2, 0.30, 0.34), inherits=True)
+    text = printed(search, capsys)
+    assert "Confirmed on select" in text and "0.320" in text and "Front: high quality" not in text
+    assert "The best confirmed quality is 0.320" in text
+    assert open_search(search.history.path).optimism_in_words.startswith("The search was optimistic by 0.080")
+    other = made(extra=confirmed(2, 0.30, options={"steps": 500}), inherits=True)
+    assert "trained on (steps = 500)" in other.optimism_in_words
+    assert made(extra=confirmed(2, 0.30, options={"steps": 5}), evaluator={"name": "jared", "steps": 5}).optimism

@@ -14,13 +14,18 @@ import pytest
 import torch
 
 import ednas_nni
+from ednas_nni.bridge.head import write_head
 from ednas_nni.cli import main
 from ednas_nni.errors import EdnasError, StudyError
 from ednas_nni.handover import training
 from ednas_nni.handover.training import carried_out, planned, twin
 from ednas_nni.nn.tree import build
+from ednas_nni.record import events
 from ednas_nni.record.events import Note
 from ednas_nni.record.journal import Journal
+from ednas_nni.record.parameters import TrialParameters
+from ednas_nni.record.reports import final_event, read_report, submitted
+from ednas_nni.search.front_weights import FrontWeights, write_weights
 from tests.small_networks import small_study
 
 MEMBER = "mobilenet_v2_small"
@@ -119,6 +124,52 @@ def test_kept_weights_are_the_start(tmp_path) -> None:
     found = SearchedArchitecture("id", MEMBER, sample, {}, {}, weights=tmp_path / "w.safetensors")
     assert planned(assembled, found).study.init_from == str(tmp_path / "w.safetensors")
     assert planned(assembled, found, fresh=True).study.init_from is None
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A search whose trial was finished with two seeds, the second one better; key of each training -> its weights."""
+    assembled = small_study(["depth"], steps=3)
+    sample = assembled.domains.complete(assembled.member(MEMBER))
+    key = assembled.domains.architecture_id(sample)
+    journal = Journal(tmp_path / "abcd" / "ednas" / "journal.jsonl")
+    write_head(journal, "abcd", assembled, engine="sequential")
+    left = {}
+    for trial, (seed, quality) in enumerate([(None, 0.9), (2000, 0.4), (2001, 0.5)]):
+        journal.append(submitted(trial, TrialParameters(sample, seed, seed and 7), assembled.domains, {"macs": 1.0}))
+        record = journal.history().trial(trial)
+        journal.append(final_event(read_report({"default": quality}), record, None))
+        journal.append(events.Ended(trial=trial, status="trained"))
+        left[record.key] = network = build(assembled.space, sample)
+        write_weights(journal.path.parent, record.key, network)
+    FrontWeights(journal, "front").settle()
+    journal.close()
+    return ednas_nni.open_search(journal.path), key, {name: net.state_dict() for name, net in left.items()}
+
+
+def same(network, weights) -> bool:
+    return all(torch.equal(value, weights[name]) for name, value in network.module.state_dict().items())
+
+
+def test_without_steps_the_network_is_the_best_that_was_finished(finished, tmp_path) -> None:
+    search, key, left = finished
+    assert len(left) == 3 and [a.confirmed for a in search.results] == [({"default": 0.4}, {"default": 0.5})]
+    network = ednas_nni.train(search, key, steps=0, test=False, progress=False)
+    assert same(network, left[f"{key}-2001"]) and not same(network, left[key])
+    assert (network.description.origin.seed, network.description.origin.steps) == (2001, 7)
+    folder = network.save(tmp_path / "n")
+    again = ednas_nni.load(folder)
+    assert same(again, left[f"{key}-2001"]) and again.description.scores[0].split == "select"
+    assert planned(search, key, steps=5).weights.name == f"{key}-2001.safetensors"
+
+
+def test_without_steps_there_must_be_weights(finished) -> None:
+    search, key, _ = finished
+    for given, words in (({"fresh": True}, "there are none"), ({"seeds": 2}, "several seeds are asked for")):
+        with pytest.raises(StudyError, match=f"steps is 0: .*{words}"):
+            planned(search, key, steps=0, **given)
+    with pytest.raises(StudyError, match="baselines are trained"):
+        carried_out(planned(search, key, steps=0), baselines=True, progress=False)
 
 
 def test_openings_are_journalled(tmp_path, monkeypatch) -> None:

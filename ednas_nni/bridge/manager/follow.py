@@ -73,12 +73,12 @@ class State:
     @property
     def ended(self) -> list[TrialRecord]:
         """Trials that are over, in whatever way."""
-        return [record for record in self.history.trials if record.status != "running"]
+        return [record for record in self.history.all_trials if record.status != "running"]
 
     @property
     def running(self) -> list[TrialRecord]:
         """Trials that are under way."""
-        return [record for record in self.history.trials if record.status == "running"]
+        return [record for record in self.history.all_trials if record.status == "running"]
 
     @property
     def best(self) -> TrialRecord | None:
@@ -89,6 +89,11 @@ class State:
     def score(self) -> str:
         """What trials are ranked by: "quality" or "delta_t"."""
         return score_of(objectives_of(self.history.head))
+
+    @property
+    def inherited(self) -> bool:
+        """Whether scores of the search are inherited from a supernet."""
+        return self.history.head is not None and self.history.head.inherits
 
     @property
     def elapsed_s(self) -> float:
@@ -102,10 +107,10 @@ class State:
         if not seconds or self.total is None:
             return None
         mean = sum(seconds) / len(seconds)
-        first = min(record.submitted_at for record in self.history.trials)
-        spent = sum((record.ended_at or self.now) - record.submitted_at for record in self.history.trials)
+        first = min(record.submitted_at for record in self.history.all_trials)
+        spent = sum((record.ended_at or self.now) - record.submitted_at for record in self.history.all_trials)
         side_by_side = max(1.0, spent / max(self.now - first, 1e-9))
-        work = mean * max(0, self.total - len(self.history.trials))
+        work = mean * max(0, self.total - len(self.history.all_trials))
         work += sum(max(0.0, mean - (self.now - record.submitted_at)) for record in self.running)
         return work / side_by_side
 

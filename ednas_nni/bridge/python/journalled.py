@@ -155,6 +155,10 @@ class JournalledSequential(SequentialExecutionEngine):
         finally:
             self._as_before(model)
 
+    def trials_left(self) -> float:
+        """How many models it may still run; infinite without a limit."""
+        return float("inf") if self.max_model_count is None else max(0, self.max_model_count - self._model_count)
+
     @staticmethod
     def _as_before(model: Any) -> None:
         for name in ("execute", "executable_model"):
@@ -181,6 +185,7 @@ class JournalledExperiment(NasExperiment):
     def __init__(self, assembled: Assembled, config: NasExperimentConfig, id: str | None = None) -> None:
         _ = assembled.reward  # what is wrong is said here, not when the experiment starts
         assembled.check_reachable()
+        assembled.check_finish(config.max_trial_number)
         super().__init__(assembled.space, assembled.checked_evaluator, assembled.strategy, config, id=id)
         self.assembled = assembled
         working = Path(self.config.canonical_copy().experiment_working_directory)
@@ -284,7 +289,7 @@ class JournalledExperiment(NasExperiment):
             return super().execution_engine_factory(config)
         trials = config.max_model_count
         if trials is not None:  # those of earlier processes count too
-            done = [t for t in self.journal.history().trials if t.status != "running" and t.cause != LOST]
+            done = [t for t in self.journal.history().all_trials if t.status != "running" and t.cause != LOST]
             trials = max(0, trials - len(done))
         return JournalledSequential(
             self.assembled.study.trial_time_limit_s,
@@ -295,8 +300,8 @@ class JournalledExperiment(NasExperiment):
         )
 
     def _keep_weights(self, sample: Mapping[str, Any], network: nn.Module) -> None:
-        domains = self.assembled.domains
-        self.session.weights.write(domains.architecture_id(domains.complete(sample)), network)
+        if (key := self.session.key_in(sample)) is not None:
+            self.session.weights.write(key, network)
 
     def _wait_completion(self) -> bool:
         if self._nni_manager_required():

@@ -20,6 +20,7 @@ from ednas_nni.bridge.trial import cancelled
 from ednas_nni.bridge.trial.phases import Phases
 from ednas_nni.errors import EdnasError, TrialError
 from ednas_nni.record.failures import CAUSE, cause_of
+from ednas_nni.record.parameters import TrialParameters
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.space.dimensions import Sample
     from ednas_nni.study import Study
-    from ednas_nni.training.evaluator import NetworkEvaluator
+    from ednas_nni.training.evaluator import Evaluator, NetworkEvaluator
 
 
 def here(arguments: list[str]) -> int:
@@ -164,10 +165,16 @@ class TrialRun:
             self._train_network(sample)
             return
         domains = self.assembled.domains if self.head is None else self.head.search_space()
-        sample = domains.canonical(sample)
-        self.channel.prove(domains.architecture_id(sample))
-        self.assembled.evaluator.evaluate(sample)
+        asked = TrialParameters.of(sample, domains)
+        self.channel.prove(asked.key(domains))
+        self.evaluator(asked).evaluate(asked.sample)
         self.phases.mark("evaluation")
+
+    def evaluator(self, asked: TrialParameters) -> Evaluator:
+        """The study's, or where a network is finished what trains it with the seed and the steps that are asked for."""
+        if asked.seed is not None:
+            return self.assembled.again(asked.seed, steps=asked.steps).evaluator_against(None)
+        return self.assembled.evaluator_against(self.baselines() if self.assembled.needs_network else None)
 
     def _train_network(self, sample: Sample) -> None:
         import torch
@@ -185,21 +192,21 @@ class TrialRun:
             )
         self.check_data()
         self.check_weights(self.assembled.weights)
-        sample = domains.canonical(sample)
-        architecture = domains.architecture_id(sample)
-        print(f"architecture {architecture}", flush=True)
-        self.channel.prove(architecture)
-        evaluator = self.assembled.evaluator_against(self.baselines())
+        asked = TrialParameters.of(sample, domains)
+        key = asked.key(domains)
+        print(f"architecture {key}", flush=True)
+        self.channel.prove(key)
+        evaluator = self.evaluator(asked)
         if not isinstance(evaluator, NetworkEvaluator):
             raise TrialError(
                 f"the evaluator is a {type(evaluator).__name__}, which is not a NetworkEvaluator of EDNAS."
             )
         evaluator.seed_everything()
-        network = build(self.assembled.space, sample)
+        network = build(self.assembled.space, asked.sample)
         self.phases.mark("network")
         evaluator.evaluate(network)
         self.phases.mark("evaluation")
-        self.keep_weights(architecture, network)
+        self.keep_weights(key, network)
         self.phases.mark("weights")
         write_examples(evaluator, network)
         self.phases.mark("examples")
@@ -215,7 +222,7 @@ class TrialRun:
         if self.head is not None and (changed := changed_data(self.head.data, self.assembled.source)):
             raise TrialError(f"{changed} Or start a new search.")
 
-    def keep_weights(self, architecture: str, network: nn.Module) -> None:
+    def keep_weights(self, key: str, network: nn.Module) -> None:
         """Leave the weights beside the journal, where the search keeps those of its front. The result is reported."""
         path = journal_path()
         if self.assembled.study.keep_weights == "none":
@@ -225,7 +232,7 @@ class TrialRun:
             return
         from ednas_nni.search.front_weights import write_weights  # torch
 
-        write_weights(path.parent, architecture, network)
+        write_weights(path.parent, key, network)
 
     def check_weights(self, weights: dict[str, str]) -> None:
         """Reject other initial weights than those of the search's first trials.

@@ -12,7 +12,7 @@ _studies: dict[str, Assembled] = {}
 
 
 def keep(study: Study) -> None:
-    """Build the space of a study in this process, the server.
+    """Build the space of a study in this process, the server, and open what its trials read.
 
     A network is always constructed anew from it, so trials share nothing that one of them could change.
     """
@@ -21,6 +21,7 @@ def keep(study: Study) -> None:
     assembled = Assembled(study)
     _ = assembled.domains
     _studies[study.digest] = assembled
+    assembled.evaluator_against(None).open_shared(assembled.space)
 
 
 def assembled(study: Study) -> Assembled:

@@ -5,6 +5,7 @@ const QUANTITIES = Object.fromEntries(DATA.quantities.map(q => [q.key, q]));
 const COLOURS = { front: "#0072b2", other: "#a9b1ba", member: "#009e73", best: "#d55e00", second: "#cc79a7", failed: "#b5478c" };
 const HAS_CONFIRMED = DATA.searches[0].points.some(p => p.n > 0);
 // Searched and confirmed values are of other images: two searches are only compared by what both have.
+const ONCE = DATA.searches[0].inherited ? "inherited" : "one training";
 const ALL_CONFIRMED = DATA.searches.every(search => search.points.some(p => p.n > 0));
 const by = id => document.getElementById(id);
 
@@ -146,7 +147,7 @@ function legend(dots, onFront, faint) {
   const rows = [];
   const add = (colour, text, any) => any && rows.push(make("span", {}, make("i", { style: `background:${colour}` }), text));
   const [first, second] = DATA.searches.map((_, index) => dots.filter(d => d.index === index));
-  const how = state.values === "confirmed" && HAS_CONFIRMED ? "front of confirmed means, bars: 95 % interval" : "front, one training each";
+  const how = state.values === "confirmed" && HAS_CONFIRMED ? "front of confirmed means, bars: 95 % interval" : `front, ${ONCE} each`;
   add(COLOURS.front, how, first.some(onFront));
   add(COLOURS.other, "other results", first.some(d => !onFront(d) && !d.point.name));
   add(COLOURS.member, "named member", first.some(d => d.point.name));
@@ -161,7 +162,7 @@ function tip(point, x, y, index) {
     return make("div", {}, `${q.name}: ${found ? number(q, found.mean) + (found.half ? ` ± ${number(q, found.half)}` : "") : "-"} ${q.unit}`);
   });
   const who = index ? `${point.id} (${DATA.searches[1].name})` : point.name ? `${point.id}, ${point.name}` : point.id;
-  const n = state.values === "confirmed" && point.n ? `${point.n} fresh seeds, select` : "one training, search split";
+  const n = state.values === "confirmed" && point.n ? `${point.n} fresh seeds, select` : `${ONCE}, search split`;
   box.replaceChildren(make("b", {}, who), ...lines, make("small", {}, n));
   box.hidden = false;
   box.style.left = `${Math.max(0, Math.min(x + 14, by("front").clientWidth - box.offsetWidth))}px`;
@@ -187,7 +188,7 @@ function detail() {
     holder.replaceChildren(make("p", { class: "under" }, "Choose a point of the plot to see its network."));
     return;
   }
-  const about = [point.trial === null ? null : `trial ${point.trial}`, point.n ? `confirmed by ${point.n} fresh seeds` : "searched once", point.weights ? "weights kept" : null];
+  const about = [point.trial === null ? null : `trial ${point.trial}`, point.n ? `confirmed by ${point.n} fresh seeds` : ONCE, point.weights ? "weights kept" : null];
   const rows = DATA.quantities.map(q => {
     const again = point.confirmed[q.key], cell = again ? number(q, again[0]) + (again[1] ? ` ± ${number(q, again[1])}` : "") : q.cost ? "" : "-";
     return make("tr", {}, make("td", {}, q.name), make("td", {}, number(q, point.searched[q.key])), make("td", {}, cell), make("td", { class: "left" }, q.unit));

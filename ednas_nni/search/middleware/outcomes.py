@@ -1,4 +1,7 @@
-"""What came of architectures: results, failures of earlier sessions, what runs now. Shared by Record and Reuse."""
+"""What came of architectures: results, failures of earlier sessions, what runs now. Shared by the middlewares.
+
+Trainings that finish a network stand here under keys of their own (`ednas_nni.record.parameters`).
+"""
 
 from __future__ import annotations
 
@@ -50,10 +53,13 @@ class Outcomes:
             return
         for architecture, record in history.results.items():
             self.add(architecture, record.trial, record.metrics)
+        for record in history.finishing:
+            if record.status == "trained" and record.quality is not None:
+                self.add(record.key, record.trial, record.metrics)
         again = self._results.keys() | attempts_owed(history, retries)
-        for record in history.trials:
-            if record.status == "failed" and record.architecture not in again:
-                self.failed[record.architecture] = EarlierFailure(record.trial, record.cause)
+        for record in history.all_trials:
+            if record.status == "failed" and record.key not in again:
+                self.failed[record.key] = EarlierFailure(record.trial, record.cause)
 
     def __contains__(self, architecture: str) -> bool:
         return architecture in self._results
@@ -70,9 +76,9 @@ def attempts_owed(history: History, retries: int) -> set[str]:
     """Architectures that failed for a passing reason only, and not more often than there are retries of each."""
     passed: Counter[str] = Counter()
     settled = set()
-    for record in history.trials:
+    for record in history.all_trials:
         if record.status == "failed" and passing(record.cause):
-            passed[record.architecture] += 1
+            passed[record.key] += 1
         elif record.status in ("failed", "trained"):
-            settled.add(record.architecture)
+            settled.add(record.key)
     return {architecture for architecture, count in passed.items() if count <= retries} - settled

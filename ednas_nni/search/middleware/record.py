@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, field
-from typing import Any
 
 from ednas_nni.compat.nas import FinalMetricEvent, IntermediateMetricEvent, ModelEvent, TrainingEndEvent
-from ednas_nni.errors import SampleError
 from ednas_nni.record import events
 from ednas_nni.record.events import Status
 from ednas_nni.record.journal import Journal
-from ednas_nni.record.reports import Report, final_event, read_report
+from ednas_nni.record.parameters import TrialParameters, key_in
+from ednas_nni.record.reports import Report, final_event, read_report, submitted
 from ednas_nni.search.middleware.forwarding import (
     ExecutableModelSpace,
     Forwarding,
@@ -43,11 +42,14 @@ STATUSES: dict[Status, ModelStatus] = {
 
 @dataclass
 class Booking:
-    """A model on its way: which trial it is, and what has arrived for it."""
+    """A model on its way: which trial it is, and what has arrived for it.
+
+    The key is the architecture's id, for a trial that finishes a network with its seed behind it.
+    """
 
     model: ExecutableModelSpace = field(repr=False)
     trial: int
-    architecture: str
+    key: str
     job: str | None = None
     steps: int = 0
     metrics: dict[str, float] | None = None
@@ -61,7 +63,7 @@ class Booking:
     @property
     def missing(self) -> str:
         """Why it has no result although its job ended."""
-        return f"its job trained {self.ran_other} and no other job reported {self.architecture}"
+        return f"its job trained {self.ran_other} and no other job reported {self.key}"
 
     def outcome(self, status: Status, cause: str) -> tuple[Status, str]:
         """Status and cause of the trial, given those of its process: a final result that arrived counts."""
@@ -141,25 +143,23 @@ class Record(Forwarding):
             if trial is None:
                 self._submit(model)
             else:
-                self._book(model, self.problem.domains.complete(model.sample), trial)
+                self._book(model, TrialParameters.of(model.sample, self.problem.domains), trial)
 
     def _submit(self, model: ExecutableModelSpace) -> Booking:
-        sample = self.problem.domains.complete(model.sample)
-        costs = self.problem.cost_dict(sample)
+        asked = TrialParameters.of(model.sample, self.problem.domains)
+        costs = self.problem.cost_dict(asked.sample)
         with self._lock:
             trial, self._next = self._next, self._next + 1
-            booking = self._book(model, sample, trial)
-            self.journal.append(
-                events.Submitted(trial=trial, architecture=booking.architecture, sample=sample, costs=costs)
-            )
+            booking = self._book(model, asked, trial)
+            self.journal.append(submitted(trial, asked, self.problem.domains, costs))
         return booking
 
-    def _book(self, model: ExecutableModelSpace, sample: dict[str, Any], trial: int) -> Booking:
-        model.sample = sample
-        booking = Booking(model, trial, self.problem.domains.architecture_id(sample))
+    def _book(self, model: ExecutableModelSpace, asked: TrialParameters, trial: int) -> Booking:
+        model.sample = asked.whole()
+        booking = Booking(model, trial, asked.key(self.problem.domains))
         self._open[id(model)] = booking
-        self._trials[booking.architecture] = trial
-        self.outcomes.running.add(booking.architecture)
+        self._trials[booking.key] = trial
+        self.outcomes.running.add(booking.key)
         return booking
 
     def pending(self) -> int:
@@ -173,7 +173,7 @@ class Record(Forwarding):
             return frozenset(booking.trial for booking in self._open.values())
 
     def list_models(self, status: ModelStatus | None = None) -> list[ExecutableModelSpace]:
-        """Every trial of the journal as a model, with its raw quality as metric; running ones are the live objects.
+        """Every trial of the search as a model, with its raw quality as metric; running ones are the live objects.
 
         NNI's own lists hold whatever its parameter bookkeeping believes, and rewards in place of quality.
         """
@@ -262,19 +262,19 @@ class Record(Forwarding):
         with self._lock:
             booking.job = job_of(event) or report.job or booking.job
             proved = report.architecture
-            if proved is None or proved == booking.architecture:
+            if proved is None or proved == booking.key:
                 return report, booking
             if booking.ran_other != proved:
                 booking.ran_other = proved
-                self.journal.append(events.Swapped(job=booking.job, sent=proved, owns=booking.architecture))
-                _log.warning("Job %s trained %s instead of %s", booking.job, proved, booking.architecture)
-            return report, next((b for b in self._open.values() if b.architecture == proved), None)
+                self.journal.append(events.Swapped(job=booking.job, sent=proved, owns=booking.key))
+                _log.warning("Job %s trained %s instead of %s", booking.job, proved, booking.key)
+            return report, next((b for b in self._open.values() if b.key == proved), None)
 
     def _accept(self, owner: Booking, report: Report, reporter: Booking) -> bool:
         """Book a final report. False: it must not reach the strategy."""
         with self._lock:
             if owner.metrics is not None:
-                self._note_extra(owner.architecture, report, reporter.job)
+                self._note_extra(owner.key, report, reporter.job)
                 return False
             if owner is not reporter:
                 owner.delivered_by_other = True
@@ -282,7 +282,7 @@ class Record(Forwarding):
                 owner.fault = report.fault
                 return False
             owner.metrics, owner.fault = report.metrics, ""
-            self.journal.append(final_event(report, owner.trial, reporter.job, owner.architecture))
+            self.journal.append(final_event(report, self.journal.history().trial(owner.trial), reporter.job))
             return True
 
     def _stop_late(self, event: ModelEvent, report: Report | None) -> None:
@@ -299,27 +299,24 @@ class Record(Forwarding):
 
     def _book_late(self, report: Report, job: str | None) -> None:
         """A result for an architecture that is not open: its trial was given up, or it was never submitted."""
-        architecture = report.architecture or ""
+        key = report.architecture or ""
         with self._lock:
-            earlier = reversed(self.journal.history().trials)
-            old = next((record.trial for record in earlier if record.architecture == architecture), None)
-            trial = self._trials.get(architecture, old)
-            if report.fault or architecture in self.outcomes or architecture in self.outcomes.running or trial is None:
-                self._note_extra(architecture, report, job)
+            history = self.journal.history()
+            old = next((record.trial for record in reversed(history.all_trials) if record.key == key), None)
+            trial = self._trials.get(key, old)
+            if report.fault or key in self.outcomes or key in self.outcomes.running or trial is None:
+                self._note_extra(key, report, job)
                 return
-            self.journal.append(final_event(report, trial, job, architecture))
+            self.journal.append(final_event(report, history.trial(trial), job))
             self.journal.append(events.Ended(trial=trial, job=job, status="trained", cause=""))
-            self.outcomes.add(architecture, trial, report.metrics)
+            self.outcomes.add(key, trial, report.metrics)
 
-    def _note_extra(self, architecture: str, report: Report, job: str | None) -> None:
-        text = f"a further report for {architecture} is kept here and not used. {report.fault}".strip()
+    def _note_extra(self, key: str, report: Report, job: str | None) -> None:
+        text = f"a further report for {key} is kept here and not used. {report.fault}".strip()
         self.journal.append(events.Note(text=text, job=job, metrics=report.metrics))
 
     def _id(self, model: ExecutableModelSpace) -> str:
-        try:
-            return self.problem.domains.architecture_id(self.problem.domains.complete(model.sample or {}))
-        except SampleError:
-            return "an architecture of another space"
+        return key_in(self.problem.domains, model.sample or {}) or "an architecture of another space"
 
     def _in_flight(self) -> bool:
         return any(not booking.over for booking in self._open.values())
@@ -337,12 +334,12 @@ class Record(Forwarding):
                 return
             self.journal.append(events.Ended(trial=booking.trial, job=booking.job, status=status, cause=cause))
             if status == "trained" and booking.metrics is not None:
-                self.outcomes.add(booking.architecture, booking.trial, booking.metrics)
+                self.outcomes.add(booking.key, booking.trial, booking.metrics)
             if status == "failed":
-                _log.warning("Trial %d of %s failed: %s", booking.trial, booking.architecture, cause)
+                _log.warning("Trial %d of %s failed: %s", booking.trial, booking.key, cause)
             self.patience.ended(status, cause)
             # Only now: in between, the architecture must not be in neither of the two.
-            self.outcomes.running.discard(booking.architecture)
+            self.outcomes.running.discard(booking.key)
         if tell:
             end = TrainingEndEvent(booking.model, STATUSES[status])
             end.job_id, end.cause = booking.job, cause

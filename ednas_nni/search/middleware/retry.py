@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 
 from ednas_nni.compat.nas import Middleware, TrainingEndEvent
 from ednas_nni.errors import StudyError
 from ednas_nni.record.failures import kind, passing
 from ednas_nni.record.journal import Journal
+from ednas_nni.record.parameters import TrialParameters
 from ednas_nni.search.middleware.forwarding import (
     ExecutableModelSpace,
     Forwarding,
@@ -32,16 +34,20 @@ class Retry(Forwarding):
         problem: For the architecture ids.
         journal: Counts attempts across resumes.
         limit: Further attempts per architecture, >= 0.
+        spare: Whether a trial more may be spent on an attempt, beside the engine's limits.
     """
 
-    def __init__(self, problem: Problem, journal: Journal, limit: int = 1) -> None:
+    def __init__(
+        self, problem: Problem, journal: Journal, limit: int = 1, spare: Callable[[], bool] = lambda: True
+    ) -> None:
         super().__init__()
         if limit < 0:
             raise StudyError(f"retries = {limit}: must be at least 0.")
         self.problem = problem
         self.limit = limit
-        failed = [t for t in journal.history().trials if t.status == "failed" and passing(t.cause)]
-        self._failed = Counter(t.architecture for t in failed)
+        self._spare = spare
+        failed = [t for t in journal.history().all_trials if t.status == "failed" and passing(t.cause)]
+        self._failed = Counter(t.key for t in failed)
 
     def extra_repr(self) -> str:
         """Show the limit."""
@@ -55,13 +61,13 @@ class Retry(Forwarding):
         if event.status is not ModelStatus.Failed or not passing(cause):
             return
         model: ExecutableModelSpace = event.model
-        architecture = self.problem.domains.architecture_id(self.problem.domains.complete(model.sample))
-        self._failed[architecture] += 1
-        attempt = self._failed[architecture] + 1
+        key = TrialParameters.of(model.sample, self.problem.domains).key(self.problem.domains)
+        self._failed[key] += 1
+        attempt = self._failed[key] + 1
         if attempt > self.limit + 1 or not self._room():
             return
         event.stop_propagation()
-        _log.warning("%s is started again (attempt %d of %d): %s", architecture, attempt, self.limit + 1, kind(cause))
+        _log.warning("%s is started again (attempt %d of %d): %s", key, attempt, self.limit + 1, kind(cause))
         model.status = ModelStatus.Frozen
         model.metrics.clear()
         self.engine.submit_models(model)
@@ -72,4 +78,4 @@ class Retry(Forwarding):
         while isinstance(engine, Middleware):
             engine = engine.engine
         # NNI's own engines cannot tell room from budget.
-        return bool(getattr(engine, "room", engine.budget_available)())
+        return bool(getattr(engine, "room", engine.budget_available)()) and self._spare()

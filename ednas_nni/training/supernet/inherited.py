@@ -2,10 +2,11 @@
 
 # No `from __future__ import annotations` here: the evaluator's signature holds these annotations as objects.
 
-from dataclasses import KW_ONLY, replace
+from dataclasses import KW_ONLY
 from typing import Annotated, Any
 
 import nni
+import numpy as np
 import torch
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -35,14 +36,14 @@ class InheritedRecipe(Recipe):
         steps: Optimisation steps that each network is trained on; 0 = it is scored as it is inherited.
         learning_rate: Peak of the schedule of these steps.
         supernet: How the supernet is trained: a mapping of the options of `SupernetOptions`.
-        calibration: Batches of training images on which a network's batch norms are estimated.
+        calibration: Batches of training images on which a network's batch norms are estimated (docs/supernet.md).
     """
 
     steps: Annotated[int, Field(ge=0)] = 0
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.005
     _: KW_ONLY
     supernet: Annotated[SupernetOptions, BeforeValidator(_options)] = Field(default_factory=SupernetOptions)
-    calibration: Whole = 24
+    calibration: Whole = 12
 
 
 @nni.trace
@@ -96,12 +97,22 @@ class InheritedEvaluator(TrainingEvaluator):
             )
         return Supernet(space, self.recipe, self.recipe.supernet)
 
+    def open_shared(self, space: torch.nn.Module) -> None:
+        """As `TrainingEvaluator.open_shared`; also the supernet."""
+        super().open_shared(space)
+        supernet = self.supernet(space)
+        if supernet.folder.exists():
+            supernet.arrays()
+
     def prepare(self, model: torch.nn.Module, data: TrialData) -> None:
         """Let the network inherit; makes the supernet where there is none."""
+        from ednas_nni.data.batches import BatchDataset  # torchvision is slow to import
+
         supernet = self.supernet(model)
         supernet.make()
         supernet.inherit(model)
-        # Other images than those of the first steps, should it be trained on.
-        recipe = replace(self.recipe, steps=self.recipe.calibration, seed=self.recipe.seed + 1)
-        recalibrate(model, (batch["image"] for batch in TrialData(recipe).train_batches()))
+        recipe, images = self.recipe, BatchDataset(data.source.split("train"), {})  # without labels, which cost as much
+        drawn = np.random.default_rng([recipe.seed, 1]).permutation(len(images))
+        batches = np.resize(drawn, (recipe.calibration, recipe.batch_size)).tolist()
+        recalibrate(model, (images.__getitems__(batch)["image"] for batch in batches))
         model.train()  # Lightning leaves modes as they are

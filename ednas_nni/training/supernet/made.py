@@ -43,7 +43,10 @@ FORMAT = 1
 CHECKPOINT, MADE = ".checkpoint.safetensors", "made.json"
 SAID_S = 5.0
 """Seconds between two words to those who wait."""
-_NOT_OF_A_SUPERNET = ("steps", "learning_rate", "reports", "examples", "threads", "references", "score", "scored_on")
+_NOT_OF_A_SUPERNET = (
+    "steps", "learning_rate", "seed", "reports", "examples", "threads", "references", "score", "scored_on",
+    "supernet", "calibration",
+)  # fmt: skip
 """Fields of a recipe that a supernet sets itself, or that change nothing in its weights."""
 
 
@@ -196,8 +199,11 @@ class Supernet:
             DataError: The supernet is not made, or its files are damaged.
             SampleError: The network is of another space.
         """
-        arrays = open_arrays(self.folder, self.identity, ["index", "weights"])
-        read_into(network, arrays, self.options.sharing == "elastic")
+        read_into(network, self.arrays(), self.options.sharing == "elastic")
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Its files, mapped; hashed once a process."""
+        return open_arrays(self.folder, self.identity, ["index", "weights"])
 
 
 def write(weights: SharedWeights, folder: Path) -> None:

@@ -95,7 +95,15 @@ def test_weights_are_those_of_the_supernet_and_statistics_of_the_network(cache, 
 def test_another_recipe_is_another_supernet(cache, space):
     network = build(space, domains_of(space).random(np.random.default_rng(0)))
     folder = evaluator().supernet(network).folder
-    same = {"steps": 3, "learning_rate": 0.1, "reports": 1, "threads": 1, "seed": 2000, "scored_on": "select"}
+    same = {
+        "steps": 3,
+        "learning_rate": 0.1,
+        "reports": 1,
+        "threads": 1,
+        "seed": 2000,
+        "scored_on": "select",
+        "calibration": 3,
+    }
     assert folder == evaluator(**same).supernet(space).folder
     for other in (
         {"batch_size": 5}, {"tasks": ("depth",)}, {"supernet": {**OPTIONS, "steps": 13}},

@@ -193,20 +193,20 @@ def main() -> int:
         return 0
     begun, tally = time.monotonic(), Counter[str]()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))  # so that nothing is left running
-    for number in range(options.rounds):
+    for number in range(1, options.rounds + 1):
         play(options.searches, options.limit, tally)
-        print(f"round {number + 1}: {', '.join(f'{tally[name]} {name}' for name in COUNTED)}", flush=True)
-    record = {
-        "commit": commit(),
-        "command": f"python benchmarks/side_by_side.py --rounds {options.rounds} --searches {options.searches}",
-        "rounds": options.rounds,
-        "searches": options.searches,
-        "minutes": round((time.monotonic() - begun) / 60, 1),
-        **{name: tally[name] for name in COUNTED},
-    }
+        print(f"round {number}: {', '.join(f'{tally[name]} {name}' for name in COUNTED)}", flush=True)
+        record = {
+            "commit": commit(),
+            "command": f"python benchmarks/side_by_side.py --rounds {options.rounds} --searches {options.searches}",
+            "rounds": number,
+            "searches": options.searches,
+            "minutes": round((time.monotonic() - begun) / 60, 1),
+            **{name: tally[name] for name in COUNTED},
+        }
+        if options.json:  # after each round: a run that is ended early has its figures
+            options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(table(record))
-    if options.json:
-        options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return 1 if tally["wrong"] + tally["processes left"] else 0
 
 

@@ -107,7 +107,8 @@ def policy_based_rl(seed: Seed = None, samples_per_update: Count = 6) -> nni_str
         strategy = nni_strategy.PolicyBasedRL(samples_per_update=samples_per_update)
     except ImportError as error:
         raise StudyError(
-            f"strategy 'policy_based_rl' needs tianshou ({error}). Install the extra: pip install 'ednas-nni[rl]'."
+            f"strategy 'policy_based_rl' needs tianshou ({error}). Install the extra: pip install 'ednas-nni[rl]'. "
+            "It does not load under python -OO."
         ) from error
     if seed is not None:
         strategy.policy_fn = _seeded(strategy.policy_fn, seed)

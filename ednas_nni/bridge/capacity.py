@@ -150,4 +150,4 @@ def remarks(file: ExperimentFile) -> Iterator[str]:
 
 
 def _gb(size: float) -> str:
-    return f"{size / 1e9:.1f} GB"
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB"

@@ -14,6 +14,7 @@ from ednas_nni.bridge import capacity
 from ednas_nni.bridge.manager import experiment_file as experiment
 from ednas_nni.bridge.manager.experiment_file import ExperimentFile
 from ednas_nni.bridge.manager.exposure import RISK
+from ednas_nni.bridge.manager.places import settings_faults
 from ednas_nni.data.survey import unlabelled
 from ednas_nni.errors import EdnasError, did_you_mean
 from ednas_nni.search.assembled import Assembled, device
@@ -96,6 +97,9 @@ def _ask_nni(file: ExperimentFile) -> None:
     """NNI's own reading of the file, for the fields that are not ours (training services, durations, ...)."""
     from nni.experiment.config import ExperimentConfig
 
+    faults = settings_faults()
+    if faults:
+        raise EdnasError("\n".join(faults))
     try:
         ExperimentConfig(**file.resolved()).validate()
     except Exception as error:

@@ -6,6 +6,7 @@ Modules import torch, NNI and rich only inside of `run`, so that `ednas --help` 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -60,7 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         grammar.print_help()
         return 0
     try:
-        return options.run(options)
+        code: int = options.run(options)
+        sys.stdout.flush()
+        return code
     except EdnasError as error:
         if os.environ.get("EDNAS_DEBUG"):
             raise
@@ -68,13 +71,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # `ednas ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 1
     except OSError as error:  # a place that cannot be read or written, where no command has words of its own for it
-        if error.filename is None or os.environ.get("EDNAS_DEBUG"):
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if (error.filename is None and not full) or os.environ.get("EDNAS_DEBUG"):
             raise
-        place = f"{error.filename}: {error.strerror}"
+        try:
+            sys.stdout.flush()
+        except OSError:  # what is left of the output would be tried again at the end
+            _drop_output()
+        place = f"{error.filename or 'standard output, or a file'}: {error.strerror}"
         return _failed(f"{place}. Name another place, or free this one. (EDNAS_DEBUG=1 shows where)")
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failed(text: str) -> int:

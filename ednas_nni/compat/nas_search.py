@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
+
+if sys.flags.optimize > 1:  # tianshou reads its own docstrings when it is imported; NNI does without tianshou
+    sys.modules.setdefault("tianshou", None)  # type: ignore[arg-type]
 
 import ednas_nni.compat.nas  # isort: skip  (first: it makes nni.nas importable)
 

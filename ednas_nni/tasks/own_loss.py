@@ -14,15 +14,16 @@ from torch import Tensor
 
 from ednas_nni import plugins
 from ednas_nni.errors import StudyError, did_you_mean
+from ednas_nni.tasks.masked import wide
 
 Loss = Callable[..., Tensor]
 
 
-def checked(name: str, losses: Mapping[str, Loss], where: str, channels: int, target: Tensor) -> str:
+def checked(name: str, losses: Mapping[str, Loss], where: str, channels: int, target: Tensor, **options: float) -> str:
     """The name under which a loss is recorded; that of a path ends with its file's content, `mine:huber@1f3a09bc`.
 
-    `where` is the option, for messages. A function of the user's is tried with a small valid target, (1, ..., H, W),
-    and a prediction of so many channels.
+    `where` is the option, for messages. A function of the user's is tried with a small target, (1, ..., H, W), a
+    prediction of so many channels, and those of the options that it takes.
 
     Raises:
         StudyError: There is no such loss, or the function gives no finite scalar with a gradient.
@@ -35,7 +36,7 @@ def checked(name: str, losses: Mapping[str, Loss], where: str, channels: int, ta
     function = _own(name)
     prediction = torch.full((1, channels, *target.shape[-2:]), 0.5, requires_grad=True)
     try:
-        loss = _call(function, prediction, target, {"relative_scale": 1.0})
+        loss = _call(function, prediction, target, options)
         loss.backward()
         good = loss.ndim == 0 and bool(loss.isfinite()) and prediction.grad is not None
     except Exception as error:  # whatever somebody's function does
@@ -53,7 +54,7 @@ def value(recorded: str, prediction: Tensor, target: Tensor, valid: Tensor, **op
     """
     if not valid.any():
         return prediction.sum() * 0
-    return _call(_own(recorded.partition("@")[0]), prediction, target, options)
+    return _call(_own(recorded.partition("@")[0]), wide(prediction), target, options)
 
 
 def _call(function: Loss, prediction: Tensor, target: Tensor, options: Mapping[str, float]) -> Tensor:

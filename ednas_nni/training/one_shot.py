@@ -73,7 +73,8 @@ def strategy(name: str, **options: Any) -> Strategy:
             import tianshou  # noqa: F401
         except ImportError as error:
             raise StudyError(
-                f"one-shot strategy 'enas' needs tianshou ({error}). Install the extra: pip install 'ednas-nni[rl]'."
+                f"one-shot strategy 'enas' needs tianshou ({error}). Install the extra: pip install 'ednas-nni[rl]'. "
+                "It does not load under python -OO."
             ) from None
     try:
         return kind(**{**defaults, **options})

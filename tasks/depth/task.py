@@ -79,7 +79,7 @@ class Depth(Task):
         Raises:
             StudyError: The loss is unknown or `relative_scale` is negative.
         """
-        loss = own_loss.checked(loss, LOSSES, "depth loss", 1, torch.ones(1, 1, 4, 4))
+        loss = own_loss.checked(loss, LOSSES, "depth loss", 1, torch.ones(1, 1, 4, 4), relative_scale=1.0)
         if relative_scale is not None and not (relative_scale >= 0 and math.isfinite(relative_scale)):
             raise StudyError(f"depth relative_scale is {relative_scale!r}; it must be at least 0 {info.depth_unit}.")
         source = "study"

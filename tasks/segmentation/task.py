@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from ednas_nni.data.targets import class_batch
 from ednas_nni.errors import DataError, StudyError
+from ednas_nni.tasks import own_loss
 from ednas_nni.tasks.base import Constants, Rows, Statistics, Task
 from ednas_nni.tasks.decoding import Decoding
 from ednas_nni.tasks.masked import wide
@@ -43,6 +44,7 @@ class Segmentation(Task):
         balanced: Whether `weights` shall come from the training split: median frequency / frequency, cut to
             0.1 ... 10 (Eigen, Fergus, ICCV 2015, arXiv 1411.4734, section 5).
         protocol: Evaluation protocol.
+        loss_name: `cross_entropy`, or a loss of the user's (docs/losses.md).
     """
 
     classes: tuple[str, ...]
@@ -50,6 +52,7 @@ class Segmentation(Task):
     weights: tuple[float, ...] | None = None
     balanced: bool = False
     protocol: str = "standard"
+    loss_name: str = "cross_entropy"
 
     name: ClassVar[str] = "segmentation"
     requires: ClassVar[tuple[str, ...]] = ("segmentation",)
@@ -67,6 +70,7 @@ class Segmentation(Task):
         info: DataInfo,
         protocol: str = "standard",
         class_weights: Literal["balanced"] | Sequence[float] | None = None,
+        loss: str = "cross_entropy",
     ) -> Segmentation:
         """Take the classes of a data set.
 
@@ -74,10 +78,11 @@ class Segmentation(Task):
             info: The data set.
             protocol: Evaluation protocol.
             class_weights: "balanced", or one number for each class.
+            loss: `cross_entropy`, or `module:function`, a loss of your own.
 
         Raises:
             DataError: The data set names fewer than two classes.
-            StudyError: The weights are of another number, negative or all zero.
+            StudyError: The weights are of another number, negative or all zero; the loss is unknown or takes none.
         """
         if len(info.classes) < 2:
             raise DataError(
@@ -93,7 +98,20 @@ class Segmentation(Task):
                     f"segmentation class_weights is {list(class_weights)!r}; it must be 'balanced' or "
                     f"{len(info.classes)} numbers of at least 0, one for each class of {info.name!r}."
                 )
-        return cls(tuple(info.classes), info.ignore_index, weights, balanced, protocol)
+        target = torch.zeros(1, 4, 4, dtype=torch.int64)
+        target[0, 0] = info.ignore_index  # what a loss must do without
+        where, unlabelled = "segmentation loss", info.ignore_index
+        loss = own_loss.checked(loss, LOSSES, where, len(info.classes), target, ignore_index=unlabelled)
+        if class_weights is not None and loss not in LOSSES:
+            raise StudyError(f"segmentation class_weights serve the loss 'cross_entropy' alone, not {loss!r}.")
+        return cls(tuple(info.classes), info.ignore_index, weights, balanced, protocol, loss)
+
+    def settings(self) -> dict[str, Any]:
+        """The fields; identities that were made before losses had a name do not have the usual one."""
+        settings = super().settings()
+        if self.loss_name in LOSSES:
+            del settings["loss_name"]
+        return settings
 
     @property
     def metrics(self) -> tuple[MetricSpec, ...]:
@@ -110,7 +128,10 @@ class Segmentation(Task):
         return class_batch(rows["segmentation"])
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Cross entropy in nats over labelled pixels; see `cross_entropy`."""
+        """Cross entropy in nats over labelled pixels (see `cross_entropy`), or the user's loss."""
+        if self.loss_name not in LOSSES:
+            labelled = target != self.ignore_index
+            return own_loss.value(self.loss_name, output, target, labelled, ignore_index=self.ignore_index)
         weights = None if self.weights is None else torch.tensor(self.weights, device=output.device)
         return cross_entropy(output, target, self.ignore_index, weights)
 
@@ -192,3 +213,6 @@ def cross_entropy(
         return total / labelled.sum().clamp(min=1)
     mass = torch.where(labelled, weights[torch.where(labelled, target, 0)], 0.0).sum()
     return total / torch.where(mass > 0, mass, 1.0)
+
+
+LOSSES = {"cross_entropy": cross_entropy}

@@ -199,6 +199,18 @@ def test_register_is_idempotent(tmp_path: Path) -> None:
     assert (tmp_path / "registered_algorithms.yml").read_text() == text
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux")
+def test_a_full_disk_under_the_output_is_said_to_be_one() -> None:
+    code = "import sys; from ednas_nni.cli import main; sys.exit(main(['loopback']))"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert (
+        done.stderr.startswith("ednas: error: standard output, or a file: No space left")
+        and done.stderr.count("\n") == 1
+    )
+
+
 def test_loopback_prints_lines_for_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["loopback"]) == 0
     lines = capsys.readouterr().out

@@ -41,6 +41,7 @@ NNI_EVOLUTION = "nni.nas.strategy:RegularizedEvolution"
 NAMES = {"name": "ednas", "start": ["mobilenet_v2"]}
 HUGE = {"name": "jared", "batch_size": 65536}
 OWN = {"name": "jared", "depth_loss": "tests.cli.conftest:_merge"}
+BLIND = {"name": "jared", "task_options": {"segmentation": {"loss": "tests.cli.losses:blind_to_unlabelled"}}}
 WEIGHTS = {"name": "jared", "task_options": {"segmentation": {"class_weights": "x"}}}
 GOOD: dict[str, dict[str, Any]] = {
     "nothing": {},
@@ -48,6 +49,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "a metric": {"objectives": ["max:segmentation_miou", "latency_ms"]},
     "two metrics": {"objectives": ["quality", "min:depth_rmse_m"]},
     "own loss": {"evaluator": {"name": "jared", "depth_loss": "tests.cli.losses:huber"}},
+    "own loss of classes": {"evaluator": {"name": "jared", "task_options": {"segmentation": {
+                            "loss": "tests.cli.losses:focal"}}}},
     "one depth": {"space": {"name": "nano", "stages": [{"channels": 24, "depth": 2}, {"channels": 40, "depth": [1, 2]}],
                             "sharing": ["shared"]}, "constraints": [], "start": []},
     "all images at once": {"data": {"name": "rooms", "train": 16, "search": 2}, "evaluator": {"name": "jared",
@@ -134,6 +137,7 @@ WRONG = [
     _study("freeze", "'x'", "no part", "encoder", evaluator={"name": "jared", "freeze": ["x"]}),
     _study("frozen at random", "freeze", "init_from", evaluator={"name": "jared", "freeze": ["encoder"]}),
     _study("own loss", "'tests.cli.conftest:_merge'", "cannot be called", evaluator=OWN),
+    _study("loss of classes", "'tests.cli.losses:blind_to_unlabelled'", "cannot be called", evaluator=BLIND),
     _study("cache", "/proc/x", "data.cache", data={"name": "rooms", "cache": "/proc/x"}),
     _study("relative cache", "data.cache", "'x'", "absolute", data={"name": "rooms", "cache": "x"}),
     _study("full disk", "GB", "EDNAS_CACHE", data={"name": "rooms", "train": 10**8}),
@@ -200,6 +204,15 @@ def test_one_clear_line(wrong: Wrong, experiment: Callable[..., Path], capsys: p
     path = experiment(wrong.study, wrong.tuner, **wrong.fields)
     assert main(["check", str(path)]) == 1
     one_clear_line(capsys.readouterr().err, path, wrong.words)
+
+
+def test_an_image_that_cannot_be_written_is_not_blamed_on_the_file(
+    experiment: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NNI_CONFIG_DIR", "/proc/x")
+    path = experiment()
+    assert main(["check", str(path)]) == 1
+    one_clear_line(capsys.readouterr().err, path, ("/proc/x: cannot be written", "NNI_CONFIG_DIR=/a/folder"))
 
 
 @pytest.mark.usefixtures("quick_tables")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 from importlib.util import find_spec
 from types import SimpleNamespace
 
@@ -153,6 +155,14 @@ def test_nnis_own_engine_waits_for_ever(monkeypatch):
     """NNI's method ends in the one of its base class, which looks at the models alone."""
     with pytest.raises(WaitedError):
         waited(ExecutionEngine.wait_models, monkeypatch, "DONE")
+
+
+@pytest.mark.slow
+def test_strategies_load_without_docstrings():
+    """tianshou does not load under -OO, and NNI imports it wherever it is installed."""
+    code = "import sys; import ednas_nni.compat.nas_search as nas; nas.Random(); sys.exit(sys.flags.optimize - 2)"
+    done = subprocess.run([sys.executable, "-OO", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 # -------------------------------------------------------------------- penalties

@@ -20,13 +20,18 @@ def start_faults(experiments: Path) -> list[str]:
 
     Nothing is left behind, except for NNI's own default settings in its folder for settings.
     """
-    settings = "NNI keeps its settings there. Name another place: NNI_CONFIG_DIR=/a/folder"
     return [
         *_fault(HOME, lambda: try_folder(Path(HOME).expanduser()), OTHER_HOME),
         *_fault(str(experiments), lambda: try_folder(experiments), "experimentWorkingDirectory: name another folder."),
-        *_fault("NNI_CONFIG_DIR", _settings, settings),
+        *settings_faults(),
         *_fault("TMPDIR", tempfile.gettempdir, "Name a folder for temporary files: TMPDIR=/a/folder"),
     ]
+
+
+def settings_faults() -> list[str]:
+    """The same for NNI's settings alone, which it needs before it reads an experiment file."""
+    way_out = "NNI keeps its settings there. Name another place: NNI_CONFIG_DIR=/a/folder"
+    return _fault("NNI_CONFIG_DIR", _settings, way_out)
 
 
 def _fault(place: str, action: Callable[[], object], way_out: str) -> list[str]:

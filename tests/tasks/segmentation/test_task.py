@@ -55,3 +55,28 @@ def test_balanced_weights_are_median_frequency(scenes):
 def test_messages(info, weights, words):
     with pytest.raises(EdnasError, match=words):
         Segmentation.for_data(info, class_weights=weights)
+
+
+def test_a_loss_of_ones_own_is_trained_with_and_recorded():
+    usual, own = Segmentation.for_data(INFO), Segmentation.for_data(INFO, loss="tests.cli.losses:focal")
+    assert "loss_name" not in usual.settings(), "as in records made before"
+    assert own.settings()["loss_name"].startswith("tests.cli.losses:focal@")
+    target = torch.tensor([[[0, 2, INFO.ignore_index]]])
+    logits = torch.tensor([[2.0, 0, 0], [0.0, 1, 9], [0.0, 3, 9]]).reshape(1, 3, 1, 3)
+    p = torch.softmax(logits, 1)[0, [0, 2], 0, [0, 1]]
+    assert own.loss(logits, target) == pytest.approx(float((-((1 - p) ** 2) * p.log()).mean()))
+    unlabelled = torch.full_like(target, INFO.ignore_index)
+    assert own.loss(logits.requires_grad_(), unlabelled).item() == 0
+
+
+@pytest.mark.parametrize(
+    ("loss", "weights", "words"),
+    [
+        ("cross_entropi", None, "Did you mean 'cross_entropy'"),
+        ("tests.cli.losses:blind_to_unlabelled", None, "cannot be called"),
+        ("tests.cli.losses:focal", "balanced", "class_weights serve"),
+    ],
+)
+def test_losses_that_are_refused(loss, weights, words):
+    with pytest.raises(EdnasError, match=words):
+        Segmentation.for_data(INFO, class_weights=weights, loss=loss)

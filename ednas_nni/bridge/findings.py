@@ -211,11 +211,6 @@ def _remarks(findings: Findings, file: ExperimentFile, assembled: Assembled) -> 
 
     findings.warnings += advice(findings.plan)
     findings.warnings += lint(findings.plan.table, [outlook.checked for outlook in findings.plan.constraints])
-    if file.study.start and not assembled.trains_starts:
-        findings.warnings.append(
-            f"start: strategy {file.study.strategy.name!r} takes no members to begin with, so nothing trains "
-            f"{', '.join(file.study.start)} unless it proposes them itself; `strategy: ednas` does."
-        )
     for name, sample in zip(file.study.start, assembled.starts, strict=True):
         reasons = assembled.problem.violations(sample)
         if reasons:

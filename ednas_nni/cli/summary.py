@@ -36,8 +36,7 @@ def lines(file: ExperimentFile, assembled: Assembled, plan: Plan) -> list[tuple[
     if preparation is not None and (outlook := preparation.outlook()):
         rows.append(("made first", outlook))
     if study.start:
-        heading = "trained first" if assembled.trains_starts else "to compare"
-        rows.append((heading, ", ".join(_member(assembled, i) for i in range(len(study.start)))))
+        rows.append(("trained first", ", ".join(_member(assembled, i) for i in range(len(study.start)))))
     count = f"{file.trials}" if file.trials else "until stopped"
     if study.finish:
         count = in_words(study.finish, file.trials)

@@ -432,11 +432,6 @@ class Assembled:
             self.problem.domains.complete(sample)
 
     @property
-    def trains_starts(self) -> bool:
-        """Whether the strategy takes the members under `start` and trains them first."""
-        return "start" in parameters(STRATEGIES.load(self.study.strategy.name))
-
-    @property
     def multi_objective(self) -> bool:
         """Whether the strategy looks at the objectives itself."""
         from ednas_nni.search.shell import multi_objective  # imports torch
@@ -463,6 +458,7 @@ class Assembled:
         """The strategy in its chain of middlewares, which writes this journal."""
         from ednas_nni.search.mounting import mount  # imports torch
 
+        takes_starts = "start" in parameters(STRATEGIES.load(self.study.strategy.name))
         return mount(
             self.strategy,
             self.problem,
@@ -473,6 +469,7 @@ class Assembled:
             stop_after_failures=self.study.stop_after_failures,
             finish=self.study.finish,
             evaluator=lambda seed, steps: self.again(seed, steps=steps).evaluator_against(None),
+            start=() if takes_starts else self.starts,
         )
 
 

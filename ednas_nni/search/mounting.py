@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ednas_nni.compat.nas_search import Chain, Strategy, StrategyMiddleware
@@ -10,13 +10,13 @@ from ednas_nni.errors import StudyError
 from ednas_nni.record.journal import Journal
 from ednas_nni.search.middleware.constrain import Constrain
 from ednas_nni.search.middleware.cost_aware import CostAware
-from ednas_nni.search.middleware.finish import Finish, FinishingChain
+from ednas_nni.search.middleware.finish import Finish
 from ednas_nni.search.middleware.outcomes import Outcomes
 from ednas_nni.search.middleware.patience import Patience
 from ednas_nni.search.middleware.record import Record
 from ednas_nni.search.middleware.retry import Retry
 from ednas_nni.search.middleware.reuse import Reuse
-from ednas_nni.search.problem import Problem
+from ednas_nni.search.problem import Problem, Sample
 from ednas_nni.search.reachable import check_reachable
 from ednas_nni.search.shell import AskTellStrategy, check_rewardable
 from ednas_nni.study import FinishOptions
@@ -37,6 +37,7 @@ def mount(
     stop_after_failures: int = 0,
     finish: FinishOptions | None = None,
     evaluator: Callable[[int, int], Evaluator] | None = None,
+    start: Sequence[Sample] = (),
 ) -> Chain:
     """Chain(strategy, [middlewares of its own], [CostAware], Reuse, Constrain, [Finish], Retry, Record).
 
@@ -53,6 +54,7 @@ def mount(
         stop_after_failures: The search ends when its first so many trials have all failed; 0 = never.
         finish: What the last trials are for; None = all of them search.
         evaluator: Of `finish`, for engines that train in this process, see `Finish`.
+        start: Samples that are trained before the strategy proposes any.
 
     Raises:
         InfeasibleError: Nothing can meet the constraints; the message gives the smallest reachable value.
@@ -74,7 +76,8 @@ def mount(
         inner.bind(problem)
     outcomes, shared = Outcomes(journal.history(), retries), Patience(patience, stop_after_failures)
     ending = [] if finish is None else [Finish(problem, journal, outcomes, finish, evaluator)]
-    return (FinishingChain if ending else Chain)(
+    return Mounted(
+        start,
         inner,
         *middlewares,
         Reuse(problem, journal, outcomes, shared),
@@ -83,6 +86,27 @@ def mount(
         Retry(problem, journal, retries, *(one.spare for one in ending)),
         Record(problem, journal, outcomes, shared),
     )
+
+
+class Mounted(Chain):
+    """A chain that has `start` trained before its strategy begins, which takes these trials for somebody else's.
+
+    After the strategy's its run goes on with what a middleware `Finish` has to do.
+    """
+
+    def __init__(self, start: Sequence[Sample], strategy: Strategy, *middlewares: StrategyMiddleware) -> None:
+        super().__init__(strategy, *middlewares)
+        self.start = start
+
+    def run(self) -> None:
+        """Submit the samples, one a free worker, while there is budget, run the strategy, finish."""
+        for sample in self.start:
+            if self._strategy.wait_for_resource():
+                self._strategy.engine.submit_models(self._strategy.model_space.freeze(sample))
+        super().run()
+        for layer in self._middlewares:
+            if isinstance(layer, Finish):
+                layer.finish()
 
 
 def _unwrap(strategy: Strategy) -> tuple[Strategy, list[StrategyMiddleware]]:

@@ -128,8 +128,7 @@ class Study(BaseModel):
         strategy: Strategy plugin.
         hardware_aware: `auto` (a single-objective strategy sees a reward of quality and the first cost
             objective), `off`, or the reward's settings.
-        start: Named members of the space that are trained first, to compare with, by strategies that take `start`
-            (of ours: `ednas`); `ednas check` says when one does not.
+        start: Named members of the space that are trained first, to compare with, whatever the strategy.
         reference: Named member of the space whose single-task trainings, the baselines, `delta_t` is measured against
             (`ednas reference` makes them); null = no `delta_t`.
         init_from: File of weights (absolute path) from which every network takes the tensors that fit; see

@@ -19,7 +19,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ednas_nni.compat.nas import Middleware, ModelEvent, TrainingEndEvent
-from ednas_nni.compat.nas_search import Chain
 from ednas_nni.errors import StudyError
 from ednas_nni.record import events
 from ednas_nni.record.front import feasible, leading
@@ -168,12 +167,3 @@ class Finish(Forwarding):
         if lacking := [f"{n} {what}" for n, what in ((failed, "failed"), (late, "found no trial left")) if n]:
             text = f"finish: of its trainings {' and '.join(lacking)}; `ednas confirm` does what is missing."
             self.journal.append(events.Note(kind="finish", text=text))
-
-
-class FinishingChain(Chain):
-    """A chain whose run goes on, after the strategy's, with what its middleware `Finish` has to do."""
-
-    def run(self) -> None:
-        """As NNI's, then finish."""
-        super().run()
-        next(layer for layer in self._middlewares if isinstance(layer, Finish)).finish()

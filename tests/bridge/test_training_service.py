@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psutil
 import pytest
 
 import ednas_nni
+from ednas_nni.bridge.manager import exposure
+from tests.bridge.test_loopback import ask, filled, visited
 
 STUDY = {
     "evaluator": {"name": "stub", "seconds": 0.1, "reports": 2},
@@ -34,7 +38,49 @@ def test_equal_journals_sequential_and_training_service(monkeypatch, tmp_path) -
     assert [t.status for t in found["ts"].trials] == ["trained"] * 3
     assert _essence(found["ts"]) == _essence(found["sequential"])
     assert all("limits allow" in history.finished for history in found.values())
-    assert not [p for p in psutil.Process().children(recursive=True) if "nni" in " ".join(p.cmdline())]
+    left = [process.as_dict(["cmdline", "status"]) for process in psutil.Process().children(recursive=True)]
+    running = [p["cmdline"] for p in left if p["status"] != psutil.STATUS_ZOMBIE]  # NNI does not collect its manager
+    assert not [words for words in running if "nni" in " ".join(words)]
+
+
+UPGRADE = (
+    "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+)  # fmt: skip
+
+
+def attacks(port: int) -> set[str]:
+    """First lines of what NNI answers to strangers: a foreign Host and a foreign Origin, at each of its doors."""
+    answers = set()
+    for headers in (("Host: evil.example:PORT",), ("Host: 127.0.0.1:PORT", "Origin: http://evil.example")):
+        for method, path in (("GET", "/"), ("GET", "/api/v1/nni/trial-jobs"), ("DELETE", "/api/v1/nni/trial-jobs/x")):
+            answers.add(ask(port, *filled(headers, port), method=method, path=path).partition("\r\n")[0])
+        for path in ("/tuner/x", "/platform/x"):
+            answers.add(ask(port, *filled((*headers, *UPGRADE), port), path=path).partition("\r\n")[0])
+    return answers
+
+
+@pytest.mark.slow
+@pytest.mark.nni
+@pytest.mark.parametrize("preload", [True, False])
+def test_its_server_answers_no_stranger(preload: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if not preload:  # NNI as it is lets all of them in
+        monkeypatch.setattr(exposure, "node_options", lambda environment: "")
+    search = ednas_nni.experiment(STUDY, engine="ts", trials=1, concurrency=1)
+    try:
+        search.run()
+        port = search.port
+        answers = attacks(port)
+        title = visited(port, tmp_path / "profile")
+        alive = ask(port, f"Host: localhost:{port}")
+    finally:
+        search.stop()
+    assert (answers == {"HTTP/1.1 403 Forbidden"}) == preload, answers
+    assert preload or {"HTTP/1.1 200 OK", "HTTP/1.1 101 Switching Protocols"} <= answers
+    assert ("open" in title) != preload, title
+    assert alive.startswith("HTTP/1.1 200"), "the user's own browser is answered, and nobody ended the manager"
+    assert [trial.status for trial in search.journal.history().trials] == ["trained"]
 
 
 def test_equal_journals_are_no_accident(monkeypatch, tmp_path) -> None:

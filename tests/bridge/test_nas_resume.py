@@ -30,7 +30,7 @@ import ednas_nni
 told = json.loads(sys.argv[1])
 search = ednas_nni.experiment(told["study"], engine=told["engine"], trials=told["trials"], concurrency=2, id=told["id"])
 try:
-    (search.resume if told["resume"] else search.run)(told["port"])
+    (search.resume if told["resume"] else search.run)()
 finally:
     search.stop()
 """

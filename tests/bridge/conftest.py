@@ -23,6 +23,7 @@ from ednas_nni.record.journal import History, journal_path, load
 from tests.bridge.experiments import write_experiment
 from tests.bridge.forks import Machine
 from tests.bridge.scripted_nni import Nni, scripted
+from tests.bridge.strangers import attacks
 
 STUDY = {
     "evaluator": {"name": "stub", "seconds": 0.4, "fail_every": 4, "reports": 3},
@@ -102,6 +103,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         made.wait(lambda: made.ended() >= 4, "their ends in the journal", 20)
         made.seen["status"] = made.manager.status()
         made.seen["open"] = exposure.open_addresses(port)
+        made.seen["attacks"] = attacks(port)
         made.seen["space"] = made.manager.experiment()["params"]["searchSpace"]
         made.seen["trials"] = made.manager.trials()
         made.seen["metrics"] = made.manager.get("metric-data")

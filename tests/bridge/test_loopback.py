@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from ednas_nni.bridge.manager import exposure
+from tests.bridge.strangers import UPGRADE, ask, filled, visited
 
 SERVER = """
 const http = require('http');
@@ -87,19 +85,6 @@ def test_what_stands_in_the_environment_is_kept() -> None:
 # ---- who is called
 
 
-def ask(port: int, *headers: str, method: str = "GET", path: str = "/api/v1/nni/check-status") -> str:
-    """The answer to a request as raw bytes say it; "" where the connection was closed."""
-    text = "\r\n".join([f"{method} {path} HTTP/1.1", *headers, "Content-Length: 0", "", ""])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        try:
-            connection.sendall(text.encode())
-            connection.settimeout(5)
-            return connection.recv(4096).decode()
-        except ConnectionError:
-            return ""
-
-
-UPGRADE = ("Upgrade: websocket", "Connection: Upgrade")
 LET_IN = [
     ("Host: localhost:PORT",),
     ("Host: LOCALHOST:PORT",),
@@ -126,10 +111,6 @@ KEPT_OUT = [
     ("Host: localhost:PORT", "Origin: http://evil.example", *UPGRADE),
     ("Host: evil.example:PORT", *UPGRADE),
 ]
-
-
-def filled(headers: tuple[str, ...], port: int) -> list[str]:
-    return [header.replace("PORT", str(port)) for header in headers]
 
 
 def test_who_is_let_in(tmp_path: Path) -> None:
@@ -204,52 +185,6 @@ server.on('upgrade', (request, socket) => {
   socket.write([...lines, `Sec-WebSocket-Accept: ${accept}`, '', ''].join('\\r\\n'));
 });
 """
-PAGE = """<title>waiting</title><script>
-const found = [];
-const said = (what, how) => { found.push(what + '=' + how); document.title = found.sort().join(' '); };
-for (const host of ['HOST', '127.0.0.1', 'localhost']) {
-  const place = host + ':PORT';
-  const socket = new WebSocket('ws://' + place + '/tuner/x');
-  socket.onopen = () => said('socket ' + host, 'open');
-  socket.onerror = () => said('socket ' + host, 'refused');
-  fetch('http://' + place + '/api/v1/nni/check-status')
-    .then((answer) => said('read ' + host, answer.ok ? 'open' : 'refused'))
-    .catch(() => said('read ' + host, 'refused'));
-}
-</script>"""
-
-
-def visited(port: int, profile: Path) -> str:
-    """What a page of another site got at a port: its own name leads to this machine (DNS rebinding)."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium here")
-    page = PAGE.replace("PORT", str(port)).replace("HOST", "evil.example")
-
-    class Evil(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = page.encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *words: object) -> None:
-            pass
-
-    evil = ThreadingHTTPServer(("127.0.0.1", 0), Evil)
-    threading.Thread(target=evil.serve_forever, daemon=True).start()
-    words = [
-        chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}",
-        "--host-resolver-rules=MAP evil.example 127.0.0.1", "--virtual-time-budget=8000", "--dump-dom",
-        f"http://evil.example:{evil.server_port}/",
-    ]  # fmt: skip
-    done = subprocess.run(words, capture_output=True, text=True, timeout=180, check=False)
-    evil.shutdown()
-    evil.server_close()
-    (title,) = re.findall("<title>(.*)</title>", done.stdout)
-    assert title.count("=") >= 4, done.stdout + done.stderr[-2000:]
-    return title
 
 
 @pytest.mark.slow

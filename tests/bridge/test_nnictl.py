@@ -27,6 +27,10 @@ def test_a_search_is_reachable_from_this_machine_only(run) -> None:
     assert "WARNING" not in run.seen["space"]
 
 
+def test_strangers_are_refused(run) -> None:
+    assert run.seen["attacks"] == {"HTTP/1.1 403 Forbidden"}
+
+
 def test_nni_shows_the_real_space_and_readable_labels(run) -> None:
     domains = run.histories["end"].head.search_space()
     assert run.seen["space"] == domains.as_nni()

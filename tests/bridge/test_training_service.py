@@ -9,7 +9,7 @@ import pytest
 
 import ednas_nni
 from ednas_nni.bridge.manager import exposure
-from tests.bridge.test_loopback import ask, filled, visited
+from tests.bridge.strangers import ask, attacks, visited
 
 STUDY = {
     "evaluator": {"name": "stub", "seconds": 0.1, "reports": 2},
@@ -41,23 +41,6 @@ def test_equal_journals_sequential_and_training_service(monkeypatch, tmp_path) -
     left = [process.as_dict(["cmdline", "status"]) for process in psutil.Process().children(recursive=True)]
     running = [p["cmdline"] for p in left if p["status"] != psutil.STATUS_ZOMBIE]  # NNI does not collect its manager
     assert not [words for words in running if "nni" in " ".join(words)]
-
-
-UPGRADE = (
-    "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-)  # fmt: skip
-
-
-def attacks(port: int) -> set[str]:
-    """First lines of what NNI answers to strangers: a foreign Host and a foreign Origin, at each of its doors."""
-    answers = set()
-    for headers in (("Host: evil.example:PORT",), ("Host: 127.0.0.1:PORT", "Origin: http://evil.example")):
-        for method, path in (("GET", "/"), ("GET", "/api/v1/nni/trial-jobs"), ("DELETE", "/api/v1/nni/trial-jobs/x")):
-            answers.add(ask(port, *filled(headers, port), method=method, path=path).partition("\r\n")[0])
-        for path in ("/tuner/x", "/platform/x"):
-            answers.add(ask(port, *filled((*headers, *UPGRADE), port), path=path).partition("\r\n")[0])
-    return answers
 
 
 @pytest.mark.slow

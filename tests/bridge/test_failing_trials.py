@@ -92,7 +92,7 @@ def search(home: Path, start: str, trials: int, **study: Any) -> tuple[History, 
     running = launch.create(path)
     name, manager, cancelled = running.id, running.manager, False
     try:
-        end = time.monotonic() + 280
+        end = time.monotonic() + 600
         while (status := manager.status())["status"] not in ("DONE", "ERROR"):
             assert time.monotonic() < end, "not done"
             if (home / "cancel").exists() and not cancelled:

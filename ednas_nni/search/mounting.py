@@ -74,7 +74,10 @@ def mount(
             middleware.bind(problem)
     if isinstance(inner, AskTellStrategy) and inner.problem is not problem:
         inner.bind(problem)
-    outcomes, shared = Outcomes(journal.history(), retries), Patience(patience, stop_after_failures)
+    history = journal.history()
+    if history.trials and history.trials[0].architecture not in map(problem.domains.architecture_id, start):
+        start = ()  # it was begun by a version that trained none first, and goes on as it began
+    outcomes, shared = Outcomes(history, retries), Patience(patience, stop_after_failures)
     ending = [] if finish is None else [Finish(problem, journal, outcomes, finish, evaluator)]
     return Mounted(
         start,

@@ -66,7 +66,9 @@ def test_the_manifest_of_the_data_page_is_one(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     (tmp_path / "manifest.csv").write_text(snippet)
     rows = read_table(tmp_path / "manifest.csv").rows
-    assert [(sorted(row.labels), row.group, row.split, row.details.get("ignore")) for row in rows] == [
+    assert [
+        (sorted(row.files.keys() - {"image"}), row.group, row.split, row.details.get("ignore")) for row in rows
+    ] == [
         (["depth", "seg"], "attic", "", (0,)),
         (["depth"], "attic", "", (0,)),
         (["normals", "seg"], "cellar", "test", (0,)),

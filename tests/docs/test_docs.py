@@ -69,9 +69,9 @@ def test_the_manifest_of_the_data_page_is_one(tmp_path: Path) -> None:
     assert [
         (sorted(row.files.keys() - {"image"}), row.group, row.split, row.details.get("ignore")) for row in rows
     ] == [
-        (["depth", "seg"], "attic", "", (0,)),
+        (["depth", "segmentation"], "attic", "", (0,)),
         (["depth"], "attic", "", (0,)),
-        (["normals", "seg"], "cellar", "test", (0,)),
+        (["normals", "segmentation"], "cellar", "test", (0,)),
     ]
 
 

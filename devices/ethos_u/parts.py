@@ -6,8 +6,9 @@ convolutions, and of the answer the rows of its own operators are read:
 
     8 channels -> [1 x 1] -> the part -> [1 x 1] -> 8 channels         (square brackets: not counted)
 
-A part that reads the image, or gives what the network gives, has none on that side. With it a part's estimate is that
-of its operators in a whole network within a percent or two: mostly they differ where Vela runs neighbours in stripes.
+A part that reads the image, or gives what the network gives, has none on that side. What other parts read as well is
+read once more, before or after the part as there, because it, or what is made of it, takes memory meanwhile. With all
+that a part's estimate is that of its operators in a whole network within a percent or two.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from devices.ethos_u.vela import Target, Vela
+from devices.parts.blocks import BlockCall, When
 from devices.parts.figures import Figures
 from ednas_nni.data.cache import cache_root
 from ednas_nni.graphs.graph import Attribute, Constant, Graph, Node, Shape, renamed
@@ -55,13 +57,27 @@ class Estimate:
     left_elements: int = 0
 
 
-def in_surroundings(graph: Graph, ends: bool, size: tuple[int, int], image: tuple[int, int] | None = None) -> Graph:
+def in_surroundings(
+    graph: Graph, call: BlockCall, size: tuple[int, int], image: tuple[int, int] | None = None
+) -> Graph:
+    """A part as it is compiled where it is called so; sizes as in `surrounded`."""
+    return surrounded(graph, size, call.ends, {f"x{i}": when for i, when in enumerate(call.others)}, image)
+
+
+def surrounded(
+    graph: Graph,
+    size: tuple[int, int],
+    ends: bool = False,
+    others: Mapping[str, When] | None = None,
+    image: tuple[int, int] | None = None,
+) -> Graph:
     """A part as it is compiled.
 
     Args:
         graph: Of the part.
-        ends: Whether it gives what the network gives.
-        size: Height and width of that.
+        size: Height and width of what the network gives.
+        ends: Whether the part gives that.
+        others: Input -> when other parts read it.
         image: Height and width of the image that comes in, where it is shrunk.
     """
     if ends:
@@ -77,12 +93,25 @@ def in_surroundings(graph: Graph, ends: bool, size: tuple[int, int], image: tupl
     for name in inner:
         inputs[name] = (1, CHANNELS, *shapes[name][2:])
         before.append(_plain(name, f"{AROUND}{name}", shapes[name], CHANNELS, constants))
+        when = (others or {}).get(name, "never")
+        if when == "later" or (when == "earlier" and ends):
+            read = _plain(
+                f"{AROUND}{name}",
+                f"{AROUND}{when}.{name}",
+                (1, CHANNELS, *shapes[name][2:]),
+                shapes[name][1],
+                constants,
+            )
+            after.append(read)
     for i, name in enumerate(graph.outputs):
         shape = shapes.get(name, ())
         outputs.append(name if ends or len(shape) != 4 else f"{AROUND}{i}")
         if outputs[-1] != name:
             after.append(_plain(name, outputs[-1], (1, CHANNELS, *shape[2:]), shape[1], constants))
-    return Graph(inputs, tuple(outputs), (*before, *graph.nodes, *after), constants)
+    # Vela runs what leads to the first output last.
+    read_later = [node.output for node in after if node.output.startswith(f"{AROUND}later.")]
+    read_earlier = [node.output for node in after if node.output.startswith(f"{AROUND}earlier.")]
+    return Graph(inputs, (*read_later, *outputs, *read_earlier), (*before, *graph.nodes, *after), constants)
 
 
 def _plain(reads: str, writes: str, shape: Shape, channels: int, constants: dict[str, Constant]) -> Node:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from devices.parts.blocks import PricedBlock, blocks_of
+from devices.parts.blocks import BlockCall, PricedBlock, blocks_of
 from ednas_nni.compat.nas import ModelSpace
 from ednas_nni.cost.features import SpaceFeatures, Term
 from ednas_nni.cost.space_layers import alive
@@ -62,7 +62,7 @@ class BlockTable:
 
 
 def block_table(
-    space: ModelSpace, size: tuple[int, int], prepared: Callable[[Graph, bool], Graph] = lambda graph, ends: graph
+    space: ModelSpace, size: tuple[int, int], prepared: Callable[[Graph, BlockCall], Graph] = lambda graph, call: graph
 ) -> BlockTable:
     """All blocks of a space with the graphs of all their widths at an image of (height, width) pixels.
 
@@ -71,7 +71,7 @@ def block_table(
     Args:
         space: The space.
         size: See above.
-        prepared: Makes what is priced of a block's graph; the second argument says whether the network ends with it.
+        prepared: Makes what is priced of a block's graph in one call.
 
     Raises:
         StudyError: As `blocks.blocks_of` and `capture.capture`.
@@ -87,7 +87,7 @@ def block_table(
 
 
 def _cases(
-    block: PricedBlock, domains: Domains, graphs: dict[str, Graph], prepared: Callable[[Graph, bool], Graph]
+    block: PricedBlock, domains: Domains, graphs: dict[str, Graph], prepared: Callable[[Graph, BlockCall], Graph]
 ) -> tuple[tuple[str, ...], dict[tuple[int, ...], tuple[str, ...]]]:
     """Labels that decide a block, and the signatures of its graphs where it exists; new graphs are added."""
     deciding = {*block.labels, *(literal.label for clause in block.condition for literal in clause)}
@@ -101,7 +101,7 @@ def _cases(
         widths = tuple(at[labels.index(label)] for label in block.labels)
         if widths not in captured:
             sample = {x: domains[x].values[i] for x, i in zip(block.labels, widths, strict=True)}
-            priced = [prepared(graph, block.ends) for graph in block.graphs(sample)]
+            priced = [prepared(graph, call) for graph, call in block.graphs(sample)]
             made = [(graph.signature, graph) for graph in priced if graph.nodes]
             graphs.update(made)
             captured[widths] = tuple(signature for signature, _ in made)

@@ -13,6 +13,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import torch
 from nni.mutable import ensure_frozen
@@ -22,7 +23,7 @@ from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 from ednas_nni.compat.nas import LayerChoice, ModelSpace, MutableModule, Repeat
 from ednas_nni.cost.layers import DeclaresChannels, kind_of
 from ednas_nni.cost.reading import constructor_argument, constructor_arguments, labels_in
-from ednas_nni.cost.tracer import Given, ModuleCall, Tree, Value, trace_image
+from ednas_nni.cost.tracer import Given, ModuleCall, Operator, Tree, Value, trace_image
 from ednas_nni.errors import StudyError
 from ednas_nni.graphs.capture import capture
 from ednas_nni.graphs.graph import Graph
@@ -37,6 +38,9 @@ _READ = ("in_channels", "num_features", "in_features", "channels")
 """Arguments that say how many channels a layer reads."""
 
 
+When = Literal["never", "earlier", "later"]
+
+
 @dataclass(frozen=True)
 class PricedBlock:
     """A part of the space that runs as a whole or not at all.
@@ -47,7 +51,6 @@ class PricedBlock:
         condition: When a network contains it.
         labels: Those that decide its widths, in the order of the space.
         calls: One entry for each time it runs.
-        ends: Whether an output of the network may be what it gives.
         layers: Where it is no module of the space but a chain of single layers: these.
     """
 
@@ -56,14 +59,13 @@ class PricedBlock:
     condition: Condition
     labels: tuple[str, ...]
     calls: tuple[BlockCall, ...]
-    ends: bool
     layers: tuple[nn.Module, ...] = ()
 
-    def graphs(self, sample: Mapping[str, Scalar]) -> list[Graph]:
+    def graphs(self, sample: Mapping[str, Scalar]) -> list[tuple[Graph, BlockCall]]:
         """Its graphs, one for each call that does something, for values of its labels."""
         module = _frozen(self.module, sample) if self.labels else self.module
-        graphs = [capture(module, *call.arguments(sample)) for call in self.calls]
-        return [graph for graph in graphs if graph.nodes]
+        graphs = [(capture(module, *call.arguments(sample)), call) for call in self.calls]
+        return [(graph, call) for graph, call in graphs if graph.nodes]
 
 
 def blocks_of(space: ModelSpace, size: tuple[int, int]) -> list[PricedBlock]:
@@ -80,7 +82,8 @@ def blocks_of(space: ModelSpace, size: tuple[int, int]) -> list[PricedBlock]:
         parts = leaf.path.split(".")
         for end in range(1, len(parts) + 1):
             conditions.setdefault(".".join(parts[:end]), []).append(leaf.condition)
-    calls = SpaceCalls(space, size)
+    where = {id(module): found[0] for path, module in space.named_modules() if (found := conditions.get(path))}
+    calls = SpaceCalls(space, size, where)
     searched = any(labels_in(width) for module in space.modules() for width in _arguments(module))
 
     def below(path: str, module: nn.Module) -> Iterator[PricedBlock]:
@@ -93,7 +96,7 @@ def blocks_of(space: ModelSpace, size: tuple[int, int]) -> list[PricedBlock]:
                 if searched:
                     _check_widths(path, given)
                 layers = () if next(module.children(), None) is not None else (module,)
-                yield PricedBlock(path, module, conditions[path][0], labels, tuple(given), calls.ends(module), layers)
+                yield PricedBlock(path, module, conditions[path][0], labels, tuple(given), layers)
                 return
         inner = (below(f"{path}.{name}" if path else name, child) for name, child in module.named_children())
         yield from _chained(itertools.chain.from_iterable(inner), calls, domains)
@@ -109,7 +112,8 @@ def _chained(blocks: Iterable[PricedBlock], calls: SpaceCalls, domains: Domains)
             layers = [*before.layers, *block.layers]
             deciding = {*before.labels, *block.labels}
             labels = tuple(label for label in domains.labels if label in deciding)
-            before = replace(before, module=_Chain(*layers), layers=tuple(layers), labels=labels, ends=block.ends)
+            given = (replace(before.calls[0], ends=block.calls[0].ends),)
+            before = replace(before, module=_Chain(*layers), layers=tuple(layers), labels=labels, calls=given)
             continue
         if before is not None:
             yield before
@@ -182,11 +186,16 @@ class BlockCall:
         tensors: Their channel numbers are those of the space's first widths.
         widths: Channel numbers of the tensors, NNI expressions where they are searched.
         rest: How arguments are made of tensors and everything else.
+        others: When other parts read each of the tensors, where all choices are the first ones: "later", which means
+            that it takes memory until then, else "earlier" or "never".
+        ends: Whether an output of the network may be what the block gives.
     """
 
     tensors: tuple[Value, ...]
     widths: tuple[object, ...]
     rest: tuple[list[Tree], TreeSpec] = field(repr=False)
+    others: tuple[When, ...]
+    ends: bool
 
     def arguments(self, sample: Mapping[str, Scalar]) -> Given:
         """Positional and named arguments for the widths of a sample."""
@@ -208,8 +217,11 @@ class SpaceCalls:
     about its parts; there, who wrote them has to tell.
     """
 
-    def __init__(self, space: ModelSpace, size: tuple[int, int]) -> None:
+    def __init__(self, space: ModelSpace, size: tuple[int, int], where: Mapping[int, Condition]) -> None:
         seen = trace_image(space, size)
+        self._where = where
+        self._first = {dimension.label: dimension.values[0] for dimension in domains_of(space).dimensions}
+        self._reads: dict[Value, list[tuple[int, int]]] = {}
         self._merged = {merged.result: merged.default for merged in seen.merged}
         options = {merged.result: [value for _, value in merged.options] for merged in seen.merged}
         self._ends: set[Value] = set()
@@ -222,8 +234,11 @@ class SpaceCalls:
         self._outputs: dict[int, Value] = {}
         self._writers: dict[Value, object] = {seen.inputs[0]: seen.inputs[0].shape[1]}
         self._readers: dict[Value, dict[int, object]] = {}
-        for event in seen.events:
-            if isinstance(event, ModuleCall):
+        for at, event in enumerate(seen.events):
+            if isinstance(event, Operator):
+                for value in event.reads:
+                    self._reads.setdefault(self._chosen(value), []).append((at, id(event.module)))
+            else:
                 self._calls.setdefault(id(event.module), []).append(event)
                 if next(event.module.children(), None) is None:
                     self._layer(event)
@@ -235,12 +250,28 @@ class SpaceCalls:
         for event in self._calls.get(id(module), ()):
             values, spec = tree_flatten(event.arguments)
             tensors = tuple(x for x in values if isinstance(x, Value))
-            calls.append(BlockCall(tensors, tuple(self._width(x, inside) for x in tensors), (values, spec)))
+            widths = tuple(self._width(x, inside) for x in tensors)
+            ends = event.output in self._ends
+            others = tuple(self._others(x, module, inside, ends) for x in tensors)
+            calls.append(BlockCall(tensors, widths, (values, spec), others, ends))
         return calls
 
-    def ends(self, module: nn.Module) -> bool:
-        """Whether what a module gives is an output of the space, for some choices."""
-        return any(event.output in self._ends for event in self._calls.get(id(module), ()))
+    def _others(self, tensor: Value, module: nn.Module, inside: Set[int], ends: bool) -> When:
+        """When others read what a module is given; of the ends of a graph, compilers run the last one first."""
+        reads = self._reads.get(self._chosen(tensor), [])
+        here = self._where.get(id(module), ())
+        start = next((at for at, reader in reads if reader in inside), None)
+        others = [at for at, reader in reads if reader not in inside and self._beside(here, reader)]
+        if start is None or not others:
+            return "never"
+        if any(at < start if ends else at > start for at in others):
+            return "later"
+        return "earlier"
+
+    def _beside(self, here: Condition, reader: int) -> bool:
+        """Whether a network of first choices, but for those of a condition, has a reader."""
+        chosen = {**self._first, **{one.label: min(one.values, key=str) for (one, *more) in here if not more}}
+        return all(any(chosen[x.label] in x.values for x in clause) for clause in self._where.get(reader, ()))
 
     def follows(self, tensor: Value, layer: nn.Module) -> bool:
         """Whether a tensor is what a layer gave."""

@@ -14,9 +14,10 @@ import torch
 from torch import nn
 
 from devices.ethos_u import EthosU
-from devices.ethos_u.parts import AROUND, Estimate, Estimates, cut, estimate, estimates, in_surroundings
+from devices.ethos_u.parts import AROUND, Estimate, Estimates, cut, estimate, estimates, surrounded
 from devices.ethos_u.vela import Target, Vela, installed
 from devices.parts.block_table import BlockTable
+from devices.parts.blocks import blocks_of
 from ednas_nni import plugins
 from ednas_nni.cost import cost_table, smallest
 from ednas_nni.cost.features import SpaceFeatures, Term, joined, sums
@@ -119,16 +120,36 @@ def test_surroundings_do_not_count_and_are_needed(vela) -> None:
     row = nn.Sequential(*(nn.Conv2d(8 if i == 0 else 64, 64, 1) for i in range(4)), nn.Conv2d(64, 8, 1))
     whole = vela.compiled(tflite_bytes(capture(row, (torch.empty(1, 8, 32, 64, device="meta"),))))
     part = capture(nn.Conv2d(64, 64, 1), (torch.empty(1, 64, 32, 64, device="meta"),))
-    surrounded = in_surroundings(part, ends=False, size=SIZE)
-    assert [node.output.startswith(AROUND) for node in surrounded.nodes] == [True, False, True]
-    assert estimate(surrounded, vela).cycles == pytest.approx(whole.operators[2].cycles, rel=0.02)
+    inner = surrounded(part, SIZE)
+    assert [node.output.startswith(AROUND) for node in inner.nodes] == [True, False, True]
+    assert estimate(inner, vela).cycles == pytest.approx(whole.operators[2].cycles, rel=0.02)
     assert abs(estimate(part, vela).cycles / whole.operators[2].cycles - 1) > 0.02  # as a file of its own
+
+
+def test_what_other_parts_read_as_well_takes_memory() -> None:
+    part = body()
+    plain, later = surrounded(part, SIZE), surrounded(part, SIZE, others={"x0": "later"})
+    earlier = surrounded(part, SIZE, ends=True, others={"x0": "earlier"})
+    assert [len(graph.outputs) for graph in (plain, later, earlier)] == [1, 2, 2]
+    assert "later" in later.outputs[0] and "earlier" in earlier.outputs[1]  # Vela runs what leads to the first one last
+    assert len({graph.signature for graph in (plain, later, earlier)}) == 3
+
+
+def test_blocks_say_who_else_reads_what_they_are_given() -> None:
+    """The fused feature waits for the first task's head, which compilers run last; other candidates do not count."""
+    space = plugins.load("search_spaces", "nano")(tasks={"segmentation": 5, "depth": 1})
+    calls = {block.path: block.calls[0] for block in blocks_of(space, SIZE)}
+    first, second = (calls[f"heads.{task}"] for task in ("segmentation", "depth"))
+    assert (first.others, second.others, first.ends, second.ends) == (("earlier",), ("later",), True, True)
+    others = {path.rpartition(".")[0]: call.others for path, call in calls.items() if path.endswith("fused_k3_e3")}
+    assert others["stages.1.blocks.0"] == ("later",)  # the fusion reads the stage before as well
+    assert others["stages.1.blocks.1"] == others["stages.0.blocks.0"] == ("never",)
 
 
 def test_what_falls_back_is_named_and_priced(vela) -> None:
     enlarged = nn.Sequential(nn.Conv2d(24, 8, 1), Resize(8, 4))
     part = capture(enlarged, (torch.empty(1, 24, 16, 32, device="meta"),))
-    found = estimate(in_surroundings(part, ends=False, size=SIZE), vela)
+    found = estimate(surrounded(part, SIZE), vela)
     assert len(found.left) == 1 and found.left[0].startswith("RESIZE_BILINEAR: ") and "4" in found.left[0]
     assert (found.operators, found.left_elements) == (2, 8 * 64 * 128)
     device = EthosU(cpu_ns=50)
@@ -136,7 +157,7 @@ def test_what_falls_back_is_named_and_priced(vela) -> None:
     costs = device.costs({name: np.array([value]) for name, value in totals.items()})
     assert costs["latency_ms"][0] == pytest.approx(1.0 + 8 * 64 * 128 * 50e-6)
     assert costs["npu_share"][0] == 0.5
-    at_the_end = estimate(in_surroundings(part, ends=True, size=SIZE), vela)
+    at_the_end = estimate(surrounded(part, SIZE, ends=True), vela)
     assert (at_the_end.operators, at_the_end.left) == (1, ())  # an enlargement to the image's size is the host's
 
 

@@ -98,7 +98,7 @@ def test_layers_that_follow_each_other_are_one_block() -> None:
     blocks = {block.path: block for block in blocks_of(spaces.Everything(), SIZE)}
     assert {"stem", "fused"} <= set(blocks)
     assert not {"norm", "activation"} & set(blocks)
-    (graph,) = blocks["stem"].graphs({"width": 16, "kernel": 5})
+    ((graph, _),) = blocks["stem"].graphs({"width": 16, "kernel": 5})
     assert [node.op for node in graph.nodes] == ["Conv", "Clip"]
 
 

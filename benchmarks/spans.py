@@ -122,7 +122,8 @@ def markdown(everything: dict[str, dict]) -> str:
         cells = []
         for *_, span in each:
             low, middle, high = (amount / scale for amount in span)
-            cells.append(f"{low:.3g} .. {middle:.3g} .. {high:.3g} {unit}: **{high / low:.3g}x**")
+            numbers = (f"{n:,.0f}" if n >= 100 else f"{n:.3g}" for n in (low, middle, high, high / low))
+            cells.append("{} .. {} .. {} {unit}: **{}x**".format(*numbers, unit=unit))
         lines.append(f"| {device} | `{column}` | {' | '.join(cells)} |")
     rates = "; ".join(
         f"of `{name}` {found['per_second']['macs, params'] / 1e6:.1f} million, with the Edge TPU "

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from ednas_nni.data import cache as store
 from ednas_nni.errors import SampleError, StudyError
 from ednas_nni.nn.statistics import recalibrate
 from ednas_nni.nn.tree import build, domains_of
@@ -166,3 +167,17 @@ def test_every_part_of_the_recipe_can_be_switched_off(cache, space, tmp_path):
     ):
         other = trained(space, tmp_path / next(iter(off)), **off)
         assert other.shape != base.shape or (other != base).any(), off
+
+
+def test_what_trials_share_is_hashed_once_a_process(cache, space, monkeypatch):
+    """The trial server opens it, and every trial is a fork of the server."""
+    judge, network = evaluator(), build(space, domains_of(space).random(np.random.default_rng(5)))
+    judge.supernet(space).make()
+    judge.open_shared(space)
+    monkeypatch.setattr(store, "file_digest", lambda path: pytest.fail(f"{path} is hashed again"))
+    supernet, data = judge.supernet(network), TrialData(judge.recipe)
+    supernet.inherit(network)
+    data.source.split("search")
+    store._verified.clear()  # as without the server
+    with pytest.raises(pytest.fail.Exception, match="is hashed again"):
+        supernet.inherit(network)

@@ -132,7 +132,7 @@ class EthosU(PartsDevice):
             f"factor of whole networks; for what the NPU cannot run, {self.cpu_ns:g} ns an element that the processor "
             "writes (a guess); without switching between the two, and without the enlargement of outputs to the image"
         )
-        sram = f"{where}: on-chip memory, the largest of the blocks; tensors that wait for a later block are not in it"
+        sram = f"{where}: on-chip memory, the largest of the blocks, each with what other blocks read as well"
         share = f"{where}: share of the file's operators that the NPU runs; of this space's blocks, {left}"
         columns = []
         for name, unit, note in (("latency_ms", "ms", latency), ("sram_bytes", "B", sram), ("npu_share", "1", share)):

@@ -47,10 +47,10 @@ check-wheel: $(READY)
 SHIPPED := ednas_nni/baselines/shipped
 LAMBDAS := ednas_nni/baselines/lambdas.json
 references: $(READY)
-	$(BIN)/ednas data lambda experiments/ednas.yml --out $(LAMBDAS)
+	$(BIN)/ednas data lambda experiments/separate.yml --out $(LAMBDAS)
 	$(BIN)/ednas data lambda experiments/streets.yml --out $(LAMBDAS)
 	$(BIN)/ednas data lambda experiments/streets.yml --option depth=metric --out $(LAMBDAS)
-	$(BIN)/ednas reference experiments/ednas.yml --out $(SHIPPED)/rooms.json
+	$(BIN)/ednas reference experiments/separate.yml --out $(SHIPPED)/rooms.json
 	$(BIN)/ednas reference experiments/streets.yml --out $(SHIPPED)/streets.json
 
 screenshots: $(READY)

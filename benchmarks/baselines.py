@@ -21,7 +21,7 @@ from typing import Any
 # This file is called like a module of the package it measures: its own folder comes last.
 sys.path[:] = [*sys.path[1:], sys.path[0]]
 
-STUDIES = ("experiments/ednas.yml", "experiments/streets.yml")
+STUDIES = ("experiments/separate.yml", "experiments/streets.yml")
 ROOT = Path(__file__).resolve().parents[1]
 FIRST_SEED = 3000  # neither a reference's nor a search's
 

@@ -3,7 +3,7 @@
     python benchmarks/quality_spread.py [--architectures 42] [--json benchmarks/results/quality_spread.json]
     python benchmarks/quality_spread.py --render benchmarks/results/quality_spread.json   text and picture, into docs
 
-The shipped study (experiments/ednas.yml): its space, data and recipe. Every architecture is drawn as strategies draw
+The shipped study (experiments/separate.yml): its space, data and recipe. Every architecture is drawn as strategies draw
 and trained once; six of them, evenly spaced in cost, are trained with two more seeds, which tells the noise. What is in
 the file already is not trained again.
 """
@@ -25,7 +25,7 @@ import numpy as np
 sys.path[:] = [*sys.path[1:], sys.path[0]]
 
 ROOT = Path(__file__).resolve().parents[1]
-STUDY = "experiments/ednas.yml"
+STUDY = "experiments/separate.yml"
 FIRST_SEED, REPEATED, REPEATS = 4000, 6, 2
 
 

@@ -24,7 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path[:] = [*sys.path[1:], sys.path[0]]
 
 ROOT = Path(__file__).resolve().parents[1]
-STUDY = "experiments/ednas.yml"
+STUDY = "experiments/separate.yml"
 NETWORKS = ("mobilenet_v2_small", "random 1", "random 2")
 
 

@@ -3,7 +3,7 @@
     ednas trust HALF.yml --longer 3 --recipes benchmarks/trust_recipes.yml --out benchmarks/results/trust.json
     python benchmarks/trust_table.py benchmarks/results/trust.json
 
-HALF.yml is experiments/ednas.yml with `steps: 250`.
+HALF.yml is experiments/separate.yml with `steps: 250`.
 """
 
 from __future__ import annotations

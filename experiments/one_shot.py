@@ -22,7 +22,7 @@ from ednas_nni.study import read_experiment
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("yaml", nargs="?", type=Path, default=Path(__file__).parent / "ednas.yml")
+    parser.add_argument("yaml", nargs="?", type=Path, default=Path(__file__).parent / "separate.yml")
     parser.add_argument("--strategy", default="darts", help="random_one_shot, darts, gumbel_darts, proxyless or enas")
     parser.add_argument("--space", help="another preset than that of the YAML, with the options below")
     parser.add_argument("--widths", type=int, metavar="N", help="at most N numbers of channels in each list")

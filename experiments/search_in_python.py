@@ -1,6 +1,6 @@
 """The search of a YAML, driven from Python through NNI's own NasExperiment.
 
-    python experiments/search_in_python.py [experiments/ednas.yml] [--engine ts|sequential] [--trials 4] [--port 8080]
+    python experiments/search_in_python.py [STUDY.yml] [--engine ts|sequential] [--trials 4] [--port 8080]
 
 `ts` trains in processes of their own and shows NNI's web UI; `sequential` trains in this process. Both keep the same
 journal as `nnictl create` does, so `ednas report latest` works afterwards.
@@ -15,7 +15,7 @@ from ednas_nni.study import read_experiment
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("yaml", nargs="?", type=Path, default=Path(__file__).parent / "ednas.yml")
+    parser.add_argument("yaml", nargs="?", type=Path, default=Path(__file__).parent / "separate.yml")
     parser.add_argument("--engine", choices=("ts", "sequential"), default="ts")
     parser.add_argument("--trials", type=int, default=4)
     parser.add_argument("--port", type=int, default=8080)

@@ -19,5 +19,5 @@ ednas=$work/venv/bin/ednas
 "$ednas" --version
 "$ednas" plugins
 "$ednas" init .
-"$ednas" search experiments/ednas.yml --trials 2
+"$ednas" search experiments/separate.yml --trials 2
 echo "the wheel works"

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 HELP = "write a study to start from"
-STUDIES = ("ednas.yml", "streets.yml", "stub.yml")
+STUDIES = ("ednas.yml", "separate.yml", "streets.yml", "stub.yml")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

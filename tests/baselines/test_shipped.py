@@ -11,7 +11,7 @@ from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import read_experiment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-STUDIES = {"ednas.yml": "rooms.json", "streets.yml": "streets.json"}
+STUDIES = {"separate.yml": "rooms.json", "streets.yml": "streets.json"}
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -29,7 +29,7 @@ PLUGINS = {
 
 def base() -> Config:
     """An experiment in which every field and many options stand."""
-    config = yaml.safe_load(packaged("ednas.yml"))
+    config = yaml.safe_load(packaged("separate.yml"))
     study = config["tuner"]["classArgs"]
     config |= {"maxExperimentDuration": "3h", "maxTrialDuration": "1h", "experimentWorkingDirectory": "exps"}
     study |= {

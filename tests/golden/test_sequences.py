@@ -30,7 +30,7 @@ SAFE = 8  # asks of `ednas` before its surrogate, whose last digits may depend o
 @cache
 def shipped() -> Assembled:
     """The shipped study with its space and its costs."""
-    assembled = Assembled(read_experiment(recorded.REPOSITORY / "experiments" / "ednas.yml")[1])
+    assembled = Assembled(read_experiment(recorded.REPOSITORY / "experiments" / "separate.yml")[1])
     _ = assembled.table
     return assembled
 

@@ -33,7 +33,7 @@ def run(monkeypatch, *words):
 def study(tmp_path, monkeypatch):
     """A YAML on noise."""
     monkeypatch.setenv("EDNAS_CACHE", str(tmp_path / "cache"))
-    config = yaml.safe_load((ROOT / "experiments" / "ednas.yml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((ROOT / "experiments" / "separate.yml").read_text(encoding="utf-8"))
     config["tuner"]["classArgs"] = {
         "space": "nano",
         "tasks": ["segmentation", "depth"],

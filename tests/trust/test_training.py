@@ -18,7 +18,7 @@ from ednas_nni.trust import training
 from ednas_nni.trust.record import INHERITED, SHIPPED, TRUTH, TrustRecord
 from scenes.rooms import Rooms
 
-EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments" / "ednas.yml"
+EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments" / "separate.yml"
 
 
 @pytest.fixture(scope="module")

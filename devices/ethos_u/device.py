@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from devices.ethos_u.vela import Target, installed
+from devices.ethos_u.vela import NpuTarget, installed
 from ednas_nni.cost.device import CostColumn, LowerBound, PartsDevice, Values
 from ednas_nni.cost.features import SpaceFeatures, scaled, sums
 from ednas_nni.space.domains import Sample
 
 if TYPE_CHECKING:
-    from devices.ethos_u.parts import Estimate
+    from devices.ethos_u.parts import VelaEstimate
     from ednas_nni.compat.nas import ModelSpace
 
 Accelerator = Literal[
@@ -58,7 +58,7 @@ class EthosU(PartsDevice):
         memory: str = "",
         cpu_ns: Annotated[float, Field(ge=0)] = 100.0,
     ) -> None:
-        self.target = Target(f"ethos-{accelerator}", system, memory, installed())
+        self.target = NpuTarget(f"ethos-{accelerator}", system, memory, installed())
         self.cpu_ns = cpu_ns
         self.name = f"ethos_{accelerator.replace('-', '_')}"
         self._left: list[str] = []
@@ -143,7 +143,7 @@ class EthosU(PartsDevice):
         return tuple(columns)
 
 
-def _figures(estimate: Estimate) -> dict[str, float]:
+def _figures(estimate: VelaEstimate) -> dict[str, float]:
     return {
         "npu_ms": estimate.milliseconds,
         "sram_bytes": estimate.sram_bytes,

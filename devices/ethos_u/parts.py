@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from devices.ethos_u.vela import Target, Vela
+from devices.ethos_u.vela import NpuTarget, Vela
 from devices.parts.blocks import BlockCall, When
 from devices.parts.figures import Figures
 from ednas_nni.data.cache import cache_root
@@ -37,7 +37,7 @@ BETWEEN = 64
 
 
 @dataclass(frozen=True)
-class Estimate:
+class VelaEstimate:
     """What Vela says of a part, or of a whole network.
 
     Attributes:
@@ -140,7 +140,7 @@ def cut(graph: Graph, size: tuple[int, int]) -> Graph:
     return Graph(graph.inputs, outputs, tuple(nodes[::-1]), constants)
 
 
-def estimate(graph: Graph, vela: Vela) -> Estimate:
+def estimate(graph: Graph, vela: Vela) -> VelaEstimate:
     """Compile a graph; the surroundings in it do not count."""
     compiled = vela.compiled(tflite_bytes(graph))
     around = [node.output.startswith(AROUND) for node in graph.nodes]
@@ -148,7 +148,7 @@ def estimate(graph: Graph, vela: Vela) -> Estimate:
     own = compiled.operators[first:last]
     cycles = sum(operator.cycles for operator in own)
     left = [operator for operator in own if operator.left]
-    return Estimate(
+    return VelaEstimate(
         cycles,
         cycles / compiled.hertz * 1e3,
         compiled.sram_bytes if len(own) == len(compiled.operators) else max(operator.peak_bytes for operator in own),
@@ -158,24 +158,24 @@ def estimate(graph: Graph, vela: Vela) -> Estimate:
     )
 
 
-class Estimates(Figures[Estimate]):
+class Estimates(Figures[VelaEstimate]):
     """Vela's estimates of a target by the signature of their graph; the default folder is `vela` in the data cache."""
 
     what = "estimates of Vela"
 
-    def __init__(self, target: Target, folder: Path | None = None) -> None:
+    def __init__(self, target: NpuTarget, folder: Path | None = None) -> None:
         self.target = target
         super().__init__(
             asdict(target), f"Vela {target.vela} for {target.accelerator}", folder or cache_root() / "vela"
         )
 
-    def row(self, figure: Estimate) -> Mapping[str, object]:
+    def row(self, figure: VelaEstimate) -> Mapping[str, object]:
         """As `Figures.row`."""
         return asdict(figure)
 
-    def figure(self, row: Mapping[str, object]) -> Estimate:
+    def figure(self, row: Mapping[str, object]) -> VelaEstimate:
         """As `Figures.figure`."""
-        read = Estimate(**row)  # type: ignore[arg-type]  # checked below
+        read = VelaEstimate(**row)  # type: ignore[arg-type]  # checked below
         if not (0 <= read.milliseconds < math.inf and read.operators > 0 and read.sram_bytes >= 0):
             raise ValueError(f"{read} is no estimate")
         return replace(read, left=tuple(read.left))
@@ -183,7 +183,7 @@ class Estimates(Figures[Estimate]):
 
 def estimates(
     graphs: Mapping[str, Graph], store: Estimates, title: str = "", quiet: bool = False
-) -> dict[str, Estimate]:
+) -> dict[str, VelaEstimate]:
     """Estimates of graphs by signature, from the store where it has them; new ones are added to it.
 
     Raises:
@@ -196,7 +196,7 @@ def estimates(
         if not quiet:
             what = f"{title}: {len(lacking)} of {len(graphs)} parts are compiled; estimates go to {store.path}"
             print(what, file=sys.stderr, flush=True)
-        fresh: dict[str, Estimate] = {}
+        fresh: dict[str, VelaEstimate] = {}
         with Vela(store.target) as vela:
             for signature in tqdm(lacking, desc=title, unit="part", disable=True if quiet else None, leave=False):
                 fresh[signature] = estimate(graphs[signature], vela)

@@ -31,7 +31,7 @@ _PASSED_ON = "Passthrough"
 
 
 @dataclass(frozen=True)
-class Target:
+class NpuTarget:
     """What decides an estimate, besides the file.
 
     Attributes:
@@ -98,7 +98,7 @@ def installed() -> str:
 class Vela:
     """A running child: `with Vela(target) as vela: vela.compiled(content)`."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: NpuTarget) -> None:
         self._target = target
 
     def __enter__(self) -> Vela:

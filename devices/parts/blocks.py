@@ -82,7 +82,7 @@ def blocks_of(space: ModelSpace, size: tuple[int, int]) -> list[PricedBlock]:
         parts = leaf.path.split(".")
         for end in range(1, len(parts) + 1):
             conditions.setdefault(".".join(parts[:end]), []).append(leaf.condition)
-    where = {id(module): found[0] for path, module in space.named_modules() if (found := conditions.get(path))}
+    where = {id(module): met[0] for path, module in space.named_modules() if (met := conditions.get(path))}
     calls = SpaceCalls(space, size, where)
     searched = any(labels_in(width) for module in space.modules() for width in _arguments(module))
 

@@ -84,6 +84,7 @@ def shorten(
         "kinds": list(spec.fusion.kinds),
         "channels": _spread(spec.fusion.channels, widths),
         "doubling": spec.fusion.doubling,
+        **({"levels": list(spec.fusion.levels)} if widths is None and spec.fusion.levels else {}),
     }
     if widths is not None:
         # Sizes that choices decide are beyond such strategies: candidates are added up.

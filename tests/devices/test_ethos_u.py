@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from devices.ethos_u import EthosU
-from devices.ethos_u.parts import AROUND, Estimate, Estimates, cut, estimate, estimates, surrounded
-from devices.ethos_u.vela import Target, Vela, installed
+from devices.ethos_u.parts import AROUND, Estimates, VelaEstimate, cut, estimate, estimates, surrounded
+from devices.ethos_u.vela import NpuTarget, Vela, installed
 from devices.parts.block_table import BlockTable
 from devices.parts.blocks import blocks_of
 from ednas_nni import plugins
@@ -35,7 +35,7 @@ from ednas_nni.testing.devices import check_device
 from ednas_nni.testing.exporters import example_images
 
 SIZE = (64, 128)
-TARGET = Target("ethos-u55-256", "", "", "5.2.0")
+TARGET = NpuTarget("ethos-u55-256", "", "", "5.2.0")
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +174,7 @@ def test_a_network_has_the_largest_memory_of_its_blocks() -> None:
 
 def test_estimates_of_another_target_are_never_used(tmp_path: Path) -> None:
     store = Estimates(TARGET, tmp_path)
-    known = {"a": Estimate(5, 0.1, 64, 2, ("RESIZE: why",), 9)}
+    known = {"a": VelaEstimate(5, 0.1, 64, 2, ("RESIZE: why",), 9)}
     store.add(known)
     assert store.read() == known
     for change in (

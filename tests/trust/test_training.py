@@ -14,6 +14,7 @@ from ednas_nni.cli import main
 from ednas_nni.errors import EdnasError, InfeasibleError, StudyError, TrialError
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import Study, parse
+from ednas_nni.training.evaluator import SampleEvaluator
 from ednas_nni.trust import training
 from ednas_nni.trust.record import INHERITED, SHIPPED, TRUTH, TrustRecord
 from scenes.rooms import Rooms
@@ -120,6 +121,13 @@ def test_what_is_there_is_not_trained_again(
     assert all(back.complete(recipe) for recipe in back.recipes)
 
 
+class Bare(SampleEvaluator):
+    """An evaluator that trains nothing."""
+
+    def __init__(self, tasks: object = (), data: object = None, train_size: object = (), seed: int = 0) -> None:
+        self.seed = seed
+
+
 def test_wrong_recipes_are_named(study: Study) -> None:
     with pytest.raises(StudyError, match=r"recipe 'x': 'averge' is no option.*average"):
         training.planned(Assembled(study), 12, 2, 2.0, {"x": {"averge": 0.9}})
@@ -128,7 +136,7 @@ def test_wrong_recipes_are_named(study: Study) -> None:
     with pytest.raises(StudyError, match="average"):
         training.planned(Assembled(study), 12, 2, 2.0, {"x": {"average": 7}})
     with pytest.raises(StudyError, match="has no option 'steps'"):
-        training.planned(Assembled(parse({"evaluator": "stub"})), 12, 2, 2.0, {})
+        training.planned(Assembled(parse({"evaluator": f"{__name__}:Bare"})), 12, 2, 2.0, {})
 
 
 def test_a_space_that_is_too_small_is_named(study: Study) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ednas_nni.baselines import files
 from ednas_nni.baselines.identity import identities
-from ednas_nni.baselines.interval import Estimate, estimate
+from ednas_nni.baselines.interval import DeltaTEstimate, estimate
 from ednas_nni.baselines.record import BaselineRecord, closest, differences
 from ednas_nni.data.cache import cache_root
 from ednas_nni.errors import BaselineError, StudyError
@@ -56,7 +56,7 @@ class Comparison:
         """Delta_T of one training in percent, from task -> metric -> value."""
         return delta_t(metrics, self.means(), self.directions)
 
-    def estimate(self, runs: Sequence[Mapping[str, float]], confidence: float = 0.95) -> Estimate:
+    def estimate(self, runs: Sequence[Mapping[str, float]], confidence: float = 0.95) -> DeltaTEstimate:
         """Delta_T of a network with its interval, from the flat final metrics of its trainings (`depth_rel_error`)."""
         candidate = [self.nested(run) for run in runs]
         baselines = {task: record.runs for task, record in self.records.items()}

@@ -14,7 +14,7 @@ from ednas_nni.tasks.delta_t import Directions, Metrics, means_above_0, signs
 
 
 @dataclass(frozen=True)
-class Estimate:
+class DeltaTEstimate:
     """Delta_T of a candidate, the mean over tasks, in percent, with its confidence interval.
 
     Attributes:
@@ -60,7 +60,7 @@ def estimate(
     baselines: Mapping[str, Sequence[Metrics]],
     directions: Directions,
     confidence: float = 0.95,
-) -> Estimate:
+) -> DeltaTEstimate:
     """Delta_T of the candidate's mean against the baselines' means, and how far chance may have moved it.
 
     Both sides are noisy: Delta_T is linearised around the means, so every training becomes one number, its share in
@@ -99,7 +99,7 @@ def estimate(
     if parts is not None:
         half, freedom = _half_width(parts, confidence)
         low, high = value - half, value + half
-    return Estimate(
+    return DeltaTEstimate(
         value=value,
         low=low,
         high=high,

@@ -23,7 +23,7 @@ from ednas_nni.errors import DataError
 Batch = dict[str, torch.Tensor]
 
 
-class Target(Protocol):
+class BatchTarget(Protocol):
     """What a batch carries beside the image; tasks are targets."""
 
     @property
@@ -49,7 +49,7 @@ class BatchDataset(Dataset):
     a single time instead of stacking single images.
     """
 
-    def __init__(self, split: Split, targets: Mapping[str, Target]) -> None:
+    def __init__(self, split: Split, targets: Mapping[str, BatchTarget]) -> None:
         self.split = split
         self.targets = dict(targets)
         names = dict.fromkeys(["image", *(name for t in self.targets.values() for name in t.requires)])
@@ -118,7 +118,7 @@ NO_AUGMENTATION = Augmentation(flip=0.0)
 
 def loader(
     split: Split,
-    targets: Mapping[str, Target],
+    targets: Mapping[str, BatchTarget],
     batch_size: int = 8,
     shuffle: bool = False,
     seed: int = 0,

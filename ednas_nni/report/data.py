@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ednas_nni.baselines import Comparison
-from ednas_nni.baselines.interval import Estimate
+from ednas_nni.baselines.interval import DeltaTEstimate
 from ednas_nni.errors import BaselineError, EdnasError
 from ednas_nni.handover.search import SearchRecord
 from ednas_nni.record.events import Status
@@ -53,7 +53,7 @@ class Trial:
     job: str | None
     choices: Mapping[str, Scalar]
     front: bool = False
-    delta_t: Estimate | None = None
+    delta_t: DeltaTEstimate | None = None
 
     @property
     def scored(self) -> bool:
@@ -231,7 +231,7 @@ def _comparison(head: JournalHead) -> Comparison | None:
         return None
 
 
-def _estimate(against: Comparison | None, metrics: Mapping[str, float]) -> Estimate | None:
+def _estimate(against: Comparison | None, metrics: Mapping[str, float]) -> DeltaTEstimate | None:
     """Delta_T of one trial with its interval.
 
     None where it did not measure it, or measured it against baselines that the journal does not hold: the value that

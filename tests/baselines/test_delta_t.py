@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ednas_nni.baselines import interval as module
-from ednas_nni.baselines.interval import Estimate, estimate
+from ednas_nni.baselines.interval import DeltaTEstimate, estimate
 from ednas_nni.errors import BaselineError
 from ednas_nni.tasks import delta_t as formula
 from ednas_nni.tasks.delta_t import delta_t, delta_task
@@ -152,7 +152,7 @@ def run(rng: np.random.Generator, task: str, gain: float) -> dict[str, float]:
     return found
 
 
-def simulate(rng: np.random.Generator, seeds: int, baselines: int, gain: float = 0.03) -> Estimate:
+def simulate(rng: np.random.Generator, seeds: int, baselines: int, gain: float = 0.03) -> DeltaTEstimate:
     candidate = [{task: run(rng, task, gain) for task in DIRECTIONS} for _ in range(seeds)]
     theirs = {task: [run(rng, task, 0.0) for _ in range(baselines)] for task in DIRECTIONS}
     return estimate(candidate, theirs, DIRECTIONS)

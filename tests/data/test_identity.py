@@ -134,7 +134,7 @@ def test_files_are_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     time.sleep(0.02)
     before = contents.contents(folder, files, cache)
     read = []
-    monkeypatch.setattr(contents, "sha256", lambda path: read.append(path.name) or "new")
+    monkeypatch.setattr(contents, "file_digest", lambda path: read.append(path.name) or "new")
     assert contents.contents(folder, files, cache) == before and not read
     in_place(files[0], lambda depth: depth + 1)
     assert contents.contents(folder, files, cache) == {**before, f"depth/{files[0].name}": "new"}

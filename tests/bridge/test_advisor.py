@@ -48,13 +48,13 @@ class FakeSearch:
     made: FakeSearch
 
     def __init__(self, *given: Any, **more: Any) -> None:
-        FakeSearch.made = self
         self.seen: list[tuple[str, Any]] = []
         self.prepared = threading.Event()
         self.fails_at: tuple[str, Exception] | None = None
         self.pause_s = 0.0
         self.stopping = False
         self._stopped = threading.Event()
+        FakeSearch.made = self  # last: another thread waits for it
 
     def prepare(self, *given: Any) -> None:
         assert self.prepared.wait(20)

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from ednas_nni.compat.nas import LayerChoice, Lightning, ModelSpace, MutableConv2d, RawFormatModelSpace
+from ednas_nni.record.journal import TrialRecord
 from ednas_nni.record.reports import final_event, read_report
 from ednas_nni.training import jared, seed_everything, seeded
 from ednas_nni.training.data import TrialData
@@ -180,8 +181,9 @@ def test_what_really_ran_is_told_not_what_was_asked_for(ran, make_evaluator, tin
     assert report.ran == {
         "precision": ran, "device": "cpu", "threads": "1", "torch": torch.__version__, "data": source.info.identity,
     }  # fmt: skip
-    event = final_event(report, 3, "J", "a").dump()
-    assert event["ran"] == report.ran and "ran" not in final_event(read_report(0.5), 3, "J", "a").dump()
+    record = TrialRecord(trial=3, architecture="a", sample={}, costs={})
+    event = final_event(report, record, "J").dump()
+    assert event["ran"] == report.ran and "ran" not in final_event(read_report(0.5), record, "J").dump()
 
 
 def test_interrupt_reaches_the_caller(make_evaluator, tiny):

@@ -1,5 +1,5 @@
 # Everything sets itself up: a fresh clone needs Python 3.10 or 3.11, nothing else.
-#   make search    the main job: a real search on NNI with embedded data, about seven minutes on 2 cores after the installation
+#   make search    the main job: a real search on NNI with embedded data, about eight minutes on 2 cores after the installation
 #   make test      the test suite
 SHELL := /bin/bash
 VENV ?= .venv

@@ -40,6 +40,8 @@ def footer(state: State) -> str:
     parts.append(f"front: {len(front_of(state.history))}")
     parts.append(f"elapsed {duration(state.elapsed_s)}")
     parts.append(f"about {duration(state.left_s)} left" if state.left_s is not None else "time left: not known yet")
+    if state.to_finish:
+        parts.append(f"then up to {state.to_finish} trainings that finish networks")
     return ", ".join(parts)
 
 

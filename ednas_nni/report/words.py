@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timezone
 
-from ednas_nni.handover.search import in_words
+from ednas_nni.handover.search import SearchedArchitecture, in_words
 from ednas_nni.record.quantities import Quantity
 from ednas_nni.report.data import SearchView, Trial
 from ednas_nni.study import pareto
@@ -60,11 +60,10 @@ def how_many(view: SearchView) -> str:
 
 def best_line(view: SearchView) -> str:
     """The best network in one sentence."""
-    best, again = view.best, [a for a in view.record.confirmed if a.value(view.score.key) is not None]
+    best, top = view.best, best_confirmed(view)
     if best is None:
         return f"There is no result yet: no trial has ended with a {view.score.label}."
-    if again:
-        top = max(again, key=lambda a: a.value(view.score.key) or 0.0)
+    if top is not None:
         prices = [f"{_measured(q, top.costs[q.key])} ({origin(q)})" for q in view.costs if q.key in top.costs]
         return (
             f"The best confirmed {view.score.label} is {in_words(view.score, top.interval(view.score.key))} (mean of "
@@ -78,6 +77,12 @@ def best_line(view: SearchView) -> str:
         f"The best {view.score.label} is {view.score.text(best.quality)}, reached by architecture "
         f"{best.architecture}{name} (trial {best.number}, {_how(view)}){at}. {_best_delta_t(view)}".rstrip()
     )
+
+
+def best_confirmed(view: SearchView) -> SearchedArchitecture | None:
+    """Of the confirmed architectures the one of the highest mean; None where none is confirmed."""
+    again = [a for a in view.record.confirmed if a.value(view.score.key) is not None]
+    return max(again, key=lambda a: a.value(view.score.key) or 0.0, default=None)
 
 
 def _how(view: SearchView) -> str:
@@ -244,9 +249,9 @@ def _volumes(a: SearchView, b: SearchView) -> tuple[str, str]:
 
 def seconds_line(view: SearchView) -> list[tuple[str, str]]:
     """Begin, end and durations as (name, text)."""
-    begins = [t.submitted_at for t in view.history.trials]
+    begins = [t.submitted_at for t in view.history.all_trials]
     begins += [view.history.head.time] if view.history.head is not None else []
-    ends = [t.ended_at for t in view.history.trials if t.ended_at is not None]
+    ends = [t.ended_at for t in view.history.all_trials if t.ended_at is not None]
     lines = []
     if begins:
         lines.append(("started", when(min(begins))))

@@ -12,10 +12,11 @@ from rich.console import Console
 
 from ednas_nni.bridge.manager.follow import State, Tail, follow, message
 from ednas_nni.cli import outcome
-from ednas_nni.cli.display import Lines, Live, metric_keys
+from ednas_nni.cli.display import Lines, Live, footer, metric_keys
 from ednas_nni.errors import ExperimentError
 from ednas_nni.record import events
 from ednas_nni.record.front import front_of
+from ednas_nni.record.head import JournalHead
 from ednas_nni.record.journal import History, Journal, load
 
 
@@ -147,6 +148,25 @@ def test_time_left() -> None:
     assert _state(history, now=10.0, total=None).left_s is None
     history.add(events.Submitted(time=10.0, trial=2, architecture="2", sample={}))
     assert _state(history, now=15.0, total=3).left_s == pytest.approx(3.0)  # 5 s of work, 25 s of trials done in 15 s
+
+
+def test_what_finishes_networks_takes_its_own_time() -> None:
+    """56 scores of a second each say nothing of a training; once one has ended, it does."""
+    history = History(Path("x"))
+    history.head = JournalHead(study={"finish": {"networks": 2, "seeds": 2, "steps": 500}})
+    for trial in range(4):
+        history.add(events.Submitted(time=float(trial), trial=trial, architecture=str(trial), sample={}))
+        history.add(events.Ended(time=trial + 1.0, trial=trial, status="trained"))
+    state = _state(history, now=4.0, total=10)
+    assert (state.left_s, state.to_finish) == (pytest.approx(2.0), 4)
+    assert "about 2 s left, then up to 4 trainings that finish networks" in footer(state)
+    for trial in (4, 5):
+        history.add(events.Submitted(time=4.0, trial=trial, architecture=str(trial), sample={}))
+        history.add(events.Ended(time=5.0, trial=trial, status="trained"))
+    history.add(events.Submitted(time=5.0, trial=6, architecture="0", sample={}, seed=2000, steps=500))
+    history.add(events.Ended(time=35.0, trial=6, status="trained"))
+    state = _state(history, now=35.0, total=10)
+    assert (state.left_s, state.to_finish) == (pytest.approx(90 * 35 / 36), 0) and "finish" not in footer(state)
 
 
 # ---- the live table

@@ -52,6 +52,8 @@ def test_a_point_shows_its_numbers_and_its_network(clean: Browser, synthetic: An
     journal = confirmed(synthetic, tmp_path / "abc")
     clean.open(write(journal, tmp_path / "out", stages=lambda sample: STAGES))
     record = front_of(load(journal))[0]
+    best = max(r.quality for r in front_of(load(journal)))
+    assert f"{best - 0.05:.3f}" in clean.run("document.querySelector('.card.best').innerText"), "the confirmed one"
     clean.point(f"[data-id='{record.architecture}']")
     assert f"quality: {record.quality - 0.05:.3f} ± 0.002" in clean.run(TIP) and "3 fresh seeds" in clean.run(TIP)
     clean.point(f"[data-id='{record.architecture}']", click=True)

@@ -101,18 +101,38 @@ class State:
         return self.now - self.began
 
     @property
+    def to_finish(self) -> int:
+        """Trainings that finish networks, while none has ended: nobody knows yet how long they take."""
+        known = any(record.ended_at for record in self.history.finishing)
+        return 0 if known else self._finishing
+
+    @property
+    def _finishing(self) -> int:
+        options = (self.history.head.study.get("finish") if self.history.head else None) or {}
+        return int(options["networks"]) * int(options["seeds"]) if options else 0
+
+    @property
     def left_s(self) -> float | None:
-        """Estimate of the seconds until the last trial ends, from the mean trial and how many run side by side."""
-        seconds = [r.ended_at - r.submitted_at for r in self.ended if r.ended_at and r.status != "cancelled"]
-        if not seconds or self.total is None:
+        """Estimate of the seconds until the last trial ends, without `to_finish`.
+
+        From the mean seconds of trials of the search, of those that finish its front, and how many run side by side.
+        """
+        if self.total is None:
             return None
-        mean = sum(seconds) / len(seconds)
+        finishing = self._finishing
+        work, known = 0.0, False
+        for records, total in ((self.history.trials, self.total - finishing), (self.history.finishing, finishing)):
+            ended = [r.ended_at - r.submitted_at for r in records if r.ended_at and r.status != "cancelled"]
+            if not ended:
+                continue
+            known, mean = True, sum(ended) / len(ended)
+            work += mean * max(0, total - len(records))
+            work += sum(max(0.0, mean - (self.now - r.submitted_at)) for r in records if r.status == "running")
+        if not known:
+            return None
         first = min(record.submitted_at for record in self.history.all_trials)
         spent = sum((record.ended_at or self.now) - record.submitted_at for record in self.history.all_trials)
-        side_by_side = max(1.0, spent / max(self.now - first, 1e-9))
-        work = mean * max(0, self.total - len(self.history.all_trials))
-        work += sum(max(0.0, mean - (self.now - record.submitted_at)) for record in self.running)
-        return work / side_by_side
+        return work / max(1.0, spent / max(self.now - first, 1e-9))
 
 
 class Display(Protocol):

@@ -14,7 +14,7 @@ from ednas_nni.data.info import SPLITS, Array, DataInfo
 from ednas_nni.data.kinds import label_kind
 from ednas_nni.errors import DataError, StudyError, did_you_mean
 from ednas_nni.plugins import Group
-from ednas_nni.study.options import check_options
+from ednas_nni.study.options import check_complete, check_options
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,6 +203,7 @@ def open_source(data: Mapping[str, Any], size: tuple[int, int]) -> DataSource:
     options["size"] = tuple(size)
     factory = DATASETS.load(name)
     check_options(factory, options, "data")
+    check_complete(factory, options, "data")
     source = factory(**options)
     if not isinstance(source, DataSource):
         raise StudyError(

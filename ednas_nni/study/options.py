@@ -56,6 +56,19 @@ def check_options(
             check_value(f"{where}.{name}", value, hints[name])
 
 
+def check_complete(factory: Callable[..., object], options: Mapping[str, object], where: str) -> None:
+    """Reject options that lack one without a default.
+
+    Raises:
+        StudyError: The message names what lacks.
+    """
+    parameters = inspect.signature(inspect.unwrap(factory)).parameters.values()
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"]
+    lacking = [p.name for p in named if p.default is p.empty and p.name not in options]
+    if lacking:
+        raise StudyError(f"{where}: {' and '.join(map(quoted, lacking))} must be given as well.")
+
+
 def _hints(factory: Callable[..., object]) -> dict[str, object]:
     """Annotations that can be resolved; the others are left to the plugin itself."""
     target = inspect.unwrap(factory)

@@ -155,6 +155,7 @@ WRONG = [
     _study("one number", "segmentation_miou", "ednas", objectives=["max:segmentation_miou"], strategy=EVOLUTION),
     _study("member", "start", "'mobilenet_v3'", "Did you mean 'mobilenet_v2'?", start=["mobilenet_v3"]),
     _study("seed", "seed", "-1", seed=-1),
+    _study("no folder", "data: 'folder' must be given", data={"name": "manifest", "file": "/data/mine.csv"}),
     _field("NNI field", "'maxTrialNumbers'", "Did you mean 'maxTrialNumber'?", maxTrialNumbers=3),
     _field("no concurrency", "trialConcurrency", "is missing", "trialConcurrency: 2", trialConcurrency=None),
     _field("concurrency", "trialConcurrency", "0", "at least 1", trialConcurrency=0),

@@ -252,7 +252,7 @@ class ClassDrawing(Drawing):
 
     def legend_height(self, width: int) -> int:
         """As many lines as the names need."""
-        return 24 + ROW * (self.places(width)[-1][1] + 1)
+        return 24 + ROW * (max(row for _, row in self.places(width)) + 1)
 
     def places(self, width: int) -> list[tuple[int, int]]:
         """Return the place (x in pixels, row) of each class: columns as wide as their longest name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from data_sets.kinds.depth import DepthScale
 from data_sets.kinds.segmentation import ClassDrawing
@@ -76,6 +77,18 @@ def test_inverse_depth_is_light_where_it_is_large() -> None:
 )
 def test_ticks_are_round_and_run_from_near_to_far(scale: DepthScale, ticks: list[float]) -> None:
     assert scale.ticks() == pytest.approx(ticks)
+
+
+@pytest.mark.parametrize(
+    "classes", [NYU13, CITYSCAPES19, CITYSCAPES7, tuple(f"long class name {n}" for n in range(40))]
+)
+@pytest.mark.parametrize("width", [280, 518])
+def test_the_legend_is_as_high_as_its_lowest_name(classes: tuple[str, ...], width: int) -> None:
+    drawing = ClassDrawing(classes)
+    sheet = Image.new("RGB", (2 * width, 2000), "white")
+    drawing.legend(sheet, 0, 0, width)
+    rows = np.flatnonzero((np.asarray(sheet) != 255).any((1, 2)))
+    assert rows.max() < drawing.legend_height(width) <= rows.max() + 40
 
 
 @pytest.mark.parametrize(

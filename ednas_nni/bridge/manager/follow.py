@@ -103,8 +103,8 @@ class State:
     @property
     def to_finish(self) -> int:
         """Trainings that finish networks, while none has ended: nobody knows yet how long they take."""
-        known = any(record.ended_at for record in self.history.finishing)
-        return 0 if known else self._finishing
+        timed = any(record.ended_at for record in self.history.finishing)
+        return 0 if timed else self._finishing
 
     @property
     def _finishing(self) -> int:
@@ -120,15 +120,15 @@ class State:
         if self.total is None:
             return None
         finishing = self._finishing
-        work, known = 0.0, False
+        work, timed = 0.0, False
         for records, total in ((self.history.trials, self.total - finishing), (self.history.finishing, finishing)):
             ended = [r.ended_at - r.submitted_at for r in records if r.ended_at and r.status != "cancelled"]
             if not ended:
                 continue
-            known, mean = True, sum(ended) / len(ended)
+            timed, mean = True, sum(ended) / len(ended)
             work += mean * max(0, total - len(records))
             work += sum(max(0.0, mean - (self.now - r.submitted_at)) for r in records if r.status == "running")
-        if not known:
+        if not timed:
             return None
         first = min(record.submitted_at for record in self.history.all_trials)
         spent = sum((record.ended_at or self.now) - record.submitted_at for record in self.history.all_trials)

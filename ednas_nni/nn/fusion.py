@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import ClassVar
@@ -16,7 +17,7 @@ from ednas_nni.nn.elementwise import Add, Channels, Concat, GlobalPool, MaxPool,
 from ednas_nni.nn.sizes import OUTPUT_STRIDE
 
 
-class Fusion(nn.Module):
+class Fusion(nn.Module, ABC):
     """Base of the fusions: some of the encoder's features become one, at the finest of their strides.
 
     Args:
@@ -42,13 +43,13 @@ class Fusion(nn.Module):
         self.levels = range(len(inputs)) if levels is None else levels
         self.construct([inputs[i] for i in self.levels], channels, activation, doubling)
 
+    @abstractmethod
     def construct(self, inputs: Sequence[Channels], channels: Channels, activation: str, doubling: bool) -> None:
         """Make the modules, of the features that are fused."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fuse(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
         """Map features (N, inputs[i], H / 2^i, W / 2^i) of the levels, finest first, to (N, channels, H, W)."""
-        raise NotImplementedError
 
     def forward(self, *features: torch.Tensor) -> torch.Tensor:
         """Fuse the features of `levels`, given those of all levels."""

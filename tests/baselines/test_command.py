@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from ednas_nni.baselines import making
 from ednas_nni.baselines.identity import single_task
 from ednas_nni.cli import main
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import Study
+from tests.bridge.experiments import write_experiment
 
 Build = Callable[..., Study]
 
@@ -24,20 +24,7 @@ def write(tmp_path: Path, make_study: Build) -> Callable[..., str]:
 
     def make(**fields: Any) -> str:
         study = {name: value for name, value in make_study(**fields).dump().items() if value is not None}
-        experiment = {
-            "searchSpace": {},
-            "trialCommand": "python3 -m ednas_nni.bridge.trial",
-            "trialCodeDirectory": ".",
-            "trialConcurrency": 1,
-            "maxTrialNumber": 2,
-            "tuner": {
-                "className": "ednas_nni.bridge.advisor.Advisor", "codeDirectory": ".", "classArgs": study,
-            },
-            "trainingService": {"platform": "local"},
-        }  # fmt: skip
-        path = tmp_path / "tiny.yml"
-        path.write_text(yaml.safe_dump(experiment))
-        return str(path)
+        return str(write_experiment(tmp_path, "tiny", study, trials=2))
 
     return make
 

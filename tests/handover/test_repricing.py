@@ -7,7 +7,6 @@ import zlib
 
 import numpy as np
 import pytest
-import yaml
 
 from ednas_nni.cli import main
 from ednas_nni.errors import EdnasError, InfeasibleError, StudyError
@@ -18,6 +17,7 @@ from ednas_nni.record import events, locate
 from ednas_nni.record.head import JournalHead
 from ednas_nni.record.journal import Journal
 from ednas_nni.training.supernet.scores import FILE, InheritedScore, add, read
+from tests.bridge.experiments import write_experiment
 from tests.small_networks import small_study
 
 INHERITED = {"name": "inherited", "accelerator": "cpu", "supernet": {"steps": 30}}
@@ -150,22 +150,7 @@ def test_what_cannot_be_asked(study, quick):
 
 
 def test_the_command(study, quick, tmp_path, capsys):
-    content = {
-        "experimentName": "small",
-        "searchSpace": {},
-        "trialCommand": "python3 -m ednas_nni.bridge.trial",
-        "trialCodeDirectory": ".",
-        "trialConcurrency": 1,
-        "maxTrialNumber": 1,
-        "tuner": {
-            "className": "ednas_nni.bridge.advisor.Advisor",
-            "codeDirectory": ".",
-            "classArgs": study.study.dump(),
-        },
-        "trainingService": {"platform": "local"},
-    }
-    path = tmp_path / "small.yml"
-    path.write_text(yaml.safe_dump(content))
+    path = write_experiment(tmp_path, "small", study.study.dump())
     words = ["front", str(path), "--device", "params", "--limit", "params<=400000", "--networks"]
     assert main([*words, "4", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)

@@ -1,6 +1,6 @@
 """Inherited scores of a supernet against separate trainings: rank agreement, quality, seconds, the parts of its recipe.
 
-    python benchmarks/supernet.py [--steps 1500] [--seeds 1] [--arms default own ...]   resumable: each supernet is kept
+    python benchmarks/supernet.py [--steps 1500] [--seeds 1] [--arms default ...]       resumable: each supernet is kept
     python benchmarks/supernet.py --alone 2250                                          the long judge, resumable
     python benchmarks/supernet.py --render                                              docs/supernet.md again
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -80,41 +79,6 @@ def train_alone(steps: int, truth: dict[str, Any]) -> None:
         if name not in results["runs"]:
             results["runs"][name] = study.trained(truth["architectures"][name]["sample"])[1]
             ALONE.write_text(json.dumps(results, indent=1) + "\n")
-
-
-def pace(steps: int = 12) -> float:
-    """Seconds of a supernet's step over those of its paths as ordinary networks, side by side; the median ratio."""
-    import torch
-
-    from ednas_nni.nn.elastic import SharedWeights
-    from ednas_nni.nn.tree import build
-    from ednas_nni.training.schedule import adamw, parameter_groups
-    from ednas_nni.training.supernet.paths import Paths
-
-    torch.set_num_threads(1)
-    study = assembled(0, {})
-    macs = study.table.names.index("macs")
-    paths = Paths(study.domains, lambda codes: study.table.encoded(codes)[:, macs], 0)
-    shared = SharedWeights(study.space)
-    image = torch.rand(8, 3, 64, 128).contiguous(memory_format=torch.channels_last)
-    optimizer = adamw(parameter_groups([shared], 1e-4), 0.01)
-    ratios = []
-    for _ in range(steps):
-        samples = paths.step(4, sandwich=True)
-        networks = [build(study.space, sample) for sample in samples]
-        alone = [adamw(parameter_groups([network], 1e-4), 0.01) for network in networks]
-        started = time.perf_counter()
-        for network, own in zip(networks, alone, strict=True):
-            sum(output.square().mean() for output in network(image).values()).backward()
-            own.step()
-        bare = time.perf_counter() - started
-        started = time.perf_counter()
-        losses = [sum(output.square().mean() for output in shared.run(s, image).values()) for s in samples]
-        (sum(losses) / len(losses)).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        ratios.append((time.perf_counter() - started) / bare)
-    return statistics.median(ratios[2:])
 
 
 def ranks(scores: np.ndarray, truth: np.ndarray, latency: np.ndarray) -> dict[str, str]:
@@ -200,8 +164,6 @@ def main() -> None:
                 if key not in results["runs"]:
                     results["runs"][key] = measure(arm, seed, given.steps, samples)
                     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-        results["pace"] = pace()
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     text = render(results, truth)
     print(text)
     if (document := HERE.parent / "docs" / "supernet.md").exists():

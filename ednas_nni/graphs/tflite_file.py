@@ -143,7 +143,7 @@ class _File:
         if op in FUSING and len(readers := self._readers.get(result, [])) == 1 and readers[0] is not None:
             activation = self._activation_of(readers[0])
             if activation:
-                result = self._names[result] = readers[0].output
+                result = readers[0].output
                 self._names[result] = result
         if op == "Conv":
             self._convolution(node, result, activation)

@@ -83,7 +83,8 @@ def show(history: History) -> None:
     search = view(history)
     counts = ", ".join(f"{n} {s}" for s in ("trained", "failed", "cancelled", "running") if (n := search.count(s)))
     finished = sum(record.status == "trained" for record in history.finishing)
-    finishing = f", {finished} of {len(history.finishing)} more finished networks" if history.finishing else ""
+    wanted = len({record.key for record in history.finishing})  # every attempt is a trial of its own
+    finishing = f", {finished} of {wanted} more finished networks" if wanted else ""
     print(f"\n{len(search.trials)} trials: {counts or 'none was started'}{finishing}.", end="")
     answered = [f"{len(history.reused)} proposals answered from the journal"] if history.reused else []
     answered += [f"{len(history.rejected)} outside the constraints, not trained"] if history.rejected else []

@@ -6,8 +6,6 @@ The same file works with `nnictl create --config FILE.yml`.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import shlex
 import signal
 import sys
@@ -78,8 +76,7 @@ def search(
             if file.platform == "local" and (preparation := assembled.evaluator.preparation(assembled.space)):
                 if outlook := preparation.outlook():
                     print(f"\nMade once and kept: {outlook} ...", flush=True)
-                with contextlib.redirect_stdout(io.StringIO()):  # the scores on the way: the bar is enough
-                    preparation.make(progress=True)
+                preparation.make(progress=True)
         return _search(file, assembled, options, start)
 
 

@@ -7,8 +7,6 @@ makes it too, before it starts. Killed, the same command goes on from the last c
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import shlex
 
 HELP = "train all networks of a space at once, resumable"
@@ -34,8 +32,7 @@ def run(options: argparse.Namespace) -> int:
     inheritance.evaluator.check()
     assembled.source.prepare()
     print(f"To make: {outlook}." if (outlook := supernet.outlook()) else "It is made already.", flush=True)
-    with contextlib.redirect_stdout(io.StringIO()):  # the scores on the way: the bar is enough
-        supernet.make(progress=True)
+    supernet.make(progress=True)
     seconds = (supernet.made or {}).get("seconds")
     size = sum(file.stat().st_size for file in supernet.folder.iterdir())
     trained = f"{supernet.recipe.steps} steps of {supernet.options.paths} networks, trained in {duration(seconds)}"

@@ -27,7 +27,7 @@ from ednas_nni.search.assembled import Assembled, device, trained
 from ednas_nni.search.shell import AskTellStrategy
 from ednas_nni.space.dimensions import Sample
 from ednas_nni.study import parse
-from ednas_nni.study.objectives import parse_constraint, parse_objective
+from ednas_nni.study.objectives import parse_constraint
 from ednas_nni.training.supernet.inherited import InheritedEvaluator
 from ednas_nni.training.supernet.made import Supernet
 from ednas_nni.training.supernet.scores import InheritedScore, add, read
@@ -142,7 +142,7 @@ def asked(assembled: Assembled, devices: Sequence[str] = (), limits: Sequence[st
     study = assembled.study
     plain = {
         **study.dump(),
-        "device": list(devices) or study.dump()["device"],
+        **({"device": list(devices)} if devices else {}),
         "constraints": list(limits) if devices or limits else list(study.constraints),
         "strategy": study.strategy.dump() if study.strategy.name == "ednas" else "ednas",
         "objectives": ["quality"],
@@ -151,7 +151,7 @@ def asked(assembled: Assembled, devices: Sequence[str] = (), limits: Sequence[st
     }
     plain.pop("hardware_aware", None)
     names = [column.name for entry in parse(plain).device for column in device(entry).columns] + ["macs", "params"]
-    wished = [parse_constraint(limit).name for limit in limits] + [parse_objective(o).name for o in study.objectives]
+    wished = [parse_constraint(limit).name for limit in limits] + [o.name for o in assembled.objectives]
     costs = [name for name in (*wished, *names) if name in names]
     return assembled.of(parse({**plain, "objectives": ["quality", costs[0]]}))
 

@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from ednas_nni.baselines.identity import single_task
 from ednas_nni.data.cache import cache_root
-from ednas_nni.errors import EdnasError, StudyError, TrialError
+from ednas_nni.errors import EdnasError, StudyError, TrialError, quoted
 from ednas_nni.handover.describing import described
 from ednas_nni.handover.repricing import score_of
 from ednas_nni.handover.scoring import Runs, scored
@@ -423,7 +423,10 @@ def _chosen(
 ) -> tuple[Sample, Path | None, str]:
     """Canonical sample, kept weights, and the usual name."""
     if isinstance(choice, str) and choice.lstrip().startswith("{"):
-        choice = json.loads(choice)
+        try:
+            choice = json.loads(choice)
+        except ValueError as error:
+            raise StudyError(f"{quoted(choice)} begins as JSON does and is none: {error}.") from None
     elif (
         isinstance(choice, str)
         and re.fullmatch("[0-9a-f]{10}", choice)

@@ -157,8 +157,7 @@ def train(
     total = sum(steps[recipe] for recipe, _, _ in jobs)
     assembled.source.prepare()
     if any(recipe == INHERITED for recipe, _, _ in jobs) and (inheriting := _inheriting(assembled)) is not None:
-        with contextlib.redirect_stdout(io.StringIO()):
-            inheriting.supernet(assembled.space).make(progress=True)
+        inheriting.supernet(assembled.space).make(progress=True)
     call = partial(_train_named, assembled, record.recipes, {k: a["sample"] for k, a in record.architectures.items()})
     failed: list[FailedTraining] = []
     step(0, total)
@@ -182,7 +181,7 @@ def _train_named(
     seed: int,
 ) -> dict[str, float]:
     if recipe == INHERITED:
-        own, held_out = _with(assembled, {}), _with(assembled, {SCORED_ON: HELD_OUT})
+        own, held_out = _with(assembled, {"steps": 0}), _with(assembled, {"steps": 0, SCORED_ON: HELD_OUT})
         with contextlib.redirect_stdout(io.StringIO()):
             result = _values(own, own.trained(samples[architecture])[1])
             return {**result, HELD_OUT_QUALITY: held_out.trained(samples[architecture])[1]["default"]}

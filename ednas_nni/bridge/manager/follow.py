@@ -14,6 +14,7 @@ from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.errors import ExperimentError
 from ednas_nni.record.front import objectives_of
 from ednas_nni.record.journal import History, TrialRecord, read_line
+from ednas_nni.study import FinishOptions
 from ednas_nni.study.objectives import score_of
 
 POLL_S = 0.5
@@ -108,8 +109,8 @@ class State:
 
     @property
     def _finishing(self) -> int:
-        options = (self.history.head.study.get("finish") if self.history.head else None) or {}
-        return int(options["networks"]) * int(options["seeds"]) if options else 0
+        options = self.history.head.study.get("finish") if self.history.head else None
+        return FinishOptions.model_validate(options).trials if options else 0
 
     @property
     def left_s(self) -> float | None:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from ednas_nni.compat.nas import Middleware, ModelEvent, TrainingEndEvent
+from ednas_nni.compat.nas import ModelEvent, TrainingEndEvent
 from ednas_nni.errors import StudyError
 from ednas_nni.record import events
 from ednas_nni.record.front import feasible, leading
@@ -77,15 +77,13 @@ class Finish(Forwarding):
     def _initialize_engine(self, engine: object) -> None:
         for kind in (ModelEventType.IntermediateMetric, ModelEventType.FinalMetric, ModelEventType.TrainingEnd):
             self.engine.register_model_event_callback(kind, self._hold_back)
-        if not isinstance(self._innermost, Counted):
-            raise StudyError(f"finish: {type(self._innermost).__name__} cannot say how many trials are left.")
+        if not isinstance(self.innermost, Counted):
+            raise StudyError(f"finish: {type(self.innermost).__name__} cannot say how many trials are left.")
 
-    @property
-    def _innermost(self) -> object:
-        engine = self.engine
-        while isinstance(engine, Middleware):
-            engine = engine.engine
-        return engine
+    def _left(self) -> float:
+        engine = self.innermost
+        assert isinstance(engine, Counted), "it was looked at when the chain was initialised"
+        return engine.trials_left()
 
     def _hold_back(self, event: ModelEvent) -> None:
         if TrialParameters.of(event.model.sample).seed is None:
@@ -106,8 +104,7 @@ class Finish(Forwarding):
 
     def spare(self) -> bool:
         """Whether a trial more would leave enough to finish what is to be finished."""
-        engine = self._innermost
-        return isinstance(engine, Counted) and engine.trials_left() > self._owed()
+        return self._left() > self._owed()
 
     def _owed(self) -> int:
         if not self._begun and not self.journal.history().finishing:
@@ -149,20 +146,20 @@ class Finish(Forwarding):
 
     def _free(self) -> bool:
         """Wait for a worker; False where no trial may be started any more."""
-        engine = self._innermost
-        while isinstance(engine, Counted) and engine.trials_left() > 0 and self.engine.budget_available():
+        while self._left() > 0 and self.engine.budget_available():
             if self.engine.idle_worker_available():
                 return True
             time.sleep(POLL_S)
         return False
 
     def _conclude(self) -> None:
-        history, engine = self.journal.history(), self._innermost
+        history = self.journal.history()
         if finished := {r.architecture for r in history.finishing if r.status == "trained"}:
             some = "1 network of the front is" if len(finished) == 1 else f"{len(finished)} networks of the front are"
             self.reason = f"{some} finished"
-        failed = sum(r.status == "failed" for r in history.finishing)
-        used_up = isinstance(engine, Counted) and engine.trials_left() <= 0  # else NNI was stopped: a resume goes on
+        keys = {kind: {r.key for r in history.finishing if r.status == kind} for kind in ("trained", "failed")}
+        failed = len(keys["failed"] - keys["trained"])  # every attempt is a trial of its own
+        used_up = self._left() <= 0  # else NNI was stopped: a resume goes on
         late = len(self.missing()) if used_up else 0
         if lacking := [f"{n} {what}" for n, what in ((failed, "failed"), (late, "found no trial left")) if n]:
             text = f"finish: of its trainings {' and '.join(lacking)}; `ednas confirm` does what is missing."

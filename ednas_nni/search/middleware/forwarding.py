@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ednas_nni.compat.nas import ExecutableModelSpace, ModelEvent, ModelEventType, ModelStatus
+from ednas_nni.compat.nas import ExecutableModelSpace, Middleware, ModelEvent, ModelEventType, ModelStatus
 from ednas_nni.compat.nas_search import StrategyMiddleware
 
 POLL_S = 0.02
@@ -37,6 +37,14 @@ class Forwarding(StrategyMiddleware):
     Events of models that nobody submitted through the chain reach everything above as soon as Record has adopted
     them, and stop at Record otherwise.
     """
+
+    @property
+    def innermost(self) -> Any:
+        """The engine below all middlewares."""
+        engine = self.engine
+        while isinstance(engine, Middleware):
+            engine = engine.engine
+        return engine
 
     def register_model_event_callback(self, event_type: ModelEventType, callback: Callable[[ModelEvent], None]) -> None:
         """Keep the callback for our own events and register it below for the engine's."""

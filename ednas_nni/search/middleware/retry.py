@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 
-from ednas_nni.compat.nas import Middleware, TrainingEndEvent
+from ednas_nni.compat.nas import TrainingEndEvent
 from ednas_nni.errors import StudyError
 from ednas_nni.record.failures import kind, passing
 from ednas_nni.record.journal import Journal
@@ -74,8 +74,6 @@ class Retry(Forwarding):
 
     def _room(self) -> bool:
         """Whether the engine takes one more trial within its limits."""
-        engine = self.engine
-        while isinstance(engine, Middleware):
-            engine = engine.engine
+        engine = self.innermost
         # NNI's own engines cannot tell room from budget.
         return bool(getattr(engine, "room", engine.budget_available)()) and self._spare()

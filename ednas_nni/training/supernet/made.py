@@ -7,6 +7,8 @@ text. A trial reads the parts that its network has, which are a few per cent.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import sys
 import time
@@ -179,7 +181,9 @@ class Supernet:
 
         watcher.on_step = on_step
         space, paths = self._whole(), deepcopy(self.paths)  # draws begin anew should it be called again
-        with bar, quiet(), threads(recipe.threads), seeded(recipe.seed):
+        # Under a bar the scores on the way are not printed.
+        silent = contextlib.redirect_stdout(io.StringIO()) if progress else contextlib.nullcontext()
+        with bar, silent, quiet(), threads(recipe.threads), seeded(recipe.seed):
             module = SupernetModule(recipe, options, paths)
             biases = {name: torch.tensor(prior.head_bias) for name, prior in module.data.prior.tasks.items()}
             weights = SharedWeights(space, options.sharing == "elastic", biases)

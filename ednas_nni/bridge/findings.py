@@ -206,11 +206,9 @@ def _remarks(findings: Findings, file: ExperimentFile, assembled: Assembled) -> 
         )
     if findings.plan is None or findings.errors:
         return
-    from ednas_nni.cost.lint import lint
     from ednas_nni.cost.plan import advice  # imports torch
 
     findings.warnings += advice(findings.plan)
-    findings.warnings += lint(findings.plan.table, [outlook.checked for outlook in findings.plan.constraints])
     for name, sample in zip(file.study.start, assembled.starts, strict=True):
         reasons = assembled.problem.violations(sample)
         if reasons:

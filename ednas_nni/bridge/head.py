@@ -67,6 +67,7 @@ def write_head(
             references=comparison.dump() if comparison else None,
             weights=assembled.weights,
             inherits=assembled.evaluator.inherits,
+            prepared_s=(assembled.preparation.made or {}).get("seconds") if assembled.preparation else None,
             domains=assembled.problem.domains.to_json(),
             columns=tuple(map(CostRecord.model_validate, assembled.table.columns)),
             concurrency=concurrency,

@@ -25,7 +25,8 @@ def run(options: argparse.Namespace) -> int:
         return 1
     from ednas_nni.bridge.manager.launch import command
 
-    print(f"\nReady. To search: {command('ednas')} search {shlex.quote(options.file)}")
+    print(f"\nMore about costs: {command('ednas')} plan {shlex.quote(options.file)}")
+    print(f"Ready. To search: {command('ednas')} search {shlex.quote(options.file)}")
     return 0
 
 

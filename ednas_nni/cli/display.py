@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from ednas_nni.bridge.manager.follow import State
 from ednas_nni.cli.terminal import amount, duration, score, score_number, table
 from ednas_nni.record.front import front_of
+from ednas_nni.record.head import TaskRecord
 from ednas_nni.record.journal import TrialRecord
+from ednas_nni.record.quantities import Quantity, metric_quantities
 from ednas_nni.study.objectives import DELTA_T
 
 if TYPE_CHECKING:
@@ -23,9 +25,10 @@ WIDE = 100  # columns of a terminal from which on metrics are shown
 COLOURS = {"running": "cyan", "trained": "green", "failed": "red", "cancelled": "yellow"}
 
 
-def metric_keys(tasks: dict[str, Task]) -> list[str]:
-    """Keys of the tasks' primary metrics in a trial's result."""
-    return [f"{name}_{task.primary}" for name, task in tasks.items()]
+def primary_metrics(tasks: dict[str, Task]) -> tuple[Quantity, ...]:
+    """The tasks' primary metrics, as tables and the report write them."""
+    keys = {f"{name}_{task.primary}": 0.0 for name, task in tasks.items()}
+    return metric_quantities(map(TaskRecord.model_validate, tasks.values()), [keys])
 
 
 def footer(state: State) -> str:
@@ -53,7 +56,7 @@ def _named(record: TrialRecord) -> str:
 class Lines:
     """One plain line per finished trial, for logs, with these costs and final metrics."""
 
-    def __init__(self, costs: Sequence[str] = ("latency_ms",), metrics: Sequence[str] = ()) -> None:
+    def __init__(self, costs: Sequence[str] = ("latency_ms",), metrics: Sequence[Quantity] = ()) -> None:
         self.costs = tuple(costs)
         self.metrics = tuple(metrics)
         self._printed: set[int] = set()
@@ -78,7 +81,9 @@ class Lines:
                 ("inherited " if state.inherited and record.seed is None else "") + score(state.score, record.quality)
             )
         parts += [f"{name} {amount(record.costs[name])}" for name in self.costs if name in record.costs]
-        parts += [f"{key} {amount(record.metrics[key])}" for key in self.metrics if key in record.metrics]
+        parts += [
+            f"{q.group} {q.label} {q.text(record.metrics[q.key])}" for q in self.metrics if q.key in record.metrics
+        ]
         if record.ended_at:
             parts.append(duration(record.ended_at - record.submitted_at))
         text = "  ".join(parts)
@@ -91,7 +96,11 @@ class Live:
     """A table of these costs and final metrics that is redrawn in place, for terminals."""
 
     def __init__(
-        self, console: Console, costs: Sequence[str] = ("latency_ms",), metrics: Sequence[str] = (), heading: str = ""
+        self,
+        console: Console,
+        costs: Sequence[str] = ("latency_ms",),
+        metrics: Sequence[Quantity] = (),
+        heading: str = "",
     ) -> None:
         from rich.live import Live as RichLive
 
@@ -144,10 +153,10 @@ class Live:
 
     def _headings(self, ranked_by: str, inherited: bool) -> list[str]:
         ranked_by = "delta_t\n[%]" if ranked_by == DELTA_T else f"inherited\n{ranked_by}" if inherited else ranked_by
-        figures = [ranked_by, *self.costs, *(key.replace("_", "\n", 1) for key in self._metrics()), "time"]
+        figures = [ranked_by, *self.costs, *(f"{q.group}\n{q.axis}" for q in self._metrics()), "time"]
         return [">trial", "architecture", "status", *(f">{name}" for name in figures), ""]
 
-    def _metrics(self) -> tuple[str, ...]:
+    def _metrics(self) -> tuple[Quantity, ...]:
         """Metric columns, left out where the terminal is too narrow for them."""
         return self.metrics if self.console.width >= WIDE else ()
 
@@ -165,6 +174,6 @@ class Live:
             Text(record.status, style=COLOURS.get(record.status, "")),
             quality,
             *(amount(record.costs.get(name)) for name in self.costs),
-            *(amount(record.metrics.get(key)) for key in self._metrics()),
+            *(q.number(record.metrics.get(q.key)) for q in self._metrics()),
             duration(seconds),
         ]

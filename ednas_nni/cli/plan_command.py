@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the plan; exit code 0, or 1 when nothing meets the constraints."""
     from ednas_nni.bridge.manager import experiment_file as experiment
     from ednas_nni.cli import terminal
-    from ednas_nni.cost.plan import advice, plan_json
+    from ednas_nni.cost.plan import advice, plan_json, remarks
     from ednas_nni.errors import InfeasibleError, StudyError
     from ednas_nni.search.assembled import Assembled
 
@@ -77,6 +77,8 @@ def run(options: argparse.Namespace) -> int:
             print(f"\ntrials: {in_words(file.study.finish, file.trials)}")
         if options.picture:
             print(f"\nwrote {options.picture}")
+        for line in remarks(plan) if not refusal else ():
+            terminal.note(line)
         for line in advice(plan) if not refusal else ():
             terminal.warn(line)
     if refusal:

@@ -71,12 +71,11 @@ def search(
     # `kill` and a closed terminal end the search as Ctrl-C does: no process is left behind.
     with handled((signal.SIGTERM, signal.SIGHUP), interrupt):
         if assembled.needs_network:
-            print(f"\nData {assembled.source.info.name!r} (made once, kept in a cache) ...", flush=True)
-            assembled.source.prepare()
-            if file.platform == "local" and (preparation := assembled.evaluator.preparation(assembled.space)):
-                if outlook := preparation.outlook():
-                    print(f"\nMade once and kept: {outlook} ...", flush=True)
-                preparation.make(progress=True)
+            made = [f"data {assembled.source.info.name!r}"]
+            if file.platform == "local" and assembled.preparation is not None:
+                made += filter(None, [assembled.preparation.outlook()])
+            print(f"\nMade once and kept: {' and '.join(made)} ...", flush=True)
+            assembled.prepare(file.platform == "local")
         return _search(file, assembled, options, start)
 
 
@@ -122,12 +121,12 @@ def _search(
 def _show(file: ExperimentFile, assembled: Assembled, running: Running, journal: Path) -> None:
     from ednas_nni.bridge.manager.follow import follow
     from ednas_nni.cli import terminal
-    from ednas_nni.cli.display import Lines, Live, metric_keys
+    from ednas_nni.cli.display import Lines, Live, primary_metrics
 
     costs = [o.name for o in assembled.objectives if o.name in assembled.table.names] or ["latency_ms"]
     # A bound that a limit is checked on says little beside the cost itself.
     costs += [c.name for c in assembled.problem.constraints if c.name.removesuffix("_upper90") not in costs]
-    metrics = metric_keys(assembled.tasks) if assembled.needs_network else []
+    metrics = primary_metrics(assembled.tasks) if assembled.needs_network else ()
     console = terminal.console()
     heading = f"{file.path.name}: experiment {running.id}, http://127.0.0.1:{running.port}"
     live = Live(console, costs, metrics, heading) if console.is_terminal else Lines(costs, metrics)

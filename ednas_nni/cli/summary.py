@@ -32,8 +32,7 @@ def lines(file: ExperimentFile, assembled: Assembled, plan: Plan) -> list[tuple[
     if study.reference:
         rows.append(("reference", _reference(assembled)))
     rows.append(("strategy", _strategy(assembled)))
-    preparation = assembled.evaluator.preparation(assembled.space)
-    if preparation is not None and (outlook := preparation.outlook()):
+    if assembled.preparation is not None and (outlook := assembled.preparation.outlook()):
         rows.append(("made first", outlook))
     if study.start:
         rows.append(("trained first", ", ".join(_member(assembled, i) for i in range(len(study.start)))))

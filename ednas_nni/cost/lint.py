@@ -28,13 +28,9 @@ MOST = 8
 EVERY = "every network"
 
 
-def lint(table: CostTable, constraints: Sequence[Constraint], seed: int = 0) -> list[str]:
-    """One line for each thing that is probably not meant; limits are those that are checked."""
-    return [*_left_to_the_host(table), *_never_feasible(table, constraints, seed)]
-
-
 # -------------------------------------------------------------------- what devices do not run
-def _left_to_the_host(table: CostTable) -> Iterator[str]:
+def left_to_the_host(table: CostTable) -> Iterator[str]:
+    """One line for each kind of layer that a device of the study does not run, and how to be rid of it."""
     if table.layers is None:
         return
     machines = [device for device in table.devices if device.runs_networks]
@@ -71,7 +67,8 @@ def _charged(operation: Operation) -> str:
 
 
 # -------------------------------------------------------------------- what no limit lets through
-def _never_feasible(table: CostTable, constraints: Sequence[Constraint], seed: int) -> Iterator[str]:
+def never_feasible(table: CostTable, constraints: Sequence[Constraint], seed: int = 0) -> Iterator[str]:
+    """One line of the values with which nothing meets the constraints, which are those that are checked."""
     values = [f"{label} {value}" for label, value in infeasible(table, constraints, seed)]
     if values:
         limits = " and ".join(map(str, constraints))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ednas_nni.cost.device import FeatureDevice, Values
+from ednas_nni.cost.lint import left_to_the_host, never_feasible
 from ednas_nni.cost.summary import CostSummary, Extreme, largest, met, random_codes, smallest, summarise
 from ednas_nni.cost.table import CostTable
 from ednas_nni.space.draws import draw_architectures
@@ -253,7 +254,12 @@ def composition(table: CostTable, column: str, codes: np.ndarray) -> tuple[TermS
 # -------------------------------------------------------------------- warnings
 def advice(plan: Plan) -> list[str]:
     """Warnings, in the order of the study."""
-    return [*_constraints(plan), *_fixed(plan), *_ranks(plan)]
+    return [*_constraints(plan), *_ranks(plan), *left_to_the_host(plan.table)]
+
+
+def remarks(plan: Plan) -> list[str]:
+    """What is not wrong, but good to know of a space; takes a second or two."""
+    return [*_fixed(plan), *never_feasible(plan.table, [outlook.checked for outlook in plan.constraints])]
 
 
 def percent(share: Share) -> str:
@@ -353,6 +359,7 @@ def plan_json(plan: Plan) -> dict[str, object]:
             {"objectives": list(pair), "tau": None if math.isnan(tau) else tau} for pair, tau in plan.ranks.items()
         ],
         "warnings": advice(plan),
+        "notes": remarks(plan),
     }
 
 

@@ -169,7 +169,6 @@ class SearchRecord:
     @cached_property
     def results(self) -> tuple[SearchedArchitecture, ...]:
         """Every architecture with a result that meets the constraints, in the order of submission."""
-        limits = constraints_of(self.head)
         runs = confirmations(self.history)
         return tuple(
             SearchedArchitecture(
@@ -181,8 +180,7 @@ class SearchRecord:
                 confirmed=tuple(event.metrics for event in runs.get(key, ())),
                 weights=weights_file(self.history, key),
             )
-            for key, record in self.history.results.items()
-            if feasible(record.costs, limits)
+            for key, record in feasible(self.history.results, constraints_of(self.head)).items()
         )
 
     @property

@@ -47,9 +47,15 @@ def _parsed(parse: Callable[[str], T], texts: object) -> tuple[T, ...]:
     return tuple(parsed)
 
 
-def feasible(costs: Mapping[str, float], constraints: Iterable[Constraint]) -> bool:
-    """Whether costs meet the limits; a job that was added by hand may not. A cost that is not known does not count."""
-    return all(c.holds(costs[c.name]) for c in constraints if c.name in costs)
+def feasible(results: Mapping[T, TrialRecord], constraints: Iterable[Constraint]) -> dict[T, TrialRecord]:
+    """Results that meet the limits; a job that was added by hand may not. A cost that is not known does not count."""
+    limits = tuple(constraints)
+    return {k: r for k, r in results.items() if all(c.holds(r.costs[c.name]) for c in limits if c.name in r.costs)}
+
+
+def figures(results: Mapping[T, TrialRecord]) -> dict[T, Point]:
+    """Metrics and costs of results."""
+    return {key: (record.metrics, record.costs) for key, record in results.items()}
 
 
 def front_keys(points: Mapping[T, Point], objectives: Iterable[Objective]) -> list[T]:
@@ -65,9 +71,8 @@ def front_keys(points: Mapping[T, Point], objectives: Iterable[Objective]) -> li
 
 def front_of(history: History) -> list[TrialRecord]:
     """The front of a journal, in the order of submission; the first result of each architecture counts."""
-    limits, results = constraints_of(history.head), history.results
-    points = {key: (r.metrics, r.costs) for key, r in results.items() if feasible(r.costs, limits)}
-    return [results[key] for key in front_keys(points, objectives_of(history.head))]
+    results = feasible(history.results, constraints_of(history.head))
+    return [results[key] for key in front_keys(figures(results), objectives_of(history.head))]
 
 
 def leading(points: Mapping[T, Point], objectives: Iterable[Objective], count: int) -> list[T]:

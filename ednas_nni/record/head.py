@@ -91,6 +91,7 @@ class JournalHead(Event):
         references: What `delta_t` is measured against, as `ednas_nni.baselines.Comparison` reads it.
         weights: What networks start from beside the seed: name -> fingerprint.
         inherits: Whether qualities of trials are inherited: of weights that come from a supernet.
+        prepared_s: Seconds of a training that all trials stand on and that was there before them, such as a supernet's.
         domains: The search space, as `Domains.from_json` reads it.
         concurrency: Trials at a time.
         trials: How many trials there may be.
@@ -113,6 +114,7 @@ class JournalHead(Event):
     references: object = None
     weights: Annotated[dict[str, str] | None, Field(description="a mapping of texts")] = None
     inherits: Annotated[bool, Field(description="true or false")] = False
+    prepared_s: Annotated[float | None, Field(description="a number")] = None
     domains: Any = None
     columns: Annotated[tuple[CostRecord, ...] | None, Field(strict=False, description="a list of costs")] = None
     concurrency: Annotated[int | None, Field(description="a whole number")] = None

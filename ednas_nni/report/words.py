@@ -256,9 +256,12 @@ def seconds_line(view: SearchView) -> list[tuple[str, str]]:
     if begins:
         lines.append(("started", when(min(begins))))
     if begins and ends:
-        resumed = any(start.mode == "resume" for start in view.history.starts)
+        pauses = ", pauses included" if any(start.mode == "resume" for start in view.history.starts) else ""
+        made = view.head.prepared_s or 0.0
+        before = f", and {duration(made)} before it for the supernet" if made else ""
         lines.append(("last trial ended", when(max(ends))))
-        lines.append((f"wall clock{', pauses included' if resumed else ''}", duration(max(ends) - min(begins))))
+        name = f"wall clock, first submission to last end{pauses}{before}"
+        lines.append((name, duration(max(ends) - min(begins) + made)))
     trained = sorted(trial.seconds for trial in view.trials if trial.scored and trial.seconds is not None)
     if trained:
         lines.append((f"median trial (n = {len(trained)})", duration(trained[len(trained) // 2])))

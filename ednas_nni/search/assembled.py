@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from ednas_nni.search.problem import Sample
     from ednas_nni.space.domains import Domains
     from ednas_nni.tasks.base import Task
+    from ednas_nni.training.evaluator import Preparation
 
 STRATEGIES: Group[Callable[..., Strategy]] = Group("strategies")
 
@@ -341,6 +342,18 @@ class Assembled:
             **self.study.evaluator.options,
         )
         return proved(evaluator, Evaluator, "evaluator", self.study.evaluator)
+
+    @cached_property
+    def preparation(self) -> Preparation | None:
+        """What the evaluator makes before its first trial, such as a supernet; mostly nothing."""
+        return self.evaluator.preparation(self.space)
+
+    def prepare(self, here: bool, progress: bool = True) -> None:
+        """Make what trials read: the data and, where trials run `here`, what the evaluator makes before the first."""
+        if self.needs_network:
+            self.source.prepare(progress)
+            if here and self.preparation is not None:
+                self.preparation.make(progress)
 
     @cached_property
     def checked_evaluator(self) -> Evaluator:

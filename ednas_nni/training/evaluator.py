@@ -38,6 +38,10 @@ class Booked(Protocol):
 class Preparation(Protocol):
     """What all trials of a study need, made once and kept, such as a supernet."""
 
+    @property
+    def made(self) -> Mapping[str, float] | None:
+        """Figures of its making, such as its `seconds`, as far as they are known; None where it is not made."""
+
     def outlook(self) -> str:
         """What has to be made and about how long it takes; "" where it is there."""
 

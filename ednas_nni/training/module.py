@@ -147,11 +147,8 @@ class JaredModule(LightningModule):
             TrialError: A loss is not finite.
             StudyError: A weighting that combines gradients, inside a one-shot strategy.
         """
-        if self.wrapped and isinstance(self.weighting, GradientWeighting):
-            raise StudyError(
-                f"evaluator.weighting: {self.recipe.weighting['name']!r} combines the gradients of the tasks, which a "
-                "one-shot strategy computes itself; use 'fixed', 'uncertainty', 'dwa' or 'geometric_mean' with it."
-            )
+        if self.wrapped:
+            check_combines_losses(self.weighting, self.recipe, "which a one-shot strategy computes itself")
         outputs = self._outputs(batch)
         losses = {task.name: task.loss(outputs[task.name], batch[task.name]) for task in self.data.tasks}
         total = self.weighting(losses)
@@ -367,3 +364,16 @@ def make_weighting(recipe: Recipe, tasks: Sequence[Task]) -> Weighting:
     options = {key: value for key, value in recipe.weighting.items() if key != "name"}
     check_options(factory, options, "evaluator.weighting", ("tasks",))
     return factory(tasks, **options)
+
+
+def check_combines_losses(weighting: Weighting, recipe: Recipe, why: str) -> None:
+    """Reject a weighting that combines gradients of tasks; `why` says why there are none to combine.
+
+    Raises:
+        StudyError: It does.
+    """
+    if isinstance(weighting, GradientWeighting):
+        raise StudyError(
+            f"evaluator.weighting: {recipe.weighting['name']!r} combines the gradients of the tasks, {why}; use "
+            "'fixed', 'uncertainty', 'dwa' or 'geometric_mean' with it."
+        )

@@ -224,11 +224,12 @@ def until_flat(
     """
     every = list(record.architectures)
     pilots = every[:: max(1, -(-len(every) // PILOTS))]
-    steps, seen = _steps(by_recipe(assembled)), list[tuple[int, float]]()
+    alone = by_recipe(assembled)
+    steps, seen = _steps(alone), list[tuple[int, float]]()
     while True:
         rung = f"{TRUTH}, {steps} steps"
         record.recipes[rung] = {"steps": steps, SCORED_ON: HELD_OUT}
-        record.images[rung] = steps * int(_option(by_recipe(assembled), "batch_size") or 1)
+        record.images[rung] = steps * int(_option(alone, "batch_size") or 1)
         train(assembled, record, path, workers, step, (rung,), pilots, 1)
         qualities = [run[QUALITY] for key in pilots for run in record.runs.get(rung, {}).get(key, {}).values()]
         if len(qualities) < len(pilots):

@@ -12,12 +12,15 @@ from rich.console import Console
 
 from ednas_nni.bridge.manager.follow import State, Tail, follow, message
 from ednas_nni.cli import outcome
-from ednas_nni.cli.display import Lines, Live, footer, metric_keys
+from ednas_nni.cli.display import Lines, Live, footer, primary_metrics
 from ednas_nni.errors import ExperimentError
 from ednas_nni.record import events
 from ednas_nni.record.front import front_of
-from ednas_nni.record.head import JournalHead
+from ednas_nni.record.head import JournalHead, MetricRecord, TaskRecord
 from ednas_nni.record.journal import History, Journal, load
+
+MIOU = MetricRecord(name="miou", unit="1", direction="max")
+METRICS = primary_metrics({"segmentation": TaskRecord(name="segmentation", primary="miou", metrics=(MIOU,))})
 
 
 class Manager:
@@ -121,14 +124,14 @@ def test_a_line_that_is_being_written_is_left_for_later(small_journal: Path) -> 
 
 
 def test_plain_lines(small_journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    display = Lines(["latency_ms"], ["segmentation_miou"])
+    display = Lines(["latency_ms"], METRICS)
     state = _state(load(small_journal))
     display.show(state)
     display.show(state)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
     assert re.match(
-        r"\[2/4\]  trial 1  aaaaaaaaaa  trained  quality 0.4100  latency_ms 8  segmentation_miou 0.51", lines[1]
+        r"\[2/4\]  trial 1  aaaaaaaaaa  trained  quality 0.4100  latency_ms 8  segmentation mIoU 51.0 %", lines[1]
     )
     assert (
         "failed" in lines[3] and "cause: ValueError: the loss is NaN" in lines[3] and "quality 0." not in lines[3][:60]
@@ -174,7 +177,7 @@ def test_what_finishes_networks_takes_its_own_time() -> None:
 
 def _drawn(history: History, width: int = 120, height: int = 40, **changes: Any) -> str:
     console = Console(width=width, height=height, markup=False, emoji=False, record=True, file=io.StringIO())
-    live = Live(console, ["latency_ms"], ["segmentation_miou"], "test.yml: experiment abcd1234")
+    live = Live(console, ["latency_ms"], METRICS, "test.yml: experiment abcd1234")
     console.print(live.draw(_state(history, **changes)))
     return console.export_text()
 
@@ -182,8 +185,8 @@ def _drawn(history: History, width: int = 120, height: int = 40, **changes: Any)
 def test_live_table(small_journal: Path) -> None:
     text = _drawn(load(small_journal))
     assert "experiment abcd1234" in text
-    assert re.search(r"1 +aaaaaaaaaa +trained +0.4100 +8 +0.51 .*\* best", text)
-    assert re.search(r"0 +ref0000000 +trained +0.3000 +9 +0.4 [^*]*$", text, re.MULTILINE)
+    assert re.search(r"1 +aaaaaaaaaa +trained +0.4100 +8 +51.0 .*\* best", text)
+    assert re.search(r"0 +ref0000000 +trained +0.3000 +9 +40.0 [^*]*$", text, re.MULTILINE)
     assert re.search(r"3 +cccccccccc +failed +- ", text)
 
 
@@ -191,7 +194,7 @@ def test_live_table_fits_the_terminal(small_journal: Path, tmp_path: Path) -> No
     for width in (80, 100, 120):
         text = _drawn(load(small_journal), width=width)
         assert all(len(line) <= width for line in text.splitlines())
-        assert "aaaaaaaaaa" in text and "…" not in text and ("miou" in text) == (width >= 100)
+        assert "aaaaaaaaaa" in text and "…" not in text and ("mIoU [%]" in text) == (width >= 100)
     journal = Journal(tmp_path / "long.jsonl")
     for trial in range(60):
         journal.append(
@@ -205,13 +208,6 @@ def test_live_table_fits_the_terminal(small_journal: Path, tmp_path: Path) -> No
 def test_live_table_before_the_first_trial(tmp_path: Path) -> None:
     text = _drawn(History(tmp_path), status="NO_MORE_TRIAL")
     assert "NNI: no more trial" in text and "no result yet" in text
-
-
-def test_metric_columns() -> None:
-    class Task:
-        primary = "miou"
-
-    assert metric_keys({"segmentation": Task()}) == ["segmentation_miou"]
 
 
 # ---- the front

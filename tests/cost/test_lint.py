@@ -1,4 +1,4 @@
-"""`ednas check` says which choices a study can do without."""
+"""`ednas check` and `ednas plan` say which choices a study can do without."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ednas_nni.cost import cost_table
-from ednas_nni.cost.lint import infeasible, lint, settled_codes
+from ednas_nni.cost.lint import infeasible, left_to_the_host, settled_codes
 from ednas_nni.cost.summary import random_codes, smallest
 from ednas_nni.study.objectives import parse_constraint
 from search_spaces import EdnasSpace
@@ -23,13 +23,13 @@ def table():
 
 
 def test_what_a_device_leaves_to_the_host_is_charged_to_the_choice_that_brings_it(table) -> None:
-    (line,) = lint(table, [])
+    (line,) = left_to_the_host(table)
     assert "edge_tpu does not run the activation hsigmoid and cuts the graph" in line
     assert line.endswith("it comes with ibn_k3_e6_se, which can be left out")
     swish = EdnasSpace(tasks={"depth": 1}, preset="nano", stages=STAGES, ops=OPS[:1], activation="hswish")
-    (line,) = lint(cost_table(swish, ["edge_tpu", "macs"], SIZE), [])
+    (line,) = left_to_the_host(cost_table(swish, ["edge_tpu", "macs"], SIZE))
     assert line.endswith("every network has it")
-    both = lint(cost_table(swish, ["edge_tpu", "roofline"], SIZE), [])
+    both = list(left_to_the_host(cost_table(swish, ["edge_tpu", "roofline"], SIZE)))
     assert len(both) == 1 and "no device" not in both[0]  # the phone runs it
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from ednas_nni.cost.device import AdditiveDevice, CostColumn, LowerBound
 from ednas_nni.cost.features import SpaceFeatures, Term
-from ednas_nni.cost.plan import Plan, Share, advice, composition, percent, plan, plan_json
+from ednas_nni.cost.plan import Plan, Share, advice, composition, percent, plan, plan_json, remarks
 from ednas_nni.cost.table import CostTable
 from ednas_nni.errors import StudyError
 from ednas_nni.space.domains import Dimension, Domains, Literal
@@ -197,7 +197,8 @@ def test_two_devices_with_one_name_of_a_cost(table):
     ],
 )
 def test_advice(table, constraints, objectives, words):
-    told = advice(made(table, constraints, objectives))
+    outlook = made(table, constraints, objectives)
+    told = [*advice(outlook), *remarks(outlook)]
     for word in words:
         assert any(word in line for line in told), told
     assert bool(told) == bool(words)

@@ -10,6 +10,7 @@ from ednas_nni.record.front import front_keys
 from ednas_nni.record.head import CostRecord, TaskRecord
 from ednas_nni.record.journal import load
 from ednas_nni.record.quantities import cost_quantities, metric_quantities, spelled, unit_in
+from ednas_nni.report import words
 from ednas_nni.report.choices import blocks, split_label
 from ednas_nni.report.data import view
 from ednas_nni.study.objectives import parse_objective
@@ -142,3 +143,13 @@ def test_labels_are_read_in_general():
         ("stage1", ["a"]),
         ("network", ["width 2"]),
     ]
+
+
+def test_time_has_the_supernet_in_it_and_says_so(synthetic, tmp_path):
+    def clock(**changes):
+        lines = words.seconds_line(view(load(synthetic.write(tmp_path / "abc", trials=6, **changes))))
+        return next(line for line in lines if line[0].startswith("wall clock"))
+
+    (name, alone), (named, both) = clock(), clock(prepared_s=3600.0)
+    assert "supernet" not in name and named == f"{name}, and 1 h 0 min before it for the supernet"
+    assert both.startswith("1 h ") and " h " not in alone

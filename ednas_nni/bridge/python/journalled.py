@@ -12,6 +12,7 @@ from subprocess import Popen
 from typing import TYPE_CHECKING, Any, cast
 
 from nni.experiment import RunMode
+from nni.experiment.config import LocalConfig
 from nni.runtime.tuner_command_channel import CommandType, TunerCommandChannel
 
 from ednas_nni.bridge.catching_up import LOST
@@ -211,8 +212,8 @@ class JournalledExperiment(NasExperiment):
         """As NNI's, where nobody else writes the journal; without a port a free one is chosen."""
         make_experiment_folder(self.folder)
         self.journal.hold()
-        if (preparation := self.assembled.evaluator.preparation(self.assembled.space)) is not None:
-            preparation.make(progress=True)
+        here = not self._nni_manager_required() or isinstance(self.config.training_service, LocalConfig)
+        self.assembled.prepare(here)
         super().start(port, debug, run_mode)
 
     def _start_nni_manager(self, port: int | None, *args: Any, **kwargs: Any) -> None:

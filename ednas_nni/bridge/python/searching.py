@@ -51,10 +51,7 @@ def search(
         changes = {"maxTrialNumber": trials, "trialConcurrency": concurrency}
         file.config.update({name: value for name, value in changes.items() if value is not None})
         assembled = Assembled(file.study, str(path))
-        if assembled.needs_network:
-            assembled.source.prepare(progress)
-            if file.platform == "local" and (preparation := assembled.evaluator.preparation(assembled.space)):
-                preparation.make(progress)
+        assembled.prepare(file.platform == "local", progress)
         running = launch.create(file.resolved())
     journal = running.folder / FOLDER / FILE
     try:

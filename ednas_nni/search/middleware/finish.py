@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from ednas_nni.compat.nas import ModelEvent, TrainingEndEvent
 from ednas_nni.errors import StudyError
 from ednas_nni.record import events
-from ednas_nni.record.front import feasible, leading
+from ednas_nni.record.front import feasible, figures, leading
 from ednas_nni.record.journal import Journal
 from ednas_nni.record.parameters import FIRST_SEED, TrialParameters
 from ednas_nni.search.middleware.forwarding import POLL_S, Forwarding, ModelEventType
@@ -116,11 +116,10 @@ class Finish(Forwarding):
     def missing(self) -> list[TrialParameters]:
         """Trainings of what leads the front now that were not begun, the first seed of each before any second."""
         history, outcomes = self.journal.history(), self.outcomes
-        results, limits = history.results, self.problem.constraints
+        results = history.results
         if self._leading[0] != len(results):
-            points = {key: (r.metrics, r.costs) for key, r in results.items() if feasible(r.costs, limits)}
-            chosen = leading(points, self.problem.objectives, self.options.networks)
-            self._leading = len(results), chosen
+            within = figures(feasible(results, self.problem.constraints))
+            self._leading = len(results), leading(within, self.problem.objectives, self.options.networks)
         seeds = range(FIRST_SEED, FIRST_SEED + self.options.seeds)
         wanted = [
             TrialParameters(results[key].sample, seed, self.options.steps) for seed in seeds for key in self._leading[1]

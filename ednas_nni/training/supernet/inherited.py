@@ -15,13 +15,12 @@ from ednas_nni.compat.nas import ModelSpace
 from ednas_nni.errors import StudyError, TrialError
 from ednas_nni.nn.statistics import recalibrate
 from ednas_nni.study.options import filled, takes
-from ednas_nni.tasks.weighting.base import GradientWeighting
 from ednas_nni.training.data import TrialData
 from ednas_nni.training.jared import TrainingEvaluator
-from ednas_nni.training.module import make_weighting
+from ednas_nni.training.module import check_combines_losses, make_weighting
 from ednas_nni.training.recipe import Recipe, Whole
 from ednas_nni.training.supernet.made import Supernet
-from ednas_nni.training.supernet.module import SupernetOptions
+from ednas_nni.training.supernet.module import SEVERAL, SupernetOptions
 
 
 def _options(value: object) -> object:
@@ -74,11 +73,7 @@ class InheritedEvaluator(TrainingEvaluator):
         recipe = self.recipe
         if recipe.init_from is not None:
             raise StudyError("evaluator: 'inherited' takes its weights from the supernet; remove `init_from`.")
-        if isinstance(make_weighting(recipe, TrialData(recipe).unmeasured), GradientWeighting):
-            raise StudyError(
-                f"evaluator.weighting: {recipe.weighting['name']!r} combines gradients of one network, a supernet "
-                "trains several at once; use 'fixed', 'uncertainty', 'dwa' or 'geometric_mean' with it."
-            )
+        check_combines_losses(make_weighting(recipe, TrialData(recipe).unmeasured), recipe, SEVERAL)
 
     def preparation(self, space: ModelSpace) -> Supernet:
         """The supernet."""

@@ -124,13 +124,14 @@ class Supernet:
         if self.made is not None:
             return ""
         steps, left = self.recipe.steps, self.recipe.steps - Checkpoints(beside(self.folder, CHECKPOINT)).steps_before
-        minutes = left * self._seconds_a_step() / 60
+        minutes = left * self._seconds_a_step / 60
         rest = f", {left} of them left" if left < steps else ""
         time_left = f"{minutes:.0f} min" if minutes >= 1.5 else "a minute"
         return (
             f"a supernet, {steps} steps of {self.options.paths} networks{rest}: about {time_left} (one is timed here)"
         )
 
+    @cached_property
     def _seconds_a_step(self) -> float:
         recipe = self.recipe
         gpu = bool(graphics_memory(recipe.accelerator))

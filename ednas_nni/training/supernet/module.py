@@ -10,18 +10,19 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from ednas_nni.errors import StudyError
 from ednas_nni.nn.elastic import SharedWeights
 from ednas_nni.nn.statistics import recalibrate
-from ednas_nni.tasks.weighting.base import GradientWeighting
 from ednas_nni.training.data import Batch, TrialData
-from ednas_nni.training.module import JaredModule
+from ednas_nni.training.module import JaredModule, check_combines_losses
 from ednas_nni.training.recipe import Recipe, Share, Whole
 from ednas_nni.training.seeding import seeded
 from ednas_nni.training.supernet.paths import Paths
 
 CURVE = 8
 """Batches for the statistics of the largest network, before it is scored during the training."""
+
+SEVERAL = "of which every network of a supernet has its own"
+"""Why a supernet takes no weighting that combines gradients."""
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
@@ -67,12 +68,16 @@ class SupernetModule(JaredModule):
         recipe: With the supernet's own steps and learning rate.
         options: See there.
         paths: Draws the networks of each step.
+
+    Raises:
+        StudyError: The weighting combines gradients of tasks.
     """
 
     model: SharedWeights
 
     def __init__(self, recipe: Recipe, options: SupernetOptions, paths: Paths) -> None:
         super().__init__(recipe)
+        check_combines_losses(self.weighting, recipe, SEVERAL)
         self.options, self.paths = options, paths
 
     def progress_state(self) -> dict[str, Any]:
@@ -105,13 +110,7 @@ class SupernetModule(JaredModule):
 
         Raises:
             TrialError: A loss is not finite.
-            StudyError: The weighting combines gradients of tasks, of which a supernet has one for every network.
         """
-        if isinstance(self.weighting, GradientWeighting):
-            raise StudyError(
-                f"evaluator.weighting: {self.recipe.weighting['name']!r} combines gradients of one network, a supernet "
-                "trains several at once; use 'fixed', 'uncertainty', 'dwa' or 'geometric_mean' with it."
-            )
         options, tasks = self.options, self.data.tasks
         image = batch["image"].contiguous(memory_format=torch.channels_last)
         alone = self.steps_done < options.warm_up * self.recipe.steps

@@ -127,7 +127,7 @@ def test_networks_are_trained_on(cache, space):
         ({"supernet": {"paths": 0}}, "evaluator.supernet.paths = 0"),
         ({"supernet": {"distillation": 0.5}}, "evaluator.supernet.*write `sandwich: true` as well"),
         ({"steps": -1}, "evaluator.steps = -1"),
-        ({"weighting": "pcgrad"}, "combines gradients.*'fixed'"),
+        ({"weighting": "pcgrad"}, "combines the gradients.*'fixed'"),
         ({"init_from": "/x.pt"}, "remove `init_from`"),
     ],
 )

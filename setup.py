@@ -43,7 +43,7 @@ EXTRAS = {
         "ai-edge-quantizer==0.10.0",  # static int8
         "ai-edge-litert==2.3.0",  # runs .tflite files
     ],
-    "tflite": ["ai-edge-litert==2.3.0"],  # runs .tflite files: predict, benchmark
+    "tflite": ["ai-edge-litert==2.3.0"],  # runs .tflite files: predict, benchmark, device litert_cpu
     "vela": ["ethos-u-vela>=5.2", "ai-edge-litert==2.3.0"],  # Arm's compiler for Ethos-U: device ethos_u, benchmark
     "dev": [
         "pytest>=8",  # tests
@@ -134,6 +134,7 @@ setup(
         "ednas_nni.devices": [
             "edge_tpu = devices.edge_tpu:EdgeTPU",
             "cpu_onnxruntime = devices.cpu_onnxruntime:CpuOnnxruntime",
+            "litert_cpu = devices.litert_cpu:LitertCpu",
             "ethos_u = devices.ethos_u:EthosU",
             "peak_memory = devices.peak_memory:PeakMemory",
             "roofline = devices.roofline:Roofline",

@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 from into_docs import DOCS, put
 
-from devices.cpu_onnxruntime.measure import measured
-from devices.cpu_onnxruntime.store import Store, this_machine
+from devices.cpu_onnxruntime import CpuOnnxruntime
+from devices.parts.measure import measured
+from devices.parts.timings import Store
 from ednas_nni.calibration.correction import calibrate, errors
 from ednas_nni.calibration.measurements import priced_terms
 from ednas_nni.calibration.proposing import informative
@@ -46,7 +47,7 @@ def main() -> None:
     unseen = [domains.random(rng) for _ in range(options.unseen)]
     sets = {"proposed": [[domains.decode(row) for row in informative(table, COST, max(ROWS))]]}
     sets["random"] = [[domains.random(rng) for _ in range(max(ROWS))] for _ in range(DRAWS)]
-    machine = this_machine(threads=1)
+    machine = CpuOnnxruntime()
     latency = _latencies(space, [*unseen, *(s for group in sets.values() for each in group for s in each)], machine)
     truth = np.array([latency[domains.architecture_id(sample)] for sample in unseen])
     terms = _terms(table, unseen)
@@ -58,7 +59,7 @@ def main() -> None:
             forms = ", ".join(sorted({each["form"] for each in found}))
             told = f"{kind}" + (f", mean of {len(groups)} draws" if len(groups) > 1 else "")
             rows.append({"measured": told, "rows": n, "form": forms, **mean})
-    told = f"{machine.title}; {len(unseen)} unseen networks of {truth.min():.1f} .. {truth.max():.1f} ms"
+    told = f"{machine.machine.title}; {len(unseen)} unseen networks of {truth.min():.1f} .. {truth.max():.1f} ms"
     text = f"{_markdown(rows)}\n\n{told}."
     print(text)
     if options.write:
@@ -72,7 +73,9 @@ def _latencies(space, samples: list, machine) -> dict[str, float]:
 
     domains = domains_of(space)
     graphs = {domains.architecture_id(sample): network_graph(space, sample, SIZE) for sample in samples}
-    found = measured({graph.signature: graph for graph in graphs.values()}, Store(machine), title="measuring")
+    found = measured(
+        {graph.signature: graph for graph in graphs.values()}, Store(machine.machine), machine.opened, title="measuring"
+    )
     return {name: found[graph.signature].ms for name, graph in graphs.items()}
 
 

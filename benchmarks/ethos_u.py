@@ -40,7 +40,7 @@ class Held:
 
     def draw(self, fitted: Any) -> None:
         """The networks, at the first call; the fitted ones are the same for every accelerator."""
-        from devices.ethos_u.parts import cut
+        from devices.parts.whole_networks import cut
         from ednas_nni.graphs.capture import network_graph
 
         names = {self._domains.architecture_id(sample) for sample in fitted}

@@ -31,9 +31,9 @@ FOLDS = 5
 def run(space_name: str, size: tuple[int, int], networks: int, threads: int, seed: int, folder: Path) -> dict[str, Any]:
     """Measure, predict, compare."""
     from devices.cpu_onnxruntime import CpuOnnxruntime
-    from devices.cpu_onnxruntime.measure import measured
-    from devices.cpu_onnxruntime.store import Store
     from devices.parts.block_table import block_table
+    from devices.parts.measure import measured
+    from devices.parts.timings import Store
     from devices.parts.whole_networks import whole_networks
     from ednas_nni import plugins
     from ednas_nni.cost import cost_table
@@ -52,7 +52,7 @@ def run(space_name: str, size: tuple[int, int], networks: int, threads: int, see
             graphs[graph.signature] = graph
             chosen.append(sample)
     start = time.perf_counter()
-    timings = measured({**known, **graphs}, Store(device.machine), title="blocks and networks")
+    timings = measured({**known, **graphs}, Store(device.machine), device.opened, title="blocks and networks")
     seconds = time.perf_counter() - start
     print(f"measured after {seconds:.0f} s", flush=True)
     table = cost_table(space, [device], size)
@@ -61,7 +61,7 @@ def run(space_name: str, size: tuple[int, int], networks: int, threads: int, see
     column = {name: costs[:, i] for i, name in enumerate(table.names)}
     predicted = column["latency_ms"]
 
-    later = measured(graphs, Store(device.machine, folder), title="the networks once more")
+    later = measured(graphs, Store(device.machine, folder), device.opened, title="the networks once more")
     again = np.array([later[signature].ms for signature in graphs])
     pace = timings[next(iter(graphs))].probe_ms / later[next(iter(graphs))].probe_ms
     rows = {

@@ -81,8 +81,9 @@ def speed(table: CostTable) -> float:
 
 def on_this_processor(space: EdnasSpace) -> list[float]:
     """Milliseconds in onnxruntime of the networks of the fewest, median and most MACs of random ones and members."""
-    from devices.cpu_onnxruntime.measure import measured
-    from devices.cpu_onnxruntime.store import Store, this_machine
+    from devices.cpu_onnxruntime import CpuOnnxruntime
+    from devices.parts.measure import measured
+    from devices.parts.timings import Store
 
     domains, rng = domains_of(space), np.random.default_rng(0)
     table = cost_table(space, (), SIZE)
@@ -90,7 +91,10 @@ def on_this_processor(space: EdnasSpace) -> list[float]:
     order = np.argsort(table.encoded(codes)[:, 0])
     picked = [domains.decode(codes[order[i]]) for i in (0, len(order) // 2, -1)]
     graphs = [network_graph(space, sample, SIZE) for sample in picked]
-    timings = measured({graph.signature: graph for graph in graphs}, Store(this_machine(1)), title="measuring")
+    device = CpuOnnxruntime()
+    timings = measured(
+        {graph.signature: graph for graph in graphs}, Store(device.machine), device.opened, title="measuring"
+    )
     return [timings[graph.signature].ms for graph in graphs]
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
@@ -15,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ednas_nni.errors import NetworkError
+from ednas_nni.graphs.tflite_file import interpreter
 from ednas_nni.networks.export import flatbuffer
 from ednas_nni.networks.export.base import Exporter, FileRuntime, Order, Tolerance
 from ednas_nni.networks.export.facts import KEY, FileFacts
@@ -100,13 +99,9 @@ def check_int8(path: Path) -> None:
 
 class _Runtime(FileRuntime):
     def __init__(self, path: Path, threads: int) -> None:
-        from ai_edge_litert.interpreter import Interpreter  # an extra
-
         self._content = flatbuffer.read(path)
         super().__init__(FileFacts.read(self._content.metadata.get(KEY), path))
-        with _silent():
-            self._interpreter = Interpreter(str(path), num_threads=threads)
-            self._interpreter.allocate_tensors()
+        self._interpreter = interpreter(path, threads)
         self._input = int(self._interpreter.get_input_details()[0]["index"])
         indices = {detail["name"]: int(detail["index"]) for detail in self._interpreter.get_output_details()}
         self._outputs = [indices[result.name] for result in self.facts.results]
@@ -118,16 +113,3 @@ class _Runtime(FileRuntime):
 
     def macs(self) -> int:
         return self._content.macs
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Without the runtime's greeting on standard error, which its C++ part writes past Python."""
-    before = os.dup(2)
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-            yield
-    finally:
-        os.dup2(before, 2)
-        os.close(before)

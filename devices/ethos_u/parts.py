@@ -24,6 +24,7 @@ from tqdm import tqdm
 from devices.ethos_u.vela import NpuTarget, Vela
 from devices.parts.blocks import BlockCall, When
 from devices.parts.figures import Figures
+from devices.parts.whole_networks import cut
 from ednas_nni.data.cache import cache_root
 from ednas_nni.graphs.graph import Attribute, Constant, Graph, Node, Shape, renamed
 from ednas_nni.graphs.tflite_file import tflite_bytes
@@ -119,25 +120,6 @@ def _plain(reads: str, writes: str, shape: Shape, channels: int, constants: dict
     constants[weight] = Constant((shape[1], channels, 1, 1))
     attributes: dict[str, Attribute] = {"strides": [1, 1], "pads": [0] * 4, "dilations": [1, 1], "group": 1}
     return Node("Conv", (reads, weight), writes, shape, attributes)
-
-
-def cut(graph: Graph, size: tuple[int, int]) -> Graph:
-    """A graph without bilinear enlargements to the image's size that end it: exported files leave them to the host."""
-    writers = {node.output: node for node in graph.nodes}
-
-    def before(name: str) -> str:
-        node = writers.get(name)
-        enlarges = node is not None and node.op == "Resize" and node.attributes["mode"] == "linear"
-        return node.inputs[0] if node is not None and enlarges and node.shape[2:] == tuple(size) else name
-
-    outputs = tuple(before(name) for name in graph.outputs)
-    needed, nodes = set(outputs), []
-    for node in reversed(graph.nodes):
-        if node.output in needed:
-            nodes.append(node)
-            needed.update(node.inputs)
-    constants = {name: constant for name, constant in graph.constants.items() if name in needed}
-    return Graph(graph.inputs, outputs, tuple(nodes[::-1]), constants)
 
 
 def estimate(graph: Graph, vela: Vela) -> VelaEstimate:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 INSTALL = "pip install 'ednas-nni[onnx]'"
+MISSING = f"ONNX files and the device cpu_onnxruntime need onnx and onnxruntime. Install them: {INSTALL}"
 
 
 def onnx_bytes(
@@ -39,7 +40,7 @@ def onnx_bytes(
         import onnx.helper
         import onnx.numpy_helper
     except ImportError as error:
-        raise missing() from error
+        raise StudyError(MISSING) from error
     helper, tensors = onnx.helper, onnx.numpy_helper
     values = {name: np.asarray(constant.values) for name, constant in filled(graph, seed).constants.items()}
     constants = [tensors.from_array(value, name) for name, value in values.items()]
@@ -70,15 +71,10 @@ def session(model: bytes, threads: int) -> InferenceSession:
     try:
         import onnxruntime  # an extra
     except ImportError as error:
-        raise missing() from error
+        raise StudyError(MISSING) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
-def missing() -> StudyError:
-    """What a user reads who lacks the extra."""
-    return StudyError(f"ONNX files and the device cpu_onnxruntime need onnx and onnxruntime. Install them: {INSTALL}")

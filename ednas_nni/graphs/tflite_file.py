@@ -1,13 +1,14 @@
-"""From an inference graph to the bytes of an int8 `.tflite` file, without LiteRT's converter of a gigabyte.
+"""From an inference graph to the bytes of a `.tflite` file, int8 or float32, without LiteRT's converter of a gigabyte.
 
 For what a compiler or a runtime says of a graph: operators and shapes are those of an exported file, weights are the
-graph's own or random, scales of activations are made up, so the file's answers mean nothing. What differs from ONNX:
+graph's own or random. Scales of int8 activations are made up, so an int8 file's answers mean nothing; a float32 file's
+are the graph's. What differs from ONNX:
 
 * Channels come last. Weights are (outputs, rows, columns, inputs); of depthwise layers (1, rows, columns, outputs).
 * A convolution is padded so that its size stays ("SAME") or not at all ("VALID"); any other padding is a PAD before it.
 * A ReLU or ReLU6 that alone reads a convolution or an addition is a setting of that operator.
-* Weights have a scale for each channel, activations one for each tensor; operators that only move values, such as a
-  resize, need the same scale on both sides.
+* In int8, weights have a scale for each channel, activations one for each tensor; operators that only move values, such
+  as a resize, need the same scale on both sides.
 
 A FlatBuffer is tables of numbered fields, and here a table is a dictionary {number of the field: value}. Example, an
 operator that reads tensors 0 and 1 and writes 2: `{0: np.uint32(0), 1: _ints([0, 1]), 2: _ints([2])}`. The numbers are
@@ -17,8 +18,11 @@ those of tensorflow/compiler/mlir/lite/schema/schema.fbs.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -26,10 +30,18 @@ from ednas_nni.errors import StudyError
 from ednas_nni.graphs.graph import Attribute, Graph, Node, Shape, filled
 
 if TYPE_CHECKING:
+    from ai_edge_litert.interpreter import Interpreter
     from flatbuffers import Builder
 
-INT32, INT8 = np.int8(2), np.int8(9)
-"""Types of tensors."""
+MISSING = (
+    ".tflite files need flatbuffers, running them and the device litert_cpu ai-edge-litert. Install them: "
+    "pip install 'ednas-nni[tflite]'"
+)
+
+TYPES = {np.dtype(np.float32): np.int8(0), np.dtype(np.int32): np.int8(2), np.dtype(np.int8): np.int8(9)}
+"""Of a tensor's elements -> its number."""
+Precision = Literal["int8", "float32"]
+Scales: TypeAlias = "Sequence[float] | np.ndarray"
 RELU, RELU6 = np.int8(1), np.int8(3)
 """Activations of an operator."""
 SAME, VALID = np.int8(0), np.int8(1)
@@ -42,26 +54,52 @@ FIXED = {"Sigmoid": (1 / 256, -128), "Softmax": (1 / 256, -128), "Tanh": (1 / 12
 Table: TypeAlias = "dict[int, np.generic | np.ndarray | bytes | str | Table | list[Table]]"
 
 
-def tflite_bytes(graph: Graph, seed: int = 0) -> bytes:
-    """A self-contained int8 model; each operator's output has the name of its node's (of the activation, where fused).
+def tflite_bytes(graph: Graph, seed: int = 0, precision: Precision = "int8") -> bytes:
+    """A self-contained model; each operator's output has the name of its node's (of the activation, where fused).
 
     Raises:
-        StudyError: An operator has no int8 form here, or flatbuffers is not installed.
+        StudyError: An operator has no form in LiteRT here, or flatbuffers is not installed.
     """
     try:
         import flatbuffers  # comes with the extras `vela`, `tflite` and `litert`
     except ImportError as error:
-        raise StudyError(".tflite files need flatbuffers: pip install 'ednas-nni[vela]'") from error
+        raise StudyError(MISSING) from error
     builder = flatbuffers.Builder(1 << 16)
-    builder.Finish(_placed(builder, _File(filled(graph, seed)).model()), b"TFL3")
+    builder.Finish(_placed(builder, _File(filled(graph, seed), precision).model()), b"TFL3")
     return bytes(builder.Output())
+
+
+def interpreter(model: bytes | Path, threads: int) -> Interpreter:
+    """LiteRT's interpreter of a file, with XNNPACK and room for its tensors; StudyError: it is not installed."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter  # an extra
+    except ImportError as error:
+        raise StudyError(MISSING) from error
+    with _silent():
+        how = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
+        loaded = Interpreter(**how, num_threads=threads)
+        loaded.allocate_tensors()
+    return loaded
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without the runtime's greeting on standard error, which its C++ part writes past Python."""
+    before = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
 
 
 class _File:
     """Tensors, buffers and operators of one graph under construction."""
 
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
+    def __init__(self, graph: Graph, precision: Precision) -> None:
+        self._graph, self._precision = graph, precision
         self._shapes: dict[str, Shape] = {**graph.inputs, **{node.output: node.shape for node in graph.nodes}}
         self._writer = {node.output: node for node in graph.nodes}
         self._readers: dict[str, list[Node | None]] = {name: [None] for name in graph.outputs}
@@ -100,7 +138,7 @@ class _File:
             writer = self._writer.get(alike)
             made_up = 0.02 + 0.001 * (int(alike[1:]) % 17 if alike[1:].isdigit() else 0), 0
             scale, zero = FIXED.get(writer.op, made_up) if writer is not None else made_up
-            self._numbers[name] = self._tensor(name, _last(self._shapes[name]), INT8, [scale], zero)
+            self._numbers[name] = self._written(name, _last(self._shapes[name]), [scale], zero)
         return self._numbers[name]
 
     def _scalar(self, name: str) -> int:
@@ -108,18 +146,29 @@ class _File:
         values = np.asarray(self._graph.constants[name].values, np.float32)
         values = values.transpose(0, 2, 3, 1) if values.ndim == 4 else values
         scale = float(np.abs(values).max()) / 127 or 1.0
-        return self._constant(f"{name}.{len(self._tensors)}", np.round(values / scale).astype(np.int8), [scale])
+        return self._real(f"{name}.{len(self._tensors)}", values, [scale])
 
-    def _constant(self, name: str, values: np.ndarray, scales: Sequence[float] | np.ndarray = (), axis: int = 0) -> int:
-        kind = INT8 if values.dtype == np.int8 else INT32
-        return self._tensor(name, values.shape, kind, scales, 0, axis, values.tobytes())
+    def _real(self, name: str, values: np.ndarray, scales: Scales, axis: int = 0) -> int:
+        """A constant of real numbers: where the file is int8, in steps of `scales`, one or one for each of an axis."""
+        if self._precision == "float32":
+            return self._constant(name, np.asarray(values, np.float32))
+        steps = np.asarray(scales).reshape([-1 if i == axis else 1 for i in range(np.ndim(values))])
+        return self._constant(name, np.round(values / steps).astype(np.int8), scales, axis)
+
+    def _constant(self, name: str, values: np.ndarray, scales: Scales = (), axis: int = 0) -> int:
+        return self._tensor(name, values.shape, TYPES[values.dtype], scales, 0, axis, values.tobytes())
+
+    def _written(self, name: str, shape: Shape, scales: Scales, zero: int = 0) -> int:
+        """A tensor that an operator writes or the caller gives."""
+        quantised = self._precision == "int8"
+        return self._tensor(name, shape, TYPES[np.dtype(self._precision)], scales if quantised else (), zero)
 
     def _tensor(
         self,
         name: str,
         shape: Shape,
         kind: np.int8,
-        scales: Sequence[float] | np.ndarray,
+        scales: Scales,
         zero: int,
         axis: int = 0,
         values: bytes = b"",
@@ -183,10 +232,10 @@ class _File:
             self._operator(98, [self._activation(node.inputs[0])], result, 75, {0: np.float32(alpha)})
         elif op == "HardSigmoid":  # relu6(x + 3) / 6, as LiteRT's converter writes it
             moved, factor = (
-                self._constant(f"{result}.{what}", np.full(1, 127, np.int8), [value / 127])
+                self._real(f"{result}.{what}", np.full(1, value), [value / 127])
                 for what, value in (("three", 3.0), ("sixth", 1 / 6))
             )
-            inner = self._tensor(f"{result}.inner", _last(node.shape), INT8, [6 / 255], -128)
+            inner = self._written(f"{result}.inner", _last(node.shape), [6 / 255], -128)
             self._operator(0, [self._activation(node.inputs[0]), moved], inner, 11, {0: RELU6})
             self._operator(18, [inner, factor], result, 21, {0: np.int8(0)})
         elif op in ("Sigmoid", "Tanh", "HardSwish"):
@@ -195,8 +244,8 @@ class _File:
         else:
             written = "x".join(map(str, node.shape))
             raise StudyError(
-                f"operator {op} (output {written}) is not written as int8 .tflite here. Build the layer from known "
-                "operators, or add it in ednas_nni/graphs/tflite_file.py"
+                f"operator {op} (output {written}) is not written as {self._precision} .tflite here. Build the layer "
+                "from known operators, or add it in ednas_nni/graphs/tflite_file.py"
             )
 
     def _activation_of(self, node: Node) -> np.int8:
@@ -243,7 +292,7 @@ class _File:
             return reads, SAME
         n, channels, height, width = self._shapes[node.inputs[0]]
         padded = (n, height + pads[0] + pads[2], width + pads[1] + pads[3], channels)
-        output = self._tensor(f"{node.output}.pad", padded, INT8, self._scales(reads), 0)
+        output = self._written(f"{node.output}.pad", padded, self._scales(reads))
         widths = [[0, 0], [pads[0], pads[2]], [pads[1], pads[3]], [0, 0]]
         self._pad(reads, output, widths, least=node.op == "MaxPool")
         return output, VALID
@@ -253,13 +302,15 @@ class _File:
         inputs = [reads, self._constant(f"pad{output}", np.array(widths, np.int32))]
         if least:
             scales = self._scales(reads)
-            inputs.append(self._constant(f"least{output}", np.full(1, -128, np.int8), scales))
+            smallest = np.full(1, -128 * scales[0] if len(scales) else np.finfo(np.float32).min)
+            inputs.append(self._real(f"least{output}", smallest, scales))
         self._operator(60 if least else 34, inputs, output, 43 if least else 22, {})
 
     def _scales(self, tensor: int) -> np.ndarray:
-        quantisation = self._tensors[tensor][4]
-        assert isinstance(quantisation, dict), "all but shapes and axes have one"
-        return np.asarray(quantisation[2])
+        """Empty where the file is float32."""
+        quantisation = self._tensors[tensor].get(4, {2: ()})
+        assert isinstance(quantisation, dict), "a table"
+        return np.asarray(quantisation[2], np.float32)
 
     def _weights(self, node: Node, data: str, depthwise: bool = False) -> list[int]:
         """Tensors of weights and bias."""
@@ -271,16 +322,14 @@ class _File:
         axis = 3 if depthwise else 0
         scales = np.abs(kernel).max(axis=tuple(i for i in range(kernel.ndim) if i != axis)) / 127
         scales = np.where(scales > 0, scales, 1.0)
-        shaped = scales if depthwise else scales.reshape(-1, *(1,) * (kernel.ndim - 1))
-        weights = self._constant(f"{node.output}.w", np.round(kernel / shaped).astype(np.int8), scales, axis)
-        read = self._tensors[self._activation(data)][4]
-        assert isinstance(read, dict)
-        before = float(np.asarray(read[2])[0])
-        bias = (
-            np.zeros(len(scales)) if len(node.inputs) < 3 else np.asarray(self._graph.constants[node.inputs[2]].values)
-        )
-        rounded = np.round(bias / (scales * before)).astype(np.int32)
-        return [weights, self._constant(f"{node.output}.b", rounded, scales * before)]
+        weights = self._real(f"{node.output}.w", kernel, scales, axis)
+        bias = np.zeros(len(scales), np.float32)
+        if len(node.inputs) > 2:
+            bias = np.asarray(self._graph.constants[node.inputs[2]].values, np.float32)
+        if self._precision == "float32":
+            return [weights, self._constant(f"{node.output}.b", bias)]
+        steps = scales * float(self._scales(self._activation(data))[0])
+        return [weights, self._constant(f"{node.output}.b", np.round(bias / steps).astype(np.int32), steps)]
 
     def _resize(self, node: Node) -> None:
         linear = node.attributes["mode"] == "linear"

@@ -37,7 +37,8 @@ def calibrated():
 
 @pytest.mark.parametrize("name", registry.DEVICES.names())
 def test_every_registered_device(name):
-    pytest.importorskip({"cpu_onnxruntime": "onnxruntime", "ethos_u": "ethosu"}.get(name, "numpy"))
+    needs = {"cpu_onnxruntime": "onnxruntime", "ethos_u": "ethosu", "litert_cpu": "ai_edge_litert"}
+    pytest.importorskip(needs.get(name, "numpy"))
     check_device(calibrated() if name == "calibrated" else registry.device(name))
 
 

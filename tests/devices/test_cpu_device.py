@@ -1,4 +1,4 @@
-"""The device cpu_onnxruntime: its table, its calibration, its place in a study."""
+"""Devices that are measured on this machine: their table, their calibration, their place in a study."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from devices.cpu_onnxruntime.store import Timing
+from devices.parts.timings import Timing
 from devices.parts.whole_networks import factor, held_out_errors, spread_out
 from ednas_nni import plugins
 from ednas_nni.cost import cost_table, registry, smallest
 from ednas_nni.cost.features import SpaceFeatures, Term, joined, renamed, scaled, sums
 from ednas_nni.errors import PluginError, StudyError
-from ednas_nni.graphs.capture import network_graph
+from ednas_nni.nn.tree import domains_of
 from ednas_nni.search.assembled import device
 from ednas_nni.space.domains import Dimension, Domains
 from ednas_nni.study import parse
@@ -30,18 +30,21 @@ def work(graph) -> float:
     return 1e-4 * (sum(node.elements for node in graph.nodes if node.op != "ReduceMean") + weights)
 
 
-@pytest.fixture
-def additive(monkeypatch, tmp_path):
-    """The device on a machine where every graph takes its `work`."""
-    pytest.importorskip("onnxruntime")
+RUNTIMES = {"cpu_onnxruntime": "onnxruntime", "litert_cpu": "ai_edge_litert"}
+
+
+@pytest.fixture(params=RUNTIMES)
+def additive(request, monkeypatch, tmp_path):
+    """A device on a machine where every graph takes its `work`."""
+    pytest.importorskip(RUNTIMES[request.param])
     monkeypatch.setenv("EDNAS_CACHE", str(tmp_path))
 
-    def measured(graphs, store, rounds, title, quiet):
+    def measured(graphs, store, opened, rounds, title, quiet):
         whole = {signature for signature, graph in graphs.items() if any(n.op == "ReduceMean" for n in graph.nodes)}
         return {s: Timing((SLOWER if s in whole else 1) * work(graph), 1.0, 8, 0.01) for s, graph in graphs.items()}
 
-    monkeypatch.setattr("devices.cpu_onnxruntime.measure.measured", measured)
-    return registry.device("cpu_onnxruntime")
+    monkeypatch.setattr("devices.parts.measure.measured", measured)
+    return registry.device(request.param)
 
 
 def test_a_network_is_the_sum_of_its_blocks_times_the_factor(additive) -> None:
@@ -50,7 +53,7 @@ def test_a_network_is_the_sum_of_its_blocks_times_the_factor(additive) -> None:
     assert table.names[:2] == ("latency_ms", "edge_tpu_latency_ms")
     rng = np.random.default_rng(3)
     samples = [table.domains.random(rng) for _ in range(30)]
-    expected = [SLOWER * work(network_graph(space, sample, SIZE)) for sample in samples]
+    expected = [SLOWER * work(additive.network(space, sample, SIZE)) for sample in samples]
     assert table(samples)[:, 0] == pytest.approx(expected, rel=1e-6)
     without = cost_table(space, ["edge_tpu"], SIZE)
     assert table(samples)[:, table.names.index("macs")] == pytest.approx(
@@ -63,11 +66,15 @@ def test_the_column_says_where_it_was_measured_and_how_far_off_it_is(additive) -
     assert (column.name, column.unit, column.device, column.origin) == (
         "latency_ms",
         "ms",
-        "cpu_onnxruntime",
+        additive.name,
         "measured",
     )
     machine = additive.machine
-    for part in (machine.cpu, machine.features, machine.runtime, "1 thread", "8 whole networks", "0.0% on average"):
+    assert (machine.engine, machine.precision) == {
+        "cpu_onnxruntime": ("onnxruntime", "float32"), "litert_cpu": ("LiteRT", "int8")
+    }[additive.name]  # fmt: skip
+    parts = (machine.cpu, machine.features, machine.engine, machine.runtime, machine.precision, "1 thread")
+    for part in (*parts, "8 whole networks", "0.0% on average"):
         assert part in column.note
 
 
@@ -131,6 +138,7 @@ def test_a_study_names_it_with_options() -> None:
         ({"name": "cpu_onnxruntime", "thread": 1}, "unknown option 'thread'. Did you mean 'threads'"),
         ({"name": "cpu_onnxruntime", "threads": "many"}, "threads = 'many'"),
         ({"name": "cpu_onnxruntime", "threads": 0}, "threads = 0; this machine has 1 to"),
+        ({"name": "litert_cpu", "precision": "int4"}, "precision = 'int4'"),
         ({"name": "cpu_onnxruntim", "threads": 1}, "Did you mean 'cpu_onnxruntime'"),
         ({"name": "/a/mine.yml", "threads": 1}, "a profile has no options"),
     ],
@@ -148,15 +156,35 @@ def test_wrong_entries_are_named(entry) -> None:
         parse({"device": entry})
 
 
+def test_litert_prices_what_an_exported_file_gives() -> None:
+    """Outputs are not enlarged to the image's size, in whole networks and in the blocks that end them."""
+    pytest.importorskip("ai_edge_litert")
+    space = plugins.load("search_spaces", "nano")(tasks={"segmentation": 5, "depth": 1})
+    sample = domains_of(space).random(np.random.default_rng(0))
+    whole, cut = (registry.device(name).network(space, sample, SIZE) for name in ("cpu_onnxruntime", "litert_cpu"))
+    ends = [{n.output: n.shape[2:] for n in graph.nodes}[graph.outputs[0]] for graph in (whole, cut)]
+    assert ends == [SIZE, (SIZE[0] // 4, SIZE[1] // 4)]
+
+
+def test_timings_of_another_precision_or_runtime_are_others() -> None:
+    pytest.importorskip("ai_edge_litert")
+    made = [registry.device("litert_cpu", options) for options in ({}, {"precision": "float32"}, {"threads": 2})]
+    assert [device.name for device in made] == ["litert_cpu", "litert_cpu_float32", "litert_cpu_2_threads"]
+    assert [device.dtype for device in made] == ["int8", "float32", "int8"]
+    assert len({str(device.machine.maker) for device in made}) == 3
+
+
 @pytest.mark.slow
-def test_measured_here(monkeypatch, tmp_path) -> None:
-    pytest.importorskip("onnx")
-    pytest.importorskip("onnxruntime")
-    from devices.cpu_onnxruntime.measure import Rounds, measured
-    from devices.cpu_onnxruntime.store import Store
+@pytest.mark.parametrize(
+    ("name", "options"), [("cpu_onnxruntime", {}), ("litert_cpu", {}), ("litert_cpu", {"precision": "float32"})]
+)
+def test_measured_here(name, options, monkeypatch, tmp_path) -> None:
+    pytest.importorskip(RUNTIMES[name])
+    from devices.parts.measure import Rounds, measured
+    from devices.parts.timings import Store
 
     monkeypatch.setenv("EDNAS_CACHE", str(tmp_path))
-    device = registry.device("cpu_onnxruntime")
+    device = registry.device(name, options)
     monkeypatch.setattr(type(device), "rounds", Rounds(4, 12))
     monkeypatch.setattr(type(device), "quiet", True)
     space = plugins.load("search_spaces", "nano")(
@@ -165,7 +193,7 @@ def test_measured_here(monkeypatch, tmp_path) -> None:
     table = cost_table(space, [device], (128, 256))
     rng = np.random.default_rng(9)
     samples = [table.domains.random(rng) for _ in range(8)]
-    graphs = [network_graph(space, sample, (128, 256)) for sample in samples]
-    found = measured({g.signature: g for g in graphs}, Store(device.machine), Rounds(4, 12), quiet=True)
+    graphs = [device.network(space, sample, (128, 256)) for sample in samples]
+    found = measured({g.signature: g for g in graphs}, Store(device.machine), device.opened, Rounds(4, 12), quiet=True)
     whole = np.array([found[graph.signature].ms for graph in graphs])
     assert np.abs(table(samples)[:, 0] / whole - 1).mean() < 0.15

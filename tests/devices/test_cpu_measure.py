@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from devices.cpu_onnxruntime import measure
-from devices.cpu_onnxruntime.measure import Rounds, measured
-from devices.cpu_onnxruntime.probe_graphs import probe_graphs
-from devices.cpu_onnxruntime.store import Machine, Store, Timing, this_machine
+from devices.parts import measure
+from devices.parts.measure import Rounds, measured
+from devices.parts.probe_graphs import probe_graphs
+from devices.parts.timings import Machine, Store, Timing, this_machine
+from ednas_nni.cost import registry
 from ednas_nni.errors import DataError, StudyError
 from ednas_nni.graphs.graph import Constant, Graph, Node
 
@@ -36,13 +37,17 @@ def graphs(*sides: int) -> dict[str, Graph]:
     return {graph.signature: graph for graph in map(relu, sides)}
 
 
+def unloaded(graph: Graph) -> measure.Opened:
+    return lambda: None
+
+
 class Scripted:
     """Stands in for a loaded session: the time of each visit is written down."""
 
     script: dict[str, list[float]]
     loaded: list[str]
 
-    def __init__(self, signature: str, graph: Graph, threads: int) -> None:
+    def __init__(self, signature: str, opened: measure.Opened, threads: int) -> None:
         self.signature = signature
         self.times: list[float] = []
         self.loaded.append(signature)
@@ -67,7 +72,7 @@ def test_the_smallest_time_counts_and_rounds_end_when_halves_agree(scripted, tmp
     found = graphs(2, 3)
     calm, restless = found
     scripted.script |= {calm: [1.5, 1.0, 1.0, 3.0, 1.0, 1.0], restless: [5.0, 4.0, 4.5, 4.2, 4.0, 9.0]}
-    timings = measured(found, Store(MACHINE, tmp_path), Rounds(least=4, most=6), quiet=True)
+    timings = measured(found, Store(MACHINE, tmp_path), unloaded, Rounds(least=4, most=6), quiet=True)
     assert timings[calm] == Timing(1.0, pytest.approx(2.0), 5, 0.0)
     assert timings[restless] == Timing(4.0, pytest.approx(2.0), 5, 0.0)  # 4.5 against 4.0 until the fifth round
 
@@ -76,7 +81,7 @@ def test_a_restless_graph_ends_with_the_last_round(scripted, tmp_path: Path) -> 
     found = graphs(2)
     (restless,) = found
     scripted.script[restless] = [5.0, 4.0, 5.0, 4.0, 5.0]
-    timings = measured(found, Store(MACHINE, tmp_path), Rounds(least=2, most=5), quiet=True)
+    timings = measured(found, Store(MACHINE, tmp_path), unloaded, Rounds(least=2, most=5), quiet=True)
     assert timings[restless] == Timing(4.0, pytest.approx(2.0), 5, pytest.approx(0.25))
 
 
@@ -84,8 +89,8 @@ def test_what_is_known_is_not_measured_again(scripted, tmp_path: Path) -> None:
     first, both = graphs(2), graphs(2, 3)
     scripted.script |= {signature: [1.0] * 9 for signature in both}
     store = Store(MACHINE, tmp_path)
-    measured(first, store, Rounds(2, 2), quiet=True)
-    measured(both, store, Rounds(2, 2), quiet=True)
+    measured(first, store, unloaded, Rounds(2, 2), quiet=True)
+    measured(both, store, unloaded, Rounds(2, 2), quiet=True)
     assert [signature for signature in scripted.loaded if signature in both] == list(both)
 
 
@@ -96,7 +101,7 @@ def test_an_interrupted_measurement_goes_on_after_the_last_group(scripted, tmp_p
     scripted.script |= {first: [1.0] * 9, second: [1.0]}  # its second round fails
     store = Store(MACHINE, tmp_path)
     with pytest.raises(IndexError):
-        measured(found, store, Rounds(2, 4), quiet=True)
+        measured(found, store, unloaded, Rounds(2, 4), quiet=True)
     assert set(store.read()) == {first}
 
 
@@ -104,10 +109,10 @@ def test_slower_times_of_the_machine_are_compared_over_the_probes(scripted, tmp_
     fast, slow = graphs(2), graphs(3)
     store = Store(MACHINE, tmp_path)
     scripted.script |= {signature: [3.0] * 9 for signature in fast}
-    measured(fast, store, Rounds(2, 2), quiet=True)
+    measured(fast, store, unloaded, Rounds(2, 2), quiet=True)
     scripted.script |= {signature: [2.2] * 9 for signature in probe_graphs()}  # ten percent slower
     scripted.script |= {signature: [3.3] * 9 for signature in slow}
-    found = measured(fast | slow, store, Rounds(2, 2), quiet=True)
+    found = measured(fast | slow, store, unloaded, Rounds(2, 2), quiet=True)
     assert [timing.ms for timing in found.values()] == pytest.approx([3.0, 3.0])
     assert sorted(timing.ms for timing in store.read().values()) == pytest.approx([3.0, 3.3])  # as measured
 
@@ -116,11 +121,11 @@ def test_nothing_is_printed_where_nothing_is_measured(scripted, tmp_path: Path, 
     found = graphs(2)
     scripted.script |= {signature: [1.0] * 9 for signature in found}
     store = Store(MACHINE, tmp_path)
-    measured(found, store, Rounds(2, 2), "a title")
+    measured(found, store, unloaded, Rounds(2, 2), "a title")
     said = capsys.readouterr().err
     assert "a title: measuring 1 of 1 on A CPU" in said
     assert str(store.path) in said
-    measured(found, store, Rounds(2, 2), "a title")
+    measured(found, store, unloaded, Rounds(2, 2), "a title")
     assert capsys.readouterr().err == ""
 
 
@@ -144,8 +149,10 @@ def test_stores_add_to_each_other(tmp_path: Path) -> None:
 
 def test_timings_of_another_machine_are_never_used(tmp_path: Path) -> None:
     store = Store(MACHINE, tmp_path)
+    assert store.path.name == "179e42613f3e2736.json"  # of files from before there was a second runtime
     store.add({"a": Timing(1.0, 2.0, 8, 0.0)})
-    for change in ({"cpu": "B"}, {"features": "1"}, {"runtime": "2"}, {"threads": 2}, {"cores": 8}, {"protocol": 0}):
+    changes = ({"cpu": "B"}, {"features": "1"}, {"runtime": "2"}, {"threads": 2}, {"cores": 8}, {"protocol": 0})
+    for change in (*changes, {"engine": "LiteRT"}, {"precision": "int8"}):
         other = Store(replace(MACHINE, **change), tmp_path)
         assert other.read() == {}
         other.path.write_text(store.path.read_text())  # as if a file had been renamed
@@ -173,12 +180,10 @@ def test_impossible_latencies_are_refused(tmp_path: Path, ms: float) -> None:
 
 
 def test_machines_are_told_apart(tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime")
-
     def machine(text: str, threads: int = 1) -> Machine:
         path = tmp_path / "cpuinfo"
         path.write_text(text)
-        return this_machine(threads, path)
+        return this_machine(threads, "1.0", cpuinfo=path)
 
     first = machine(X86)
     assert (first.cpu, first.revision.split(", ")[:4]) == (
@@ -188,26 +193,34 @@ def test_machines_are_told_apart(tmp_path: Path) -> None:
     assert machine(X86 + "\n" + X86.replace("A CPU", "B")) == first  # the first processor speaks for all
     assert machine(X86.replace("a b", "b a")) == first
     different = [machine(X86.replace("a b", "a b c")), machine(X86.replace("model\t\t: 1", "model\t\t: 2"))]
-    different += [machine(ARM), machine(X86, 2), this_machine(1, tmp_path / "missing")]
+    different += [machine(ARM), machine(X86, 2), this_machine(1, "1.0", cpuinfo=tmp_path / "missing")]
     assert len({first, *different}) == 6
     assert "CPU part 0xd0b" in machine(ARM).revision
 
 
-def test_the_missing_extra_is_named(monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cpu_onnxruntime", r"need onnx and onnxruntime.*pip install 'ednas-nni\[onnx\]'"),
+        ("litert_cpu", r"litert_cpu ai-edge-litert.*pip install 'ednas-nni\[tflite\]'"),
+    ],
+)
+def test_the_missing_extra_is_named(monkeypatch, name: str, words: str) -> None:
     from importlib import metadata
 
     def nothing(name: str) -> str:
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", nothing)
-    with pytest.raises(StudyError, match=r"needs? onnx and onnxruntime.*pip install 'ednas-nni\[onnx\]'"):
-        this_machine(1)
+    with pytest.raises(StudyError, match=words):
+        registry.device(name)
 
 
 @pytest.mark.slow
-def test_more_work_takes_longer(tmp_path: Path) -> None:
-    pytest.importorskip("onnx")
-    machine = this_machine(1) if pytest.importorskip("onnxruntime") else None
+@pytest.mark.parametrize(("name", "package"), [("cpu_onnxruntime", "onnxruntime"), ("litert_cpu", "ai_edge_litert")])
+def test_more_work_takes_longer(tmp_path: Path, name: str, package: str) -> None:
+    pytest.importorskip(package)
+    device = registry.device(name)
 
     def conv(channels: int) -> Graph:
         shape = (channels, channels, 3, 3)
@@ -216,6 +229,6 @@ def test_more_work_takes_longer(tmp_path: Path) -> None:
         return Graph({"x": (1, channels, 64, 64)}, ("y",), (node,), {"w": Constant(shape)})
 
     found = {graph.signature: graph for graph in map(conv, (16, 32, 64))}
-    timings = list(measured(found, Store(machine, tmp_path), Rounds(4, 12), quiet=True).values())
+    timings = list(measured(found, Store(device.machine, tmp_path), device.opened, Rounds(4, 12), quiet=True).values())
     assert 2 < timings[1].ms / timings[0].ms < 8  # four times the work, at more or less the same rate
     assert 2 < timings[2].ms / timings[1].ms < 8

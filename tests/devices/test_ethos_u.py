@@ -14,10 +14,11 @@ import torch
 from torch import nn
 
 from devices.ethos_u import EthosU
-from devices.ethos_u.parts import AROUND, Estimates, VelaEstimate, cut, estimate, estimates, surrounded
+from devices.ethos_u.parts import AROUND, Estimates, VelaEstimate, estimate, estimates, surrounded
 from devices.ethos_u.vela import NpuTarget, Vela, installed
 from devices.parts.block_table import BlockTable
 from devices.parts.blocks import blocks_of
+from devices.parts.whole_networks import cut
 from ednas_nni import plugins
 from ednas_nni.cost import cost_table, smallest
 from ednas_nni.cost.features import SpaceFeatures, Term, joined, sums

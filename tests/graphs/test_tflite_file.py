@@ -1,4 +1,4 @@
-"""Int8 files of single layers against torch, and what is outside of their FlatBuffer."""
+"""Files of single layers, int8 and float32, against torch, and what is outside of their FlatBuffer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 from ednas_nni.errors import StudyError
 from ednas_nni.graphs.capture import capture
 from ednas_nni.graphs.graph import Graph
-from ednas_nni.graphs.tflite_file import tflite_bytes
+from ednas_nni.graphs.tflite_file import Precision, interpreter, tflite_bytes
 from ednas_nni.nn.elementwise import Activation, Add, Concat, GlobalPool, MaxPool, Resize, Scale
 
 pytest.importorskip("flatbuffers")
@@ -56,33 +56,38 @@ CASES = {
 }
 
 
-def answers(graph: Graph, path: Path, image: torch.Tensor) -> tuple[np.ndarray, torch.Tensor, float]:
-    """What LiteRT makes of an image, the image as int8 holds it, and the step of the output."""
-    interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter
-    path.write_bytes(tflite_bytes(graph))
-    made = interpreter(str(path))
-    made.allocate_tensors()
+def answers(graph: Graph, image: torch.Tensor, precision: Precision) -> tuple[np.ndarray, torch.Tensor, float]:
+    """What LiteRT makes of an image, the image as the file holds it, and the step of the output, 0 in float32."""
+    pytest.importorskip("ai_edge_litert")
+    made = interpreter(tflite_bytes(graph, precision=precision), 1)
     (reads,), (writes,) = made.get_input_details(), made.get_output_details()
     (scale, zero), (step, origin) = reads["quantization"], writes["quantization"]
-    codes = np.clip(np.round(image.numpy().transpose(0, 2, 3, 1) / scale) + zero, -128, 127).astype(np.int8)
+    codes = image.numpy().transpose(0, 2, 3, 1)
+    if precision == "int8":
+        codes = np.clip(np.round(codes / scale) + zero, -128, 127).astype(np.int8)
+    else:
+        scale = step = 1.0
+    assert (reads["dtype"], writes["dtype"]) == (np.dtype(precision),) * 2
     made.set_tensor(reads["index"], codes)
     made.invoke()
     found = (made.get_tensor(writes["index"]).astype(np.float32) - origin) * step
     seen = torch.from_numpy((codes.astype(np.float32) - zero) * scale).permute(0, 3, 1, 2)
-    return (found.transpose(0, 3, 1, 2) if found.ndim == 4 else found), seen, step
+    return (found.transpose(0, 3, 1, 2) if found.ndim == 4 else found), seen, step if precision == "int8" else 0
 
 
-def agree(module: nn.Module, path: Path, spoil=lambda graph: graph) -> bool:
+def agree(module: nn.Module, precision: Precision, spoil=lambda graph: graph) -> bool:
     torch.manual_seed(0)
     module = module.eval()
     for part in module.modules():
         if isinstance(part, nn.Conv2d | nn.Linear):
             nn.init.normal_(part.weight, std=0.3)
     image = torch.rand(1, 3, 16, 24) * 2 - 1
-    found, seen, step = answers(spoil(capture(module, (image,), weights=True)), path, image)
+    found, seen, step = answers(spoil(capture(module, (image,), weights=True)), image, precision)
     with torch.no_grad():
         expected = module(seen).numpy()
     assert found.shape == expected.shape
+    if precision == "float32":
+        return bool(np.abs(found - expected).max() <= 1e-5 * max(1, np.abs(expected).max()))
     inside = np.abs(expected) < 120 * step  # a made-up scale does not hold everything
     assert inside.mean() > 0.7
     return bool(
@@ -90,19 +95,21 @@ def agree(module: nn.Module, path: Path, spoil=lambda graph: graph) -> bool:
     )  # 8 bits of weights and a step or two of each activation
 
 
+@pytest.mark.parametrize("precision", ["int8", "float32"])
 @pytest.mark.parametrize("name", CASES)
-def test_an_int8_layer_answers_as_torch_does(name: str, tmp_path: Path) -> None:
-    assert agree(CASES[name], tmp_path / "layer.tflite")
+def test_a_layer_answers_as_torch_does(name: str, precision: Precision) -> None:
+    assert agree(CASES[name], precision)
 
 
-def test_a_kernel_in_another_order_would_show(tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", ["int8", "float32"])
+def test_a_kernel_in_another_order_would_show(precision: Precision) -> None:
     def turned(graph: Graph) -> Graph:
         turn = {
             n: replace(c, values=c.values[..., ::-1].copy()) for n, c in graph.constants.items() if len(c.shape) == 4
         }
         return replace(graph, constants={**graph.constants, **turn})
 
-    assert not agree(STEM, tmp_path / "layer.tflite", turned)
+    assert not agree(STEM, precision, turned)
 
 
 def test_an_operator_without_an_int8_form_is_named() -> None:

@@ -1,6 +1,6 @@
-"""How long graphs take in onnxruntime on this machine, measured so that other work on it hardly matters.
+"""How long graphs take in a runtime on this machine, measured so that other work on it hardly matters.
 
-Many sessions are loaded at a time and measured in rounds, in a new order each time, so that a busy minute touches all
+Many graphs are loaded at a time and measured in rounds, in a new order each time, so that a busy minute touches all
 of them alike. One thread is timed by its own processor time, which stands still while others run; of all times the
 smallest counts, because disturbances only ever add. Rounds end when the smallest times of the even and of the odd ones
 agree, at the latest after `Rounds.most`. What does not fit into memory together is compared over probe graphs.
@@ -17,14 +17,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
-import numpy as np
 from tqdm import tqdm
 
-from devices.cpu_onnxruntime.probe_graphs import probe_graphs
-from devices.cpu_onnxruntime.store import Store, Timing, comparable
+from devices.parts.probe_graphs import probe_graphs
+from devices.parts.timings import Store, Timing, comparable
 from ednas_nni.graphs.graph import Graph
-from ednas_nni.graphs.onnx_file import onnx_bytes, session
+
+Opened: TypeAlias = Callable[[], object]
+"""A graph that is loaded, with its inputs: each call is one inference."""
+Open: TypeAlias = Callable[[Graph], Opened]
+"""Loads a graph with the number of threads of the store's machine."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,9 @@ class Rounds:
 
 
 SESSIONS = 256
-"""Sessions loaded at a time."""
+"""Graphs loaded at a time."""
 SESSION_BYTES = 1 << 31
-"""Weights and activations of all sessions loaded at a time, roughly: the runtime's arena may take twice as much."""
+"""Weights and activations of all graphs loaded at a time, roughly: the runtime's arena may take twice as much."""
 MEMORY_SHARE = 0.2
 """Of the free memory, at most this much is meant to be used by them."""
 
@@ -60,6 +64,7 @@ MEMORY_SHARE = 0.2
 def measured(
     graphs: Mapping[str, Graph],
     store: Store,
+    opened: Open,
     rounds: Rounds | None = None,
     title: str = "",
     quiet: bool = False,
@@ -69,6 +74,7 @@ def measured(
     Args:
         graphs: By signature.
         store: Timings of this machine. An interrupted measurement goes on after the last complete group.
+        opened: Loads a graph.
         rounds: When to stop.
         title: Of the progress bar.
         quiet: Whether there is no progress bar.
@@ -78,7 +84,7 @@ def measured(
 
     Raises:
         DataError: The store is damaged or cannot be written.
-        StudyError: The extra `onnx` is not installed.
+        StudyError: What `opened` raises where a graph cannot be loaded.
     """
     timings = store.read()
     lacking = {signature: graph for signature, graph in graphs.items() if signature not in timings}
@@ -92,7 +98,7 @@ def measured(
     off = True if quiet or not lacking else None
     with tqdm(total=rounds.most * len(lacking), desc=title, unit="visit", disable=off, leave=False) as bar:
         for group in _groups(lacking):
-            fresh = _measure(group, store.machine.threads, rounds, bar.update)
+            fresh = _measure(group, opened, store.machine.threads, rounds, bar.update)
             store.add(fresh)
             timings.update(fresh)
     same = comparable(timings)
@@ -102,19 +108,17 @@ def measured(
 class _Visited:
     """One loaded graph and its smallest time of each round, in ms."""
 
-    def __init__(self, signature: str, graph: Graph, threads: int) -> None:
+    def __init__(self, signature: str, opened: Opened, threads: int) -> None:
         self.signature = signature
         self.times: list[float] = []
         self._clock = time.thread_time if threads == 1 else time.perf_counter
-        self._session = session(onnx_bytes(graph), threads)
-        rng = np.random.default_rng(0)
-        self._feed = {name: rng.random(shape, np.float32) for name, shape in graph.inputs.items()}
+        self._opened = opened
         self._run()
         self._last = self._run()
 
     def _run(self) -> float:
         before = self._clock()
-        self._session.run(None, self._feed)
+        self._opened()
         return (self._clock() - before) * 1e3
 
     def visit(self, rounds: Rounds) -> None:
@@ -132,11 +136,11 @@ class _Visited:
 
 
 def _measure(
-    graphs: Mapping[str, Graph], threads: int, rounds: Rounds, advance: Callable[[int], object]
+    graphs: Mapping[str, Graph], opened: Open, threads: int, rounds: Rounds, advance: Callable[[int], object]
 ) -> dict[str, Timing]:
     """Rounds over one group of loaded graphs, with the probe graphs among them."""
     probes = probe_graphs()
-    loaded = [_Visited(signature, graph, threads) for signature, graph in {**probes, **graphs}.items()]
+    loaded = [_Visited(signature, opened(graph), threads) for signature, graph in {**probes, **graphs}.items()]
     order = random.Random(0)
     for number in range(1, rounds.most + 1):
         order.shuffle(loaded)

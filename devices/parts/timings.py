@@ -1,4 +1,4 @@
-"""Measured latencies on disk, one file per machine, runtime and number of threads."""
+"""Measured latencies on disk, one file per machine, runtime, precision and number of threads."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from importlib import metadata
 from pathlib import Path
 
 from devices.parts.figures import Figures
 from ednas_nni.data.cache import cache_root
-from ednas_nni.graphs.onnx_file import missing
 
 PROTOCOL = 1
 """Version of what `measure` does; another protocol's figures are not mixed in."""
@@ -30,9 +28,11 @@ class Machine:
         revision: Vendor, family, model and stepping (or their counterparts), and the architecture.
         features: Eight hex digits over the processor's instruction sets: virtual machines hide models, not these.
         cores: Logical processors.
-        runtime: onnxruntime's version.
+        runtime: Version of what runs the graph.
         threads: Threads of one inference.
         protocol: See `PROTOCOL`.
+        engine: What runs the graph.
+        precision: Of weights and activations.
     """
 
     cpu: str
@@ -42,32 +42,41 @@ class Machine:
     runtime: str
     threads: int
     protocol: int = PROTOCOL
+    engine: str = "onnxruntime"
+    precision: str = "float32"
 
     @property
     def title(self) -> str:
         """For people."""
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
-        return f"{self.cpu} ({self.revision}, {self.features}), onnxruntime {self.runtime}, {threads}"
+        return f"{self.cpu} ({self.revision}, {self.features}), {self.engine} {self.runtime}, {threads}"
+
+    @property
+    def maker(self) -> dict[str, object]:
+        """What timings are filed under; the oldest files say neither engine nor precision, of which there was one."""
+        maker: dict[str, object] = asdict(self)
+        for name, only in (("engine", "onnxruntime"), ("precision", "float32")):
+            if maker[name] == only:
+                del maker[name]
+        return maker
 
 
-def this_machine(threads: int, cpuinfo: Path = Path("/proc/cpuinfo")) -> Machine:
-    """The machine that this runs on, described by Linux' `cpuinfo`, else by Python's `platform`.
-
-    Raises:
-        StudyError: The extra `onnx` is not installed.
-    """
-    try:
-        metadata.version("onnx")
-        runtime = metadata.version("onnxruntime")
-    except metadata.PackageNotFoundError as error:
-        raise missing() from error
+def this_machine(
+    threads: int,
+    runtime: str,
+    engine: str = "onnxruntime",
+    precision: str = "float32",
+    cpuinfo: Path = Path("/proc/cpuinfo"),
+) -> Machine:
+    """The machine that this runs on, described by Linux' `cpuinfo`, else by Python's `platform`."""
     fields = _fields(cpuinfo)
     name = fields.get("model name") or fields.get("Hardware") or platform.processor() or platform.machine()
     revision = [f"{key.removeprefix('cpu ')} {fields[key]}" for key in (*_X86, *_ARM) if key in fields]
     flags = " ".join(sorted((fields.get("flags") or fields.get("Features") or "").split()))
     digest = hashlib.sha256(flags.encode()).hexdigest()[:8]
     described = ", ".join([*revision, platform.machine()])
-    return Machine(name, described, digest, os.cpu_count() or 1, runtime, threads)
+    cores = os.cpu_count() or 1
+    return Machine(name, described, digest, cores, runtime, threads, engine=engine, precision=precision)
 
 
 def _fields(cpuinfo: Path) -> dict[str, str]:
@@ -112,7 +121,7 @@ class Store(Figures[Timing]):
     what = "measured latencies"
 
     def __init__(self, machine: Machine, folder: Path | None = None) -> None:
-        super().__init__(asdict(machine), machine.title, folder or cache_root() / "latency")
+        super().__init__(machine.maker, f"{machine.title}, {machine.precision}", folder or cache_root() / "latency")
         self.machine = machine
 
     def row(self, figure: Timing) -> dict[str, float]:

@@ -25,7 +25,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -181,12 +181,14 @@ class SharedWeights(nn.Module):
         network, where = self._networks[name]
         return network, {name: address.of(self._tensor(address)) for name, address in where.items()}
 
-    def run(self, sample: Sample, image: Tensor) -> dict[str, Tensor]:
-        """Outputs of the network of a sample, in this module's mode (training or not)."""
+    def runner(self, sample: Sample) -> Callable[[Tensor], dict[str, Tensor]]:
+        """The network of a sample in this module's mode (training or not); those of two samples may run in two threads.
+
+        Equal samples share one module, which only one thread at a time may run.
+        """
         network, parameters = self.network(sample)
         network.train(self.training)
-        outputs: dict[str, Tensor] = functional_call(network, parameters, (image,))
-        return outputs
+        return lambda image: functional_call(network, parameters, (image,))
 
     @torch.no_grad()
     def write_into(self, network: nn.Module) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -35,7 +36,7 @@ from ednas_nni.training.data import TrialData
 from ednas_nni.training.jared import graphics_memory, make_trainer, quiet, threads
 from ednas_nni.training.recipe import Recipe
 from ednas_nni.training.seeding import seeded
-from ednas_nni.training.supernet.module import SupernetModule, SupernetOptions
+from ednas_nni.training.supernet.module import SupernetModule, SupernetOptions, each_path, side_by_side
 from ednas_nni.training.supernet.paths import Paths
 
 if TYPE_CHECKING:
@@ -136,8 +137,9 @@ class Supernet:
         recipe = self.recipe
         gpu = bool(graphics_memory(recipe.accelerator))
         image = torch.rand(recipe.batch_size, 3, *recipe.train_size, device="cuda" if gpu else "cpu")
+        at_a_time, inside = side_by_side(recipe, self.options.paths)
         seconds = []
-        with quiet(), threads(recipe.threads), seeded(recipe.seed):
+        with quiet(), threads(inside), seeded(recipe.seed):
             for sample in (self.paths.smallest, self.paths.smallest, self.paths.largest):  # the first warms up
                 network = build(self._space, sample).to(image.device)
                 begun = time.perf_counter()
@@ -145,7 +147,7 @@ class Supernet:
                 if gpu:
                     torch.cuda.synchronize()
                 seconds.append(time.perf_counter() - begun)
-        return self.options.paths * (seconds[1] + seconds[2]) / 2
+        return math.ceil(self.options.paths / at_a_time) * (seconds[1] + seconds[2]) / 2
 
     def make(self, progress: bool = False) -> bool:
         """Train it, unless it is there; waits where another process is at it, goes on where one was killed.
@@ -184,8 +186,9 @@ class Supernet:
         space, paths = self._whole(), deepcopy(self.paths)  # draws begin anew should it be called again
         # Under a bar the scores on the way are not printed.
         silent = contextlib.redirect_stdout(io.StringIO()) if progress else contextlib.nullcontext()
-        with bar, silent, quiet(), threads(recipe.threads), seeded(recipe.seed):
-            module = SupernetModule(recipe, options, paths)
+        made = {"threads": recipe.threads or torch.get_num_threads()}
+        with bar, silent, quiet(), each_path(recipe, options.paths) as each, seeded(recipe.seed):
+            module = SupernetModule(recipe, options, paths, each)
             biases = {name: torch.tensor(prior.head_bias) for name, prior in module.data.prior.tasks.items()}
             weights = SharedWeights(space, options.sharing == "elastic", biases)
             module.set_model(weights)
@@ -194,8 +197,7 @@ class Supernet:
         if module.steps_done != recipe.steps:
             raise TrialError(f"The training of the supernet stopped after step {module.steps_done} of {recipe.steps}.")
         write(weights.cpu(), folder)
-        made = {"seconds": module.train_s, "threads": recipe.threads or torch.get_num_threads()}
-        (folder / MADE).write_text(json.dumps(made))
+        (folder / MADE).write_text(json.dumps({"seconds": module.train_s, **made}))
 
     def inherit(self, network: nn.Module) -> None:
         """Give a network of the space the supernet's weights; its batch norms must be recalibrated.

@@ -1,8 +1,22 @@
-"""What one step of a supernet's training does: several networks on one batch, on shared weights."""
+"""What one step of a supernet's training does: several networks on one batch, on shared weights.
+
+Small networks on small images keep one core busy, however many threads torch has. So the paths of a step run side by
+side, each in a thread with a share of torch's. Each has a gradient of its own, and these are added in the order of the
+paths, so that the weights do not depend on which path was ready first, nor on how many ran at a time:
+
+    paths a b c d on two threads     a b | c d     forward; the weighting of the losses sees a, b, c, d in this order
+                                     a b | c d     backward; gradient = ((a + b) + c) + d
+"""
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import reduce
 from typing import Annotated, Any, Literal
 
 import torch
@@ -13,16 +27,14 @@ from torch import Tensor
 from ednas_nni.nn.elastic import SharedWeights
 from ednas_nni.nn.statistics import recalibrate
 from ednas_nni.training.data import Batch, TrialData
-from ednas_nni.training.module import JaredModule, check_combines_losses
+from ednas_nni.training.jared import graphics_memory, threads
+from ednas_nni.training.module import JaredModule
 from ednas_nni.training.recipe import Recipe, Share, Whole
 from ednas_nni.training.seeding import seeded
 from ednas_nni.training.supernet.paths import Paths
 
 CURVE = 8
 """Batches for the statistics of the largest network, before it is scored during the training."""
-
-SEVERAL = "of which every network of a supernet has its own"
-"""Why a supernet takes no weighting that combines gradients."""
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
@@ -61,6 +73,32 @@ class SupernetOptions:
     seed: Annotated[int, Field(ge=0)] = 0
 
 
+def side_by_side(recipe: Recipe, paths: int) -> tuple[int, int]:
+    """How many paths run at a time, and how many threads of torch each has.
+
+    A graphics card runs one after the other.
+    """
+    count = recipe.threads or torch.get_num_threads()
+    at_a_time = 1 if graphics_memory(recipe.accelerator) else min(count, paths)
+    return at_a_time, count // at_a_time
+
+
+@contextmanager
+def each_path(recipe: Recipe, paths: int) -> Iterator[Each]:
+    """`map` over the paths of a step, as many at a time as `side_by_side` says."""
+    at_a_time, inside = side_by_side(recipe, paths)
+    if at_a_time == 1:
+        with threads(recipe.threads):
+            yield map
+        return
+    # Each thread has a count of its own.
+    with threads(inside), ThreadPoolExecutor(at_a_time, "path", torch.set_num_threads, (inside,)) as pool:
+        yield pool.map
+
+
+Each = Callable[[Callable[[Any], Any], Any], Iterator[Any]]
+
+
 class SupernetModule(JaredModule):
     """Trains the networks of a supernet; what it validates is the largest.
 
@@ -68,17 +106,15 @@ class SupernetModule(JaredModule):
         recipe: With the supernet's own steps and learning rate.
         options: See there.
         paths: Draws the networks of each step.
-
-    Raises:
-        StudyError: The weighting combines gradients of tasks.
+        each: Maps a function over the paths of a step, see `each_path`.
     """
 
     model: SharedWeights
 
-    def __init__(self, recipe: Recipe, options: SupernetOptions, paths: Paths) -> None:
+    def __init__(self, recipe: Recipe, options: SupernetOptions, paths: Paths, each: Each = map) -> None:
         super().__init__(recipe)
-        check_combines_losses(self.weighting, recipe, SEVERAL)
-        self.options, self.paths = options, paths
+        self.options, self.paths, self._each = options, paths, each
+        self._totals: list[Tensor] = []
 
     def progress_state(self) -> dict[str, Any]:
         """As of every training, and which networks are drawn next."""
@@ -103,7 +139,7 @@ class SupernetModule(JaredModule):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Raw outputs of the largest network."""
-        return self.model.run(self.paths.largest, x)
+        return self.model.runner(self.paths.largest)(x)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One batch through all networks of the step; the loss is the mean of theirs.
@@ -116,19 +152,40 @@ class SupernetModule(JaredModule):
         alone = self.steps_done < options.warm_up * self.recipe.steps
         samples = [self.paths.largest] if alone else self.paths.step(options.paths, options.sandwich)
         teacher: dict[str, Tensor] = {}
-        totals, first = [], dict[str, Tensor]()
-        for sample in samples:
-            outputs = self.model.run(sample, image)
-            losses = {task.name: task.loss(outputs[task.name], batch[task.name]) for task in tasks}
-            if teacher and options.distillation:
-                share = options.distillation
-                losses = {
-                    task.name: (1 - share) * losses[task.name]
-                    + share * task.imitation(outputs[task.name], teacher[task.name])
-                    for task in tasks
-                }
-            totals.append(self.weighting(losses))
-            first = first or losses
-            if options.sandwich and not teacher:
-                teacher = {name: output.detach() for name, output in outputs.items()}
-        return self.finite(torch.stack(totals).mean(), first)
+        kind = image.device.type
+        mixed, dtype = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)  # of this thread
+
+        def losses_of(network: Callable[[Tensor], dict[str, Tensor]]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+            with torch.autocast(kind, dtype, enabled=mixed):
+                outputs = network(image)
+                losses = {task.name: task.loss(outputs[task.name], batch[task.name]) for task in tasks}
+                for task in tasks if teacher else ():
+                    imitation = task.imitation(outputs[task.name], teacher[task.name])
+                    losses[task.name] = torch.lerp(losses[task.name], imitation, options.distillation)
+            return losses, {name: output.detach() for name, output in outputs.items()}
+
+        counts = Counter(map(json.dumps, samples))  # what was drawn twice runs once and counts twice
+        runners = [self.model.runner(json.loads(sample)) for sample in counts]
+        results = []
+        if options.distillation:
+            results = [losses_of(runners.pop(0))]
+            teacher = results[0][1]
+        results += self._each(losses_of, runners)
+        self._totals = [
+            self.weighting(losses) * count / len(samples)
+            for (losses, _), count in zip(results, counts.values(), strict=True)
+        ]
+        return self.finite(torch.stack(self._totals).sum(), results[0][0])
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Gradients of the paths, each by itself, then added in their order."""
+        # Mixed precision has multiplied the loss by its scale.
+        scale = (loss / torch.stack(self._totals).sum()).detach().nan_to_num(1.0)
+        trained = [p for p in self.parameters() if p.requires_grad]
+
+        def gradients(total: Tensor) -> tuple[Tensor | None, ...]:
+            return torch.autograd.grad(total, trained, scale, allow_unused=True)
+
+        for parameter, *parts in zip(trained, *self._each(gradients, self._totals), strict=True):
+            there = [part for part in parts if part is not None]
+            parameter.grad = reduce(torch.add, there) if there else None

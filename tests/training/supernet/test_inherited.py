@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from ednas_nni.nn.tree import build, domains_of
 from ednas_nni.training.data import TrialData
 from ednas_nni.training.supernet import made
 from ednas_nni.training.supernet.inherited import InheritedEvaluator
+from ednas_nni.training.supernet.paths import Paths
 from search_spaces import EdnasSpace
 from tests.planes import _importable, _one_thread
 
@@ -167,6 +170,29 @@ def test_every_part_of_the_recipe_can_be_switched_off(cache, space, tmp_path):
     ):
         other = trained(space, tmp_path / next(iter(off)), **off)
         assert other.shape != base.shape or (other != base).any(), off
+
+
+def test_weights_do_not_depend_on_how_many_paths_run_at_a_time(cache, space, tmp_path, monkeypatch):
+    """Also where a sample is drawn twice; a sum in the order in which threads are ready is another one."""
+
+    def weights(name, threads):
+        supernet = evaluator(supernet={**OPTIONS, "paths": 4, "warm_up": 0.0}, threads=threads).supernet(space)
+        monkeypatch.setenv("EDNAS_CACHE", str(tmp_path / name))
+        supernet.make()
+        return np.load(supernet.folder / "weights.npy")
+
+    step = Paths.step
+    monkeypatch.setattr(Paths, "step", lambda self, *given: (drawn := step(self, *given))[:3] + drawn[2:3])
+    alone = weights("alone", 1)
+    assert (weights("two", 2) == alone).all() and (weights("four", 4) == alone).all()
+    monkeypatch.setattr(made, "each_path", lambda *given: contextlib.nullcontext(backwards))
+    assert (weights("in another order", 1) != alone).any()
+
+
+def backwards(function, things):
+    """A broken `map`: what gradients it is given last comes first."""
+    results = list(map(function, things))
+    return results if isinstance(results[0][0], dict) else results[::-1]
 
 
 def test_what_trials_share_is_hashed_once_a_process(cache, space, monkeypatch):

@@ -24,8 +24,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -40,7 +41,7 @@ from ednas_nni.compat.nas import LayerChoice, ModelSpace, Repeat
 from ednas_nni.errors import PluginError, SampleError
 from ednas_nni.nn.capabilities import capabilities_of
 from ednas_nni.nn.choice import alternatives
-from ednas_nni.nn.tree import build, domains_of
+from ednas_nni.nn.tree import domains_of, instantiate
 from ednas_nni.space.domains import Sample
 
 if TYPE_CHECKING:
@@ -159,36 +160,35 @@ class SharedWeights(nn.Module):
         self.tensors = nn.ParameterDict({_without_dots(name): nn.Parameter(tensor) for name, tensor in tensors.items()})
 
     def network(self, sample: Sample) -> tuple[nn.Module, dict[str, Tensor]]:
-        """A network and its parameters, views of the shared ones; for `functional_call`.
+        """A network in this module's mode and its parameters, views of the shared ones; for `functional_call`.
 
-        The module's own parameters are empty; its buffers, such as running statistics, are its own.
+        The module's own parameters are empty; its buffers, such as running statistics, are its own. Threads may ask at
+        the same time, and may run networks of different samples; equal samples share one module.
 
         Raises:
             SampleError: The sample does not belong to the space.
         """
         name = self._domains.architecture_id(sample)
-        if name not in self._networks:
-            with torch.inference_mode(False):  # else what is first scored could not be trained
-                network = build(self._space, sample)
-            where = addresses(network, self.elastic)
-            for parameter in network.parameters():
-                parameter.data = parameter.data.new_empty(0)
-            # Building takes a sixth of a small network's training step; the largest and the smallest come every step.
-            self._networks[name] = network.to(self.device), where
-            if len(self._networks) > _REMEMBERED:
-                self._networks.popitem(last=False)
-        self._networks.move_to_end(name)
-        network, where = self._networks[name]
+        with _ONE_AT_A_TIME:
+            if name not in self._networks:
+                with torch.inference_mode(False):  # else what is first scored could not be trained
+                    network = instantiate(self._space, self._domains.complete(sample))
+                where = addresses(network, self.elastic)
+                for parameter in network.parameters():
+                    parameter.data = parameter.data.new_empty(0)
+                # Building takes a sixth of a small network's step; the largest and the smallest may come every step.
+                self._networks[name] = network.to(self.device), where
+                if len(self._networks) > _REMEMBERED:
+                    self._networks.popitem(last=False)
+            self._networks.move_to_end(name)
+            network, where = self._networks[name]
+        network.train(self.training)
         return network, {name: address.of(self._tensor(address)) for name, address in where.items()}
 
-    def runner(self, sample: Sample) -> Callable[[Tensor], dict[str, Tensor]]:
-        """The network of a sample in this module's mode (training or not); those of two samples may run in two threads.
-
-        Equal samples share one module, which only one thread at a time may run.
-        """
-        network, parameters = self.network(sample)
-        network.train(self.training)
-        return lambda image: functional_call(network, parameters, (image,))
+    def run(self, sample: Sample, image: Tensor) -> dict[str, Tensor]:
+        """Outputs of the network of a sample, in this module's mode (training or not)."""
+        outputs: dict[str, Tensor] = functional_call(*self.network(sample), (image,))
+        return outputs
 
     @torch.no_grad()
     def write_into(self, network: nn.Module) -> None:
@@ -218,6 +218,8 @@ class SharedWeights(nn.Module):
 
 
 _REMEMBERED = 64
+_ONE_AT_A_TIME = threading.Lock()
+"""What NNI builds with is the same for all threads."""
 
 
 def _without_dots(name: str) -> str:

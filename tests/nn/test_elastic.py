@@ -50,7 +50,7 @@ def difference(space, weights, sample, image):
     """Largest difference of an output of the supernet and of the network taken out of it, both in training mode."""
     network = build(space, sample)
     weights.write_into(network)
-    one, other = weights.train().runner(sample)(image), network.train()(image)
+    one, other = weights.train().run(sample, image), network.train()(image)
     return max(float((one[task] - other[task]).abs().max().detach()) for task in TASKS)
 
 
@@ -65,14 +65,14 @@ def test_a_network_answers_as_the_supernet_does(weights, monkeypatch):
     def corner(address, tensor):
         return tensor[tuple(slice(n) for n in address.shape)]
 
-    run = shared.runner
+    run = shared.run
 
-    def wrong(sample):
+    def wrong(sample, image):
         with monkeypatch.context() as patch:
             patch.setattr(Address, "of", corner)
-            return run(sample)
+            return run(sample, image)
 
-    monkeypatch.setattr(shared, "runner", wrong)
+    monkeypatch.setattr(shared, "run", wrong)
     kernels = any(label.endswith("_op") for label in domains.labels)  # `encoders` has none that share
     apart = max(difference(space, shared, sample, image) for sample in samples)
     assert apart > 1e-3 if kernels else apart == 0
@@ -98,9 +98,7 @@ def test_gradients_reach_only_what_the_network_uses(weights):
     space, shared = weights
     sample = domains_of(space).random(np.random.default_rng(1))
     shared.zero_grad()
-    sum(
-        output.square().mean() for output in shared.train().runner(sample)(torch.rand(2, 3, 64, 64)).values()
-    ).backward()
+    sum(output.square().mean() for output in shared.train().run(sample, torch.rand(2, 3, 64, 64)).values()).backward()
     used = {address.tensor for address in addresses(build(space, sample)).values()}
     reached = {name for name, tensor in shared.named_tensors() if tensor.grad is not None}
     assert reached and reached <= used

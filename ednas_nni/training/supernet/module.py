@@ -1,18 +1,25 @@
 """What one step of a supernet's training does: several networks on one batch, on shared weights.
 
 Small networks on small images keep one core busy, however many threads torch has. So the paths of a step run side by
-side, each in a thread with a share of torch's. Each has a gradient of its own, and these are added in the order of the
-paths, so that the weights do not depend on which path was ready first, nor on how many ran at a time:
+side on processors, each in a thread with a share of torch's. Each has a gradient of its own, and these are added in the
+order of the paths, as the weighting of the losses sees them in that order: weights depend neither on which path was
+ready first, nor on how many ran at a time. Paths a b c d in two threads:
 
-    paths a b c d on two threads     a b | c d     forward; the weighting of the losses sees a, b, c, d in this order
-                                     a b | c d     backward; gradient = ((a + b) + c) + d
+    thread 1    a forward | a's losses weighted | a backward      | c forward ...
+    thread 2    b forward | waits for a         | b's ... weighted | b backward       | d forward ...
+    then        gradient = ((a + b) + c) + d
+
+A path goes through without a stop, because a forward pass of many small operations is mostly Python, which one thread
+at a time can run, while a backward pass leaves Python alone: two that are out of step get through in half the time, two
+in the same phase do not.
 """
 
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -114,7 +121,7 @@ class SupernetModule(JaredModule):
     def __init__(self, recipe: Recipe, options: SupernetOptions, paths: Paths, each: Each = map) -> None:
         super().__init__(recipe)
         self.options, self.paths, self._each = options, paths, each
-        self._totals: list[Tensor] = []
+        self._gradients: list[tuple[Tensor, list[Tensor | None]]] = []
 
     def progress_state(self) -> dict[str, Any]:
         """As of every training, and which networks are drawn next."""
@@ -139,7 +146,7 @@ class SupernetModule(JaredModule):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Raw outputs of the largest network."""
-        return self.model.runner(self.paths.largest)(x)
+        return self.model.run(self.paths.largest, x)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One batch through all networks of the step; the loss is the mean of theirs.
@@ -151,41 +158,42 @@ class SupernetModule(JaredModule):
         image = batch["image"].contiguous(memory_format=torch.channels_last)
         alone = self.steps_done < options.warm_up * self.recipe.steps
         samples = [self.paths.largest] if alone else self.paths.step(options.paths, options.sandwich)
+        counts = list(Counter(map(json.dumps, samples)).items())  # what was drawn twice runs once and counts twice
+        kind, trained = image.device.type, [p for p in self.parameters() if p.requires_grad]
+        mixed, dtype = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)  # of this thread only
+        weighted = [threading.Event() for _ in counts]
         teacher: dict[str, Tensor] = {}
-        kind = image.device.type
-        mixed, dtype = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)  # of this thread
 
-        def losses_of(network: Callable[[Tensor], dict[str, Tensor]]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-            with torch.autocast(kind, dtype, enabled=mixed):
-                outputs = network(image)
-                losses = {task.name: task.loss(outputs[task.name], batch[task.name]) for task in tasks}
-                for task in tasks if teacher else ():
-                    imitation = task.imitation(outputs[task.name], teacher[task.name])
-                    losses[task.name] = torch.lerp(losses[task.name], imitation, options.distillation)
-            return losses, {name: output.detach() for name, output in outputs.items()}
+        def path(number: int) -> tuple[Tensor, dict[str, Tensor], Sequence[Tensor | None]]:
+            sample, count = counts[number]
+            try:
+                with torch.autocast(kind, dtype, enabled=mixed):
+                    outputs = self.model.run(json.loads(sample), image)
+                    losses = {task.name: task.loss(outputs[task.name], batch[task.name]) for task in tasks}
+                    for task in tasks if teacher else ():
+                        imitation = task.imitation(outputs[task.name], teacher[task.name])
+                        losses[task.name] = torch.lerp(losses[task.name], imitation, options.distillation)
+                    if number:
+                        weighted[number - 1].wait()
+                    total = self.weighting(losses) * (count / len(samples))
+            finally:
+                weighted[number].set()
+            if options.distillation and not number:
+                teacher.update((name, output.detach()) for name, output in outputs.items())
+            if kind != "cpu":  # where mixed precision may have to scale the loss first
+                return total, losses, ()
+            return total.detach(), losses, torch.autograd.grad(total, trained, allow_unused=True)
 
-        counts = Counter(map(json.dumps, samples))  # what was drawn twice runs once and counts twice
-        runners = [self.model.runner(json.loads(sample)) for sample in counts]
-        results = []
-        if options.distillation:
-            results = [losses_of(runners.pop(0))]
-            teacher = results[0][1]
-        results += self._each(losses_of, runners)
-        self._totals = [
-            self.weighting(losses) * count / len(samples)
-            for (losses, _), count in zip(results, counts.values(), strict=True)
-        ]
-        return self.finite(torch.stack(self._totals).sum(), results[0][0])
+        first = [path(0)] if options.distillation else []
+        done = [*first, *self._each(path, range(len(first), len(counts)))]
+        self._gradients = [(p, parts) for p, *parts in zip(trained, *(grads for *_, grads in done), strict=False)]
+        return self.finite(torch.stack([total for total, *_ in done]).sum(), done[0][1])
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Gradients of the paths, each by itself, then added in their order."""
-        # Mixed precision has multiplied the loss by its scale.
-        scale = (loss / torch.stack(self._totals).sum()).detach().nan_to_num(1.0)
-        trained = [p for p in self.parameters() if p.requires_grad]
-
-        def gradients(total: Tensor) -> tuple[Tensor | None, ...]:
-            return torch.autograd.grad(total, trained, scale, allow_unused=True)
-
-        for parameter, *parts in zip(trained, *self._each(gradients, self._totals), strict=True):
+        """Add the gradients of the paths, in their order."""
+        if not self._gradients:
+            super().backward(loss, *args, **kwargs)
+        for parameter, parts in self._gradients:
             there = [part for part in parts if part is not None]
             parameter.grad = reduce(torch.add, there) if there else None
+        self._gradients = []

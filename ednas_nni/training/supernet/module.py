@@ -35,13 +35,16 @@ from ednas_nni.nn.elastic import SharedWeights
 from ednas_nni.nn.statistics import recalibrate
 from ednas_nni.training.data import Batch, TrialData
 from ednas_nni.training.jared import graphics_memory, threads
-from ednas_nni.training.module import JaredModule
+from ednas_nni.training.module import JaredModule, check_combines_losses
 from ednas_nni.training.recipe import Recipe, Share, Whole
 from ednas_nni.training.seeding import seeded
 from ednas_nni.training.supernet.paths import Paths
 
 CURVE = 8
 """Batches for the statistics of the largest network, before it is scored during the training."""
+
+SEVERAL = "of which every network of a supernet has its own"
+"""Why a supernet takes no weighting that combines gradients."""
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
@@ -122,6 +125,7 @@ class SupernetModule(JaredModule):
         super().__init__(recipe)
         self.options, self.paths, self._each = options, paths, each
         self._gradients: list[tuple[Tensor, list[Tensor | None]]] = []
+        check_combines_losses(self.weighting, recipe, SEVERAL)
 
     def progress_state(self) -> dict[str, Any]:
         """As of every training, and which networks are drawn next."""

@@ -40,8 +40,8 @@ class Held:
 
     def draw(self, fitted: Any) -> None:
         """The networks, at the first call; the fitted ones are the same for every accelerator."""
-        from devices.parts.whole_networks import cut
         from ednas_nni.graphs.capture import network_graph
+        from ednas_nni.graphs.graph import cut
 
         names = {self._domains.architecture_id(sample) for sample in fitted}
         assert not names & set(self.samples), "a network of the factor is among the held-out ones"

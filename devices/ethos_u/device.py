@@ -74,8 +74,9 @@ class EthosU(PartsDevice):
         """
         from devices.ethos_u.parts import Estimates, estimates, in_surroundings
         from devices.parts.block_table import block_table
-        from devices.parts.whole_networks import cut, factor, held_out_errors, whole_networks
+        from devices.parts.whole_networks import factor, held_out_errors, whole_networks
         from ednas_nni.graphs.capture import network_graph
+        from ednas_nni.graphs.graph import cut
         from ednas_nni.nn.capabilities import capabilities_of
         from ednas_nni.nn.sizes import shrunk
 

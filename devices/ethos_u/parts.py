@@ -24,9 +24,8 @@ from tqdm import tqdm
 from devices.ethos_u.vela import NpuTarget, Vela
 from devices.parts.blocks import BlockCall, When
 from devices.parts.figures import Figures
-from devices.parts.whole_networks import cut
 from ednas_nni.data.cache import cache_root
-from ednas_nni.graphs.graph import Attribute, Constant, Graph, Node, Shape, renamed
+from ednas_nni.graphs.graph import Attribute, Constant, Graph, Node, Shape, cut, renamed
 from ednas_nni.graphs.tflite_file import tflite_bytes
 
 AROUND = "around."

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, ClassVar
 
@@ -23,6 +23,7 @@ from ednas_nni.errors import StudyError
 from ednas_nni.space.domains import Sample
 
 if TYPE_CHECKING:
+    from devices.parts.blocks import BlockCall
     from devices.parts.measure import Opened, Rounds
     from ednas_nni.compat.nas import ModelSpace
     from ednas_nni.graphs.graph import Graph
@@ -87,7 +88,7 @@ class MeasuredDevice(PartsDevice):
         from devices.parts.timings import Store
         from devices.parts.whole_networks import factor, held_out_errors, whole_networks
 
-        blocks = block_table(space, size, lambda graph, call: self._ended(graph, size) if call.ends else graph)
+        blocks = block_table(space, size, self.part(size))
         samples = whole_networks(blocks)
         networks = [self.network(space, sample, size) for sample in samples]
         graphs = {**blocks.graphs, **{graph.signature: graph for graph in networks}}
@@ -105,6 +106,10 @@ class MeasuredDevice(PartsDevice):
             self.columns = (self._column(compared, float(errors.mean())),)
         return scaled(raw, factor(added, whole))
 
+    def part(self, size: tuple[int, int]) -> Callable[[Graph, BlockCall], Graph]:
+        """What is measured of a block, for networks that give (height, width) pixels."""
+        return lambda graph, call: self._ended(graph, size) if call.ends else graph
+
     def network(self, space: ModelSpace, sample: Sample, size: tuple[int, int]) -> Graph:
         """What is measured of a whole network."""
         from ednas_nni.graphs.capture import network_graph
@@ -112,7 +117,7 @@ class MeasuredDevice(PartsDevice):
         return self._ended(network_graph(space, sample, size), size)
 
     def _ended(self, graph: Graph, size: tuple[int, int]) -> Graph:
-        from devices.parts.whole_networks import cut
+        from ednas_nni.graphs.graph import cut
 
         return graph if self.enlarges else cut(graph, size)
 

@@ -7,7 +7,6 @@ from numpy.typing import ArrayLike
 
 from devices.parts.block_table import BlockTable
 from ednas_nni.cost.features import sums
-from ednas_nni.graphs.graph import Graph
 from ednas_nni.nn.sizes import settled
 from ednas_nni.space.domains import Sample
 
@@ -46,22 +45,3 @@ def held_out_errors(sums: ArrayLike, whole: ArrayLike) -> np.ndarray:
     added, wholes = np.asarray(sums, float), np.asarray(whole, float)
     others = ~np.eye(len(added), dtype=bool)
     return np.array([factor(added[rest], wholes[rest]) for rest in others]) * added / wholes - 1
-
-
-def cut(graph: Graph, size: tuple[int, int]) -> Graph:
-    """A graph without bilinear enlargements to the image's size that end it: exported files leave them to the host."""
-    writers = {node.output: node for node in graph.nodes}
-
-    def before(name: str) -> str:
-        node = writers.get(name)
-        enlarges = node is not None and node.op == "Resize" and node.attributes["mode"] == "linear"
-        return node.inputs[0] if node is not None and enlarges and node.shape[2:] == tuple(size) else name
-
-    outputs = tuple(before(name) for name in graph.outputs)
-    needed, nodes = set(outputs), []
-    for node in reversed(graph.nodes):
-        if node.output in needed:
-            nodes.append(node)
-            needed.update(node.inputs)
-    constants = {name: constant for name, constant in graph.constants.items() if name in needed}
-    return Graph(graph.inputs, outputs, tuple(nodes[::-1]), constants)

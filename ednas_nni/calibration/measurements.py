@@ -19,7 +19,7 @@ from ednas_nni.errors import EdnasError, SampleError, did_you_mean, quoted
 from ednas_nni.space.domains import Domains, Sample
 
 GIVEN = ("architecture", "sample")
-EXTRA = ("repeats", "onnx")
+EXTRA = ("repeats", "onnx", "tflite")
 Find = Callable[[str], Sample]
 """Named member or architecture id -> sample."""
 
@@ -83,7 +83,7 @@ def read_measurements(path: Path, cost: str, domains: Domains, find: Find) -> Me
 
     Its columns: `architecture` (a sample as JSON, or an architecture id or named member, which `find` looks up) or
     `sample` (JSON; it wins), the cost, and optionally `repeats` (whole number of runs behind the figure). Rows with an
-    empty cost are left out.
+    empty cost are left out, unless a result of `litert-benchmark` lies beside their `.tflite` file.
 
     Raises:
         EdnasError: The file cannot be read, or a row is wrong; the message has its line.
@@ -92,6 +92,8 @@ def read_measurements(path: Path, cost: str, domains: Domains, find: Find) -> Me
     measured: dict[str, tuple[Sample, list[float], list[int]]] = {}
     for line, row in rows:
         where = f"{path}, line {line}"
+        if not row[cost] and cost == "latency_ms" and (file := row.get("tflite")):
+            row |= _benchmarked(path.with_name(file), cost)
         if not row[cost]:
             empty += 1
             continue
@@ -115,13 +117,29 @@ def read_measurements(path: Path, cost: str, domains: Domains, find: Find) -> Me
     )
 
 
-def write_measurements(path: Path, cost: str, rows: Sequence[tuple[str, Sample, float, str]]) -> None:
-    """Write a file to fill in: (architecture id, sample, modelled cost, name of its ONNX file or "") per row."""
+def write_measurements(path: Path, cost: str, rows: Sequence[tuple[str, Sample, float, str]], column: str) -> None:
+    """Write a file to fill in: (architecture id, sample, modelled cost, network's file for `column` or "") per row."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["architecture", cost, "repeats", f"modelled_{cost}", "onnx", "sample"])
-        for architecture, sample, modelled, onnx in rows:
-            writer.writerow([architecture, "", "", f"{modelled:.6g}", onnx, json.dumps(sample)])
+        writer.writerow(["architecture", cost, "repeats", f"modelled_{cost}", column, "sample"])
+        for architecture, sample, modelled, network in rows:
+            writer.writerow([architecture, "", "", f"{modelled:.6g}", network, json.dumps(sample)])
+
+
+def _benchmarked(path: Path, cost: str) -> dict[str, str]:
+    """Cells of what `litert-benchmark` said beside a `.tflite` file, if it did; EdnasError: it is of another file."""
+    result = path.with_name(f"{path.name}.json")
+    try:
+        found = json.loads(result.read_text(encoding="utf-8"))
+        latency, model = found["latency"], Path(found["model"]).name
+        cells = {cost: str(latency["median_ms"]), "repeats": str(latency["num_runs"])}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise EdnasError(f"{result}: is no result of litert-benchmark ({type(error).__name__}: {error})") from None
+    if model != path.name:
+        raise EdnasError(f"{result}: is of {model}, not of {path.name}. Measure it again")
+    return cells
 
 
 def _rows(path: Path, cost: str) -> list[tuple[int, dict[str, str]]]:

@@ -1,6 +1,7 @@
 """Correct the model of a device by networks that were measured on the real one.
 
   ednas calibrate edge_tpu --study FILE.yml --propose 12 --out FOLDER    what to measure: CSV and ONNX files
+  ednas calibrate litert_cpu --study FILE.yml --propose 12 --to litert-int8 --out FOLDER          ... .tflite files
   ednas calibrate edge_tpu --study FILE.yml --measurements FOLDER/measurements.csv --out my_tpu.yml
 
 The profile that is written can stand under `device:` of a study. Nothing is written where the measurements do not show
@@ -36,6 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     out = "the profile to write (DEVICE_calibrated.yml), or the new folder of --propose"
     parser.add_argument("--out", metavar="PATH", type=Path, help=out)
     parser.add_argument("--name", metavar="NAME", help="name of the corrected device; that of the file by default")
+    formats = ("onnx", "litert", "litert-int8")
+    parser.add_argument("--to", choices=formats, default="onnx", help="with --propose: form of the networks (onnx)")
     parser.add_argument("--no-onnx", action="store_true", help="with --propose: the CSV file alone")
     parser.add_argument(
         "--seed", type=whole(0), default=0, metavar="N", help="with --propose: seed of the candidates (0)"

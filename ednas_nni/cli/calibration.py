@@ -28,18 +28,22 @@ from ednas_nni.calibration.proposing import informative
 from ednas_nni.cli import terminal
 from ednas_nni.cli.describe_command import sample_of
 from ednas_nni.cli.terminal import amount
-from ednas_nni.compat.nas import ModelSpace
 from ednas_nni.cost.table import CostTable
-from ednas_nni.errors import EdnasError
+from ednas_nni.errors import EdnasError, StudyError
 from ednas_nni.graphs.capture import network_graph
-from ednas_nni.graphs.onnx_file import INSTALL, onnx_bytes
+from ednas_nni.graphs.graph import cut
+from ednas_nni.graphs.onnx_file import onnx_bytes
+from ednas_nni.graphs.tflite_file import Precision, tflite_bytes
 from ednas_nni.record.whole_file import write_whole
 from ednas_nni.search.assembled import Assembled
-from ednas_nni.space.dimensions import Sample
 from ednas_nni.study import plain_data
 from ednas_nni.study.objectives import Constraint
 
 FILE = "measurements.csv"
+BOARD = """  pip install ai-edge-litert
+  for f in *.tflite; do litert-benchmark --num_threads 1 --num_runs 200 --model $f --result_json $f.json; done
+or otherwise:"""
+PRECISIONS: dict[str, Precision] = {"litert": "float32", "litert-int8": "int8"}
 STRANGE = 50.0
 """Measured and modelled costs further apart than this are probably in different units."""
 
@@ -51,49 +55,37 @@ def propose(options: argparse.Namespace, assembled: Assembled, table: CostTable)
         raise EdnasError("--propose: name a new folder for the files: --out FOLDER")
     if folder.exists():
         raise EdnasError(f"--out {folder}: is there already. Name a new folder, so that nothing is overwritten.")
-    if not options.no_onnx:
-        try:
-            import onnx  # noqa: F401  (an extra)
-        except ImportError:
-            raise EdnasError(
-                f"--propose: ONNX files need the package onnx. Install it: {INSTALL}. Or leave them out with "
-                "--no-onnx: the CSV file names every architecture"
-            ) from None
     # Limits on costs of the study's other devices cannot be checked on this table.
     constraints = [c for c in assembled.constraints if c.name in table.names]
     codes = informative(table, options.cost, options.propose, constraints, options.seed)
     samples = [table.domains.decode(row) for row in codes]
     costs = table.encoded(codes)[:, table.names.index(options.cost)]
     ids = [table.domains.architecture_id(sample) for sample in samples]
-    files = ["" if options.no_onnx else f"{architecture}.onnx" for architecture in ids]
+    form = "" if options.no_onnx else options.to
+    column = "tflite" if form in PRECISIONS else "onnx"
+    files = [f"{architecture}.{column}" if form else "" for architecture in ids]
     part = folder.with_name(f"{folder.name}.part")
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        write_measurements(part / FILE, options.cost, list(zip(ids, samples, map(float, costs), files, strict=True)))
-        if not options.no_onnx:
-            _write_networks(part, files, samples, assembled.space, table.deploy_size)
+        rows = list(zip(ids, samples, map(float, costs), files, strict=True))
+        write_measurements(part / FILE, options.cost, rows, column)
+        pairs = list(zip(files, samples, strict=True)) if form else []
+        for file, sample in tqdm(pairs, desc="writing networks", unit="file", delay=1.0, leave=False, disable=None):
+            # Random weights do not change how long it takes; a `.tflite` file ends where `ednas export` ends it.
+            graph = network_graph(assembled.space, sample, size := table.deploy_size)
+            lite = form in PRECISIONS
+            content = tflite_bytes(cut(graph, size), precision=PRECISIONS[form]) if lite else onnx_bytes(graph)
+            (part / file).write_bytes(content)
         part.rename(folder)
+    except StudyError as error:
+        raise EdnasError(f"--propose: {error}. Or leave them out with --no-onnx: the CSV file names all") from None
     except OSError as error:
         raise EdnasError(f"--out {folder}: cannot be written ({error.strerror}).") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
     _summarise(options, table, constraints, costs, folder)
     return 0
-
-
-def _write_networks(
-    folder: Path, files: list[str], samples: list[Sample], space: ModelSpace, size: tuple[int, int]
-) -> None:
-    """The networks with random weights, which do not change how long they take; all shapes are written down."""
-    import onnx  # an extra
-
-    pairs = list(zip(files, samples, strict=True))
-    for file, sample in tqdm(pairs, desc="writing networks", unit="file", delay=1.0, leave=False, disable=None):
-        model = onnx.load_from_string(onnx_bytes(network_graph(space, sample, size)))
-        model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
-        onnx.checker.check_model(model)
-        onnx.save(model, str(folder / file))
 
 
 def _summarise(
@@ -106,7 +98,9 @@ def _summarise(
         f"{len(costs)} networks{within}, {amount(float(costs.min()))} .. {amount(float(costs.max()))} {column.unit} "
         f"({column.device}, {column.origin}), chosen to tell the model's terms apart (greedy D-optimal design)"
     )
-    print(f"wrote {folder / FILE}" + ("" if options.no_onnx else f" and {len(costs)} ONNX networks beside it"))
+    print(f"wrote {folder / FILE}" + ("" if options.no_onnx else f" and {len(costs)} {options.to} networks beside it"))
+    if options.to != "onnx" and not options.no_onnx:
+        print(f"On the device, in a copy of {folder}; put the .json files beside {FILE} then, they are read:\n{BOARD}")
     print(
         f"Measure each on the device with one image of {height} x {width} px (outputs as the network gives them), "
         f"write\nthe figures into column {options.cost}, and run:\n"

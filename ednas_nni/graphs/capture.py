@@ -15,7 +15,7 @@ from torch import nn
 from ednas_nni.compat.nas import ModelSpace
 from ednas_nni.cost.tracer import Operator, Trace, Tree, Value, image_arguments, trace
 from ednas_nni.errors import StudyError
-from ednas_nni.graphs.graph import Attribute, Constant, Graph, Node, Shape, folded
+from ednas_nni.graphs.graph import Attribute, Constant, Graph, Node, Shape, ending_in, folded
 from ednas_nni.graphs.operators import ALIASES, TRANSLATIONS, UnwrittenError
 from ednas_nni.nn.tree import build
 from ednas_nni.space.domains import Sample
@@ -60,13 +60,8 @@ class _Writer:
     def graph(self) -> Graph:
         """What was written, without operators that lead to no output."""
         outputs = tuple(self._name(value) for value in self._seen.outputs)
-        needed, nodes = set(outputs), []
-        for node in reversed(self._nodes):
-            if node.output in needed:
-                nodes.append(node)
-                needed.update(node.inputs)
-        constants = {name: _constant(value) for name, value in self._constants.items() if name in needed}
-        return Graph(self._inputs, outputs, tuple(nodes[::-1]), constants)
+        constants = {name: _constant(value) for name, value in self._constants.items()}
+        return ending_in(Graph(self._inputs, outputs, tuple(self._nodes), constants), outputs)
 
     def node(self, op: str, inputs: Sequence[str], **attributes: Attribute) -> str:
         self._nodes.append(Node(op, tuple(inputs), f"t{len(self._nodes)}", self._shape, attributes))

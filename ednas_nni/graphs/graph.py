@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -131,8 +131,28 @@ def folded(graph: Graph) -> Graph:
             node.attributes["epsilon"],  # type: ignore[arg-type]  # a float, as operators.py writes it
         )
         nodes[at] = Node("Conv", (before.inputs[0], weight, bias), node.output, node.shape, before.attributes)
-    used = {name for node in nodes for name in node.inputs}
-    return Graph(graph.inputs, graph.outputs, tuple(nodes), {k: v for k, v in constants.items() if k in used})
+    return ending_in(Graph(graph.inputs, graph.outputs, tuple(nodes), constants), graph.outputs)
+
+
+def ending_in(graph: Graph, outputs: Sequence[str]) -> Graph:
+    """The graph with these outputs, without operators and constants that lead to none of them."""
+    needed, nodes = set(outputs), []
+    for node in reversed(graph.nodes):
+        if node.output in needed:
+            nodes.append(node)
+            needed.update(node.inputs)
+    constants = {name: constant for name, constant in graph.constants.items() if name in needed}
+    return Graph(graph.inputs, tuple(outputs), tuple(nodes[::-1]), constants)
+
+
+def cut(graph: Graph, size: tuple[int, int]) -> Graph:
+    """The graph without bilinear enlargements to (height, width) that end it: exported files leave them to the host."""
+    before = {
+        node.output: node.inputs[0]
+        for node in graph.nodes
+        if node.op == "Resize" and node.attributes["mode"] == "linear" and node.shape[2:] == tuple(size)
+    }
+    return ending_in(graph, [before.get(name, name) for name in graph.outputs])
 
 
 def filled(graph: Graph, seed: int = 0) -> Graph:

@@ -14,8 +14,7 @@ from ednas_nni.graphs.operators import IR_VERSION, OPSET
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-INSTALL = "pip install 'ednas-nni[onnx]'"
-MISSING = f"ONNX files and the device cpu_onnxruntime need onnx and onnxruntime. Install them: {INSTALL}"
+MISSING = "ONNX files and cpu_onnxruntime need onnx and onnxruntime. Install them: pip install 'ednas-nni[onnx]'"
 
 
 def onnx_bytes(
@@ -49,12 +48,13 @@ def onnx_bytes(
         for node in graph.nodes
     ]
     kind = onnx.TensorProto.FLOAT
+    shapes = {node.output: node.shape for node in graph.nodes}
     said = {name: (helper.np_dtype_to_tensor_dtype(np.dtype(t)), s) for name, (t, s) in (outputs or {}).items()}
     body = helper.make_graph(
         nodes,
         "ednas",
         [helper.make_tensor_value_info(name, kind, shape) for name, shape in graph.inputs.items()],
-        [helper.make_tensor_value_info(name, *said.get(name, (kind, None))) for name in graph.outputs],
+        [helper.make_tensor_value_info(name, *said.get(name, (kind, shapes.get(name)))) for name in graph.outputs],
         constants,
     )
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="ednas")

@@ -19,8 +19,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -75,24 +74,17 @@ def interpreter(model: bytes | Path, threads: int) -> Interpreter:
         from ai_edge_litert.interpreter import Interpreter  # an extra
     except ImportError as error:
         raise StudyError(MISSING) from error
-    with _silent():
-        how = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
-        loaded = Interpreter(**how, num_threads=threads)
-        loaded.allocate_tensors()
-    return loaded
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Without the runtime's greeting on standard error, which its C++ part writes past Python."""
+    how = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
     before = os.dup(2)
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-            yield
-    finally:
-        os.dup2(before, 2)
-        os.close(before)
+    with Path(os.devnull).open("wb") as nowhere:  # its C++ part writes a greeting to standard error, past Python
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            loaded = Interpreter(**how, num_threads=threads)
+            loaded.allocate_tensors()
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+    return loaded
 
 
 class _File:
@@ -164,14 +156,7 @@ class _File:
         return self._tensor(name, shape, TYPES[np.dtype(self._precision)], scales if quantised else (), zero)
 
     def _tensor(
-        self,
-        name: str,
-        shape: Shape,
-        kind: np.int8,
-        scales: Scales,
-        zero: int,
-        axis: int = 0,
-        values: bytes = b"",
+        self, name: str, shape: Shape, kind: np.int8, scales: Scales, zero: int, axis: int = 0, values: bytes = b""
     ) -> int:
         if values:
             self._buffers.append({0: values})

@@ -103,10 +103,41 @@ def test_files_that_are_no_text(tmp_path):
         read_measurements(tmp_path / "m.csv", "latency_ms", DOMAINS, find)
 
 
+RESULT = {"model": "boards/a.tflite", "num_threads": 1, "latency": {"median_ms": 7.25, "num_runs": 200}}
+
+
+def test_results_of_litert_benchmark_beside_the_files_fill_rows_without_a_figure(tmp_path):
+    rows = f"architecture,latency_ms,tflite,sample\na,,a.tflite,{quoted(SMALL)}\nb,,b.tflite,{quoted(LARGE)}\n"
+    (tmp_path / "a.tflite.json").write_text(json.dumps(RESULT))
+    found = read(tmp_path, rows)
+    assert (found.samples, found.values.tolist(), found.repeats.tolist(), found.empty) == ((SMALL,), [7.25], [200], 1)
+    written = read(tmp_path, rows.replace("a,,a", "a,9,a"))
+    assert written.values.tolist() == [9.0], "a figure in the file wins"
+    with pytest.raises(EdnasError, match="nothing is measured"):  # a latency is no other cost
+        read(tmp_path, rows.replace("latency_ms", "energy_mj"), "energy_mj")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "a.tflite.json: is no result of litert-benchmark"),
+        ("[]", "is no result of litert-benchmark"),
+        (json.dumps(RESULT | {"latency": {}}), "is no result of litert-benchmark (KeyError: 'median_ms')"),
+        (json.dumps(RESULT | {"model": "b.tflite"}), "is of b.tflite, not of a.tflite"),
+        (json.dumps(RESULT | {"latency": {"median_ms": 0, "num_runs": 5}}), "latency_ms = '0' is not a positive"),
+    ],
+)
+def test_wrong_results_of_litert_benchmark(tmp_path, text, words):
+    (tmp_path / "a.tflite.json").write_text(text)
+    with pytest.raises(EdnasError) as error:
+        read(tmp_path, f"architecture,latency_ms,tflite\n{quoted(SMALL)},,a.tflite\n")
+    assert words in str(error.value)
+
+
 def test_what_is_written_can_be_filled_in_and_read(tmp_path):
     path = tmp_path / "w.csv"
     ids = [DOMAINS.architecture_id(sample) for sample in (SMALL, LARGE)]
-    write_measurements(path, "latency_ms", [(ids[0], SMALL, 3.25, "a.onnx"), (ids[1], LARGE, 4.0, "")])
+    write_measurements(path, "latency_ms", [(ids[0], SMALL, 3.25, "a.onnx"), (ids[1], LARGE, 4.0, "")], "onnx")
     with pytest.raises(EdnasError, match="all 2 rows have an empty latency_ms"):
         read_measurements(path, "latency_ms", DOMAINS, find)
     with path.open(newline="") as file:

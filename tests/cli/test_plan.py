@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -246,8 +250,6 @@ def test_onnx_files_need_their_package_and_say_so_before_anything_is_written(
     monkeypatch: pytest.MonkeyPatch,
     tables: None,
 ) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, "onnx", None)
     folder = tmp_path / "todo"
     options = ["--study", str(experiment(NANO)), "--propose", "3", "--out", str(folder)]
@@ -273,3 +275,28 @@ def test_proposed_networks_are_valid_at_the_study_s_size(
         assert [d.dim_value for d in given.type.tensor_type.shape.dim] == [1, 3, 64, 128]
         (depth,) = model.graph.output
         assert [d.dim_value for d in depth.type.tensor_type.shape.dim][:2] == [1, 1]
+
+
+def test_networks_for_a_board_are_measured_by_the_printed_command(
+    experiment: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], tables: None
+) -> None:
+    """The files are int8, without the enlargement to the image's size, and results beside them are read."""
+    pytest.importorskip("ai_edge_litert")
+    from ednas_nni.graphs.tflite_file import interpreter
+
+    folder = tmp_path / "todo"
+    study = ["--study", str(experiment({**NANO, "deploy_size": [64, 128], "constraints": []}))]
+    assert main(["calibrate", "edge_tpu", *study, "--propose", "2", "--to", "litert-int8", "--out", str(folder)]) == 0
+    (command,) = (line for line in capsys.readouterr().out.splitlines() if "litert-benchmark" in line)
+    files = sorted(folder.glob("*.tflite"))
+    assert len(files) == 2
+    for file in files:
+        loaded = interpreter(file, 1)
+        (given,), (depth,) = loaded.get_input_details(), loaded.get_output_details()
+        assert (given["shape"].tolist(), given["dtype"]) == ([1, 64, 128, 3], np.int8)
+        assert depth["shape"].tolist() == [1, 16, 32, 1]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(["bash", "-c", command], cwd=folder, env={**os.environ, "PATH": path}, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert main(["calibrate", "edge_tpu", *study, "--measurements", str(folder / "measurements.csv")]) == 1
+    assert "2 measured architectures are too few" in capsys.readouterr().err

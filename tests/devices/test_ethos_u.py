@@ -18,13 +18,12 @@ from devices.ethos_u.parts import AROUND, Estimates, VelaEstimate, estimate, est
 from devices.ethos_u.vela import NpuTarget, Vela, installed
 from devices.parts.block_table import BlockTable
 from devices.parts.blocks import blocks_of
-from devices.parts.whole_networks import cut
 from ednas_nni import plugins
 from ednas_nni.cost import cost_table, smallest
 from ednas_nni.cost.features import SpaceFeatures, Term, joined, sums
 from ednas_nni.errors import DataError, NetworkError, StudyError
 from ednas_nni.graphs.capture import capture, network_graph
-from ednas_nni.graphs.graph import Graph
+from ednas_nni.graphs.graph import Graph, cut
 from ednas_nni.graphs.tflite_file import tflite_bytes
 from ednas_nni.networks.export.base import EXPORTERS, Order, facts_for
 from ednas_nni.networks.export.inference_graph import inference_graph

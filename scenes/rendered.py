@@ -3,6 +3,7 @@
 # Without `from __future__ import annotations`: the options are dataclass fields, see ednas_nni/data/layouts/base.py.
 
 import importlib
+import itertools
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -10,8 +11,6 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
-
-import numpy as np
 
 from ednas_nni.data import cache as store
 from ednas_nni.data.info import SPLITS, Array, DataInfo, LabelFacts, checked_size
@@ -142,13 +141,13 @@ def images(recipe: Mapping[str, Any]) -> Callable[[str, int], Mapping[str, Array
     source: Rendered = getattr(importlib.import_module(module), name)(**recipe["options"])
 
     def one(split: str, index: int) -> Mapping[str, Array]:
-        seed = int(source.seeds[split][index])
+        seed = source.seeds[split][index]
         return source.faults.apply(vars(source.picture(seed)), split, seed, source.facts)
 
     return one
 
 
-def split_seeds(seed: int, counts: Mapping[str, int]) -> dict[str, np.ndarray]:
+def split_seeds(seed: int, counts: Mapping[str, int]) -> dict[str, range]:
     """Give every image of every split a seed of its own.
 
     The seeds of a split start at `(4 * seed + split number) * 2**32` and count up. Two splits therefore never meet,
@@ -160,7 +159,7 @@ def split_seeds(seed: int, counts: Mapping[str, int]) -> dict[str, np.ndarray]:
         counts: Number of images by split name.
 
     Returns:
-        int64 arrays by split name, in the order of `ednas_nni.data.info.SPLITS`.
+        Ranges by split name, in the order of `ednas_nni.data.info.SPLITS`.
 
     Raises:
         DataError: `seed` or a count lies outside its range.
@@ -172,24 +171,23 @@ def split_seeds(seed: int, counts: Mapping[str, int]) -> dict[str, np.ndarray]:
         count = counts[name]
         if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count < _ROOM:
             raise DataError(f"{name} is {count!r}; it must be a whole number of images, at least 1")
-        seeds[name] = (4 * seed + number) * _ROOM + np.arange(count, dtype=np.int64)
+        first = (4 * seed + number) * _ROOM
+        seeds[name] = range(first, first + count)
     return seeds
 
 
-def check_disjoint(seeds: Mapping[str, np.ndarray]) -> None:
-    """Make sure that no seed is used twice, in one split or in two.
+def check_disjoint(seeds: Mapping[str, range]) -> None:
+    """Make sure that no two splits share a seed.
 
     Args:
         seeds: Seeds by split name.
 
     Raises:
-        DataError: A seed occurs twice; the splits are named.
+        DataError: A seed is in two splits, which are named.
     """
-    owner: dict[int, str] = {}
-    for name, values in seeds.items():
-        for value in values.tolist():
-            if value in owner:
-                raise DataError(
-                    f"seed {value} belongs to split {owner[value]!r} and to {name!r}; splits must not share images"
-                )
-            owner[value] = name
+    by_start = sorted(seeds.items(), key=lambda item: item[1].start)
+    for (first, before), (second, values) in itertools.pairwise(by_start):
+        if values.start < before.stop:
+            raise DataError(
+                f"seed {values.start} belongs to split {first!r} and to {second!r}; splits must not share images"
+            )

@@ -7,6 +7,7 @@ import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # many processes are started, each would compile everything
 
 import pytest
 from hypothesis import HealthCheck, settings

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Protocol, cast, runtime_checkable
 
 from torch import nn
@@ -209,6 +210,7 @@ _ARGUMENTS = {
 }
 
 
+@lru_cache(maxsize=8)  # a space asks the same of one layer for each of its samples
 def kind_of(module: nn.Module) -> Kind | None:
     """Kind of a parameterless layer, or None for one that does nothing countable (identity, dropout, routing).
 
@@ -225,6 +227,7 @@ def kind_of(module: nn.Module) -> Kind | None:
     return None
 
 
+@lru_cache(maxsize=8)
 def arguments(module: nn.Module, path: str) -> tuple[str, ...]:
     """Names of the constructor arguments that decide the record of this leaf module.
 

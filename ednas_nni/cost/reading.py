@@ -161,7 +161,7 @@ class _Reader:
         first = id(module) not in self._ran
         self._ran.add(id(module))
         given = {name: constructor_argument(module, name) for name in arguments(module, path)}
-        source, doubt = None, ""
+        source, doubt, declared = None, "", isinstance(module, DeclaresChannels)
         if not given and shapes.inputs:
             source, doubt = self._preserved(step, kind_of(module))
         labels = in_order(
@@ -175,7 +175,7 @@ class _Reader:
             def read(name: str) -> Any:
                 if name in given:
                     return _settled(given[name], sample) if at is not None else getattr(module, name)
-                if name == "channels" and not isinstance(module, DeclaresChannels):
+                if name == "channels" and not declared:
                     if at is None or source is None:
                         return channels_of(shapes.output)
                     positions = math.prod(shapes.output) // channels_of(shapes.output)
@@ -228,10 +228,9 @@ class _Reader:
             entry = record(at)
             assert entry is not None, f"{path}: a record for some choices and none for others"
             entry = replace(entry, path="")
-            if entry not in self._records:
-                self._records[entry] = len(self._records)
+            positions[at] = self._records.setdefault(entry, len(self._records))
+            if len(self._records) > len(self._written):
                 self._written.append(float(entry.elements_written))
-            positions[at] = self._records[entry]
         return positions
 
     # ------------------------------------------------------------------ sizes of tensors

@@ -1,4 +1,4 @@
-"""Fills the arrays of a data set in parallel, one interpreter per core, and shows how far it is.
+"""Fills the arrays of a data set, of many images in parallel, one interpreter per core, and shows how far it is.
 
 Any source can use it: the rendered ones draw each image from a seed, the layouts on disk decode each image from files.
 """
@@ -13,16 +13,17 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 import ednas_nni.version
-from ednas_nni.data.worker import FAILED, JOB, REJECTED
+from ednas_nni.data.worker import FAILED, JOB, REJECTED, fill
 from ednas_nni.errors import DataError
 
-_ONE_WORKER_BELOW = 60
-"""Fewer images than this are not worth the start of a second interpreter."""
+_WORKERS_FROM = 60
+"""Fewer images than this are not worth the start of another interpreter: they are made in this one."""
 
 
 def cores() -> int:
@@ -54,10 +55,10 @@ def produce(
         recipe: Plain JSON data for the task. Paths in it must be absolute, for workers run in `folder`.
         title: What the progress bar and error messages say, e.g. `rendering rooms`.
         progress: Show a bar on standard error when it takes longer than a moment.
-        workers: Number of processes; `None` = one per core, a single one for a few images.
+        workers: Number of processes; `None` = one per core, none for a few images.
 
     Raises:
-        DataError: A worker failed; its last words are part of the message.
+        DataError: An image could not be made; the last words of whoever made it are part of the message.
     """
     for split, count in counts.items():
         for name, (dtype, shape) in shapes.items():
@@ -76,9 +77,24 @@ def produce(
     job.write_text(
         json.dumps({"arrays": list(shapes), "counts": dict(counts), "task": task, "recipe": recipe}), encoding="utf-8"
     )
-    shares = max(1, min(total, workers or (cores() if total >= _ONE_WORKER_BELOW else 1)))
-    logs = [folder / f"worker-{share}.log" for share in range(shares)]
-    codes = _run(folder, logs, total, title, progress)
+    # In a log file a line now and then is enough.
+    pause = 0.2 if sys.stderr.isatty() else 10.0
+    bar = tqdm(
+        total=total, desc=title, unit="image", delay=1.0, mininterval=pause, maxinterval=pause,
+        disable=not progress, file=sys.stderr,
+    )  # fmt: skip
+    if workers is None and total < _WORKERS_FROM:
+        try:
+            with bar:
+                fill(folder, 0, 1, bar.update)
+        except DataError:
+            raise
+        except Exception as error:
+            raise DataError(f"{title} failed: {type(error).__name__}: {error}") from error
+        job.unlink()
+        return
+    logs = [folder / f"worker-{share}.log" for share in range(max(1, min(total, workers or cores())))]
+    codes = _run(folder, logs, bar)
     if any(codes):
         code, log = next((code, log) for code, log in zip(codes, logs, strict=True) if code)
         words = log.read_text(encoding="utf-8", errors="replace").strip()
@@ -90,7 +106,7 @@ def produce(
         left_over.unlink()
 
 
-def _run(folder: Path, logs: list[Path], total: int, title: str, progress: bool) -> list[int | None]:
+def _run(folder: Path, logs: list[Path], bar: tqdm[Any]) -> list[int | None]:
     """Run one worker per log; return their exit codes, `None` for those that need not finish."""
     read_end, write_end = os.pipe()
     with contextlib.ExitStack() as stack:
@@ -102,12 +118,6 @@ def _run(folder: Path, logs: list[Path], total: int, title: str, progress: bool)
         finally:
             # With the workers' copies as the only ones left, the end of the last worker ends the stream.
             os.close(write_end)
-        # In a log file a line now and then is enough.
-        pause = 0.2 if sys.stderr.isatty() else 10.0
-        bar = tqdm(
-            total=total, desc=title, unit="image", delay=1.0, mininterval=pause, maxinterval=pause,
-            disable=not progress, file=sys.stderr,
-        )  # fmt: skip
         with bar:
             while chunk := os.read(read_end, 4096):
                 if FAILED in chunk:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +28,14 @@ DONE, FAILED = b".", b"!"
 """What a worker writes to standard output after each image, and before it ends early."""
 
 
-def fill(folder: Path, share: int, shares: int) -> None:
-    """Make every `shares`-th image, beginning with number `share`; the folder holds job and arrays."""
+def fill(folder: Path, share: int, shares: int, done: Callable[[], object]) -> None:
+    """Make every `shares`-th image, beginning with number `share`; the folder holds job and arrays.
+
+    `done` is called after each image.
+    """
     job = json.loads((folder / JOB).read_text(encoding="utf-8"))
     module, _, function = job["task"].partition(":")
     one = getattr(importlib.import_module(module), function)(job["recipe"])
-    done = sys.stdout.buffer
     # Shares continue across splits, so that small splits do not all fall to the first worker.
     before = 0
     for split, count in job["counts"].items():
@@ -51,19 +55,22 @@ def fill(folder: Path, share: int, shares: int) -> None:
                         f"of {array.shape[1:]}"
                     )
                 array[index] = values[name]
-            done.write(DONE)
-            done.flush()
+            done()
         for array in arrays.values():
             array.flush()
 
 
+def tell(word: bytes) -> None:
+    """Say something to the parent."""
+    sys.stdout.buffer.write(word)
+    sys.stdout.buffer.flush()
+
+
 if __name__ == "__main__":
     try:
-        fill(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+        fill(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), partial(tell, DONE))
     except Exception as error:
-        # The others need not go on: the parent ends them when it reads this.
-        sys.stdout.buffer.write(FAILED)
-        sys.stdout.buffer.flush()
+        tell(FAILED)  # the others need not go on: the parent ends them when it reads this
         if not isinstance(error, DataError):
             raise
         print(error, file=sys.stderr)

@@ -16,6 +16,7 @@ import pytest
 from ednas_nni.bridge import engine
 from ednas_nni.bridge.search import Search
 from ednas_nni.record.journal import History
+from ednas_nni.search import shell
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.search.middleware import forwarding
 from ednas_nni.study import parse
@@ -85,6 +86,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Nni:
     made = Nni()
     monkeypatch.setattr(engine, "REFRESH_S", 0.0)
     monkeypatch.setattr(forwarding, "GRACE_S", 0.05)
+    monkeypatch.setattr(shell, "BUDGET_POLL_S", 0.05)  # how soon a stop is seen
     for name in ("space", "table"):  # the same for all these studies, and slow
         monkeypatch.setattr(Assembled, name, property(_once(name, getattr(Assembled, name).func)))
     return made

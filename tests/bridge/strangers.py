@@ -77,7 +77,7 @@ def visited(port: int, profile: Path) -> str:
             pass
 
     evil = ThreadingHTTPServer(("127.0.0.1", 0), Evil)
-    threading.Thread(target=evil.serve_forever, daemon=True).start()
+    threading.Thread(target=evil.serve_forever, args=(0.02,), daemon=True).start()
     words = [
         chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}",
         "--host-resolver-rules=MAP evil.example 127.0.0.1", "--virtual-time-budget=8000", "--dump-dom",

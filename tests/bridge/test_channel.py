@@ -28,7 +28,7 @@ class FakeNni(ThreadingHTTPServer):
         self.metrics: list[dict[str, Any]] = []
         self.answers: dict[str, Any] | None = None
         self.refusals = 0
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def url(self) -> str:

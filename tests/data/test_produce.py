@@ -82,6 +82,13 @@ def test_a_crash_tells_its_last_words(run: Callable[..., Path]) -> None:
         run({"train": 4}, crashes=2)
 
 
+def test_a_crash_in_this_process_is_told_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scenes.rooms.source.render", lambda *_: 1 / 0)
+    rooms = Rooms(size=(32, 64), train=2, search=1, select=1, test=1, cache=tmp_path / "cache")
+    with pytest.raises(DataError, match="rendering rooms failed: ZeroDivisionError: division by zero"):
+        rooms.prepare(progress=False)
+
+
 def test_a_wrong_shape_is_refused(run: Callable[..., Path]) -> None:
     with pytest.raises(DataError, match=r"image 1 of split 'train': array 'image' has shape \(2, 4\) instead"):
         run({"train": 4}, wide=1)
@@ -91,7 +98,7 @@ def test_number_of_workers_does_not_matter(tmp_path: Path, monkeypatch: pytest.M
     arguments = {"size": (8, 16), "train": 3, "search": 1, "select": 1, "test": 1}
     one = Rooms(**arguments, cache=tmp_path / "one")
     one.prepare(progress=False)
-    monkeypatch.setattr(module, "_ONE_WORKER_BELOW", 1)
+    monkeypatch.setattr(module, "_WORKERS_FROM", 1)
     monkeypatch.setattr(module, "cores", lambda: 2)
     two = Rooms(**arguments, cache=tmp_path / "two")
     two.prepare(progress=False)

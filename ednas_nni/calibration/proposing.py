@@ -64,6 +64,8 @@ def information(shares: NDArray[np.float64]) -> float:
 def _shares(table: CostTable, cost: str, codes: NDArray[np.integer]) -> NDArray[np.float64]:
     """Terms over the whole cost, float64 (n, terms); scaled to equal spread, so that a small term counts as well."""
     terms = priced_terms(table, cost, codes).matrix
+    if terms.shape[1] == 1:  # then what is left to tell apart is an offset: the smallest and the largest networks
+        terms = np.column_stack([terms, np.full(len(terms), terms.min())])
     shares = terms / np.maximum(terms.sum(axis=1, keepdims=True), 1e-12)
     scale = np.sqrt((shares**2).mean(axis=0))
     scaled: NDArray[np.float64] = shares / np.where(scale > 0, scale, 1.0)

@@ -74,8 +74,7 @@ def propose(options: argparse.Namespace, assembled: Assembled, table: CostTable)
         for file, sample in tqdm(pairs, desc="writing networks", unit="file", delay=1.0, leave=False, disable=None):
             # Random weights do not change how long it takes; a `.tflite` file ends where `ednas export` ends it.
             graph = network_graph(assembled.space, sample, size := table.deploy_size)
-            lite = form in PRECISIONS
-            content = tflite_bytes(cut(graph, size), precision=PRECISIONS[form]) if lite else onnx_bytes(graph)
+            content = onnx_bytes(graph) if form == "onnx" else tflite_bytes(cut(graph, size), 0, PRECISIONS[form])
             (part / file).write_bytes(content)
         part.rename(folder)
     except StudyError as error:

@@ -169,12 +169,16 @@ class Terms(AdditiveDevice):
         return {"latency_ms": sum(self.terms("latency_ms", totals).values())}
 
 
-@pytest.fixture(scope="module")
-def table():
+def priced(device):
     rng = np.random.default_rng(0)
     domains = Domains([Dimension(f"op{i}", tuple(range(6))) for i in range(6)])
     terms = [Term((f"op{i}",), rng.exponential(1.0, (6, 2))) for i in range(6)]
-    return CostTable(SpaceFeatures(("0:dense", "0:depthwise"), tuple(terms), domains), [Terms()], (64, 64))
+    return CostTable(SpaceFeatures(("0:dense", "0:depthwise"), tuple(terms), domains), [device], (64, 64))
+
+
+@pytest.fixture(scope="module")
+def table():
+    return priced(Terms())
 
 
 def known(table, codes):
@@ -198,6 +202,21 @@ def test_the_check_rejects_a_proposal_of_the_cheapest(table):
     assert known(table, cheapest) < max(
         known(table, random_codes(table.domains, 8, np.random.default_rng(i))) for i in range(200)
     )
+
+
+def test_proposals_for_a_cost_of_one_term_span_its_range():
+    class Whole(Terms):
+        def terms(self, column, totals):
+            return None
+
+        def costs(self, totals):
+            return {"latency_ms": totals["dense"] + totals["depthwise"]}
+
+    whole = priced(Whole())
+    costs = whole.encoded(reference(whole))[:, 0]
+    chosen = whole.encoded(informative(whole, "latency_ms", 8))[:, 0]
+    low, high = np.quantile(costs, [0.1, 0.9])
+    assert (chosen < low).sum() >= 3 and (chosen > high).sum() >= 3
 
 
 def test_greedy_is_what_the_determinant_says(table):

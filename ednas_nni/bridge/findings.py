@@ -18,6 +18,7 @@ from ednas_nni.bridge.manager.places import settings_faults
 from ednas_nni.data.survey import unlabelled
 from ednas_nni.errors import EdnasError, did_you_mean
 from ednas_nni.search.assembled import Assembled, device
+from ednas_nni.search.checks import check_finish, check_first_proposal, check_plan
 from ednas_nni.study import read_experiment
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _costs(findings: Findings, assembled: Assembled) -> CostTable | None:
     plan = findings.attempt("costs", lambda: assembled.plan(reach=lambda share: share.count == 0))
     if plan is not None:
         findings.plan = plan
-        findings.attempt("constraints", lambda: assembled.check_plan(plan))
+        findings.attempt("constraints", lambda: check_plan(assembled, plan))
     return table
 
 
@@ -176,8 +177,8 @@ def _strategy(findings: Findings, assembled: Assembled, table: CostTable | None,
                 f"{most:.4g}. Write a target in or near that range."
             )
     if findings.plan is not None and not findings.errors:
-        findings.attempt("strategy", assembled.check_first_proposal)
-        findings.attempt("finish", lambda: assembled.check_finish(trials))
+        findings.attempt("strategy", lambda: check_first_proposal(assembled))
+        findings.attempt("finish", lambda: check_finish(assembled, trials))
 
 
 def _capacity(findings: Findings, file: ExperimentFile, assembled: Assembled) -> None:

@@ -21,6 +21,7 @@ from ednas_nni.errors import ExperimentError, TrialError
 from ednas_nni.record import events
 from ednas_nni.record.parameters import TrialParameters
 from ednas_nni.search.assembled import Assembled
+from ednas_nni.search.checks import check_finish
 from ednas_nni.search.mounting import hopeless, reason
 
 _log = logging.getLogger("nni.ednas")
@@ -66,7 +67,7 @@ class Search(Session):
         """
         assembled = self.assembled
         self.problem = assembled.problem
-        assembled.check_finish(trials)
+        check_finish(assembled, trials)
         lacking = assembled.baselines[1]
         _ = assembled.checked_evaluator  # its options are checked before the first trial meets them
         if lacking:

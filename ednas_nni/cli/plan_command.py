@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.cost.plan import advice, plan_json, remarks
     from ednas_nni.errors import InfeasibleError, StudyError
     from ednas_nni.search.assembled import Assembled
+    from ednas_nni.search.checks import check_finish, check_plan
 
     check_picture(options.picture)
     file = experiment.read(options.file)
@@ -55,8 +56,8 @@ def run(options: argparse.Namespace) -> int:
     outlook = "" if preparation is None else preparation.outlook()
     refusal = ""
     try:
-        assembled.check_plan(plan)
-        assembled.check_finish(file.trials)
+        check_plan(assembled, plan)
+        check_finish(assembled, file.trials)
     except (InfeasibleError, StudyError) as error:
         refusal = f"{options.file}: {error}"
     if options.picture:

@@ -33,17 +33,16 @@ def left_to_the_host(table: CostTable) -> Iterator[str]:
     """One line for each kind of layer that a device of the study does not run, and how to be rid of it."""
     if table.layers is None:
         return
-    machines = [device for device in table.devices if device.runs_networks]
-    charged = {device.name: unmapped(table.layers, device) for device in machines}
+    machines = {name: d for name, d in zip(table.device_names, table.devices, strict=True) if d.runs_networks}
+    charged = {name: unmapped(table.layers, device) for name, device in machines.items()}
     for reason in dict.fromkeys(reason for reasons in charged.values() for reason in reasons):
-        of = [device for device in machines if reason in charged[device.name]]
-        choices = list(dict.fromkeys(choice for device in of for choice in charged[device.name][reason]))
+        of = [name for name in machines if reason in charged[name]]
+        choices = list(dict.fromkeys(choice for name in of for choice in charged[name][reason]))
         nobody = len(of) == len(machines) > 1
-        behind = (
-            " and cuts the graph there: all behind it runs on the host, too" if any(d.cuts_graph for d in of) else ""
-        )
+        cuts = any(machines[name].cuts_graph for name in of)
+        behind = " and cuts the graph there: all behind it runs on the host, too" if cuts else ""
         where = f"{EVERY} has it" if EVERY in choices else f"it comes with {_listed(choices)}, which can be left out"
-        whom = "no device of this study runs" if nobody else f"{' and '.join(d.name for d in of)} does not run"
+        whom = "no device of this study runs" if nobody else f"{' and '.join(of)} does not run"
         yield f"space: {whom} {reason}{behind}. Here {where}"
 
 

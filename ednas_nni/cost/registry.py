@@ -1,4 +1,4 @@
-"""A device by what a study writes: the name of a plugin, or the path of a YAML profile.
+"""A device by what a study writes: the name of a plugin, `plugin/value`, or the path of a YAML profile.
 
 Nobody imports a concrete device: registered classes are loaded by name, and a profile's `kind` leads to the registered
 class that reads profiles of that kind.
@@ -27,8 +27,9 @@ def device(name: str, options: Mapping[str, object] | None = None, trail: tuple[
     """The device.
 
     Args:
-        name: A registered name, `module:attribute`, or a path that ends in .yml and is absolute or begins with ~:
-            searches are started in other folders than their file's.
+        name: A registered name or `module:attribute`, after a slash perhaps the value of its first option, such as
+            `ethos_u/u55-256`; or a path that ends in .yml and is absolute or begins with ~: searches are started in
+            other folders than their file's.
         options: Of a registered device.
         trail: Profiles that lead here by their `base`.
 
@@ -40,9 +41,17 @@ def device(name: str, options: Mapping[str, object] | None = None, trail: tuple[
         if options:
             raise PluginError(f"device = {name!r}: a profile has no options, but {', '.join(options)} is given.")
         return _from_profile(name, trail)
-    factory = DEVICES.load(name)
+    plugin, _, value = name.partition("/") if isinstance(name, str) else (name, "", "")
+    if plugin not in DEVICES:
+        plugin, value = name, ""
+    factory = DEVICES.load(plugin)
+    if value:
+        first = next(iter(inspect.signature(inspect.unwrap(factory)).parameters), None)
+        if first is None or first in (options or {}):
+            raise PluginError(f"device = {name!r}: {plugin} has no option for {quoted(value)}; remove it.")
+        options = {first: int(value) if value.isdecimal() else value, **(options or {})}
     if options:
-        check_options(factory, dict(options), f"device {name}")
+        check_options(factory, dict(options), f"device {plugin}")
     return checked(_made(factory, options or {}, name), name)
 
 

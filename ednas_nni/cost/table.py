@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -36,7 +37,7 @@ class CostTable:
 
     Args:
         features: Features of the space, named `<device number>:<feature>`.
-        devices: In the order of their numbers.
+        devices: In the order of their numbers; a second one of a name is called `<name>_2`, see `device_names`.
         deploy_size: Image (height, width) in pixels on the device.
         by_order: Number of an `OrderDevice` -> its costs of encoded samples.
         priced_size: What the network pads such an image to, at which the features were read; None = as it is.
@@ -59,7 +60,8 @@ class CostTable:
         self.priced_size = priced_size or deploy_size
         self.fixed = features.fixed
         self.devices = tuple(devices)
-        self.columns: tuple[CostColumn, ...] = _columns(devices)
+        self.device_names = _device_names(devices)
+        self.columns: tuple[CostColumn, ...] = _columns(devices, self.device_names)
         self.names: tuple[str, ...] = tuple(column.name for column in self.columns)
         position = {label: i for i, label in enumerate(self.domains.labels)}
         self._limits = np.array([len(dimension.values) for dimension in self.domains.dimensions])
@@ -163,7 +165,7 @@ class CostTable:
         """Device -> bool (n,), for devices that know it: samples beyond what the model was compared with."""
         totals = self.totals(codes)
         beyond = {
-            device.name: device.extrapolated(self.own_totals(number, totals))
+            self.device_names[number]: device.extrapolated(self.own_totals(number, totals))
             for number, device in enumerate(self.devices)
             if isinstance(device, FeatureDevice)
         }
@@ -295,18 +297,27 @@ def _over_sizes(domains: Domains, labels: Sequence[str], priced: Sequence[InOrde
     return price
 
 
-def _columns(devices: Sequence[Device]) -> tuple[CostColumn, ...]:
-    """All columns; where two devices share a name, the later column is called `<device>_<name>`."""
-    columns: list[CostColumn] = []
+def _device_names(devices: Sequence[Device]) -> tuple[str, ...]:
+    """Names that differ: `cpu`, `cpu_2` for two of one name, such as one machine with one thread and with four."""
+    names: list[str] = []
     for device in devices:
+        further = (f"{device.name}_{n}" for n in count(2))
+        names.append(next(name for name in chain([device.name], further) if name not in names))
+    return tuple(names)
+
+
+def _columns(devices: Sequence[Device], names: Sequence[str]) -> tuple[CostColumn, ...]:
+    """All columns. A cost whose name an earlier device's has is called `<device>_<name>`, and its upper bound alike."""
+    columns: list[CostColumn] = []
+    for device, called in zip(devices, names, strict=True):
         taken = {earlier.name for earlier in columns}
-
-        def called(name: str, taken: set[str] = taken, device: Device = device) -> str:
-            return f"{device.name}_{name}" if name in taken else name
-
+        bounds = {column.upper: column.name for column in device.columns if column.upper}
+        new = {
+            column.name: f"{called}_{column.name}" if {column.name, bounds.get(column.name)} & taken else column.name
+            for column in device.columns
+        }
         for column in device.columns:
-            name = called(column.name)
-            if name in taken:
-                raise PluginError(f"devices: {device.name!r} is listed twice; both would give a column {name!r}")
-            columns.append(replace(column, name=name, upper=called(column.upper) if column.upper else ""))
+            if new[column.name] in taken:
+                raise PluginError(f"devices: two costs are called {new[column.name]!r}. Rename one of the devices")
+            columns.append(replace(column, name=new[column.name], upper=new.get(column.upper, ""), device=called))
     return tuple(columns)

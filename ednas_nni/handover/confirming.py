@@ -27,6 +27,7 @@ from ednas_nni.record.events import Confirmed
 from ednas_nni.record.journal import Journal
 from ednas_nni.record.parameters import FIRST_SEED, SPLIT
 from ednas_nni.search.assembled import Assembled
+from ednas_nni.search.checks import check_again
 from ednas_nni.space.dimensions import Sample
 from ednas_nni.study.objectives import DELTA_T
 from ednas_nni.training.pool import results
@@ -75,7 +76,7 @@ def planned(
     """
     if finish := search.assembled.study.finish:
         options = {"steps": finish.steps, **options}
-    search.assembled.check_again("so this search cannot be confirmed so", *options)
+    check_again(search.assembled, "so this search cannot be confirmed so", *options)
     chosen = {a.architecture: a for a in leading(search, top)}
     chosen |= {a.architecture: a for a in map(search.architecture, also)}
     if not chosen:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ednas_nni.errors import EdnasError, StudyError, did_you_mean
 from ednas_nni.record.quantities import QUALITY, Quantity
+from ednas_nni.search.checks import in_full
 from ednas_nni.study.objectives import Constraint, parse_constraint
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def search_quantity(search: SearchRecord, name: str, field: str) -> Quantity:
         StudyError: The search does not know it.
     """
     if name not in search.quantities:
-        raise StudyError(f"{field}: {name!r} is no quantity of this search.{did_you_mean(name, search.quantities)}")
+        hint = in_full(name, {q.key: q.device for q in search.costs}) or did_you_mean(name, search.quantities)
+        raise StudyError(f"{field}: {name!r} is no quantity of this search.{hint}")
     return search.quantities[name]
 
 

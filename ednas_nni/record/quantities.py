@@ -71,15 +71,20 @@ SCORES = {quantity.key: quantity for quantity in (QUALITY, DELTA_T)}
 
 
 def cost_quantities(columns: Iterable[CostRecord], records: Sequence[Mapping[str, float]]) -> tuple[Quantity, ...]:
-    """The costs of a search; of each trial (name -> value) those that no column describes, too."""
+    """The costs of a search; of each trial (name -> value) those that no column describes, too.
+
+    Where devices share a cost its label says of which it is: "latency, edge_tpu" and "latency, my_phone".
+    """
     described = {column.name: column for column in columns}
+    plain = {name: name.removeprefix(f"{column.device}_") for name, column in described.items()}
+    shared = {name for name in plain.values() if list(plain.values()).count(name) > 1}
     quantities = []
     for name in dict.fromkeys([*described, *(name for record in records for name in record)]):
         column = described.get(name) or CostRecord(name=name)
         unit = column.unit or unit_in(name)
         quantity = Quantity(
             name,
-            spelled(name, unit),
+            spelled(plain.get(name, name), unit) + (f", {column.device}" if plain.get(name) in shared else ""),
             unit,
             "min",
             group="cost",

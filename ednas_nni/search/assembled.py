@@ -6,14 +6,11 @@ study means the same everywhere.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from ednas_nni import cost, plugins
 from ednas_nni.baselines.comparison import lookup, score
@@ -21,21 +18,22 @@ from ednas_nni.cost import registry
 from ednas_nni.cost.plan import plan as outlook
 from ednas_nni.data.cache import cache_root
 from ednas_nni.data.source import open_source
-from ednas_nni.errors import EdnasError, StudyError, did_you_mean, quoted
+from ednas_nni.errors import EdnasError, StudyError
 from ednas_nni.plugins import Group
 from ednas_nni.record.parameters import SPLIT
+from ednas_nni.search.checks import (
+    check_looks_at_metrics,
+    check_quantities,
+    check_strategy,
+    check_weighting,
+    parameters,
+    proved,
+)
 from ednas_nni.search.problem import Problem
 from ednas_nni.search.reachable import check_reachable, favourable
 from ednas_nni.study import HardwareReward, PluginChoice, Study, parse
-from ednas_nni.study.objectives import (
-    DELTA_T,
-    QUALITY,
-    Constraint,
-    Objective,
-    parse_constraint,
-    parse_objective,
-)
-from ednas_nni.study.options import check_options, check_value
+from ednas_nni.study.objectives import DELTA_T, Constraint, Objective, parse_constraint, parse_objective
+from ednas_nni.study.options import check_options
 from ednas_nni.study.reward import RewardOptions, hardware_reward
 from ednas_nni.training.evaluator import EVALUATORS, Evaluator, NetworkEvaluator, needs_network
 
@@ -244,16 +242,7 @@ class Assembled:
     def problem(self) -> Problem:
         """What a strategy is asked to solve; objectives and constraints name known quantities."""
         table = self.table
-        measured = (QUALITY, *((DELTA_T,) if self.study.reference else ()), *self.metrics)
-        self._check_names("objectives", [o.name for o in self.objectives], (*measured, *table.names))
-        for objective in self.objectives:
-            if self.metrics.get(objective.name, objective.direction) != objective.direction:
-                better = self.metrics[objective.name]
-                raise StudyError(
-                    f"objectives: of {objective.name} {'more' if better == 'max' else 'less'} is better. Write "
-                    f"'{better}:{objective.name}'."
-                )
-        self._check_names("constraints", [c.name for c in self.constraints], table.names, measured)
+        check_quantities(self)
         return Problem(
             domains=table.domains,
             cost_names=tuple(table.names),
@@ -263,27 +252,9 @@ class Assembled:
             constraints=tuple(table.checked(constraint) for constraint in self.constraints),
         )
 
-    def _check_names(
-        self, field: str, names: list[str], allowed: tuple[str, ...], measured: tuple[str, ...] = ()
-    ) -> None:
-        for name in names:
-            if name not in allowed:
-                late = " It is known only after the training: name it under `objectives`." if name in measured else ""
-                raise StudyError(
-                    f"{field}: {name!r} is not a quantity of this study.{late}{did_you_mean(name, allowed)}"
-                )
-
     def plan(self, **options: Any) -> Plan:
         """What costs and constraints mean for the space; `options` are those of `ednas_nni.cost.plan.plan`."""
         return outlook(self.table, list(self.objectives), list(self.constraints), **options)
-
-    def check_plan(self, plan: Plan) -> None:
-        """Reject constraints that no architecture meets, with the most favourable values that a plan has found."""
-        if plan.shares["strategies"].count or plan.shares["architectures"].count:
-            return
-        check_reachable(
-            self.problem, {o.checked.name: o.reachable.value for o in plan.constraints if o.reachable is not None}
-        )
 
     @cached_property
     def reachable(self) -> dict[str, float]:
@@ -329,10 +300,7 @@ class Assembled:
                 plugin = self.study.evaluator.name
                 raise StudyError(f"init_from: evaluator {plugin!r} takes no weights of a file; remove it.")
             given["init_from"] = self.study.init_from
-        weighting = self.study.evaluator.options.get("weighting")  # trials would be the first to miss it
-        options = dict(weighting) if isinstance(weighting, dict) else {"name": weighting}
-        if (name := options.pop("name", None)) is not None:
-            check_options(plugins.load("weightings", name), options, "evaluator.weighting", ("tasks",))
+        check_weighting(self.study.evaluator.options)
         evaluator = factory(
             tasks=tuple(self.study.tasks),
             data=self.data_options,
@@ -367,29 +335,6 @@ class Assembled:
         evaluator = self.study.evaluator.model_copy(update={"options": recipe})
         return self.of(self.study.model_copy(update={"evaluator": evaluator, "seed": seed}))
 
-    def check_again(self, then: str, *options: str) -> None:
-        """Reject an evaluator that cannot score on other images, or lacks one of these options; `then` ends it."""
-        for name in ("scored_on", *options):
-            if name not in parameters(self.evaluator_plugin):
-                raise StudyError(f"evaluator {self.study.evaluator.name!r} has no option {name!r}, {then}.")
-
-    def check_finish(self, trials: int | None) -> None:
-        """Reject a `finish` that cannot be done by so many trials in all; None = as many as it takes."""
-        finish = self.study.finish
-        if finish is None:
-            return
-        self.check_again("so `finish` has no way to train its networks; remove it", "steps")
-        if DELTA_T in [objective.name for objective in self.objectives]:
-            raise StudyError(
-                "finish: delta_t is measured against baselines that are scored on other images than `finish` scores "
-                "on. Remove `finish`, and use `ednas confirm`, which makes such baselines."
-            )
-        if trials is not None and trials <= finish.trials:
-            raise StudyError(
-                f"finish: {finish.networks} networks x {finish.seeds} seeds are {finish.trials} trials, and "
-                f"maxTrialNumber is {trials}: nothing is left to search with. Raise it, or finish less."
-            )
-
     def trained(self, sample: Mapping[str, Any]) -> tuple[nn.Module, dict[str, float]]:
         """The network of a sample and its final result; see the function `trained`."""
         if not isinstance(self.evaluator, NetworkEvaluator):
@@ -401,22 +346,10 @@ class Assembled:
     @cached_property
     def strategy(self) -> Strategy:
         """The NNI strategy named by the study, with the study's seed where it takes one. It can be mounted once."""
-        from ednas_nni.compat.nas_search import OneShotStrategy, Strategy  # heavy
+        from ednas_nni.compat.nas_search import Strategy  # heavy
 
         factory = STRATEGIES.load(self.study.strategy.name)
-        if isinstance(factory, type) and issubclass(factory, OneShotStrategy):
-            raise StudyError(
-                f"strategy: {self.study.strategy.name!r} is a one-shot strategy: it trains one supernet and proposes "
-                "no architectures. Take one of `ednas plugins strategies`; experiments/one_shot.py runs one-shot ones."
-            )
-        start = self.study.strategy.options.get("start")
-        if isinstance(start, str) or (isinstance(start, list) and any(isinstance(name, str) for name in start)):
-            raise StudyError(
-                f"strategy.start = {quoted(start)}: takes samples. Names of members belong into the study's own field "
-                "`start`, beside `strategy`."
-            )
-        check_options(factory, self.study.strategy.options, "strategy", ())
-        _check_nni(factory, self.study.strategy.options)
+        check_strategy(factory, self.study.strategy)
         options = dict(self.study.strategy.options)
         accepted = parameters(factory)
         if "tolerance" in accepted and DELTA_T in [objective.name for objective in self.objectives]:
@@ -431,19 +364,6 @@ class Assembled:
             raise StudyError(f"strategy {self.study.strategy.name!r}: {error}") from None
         return proved(strategy, Strategy, "strategy", self.study.strategy)
 
-    def check_first_proposal(self) -> None:
-        """Ask a fresh core of the strategy for one architecture, where it is an ask/tell core; nothing is trained."""
-        from ednas_nni.search.shell import AskTellStrategy  # imports torch
-
-        if isinstance(self.strategy, AskTellStrategy):
-            core = self.strategy.make_core(self.problem)
-            sample = core.ask()
-            if sample is None:
-                raise StudyError(
-                    f"strategy {self.study.strategy.name!r} proposes nothing: {core.reason or 'no reason'}."
-                )
-            self.problem.domains.complete(sample)
-
     @property
     def multi_objective(self) -> bool:
         """Whether the strategy looks at the objectives itself."""
@@ -456,12 +376,7 @@ class Assembled:
         """Arguments of the reward around the strategy, None where there is none."""
         from ednas_nni.search.shell import check_rewardable  # imports torch
 
-        named = [objective.name for objective in self.objectives if objective.name in self.metrics]
-        if named and not self.multi_objective:
-            raise StudyError(
-                f"objectives: strategy {self.study.strategy.name!r} looks at one number, {QUALITY} or {DELTA_T}, not "
-                f"at {named[0]}. Write `strategy: ednas`."
-            )
+        check_looks_at_metrics(self)
         reward = hardware_reward(self.study, not self.multi_objective)
         if reward is not None:
             check_rewardable(self.strategy)
@@ -493,49 +408,6 @@ def _restored(study: dict[str, Any], file: str) -> Assembled:
 def device(entry: str | PluginChoice) -> Device:
     """A device as a study names it."""
     return registry.device(entry) if isinstance(entry, str) else registry.device(entry.name, entry.options)
-
-
-Made = TypeVar("Made")
-
-
-def proved(thing: object, kind: type[Made], field: str, plugin: PluginChoice) -> Made:
-    """What a plugin's factory has made, if it is of its group's kind: a path may lead to any function."""
-    if not isinstance(thing, kind):
-        raise StudyError(
-            f"{field}: {plugin.name!r} makes a {type(thing).__name__}, not a {kind.__module__}.{kind.__qualname__}. "
-            f"Name a plugin of that kind: `ednas plugins`."
-        )
-    return thing
-
-
-NNI_OPTIONS: dict[str, object] = {
-    "population_size": Annotated[int, Field(ge=1, le=100_000)],
-    "sample_size": Annotated[int, Field(ge=1, le=100_000)],
-    "mutation_prob": Annotated[float, Field(ge=0.001, le=1)],
-    "samples_per_update": Annotated[int, Field(ge=1, le=100_000)],
-    "seed": Annotated[int, Field(ge=0, lt=2**32)] | None,
-    "optimize_mode": Literal["maximize"],
-}
-"""What arguments of NNI's own strategy classes may be, which check nothing themselves."""
-
-
-def _check_nni(factory: Callable[..., object], options: Mapping[str, Any]) -> None:
-    if not factory.__module__.startswith("nni."):
-        return
-    for name, value in options.items():
-        if name in NNI_OPTIONS:
-            check_value(f"strategy.{name}", value, NNI_OPTIONS[name])
-    if options.get("sample_size", 1) > options.get("population_size", 100):
-        raise StudyError("strategy.sample_size: must be at most population_size.")
-    if factory.__name__ == "TPE" and "optimize_mode" not in options:
-        raise StudyError(
-            "strategy: NNI's TPE minimises by default. Write `strategy: tpe`, or `optimize_mode: maximize`."
-        )
-
-
-def parameters(factory: Callable[..., Any]) -> tuple[str, ...]:
-    """Names of the arguments that a plugin takes."""
-    return tuple(inspect.signature(inspect.unwrap(factory)).parameters)
 
 
 def trained(

@@ -121,9 +121,9 @@ class Study(BaseModel):
         evaluator: Evaluator plugin; tasks, data, train_size and seed are passed to it.
         objectives: `quality` and `delta_t`, which shall be high, cost columns, which shall be low, and metrics of tasks
             with their direction, such as `max:segmentation_miou` (strategies that look at one number cannot).
-        device: Devices that price an architecture: plugins, with options as `{name: ..., option: value}`, or absolute
-            paths of YAML profiles. Where a second one has a cost of the same name, its own begins with its name:
-            `latency_ms` and `my_phone_latency_ms`.
+        device: Devices that price an architecture, also written `devices`: plugins, with options as
+            `{name: ..., option: value}` or the first one as `ethos_u/u55-256`, or absolute paths of YAML profiles. A
+            cost whose name an earlier one has begins with its device's: `latency_ms` and `my_phone_latency_ms`.
         constraints: Like `latency_ms <= 19`; never trained outside.
         strategy: Strategy plugin.
         hardware_aware: `auto` (a single-objective strategy sees a reward of quality and the first cost
@@ -251,6 +251,10 @@ def parse(data: object, where: str = "study") -> Study:
     if not isinstance(data, dict):
         raise StudyError(f"{where}: classArgs must be a mapping of study fields, not {type(data).__name__}.")
     data = {name: _plain(value) for name, value in data.items()}
+    if "devices" in data:
+        if "device" in data:
+            raise StudyError(f"{where}: device and devices are one field: write all of them under `devices`.")
+        data["device"] = data.pop("devices")
     if fault := plain_data.fault(data):
         raise StudyError(f"{where}: {fault}.")
     defaults = Study().dump()

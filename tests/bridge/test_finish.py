@@ -14,6 +14,7 @@ from ednas_nni.errors import StudyError
 from ednas_nni.record.journal import load
 from ednas_nni.record.parameters import SEED, TrialParameters
 from ednas_nni.search.assembled import Assembled
+from ednas_nni.search.checks import check_finish
 from ednas_nni.study import parse
 from ednas_nni.training.evaluator import SampleEvaluator
 from tests.bridge.scripted_nni import STUDY, Nni, session, until
@@ -115,4 +116,4 @@ def test_killed_in_the_middle_and_resumed(nni: Nni, tmp_path: Path) -> None:
 )
 def test_what_cannot_be_finished_is_refused(fields: dict[str, Any], trials: int, message: str) -> None:
     with pytest.raises(StudyError, match=message):
-        Assembled(parse({**STUDY, **FINISHING, **fields})).check_finish(trials)
+        check_finish(Assembled(parse({**STUDY, **FINISHING, **fields})), trials)

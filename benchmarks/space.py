@@ -24,7 +24,7 @@ from ednas_nni.nn.tree import build, domains_of
 from search_spaces import EdnasSpace, presets
 
 RESULTS = Path(__file__).with_name("results") / "space.json"
-ORDER = ("nano", "compound", "mobile", "edge_tpu", "single_task", "pretrained")
+ORDER = ("nano", "compound", "mobile", "edge_tpu", "single_task", "pretrained", "efficientnet_lite")
 TASKS = {"segmentation": 13, "depth": 1, "normals": 3}
 SHAPE = (8, 3, 64, 128)
 

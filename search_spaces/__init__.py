@@ -14,7 +14,17 @@ from search_spaces import presets
 from search_spaces.presets import shorten
 from search_spaces.space import EdnasSpace
 
-__all__ = ["EdnasSpace", "compound", "edge_tpu", "mobile", "nano", "pretrained", "shorten", "single_task"]
+__all__ = [
+    "EdnasSpace",
+    "compound",
+    "edge_tpu",
+    "efficientnet_lite",
+    "mobile",
+    "nano",
+    "pretrained",
+    "shorten",
+    "single_task",
+]
 
 
 def nano(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
@@ -86,6 +96,24 @@ def pretrained(
     """
     weights = {} if encoder_weights is None else {"encoder_weights": encoder_weights}
     return _preset("pretrained", tasks, {**overrides, **weights})
+
+
+def efficientnet_lite(
+    tasks: Mapping[str, int], encoder_weights: str | dict[str, str | None] | None = "packages", **overrides: object
+) -> EdnasSpace:
+    """EfficientNet-Lite0, 1 or 2 with ImageNet weights; its depth, fusion, heads, strides and sharing are searched.
+
+    Args:
+        tasks: As `nano`.
+        encoder_weights: "packages": out of the installed packages of the extra `pretrained`; otherwise as `pretrained`,
+            null = at random.
+        **overrides: As `pretrained`.
+
+    Raises:
+        StudyError: As `pretrained`, or a package is missing.
+    """
+    weights = {} if encoder_weights is None else {"encoder_weights": encoder_weights}
+    return _preset("efficientnet_lite", tasks, {**overrides, **weights})
 
 
 def _preset(name: str, tasks: Mapping[str, int], options: Mapping[str, Any]) -> EdnasSpace:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from ednas_nni.errors import StudyError, did_you_mean
 from ednas_nni.nn.checkpoint import fingerprint
+from ednas_nni.nn.efficientnet_lite import packaged_weights
 from ednas_nni.nn.template import MultiTaskSpace
 from ednas_nni.nn.tree import domains_of
 from ednas_nni.space.domains import Domains, Sample, Scalar
 from search_spaces import members, presets
 from search_spaces.table import table
 
+PACKAGES = "packages"
 # torchvision's files are called resnet18-f37072fd.pth or efficientnet_b0_rwightman-7f5810bc.pth.
 _FILE = r"(_rwightman)?(-[0-9a-f]{8})?\.(safetensors|pth|pt)"
 
@@ -32,7 +34,8 @@ class EdnasSpace(MultiTaskSpace):
     Args:
         tasks: Task name to output channels.
         preset: Name of a shipped preset.
-        encoder_weights: Weights of published encoders: a folder, or encoder -> file; None = they start at random.
+        encoder_weights: Weights of published encoders: a folder, "packages", or encoder -> file or "packages"; None =
+            they start at random.
         **overrides: Fields of the preset, such as `sharing` or `fusion`, that are given otherwise; see
             `presets.OVERRIDES`.
 
@@ -89,12 +92,17 @@ def encoder_files(given: str | Mapping[str, str | None] | None, names: Sequence[
     """Encoder -> file.
 
     Given is a folder with one file for each encoder, under torchvision's name for it (`resnet18-f37072fd.pth`) or just
-    `resnet18.pth`; or a file for each encoder, null for one that starts at random; or None, all start at random.
+    `resnet18.pth`; or "packages", for the files inside installed packages; or a file or "packages" for each encoder,
+    null for one that starts at random; or None, all start at random.
     """
     if given is None:
         return {}
     if not names:
-        raise StudyError("encoder_weights: this space has no published encoders; use the space `pretrained`.")
+        raise StudyError(
+            "encoder_weights: this space has no published encoders; use the space `pretrained` or `efficientnet_lite`."
+        )
+    if given == PACKAGES:
+        return {name: packaged_weights(name) for name in names}
     if isinstance(given, str):
         return _in_folder(_absolute(given), names)
     if not isinstance(given, Mapping):
@@ -108,7 +116,11 @@ def encoder_files(given: str | Mapping[str, str | None] | None, names: Sequence[
             f"encoder_weights: no file for {', '.join(lacking)}. An encoder from random weights beside trained ones "
             f"would only lose: leave it out of `encoders`, or say so: {lacking[0]}: null."
         )
-    files = {name: _absolute(file) for name, file in given.items() if file is not None}
+    files = {
+        name: packaged_weights(name) if file == PACKAGES else _absolute(file)
+        for name, file in given.items()
+        if file is not None
+    }
     for name, file in files.items():
         if not file.is_file():
             raise StudyError(f"encoder_weights: {file} of {name} does not exist. Nothing is downloaded.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ednas_nni.nn import sharing
-from ednas_nni.nn.encoders import ENCODERS, LABEL
+from ednas_nni.nn.encoders import ENCODERS, FEATURES, LABEL
 from ednas_nni.nn.fusion import LEVELS
 from ednas_nni.nn.sizes import OUTPUT_STRIDE, RESOLUTION
 from ednas_nni.nn.spec import TemplateSpec
@@ -46,17 +46,20 @@ class _Drawing:
         only = spec.sharing[0] if len(tasks) > 1 else "shared"
         self.way = {task: str(active.get(sharing.label(task), only)) for task in tasks}
         self.stride = str(active.get(OUTPUT_STRIDE, spec.heads.stride[0]))
-        self.stages = int(active.get(LEVELS) or len(spec.stages))
+        self.stages = 0 if spec.encoders else int(active.get(LEVELS) or len(spec.stages))
 
     def beginning(self, files: Mapping[str, Path]) -> list[PartRow]:
         """What the image is shrunk to, where it is; the stem, or the published encoder and what it starts from."""
-        share = self.active.get(RESOLUTION, self.spec.resolution[0])
+        active = self.active
+        share = active.get(RESOLUTION, self.spec.resolution[0])
         image = [] if share == 1 else [PartRow("image", "1", "3", f"{share} of height and width")]
         if not self.spec.encoders:
             return [*image, PartRow("stem", "2", str(self.active.get("stem_width", self.spec.stem[0])), "conv_k3")]
-        name = str(self.active.get(LABEL, self.spec.encoders[0]))
+        name = str(active.get(LABEL, self.spec.encoders[0]))
         start = f"weights of {files[name].name}" if name in files else "random weights"
-        return [*image, PartRow("encoder", "4-32", "-".join(map(str, ENCODERS[name].channels)), f"{name}, {start}")]
+        levels = int(active.get(LEVELS) or max(self.spec.fusion.levels, default=FEATURES))
+        channels = "-".join(map(str, ENCODERS[name].channels[:levels]))
+        return [*image, PartRow("encoder", f"4-{2 ** (levels + 1)}", channels, f"{name}, {start}")]
 
     def trunk(self, i: int, tasks: Sequence[str]) -> list[PartRow]:
         """The shared part from stage number i (from 0) on, for the tasks that read it."""

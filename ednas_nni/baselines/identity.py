@@ -21,6 +21,9 @@ _IRRELEVANT = ("weighting", "seed", "threads", "reports", "examples", "accelerat
 """Fields of a recipe that do not shape what a training of one task reaches. All others must agree, so that a field
 added to the recipe matters until somebody decides otherwise."""
 
+_LATER: dict[str, object] = {"freeze": (), "freeze_steps": None, "encoder_learning_rate": 1.0}
+"""Fields that identities made before do not name; where they have these values, those of today do not either."""
+
 
 def single_task(study: Study, task: str, seed: int | None = None) -> Study:
     """The study's recipe for one task alone: same data, sizes, space, evaluator and (unless given) seed; no search."""
@@ -87,8 +90,7 @@ def _recipe(alone: Assembled, task: str) -> dict[str, Any]:
             "single-task baselines. Remove `reference` from the study, or use the evaluator 'jared'."
         )
     relevant = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in skipped}
-    if not recipe.freeze:
-        del relevant["freeze"]  # an option that identities made before do not name
+    relevant = {name: value for name, value in relevant.items() if name not in _LATER or value != _LATER[name]}
     from ednas_nni.tasks.binding import bind_task  # imports torch
 
     # As the recipe binds it: the evaluator has options that are a shorthand for some of the task.

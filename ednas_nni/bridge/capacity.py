@@ -41,10 +41,10 @@ def of_study(file: ExperimentFile, assembled: Assembled) -> Iterator[str]:
         from ednas_nni.training.module import frozen_parts  # torch
 
         frozen_parts(assembled.space, recipe.freeze)
-        if not assembled.weights and not assembled.evaluator.inherits:
+        if recipe.freeze_steps is None and not assembled.weights and not assembled.evaluator.inherits:
             yield (
                 f"evaluator.freeze = {list(recipe.freeze)}: these parts start at random, and would stay so. Name "
-                "weights: `init_from`, or `encoder_weights` of the space `pretrained`."
+                "weights: `init_from`, the space `efficientnet_lite`, or `encoder_weights` of `pretrained`."
             )
     images = assembled.source.info.counts.get("train", 0)
     if recipe.batch_size > images:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -106,13 +107,12 @@ class Graph:
 
 
 def folded(graph: Graph) -> Graph:
-    """The graph with each batch norm folded into the convolution whose output it alone reads.
+    """The graph with each batch norm folded into the convolution whose output it alone reads, paddings too.
 
     w' = w * gamma / sqrt(var + eps), b' = beta + (b - mean) * gamma / sqrt(var + eps).
     """
-    readers: dict[str, int] = {}
-    for name in [*graph.outputs, *(name for node in graph.nodes for name in node.inputs)]:
-        readers[name] = readers.get(name, 0) + 1
+    readers = Counter([*graph.outputs, *(name for node in graph.nodes for name in node.inputs)])
+    graph = _without_pads(graph, readers)
     constants = dict(graph.constants)
     nodes: list[Node] = []
     convolutions: dict[str, int] = {}
@@ -153,6 +153,25 @@ def cut(graph: Graph, size: tuple[int, int]) -> Graph:
         if node.op == "Resize" and node.attributes["mode"] == "linear" and node.shape[2:] == tuple(size)
     }
     return ending_in(graph, [before.get(name, name) for name in graph.outputs])
+
+
+def _without_pads(graph: Graph, readers: Mapping[str, int]) -> Graph:
+    """Zeros around what a convolution alone reads are its own padding: no copy of the tensor is needed."""
+    around: dict[str, tuple[str, list[int]]] = {}
+    for node in graph.nodes:
+        if node.op == "Pad" and readers[node.output] == 1 and len(node.shape) == 4:
+            widths, value = (np.asarray(graph.constants[name].values) for name in node.inputs[1:3])
+            if not (value.any() or widths[[0, 1, 4, 5]].any()):
+                around[node.output] = node.inputs[0], widths[[2, 3, 6, 7]].tolist()
+    nodes = []
+    for node in graph.nodes:
+        reads, pads = around.get(node.inputs[0], ("", [])) if node.op == "Conv" else ("", [])
+        inside = node.attributes.get("pads")
+        if pads and isinstance(inside, list):
+            attributes = {**node.attributes, "pads": [a + b for a, b in zip(pads, inside, strict=True)]}
+            node = replace(node, inputs=(reads, *node.inputs[1:]), attributes=attributes)
+        nodes.append(node)
+    return replace(graph, nodes=tuple(nodes))
 
 
 def filled(graph: Graph, seed: int = 0) -> Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -263,8 +264,12 @@ def describe(
     task takes as given about the training data, of which `info` tells; see `Task.constants`.
     """
     capabilities = capabilities_of(space)
+    # What a network started from is not needed to load it: such options are left out, or off where that is not their
+    # default.
     initial = {key.partition(".")[0] for key in capabilities.weight_fingerprints}
+    accepted = inspect.signature(plugins.load("search_spaces", space_plugin[0])).parameters
     options = {key: value for key, value in space_plugin[1].items() if key not in initial}
+    options |= {key: None for key in initial if key in accepted and accepted[key].default is not None}
     return NetworkDescription(
         name=name,
         architecture=architecture,

@@ -21,8 +21,9 @@ from pydantic_core import ErrorDetails
 from ednas_nni.compat.nas import choice
 from ednas_nni.errors import StudyError, did_you_mean, quoted
 from ednas_nni.nn.blocks.base import operation
+from ednas_nni.nn.efficientnet_lite import SCALINGS
 from ednas_nni.nn.elementwise import ACTIVATIONS, Channels
-from ednas_nni.nn.encoders import ENCODERS
+from ednas_nni.nn.encoders import ENCODERS, FEATURES
 from ednas_nni.nn.fusion import FUSIONS
 from ednas_nni.nn.heads import HEADS
 from ednas_nni.nn.sharing import options as ways_to_share
@@ -141,7 +142,7 @@ class FusionSpec(_Strict):
         kinds: Keys of `FUSIONS` to choose from.
         channels: Of the fused feature.
         levels: How many features are fused, from the finest on; what lies behind them is not part of the network.
-            () = one for each stage.
+            () = all that there are.
         doubling: Whether `aspp` enlarges in steps of 2 instead of at once: NPUs map no larger half-pixel enlargement
             (Arm's Vela 5.2, tflite_supported_operators.py). The last enlargement is left to the host in any case.
     """
@@ -234,12 +235,15 @@ class TemplateSpec(_Strict):
     @model_validator(mode="after")
     def _fits(self) -> TemplateSpec:
         levels = self.fusion.levels
-        if levels and max(levels) != len(self.stages):
+        whole = [name for name in self.encoders if name not in SCALINGS]
+        if levels and whole:
+            raise ValueError(f"fusion.levels: {whole[0]} is not cut off, only {', '.join(SCALINGS)} are")
+        if levels and (max(levels) > FEATURES if self.encoders else max(levels) != len(self.stages)):
             raise ValueError(
-                f"fusion.levels = {list(levels)}: the largest must be the number of stages, {len(self.stages)}; leave "
-                "out stages that no network needs"
-                if self.stages
-                else "fusion.levels: a published encoder is not cut off"
+                f"fusion.levels = {list(levels)}: the largest must be at most {FEATURES}"
+                if self.encoders
+                else f"fusion.levels = {list(levels)}: the largest must be the number of stages, {len(self.stages)}; "
+                "leave out stages that no network needs"
             )
         if len(levels) > 1 and any(way.startswith("own_stage") for way in self.sharing):
             raise ValueError(

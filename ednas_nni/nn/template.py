@@ -17,6 +17,7 @@ from ednas_nni.nn.blocks.base import Slot, block_choice
 from ednas_nni.nn.blocks.conv import ConvNorm
 from ednas_nni.nn.capabilities import Capabilities
 from ednas_nni.nn.choice import choice_or_only
+from ednas_nni.nn.efficientnet_lite import EfficientNetLite
 from ednas_nni.nn.elementwise import Channels, freeze_channels
 from ednas_nni.nn.fusion import LEVELS, fusion_choice
 from ednas_nni.nn.heads import Head, head_choice
@@ -87,11 +88,12 @@ class MultiTaskSpace(Capabilities, ModelSpace):
 
     def _published(self, spec: TemplateSpec, files: Mapping[str, Path]) -> list[Channels]:
         """One of several encoders; returns the channels of its features, behind what stands for those of a stem."""
-        self.stride = encoders.STRIDE
-        self.encoder = encoders.encoder_choice(spec.encoders, files)
+        levels = max(self._levels, default=encoders.FEATURES)
+        self.stride = 2 ** (levels + 1)
+        self.encoder = encoders.encoder_choice(spec.encoders, files, levels)
         self.stem = None
         self.stages = nn.ModuleList()
-        features = encoders.channels(spec.encoders)
+        features = encoders.channels(spec.encoders, levels)
         return [features[0], *features]
 
     @property
@@ -102,10 +104,14 @@ class MultiTaskSpace(Capabilities, ModelSpace):
     def liveness(self) -> Mapping[str, Condition]:
         """When the shared stages and the shared fusion are read by any task; see `ednas_nni.nn.tree.walk`."""
         alive = dict(sharing.liveness(self.tasks, self._sharing, len(self.stages)) if self.branches else {})
-        if self._levels:
-            for i in range(min(self._levels), len(self.stages)):
-                fused = Literal(LEVELS, frozenset(str(end) for end in self._levels if end > i))
-                alive[f"stages.{i}"] = (*alive.get(f"stages.{i}", ()), (fused,))
+        levels = {f"stages.{i}": i + 1 for i in range(len(self.stages))}
+        for path, module in self.named_modules():
+            if isinstance(module, EfficientNetLite):
+                levels |= {f"{path}.{block}": level for block, level in module.levels().items()}
+        for path, level in levels.items() if self._levels else ():
+            if level > min(self._levels):
+                fused = Literal(LEVELS, frozenset(str(end) for end in self._levels if end >= level))
+                alive[path] = (*alive.get(path, ()), (fused,))
         return alive
 
     def freeze(self, sample: Sample) -> nn.Module:
@@ -118,7 +124,10 @@ class MultiTaskSpace(Capabilities, ModelSpace):
     def _prune(self, sample: Mapping[str, Scalar]) -> None:
         """Drop shared stages and the shared fusion where no task of this network reads them."""
         if self._levels:
-            del self.stages[int(str(sample.get(LEVELS, self._levels[0]))) :]
+            levels = int(str(sample.get(LEVELS, self._levels[0])))
+            del self.stages[levels:]
+            if isinstance(self.encoder, EfficientNetLite):
+                self.encoder.cut(levels)
         if not self.branches:
             return
         private = [len(branch.stages) if isinstance(branch, OwnBranch) else 0 for branch in self.branches.values()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -23,7 +24,7 @@ from ednas_nni.training.checkpoints import Checkpoints
 from ednas_nni.training.data import Batch, TrialData
 from ednas_nni.training.evaluator import report
 from ednas_nni.training.recipe import Recipe
-from ednas_nni.training.schedule import AveragedWeights, adamw, parameter_groups, warmup_cooldown
+from ednas_nni.training.schedule import AveragedWeights, adamw, parameter_groups, warmup_cooldown, with_rate
 
 if TYPE_CHECKING:
     from ednas_nni.tasks.base import Task
@@ -90,12 +91,18 @@ class JaredModule(LightningModule):
         return self
 
     def configure_optimizers(self) -> dict[str, Any]:
-        """AdamW with linear warm-up and a cosine down to nearly zero, stepped every batch; without frozen parts."""
+        """AdamW with linear warm-up and a cosine down to nearly zero, stepped every batch; without frozen parts.
+
+        Parts that are frozen for the first steps only belong to it all along: what has no gradient is passed by.
+        """
         recipe = self.recipe
         self._frozen = frozen_parts(self.model, recipe.freeze)
-        for part in self._frozen:
-            part.requires_grad_(False).eval()
+        if recipe.freeze_steps is None:
+            self._let_train(False)
         groups = parameter_groups([self.model, self.weighting], recipe.weight_decay)
+        if recipe.encoder_learning_rate != 1:
+            groups = with_rate(groups, encoder_of(self.model), recipe.encoder_learning_rate * recipe.learning_rate)
+        self._let_train(False)
         optimizer = adamw(groups, recipe.learning_rate, fused=not recipe.precision.startswith("16"))
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: warmup_cooldown(step, recipe.steps, recipe.warmup, recipe.cooldown)
@@ -135,8 +142,15 @@ class JaredModule(LightningModule):
             self.watcher.begin(self)
         self._running_since = time.perf_counter()
 
+    def _let_train(self, yes: bool) -> None:
+        for part in self._frozen:
+            part.requires_grad_(yes).train(yes)
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Let the watcher look on."""
+        """Let parts train that were frozen for the first steps, and the watcher look on."""
+        if self._frozen and self.recipe.freeze_steps is not None and self.steps_done >= self.recipe.freeze_steps:
+            self._let_train(True)
+            self._frozen = ()
         if self.watcher is not None:
             self.watcher.before_step(self)
 
@@ -345,6 +359,13 @@ def frozen_parts(network: nn.Module, names: Sequence[str]) -> tuple[nn.Module, .
             raise StudyError(f"evaluator.freeze: the network has no part {name!r}.{did_you_mean(name, coarse)}")
         parts += [modules[part] for part in wanted]
     return tuple(parts)
+
+
+def encoder_of(network: nn.Module) -> list[nn.Parameter]:
+    """Parameters of all before the fusion, of a network or of the shared tensors of a supernet."""
+    # There the name of a tensor is that of its address, without dots: "tensors.encoder@efficientnet_lite0/_conv_stem".
+    named = network.named_parameters()
+    return [p for name, p in named if re.split("[.@/]", name.removeprefix("tensors."), maxsplit=1)[0] in ENCODER]
 
 
 def flatten(metrics: dict[str, dict[str, float]], value: float) -> dict[str, float]:

@@ -107,6 +107,9 @@ class Recipe:
         freeze: Parts of the network that are not trained: paths of modules, such as `stages.0` or `heads.depth`, or
             `encoder` for all before the fusion. Their parameters stay as they are, and their batch norms use the
             statistics that they came with and keep them.
+        freeze_steps: For so many first steps `freeze` holds, then these parts are trained as well; None = all steps.
+        encoder_learning_rate: Learning rate of all before the fusion, as a factor of `learning_rate`; 0.1 for an
+            encoder with weights of another training, which large steps would destroy.
         init_from: File of weights of which networks take what fits before the training; see `nn.checkpoint.init_from`.
         compile: Train through `torch.compile`. The first step then takes a minute or more, which pays for long training
             of large networks on a GPU; results agree up to rounding.
@@ -148,6 +151,8 @@ class Recipe:
     references: Mapping[str, Mapping[str, float]] | None = None
     score: Literal["quality", "delta_t"] = "quality"
     freeze: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    freeze_steps: Steps | None = None
+    encoder_learning_rate: Annotated[float, Field(ge=1e-6, le=100)] = 1.0
     init_from: str | None = None
     compile: bool = False
     version: int = Field(default=TRAINING, init=False)
@@ -171,5 +176,7 @@ class Recipe:
             object.__setattr__(self, "cooldown", rest)
         if self.cooldown > rest:
             raise StudyError(f"evaluator.cooldown = {self.cooldown:g}: must be at most 1 - warmup, here {rest:g}.")
+        if self.freeze_steps is not None and not self.freeze:
+            raise StudyError("evaluator.freeze_steps: names no parts; say which in `freeze`, for example [encoder].")
         if self.score == "delta_t" and not self.references:
             raise StudyError("evaluator.score is 'delta_t'; it needs baselines: name a `reference` in the study.")

@@ -40,6 +40,18 @@ def parameter_groups(modules: Iterable[nn.Module], weight_decay: float) -> list[
     ]
 
 
+def with_rate(
+    groups: Iterable[dict[str, Any]], parameters: Iterable[nn.Parameter], rate: float
+) -> list[dict[str, Any]]:
+    """The groups, in which these parameters have another learning rate than the optimiser's."""
+    chosen = {id(parameter) for parameter in parameters}
+    return [
+        {**group, **more, "params": [p for p in group["params"] if (id(p) in chosen) == bool(more)]}
+        for group in groups
+        for more in ({}, {"lr": rate})
+    ]
+
+
 def adamw(groups: list[dict[str, Any]], learning_rate: float, fused: bool = True) -> torch.optim.AdamW:
     """AdamW (Loshchilov, Hutter, ICLR 2019) without empty groups, which torch rejects.
 

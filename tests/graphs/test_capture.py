@@ -98,6 +98,22 @@ def test_a_wrong_weight_is_noticed() -> None:
         check(network, torch.randn(1, 3, 9, 9), spoil=without_bias)
 
 
+def test_zeros_around_a_convolutions_input_are_its_own_padding() -> None:
+    image = torch.randn(1, 3, 9, 12)
+    cases = {
+        nn.Sequential(nn.ZeroPad2d((0, 1, 2, 3)), nn.Conv2d(3, 4, 3, 2, padding=1), nn.BatchNorm2d(4)): 0,
+        nn.Sequential(nn.ConstantPad2d(1, 0.5), nn.Conv2d(3, 4, 3)): 1,
+        nn.Sequential(nn.ZeroPad2d(1), nn.MaxPool2d(3, 2)): 1,
+        nn.Sequential(nn.ZeroPad2d(1)): 1,
+    }
+    for network, pads in cases.items():
+        check(network, image)
+        nodes = capture(network.eval(), (image,)).nodes
+        assert [node.op for node in nodes].count("Pad") == pads
+    convolution = capture(next(iter(cases)), (image,)).nodes[0]
+    assert convolution.attributes["pads"] == [3, 1, 4, 2], "top, left, bottom, right"
+
+
 class Functional(nn.Module):
     """What a forward does without modules."""
 

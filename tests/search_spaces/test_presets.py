@@ -39,7 +39,15 @@ def test_sharing_and_activation_have_defaults():
 
 
 def test_shipped_presets_are_valid():
-    assert set(presets.names()) == {"nano", "compound", "mobile", "edge_tpu", "single_task", "pretrained"}
+    assert set(presets.names()) == {
+        "nano",
+        "compound",
+        "mobile",
+        "edge_tpu",
+        "single_task",
+        "pretrained",
+        "efficientnet_lite",
+    }
     for name in presets.names():
         spec = presets.load(name)
         assert bool(spec.stages) != bool(spec.encoders) and spec.description

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 import torch
 
 from ednas_nni.errors import EdnasError
+from ednas_nni.nn.tree import build
 from ednas_nni.training.data import Batches, TrialData
 from ednas_nni.training.module import JaredModule
 from ednas_nni.training.schedule import AveragedWeights, warmup_cooldown
+from search_spaces import nano
 
 
 def test_learned_weights_are_trained(make_evaluator, tiny):
@@ -132,6 +135,34 @@ def test_frozen_parts_keep_weights_and_statistics(make_evaluator, tiny):
     assert frozen_run(make_evaluator, tiny, [part]) == {**free, part: True}
     with pytest.raises(EdnasError, match="no part 'nowhere'"):
         make_evaluator(steps=3, freeze=["nowhere"]).evaluate(tiny())
+
+
+def test_parts_are_frozen_for_the_first_steps(make_evaluator, tiny):
+    network = tiny()
+    part = sorted({name.partition(".")[0] for name, _ in network.named_parameters()})[0]
+    first = next(p for name, p in network.named_parameters() if name.startswith(f"{part}."))
+    seen, step = [], JaredModule.on_train_batch_end
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            JaredModule, "on_train_batch_end", lambda self, *a: (seen.append(first.detach().clone()), step(self, *a))
+        )
+        make_evaluator(steps=4, reports=4, freeze=[part], freeze_steps=2).evaluate(network)
+    moved = [not torch.equal(a, b) for a, b in itertools.pairwise(seen)]
+    assert moved == [False, True, True] and first.requires_grad
+    with pytest.raises(EdnasError, match="freeze_steps: names no parts"):
+        make_evaluator(steps=4, freeze_steps=2)
+
+
+def test_an_encoder_has_its_own_learning_rate(make_evaluator):
+    space = nano({"segmentation": 3, "depth": 1, "normals": 3})
+    network = build(space, space.domains.random(np.random.default_rng(0)))
+    module = JaredModule(make_evaluator(steps=4, encoder_learning_rate=0.1).recipe)
+    module.set_model(network)
+    groups = module.configure_optimizers()["optimizer"].param_groups
+    rates = {id(p): group["initial_lr"] for group in groups for p in group["params"]}
+    expected = {name: 0.1 if name.startswith(("stem.", "stages.")) else 1.0 for name, _ in network.named_parameters()}
+    rate = module.recipe.learning_rate
+    assert {name: rates[id(p)] / rate for name, p in network.named_parameters()} == pytest.approx(expected)
 
 
 def test_a_precision_that_cannot_run_is_no_other_one(make_evaluator, tiny):

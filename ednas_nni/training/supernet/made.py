@@ -48,7 +48,7 @@ SAID_S = 5.0
 """Seconds between two words to those who wait."""
 _NOT_OF_A_SUPERNET = (
     "steps", "learning_rate", "seed", "reports", "examples", "threads", "references", "score", "scored_on",
-    "supernet", "calibration",
+    "supernet", "calibration", "freeze_steps",
 )  # fmt: skip
 """Fields of a recipe that a supernet sets itself, or that change nothing in its weights."""
 
@@ -71,6 +71,8 @@ class Supernet:
             seed=options.seed,
             references=None,
             score="quality",
+            freeze=(),  # of the steps that networks are trained alone
+            freeze_steps=None,
         )
         self._space, self._data = space, TrialData(self.recipe)
 
@@ -79,6 +81,8 @@ class Supernet:
         """Everything that determines the weights, plain JSON."""
         kind = type(self._space)
         shared = {key: value for key, value in asdict(self.recipe).items() if key not in _NOT_OF_A_SUPERNET}
+        if shared["encoder_learning_rate"] == 1:
+            del shared["encoder_learning_rate"]  # an option that identities made before do not name
         shared["data"] = {"name": self._data.source.info.name, "identity": self._data.source.info.identity}
         space = {
             "class": f"{kind.__module__}.{kind.__qualname__}",

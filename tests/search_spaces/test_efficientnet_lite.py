@@ -112,11 +112,12 @@ def test_stem_statistics_say_how_images_were_normalised():
 
 
 def test_contract_costs_and_depth():
-    check_space(lambda: space_of(TASKS, None, **SMALL), size=(64, 64), samples=1)
     space = space_of(TASKS, None, **SMALL)
     rng = np.random.default_rng(0)
-    check_costs(space, [space.domains.random(rng) for _ in range(4)], (96, 128))
-    alone = space_of({"depth": 1}, None, **{**SMALL, "encoders": SMALL["encoders"][:1]})
+    check_costs(space, [space.domains.random(rng) for _ in range(2)], (96, 128))
+    one = {**SMALL, "encoders": SMALL["encoders"][:1]}
+    check_space(lambda: space_of({"depth": 1}, None, **one), size=(64, 64), samples=1)
+    alone = space_of({"depth": 1}, None, **one)
     check_size(alone)
     sample = {**alone.member("efficientnet_lite0"), "fusion_levels": "3", "output_stride": "8"}
     network = build(alone, sample)

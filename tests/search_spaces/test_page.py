@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ednas_nni.nn.efficientnet_lite import SCALINGS
 from ednas_nni.nn.encoders import ENCODERS
 from ednas_nni.nn.spec import TemplateSpec
 from ednas_nni.nn.spec import parse as parse_preset
@@ -34,8 +35,10 @@ def test_the_drawing_is_what_the_snippet_prints(capsys):
 
 
 def test_the_studies_make_spaces():
-    override, _, published, start = map(yaml.safe_load, blocks("yaml"))
+    override, _, lite, published, start = map(yaml.safe_load, blocks("yaml"))
     assert Assembled(parse(override)).space.domains["depth_sharing"].values == ("shared", "own_fusion", "own_stage4")
+    assert presets.load(lite["space"]).encoders == tuple(SCALINGS)
+    assert parse(lite).evaluator.options["freeze_steps"] == 50
     options = {k: v for k, v in published["space"].items() if k not in ("name", "encoder_weights")}
     assert presets.load("pretrained", options).encoders == ("resnet18", "mobilenet_v3_large", "efficientnet_b0")
     assert parse(start).init_from == "/data/weights/last.safetensors"

@@ -12,10 +12,13 @@ import torch
 from torch import nn
 
 from ednas_nni.errors import NetworkError, PluginError
+from ednas_nni.graphs.tflite_file import interpreter
 from ednas_nni.networks.export import flatbuffer
 from ednas_nni.networks.export.base import EXPORTERS, Exporter, FileRuntime, Order, facts_for
 from ednas_nni.networks.export.inference_graph import inference_graph
+from ednas_nni.nn.elementwise import WeightedSum
 from ednas_nni.testing.exporters import DECODINGS, SIZE, ExampleNetwork, check_exporter, example_images
+from exporters.litert_process import factors_as_numbers
 from exporters.onnx import Onnx
 from exporters.pt2 import Pt2
 
@@ -150,6 +153,40 @@ def test_bytes_are_an_input_of_int8_files(tmp_path: Path) -> None:
     said = exporter.open(tmp_path / "bytes.int8.tflite").facts.input
     assert (said.type, said.zero_point, said.scale) == ("uint8", 0, pytest.approx(1 / 255))
     assert not flatbuffer.read(tmp_path / "bytes.int8.tflite").floats
+
+
+class Weighted(nn.Module):
+    """Two layers of the image, summed with learned weights, as BiFPN does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.sum = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(3, 8, 1), WeightedSum(8, 2)
+        nn.init.constant_(self.sum.values, 0.3)
+
+    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"depth": self.sum(self.first(image), self.second(image)).mean(1, keepdim=True)}
+
+
+def test_factors_of_one_element_become_numbers() -> None:
+    graph = inference_graph(Weighted().eval(), {"depth": DECODINGS["depth"]}, SIZE).program.module()
+    image = torch.rand(1, 3, *SIZE)
+    (before,) = graph(image)
+
+    def factors() -> list[object]:
+        return [x for node in graph.graph.nodes if "mul" in str(node.target) for x in node.args[1:]]
+
+    assert len(factors()) == 2 and not any(isinstance(x, float) for x in factors())
+    factors_as_numbers(graph)
+    assert factors() == [pytest.approx(0.3 / 0.6001)] * 2
+    assert torch.allclose(graph(image)[0], before, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_weighted_sums_leave_no_transposition_in_a_file(tmp_path: Path) -> None:
+    exporter, path = installed("litert")(), tmp_path / "network.tflite"
+    graph = inference_graph(Weighted().eval(), {"depth": DECODINGS["depth"]}, SIZE)
+    exporter.write(Order(graph, facts_for(exporter, graph, network="weighted", architecture="0")), path)
+    assert "TRANSPOSE" not in [detail["op_name"] for detail in interpreter(path, 1)._get_ops_details()]
 
 
 def test_a_torch_file_with_code_inside_is_not_loaded(tmp_path: Path) -> None:

@@ -195,13 +195,17 @@ def table_of(found: list[dict[str, Any]]) -> str:
     files = [(entry, row) for entry in found for row in entry.get("exported", ())]
     if not files:
         return text
-    head = ["exported file", "ms", "our file of the same network", "sum of blocks"]
+    head = ["exported file", "ms", "our own file", "the device"]
     cells = []
     for entry, row in files:
         ratios = row["ours_ms"] / row["exported_ms"], row["latency_ms"] / row["measured_ms"]
         name = f"{entry['precision']}, `{entry['preset']}`, {row['id']}"
         cells.append([name, f"{row['exported_ms']:.2f}", f"{ratios[0] - 1:+.1%}", f"{ratios[0] * ratios[1] - 1:+.1%}"])
-    return f"{text}\n\n{into_docs.grid(head, cells)}"
+    note = (
+        "Some of these networks as exported files, by LiteRT's converter and quantiser: how far from such a file's time "
+        "are that of our own file, measured in the same rounds, and what the device says."
+    )
+    return f"{text}\n\n{note}\n\n{into_docs.grid(head, cells)}"
 
 
 def main() -> None:

@@ -32,10 +32,7 @@ if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
     from flatbuffers import Builder
 
-MISSING = (
-    ".tflite files need flatbuffers, running them and the device litert_cpu ai-edge-litert. Install them: "
-    "pip install 'ednas-nni[tflite]'"
-)
+MISSING = ".tflite files and litert_cpu need ai-edge-litert, flatbuffers. Install them: pip install 'ednas-nni[tflite]'"
 
 TYPES = {np.dtype(np.float32): np.int8(0), np.dtype(np.int32): np.int8(2), np.dtype(np.int8): np.int8(9)}
 """Of a tensor's elements -> its number."""

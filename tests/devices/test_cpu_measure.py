@@ -202,7 +202,7 @@ def test_machines_are_told_apart(tmp_path: Path) -> None:
     ("name", "words"),
     [
         ("cpu_onnxruntime", r"need onnx and onnxruntime.*pip install 'ednas-nni\[onnx\]'"),
-        ("litert_cpu", r"litert_cpu ai-edge-litert.*pip install 'ednas-nni\[tflite\]'"),
+        ("litert_cpu", r"litert_cpu need ai-edge-litert.*pip install 'ednas-nni\[tflite\]'"),
     ],
 )
 def test_the_missing_extra_is_named(monkeypatch, name: str, words: str) -> None:

@@ -202,8 +202,8 @@ def table_of(found: list[dict[str, Any]]) -> str:
         name = f"{entry['precision']}, `{entry['preset']}`, {row['id']}"
         cells.append([name, f"{row['exported_ms']:.2f}", f"{ratios[0] - 1:+.1%}", f"{ratios[0] * ratios[1] - 1:+.1%}"])
     note = (
-        "Some of these networks as exported files, by LiteRT's converter and quantiser: how far from such a file's time "
-        "are that of our own file, measured in the same rounds, and what the device says."
+        "Some of these networks as exported files, by LiteRT's converter and quantiser: how far from such a file's "
+        "time are that of our own file, measured in the same rounds, and what the device says."
     )
     return f"{text}\n\n{note}\n\n{into_docs.grid(head, cells)}"
 

@@ -140,12 +140,12 @@ def exported(held: Held, entry: dict[str, Any], networks: int, folder: Path) -> 
             loaded.set_tensor(given["index"], image if precision == "float32" else (image * 255 - 128).astype(np.int8))
         return loaded.invoke
 
-    found = measured(graphs, Store(device.machine, folder / "files"), opened, title="exported files and ours")
+    timings = measured(graphs, Store(device.machine, folder / "files"), opened, title="exported files and ours")
     return [
         {
             "id": row["id"],
-            "exported_ms": found[f"exported.{row['id']}"].ms,
-            "ours_ms": found[held.graphs[row["id"]].signature].ms,
+            "exported_ms": timings[f"exported.{row['id']}"].ms,
+            "ours_ms": timings[held.graphs[row["id"]].signature].ms,
             "measured_ms": row["measured_ms"],
             "latency_ms": row["latency_ms"],
         }
@@ -175,24 +175,24 @@ def line(title: str, networks: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def table_of(found: list[dict[str, Any]]) -> str:
+def table_of(entries: list[dict[str, Any]]) -> str:
     """For people, in Markdown."""
     head = ["precision, preset", "ms", "within 5 %", "within 10 %", "mean error", "largest", "tau", "tau of MACs"]
     head.append("the same network later")
     rows = []
     for precision in PRECISIONS:
-        of = [entry for entry in found if entry["precision"] == precision]
+        of = [entry for entry in entries if entry["precision"] == precision]
         rows += [line(f"{precision}, `{entry['preset']}`", entry["networks"]) for entry in of]
         if len(of) > 1:
             rows.append(line(f"**{precision}, all**", [network for entry in of for network in entry["networks"]]))
-    blocks = ", ".join(f"{e['blocks']} blocks of `{e['preset']}` in {e['seconds']:.0f} s" for e in found)
+    blocks = ", ".join(f"{e['blocks']} blocks of `{e['preset']}` in {e['seconds']:.0f} s" for e in entries)
     note = (
-        f"Random networks at {' x '.join(map(str, found[0]['size']))}, none of them in the factor, on "
-        f"{found[0]['title']}; the machine did other work meanwhile. Measured: {blocks}. Last column: how far a "
+        f"Random networks at {' x '.join(map(str, entries[0]['size']))}, none of them in the factor, on "
+        f"{entries[0]['title']}; the machine did other work meanwhile. Measured: {blocks}. Last column: how far a "
         "third measurement is from the first, mean (largest)."
     )
     text = f"{note}\n\n{into_docs.grid(head, rows)}"
-    files = [(entry, row) for entry in found for row in entry.get("exported", ())]
+    files = [(entry, row) for entry in entries for row in entry.get("exported", ())]
     if not files:
         return text
     head = ["exported file", "ms", "our own file", "the device"]
@@ -218,21 +218,21 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--render", action="store_true", help="only write the tables from the results")
     options = parser.parse_args()
-    found = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else []
+    entries = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else []
     for preset, precision in [] if options.render else [(a, b) for a in options.presets for b in options.precisions]:
         held = Held(preset, precision, options.networks, options.seed)
         with tempfile.TemporaryDirectory() as folder:
             if options.exported:
-                (entry,) = (e for e in found if (e["preset"], e["precision"]) == (preset, precision))
+                (entry,) = (e for e in entries if (e["preset"], e["precision"]) == (preset, precision))
                 entry["exported"] = exported(held, entry, options.exported, Path(folder))
             else:
                 os.environ["EDNAS_CACHE"] = folder  # what was measured before does not count
                 entry = run(held, Path(folder))
                 print(line(f"{precision}, {preset}", entry["networks"]), f"{entry['seconds']:.0f} s", flush=True)
-        found = [e for e in found if (e["preset"], e["precision"]) != (preset, precision)] + [entry]
-        found.sort(key=lambda e: (PRECISIONS.index(e["precision"]), PRESETS.index(e["preset"])))
-        RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    into_docs.put(into_docs.DOCS / "hardware.md", "litert", table_of(found))
+        entries = [e for e in entries if (e["preset"], e["precision"]) != (preset, precision)] + [entry]
+        entries.sort(key=lambda e: (PRECISIONS.index(e["precision"]), PRESETS.index(e["preset"])))
+        RESULT.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+    into_docs.put(into_docs.DOCS / "hardware.md", "litert", table_of(entries))
 
 
 if __name__ == "__main__":

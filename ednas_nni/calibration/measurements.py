@@ -130,8 +130,8 @@ def _benchmarked(path: Path, cost: str) -> dict[str, str]:
     """Cells of what `litert-benchmark` said beside a `.tflite` file, if it did; EdnasError: it is of another file."""
     result = path.with_name(f"{path.name}.json")
     try:
-        found = json.loads(result.read_text(encoding="utf-8"))
-        latency, model = found["latency"], Path(found["model"]).name
+        content = json.loads(result.read_text(encoding="utf-8"))
+        latency, model = content["latency"], Path(content["model"]).name
         cells = {cost: str(latency["median_ms"]), "repeats": str(latency["num_runs"])}
     except FileNotFoundError:
         return {}

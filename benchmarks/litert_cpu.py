@@ -43,7 +43,7 @@ class Held:
         from devices.parts.whole_networks import whole_networks
         from ednas_nni import plugins
 
-        self.preset, self.device = preset, LitertCpu(1, precision)
+        self.preset, self.device = preset, LitertCpu(precision)
         self.space = plugins.load("search_spaces", preset)(tasks=TASKS)
         self.blocks = block_table(self.space, SIZE, self.device.part(SIZE))
         domains = self.blocks.domains

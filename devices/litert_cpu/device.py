@@ -22,9 +22,9 @@ class LitertCpu(MeasuredDevice):
     """This machine's processor in LiteRT with XNNPACK, as exported `.tflite` files run.
 
     Args:
+        precision: Of the file: static int8 or float32.
         threads: Threads of one inference. With one, other work on the machine hardly disturbs the measurement; with
             more it should be idle.
-        precision: Of the file: static int8 or float32.
 
     Raises:
         StudyError: There are not so many processors, or the extra `tflite` is not installed.
@@ -35,7 +35,7 @@ class LitertCpu(MeasuredDevice):
     missing = MISSING
     enlarges = False
 
-    def __init__(self, threads: int = 1, precision: Precision = "int8") -> None:
+    def __init__(self, precision: Precision = "int8", threads: int = 1) -> None:
         super().__init__("litert_cpu" if precision == "int8" else "litert_cpu_float32", threads, precision)
         self.dtype = precision
         self._precision: Precision = precision

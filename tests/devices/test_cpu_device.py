@@ -168,7 +168,8 @@ def test_litert_prices_what_an_exported_file_gives() -> None:
 
 def test_timings_of_another_precision_or_runtime_are_others() -> None:
     pytest.importorskip("ai_edge_litert")
-    made = [registry.device("litert_cpu", options) for options in ({}, {"precision": "float32"}, {"threads": 2})]
+    made = [registry.device("litert_cpu"), registry.device("litert_cpu/float32")]
+    made += [registry.device("litert_cpu", {"threads": 2})]
     assert [device.name for device in made] == ["litert_cpu", "litert_cpu_float32", "litert_cpu_2_threads"]
     assert [device.dtype for device in made] == ["int8", "float32", "int8"]
     assert len({str(device.machine.maker) for device in made}) == 3

@@ -6,7 +6,7 @@ example `space: {name: nano, sharing: [shared, own_stage4]}`; `presets.OVERRIDES
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ednas_nni.nn.template import check_tasks
@@ -27,57 +27,41 @@ __all__ = [
 ]
 
 
-def nano(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
-    """The smallest space, for trials of seconds on a processor.
+def _preset(name: str, summary: str) -> Callable[..., EdnasSpace]:
+    def space(tasks: Mapping[str, int], **overrides: Any) -> EdnasSpace:
+        check_tasks(tasks)
+        presets.check_overrides(name, [option for option in overrides if option != "encoder_weights"])
+        return EdnasSpace(tasks=dict(tasks), preset=name, **overrides)
+
+    fields = "Fields of the preset that are given otherwise, each as a whole; docs/search_space.md explains them."
+    space.__name__ = space.__qualname__ = name
+    space.__doc__ = f"""{summary}
 
     Args:
         tasks: Task name to output channels.
-        **overrides: Fields of the preset that are given otherwise, each as a whole; docs/search_space.md explains them.
+        **overrides: {fields if name == "nano" else "As `nano`."}
 
     Raises:
         StudyError: The tasks or a field are wrong.
     """
-    return _preset("nano", tasks, overrides)
+    return space
 
 
-def compound(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
-    """From tiny to large, for any device: resolution, widths, depths, fusion and heads are searched together.
-
-    Args:
-        tasks: As `nano`.
-        **overrides: As `nano`.
-    """
-    return _preset("compound", tasks, overrides)
-
-
-def mobile(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
-    """For phones: IBN with and without squeeze-and-excitation; widths, fusion, heads and sharing are searched.
-
-    Args:
-        tasks: As `nano`.
-        **overrides: As `nano`.
-    """
-    return _preset("mobile", tasks, overrides)
-
-
-def edge_tpu(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
-    """For systolic arrays: IBN and Fused-IBN; widths, fusion, heads and sharing are searched.
-
-    Args:
-        tasks: As `nano`.
-        **overrides: As `nano`.
-    """
-    return _preset("edge_tpu", tasks, overrides)
-
-
-def single_task(tasks: Mapping[str, int], **overrides: object) -> EdnasSpace:
-    """One task alone on the encoder of `nano`: what multi-task networks are compared with.
-
-    Args:
-        tasks: As `nano`.
-        **overrides: As `nano`.
-    """
-    return _preset("single_task", tasks, overrides)
+nano = _preset("nano", "The smallest space, for trials of seconds on a processor.")
+compound = _preset(
+    "compound",
+    "From tiny to large, for any device: resolution, widths, depths, fusion and heads are searched together.",
+)
+mobile = _preset(
+    "mobile",
+    "For phones: IBN with and without squeeze-and-excitation; widths, fusion, heads and sharing are searched.",
+)
+edge_tpu = _preset(
+    "edge_tpu", "For systolic arrays: IBN and Fused-IBN; widths, fusion, heads and sharing are searched."
+)
+single_task = _preset(
+    "single_task", "One task alone on the encoder of `nano`: what multi-task networks are compared with."
+)
 
 
 def pretrained(
@@ -94,8 +78,7 @@ def pretrained(
     Raises:
         StudyError: As `nano`, or a file of weights is missing or does not fit.
     """
-    weights = {} if encoder_weights is None else {"encoder_weights": encoder_weights}
-    return _preset("pretrained", tasks, {**overrides, **weights})
+    return _published("pretrained", tasks, encoder_weights, overrides)
 
 
 def efficientnet_lite(
@@ -112,11 +95,11 @@ def efficientnet_lite(
     Raises:
         StudyError: As `pretrained`, or a package is missing.
     """
-    weights = {} if encoder_weights is None else {"encoder_weights": encoder_weights}
-    return _preset("efficientnet_lite", tasks, {**overrides, **weights})
+    return _published("efficientnet_lite", tasks, encoder_weights, overrides)
 
 
-def _preset(name: str, tasks: Mapping[str, int], options: Mapping[str, Any]) -> EdnasSpace:
-    check_tasks(tasks)
-    presets.check_overrides(name, [option for option in options if option != "encoder_weights"])
-    return EdnasSpace(tasks=dict(tasks), preset=name, **options)
+def _published(
+    name: str, tasks: Mapping[str, int], weights: str | dict[str, str | None] | None, overrides: Mapping[str, object]
+) -> EdnasSpace:
+    given = {} if weights is None else {"encoder_weights": weights}
+    return _preset(name, "")(tasks, **overrides, **given)

@@ -68,23 +68,8 @@ _FUSED, _HEAD = 48, 32
 """Channels of the fused feature and of heads at width 1."""
 
 
-def mobilenet_v2(domains: Domains) -> Sample:
-    """Like MobileNetV2 (arXiv 1801.04381): inverted bottlenecks of kernel 3 and expansion 6, half of its repeats."""
-    return _compose(domains, lambda stage, block: InvertedBottleneck(3, 6), HALF)
-
-
-def mobilenet_v2_small(domains: Domains) -> Sample:
-    """Like MobileNetV2 scaled down in depth: the same block, a third of its repeats."""
-    return _compose(domains, lambda stage, block: InvertedBottleneck(3, 6), THIRD)
-
-
-def efficientnet_edgetpu(domains: Domains) -> Sample:
-    """Like EfficientNet-EdgeTPU: fused blocks at fine strides, plain ones with kernel 5 at the coarsest."""
-
-    def op(stage: int, block: int) -> InvertedBottleneck:
-        return FusedBottleneck(3, 6) if stage <= 2 else InvertedBottleneck(3 if stage == 3 else 5, 6)
-
-    return _compose(domains, op, HALF)
+def _efficientnet_edgetpu(stage: int, block: int) -> InvertedBottleneck:
+    return FusedBottleneck(3, 6) if stage <= 2 else InvertedBottleneck(3 if stage == 3 else 5, 6)
 
 
 def scaled(family: Family, multiplier: float, domains: Domains) -> Sample:
@@ -113,9 +98,11 @@ def scaled(family: Family, multiplier: float, domains: Domains) -> Sample:
 
 
 MEMBERS: dict[str, Callable[[Domains], Sample]] = {
-    "mobilenet_v2": mobilenet_v2,
-    "mobilenet_v2_small": mobilenet_v2_small,
-    "efficientnet_edgetpu": efficientnet_edgetpu,
+    # Inverted bottlenecks of kernel 3 and expansion 6 (arXiv 1801.04381), and the same scaled down in depth.
+    "mobilenet_v2": lambda domains: _compose(domains, FAMILIES["mobilenet_v2"].op, HALF),
+    "mobilenet_v2_small": lambda domains: _compose(domains, FAMILIES["mobilenet_v2"].op, THIRD),
+    # Fused blocks at fine strides, plain ones with kernel 5 at the coarsest.
+    "efficientnet_edgetpu": lambda domains: _compose(domains, _efficientnet_edgetpu, HALF),
     **{
         f"{name}_{round(100 * multiplier):03}": partial(scaled, family, multiplier)
         for name, family in FAMILIES.items()

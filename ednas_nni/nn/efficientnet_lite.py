@@ -57,9 +57,8 @@ class Scaling:
         return tuple(self.scaled(_ROWS[end][4]) for end in _ENDS)
 
     def scaled(self, channels: int) -> int:
-        """Channels times the width, in multiples of 8, not less than nine tenths."""
-        near = max(8, int(channels * self.width + 4) // 8 * 8)
-        return near if near >= 0.9 * channels * self.width else near + 8
+        """Channels times the width, in multiples of 8; here never more than a tenth below."""
+        return int(channels * self.width + 4) // 8 * 8
 
     def repeats(self, row: int) -> int:
         """Blocks of a row."""

@@ -190,13 +190,6 @@ class SharedWeights(nn.Module):
         outputs: dict[str, Tensor] = functional_call(*self.network(sample), (image,))
         return outputs
 
-    @torch.no_grad()
-    def write_into(self, network: nn.Module) -> None:
-        """Give a network of the space its weights: copies; its batch-norm statistics must be estimated anew."""
-        parameters = dict(network.named_parameters())
-        for name, address in addresses(network, self.elastic).items():
-            parameters[name].copy_(address.of(self._tensor(address)))
-
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """The shared tensors under the names of their addresses."""
         for name, tensor in self.tensors.items():

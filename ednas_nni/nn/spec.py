@@ -78,22 +78,17 @@ def _names(value: object, allowed: Collection[str]) -> tuple[str, ...]:
 
 
 def _strides(value: object) -> tuple[int, ...]:
-    match list(value) if isinstance(value, list | tuple) else [value]:
-        case [4 | 8 as one]:
-            return (int(one),)
-        case [4, 8]:
-            return 4, 8
-        case [8, 4]:
-            return 8, 4
-    raise ValueError("must be 4, 8 or [4, 8]")
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    if values not in ([4], [8], [4, 8], [8, 4]) or not all(type(v) is int for v in values):
+        raise ValueError("must be 4, 8 or [4, 8]")
+    return tuple(values)
 
 
 def _levels(value: object) -> tuple[int, ...]:
-    if not isinstance(value, list | tuple) or not value or any(type(v) is not int or not 2 <= v <= 5 for v in value):
-        raise ValueError("must be a list of numbers of features, from 2 to the number of stages")
-    if len(set(value)) != len(value):
-        raise ValueError("must be a list of different numbers of features")
-    return tuple(value)
+    values = list(value) if isinstance(value, list | tuple) else []
+    if not values or len(set(values)) < len(values) or any(type(v) is not int or not 2 <= v <= 5 for v in values):
+        raise ValueError("must be a list of different numbers of features, from 2 to the number of stages")
+    return tuple(values)
 
 
 def _shares(value: object) -> tuple[int | float, ...]:

@@ -24,7 +24,7 @@ from ednas_nni.training.checkpoints import Checkpoints
 from ednas_nni.training.data import Batch, TrialData
 from ednas_nni.training.evaluator import report
 from ednas_nni.training.recipe import Recipe
-from ednas_nni.training.schedule import AveragedWeights, adamw, parameter_groups, warmup_cooldown, with_rate
+from ednas_nni.training.schedule import AveragedWeights, adamw, parameter_groups, warmup_cooldown
 
 if TYPE_CHECKING:
     from ednas_nni.tasks.base import Task
@@ -99,9 +99,9 @@ class JaredModule(LightningModule):
         self._frozen = frozen_parts(self.model, recipe.freeze)
         if recipe.freeze_steps is None:
             self._let_train(False)
-        groups = parameter_groups([self.model, self.weighting], recipe.weight_decay)
-        if recipe.encoder_learning_rate != 1:
-            groups = with_rate(groups, encoder_of(self.model), recipe.encoder_learning_rate * recipe.learning_rate)
+        factor = recipe.encoder_learning_rate
+        rates = dict.fromkeys(encoder_of(self.model) if factor != 1 else (), factor * recipe.learning_rate)
+        groups = parameter_groups([self.model, self.weighting], recipe.weight_decay, rates)
         self._let_train(False)
         optimizer = adamw(groups, recipe.learning_rate, fused=not recipe.precision.startswith("16"))
         schedule = torch.optim.lr_scheduler.LambdaLR(

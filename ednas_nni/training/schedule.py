@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -31,34 +31,29 @@ def warmup_cooldown(step: int, steps: int, warmup: float, cooldown: float, last:
     return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * progress)) if start < steps else 1.0
 
 
-def parameter_groups(modules: Iterable[nn.Module], weight_decay: float) -> list[dict[str, Any]]:
-    """Weights of convolutions decay; biases, normalisation factors and loss weights do not."""
-    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-
-
-def with_rate(
-    groups: Iterable[dict[str, Any]], parameters: Iterable[nn.Parameter], rate: float
+def parameter_groups(
+    modules: Iterable[nn.Module], weight_decay: float, rates: Mapping[nn.Parameter, float] | None = None
 ) -> list[dict[str, Any]]:
-    """The groups, in which these parameters have another learning rate than the optimiser's."""
-    chosen = {id(parameter) for parameter in parameters}
+    """Weights of convolutions decay; biases, normalisation factors and loss weights do not.
+
+    `rates` are learning rates of single parameters, where they differ from the optimiser's.
+    """
+    groups: dict[tuple[float | None, bool], list[nn.Parameter]] = {}
+    for parameter in (p for module in modules for p in module.parameters() if p.requires_grad):
+        groups.setdefault(((rates or {}).get(parameter), parameter.ndim <= 1), []).append(parameter)
     return [
-        {**group, **more, "params": [p for p in group["params"] if (id(p) in chosen) == bool(more)]}
-        for group in groups
-        for more in ({}, {"lr": rate})
+        {"params": groups[rate, flat], "weight_decay": 0.0 if flat else weight_decay, **({"lr": rate} if rate else {})}
+        for rate, flat in sorted(groups, key=lambda group: (group[0] is not None, group[1]))
     ]
 
 
 def adamw(groups: list[dict[str, Any]], learning_rate: float, fused: bool = True) -> torch.optim.AdamW:
-    """AdamW (Loshchilov, Hutter, ICLR 2019) without empty groups, which torch rejects.
+    """AdamW (Loshchilov, Hutter, ICLR 2019).
 
     `fused`, one kernel for all weights: small networks have hundreds, whose separate updates take a tenth of a step. It
     would unscale gradients itself, after they were clipped, so not with scaled losses (float16).
     """
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=learning_rate, fused=fused)
+    return torch.optim.AdamW(groups, lr=learning_rate, fused=fused)
 
 
 class AveragedWeights:

@@ -146,4 +146,4 @@ def lookup(assembled: Assembled) -> tuple[Comparison | None, str]:
     except BaselineError as error:
         if wanted:
             raise BaselineError(f"objectives: {error}") from None
-        return None, f"delta_t is not measured: {error}"
+        return None, f"no delta_t (gain over one network per task): {error}"

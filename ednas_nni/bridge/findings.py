@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -19,7 +19,6 @@ from ednas_nni.data.survey import unlabelled
 from ednas_nni.errors import EdnasError, did_you_mean
 from ednas_nni.search.assembled import Assembled, device
 from ednas_nni.search.checks import check_finish, check_first_proposal, check_plan
-from ednas_nni.study import read_experiment
 
 if TYPE_CHECKING:
     from ednas_nni.cost.plan import Plan
@@ -38,7 +37,7 @@ class Findings:
         assembled: Its study, put together as far as that went. Without errors every piece of it is there.
         plan: What the space costs and what the constraints leave of it; None where there are errors.
         errors: One line per fault; a search would fail with them.
-        warnings: One line per thing that works but is probably not meant.
+        warnings: One line per thing that works but is probably not meant; `notes` are none of those, but good to know.
     """
 
     path: Path
@@ -47,6 +46,7 @@ class Findings:
     plan: Plan | None = None
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def attempt(self, what: str, action: Callable[[], T]) -> T | None:
         """Run one step; a failure becomes a line and the result None."""
@@ -71,18 +71,22 @@ class Findings:
                 self.errors.append(line)
 
 
-def examine(path: str | Path, changes: Mapping[str, object] | None = None) -> Findings:
-    """Check an experiment file, with `changes` to NNI's fields, in every way that does not need NNI to run."""
+def examine(path: str | Path, changes: Mapping[str, object] | None = None, study: Iterable[str] = ()) -> Findings:
+    """Check an experiment file in every way that does not need NNI to run.
+
+    With `changes` to NNI's fields; those of the `study` are `FIELD=VALUE`.
+    """
     findings = Findings(Path(path))
     config = findings.attempt("file", lambda: experiment.load(findings.path))
     if config is None:
         return findings
     config.update(changes or {})
     findings.errors += experiment.faults(findings.path, config)
-    parsed = findings.attempt("study", lambda: read_experiment(findings.path))
-    if parsed is None:
+    file = findings.attempt("study", lambda: experiment.read(findings.path, study))
+    if file is None:
         return findings
-    file, assembled = ExperimentFile(findings.path, config, parsed[1]), Assembled(parsed[1], str(findings.path))
+    file.config.update(changes or {})
+    assembled = Assembled(file.study, str(findings.path))
     findings.file, findings.assembled = file, assembled
     if not findings.errors:
         findings.attempt("NNI", lambda: _ask_nni(file))
@@ -129,7 +133,7 @@ def _plugins(findings: Findings, assembled: Assembled) -> bool:
     if findings.attempt("evaluator", lambda: assembled.evaluator_plugin) is not None:
         baselines = findings.attempt("reference", lambda: assembled.baselines)
         if baselines is not None:
-            findings.warnings += baselines[1].splitlines()
+            findings.notes += baselines[1].splitlines()
             # A fault of the data or of a task is among the errors already.
             findings.attempt("evaluator", lambda: assembled.checked_evaluator if tasks else assembled.evaluator)
     for entry in study.device:

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from ednas_nni.search.mounting import hopeless, reason
 _log = logging.getLogger("nni.ednas")
 
 POLL_S = 0.2
+STOPPED = "stopped"
 
 
 class Search(Session):
@@ -80,7 +82,7 @@ class Search(Session):
         self.mount()
         self.executable = SimplifiedModelSpace.from_model(assembled.space, None)
         self.engine = self.make_engine(
-            self._send_job,
+            self._hand_out,
             self.manager,
             freeze=self._frozen,
             last_words=self.logs.last_words,
@@ -93,6 +95,12 @@ class Search(Session):
             self.restore()
 
     make_engine: type[AdvisorEngine] = AdvisorEngine
+
+    def _hand_out(self, record: ParameterRecord) -> None:
+        """NNI gets the choices that the network has, for its hyper-parameter view; the trial fills in the others."""
+        asked = TrialParameters.of(record["parameters"])
+        active = replace(asked, sample=self.problem.domains.active(asked.sample))
+        self._send_job({**record, "parameters": active.whole()})
 
     def _frozen(self, parameters: dict[str, Any]) -> ExecutableModelSpace:
         asked = TrialParameters.of(parameters, self.problem.domains)
@@ -139,12 +147,23 @@ class Search(Session):
         while not (self.stopping or hopeless(self.chain)) and self.record.pending():
             time.sleep(POLL_S)  # NNI's strategies return while their last models are being trained
         if self.stopping:
-            return "stopped"
+            return STOPPED
         text = reason(self.chain) or "the strategy has nothing left to try"
         self.finish(text)
         if hopeless(self.chain):
             raise TrialError(text)
         return text
+
+    def finish(self, reason: str) -> None:
+        """As every session; whoever typed `nnictl create` is told what to type next."""
+        before = self.journal.history().finished
+        super().finish(reason)
+        if before is None:
+            trials = self.journal.history().all_trials
+            trained = sum(trial.status == "trained" for trial in trials)
+            text = f"Finished: {trained} of {len(trials)} trials have a result. Report: ednas report {self.folder.name}"
+            _log.info(text)
+            print(text, flush=True)  # `nnictl create --foreground` and `nnictl log stdout` show it
 
     def stop(self) -> None:
         """Let the strategy's thread end."""

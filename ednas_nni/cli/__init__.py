@@ -15,19 +15,14 @@ from importlib import import_module
 from ednas_nni.errors import EdnasError, lenient
 from ednas_nni.version import __version__
 
-COMMANDS = (
-    "init", "check", "plan", "calibrate", "trust", "data", "reference", "supernet", "search", "resume", "report",
-    "confirm", "pick", "front", "train", "export", "benchmark", "predict", "verify", "describe", "plugins", "register",
-    "loopback",
-)  # fmt: skip
+GROUPS = {
+    "start": ("init", "data", "check", "plan", "search", "resume"),
+    "look": ("report", "describe", "plugins"),
+    "after a search": ("confirm", "pick", "front", "train", "export", "benchmark", "predict"),
+    "for experts": ("reference", "trust", "supernet", "calibrate", "verify", "register", "loopback"),
+}
+COMMANDS = tuple(name for names in GROUPS.values() for name in names)
 INTERRUPTED = 130  # what shells use for Ctrl-C
-
-_EPILOG = """\
-first steps:
-  ednas init                            write experiments/ednas.yml into this folder
-  ednas check experiments/ednas.yml     say what would be searched, and what is wrong
-  ednas search experiments/ednas.yml    search, with a live table and NNI's web UI
-"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,15 +30,19 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="ednas",
         description="Search multi-task dense-prediction networks that are accurate and fast on an edge device.",
-        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    modules = {name: import_module(f"ednas_nni.cli.{name}_command") for name in COMMANDS}
+    groups = (
+        "\n".join([f"{group}:", *(f"  {name:<10} {modules[name].HELP}" for name in names)])
+        for group, names in GROUPS.items()
+    )
+    top.epilog = "\n\n".join([*groups, "To begin: ednas init mine; cd mine; ednas search experiments/ednas.yml"])
     top.add_argument("--version", action="version", version=f"ednas {__version__}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for name in COMMANDS:
-        module = import_module(f"ednas_nni.cli.{name}_command")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", help="one of these; COMMAND --help says more")
+    for name, module in modules.items():
         raw = argparse.RawDescriptionHelpFormatter
-        command = commands.add_parser(name, help=module.HELP, description=module.__doc__, formatter_class=raw)
+        command = commands.add_parser(name, description=module.__doc__, formatter_class=raw)
         module.configure(command)
         command.set_defaults(run=module.run)
     return top

@@ -16,7 +16,7 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
         good = text.isdecimal() and len(text) <= 18 and int(text) >= least and (most is None or int(text) <= most)
         if not good:
             allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number {allowed}")
+            raise argparse.ArgumentTypeError(f"{text!r}: needs a whole number {allowed}")
         return int(text)
 
     return number
@@ -34,6 +34,20 @@ def size(text: str) -> str | tuple[int, int]:
     if not (height.strip().isdecimal() and width.strip().isdecimal() and len(text) < 12):
         raise argparse.ArgumentTypeError(f"{text!r} is not train, deploy, or height and width such as 256,512")
     return int(height), int(width)
+
+
+def add_file_arguments(parser: argparse.ArgumentParser, short: bool = False) -> None:
+    """Declare the experiment's file, and `--set`: changes of its study; `short` = with `--seed` and `--strategy`."""
+    parser.add_argument("file", metavar="FILE.yml", help="the experiment")
+
+    def add(option: str, value: str, kind: Callable[[str], str], text: str) -> None:
+        parser.add_argument(option, metavar=value, dest="changes", action="append", default=[], type=kind, help=text)
+
+    fields = "a field of the study, such as evaluator.steps=100 or deploy_size=[256,512]; may be given many times"
+    add("--set", "FIELD=VALUE", str, fields)
+    if short:
+        add("--seed", "N", lambda text: f"seed={whole(0)(text)}", "the same as --set seed=N")
+        add("--strategy", "NAME", lambda text: f"strategy={text}", "the same as --set strategy=NAME")
 
 
 def add_experiment_argument(parser: argparse.ArgumentParser) -> None:

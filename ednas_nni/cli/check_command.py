@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from ednas_nni.cli.arguments import add_file_arguments
 
 if TYPE_CHECKING:
     from ednas_nni.bridge.findings import Findings
@@ -15,27 +17,28 @@ HELP = "say what an experiment would search, and what is wrong with it"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("file", metavar="FILE.yml", help="the experiment")
+    add_file_arguments(parser, short=True)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print a summary; exit code 0 when a search could start, else 1."""
-    findings = checked(options.file)
+    findings = checked(options.file, study=options.changes)
     if findings.errors:
         return 1
     from ednas_nni.bridge.manager.launch import command
 
-    print(f"\nMore about costs: {command('ednas')} plan {shlex.quote(options.file)}")
-    print(f"Ready. To search: {command('ednas')} search {shlex.quote(options.file)}")
+    words = shlex.join([options.file, *(word for change in options.changes for word in ("--set", change))])
+    print(f"\nMore about costs: {command('ednas')} plan {words}")
+    print(f"Ready. To search: {command('ednas')} search {words}")
     return 0
 
 
-def checked(file: str, changes: Mapping[str, object] | None = None) -> Findings:
-    """Examine a file, with `changes` to its fields, and print what was found: the summary, or the errors."""
+def checked(file: str, changes: Mapping[str, object] | None = None, study: Sequence[str] = ()) -> Findings:
+    """Examine a file with changes, as `examine`, and print what was found: the summary, or the errors."""
     from ednas_nni.bridge.findings import examine
     from ednas_nni.cli import summary, terminal
 
-    findings = examine(file, changes)
+    findings = examine(file, changes, study)
     if findings.errors:
         for line in findings.errors:
             terminal.fail(line if line.startswith(str(findings.path)) else f"{findings.path}: {line}")
@@ -44,4 +47,6 @@ def checked(file: str, changes: Mapping[str, object] | None = None) -> Findings:
         summary.show(findings.file, findings.assembled, findings.plan)
     for line in findings.warnings:
         terminal.warn(line)
+    for line in findings.notes:
+        terminal.note(line)
     return findings

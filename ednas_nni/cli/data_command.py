@@ -74,7 +74,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     argument("--seeds", metavar="N", type=positive, default=2, help="trainings (default 2)")
     argument("--workers", metavar="N", type=positive, help="trainings side by side (default: one per core)")
     option = "change an option of the study's data"
-    argument("--option", metavar="NAME=VALUE", action="append", default=[], help=option)
+    argument("--set", "--option", metavar="KEY=VALUE", dest="option", action="append", default=[], help=option)
     argument("--out", metavar="FILE.json", type=Path, help="add it to a table instead of the user's folder")
 
 
@@ -331,7 +331,7 @@ def parsed(changes: list[str], option: str = "--set") -> dict[str, Any]:
 
     options: dict[str, Any] = {}
     for text in changes:
-        key, equals, value = text.partition("=")
+        key, equals, value = text.removeprefix("data.").partition("=")  # as the field of a study is spelled
         try:
             options[key] = plain_data.yaml_value(value)
             fault = plain_data.fault(options[key])

@@ -6,6 +6,8 @@ import argparse
 import re
 from typing import TYPE_CHECKING
 
+from ednas_nni.cli.arguments import add_file_arguments
+
 if TYPE_CHECKING:
     from ednas_nni.cost.table import CostTable
     from ednas_nni.search.assembled import Assembled
@@ -16,7 +18,7 @@ HELP = "show a search space or an architecture"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("file", metavar="FILE.yml", help="the experiment")
+    add_file_arguments(parser)
     parser.add_argument(
         "architecture", metavar="ARCHITECTURE", nargs="?", help="name of a member, or an architecture id"
     )
@@ -33,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.bridge.manager import experiment_file as experiment
     from ednas_nni.search.assembled import Assembled
 
-    assembled = Assembled(experiment.read(options.file).study)
+    assembled = Assembled(experiment.read(options.file, options.changes).study)
     table = assembled.table
     if options.architecture is None:
         print(

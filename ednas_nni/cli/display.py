@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ednas_nni.bridge.manager.follow import State
-from ednas_nni.cli.terminal import amount, duration, score, score_number, table
+from ednas_nni.cli.terminal import amount, duration, natural_width, score, score_number, table
 from ednas_nni.record.front import front_of
 from ednas_nni.record.head import TaskRecord
 from ednas_nni.record.journal import TrialRecord
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ednas_nni.tasks.base import Task
 
 ROOM = 12  # lines of a terminal that are not the table's rows
-WIDE = 100  # columns of a terminal from which on metrics are shown
 COLOURS = {"running": "cyan", "trained": "green", "failed": "red", "cancelled": "yellow"}
 
 
@@ -42,7 +41,10 @@ def footer(state: State) -> str:
     )
     parts.append(f"front: {len(front_of(state.history))}")
     parts.append(f"elapsed {duration(state.elapsed_s)}")
-    parts.append(f"about {duration(state.left_s)} left" if state.left_s is not None else "time left: not known yet")
+    if state.left_s is None:
+        parts.append("time left: not known yet")
+    elif state.left_s:  # nothing is left to be said of where all is done
+        parts.append(f"about {duration(state.left_s)} left")
     if state.to_finish:
         parts.append(f"then up to {state.to_finish} trainings that finish networks")
     return ", ".join(parts)
@@ -135,13 +137,17 @@ class Live:
 
         front = {record.trial for record in front_of(state.history)}
         best = state.best
-        trials = table(self._headings(state.score, state.inherited))
-        # As many of the latest trials as the terminal has room for.
+        # As many of the latest trials as the terminal has room for, and as many of their figures.
         records = state.history.all_trials
         rows = records[-max(3, self.console.height - ROOM) :]
-        for record in rows:
-            marks = ("*" if record.trial in front else "") + (" best" if best and record.trial == best.trial else "")
-            trials.add_row(*self._cells(record, state), marks.strip())
+        for left in range(len(self.costs) + len(self.metrics), -1, -1):
+            costs, metrics = self.costs[:left], self.metrics[: max(0, left - len(self.costs))]
+            trials = table(self._headings(state.score, state.inherited, costs, metrics))
+            for record in rows:
+                marks = "*" * (record.trial in front) + " best" * (best is not None and record.trial == best.trial)
+                trials.add_row(*self._cells(record, state, costs, metrics), marks.strip())
+            if natural_width(trials, self.console) <= self.console.width:
+                break
         parts: list[RenderableType] = [Text(self.heading, style="bold")] if self.heading else []
         parts.append(trials)
         if hidden := len(records) - len(rows):
@@ -151,16 +157,16 @@ class Live:
         parts.append(Text("* on the front. Ctrl-C stops the search; it can be resumed.", style="dim"))
         return Group(*parts)
 
-    def _headings(self, ranked_by: str, inherited: bool) -> list[str]:
+    def _headings(
+        self, ranked_by: str, inherited: bool, costs: Sequence[str], metrics: Sequence[Quantity]
+    ) -> list[str]:
         ranked_by = "delta_t\n[%]" if ranked_by == DELTA_T else f"inherited\n{ranked_by}" if inherited else ranked_by
-        figures = [ranked_by, *self.costs, *(f"{q.group}\n{q.axis}" for q in self._metrics()), "time"]
+        figures = [ranked_by, *costs, *(f"{q.group}\n{q.axis}" for q in metrics), "time"]
         return [">trial", "architecture", "status", *(f">{name}" for name in figures), ""]
 
-    def _metrics(self) -> tuple[Quantity, ...]:
-        """Metric columns, left out where the terminal is too narrow for them."""
-        return self.metrics if self.console.width >= WIDE else ()
-
-    def _cells(self, record: TrialRecord, state: State) -> list[str | Text]:
+    def _cells(
+        self, record: TrialRecord, state: State, costs: Sequence[str], metrics: Sequence[Quantity]
+    ) -> list[str | Text]:
         from rich.text import Text
 
         quality = score_number(state.score, record.quality)
@@ -170,10 +176,10 @@ class Live:
         seconds = (record.ended_at or state.now) - record.submitted_at
         return [
             str(record.trial),
-            _named(record),
+            record.architecture if record.seed is None else f"{record.architecture}\nseed {record.seed}",
             Text(record.status, style=COLOURS.get(record.status, "")),
             quality,
-            *(amount(record.costs.get(name)) for name in self.costs),
-            *(q.number(record.metrics.get(q.key)) for q in self._metrics()),
+            *(amount(record.costs.get(name)) for name in costs),
+            *(q.number(record.metrics.get(q.key)) for q in metrics),
             duration(seconds),
         ]

@@ -44,8 +44,9 @@ def front_table(view: SearchView) -> Table:
     headings = ["", "architecture", f">{inherited}{view.score.axis}", *([">delta_t\n[%]"] if besides else [])]
     headings += [_heading(q.label, q.unit) for q in costs]
     headings += [_heading(f"{q.group} {q.label}", q.unit) for q in metrics]
-    wanted = ", ".join(f"{'high' if o.maximise else 'low'} {o.name}" for o in view.objectives)
-    table = terminal.table(headings, title=f"Front: {wanted}")
+    wanted = " and ".join(o.name for o in view.objectives)
+    both = "both " * (len(view.objectives) == 2)
+    table = terminal.table(headings, title=f"Front: no other network is better in {both}{wanted}")
     rows = [(trial, "best" if trial is view.best else "") for trial in view.front]
     listed = {trial.architecture for trial in view.front}
     rows += [(trial, "") for trial in view.named if trial.architecture not in listed]
@@ -81,15 +82,18 @@ def show(history: History) -> None:
     from ednas_nni.report.words import against_members, delta_t_means
 
     search = view(history)
-    counts = ", ".join(f"{n} {s}" for s in ("trained", "failed", "cancelled", "running") if (n := search.count(s)))
+    done, left = ("Finished: ", "") if history.finished else ("", " so far")
+    counts = ", ".join(f"{n} {s}" for s in ("failed", "cancelled", "running") if (n := search.count(s)))
+    made = "scored" if search.head.inherits else "trained"
     finished = sum(record.status == "trained" for record in history.finishing)
     wanted = len({record.key for record in history.finishing})  # every attempt is a trial of its own
     finishing = f", {finished} of {wanted} more finished networks" if wanted else ""
-    print(f"\n{len(search.trials)} trials: {counts or 'none was started'}{finishing}.", end="")
+    of = f"{search.count('trained')} of {len(search.trials)} networks {made}{left}"
+    print(f"\n{done}{of}{f' ({counts})' if counts else ''}{finishing}.", end="")
     answered = [f"{len(history.reused)} proposals answered from the journal"] if history.reused else []
     answered += [f"{len(history.rejected)} outside the constraints, not trained"] if history.rejected else []
     print(f" {'; '.join(answered)}." if answered else "")
-    if history.finished:
+    if history.finished and not history.finished.startswith("every trial"):
         print(f"The search ended: {history.finished}.")
     if not search.front:
         causes = dict.fromkeys(trial.cause for trial in search.trials if trial.cause)

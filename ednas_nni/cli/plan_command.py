@@ -11,7 +11,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from ednas_nni.cli.arguments import add_picture_argument, check_picture, whole, write_picture
+from ednas_nni.cli.arguments import add_file_arguments, add_picture_argument, check_picture, whole, write_picture
 
 if TYPE_CHECKING:
     from ednas_nni.cost.plan import Plan
@@ -23,7 +23,7 @@ FEWEST = 100  # below, the outer quantiles and the shares mean nothing
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("file", metavar="FILE.yml", help="the experiment")
+    add_file_arguments(parser)
     parser.add_argument(
         "--samples", type=whole(FEWEST, 10**6), default=4000, metavar="N", help="architectures to price (4000)"
     )
@@ -31,8 +31,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--draw",
         choices=("strategies", "architectures"),
         default="strategies",
-        help="what quantiles are over: each choice drawn evenly and by itself, as strategies do (default), or every "
-        "distinct architecture equally likely",
+        help="which networks the percentages count: each choice drawn evenly and by itself, as strategies do "
+        "(default), or all different networks",
     )
     parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="seed of the draws (0)")
     add_picture_argument(parser)
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.search.checks import check_finish, check_plan
 
     check_picture(options.picture)
-    file = experiment.read(options.file)
+    file = experiment.read(options.file, options.changes)
     assembled = Assembled(file.study)
     plan = _plan(assembled, options)
     preparation = assembled.evaluator_against(None).preparation(assembled.space)

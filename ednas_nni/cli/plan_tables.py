@@ -41,7 +41,7 @@ def _costs(plan: Plan) -> Table:
     made = terminal.table(["cost", "unit", *heads, "origin"])
     for summary in plan.costs:
         column = summary.column
-        beyond = f", {100 * summary.extrapolated:.0f} % extrapolated" if summary.extrapolated else ""
+        beyond = f", {100 * summary.extrapolated:.0f} % beyond the fit" if summary.extrapolated else ""
         figures = [amount(summary.quantiles[share]) for share in shares]
         made.add_row(column.name, column.unit, *figures, f"{column.device}, {column.origin}{beyond}")
     return made

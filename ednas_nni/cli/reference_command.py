@@ -10,6 +10,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ednas_nni.cli.arguments import add_file_arguments, positive
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -20,9 +22,9 @@ HELP = "train the single-task baselines of delta_t"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("file", metavar="FILE.yml", help="an experiment whose study names a `reference`")
-    parser.add_argument("--seeds", metavar="N", type=int, default=3, help="trainings of each task (default 3)")
-    parser.add_argument("--workers", metavar="N", type=int, help="trainings side by side (default: one per core)")
+    add_file_arguments(parser)
+    parser.add_argument("--seeds", metavar="N", type=positive, default=3, help="trainings of each task (default 3)")
+    parser.add_argument("--workers", metavar="N", type=positive, help="trainings side by side (default: one per core)")
     parser.add_argument(
         "--out", metavar="FILE.json", type=Path, help="write one file there instead of into the folder of all studies"
     )
@@ -33,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.bridge.manager.experiment_file import read
     from ednas_nni.cli import terminal
 
-    study = read(options.file).study  # before torch is imported: a mistake is told at once
+    study = read(options.file, options.changes).study  # before torch is imported: a mistake is told at once
     from ednas_nni.baselines.making import make
     from ednas_nni.search.assembled import Assembled
 

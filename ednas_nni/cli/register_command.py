@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "make the tuner name EDNAS known to NNI"
+HELP = "allow `tuner: {name: EDNAS}` in NNI's YAML (optional)"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

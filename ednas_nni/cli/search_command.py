@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ednas_nni.cli.arguments import port, positive
+from ednas_nni.cli.arguments import add_file_arguments, port, positive
 from ednas_nni.errors import EdnasError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ HELP = "search, with a live table and NNI's web UI"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("file", metavar="FILE.yml", help="the experiment")
+    add_file_arguments(parser, short=True)
     parser.add_argument("--trials", type=positive, metavar="N", help="instead of the file's maxTrialNumber")
     parser.add_argument("--concurrency", type=positive, metavar="N", help="instead of the file's trialConcurrency")
     add_common_arguments(parser)
@@ -50,7 +50,9 @@ def run(options: argparse.Namespace) -> int:
 
     print(f"Checking {options.file} ...", flush=True)
     changes = {"maxTrialNumber": options.trials, "trialConcurrency": options.concurrency}
-    findings = checked(options.file, {name: value for name, value in changes.items() if value is not None})
+    findings = checked(
+        options.file, {name: value for name, value in changes.items() if value is not None}, options.changes
+    )
     if findings.errors or findings.file is None or findings.assembled is None:
         return 1
     from ednas_nni.bridge.manager import launch
@@ -129,7 +131,8 @@ def _show(file: ExperimentFile, assembled: Assembled, running: Running, journal:
     metrics = primary_metrics(assembled.tasks) if assembled.needs_network else ()
     console = terminal.console()
     heading = f"{file.path.name}: experiment {running.id}, http://127.0.0.1:{running.port}"
-    live = Live(console, costs, metrics, heading) if console.is_terminal else Lines(costs, metrics)
+    redraws = console.is_terminal and not console.is_dumb_terminal
+    live = Live(console, costs, metrics, heading) if redraws else Lines(costs, metrics)
     with live if isinstance(live, Live) else nullcontext():
         follow(running.manager, journal, live, file.trials)
 

@@ -12,11 +12,12 @@ from ednas_nni.errors import printable
 from ednas_nni.study.objectives import DELTA_T
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.style import StyleType
     from rich.table import Table
 
-LOG_WIDTH = 160  # columns where nobody is watching: nothing should be cut in a log
+LOG_WIDTH = 160  # columns where nobody is watching
+ENDLESS = 10_000  # columns of a screen that any table fits on
 
 
 def console() -> Console:
@@ -44,12 +45,33 @@ note = partial(_say, kind="note", colour="36")
 def table(headings: Iterable[str], title: str | None = None, rows: Iterable[Sequence[str]] = ()) -> Table:
     """A plain table; whatever a terminal would obey in its cells is shown instead.
 
-    A heading that begins with ">" stands, without it, above figures, which are flush right.
+    A heading that begins with ">" stands, without it, above figures, which are flush right. Nothing is ever cut: on a
+    screen that is too narrow each row becomes a block, the texts before its first figure above all else with its
+    heading, such as
+
+        8bcb8b1535  best
+          quality 0.3740   latency_ms [ms] 15.79
     """
     from rich import box  # rich takes a tenth of a second to load
     from rich.table import Table
+    from rich.text import Text
 
     class Printable(Table):
+        def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+            if natural_width(self, console) <= options.max_width:
+                yield from super().__rich_console__(console, options)
+                return
+            heads = [str(column.header).replace("\n", " ") for column in self.columns]
+            figures = [i for i, column in enumerate(self.columns) if column.justify == "right"]
+            names = min(figures, default=1) or 1
+            if self.title:
+                yield Text(f"\n{self.title}", style="bold")
+            for cells in zip(*(column.cells for column in self.columns), strict=True):
+                texts = [", ".join(filter(None, str(cell).split("\n"))) for cell in cells]
+                yield Text("  ".join(filter(None, texts[:names])))
+                pairs = [f"{h} {t}".strip() for h, t in zip(heads[names:], texts[names:], strict=True) if t]
+                yield Text(flowing(pairs, options.max_width))
+
         def add_row(
             self, *renderables: RenderableType | None, style: StyleType | None = None, end_section: bool = False
         ) -> None:
@@ -72,6 +94,21 @@ def table(headings: Iterable[str], title: str | None = None, rows: Iterable[Sequ
     return new
 
 
+def natural_width(table: Table, console: Console) -> int:
+    """Columns that a table takes where nothing is cut."""
+    return table.__rich_measure__(console, console.options.update(max_width=ENDLESS)).maximum
+
+
+def flowing(parts: Iterable[str], width: int) -> str:
+    """Parts side by side on lines as wide as that, moved to the right; a part is broken where it is wider by itself."""
+    lines = [""]
+    for part in parts:
+        if lines[-1] and len(lines[-1]) + 3 + len(part) + 2 > width:
+            lines.append("")
+        lines[-1] += ("   " if lines[-1] else "") + part
+    return "\n".join(wrapped(line, 2, width) for line in lines if line)
+
+
 def amount(value: float | None) -> str:
     """A figure with three to four significant digits; large counts with k, M or G."""
     if value is None:
@@ -88,11 +125,11 @@ def unit(name: str, unit: str) -> str:
     return "" if name.startswith(unit.lower()[:5]) else f" {unit}"
 
 
-def wrapped(text: str, indent: int) -> str:
-    """Text in lines as wide as the terminal, moved to the right."""
+def wrapped(text: str, indent: int, width: int | None = None) -> str:
+    """Text in lines as wide as the terminal, moved to the right; a word that is wider stays whole."""
     return textwrap.fill(
-        printable(text), max(console().width, indent + 20), initial_indent=" " * indent, subsequent_indent=" " * indent,
-        break_on_hyphens=False,
+        printable(text), max(width or console().width, indent + 20), initial_indent=" " * indent,
+        subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False,
     )  # fmt: skip
 
 

@@ -14,7 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ednas_nni.cli.arguments import add_picture_argument, check_picture, positive, whole, write_picture
+from ednas_nni.cli.arguments import (
+    add_file_arguments,
+    add_picture_argument,
+    check_picture,
+    positive,
+    whole,
+    write_picture,
+)
 
 if TYPE_CHECKING:
     from ednas_nni.search.assembled import Assembled
@@ -27,7 +34,7 @@ FEWEST = 12  # two halves of three terciles with a pair each
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("file", metavar="FILE.yml", help="the experiment")
+    add_file_arguments(parser)
     parser.add_argument("--out", metavar="FILE.json", type=Path, default=Path("trust.json"), help="(trust.json)")
     parser.add_argument("--architectures", metavar="N", type=whole(FEWEST), default=48, help="(48)")
     parser.add_argument("--seeds", metavar="N", type=whole(2), default=2, help="trainings of each (2)")
@@ -70,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.trust.verdict import verdict
 
     check_picture(options.picture)
-    assembled = Assembled(read(options.file).study)
+    assembled = Assembled(read(options.file, options.changes).study)
     record = planned(assembled, options.architectures, options.seeds, options.longer, _recipes(options.recipes))
     named = frozenset(record.recipes)
     earlier = TrustRecord.read(options.out) if options.out.exists() else None

@@ -31,7 +31,7 @@ def gain_rows(agreements: Sequence[Agreement]) -> list[tuple[str, ...]]:
 
 
 def remarks(record: TrustRecord, result: Verdict) -> list[str]:
-    """What the figures mean, in sentences."""
+    """What the figures mean, in sentences; the verdict first."""
     longer = record.recipes[TRUTH]
     chosen = {a.predictor: a for a in result.on_other}[result.chosen]
     said = [
@@ -68,8 +68,7 @@ def remarks(record: TrustRecord, result: Verdict) -> list[str]:
         verdict.append(
             "it is NOT shown to order the best third: train the networks of a front longer before one is taken"
         )
-    said.append(f"So for {result.chosen!r}: {'; '.join(verdict)}.")
-    return said
+    return [f"Verdict on {result.chosen!r}: {'; '.join(verdict)}.", *said]
 
 
 def pick_rows(picks: Sequence[ExpectedPick]) -> list[tuple[str, ...]]:
@@ -132,13 +131,15 @@ def show(record: TrustRecord, result: Verdict) -> None:
     def tabulate(headings: Sequence[str], rows: Sequence[tuple[str, ...]], title: str) -> None:
         console().print(table((headings[0], *(f">{heading}" for heading in headings[1:])), title, rows))
 
+    verdict, *said = remarks(record, result)
+    print(verdict)
     for name, agreements in result.quantities.items():
         tabulate(HEADINGS, rows(agreements), f"Order by {name}")
     if others := gain_rows(result.quantities[QUALITY]):
         tabulate(GAIN_HEADINGS, others, f"Order by {QUALITY}, against {SHIPPED!r}")
     tabulate(gap_headings(result), gap_rows(result), "Ordered right")
     tabulate(PICK_HEADINGS, pick_rows(result.picks), "Taken at equal cost")
-    print(pick_remark(record), gap_remark(result), *remarks(record, result), sep="\n")
+    print(pick_remark(record), gap_remark(result), *said, sep="\n")
     if result.chosen != SHIPPED:
         options = ", ".join(f"{k}: {v}" for k, v in record.recipes[result.chosen].items())
         print(f"To use it, set evaluator: {{..., {options}}}")

@@ -36,10 +36,9 @@ def run(options: argparse.Namespace) -> int:
     for line in texts:
         print(printable(line))
     proven = sum(record.proven is not None for record in records)
-    print(
-        f"{folder.name}: {len(records)} trial jobs at NNI, {proven} of them proved their architecture, "
-        f"{len(texts)} disagreement{'' if len(texts) == 1 else 's'}"
-    )
+    count = f"{len(texts)} disagreement{'' if len(texts) == 1 else 's'}"
+    verdict = f"{count} between journal and NNI's database" if texts else "journal and NNI's database agree"
+    print(f"{folder.name}: {verdict}; {proven} of {len(records)} trials proved which architecture they trained")
     if late:
         print(f"{late} trials have ended that the journal will hold after `ednas resume {folder.name}`")
     return 1 if texts else 0

@@ -1,9 +1,10 @@
-"""A strategy that waits for its models on the training service may wait for ever.
+"""A strategy that waits for its models on the training service may wait for ever, or for nothing.
 
 Fault: nni 3.0, nni/nas/execution/training_service.py `wait_models(*models)` waits until each model has ended. The
 engine learns only with a delay that `max_trial_number` is reached, so a strategy that submits at once (PolicyBasedRL)
-submits one model too many, which NNI never starts. Upstream: not reported. Can go when the engine stops waiting once
-the experiment is done.
+submits one model too many, which NNI never starts. And where every trial has failed, the wait for all of them, and
+with it the program, ends as if all were well. Upstream: not reported. Can go when the engine stops waiting once the
+experiment is done, and `NasExperiment.run` fails where no model was trained.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def _patient(own: Callable[..., None]) -> Callable[..., None]:
     def wait_models(self: Any, *models: Any) -> None:
         if not models:
             own(self)
+            _check_trained(self.nodejs_binding)
             return
         ended = 0.0
         while any(not model.status.completed() for model in models):
@@ -42,3 +44,12 @@ def _patient(own: Callable[..., None]) -> Callable[..., None]:
             time.sleep(1)
 
     return wait_models
+
+
+def _check_trained(experiment: Any) -> None:
+    counts = {stat["trialJobStatus"]: stat["trialJobNumber"] for stat in experiment.get_job_statistics()}
+    if counts.get("FAILED") and set(counts) <= {"FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED"}:
+        raise RuntimeError(
+            f"None of {sum(counts.values())} trials was trained. Each says why in its trial.stderr, in NNI's folder of "
+            f"experiment {experiment.id}: environments/local-env/trials."
+        )

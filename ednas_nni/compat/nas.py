@@ -22,7 +22,15 @@ except ImportError as error:
     MISSING = str(error)
 
 if not MISSING:
-    from ednas_nni.compat import endless_wait, gym_banner, layer_choice, left_parameters, nas_resume, plain_json
+    from ednas_nni.compat import (
+        endless_wait,
+        gym_banner,
+        layer_choice,
+        left_parameters,
+        nas_resume,
+        plain_json,
+        trial_process,
+    )
 
     from ednas_nni.compat import vision  # isort: skip  (first: nni.nas imports torchmetrics, and that torchvision)
 
@@ -35,7 +43,7 @@ if not MISSING:
         warnings.filterwarnings("ignore", category=FutureWarning)
         import nni.nas.nn.pytorch
 
-    for patch in (layer_choice, left_parameters, endless_wait, nas_resume, plain_json):
+    for patch in (layer_choice, left_parameters, endless_wait, nas_resume, plain_json, trial_process):
         patch.apply()
 
     from nni.mutable import Categorical, Mutable, MutableExpression, ensure_frozen

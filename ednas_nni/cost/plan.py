@@ -26,7 +26,7 @@ DRAWS = {
     "strategies": "as strategies draw them: each choice evenly and by itself",
     "architectures": "evenly over distinct architectures",
 }
-DRAWN = {"strategies": "what strategies draw", "architectures": "the distinct architectures"}
+DRAWN = {"strategies": "random draws", "architectures": "all different networks"}
 """Draw -> what a share is of. They differ: strategies do not draw all distinct architectures equally often."""
 
 CONSTANT = "device"
@@ -299,9 +299,8 @@ def _fixed(plan: Plan) -> Iterator[str]:
             if term.fixed > FIXED * median:
                 where = ", ".join(f"{part} {amount:.3g}" for part, amount in term.parts.items())
                 yield (
-                    f"{column}: {term.fixed:.4g} of the median {median:.4g} {unit} are the same for every network "
-                    f"({term.term}: {where}). No choice of this space changes that; a smaller "
-                    "deploy_size or another device would."
+                    f"{column}: {term.fixed:.3g} of the median {median:.3g} {unit} are equal for all networks "
+                    f"({term.term}: {where}). A smaller deploy_size lowers them, or another device."
                 )
 
 

@@ -19,7 +19,7 @@ from io import FileIO
 from pathlib import Path
 from typing import IO
 
-from ednas_nni.errors import JournalError
+from ednas_nni.errors import JournalError, TrialError
 from ednas_nni.record import events
 from ednas_nni.record.events import Event, Status
 from ednas_nni.record.head import JournalHead
@@ -114,6 +114,13 @@ class History:
             if record.status == "trained" and record.quality is not None:
                 first.setdefault(record.architecture, record)
         return first
+
+    def check_results(self) -> None:
+        """Let no program go on as if all were well: TrialError where trials have ended, and none has a result."""
+        ended = [record for record in self.trials if record.status != "running"]
+        if ended and not self.results:
+            causes = "; ".join(list(dict.fromkeys(" ".join(t.cause.split()) for t in ended if t.cause))[:3])
+            raise TrialError(f"none of {len(ended)} trials has a result: {causes or 'they do not say why'}")
 
     @property
     def all_trials(self) -> list[TrialRecord]:

@@ -38,14 +38,18 @@ class Report:
 def read_report(raw: object) -> Report:
     """Take a raw metric apart: a number, or a mapping with `default`.
 
-    Texts are no metrics: `architecture`, `job` and `ran` are understood, others are dropped. NaN or infinity anywhere,
+    Texts are no metrics: `architecture`, `job` and `ran` are understood, others are dropped. `costs=A,B` in `ran` names
+    the numbers that are none either: they are there for NNI's web UI, the journal has them. NaN or infinity anywhere,
     or a missing `default`, is a fault and never a number.
     """
     values: Mapping[object, object] = raw if isinstance(raw, Mapping) else {"default": raw}
     metrics: dict[str, float] = {}
     faults = []
+    pairs = (part.partition("=") for part in (_text(values.get("ran")) or "").split())
+    ran = {name: value for name, sign, value in pairs if sign}
+    costs = ran.pop("costs", "").split(",")
     for key, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, Real):
+        if isinstance(value, bool) or not isinstance(value, Real) or key in costs:
             continue
         number = float(value)
         if math.isfinite(number):
@@ -56,8 +60,6 @@ def read_report(raw: object) -> Report:
         written = repr(values.get("default")) if "default" in values else f"only {sorted(map(str, values))}"
         faults.append(f"no number for 'default' (got {written})")
     fault = f"the trial reported no usable result: {', '.join(faults)}" if faults else ""
-    pairs = (part.partition("=") for part in (_text(values.get("ran")) or "").split())
-    ran = {name: value for name, sign, value in pairs if sign}
     return Report(metrics, _text(values.get("architecture")), _text(values.get("job")), fault, ran)
 
 

@@ -108,10 +108,10 @@ def against_members(view: SearchView) -> list[str]:
             sentences.append(f"{begin}; the search trained no network at equal or lower {x.label}.")
             continue
         rival, cost, value = (max if up else min)(rivals, key=lambda point: point[2])
-        verdict = "scored better" if (value > reached if up else value < reached) else "comes closest"
+        apart = f"{y.text(abs(value - reached))} {'more' if value > reached else 'less'}"
         sentences.append(
-            f"{begin}. At equal or lower {x.label}, architecture {rival.architecture} {verdict} with "
-            f"{y.label} {y.text(value)} at {x.text(cost)} ({view.record.searched_how}: not proven)."
+            f"{begin}. At equal or lower {x.label}, architecture {rival.architecture} scored {apart} at "
+            f"{x.text(cost)}, {view.record.searched_how}: not proven."
         )
     return sentences
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,7 @@ from pydantic import (
 
 from ednas_nni.errors import StudyError, quoted
 from ednas_nni.study import messages, plain_data
+from ednas_nni.study.changes import changed
 
 
 class PluginChoice(BaseModel):
@@ -281,8 +283,10 @@ def _plain(value: object) -> object:
     return value.dump() if isinstance(value, PluginChoice) else value
 
 
-def read_experiment(path: str | Path) -> tuple[dict[str, Any], Study]:
+def read_experiment(path: str | Path, changes: Iterable[str] = ()) -> tuple[dict[str, Any], Study]:
     """An NNI experiment YAML whose tuner is EDNAS, as plain data, and the study under its `tuner.classArgs`.
+
+    `changes` of the study are `FIELD=VALUE`, see `ednas_nni.study.changes`.
 
     Raises:
         StudyError: The file is missing, is not a YAML mapping, names another tuner, or its study is wrong.
@@ -299,7 +303,10 @@ def read_experiment(path: str | Path) -> tuple[dict[str, Any], Study]:
         raise StudyError(
             f"{path}: tuner {quoted(named)} is not EDNAS. Write `className: {ADVISOR}` (or `name: EDNAS`)."
         )
-    return config, parse(tuner.get("classArgs"), str(path))
+    defaults = {name: field.get_default() for name, field in Study.model_fields.items()}
+    plugins = {name: default.name for name, default in defaults.items() if isinstance(default, PluginChoice)}
+    study = changed(tuner.get("classArgs"), changes, plugins)
+    return {**config, "tuner": {**tuner, "classArgs": study}}, parse(study, str(path))
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

@@ -97,4 +97,4 @@ def test_a_check_without_references_is_only_a_warning(
     assert main(["check", file]) == 0
     found = capsys.readouterr()
     assert "not measured on one task alone yet, so there is no delta_t" in found.out
-    assert "warning: delta_t is not measured: " in found.err and f"ednas reference {file}" in found.err
+    assert "note: no delta_t (gain over one network per task): " in found.err and f"ednas reference {file}" in found.err

@@ -128,4 +128,7 @@ def test_a_trial_compares_with_what_its_search_began_with(
     assert begun.baselines().means() == against.means()
     assert capsys.readouterr().out == ""
     assert trial.TrialRun(Assembled(make_study()), None).baselines() is None
-    assert "delta_t is not measured: " in (told := capsys.readouterr().out) and "ednas reference FILE.yml" in told
+    assert (
+        "no delta_t (gain over one network per task): " in (told := capsys.readouterr().out)
+        and "ednas reference FILE.yml" in told
+    )

@@ -202,4 +202,6 @@ def test_wrong_references(make_study: Build, cache: Path) -> None:
         identities(Assembled(make_study(reference=None)))
     assert Assembled(make_study(reference=None)).baselines == (None, "")
     _, lacking = Assembled(make_study(), "my.yml").baselines
-    assert lacking.startswith("delta_t is not measured: ") and lacking.endswith("ednas reference my.yml")
+    assert lacking.startswith("no delta_t (gain over one network per task): ") and lacking.endswith(
+        "ednas reference my.yml"
+    )

@@ -16,6 +16,7 @@ from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.bridge.trial import channel as module
 from ednas_nni.bridge.trial.channel import OwnedChannel
 from ednas_nni.errors import ExperimentError, TrialError
+from ednas_nni.record.reports import read_report
 
 
 class FakeNni(ThreadingHTTPServer):
@@ -113,10 +114,10 @@ def test_no_record_no_training(server: FakeNni, monkeypatch: pytest.MonkeyPatch)
         OwnedChannel(url, "C", Manager.of_trial_channel(url)).receive_parameter()
 
 
-def send(server: FakeNni, value: Any, kind: str = "FINAL") -> Any:
+def send(server: FakeNni, value: Any, kind: str = "FINAL", **costs: float) -> Any:
     url = f"{server.url}/env/local-env/A"
     channel = OwnedChannel(url, "A", Manager.of_trial_channel(url))
-    channel.architecture = "abc"
+    channel.architecture, channel.costs = "abc", costs
     channel.send_metric(type=kind, parameter_id=0, trial_job_id="A", sequence=0, value=value)
     return json.loads(server.metrics[-1]["value"])
 
@@ -125,6 +126,13 @@ def test_final_results_prove_their_architecture(server: FakeNni) -> None:
     assert send(server, {"default": 0.5}) == {"default": 0.5, "architecture": "abc"}
     assert send(server, 0.5) == {"default": 0.5, "architecture": "abc"}
     assert send(server, {"default": 0.1}, "PERIODICAL") == {"default": 0.1}
+
+
+def test_costs_are_sent_beside_the_result_and_are_none_of_its_metrics(server: FakeNni) -> None:
+    sent = send(server, {"default": 0.5, "macs": 7.0}, latency_ms=9.5, macs=8.0)
+    assert sent["latency_ms"] == 9.5 and sent["macs"] == 7.0, "what the trial itself measured stands"
+    assert read_report(sent).metrics == {"default": 0.5, "macs": 7.0}
+    assert "latency_ms" in read_report({**sent, "ran": ""}).metrics, "the text tells them apart"
 
 
 @pytest.mark.parametrize("value", [{"default": math.nan}, {"default": 0.5, "x": math.inf}, {"x": 1.0}])

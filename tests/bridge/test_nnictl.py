@@ -36,8 +36,25 @@ def test_nni_shows_the_real_space_and_readable_labels(run) -> None:
     assert run.seen["space"] == domains.as_nni()
     for trial in run.seen["trials"]:
         parameters = json.loads(trial["hyperParameters"][0])["parameters"]
-        assert set(parameters) == set(domains.labels)
+        assert parameters == domains.active(domains.complete(parameters)), "no choice of a block that is not there"
         assert all("layerchoice" not in label for label in parameters)
+
+
+def test_nni_shows_what_networks_cost(run) -> None:
+    """Web UI, `trial ls` and `experiment export` show what the final metric holds; the journal keeps them apart."""
+    first = run.histories["first"]
+    trained = {t.job: t for t in first.trials if t.status == "trained"}
+    rows = {row["trialJobId"]: json.loads(row["value"]) if isinstance(row["value"], str) else row["value"]
+            for row in json.loads(run.seen["export"].read_text(encoding="utf-8"))}  # fmt: skip
+    assert rows and set(rows) == set(trained)
+    for job, trial in trained.items():
+        assert trial.costs.items() <= {k: v for k, v in rows[job].items()}.items()
+        assert not set(trial.costs) & set(trial.metrics)
+
+
+def test_the_end_is_announced(run) -> None:
+    log = (run.folder / "log" / "nnictl_stdout.log").read_text(encoding="utf-8")
+    assert f"Report: ednas report {run.folder.name}" in log
 
 
 def test_intermediate_results_draw_curves(run) -> None:

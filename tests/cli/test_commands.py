@@ -140,7 +140,7 @@ def test_check_tells_what_will_be_searched(
         "4, 2 at",
     ):
         assert word in told.out
-    bound = r"latency_ms <= 24 \(checked on its upper bound latency_ms_upper90\): keeps \d+ % of what strategies draw"
+    bound = r"latency_ms <= 24 \(checked on its upper bound latency_ms_upper90\): keeps \d+ % of random draws"
     assert re.search(bound, told.out)
     assert "segmentation" not in told.out
 

@@ -64,14 +64,14 @@ def test_plan_prints_every_cost_with_unit_and_origin(
         "params, counted",
         "latency_ms is made of",
         "checked on its upper bound latency_ms_upper90",
-        "of the distinct architectures (95 % interval)",
+        "of all different networks (95 % interval)",
         "smallest value",
         "exact: minimised over the table",
         "best of a coordinate search",
         "all constraints together",
     ):
         assert word in told.out, word
-    assert "params <= 9e+09 keeps 100 % of what strategies draw: it hardly constrains" in told.err
+    assert "params <= 9e+09 keeps 100 % of random draws: it hardly constrains" in told.err
     assert "link: stem" in told.err and "Traceback" not in told.err
 
 

@@ -27,8 +27,8 @@ def rehearsal(
     calls: list[tuple[Any, ...]] = []
     path = experiment(experimentWorkingDirectory=str(small_journal.parents[2]))
 
-    def checked(file: str, changes: dict[str, Any]) -> Any:
-        parsed = read(file)
+    def checked(file: str, changes: dict[str, Any], study: list[str]) -> Any:
+        parsed = read(file, study)
         parsed.config.update(changes)
         return SimpleNamespace(errors=[], file=parsed, assembled=SimpleNamespace(needs_network=False))
 
@@ -58,10 +58,13 @@ def _names(calls: list[tuple[Any, ...]]) -> list[str]:
 
 
 def test_from_start_to_report(rehearsal: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["search", rehearsal.path, "--trials", "7", "--concurrency", "3"]) == 0
+    changes = ["--seed", "9", "--strategy", "random", "--set", "evaluator.steps=5"]
+    assert main(["search", rehearsal.path, "--trials", "7", "--concurrency", "3", *changes]) == 0
     assert _names(rehearsal.calls) == ["create", "show", "stop", "report"]
     _, config, port = rehearsal.calls[0]
     assert config["maxTrialNumber"] == 7 and config["trialConcurrency"] == 3
+    study = config["tuner"]["classArgs"]
+    assert (study["seed"], study["strategy"], study["evaluator"]) == (9, "random", {"name": "jared", "steps": 5})
     folder = str(Path(rehearsal.path).parent)
     assert config["trialCodeDirectory"] == folder and config["tuner"]["codeDirectory"] == folder
     assert rehearsal.calls[3][1:] == (rehearsal.journal, Path("reports/abcd1234"))

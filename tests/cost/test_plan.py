@@ -189,7 +189,11 @@ def test_two_devices_with_one_name_of_a_cost(table):
         (["latency_ms <= 99"], ["quality"], ["latency_ms <= 99 keeps 100 %", "hardly constrains", "upper90 <="]),
         (["work <= 0.5"], ["quality"], ["work <= 0.5 keeps less than", "spend its time"]),
         (["work <= 0.5", "work >= 5"], ["quality"], ["constraints keep less than", "work >= 5 100 %", "together"]),
-        ([], ["quality", "latency_ms"], ["latency_ms: 6 of the median", "ms are the same", "link: stem 4, heads 2"]),
+        (
+            [],
+            ["quality", "latency_ms"],
+            ["latency_ms: 6 of the median", "ms are equal for all", "link: stem 4, heads 2"],
+        ),
         ([], ["latency_ms", "work"], ["latency_ms and work rank the space alike", "tau 0.99", "Keep one"]),
         ([], ["latency_ms", "flat"], ["flat is the same for all samples", "Remove it"]),
         ([], ["quality", "work"], []),

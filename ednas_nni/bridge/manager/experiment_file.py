@@ -6,7 +6,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,15 +81,21 @@ class ExperimentFile:
 
 def load(path: Path) -> Experiment:
     """The file as a mapping, with NNI's field names; StudyError: it cannot be read or is no YAML mapping."""
-    documented = {name.lower(): name for name in FIELDS}  # NNI ignores cases and underscores in field names
-    return {documented.get(str(k).replace("_", "").lower(), str(k)): value for k, value in read_mapping(path).items()}
+    return _documented(read_mapping(path))
 
 
-def read(path: str | Path) -> ExperimentFile:
-    """Read an experiment; StudyError has one line per fault of file or study. Other fields are checked by `faults`."""
-    path = Path(path)
-    config = load(path)
-    return ExperimentFile(path, config, read_experiment(path)[1])
+def _documented(config: Mapping[str, object]) -> Experiment:
+    names = {name.lower(): name for name in FIELDS}  # NNI ignores cases and underscores in field names
+    return {names.get(str(k).replace("_", "").lower(), str(k)): value for k, value in config.items()}
+
+
+def read(path: str | Path, changes: Iterable[str] = ()) -> ExperimentFile:
+    """Read an experiment; StudyError has one line per fault of file or study. Other fields are checked by `faults`.
+
+    `changes` of the study are `FIELD=VALUE`.
+    """
+    config, study = read_experiment(path, changes)
+    return ExperimentFile(Path(path), _documented(config), study)
 
 
 def of_experiment(folder: Path) -> ExperimentFile:

@@ -21,7 +21,7 @@ from ednas_nni.bridge.manager import orphans
 from ednas_nni.bridge.manager.launch import Running, find, hold_start
 from ednas_nni.bridge.manager.places import make_experiment_folder
 from ednas_nni.bridge.manager.rest import Manager
-from ednas_nni.bridge.search import Search
+from ednas_nni.bridge.search import STOPPED, Search
 from ednas_nni.bridge.session import LIMITS, Session
 from ednas_nni.bridge.trial.limits import time_limit
 from ednas_nni.compat.nas import ExecutableModelSpace, ModelEventType, SequentialExecutionEngine, TrainingEndEvent
@@ -102,7 +102,7 @@ class ProgramSearch(Search):
         if self.failure is not None:
             raise self.failure
         if self.stopping:
-            return "stopped"
+            return STOPPED
         self.lose()  # what was submitted beyond `max_trial_number` never starts
         text = reason(self.chain) or LIMITS
         self.finish(text)
@@ -274,7 +274,8 @@ class JournalledExperiment(NasExperiment):
         self._listening = threading.Thread(target=search.listen, args=(channel,), daemon=True, name="messages")
         self._listening.start()
         search.publish_space()
-        search.run()
+        if search.run() != STOPPED:
+            self.journal.history().check_results()
 
     def stop(self) -> None:
         """As NNI's; the last messages of its manager are taken in."""
@@ -311,6 +312,7 @@ class JournalledExperiment(NasExperiment):
         done = super()._wait_completion()
         self.session.lose()
         self.session.finish(reason(self.strategy) or LIMITS)
+        self.journal.history().check_results()
         return done
 
     def save_checkpoint(self) -> None:

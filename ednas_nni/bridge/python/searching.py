@@ -40,6 +40,7 @@ def search(
     Raises:
         StudyError: The file or the study is wrong.
         ExperimentError: NNI could not be started, or the search ended with an error.
+        TrialError: No trial has a result.
 
     Example:
         >>> import ednas_nni
@@ -59,7 +60,9 @@ def search(
             follow(running.manager, journal, _Bar(bar), file.trials)
     finally:
         running.stop()
-    return open_search(journal)
+    opened = open_search(journal)
+    opened.history.check_results()
+    return opened
 
 
 class _Bar:

@@ -16,7 +16,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -50,6 +50,7 @@ class OwnedChannel(TrialCommandChannelV3):
 
     Attributes:
         architecture: Id of the architecture that this process really trains; sent along with the final result.
+        costs: Of that architecture; sent too, so that NNI's web UI, `trial ls` and `experiment export` show them.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class OwnedChannel(TrialCommandChannelV3):
         self.job = job
         self.manager = manager
         self.architecture: str | None = None
+        self.costs: Mapping[str, float] = {}
         self._decode = decode
         self._parameter_id: int | None = None
         self._starter = Process.parse(os.environ.get(MANAGER))  # NNI's manager, where it runs on this machine
@@ -153,7 +155,11 @@ class OwnedChannel(TrialCommandChannelV3):
 
         value, final = fields["value"], fields["type"] == "FINAL"
         if final and self.architecture is not None:
-            value = {**(value if isinstance(value, dict) else {"default": value}), "architecture": self.architecture}
+            measured = value if isinstance(value, dict) else {"default": value}
+            costs: dict[str, object] = {name: cost for name, cost in self.costs.items() if name not in measured}
+            if costs:  # each text is one more axis of NNI's hyper-parameter view
+                costs["ran"] = f"{measured.get('ran', '')} costs={','.join(costs)}".strip()
+            value = {**measured, **costs, "architecture": self.architecture}
             self._write_result(value, self.architecture)
         # NNI stores what cannot be used (NaN, no `default`), but it never counts as a result: nothing to wait for.
         awaited = final and not read_report(value).fault

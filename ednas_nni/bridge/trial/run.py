@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -130,8 +131,23 @@ def journal_head() -> JournalHead | None:
     return first if isinstance(first, JournalHead) else None
 
 
+def booked_costs(key: str) -> Mapping[str, float]:
+    """What the search wrote down that a training costs; {} where its journal is on another machine."""
+    from ednas_nni.record.events import Submitted  # numpy with it, see `_run`
+    from ednas_nni.record.journal import read
+    from ednas_nni.record.parameters import key_of
+
+    path = journal_path()
+    for event in () if path is None else read(path):
+        if isinstance(event, Submitted) and key_of(event.architecture, event.seed) == key:
+            return event.costs
+    return {}
+
+
 class Prover(Protocol):
     """The part of `OwnedChannel` that a trial uses."""
+
+    costs: Mapping[str, float]
 
     def prove(self, architecture: str) -> None:
         """Say which architecture this process trains, before it trains."""
@@ -166,9 +182,14 @@ class TrialRun:
             return
         domains = self.assembled.domains if self.head is None else self.head.search_space()
         asked = TrialParameters.of(sample, domains)
-        self.channel.prove(asked.key(domains))
+        self.prove(asked.key(domains))
         self.evaluator(asked).evaluate(asked.sample)
         self.phases.mark("evaluation")
+
+    def prove(self, key: str) -> None:
+        """Tell NNI's manager what is trained here, and what it costs."""
+        self.channel.costs = booked_costs(key)
+        self.channel.prove(key)
 
     def evaluator(self, asked: TrialParameters) -> Evaluator:
         """The study's, or where a network is finished what trains it with the seed and the steps that are asked for."""
@@ -195,7 +216,7 @@ class TrialRun:
         asked = TrialParameters.of(sample, domains)
         key = asked.key(domains)
         print(f"architecture {key}", flush=True)
-        self.channel.prove(key)
+        self.prove(key)
         evaluator = self.evaluator(asked)
         if not isinstance(evaluator, NetworkEvaluator):
             raise TrialError(

@@ -1,13 +1,13 @@
 # Everything sets itself up: a fresh clone needs Python 3.10 or 3.11, nothing else.
 #   make search    the main job: a real search on NNI with embedded data, about eight minutes on 2 cores after the installation
-#   make test      the test suite
+#   make test      linters and the test suite, about five minutes on 2 cores after the installation
 SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 STUDY ?= experiments/ednas.yml
 
-.PHONY: help search test test-all lint format check-wheel references screenshots clean
+.PHONY: help search test test-all quick-tests all-tests lint format check-wheel references screenshots clean
 
 help:
 	@echo "make search       a whole search on NNI: STUDY=$(STUDY)"
@@ -30,15 +30,23 @@ lint: $(READY)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
-# One process a core; all tests of a file run in one of them, because they share fixtures.
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+# One process a core; all tests of a file run in one of them, because they share fixtures. Files come in the order of
+# tests/conftest.py, the longest first. The linters run beside them: a real experiment is mostly waited for.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+BESIDE := $(MAKE) --no-print-directory --jobs 2 lint
 
-test: $(READY) lint
+test: $(READY)
+	$(BESIDE) quick-tests
+
+test-all: $(READY)
+	$(BESIDE) all-tests
+	$(BIN)/python benchmarks/reuse_matrix.py
+
+quick-tests: $(READY)
 	$(PYTEST) -m "not slow"
 
-test-all: $(READY) lint
+all-tests: $(READY)
 	$(PYTEST)
-	$(BIN)/python benchmarks/reuse_matrix.py
 
 check-wheel: $(READY)
 	./tools/check_wheel.sh $(BIN)/python

@@ -18,6 +18,20 @@ settings.register_profile(
 settings.load_profile("ednas")
 
 
+LONG = (
+    "bridge/test_nnictl.py",
+    "bridge/test_messages.py",
+    "search_spaces/test_architectures.py",
+    "golden/test_costs.py",
+)
+"""Files that one process is busy with for long: what begins last should be short."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONG))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory):
     """Tests neither read nor fill the user's data cache, but share one among themselves."""

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 from torch import nn
 
@@ -65,7 +66,7 @@ def domains_of(space: ModelSpace) -> Domains:
             choice of one value (`InputChoice`, numbers from a range, constraints), or as `walk` and `Domains`.
     """
     values: dict[str, tuple[Scalar, ...]] = {}
-    conditions: dict[str, list[Condition]] = {}
+    conditions: dict[str, dict[Condition, None]] = {}
     for path, module, condition in visit(space):
         if not isinstance(module, MutableModule):
             continue
@@ -76,9 +77,7 @@ def domains_of(space: ModelSpace) -> Domains:
                         f"{path}: label {label!r} has the values {list(choice)} here and {list(values[label])} "
                         "elsewhere. Give the two choices different labels."
                     )
-                places = conditions.setdefault(label, [])
-                if condition not in places:
-                    places.append(condition)
+                conditions.setdefault(label, {})[condition] = None
     return Domains(
         [
             Dimension(label, choice, ((),) if () in conditions[label] else tuple(conditions[label]))
@@ -91,12 +90,17 @@ def build(space: ModelSpace, sample: Mapping[str, Scalar]) -> nn.Module:
     """The network of a sample, constructed anew: nothing of the space is copied or shared.
 
     Parameter names and shapes are those of `space.freeze(sample)`, at a fraction of its time. Weights are drawn from
-    torch's global generator. Inactive labels may be missing.
+    torch's global generator. Inactive labels may be missing. The space is read once: its labels must not change.
 
     Raises:
         SampleError: The sample does not belong to the space.
     """
-    return instantiate(space, domains_of(space).complete(sample))
+    if space not in _domains:  # reading it takes longer than to construct a network
+        _domains[space] = domains_of(space)
+    return instantiate(space, _domains[space].complete(sample))
+
+
+_domains: WeakKeyDictionary[ModelSpace, Domains] = WeakKeyDictionary()
 
 
 def instantiate(space: ModelSpace, sample: Sample) -> nn.Module:
@@ -112,25 +116,23 @@ def visit(space: ModelSpace) -> Iterator[tuple[str, nn.Module, Condition]]:
     """Every module of the tree, parents first, with the condition under which it exists."""
     alive = capabilities_of(space).liveness()
     unseen = set(alive)
-
-    def below(path: str, module: nn.Module, condition: Condition) -> Iterator[tuple[str, nn.Module, Condition]]:
+    ahead: list[tuple[str, nn.Module, Condition]] = [("", space, ())]
+    while ahead:
+        path, module, condition = ahead.pop()
         if path in alive:
             unseen.discard(path)
             condition = _and(condition, alive[path])
         yield path, module, condition
+        below: list[tuple[str, nn.Module, Condition]] = []  # and what must hold beside
         if isinstance(module, LayerChoice):
             for name in module.names:
-                chosen = clauses(module.choice, partial(operator.eq, name), path)
-                yield from below(_join(path, str(name)), module[name], _and(condition, chosen))
+                below.append((str(name), module[name], clauses(module.choice, partial(operator.eq, name), path)))
         elif isinstance(module, Repeat):
             for i, block in enumerate(module.blocks):
-                deep = clauses(module.depth_choice, partial(operator.lt, i), path)
-                yield from below(_join(path, f"blocks.{i}"), block, _and(condition, deep))
+                below.append((f"blocks.{i}", block, clauses(module.depth_choice, partial(operator.lt, i), path)))
         else:
-            for name, child in module.named_children():
-                yield from below(_join(path, name), child, condition)
-
-    yield from below("", space, ())
+            below = [(name, child, ()) for name, child in module.named_children()]
+        ahead += [(_join(path, name), child, _and(condition, more)) for name, child, more in reversed(below)]
     if unseen:
         raise PluginError(
             f"{type(space).__name__}.liveness() names paths that do not exist: {', '.join(sorted(unseen))}."

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from ednas_nni.data import DATASETS
-from ednas_nni.errors import PluginError, StudyError
+from ednas_nni.data.layouts.base import FolderSource
+from ednas_nni.errors import DataError, PluginError, StudyError
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "adding_a_data_set.md").read_text(encoding="utf-8")
@@ -47,6 +48,12 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_page_is_short() -> None:
     assert len(PAGE.splitlines()) <= 120
+
+
+def test_a_test_split_that_nobody_names_is_one_line(page, folder: Path, monkeypatch) -> None:
+    monkeypatch.setattr(page.Drone, "shares", FolderSource.shares)
+    with pytest.raises(DataError, match=r"drone.* has no split 'test'\. Name its images in `listed`"):
+        _ = page.Drone(folder, (32, 64)).records
 
 
 def test_its_data_set_keeps_the_contract(page, folder: Path, tmp_path: Path, monkeypatch) -> None:

@@ -34,6 +34,19 @@ def network(trained: Network, tmp_path: Path) -> Network:
     return ednas_nni.load(shutil.copytree(trained.folder, tmp_path / "small"))
 
 
+@pytest.fixture(scope="module")
+def _with_a_file(trained: Network, tmp_path_factory: pytest.TempPathFactory) -> Network:
+    network = ednas_nni.load(shutil.copytree(trained.folder, tmp_path_factory.mktemp("exported") / "small"))
+    assert exported(network, "pt2")[0].reason == ""
+    return network
+
+
+@pytest.fixture
+def with_a_file(_with_a_file: Network, tmp_path: Path) -> Network:
+    """As `network`, exported as pt2."""
+    return ednas_nni.load(shutil.copytree(_with_a_file.folder, tmp_path / "small"))
+
+
 def exported(network: Network, *to: str, **options: object) -> list[Exported]:
     images = lambda size, count: own_data.training_images(network.description, size, count)  # noqa: E731
     size = network.description.train_size
@@ -87,8 +100,8 @@ def _at(network: Network, size: tuple[int, int]) -> object:
     return TorchRuntime(network.module, size)
 
 
-def test_what_does_not_prove_itself_is_not_written(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    exported(network, "pt2")
+def test_what_does_not_prove_itself_is_not_written(with_a_file: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = with_a_file
     before = {path.name: path.read_bytes() for path in network.folder.iterdir()}
     right = pt2.Pt2.write
 
@@ -112,8 +125,8 @@ def test_a_file_of_another_cost_than_the_strategy_saw_is_not_written(network: Ne
     assert refused.path is None and "MACs" in refused.reason
 
 
-def test_the_benchmark_scores_the_file_and_not_the_network(network: Network) -> None:
-    exported(network, "pt2")
+def test_the_benchmark_scores_the_file_and_not_the_network(with_a_file: Network) -> None:
+    network = with_a_file
     source = own_data.source_of(network.description)
     split, train = source.split("search"), source.split("train")
     rows = {row.format: row for row in benchmark(network, split, train).rows}

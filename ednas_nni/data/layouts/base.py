@@ -144,6 +144,11 @@ class FolderSource(CachedSource):
         wished = {split: share for split, share in self.shares().items() if split not in given}
         if wished:
             given |= cut(given["train"], wished, self.seed, str(self.where))
+        if lacking := [split for split in SPLITS if split not in given]:
+            raise DataError(
+                f"{self.where}: data set {self.name!r} has no split {lacking[0]!r}. Name its images in `listed`, or "
+                "what is cut off the training images in `shares`."
+            )
         check_separate(given, str(self.where))
         return {split: given[split] for split in SPLITS}
 

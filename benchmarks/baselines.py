@@ -1,7 +1,7 @@
 """The reference network of the shipped studies against knowing nothing: rooms and streets, one table each.
 
     python benchmarks/baselines.py [--seeds 3] [--json benchmarks/results/baselines.json]
-    python benchmarks/baselines.py --render benchmarks/results/baselines.json    the tables again, into docs/metrics.md
+    python benchmarks/baselines.py --render benchmarks/results/baselines.json    the tables again, printed
 
 Columns: the constant predictor (most frequent class, median depth, mean normal), the position prior (the most frequent
 class or the median at each pixel), one network for each task alone (the recorded references), and one network for all
@@ -152,13 +152,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, help="write what was measured here")
-    parser.add_argument("--render", type=Path, help="print an earlier measurement and put it into the docs")
+    parser.add_argument("--render", type=Path, help="print an earlier measurement")
     options = parser.parse_args()
     if options.render:
-        from into_docs import DOCS, put
-
         text = tables(json.loads(options.render.read_text(encoding="utf-8")))
-        put(DOCS / "metrics.md", "baselines", text)
     else:
         record = measure(options.seeds, options.workers)
         if options.json:

@@ -142,12 +142,10 @@ def main() -> int:
     parser.add_argument("--start", choices=("prefork", "plain", "both"), default="both", help="how trials start")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--folder", type=Path, help="where experiments are kept while they run")
-    parser.add_argument("--render", type=Path, help="put the table of an earlier run into docs/reliability.md")
+    parser.add_argument("--render", type=Path, help="print the table of an earlier run")
     options = parser.parse_args()
     if options.render:
-        from into_docs import DOCS, put
-
-        put(DOCS / "reliability.md", "chaos", table(json.loads(options.render.read_text(encoding="utf-8"))))
+        print(table(json.loads(options.render.read_text(encoding="utf-8"))))
         return 0
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))  # so that nothing is left running
     begun = time.monotonic()

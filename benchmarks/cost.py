@@ -142,23 +142,17 @@ def watched(network: nn.Module) -> tuple[int, int]:
 
 
 def markdown(found: dict[str, Any]) -> str:
-    """The tables of docs/hardware.md."""
-    lines = ["| way | samples per second of one core |", "|---|---|"]
-    lines += [
-        f"| {name} | {value:,.0f} |" if value >= 10 else f"| {name} | {value:.1f} |"
-        for name, value in found["ways"].items()
-    ]
+    """The sentences of docs/hardware.md."""
     equal, n = found["equal"], found["networks"]
     height, width = found["size"]
-    lines += [
-        "",
-        f"Preset `{found['space']}` (widths searched) at {height} x {width}. Reading the space takes "
-        f"{found['read_seconds']:.1f} s of processor time; {found['operations']:,} operations have "
-        f"{found['records']:,} distinct records. Of {n} random architectures, instantiated, equal to the digit: "
-        + ", ".join(f"`{name}` {count}" for name, count in equal.items())
-        + " (multiply-adds by FlopCounterMode / 2, peak memory int8 by a simulation on hooks).",
-    ]
-    return "\n".join(lines)
+    rates = ", ".join(
+        f"{value:,.0f} with {name.removeprefix('table: ')}" for name, value in list(found["ways"].items())[:3]
+    )
+    return (
+        f"Preset `{found['space']}` at {height} x {width}: reading the space takes {found['read_seconds']:.1f} s of "
+        f"one core, which then prices so many samples a second: {rates}. Of {n} random architectures, instantiated, "
+        f"equal to the digit: {', '.join(f'`{name}` {count}' for name, count in equal.items())}."
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,9 @@
-"""Tables of docs/hardware.md from the figures of benchmarks/edge_tpu.py: `python benchmarks/edge_tpu_tables.py`."""
+"""Prints all tables of the Edge TPU's model, from the figures of benchmarks/edge_tpu.py and edge_tpu_tried.py.
+
+    python benchmarks/edge_tpu_tables.py
+
+docs/hardware.md has the one of errors by kind of network.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ from typing import Any
 from into_docs import DOCS, put
 
 RESULTS = Path(__file__).resolve().parent / "results"
+IN_DOCS = "edge-tpu-regimes"
 REGIMES = {
     "on_chip": "classifiers, parameters on the chip",
     "streaming": "classifiers with more than 8 M parameters",
@@ -111,8 +117,9 @@ def _tried(tried: dict[str, dict[str, float]]) -> str:
 def main() -> None:
     """Render the committed figures again."""
     found = [json.loads((RESULTS / f"{n}.json").read_text(encoding="utf-8")) for n in ("edge_tpu", "edge_tpu_tried")]
-    for name, text in tables(*found).items():
-        put(DOCS / "hardware.md", name, text)
+    rendered = tables(*found)
+    print("\n\n".join(rendered.values()))
+    put(DOCS / "hardware.md", IN_DOCS, rendered[IN_DOCS])
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ METRICS = (
     "depth_abs_error", "depth_rel_error", "depth_rmse", "depth_delta1", "depth_delta2", "depth_delta3",
     "segmentation_miou", "segmentation_pixel_accuracy", "normals_mean_deg", "normals_median_deg",
 )  # fmt: skip
+SHORT = ("depth_abs_error", "depth_rel_error", "depth_rmse", "segmentation_miou", "normals_mean_deg")
 MEMBER = "mobilenet_v2_small"
 SIZE = (64, 128)
 
@@ -115,8 +116,8 @@ def curves(record: dict[str, Any], protocol: str, arm: str, metric: str) -> np.n
     return np.array([found[str(seed)][metric] for seed in record["seeds"]])
 
 
-def tables(record: dict[str, Any]) -> str:
-    """Both protocols as Markdown."""
+def tables(record: dict[str, Any], short: bool = False) -> str:
+    """Both protocols as Markdown; `short`, for docs/losses.md, is the accuracy by each task's first metrics."""
     from jared_statistics import Estimate, noise_reduction, paired_change
 
     def cell(found: Estimate) -> str:
@@ -126,7 +127,7 @@ def tables(record: dict[str, Any]) -> str:
     def rows(head: str, value: Any) -> list[str]:
         others = [arm for arm in ARMS if arm != "l1"]
         lines = [f"| {head} | l1 | " + " | ".join(others) + " |", "|---|---|" + "---|" * len(others)]
-        for metric in METRICS:
+        for metric in SHORT if short else METRICS:
             base, cells = value(metric)
             lines.append(f"| {metric} | {base} | " + " | ".join(map(cell, cells)) + " |")
         return lines
@@ -146,7 +147,7 @@ def tables(record: dict[str, Any]) -> str:
         return f"{base.mean():.4g} ± {base.std(ddof=1):.2g}", others
 
     text += rows("metric", accuracy)
-    for protocol in (name for name in PROTOCOLS if name.startswith("B")):
+    for protocol in () if short else (name for name in PROTOCOLS if name.startswith("B")):
         first = FROM_STEP // EVERY - 1
 
         def noise(metric: str, protocol: str = protocol, first: int = first) -> tuple[str, list[Estimate]]:
@@ -177,8 +178,9 @@ def main() -> None:
     if options.render:
         from into_docs import DOCS, put
 
-        text = tables(json.loads(options.render.read_text(encoding="utf-8")))
-        put(DOCS / "losses.md", "jared", text)
+        record = json.loads(options.render.read_text(encoding="utf-8"))
+        text = tables(record)
+        put(DOCS / "losses.md", "jared", tables(record, short=True))
     else:
         record = measure([2000 + number for number in range(options.seeds)], options.workers, options.json)
         text = tables(record)

@@ -116,12 +116,9 @@ def text(record: dict[str, Any], found: dict[str, Any]) -> str:
     return (
         f"{len(quality)} random architectures of the default study's space, {record['steps']} steps each, one "
         f"training each: quality {quality.mean():.3f} ± {quality.std(ddof=1):.3f} (standard deviation), 5 to 95 %: "
-        f"{low:.3f} to {high:.3f}. The same architecture trained again differs by a standard "
-        f"deviation of {found['noise']:.3f} ({found['freedom']} degrees of freedom), so the spread "
-        f"is {ratio[0]:.1f} times the noise (95 % interval over "
-        f"architectures {ratio[1]:.1f} to {ratio[2]:.1f}). Kendall's tau of quality is {taus['latency_ms']:+.2f} with "
-        f"latency_ms and {taus['macs']:+.2f} with MACs. {count} of the {len(quality)} are on the front of quality and "
-        "latency.\n\n"
+        f"{low:.3f} to {high:.3f}. One architecture trained again differs by {found['noise']:.3f}, so the spread is "
+        f"{ratio[0]:.1f} times the noise [{ratio[1]:.1f}, {ratio[2]:.1f}]. Kendall's tau of quality is "
+        f"{taus['latency_ms']:+.2f} with latency_ms and {taus['macs']:+.2f} with MACs; {count} are on the front.\n\n"
         "![Quality of random architectures, its histogram beside the noise of one training, and the front]"
         "(images/quality_spread.png)"
     )

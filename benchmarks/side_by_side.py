@@ -184,12 +184,10 @@ def main() -> int:
     parser.add_argument("--searches", type=int, default=4)
     parser.add_argument("--limit", type=float, default=600.0, help="seconds of a round")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--render", type=Path, help="put the table of an earlier run into docs/reliability.md")
+    parser.add_argument("--render", type=Path, help="print the table of an earlier run")
     options = parser.parse_args()
     if options.render:
-        from into_docs import DOCS, put
-
-        put(DOCS / "reliability.md", "side", table(json.loads(options.render.read_text(encoding="utf-8"))))
+        print(table(json.loads(options.render.read_text(encoding="utf-8"))))
         return 0
     begun, tally = time.monotonic(), Counter[str]()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))  # so that nothing is left running

@@ -153,7 +153,7 @@ def main() -> None:
         plain = {p: {k: str(v) if k == "architectures" else v for k, v in f.items()} for p, f in everything.items()}
         RESULTS.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
         put(DOCS / "search_space.md", "presets", presets_table(everything))
-        put(DOCS / "search_space.md", "times", times_table(everything))
+    print(times_table(everything))
 
 
 if __name__ == "__main__":

@@ -117,11 +117,17 @@ def figures(name: str, measure: bool) -> dict[str, object]:
     return {"spans": rows, "per_second": {"macs, params": speed(counts), "with edge_tpu": speed(one)}}
 
 
+UNSHOWN = ("embedded_gpu", "params", "macs, latency_ms <= 19")
+"""Devices that are measured and not in the table of the page."""
+
+
 def markdown(everything: dict[str, dict]) -> str:
     """The table of docs/search_space.md."""
     lines = ["| device | cost | " + " | ".join(f"`{name}`" for name in everything) + " |", "|---|---|---|---|"]
     for each in zip(*(found["spans"] for found in everything.values()), strict=True):
         device, column, _ = each[0]
+        if device in UNSHOWN:
+            continue
         unit, scale = next((text, size) for end, (text, size) in UNITS.items() if column.endswith(end))
         cells = []
         for *_, span in each:
@@ -129,12 +135,7 @@ def markdown(everything: dict[str, dict]) -> str:
             numbers = (f"{n:,.0f}" if n >= 100 else f"{n:.3g}" for n in (low, middle, high, high / low))
             cells.append("{} .. {} .. {} {unit}: **{}x**".format(*numbers, unit=unit))
         lines.append(f"| {device} | `{column}` | {' | '.join(cells)} |")
-    rates = "; ".join(
-        f"of `{name}` {found['per_second']['macs, params'] / 1e6:.1f} million, with the Edge TPU "
-        f"{found['per_second']['with edge_tpu'] / 1e3:.0f},000"
-        for name, found in everything.items()
-    )
-    return "\n".join([*lines, "", f"The cost table prices so many samples a second on one core: {rates}."])
+    return "\n".join(lines)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """What a training step of the evaluator costs beside the network: against a bare torch loop over one fixed batch.
 
     python benchmarks/step_time.py [--rounds 5] [--steps 40] [--json benchmarks/results/step_time.json]
-    python benchmarks/step_time.py --render benchmarks/results/step_time.json    the table again, into docs/trials.md
+    python benchmarks/step_time.py --render benchmarks/results/step_time.json    the table again
 
 Both train the same network with the same losses and AdamW on one thread. The bare loop has its batch in memory and does
 nothing else: no data, no schedule, no clipping, no check for values that are not finite, no Lightning. A step of the
@@ -141,9 +141,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.render:
         record = json.loads(options.render.read_text(encoding="utf-8"))
-        from into_docs import put
-
-        put(ROOT / "docs" / "trials.md", "step-time", table(record))
+        print(table(record))
     else:
         record = measure(options.rounds, options.steps)
         if options.json:

@@ -52,13 +52,14 @@ NAMES: dict[str, Iterable[str]] = {
     "`hardware_aware.reward`": REWARDS,
     "fields of a search space": OVERRIDES,
 }
-PLAIN = {int: "whole number", float: "number", str: "text", bool: "true or false", type(None): "null"}
-PLAIN |= {study.PluginChoice: "name or {name: ..., option: value}"}
+PLAIN = {int: "integer", float: "number", str: "text", bool: "true or false", type(None): "null"}
+PLAIN |= {study.PluginChoice: "plugin"}
 PLAIN |= dict.fromkeys((study.HardwareReward, study.FinishOptions), "mapping, see below")
 PLAIN |= {dict: "mapping"}
 PLAIN |= {recipe.Plugin: PLAIN[study.PluginChoice], recipe.Cooldown: "number, at least 0 or null"}
-PLAIN |= {recipe.TaskOptions: "mapping or null", recipe.Size: "two of: whole number"}
+PLAIN |= {recipe.TaskOptions: "mapping or null", recipe.Size: "two integers"}
 PLAIN_VALUES = (str, int, float, list, tuple, dict, type(None))
+HEADINGS = ("name", "what it is", "default; what is allowed")
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
@@ -72,6 +73,18 @@ def told(documented: Any) -> dict[str, str]:
     return found
 
 
+def between(limits: Mapping[str, float]) -> str:
+    """A range in words: `ge` 0 and `le` 3 as ", 0 to 3", one limit alone as ", at least 0"."""
+    if set(limits) == {"ge", "le"}:
+        return f", {digits(limits['ge'])} to {digits(limits['le'])}"
+    return "".join(f", {word} {digits(limits[key])}" for key, word in BOUNDS.items() if key in limits)
+
+
+def digits(value: float) -> str:
+    """A limit as people write it: 10,000 for 10000.0."""
+    return f"{int(value):,}" if value == int(value) else f"{value:,}"
+
+
 def allowed(hint: Any) -> str:
     """An annotation in words, "" for what YAML cannot hold; ranges that it does not say stand in the description."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
@@ -82,12 +95,13 @@ def allowed(hint: Any) -> str:
         texts = [text for part in inner[1:] if isinstance(part, Option) for text in part.texts]
         if texts:
             return ", ".join(f"`{text}`" if text else "nothing" for text in texts)
-        bounds = [f"{word} {getattr(m, key):,}" for m in given for key, word in BOUNDS.items() if hasattr(m, key)]
-        return ", ".join([allowed(inner[0]), *bounds])
+        limits = {key: getattr(m, key) for m in given for key in BOUNDS if hasattr(m, key)}
+        return f"{allowed(inner[0])}{between(limits)}"
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(filter(None, map(allowed, inner))))
     if origin is Literal:
-        return " or ".join(f"`{value}`" for value in inner)
+        *most, last = [f"`{value}`" for value in inner]
+        return f"{', '.join(most)} or {last}" if most else last
     if origin is tuple and len(inner) == 2 and inner[1] is not Ellipsis:
         return f"two of: {allowed(inner[0])}"
     if isinstance(origin, type) and issubclass(origin, Mapping):
@@ -105,8 +119,15 @@ def written(value: Any) -> str:
     return f"`{text.strip().removesuffix('...').strip()}`"
 
 
-def line(owner: str, name: str, words: Mapping[str, str], hint: Any, default: str) -> tuple[str, str, str, str]:
-    """Cells of one field or option.
+def choice(default: str, texts: str) -> str:
+    """What is allowed, as it follows a default: not said of true and false, nor of `null` where that is the default."""
+    if default == "`null`":
+        texts = texts.removesuffix(" or null")
+    return f"; {texts}" if texts != PLAIN[bool] else ""
+
+
+def line(owner: str, name: str, words: Mapping[str, str], hint: Any, default: str) -> tuple[str, str, str]:
+    """Cells of one field or option: its name, what it is, its default and what is allowed.
 
     Raises:
         SystemExit: It is not described, or its annotation has no words.
@@ -116,7 +137,7 @@ def line(owner: str, name: str, words: Mapping[str, str], hint: Any, default: st
     if not allowed(hint):
         raise SystemExit(f"{owner}: {name!r} is annotated as {hint}, for which benchmarks/study_page.py has no words")
     text = re.sub(r"`?\bNone\b`?", "`null`", words[name].replace("``", "`"))  # a study is YAML
-    return f"`{name}`", text, allowed(hint), default
+    return f"`{name}`", text, f"{default}{choice(default, allowed(hint))}"
 
 
 def fields(model: type[BaseModel]) -> list[tuple[str, ...]]:
@@ -137,8 +158,8 @@ def options(owner: str, factory: Any, given: Sequence[str]) -> list[tuple[str, .
         if parameter.name in given:
             continue
         if parameter.kind is parameter.VAR_KEYWORD:
-            _, text, _, _ = line(owner, parameter.name, words, dict, "")
-            found.append(("any of its fields", text, "see the last table", "the preset's"))
+            _, text, _ = line(owner, parameter.name, words, dict, "")
+            found.append(("any of its fields", text, "the preset's; see the last table"))
             continue
         kept = types.SimpleNamespace(__annotations__={parameter.name: parameter.annotation})  # others need not resolve
         hint = typing.get_type_hints(kept, globalns=code.__globals__, include_extras=True)[parameter.name]
@@ -147,28 +168,47 @@ def options(owner: str, factory: Any, given: Sequence[str]) -> list[tuple[str, .
     return found
 
 
+def together(plugin_rows: Mapping[str, Sequence[tuple[str, ...]]]) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
+    """Names of plugins -> options that just these take, in the same words, where a heading of their own saves rows."""
+    takers: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for row in dict.fromkeys(row for rows in plugin_rows.values() for row in rows):
+        takers[row] = tuple(name for name, rows in plugin_rows.items() if row in rows)
+    blocks: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for row, names in takers.items():
+        blocks.setdefault(names, []).append(row)
+    return {names: rows for names, rows in blocks.items() if len(rows) * (len(names) - 1) > 1}
+
+
 def group(name: str) -> str:
-    """The section of one group of plugins: each with its summary, followed by its options."""
+    """The section of one group of plugins: each with its summary and its options, those of several only once."""
     heading, example, given = GROUPS[name]
-    rows: list[tuple[str, ...]] = []
+    summaries: dict[str, str] = {}
+    plugin_rows: dict[str, list[tuple[str, ...]]] = {}
     for plugin in plugins.listing(name):
         if plugin.distribution != "ednas-nni":
             continue  # what else is installed is no part of the page
         factory = plugins.load(name, plugin.name)
         summary = (inspect.getdoc(getattr(factory, "__wrapped__", factory)) or "").partition("\n")[0].replace("``", "`")
-        rows.append((f"**`{plugin.name}`**", summary, "", ""))
+        summaries[plugin.name], plugin_rows[plugin.name] = summary, []
         if isinstance(factory, type) and issubclass(factory, ReadsProfiles) and not issubclass(factory, KINDS):
             continue  # named by the path of its profile, and without options
-        rows += options(f"{name} {plugin.name}", factory.for_data if name == "tasks" else factory, given)
-    return f"## {heading}\n\nFor example {example}.\n\n{grid(('name', 'what it is', 'allowed', 'default'), rows)}"
+        taken = options(f"{name} {plugin.name}", factory.for_data if name == "tasks" else factory, given)
+        plugin_rows[plugin.name] = taken
+    blocks = together(plugin_rows)
+    common = {row for rows in blocks.values() for row in rows}
+    rows: list[tuple[str, ...]] = []
+    for names, shared in blocks.items():
+        rows += [(f"**{', '.join(f'`{one}`' for one in names)}**", "All of these take:", ""), *shared]
+    for one, summary in summaries.items():
+        rows += [(f"**`{one}`**", summary, ""), *(row for row in plugin_rows[one] if row not in common)]
+    return f"## {heading}\n\nFor example {example}.\n\n{grid(HEADINGS, rows)}"
 
 
 def text() -> str:
     """All tables."""
-    headings = ("field", "what it is", "allowed", "default")
-    parts = [f"## Fields\n\n{grid(headings, fields(study.Study))}"]
+    parts = [f"## Fields\n\n{grid(HEADINGS, fields(study.Study))}"]
     for name, kind in (("hardware_aware", study.HardwareReward), ("finish", study.FinishOptions)):
-        parts.append(f"### `{name}` as a mapping\n\n{grid(headings, fields(kind))}")
+        parts.append(f"### `{name}` as a mapping\n\n{grid(HEADINGS, fields(kind))}")
     parts += map(group, GROUPS)
     names = [(where, ", ".join(f"`{name}`" for name in known)) for where, known in NAMES.items()]
     return "\n\n".join([*parts, f"## Names that are no plugins\n\n{grid(('where', 'names'), names)}"])

@@ -96,13 +96,10 @@ def table(record: dict[str, Any]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--render", type=Path, help="put the table of an earlier run into docs/reliability.md")
+    parser.add_argument("--render", type=Path, help="print the table of an earlier run")
     options = parser.parse_args()
     if options.render:
-        sys.path.append(str(HERE))  # last: this folder has a strategies.py too
-        from into_docs import DOCS, put
-
-        put(DOCS / "reliability.md", "swaps", table(json.loads(options.render.read_text(encoding="utf-8"))))
+        print(table(json.loads(options.render.read_text(encoding="utf-8"))))
         return 0
     with tempfile.TemporaryDirectory() as folder:
         arms = {

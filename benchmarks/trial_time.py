@@ -178,6 +178,10 @@ def _span(jobs: list[dict[str, Any]]) -> float:
     return (max(job["endTime"] for job in jobs) - min(job["startTime"] for job in jobs)) / 1000
 
 
+SHOWN = ("parameters", "imports", "network", "training", "scoring and set-up", "whole")
+"""Phases in the table; the results have the short ones too."""
+
+
 def table(record: dict[str, Any]) -> str:
     """Markdown."""
     arms, skipped = record["arms"], CONCURRENCY
@@ -190,7 +194,7 @@ def table(record: dict[str, Any]) -> str:
         "|---|" + "---|" * len(ARMS),
     ]
     steady = {arm: arms[arm]["trials"][skipped:] for arm in ARMS}
-    shown = [phase for phase in (*PHASES, "whole", "worker idle before") if phase in steady[ARMS[0]][0]]
+    shown = [phase for phase in SHOWN if phase in steady[ARMS[0]][0]]
     for phase in shown:
         cells = [f"{statistics.median(trial[phase] for trial in steady[arm]):.2f}" for arm in ARMS]
         lines.append(f"| {phase} | " + " | ".join(cells) + " |")

@@ -1,4 +1,4 @@
-"""The tables of a trust measurement, into docs/trust.md.
+"""The tables of a trust measurement, printed; the order by quality goes into docs/trust.md.
 
     ednas trust HALF.yml --longer 3 --recipes benchmarks/trust_recipes.yml --out benchmarks/results/trust.json
     python benchmarks/trust_table.py benchmarks/results/trust.json
@@ -32,13 +32,9 @@ from ednas_nni.trust.record import TrustRecord
 from ednas_nni.trust.verdict import Verdict, verdict
 
 
-def text(record: TrustRecord, found: Verdict) -> str:
-    """Markdown."""
-    recipes = "; ".join(
-        f"`{name}` {', '.join(f'{k}: {v}' for k, v in options.items()) or 'as the study says'}"
-        for name, options in record.recipes.items()
-    )
-    parts = [f"Recipes: {recipes}.", *remarks(record, found)]
+def all_tables(record: TrustRecord, found: Verdict) -> str:
+    """Everything that was measured, in Markdown."""
+    parts = []
     for name, agreements in found.quantities.items():
         parts.append(f"Order by {name}:\n\n{grid(HEADINGS, rows(agreements))}")
     parts.append(f"Quality, on the half that the choice has not seen:\n\n{grid(HEADINGS, rows(found.on_other))}")
@@ -51,6 +47,16 @@ def text(record: TrustRecord, found: Verdict) -> str:
     parts.append(f"The same on the half that the choice has not seen:\n\n{unseen}")
     parts.append(f"{gap_remark(found)}\n\n{grid(gap_headings(found), gap_rows(found))}")
     return "\n\n".join(parts)
+
+
+def text(record: TrustRecord, found: Verdict) -> str:
+    """What docs/trust.md shows: the remarks, and the order by quality."""
+    recipes = "; ".join(
+        f"`{name}` {', '.join(f'{k}: {v}' for k, v in options.items()) or 'as the study says'}"
+        for name, options in record.recipes.items()
+    )
+    table = grid(HEADINGS, rows(found.quantities[QUALITY]))
+    return "\n\n".join([f"Recipes: {recipes}.", *remarks(record, found)[:2], table])
 
 
 def progress(record: TrustRecord) -> str:
@@ -73,7 +79,7 @@ def main() -> None:
     found = verdict(record)
     put(DOCS / "trust.md", "trust", text(record, found))
     (DOCS / "images" / "trust.png").write_bytes(trust_plot(record, found))
-    print(text(record, found))
+    print("\n\n".join([*remarks(record, found), all_tables(record, found)]))
 
 
 if __name__ == "__main__":

@@ -58,11 +58,9 @@ class CityScapes(FolderSource):
         classes: 19 evaluation classes, 7 categories, or 2: people and vehicles against all else.
         depth: `inverse` (1/m), `metric` (m) or `disparity` (px at the width of `size`).
         depth_max: Largest valid depth in m, only for metric depth; 80 by default.
-        labels: `labelIds` (as downloaded), `labelTrainIds` (made by the data set's scripts), or `auto`: whichever files
-            there are, labelIds before labelTrainIds.
+        labels: `labelIds` (as downloaded), `labelTrainIds` (made by the data set's scripts), or `auto`: what there is.
         targets: Labels to read: `segmentation`, `depth` or both.
-        allow_missing: An image without a label file lacks that label; otherwise that is an error, because the
-            downloads are complete.
+        allow_missing: An image without a label file lacks that label; otherwise that is an error.
     """
 
     name: ClassVar[str] = "cityscapes"

@@ -43,16 +43,14 @@ class Manifest(FolderSource):
         folder: The folder of the manifest; its paths count from here.
         test: Share or number of images for the final evaluation, where the manifest does not say.
         file: The manifest's name; `manifest.csv` or `manifest.jsonl` by default.
-        classes: Class names in the order of label values 0, 1, ..., or their number; by default `classes.txt`
-            beside the manifest: one name a line, or `VALUES: NAME`; see docs/data.md.
+        classes: Class names in the order of label values 0, 1, ..., or their number; by default those of `classes.txt`.
         depth_unit: `m`, `1/m`, `px`, or `1` for inverse depth without a unit; by default that of the kind.
         depth_max: Depths beyond, in `depth_unit`, are invalid.
         normal_axes: What the three channels of stored normals hold: x right, y up, z towards the camera.
         allow_outside: Accept absolute paths and such that leave the folder.
-        depth_along: `axis` where depth is measured along the optical axis, `ray` where it is distance to the camera; a
-            column of this name goes first.
-        depth_focal: Focal length in pixels of the depth files, for `depth_along: ray`; a column of the same name, too.
-        upright: Turn images as their EXIF orientation says; false where labels were drawn on them as they are stored.
+        depth_along: `axis` or, for distance to the camera, `ray`; a column of this name goes first.
+        depth_focal: Focal length in pixels of the depth files, for `ray`; a column of this name goes first.
+        upright: Turn images as their EXIF orientation says.
     """
 
     name: ClassVar[str] = "manifest"

@@ -18,8 +18,7 @@ class CpuOnnxruntime(MeasuredDevice):
     """This machine's processor in onnxruntime.
 
     Args:
-        threads: Threads of one inference. With one, other work on the machine hardly disturbs the measurement; with
-            more it should be idle.
+        threads: Threads of one inference; with more than one the machine should be idle.
 
     Raises:
         StudyError: There are not so many processors, or the extra `onnx` is not installed.

@@ -23,8 +23,7 @@ class LitertCpu(MeasuredDevice):
 
     Args:
         precision: Of the file: static int8 or float32.
-        threads: Threads of one inference. With one, other work on the machine hardly disturbs the measurement; with
-            more it should be idle.
+        threads: Threads of one inference; with more than one the machine should be idle.
 
     Raises:
         StudyError: There are not so many processors, or the extra `tflite` is not installed.

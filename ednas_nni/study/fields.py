@@ -77,8 +77,7 @@ class HardwareReward(BaseModel):
         cost: Cost column that enters the reward.
         target: T0 in the cost's unit; without it the bound of the first `<=` constraint on that cost.
         reward: One of the rewards of `ednas_nni.study.objectives`.
-        weight: Exponent or slope of the reward; negative. It is meant for quality; where delta_t, in percent, takes
-            its place, it counts a hundredfold.
+        weight: Exponent or slope of the reward, for quality; for delta_t, in percent, it counts a hundredfold.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -93,8 +92,8 @@ class FinishOptions(BaseModel):
     """How the networks of a search's front are finished (`finish:` in the study).
 
     Attributes:
-        networks: At most so many of the front: the best, and those that hold most of its hypervolume beside it.
-        steps: Of each training; it begins with what the network inherits from a supernet, else at random.
+        networks: At most so many: the best of the front, and those that hold most of its hypervolume beside it.
+        steps: Of each training, from the weights inherited from a supernet, else from random ones.
         seeds: Trainings of each network.
     """
 
@@ -118,37 +117,34 @@ class Study(BaseModel):
         tasks: Task plugins trained together.
         data: Data set plugin.
         train_size: (height, width) in pixels that trials train at; a multiple of 32.
-        deploy_size: (height, width) in pixels that the device runs at; all costs are priced here. Where they are no
-            multiples of the networks' stride, 32, networks pad the image and cut their predictions; costs include that.
+        deploy_size: (height, width) in pixels that the device runs at and costs are priced at. Networks pad an image
+            whose sides are no multiples of 32, and costs include that.
         evaluator: Evaluator plugin; tasks, data, train_size and seed are passed to it.
-        objectives: `quality` and `delta_t`, which shall be high, cost columns, which shall be low, and metrics of tasks
-            with their direction, such as `max:segmentation_miou` (strategies that look at one number cannot).
-        device: Devices that price an architecture, also written `devices`: plugins, with options as
-            `{name: ..., option: value}` or the first one as `ethos_u/u55-256`, or absolute paths of YAML profiles. A
-            cost whose name an earlier one has begins with its device's: `latency_ms` and `my_phone_latency_ms`.
-        constraints: Like `latency_ms <= 19`; never trained outside.
+        objectives: `quality` or `delta_t` (high), cost columns (low), and, with strategies that weigh several
+            objectives, metrics of tasks with their direction, such as `max:segmentation_miou`.
+        device: Devices that price an architecture, also written `devices`: plugins, perhaps with a slash and the first
+            option (`ethos_u/u55-256`), or absolute paths of YAML profiles. A cost whose name an earlier one has begins
+            with its device's: `my_phone_latency_ms`.
+        constraints: Limits such as `latency_ms <= 19`; no network outside them is trained.
         strategy: Strategy plugin.
-        hardware_aware: `auto` (a single-objective strategy sees a reward of quality and the first cost
-            objective), `off`, or the reward's settings.
+        hardware_aware: `auto` (strategies with one objective see a reward of quality and the first cost objective),
+            `off`, or the reward's settings.
         start: Named members of the space that are trained first, to compare with, whatever the strategy.
-        reference: Named member of the space whose single-task trainings, the baselines, `delta_t` is measured against
-            (`ednas reference` makes them); null = no `delta_t`.
-        init_from: File of weights (absolute path) from which every network takes the tensors that fit; see
-            `nn.checkpoint.init_from`. null = networks start at random.
+        reference: Named member of the space whose single-task trainings (`ednas reference`) `delta_t` is measured
+            against; null = no `delta_t`.
+        init_from: File of weights (absolute path) from which every network takes the tensors that fit.
         seed: Seed of strategy and training.
-        trial_start: `prefork` = trials on this machine are forked from a process that has imported everything;
-            `plain` = each imports everything itself. The results are the same.
-        trial_time_limit_s: Seconds after which a training is ended and its trial has failed; null = no limit.
-        retries: How often a trial is started again, with the same seed, whose failure says more about the machine than
-            about the network: killed, out of memory, disk full, trial server or manager gone.
-        stop_after_failures: The search stops with the likely cause when its first so many trials have all failed;
-            0 = never.
-        keep_weights: Whose trained weights are kept beside the journal: `front` = of the networks on the front, `all`,
-            or `none`. Trials on other machines cannot send theirs.
-        finish: What the last trials are for: networks of the front are trained once more with fresh seeds and scored on
-            the split `select`, see below; null = all trials search.
-        allow_open_port: NNI may listen on every address of this machine. Whoever reaches the port can run code here:
-            NNI asks for no password (docs/security.md). Training services on other machines do not work without.
+        trial_start: `prefork` = local trials are forked from a process that has imported everything; `plain` = each
+            imports everything itself, with the same results.
+        trial_time_limit_s: Seconds after which a trial has failed; null = no limit.
+        retries: How often a trial is started again that failed by accident: killed, out of memory, disk full, trial
+            server or manager gone.
+        stop_after_failures: The search stops when its first so many trials have all failed; 0 = never.
+        keep_weights: Networks whose weights are kept beside the journal.
+        finish: Networks of the front are trained once more in the last trials and scored on the split `select`; null =
+            all trials search.
+        allow_open_port: NNI may listen on every address of this machine, as trials on other machines need. Whoever
+            reaches the port can run code here (docs/security.md).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -78,41 +78,36 @@ class Recipe:
         data: Name of a data set, or {"name": ..., its options}.
         train_size: (height, width) in pixels of the images that trials see.
         steps: Optimisation steps of a trial.
-        batch_size: Images a step (batch normalisation needs more than one).
+        batch_size: Images a step.
         learning_rate: Peak of the schedule: linear warm-up, then half a cosine to a hundredth.
         weighting: How losses are summed: the name of a weighting, or {"name": ..., its options}.
-        depth_loss: Short for the option `loss` of the task depth, such as "jared" or "l1"; None = the task's default.
+        depth_loss: Short for the option `loss` of the task depth, such as "l1"; None = the task's default.
         reports: At most so many intermediate scores, the last one at the end.
         seed: Seeds the order of the images, their mirroring, and networks that NNI builds for this evaluator.
             A caller who builds the network calls `evaluator.seed_everything()` before.
         threads: torch threads; None leaves torch as it is.
         examples: Number of images that `example_predictions` shows.
-        depth_relative_scale: Short for the option `relative_scale` of the task depth: weight of the relative error in
-            the `jared` loss (lambda), in the data set's depth unit; None = as recorded for the data.
+        depth_relative_scale: Short for the option `relative_scale` of the task depth; None = as recorded for the data.
         task_options: Further options of tasks: task name -> {option: value}.
         weight_decay: Of AdamW, on weights with two or more dimensions.
         augmentation: "flip", "flip_zoom", "none", or {"flip": probability, "zoom": [factors from 1 to 4]}.
         protocol: Evaluation protocol; numbers of two protocols must not be compared.
         warmup: Share of the steps in which the learning rate rises.
-        cooldown: Share of the steps in which it falls to a hundredth, by half a cosine, at most 1 - warmup; None = all
-            after the warm-up.
+        cooldown: Share of the steps in which it falls to a hundredth, by half a cosine; None = all after the warm-up.
         gradient_clip: Largest norm of the gradient; 0 = no limit.
-        average: Decay of an exponential moving average of the weights that is scored instead of the last weights; 0 =
-            none.
-        accelerator: Lightning's accelerator: "auto" (a GPU if the trial sees one), "cpu", "gpu"; a trial uses one.
+        average: Decay of a moving average of the weights that is scored instead of the last ones; 0 = none.
+        accelerator: Lightning's accelerator; "auto" = a GPU if the trial sees one.
         precision: Lightning's precision.
-        scored_on: Split that is scored: "search" for candidates, "select" to confirm or pick among them.
+        scored_on: Split that is scored: "search" for candidates, "select" to confirm them.
         references: Task -> metric -> value of single-task baselines: trials then report `delta_t`, in percent.
         score: What `default` is: "quality", or "delta_t" where the study has baselines.
-        freeze: Parts of the network that are not trained: paths of modules, such as `stages.0` or `heads.depth`, or
-            `encoder` for all before the fusion. Their parameters stay as they are, and their batch norms use the
-            statistics that they came with and keep them.
+        freeze: Parts of the network that are not trained, batch norms included: paths of modules, such as `stages.0` or
+            `heads.depth`, or `encoder` for all before the fusion.
         freeze_steps: For so many first steps `freeze` holds, then these parts are trained as well; None = all steps.
         encoder_learning_rate: Learning rate of all before the fusion, as a factor of `learning_rate`; 0.1 for an
-            encoder with weights of another training, which large steps would destroy.
+            encoder with weights of another training.
         init_from: File of weights of which networks take what fits before the training; see `nn.checkpoint.init_from`.
-        compile: Train through `torch.compile`. The first step then takes a minute or more, which pays for long training
-            of large networks on a GPU; results agree up to rounding.
+        compile: Train through `torch.compile`; its first step takes a minute or more (docs/trials.md).
         version: `TRAINING`.
 
     Raises:

@@ -73,8 +73,7 @@ class Depth(Task):
             info: The data set.
             protocol: Evaluation protocol.
             loss: Name of a depth loss (docs/losses.md), or `module:function`, a loss of your own.
-            relative_scale: Lambda of `jared`, in the data set's depth unit. None = as `ednas data lambda` recorded it
-                for this data, else the position prior's ratio of absolute to relative error.
+            relative_scale: Lambda of `jared` (docs/losses.md), in the data set's depth unit; None = as recorded.
 
         Raises:
             StudyError: The loss is unknown or `relative_scale` is negative.

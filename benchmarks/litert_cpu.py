@@ -108,9 +108,9 @@ def exported(held: Held, entry: dict[str, Any], networks: int, folder: Path) -> 
     from devices.parts.measure import measured
     from devices.parts.timings import Store
     from devices.parts.whole_networks import spread_out
+    from ednas_nni.graphs.inference_graph import inference_graph
     from ednas_nni.graphs.tflite_file import interpreter
     from ednas_nni.networks.export.base import EXPORTERS, Order, facts_for
-    from ednas_nni.networks.export.inference_graph import inference_graph
     from ednas_nni.nn.tree import build
     from ednas_nni.tasks.decoding import Decoding
     from ednas_nni.testing.exporters import example_images

@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from ednas_nni.errors import NetworkError
+from ednas_nni.graphs.inference_graph import InferenceGraph
 from ednas_nni.graphs.tflite_file import interpreter
 from ednas_nni.networks.export import flatbuffer
 from ednas_nni.networks.export.base import Exporter, FileRuntime, Order, Tolerance
 from ednas_nni.networks.export.facts import KEY, FileFacts
-from ednas_nni.networks.export.inference_graph import InferenceGraph
 from ednas_nni.record.whole_file import write_whole
 from exporters import litert_process
 

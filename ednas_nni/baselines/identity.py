@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _ELSEWHERE = ("tasks", "data", "train_size", "task_options", "init_from")
 """Fields of a recipe that stand at another place of an identity."""
 
-_IRRELEVANT = ("weighting", "seed", "threads", "reports", "examples", "accelerator", "compile", "references", "score")
+_IRRELEVANT = (
+    "weighting", "seed", "threads", "reports", "examples", "accelerator", "compile", "references", "score", "int8",
+)  # fmt: skip
 """Fields of a recipe that do not shape what a training of one task reaches. All others must agree, so that a field
 added to the recipe matters until somebody decides otherwise."""
 

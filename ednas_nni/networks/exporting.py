@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING, Literal
 
 from ednas_nni.cost.layers import layer_records
 from ednas_nni.errors import EdnasError, NetworkError
+from ednas_nni.graphs.inference_graph import InferenceGraph, inference_graph
+from ednas_nni.graphs.int8 import CALIBRATION
 from ednas_nni.networks.export.base import EXPORTERS, Exporter, FileRuntime, Images, Order, facts_for
-from ednas_nni.networks.export.facts import FileFacts, Outputs
-from ednas_nni.networks.export.inference_graph import InferenceGraph, inference_graph
+from ednas_nni.networks.export.facts import FileFacts
 from ednas_nni.networks.export.proof import LEAST, OutputMatch, agreements, odd
-from ednas_nni.tasks.decoding import Decoding
+from ednas_nni.tasks.decoding import Decoding, Outputs
 
 if TYPE_CHECKING:
     from ednas_nni.networks.network import Network
 
 STEM = "network"
-CALIBRATION = 64
-"""Images that activations' ranges come from."""
 
 
 @dataclass(frozen=True)

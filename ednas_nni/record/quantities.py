@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ednas_nni.record.head import CostRecord, MetricRecord, TaskRecord
+from ednas_nni.study.objectives import IN_INT8
 
 QUALITY_KEY = "default"
 _SPELLING = {"miou": "mIoU", "rmse": "RMSE", "macs": "MACs", "delta1": "δ1", "delta2": "δ2", "delta3": "δ3"}
@@ -67,7 +68,14 @@ QUALITY = Quantity("quality", "quality", direction="max", group="quality", note=
 DELTA_T = Quantity(
     "delta_t", "delta_t", "%", "max", group="quality", note="mean gain over one network per task", decimals=2
 )
-SCORES = {quantity.key: quantity for quantity in (QUALITY, DELTA_T)}
+QUALITY_INT8 = Quantity(
+    f"quality{IN_INT8}",
+    "quality, int8",
+    direction="max",
+    group="quality",
+    note="simulated in 8 bits, see docs/export.md",
+)
+SCORES = {quantity.key: quantity for quantity in (QUALITY, DELTA_T, QUALITY_INT8)}
 
 
 def cost_quantities(columns: Iterable[CostRecord], records: Sequence[Mapping[str, float]]) -> tuple[Quantity, ...]:
@@ -108,12 +116,13 @@ def metric_quantities(tasks: Iterable[TaskRecord], records: Sequence[Mapping[str
         metrics = {metric.name: metric for metric in task.metrics}
         order = {name: i for i, name in enumerate(metrics)}
         names = [key.removeprefix(f"{task.name}_") for key in keys if key.startswith(f"{task.name}_")]
-        for name in sorted(names, key=lambda n: order.get(n, len(order))):
-            metric = metrics.get(name) or MetricRecord(name=name, unit=unit_in(name))
+        for name in sorted(names, key=lambda n: order.get(n.removesuffix(IN_INT8), len(order))):
+            plain = name.removesuffix(IN_INT8)
+            metric = metrics.get(plain) or MetricRecord(name=name, unit=unit_in(plain))
             key = f"{task.name}_{name}"
             quantity = Quantity(
                 key,
-                spelled(name, metric.unit),
+                spelled(plain, metric.unit) + (", int8" if plain != name else ""),
                 metric.unit,
                 metric.direction,
                 group=task.name,

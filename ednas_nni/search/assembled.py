@@ -32,7 +32,15 @@ from ednas_nni.search.checks import (
 from ednas_nni.search.problem import Problem
 from ednas_nni.search.reachable import check_reachable, favourable
 from ednas_nni.study import HardwareReward, PluginChoice, Study, parse
-from ednas_nni.study.objectives import DELTA_T, Constraint, Objective, parse_constraint, parse_objective
+from ednas_nni.study.objectives import (
+    DELTA_T,
+    IN_INT8,
+    QUALITY,
+    Constraint,
+    Objective,
+    parse_constraint,
+    parse_objective,
+)
 from ednas_nni.study.options import check_options
 from ednas_nni.study.reward import RewardOptions, hardware_reward
 from ednas_nni.training.evaluator import EVALUATORS, Evaluator, NetworkEvaluator, needs_network
@@ -236,7 +244,12 @@ class Assembled:
         """What trials report beside quality, `<task>_<metric>` -> "max" or "min"; {} where no network is trained."""
         if not self.needs_network:
             return {}
-        return {f"{name}_{spec.name}": spec.direction for name, task in self.tasks.items() for spec in task.metrics}
+        own: dict[str, str] = {
+            f"{name}_{spec.name}": spec.direction for name, task in self.tasks.items() for spec in task.metrics
+        }
+        if self.study.evaluator.options.get("int8") is not True:
+            return own
+        return own | {f"{name}{IN_INT8}": direction for name, direction in {QUALITY: "max", **own}.items()}
 
     @cached_property
     def problem(self) -> Problem:

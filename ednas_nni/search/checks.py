@@ -15,7 +15,7 @@ from ednas_nni import plugins
 from ednas_nni.errors import StudyError, did_you_mean, quoted
 from ednas_nni.search.reachable import check_reachable
 from ednas_nni.study import PluginChoice
-from ednas_nni.study.objectives import DELTA_T, QUALITY
+from ednas_nni.study.objectives import DELTA_T, IN_INT8, QUALITY
 from ednas_nni.study.options import check_options, check_value
 
 if TYPE_CHECKING:
@@ -76,7 +76,10 @@ def _check_names(
     for name in names:
         if name not in allowed:
             late = " It is known only after the training: name it under `objectives`." if name in measured else ""
-            hint = in_full(name, devices) or did_you_mean(name, allowed)
+            if name.endswith(IN_INT8) and name.removesuffix(IN_INT8) in allowed:
+                hint = " Write `int8: true` under `evaluator` for it."
+            else:
+                hint = in_full(name, devices) or did_you_mean(name, allowed)
             raise StudyError(f"{field}: {name!r} is not a quantity of this study.{late}{hint}")
 
 

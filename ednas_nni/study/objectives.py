@@ -15,13 +15,15 @@ from ednas_nni.errors import StudyError, did_you_mean
 
 QUALITY = "quality"
 DELTA_T = "delta_t"  # percent; see ednas_nni/tasks/delta_t.py
+IN_INT8 = "_int8"
+"""What names of scores end with that a network keeps in 8 bits; see ednas_nni/training/int8.py."""
 DIRECTIONS = ("max", "min")
 OPERATORS = ("<=", ">=")
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CONSTRAINT = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*(<=|>=|<|>|==|=)\s*(\S+)\s*")
 # Larger is better without saying so; everything else named without a direction is a cost.
-_MAXIMISED = (QUALITY, DELTA_T)
+_MAXIMISED = (QUALITY, DELTA_T, QUALITY + IN_INT8)
 
 
 @dataclass(frozen=True)

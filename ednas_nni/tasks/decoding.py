@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 Operation: TypeAlias = Literal["none", "argmax", "above_zero", "softplus", "normalize"]
+Outputs: TypeAlias = Literal["raw", "full", "labels"]
+"""`raw`: at the resolution that costs are priced at; `full`: enlarged to the image's; `labels`: decoded, too."""
 
 
 @dataclass(frozen=True)

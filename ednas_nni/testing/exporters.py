@@ -12,11 +12,10 @@ from torch.nn import functional
 
 from ednas_nni.cost.layers import layer_records
 from ednas_nni.errors import NetworkError, PluginError
+from ednas_nni.graphs.inference_graph import inference_graph
 from ednas_nni.networks.export.base import Exporter, Images, Order, facts_for
-from ednas_nni.networks.export.facts import Outputs
-from ednas_nni.networks.export.inference_graph import inference_graph
 from ednas_nni.networks.export.proof import LEAST, agreements, odd
-from ednas_nni.tasks.decoding import Decoding
+from ednas_nni.tasks.decoding import Decoding, Outputs
 from ednas_nni.testing.rules import broken, rule
 
 SIZE = (32, 64)

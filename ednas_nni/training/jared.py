@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ednas_nni.compat.nas import Lightning, Trainer
 from ednas_nni.data.source import CachedSource
 from ednas_nni.errors import StudyError, TrialError
+from ednas_nni.record.parameters import SPLIT
 from ednas_nni.study.options import filled, takes
 from ednas_nni.training.checkpoints import Checkpoints
 from ednas_nni.training.data import Batches, TrialData
@@ -137,6 +138,11 @@ class TrainingEvaluator(NetworkEvaluator, Lightning):
         _laid_out(model, torch.contiguous_format).eval()
         self.history = module.history
         final = module.final()
+        if self.recipe.int8 is True or (self.recipe.int8 and self.recipe.scored_on == SPLIT):
+            from ednas_nni.training.int8 import int8_scores  # torch.export is slow to import
+
+            with quiet(), threads(self.recipe.threads):
+                final |= int8_scores(model, module.data)
         report(final, final=True, ran=ran)
         return final
 

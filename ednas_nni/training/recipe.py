@@ -108,6 +108,8 @@ class Recipe:
             encoder with weights of another training.
         init_from: File of weights of which networks take what fits before the training; see `nn.checkpoint.init_from`.
         compile: Train through `torch.compile`; its first step takes a minute or more (docs/trials.md).
+        int8: Score the trained network as its int8 file computes as well: `quality_int8`, `<task>_<metric>_int8`;
+            `confirmed` = only where `select` is scored (docs/export.md).
         version: `TRAINING`.
 
     Raises:
@@ -150,6 +152,7 @@ class Recipe:
     encoder_learning_rate: Annotated[float, Field(ge=1e-6, le=100)] = 1.0
     init_from: str | None = None
     compile: bool = False
+    int8: bool | Literal["confirmed"] = False
     version: int = Field(default=TRAINING, init=False)
 
     def __post_init__(self, depth_loss: str | None, depth_relative_scale: float | None) -> None:

@@ -47,6 +47,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "nothing": {},
     "between strides": {"deploy_size": [720, 1280], "constraints": []},
     "a metric": {"objectives": ["max:segmentation_miou", "latency_ms"]},
+    "8 bits": {"objectives": ["quality_int8", "max:segmentation_miou_int8", "latency_ms"],
+               "evaluator": {"name": "jared", "int8": True}},
     "two metrics": {"objectives": ["quality", "min:depth_rmse_m"]},
     "own loss": {"evaluator": {"name": "jared", "depth_loss": "tests.cli.losses:huber"}},
     "own loss of classes": {"evaluator": {"name": "jared", "task_options": {"segmentation": {
@@ -64,6 +66,13 @@ GOOD: dict[str, dict[str, Any]] = {
 WRONG = [
     _study("study field", "'constraint'", "Did you mean 'constraints'?", constraint=["latency_ms <= 8"]),
     _study("space", "'nanoo'", "Did you mean 'nano'?", space="nanoo"),
+    _study("8 bits unasked", "'quality_int8'", "Write `int8: true`", objectives=["quality_int8", "latency_ms"]),
+    _study(
+        "8 bits down",
+        "Write 'max:quality_int8'",
+        objectives=["min:quality_int8", "latency_ms"],
+        evaluator={"name": "jared", "int8": True},
+    ),
     _study("space option", "width", "nano", space={"name": "nano", "width": 2}),
     _study("no plugin name", "space", "name", space={"size": 2}),
     _study("task", "'depht'", "Did you mean 'depth'?", tasks=["segmentation", "depht"]),

@@ -24,9 +24,9 @@ from ednas_nni.cost.features import SpaceFeatures, Term, joined, sums
 from ednas_nni.errors import DataError, NetworkError, StudyError
 from ednas_nni.graphs.capture import capture, network_graph
 from ednas_nni.graphs.graph import Graph, cut
+from ednas_nni.graphs.inference_graph import inference_graph
 from ednas_nni.graphs.tflite_file import tflite_bytes
 from ednas_nni.networks.export.base import EXPORTERS, Order, facts_for
-from ednas_nni.networks.export.inference_graph import inference_graph
 from ednas_nni.nn.elementwise import Resize
 from ednas_nni.nn.tree import build
 from ednas_nni.space.domains import Dimension, Domains

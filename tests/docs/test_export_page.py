@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from ednas_nni.errors import NetworkError
+from ednas_nni.graphs.inference_graph import inference_graph
 from ednas_nni.networks.export.base import EXPORTERS, Order, facts_for
-from ednas_nni.networks.export.inference_graph import inference_graph
 from ednas_nni.testing.exporters import DECODINGS, SIZE, ExampleNetwork, example_images
 
 PAGE = Path(__file__).parents[2] / "docs" / "export.md"

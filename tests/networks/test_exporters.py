@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from ednas_nni.errors import NetworkError, PluginError
+from ednas_nni.graphs.inference_graph import inference_graph
 from ednas_nni.graphs.tflite_file import interpreter
 from ednas_nni.networks.export import flatbuffer
 from ednas_nni.networks.export.base import EXPORTERS, Exporter, FileRuntime, Order, facts_for
-from ednas_nni.networks.export.inference_graph import inference_graph
 from ednas_nni.nn.elementwise import WeightedSum
 from ednas_nni.testing.exporters import DECODINGS, SIZE, ExampleNetwork, check_exporter, example_images
 from exporters.litert_process import factors_as_numbers

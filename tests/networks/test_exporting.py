@@ -15,10 +15,10 @@ from ednas_nni import plugins
 from ednas_nni.cli import main
 from ednas_nni.cost.layers import layer_records
 from ednas_nni.errors import DataError, NetworkError
+from ednas_nni.graphs.inference_graph import inference_graph
 from ednas_nni.networks import own_data
 from ednas_nni.networks.benchmark import benchmark
 from ednas_nni.networks.export.base import Order
-from ednas_nni.networks.export.inference_graph import inference_graph
 from ednas_nni.networks.exporting import Exported, export, open_file
 from ednas_nni.networks.network import Network
 from ednas_nni.nn.tree import build, domains_of

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from ednas_nni.errors import NetworkError
+from ednas_nni.graphs.inference_graph import inference_graph
 from ednas_nni.networks import placement
 from ednas_nni.networks.export.base import EXPORTERS, Order, facts_for
 from ednas_nni.networks.export.flatbuffer import FileOperator, FileTensor
-from ednas_nni.networks.export.inference_graph import inference_graph
 from ednas_nni.networks.network import Network
 from ednas_nni.networks.placement import edge_tpu_rule, read_edge_tpu_log
 from ednas_nni.testing.exporters import example_images

@@ -105,6 +105,10 @@ def test_metrics_are_grouped_with_units_from_the_tasks(search):
     assert metrics["depth_abs_error_m"].direction == "min"
     assert metrics["segmentation_miou"].text(0.3123) == "31.2 %"
     assert metrics["normals_within_11_25"].label == "within 11.25"
+    (tasks,) = [search.head.tasks]
+    miou, score = metric_quantities(tasks, [{"default": 1.0, "segmentation_miou_int8": 0.3, "quality_int8": 0.4}])
+    assert (miou.label, miou.text(0.3123), miou.direction) == ("mIoU, int8", "31.2 %", "max")
+    assert (score.label, score.group, score.direction) == ("quality, int8", "quality", "max")
     assert metrics["train_s"].group == "other" and metrics["train_s"].unit == "s"
 
 

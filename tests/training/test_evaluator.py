@@ -67,6 +67,22 @@ def test_final_result(make_evaluator, tiny, capsys):
     assert [scores["default"] for scores in evaluator.history][-1] == final["default"] and len(evaluator.history) == 3
 
 
+def test_scores_in_8_bits_come_beside_the_others(make_evaluator, tiny, capfd):
+    networks = [tiny() for _ in range(4)]
+    options = ({}, {"int8": True}, {"int8": "confirmed"}, {"int8": "confirmed", "scored_on": "select"})
+    plain, asked, searched, confirmed = (
+        make_evaluator(steps=30, reports=1, **each).evaluate(network)
+        for each, network in zip(options, networks, strict=True)
+    )
+    assert capfd.readouterr().err == ""
+    own = {name for name in plain if name.startswith(("segmentation_", "depth_", "normals_"))}
+    assert set(asked) - set(plain) == set(confirmed) - set(plain) == {f"{name}_int8" for name in {"quality", *own}}
+    assert set(searched) == set(plain) and asked["default"] == plain["default"]
+    for one, two in zip(networks[0].state_dict().values(), networks[1].state_dict().values(), strict=True):
+        assert torch.equal(one, two), "the network itself stays as it is"
+    assert 0 < abs(asked["quality_int8"] - asked["default"]) < 0.05
+
+
 def test_it_learns(make_evaluator, tiny):
     final = make_evaluator(steps=60, reports=1).evaluate(tiny())
     assert final["default"] > 0.15

@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from ednas_nni.errors import NetworkError
-from ednas_nni.networks.export.facts import FileFacts, OutputFacts, Outputs, TensorFacts
-from ednas_nni.networks.export.inference_graph import InferenceGraph
+from ednas_nni.graphs.inference_graph import InferenceGraph
+from ednas_nni.networks.export.facts import FileFacts, OutputFacts, TensorFacts
 from ednas_nni.plugins import Group
+from ednas_nni.tasks.decoding import Outputs
 from ednas_nni.version import __version__
 
 Floats = NDArray[np.float32]

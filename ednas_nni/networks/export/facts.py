@@ -13,14 +13,12 @@ from typing import Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ednas_nni.errors import NetworkError
-from ednas_nni.tasks.decoding import Operation
+from ednas_nni.tasks.decoding import Operation, Outputs
 
 KEY = "ednas"
 """Name of the metadata entry."""
 Layout: TypeAlias = Literal["NCHW", "NHWC", "NHW"]
 ElementType: TypeAlias = Literal["float32", "int8", "uint8", "int64", "int32"]
-Outputs: TypeAlias = Literal["raw", "full", "labels"]
-"""`raw`: at the resolution that costs are priced at; `full`: enlarged to the image's; `labels`: decoded, too."""
 
 
 class _Facts(BaseModel):

@@ -48,7 +48,7 @@ SAID_S = 5.0
 """Seconds between two words to those who wait."""
 _NOT_OF_A_SUPERNET = (
     "steps", "learning_rate", "seed", "reports", "examples", "threads", "references", "score", "scored_on",
-    "supernet", "calibration", "freeze_steps",
+    "supernet", "calibration", "freeze_steps", "int8",
 )  # fmt: skip
 """Fields of a recipe that a supernet sets itself, or that change nothing in its weights."""
 

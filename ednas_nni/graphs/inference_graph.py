@@ -27,13 +27,12 @@ from torch.export import ExportedProgram
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ednas_nni.errors import NetworkError
-from ednas_nni.networks.export.facts import Outputs
 from ednas_nni.nn.capabilities import capabilities_of
 from ednas_nni.nn.sizes import shrunk
-from ednas_nni.tasks.decoding import Decoding
+from ednas_nni.tasks.decoding import Decoding, Outputs
 
 ATEN = torch.ops.aten
-_CONVOLUTIONS = (ATEN.conv2d.default, ATEN.conv2d.padding)
+CONVOLUTIONS = (ATEN.conv2d.default, ATEN.conv2d.padding)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,10 +131,10 @@ def _fold(graph: fx.GraphModule) -> None:
         if node.target is not ATEN.batch_norm.default:
             continue
         before, gamma, beta, mean, variance, training, _, epsilon = node.args[:8]
-        if training or before.target not in _CONVOLUTIONS or len(before.users) > 1:
+        if training or before.target not in CONVOLUTIONS or len(before.users) > 1:
             continue
         weight, bias = before.args[1], before.args[2] if len(before.args) > 2 else None
-        w, b, m, v, g, a = (_value(graph, x) for x in (weight, bias, mean, variance, gamma, beta))
+        w, b, m, v, g, a = (constant(graph, x) for x in (weight, bias, mean, variance, gamma, beta))
         folded = fuse_conv_bn_weights(w, b, m, v, epsilon, g, a)
         with graph.graph.inserting_before(before):
             made = []
@@ -148,7 +147,8 @@ def _fold(graph: fx.GraphModule) -> None:
         graph.graph.erase_node(node)
 
 
-def _value(graph: fx.GraphModule, node: fx.Node | None) -> Any:
+def constant(graph: fx.GraphModule, node: fx.Node | None) -> Any:
+    """The parameter or buffer that a node reads; None for no node."""
     return None if node is None else operator.attrgetter(str(node.target))(graph)
 
 

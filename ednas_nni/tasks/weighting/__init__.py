@@ -1,5 +1,1 @@
-"""How task losses become one scalar: `sums`, and those of TorchJD in `gradients`."""
-
-from ednas_nni.tasks.weighting.sums import DWA, Fixed, GeometricMean, Uncertainty
-
-__all__ = ["DWA", "Fixed", "GeometricMean", "Uncertainty"]
+"""How the losses of several tasks become one: the base class. Those that are registered by name lie in `tasks`."""

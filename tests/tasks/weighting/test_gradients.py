@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from ednas_nni.errors import EdnasError, StudyError
-from ednas_nni.tasks.weighting import DWA, GeometricMean
 from ednas_nni.tasks.weighting.base import WEIGHTINGS
 from tasks.depth import Depth
 from tasks.normals import Normals
 from tasks.segmentation import Segmentation
+from tasks.weightings.sums import DWA, GeometricMean
 
 TASKS = (Segmentation(("a", "b")), Depth(), Normals())
 NAMES = ("segmentation", "depth", "normals")

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ednas_nni.errors import StudyError
-from ednas_nni.tasks.weighting import Fixed, Uncertainty
 from tasks.depth import Depth
 from tasks.segmentation import Segmentation
+from tasks.weightings.sums import Fixed, Uncertainty
 
 TASKS = (Segmentation(("a", "b")), Depth())
 

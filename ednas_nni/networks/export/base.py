@@ -167,7 +167,7 @@ class Exporter(ABC):
         Raises:
             NetworkError: One is.
         """
-        missing = [package for package in packages if find_spec(package) is None]
+        missing = [package for package in dict.fromkeys(packages) if find_spec(package) is None]
         if missing:
             way = f"pip install 'ednas-nni[{self.extra}]'" if self.extra else f"pip install {' '.join(missing)}"
             raise NetworkError(f"The format {self.name} needs {', '.join(missing)}, which is not installed: {way}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zlib
 
 import numpy as np
@@ -28,17 +29,27 @@ def quality(sample):
     return float(np.random.default_rng(zlib.crc32(json.dumps(sample, sort_keys=True).encode())).random())
 
 
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory):
+    """A cache with 60 scores of a supernet, and with what prices its space."""
+    cache = tmp_path_factory.mktemp("scored") / "cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDNAS_CACHE", str(cache))
+        assembled = small_study(["depth"], evaluator=INHERITED)
+        supernet = Inheritance(assembled).supernet
+        supernet.folder.mkdir(parents=True)  # as if it were made
+        rng = np.random.default_rng(0)
+        for sample in [assembled.domains.random(rng) for _ in range(60)]:
+            add(supernet, scored(assembled, sample))
+        _ = assembled.table
+    return cache
+
+
 @pytest.fixture
-def study(tmp_path, monkeypatch):
-    monkeypatch.setenv("EDNAS_CACHE", str(tmp_path / "cache"))
+def study(scores, tmp_path, monkeypatch):
+    monkeypatch.setenv("EDNAS_CACHE", str(shutil.copytree(scores, tmp_path / "cache")))
     monkeypatch.setattr(locate, "EXPERIMENTS", str(tmp_path / "nni"))
-    assembled = small_study(["depth"], evaluator=INHERITED)
-    supernet = Inheritance(assembled).supernet
-    supernet.folder.mkdir(parents=True)  # as if it were made
-    rng = np.random.default_rng(0)
-    for sample in [assembled.domains.random(rng) for _ in range(60)]:
-        add(supernet, scored(assembled, sample))
-    return assembled
+    return small_study(["depth"], evaluator=INHERITED)
 
 
 @pytest.fixture

@@ -120,10 +120,13 @@ def written(value: Any) -> str:
 
 
 def choice(default: str, texts: str) -> str:
-    """What is allowed, as it follows a default: not said of true and false, nor of `null` where that is the default."""
+    """What is allowed, as it follows a default: without what the default says itself, such as that it is a text."""
     if default == "`null`":
         texts = texts.removesuffix(" or null")
-    return f"; {texts}" if texts != PLAIN[bool] else ""
+    elif default != "required":
+        kinds = map(re.escape, (f"list of: {PLAIN[str]}", *(PLAIN[kind] for kind in (bool, int, float, str))))
+        texts = re.sub(rf"^({'|'.join(kinds)})(, |$)", "", texts)
+    return f"; {texts}" if texts else ""
 
 
 def line(owner: str, name: str, words: Mapping[str, str], hint: Any, default: str) -> tuple[str, str, str]:

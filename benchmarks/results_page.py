@@ -99,7 +99,7 @@ def bookkeeping() -> str:
     swaps, chaos, side = read("swaps.json"), read("chaos.json"), read("side_by_side.json")
     arms = swaps["arms"]
     shares = ", ".join(f"{wrong} of {trials}" for wrong, trials in arms.values())
-    rows = [[f"trials that ran what NNI booked on another trial: {', '.join(arms)}", shares, f"`{swaps['command']}`"]]
+    rows = [[f"trials that ran what NNI booked on another trial: {'; '.join(arms)}", shares, f"`{swaps['command']}`"]]
     kills = f"{sum(chaos['kills'].values())} kills, {chaos['resumes']} resumes, {chaos['trials']} trials"
     rows.append(
         [f"{kills}: {', '.join(chaos['found'])}", ", ".join(map(str, chaos["found"].values())), f"`{chaos['command']}`"]

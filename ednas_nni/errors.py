@@ -9,8 +9,11 @@ from __future__ import annotations
 import codecs
 import io
 import re
+import sysconfig
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TextIO
 
 MOST_NAMES = 40
@@ -69,6 +72,15 @@ class TrialError(EdnasError):
 
 class ExperimentError(EdnasError):
     """An NNI experiment could not be started, found or reached."""
+
+
+def place_of(error: BaseException) -> str:
+    """File and line of an error: where code of neither a library nor this package led to it, else where it arose."""
+    frames = traceback.extract_tb(error.__traceback__)
+    libraries = (str(Path(__file__).parent), sysconfig.get_path("stdlib"))
+    own = [f for f in frames if not f.filename.startswith((*libraries, "<")) and "site-packages" not in f.filename]
+    place = (own or frames)[-1]
+    return f"{place.filename}, line {place.lineno}"
 
 
 def did_you_mean(word: object, options: Iterable[object]) -> str:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import unquote, urlparse
 
-from ednas_nni.errors import PluginError, did_you_mean, quoted
+from ednas_nni.errors import PluginError, did_you_mean, place_of, quoted
 
 PREFIX = "ednas_nni."
 NNI = "nni"  # its strategies may be named by their path
@@ -259,7 +259,8 @@ def _import(group: str, name: str, module: str, attribute: str) -> Any:
         value: Any = importlib.import_module(module)
     except (Exception, SystemExit) as error:  # a script without a guard ends Python when it is imported
         raise PluginError(
-            f"{group} plugin {name!r} cannot be imported from {module!r}: {type(error).__name__}: {error}"
+            f"{group} plugin {name!r} cannot be imported from {module!r}: {type(error).__name__}: {error} "
+            f"({place_of(error)})"
         ) from error
     for part in filter(None, attribute.split(".")):
         try:

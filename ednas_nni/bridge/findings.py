@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from ednas_nni.bridge.manager.experiment_file import ExperimentFile
 from ednas_nni.bridge.manager.exposure import RISK
 from ednas_nni.bridge.manager.places import settings_faults
 from ednas_nni.data.survey import unlabelled
-from ednas_nni.errors import EdnasError, did_you_mean
+from ednas_nni.errors import EdnasError, did_you_mean, place_of
 from ednas_nni.search.assembled import Assembled, device
 from ednas_nni.search.checks import check_finish, check_first_proposal, check_plan
 
@@ -58,9 +57,9 @@ class Findings:
             if os.environ.get("EDNAS_DEBUG"):
                 raise
             text = " ".join(str(error).split()) or "no message"
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{place.filename}, line {place.lineno}; EDNAS_DEBUG=1 shows the way there"
-            self.report(f"{what}: {type(error).__name__}: {text} ({where})")
+            self.report(
+                f"{what}: {type(error).__name__}: {text} ({place_of(error)}; EDNAS_DEBUG=1 shows the way there)"
+            )
         return None
 
     def report(self, text: str) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ednas_nni.cli.arguments import positive
-from ednas_nni.errors import DataError, did_you_mean, printable, quoted
+from ednas_nni.errors import DataError, did_you_mean, printable
+from ednas_nni.study.changes import changed
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, DataSource
@@ -230,7 +231,7 @@ def write(options: argparse.Namespace) -> int:
     if options.layout not in layouts:
         raise DataError(f"layout {options.layout!r} is unknown.{did_you_mean(options.layout, layouts)}")
     layout = layouts[options.layout]
-    details = parsed(options.details, "--with")
+    details = changed({}, options.details, option="--with")
     check_options(layout.write, details, f"layout {options.layout}", ("source", "folder"))
     source, _ = source_of(options.data, options.changes)
     source.prepare()
@@ -255,7 +256,7 @@ def measure_lambda(options: argparse.Namespace) -> int:
     from ednas_nni.search.assembled import Assembled
 
     study = read(options.file).study  # before torch is imported: a mistake is told at once
-    data_options = {**study.data.options, **parsed(options.option, "--option")}
+    data_options = {**study.data.options, **changed({}, options.option)}
     study = study.model_copy(update={"data": study.data.model_copy(update={"options": data_options})})
     from ednas_nni.baselines import lambdas
     from ednas_nni.baselines.relative_scale import measure
@@ -293,7 +294,7 @@ def source_of(data: str, changes: list[str]) -> tuple[DataSource, dict[str, Any]
     from ednas_nni.study import plain_data
     from ednas_nni.study.options import check_options
 
-    entry = {**_named(data), **parsed(changes)}
+    entry = {**_named(data), **changed({}, [text.removeprefix("data.") for text in changes])}
     name = entry["name"]
     options = {key: value for key, value in entry.items() if key != "name"}
     factory = DATASETS.load(name)
@@ -323,25 +324,6 @@ def _named(data: str) -> dict[str, Any]:
             f"{data}: is a folder. `ednas data init {data}` says which data set it is, or drafts a manifest."
         )
     return {"name": data}
-
-
-def parsed(changes: list[str], option: str = "--set") -> dict[str, Any]:
-    """`KEY=VALUE` texts as options; values are YAML."""
-    from ednas_nni.study import plain_data
-
-    options: dict[str, Any] = {}
-    for text in changes:
-        key, equals, value = text.removeprefix("data.").partition("=")  # as the field of a study is spelled
-        try:
-            options[key] = plain_data.yaml_value(value)
-            fault = plain_data.fault(options[key])
-        except ValueError as error:
-            fault = str(error)
-        if not equals or not key.isidentifier():
-            raise DataError(f"{option} {quoted(text)}: write KEY=VALUE, for example size=[64,128].")
-        if fault:
-            raise DataError(f"{option} {quoted(text)}: {fault}.")
-    return options
 
 
 def snippet(entry: dict[str, Any]) -> str:

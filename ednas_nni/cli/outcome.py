@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ednas_nni.cli import terminal
 from ednas_nni.record.journal import History
-from ednas_nni.study.objectives import DELTA_T, QUALITY
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,54 +19,28 @@ HEADING_WIDTH = 14
 def optimism(count: int, inherited: bool = False) -> str:
     """The sentence that stands under every searched value."""
     if inherited:
-        return (
-            f"Each of the {count} values is inherited: of weights that all networks share in a supernet. They rank "
-            "networks; what you hand over is confirmed with fresh seeds, or trained."
-        )
-    if count < 2:
-        return "One noisy training is no finding: confirm it with fresh seeds."
-    return (
-        f"Each of the {count} architectures was trained once, and such single trainings are noisy: "
-        f"the best of {count} is optimistic until it is confirmed with fresh seeds."
-    )
+        return "Values are inherited from a supernet: they rank networks. Confirm what you hand over, or train it."
+    return f"Each value is one noisy training, and the best of {count} is optimistic: confirm it with fresh seeds."
 
 
 def front_table(view: SearchView) -> Table:
-    """The front, and below it the named members that are not on it."""
-    from ednas_nni.report import words
+    """The front, and below it the named members that are not on it; of the costs only what was searched for."""
+    from ednas_nni.report import tables
 
-    metrics = [q for q in view.metrics if q.primary]
-    besides = view.score.key != DELTA_T and any(trial.value(DELTA_T) is not None for trial in view.results)
-    # Only what was searched for: the report has every cost.
-    costs = [q for q in view.costs if q.key in _searched(view)]
-    inherited = "inherited\n" if view.head.inherits else ""
-    headings = ["", "architecture", f">{inherited}{view.score.axis}", *([">delta_t\n[%]"] if besides else [])]
-    headings += [_heading(q.label, q.unit) for q in costs]
-    headings += [_heading(f"{q.group} {q.label}", q.unit) for q in metrics]
-    wanted = " and ".join(o.name for o in view.objectives)
+    named = [(name, [q for q in group if q.group != "cost" or q.key in _searched(view)])
+             for name, group in tables.main_columns(view)]  # fmt: skip
+    heads, inherits = [], view.head.inherits
+    for q in (q for _, group in named for q in group):
+        label = f"{q.group} {q.label}" if q.primary else "inherited " * (inherits and q is view.score) + q.label
+        # On lines short enough that figures, not headings, decide how wide a column is.
+        heads.append(">" + "\n".join([*textwrap.wrap(label, HEADING_WIDTH), *([f"[{q.unit}]"] if q.unit else [])]))
     both = "both " * (len(view.objectives) == 2)
-    table = terminal.table(headings, title=f"Front: no other network is better in {both}{wanted}")
-    rows = [(trial, "best" if trial is view.best else "") for trial in view.front]
-    listed = {trial.architecture for trial in view.front}
-    rows += [(trial, "") for trial in view.named if trial.architecture not in listed]
-    if view.best is not None and view.best.architecture not in {trial.architecture for trial, _ in rows}:
-        rows.append((view.best, "best"))
-    for trial, mark in rows:
-        notes = [trial.name, mark, "" if trial.architecture in listed else "not on the front"]
-        table.add_row(
-            "\n".join(filter(None, notes)),
-            trial.architecture,
-            words.delta_t(trial) if view.score.key == DELTA_T else terminal.score_number(QUALITY, trial.quality),
-            *((words.delta_t(trial),) if besides else ()),
-            *(q.number(trial.costs.get(q.key)) for q in costs),
-            *(q.number(trial.metrics.get(q.key)) for q in metrics),
-        )
+    title = f"Front: no other network is better in {both}{' and '.join(o.name for o in view.objectives)}"
+    table = terminal.table(["", "architecture", *heads], title)
+    for trial, cells in tables.rows(view, named):
+        notes = [trial.name, "best" * (trial is view.best), "" if trial.front else "not on the front"]
+        table.add_row("\n".join(filter(None, notes)), trial.architecture, *(cell.text for cell in cells))
     return table
-
-
-def _heading(label: str, unit: str) -> str:
-    """Of figures, on lines short enough that figures, not headings, decide how wide a column is."""
-    return ">" + "\n".join([*textwrap.wrap(label, HEADING_WIDTH), *([f"[{unit}]"] if unit else [])])
 
 
 def _searched(view: SearchView) -> set[str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ednas_nni.errors import EdnasError
 
 if TYPE_CHECKING:
+    from ednas_nni.handover.examining import Examined
     from ednas_nni.report.page_data import Stages
 
 HELP = "write the HTML report of a search"
@@ -41,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.live:
         print(f"Report: {write(journal, options.out, other=other)}")
         return 0
-    parts = stages_of(journal)
+    parts, _ = of_the_space(journal, weights=False)
     while True:
         seen, history = journal.stat().st_size, load(journal)
         over = history.finished is not None and all(trial.status != "running" for trial in history.all_trials)
@@ -65,19 +68,21 @@ def write(
     from ednas_nni.record.locate import experiment_of
 
     folder = Path(out) if out else Path("reports") / experiment_of(journal).name
-    return report.write(journal, folder, other, stages or stages_of(journal), again_s)
+    own, looked_at = (stages, None) if stages or again_s else of_the_space(journal)
+    return report.write(journal, folder, other, own, again_s, looked_at)
 
 
-def stages_of(journal: Path) -> Stages | None:
-    """What tells the parts of a network, from the search's space; None where that is not at hand."""
+def of_the_space(journal: Path, weights: bool = True) -> tuple[Stages | None, Examined | None]:
+    """What tells the parts of a network, and with `weights` what the best one is bad at; None where that is gone."""
+    from ednas_nni.handover.examining import examined
     from ednas_nni.handover.search import open_search
     from ednas_nni.handover.stages import stages
 
-    try:
-        assembled = open_search(journal).assembled
-        if not assembled.needs_network:
-            return None
-        _ = assembled.space
-    except Exception:  # whatever is wrong with plug-ins: the page does without
-        return None
-    return lambda sample: stages(assembled, sample)
+    search, tell = open_search(journal), None
+    with suppress(Exception):  # whatever is wrong with plug-ins, data or weights: the page does without
+        assembled = search.assembled
+        if assembled.needs_network:
+            _ = assembled.space
+            tell = partial(stages, assembled)
+            return tell, examined(search) if weights else None
+    return tell, None

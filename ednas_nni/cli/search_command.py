@@ -167,7 +167,7 @@ def _closing(history: History, journal: Path, running: Running, options: argpars
         )
     elif history.results:
         print(f"Next: {command('ednas')} confirm {running.id}, then {command('ednas')} pick {running.id}")
-    if options.keep_running:
+    if options.keep_running and running.process.alive:  # nobody has stopped it meanwhile
         print(
             f"NNI's web UI stays at http://127.0.0.1:{running.port}; end it with: {command('nnictl')} stop {running.id}"
         )

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ednas_nni.errors import printable
+from ednas_nni.record.quantities import duration as duration
 from ednas_nni.study.objectives import DELTA_T
 
 if TYPE_CHECKING:
@@ -143,15 +144,3 @@ def score_number(name: str, value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.2f}" if name == DELTA_T else f"{value:.4f}"
-
-
-def duration(seconds: float | None) -> str:
-    """Like `42 s`, `3:07 min` or `2:05 h`."""
-    if seconds is None:
-        return "-"
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02d} min"
-    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"

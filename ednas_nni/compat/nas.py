@@ -12,6 +12,7 @@ machines that never search.
 from __future__ import annotations
 
 import warnings
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 try:
@@ -22,15 +23,7 @@ except ImportError as error:
     MISSING = str(error)
 
 if not MISSING:
-    from ednas_nni.compat import (
-        endless_wait,
-        gym_banner,
-        layer_choice,
-        left_parameters,
-        nas_resume,
-        plain_json,
-        trial_process,
-    )
+    from ednas_nni.compat import gym_banner
 
     from ednas_nni.compat import vision  # isort: skip  (first: nni.nas imports torchmetrics, and that torchvision)
 
@@ -43,8 +36,8 @@ if not MISSING:
         warnings.filterwarnings("ignore", category=FutureWarning)
         import nni.nas.nn.pytorch
 
-    for patch in (layer_choice, left_parameters, endless_wait, nas_resume, plain_json, trial_process):
-        patch.apply()
+    for name in ("layer_choice", "left_parameters", "endless_wait", "nas_resume", "plain_json", "trial_process"):
+        import_module(f"ednas_nni.compat.{name}").apply()
 
     from nni.mutable import Categorical, Mutable, MutableExpression, ensure_frozen
     from nni.mutable.annotation import MutableAnnotation

@@ -28,10 +28,10 @@ def apply() -> None:
 
 def _by_here(own: Callable[..., None]) -> Callable[..., None]:
     def canonicalize(self: Any, parents: list[Any]) -> None:
-        own(self, parents)
         command = self.trial_command
         if isinstance(command, str) and command.endswith(NNIS) and "-m ednas_nni." not in command:
             self.trial_command = f"{command.removesuffix(NNIS)}-m ednas_nni.compat.trial_process {NNIS}"
+        own(self, parents)  # copies it into the training service
 
     return canonicalize
 

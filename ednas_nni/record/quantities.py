@@ -174,3 +174,15 @@ def _fit_scale(quantity: Quantity, values: Iterable[float]) -> Quantity:
             unit = f"{prefix}{quantity.unit}" if len(quantity.unit) <= 3 else f"{prefix} {quantity.unit}s"
             return replace(quantity, unit=unit, scale=1 / size, decimals=2)
     return replace(quantity, decimals=2 if largest >= 1 else 3)
+
+
+def duration(seconds: float | None) -> str:
+    """Like `42 s`, `3:07 min` or `2:05 h`."""
+    if seconds is None:
+        return "-"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"

@@ -10,13 +10,14 @@ from importlib.resources import files
 from pathlib import Path
 
 from ednas_nni.errors import EdnasError
+from ednas_nni.handover.examining import Examined
 from ednas_nni.handover.tables import csv_text, latex_text
 from ednas_nni.record.journal import load
 from ednas_nni.record.whole_file import write_whole
 from ednas_nni.report import choices, style, tables, words
 from ednas_nni.report.data import SearchView, Trial, view
 from ednas_nni.report.page_data import Stages, page_data
-from ednas_nni.report.predictions import find_examples, predictions_plot, read_examples
+from ednas_nni.report.predictions import Examples, examples_of, find_examples, predictions_plot, read_examples
 
 FILE = "report.html"
 
@@ -40,6 +41,7 @@ def write(
     other: Path | None = None,
     stages: Stages | None = None,
     again_s: int | None = None,
+    looked_at: Examined | None = None,
 ) -> Path:
     """Write the report of a search: finished, running, aborted or empty.
 
@@ -50,6 +52,7 @@ def write(
         other: Journal of a second search that is drawn and compared with it.
         stages: Parts of a network for the pictures; see `page_data`.
         again_s: The page loads itself again after so many seconds, for a search that runs.
+        looked_at: Classes and worst images of its best network.
 
     Returns:
         Path of `report.html`. It works offline: everything is embedded, nothing is loaded.
@@ -62,7 +65,7 @@ def write(
     search, second = searches[0], searches[1] if len(searches) > 1 else None
     examples = predictions(search)
     contents = {
-        FILE: render(search, examples, second, stages, again_s).encode("utf-8"),
+        FILE: render(search, examples, second, stages, again_s, looked_at).encode("utf-8"),
         "front.csv": csv_text(search.record).encode("utf-8"),
         "front.tex": latex_text(search.record).encode("utf-8"),
     }
@@ -87,6 +90,7 @@ def render(
     second: SearchView | None = None,
     stages: Stages | None = None,
     again_s: int | None = None,
+    looked_at: Examined | None = None,
 ) -> str:
     """The page. Everything that comes from the journal is escaped; the browser runs our one script and no other."""
     import jinja2
@@ -110,6 +114,8 @@ def render(
         choices=choices,
         examples=examples,
         again_s=again_s,
+        looked_at=looked_at,
+        worst=_picture(search, examples_of(looked_at.worst, "its worst images")) if looked_at else None,
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         # A text between <script> tags ends at the first "</": no such thing may stand in it.
@@ -134,14 +140,16 @@ def predictions(view: SearchView) -> ExamplesPicture:
         except ValueError as error:
             faults.append(f"trial {trial.number}: {error}")
             continue
-        tasks = view.head.tasks or ()
-        units = {task.name: m.unit for task in tasks for m in task.metrics if m.name == task.primary}
-        with style.look():
-            png = style.png(predictions_plot(examples, {task.name: task.legend for task in tasks}, units))
-        return ExamplesPicture(
-            png, " ".join([_whose(view, trial, len(examples.image)), *(f"{fault}." for fault in faults)])
-        )
+        text = " ".join([_whose(view, trial, len(examples.image)), *(f"{fault}." for fault in faults)])
+        return ExamplesPicture(_picture(view, examples), text)
     return ExamplesPicture(None, " ".join(["No trial left example predictions that can be shown.", *faults]))
+
+
+def _picture(view: SearchView, examples: Examples) -> bytes:
+    tasks = view.head.tasks or ()
+    units = {task.name: m.unit for task in tasks for m in task.metrics if m.name == task.primary}
+    with style.look():
+        return style.png(predictions_plot(examples, {task.name: task.legend for task in tasks}, units))
 
 
 def _whose(view: SearchView, trial: Trial, n: int) -> str:

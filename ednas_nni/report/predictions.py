@@ -94,9 +94,14 @@ def read_examples(path: Path) -> Examples:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path.name} cannot be read: {error}") from error
+    return examples_of(arrays, path.name)
+
+
+def examples_of(arrays: Mapping[str, NDArray[Any]], whence: str) -> Examples:
+    """The arrays of `NetworkEvaluator.example_predictions`; ValueError: they do not belong together."""
     image = arrays.get("image")
     if image is None or image.dtype != np.uint8 or image.ndim != 4 or image.shape[-1] != 3 or not image.size:
-        raise ValueError(f"{path.name} holds no `image` of type uint8 and shape (n, H, W, 3)")
+        raise ValueError(f"{whence} holds no `image` of type uint8 and shape (n, H, W, 3)")
     step = -(-max(image.shape[1:3]) // MOST_PIXELS)
     maps = []
     for name in arrays:
@@ -107,10 +112,10 @@ def read_examples(path: Path) -> Examples:
         kind = _kind(truth)
         if kind is None or arrays[name].shape != truth.shape or truth.shape[:3] != image.shape[:3]:
             shapes = f"{arrays[name].shape}, truth {truth.shape}, images {image.shape}"
-            raise ValueError(f"{path.name}: the shapes of {name} do not fit: {shapes}")
+            raise ValueError(f"{whence}: the shapes of {name} do not fit: {shapes}")
         maps.append(Map(task, kind, _less(truth, step), _less(arrays[name], step)))
     if not maps:
-        raise ValueError(f"{path.name} holds no prediction with its truth")
+        raise ValueError(f"{whence} holds no prediction with its truth")
     return Examples(_less(image, step), tuple(maps))
 
 

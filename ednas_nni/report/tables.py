@@ -97,7 +97,7 @@ def versions(view: SearchView) -> list[tuple[str, str]]:
         "study digest": head.digest,
         "data fingerprint": head.data,
         "concurrent trials": head.concurrency,
-        "trials allowed": head.trials,
+        "trials allowed at the start": head.trials,
         "started / resumed": f"{len(starts) - resumes} / {resumes}" if starts else None,
         "journal": view.history.path.name,
     }

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 
 from ednas_nni.handover.search import SearchedArchitecture, in_words
-from ednas_nni.record.quantities import Quantity
+from ednas_nni.record.quantities import Quantity, duration
 from ednas_nni.report.data import SearchView, Trial
 from ednas_nni.study import pareto
 from ednas_nni.study.objectives import DELTA_T, Constraint
@@ -210,6 +210,19 @@ def confirmed(view: SearchView) -> list[str]:
     ]
 
 
+def next_commands(view: SearchView) -> list[tuple[str, str]]:
+    """What to type after a search, as (command, what it does)."""
+    name, best = view.experiment, view.best
+    if best is None:
+        return [(f"ednas resume {name}", "go on with the search")]
+    again = [] if view.record.confirmed else [(f"ednas confirm {name}", "the front once more, with fresh seeds")]
+    return [
+        *again,
+        (f"ednas pick {name}", "one network, and why"),
+        (f"ednas train {name} {best.architecture}", "a network in full, then: ednas predict, export, benchmark"),
+    ]
+
+
 def two_searches(a: SearchView, b: SearchView) -> list[tuple[str, str, str]]:
     """What two searches have reached and in what their studies differ, as (name, of the first, of the second)."""
     axes = " x ".join(o.name for o in a.objectives)
@@ -308,17 +321,6 @@ def when(seconds: float) -> str:
         return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     except (OverflowError, OSError, ValueError):
         return "unknown time"
-
-
-def duration(seconds: float) -> str:
-    """Seconds -> "45 s", "12 min 5 s" or "3 h 20 min"."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def counted(view: SearchView) -> list[str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ednas_nni.compat.nas import FinalMetricEvent
 from ednas_nni.compat.nas_search import Chain, Strategy, StrategyMiddleware
 from ednas_nni.errors import StudyError
 from ednas_nni.record.journal import Journal
 from ednas_nni.search.middleware.constrain import Constrain
 from ednas_nni.search.middleware.cost_aware import CostAware
 from ednas_nni.search.middleware.finish import Finish
+from ednas_nni.search.middleware.forwarding import Forwarding, ModelEventType
 from ednas_nni.search.middleware.outcomes import Outcomes
 from ednas_nni.search.middleware.patience import Patience
 from ednas_nni.search.middleware.record import Record
@@ -79,9 +81,11 @@ def mount(
         start = ()  # it was begun by a version that trained none first, and goes on as it began
     outcomes, shared = Outcomes(history, retries), Patience(patience, stop_after_failures)
     ending = [] if finish is None else [Finish(problem, journal, outcomes, finish, evaluator)]
+    ours = isinstance(inner, AskTellStrategy)
     return Mounted(
         start,
         inner,
+        *([] if ours else [Numbers()]),
         *middlewares,
         Reuse(problem, journal, outcomes, shared),
         Constrain(problem, journal, shared),
@@ -89,6 +93,24 @@ def mount(
         Retry(problem, journal, retries, *(one.spare for one in ending)),
         Record(problem, journal, outcomes, shared),
     )
+
+
+class Score(float):
+    """What a strategy as in NNI's docs finds in a FinalMetric event: `default`; the whole result is in `metrics`."""
+
+    metrics: dict[str, float]
+
+
+class Numbers(Forwarding):
+    """The layer next to a strategy that is not ours: the metric of a result is a number, as NNI's docs have it."""
+
+    def _initialize_engine(self, engine: object) -> None:
+        self.engine.register_model_event_callback(ModelEventType.FinalMetric, self._on_final)
+
+    def _on_final(self, event: FinalMetricEvent) -> None:
+        if isinstance(event.metric, dict):
+            score = Score(event.metric["default"])
+            score.metrics, event.metric = event.metric, score
 
 
 class Mounted(Chain):

@@ -9,35 +9,35 @@ from ednas_nni.errors import StudyError, quoted
 from ednas_nni.study.plain_data import fault, yaml_value
 
 
-def changed(study: object, changes: Iterable[str], plugins: Mapping[str, str] | None = None) -> object:
+def changed(
+    study: dict[str, Any], changes: Iterable[str], plugins: Mapping[str, str] | None = None, option: str = "--set"
+) -> dict[str, Any]:
     """A study as plain data with fields set to other values; the given one stays as it is.
 
-    Each change is `FIELD=VALUE`, its value YAML; a dot leads into the options of a plugin, also of one that the study
+    Each change is `KEY=VALUE`, its value YAML; a dot leads into the options of a plugin, also of one that the study
     gives by its name alone: `evaluator.steps=100` makes `{name: jared, steps: 100}` of `jared`. `plugins` are the names
     in fields that the study leaves out.
 
     Raises:
         StudyError: A change is not of that form, or leads into what has no options.
     """
-    if not isinstance(study, dict):
-        return study  # whoever reads it says what is wrong
-    made: dict[str, Any] = dict(study)
+    made = dict(study)
     for text in changes:
         name, equals, value = text.partition("=")
         *way, last = name.split(".")
         if not equals or not all(part.isidentifier() for part in (*way, last)):
-            raise StudyError(f"--set {quoted(text)}: write FIELD=VALUE, for example seed=1 or evaluator.steps=100.")
+            raise StudyError(f"{option} {quoted(text)}: write KEY=VALUE, for example seed=1 or evaluator.steps=100.")
         place = made
         for part in way:
             below = place.get(part) or (plugins or {}).get(part) or {}
             if not isinstance(below, dict | str):
-                raise StudyError(f"--set {quoted(text)}: {part} = {quoted(below)} has no fields; set it as a whole.")
+                raise StudyError(f"{option} {quoted(text)}: {part} = {quoted(below)} has no fields; set it as a whole.")
             inner = {"name": below} if isinstance(below, str) else dict(below)
             place[part], place = inner, inner
         try:
             place[last] = yaml_value(value)
         except ValueError as error:
-            raise StudyError(f"--set {quoted(text)}: {error}.") from None
+            raise StudyError(f"{option} {quoted(text)}: {error}.") from None
         if wrong := fault({last: place[last]}):
-            raise StudyError(f"--set {quoted(text)}: {wrong}.")
+            raise StudyError(f"{option} {quoted(text)}: {wrong}.")
     return made

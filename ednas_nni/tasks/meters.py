@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -34,6 +34,14 @@ class Meter(Protocol):
 
     def compute(self) -> dict[str, float]:
         """Value of every metric, in the order of `Task.metrics`, by its name without the task's."""
+
+
+@runtime_checkable
+class PerClass(Protocol):
+    """A meter that also tells classes apart."""
+
+    def class_iou(self) -> list[float]:
+        """IoU of every class in [0, 1]; NaN for a class absent from ground truth and predictions."""
 
 
 class Totals:

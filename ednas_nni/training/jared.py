@@ -7,7 +7,7 @@ import shutil
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -156,8 +156,10 @@ class TrainingEvaluator(NetworkEvaluator, Lightning):
     def prepare(self, model: torch.nn.Module, data: TrialData) -> None:
         """What is done to a network before it is trained, in place; nothing by default."""
 
-    def example_predictions(self, model: torch.nn.Module) -> dict[str, NDArray[np.generic]]:
-        """Predictions on a few images of the search split, spread evenly over it.
+    def example_predictions(
+        self, model: torch.nn.Module, chosen: Sequence[int] | None = None
+    ) -> dict[str, NDArray[np.generic]]:
+        """Predictions on a few images of the search split: the chosen ones, or some that are spread evenly over it.
 
         `image` uint8 (k, H, W, 3); for each task `<task>_prediction` and `<task>_truth`, without a channel axis where
         there is one channel and with it last otherwise: classes int64 (k, H, W) with the data set's ignore index, depth
@@ -167,8 +169,9 @@ class TrainingEvaluator(NetworkEvaluator, Lightning):
 
         data = TrialData(self.recipe)
         split = data.source.split(self.recipe.scored_on)
-        count = min(self.recipe.examples, len(split))
-        chosen = np.linspace(0, len(split) - 1, count).round().astype(int).tolist()
+        if chosen is None:
+            count = min(self.recipe.examples, len(split))
+            chosen = np.linspace(0, len(split) - 1, count).round().astype(int).tolist()
         if not chosen:
             return {}
         batch = BatchDataset(split, data.by_name).__getitems__(chosen)

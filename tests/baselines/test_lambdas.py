@@ -145,5 +145,5 @@ def test_measured_by_the_command(
     assert identity(Assembled(study), "depth")["options"]["relative_scale"] == 2.0, (
         "references made with another one do not fit"
     )
-    with pytest.raises(DataError, match="--option 'train'"):
+    with pytest.raises(StudyError, match="--set 'train'"):
         data_command.run(parser.parse_args(["lambda", str(path), "--option", "train"]))

@@ -238,10 +238,9 @@ def test_front_table(small_journal: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "512 x 1024 px: latency_ms modelled for edge_tpu." in text, "costs that stand in the table, no others"
     assert "mobilenet_v2, trained by the same recipe, reaches quality 0.300 at" in text
     assert "architecture aaaaaaaaaa scored 0.110 more at 8.00 ms, one training each: not proven." in text
-    assert "the best of 3 is optimistic until it is confirmed with fresh seeds" in text
+    assert "the best of 3 is optimistic: confirm it with fresh seeds" in text
 
 
 def test_no_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     outcome.show(History(tmp_path / "x" / "ednas" / "journal.jsonl"))
     assert "There is no result." in capsys.readouterr().out
-    assert "optimistic" not in outcome.optimism(1) and "fresh seeds" in outcome.optimism(1)

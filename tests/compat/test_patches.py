@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from contextlib import nullcontext
 from importlib.util import find_spec
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from ednas_nni.compat import (
     endless_wait,
     nas_search,
     patched,
+    trial_process,
 )
 from ednas_nni.compat.nas import (
     ExecutionEngine,
@@ -176,3 +178,28 @@ def test_a_penalty_reaches_the_architecture():
     assert gradient[0] < 0 < gradient[1]
     # NNI's own gives numbers: nothing to take a gradient of.
     assert not isinstance(supernet.a._softmax(supernet.a._arch_alpha).cpu().tolist()[0], torch.Tensor)
+
+
+# -------------------------------------------------------------------- NNI's own trials
+def test_trials_of_a_nas_experiment_pass_by_our_patches():
+    config = nas_search.NasExperimentConfig("ts", "simplified", "local")
+    config.max_trial_number, config.trial_concurrency = 1, 1
+    config.training_service.use_active_gpu = False
+    copies = config.canonical_copy(), config.canonical_copy().canonical_copy()
+    (command,) = {command for c in copies for command in (c.trial_command, c.training_service.trial_command)}
+    assert command.endswith(f"-m ednas_nni.compat.trial_process {trial_process.NNIS}")
+    config._trial_command_params = {"python": "python3 -m ednas_nni.bridge.python.trial"}
+    assert "trial_process" not in config.canonical_copy().trial_command, "ours patches by itself"
+
+
+@pytest.mark.parametrize(
+    ("counts", "fails"), [({"FAILED": 3}, True), ({"FAILED": 2, "SUCCEEDED": 1}, False), ({}, False)]
+)
+def test_a_search_that_trained_nothing_does_not_end_well(counts, fails, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    stats = [{"trialJobStatus": status, "trialJobNumber": n} for status, n in counts.items()]
+    manager = SimpleNamespace(get_status=lambda: "DONE", get_job_statistics=lambda: stats, id="abcd")
+    engine = SimpleNamespace(nodejs_binding=manager, _check_running=lambda: None)
+    TrainingServiceExecutionEngine.wait_models.__wrapped__(engine)  # NNI's own is content
+    with pytest.raises(RuntimeError, match="None of 3 trials") if fails else nullcontext():
+        TrainingServiceExecutionEngine.wait_models(engine)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -54,3 +56,30 @@ def test_every_strategy_of_the_readme_is_registered() -> None:
     named = set(re.findall(r"\b(ednas|regularized_evolution|random|tpe|grid_search|policy_based_rl)\b", study))
     assert named <= set(plugins.names("strategies"))
     assert len(named) == 6
+
+
+RUN = """
+from ednas_nni.bridge.manager.ports import free_port
+from ednas_nni.bridge.manager.exposure import guarded
+experiment.config.max_trial_number, experiment.config.trial_concurrency = 1, 1
+with guarded(None):
+    experiment.run(free_port(28000))
+"""
+SMALL = (
+    "JaredEvaluator(steps=2, batch_size=4, data={'name': 'rooms', 'train': 16, 'search': 8, 'select': 8, 'test': 8})"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.nni
+@pytest.mark.parametrize(("classes", "code"), [(13, 0), (2, 1)])
+def test_the_python_snippet_trains(classes: int, code: int, tmp_path: Path) -> None:
+    """On NNI, in processes that NNI starts, beside whatever torchvision there is; no trained model is an error."""
+    (snippet,) = blocks("python")
+    small = snippet.replace("JaredEvaluator()", SMALL).replace('"segmentation": 13', f'"segmentation": {classes}')
+    done = subprocess.run(
+        [sys.executable, "-c", small + RUN],
+        cwd=ROOT, env={**os.environ, "HOME": str(tmp_path)}, capture_output=True, text=True, timeout=500,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert ("None of 1 trials was trained" in done.stderr) == bool(code)

@@ -104,7 +104,7 @@ def test_nothing_is_wider_than_the_page(clean: Browser, synthetic: Any, tmp_path
 def test_two_searches_lie_in_one_plot(
     clean: Browser, synthetic: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report_command, "stages_of", lambda journal: None)
+    monkeypatch.setattr(report_command, "of_the_space", lambda journal, weights=True: (None, None))
     first, second = synthetic.write(tmp_path / "aaaa"), synthetic.write(tmp_path / "bbbb", seed=3)
     assert main(["report", str(first), str(second), "--out", str(tmp_path / "out")]) == 0
     clean.open(tmp_path / "out" / "report.html")
@@ -145,7 +145,7 @@ def test_live_goes_on_until_the_search_is_over(
         assert 'http-equiv="refresh" content="10"' in (tmp_path / "out" / "report.html").read_text()
         journal.write_text(whole)
 
-    monkeypatch.setattr(report_command, "stages_of", lambda journal: None)
+    monkeypatch.setattr(report_command, "of_the_space", lambda journal, weights=True: (None, None))
     monkeypatch.setattr(report_command.time, "sleep", later)
     assert main(["report", str(journal), "--live", "--out", str(tmp_path / "out")]) == 0
     assert "refresh" not in (tmp_path / "out" / "report.html").read_text()

@@ -41,7 +41,9 @@ class Script(Strategy):
         self.models: list[Any] = []
 
     def _initialize(self, space: Any, engine: Any) -> Any:
-        engine.register_model_event_callback("final_metric", lambda e: self.finals.append((self.index(e), e.metric)))
+        engine.register_model_event_callback(
+            "final_metric", lambda e: self.finals.append((self.index(e), getattr(e.metric, "metrics", e.metric)))
+        )
         engine.register_model_event_callback(  # events of NNI's own engines have no cause
             "training_end", lambda e: self.ends.append((self.index(e), e.status, getattr(e, "cause", "")))
         )

@@ -112,3 +112,17 @@ def test_a_wrong_hardware_aware_is_refused(options):
 def test_a_strategy_without_a_problem_says_how_to_start_it():
     with pytest.raises(StudyError, match="mount"):
         Ednas()(PlainSpace(WORLD.domains), FakeEngine(honest))
+
+
+def test_a_strategy_as_in_nnis_docs_gets_numbers(tmp_path):
+    """It may compare, add and format what a FinalMetric event holds; the whole result is in `metrics`."""
+    seen = []
+
+    class Climbs(Script):
+        def _initialize(self, space, engine):
+            engine.register_model_event_callback("final_metric", lambda event: seen.append(event.metric))
+            return space
+
+    run(Climbs(samples(3)), tmp_path)
+    assert len(seen) == 3 and max(seen) >= sum(seen) / 3 > 0 and f"{max(seen):.2f}"
+    assert all(score.metrics["default"] == score for score in seen)

@@ -6,6 +6,7 @@ import math
 
 from ednas_nni.compat.nas import ModelStatus, TrainingEndEvent
 from ednas_nni.search import mount, reason
+from ednas_nni.search.middleware.reuse import Reuse
 from ednas_nni.search.mounting import layers
 from ednas_nni.testing.engines import FakeEngine, PlainSpace
 from tests.search.scripted import OPEN, PROBLEM, WORLD, Script, honest, ident, infeasible, run, samples
@@ -110,7 +111,7 @@ def replay(journal, past, count=None):
     engine = FakeEngine(honest, 20)
     chain = mount(script, PROBLEM, journal, patience=3)
     if count is not None:
-        layers(chain)[0]._count = count
+        next(layer for layer in layers(chain) if isinstance(layer, Reuse))._count = count
     chain(PlainSpace(WORLD.domains), engine)
     return script, engine, chain
 

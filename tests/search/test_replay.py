@@ -1,4 +1,4 @@
-"""The table of docs/reliability.md: what each strategy does when its search is resumed from the journal."""
+"""As docs/reliability.md says: what each strategy does when its search is resumed from the journal."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class InheritedRecipe(Recipe):
     Attributes:
         steps: Optimisation steps that each network is trained on; 0 = it is scored as it is inherited.
         learning_rate: Peak of the schedule of these steps.
-        supernet: How the supernet is trained: a mapping of the options of `SupernetOptions`.
+        supernet: How the supernet is trained: a mapping of the options in docs/supernet.md.
         calibration: Batches of training images on which a network's batch norms are estimated (docs/supernet.md).
     """
 

@@ -155,11 +155,8 @@ class CostTable:
     def owner(self, column: str) -> tuple[int, str]:
         """Number of the device that a column belongs to, and the device's own name of it."""
         position = self.names.index(column)
-        for number, device in enumerate(self.devices):
-            if position < len(device.columns):
-                return number, device.columns[position].name
-            position -= len(device.columns)
-        raise KeyError(column)
+        own = [(number, one.name) for number, device in enumerate(self.devices) for one in device.columns]
+        return own[position]
 
     def extrapolated(self, codes: np.ndarray) -> dict[str, np.ndarray]:
         """Device -> bool (n,), for devices that know it: samples beyond what the model was compared with."""

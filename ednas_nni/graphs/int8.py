@@ -84,27 +84,23 @@ class _Ranges(fx.Interpreter):
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)
-        self.ranges: dict[fx.Node, tuple[float, float]] = {}
+        self.ranges: dict[fx.Node, tuple[float, ...]] = {}
         of_image: set[fx.Node] = set()
         for node in module.graph.nodes:
             if node.op == "placeholder" or of_image.intersection(node.all_input_nodes):
                 of_image.add(node)
-        self._written = {node for node in of_image if not _is_fused(node)}
+        # What an activation alone reads never is a tensor of the file.
+        fused = {n for n in of_image if n.target in BEFORE and [user.target in FUSED for user in n.users] == [True]}
+        self._written = of_image - fused
 
     def run_node(self, n: fx.Node) -> Any:
         """As the base class."""
         value = super().run_node(n)
         if n in self._written and isinstance(value, Tensor) and value.is_floating_point():
-            new = (float(value.min()), float(value.max()))
-            low, high = self.ranges.get(n, new)
-            part = 1 - SMOOTHING
-            self.ranges[n] = (SMOOTHING * low + part * new[0], SMOOTHING * high + part * new[1])
+            now = (float(value.min()), float(value.max()))
+            ends = zip(self.ranges.get(n, now), now, strict=True)
+            self.ranges[n] = tuple(SMOOTHING * old + (1 - SMOOTHING) * new for old, new in ends)
         return value
-
-
-def _is_fused(node: fx.Node) -> bool:
-    """Whether what a node computes never is a tensor of the file: an activation that alone reads it follows."""
-    return node.target in BEFORE and len(node.users) == 1 and next(iter(node.users)).target in FUSED
 
 
 def _scale(low: float, high: float) -> tuple[float, int]:

@@ -7,7 +7,6 @@ study means the same everywhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -31,7 +30,7 @@ from ednas_nni.search.checks import (
 )
 from ednas_nni.search.problem import Problem
 from ednas_nni.search.reachable import check_reachable, favourable
-from ednas_nni.study import HardwareReward, PluginChoice, Study, parse
+from ednas_nni.study import PluginChoice, Study, parse
 from ednas_nni.study.objectives import (
     DELTA_T,
     IN_INT8,
@@ -222,22 +221,13 @@ class Assembled:
         # Nobody has to name a device for this cost; its numbers have the width of the first device that has one.
         dtype = next((one.dtype for one in devices if one.dtype), "int8")
         peak_memory = registry.device("peak_memory", {"dtype": dtype})
-        columns = {column.name for one in devices for column in one.columns}
-        if {column.name for column in peak_memory.columns} & (self._named_costs() - columns):
+        priced = {column.name for one in devices for column in one.columns}
+        named = f"{self.study.objectives} {self.study.constraints} {self.study.hardware_aware}"
+        if any(column.name in named and column.name not in priced for column in peak_memory.columns):
             devices.append(peak_memory)
         size = tuple(self.study.deploy_size)
         table: CostTable = cost.cost_table(self.space, devices, deploy_size=size, folder=cache_root(None))
         return table
-
-    def _named_costs(self) -> set[str]:
-        """What objectives, constraints and the reward name; `problem` tells which of them cannot be read."""
-        reward = self.study.hardware_aware
-        names = {reward.cost} if isinstance(reward, HardwareReward) else set()
-        with suppress(StudyError):
-            names |= {objective.name for objective in self.objectives}
-        with suppress(StudyError):
-            names |= {constraint.name for constraint in self.constraints}
-        return names
 
     @cached_property
     def metrics(self) -> dict[str, str]:

@@ -1,7 +1,4 @@
-"""What an assembled study asks for that cannot be done: each check raises a StudyError that names the way out.
-
-They need no more than what they look at: names before costs are looked up, options before a plug-in is made with them.
-"""
+"""What an assembled study asks for that cannot be done: each check raises a StudyError that names the way out."""
 
 from __future__ import annotations
 
@@ -84,10 +81,7 @@ def _check_names(
 
 
 def in_full(name: str, devices: Mapping[str, str]) -> str:
-    """The way out for a cost with its device's name in front where it has none; "" for any other name.
-
-    Costs are given with the devices that they belong to.
-    """
+    """The way out for a cost, of {cost: device}, with its device's name in front where it has none; else ""."""
     plain = [column for column, device in devices.items() if f"{device}_{column}" == name]
     return f" Write {plain[0]!r}: no device before it in the study has a cost of that name." if plain else ""
 

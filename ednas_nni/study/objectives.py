@@ -106,10 +106,6 @@ class Constraint:
         """Whether a cost meets the bound; NaN never does."""
         return bool(value <= self.bound) if self.op == "<=" else bool(value >= self.bound)
 
-    def excess(self, value: float) -> float:
-        """How far outside the bound a cost lies, in its unit; 0 inside."""
-        return max(0.0, value - self.bound) if self.op == "<=" else max(0.0, self.bound - value)
-
     def __str__(self) -> str:
         return f"{self.name} {self.op} {self.bound:g}"
 

@@ -30,9 +30,9 @@ def make(preset, tasks=("segmentation", "depth", "normals")):
 
 
 @pytest.mark.parametrize("preset", presets.names())
-def test_twenty(preset):
+def test_ten(preset):
     space = make(preset, TWO)
-    check_architectures(lambda: space, count=20, size=(32, 32), neighbours=2)
+    check_architectures(lambda: space, count=10, size=(32, 32), neighbours=2)
 
 
 @pytest.mark.parametrize("preset", ["mobile", "edge_tpu"])

@@ -16,8 +16,8 @@ from ednas_nni.errors import EdnasError, lenient
 from ednas_nni.version import __version__
 
 GROUPS = {
-    "start": ("init", "data", "check", "plan", "search", "resume"),
-    "look": ("report", "describe", "plugins"),
+    "start": ("init", "data", "check", "plan", "search", "resume", "repeat"),
+    "look": ("report", "compare", "describe", "plugins"),
     "after a search": ("confirm", "pick", "front", "train", "export", "benchmark", "predict"),
     "for experts": ("reference", "trust", "supernet", "calibrate", "verify", "register", "loopback"),
 }

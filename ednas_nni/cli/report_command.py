@@ -1,4 +1,4 @@
-"""Write the report of a search as one HTML file; of two searches, with the second drawn beside the first."""
+"""Write the report of a search as one HTML file; of several, what `ednas compare` writes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from ednas_nni.errors import EdnasError
 
 if TYPE_CHECKING:
     from ednas_nni.handover.examining import Examined
@@ -26,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="ID_OR_JOURNAL",
         nargs="*",
         default=["latest"],
-        help="experiment id, its folder, a journal file, or `latest` (default); a second is compared with it",
+        help="experiment id, its folder, a journal file, or `latest` (default); several are compared",
     )
     parser.add_argument("--out", metavar="DIR", help="folder; reports/<experiment id> by default")
     parser.add_argument("--live", action="store_true", help="write it again while the search runs; Ctrl-C ends that")
@@ -34,21 +32,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write it and say where it lies."""
+    from ednas_nni.cli.compare_command import compare
     from ednas_nni.record.journal import load
     from ednas_nni.record.locate import journal_of
 
-    journal, *others = [journal_of(text) for text in options.experiment]
-    if len(others) > 1:
-        raise EdnasError(f"report: {len(options.experiment)} searches; name one, or two that are compared.")
-    other = others[0] if others else None
+    if len(options.experiment) > 1:
+        return compare(options.experiment, (), options.out)
+    journal = journal_of(options.experiment[0])
     if not options.live:
-        print(f"Report: {write(journal, options.out, other=other)}")
+        print(f"Report: {write(journal, options.out)}")
         return 0
     parts, _ = of_the_space(journal, weights=False)
     while True:
         seen, history = journal.stat().st_size, load(journal)
         over = history.finished is not None and all(trial.status != "running" for trial in history.all_trials)
-        page = write(journal, options.out, other=other, stages=parts, again_s=None if over else LIVE_S)
+        page = write(journal, options.out, parts, again_s=None if over else LIVE_S)
         print(f"Report: {page} ({len(history.results)} results{'' if over else ', still running'})", flush=True)
         if over:
             return 0
@@ -56,20 +54,14 @@ def run(options: argparse.Namespace) -> int:
             time.sleep(LIVE_S / 10)
 
 
-def write(
-    journal: Path,
-    out: str | None = None,
-    other: Path | None = None,
-    stages: Stages | None = None,
-    again_s: int | None = None,
-) -> Path:
+def write(journal: Path, out: str | None = None, stages: Stages | None = None, again_s: int | None = None) -> Path:
     """Write a report, by default into `reports/<experiment id>`, as `report.write`; returns the HTML file."""
     from ednas_nni import report
     from ednas_nni.record.locate import experiment_of
 
     folder = Path(out) if out else Path("reports") / experiment_of(journal).name
     own, looked_at = (stages, None) if stages or again_s else of_the_space(journal)
-    return report.write(journal, folder, other, own, again_s, looked_at)
+    return report.write(journal, folder, own, again_s, looked_at)
 
 
 def of_the_space(journal: Path, weights: bool = True) -> tuple[Stages | None, Examined | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ednas_nni.record.quantities import Quantity
@@ -51,20 +52,24 @@ def latex_text(search: SearchRecord) -> str:
     chosen = {search.score.key: search.score}
     chosen |= {q.key: q for q in search.metrics if q.primary} | {q.key: q for q in search.costs}
     columns = [q for q in chosen.values() if any(a.value(q.key) is not None for a in search.front)]
-    heads = " & ".join(_head(q) for q in columns)
-    lines = [rf"\begin{{tabular}}{{l{'r' * len(columns)}}}", r"\hline", rf"architecture & {heads} \\", r"\hline"]
     best = {q.key: _best(q, search) for q in columns}
-    for a in search.front:
-        cells = [_cell(a, q, best[q.key]) for q in columns]
-        lines.append(f"{_tex(a.name or a.architecture)} & " + " & ".join(cells) + r" \\")
+    rows = [[tex(a.name or a.architecture), *(_cell(a, q, best[q.key]) for q in columns)] for a in search.front]
     of = f"means of {len(search.front[0].confirmed)} trainings on select" if search.confirmed else search.searched_how
-    return "\n".join([f"% search {search.experiment}: {of}", *lines, r"\hline", r"\end{tabular}", ""])
+    heads = ["architecture", *map(_head, columns)]
+    return "\n".join([f"% search {search.experiment}: {of}", *tabular(heads, rows), ""])
+
+
+def tabular(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of a LaTeX table: the first column flush left, figures flush right."""
+    lines = [" & ".join(cells) + r" \\" for cells in (heads, *rows)]
+    columns = "l" + "r" * (len(heads) - 1)
+    return [rf"\begin{{tabular}}{{{columns}}}", r"\hline", lines[0], r"\hline", *lines[1:], r"\hline", r"\end{tabular}"]
 
 
 def _head(quantity: Quantity) -> str:
     task, unit = f"{quantity.group} " if quantity.primary else "", f" [{quantity.unit}]" if quantity.unit else ""
     arrow = {"max": r" $\uparrow$", "min": r" $\downarrow$"}.get(quantity.direction, "")
-    return _tex(f"{task}{quantity.label}{unit}") + arrow
+    return tex(f"{task}{quantity.label}{unit}") + arrow
 
 
 def _best(quantity: Quantity, search: SearchRecord) -> float | None:
@@ -76,12 +81,13 @@ def _best(quantity: Quantity, search: SearchRecord) -> float | None:
 
 def _cell(architecture: SearchedArchitecture, quantity: Quantity, best: float | None) -> str:
     value, spread = architecture.value(quantity.key), architecture.interval(quantity.key)
-    text = _tex(quantity.number(value))
+    text = tex(quantity.number(value))
     if spread is not None and spread.half is not None:
         text += rf" $\pm$ {quantity.number(spread.half)}"
     return rf"\textbf{{{text}}}" if value is not None and value == best else text
 
 
-def _tex(text: str) -> str:
+def tex(text: str) -> str:
+    """Text as LaTeX."""
     text = text.replace("\\", "/").replace("~", "-").replace("^", "")
-    return re.sub(r"([&%$#_{}])", r"\\\1", text).replace("δ", r"$\delta$")
+    return re.sub(r"([&%$#_{}])", r"\\\1", text).replace("δ", r"$\delta$").replace("±", r"$\pm$")

@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ednas_nni.errors import EdnasError
 from ednas_nni.handover.examining import Examined
@@ -18,6 +19,9 @@ from ednas_nni.report import choices, style, tables, words
 from ednas_nni.report.data import SearchView, Trial, view
 from ednas_nni.report.page_data import Stages, page_data
 from ednas_nni.report.predictions import Examples, examples_of, find_examples, predictions_plot, read_examples
+
+if TYPE_CHECKING:
+    import jinja2
 
 FILE = "report.html"
 
@@ -38,7 +42,6 @@ class ExamplesPicture:
 def write(
     journal: Path,
     out: Path,
-    other: Path | None = None,
     stages: Stages | None = None,
     again_s: int | None = None,
     looked_at: Examined | None = None,
@@ -49,7 +52,6 @@ def write(
         journal: The search's `journal.jsonl`, or the experiment's folder.
         out: Folder for `report.html`, `front.csv`, `front.tex` and `predictions.png`; made if needed. Files of an
             earlier report are replaced.
-        other: Journal of a second search that is drawn and compared with it.
         stages: Parts of a network for the pictures; see `page_data`.
         again_s: The page loads itself again after so many seconds, for a search that runs.
         looked_at: Classes and worst images of its best network.
@@ -61,11 +63,10 @@ def write(
         JournalError: A journal is missing or damaged.
         EdnasError: The folder cannot be written.
     """
-    searches = [view(load(_file(path))) for path in (journal, other) if path is not None]
-    search, second = searches[0], searches[1] if len(searches) > 1 else None
+    search = view(load(_file(journal)))
     examples = predictions(search)
     contents = {
-        FILE: render(search, examples, second, stages, again_s, looked_at).encode("utf-8"),
+        FILE: render(search, examples, stages, again_s, looked_at).encode("utf-8"),
         "front.csv": csv_text(search.record).encode("utf-8"),
         "front.tex": latex_text(search.record).encode("utf-8"),
     }
@@ -87,41 +88,50 @@ def _file(path: Path) -> Path:
 def render(
     search: SearchView,
     examples: ExamplesPicture,
-    second: SearchView | None = None,
     stages: Stages | None = None,
     again_s: int | None = None,
     looked_at: Examined | None = None,
 ) -> str:
     """The page. Everything that comes from the journal is escaped; the browser runs our one script and no other."""
+    script = files("ednas_nni.report").joinpath("templates/report.js").read_text(encoding="utf-8")
+    data = json.dumps(page_data(search, stages), separators=(",", ":"), allow_nan=False)
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            search=search,
+            words=words,
+            tables=tables,
+            choices=choices,
+            examples=examples,
+            again_s=again_s,
+            looked_at=looked_at,
+            worst=_picture(search, examples_of(looked_at.worst, "its worst images")) if looked_at else None,
+            script=script,
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            # A text between <script> tags ends at the first "</": no such thing may stand in it.
+            data=data.replace("<", "\\u003c"),
+            downloads={
+                "front.csv": _download(csv_text(search.record)),
+                "front.tex": _download(latex_text(search.record)),
+            },
+        )
+    )
+
+
+def environment() -> jinja2.Environment:
+    """Where pages are made: whatever comes from a journal is escaped, and a name that is missing is an error."""
     import jinja2
 
-    environment = jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("ednas_nni.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["data_uri"] = lambda png: "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-    script = files("ednas_nni.report").joinpath("templates/report.js").read_text(encoding="utf-8")
-    data = json.dumps(page_data(search, second, stages), separators=(",", ":"), allow_nan=False)
-    return environment.get_template("report.html").render(
-        search=search,
-        second=second,
-        compared=words.two_searches(search, second) if second is not None else [],
-        words=words,
-        tables=tables,
-        choices=choices,
-        examples=examples,
-        again_s=again_s,
-        looked_at=looked_at,
-        worst=_picture(search, examples_of(looked_at.worst, "its worst images")) if looked_at else None,
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        # A text between <script> tags ends at the first "</": no such thing may stand in it.
-        data=data.replace("<", "\\u003c"),
-        downloads={"front.csv": _download(csv_text(search.record)), "front.tex": _download(latex_text(search.record))},
-    )
+    made.filters["data_uri"] = lambda png: "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+    return made
 
 
 def _download(text: str) -> str:

@@ -22,10 +22,9 @@ Stages: TypeAlias = "Callable[[Sample], tuple[NetworkStage, ...]]"
 MOST_PICTURES = 30  # networks whose parts are in the page: about 2 kB each
 
 
-def page_data(view: SearchView, other: SearchView | None = None, stages: Stages | None = None) -> Plain:
-    """Everything for the script; a second search adds its points. Without `stages` only choices are listed."""
+def page_data(view: SearchView, stages: Stages | None = None) -> Plain:
+    """Everything for the script. Without `stages` only choices are listed."""
     quantities = {q.key: q for q in _quantities(view)}
-    searches = [view, other] if other is not None else [view]
     return {
         "quantities": [_quantity(q) for q in quantities.values()],
         "x": view.x.key if view.x is not None else None,
@@ -33,11 +32,9 @@ def page_data(view: SearchView, other: SearchView | None = None, stages: Stages 
         "score": view.score.key,
         "objectives": {o.name: o.direction for o in view.objectives},
         "limits": [{"key": c.name, "op": c.op, "bound": c.bound} for c in view.constraints],
-        "searches": [
-            {"name": one.experiment, "inherited": one.head.inherits}
-            | {"points": _points(one, list(quantities), stages if one is view else None)}
-            for one in searches
-        ],
+        "name": view.experiment,
+        "inherited": view.head.inherits,
+        "points": _points(view, list(quantities), stages),
         "trials": [
             {"n": t.number, "s": t.status, "q": t.quality, "id": t.architecture, "name": t.name, "front": t.front}
             | {"curve": [q for _, q in t.curve]}

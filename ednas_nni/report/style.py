@@ -20,6 +20,7 @@ TRIAL = "#a9b1ba"
 FRONT = "#0072b2"
 BEST = "#d55e00"
 MEMBER = "#009e73"
+ARMS = (FRONT, BEST, MEMBER, "#cc79a7", "#e69f00", "#56b4e9", INK)
 DPI = 160
 
 _SETTINGS = {

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from datetime import datetime, timezone
 
 from ednas_nni.handover.search import SearchedArchitecture, in_words
 from ednas_nni.record.quantities import Quantity, duration
 from ednas_nni.report.data import SearchView, Trial
-from ednas_nni.study import pareto
 from ednas_nni.study.objectives import DELTA_T, Constraint
 
 
@@ -221,43 +219,6 @@ def next_commands(view: SearchView) -> list[tuple[str, str]]:
         (f"ednas pick {name}", "one network, and why"),
         (f"ednas train {name} {best.architecture}", "a network in full, then: ednas predict, export, benchmark"),
     ]
-
-
-def two_searches(a: SearchView, b: SearchView) -> list[tuple[str, str, str]]:
-    """What two searches have reached and in what their studies differ, as (name, of the first, of the second)."""
-    axes = " x ".join(o.name for o in a.objectives)
-    clocks = [next((text for name, text in seconds_line(v) if name.startswith("wall")), "-") for v in (a, b)]
-    volumes = _volumes(a, b)
-    rows = [
-        ("trials trained", *_both(lambda v: f"{v.count('trained')} of {len(v.trials)}", a, b)),
-        (f"best {a.score.label}, searched", *_both(_best_of, a, b)),
-        ("networks on the front", *_both(lambda v: str(len(v.record.front)), a, b)),
-        (f"hypervolume, searched ({axes}, from the worst of both)", volumes[0], volumes[1]),
-        ("wall clock", clocks[0], clocks[1]),
-    ]
-    fields = dict.fromkeys([*a.study, *b.study])
-    differing = [field for field in fields if a.study.get(field) != b.study.get(field)]
-    return rows + [(f, str(a.study.get(f, "-")), str(b.study.get(f, "-"))) for f in differing]
-
-
-def _both(say: Callable[[SearchView], str], a: SearchView, b: SearchView) -> tuple[str, str]:
-    return say(a), say(b)
-
-
-def _best_of(view: SearchView) -> str:
-    return "-" if view.best is None else view.score.text(view.best.quality)
-
-
-def _volumes(a: SearchView, b: SearchView) -> tuple[str, str]:
-    """Of both searched fronts, from one anchor point; "-" where they do not want the same, or one has no result."""
-    if a.objectives != b.objectives or not (a.front and b.front):
-        return "-", "-"
-    directions = [o.direction for o in a.objectives]
-    values = [[[t.value(o.name) or 0.0 for o in a.objectives] for t in v.results] for v in (a, b)]
-    worst = pareto.oriented([*values[0], *values[1]], directions).max(axis=0)
-    anchor = [-w if d == "max" else w for w, d in zip(worst, directions, strict=True)]
-    first, second = (pareto.hypervolume(points, anchor, directions) for points in values)
-    return f"{first:.4g}", f"{second:.4g}"
 
 
 def seconds_line(view: SearchView) -> list[tuple[str, str]]:

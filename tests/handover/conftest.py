@@ -41,10 +41,11 @@ def made(tmp_path: Path) -> Callable[..., SearchRecord]:
         points: Mapping[int, tuple[float, float]] = POINTS,
         extra: list[dict[str, Any]] | None = None,
         inherits: bool = False,
+        name: str = "made",
         **study: Any,
     ) -> SearchRecord:
         given = {"objectives": ["quality", "latency_ms"], "constraints": ["latency_ms <= 20"], **study}
-        head = {"event": "study", "time": 1, "experiment": "made", "study": given, "columns": COLUMNS}
+        head = {"event": "study", "time": 1, "experiment": name, "study": given, "columns": COLUMNS}
         head |= {"inherits": True} if inherits else {}
         lines: list[dict[str, Any]] = [head | {"members": {"slim": key(1)}, "domains": SPACE.to_json()}]
         for trial, (width, (quality, latency)) in enumerate(points.items()):
@@ -54,7 +55,7 @@ def made(tmp_path: Path) -> Callable[..., SearchRecord]:
             lines.append({"event": "submitted", "architecture": key(width), "sample": sample, "costs": costs, **both})
             lines.append({"event": "result", "architecture": key(width), "metrics": {"default": quality}, **both})
             lines.append({"event": "ended", "status": "trained", **both})
-        path = tmp_path / "made" / "ednas" / "journal.jsonl"
+        path = tmp_path / name / "ednas" / "journal.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(json.dumps(line) + "\n" for line in [*lines, *(extra or [])]))
         return open_search(path)

@@ -91,7 +91,7 @@ def test_axes_and_values_can_be_chosen(clean: Browser, synthetic: Any, tmp_path:
 @pytest.mark.parametrize("width", [400, 1280])
 def test_nothing_is_wider_than_the_page(clean: Browser, synthetic: Any, tmp_path: Path, width: int) -> None:
     journal = confirmed(synthetic, tmp_path / "abc")
-    clean.open(write(journal, tmp_path / "out", other=synthetic.write(tmp_path / "other", seed=3)), width)
+    clean.open(write(journal, tmp_path / "out"), width)
     assert clean.run("document.documentElement.scrollWidth") <= width
     assert clean.run("document.querySelectorAll('#importance tr').length") > 3
     assert (
@@ -99,19 +99,6 @@ def test_nothing_is_wider_than_the_page(clean: Browser, synthetic: Any, tmp_path
         > 10
     )
     assert "bbbb" not in clean.run(DETAIL)
-
-
-def test_two_searches_lie_in_one_plot(
-    clean: Browser, synthetic: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(report_command, "of_the_space", lambda journal, weights=True: (None, None))
-    first, second = synthetic.write(tmp_path / "aaaa"), synthetic.write(tmp_path / "bbbb", seed=3)
-    assert main(["report", str(first), str(second), "--out", str(tmp_path / "out")]) == 0
-    clean.open(tmp_path / "out" / "report.html")
-    both = len(load(first).results) + len(load(second).results)
-    assert clean.run("document.querySelectorAll('.dot').length") == both
-    text = clean.run("document.body.innerText")
-    assert all(words in text for words in ("Beside search bbbb", "hypervolume", "search bbbb"))
 
 
 @pytest.mark.parametrize("state", ["empty", "running", "hostile"])

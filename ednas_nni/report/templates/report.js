@@ -2,11 +2,9 @@
 // Draws the page's plots from the JSON beside it. Every text goes through textContent: nothing of a journal becomes markup.
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const QUANTITIES = Object.fromEntries(DATA.quantities.map(q => [q.key, q]));
-const COLOURS = { front: "#0072b2", other: "#a9b1ba", member: "#009e73", best: "#d55e00", second: "#cc79a7", failed: "#b5478c" };
-const HAS_CONFIRMED = DATA.searches[0].points.some(p => p.n > 0);
-// Searched and confirmed values are of other images: two searches are only compared by what both have.
-const ONCE = DATA.searches[0].inherited ? "inherited" : "one training";
-const ALL_CONFIRMED = DATA.searches.every(search => search.points.some(p => p.n > 0));
+const COLOURS = { front: "#0072b2", other: "#a9b1ba", member: "#009e73", best: "#d55e00", failed: "#b5478c" };
+const HAS_CONFIRMED = DATA.points.some(p => p.n > 0);
+const ONCE = DATA.inherited ? "inherited" : "one training";
 const by = id => document.getElementById(id);
 
 // ---- state: kept in the address, so that a page that loads itself again looks the same
@@ -17,7 +15,7 @@ const KEYS = DATA.quantities.map(q => q.key);
 const state = {
   x: pick("x", DATA.x || KEYS[KEYS.length - 1], KEYS),
   y: pick("y", DATA.y, KEYS),
-  values: pick("values", ALL_CONFIRMED ? "confirmed" : "searched", ["confirmed", "searched"]),
+  values: pick("values", HAS_CONFIRMED ? "confirmed" : "searched", ["confirmed", "searched"]),
   at: given.get("at"),
 };
 
@@ -88,18 +86,16 @@ function frame(holder, tall, xs, ys, xName, yName, whole) {
 function drawFront() {
   const qx = QUANTITIES[state.x], qy = QUANTITIES[state.y], holder = by("front");
   const dots = [];
-  DATA.searches.forEach((search, index) => {
-    for (const point of search.points) {
-      const a = value(point, qx.key), b = value(point, qy.key);
-      if (a && b) dots.push({ point, index, x: a.mean * qx.scale, y: b.mean * qy.scale, hx: a.half * qx.scale, hy: b.half * qy.scale });
-    }
-  });
+  for (const point of DATA.points) {
+    const a = value(point, qx.key), b = value(point, qy.key);
+    if (a && b) dots.push({ point, x: a.mean * qx.scale, y: b.mean * qy.scale, hx: a.half * qx.scale, hy: b.half * qy.scale });
+  }
   if (!dots.length) {
     holder.replaceChildren(make("p", { class: "note quiet" }, "No result has both quantities."));
     return;
   }
   const onFront = dot => (state.values === "confirmed" ? dot.point.onFront : dot.point.onSearched);
-  const faint = dot => state.values === "confirmed" && HAS_CONFIRMED && dot.index === 0 && !dot.point.n;
+  const faint = dot => state.values === "confirmed" && HAS_CONFIRMED && !dot.point.n;
   const origin = qx.note && qx.cost ? `, ${qx.note}` : "";
   const plot = frame(holder, 470, dots.flatMap(d => [d.x - d.hx, d.x + d.hx]), dots.flatMap(d => [d.y - d.hy, d.y + d.hy]), axis(qx) + origin, axis(qy));
   for (const limit of DATA.limits.filter(l => l.key === qx.key)) {
@@ -112,26 +108,24 @@ function drawFront() {
   }
   const ways = DATA.objectives, plain = Object.keys(ways).length === 2 && ways[qx.key] === "min" && ways[qy.key] === "max";
   if (plain) {
-    DATA.searches.forEach((_, index) => {
-      const corners = dots.filter(d => d.index === index && onFront(d)).sort((a, b) => a.x - b.x);
-      const path = corners.map((d, i) => (i ? `H${plot.x(d.x)}V${plot.y(d.y)}` : `M${plot.x(d.x)} ${plot.box.bottom}V${plot.y(d.y)}`)).join("");
-      if (path) plot.svg.append(make("path", { d: path + `H${plot.box.right}`, fill: "none", stroke: index ? COLOURS.second : COLOURS.front, "stroke-width": 1.6, "stroke-opacity": 0.7, "stroke-dasharray": index ? "6 3" : "none" }));
-    });
+    const corners = dots.filter(onFront).sort((a, b) => a.x - b.x);
+    const path = corners.map((d, i) => (i ? `H${plot.x(d.x)}V${plot.y(d.y)}` : `M${plot.x(d.x)} ${plot.box.bottom}V${plot.y(d.y)}`)).join("");
+    if (path) plot.svg.append(make("path", { d: path + `H${plot.box.right}`, fill: "none", stroke: COLOURS.front, "stroke-width": 1.6, "stroke-opacity": 0.7 }));
   }
   dots.sort((a, b) => onFront(a) - onFront(b));
   for (const dot of dots) {
-    const cx = plot.x(dot.x), cy = plot.y(dot.y), chosen = dot.point.id === state.at && dot.index === 0;
-    const colour = dot.index ? COLOURS.second : dot.point.name ? COLOURS.member : onFront(dot) ? COLOURS.front : COLOURS.other;
+    const cx = plot.x(dot.x), cy = plot.y(dot.y), chosen = dot.point.id === state.at;
+    const colour = dot.point.name ? COLOURS.member : onFront(dot) ? COLOURS.front : COLOURS.other;
     const size = onFront(dot) || dot.point.name ? 6 : 4;
-    const shape = dot.index || dot.point.name
-      ? make("rect", { x: cx - size, y: cy - size, width: 2 * size, height: 2 * size, transform: dot.index ? "" : `rotate(45 ${cx} ${cy})` })
+    const shape = dot.point.name
+      ? make("rect", { x: cx - size, y: cy - size, width: 2 * size, height: 2 * size, transform: `rotate(45 ${cx} ${cy})` })
       : make("circle", { cx, cy, r: size });
     for (const [dx, dy] of [[dot.hx, 0], [0, dot.hy]].filter(([dx, dy]) => dx || dy)) {
       plot.svg.append(make("line", { x1: plot.x(dot.x - dx), x2: plot.x(dot.x + dx), y1: plot.y(dot.y - dy), y2: plot.y(dot.y + dy), stroke: colour, "stroke-opacity": 0.6 }));
     }
     const words = `${dot.point.name || dot.point.id}: ${qy.name} ${number(qy, dot.y / qy.scale)} ${qy.unit}, ${qx.name} ${number(qx, dot.x / qx.scale)} ${qx.unit}`;
-    const show = () => tip(dot.point, cx, cy, dot.index);
-    const choose = () => { if (!dot.index) select(dot.point.id); else show(); };
+    const show = () => tip(dot.point, cx, cy);
+    const choose = () => select(dot.point.id);
     const group = make("g", {
       class: "dot", tabindex: 0, role: "button", "aria-label": words, "data-id": dot.point.id,
       onmouseenter: show, onfocus: show, onmouseleave: hide, onblur: hide, onclick: choose,
@@ -146,22 +140,20 @@ function drawFront() {
 function legend(dots, onFront, faint) {
   const rows = [];
   const add = (colour, text, any) => any && rows.push(make("span", {}, make("i", { style: `background:${colour}` }), text));
-  const [first, second] = DATA.searches.map((_, index) => dots.filter(d => d.index === index));
   const how = state.values === "confirmed" && HAS_CONFIRMED ? "front of confirmed means, bars: 95 % interval" : `front, ${ONCE} each`;
-  add(COLOURS.front, how, first.some(onFront));
-  add(COLOURS.other, "other results", first.some(d => !onFront(d) && !d.point.name));
-  add(COLOURS.member, "named member", first.some(d => d.point.name));
-  if (second) add(COLOURS.second, `search ${DATA.searches[1].name}${state.values === "confirmed" && !ALL_CONFIRMED ? " (searched once, other images)" : ""}`, second.length);
-  if (first.some(faint)) rows.push(make("span", {}, "faint: searched only"));
+  add(COLOURS.front, how, dots.some(onFront));
+  add(COLOURS.other, "other results", dots.some(d => !onFront(d) && !d.point.name));
+  add(COLOURS.member, "named member", dots.some(d => d.point.name));
+  if (dots.some(faint)) rows.push(make("span", {}, "faint: searched only"));
   by("legend").replaceChildren(...rows);
 }
 
-function tip(point, x, y, index) {
+function tip(point, x, y) {
   const box = by("tip"), lines = [...new Set([DATA.score, state.y, state.x])].map(key => {
     const found = value(point, key), q = QUANTITIES[key];
     return make("div", {}, `${q.name}: ${found ? number(q, found.mean) + (found.half ? ` ± ${number(q, found.half)}` : "") : "-"} ${q.unit}`);
   });
-  const who = index ? `${point.id} (${DATA.searches[1].name})` : point.name ? `${point.id}, ${point.name}` : point.id;
+  const who = point.name ? `${point.id}, ${point.name}` : point.id;
   const n = state.values === "confirmed" && point.n ? `${point.n} fresh seeds, select` : `${ONCE}, search split`;
   box.replaceChildren(make("b", {}, who), ...lines, make("small", {}, n));
   box.hidden = false;
@@ -183,7 +175,7 @@ function select(id) {
 }
 
 function detail() {
-  const point = DATA.searches[0].points.find(p => p.id === state.at), holder = by("detail");
+  const point = DATA.points.find(p => p.id === state.at), holder = by("detail");
   if (!point) {
     holder.replaceChildren(make("p", { class: "under" }, "Choose a point of the plot to see its network."));
     return;
@@ -198,7 +190,7 @@ function detail() {
     make("p", { class: "under" }, about.filter(Boolean).join(" · ")),
     make("div", { class: "two" }, make("div", {}, network(point)), make("div", { class: "scroll" }, make("table", {},
       make("thead", {}, make("tr", {}, ...["", "searched", "confirmed", ""].map(t => make("th", {}, t)))), make("tbody", {}, ...rows)))),
-    make("pre", {}, `ednas train ${DATA.searches[0].name} ${point.id}`),
+    make("pre", {}, `ednas train ${DATA.name} ${point.id}`),
   );
 }
 
@@ -289,7 +281,7 @@ function options(select, chosen, keys) {
 function save() {
   const svg = by("front").querySelector("svg").cloneNode(true);
   svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  make("a", { download: `front_${DATA.searches[0].name}.svg`, href: "data:image/svg+xml;charset=utf-8," + encodeURIComponent(svg.outerHTML) }).click();
+  make("a", { download: `front_${DATA.name}.svg`, href: "data:image/svg+xml;charset=utf-8," + encodeURIComponent(svg.outerHTML) }).click();
 }
 
 function draw() {

@@ -1,0 +1,145 @@
+"""Repeat: one study searched with several seeds, and with several strategies or values of a field, through NNI.
+
+Searches run one after the other, all arms of a seed before the next seed. What is finished is not run again, so the
+same command goes on after a stop or a crash, and more seeds add searches. At the end the arms are compared, as by
+`ednas compare`.
+
+  ednas repeat FILE.yml --strategies ednas,random --seeds 3 --trials 24
+  ednas repeat FILE.yml --set evaluator.depth_loss=l1,jared --seeds 5
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ednas_nni.cli.arguments import positive, whole
+from ednas_nni.errors import EdnasError, StudyError, quoted
+
+if TYPE_CHECKING:
+    from ednas_nni.bridge.manager.launch import Running
+
+HELP = "one study with several seeds, strategies or values, compared"
+RECORD = "repeat.json"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("file", metavar="FILE.yml", help="the experiment")
+    parser.add_argument("--seeds", type=positive, default=3, metavar="N", help="searches an arm (3)")
+    parser.add_argument("--first-seed", type=whole(0), default=0, metavar="N", help="the others follow it (0)")
+    parser.add_argument("--strategies", metavar="A,B", help="an arm each; the file's by default")
+    said = "an arm for each value of a field of the study; may be repeated, then every combination is an arm"
+    parser.add_argument("--set", metavar="FIELD=A,B", dest="changes", action="append", default=[], help=said)
+    parser.add_argument("--trials", type=positive, metavar="N", help="instead of the file's maxTrialNumber")
+    parser.add_argument("--concurrency", type=positive, metavar="N", help="instead of the file's trialConcurrency")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="folder of the comparison; repeats/FILE by default")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Search, then compare. Exit code 0 done, 1 an error, 130 interrupted."""
+    from ednas_nni.bridge.findings import examine
+    from ednas_nni.cli import terminal
+    from ednas_nni.cli.compare_command import compare
+
+    arms = arms_of(options)
+    given = {"maxTrialNumber": options.trials, "trialConcurrency": options.concurrency}
+    changes = {name: value for name, value in given.items() if value is not None}
+    print(f"Checking {options.file}: {len(arms)} arm{'' if len(arms) == 1 else 's'} ...", flush=True)
+    for arm in arms:
+        if errors := examine(options.file, changes, arm).errors:
+            terminal.fail("\n".join(f"{options.file} {_named(arm)}: {line}" for line in errors))
+            return 1
+    out = options.out or Path("repeats") / Path(options.file).stem
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    wanted = [(*arm, f"seed={seed}") for seed in seeds for arm in arms]
+    searches = Searches(out / RECORD, {"file": str(Path(options.file).resolve()), "changes": changes})
+    for number, fields in enumerate(wanted, 1):
+        if searches.finished(fields):
+            continue
+        print(f"\n[{number} of {len(wanted)}] {_named(fields)}", flush=True)
+        if code := searches.run(options.file, fields):
+            print(f"After {number - 1} of {len(wanted)} searches. The same command goes on.")
+            return code
+    return compare([searches.folders[_named(fields)] for fields in wanted], (), out)
+
+
+def arms_of(options: argparse.Namespace) -> list[tuple[str, ...]]:
+    """What each arm sets, as `FIELD=VALUE`.
+
+    Raises:
+        StudyError: It is not of the form FIELD=A,B, or a field stands there twice.
+    """
+    from ednas_nni.study.plain_data import yaml_value
+
+    values: dict[str, list[str]] = {}
+    for text in [*options.changes, *([f"strategy={options.strategies}"] if options.strategies else [])]:
+        field, _, several = text.partition("=")
+        try:
+            listed = yaml_value(f"[{several}]")
+        except ValueError as error:
+            raise StudyError(f"--set {quoted(text)}: {error}.") from None
+        if not isinstance(listed, list) or not listed or field in values or field == "seed":
+            raise StudyError(f"--set {quoted(text)}: write FIELD=A,B, each field once; seeds are given by --seeds.")
+        values[field] = [f"{field}={json.dumps(value)}" for value in listed]
+    return list(product(*values.values()))
+
+
+def _named(fields: tuple[str, ...]) -> str:
+    return ", ".join(fields).replace('"', "") or "as it is"
+
+
+class Searches:
+    """Which search belongs to which fields, kept in a file from the moment that NNI has started it.
+
+    Args:
+        path: The file; it is made with the first search.
+        of: The experiment's file and changes: searches of others are not mixed in.
+    """
+
+    def __init__(self, path: Path, of: Mapping[str, object]) -> None:
+        self._path, self._of = path, dict(of)
+        self.folders: dict[str, str] = {}
+        if path.exists():
+            try:
+                kept = json.loads(path.read_text(encoding="utf-8"))
+                other, self.folders = kept["of"], kept["searches"]
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise EdnasError(f"{path}: cannot be read ({error}). Name another folder with --out.") from None
+            if other != self._of:
+                raise EdnasError(f"{path}: holds searches of {other}, not of {self._of}. Name another folder: --out.")
+
+    def finished(self, fields: tuple[str, ...]) -> bool:
+        """Whether the search of these fields has come to its end."""
+        from ednas_nni.record.journal import FILE, FOLDER, load
+
+        journal = Path(self.folders.get(_named(fields), ""), FOLDER, FILE)
+        return journal.is_file() and load(journal).finished is not None
+
+    def run(self, file: str, fields: tuple[str, ...]) -> int:
+        """Start or resume it, and follow it to its end; exit code as of `ednas search`."""
+        from ednas_nni.bridge.manager import launch
+        from ednas_nni.bridge.manager.experiment_file import read
+        from ednas_nni.cli.search_command import search
+        from ednas_nni.record.whole_file import write_whole
+        from ednas_nni.search.assembled import Assembled
+
+        experiment = read(file, fields)
+        changes = self._of["changes"]
+        experiment.config.update(changes if isinstance(changes, dict) else {})
+
+        def start() -> Running:
+            folder = self.folders.get(_named(fields))
+            if folder is not None and Path(folder).is_dir():
+                return launch.resume(Path(folder), None)
+            running = launch.create(experiment.resolved(), None)
+            self.folders[_named(fields)] = str(running.folder)
+            write_whole(self._path, json.dumps({"of": self._of, "searches": self.folders}, indent=1))
+            return running
+
+        plain = argparse.Namespace(port=None, no_report=True, out=None, keep_running=False)
+        return search(experiment, Assembled(experiment.study, file), plain, start)

@@ -145,10 +145,11 @@ setup(
             "ethos_u = devices.ethos_u:EthosU",
             "peak_memory = devices.peak_memory:PeakMemory",
             "roofline = devices.roofline:Roofline",
-            "calibrated = ednas_nni.calibration:Calibrated",
+            "calibrated = devices.calibrated:Calibrated",
             "macs = devices.counters:Macs",
             "params = devices.counters:Params",
         ],
+        "ednas_nni.commands": ["calibrate = devices.calibrated.command:run"],
         "ednas_nni.exporters": [
             "pt2 = exporters.pt2:Pt2",
             "onnx = exporters.onnx:Onnx",

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 from into_docs import DOCS, put
 
+from devices.calibrated.correction import calibrate, errors
+from devices.calibrated.measurements import priced_terms
+from devices.calibrated.proposing import informative
 from devices.cpu_onnxruntime import CpuOnnxruntime
 from devices.parts.measure import measured
 from devices.parts.timings import Store
-from ednas_nni.calibration.correction import calibrate, errors
-from ednas_nni.calibration.measurements import priced_terms
-from ednas_nni.calibration.proposing import informative
 from ednas_nni.cost import cost_table
 from ednas_nni.graphs.capture import network_graph
 from ednas_nni.search.assembled import Assembled

@@ -16,8 +16,8 @@ from edge_tpu_fit.fit import Design, leave_one_out
 from edge_tpu_fit.layer_lists import expand
 from edge_tpu_fit.published import PublishedNetwork, published_networks
 
+from devices.calibrated.correction import TOLERANCE
 from devices.edge_tpu.profile import COEFFICIENTS, shipped
-from ednas_nni.calibration.correction import TOLERANCE
 from ednas_nni.cost.records import ON_DEVICE_KINDS
 
 RESULT = HERE / "results" / "edge_tpu_tried.json"

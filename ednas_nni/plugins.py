@@ -41,6 +41,7 @@ GROUPS: dict[str, str] = {
     "datasets": "data sets with train, search, select and test splits",
     "devices": "cost models of a device",
     "weightings": "how task losses become one scalar",
+    "commands": "commands of `ednas`: (parsed arguments) -> exit code, in a module with HELP and configure(parser)",
     "exporters": "file formats that a trained network is written in and run from",
 }
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ednas_nni.calibration.correction import TOLERANCE, bounded_relative_fit
+from devices.calibrated.correction import TOLERANCE, bounded_relative_fit
 
 Design = Callable[[float], np.ndarray]
 """Threshold -> feature matrix, float64 (n, p)."""

@@ -1,6 +1,7 @@
 """The terminal command `ednas`. A command is a module with HELP, `configure(parser)` and `run(options) -> exit code`.
 
-Modules import torch, NNI and rich only inside of `run`, so that `ednas --help` answers at once.
+Plug-ins add commands of their own: the group `ednas_nni.commands` names their `run`. All import
+torch, NNI and rich only inside of `run`, so that `ednas --help` answers at once.
 """
 
 from __future__ import annotations
@@ -9,19 +10,22 @@ import argparse
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 
-from ednas_nni.errors import EdnasError, lenient
+from ednas_nni.errors import EdnasError, PluginError, lenient
+from ednas_nni.plugins import Group
 from ednas_nni.version import __version__
 
 GROUPS = {
     "start": ("init", "data", "check", "plan", "search", "resume", "repeat"),
     "look": ("report", "compare", "describe", "plugins"),
     "after a search": ("confirm", "pick", "front", "train", "export", "benchmark", "predict"),
-    "for experts": ("reference", "trust", "supernet", "calibrate", "verify", "register", "loopback"),
+    "for experts": ("reference", "trust", "supernet", "verify", "register", "loopback"),
 }
-COMMANDS = tuple(name for names in GROUPS.values() for name in names)
+ADDED: Group[Callable[[argparse.Namespace], int]] = Group("commands")
+COMMANDS = tuple(dict.fromkeys([*(name for names in GROUPS.values() for name in names), *ADDED.names()]))
 INTERRUPTED = 130  # what shells use for Ctrl-C
 
 
@@ -32,12 +36,18 @@ def parser() -> argparse.ArgumentParser:
         description="Search multi-task dense-prediction networks that are accurate and fast on an edge device.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    modules = {name: import_module(f"ednas_nni.cli.{name}_command") for name in COMMANDS}
-    groups = (
+    modules = {name: import_module(f"ednas_nni.cli.{name}_command") for names in GROUPS.values() for name in names}
+    for name in ADDED.names():
+        with suppress(PluginError):  # `ednas plugins` says why
+            added = import_module(ADDED.load(name).__module__)
+            if {"HELP", "configure"} <= vars(added).keys():
+                modules.setdefault(name, added)
+    groups = {**GROUPS, "of plug-ins": tuple(name for name in modules if name not in sum(GROUPS.values(), ()))}
+    texts = (
         "\n".join([f"{group}:", *(f"  {name:<10} {modules[name].HELP}" for name in names)])
-        for group, names in GROUPS.items()
+        for group, names in groups.items()
     )
-    top.epilog = "\n\n".join([*groups, "To begin: ednas init mine; cd mine; ednas search experiments/ednas.yml"])
+    top.epilog = "\n\n".join([*texts, "To begin: ednas init mine; cd mine; ednas search experiments/ednas.yml"])
     top.add_argument("--version", action="version", version=f"ednas {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", help="one of these; COMMAND --help says more")
     for name, module in modules.items():

@@ -106,8 +106,8 @@ class Searches:
         self.folders: dict[str, str] = {}
         if path.exists():
             try:
-                kept = json.loads(path.read_text(encoding="utf-8"))
-                other, self.folders = kept["of"], kept["searches"]
+                record = json.loads(path.read_text(encoding="utf-8"))
+                other, self.folders = record["of"], record["searches"]
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise EdnasError(f"{path}: cannot be read ({error}). Name another folder with --out.") from None
             if other != self._of:

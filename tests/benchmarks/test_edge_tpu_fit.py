@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 
-from ednas_nni.calibration.correction import bounded_relative_fit
+from devices.calibrated.correction import bounded_relative_fit
 
 
 @settings(max_examples=25, deadline=None)

@@ -41,7 +41,7 @@ def test_help_names_every_command_and_loads_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "HEAVY []" in done.stdout
     for name in COMMANDS:
-        assert re.search(rf"^    {name}\s", done.stdout, re.MULTILINE)
+        assert re.search(rf"^  {name}\s", done.stdout, re.MULTILINE)
     assert "experiments/ednas.yml" in done.stdout
 
 
@@ -56,7 +56,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_without_a_command_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
-    assert "first steps" in capsys.readouterr().out
+    assert "To begin:" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [["serch"], ["search"], ["search", "a.yml", "--trials", "0"]])

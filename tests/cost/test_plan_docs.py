@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from ednas_nni.calibration import correction
-from ednas_nni.calibration.measurements import EXTRA, GIVEN
+from devices.calibrated import correction
+from devices.calibrated.measurements import EXTRA, GIVEN
 from ednas_nni.cost import plan
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "planning.md").read_text(encoding="utf-8")
@@ -46,7 +46,7 @@ def test_the_study_has_two_devices_and_is_valid() -> None:
 
 
 def test_the_csv_is_read(tmp_path: Path) -> None:
-    from ednas_nni.calibration.measurements import read_measurements
+    from devices.calibrated.measurements import read_measurements
     from ednas_nni.space.domains import Dimension, Domains
 
     (snippet,) = blocks("csv")

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from devices.calibrated.device import Calibrated, CalibratedProfile
 from devices.roofline import Roofline
-from ednas_nni.calibration import Calibrated
-from ednas_nni.calibration.device import CalibratedProfile
 from ednas_nni.cost import registry
 from ednas_nni.cost.device import AdditiveDevice, CostColumn, LowerBound, OrderDevice
 from ednas_nni.cost.profiles import ReadsProfiles

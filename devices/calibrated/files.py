@@ -15,16 +15,16 @@ import numpy as np
 import yaml
 from tqdm import tqdm
 
-from ednas_nni.calibration.correction import FEWEST, SIGNIFICANCE, Calibration, calibrate
-from ednas_nni.calibration.device import calibrated_profile
-from ednas_nni.calibration.measurements import (
+from devices.calibrated.correction import FEWEST, SIGNIFICANCE, Calibration, calibrate
+from devices.calibrated.device import calibrated_profile
+from devices.calibrated.measurements import (
     Measurements,
     PricedTerms,
     priced_terms,
     read_measurements,
     write_measurements,
 )
-from ednas_nni.calibration.proposing import informative
+from devices.calibrated.proposing import informative
 from ednas_nni.cli import terminal
 from ednas_nni.cli.describe_command import sample_of
 from ednas_nni.cli.terminal import amount

@@ -64,6 +64,6 @@ def run(options: argparse.Namespace) -> int:
     own = [column.name for column in table.devices[0].columns]
     if options.cost not in own:
         raise EdnasError(f"--cost {options.cost}: is not a cost of {options.device}.{did_you_mean(options.cost, own)}")
-    from ednas_nni.cli.calibration import correct, propose
+    from devices.calibrated.files import correct, propose
 
     return (propose if options.propose else correct)(options, assembled, table)

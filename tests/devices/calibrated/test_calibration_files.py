@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from ednas_nni.calibration.measurements import read_measurements, write_measurements
-from ednas_nni.calibration.proposing import _shares, information, informative
+from devices.calibrated.measurements import read_measurements, write_measurements
+from devices.calibrated.proposing import _shares, information, informative
 from ednas_nni.cost.device import AdditiveDevice, CostColumn
 from ednas_nni.cost.features import SpaceFeatures, Term
 from ednas_nni.cost.summary import random_codes
@@ -221,7 +221,7 @@ def test_proposals_for_a_cost_of_one_term_span_its_range():
 
 def test_greedy_is_what_the_determinant_says(table):
     """Each next network is the best of all candidates by the definition, not by the update that finds it."""
-    from ednas_nni.calibration.proposing import _greedy
+    from devices.calibrated.proposing import _greedy
 
     shares = _shares(table, "latency_ms", reference(table)[:60])
     chosen = _greedy(shares, 5)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ednas_nni.calibration.correction import Calibration, Correction, Form
-from ednas_nni.calibration.measurements import Measurements, PricedTerms
+from devices.calibrated.correction import Calibration, Correction, Form
+from devices.calibrated.measurements import Measurements, PricedTerms
 from ednas_nni.cost.device import AdditiveDevice, CostColumn, FeatureDevice, LowerBound, PartsDevice, Values
 from ednas_nni.cost.features import SpaceFeatures
 from ednas_nni.cost.profiles import (

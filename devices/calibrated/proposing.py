@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ednas_nni.calibration.measurements import priced_terms
+from devices.calibrated.measurements import priced_terms
 from ednas_nni.cost.summary import met
 from ednas_nni.cost.table import CostTable
 from ednas_nni.errors import InfeasibleError

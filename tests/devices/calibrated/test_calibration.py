@@ -8,9 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.counters import Macs
-from ednas_nni.calibration import Calibrated
-from ednas_nni.calibration.correction import (
+from devices.calibrated.correction import (
     FEWEST,
     Calibration,
     Correction,
@@ -21,8 +19,9 @@ from ednas_nni.calibration.correction import (
     fit,
     upper_ratio,
 )
-from ednas_nni.calibration.device import EXAMPLE, CalibratedProfile, calibrated_profile
-from ednas_nni.calibration.measurements import Measurements, priced_terms
+from devices.calibrated.device import EXAMPLE, Calibrated, CalibratedProfile, calibrated_profile
+from devices.calibrated.measurements import Measurements, priced_terms
+from devices.counters import Macs
 from ednas_nni.cost import registry
 from ednas_nni.cost.device import AdditiveDevice, CostColumn, Device, LowerBound
 from ednas_nni.cost.features import SpaceFeatures, Term

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ednas_nni.calibration.correction import Array
+from devices.calibrated.correction import Array
 from ednas_nni.cost.device import FeatureDevice
 from ednas_nni.cost.table import CostTable
 from ednas_nni.errors import EdnasError, SampleError, did_you_mean, quoted

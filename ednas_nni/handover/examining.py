@@ -36,8 +36,8 @@ class Examined:
 
 def examined(search: SearchRecord) -> Examined | None:
     """Score the best network whose weights are kept, image by image; None where there is none."""
-    kept = [a for a in search.results if a.weights is not None]
-    best = max(kept, key=lambda a: a.searched.get("default", -np.inf), default=None)
+    with_weights = [a for a in search.results if a.weights is not None]
+    best = max(with_weights, key=lambda a: a.searched.get("default", -np.inf), default=None)
     if best is None or best.weights is None:
         return None
     import torch  # heavy, as is what builds networks

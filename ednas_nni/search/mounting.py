@@ -95,7 +95,7 @@ def mount(
     )
 
 
-class Score(float):
+class ResultNumber(float):
     """What a strategy as in NNI's docs finds in a FinalMetric event: `default`; the whole result is in `metrics`."""
 
     metrics: dict[str, float]
@@ -109,7 +109,7 @@ class Numbers(Forwarding):
 
     def _on_final(self, event: FinalMetricEvent) -> None:
         if isinstance(event.metric, dict):
-            score = Score(event.metric["default"])
+            score = ResultNumber(event.metric["default"])
             score.metrics, event.metric = event.metric, score
 
 

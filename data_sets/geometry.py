@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+
+from ednas_nni.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,42 @@ class Intrinsics:
 
 NYUV2 = Intrinsics(fx=518.86, fy=519.47, cx=325.58, cy=253.74)
 """The colour camera of NYUv2 at 480 x 640 (Silberman et al., ECCV 2012, toolbox), to which its depth is aligned."""
+
+
+def reach(height: int) -> tuple[int, int]:
+    """Radius and step of the fit: the same part of the view, about 9 pixels of 480, at any resolution."""
+    return (3, max(1, round(height / 160))) if height >= 240 else (1, 1)
+
+
+def read_camera(value: object, folder: Path) -> tuple[Intrinsics, tuple[int, int]]:
+    """The camera of a data set and the (height, width) that its numbers are for.
+
+    Args:
+        value: A mapping of `width`, `height`, `fx`, `fy`, `cx`, `cy` in pixels, or the name of a JSON file with one.
+        folder: What a name counts from.
+
+    Raises:
+        DataError: It is neither, or a number is missing or not above 0 (`cx` and `cy`: finite).
+    """
+    what = "camera"
+    if isinstance(value, str):
+        what = str(folder / value)
+        try:
+            value = json.loads((folder / value).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"camera: {what} cannot be read ({error}). Write width, height, fx, fy, cx, cy.") from None
+    numbers: dict[str, float] = {}
+    for name in ("width", "height", "fx", "fy", "cx", "cy"):
+        number = value.get(name) if isinstance(value, dict) else None
+        usable = isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
+        if not isinstance(number, int | float) or not usable or (name not in ("cx", "cy") and number <= 0):
+            raise DataError(
+                f"{what}: {name} is {number!r}. Give width and height of the depth files, focal lengths fx and fy and "
+                "the principal point cx and cy, all in pixels."
+            )
+        numbers[name] = float(number)
+    height, width = int(numbers.pop("height")), int(numbers.pop("width"))
+    return Intrinsics(**numbers), (height, width)
 
 
 def normals_from_depth(

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from data_sets.geometry import normals_from_depth, reach, read_camera
 from data_sets.manifest_table import ManifestTable, Row, read_table
 from data_sets.writing import empty_folder, save
 from ednas_nni.data.class_names import CLASSES_FILE
@@ -51,6 +52,8 @@ class Manifest(FolderSource):
         depth_along: `axis` or, for distance to the camera, `ray`; a column of this name goes first.
         depth_focal: Focal length in pixels of the depth files, for `ray`; a column of this name goes first.
         upright: Turn images as their EXIF orientation says.
+        normals: `stored`, or `from_depth`: computed from metric depth, where there is some, with the `camera`.
+        camera: Of the depth files: a JSON file, or a mapping, of `width`, `height`, `fx`, `fy`, `cx`, `cy` in pixels.
     """
 
     name: ClassVar[str] = "manifest"
@@ -66,6 +69,8 @@ class Manifest(FolderSource):
     depth_along: str = "axis"
     depth_focal: float | None = None
     upright: bool = True
+    normals: str = "stored"
+    camera: str | dict[str, float] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -73,6 +78,11 @@ class Manifest(FolderSource):
         self.allow_outside, self.upright = bool(self.allow_outside), bool(self.upright)
         if self.depth_max is not None and not self.depth_max > 0:
             raise DataError(f"depth_max is {self.depth_max!r}; it must be above 0, in the unit of the depth")
+        if self.normals not in ("stored", "from_depth"):
+            raise DataError(f"normals is {self.normals!r}; it must be stored or from_depth")
+        if (self.normals == "from_depth") != (self.camera is not None):
+            raise DataError("normals: from_depth needs the option `camera`, and no other normals do")
+        self._camera = read_camera(self.camera, self.root) if self.camera is not None else None
         parse = label_kind("depth").details
         given = {"depth_along": self.depth_along, "depth_focal": self.depth_focal}
         try:
@@ -97,6 +107,13 @@ class Manifest(FolderSource):
             raise DataError(
                 f"{self.path}: names no label. Add a column {', '.join(kind.column for kind in all_kinds())}."
             )
+        if self._camera is not None:
+            if "depth" not in targets or "normals" in targets or self._depth_kind != "metric":
+                raise DataError(
+                    f"{self.path}: normals: from_depth needs a column depth, of the kind metric, and none of normals; "
+                    f"there are {', '.join(targets)}, depth of the kind {self._depth_kind}."
+                )
+            targets = (*targets, "normals")
         allowed = _UNITS[self._depth_kind]
         if self.depth_unit is not None and self.depth_unit not in allowed:
             raise DataError(
@@ -161,7 +178,9 @@ class Manifest(FolderSource):
             for key, row in sorted(self._rows.items())
         ]
         named = [*self._classes.named.items(), *([[REST, self._classes.rest]] if self._classes.rest else [])]
-        text = json.dumps([self._depth_kind, named, rows])
+        text = json.dumps(
+            [self._depth_kind, named, rows, *([vars(self._camera[0]), self._camera[1]] if self._camera else [])]
+        )
         return {**super().recipe(), "table": hashlib.sha256(text.encode()).hexdigest()[:32]}
 
     def factor(self, record: ImageRecord, name: str) -> object:
@@ -181,6 +200,12 @@ class Manifest(FolderSource):
         labels = {name: label_kind(name).read(path, storage) for name, path in files.items()}
         for name, path in masks.items():
             labels[name] = _masked(labels[name], read_map(path), label_kind(name).invalid(self.facts), path)
+        if self._camera is not None and "depth" in labels:  # of any unit: directions do not depend on it
+            camera, size = self._camera
+            height, width = labels["depth"].shape
+            labels["normals"] = normals_from_depth(
+                labels["depth"], camera.resized(size, (height, width)), *reach(height)
+            )
         return RawImage(image, labels)
 
     @classmethod

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from data_sets import writing
 from data_sets.classes import NYU_40_TO_13
-from data_sets.geometry import NYUV2, normals_from_depth
+from data_sets.geometry import NYUV2, normals_from_depth, reach
 from data_sets.nyuv2_files import (
     LABELED,
     LABELS,
@@ -132,7 +132,7 @@ class NYUv2(FolderSource):
         if "normals" in self.targets:
             # Before anything is cut: the camera's numbers are those of the whole picture.
             camera = NYUV2 if (height, width) == FULL_SIZE else NYUV2.resized(FULL_SIZE, (height, width))
-            arrays["normals"] = normals_from_depth(depth, camera, *_reach(height))[inside]
+            arrays["normals"] = normals_from_depth(depth, camera, *reach(height))[inside]
         return RawImage(image[inside], arrays)
 
     @classmethod
@@ -197,11 +197,6 @@ class NYUv2(FolderSource):
         names = np.array([[name.capitalize() for name in NYU13]], object)
         savemat(root / MAPPING_13, {"classMapping13": {"labels": (NYU_40_TO_13 + 1)[None], "names": names}})
         return {"classes": info.num_classes, "keep_border": True}
-
-
-def _reach(height: int) -> tuple[int, int]:
-    """Radius and step of the fit of normals: the same part of the view, about 9 pixels of 480, at any resolution."""
-    return (3, max(1, round(3 * height / FULL_SIZE[0]))) if height >= FULL_SIZE[0] // 2 else (1, 1)
 
 
 def _inside(height: int, width: int) -> tuple[slice, slice]:

@@ -33,7 +33,7 @@ from ednas_nni.study import plain_data
 _FORMAT = 1
 _DECODER = 2  # raised when the same files become other arrays
 
-LATER = ("upright", "trust_labels", "class_map", "depth_along", "depth_focal")
+LATER = ("upright", "trust_labels", "class_map", "depth_along", "depth_focal", "normals", "camera")
 """Options that came later: without them, a data set has the fingerprint that journals already hold."""
 
 MADE_FROM = "made_from.json"

@@ -75,12 +75,11 @@ class ExperimentError(EdnasError):
 
 
 def place_of(error: BaseException) -> str:
-    """File and line of an error: where code of neither a library nor this package led to it, else where it arose."""
+    """` (FILE, line N)` where code of neither a library nor this package led to an error: a plug-in's; "" elsewhere."""
     frames = traceback.extract_tb(error.__traceback__)
     libraries = (str(Path(__file__).parent), sysconfig.get_path("stdlib"))
     own = [f for f in frames if not f.filename.startswith((*libraries, "<")) and "site-packages" not in f.filename]
-    place = (own or frames)[-1]
-    return f"{place.filename}, line {place.lineno}"
+    return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
 
 
 def did_you_mean(word: object, options: Iterable[object]) -> str:

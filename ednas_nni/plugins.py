@@ -260,8 +260,8 @@ def _import(group: str, name: str, module: str, attribute: str) -> Any:
         value: Any = importlib.import_module(module)
     except (Exception, SystemExit) as error:  # a script without a guard ends Python when it is imported
         raise PluginError(
-            f"{group} plugin {name!r} cannot be imported from {module!r}: {type(error).__name__}: {error} "
-            f"({place_of(error)})"
+            f"{group} plugin {name!r} cannot be imported from {module!r}: {type(error).__name__}: {error}"
+            f"{place_of(error)}"
         ) from error
     for part in filter(None, attribute.split(".")):
         try:

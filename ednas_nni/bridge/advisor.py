@@ -218,7 +218,7 @@ class Advisor(MsgDispatcherBase):
             self._give_up(str(error))
         else:
             _log.error("%s", "".join(traceback.format_exception(error)))
-            self._give_up(f"{type(error).__name__}: {error} ({place_of(error)}; traceback in the dispatcher log)")
+            self._give_up(f"{type(error).__name__}: {error}{place_of(error)} (traceback in the dispatcher log)")
 
     def _give_up(self, text: str) -> None:
         """Tell the user why. NNI puts a text of its own into the status, so ours also goes where the UI shows it."""

@@ -57,9 +57,7 @@ class Findings:
             if os.environ.get("EDNAS_DEBUG"):
                 raise
             text = " ".join(str(error).split()) or "no message"
-            self.report(
-                f"{what}: {type(error).__name__}: {text} ({place_of(error)}; EDNAS_DEBUG=1 shows the way there)"
-            )
+            self.report(f"{what}: {type(error).__name__}: {text}{place_of(error)} (EDNAS_DEBUG=1 shows the way there)")
         return None
 
     def report(self, text: str) -> None:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from ednas_nni.cli.arguments import positive
 from ednas_nni.errors import DataError, did_you_mean, printable
-from ednas_nni.study.changes import changed
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, DataSource
@@ -224,6 +223,7 @@ def write(options: argparse.Namespace) -> int:
     """Write a data set, such as rendered rooms, in the files of another layout, to try your own pipeline with it."""
     from ednas_nni.data import DATASETS
     from ednas_nni.data.layouts.base import FolderSource
+    from ednas_nni.study.changes import changed
     from ednas_nni.study.options import check_options
 
     readable = DATASETS.classes(FolderSource)  # type: ignore[type-abstract]  # none is made
@@ -254,6 +254,7 @@ def measure_lambda(options: argparse.Namespace) -> int:
     """
     from ednas_nni.bridge.manager.experiment_file import read
     from ednas_nni.search.assembled import Assembled
+    from ednas_nni.study.changes import changed
 
     study = read(options.file).study  # before torch is imported: a mistake is told at once
     data_options = {**study.data.options, **changed({}, options.option)}
@@ -292,6 +293,7 @@ def source_of(data: str, changes: list[str]) -> tuple[DataSource, dict[str, Any]
     """The data set that a user named, not read yet, and what a study would say: `{"name": ..., option: value}`."""
     from ednas_nni.data import DATASETS
     from ednas_nni.study import plain_data
+    from ednas_nni.study.changes import changed
     from ednas_nni.study.options import check_options
 
     entry = {**_named(data), **changed({}, [text.removeprefix("data.") for text in changes])}

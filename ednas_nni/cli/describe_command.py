@@ -41,8 +41,11 @@ def run(options: argparse.Namespace) -> int:
         print(
             f"space {assembled.study.space.name}: {table.domains.size():,} architectures, {len(table.domains)} choices"
         )
+        alike: dict[str, list[str]] = {}
         for dimension in table.domains.dimensions:
-            print(f"  {dimension.label}: {', '.join(map(str, dimension.values))}")
+            alike.setdefault(", ".join(map(str, dimension.values)), []).append(dimension.label)
+        for values, labels in alike.items():
+            print(f"  {', '.join(labels)}:\n      {values}")
         return 0
     sample = table.domains.canonical(sample_of(assembled, options.architecture, options.journal))
     print(assembled.capabilities.describe(sample, table.domains))

@@ -63,10 +63,9 @@ def table(headings: Iterable[str], title: str | None = None, rows: Iterable[Sequ
                 yield from super().__rich_console__(console, options)
                 return
             heads = [str(column.header).replace("\n", " ") for column in self.columns]
-            figures = [i for i, column in enumerate(self.columns) if column.justify == "right"]
-            names = min(figures, default=1) or 1
-            if self.title:
-                yield Text(f"\n{self.title}", style="bold")
+            names = next((i for i, column in enumerate(self.columns) if i and column.justify == "right"), 1)
+            if above := self.title or heads[0]:
+                yield Text(f"\n{above}", style="bold")
             for cells in zip(*(column.cells for column in self.columns), strict=True):
                 texts = [", ".join(filter(None, str(cell).split("\n"))) for cell in cells]
                 yield Text("  ".join(filter(None, texts[:names])))

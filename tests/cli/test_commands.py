@@ -262,7 +262,8 @@ def test_find_a_journal_that_nni_keeps_elsewhere(small_journal: Path, tmp_path: 
 def test_describe(experiment: Callable[..., Path], capsys: pytest.CaptureFixture[str], quick_tables: None) -> None:
     path = str(experiment())
     assert main(["describe", path]) == 0
-    assert "stage1_depth: " in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "stage1_depth" in shown and len(set(shown.splitlines())) == len(shown.splitlines()), "each list once"
     assert main(["describe", path, "mobilenet_v2"]) == 0
     told = capsys.readouterr().out
     assert "ibn_k3_e6" in told and "512 x 1024 px" in told

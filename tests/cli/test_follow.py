@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from ednas_nni.bridge.manager.follow import State, Tail, follow, message
-from ednas_nni.cli import outcome
+from ednas_nni.cli import outcome, terminal
 from ednas_nni.cli.display import Lines, Live, footer, primary_metrics
 from ednas_nni.errors import ExperimentError
 from ednas_nni.record import events
@@ -244,3 +244,16 @@ def test_front_table(small_journal: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_no_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     outcome.show(History(tmp_path / "x" / "ednas" / "journal.jsonl"))
     assert "There is no result." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("width", [24, 50, 80])
+def test_a_table_that_does_not_fit_becomes_blocks_and_loses_nothing(width: int) -> None:
+    console = Console(record=True, width=width, file=io.StringIO())
+    rows = [("7", "member_with_a_name\nbest", "0.4229", "14.91"), ("8", "8bcb8b1535", "0.3740", "-10.34")]
+    wide = terminal.table((">no", "architecture", ">quality", ">latency of the device\n[ms]"), "Front", rows)
+    console.print(wide)
+    text = console.export_text()
+    words = ["Front", "member_with_a_name", "best", "8bcb8b1535", "0.4229", "0.3740", "14.91", "-10.34", "quality"]
+    assert "…" not in text and all(word in text for word in words), text
+    assert ("latency of the device [ms] 14.91" in text) == (width == 50), text
+    assert ("7  member_with_a_name, best" in text) == (width == 50), text

@@ -54,10 +54,11 @@ def show(search: SearchRecord) -> None:
     """Print every confirmed architecture, and how optimistic the search was."""
     from ednas_nni.cli import terminal
     from ednas_nni.handover.search import in_words
+    from ednas_nni.record.quantities import QUALITY_INT8
 
     front = {a.architecture for a in search.front}
     costs = [q for q in search.costs if q.key in {o.name for o in search.objectives}] or list(search.costs[:1])
-    metrics = [q for q in search.metrics if q.primary]
+    metrics = [q for q in search.metrics if q.primary or q.key == QUALITY_INT8.key]
     searched = "inherited" if search.head.inherits else "searched"
     headings = ["", "architecture", *(f">{search.score.label}\n{of}" for of in (searched, "confirmed")), ">n"]
     headings += [">" + f"{q.group if q.primary else ''} {q.label}\n[{q.unit}]".strip() for q in [*metrics, *costs]]

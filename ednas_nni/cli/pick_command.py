@@ -41,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
     """Print one architecture id and why."""
     from ednas_nni.errors import EdnasError
     from ednas_nni.handover.search import open_search
+    from ednas_nni.record.quantities import QUALITY_INT8
 
     if options.architecture and (options.limit or options.weights):
         raise EdnasError("ARCHITECTURE names the network already: leave --limit and --weights out, or ARCHITECTURE.")
@@ -68,7 +69,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     print(choice.architecture)
     print(f"{choice.name + ': ' if choice.name else ''}{reason}.")
-    names = [search.score.key, *(q.key for q in search.metrics if q.primary), *(q.key for q in search.costs)]
+    metrics = [q.key for q in search.metrics if q.primary or q.key == QUALITY_INT8.key]
+    names = [search.score.key, *metrics, *(q.key for q in search.costs)]
     print(", ".join(f"{name} {search.quantities[name].text(values[name])}" for name in names if name in values))
     if not choice.confirmed:
         from ednas_nni.bridge.manager.launch import command

@@ -20,6 +20,7 @@ from ednas_nni.record.kept_weights import weights_file
 from ednas_nni.record.locate import journal_of
 from ednas_nni.record.quantities import (
     QUALITY,
+    QUALITY_INT8,
     QUALITY_KEY,
     SCORES,
     Quantity,
@@ -30,7 +31,7 @@ from ednas_nni.record.quantities import (
 from ednas_nni.record.whole_file import write_whole
 from ednas_nni.space.dimensions import Sample
 from ednas_nni.study import parse
-from ednas_nni.study.objectives import Objective, score_of
+from ednas_nni.study.objectives import IN_INT8, Objective, score_of
 
 if TYPE_CHECKING:
     from ednas_nni.search.assembled import Assembled
@@ -68,7 +69,8 @@ class SearchedArchitecture:
         if not self.confirmed:
             return self.searched
         keys = set.intersection(*(set(run) for run in self.confirmed))
-        return {k: sum(run[k] for run in self.confirmed) / len(self.confirmed) for k in self.searched if k in keys}
+        names = [k for k in self.confirmed[0] if k in keys and (k in self.searched or k.endswith(IN_INT8))]
+        return {k: sum(run[k] for run in self.confirmed) / len(self.confirmed) for k in names}
 
     def value(self, key: str) -> float | None:
         """A cost, a metric or "quality" by name; None where there is none."""
@@ -223,7 +225,9 @@ class SearchRecord:
     @cached_property
     def metrics(self) -> tuple[Quantity, ...]:
         """Metrics that trials reported, grouped by task."""
-        return metric_quantities(self.head.tasks or (), [record.metrics for record in self.history.results.values()])
+        results = [record.metrics for record in self.history.results.values()]
+        confirmed = [event.metrics for event in self.history.confirmed if QUALITY_INT8.key in event.metrics]
+        return metric_quantities(self.head.tasks or (), [*results, *confirmed])
 
     @cached_property
     def quantities(self) -> dict[str, Quantity]:

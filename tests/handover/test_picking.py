@@ -101,6 +101,19 @@ def test_confirmed_values_go_first(made: Make) -> None:
     assert cheap.architecture == key(0) and "searched" in cheap.reason
 
 
+def test_scores_in_8_bits_of_confirmations_alone_are_there(made: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [
+        event | {"metrics": {**event["metrics"], "quality_int8": 0.3, "other": 1.0}} for event in confirmed(2, 0.4, 0.5)
+    ]
+    search = made(extra=runs)
+    (network,) = search.confirmed
+    assert network.metrics == {"default": pytest.approx(0.45), "quality_int8": pytest.approx(0.3)}
+    assert search.quantities["quality_int8"].direction == "max"
+    assert search.front.pick(limit="quality_int8 >= 0.2").architecture == key(2)
+    assert main(["pick", str(search.history.path)]) == 0
+    assert "quality_int8 0.300" in capsys.readouterr().out
+
+
 def test_optimism_is_searched_minus_confirmed(made: Make) -> None:
     search = made(extra=[*confirmed(2, 0.36, 0.38), *confirmed(4, 0.44, 0.44)])
     assert search.optimism is not None

@@ -155,5 +155,5 @@ def test_time_has_the_supernet_in_it_and_says_so(synthetic, tmp_path):
         return next(line for line in lines if line[0].startswith("wall clock"))
 
     (name, alone), (named, both) = clock(), clock(prepared_s=3600.0)
-    assert "supernet" not in name and named == f"{name}, and 1 h 0 min before it for the supernet"
-    assert both.startswith("1 h ") and " h " not in alone
+    assert "supernet" not in name and named == f"{name}, and 1:00 h before it for the supernet"
+    assert both.startswith("1:") and both.endswith(" h") and not alone.endswith(" h")

@@ -3,7 +3,6 @@
 # Without `from __future__ import annotations`: the options are dataclass fields, see ednas_nni/data/layouts/base.py.
 
 import importlib
-import itertools
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -68,7 +67,6 @@ class Rendered(CachedSource):
         self.size = checked_size(self.size)
         self.counts = dict(zip(SPLITS, (self.train, self.search, self.select, self.test), strict=True))
         self.seeds = split_seeds(self.seed, self.counts)
-        check_disjoint(self.seeds)
         self.facts = self.described()
         self.faults = self.degradations()
         self.faults.check_kind(self.name, self.facts.depth_kind)
@@ -174,20 +172,3 @@ def split_seeds(seed: int, counts: Mapping[str, int]) -> dict[str, range]:
         first = (4 * seed + number) * _ROOM
         seeds[name] = range(first, first + count)
     return seeds
-
-
-def check_disjoint(seeds: Mapping[str, range]) -> None:
-    """Make sure that no two splits share a seed.
-
-    Args:
-        seeds: Seeds by split name.
-
-    Raises:
-        DataError: A seed is in two splits, which are named.
-    """
-    by_start = sorted(seeds.items(), key=lambda item: item[1].start)
-    for (first, before), (second, values) in itertools.pairwise(by_start):
-        if values.start < before.stop:
-            raise DataError(
-                f"seed {values.start} belongs to split {first!r} and to {second!r}; splits must not share images"
-            )

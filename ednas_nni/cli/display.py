@@ -98,11 +98,7 @@ class Live:
     """A table of these costs and final metrics that is redrawn in place, for terminals."""
 
     def __init__(
-        self,
-        console: Console,
-        costs: Sequence[str] = ("latency_ms",),
-        metrics: Sequence[Quantity] = (),
-        heading: str = "",
+        self, console: Console, costs: Sequence[str], metrics: Sequence[Quantity] = (), heading: str = ""
     ) -> None:
         from rich.live import Live as RichLive
 

@@ -73,10 +73,7 @@ def search(
     # `kill` and a closed terminal end the search as Ctrl-C does: no process is left behind.
     with handled((signal.SIGTERM, signal.SIGHUP), interrupt):
         if assembled.needs_network:
-            made = [f"data {assembled.source.info.name!r}"]
-            if file.platform == "local" and assembled.preparation is not None:
-                made += filter(None, [assembled.preparation.outlook()])
-            print(f"\nMade once and kept: {' and '.join(made)} ...", flush=True)
+            print("\nMade once and kept: data, and what else all trials stand on ...", flush=True)
             assembled.prepare(file.platform == "local")
         return _search(file, assembled, options, start)
 

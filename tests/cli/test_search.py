@@ -39,7 +39,7 @@ def rehearsal(
     def create(config: dict[str, Any], port: int | None) -> launch.Running:
         assert launch.open_to(config) is None, "closed unless the study says otherwise"
         calls.append(("create", config, port))
-        return Begun("abcd1234", port or 8123, small_journal.parents[1], Process(1, 1))
+        return Begun("abcd1234", port or 8123, small_journal.parents[1], Process.of(os.getpid()))
 
     def write(journal: Path, out: Path, *_: object) -> Path:
         calls.append(("report", journal, out))

@@ -12,7 +12,7 @@ import pytest
 
 from ednas_nni.data import SPLITS, DataInfo, DataSource, Split
 from ednas_nni.errors import DataError
-from scenes.rendered import check_disjoint, split_seeds
+from scenes.rendered import split_seeds
 from scenes.rooms import Rooms
 from scenes.rooms.source import render
 
@@ -26,6 +26,10 @@ def test_importing_is_light() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def share_seeds(pools: dict[str, range]) -> bool:
+    return len(set().union(*pools.values())) < sum(map(len, pools.values()))
+
+
 def test_no_seed_is_shared() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
@@ -35,14 +39,13 @@ def test_no_seed_is_shared() -> None:
             for seed in rng.choice(1000, 3, replace=False).tolist()
             for name, values in split_seeds(seed, counts).items()
         }
-        check_disjoint(pools)
+        assert not share_seeds(pools)
 
 
-def test_shared_seeds_are_rejected() -> None:
+def test_that_check_rejects_shared_seeds() -> None:
     seeds = split_seeds(0, dict.fromkeys(SPLITS, 10))
     for shared in (seeds["train"], seeds["train"][9:], range(seeds["train"].start - 3, seeds["train"].start + 1)):
-        with pytest.raises(DataError, match=r"'(train|test)' and to '(train|test)'"):
-            check_disjoint({**seeds, "test": shared})
+        assert share_seeds({**seeds, "test": shared})
 
 
 def test_more_images_begin_with_the_same(rooms: Rooms) -> None:

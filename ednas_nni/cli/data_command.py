@@ -18,6 +18,7 @@ from ednas_nni.errors import DataError, did_you_mean, printable
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, DataSource
+    from ednas_nni.data.drafting import Draft
     from ednas_nni.data.survey import Survey
 
 STUDIES = (".yml", ".yaml")
@@ -179,11 +180,7 @@ def init(options: argparse.Namespace) -> int:
     is said; what nothing tells, such as the unit of depth in whole numbers, stays open as `?` until you fill it.
     Correct manifest.csv and classes.txt, then run `ednas data check`.
     """
-    from tqdm import tqdm
-
-    from ednas_nni.cli import terminal
     from ednas_nni.data import drafting
-    from ednas_nni.data.kinds import all_kinds
 
     folder = options.folder.expanduser().resolve()
     if not folder.is_dir():
@@ -195,11 +192,25 @@ def init(options: argparse.Namespace) -> int:
         print(f"  {snippet(layout)}")
         print("`ednas data check FILE.yml` then reads all of it and says what is wrong.")
         return 0
+    out = options.out.expanduser().resolve() if options.out else folder
+    written = draft_into(folder, out, options.fill, options.force)[1]
+    outside = "" if out == folder else " --set allow_outside=true"
+    print(f"Correct them, then: ednas data check {shlex.quote(printable(str(written[0])))}{outside}")
+    return 0
+
+
+def draft_into(folder: Path, out: Path, fill: Sequence[str], force: bool) -> tuple[Draft, list[Path]]:
+    """Draft a manifest of a folder and write it; what was guessed, and what is open, is said."""
+    from tqdm import tqdm
+
+    from ednas_nni.cli import terminal
+    from ednas_nni.data import drafting
+    from ednas_nni.data.kinds import all_kinds
+
     with tqdm(desc="reading class maps", unit="file", delay=1.0, file=sys.stderr) as bar:
         drafted = drafting.draft(folder, bar.update)
-    answered = drafting.fill(drafted, options.fill)
-    out = options.out.expanduser().resolve() if options.out else folder
-    written = drafting.write(drafted, out, options.force)
+    answered = drafting.fill(drafted, fill)
+    written = drafting.write(drafted, out, force)
     counts = {kind.column: sum(kind.column in row for row in drafted.rows) for kind in all_kinds()}
     labels = ", ".join(f"{number} with {name}" for name, number in counts.items() if number)
     print(f"{len(drafted.rows)} images: {labels}")
@@ -214,9 +225,7 @@ def init(options: argparse.Namespace) -> int:
             print(f"  open: {printable(ask)}")
         terminal.warn("cells that are `?` must be filled: by hand, or again with --force --fill COLUMN=CELL")
     print("wrote " + " and ".join(printable(str(path)) for path in written))
-    outside = "" if out == folder else " --set allow_outside=true"
-    print(f"Correct them, then: ednas data check {shlex.quote(printable(str(written[0])))}{outside}")
-    return 0
+    return drafted, written
 
 
 def write(options: argparse.Namespace) -> int:

@@ -36,7 +36,7 @@ def fit(raw: RawImage, record: ImageRecord, size: tuple[int, int], facts: LabelF
             arrays[name] = kind.empty(size, facts)
             continue
         _check_shape(values, name, record, kind.channels)
-        if not _alike(values.shape[:2], raw.image.shape[:2]):
+        if not alike(values.shape[:2], raw.image.shape[:2]):
             raise DataError(
                 f"{record.file(name)}: {name} is {_size(values)}, but the image {record.file('image')} is "
                 f"{_size(raw.image)}; a label may have another resolution but not another aspect ratio{_turned(record)}"
@@ -68,14 +68,15 @@ def _check_shape(values: Array, name: str, record: ImageRecord, channels: tuple[
         raise DataError(f"{record.file(name)}: {name} has shape {values.shape} instead of ({wanted})")
 
 
-def _alike(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+def alike(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether two (height, width) have nearly the same aspect ratio, so that nothing must be cut."""
     return abs(one[0] * other[1] / (one[1] * other[0]) - 1) <= _TOLERANCE
 
 
 def _framed(values: Array, name: str, record: ImageRecord, size: tuple[int, int], crop: bool) -> Array:
     """Cut the middle with the aspect ratio of the wished size, or reject the image."""
     height, width = values.shape[:2]
-    if _alike((height, width), size):
+    if alike((height, width), size):
         return values
     if not crop:
         raise DataError(

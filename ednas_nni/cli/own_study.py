@@ -1,0 +1,101 @@
+"""A study for a folder of your own photos: tasks, sizes and crop from what is in it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import product
+from math import log
+from pathlib import Path
+
+from ednas_nni.cli.data_command import draft_into, snippet
+from ednas_nni.data import DATASETS, drafting
+from ednas_nni.data.kinds import all_kinds
+from ednas_nni.data.layouts.base import FolderSource
+from ednas_nni.data.layouts.fitting import alike
+from ednas_nni.errors import DataError
+
+LONGEST, SMALLEST, LARGEST = 1024, 64, 256
+"""Pixels: the longest side on the device; the sides that networks train at."""
+STEP = 32
+ORIENTATION = 0x0112  # of EXIF
+HEADERS = 200
+"""Images whose size is looked at."""
+SHIPPED, PIXELS_WEIGHT = 64 * 128, 0.08
+"""Pixels of the shipped study, and what twice as many weigh against the logarithm of a ratio that is off."""
+
+Size = tuple[int, int]
+
+
+def study_of(folder: Path, out: Path, template: str, fill: Iterable[str]) -> str:
+    """The text of a study for a folder, from one that ships; a manifest is drafted into `out` where there is none.
+
+    Raises:
+        DataError: Nothing in the folder is an image with a label.
+    """
+    from ednas_nni.tasks.base import TASKS  # torch
+
+    entry = drafting.recognise(folder)
+    if entry is None:
+        drafted, _ = draft_into(folder, out, list(fill), False)
+        images = [folder / row[drafting.IMAGE] for row in drafted.rows[:HEADERS]]
+        entry = {"name": "manifest", "folder": str(out), "allow_outside": True}
+        labels = [kind.name for kind in all_kinds() if any(kind.column in row for row in drafted.rows)]
+    else:
+        source = DATASETS.load(str(entry["name"]))(**{k: v for k, v in entry.items() if k != "name"})
+        records = source.records["train"][:HEADERS] if isinstance(source, FolderSource) else []
+        images = [record.files["image"] for record in records if "image" in record.files]
+        labels = list(source.info.targets)
+    tasks = [name for name in labels if name in TASKS]
+    if not tasks:
+        raise DataError(f"{folder}: has no labels of a task. `ednas data init {folder}` says what was looked for.")
+    train, deploy, crop = sizes(shapes(images))
+    if crop:
+        entry["crop"] = True
+    lines = {
+        "tasks": f"[{', '.join(tasks)}]   # learned by one network together",
+        "data": f"{snippet(entry).removeprefix('data: ')}   # {folder}",
+        "train_size": f"{list(train)}   # height and width in pixels that networks train at: small, to be quick",
+        "deploy_size": f"{list(deploy)}   # height and width on the device: all costs are computed for this size",
+        "constraints": "[]   # such as latency_ms <= 10; `ednas plan` says what networks cost",
+    }
+    return re.sub(r"^    (\w+): .*$", lambda line: _line(line, lines), template, flags=re.M)
+
+
+def _line(line: re.Match[str], lines: dict[str, str]) -> str:
+    return f"    {line[1]}: {lines[line[1]]}" if line[1] in lines else line[0]
+
+
+def shapes(images: Iterable[Path]) -> list[Size]:
+    """Height and width of pictures as they are seen upright; other files are passed by."""
+    from PIL import Image
+
+    seen = []
+    for path in images:
+        with suppress(OSError), Image.open(path) as image:  # arrays and archives are no pictures
+            width, height = image.size
+            turned = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+            seen.append((width, height) if turned else (height, width))
+    return seen
+
+
+def sizes(seen: list[Size]) -> tuple[Size, Size, bool]:
+    """Train size, deploy size, and whether images have to be cropped to them.
+
+    The most common shape, at most 1024 pixels long, and for training sides that are multiples of 32 with nearly its
+    ratio.
+    """
+    (height, width), _ = Counter(seen or [(512, 1024)]).most_common(1)[0]
+    shrink = min(1.0, LONGEST / max(height, width))
+    deploy = round(height * shrink), round(width * shrink)
+    sides = range(SMALLEST, LARGEST + 1, STEP)
+
+    def price(side: Size) -> float:
+        """A little off the ratio is better than four times the pixels."""
+        off = abs(log(side[1] * deploy[0] / side[0] / deploy[1]))
+        return off + PIXELS_WEIGHT * max(0.0, log(side[0] * side[1] / SHIPPED))
+
+    train = min(product(sides, sides), key=price)
+    return train, deploy, not all(alike(shape, train) for shape in seen)

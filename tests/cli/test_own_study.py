@@ -1,0 +1,98 @@
+"""`ednas init DIR --data FOLDER`: a study for a folder of photos that checks without a change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from ednas_nni.cli import main
+from ednas_nni.cli.own_study import shapes, sizes
+from ednas_nni.data.layouts.fitting import alike
+from ednas_nni.study import read_experiment
+
+SIDE = st.integers(64, 4000)
+
+
+@pytest.mark.parametrize(
+    ("seen", "wanted"),
+    [
+        ([(480, 640)] * 3, ((96, 128), (480, 640), False)),
+        ([(1080, 1920)], ((96, 160), (576, 1024), True)),
+        ([(512, 1024), (1024, 2048)], ((64, 128), (512, 1024), False)),
+        ([(640, 480)], ((128, 96), (640, 480), False)),
+        ([(480, 640), (480, 640), (375, 1242)], ((96, 128), (480, 640), True)),
+        ([], ((64, 128), (512, 1024), False)),
+    ],
+)
+def test_sizes(seen: list[tuple[int, int]], wanted: tuple[object, ...]) -> None:
+    assert sizes(seen) == wanted
+
+
+@given(st.lists(st.tuples(SIDE, SIDE), min_size=1, max_size=4))
+def test_images_of_another_shape_are_cropped_and_no_others(seen: list[tuple[int, int]]) -> None:
+    train, deploy, crop = sizes(seen)
+    assert all(side % 32 == 0 and 64 <= side <= 256 for side in train) and max(deploy) <= 1024
+    assert crop == any(not alike(shape, train) for shape in seen)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Names as cameras give them; some are taller than wide by their EXIF orientation alone."""
+    rng = np.random.default_rng(0)
+    for folder in ("images", "masks", "depth"):
+        (tmp_path / "photos" / folder).mkdir(parents=True)
+    for number in range(12):
+        name = f"IMG_{1000 + number}"
+        Image.fromarray(rng.integers(0, 255, (96, 128, 3), np.uint8)).save(tmp_path / "photos/images" / f"{name}.jpg")
+        Image.fromarray(rng.integers(0, 4, (96, 128), np.uint8)).save(tmp_path / "photos/masks" / f"{name}.png")
+        depth = rng.integers(900, 4000, (96, 128)).astype(np.uint16)
+        Image.fromarray(depth).save(tmp_path / "photos/depth" / f"{name}.png")
+    return tmp_path / "photos"
+
+
+def test_a_study_of_photos_checks(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], quick_tables: None
+) -> None:
+    monkeypatch.chdir(photos.parent)
+    assert main(["init", "mine", "--data", "photos", "--fill", "depth_scale=0.001"]) == 0
+    assert not list(photos.glob("*.csv")), "the photos' folder stays as it is"
+    _, study = read_experiment("mine/experiments/ednas.yml")
+    assert study.tasks == ("segmentation", "depth") and study.train_size == (96, 128) == study.deploy_size
+    assert study.data.name == "manifest" and "crop" not in study.data.options
+    capsys.readouterr()
+    assert main(["check", "mine/experiments/ednas.yml"]) == 0
+    assert "Ready." in capsys.readouterr().out
+    assert main(["init", "mine", "--data", "photos"]) == 1
+    assert "is not overwritten" in capsys.readouterr().err
+
+
+def test_what_is_open_is_said(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(photos.parent)
+    assert main(["init", "mine", "--data", "photos"]) == 0
+    shown = capsys.readouterr()
+    assert "open: " in shown.out and "must be filled" in shown.err
+
+
+def test_orientation_and_strangers(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.zeros((96, 128, 3), np.uint8)).save(tmp_path / "turned.jpg", exif=exif)
+    (tmp_path / "array.npy").write_bytes(b"no picture")
+    assert shapes([tmp_path / "turned.jpg", tmp_path / "array.npy", tmp_path / "gone.png"]) == [(128, 96)]
+
+
+@pytest.mark.parametrize(("folder", "words"), [("gone", "there is no such folder"), (".", "holds no images")])
+def test_messages(
+    folder: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "mine", "--data", folder]) == 1
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "mine").exists()

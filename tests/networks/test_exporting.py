@@ -11,7 +11,6 @@ import pytest
 import torch
 
 import ednas_nni
-from ednas_nni import plugins
 from ednas_nni.cli import main
 from ednas_nni.cost.layers import layer_records
 from ednas_nni.errors import DataError, NetworkError
@@ -24,7 +23,7 @@ from ednas_nni.networks.network import Network
 from ednas_nni.nn.tree import build, domains_of
 from ednas_nni.tasks.decoding import Decoding
 from exporters import pt2
-from search_spaces import presets
+from search_spaces import EdnasSpace, presets
 from tests.small_networks import small_network
 
 
@@ -176,15 +175,16 @@ def test_commands(network: Network, tmp_path: Path, capsys: pytest.CaptureFixtur
 )
 def test_raw_files_of_every_space_end_where_costs_end(preset: str) -> None:
     tasks = {"depth": 1} if preset == "single_task" else {"segmentation": 3, "depth": 1}
-    space = plugins.load("search_spaces", preset)(tasks=tasks)
-    module = build(space, domains_of(space).random(np.random.default_rng(3))).eval()
+    space = EdnasSpace(tasks, preset)
+    sample = domains_of(space).random(np.random.default_rng(3))
+    module, stride = build(space, sample).eval(), int(sample.get("output_stride", 4))
     # Of a height that the stride does not divide, as 720 is not: the network pads and cuts.
     graph = inference_graph(module, dict.fromkeys(tasks, Decoding()), (72, 64))
-    assert set(graph.enlarge.values()) == {4}
+    assert set(graph.enlarge.values()) == {stride}
     assert not [n for n in graph.module.graph.nodes if "batch_norm" in str(n.target)]
     image = torch.rand(1, 3, 72, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         wanted = module(image)
     for task, raw in graph.run(image).items():
-        whole = torch.nn.functional.interpolate(raw, scale_factor=4.0, mode="bilinear", align_corners=False)
+        whole = torch.nn.functional.interpolate(raw, scale_factor=float(stride), mode="bilinear", align_corners=False)
         assert torch.allclose(whole[..., :72, :], wanted[task], atol=1e-4), task

@@ -15,6 +15,7 @@ from ednas_nni.bridge.catching_up import CaughtUp
 from ednas_nni.bridge.trial import folder as trial_folder
 from ednas_nni.errors import TrialError
 from ednas_nni.record.journal import History, load
+from ednas_nni.record.parameters import TrialParameters
 from tests.bridge.scripted_nni import STUDY, Nni, first_session, prepared, session, until
 
 
@@ -39,7 +40,7 @@ def resumed(nni: Nni, folder: Path, recovered: tuple[str, ...]) -> tuple[History
 def keep_result(nni: Nni, folder: Path, job: str, quality: float, of: str | None = None) -> None:
     """The file that a trial leaves when it cannot deliver; `of`: another job whose architecture it names."""
     domains = load(folder / "ednas" / "journal.jsonl").head.search_space()
-    architecture = domains.architecture_id(nni.record(of or job)["parameters"])
+    architecture = TrialParameters.of(nni.record(of or job)["parameters"], domains).key(domains)
     place = folder / "environments" / "local-env" / "trials" / job
     trial_folder.write_result(place, folder.name, job, architecture, {"default": quality, "architecture": architecture})
 
@@ -112,7 +113,8 @@ def test_that_check_rejects_forgetting_what_has_ended(
 
 
 def _id(history: History, nni: Nni, job: str) -> str:
-    return history.head.search_space().architecture_id(nni.record(job)["parameters"])
+    domains = history.head.search_space()
+    return TrialParameters.of(nni.record(job)["parameters"], domains).key(domains)
 
 
 def test_a_result_whose_end_was_cut_off_counts(nni: Nni, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ FINISHING = {"objectives": "quality", "finish": {"networks": 1, "steps": 7, "see
 def answer(search: Search, nni: Nni, jobs: list[str]) -> None:
     """Results as the trials send them, each with its end; finished networks are better."""
     for job in jobs:
-        asked = TrialParameters.of(nni.record(job)["parameters"])
+        asked = TrialParameters.of(nni.record(job)["parameters"], search.problem.domains)
         proved = asked.key(search.problem.domains)
         value = 0.1 + int(job[1:]) / 100 if asked.seed is None else 0.9
         search.on_message(*nni.metric(job, {"default": value, "architecture": proved}))
@@ -89,7 +89,7 @@ def test_killed_in_the_middle_and_resumed(nni: Nni, tmp_path: Path) -> None:
         search_part(search, nni)
         answer(search, nni, ["J5"])
     # J6 ended while nobody listened; J7 runs again under its old id.
-    key = TrialParameters.of(nni.record("J6")["parameters"]).key(search.problem.domains)
+    key = TrialParameters.of(nni.record("J6")["parameters"], search.problem.domains).key(search.problem.domains)
     nni.metric("J6", {"default": 0.9, "architecture": key})
     nni.end("J6")
     nni.jobs["J7"]["status"] = "ADD_RESUMED"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 import ednas_nni
-from ednas_nni.errors import ExperimentError, StudyError
+from ednas_nni.errors import ExperimentError, StudyError, TrialError
 from ednas_nni.handover.search import SearchRecord
 from ednas_nni.record.head import JournalHead
 from ednas_nni.record.journal import History
@@ -17,8 +18,14 @@ from ednas_nni.study import parse
 
 
 def searched(
-    home: Path, monkeypatch: pytest.MonkeyPatch, trials: int, evaluator: dict[str, Any], **study: Any
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    trials: int,
+    evaluator: dict[str, Any],
+    fruitless: int = 0,
+    **study: Any,
 ) -> History:
+    """Run it; with so many `fruitless` trials, all of them, it raises."""
     monkeypatch.setenv("HOME", str(home))
     told = {
         "evaluator": {"name": "stub", "reports": 1, **evaluator},
@@ -27,19 +34,23 @@ def searched(
         **study,
     }
     search = ednas_nni.experiment(told, engine="sequential", trials=trials)
-    search.run()
+    error = (
+        pytest.raises(TrialError, match=f"none of {fruitless} trials has a result: ") if fruitless else nullcontext()
+    )
+    with error:
+        search.run()
     search.stop()
     return search.journal.history()
 
 
 def test_a_trial_that_takes_too_long_fails_with_that_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    history = searched(tmp_path, monkeypatch, 1, {"seconds": 30}, trial_time_limit_s=1.0)
+    history = searched(tmp_path, monkeypatch, 1, {"seconds": 30}, fruitless=1, trial_time_limit_s=1.0)
     ((status, cause),) = [(t.status, t.cause) for t in history.trials]
     assert (status, cause) == ("failed", "time limit: the trial did not end within 1 s (trial_time_limit_s)")
 
 
 def test_the_first_failures_end_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    history = searched(tmp_path, monkeypatch, 9, {"fail_every": 1}, stop_after_failures=2)
+    history = searched(tmp_path, monkeypatch, 9, {"fail_every": 1}, fruitless=2, stop_after_failures=2)
     assert [t.cause for t in history.trials] == ["the stub evaluator was told to fail for this architecture"] * 2
     assert history.finished.startswith("the first 2 trials failed, all with: the stub evaluator was told")
 

@@ -27,8 +27,7 @@ from tests.bridge.scripted_nni import STUDY, Nni, first_session, prepared, sessi
 def by_job(search: Search, nni: Nni) -> dict[str, TrialRecord]:
     """The first trial of the architecture that each job of NNI has."""
     trials = {trial.architecture: trial for trial in reversed(search.journal.history().trials)}
-    of = search.problem.domains.architecture_id
-    return {job: trials[of(nni.record(job)["parameters"])] for job in nni.jobs}
+    return {job: trials[search.key_in(nni.record(job)["parameters"])] for job in nni.jobs}
 
 
 def play_resume(nni: Nni, folder: Path, kind: type[Search] = Search, strategy: str = "ednas") -> Search:
@@ -261,7 +260,7 @@ def test_the_end_waits_for_the_last_models(nni: Nni, tmp_path: Path, monkeypatch
 
 
 def _submit_two(strategy: Any) -> None:
-    problem, rng = strategy.engine.problem, np.random.default_rng(1)
+    problem, rng = strategy.engine.engine.problem, np.random.default_rng(1)
     drawn = [problem.domains.random(rng) for _ in range(500)]
     for sample in [s for s in drawn if not problem.violations(s)][:2]:
         strategy.engine.submit_models(strategy.model_space.freeze(sample))

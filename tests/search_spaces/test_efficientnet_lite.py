@@ -114,7 +114,6 @@ def test_stem_statistics_say_how_images_were_normalised():
 ONE = {**SMALL, "encoders": SMALL["encoders"][:1]}
 
 
-@pytest.mark.slow
 def test_contract():
     check_space(lambda: space_of({"depth": 1}, None, **ONE), size=(64, 64), samples=1)
     check_size(space_of({"depth": 1}, None, **ONE))

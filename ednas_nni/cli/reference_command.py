@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ednas_nni.cli.arguments import add_file_arguments, positive
+from ednas_nni.cli.arguments import add_file_arguments
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,8 +23,8 @@ HELP = "train the single-task baselines of delta_t"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_file_arguments(parser)
-    parser.add_argument("--seeds", metavar="N", type=positive, default=3, help="trainings of each task (default 3)")
-    parser.add_argument("--workers", metavar="N", type=positive, help="trainings side by side (default: one per core)")
+    parser.add_argument("--seeds", metavar="N", type=int, default=3, help="trainings of each task (default 3)")
+    parser.add_argument("--workers", metavar="N", type=int, help="trainings side by side (default: one per core)")
     parser.add_argument(
         "--out", metavar="FILE.json", type=Path, help="write one file there instead of into the folder of all studies"
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ednas_nni.baselines.comparison import Comparison, score
+from ednas_nni.cost.device import CostColumn
 from ednas_nni.errors import BaselineError, StudyError
 from ednas_nni.record.head import JournalHead
 from ednas_nni.search.assembled import Assembled
@@ -24,6 +25,7 @@ class Table:
     """A cost table of one column."""
 
     names = ("latency_ms",)
+    columns = (CostColumn("latency_ms", "ms", "edge_tpu", "modelled"),)
 
     def __init__(self) -> None:
         from ednas_nni.testing.synthetic import nano_like

@@ -25,7 +25,7 @@ class Table:
     """A cost table of one column."""
 
     names = ("latency_ms",)
-    columns = (CostColumn("latency_ms", "ms", "edge_tpu", "modelled"),)
+    columns = (CostColumn("latency_ms", "ms", "edge_tpu", "modelled", ""),)
 
     def __init__(self) -> None:
         from ednas_nni.testing.synthetic import nano_like

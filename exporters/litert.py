@@ -101,7 +101,10 @@ class _Runtime(FileRuntime):
     def __init__(self, path: Path, threads: int) -> None:
         self._content = flatbuffer.read(path)
         super().__init__(FileFacts.read(self._content.metadata.get(KEY), path))
-        self._interpreter = interpreter(path, threads)
+        try:
+            self._interpreter = interpreter(path, threads)
+        except (RuntimeError, ValueError) as error:  # such as scales that XNNPACK's kernels do not take
+            raise NetworkError(f"{path.name}: LiteRT cannot run it: {' '.join(str(error).split())[:200]}") from error
         self._input = int(self._interpreter.get_input_details()[0]["index"])
         indices = {detail["name"]: int(detail["index"]) for detail in self._interpreter.get_output_details()}
         self._outputs = [indices[result.name] for result in self.facts.results]

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ednas_nni.baselines.interval import mean_interval
-from ednas_nni.errors import EdnasError
 from ednas_nni.handover.comparing import HYPERVOLUME, Arm, ArmComparison, csv_of_searches, latex_of_arms
-from ednas_nni.record.whole_file import write_whole
 from ednas_nni.report import style
-from ednas_nni.report.html import environment
+from ednas_nni.report.html import environment, write_files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,11 +33,7 @@ def write_comparison(comparison: ArmComparison, out: Path) -> Path:
         "comparison.csv": csv_of_searches(comparison).encode("utf-8"),
         "comparison.tex": latex_of_arms(comparison).encode("utf-8"),
     }
-    try:
-        for name, content in contents.items():
-            write_whole(out / name, content)
-    except OSError as error:
-        raise EdnasError(f"{out}: cannot be written ({error.strerror}). Give another folder with --out.") from error
+    write_files(out, contents)
     return out / FILE
 
 

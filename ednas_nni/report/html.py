@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -72,13 +73,17 @@ def write(
     }
     if examples.png is not None:
         contents["predictions.png"] = examples.png
-    out = Path(out)
+    write_files(Path(out), contents)
+    return Path(out) / FILE
+
+
+def write_files(out: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files into a folder, which is made if needed; EdnasError: it cannot be written."""
     try:
         for name, content in contents.items():
             write_whole(out / name, content)
     except OSError as error:
         raise EdnasError(f"{out}: the report cannot be written ({error.strerror}). Give another folder.") from error
-    return out / FILE
 
 
 def _file(path: Path) -> Path:

@@ -29,9 +29,11 @@ def compare(searches: Sequence[str], limits: Sequence[float], out: str | Path | 
     """Print a block for each arm, for names of arms are long and no figure may be cut, and write the page."""
     from ednas_nni.handover.comparing import compared
     from ednas_nni.handover.search import open_search
+    from ednas_nni.record.locate import journal_of
     from ednas_nni.report.comparison import write_comparison
 
-    comparison = compared([open_search(text) for text in dict.fromkeys(searches)], limits)
+    journals = dict.fromkeys(journal_of(text).resolve() for text in searches)
+    comparison = compared([open_search(path) for path in journals], limits)
     for i, arm in enumerate(comparison.arms):
         n = len(arm.searches)
         print(f"\n{arm.name}: {n} search{'' if n == 1 else 'es'} ({' '.join(s.experiment for s in arm.searches)})")

@@ -223,7 +223,9 @@ def draft_into(folder: Path, out: Path, fill: Sequence[str], force: bool) -> tup
     if drafted.asks and not answered:
         for ask in drafted.asks:
             print(f"  open: {printable(ask)}")
-        terminal.warn("cells that are `?` must be filled: by hand, or again with --force --fill COLUMN=CELL")
+        place = f"{shlex.quote(str(folder))} --out {shlex.quote(str(out))}"
+        again = f"again with --force --fill COLUMN=CELL: ednas data init {place} --force --fill COLUMN=CELL"
+        terminal.warn(f"cells that are `?` must be filled: by hand, or {again}")
     print("wrote " + " and ".join(printable(str(path)) for path in written))
     return drafted, written
 

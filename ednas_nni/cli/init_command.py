@@ -31,6 +31,8 @@ def run(options: argparse.Namespace) -> int:
     first = folder / STUDIES[0]
     if first.exists():
         raise EdnasError(f"{first}: exists and is not overwritten. Name another folder: `ednas init DIR`.")
+    if options.fill and options.data is None:
+        raise EdnasError("--fill: fills a manifest; name the images as well: --data FOLDER.")
     texts = {name: packaged(name) for name in STUDIES}
     if options.data is not None:
         from ednas_nni.cli.own_study import study_of

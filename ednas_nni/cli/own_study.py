@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ednas_nni.cli.data_command import draft_into, snippet
 from ednas_nni.data import DATASETS, drafting
+from ednas_nni.data.headers import READ_ERRORS, orientation
 from ednas_nni.data.kinds import all_kinds
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.fitting import alike
@@ -20,7 +21,6 @@ from ednas_nni.errors import DataError
 LONGEST, SMALLEST, LARGEST = 1024, 64, 256
 """Pixels: the longest side on the device; the sides that networks train at."""
 STEP = 32
-ORIENTATION = 0x0112  # of EXIF
 HEADERS = 200
 """Images whose size is looked at."""
 SHIPPED, PIXELS_WEIGHT = 64 * 128, 0.08
@@ -74,10 +74,9 @@ def shapes(images: Iterable[Path]) -> list[Size]:
 
     seen = []
     for path in images:
-        with suppress(OSError), Image.open(path) as image:  # arrays and archives are no pictures
+        with suppress(*READ_ERRORS), Image.open(path) as image:  # arrays and archives are no pictures
             width, height = image.size
-            turned = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
-            seen.append((width, height) if turned else (height, width))
+            seen.append((width, height) if orientation(path) >= 5 else (height, width))
     return seen
 
 

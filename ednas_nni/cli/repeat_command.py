@@ -114,11 +114,15 @@ class Searches:
                 raise EdnasError(f"{path}: holds searches of {other}, not of {self._of}. Name another folder: --out.")
 
     def finished(self, fields: tuple[str, ...]) -> bool:
-        """Whether the search of these fields has come to its end."""
+        """Whether the search of these fields has come to its end; one without a result is begun anew."""
         from ednas_nni.record.journal import FILE, FOLDER, load
 
         journal = Path(self.folders.get(_named(fields), ""), FOLDER, FILE)
-        return journal.is_file() and load(journal).finished is not None
+        if not journal.is_file() or (history := load(journal)).finished is None:
+            return False
+        if not history.results:
+            del self.folders[_named(fields)]
+        return bool(history.results)
 
     def run(self, file: str, fields: tuple[str, ...]) -> int:
         """Start or resume it, and follow it to its end; exit code as of `ednas search`."""

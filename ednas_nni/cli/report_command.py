@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ednas_nni.errors import EdnasError
+
 if TYPE_CHECKING:
     from ednas_nni.handover.examining import Examined
     from ednas_nni.report.page_data import Stages
@@ -37,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.record.locate import journal_of
 
     if len(options.experiment) > 1:
+        if options.live:
+            raise EdnasError("--live: follows one search; compare several without it.")
         return compare(options.experiment, (), options.out)
     journal = journal_of(options.experiment[0])
     if not options.live:
@@ -46,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     while True:
         seen, history = journal.stat().st_size, load(journal)
         over = history.finished is not None and all(trial.status != "running" for trial in history.all_trials)
-        page = write(journal, options.out, parts, again_s=None if over else LIVE_S)
+        page = write(journal, options.out, None if over else parts, None if over else LIVE_S)
         print(f"Report: {page} ({len(history.results)} results{'' if over else ', still running'})", flush=True)
         if over:
             return 0
@@ -70,8 +74,9 @@ def of_the_space(journal: Path, weights: bool = True) -> tuple[Stages | None, Ex
     from ednas_nni.handover.search import open_search
     from ednas_nni.handover.stages import stages
 
-    search, tell = open_search(journal), None
+    tell = None
     with suppress(Exception):  # whatever is wrong with plug-ins, data or weights: the page does without
+        search = open_search(journal)
         assembled = search.assembled
         if assembled.needs_network:
             _ = assembled.space

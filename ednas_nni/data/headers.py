@@ -16,7 +16,7 @@ from PIL import Image, ImageCms, ImageFile, ImageOps
 
 _ORIENTATION = 0x0112
 _SRGB_GAMMA = 1 / 2.2
-_READ_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+READ_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 def upright(picture: Image.Image) -> Image.Image:
@@ -29,7 +29,7 @@ def upright(picture: Image.Image) -> Image.Image:
 
 def orientation(path: Path) -> int:
     """Return a picture's EXIF orientation, 1 to 8; 1 where it has none or is no picture."""
-    with suppress(*_READ_ERRORS), Image.open(path) as opened:
+    with suppress(*READ_ERRORS), Image.open(path) as opened:
         return _orientation(opened)
     return 1
 
@@ -51,7 +51,7 @@ def remarks(files: Iterable[Mapping[str, Path]], turned: bool = True) -> list[st
     said: dict[tuple[str, str], list[Path]] = {}
     for roles in files:
         for role, path in roles.items():
-            with suppress(*_READ_ERRORS), Image.open(path) as opened:  # reading it says what is wrong
+            with suppress(*READ_ERRORS), Image.open(path) as opened:  # reading it says what is wrong
                 for text in _of(opened, role == "image", turned):
                     said.setdefault((role, text), []).append(path)
     return [f"{len(paths)} files of {role} {text}; for example {paths[0]}" for (role, text), paths in said.items()]
@@ -90,7 +90,7 @@ def _of(opened: Image.Image, image: bool, turned: bool) -> Iterator[str]:
 
 
 def _further_pictures(opened: Image.Image) -> bool:
-    with suppress(EOFError, *_READ_ERRORS):
+    with suppress(EOFError, *READ_ERRORS):
         opened.seek(1)
         return True
     return False

@@ -161,7 +161,7 @@ def _without_pads(graph: Graph, readers: Mapping[str, int]) -> Graph:
     for node in graph.nodes:
         if node.op == "Pad" and readers[node.output] == 1 and len(node.shape) == 4:
             widths, value = (np.asarray(graph.constants[name].values) for name in node.inputs[1:3])
-            if not (value.any() or widths[[0, 1, 4, 5]].any()):
+            if not (value.any() or widths[[0, 1, 4, 5]].any() or (widths < 0).any()):
                 around[node.output] = node.inputs[0], widths[[2, 3, 6, 7]].tolist()
     nodes = []
     for node in graph.nodes:

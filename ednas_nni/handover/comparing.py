@@ -127,7 +127,7 @@ class ArmComparison:
         if self.at:
             return self.at
         costs = [cost for search in self.searches for cost, _ in self.line(search)]
-        return tuple(dict.fromkeys(float(f"{q:.5g}") for q in np.quantile(costs, SHARES, method="higher")))
+        return tuple(dict.fromkeys(map(float, np.quantile(costs, SHARES, method="higher")))) if costs else ()
 
     @cached_property
     def _box(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

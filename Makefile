@@ -7,12 +7,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 STUDY ?= experiments/ednas.yml
 
-.PHONY: help search test test-all quick-tests all-tests lint format check-wheel references screenshots clean
+.PHONY: help search test claims-smoke test-all quick-tests all-tests lint format check-wheel references screenshots clean
 
 help:
 	@echo "make search       a whole search on NNI: STUDY=$(STUDY)"
 	@echo "make test         lint and the test suite"
 	@echo "make test-all     with the slow tests, real trainings and the reuse matrix of docs/reuse.md"
+	@echo "make claims-smoke two steps of every script of benchmarks/claims"
 	@echo "make check-wheel  build the wheel, install it in a clean environment, search with it"
 	@echo "make references   train the shipped single-task baselines of delta_t again, with lambda of the depth loss"
 	@echo "make screenshots  pictures of NNI's web UI (needs chromium)"
@@ -47,6 +48,10 @@ quick-tests: $(READY)
 
 all-tests: $(READY)
 	$(PYTEST)
+
+# Two steps of every script of benchmarks/claims/PROTOCOL.md, to see that it still runs.
+claims-smoke: $(READY)
+	$(BIN)/python benchmarks/claims/depth_losses.py --world rooms --smoke
 
 check-wheel: $(READY)
 	./tools/check_wheel.sh $(BIN)/python

@@ -10,7 +10,7 @@ RENDERED: dict[str, dict[str, Any]] = {
     "rooms": {"data": "rooms", "train_size": [64, 128]},
     "streets": {"data": {"name": "streets", "depth": "metric"}, "train_size": [64, 128]},
 }
-WORLDS = (*RENDERED, "nyuv2")
+WORLDS = (*RENDERED, "nyuv2", "cityscapes")
 TASKS = ["segmentation", "depth", "normals"]
 
 
@@ -19,15 +19,21 @@ def part(world: str, folder: Path | None) -> dict[str, Any]:
 
     Args:
         world: One of `WORLDS`.
-        folder: Of real images; see `manifest`.
+        folder: Of real images: of CityScapes as it is downloaded; of NYUv2 as the data set `nyuv2` reads it, or
+            frames as `manifest` says.
 
     Raises:
         SystemExit: Real images without a folder.
     """
     if world in RENDERED:
         return {**RENDERED[world], "tasks": TASKS}
-    if folder is None or not (folder / "suggested_split.csv").exists():
+    if folder is None or not folder.is_dir():
         raise SystemExit(f"--data {folder}: {world} needs its folder of real images (benchmarks/worlds.py)")
+    if world == "cityscapes":
+        data = {"name": "cityscapes", "folder": str(folder.resolve()), "depth": "metric"}
+        return {"data": data, "train_size": [128, 256], "tasks": TASKS[:2]}
+    if not (folder / "suggested_split.csv").exists():
+        return {"data": {"name": "nyuv2", "folder": str(folder.resolve())}, "train_size": [96, 128], "tasks": TASKS}
     from ednas_nni.data.cache import cache_root
 
     place = cache_root() / "benchmarks" / world

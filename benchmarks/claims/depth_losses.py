@@ -4,7 +4,7 @@
     python benchmarks/claims/depth_losses.py --render                   docs/results.md again
 
 Every training is a line of benchmarks/results/depth_losses.jsonl, written when it ends; what stands there is not
-trained again. Trainings go seed by seed through all arms, so that an interrupted run is a smaller one, not a biased one.
+trained again. They go seed by seed through all arms, so that an interrupted run is a smaller one, not a biased one.
 `--smoke` trains two steps of one seed of every arm in a temporary file.
 """
 
@@ -16,6 +16,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,11 @@ HERE = Path(__file__).resolve().parent
 sys.path[:] = [str(HERE.parent), *sys.path[1:]]
 
 RESULTS = HERE.parent / "results" / "depth_losses.jsonl"
-STEPS, REPORTS, LAST = 600, 20, 10
-SEEDS = {"nyuv2": range(1000, 1012), "streets": range(1000, 1008), "rooms": range(900, 904)}
+STEPS, REPORTS = 600, 20
+SEEDS = {
+    "nyuv2": range(1000, 1012), "cityscapes": range(1000, 1008),
+    "streets": range(1000, 1008), "rooms": range(900, 904),
+}  # fmt: skip
 ARMS = ("l1", "jared", "l1_double", "relative", "silog", "berhu")
 TWO = ("l1", "jared")
 PARTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
@@ -39,13 +43,7 @@ PARTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 }
 """Part -> arms, and what the evaluator is told beside the loss. `primary`: a constant rate, the last weights scored."""
 FACTORS = {"lambda / 10": 0.1, "lambda x 10": 10.0}
-METRICS = {
-    "depth_rel_error": "RelE",
-    "depth_abs_error_m": "AbsE (m)",
-    "segmentation_miou": "mIoU",
-    "normals_mean_deg": "normals (deg)",
-    "default": "quality",
-}
+METRICS = ("depth_rel_error", "depth_abs_error_m", "segmentation_miou", "normals_mean_deg", "default")
 
 
 def plain_study(world: str, folder: Path | None, part: str, seed: int, steps: int) -> dict[str, Any]:
@@ -64,7 +62,7 @@ def plain_study(world: str, folder: Path | None, part: str, seed: int, steps: in
 
 def recorded_lambda(world: str, folder: Path | None) -> float:
     """Lambda of the world's data: AbsE / RelE of l1 models of development seeds, measured once as users measure it."""
-    from ednas_nni.baselines import lambdas, relative_scale
+    from ednas_nni.baselines import relative_scale
     from ednas_nni.data.cache import cache_root
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
@@ -89,7 +87,8 @@ def run(world: str, folder: str, part: str, arm: str, seed: int, steps: int, sca
     member = "efficientnet_lite0" if part == "ImageNet" else "mobilenet_v2_small"
     started = time.perf_counter()
     evaluator, _ = trained(study, member)
-    curves = {name: [float(f"{scores[name]:.5g}") for scores in evaluator.history] for name in METRICS}
+    scored = [name for name in METRICS if name in evaluator.history[-1]]
+    curves = {name: [float(f"{scores[name]:.5g}") for scores in evaluator.history] for name in scored}
     return {"lambda": round(scale, 4), "seconds": round(time.perf_counter() - started, 1), "curves": curves}
 
 
@@ -108,7 +107,9 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def measure(world: str, folder: Path | None, parts: list[str], path: Path, steps: int, seeds: list[int], workers: int):
+def measure(
+    world: str, folder: Path | None, parts: list[str], path: Path, steps: int, seeds: Sequence[int], workers: int
+) -> None:
     """Train what is missing."""
     from one_training import each
 
@@ -146,8 +147,8 @@ def main() -> None:
             assert len(rows_of(path)) == len(ARMS)
         return
     if not given.render:
-        measure(given.world, given.data, given.part, RESULTS, STEPS, list(SEEDS[given.world]), given.workers)
-    from depth_loss_statistics import tables
+        measure(given.world, given.data, given.part, RESULTS, STEPS, SEEDS[given.world], given.workers)
+    from depth_loss_tables import tables
 
     print(tables(rows_of(RESULTS)))
 

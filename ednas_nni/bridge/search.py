@@ -16,7 +16,7 @@ from ednas_nni.bridge.engine import AdvisorEngine, SimplifiedModelSpace
 from ednas_nni.bridge.manager import exposure
 from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.bridge.messages import EndMessage, ParameterRecord, TrialJob
-from ednas_nni.bridge.session import LIMITS, Session
+from ednas_nni.bridge.session import Session
 from ednas_nni.compat.nas import ExecutableModelSpace
 from ednas_nni.errors import ExperimentError, TrialError
 from ednas_nni.record import events
@@ -154,16 +154,16 @@ class Search(Session):
             raise TrialError(text)
         return text
 
-    def finish(self, reason: str) -> None:
+    def finish(self, reason: str) -> bool:
         """As every session; whoever typed `nnictl create` is told what to type next."""
-        before = self.journal.history().finished
-        super().finish(reason)
-        if before is None:
-            trials = self.journal.history().all_trials
-            trained = sum(trial.status == "trained" for trial in trials)
-            text = f"Finished: {trained} of {len(trials)} trials have a result. Report: ednas report {self.folder.name}"
-            _log.info(text)
-            print(text, flush=True)  # `nnictl create --foreground` and `nnictl log stdout` show it
+        if not super().finish(reason):
+            return False
+        trials = self.journal.history().all_trials
+        trained = sum(trial.status == "trained" for trial in trials)
+        text = f"Finished: {trained} of {len(trials)} trials have a result. Report: ednas report {self.folder.name}"
+        _log.info(text)
+        print(text, flush=True)  # `nnictl create --foreground` and `nnictl log stdout` show it
+        return True
 
     def stop(self) -> None:
         """Let the strategy's thread end."""
@@ -229,7 +229,7 @@ class Search(Session):
     def _finish_if_exhausted(self) -> None:
         unknown = self._awaited or not self._ready.is_set()
         if not unknown and self.journal.history().finished is None and self.engine.exhausted:
-            self.finish(LIMITS)
+            self.finish(events.LIMITS)
 
     def _adopted(self, model: ExecutableModelSpace) -> None:
         asked = TrialParameters.of(model.sample)

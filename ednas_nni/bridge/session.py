@@ -30,7 +30,6 @@ _log = logging.getLogger("nni.ednas")
 
 STATE = "strategy.json"
 """The state of one of our strategies, beside the journal."""
-LIMITS = "every trial that the experiment's limits allow has ended"
 
 
 class Session:
@@ -139,11 +138,13 @@ class Session:
         if self.assembled.reward is None:  # with a reward around it, a strategy does not see what the journal holds
             tell(strategy, self.journal.history(), self.assembled.study.retries)
 
-    def finish(self, reason: str) -> None:
-        """Say in the journal why the search ended; the first reason stands, whichever thread comes with it."""
+    def finish(self, reason: str) -> bool:
+        """Say in the journal why the search ended, once, whichever thread comes first; whether this call did."""
         with self._finishing:
-            if self.journal.history().finished is None:
-                self.journal.append(events.Finished(reason=reason))
+            if self.journal.history().finished is not None:
+                return False
+            self.journal.append(events.Finished(reason=reason))
+            return True
 
 
 def tell(strategy: AskTellStrategy, history: History, retries: int) -> None:

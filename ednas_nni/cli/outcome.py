@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from ednas_nni.cli import terminal
+from ednas_nni.record.events import LIMITS
 from ednas_nni.record.journal import History
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def show(history: History) -> None:
     answered = [f"{len(history.reused)} proposals answered from the journal"] if history.reused else []
     answered += [f"{len(history.rejected)} outside the constraints, not trained"] if history.rejected else []
     print(f" {'; '.join(answered)}." if answered else "")
-    if history.finished and not history.finished.startswith("every trial"):
+    if history.finished and history.finished != LIMITS:
         print(f"The search ended: {history.finished}.")
     if not search.front:
         causes = dict.fromkeys(trial.cause for trial in search.trials if trial.cause)

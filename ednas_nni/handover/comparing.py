@@ -17,6 +17,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,12 +142,16 @@ class ArmComparison:
         complete = np.array([row for row in rows if None not in row], dtype=np.float64)
         return pareto.oriented(complete, [o.direction for o in axes])
 
+    @cached_property
+    def _volumes(self) -> dict[Path, list[float]]:
+        best, worst = self._box
+        width, anchor, low = np.where(worst > best, worst - best, 1.0), np.ones(len(best)), ["min"] * len(best)
+        points = {search.history.path: self._points(search) for search in self.searches}
+        return {path: pareto.hypervolumes((here - best) / width, anchor, low) for path, here in points.items()}
+
     def hypervolume(self, search: SearchRecord) -> list[float]:
         """Share of the box that is dominated after the first, second ... network of a search, as searched."""
-        best, worst = self._box
-        scaled = (self._points(search) - best) / np.where(worst > best, worst - best, 1.0)
-        anchor, low = np.ones(len(best)), ["min"] * len(best)
-        return [pareto.hypervolume(scaled[: n + 1], anchor, low) for n in range(len(scaled))]
+        return self._volumes[search.history.path]
 
     def _column(self, heading: str, quantity: Quantity, value: Callable[[SearchRecord], float | None]) -> ArmColumn:
         values = [

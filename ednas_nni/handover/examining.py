@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ednas_nni.record.quantities import value_in
 from ednas_nni.tasks.meters import PerClass
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class Examined:
 def examined(search: SearchRecord) -> Examined | None:
     """Score the best network whose weights are kept, image by image; None where there is none."""
     with_weights = [a for a in search.results if a.weights is not None]
-    best = max(with_weights, key=lambda a: a.searched.get("default", -np.inf), default=None)
+    scores = [(a, value_in(search.score.key, a.costs, a.searched)) for a in with_weights]
+    best = max(((a, v) for a, v in scores if v is not None), key=lambda one: one[1], default=(None, 0.0))[0]
     if best is None or best.weights is None:
         return None
     import torch  # heavy, as is what builds networks

@@ -25,6 +25,8 @@ from ednas_nni.space.dimensions import Sample
 
 Status = Literal["running", "trained", "failed", "cancelled"]
 LATEST = 2.0**35  # seconds since 1970: beyond, no calendar has a date
+LIMITS = "every trial that the experiment's limits allow has ended"
+"""Why a search has ended that was not ended before."""
 
 
 def _numbers(value: object) -> object:

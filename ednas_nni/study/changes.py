@@ -27,6 +27,8 @@ def changed(
         *way, last = name.split(".")
         if not equals or not all(part.isidentifier() for part in (*way, last)):
             raise StudyError(f"{option} {quoted(text)}: write KEY=VALUE, for example seed=1 or evaluator.steps=100.")
+        # The study's one field of two names: a change replaces what the other one says.
+        made.pop({"device": "devices", "devices": "device"}.get(name, ""), None)
         place = made
         for part in way:
             below = place.get(part) or (plugins or {}).get(part) or {}

@@ -124,6 +124,18 @@ def hypervolume(points: ArrayLike, reference: ArrayLike, directions: Sequence[st
     return float(moocore.hypervolume(values, ref=limit))
 
 
+def hypervolumes(points: ArrayLike, reference: ArrayLike, directions: Sequence[str]) -> list[float]:
+    """As `hypervolume`, after the first, the second, ... of n points; only a point that adds something is computed."""
+    values, limit = oriented(points, directions), oriented(reference, directions)[0]
+    front, low, volumes = values[:0], ["min"] * len(limit), [0.0]
+    for point in values:
+        volumes.append(volumes[-1])
+        if (point < limit).all() and not (front <= point).all(axis=1).any():
+            front = np.vstack([front[~(point <= front).all(axis=1)], point])
+            volumes[-1] = hypervolume(front, limit, low)
+    return volumes[1:]
+
+
 def crowding(points: ArrayLike, directions: Sequence[str]) -> NDArray[np.float64]:
     """Crowding distance of each point among its neighbours (Deb et al., NSGA-II, 2002).
 

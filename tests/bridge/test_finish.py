@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ednas_nni.search.assembled import Assembled
 from ednas_nni.search.checks import check_finish
 from ednas_nni.study import parse
 from ednas_nni.training.evaluator import SampleEvaluator
-from tests.bridge.scripted_nni import STUDY, Nni, session, until
+from tests.bridge.scripted_nni import STUDY, Nni, prepared, session, until
 
 
 class Mute(SampleEvaluator):
@@ -100,6 +101,17 @@ def test_killed_in_the_middle_and_resumed(nni: Nni, tmp_path: Path) -> None:
         answer(search, nni, ["J7"])
         until(lambda: search.journal.history().finished is not None)
     check(tmp_path, nni)
+
+
+def test_a_search_ends_once_whichever_thread_says_so(
+    nni: Nni, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    search = prepared(nni, tmp_path, resumed=False)
+    with ThreadPoolExecutor(8) as pool:
+        ended = list(pool.map(search.finish, [f"reason {i}" for i in range(32)]))
+    search.journal.close()
+    assert sum(ended) == 1 == (tmp_path / "ednas" / "journal.jsonl").read_text().count('"finished"')
+    assert capfd.readouterr().out.count("Finished: ") == 1
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,11 @@ def test_a_field_that_is_left_out_has_the_studys_own_plugin() -> None:
     assert changed({}, ["data.train=9"], {"data": "rooms"}) == {"data": {"name": "rooms", "train": 9}}
 
 
+def test_device_and_devices_are_one_field() -> None:
+    assert changed({"devices": ["macs"]}, ["device=roofline"]) == {"device": "roofline"}
+    assert changed(STUDY, ["devices=[a, b]"])["devices"] == ["a", "b"] and "device" not in changed(STUDY, ["devices=a"])
+
+
 def test_changes_follow_each_other() -> None:
     assert changed(STUDY, ["evaluator.steps=1", "evaluator.steps=2", "evaluator.lr=0.1"])["evaluator"] == {
         "name": "jared",

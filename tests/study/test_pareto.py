@@ -83,6 +83,14 @@ def test_hypervolume_never_shrinks(points, more):
     assert pareto.hypervolume(np.vstack([points, more]), REFERENCE, AXES) >= before - 1e-9
 
 
+@settings(deadline=None, max_examples=30)
+@given(arrays(np.float64, st.tuples(st.integers(1, 12), st.integers(1, 5)), elements=st.integers(0, 8).map(float)))
+def test_hypervolumes_are_those_of_the_prefixes(points):
+    axes, reference = ["min"] * points.shape[1], np.full(points.shape[1], 7.0)
+    prefixes = [pareto.hypervolume(points[: n + 1], reference, axes) for n in range(len(points))]
+    assert pareto.hypervolumes(points, reference, axes) == pytest.approx(prefixes)
+
+
 def test_edges():
     assert pareto.hypervolume([], REFERENCE, AXES) == 0.0
     assert pareto.front(np.zeros((0, 2)), AXES).tolist() == []

@@ -22,11 +22,12 @@ from ednas_nni.bridge.manager.launch import Running, find, hold_start
 from ednas_nni.bridge.manager.places import make_experiment_folder
 from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.bridge.search import STOPPED, Search
-from ednas_nni.bridge.session import LIMITS, Session
+from ednas_nni.bridge.session import Session
 from ednas_nni.bridge.trial.limits import time_limit
 from ednas_nni.compat.nas import ExecutableModelSpace, ModelEventType, SequentialExecutionEngine, TrainingEndEvent
 from ednas_nni.compat.nas_search import NasExperiment, NasExperimentConfig, SequentialEngineConfig
 from ednas_nni.errors import ExperimentError
+from ednas_nni.record.events import LIMITS
 from ednas_nni.record.failures import cause_of
 from ednas_nni.record.journal import Journal, journal_path
 from ednas_nni.search.assembled import Assembled

@@ -54,7 +54,7 @@ NAMES: dict[str, Iterable[str]] = {
 }
 PLAIN = {int: "integer", float: "number", str: "text", bool: "true or false", type(None): "null"}
 PLAIN |= {study.PluginChoice: "plugin"}
-PLAIN |= dict.fromkeys((study.HardwareReward, study.FinishOptions), "mapping, see below")
+PLAIN |= dict.fromkeys(study.GROUPS.values(), "mapping, see below")
 PLAIN |= {dict: "mapping"}
 PLAIN |= {recipe.Plugin: PLAIN[study.PluginChoice], recipe.Cooldown: "number, at least 0 or null"}
 PLAIN |= {recipe.TaskOptions: "mapping or null", recipe.Size: "two integers"}
@@ -210,7 +210,7 @@ def group(name: str) -> str:
 def text() -> str:
     """All tables."""
     parts = [f"## Fields\n\n{grid(HEADINGS, fields(study.Study))}"]
-    for name, kind in (("hardware_aware", study.HardwareReward), ("finish", study.FinishOptions)):
+    for name, kind in study.GROUPS.items():
         parts.append(f"### `{name}` as a mapping\n\n{grid(HEADINGS, fields(kind))}")
     parts += map(group, GROUPS)
     names = [(where, ", ".join(f"`{name}`" for name in known)) for where, known in NAMES.items()]

@@ -13,10 +13,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
+import numpy as np
+
 from ednas_nni.errors import EdnasError
 from ednas_nni.record.head import JournalHead
 from ednas_nni.record.journal import History, TrialRecord
-from ednas_nni.study import pareto
+from ednas_nni.study import StopOptions, pareto
 from ednas_nni.study.objectives import Constraint, Objective, parse_constraint, parse_objective, value_of
 
 T = TypeVar("T")
@@ -61,18 +63,58 @@ def figures(results: Mapping[T, TrialRecord]) -> dict[T, Point]:
 def front_keys(points: Mapping[T, Point], objectives: Iterable[Objective]) -> list[T]:
     """Keys of what nothing beats, in the order given; a point that lacks an objective has no place on the front."""
     axes = tuple(objectives)
-    keys, values = [], []
-    for key, (metrics, costs) in points.items():
-        with suppress(KeyError, TypeError, ValueError):
-            values.append([value_of(objective, metrics, costs) for objective in axes])
-            keys.append(key)
-    return [keys[i] for i in pareto.front(values, [axis.direction for axis in axes])] if keys else []
+    values = _values(points, axes)
+    keys = list(values)
+    return [keys[i] for i in pareto.front(list(values.values()), [a.direction for a in axes])] if keys else []
 
 
 def front_of(history: History) -> list[TrialRecord]:
     """The front of a journal, in the order of submission; the first result of each architecture counts."""
     results = feasible(history.results, constraints_of(history.head))
     return [results[key] for key in front_keys(figures(results), objectives_of(history.head))]
+
+
+def growth(history: History) -> list[float]:
+    """The front's hypervolume after the first, second, ... result of a search, as a share of a box.
+
+    The box reaches from the best value of each axis over all results to the worst of those that do not lie far out, by
+    three times the width of the middle half: one that nearly diverged would make every later gain look small.
+    """
+    axes = objectives_of(history.head)
+    directions = [axis.direction for axis in axes]
+    results = figures(feasible(history.results, constraints_of(history.head)))
+    values = list(_values(results, axes).values())
+    if not values:
+        return []
+    points = pareto.oriented(values, directions)
+    best, low, high = points.min(axis=0), *np.quantile(points, (0.25, 0.75), axis=0)
+    worst = np.minimum(points.max(axis=0), high + 3 * (high - low))
+    scaled = (points - best) / np.where(worst > best, worst - best, 1.0)
+    return pareto.hypervolumes(scaled, np.ones(len(axes)), ["min"] * len(axes))
+
+
+def plateau(history: History, options: StopOptions) -> str:
+    """Why a search ends that no longer grows; "" while it may go on, or not so long ago has ended for that.
+
+    A search that goes on after its end, by a resume, is judged by the results that it has had since.
+    """
+    volumes, over = growth(history), options.over
+    if len(volumes) - max(history.ended_with, 1) < over or not volumes[-1]:
+        return ""
+    gain = 1 - volumes[-1 - over] / volumes[-1]
+    if gain >= options.hypervolume_gain_below:
+        return ""
+    limit = f"stop_when: less than {options.hypervolume_gain_below:.3g}"
+    return f"the last {over} of {len(volumes)} results added {gain:.2g} of the front's hypervolume ({limit})"
+
+
+def _values(points: Mapping[T, Point], axes: Iterable[Objective]) -> dict[T, list[float]]:
+    """Of those that have every objective."""
+    values = {}
+    for key, (metrics, costs) in points.items():
+        with suppress(KeyError, TypeError, ValueError):
+            values[key] = [value_of(axis, metrics, costs) for axis in axes]
+    return values
 
 
 def leading(points: Mapping[T, Point], objectives: Iterable[Objective], count: int) -> list[T]:
@@ -82,10 +124,7 @@ def leading(points: Mapping[T, Point], objectives: Iterable[Objective], count: i
     front = front_keys(points, axes)
     if not front or not count:
         return []
-    values = {}
-    for key, (metrics, costs) in points.items():
-        with suppress(KeyError, TypeError, ValueError):
-            values[key] = [value_of(axis, metrics, costs) for axis in axes]
+    values = _values(points, axes)
     everyone = pareto.oriented(list(values.values()), directions)
     least = everyone.min(axis=0)
     spread = [width or 1.0 for width in everyone.max(axis=0) - least]

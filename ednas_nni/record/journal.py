@@ -90,6 +90,7 @@ class History:
         starts: The first start and every resume; the other lists hold the events of their name.
         weights: Architecture id -> digest of its weights in the folder `weights` beside the journal.
         finished: Why the search has ended, None while it has not.
+        ended_with: Results that the search had when it ended last.
     """
 
     path: Path
@@ -104,6 +105,7 @@ class History:
     confirmed: list[events.Confirmed] = field(default_factory=list)
     weights: dict[str, str] = field(default_factory=dict)
     finished: str | None = None
+    ended_with: int = 0
     _by_number: dict[int, TrialRecord] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -208,7 +210,7 @@ class History:
             case events.WeightsEvent():
                 self.weights[event.architecture] = event.digest or ""
             case events.Finished():
-                self.finished = event.reason or ""
+                self.finished, self.ended_with = event.reason or "", len(self.results)
 
     def _of(self, trial: int, job: str | None) -> TrialRecord:
         record = self._by_number[trial]

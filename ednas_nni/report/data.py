@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from ednas_nni.baselines.interval import DeltaTEstimate
 from ednas_nni.errors import BaselineError, EdnasError
 from ednas_nni.handover.search import SearchRecord
 from ednas_nni.record.events import Status
-from ednas_nni.record.front import constraints_of, front_of
+from ednas_nni.record.front import constraints_of, front_of, growth
 from ednas_nni.record.head import DataRecord, JournalHead
 from ednas_nni.record.journal import History, TrialRecord
 from ednas_nni.record.quantities import Quantity, value_in
@@ -82,6 +82,7 @@ class SearchView:
         members: Architecture id -> name.
         domains: The search space, None where the journal does not hold a readable one.
         history: For counts, notes and reasons.
+        growth: Hypervolume after each result, see `ednas_nni.record.front.growth`.
         record: The same search as what it hands over: confirmed values, the front that counts.
     """
 
@@ -104,6 +105,7 @@ class SearchView:
     members: Mapping[str, str]
     domains: Domains | None
     history: History = field(repr=False)
+    growth: Sequence[float] = field(repr=False)
     record: SearchRecord = field(repr=False)
 
     @property
@@ -174,6 +176,7 @@ def view(history: History) -> SearchView:
         members=members,
         domains=domains,
         history=history,
+        growth=growth(history),
         record=record,
     )
 

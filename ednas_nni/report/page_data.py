@@ -40,6 +40,7 @@ def page_data(view: SearchView, stages: Stages | None = None) -> Plain:
             | {"curve": [q for _, q in t.curve]}
             for t in view.trials
         ],
+        "growth": view.growth,
         "importance": [{"label": row.label, "shares": row.shares} for row in importance(view)],
     }
 

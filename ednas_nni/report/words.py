@@ -114,6 +114,19 @@ def against_members(view: SearchView) -> list[str]:
     return sentences
 
 
+def budget(view: SearchView) -> str:
+    """Whether more trials would have helped, from what the last quarter of the results has added; "" for a few."""
+    n, late = len(view.growth), len(view.growth) // 4
+    if late < 2 or not view.growth[-1]:
+        return ""
+    gain = 100 * (1 - view.growth[-1 - late] / view.growth[-1])
+    verdict = "the search was still growing" if gain >= 5 else "more would hardly have helped" if gain < 1 else ""
+    return (
+        f"Was the budget enough? The last {late} of {n} results added {gain:.1f} % of the front's hypervolume"
+        f"{': ' if verdict else ''}{verdict}. It is that of searched values, which luck raises too."
+    )
+
+
 def honest(view: SearchView) -> list[str]:
     """What the figures mean and what they do not."""
     study = view.study

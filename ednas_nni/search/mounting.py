@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ednas_nni.compat.nas import FinalMetricEvent
 from ednas_nni.compat.nas_search import Chain, Strategy, StrategyMiddleware
 from ednas_nni.errors import StudyError
+from ednas_nni.record.front import plateau
 from ednas_nni.record.journal import Journal
 from ednas_nni.search.middleware.constrain import Constrain
 from ednas_nni.search.middleware.cost_aware import CostAware
@@ -21,7 +23,7 @@ from ednas_nni.search.middleware.reuse import Reuse
 from ednas_nni.search.problem import Problem, Sample
 from ednas_nni.search.reachable import check_reachable
 from ednas_nni.search.shell import AskTellStrategy, check_rewardable
-from ednas_nni.study import FinishOptions
+from ednas_nni.study import FinishOptions, StopOptions
 
 if TYPE_CHECKING:
     from ednas_nni.training.evaluator import Evaluator
@@ -38,6 +40,7 @@ def mount(
     retries: int = 0,
     stop_after_failures: int = 0,
     finish: FinishOptions | None = None,
+    stop_when: StopOptions | None = None,
     evaluator: Callable[[int, int], Evaluator] | None = None,
     start: Sequence[Sample] = (),
 ) -> Chain:
@@ -55,6 +58,7 @@ def mount(
         retries: Further attempts at a trial that failed for a passing reason, see `Retry`.
         stop_after_failures: The search ends when its first so many trials have all failed; 0 = never.
         finish: What the last trials are for; None = all of them search.
+        stop_when: The strategy's part ends before its trials do; None = it does not.
         evaluator: Of `finish`, for engines that train in this process, see `Finish`.
         start: Samples that are trained before the strategy proposes any.
 
@@ -79,7 +83,8 @@ def mount(
     history = journal.history()
     if history.trials and history.trials[0].architecture not in map(problem.domains.architecture_id, start):
         start = ()  # it was begun by a version that trained none first, and goes on as it began
-    outcomes, shared = Outcomes(history, retries), Patience(patience, stop_after_failures)
+    flat = partial(plateau, history, stop_when) if stop_when is not None else str
+    outcomes, shared = Outcomes(history, retries), Patience(patience, stop_after_failures, flat)
     ending = [] if finish is None else [Finish(problem, journal, outcomes, finish, evaluator)]
     ours = isinstance(inner, AskTellStrategy)
     return Mounted(

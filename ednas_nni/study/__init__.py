@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from ednas_nni.study.fields import (
     ADVISOR,
+    GROUPS,
     NO_RESULT,
     FinishOptions,
     HardwareReward,
     PluginChoice,
+    StopOptions,
     Study,
     parse,
     read_experiment,
@@ -16,10 +18,12 @@ from ednas_nni.study.fields import (
 
 __all__ = [
     "ADVISOR",
+    "GROUPS",
     "NO_RESULT",
     "FinishOptions",
     "HardwareReward",
     "PluginChoice",
+    "StopOptions",
     "Study",
     "parse",
     "read_experiment",

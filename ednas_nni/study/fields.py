@@ -70,7 +70,13 @@ Side = Annotated[int, Field(ge=32, le=8192, strict=True)]
 Size = tuple[Side, Side]
 
 
-class HardwareReward(BaseModel):
+class FieldGroup(BaseModel):
+    """A field of a study that is a mapping of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HardwareReward(FieldGroup):
     """How a single-objective strategy is made hardware-aware (`hardware_aware:` in the study).
 
     Attributes:
@@ -80,15 +86,13 @@ class HardwareReward(BaseModel):
         weight: Exponent or slope of the reward, for quality; for delta_t, in percent, it counts a hundredfold.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     cost: str = "latency_ms"
     target: Annotated[float, Field(gt=0, strict=True)] | None = None
     reward: str = "log"
     weight: Annotated[float, Field(ge=-10, le=0, strict=True)] = -0.07
 
 
-class FinishOptions(BaseModel):
+class FinishOptions(FieldGroup):
     """How the networks of a search's front are finished (`finish:` in the study).
 
     Attributes:
@@ -96,8 +100,6 @@ class FinishOptions(BaseModel):
         steps: Of each training, from the weights inherited from a supernet, else from random ones.
         seeds: Trainings of each network.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     networks: Annotated[int, Field(ge=1, le=1000, strict=True)] = 6
     steps: Annotated[int, Field(ge=0, le=10**7, strict=True)] = 500
@@ -107,6 +109,18 @@ class FinishOptions(BaseModel):
     def trials(self) -> int:
         """That it takes, at most."""
         return self.networks * self.seeds
+
+
+class StopOptions(FieldGroup):
+    """When a search ends before its trials are used up (`stop_when:` in the study).
+
+    Attributes:
+        hypervolume_gain_below: Share of the front's hypervolume; the last results have added less.
+        over: So many results.
+    """
+
+    hypervolume_gain_below: Annotated[float, Field(gt=0, lt=1, strict=True)] = 0.01
+    over: Annotated[int, Field(ge=2, le=100_000, strict=True)] = 20
 
 
 class Study(BaseModel):
@@ -143,6 +157,7 @@ class Study(BaseModel):
         keep_weights: Networks whose weights are kept beside the journal.
         finish: Networks of the front are trained once more in the last trials and scored on the split `select`; null =
             all trials search.
+        stop_when: The search part ends when the front has not grown for a while; null = with its trials.
         allow_open_port: NNI may listen on every address of this machine, as trials on other machines need. Whoever
             reaches the port can run code here (docs/security.md).
     """
@@ -172,6 +187,7 @@ class Study(BaseModel):
     stop_after_failures: Annotated[int, Field(ge=0, le=100_000, strict=True)] = 5
     keep_weights: Literal["front", "all", "none"] = "front"
     finish: FinishOptions | None = None
+    stop_when: StopOptions | None = None
     allow_open_port: StrictBool = False
 
     @field_validator("tasks", "objectives", "device")
@@ -219,7 +235,7 @@ class Study(BaseModel):
         for name, value in self:
             if isinstance(value, PluginChoice):
                 value = value.dump()
-            elif isinstance(value, HardwareReward | FinishOptions):
+            elif isinstance(value, FieldGroup):
                 value = value.model_dump()
             elif isinstance(value, tuple):
                 value = [entry.dump() if isinstance(entry, PluginChoice) else entry for entry in value]
@@ -265,14 +281,15 @@ def parse(data: object, where: str = "study") -> Study:
         if not faults:
             return Study.model_validate(data)
     except ValidationError as error:
-        below = {"hardware_aware": tuple(HardwareReward.model_fields), "finish": tuple(FinishOptions.model_fields)}
-        faults = messages.lines(error.errors(), defaults, below)
+        faults = messages.lines(
+            error.errors(), defaults, {name: tuple(kind.model_fields) for name, kind in GROUPS.items()}
+        )
     raise StudyError("\n".join(f"{where}: {line}" for line in faults))
 
 
 def _plain(value: object) -> object:
     """Programs may write `PluginChoice(...)` where a YAML has a name."""
-    if isinstance(value, HardwareReward | FinishOptions):
+    if isinstance(value, FieldGroup):
         return value.model_dump()
     if isinstance(value, list | tuple):
         return [entry.dump() if isinstance(entry, PluginChoice) else entry for entry in value]
@@ -324,5 +341,12 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 NO_RESULT = (
     "trial_start", "allow_open_port", "trial_time_limit_s", "retries", "stop_after_failures", "keep_weights", "finish",
+    "stop_when",
 )  # fmt: skip
+GROUPS: dict[str, type[FieldGroup]] = {
+    "hardware_aware": HardwareReward,
+    "finish": FinishOptions,
+    "stop_when": StopOptions,
+}
+"""Fields that are mappings of their own."""
 ADVISOR = "ednas_nni.bridge.advisor.Advisor"

@@ -257,6 +257,13 @@ function drawCurves() {
   }
 }
 
+function drawGrowth() {
+  if (DATA.growth.length < 2) return;
+  const plot = frame(by("growth"), 300, [1, DATA.growth.length], [0, 1], "results", "share of hypervolume", true);
+  const path = DATA.growth.map((v, i) => (i ? `H${plot.x(i + 1)}V${plot.y(v)}` : `M${plot.x(1)} ${plot.y(v)}`)).join("");
+  plot.svg.append(make("path", { d: path, fill: "none", stroke: COLOURS.front, "stroke-width": 1.8 }));
+}
+
 // ---- what each choice decides
 
 function drawImportance() {
@@ -288,6 +295,7 @@ function draw() {
   drawFront();
   drawProgress();
   drawCurves();
+  drawGrowth();
 }
 
 for (const name of ["x", "y"]) {

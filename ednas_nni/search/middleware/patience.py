@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from ednas_nni.errors import StudyError
 from ednas_nni.record import failures
@@ -26,11 +27,12 @@ class Patience:
 
     Args:
         limit: How many proposals in a row are too many, >= 1.
+        plateau: Tells after each result why the search should end although it has trials left; "" = it should not.
         first_failures: After how many failed trials without any trained one the search is given up; 0 = never. Trials
             of earlier sessions do not count: their cause may have been removed.
     """
 
-    def __init__(self, limit: int = 300, first_failures: int = 0) -> None:
+    def __init__(self, limit: int = 300, first_failures: int = 0, plateau: Callable[[], str] = str) -> None:
         if limit < 1:
             raise StudyError(f"patience is {limit}; it must be at least 1.")
         self.limit = limit
@@ -38,6 +40,7 @@ class Patience:
         self._misses: Counter[str] = Counter()
         self._causes: Counter[str] = Counter()
         self._succeeded = False
+        self._plateau, self._flat = plateau, plateau()
 
     def hit(self) -> None:
         """A new architecture goes to training, or a resumed search walks through its past."""
@@ -50,6 +53,7 @@ class Patience:
     def ended(self, status: str, cause: str) -> None:
         """A trial ended, as the journal says; cancelled ones tell nothing."""
         self._succeeded = self._succeeded or status == "trained"
+        self._flat = self._flat or self._plateau()
         if status == "failed" and not self.hopeless:
             self._causes[cause] += 1
 
@@ -61,7 +65,7 @@ class Patience:
     @property
     def exhausted(self) -> bool:
         """Whether the search should end."""
-        return self.hopeless or self._misses.total() >= self.limit
+        return self.hopeless or bool(self._flat) or self._misses.total() >= self.limit
 
     @property
     def reason(self) -> str:
@@ -75,8 +79,8 @@ class Patience:
                 f"the first {total} trials failed, {share} with: {cause} ({remedy}). The search is stopped before it "
                 "burns its budget (stop_after_failures); remove the cause, then resume it or start a new one."
             )
-        if not self.exhausted:
-            return ""
+        if self._flat or not self.exhausted:
+            return self._flat
         kinds = ", ".join(f"{count} {kind}" for kind, count in self._misses.most_common())
         return (
             f"the strategy made {self._misses.total()} proposals in a row that led to no training ({kinds}). "

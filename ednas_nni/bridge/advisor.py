@@ -186,6 +186,7 @@ class Advisor(MsgDispatcherBase):
                 rest,
                 send_job=lambda record: self.send(CommandType.NewTrialJob, json.dumps(record)),
                 resumed=dispatcher_env_vars.NNI_MODE == "resume",
+                end_job=lambda job: self.send(CommandType.KillTrialJob, json.dumps(job)),
             )
             limits = whole_number(experiment, "trialConcurrency"), whole_number(experiment, "maxTrialNumber")
             search.prepare("nnictl", *limits)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ednas_nni.bridge.messages import sample_of
 from ednas_nni.record import events
+from ednas_nni.record.events import Status
 from ednas_nni.record.failures import CANCELLED, KILLED, TIME_LIMIT, kind
 from ednas_nni.record.journal import Journal, TrialRecord
 from ednas_nni.record.reports import Report, final_event, read_report
@@ -137,11 +138,15 @@ class CatchingUp:
         return history.trial(number)
 
     def _book(self, trial: TrialRecord, job: Mapping[str, Any], report: Report) -> None:
-        name, status, cause = job["trialJobId"], ModelStatus.Trained, ""
+        name, cause = job["trialJobId"], ""
+        booked: Status = "trained"
         if not report.fault:
             self._journal.append(final_event(report, trial, name))
+        elif trial.pruning:
+            booked, cause = "pruned", trial.pruning
         else:
             status, cause = ending(job["status"], self._last_words(name))
             if status is ModelStatus.Trained:
                 status, cause = ModelStatus.Failed, report.fault
-        self._journal.append(events.Ended(trial=trial.trial, job=name, status=STATUS_NAMES[status], cause=cause))
+            booked = STATUS_NAMES[status]
+        self._journal.append(events.Ended(trial=trial.trial, job=name, status=booked, cause=cause))

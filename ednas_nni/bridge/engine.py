@@ -53,6 +53,7 @@ class AdvisorEngine(ExecutionEngine):
 
     Args:
         send_job: Sends one parameter record (plain data) to the manager as a new trial job.
+        end_job: Asks the manager to end the job of this id early.
         manager: REST access to the manager.
         freeze: sample -> frozen executable model, for jobs that this process did not submit itself.
         last_words: Job id -> the cause that its log gives, None where its log is not on this machine.
@@ -70,8 +71,10 @@ class AdvisorEngine(ExecutionEngine):
         earlier: Collection[str] = (),
         next_parameter_id: int = 0,
         adopted: Callable[[ExecutableModelSpace], None] = lambda model: None,
+        end_job: Callable[[str], None] = lambda job: None,
     ) -> None:
         super().__init__()
+        self._end_job = end_job
         self._send_job = send_job
         self._manager = manager
         self._freeze = freeze
@@ -109,6 +112,13 @@ class AdvisorEngine(ExecutionEngine):
                     "parameter_index": 0,
                 }
             )
+
+    def end_early(self, model: ExecutableModelSpace) -> None:
+        """Let NNI end the job of a model that has reported, as its assessors do: the web UI shows EARLY_STOPPED."""
+        with self._lock:
+            jobs = [job for job, one in self._by_job.items() if one is model]
+        for job in jobs:
+            self._end_job(job)
 
     def list_models(self, status: ModelStatus | None = None) -> Iterable[ExecutableModelSpace]:
         """Models that this process submitted or adopted."""

@@ -34,7 +34,7 @@ STOPPED = "stopped"
 class Search(Session):
     """The strategy's side of an experiment under NNI's manager.
 
-    `send_job` sends a parameter record to the manager as a new trial job.
+    `send_job` sends a parameter record to the manager as a new trial job, `end_job` the id of one that is to end early.
 
     Attributes:
         stopping: NNI has told that the experiment ends, or an error has ended it.
@@ -47,8 +47,10 @@ class Search(Session):
         manager: Manager,
         send_job: Callable[[ParameterRecord], None],
         resumed: bool,
+        end_job: Callable[[str], None] = lambda job: None,
     ) -> None:
         super().__init__(assembled, folder)
+        self._end_job = end_job
         self.resumed = resumed
         self.manager = manager
         self._send_job = send_job
@@ -89,6 +91,7 @@ class Search(Session):
             earlier=[job["trialJobId"] for job in jobs],
             next_parameter_id=self._next_parameter_id(jobs),
             adopted=self._adopted,
+            end_job=self._end_job,
         )
         self.chain.initialize(self.executable, self.engine)
         if self.resumed:

@@ -15,6 +15,7 @@ from ednas_nni.bridge.trial.folder import TrialFolders
 from ednas_nni.compat.nas import ExecutableModelSpace
 from ednas_nni.compat.nas_search import Chain
 from ednas_nni.record import events
+from ednas_nni.record.events import Status
 from ednas_nni.record.journal import FILE, FOLDER, History, Journal, TrialRecord
 from ednas_nni.record.parameters import TrialParameters, key_in
 from ednas_nni.record.reports import submitted
@@ -104,7 +105,9 @@ class Session:
         """End trials that nobody runs any more, and that will never end by themselves; `alive` are keys."""
         for trial in self.open_trials():
             if trial.key not in alive:
-                self.journal.append(events.Ended(trial=trial.trial, job=trial.job, status="cancelled", cause=LOST))
+                status: Status = "pruned" if trial.pruning else "cancelled"
+                cause = trial.pruning or LOST
+                self.journal.append(events.Ended(trial=trial.trial, job=trial.job, status=status, cause=cause))
 
     def save(self) -> None:
         """After a trial: keep the state of one of our strategies, and the weights of the front.

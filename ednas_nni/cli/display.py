@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ednas_nni.tasks.base import Task
 
 ROOM = 12  # lines of a terminal that are not the table's rows
-COLOURS = {"running": "cyan", "trained": "green", "failed": "red", "cancelled": "yellow"}
+COLOURS = {"running": "cyan", "trained": "green", "failed": "red", "cancelled": "yellow", "pruned": "magenta"}
 
 
 def primary_metrics(tasks: dict[str, Task]) -> tuple[Quantity, ...]:

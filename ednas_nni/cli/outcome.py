@@ -57,7 +57,7 @@ def show(history: History) -> None:
 
     search = view(history)
     done, left = ("Finished: ", "") if history.finished else ("", " so far")
-    counts = ", ".join(f"{n} {s}" for s in ("failed", "cancelled", "running") if (n := search.count(s)))
+    counts = ", ".join(f"{n} {s}" for s in ("pruned", "failed", "cancelled", "running") if (n := search.count(s)))
     made = "scored" if search.head.inherits else "trained"
     finished = sum(record.status == "trained" for record in history.finishing)
     wanted = len({record.key for record in history.finishing})  # every attempt is a trial of its own

@@ -23,7 +23,7 @@ from typing_extensions import Self
 from ednas_nni.errors import JournalError, quoted
 from ednas_nni.space.dimensions import Sample
 
-Status = Literal["running", "trained", "failed", "cancelled"]
+Status = Literal["running", "trained", "failed", "cancelled", "pruned"]
 LATEST = 2.0**35  # seconds since 1970: beyond, no calendar has a date
 LIMITS = "every trial that the experiment's limits allow has ended"
 """Why a search has ended that was not ended before."""
@@ -133,13 +133,22 @@ class Final(Event):
     ran: Ran = {}
 
 
+class Pruning(Event):
+    """A trial is to be ended early, and why; its end follows, `pruned` unless a final result came first."""
+
+    event = "pruning"
+    trial: Trial
+    job: Job = None
+    reason: Text = None
+
+
 class Ended(Event):
     """A trial is over; the first words of the cause of a failure say its kind (`ednas_nni.record.failures`)."""
 
     event = "ended"
     trial: Trial
     job: Job = None
-    status: Annotated[Status, Field(description="one of running, trained, failed, cancelled")]
+    status: Annotated[Status, Field(description="one of running, trained, failed, cancelled, pruned")]
     cause: Text = None
 
 

@@ -47,7 +47,8 @@ class TrialRecord:
         intermediates: (step, metrics) in the order of arrival.
         submitted_at: Unix time in seconds.
         ended_at: Unix time in seconds, None while running.
-        cause: Why it failed, empty otherwise.
+        cause: Why it failed or was pruned, empty otherwise.
+        pruning: Why it was asked to end early, empty otherwise.
         seed: Of the training that finishes a network, on `steps` steps; None = it is a trial of the search.
     """
 
@@ -65,6 +66,7 @@ class TrialRecord:
     submitted_at: float = 0.0
     ended_at: float | None = None
     cause: str = ""
+    pruning: str = ""
 
     @property
     def quality(self) -> float | None:
@@ -146,7 +148,7 @@ class History:
                 "searches; restore it from a copy."
             )
         if (
-            isinstance(event, events.Intermediate | events.Final | events.Ended | events.Confirmed)
+            isinstance(event, events.Intermediate | events.Final | events.Pruning | events.Ended | events.Confirmed)
             and event.trial is not None
             and event.trial not in self._by_number
         ):
@@ -189,6 +191,8 @@ class History:
             case events.Final():
                 record = self._of(event.trial, event.job)
                 record.metrics, record.ran = event.metrics, event.ran
+            case events.Pruning():
+                self._of(event.trial, event.job).pruning = event.reason or "no reason was recorded"
             case events.Ended():
                 record = self._of(event.trial, event.job)
                 record.status, record.cause, record.ended_at = event.status, event.cause or "", event.time

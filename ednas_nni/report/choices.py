@@ -13,7 +13,7 @@ from ednas_nni.space.dimensions import Scalar
 
 _COUNTED = re.compile(r"[A-Za-z]+\d+")
 MOST_RATES = 12
-ENDED = ("trained", "failed")  # a cancelled trial says nothing of its choices
+ENDED = ("trained", "pruned", "failed")  # a cancelled trial says nothing of its choices
 
 
 def split_label(label: str) -> tuple[str, str]:

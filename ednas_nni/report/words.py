@@ -34,7 +34,7 @@ def what(view: SearchView) -> str:
 def how_many(view: SearchView) -> str:
     """How many trials, and what became of them."""
     counts = Counter(trial.status for trial in view.trials)
-    ends = [f"{counts[s]} {s}" for s in ("trained", "failed", "cancelled", "running") if counts[s]]
+    ends = [f"{counts[s]} {s}" for s in ("trained", "pruned", "failed", "cancelled", "running") if counts[s]]
     text = f"{_n(len(view.trials), 'trial')} started" + (f" ({', '.join(ends)})" if ends else "") + "."
     history = view.history
     if history.finishing:
@@ -301,7 +301,13 @@ def counted(view: SearchView) -> list[str]:
     """What never became a trial, and what was put right, one line each."""
     history = view.history
     reasons = [f"{count} by {name}" for name, count in _rejections(view)]
+    pruned = view.count("pruned")
     lines = [
+        *(
+            [f"{_n(pruned, 'trial')} ended early: dominated at its cost by its learning curve (pruned)."]
+            if pruned
+            else []
+        ),
         f"{_n(len(history.rejected), 'proposal')} rejected before training"
         + (f": {', '.join(reasons)}." if reasons else "."),
         f"{_n(len(history.reused), 'proposal')} of known architectures answered from the journal without training.",

@@ -399,6 +399,7 @@ class Assembled:
             retries=self.study.retries,
             stop_after_failures=self.study.stop_after_failures,
             finish=self.study.finish,
+            prune=self.study.prune,
             stop_when=self.study.stop_when,
             evaluator=lambda seed, steps: self.again(seed, steps=steps).evaluator_against(None),
             start=() if takes_starts else self.starts,

@@ -17,13 +17,14 @@ from ednas_nni.search.middleware.finish import Finish
 from ednas_nni.search.middleware.forwarding import Forwarding, ModelEventType
 from ednas_nni.search.middleware.outcomes import Outcomes
 from ednas_nni.search.middleware.patience import Patience
+from ednas_nni.search.middleware.prune import Prune
 from ednas_nni.search.middleware.record import Record
 from ednas_nni.search.middleware.retry import Retry
 from ednas_nni.search.middleware.reuse import Reuse
 from ednas_nni.search.problem import Problem, Sample
 from ednas_nni.search.reachable import check_reachable
 from ednas_nni.search.shell import AskTellStrategy, check_rewardable
-from ednas_nni.study import FinishOptions, StopOptions
+from ednas_nni.study import FinishOptions, PruneOptions, StopOptions
 
 if TYPE_CHECKING:
     from ednas_nni.training.evaluator import Evaluator
@@ -40,11 +41,12 @@ def mount(
     retries: int = 0,
     stop_after_failures: int = 0,
     finish: FinishOptions | None = None,
+    prune: PruneOptions | None = None,
     stop_when: StopOptions | None = None,
     evaluator: Callable[[int, int], Evaluator] | None = None,
     start: Sequence[Sample] = (),
 ) -> Chain:
-    """Chain(strategy, [middlewares of its own], [CostAware], Reuse, Constrain, [Finish], Retry, Record).
+    """Chain(strategy, [middlewares of its own], [CostAware], Reuse, Constrain, [Finish], Retry, [Prune], Record).
 
     Args:
         strategy: Any multi-trial NNI strategy, or a Chain of one with middlewares of the user's own.
@@ -58,6 +60,7 @@ def mount(
         retries: Further attempts at a trial that failed for a passing reason, see `Retry`.
         stop_after_failures: The search ends when its first so many trials have all failed; 0 = never.
         finish: What the last trials are for; None = all of them search.
+        prune: Which trials are ended early; None = none.
         stop_when: The strategy's part ends before its trials do; None = it does not.
         evaluator: Of `finish`, for engines that train in this process, see `Finish`.
         start: Samples that are trained before the strategy proposes any.
@@ -96,6 +99,7 @@ def mount(
         Constrain(problem, journal, shared),
         *ending,
         Retry(problem, journal, retries, *(one.spare for one in ending)),
+        *([] if prune is None else [Prune(problem, journal, prune)]),
         Record(problem, journal, outcomes, shared),
     )
 

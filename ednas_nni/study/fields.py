@@ -65,6 +65,11 @@ def _many(value: object) -> object:
     return value if isinstance(value, list | tuple) else [value]
 
 
+def _switch(value: object) -> object:
+    """`true` = with its defaults, `false` = not at all."""
+    return {} if value is True else None if value is False else value
+
+
 PluginField = Annotated[PluginChoice, BeforeValidator(_plugin)]
 Side = Annotated[int, Field(ge=32, le=8192, strict=True)]
 Size = tuple[Side, Side]
@@ -109,6 +114,18 @@ class FinishOptions(FieldGroup):
     def trials(self) -> int:
         """That it takes, at most."""
         return self.networks * self.seeds
+
+
+class PruneOptions(FieldGroup):
+    """Which trials are ended early (`prune:` in the study; `true` = with these defaults).
+
+    Attributes:
+        probability: A trial is ended that will, more probably than this, end dominated by a result of no greater cost.
+        results: So many trials must have ended that had reported as far, before any is.
+    """
+
+    probability: Annotated[float, Field(ge=0.5, lt=1, strict=True)] = 0.95
+    results: Annotated[int, Field(ge=4, le=100_000, strict=True)] = 8
 
 
 class StopOptions(FieldGroup):
@@ -157,6 +174,7 @@ class Study(BaseModel):
         keep_weights: Networks whose weights are kept beside the journal.
         finish: Networks of the front are trained once more in the last trials and scored on the split `select`; null =
             all trials search.
+        prune: Trials whose learning curve says that they will end dominated are ended early; null = none.
         stop_when: The search part ends when the front has not grown for a while; null = with its trials.
         allow_open_port: NNI may listen on every address of this machine, as trials on other machines need. Whoever
             reaches the port can run code here (docs/security.md).
@@ -187,6 +205,7 @@ class Study(BaseModel):
     stop_after_failures: Annotated[int, Field(ge=0, le=100_000, strict=True)] = 5
     keep_weights: Literal["front", "all", "none"] = "front"
     finish: FinishOptions | None = None
+    prune: Annotated[PruneOptions | None, BeforeValidator(_switch)] = None
     stop_when: StopOptions | None = None
     allow_open_port: StrictBool = False
 
@@ -341,11 +360,12 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 NO_RESULT = (
     "trial_start", "allow_open_port", "trial_time_limit_s", "retries", "stop_after_failures", "keep_weights", "finish",
-    "stop_when",
+    "prune", "stop_when",
 )  # fmt: skip
 GROUPS: dict[str, type[FieldGroup]] = {
     "hardware_aware": HardwareReward,
     "finish": FinishOptions,
+    "prune": PruneOptions,
     "stop_when": StopOptions,
 }
 """Fields that are mappings of their own."""

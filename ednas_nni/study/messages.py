@@ -13,6 +13,7 @@ EXAMPLES: dict[str, object] = {
     "constraints": ["latency_ms <= 19"],
     "finish": {"networks": 6, "steps": 500, "seeds": 2},
     "hardware_aware": {"cost": "latency_ms", "target": 8},
+    "prune": True,
     "start": ["mobilenet_v2"],
     "stop_when": {"hypervolume_gain_below": 0.01, "over": 20},
     "trial_time_limit_s": 3600,

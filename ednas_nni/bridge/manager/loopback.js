@@ -115,6 +115,7 @@ function waitForTuner() {
   const load = modules._load;
   modules._load = function (name, ...rest) {
     const loaded = load.call(this, name, ...rest);
+    if (name.endsWith('/v3/compat')) sayEarlyStopped(loaded.V3asV1.prototype);
     if (name === './tuner_command_channel') Object.getPrototypeOf(loaded.getTunerServer()).init = init;
     return loaded;
   };
@@ -127,6 +128,17 @@ function waitForTuner() {
     else if (tuner !== undefined) tuner.once('exit', () => fail('ended before it connected'));
     return this.connect.promise;
   }
+}
+
+// NNI marks a trial as ended early only after it has ended, and by then has called it cancelled by the user.
+function sayEarlyStopped(service) {
+  const { cancelTrialJob } = service;
+  if (cancelTrialJob.first) return;
+  service.cancelTrialJob = function (id, early) {
+    if (this.trialJobs[id]) this.trialJobs[id].isEarlyStopped = Boolean(early);
+    return cancelTrialJob.call(this, id, early);
+  };
+  service.cancelTrialJob.first = true;
 }
 
 // ---- between node and NNI

@@ -267,6 +267,7 @@ class JournalledExperiment(NasExperiment):
             manager,
             send_job=lambda record: channel._send(CommandType.NewTrialJob, json.dumps(record)),
             resumed=self._action == "resume",
+            end_job=lambda job: channel._send(CommandType.KillTrialJob, json.dumps(job)),
         )
         search.journal = self.journal  # which is held since the start
         search.prepare("ts", self.config.trial_concurrency, self.config.max_trial_number)

@@ -234,7 +234,7 @@ function drawProgress() {
   for (const t of DATA.trials) {
     const good = t.s === "trained" && t.q !== null;
     if (good && t.q * q.scale < low) continue;
-    const colour = !good ? COLOURS.failed : t.name ? COLOURS.member : t.front ? COLOURS.front : COLOURS.other;
+    const colour = t.s === "pruned" ? COLOURS.other : !good ? COLOURS.failed : t.name ? COLOURS.member : t.front ? COLOURS.front : COLOURS.other;
     const cy = good ? plot.y(t.q * q.scale) : plot.box.bottom - 4;
     plot.svg.append(make("circle", { cx: plot.x(t.n), cy, r: good ? 4 : 3, fill: colour }, make("title", {}, `trial ${t.n}, ${t.name || t.id}: ${good ? number(q, t.q) : t.s}`)));
   }

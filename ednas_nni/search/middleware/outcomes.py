@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ednas_nni.record.events import Status
 from ednas_nni.record.failures import passing
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class EarlierFailure:
-    """How an architecture failed in an earlier session: in which trial last, and why."""
+    """How an architecture failed in an earlier session, or was pruned: in which trial last, and why."""
 
     trial: int
     cause: str
+    status: Status = "failed"
 
 
 class Outcomes:
@@ -41,8 +43,9 @@ class Outcomes:
 
     Attributes:
         running: Ids of what is being trained.
-        failed: Id -> failure of an earlier session. Failures of this session are not added: a strategy that proposes
-            such an architecture again gets a second attempt, but a resumed search does not repeat them all.
+        failed: Id -> failure of an earlier session, or pruned trial. Failures of this session are not added: a strategy
+            that proposes such an architecture again gets a second attempt, but a resumed search does not repeat them
+            all.
     """
 
     def __init__(self, history: History | None = None, retries: int = 0) -> None:
@@ -58,8 +61,8 @@ class Outcomes:
                 self.add(record.key, record.trial, record.metrics)
         again = self._results.keys() | attempts_owed(history, retries)
         for record in history.all_trials:
-            if record.status == "failed" and record.key not in again:
-                self.failed[record.key] = EarlierFailure(record.trial, record.cause)
+            if record.status in ("failed", "pruned") and record.key not in again:
+                self.failed[record.key] = EarlierFailure(record.trial, record.cause, record.status)
 
     def __contains__(self, architecture: str) -> bool:
         return architecture in self._results
@@ -79,6 +82,6 @@ def attempts_owed(history: History, retries: int) -> set[str]:
     for record in history.all_trials:
         if record.status == "failed" and passing(record.cause):
             passed[record.key] += 1
-        elif record.status in ("failed", "trained"):
+        elif record.status in ("failed", "trained", "pruned"):
             settled.add(record.key)
     return {architecture for architecture, count in passed.items() if count <= retries} - settled

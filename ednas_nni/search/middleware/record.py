@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ednas_nni.compat.nas import FinalMetricEvent, IntermediateMetricEvent, ModelEvent, TrainingEndEvent
 from ednas_nni.record import events
 from ednas_nni.record.events import Status
-from ednas_nni.record.journal import Journal
+from ednas_nni.record.journal import Journal, TrialRecord
 from ednas_nni.record.parameters import TrialParameters, key_in
 from ednas_nni.record.reports import Report, final_event, read_report, submitted
 from ednas_nni.search.middleware.forwarding import (
@@ -20,7 +20,7 @@ from ednas_nni.search.middleware.forwarding import (
     cause_of,
     job_of,
 )
-from ednas_nni.search.middleware.outcomes import Outcomes
+from ednas_nni.search.middleware.outcomes import EarlierFailure, Outcomes
 from ednas_nni.search.middleware.patience import Patience
 from ednas_nni.search.problem import Problem
 
@@ -37,6 +37,7 @@ STATUSES: dict[Status, ModelStatus] = {
     "trained": ModelStatus.Trained,
     "cancelled": ModelStatus.Interrupted,
     "failed": ModelStatus.Failed,
+    "pruned": ModelStatus.Interrupted,
 }
 
 
@@ -59,6 +60,8 @@ class Booking:
     delivered_by_other: bool = False
     over: bool = False
     """Its own job has ended."""
+    pruning: str = ""
+    """Why it was asked to end early."""
 
     @property
     def missing(self) -> str:
@@ -71,6 +74,8 @@ class Booking:
             return "trained", ""
         if self.fault:
             return "failed", self.fault
+        if self.pruning:
+            return "pruned", self.pruning
         if self.ran_other:
             return "failed", self.missing
         if status == "trained":
@@ -166,6 +171,18 @@ class Record(Forwarding):
         """Trials that have not ended."""
         with self._lock:
             return len(self._open)
+
+    def trial_of(self, model: ExecutableModelSpace) -> TrialRecord | None:
+        """The trial of a model in flight."""
+        booking = self._open.get(id(model))
+        return None if booking is None else self.journal.history().trial(booking.trial)
+
+    def prune(self, model: ExecutableModelSpace, reason: str) -> None:
+        """Write down that the trial of a model in flight is to be ended early. Whoever calls this ends it."""
+        with self._lock:
+            booking = self._open[id(model)]
+            self.journal.append(events.Pruning(trial=booking.trial, job=booking.job, reason=reason))
+            booking.pruning = reason
 
     def trials_in_flight(self) -> frozenset[int]:
         """Numbers of the trials that have not ended."""
@@ -335,6 +352,8 @@ class Record(Forwarding):
             self.journal.append(events.Ended(trial=booking.trial, job=booking.job, status=status, cause=cause))
             if status == "trained" and booking.metrics is not None:
                 self.outcomes.add(booking.key, booking.trial, booking.metrics)
+            if status == "pruned":
+                self.outcomes.failed[booking.key] = EarlierFailure(booking.trial, cause, status)
             if status == "failed":
                 _log.warning("Trial %d of %s failed: %s", booking.trial, booking.key, cause)
             self.patience.ended(status, cause)

@@ -18,6 +18,7 @@ from ednas_nni.search.middleware.forwarding import (
 )
 from ednas_nni.search.middleware.outcomes import Outcomes
 from ednas_nni.search.middleware.patience import Patience
+from ednas_nni.search.middleware.record import STATUSES
 from ednas_nni.search.problem import Problem
 
 _log = logging.getLogger("nni.ednas.reuse")
@@ -73,9 +74,10 @@ class Reuse(Forwarding):
                 failure = self.outcomes.failed[architecture]
                 self.journal.append(events.Reused(architecture=architecture, trial=failure.trial))
                 _log.info(
-                    "%s failed in trial %d and is not trained again: %s", architecture, failure.trial, failure.cause
-                )
-                self._answer_end(model, ModelStatus.Failed, failure.cause)
+                    "%s %s in trial %d and is not trained again: %s",
+                    architecture, failure.status, failure.trial, failure.cause,
+                )  # fmt: skip
+                self._answer_end(model, STATUSES[failure.status], failure.cause)
             else:
                 self._answered.add(architecture)  # its own trial is the first answer
                 self.engine.submit_models(model)

@@ -148,7 +148,7 @@ class SharedWeights(nn.Module):
         super().__init__()
         self.elastic = elastic
         self._space, self._domains = space, domains_of(space)
-        self._networks: OrderedDict[str, tuple[nn.Module, dict[str, Address]]] = OrderedDict()
+        self._networks: OrderedDict[str, tuple[nn.Module, list[tuple[str, Address, Tensor]]]] = OrderedDict()
         with _largest_sizes():
             everything = type(space)(*space.trace_args, **space.trace_kwargs)
         for task, values in (biases or {}).items():
@@ -171,19 +171,24 @@ class SharedWeights(nn.Module):
         name = self._domains.architecture_id(sample)
         with _ONE_AT_A_TIME:
             if name not in self._networks:
-                with torch.inference_mode(False):  # else what is first scored could not be trained
-                    network = instantiate(self._space, self._domains.complete(sample))
-                where = addresses(network, self.elastic)
-                for parameter in network.parameters():
-                    parameter.data = parameter.data.new_empty(0)
-                # Building takes a sixth of a small network's step; the largest and the smallest may come every step.
-                self._networks[name] = network.to(self.device), where
+                # Building takes a tenth of a small network's step; the largest and the smallest may come every step.
+                self._networks[name] = self._built(sample)
                 if len(self._networks) > _REMEMBERED:
                     self._networks.popitem(last=False)
             self._networks.move_to_end(name)
             network, where = self._networks[name]
-        network.train(self.training)
-        return network, {name: address.of(self._tensor(address)) for name, address in where.items()}
+        if network.training != self.training:
+            network.train(self.training)
+        return network, {name: address.of(tensor) for name, address, tensor in where}
+
+    def _built(self, sample: Sample) -> tuple[nn.Module, list[tuple[str, Address, Tensor]]]:
+        # Not in inference mode, else what is first scored could not be trained.
+        with torch.inference_mode(False), _undrawn():
+            network = instantiate(self._space, self._domains.complete(sample))
+        where = [(name, address, self._tensor(address)) for name, address in addresses(network, self.elastic).items()]
+        for parameter in network.parameters():
+            parameter.data = parameter.data.new_empty(0)
+        return network.to(self.device), where
 
     def run(self, sample: Sample, image: Tensor) -> dict[str, Tensor]:
         """Outputs of the network of a sample, in this module's mode (training or not)."""
@@ -229,6 +234,19 @@ def _grown(tensor: Tensor | None, other: Tensor) -> Tensor:
     if len(shape) > 1:
         nn.init.kaiming_uniform_(grown, a=math.sqrt(5))
     return grown
+
+
+@contextmanager
+def _undrawn() -> Iterator[None]:
+    """Let layers be made without drawing their weights, which others take the place of: a third of building them."""
+    drawn = {name: getattr(nn.init, name) for name in ("kaiming_uniform_", "uniform_")}
+    for name in drawn:
+        setattr(nn.init, name, lambda tensor, *_, **__: tensor)
+    try:
+        yield
+    finally:
+        for name, function in drawn.items():
+            setattr(nn.init, name, function)
 
 
 @contextmanager

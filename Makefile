@@ -52,6 +52,7 @@ all-tests: $(READY)
 # Two steps of every script of benchmarks/claims/PROTOCOL.md, to see that it still runs.
 claims-smoke: $(READY)
 	$(BIN)/python benchmarks/claims/depth_losses.py --world rooms --smoke
+	$(BIN)/python benchmarks/claims/transfer_table.py --world rooms --smoke
 
 check-wheel: $(READY)
 	./tools/check_wheel.sh $(BIN)/python

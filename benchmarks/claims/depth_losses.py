@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-sys.path[:] = [str(HERE.parent), *sys.path[1:]]
+sys.path[:] = [*sys.path[1:], str(HERE.parent), str(HERE)]
 
 RESULTS = HERE.parent / "results" / "depth_losses.jsonl"
 STEPS, REPORTS = 600, 20

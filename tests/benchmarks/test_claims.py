@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from claims import depth_loss_tables as s4
+from claims import transfer_replay as s2
 
 SEEDS = range(1000, 1012)
 
@@ -63,3 +64,38 @@ def test_a_better_arm_gains_delta_t_in_the_right_direction():
     worse_miou, better_rest = -1, 2
     assert jared["delta_t"][:, -1].mean() == pytest.approx(10 / 3 * (better_rest + worse_miou), abs=1.5)
     assert l1["delta_t"][:, -1].mean() == pytest.approx(0, abs=1e-9)
+
+
+def table_of(single, noise=0.02, n=96, draw=0):
+    """Rows of a world in which one task's quality says `single` of what counts for all tasks, from 0 to 1."""
+    rng = np.random.default_rng(draw)
+    worth, other = 0.1 * rng.standard_normal((2, n))
+    rows = []
+    for i in range(n):
+        rows.append({"world": "w", "architecture": str(i), "sample": {}, "costs": {"latency_ms": 1.0 + i}})
+        for tasks, quality in (("all", worth[i]), ("depth", single * worth[i] + (1 - single) * other[i])):
+            for seed in (1, 2):
+                search, select = quality + noise * rng.standard_normal(2)
+                scores = {"search": {"quality": search}, "select": {"quality": select}}
+                rows.append({"world": "w", "architecture": str(i), "tasks": tasks, "seed": seed, **scores})
+    return rows
+
+
+def test_a_task_that_says_nothing_of_the_others_loses_and_one_that_says_all_does_not():
+    nothing, everything = (s2.Table(table_of(single), "w") for single in (0.0, 1.0))
+    losses = [s2.lost(table, "depth", np.random.default_rng(0), 300) for table in (nothing, everything)]
+    assert np.percentile(losses[0], 2.5) > 0 > np.percentile(losses[1], 2.5)
+    assert abs(losses[1].mean()) < 0.02 < losses[0].mean()
+    ceiling = s2.agreement(everything, "all")
+    assert s2.agreement(everything, "depth") == pytest.approx(ceiling, abs=0.05) and ceiling > 0.6
+    assert abs(s2.agreement(nothing, "depth")) < 0.25
+    assert "**" in s2.report(table_of(0.0))
+
+
+def test_a_search_is_not_judged_by_the_training_that_chose_it():
+    """Pure noise: whoever is judged by the chosen training itself seems to gain."""
+    table = s2.Table(table_of(0.0, noise=1.0), "w")
+    table.searched["all"] = table.judged.copy()
+    honest = s2.lost(table, "depth", np.random.default_rng(0), 300).mean()
+    table.judged = table.judged[:, ::-1]  # the other seed is now the one that chose
+    assert abs(honest) < 0.3 < s2.lost(table, "depth", np.random.default_rng(0), 300).mean()

@@ -1,0 +1,172 @@
+"""S2 of PROTOCOL.md, step 1: a table of trainings from which searches on one task and on all tasks are replayed.
+
+    python benchmarks/claims/transfer_table.py --world streets [--data FOLDER] [--workers 2]
+    python benchmarks/claims/transfer_table.py --render
+
+96 architectures of `compound`, even in log latency, each trained on segmentation, depth and normals alone and on all of
+them, twice. A training is a line of benchmarks/results/transfer_table.jsonl, written when it ends; what stands there is
+not trained again. The first seeds of all architectures come first, from both ends of latency to the middle.
+`--smoke` trains two steps of two architectures in a temporary file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+sys.path[:] = [*sys.path[1:], str(HERE.parent), str(HERE)]
+
+RESULTS = HERE.parent / "results" / "transfer_table.jsonl"
+ARCHITECTURES, DRAWN, STEPS = 96, 20_000, 400
+SEEDS = {"nyuv2": (1200, 1201), "streets": (1200, 1201), "cityscapes": (1200, 1201), "rooms": (910, 911)}
+ALL = "all"
+
+
+def plain_study(world: str, folder: Path | None, tasks: str, seed: int, steps: int) -> dict[str, Any]:
+    """A study of one row of the table."""
+    import worlds
+
+    part = worlds.part(world, folder)
+    evaluator = {"name": "jared", "steps": steps, "reports": 1, "threads": 1, "accelerator": "cpu"}
+    if tasks != ALL:
+        part["tasks"] = [tasks]
+    return {**part, "space": "compound", "device": "edge_tpu", "evaluator": evaluator, "seed": seed}
+
+
+def architectures(world: str, folder: Path | None, number: int = ARCHITECTURES) -> dict[str, dict[str, Any]]:
+    """Architecture -> sample and costs: those of many random ones that lie nearest to even steps of log latency."""
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.study import parse
+
+    joined = Assembled(parse(plain_study(world, folder, ALL, 0, STEPS)))
+    domains, rng = joined.problem.domains, np.random.default_rng(19)
+    samples, table = [domains.random(rng) for _ in range(DRAWN)], joined.table
+    costs = table(samples)
+    latency = np.log(costs[:, table.names.index("latency_ms")])
+    chosen: dict[str, dict[str, Any]] = {}
+    for level in np.linspace(*np.quantile(latency, (0.001, 0.999)), number):
+        for nearest in np.argsort(np.abs(latency - level)):
+            name = domains.architecture_id(samples[nearest])
+            if name not in chosen:
+                chosen[name] = {
+                    "sample": samples[nearest],
+                    "costs": {
+                        column: rounded(value) for column, value in zip(table.names, costs[nearest], strict=True)
+                    },
+                }
+                break
+    return chosen
+
+
+def run(world: str, folder: str, sample: str, tasks: str, seed: int, steps: int) -> dict[str, Any]:
+    """Train once; scores on `search`, which choose, and on `select`, which judge."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import torch
+
+    from ednas_nni.networks.runtime import TorchRuntime
+    from ednas_nni.networks.scoring import scores
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.study import parse
+
+    torch.set_num_threads(1)
+    joined = Assembled(parse(plain_study(world, Path(folder) if folder else None, tasks, seed, steps)))
+    started = time.perf_counter()
+    labels = {dimension.label for dimension in joined.problem.domains.dimensions}  # a task alone has no other heads
+    network, searched = joined.trained({k: v for k, v in json.loads(sample).items() if k in labels})
+    seconds = time.perf_counter() - started
+    splits = {name: joined.source.split(name) for name in ("train", "select")}
+    bound = {name: joined.tasks[name] for name in joined.study.tasks}
+    runtime = TorchRuntime(network.eval(), joined.study.train_size)
+    judged = scores(runtime, bound, splits["select"], splits["train"])
+    metrics = [name for name in judged if name != "quality" and name in searched]
+    return {
+        "seconds": round(seconds, 1),
+        "search": {"quality": rounded(searched["default"]), **{name: rounded(searched[name]) for name in metrics}},
+        "select": {"quality": rounded(judged["quality"]), **{name: rounded(judged[name]) for name in metrics}},
+    }
+
+
+def rounded(value: float) -> float:
+    return float(f"{value:.5g}")
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """The lines of a file; one that a kill has cut short is none."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            continue
+    return rows
+
+
+def append(path: Path, row: Mapping[str, Any]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row, separators=(",", ":")) + "\n")
+
+
+def measure(world: str, folder: Path | None, path: Path, steps: int, number: int, workers: int) -> None:
+    """Train what is missing."""
+    import worlds
+    from one_training import each
+
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.study import parse
+
+    Assembled(parse(plain_study(world, folder, ALL, 0, steps))).source.prepare()  # before the runs need it
+    rows = rows_of(path)
+    drawn = {row["architecture"]: row for row in rows if row["world"] == world and "sample" in row}
+    if not drawn:
+        for name, entry in architectures(world, folder, number).items():
+            drawn[name] = {"world": world, "architecture": name, **entry}
+            append(path, drawn[name])
+    there = {(row["architecture"], row["tasks"], row["seed"], row["steps"]) for row in rows if "tasks" in row}
+    names, bits = list(drawn), len(drawn).bit_length()
+    order = sorted(range(len(names)), key=lambda i: f"{i:0{bits}b}"[::-1])
+    jobs = {
+        (world, str(folder or ""), json.dumps(drawn[name]["sample"]), tasks, seed, steps): name
+        for seed in SEEDS[world]
+        for name in (names[i] for i in order)
+        for tasks in (ALL, *worlds.part(world, folder)["tasks"])
+        if (name, tasks, seed, steps) not in there
+    }
+    for job, outcome in each(run, list(jobs), workers):
+        row = {"world": world, "architecture": jobs[job], "tasks": job[3], "seed": job[4], "steps": steps}
+        append(path, {**row, **outcome})
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--world", choices=list(SEEDS), default="streets")
+    parser.add_argument("--data", type=Path, help="folder of real images")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--render", action="store_true", help="only what the table says")
+    parser.add_argument("--smoke", action="store_true", help="two steps of two architectures, to see that it runs")
+    given = parser.parse_args(arguments)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from transfer_replay import report
+
+    if given.smoke:
+        with tempfile.TemporaryDirectory() as place:
+            path = Path(place) / "rows.jsonl"
+            measure(given.world, given.data, path, 2, 2, 1)
+            assert sum("tasks" in row for row in rows_of(path)) == 2 * 2 * 4
+        return
+    if not given.render:
+        measure(given.world, given.data, RESULTS, STEPS, ARCHITECTURES, given.workers)
+    print(report(rows_of(RESULTS)))
+
+
+if __name__ == "__main__":
+    main()

@@ -13,17 +13,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-# This file is called like a module of the package it measures: its own folder comes last.
-sys.path[:] = [*sys.path[1:], sys.path[0]]
-
-from into_docs import DOCS, grid, put  # noqa: E402
+from into_docs import DOCS, grid, put
 
 RESULTS = Path(__file__).resolve().parent / "results" / "int8_quality.json"
 NETWORKS = [(space, seed) for seed in range(7) for space in ("nano", "compound", "edge_tpu")][:20]

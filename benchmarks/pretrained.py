@@ -12,14 +12,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-
-# This file is called like a module of the package it measures: its own folder comes last.
-sys.path[:] = [*sys.path[1:], sys.path[0]]
+from into_docs import DOCS, grid, put
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "pretrained.json"
@@ -57,8 +54,6 @@ def measure(folder: Path, arm: str, size: tuple[int, int], seed: int) -> dict[st
 
 def render(runs: dict[str, dict[str, float]]) -> str:
     """The table: mean and standard deviation over seeds."""
-    from into_docs import grid
-
     rows = []
     for height, width in SIZES:
         for arm in ARMS:
@@ -66,7 +61,8 @@ def render(runs: dict[str, dict[str, float]]) -> str:
             if got:
                 cells = [_spread([run[name] for run in got], digits) for name, digits in METRICS.values()]
                 rows.append([f"{height} x {width}", arm, str(len(got)), *cells])
-    return grid(["size", "start of the encoder", "seeds", *METRICS], rows)
+    how = f"{STEPS} steps, scored on the 101 images of `select`, mean and standard deviation over seeds"
+    return f"{how}:\n\n{grid(['size', 'start of the encoder', 'seeds', *METRICS], rows)}"
 
 
 METRICS = {
@@ -103,12 +99,8 @@ def main() -> None:
                         if key not in runs:
                             runs[key] = measure(Path(folder), arm, size, seed)
                             RESULTS.write_text(json.dumps(runs, indent=1) + "\n")
-    from into_docs import DOCS, put
-
-    how = f"{STEPS} steps, scored on the 101 images of `select`, mean and standard deviation over seeds"
-    text = f"{how}:\n\n{render(runs)}"
-    print(text)
-    put(DOCS / "search_space.md", "pretrained", text)
+    print(render(runs))
+    put(DOCS / "search_space.md", "pretrained", render(runs))
 
 
 if __name__ == "__main__":

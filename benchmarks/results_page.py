@@ -13,9 +13,12 @@ from typing import Any
 
 import cost
 import ethos_u
+import int8_quality
 import latency
 import litert_cpu
+import pretrained
 import spans
+import supernet
 import trial_time
 from into_docs import DOCS, grid, put
 
@@ -116,6 +119,9 @@ TABLES: dict[tuple[str, str], Callable[[], str]] = {
     ("results", "baselines"): baselines,
     ("results", "bookkeeping"): bookkeeping,
     ("search_space", "spans"): lambda: spans.markdown(read("spans.json")),
+    ("search_space", "pretrained"): lambda: pretrained.render(read("pretrained.json")),
+    ("supernet", "ranks"): supernet.render,
+    ("export", "int8-quality"): lambda: int8_quality.table(read("int8_quality.json")),
     ("trials", "trial-time"): lambda: trial_time.table(read("trial_time.json")),
     ("hardware", "cost-speed"): lambda: cost.markdown(read("cost.json")),
     ("hardware", "cpu"): lambda: latency.table_of(read("cpu_latency.json")),

@@ -1,12 +1,13 @@
 """Inherited scores of a supernet against separate trainings: rank agreement, quality, seconds, the parts of its recipe.
 
     python benchmarks/supernet.py [--steps 1500] [--seeds 1] [--arms default ...]       resumable: each supernet is kept
-    python benchmarks/supernet.py --alone 2250                                          the long judge, resumable
+    python benchmarks/supernet.py --space compound --alone 24 [--longer 500]            its judge, resumable
+    python benchmarks/supernet.py --space compound --steps 700                          its supernets
     python benchmarks/supernet.py --render                                              docs/supernet.md again
 
-There are two judges, both scored on `select`. The short one is benchmarks/results/trust.json: 48 architectures of
-`nano`, each trained alone, twice for 750 steps. The long one trains 32 of them, evenly spread over latency, alone for
-`--alone` steps with one seed: a ranking that a supernet is to predict must come from networks at least as good as its.
+The judges are networks trained alone and scored on `select`. Of `nano` they are benchmarks/results/trust.json: 48
+architectures, each trained twice for 750 steps. Of `compound`, the shipped study's space, --alone trains so many,
+spread evenly over the latencies that the study allows, once for --longer steps.
 """
 
 from __future__ import annotations
@@ -14,19 +15,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# This file is called like a module of the package it measures: its own folder comes last.
-sys.path[:] = [*sys.path[1:], sys.path[0]]
+import numpy as np
+from into_docs import DOCS, grid, put
+
+from ednas_nni.record.whole_file import write_whole
 
 HERE = Path(__file__).resolve().parent
 TRUTH, RESULTS = HERE / "results" / "trust.json", HERE / "results" / "supernet.json"
-ALONE, JUDGED, FIRST_SEED_ALONE = HERE / "results" / "supernet_alone.json", 32, 7000
+OF_COMPOUND = HERE / "results" / "supernet_compound.json"
+"""Judge and supernets of the shipped study's space."""
+FIRST_SEED_ALONE, LIMIT = 7000, "latency_ms <= 25"
 ARMS: dict[str, dict[str, Any]] = {
     "default": {},
     "choices dealt": {"sampling": "dealt"},
@@ -40,19 +44,19 @@ ARMS: dict[str, dict[str, Any]] = {
 }
 
 
-def assembled(seed: int, supernet: dict[str, Any]) -> Any:
-    """The study that a supernet belongs to."""
+def assembled(space: str, seed: int, **evaluator: Any) -> Any:
+    """The study that a supernet, or a training alone, belongs to."""
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
 
-    evaluator = {"name": "inherited", "supernet": supernet, "threads": 1, "reports": 5, "accelerator": "cpu"}
-    plain = {"space": "nano", "tasks": ["segmentation", "depth", "normals"], "data": "rooms", "device": "edge_tpu"}
-    return Assembled(parse({**plain, "evaluator": evaluator, "seed": seed}))
+    options = {"threads": 1, "reports": 5, **evaluator}
+    plain = {"space": space, "tasks": ["segmentation", "depth", "normals"], "data": "rooms", "device": "edge_tpu"}
+    return Assembled(parse({**plain, "evaluator": options, "seed": seed, "constraints": [LIMIT]}))
 
 
-def measure(arm: str, seed: int, steps: int, samples: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def measure(space: str, arm: str, seed: int, steps: int, samples: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Make one supernet and score all architectures of the judge with it."""
-    study = assembled(seed, {"steps": steps, **ARMS[arm]})
+    study = assembled(space, seed, name="inherited", supernet={"steps": steps, "seed": seed, **ARMS[arm]})
     supernet = study.evaluator.supernet(study.space)
     started = time.perf_counter()
     made = supernet.make()
@@ -63,22 +67,23 @@ def measure(arm: str, seed: int, steps: int, samples: dict[str, dict[str, Any]])
     return {"quality": scores, "seconds": seconds if made else None, "seconds_a_score": each}
 
 
-def train_alone(steps: int, truth: dict[str, Any]) -> None:
-    """Train the long judge's architectures, one after the other; those that are there are not trained again."""
-    from ednas_nni.search.assembled import Assembled
-    from ednas_nni.study import parse
+def train_alone(number: int, steps: int) -> None:
+    """Train the judge of `compound`, one network after the other; those that are there are not trained again."""
+    from ednas_nni.trust.sampling import stratified
 
-    recipe = {"name": "jared", "steps": steps, "scored_on": "select", "threads": 1, "reports": 5, "accelerator": "cpu"}
-    plain = {"space": "nano", "tasks": ["segmentation", "depth", "normals"], "data": "rooms", "device": "edge_tpu"}
-    study = Assembled(parse({**plain, "evaluator": recipe, "seed": FIRST_SEED_ALONE}))
-    by_latency = sorted(truth["architectures"], key=lambda name: truth["architectures"][name]["costs"]["latency_ms"])
-    chosen = [by_latency[i] for i in np.linspace(0, len(by_latency) - 1, JUDGED).round().astype(int)]
-    results = json.loads(ALONE.read_text()) if ALONE.exists() else {"steps": steps, "runs": {}}
+    study = assembled("compound", FIRST_SEED_ALONE, name="jared", steps=steps, scored_on="select")
+    table = study.table
+    samples = stratified(table, "latency_ms", study.problem.constraints, number, seed=0)
+    results = json.loads(OF_COMPOUND.read_text()) if OF_COMPOUND.exists() else {"architectures": {}, "alone": {}}
     # From both ends to the middle and back, so that a judge that is cut short is still spread over latency.
-    for name in [chosen[i] for i in sorted(range(JUDGED), key=lambda i: f"{i:05b}"[::-1])]:
-        if name not in results["runs"]:
-            results["runs"][name] = study.trained(truth["architectures"][name]["sample"])[1]
-            ALONE.write_text(json.dumps(results, indent=1) + "\n")
+    for i in sorted(range(number), key=lambda i: f"{i:06b}"[::-1]):
+        name = table.domains.architecture_id(samples[i])
+        costs = {c: float(f"{x:.6g}") for c, x in zip(table.names, table([samples[i]])[0], strict=True)}
+        runs = results["alone"].setdefault(str(steps), {})
+        if name not in runs:
+            runs[name] = study.trained(samples[i])[1]["default"]
+            results["architectures"][name] = {"sample": samples[i], "costs": costs}
+            write_whole(OF_COMPOUND, json.dumps(results, indent=1) + "\n")
 
 
 def ranks(scores: np.ndarray, truth: np.ndarray, latency: np.ndarray) -> dict[str, str]:
@@ -92,11 +97,11 @@ def ranks(scores: np.ndarray, truth: np.ndarray, latency: np.ndarray) -> dict[st
     return {name: str(estimate(tau(parts, same_group(g), resampled(g)))) for name, g in groups.items()}
 
 
-def render(results: dict[str, Any], truth: dict[str, Any]) -> str:
+def render() -> str:
     """The tables of docs/supernet.md, one a judge."""
-    mean = {
-        r: {a: float(np.mean([run["quality"] for run in v.values()])) for a, v in of.items()}
-        for r, of in truth["runs"].items()
+    truth, results = json.loads(TRUTH.read_text()), json.loads(RESULTS.read_text())
+    judge = {
+        a: float(np.mean([run["quality"] for run in runs.values()])) for a, runs in truth["runs"]["longer"].items()
     }
     first = {r: {a: next(iter(v.values()))["quality"] for a, v in of.items()} for r, of in truth["runs"].items()}
     shorter = {
@@ -104,16 +109,15 @@ def render(results: dict[str, Any], truth: dict[str, Any]) -> str:
         "one training each, 500 steps": (500, first["double"]),
     }
     text = [
-        "Judged by 48 architectures trained alone, twice for 750 steps:",
-        table(results, shorter, mean["longer"], truth),
+        "`nano`, judged by 48 architectures trained alone, twice for 750 steps:",
+        table(results, shorter, judge, truth),
     ]
-    if ALONE.exists():
-        alone = json.loads(ALONE.read_text())
-        judge = {name: run["default"] for name, run in alone["runs"].items()}
-        shorter["one training each, 750 steps"] = 750, first["longer"]
+    if OF_COMPOUND.exists():
+        results = json.loads(OF_COMPOUND.read_text())
+        (steps, judge), *_ = results["alone"].items()
         text += [
-            f"Judged by {len(judge)} of them, trained alone for {alone['steps']} steps:",
-            table(results, shorter, judge, truth),
+            f"`compound`, judged by {len(judge)} architectures trained alone, once for {steps} steps:",
+            table(results, {}, judge, results),
         ]
     return "\n\n".join(text)
 
@@ -125,8 +129,6 @@ def table(
     truth: dict[str, Any],
 ) -> str:
     """Rank agreement with one judge: of separate trainings, and of every supernet."""
-    from into_docs import grid
-
     names = list(judge)
     judged = np.array([judge[a] for a in names])
     latency = np.array([truth["architectures"][a]["costs"]["latency_ms"] for a in names])
@@ -144,32 +146,30 @@ def table(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--space", default="nano", choices=["nano", "compound"])
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--arms", nargs="*", default=list(ARMS), choices=list(ARMS), metavar="ARM")
-    parser.add_argument("--render", action="store_true", help="only make the table of docs/supernet.md again")
-    parser.add_argument("--alone", type=int, metavar="STEPS", help="only train the long judge's networks")
+    parser.add_argument("--render", action="store_true", help="only make the tables of docs/supernet.md again")
+    parser.add_argument("--alone", type=int, metavar="NETWORKS", help="only train the judge of compound")
+    parser.add_argument("--longer", type=int, default=500, metavar="STEPS", help="of each of them")
     given = parser.parse_args()
-    truth = json.loads(TRUTH.read_text())
     if given.alone:
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-        return train_alone(given.alone, truth)
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"runs": {}}
+        return train_alone(given.alone, given.longer)
     if not given.render:
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-        samples = {name: entry["sample"] for name, entry in truth["architectures"].items()}
+        path = OF_COMPOUND if given.space == "compound" else RESULTS
+        judged = json.loads((OF_COMPOUND if given.space == "compound" else TRUTH).read_text())["architectures"]
+        samples = {name: entry["sample"] for name, entry in judged.items()}
         for seed in range(given.seeds):
             for arm in given.arms:
                 key = f"{arm}, seed {seed}, {given.steps} steps"
+                results = {"runs": {}, **(json.loads(path.read_text()) if path.exists() else {})}
                 if key not in results["runs"]:
-                    results["runs"][key] = measure(arm, seed, given.steps, samples)
-                    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    text = render(results, truth)
+                    results["runs"][key] = measure(given.space, arm, seed, given.steps, samples)
+                    write_whole(path, json.dumps(results, indent=1) + "\n")
+    text = render()
     print(text)
-    if (document := HERE.parent / "docs" / "supernet.md").exists():
-        from into_docs import DOCS, put
-
-        put(DOCS / document.name, "ranks", text)
+    put(DOCS / "supernet.md", "ranks", text)
 
 
 if __name__ == "__main__":

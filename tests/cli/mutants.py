@@ -33,6 +33,7 @@ def base() -> Config:
     study = config["tuner"]["classArgs"]
     config |= {"maxExperimentDuration": "3h", "maxTrialDuration": "1h", "experimentWorkingDirectory": "exps"}
     study |= {
+        "space": "nano",
         "data": {"name": "rooms", "train": 64, "search": 8, "select": 8, "test": 8, "seed": 0, "holes": 0.0,
                  "missing": 0.0, "degraded": "train", "shadows": True, "cache": None},
         "evaluator": {"name": "jared", "steps": 50, "batch_size": 8, "learning_rate": 0.02, "weighting": "fixed",

@@ -13,6 +13,8 @@ import torch
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = Path(__file__).parent / "data"
 JOURNALS = DATA / "journals"
+STUDIES = DATA / "studies"
+"""Studies as they shipped when values were recorded: later ones may search otherwise."""
 
 
 def machine() -> dict[str, str]:

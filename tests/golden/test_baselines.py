@@ -16,8 +16,8 @@ STUDIES = {"ednas.yml": "rooms.json", "streets.yml": "streets.json"}
 
 def study_of(name: str) -> Any:
     """By the name at the time of recording, when the study that trains every network alone was the shipped one."""
-    file = {"ednas.yml": "separate.yml"}.get(name, name)
-    return read_experiment(recorded.REPOSITORY / "experiments" / file)[1]
+    former, today = recorded.STUDIES / "separate.yml", recorded.REPOSITORY / "experiments" / name
+    return read_experiment(former if name == "ednas.yml" else today)[1]
 
 
 def metrics(compared: Comparison) -> list[dict[str, float]]:

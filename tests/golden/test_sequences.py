@@ -1,4 +1,4 @@
-"""The architectures that each strategy asks for in the shipped study, answered by the stub evaluator."""
+"""The architectures that each strategy asks for in the study that shipped first, answered by the stub evaluator."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ SAFE = 8  # asks of `ednas` before its surrogate, whose last digits may depend o
 
 @cache
 def shipped() -> Assembled:
-    """The shipped study with its space and its costs."""
-    assembled = Assembled(read_experiment(recorded.REPOSITORY / "experiments" / "separate.yml")[1])
+    """That study with its space and its costs."""
+    assembled = Assembled(read_experiment(recorded.STUDIES / "separate.yml")[1])
     _ = assembled.table
     return assembled
 

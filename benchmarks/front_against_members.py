@@ -1,0 +1,184 @@
+"""How much less latency the front of the shipped study has than members scaled by hand, at equal confirmed quality.
+
+    nice python benchmarks/front_against_members.py [--seeds 5] [--alone]     resumable: what is there is not done again
+    python benchmarks/front_against_members.py --render                       docs/search_space.md again
+
+Of each seed: the search (`ednas search experiments/ednas.yml --seed N --set evaluator.supernet.seed=N`), then the
+members under `start`, finished as it finished its front: from the same supernet, by the same steps and seeds (`ednas
+confirm ID MEMBER ...`). Quality is the mean of the confirmed trainings, on `select`. Networks and members give a curve
+each of quality over the logarithm of latency: the rising one that is nearest to their points (isotonic regression: a
+lucky network lifts neither side), straight in between. Example: (8 ms, 0.30), (12 ms, 0.35), (16 ms, 0.33) become 0.30
+at 8 ms and 0.34 from 12 ms on. At a quarter, half and three quarters of the qualities that both curves of a seed have,
+their latencies are compared.
+
+--alone trains members and front from random weights instead, for the steps of the finishing and a finished network's
+share of the supernet's: 700 steps of 4 networks for 4 finished ones are 700 steps each, with 500 of finishing 1200.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+from into_docs import DOCS, grid, put
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "front_against_members.json"
+STUDY = ROOT / "experiments" / "ednas.yml"
+METRICS = ("default", "segmentation_miou", "depth_abs_error_m", "normals_mean_deg")
+SHARES = (0.25, 0.5, 0.75)
+FIRST_SEED_ALONE = 8000
+T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
+"""Student's t for a 95 % interval of the mean of so many values."""
+
+
+def searched(seed: int) -> str:
+    """One search through NNI; returns its experiment's id."""
+    import ednas_nni
+    from ednas_nni.bridge.manager.experiment_file import read
+
+    file = read(STUDY, [f"seed={seed}", f"evaluator.supernet.seed={seed}"])
+    return ednas_nni.search(file.study, file.trials).experiment
+
+
+def confirmed(experiment: str) -> dict[str, Any]:
+    """Every finished network of a search and every member: what it costs, its inherited and its confirmed qualities."""
+    from ednas_nni.handover.confirming import confirm, planned
+    from ednas_nni.handover.search import open_search
+
+    search = open_search(experiment)
+    study = search.assembled.study
+    confirm(search, planned(search, 0, study.finish.seeds, study.start))
+    return {
+        a.architecture: {
+            "member": a.name in study.start,
+            "sample": a.sample,
+            **{name: a.costs[name] for name in ("latency_ms", "macs", "params")},
+            "inherited": a.searched["default"],
+            "confirmed": [{name: run[name] for name in METRICS} for run in a.confirmed],
+        }
+        for a in open_search(experiment).confirmed
+    }
+
+
+def alone(seed: int, networks: dict[str, Any], done: dict[str, float], keep: Any) -> None:
+    """Train each network of a seed from random weights, once."""
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.study import parse, read_experiment
+
+    study = read_experiment(STUDY)[1]
+    supernet, finish = Assembled(study).evaluator.recipe.supernet, study.finish
+    steps = finish.steps + supernet.steps * supernet.paths // finish.networks
+    recipe = {"name": "jared", "steps": steps, "scored_on": "select", "threads": 1}
+    trained = Assembled(parse({**study.dump(), "evaluator": recipe, "finish": None, "seed": FIRST_SEED_ALONE + seed}))
+    for name, network in networks.items():
+        if name not in done:
+            done[name] = trained.trained(network["sample"])[1]["default"]
+            keep()
+
+
+def curve(points: Sequence[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
+    """Rising qualities and the log latencies at which they are reached, of (latency, quality)."""
+    blocks: list[tuple[float, list[float]]] = []
+    for latency, quality in sorted(points):
+        blocks.append((np.log(latency), [quality]))
+        while len(blocks) > 1 and np.mean(blocks[-2][1]) >= np.mean(blocks[-1][1]):
+            _, worse = blocks.pop()
+            blocks[-1][1].extend(worse)
+    return np.array([np.mean(qualities) for _, qualities in blocks]), np.array([start for start, _ in blocks])
+
+
+def compared(
+    networks: Sequence[tuple[float, float]], members: Sequence[tuple[float, float]]
+) -> list[tuple[float, ...]]:
+    """(quality, latency of the networks, of the members) at SHARES of the qualities that both have, of one seed.
+
+    Raises:
+        ValueError: They have none in common.
+    """
+    ours, theirs = curve(networks), curve(members)
+    low, high = max(ours[0][0], theirs[0][0]), min(ours[0][-1], theirs[0][-1])
+    if not low < high:
+        raise ValueError(f"no quality in common: {ours[0]} and {theirs[0]}")
+    at = [low + share * (high - low) for share in SHARES]
+    return [(q, *(float(np.exp(np.interp(q, *side))) for side in (ours, theirs))) for q in at]
+
+
+def quality(network: dict[str, Any]) -> float:
+    """Mean of its confirmed trainings."""
+    return statistics.mean(run["default"] for run in network["confirmed"])
+
+
+def sides(networks: dict[str, Any], of: Any) -> list[list[tuple[float, float]]]:
+    """(latency, quality) of what was searched, and of members."""
+    return [
+        [(n["latency_ms"], of(name)) for name, n in networks.items() if n["member"] == scaled]
+        for scaled in (False, True)
+    ]
+
+
+def rows_of(pairs: Sequence[Sequence[tuple[float, ...]]]) -> list[list[str]]:
+    """A row a point, of what `compared` says of each seed."""
+    rows = []
+    for share, point in zip(SHARES, zip(*pairs, strict=True), strict=True):
+        ratios = [np.log(ours / theirs) for _, ours, theirs in point]
+        middle = statistics.mean(ratios)
+        half = T95[len(ratios)] * statistics.stdev(ratios) / len(ratios) ** 0.5 if len(ratios) > 1 else float("nan")
+        less, most, least = (100 * (1 - np.exp(r)) for r in (middle, middle - half, middle + half))
+        means = [statistics.mean(column) for column in zip(*point, strict=True)]
+        interval = f" [{least:.0f}, {most:.0f}]" if len(ratios) > 1 else ""
+        rows.append([f"{share:.0%}", f"{means[0]:.3f}", f"{means[2]:.1f}", f"{means[1]:.1f}", f"{less:.0f}{interval}"])
+    return rows
+
+
+def table(results: dict[str, Any]) -> str:
+    """The table of docs/search_space.md."""
+    seeds = {seed: row["networks"] for seed, row in results["seeds"].items() if "networks" in row}
+    pairs = [compared(*sides(networks, lambda name, n=networks: quality(n[name]))) for networks in seeds.values()]
+    heading = ["of the common qualities", "quality", "members, ms", "searched, ms", "less latency, % (95 %)"]
+    text = f"Finished from the supernet, {len(pairs)} seeds:\n\n{grid(heading, rows_of(pairs))}"
+    complete = [s for s, networks in seeds.items() if set(networks) <= set(results.get("alone", {}).get(s, {}))]
+    if complete:
+        pairs = [compared(*sides(seeds[s], results["alone"][s].__getitem__)) for s in complete]
+        text += f"\n\nTrained alone from random weights, {len(pairs)} seeds:\n\n{grid(heading, rows_of(pairs))}"
+    return text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--alone", action="store_true", help="only train what is confirmed from random weights")
+    parser.add_argument("--render", action="store_true", help="only make the table again")
+    options = parser.parse_args()
+    from ednas_nni.record.whole_file import write_whole
+
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"seeds": {}, "alone": {}}
+
+    def keep() -> None:
+        write_whole(RESULTS, json.dumps(results, indent=1) + "\n")
+
+    for seed in map(str, () if options.render else range(options.seeds)):
+        row = results["seeds"].setdefault(seed, {})
+        if options.alone:
+            alone(int(seed), row.get("networks", {}), results["alone"].setdefault(seed, {}), keep)
+            continue
+        if "experiment" not in row:
+            row["experiment"] = searched(int(seed))
+            keep()
+        if "networks" not in row:
+            row["networks"] = confirmed(row["experiment"])
+            keep()
+    print(table(results))
+    put(DOCS / "search_space.md", "front", table(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -37,6 +37,7 @@ EXTRAS = {
     "rl": ["tianshou==0.5.1", "gym==0.26.2"],  # NNI's PolicyBasedRL and ENAS need exactly this generation
     "mtl": ["torchjd[cagrad,nash_mtl,quadprog_projector]>=0.18"],  # gradient methods: PCGrad, CAGrad, Nash-MTL, UPGrad
     "nyuv2": ["h5py>=3.10", "scipy>=1.10"],  # the raw NYUv2 files: nyu_depth_v2_labeled.mat is HDF5, splits.mat is not
+    "coco": ["pycocotools>=2.0.8"],  # compressed run lengths in COCO's files; polygons do without
     "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],  # ONNX files of networks; latency measured on this machine
     "litert": [  # 0.9 GB: only to write .tflite files
         "litert-torch==0.10.0",  # torch -> LiteRT; pins the next two

@@ -194,8 +194,10 @@ class Manifest(FolderSource):
     def decode(self, record: ImageRecord) -> RawImage:
         """Read one image and the labels it has."""
         files = dict(record.files)
-        image = read_image(files.pop("image"), self.upright)
-        storage = Storage({**self._usual, **self._rows[record.key].details}, self._classes, self.normal_axes)
+        path = files.pop("image")
+        image = read_image(path, self.upright)
+        details = {**self._usual, **self._rows[record.key].details}
+        storage = Storage(details, self._classes, self.normal_axes, path, self.upright)
         masks = {kind.name: files.pop(kind.mask) for kind in all_kinds() if kind.mask in files}
         labels = {name: label_kind(name).read(path, storage) for name, path in files.items()}
         for name, path in masks.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from data_sets.annotations.masks import VOC, colours, in_colours, in_few_colours, names_of_values
+from data_sets.annotations.reading import assigned, drafted, is_annotations, painted
 from ednas_nni.data.class_names import CLASSES_FILE
-from ednas_nni.data.class_table import IGNORED, NEVER_CLASSES, not_whole
+from ednas_nni.data.class_table import COLOUR, IGNORED, NEVER_CLASSES, not_whole, written
 from ednas_nni.data.info import Array, LabelFacts
 from ednas_nni.data.kinds.base import (
     Drafted,
@@ -26,7 +29,7 @@ from ednas_nni.data.kinds.base import (
     several,
 )
 from ednas_nni.data.palette import FAINT, INK, ROW, class_colors, color_classes, font
-from ednas_nni.data.reading import read_map, wrong_ids
+from ednas_nni.data.reading import is_npy, read_map, wrong_ids
 from ednas_nni.errors import DataError
 
 if TYPE_CHECKING:
@@ -99,8 +102,24 @@ class ClassLabels(LabelKind[ClassSurvey]):
         return class_batch(rows)
 
     def read(self, path: Path, storage: Storage) -> NDArray[np.uint8]:
-        """Read a grey or palette picture or `.npy` of whole numbers; uint8 (H, W), 255 = no class."""
-        return storage.classes.labels(read_map(path), storage.details.get("ignore", ()), path)
+        """Read a picture, `.npy` of whole numbers, or annotations of the image; uint8 (H, W), 255 = no class.
+
+        A picture is grey or has a palette, or colours where classes.txt names some.
+        """
+        if is_annotations(path):
+            return painted(path, storage)
+        stored = colours(path) if storage.classes.coloured and not is_npy(path) else read_map(path)
+        return storage.classes.labels(stored, storage.details.get("ignore", ()), path)
+
+    def may_read(self, path: Path, values: int) -> bool:
+        """One value per pixel, or few colours."""
+        return super().may_read(path, values) or (values in (3, 4) and in_few_colours(path))
+
+    def annotated(
+        self, folder: Path, images: Sequence[str], others: Sequence[Path], left: dict[str, list[Path]]
+    ) -> Mapping[str, Path]:
+        """Annotations of COCO, CVAT and LabelMe."""
+        return assigned(folder, images, others, left)
 
     def fit(self, small: Array, stored: Array, across: float, facts: LabelFacts, where: str) -> NDArray[np.uint8]:
         """Check all of them, not only those that the resize happened to meet."""
@@ -122,17 +141,21 @@ class ClassLabels(LabelKind[ClassSurvey]):
 
     def draft(self, paths: Sequence[Path], tick: Callable[[], object]) -> Drafted:
         """Collect the stored values of all class maps for classes.txt, and say which may mean no class."""
+        if drawn := [path for path in paths if is_annotations(path)]:
+            return drafted(drawn, tick)
+        names, source = names_of_values(paths[0])
+        coloured = any(value >= COLOUR for value in names) or any(map(in_colours, paths))
         pixels: Counter[int] = Counter()
         smooth = []
         largest: int | None = None
         for path in paths:
-            stored = read_map(path)
+            stored = colours(path) if coloured and not is_npy(path) else read_map(path)
             values, counts = np.unique(stored, return_counts=True)
             if fault := not_whole(values):
                 raise DataError(f"{path}: looks like a class map by its name, but {fault}")
-            if stored.dtype.kind in "iu" and stored.dtype.itemsize > 1:
+            if not coloured and stored.dtype.kind in "iu" and stored.dtype.itemsize > 1:
                 largest = int(np.iinfo(stored.dtype).max)
-            if is_smooth(stored):
+            if not coloured and is_smooth(stored):
                 smooth.append(path)
             elif len(pixels) <= 260:
                 pairs = zip(values.tolist(), counts.tolist(), strict=True)
@@ -146,7 +169,15 @@ class ClassLabels(LabelKind[ClassSurvey]):
             return Drafted(
                 refusal=f"values run smoothly as depth does, in {SMOOTH_LEVELS} or more shades: no class map"
             )
-        return _classes_of(pixels, largest, smooth)
+        if (
+            not names
+            and paths[0].parent.name == "SegmentationClass"
+            and len(pixels) > 9
+            and pixels.keys() <= {*range(21), 255}
+        ):
+            names, source = dict(enumerate(VOC)), "Pascal VOC's 21, for the folder is SegmentationClass"
+        guess = f"names of classes are those of {source}" if names else ""
+        return replace(_classes_of(pixels, largest, smooth, names), guess=guess)
 
     def drawing(self, values: NDArray[np.uint8], facts: LabelFacts) -> Drawing:
         """Colours by class name."""
@@ -204,10 +235,10 @@ def is_smooth(values: Array) -> bool:
     return bool((steps > 0).any()) and float((steps[steps > 0] <= small).mean()) >= SMOOTH_STEPS
 
 
-def _classes_of(pixels: Counter[int], largest: int | None, smooth: Sequence[Path]) -> Drafted:
-    """Draft classes.txt from how many pixels hold each value."""
+def _classes_of(pixels: Counter[int], largest: int | None, smooth: Sequence[Path], names: Mapping[int, str]) -> Drafted:
+    """Draft classes.txt from how many pixels hold each value, and the names that a list gives to some."""
     total = sum(pixels.values())
-    share = {value: f"{value} holds {percent(count / total)} % of the pixels" for value, count in pixels.items()}
+    share = {v: f"{written(v)} holds {percent(count / total)} % of the pixels" for v, count in pixels.items()}
     never = {*NEVER_CLASSES, *(v for v in (65535, largest) if v is not None)} & pixels.keys()
     classes = sorted(pixels.keys() - never)
     lines = []
@@ -222,14 +253,14 @@ def _classes_of(pixels: Counter[int], largest: int | None, smooth: Sequence[Path
         f"{share[value]} and is left out, as 'no class'; if it is a class, write `{value}: NAME` into {CLASSES_FILE}"
         for value in sorted(never)
     ]
-    if 0 in classes and len(classes) > 1:
+    if 0 in classes and len(classes) > 1 and not names:
         lines.append(
             f"{share[0]} and is drafted as a class; if it means 'not labelled', as in NYUv2 and ADE20K, write "
             f"`0: ignore` in place of its line in {CLASSES_FILE}"
         )
     if smooth:
         lines.append(f"{len(smooth)} files run smoothly as depth does, such as {smooth[0].name}: are they class maps?")
-    text = "".join(f"{value}: class {value}\n" for value in classes)
+    text = "".join(f"{written(value)}: {names.get(value, f'class {written(value)}')}\n" for value in classes)
     text += "".join(f"{value}: {IGNORED}\n" for value in sorted(never - {*NEVER_CLASSES}))
     return Drafted(
         texts={CLASSES_FILE: text} if classes else {},

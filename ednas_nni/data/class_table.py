@@ -8,11 +8,13 @@
     0: ignore              no class
     *: ignore              nor is any value that no line names; `*: other` would make them a class
 
-The classes have the labels 0, 1, ... in the order in which their names stand first.
+A value may be a colour, `#804080: road`, or the label of shapes that were drawn, `"car": vehicle`; `"": background` is
+where no shape is. The classes have the labels 0, 1, ... in the order in which their names stand first.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +32,11 @@ IGNORED, REST = "ignore", "*"
 NEVER_CLASSES = (255, -1)
 """Stored values that are no class unless they are named."""
 
-_VALUES = re.compile(r"\*|-?[0-9]{1,9}([\s,]+-?[0-9]{1,9})*")
+COLOUR = 1 << 32
+"""Added to 0xRRGGBB: the value that stands for a colour, beyond all values that a line may name."""
+
+_VALUE = r'-?[0-9]{1,9}|#[0-9a-fA-F]{6}|"(?:[^"\\]|\\.)*"'
+_LINE = re.compile(rf"(\*|(?:{_VALUE})(?:[\s,]+(?:{_VALUE}))*)\s*:(.*)")
 
 
 @dataclass(frozen=True)
@@ -38,11 +44,11 @@ class ClassTable:
     """The classes of stored values.
 
     Attributes:
-        named: Name of the class, or `ignore`, by stored value, in the order of the lines.
+        named: Name of the class, or `ignore`, by stored value or label of shapes, in the order of the lines.
         rest: Name of the class, or `ignore`, of all other values; None = they are an error.
     """
 
-    named: Mapping[int, str]
+    named: Mapping[int | str, str]
     rest: str | None = None
 
     @property
@@ -50,9 +56,29 @@ class ClassTable:
         """The classes' names by label."""
         return tuple(dict.fromkeys(name for name in (*self.named.values(), self.rest) if name not in (None, IGNORED)))
 
+    @property
+    def coloured(self) -> bool:
+        """Whether values are colours."""
+        return any(isinstance(value, int) and value >= COLOUR for value in self.named)
+
     def label(self, name: str) -> int:
         """Return the label of a class; 255 for `ignore`."""
         return IGNORE_INDEX if name == IGNORED else self.names.index(name)
+
+    def drawn(self, label: str | None, where: Path) -> int:
+        """Return the label of a shape that was drawn; where names stand alone, one of them.
+
+        "" is where no shape is, which is no class unless a line says so; None is no class.
+        """
+        if label is None or (label == "" and label not in self.named):
+            return IGNORE_INDEX
+        name = self.named.get(label, label if label in self.names else self.rest)
+        if name is None:
+            raise DataError(
+                f"{where}: a shape has the label {quoted(label)}, which {CLASSES_FILE} does not name. Add a line "
+                f"`{written(label)}: NAME` there, or `{written(label)}: {IGNORED}`"
+            )
+        return self.label(name)
 
     def labels(self, stored: Array, ignored: Sequence[int], where: Path) -> NDArray[np.uint8]:
         """Turn stored values (H, W), whole numbers of any type, into labels: uint8 (H, W), 255 = no class.
@@ -74,15 +100,29 @@ class ClassTable:
             elif not never:
                 unknown.append(value)
         if unknown:
-            listed = ("values " if len(unknown) > 1 else "value ") + ", ".join(f"{v:g}" for v in unknown[:8])
-            classes = [str(value) for value in sorted(v for v, name in self.named.items() if name != IGNORED)]
+            listed = ("values " if len(unknown) > 1 else "value ") + ", ".join(map(written, unknown[:8]))
+            classes = [
+                written(v) for v in sorted(v for v in self.named if isinstance(v, int) and self.named[v] != IGNORED)
+            ]
             allowed = ", ".join([*classes[:12], *(["..."] if len(classes) > 12 else [])])
             raise DataError(
                 f"{where}: holds the {listed}{', ...' if len(unknown) > 8 else ''}, but the classes are "
-                f"{allowed}. Name it in {CLASSES_FILE} (`{unknown[0]:g}: ignore` makes it no class, "
+                f"{allowed}. Name it in {CLASSES_FILE} (`{written(unknown[0])}: ignore` makes it no class, "
                 "`*: ignore` all that no line names), or in the manifest's column `ignore`"
             )
         return table[places].reshape(stored.shape)
+
+
+def written(value: float | str) -> str:
+    """Return a value as a line of `classes.txt` begins with it."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    return f"#{int(value) - COLOUR:06x}" if value >= COLOUR else f"{value:.9g}"
+
+
+def _stored(value: str) -> int | str:
+    """The reverse of `written`."""
+    return json.loads(value) if value[0] == '"' else COLOUR + int(value[1:], 16) if value[0] == "#" else int(value)
 
 
 def not_whole(values: Array) -> str:
@@ -103,25 +143,26 @@ def read_classes(path: Path) -> ClassTable:
     from ednas_nni.data.reading import read_lines  # PIL, which a table in memory does not need
 
     lines = read_lines(path)
-    parted = [line.partition(":") for line in lines]
-    valued = [bool(colon) and _VALUES.fullmatch(values.strip()) is not None for values, colon, _ in parted]
-    if any(valued) and not all(valued):
-        odd = next(line for line, has in zip(lines, valued, strict=True) if not has)
+    parted = [_LINE.fullmatch(line) for line in lines]
+    valued = any(parted)
+    if valued and not all(parted):
+        odd = next(line for line, parts in zip(lines, parted, strict=True) if not parts)
         raise DataError(
             f"{path}: the line {quoted(odd)} has no value, others have one. Write `VALUE: NAME` on every line."
         )
-    named: dict[int, str] = {}
+    named: dict[int | str, str] = {}
     rest = None
-    for number, (line, (values, _, name)) in enumerate(zip(lines, parted, strict=True)):
-        name = name.strip() if all(valued) else line
-        keys = re.split(r"[\s,]+", values.strip()) if all(valued) else [str(number)]
-        plain_twice = not all(valued) and name in named.values()
-        if not name or plain_twice or (keys == [REST] and rest) or any(k != REST and int(k) in named for k in keys):
+    for number, (line, parts) in enumerate(zip(lines, parted, strict=True)):
+        name = parts[2].strip() if parts else line
+        values = [REST] if parts and parts[1] == REST else re.findall(_VALUE, parts[1]) if parts else [str(number)]
+        keys = [REST] if values == [REST] else [_stored(value) for value in values]
+        plain_twice = not valued and name in named.values()
+        if not name or plain_twice or (keys == [REST] and rest) or any(key in named for key in keys):
             raise DataError(f"{path}: the line {quoted(line)} repeats a value or a name, or names nothing; change it.")
-        if keys == [REST]:
+        if values == [REST]:
             rest = name
         else:
-            named |= dict.fromkeys(map(int, keys), name)
+            named |= dict.fromkeys(keys, name)
     table = ClassTable(named, rest)
     if not 2 <= len(table.names) <= MOST_CLASSES:
         raise DataError(f"{path}: names {len(table.names)} classes; there must be 2 to {MOST_CLASSES}.")

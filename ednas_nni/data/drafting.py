@@ -23,7 +23,7 @@ from ednas_nni.data.info import Array
 from ednas_nni.data.kinds import OPEN, Drafted, LabelKind, all_kinds, columns
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import natural
-from ednas_nni.data.names import IMAGE, OTHER, Named, named
+from ednas_nni.data.names import IMAGE, OTHER, Named, named, split_of
 from ednas_nni.data.reading import is_npy, read_map, stored_as
 from ednas_nni.data.source import DATASETS
 from ednas_nni.errors import DataError, did_you_mean, hidden, quoted
@@ -93,6 +93,11 @@ def draft(folder: Path, tick: Callable[[], object] = lambda: None) -> Draft:
         there = f". Files that are not read: {unread}" if unread else ""
         raise DataError(f"{folder}: holds no images ({', '.join(SUFFIXES)}) that can be read{there}")
     rows, splits = _rows(images, by_role, left)
+    for kind in all_kinds():
+        drawn = kind.annotated(folder, [row[IMAGE] for row in rows], others, left)
+        for n, row in enumerate(rows):
+            if (label := drawn.get(row[IMAGE])) and row.setdefault(kind.column, label.as_posix()) == label.as_posix():
+                splits[n] = splits[n] or split_of(label)
     guesses = _masks_of_depth(folder, rows) or [
         f"files such as {masks[0]} say where {kind.column} is valid, because their names say so"
         for kind in all_kinds()
@@ -216,24 +221,16 @@ def _role(path: Path, name: Named) -> tuple[str, str]:
         fits = "turn its colours into numbers" if stored[1] > 1 else "another type is needed"
         return "", f"files named as {candidates[0]}, but of {per} per pixel ({stored[0]}): {fits}"
     seen = by_content(path)
-    return (seen, "") if seen else ("", f"files that look like none of image, {', '.join(_columns())}")
+    columns = ", ".join(kind.column for kind in all_kinds())
+    return (seen, "") if seen else ("", f"files that look like none of image, {columns}")
 
 
 def _may_be(role: str, path: Path, dtype: np.dtype, values: int) -> bool:
     """Whether a file with such a head may belong to a column."""
     if role == IMAGE:
         return values in (3, 4) or (dtype == np.uint8 and not is_npy(path))
-    kind = _columns().get(role)
-    if kind and kind.channels:
-        return values in ((3, 4) if kind.channels == (3,) else kind.channels)
-    try:
-        return values == 1 or bool(len(read_map(path)))  # grey that was stored as colours
-    except DataError:
-        return False
-
-
-def _columns() -> dict[str, LabelKind]:
-    return {kind.column: kind for kind in all_kinds()}
+    kind = next((kind for kind in all_kinds() if kind.column == role), None)
+    return kind is not None and kind.may_read(path, values)
 
 
 def by_content(path: Path) -> str | None:

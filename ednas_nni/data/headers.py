@@ -12,7 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageCms, ImageFile, ImageOps
+
+from ednas_nni.data.info import Array
 
 _ORIENTATION = 0x0112
 _SRGB_GAMMA = 1 / 2.2
@@ -25,6 +28,14 @@ def upright(picture: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(picture)
     except Exception:  # Pillow lets through whatever a damaged block makes of its parser
         return picture.copy()
+
+
+def turned_as(values: Array, orientation: int) -> Array:
+    """Return a map (H, W) of bytes, turned or mirrored as an EXIF orientation says."""
+    exif, picture = Image.Exif(), Image.fromarray(values)
+    exif[_ORIENTATION] = orientation
+    picture.info["exif"] = exif.tobytes()
+    return np.asarray(ImageOps.exif_transpose(picture))
 
 
 def orientation(path: Path) -> int:

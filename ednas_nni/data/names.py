@@ -25,7 +25,8 @@ _IMAGES = frozenset(
 )  # fmt: skip
 _OTHERS = frozenset(
     {"instance", "instances", "instancegt", "instanceids", "panoptic", "flow", "opticalflow", "confidence",
-     "confidences", "edge", "edges", "overlay", "overlays", "albedo", "shading", "uncertainty", "polygons"}
+     "confidences", "edge", "edges", "overlay", "overlays", "albedo", "shading", "uncertainty", "polygons",
+     "segmentationobject"}
 )  # fmt: skip
 _NEUTRAL = frozenset(
     {"raw", "data", "annotated", "proj", "groundtruth", "gt", "frame", "frames", "file", "files", "class", "jpeg",
@@ -54,6 +55,7 @@ _DATE = re.compile(
 )
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _COUNTED = re.compile(r"(\D+)(\d+)")
+_YEAR = re.compile(r"(?<=[a-z])20\d\d$")
 
 
 @cache
@@ -116,7 +118,7 @@ def named(path: Path) -> Named:
     else:
         roles = [role for some in (*of_folders, of_file) for role in some]
         roles = [role for role in roles if role != IMAGE] or roles
-    split = next((SPLITS[w] for part in reversed(parts[:-1]) for w, _ in part if w in SPLITS), "")
+    split = split_of(path.parent)
     silent = _NEUTRAL | SPLITS.keys()
     key = [" ".join(w for w, role in part if role is None and w not in silent) for part in parts[:-1]]
     key = [part for part in key if part]
@@ -126,6 +128,15 @@ def named(path: Path) -> Named:
     telling = [part for n, part in enumerate(key) if not any(f" {part} " in f" {later} " for later in key[n + 1 :])]
     mask = next((column for part in reversed(parts) if (column := _mask(part))), "")
     return Named(path, tuple(dict.fromkeys(roles)), tuple(telling), split, mask)
+
+
+def split_of(path: Path) -> str:
+    """Return `train`, `val` or `test` where a part of a path says so, the deepest first; "" otherwise.
+
+    COCO's `val2017` says so as well.
+    """
+    said = (_YEAR.sub("", word.lower()) for part in reversed(path.with_suffix("").parts) for word in words(part))
+    return next((SPLITS[word] for word in said if word in SPLITS), "")
 
 
 def _mask(part: list[tuple[str, str | None]]) -> str:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ednas_nni.data.class_table import ClassTable
 from ednas_nni.data.info import Array, LabelFacts
-from ednas_nni.errors import quoted
+from ednas_nni.data.reading import read_map
+from ednas_nni.errors import DataError, quoted
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -34,11 +35,15 @@ class Storage:
         details: Cells of the image's row in the columns that the kind declares, parsed; empty ones are left out.
         classes: Which class a stored value is.
         normal_axes: What the three channels of stored normals hold.
+        image: The file of the image that the label belongs to.
+        upright: Whether the image is turned as its EXIF orientation says.
     """
 
     details: Mapping[str, Any] = field(default_factory=dict)
     classes: ClassTable = field(default_factory=lambda: ClassTable({}))
     normal_axes: Sequence[str] = ("x", "y", "z")
+    image: Path | None = None
+    upright: bool = True
 
 
 @dataclass(frozen=True)
@@ -199,6 +204,24 @@ class LabelKind(ABC, Generic[S]):
         The array fits a picture, or holds floats for `.npy`. `rows` are all labels (N, H, W[, C]) that shall be stored
         alike; `exact` asks for floats rather than whole numbers that lose a little.
         """
+
+    def may_read(self, path: Path, values: int) -> bool:
+        """Say whether a picture or array with so many values per pixel may be of this kind; grey may lie in colours."""
+        if self.channels:
+            return values in ((3, 4) if self.channels == (3,) else self.channels)
+        try:
+            return values == 1 or bool(len(read_map(path)))
+        except DataError:
+            return False
+
+    def annotated(
+        self, folder: Path, images: Sequence[str], others: Sequence[Path], left: dict[str, list[Path]]
+    ) -> Mapping[str, Path]:
+        """Return which of a folder's `others`, files that are no pictures, is the label of an image, by image.
+
+        Paths count from the folder. `left` gets, by reason, what has no place in a manifest. By default there are none.
+        """
+        return {}
 
     def looks_like(self, values: Array) -> bool:
         """Say whether a file's values, (H, W) or (H, W, C), look like this kind. By default only its name tells."""

@@ -23,14 +23,12 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, Field, ValidationError
 
-from data_sets.annotations.shapes import Annotated, Bits, Points, Shape, box, ellipse, polygon, runs
+from data_sets.annotations.shapes import Annotated, Points, Shape, box, ellipse, polygon, runs
 from ednas_nni.data.reading import read_json
 from ednas_nni.errors import DataError
 
 Element: TypeAlias = "ElementTree.Element[str]"
 Key = tuple[str, ...]
-
-SUFFIXES = (".json", ".xml")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +38,7 @@ class Annotations:
     Attributes:
         format: What wrote it, such as `COCO`.
         declared: Labels in the order in which the tool lists them; empty where it keeps no list.
-        images: What was drawn on an image, by its name in the file; read when asked for.
+        images: What was drawn on an image, by its name in the file; read when asked for, see `drawn`.
     """
 
     format: str
@@ -64,17 +62,14 @@ class Annotations:
         key = key_of(image)
         near = [(_common(key, other), name) for other, name in self.by_stem.get(key[-1], ())]
         near = [one for one in near if one[0] == max(near)[0]]
-        exact = [one for one in near if PurePath(one[1]).suffix.lower() == image.suffix.lower()]
-        return exact if len(near) > 1 and exact else near
+        return [one for one in near if PurePath(one[1]).suffix.lower() == image.suffix.lower()] or near
 
     def of(self, image: Path, where: Path) -> Annotated:
         """Return what was drawn on an image. DataError: nothing of that name, or several."""
         names = [name for _, name in self.names(image)]
         if len(names) != 1:
-            listed = f"its names {', '.join(names[:3])} may all mean" if names else "it says nothing of"
-            raise DataError(
-                f"{where}: {listed} the image {image}. Correct the cell seg, or export the annotations anew"
-            )
+            said = f"its names {', '.join(names[:3])} may all mean" if names else "it says nothing of"
+            raise DataError(f"{where}: {said} the image {image}. Correct the cell seg, or export the annotations anew")
         return self.drawn(names[0], where)
 
     def drawn(self, name: str, where: Path) -> Annotated:
@@ -97,6 +92,11 @@ def _common(one: Key, other: Key) -> int:
     return next((n for n, (a, b) in enumerate(pairs) if a != b), len(pairs))
 
 
+def is_annotations(path: Path) -> bool:
+    """Whether a file may be one of annotations, by its ending."""
+    return path.suffix.lower() in (".json", ".xml")
+
+
 def read_annotations(path: Path) -> Annotations | None:
     """Read a file of annotations; None where it has none of the formats. DataError: it is one that cannot be read."""
     status = path.stat()
@@ -105,7 +105,7 @@ def read_annotations(path: Path) -> Annotations | None:
 
 @lru_cache(maxsize=4)  # one for all images of a COCO or CVAT file, which may be large
 def _read(path: Path, mtime_ns: int, size: int) -> Annotations | None:
-    document = read_xml(path) if path.suffix.lower() == ".xml" else read_json(path)
+    document = _xml(path) if path.suffix.lower() == ".xml" else read_json(path)
     try:
         return next(filter(None, (read(document) for read in FORMATS)), None)
     except ValidationError as fault:
@@ -120,15 +120,14 @@ def _said(fault: Exception) -> str:
     return f"lacks {fault}" if isinstance(fault, KeyError) else str(fault)
 
 
-def read_xml(path: Path) -> Element:
+def _xml(path: Path) -> Element:
     """Parse XML without document types, so that nothing in it is expanded or fetched."""
 
     def refuse(*_: object) -> None:
         raise DataError(f"{path}: has a document type (<!DOCTYPE ...>), which is not read; remove it")
 
     parser, tree = expat.ParserCreate(), ElementTree.TreeBuilder()
-    parser.StartElementHandler, parser.EndElementHandler = tree.start, tree.end
-    parser.CharacterDataHandler = tree.data
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = tree.start, tree.end, tree.data
     parser.StartDoctypeDeclHandler = refuse
     try:
         parser.Parse(path.read_bytes(), True)
@@ -189,28 +188,29 @@ def coco(document: object) -> Annotations | None:
 
 
 def _coco_image(image: _CocoImage, areas: Iterable[_CocoArea], names: Mapping[int | str, str]) -> Annotated:
-    shapes, passed = [], Counter[str]()
+    shapes, boxes = [], 0
     for area in sorted(areas, key=lambda area: not area.iscrowd):
         label = None if area.iscrowd else names[area.category_id]
         if isinstance(area.segmentation, _Rle):
-            shapes.append(Shape(label, mask=_rle(area.segmentation)))
+            shapes.append(_coco_mask(label, area.segmentation))
         elif area.segmentation:
             shapes.append(Shape(label, [polygon(points) for points in area.segmentation]))
         else:
-            passed["box"] += 1
-    return Annotated((image.height, image.width), shapes, passed)
+            boxes += 1
+    return Annotated((image.height, image.width), shapes, {"box": boxes} if boxes else {})
 
 
-def _rle(rle: _Rle) -> Bits:
+def _coco_mask(label: str | None, rle: _Rle) -> Shape:
     if isinstance(rle.counts, list):
-        return runs(rle.counts, rle.size, by_column=True)
+        return Shape(label, mask=runs(rle.counts, rle.size, by_column=True))
     try:
         from pycocotools import mask  # an extra: only compressed run lengths need it
     except ImportError:
         raise DataError(
             'compressed run lengths of COCO need pycocotools: pip install "ednas-nni[coco]", or export polygons'
         ) from None
-    return np.asarray(mask.decode({"size": list(rle.size), "counts": rle.counts.encode("ascii")})).astype(bool)
+    bits = mask.decode({"size": list(rle.size), "counts": rle.counts.encode("ascii")})
+    return Shape(label, mask=np.asarray(bits).astype(bool))
 
 
 # ---- LabelMe
@@ -241,31 +241,24 @@ def labelme(document: object) -> Annotations | None:
 def _labelme_image(content: _LabelMe) -> Annotated:
     shapes, passed = [], Counter[str]()
     for drawn in content.shapes:
-        kind = drawn.shape_type or "polygon"
+        kind, points = drawn.shape_type or "polygon", np.array(drawn.points).reshape(-1, 2)
         if kind == "mask":
-            shapes.append(_labelme_mask(drawn))
+            (left, top), bits = np.rint(points[0]).astype(int).tolist(), _picture(drawn.mask or "")
+            shapes.append(Shape(drawn.label, mask=bits, corner=(top, left)))
         elif kind in _LABELME:
-            shapes.append(Shape(drawn.label, [_LABELME[kind](np.array(drawn.points).reshape(-1, 2))]))
+            shapes.append(Shape(drawn.label, [_LABELME[kind](points)]))
         else:
             passed[kind] += 1
     size = (content.height, content.width) if content.height and content.width else None
     return Annotated(size, shapes, passed)
 
 
-def _labelme_mask(drawn: _LabelMeShape) -> Shape:
+def _picture(mask: str) -> np.ndarray:
     try:
-        with Image.open(io.BytesIO(base64.b64decode(drawn.mask or "", validate=True))) as picture:
-            bits = np.asarray(picture.convert("L")) > 0
+        with Image.open(io.BytesIO(base64.b64decode(mask, validate=True))) as picture:
+            return np.asarray(picture.convert("L")) > 0
     except (OSError, binascii.Error) as fault:
-        raise ValueError(f"the mask of {drawn.label!r} is no picture ({fault})") from None
-    left, top = (round(value) for value in drawn.points[0])
-    return Shape(drawn.label, mask=bits, corner=(top, left))
-
-
-def _rectangle(points: Points) -> Points:
-    """From two corners, or all four of one that was turned."""
-    (left, top), (right, bottom) = points.min(0), points.max(0)
-    return box(left, top, right, bottom) if len(points) == 2 else polygon(points)
+        raise ValueError(f"a mask is no picture ({fault})") from None
 
 
 def _circle(points: Points) -> Points:
@@ -275,7 +268,8 @@ def _circle(points: Points) -> Points:
 
 
 _LABELME: Mapping[str, Callable[[Points], Points]] = {
-    "polygon": polygon, "rectangle": _rectangle, "oriented_rectangle": polygon, "circle": _circle,
+    "polygon": polygon, "oriented_rectangle": polygon, "circle": _circle,
+    "rectangle": lambda points: box(*points.min(0).tolist(), *points.max(0).tolist()),
 }  # fmt: skip
 
 
@@ -312,22 +306,17 @@ def _cvat_mask(area: Element) -> Shape:
     return Shape(area.attrib["label"], mask=runs(counts, (height, width)), corner=(top, left))
 
 
-def _cvat_polygon(area: Element) -> Shape:
-    return Shape(area.attrib["label"], [polygon([pair.split(",") for pair in area.attrib["points"].split(";")])])
+def _outlined(outline: Callable[[Element], Points]) -> Callable[[Element], Shape]:
+    return lambda area: Shape(area.attrib["label"], [outline(area)])
 
 
-def _cvat_box(area: Element) -> Shape:
-    left, top, right, bottom = _numbers(area, "xtl ytl xbr ybr")
-    return Shape(area.attrib["label"], [box(left, top, right, bottom, float(area.get("rotation", 0)))])
-
-
-def _cvat_ellipse(area: Element) -> Shape:
-    x, y, across, down = _numbers(area, "cx cy rx ry")
-    return Shape(area.attrib["label"], [ellipse(x, y, across, down, float(area.get("rotation", 0)))])
+def _turned(make: Callable[..., Points], names: str) -> Callable[[Element], Shape]:
+    return _outlined(lambda area: make(*_numbers(area, names), degrees=float(area.get("rotation", 0))))
 
 
 _CVAT: Mapping[str, Callable[[Element], Shape]] = {
-    "polygon": _cvat_polygon, "box": _cvat_box, "ellipse": _cvat_ellipse, "mask": _cvat_mask,
+    "polygon": _outlined(lambda area: polygon([pair.split(",") for pair in area.attrib["points"].split(";")])),
+    "box": _turned(box, "xtl ytl xbr ybr"), "ellipse": _turned(ellipse, "cx cy rx ry"), "mask": _cvat_mask,
 }  # fmt: skip
 
 

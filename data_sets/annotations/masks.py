@@ -12,12 +12,11 @@ from PIL import Image
 
 from ednas_nni.data.class_table import COLOUR, IGNORED
 from ednas_nni.data.headers import READ_ERRORS
-from ednas_nni.data.reading import is_npy, read_lines, read_rgb, stored_as
+from ednas_nni.data.reading import read_lines, read_rgb
 from ednas_nni.errors import DataError
 
 LABELMAP, CLASS_NAMES = "labelmap.txt", "class_names.txt"
 """`NAME:RED,GREEN,BLUE:parts:actions` a line, by CVAT and Datumaro; names of 0, 1, ..., by LabelMe's labelme2voc."""
-
 VOC = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable",
     "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
@@ -41,16 +40,6 @@ def in_few_colours(path: Path) -> bool:
         return False
 
 
-def in_colours(path: Path) -> bool:
-    """Whether a mask has colours in which red, green and blue differ."""
-    stored = stored_as(path)
-    return stored is not None and stored[1] > 2 and not is_npy(path) and len(set(map(bytes, _channels(path)))) > 1
-
-
-def _channels(path: Path) -> NDArray[np.uint8]:
-    return np.moveaxis(read_rgb(path), -1, 0)
-
-
 def names_of_values(mask: Path) -> tuple[Mapping[int, str], str]:
     """Return names by value or colour from the list nearest to a mask, and the name of the list; nothing without one.
 
@@ -59,19 +48,18 @@ def names_of_values(mask: Path) -> tuple[Mapping[int, str], str]:
     for folder in mask.parents[:3]:
         if (folder / LABELMAP).is_file():
             names = _labelmap(folder / LABELMAP)
-            grey = stored_as(mask) == (np.uint8, 1) and not has_palette(mask)
-            return dict(enumerate(names.values())) if grey else {_VOID: IGNORED, **names}, LABELMAP
+            return dict(enumerate(names.values())) if mode(mask) == "L" else {_VOID: IGNORED, **names}, LABELMAP
         if (folder / CLASS_NAMES).is_file():
             listed = read_lines(folder / CLASS_NAMES)
             return {value: "background" if n == "_background_" else n for value, n in enumerate(listed)}, CLASS_NAMES
     return {}, ""
 
 
-def has_palette(mask: Path) -> bool:
-    """Whether a picture stores indices of colours."""
-    with suppress(*READ_ERRORS), Image.open(mask) as opened:
-        return opened.mode == "P"
-    return False
+def mode(picture: Path) -> str:
+    """How a picture stores its values, such as L, P or RGB; "" where it is none."""
+    with suppress(*READ_ERRORS), Image.open(picture) as opened:
+        return opened.mode
+    return ""
 
 
 def _labelmap(path: Path) -> Mapping[int, str]:
@@ -81,9 +69,7 @@ def _labelmap(path: Path) -> Mapping[int, str]:
             continue
         try:
             name, colour, *_ = line.rsplit(":", 3)
-            red, green, blue = (int(part) for part in colour.split(","))
-            bytes((red, green, blue))
+            names[COLOUR + int.from_bytes(bytes(int(part) for part in colour.split(",")))] = name
         except ValueError:
             raise DataError(f"{path}: the line {line!r} is not NAME:RED,GREEN,BLUE:parts:actions") from None
-        names[COLOUR + (red << 16) + (green << 8) + blue] = name
     return names

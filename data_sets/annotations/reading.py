@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from data_sets.annotations.formats import SUFFIXES, Annotations, key_of, read_annotations
+from data_sets.annotations.formats import Annotations, is_annotations, key_of, read_annotations
 from ednas_nni.data.class_names import CLASSES_FILE
 from ednas_nni.data.class_table import IGNORED, written
 from ednas_nni.data.headers import READ_ERRORS, orientation, turned_as
@@ -23,11 +23,6 @@ DENSE = 0.9
 _LOOKED = 40
 _NAMES = {"__ignore__": IGNORED, "_background_": "background"}
 """What LabelMe's own programs make of two labels."""
-
-
-def is_annotations(path: Path) -> bool:
-    """Whether a file is one of annotations rather than a picture or array, by its ending."""
-    return path.suffix.lower() in SUFFIXES
 
 
 def painted(path: Path, storage: Storage) -> NDArray[np.uint8]:

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from data_sets.annotations.masks import VOC, colours, in_colours, in_few_colours, names_of_values
-from data_sets.annotations.reading import assigned, drafted, is_annotations, painted
+from data_sets.annotations.formats import is_annotations
+from data_sets.annotations.masks import VOC, colours, in_few_colours, mode, names_of_values
+from data_sets.annotations.reading import assigned, drafted, painted
 from ednas_nni.data.class_names import CLASSES_FILE
 from ednas_nni.data.class_table import COLOUR, IGNORED, NEVER_CLASSES, not_whole, written
 from ednas_nni.data.info import Array, LabelFacts
@@ -144,7 +145,10 @@ class ClassLabels(LabelKind[ClassSurvey]):
         if drawn := [path for path in paths if is_annotations(path)]:
             return drafted(drawn, tick)
         names, source = names_of_values(paths[0])
-        coloured = any(value >= COLOUR for value in names) or any(map(in_colours, paths))
+        single = LabelKind.may_read  # one value per pixel
+        coloured = any(value >= COLOUR for value in names) or not all(
+            single(self, path, 3) for path in paths if mode(path).startswith("RGB")
+        )
         pixels: Counter[int] = Counter()
         smooth = []
         largest: int | None = None

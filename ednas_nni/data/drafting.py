@@ -229,7 +229,7 @@ def _may_be(role: str, path: Path, dtype: np.dtype, values: int) -> bool:
     """Whether a file with such a head may belong to a column."""
     if role == IMAGE:
         return values in (3, 4) or (dtype == np.uint8 and not is_npy(path))
-    kind = next((kind for kind in all_kinds() if kind.column == role), None)
+    kind = next((kind for kind in all_kinds() if role in (kind.column, kind.mask)), None)
     return kind is not None and kind.may_read(path, values)
 
 

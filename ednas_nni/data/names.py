@@ -135,7 +135,7 @@ def split_of(path: Path) -> str:
 
     COCO's `val2017` says so as well.
     """
-    said = (_YEAR.sub("", word.lower()) for part in reversed(path.with_suffix("").parts) for word in words(part))
+    said = (_YEAR.sub("", word.lower()) for part in (path.stem, *reversed(path.parent.parts)) for word in words(part))
     return next((SPLITS[word] for word in said if word in SPLITS), "")
 
 

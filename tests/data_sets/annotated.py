@@ -24,7 +24,7 @@ def drawn(number: int) -> Drawn:
     """A street, a car that covers a part of it, and a tree with a corner outside of the picture."""
     x = 4.0 + 3 * number % 30
     car = [(x, 24.0), (x + 18.3, 24.0), (x + 18.3, 36.6), (x + 9, 39.2), (x, 36.6)]
-    return [("street", STREET), ("car", car), ("tree", [(50.0, 4.0), (70.0, 30.5), (44.5, 30.5)])]
+    return [("street", STREET), ("car", car), ("tree", [(50.0, 4.0), (70.0, 30.7), (44.7, 30.7)])]
 
 
 def photos(folder: Path, names: Sequence[str], orientation: int = 1) -> None:
@@ -41,7 +41,7 @@ def photos(folder: Path, names: Sequence[str], orientation: int = 1) -> None:
 
 def coco(path: Path, images: Mapping[str, Drawn], encode: Callable[[Drawn, int], object] | None = None) -> None:
     """`instances_*.json`; `encode` makes another segmentation of one shape than a polygon."""
-    labels = sorted({label for shapes in images.values() for label, _ in shapes}) + ["bus"]
+    labels = [*sorted({label for shapes in images.values() for label, _ in shapes}), "bus"]
     categories = [{"id": 10 + n, "name": label, "supercategory": "any"} for n, label in enumerate(labels)]
     listed, areas = [], []
     for number, (name, shapes) in enumerate(images.items()):
@@ -50,16 +50,23 @@ def coco(path: Path, images: Mapping[str, Drawn], encode: Callable[[Drawn, int],
             polygon = [[float(value) for corner in corners for value in corner]]
             segmentation = encode(shapes, at) if encode else polygon
             areas.append(
-                {"id": len(areas) + 1, "image_id": 100 + number, "category_id": 10 + labels.index(label), "bbox": [0, 0, 1, 1],
-                 "area": 1.0, "iscrowd": 0, "segmentation": segmentation}
+                {"id": len(areas) + 1, "image_id": 100 + number, "category_id": 10 + labels.index(label),
+                 "bbox": [0, 0, 1, 1], "area": 1.0, "iscrowd": 0, "segmentation": segmentation}
             )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"info": {}, "licenses": [], "images": listed, "annotations": areas, "categories": categories}))
+    path.write_text(
+        json.dumps({"info": {}, "licenses": [], "images": listed, "annotations": areas, "categories": categories})
+    )
 
 
 def cvat(path: Path, images: Mapping[str, Drawn]) -> None:
     """`annotations.xml` of "CVAT for images 1.1": shapes in another order than their z_order."""
-    lines = ['<?xml version="1.0" encoding="utf-8"?>', "<annotations>", "<version>1.1</version>", "<meta><task><labels>"]
+    lines = [
+        '<?xml version="1.0" encoding="utf-8"?>',
+        "<annotations>",
+        "<version>1.1</version>",
+        "<meta><task><labels>",
+    ]
     lines += [f"<label><name>{name}</name><color>#804080</color></label>" for name in ("tree", "street", "car")]
     lines.append("</labels></task></meta>")
     for number, (name, shapes) in enumerate(images.items()):

@@ -63,7 +63,7 @@ LAMBDAS := ednas_nni/baselines/lambdas.json
 references: $(READY)
 	$(BIN)/ednas data lambda experiments/separate.yml --out $(LAMBDAS)
 	$(BIN)/ednas data lambda experiments/streets.yml --out $(LAMBDAS)
-	$(BIN)/ednas data lambda experiments/streets.yml --option depth=metric --out $(LAMBDAS)
+	$(BIN)/ednas data lambda experiments/streets.yml --set data.depth=metric --out $(LAMBDAS)
 	$(BIN)/ednas reference experiments/separate.yml --out $(SHIPPED)/rooms.json
 	$(BIN)/ednas reference experiments/streets.yml --out $(SHIPPED)/streets.json
 

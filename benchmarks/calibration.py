@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from into_docs import DOCS, put
+from into_docs import EVIDENCE, put
 
 from devices.calibrated.correction import calibrate, errors
 from devices.calibrated.measurements import priced_terms
@@ -63,7 +63,7 @@ def main() -> None:
     text = f"{_markdown(rows)}\n\n{told}."
     print(text)
     if options.write:
-        put(DOCS / "planning.md", "calibration", text)
+        put(EVIDENCE, "calibration", text)
         RESULT.write_text(json.dumps({"measured": told, "rows": rows}, indent=1) + "\n")
 
 

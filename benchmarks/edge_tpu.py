@@ -1,7 +1,7 @@
 """The Edge TPU model against every published row: fit, leave-one-out, bootstrap ensemble, ranks inside a space.
 
 python benchmarks/edge_tpu.py             prints, and writes benchmarks/results/edge_tpu.json
-python benchmarks/edge_tpu.py --write     also writes the profile's coefficients and ensemble, and docs/hardware.md
+python benchmarks/edge_tpu.py --write     also writes the profile and the table of results/README.md
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python benchmarks/edge_tpu_tables.py
 
-docs/hardware.md has the one of errors by kind of network.
+benchmarks/results/README.md has the one of errors by kind of network.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from into_docs import DOCS, put
+from into_docs import EVIDENCE, put
 
 RESULTS = Path(__file__).resolve().parent / "results"
 IN_DOCS = "edge-tpu-regimes"
@@ -119,7 +119,7 @@ def main() -> None:
     found = [json.loads((RESULTS / f"{n}.json").read_text(encoding="utf-8")) for n in ("edge_tpu", "edge_tpu_tried")]
     rendered = tables(*found)
     print("\n\n".join(rendered.values()))
-    put(DOCS / "hardware.md", IN_DOCS, rendered[IN_DOCS])
+    put(EVIDENCE, IN_DOCS, rendered[IN_DOCS])
 
 
 if __name__ == "__main__":

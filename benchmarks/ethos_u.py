@@ -2,10 +2,10 @@
 
 python benchmarks/ethos_u.py                              20 networks of each preset, every accelerator
 python benchmarks/ethos_u.py --presets nano --accelerators u55-256    only these; other rows of the results stay
-python benchmarks/ethos_u.py --render                     only writes the table in docs/hardware.md
+python benchmarks/ethos_u.py --render                     only writes the table in benchmarks/results/README.md
 
 The sum of parts, with the factor of 8 networks, against the whole file of each of 20 others, compiled in one piece.
-Prints, writes benchmarks/results/ethos_u.json and the table in docs/hardware.md.
+Prints, writes benchmarks/results/ethos_u.json and the table in benchmarks/results/README.md.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def main() -> None:
             found.sort(key=lambda e: (list(SIZES).index(e["preset"]), ACCELERATORS.index(e["accelerator"])))
             RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
             print(line(f"{accelerator}, {preset}", entry["networks"]), f"{entry['seconds']:.0f} s", flush=True)
-    into_docs.put(into_docs.DOCS / "hardware.md", "ethos_u", table_of(found))
+    into_docs.put(into_docs.EVIDENCE, "ethos_u", table_of(found))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from into_docs import DOCS, grid, put
+from into_docs import EVIDENCE, grid, put
 
 RESULTS = Path(__file__).resolve().parent / "results" / "int8_quality.json"
 NETWORKS = [(space, seed) for seed in range(7) for space in ("nano", "compound", "edge_tpu")][:20]
@@ -101,7 +101,7 @@ def main() -> None:
         beside.write_text(json.dumps(record, indent=1) + "\n")
         beside.replace(RESULTS)
         print(space, seed, *(f"{last[kind]['quality']:.4f}" for kind in ("float", "simulated", "file")), flush=True)
-    put(DOCS / "export.md", "int8-quality", table(record))
+    put(EVIDENCE, "int8-quality", table(record))
 
 
 if __name__ == "__main__":

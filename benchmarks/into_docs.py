@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
+EVIDENCE = Path(__file__).resolve().parent / "results" / "README.md"
+"""Tables that pages sum up in a sentence."""
 
 
 def put(document: Path, name: str, text: str) -> None:

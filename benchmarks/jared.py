@@ -176,11 +176,11 @@ def main() -> None:
     parser.add_argument("--render", type=Path, help="print the tables of an earlier run and put them into the docs")
     options = parser.parse_args()
     if options.render:
-        from into_docs import DOCS, put
+        from into_docs import EVIDENCE, put
 
         record = json.loads(options.render.read_text(encoding="utf-8"))
         text = tables(record)
-        put(DOCS / "losses.md", "jared", tables(record, short=True))
+        put(EVIDENCE, "jared", tables(record, short=True))
     else:
         record = measure([2000 + number for number in range(options.seeds)], options.workers, options.json)
         text = tables(record)

@@ -1,7 +1,7 @@
 """The device cpu_onnxruntime against whole networks that it has not seen, on this machine.
 
 python benchmarks/latency.py              prints, and writes benchmarks/results/cpu_latency.json
-python benchmarks/latency.py --write      also writes the table in docs/hardware.md
+python benchmarks/latency.py --write      also writes the table in benchmarks/results/README.md
 
 Everything is measured in this run, in the same rounds: the blocks of the space, the 8 whole networks of the
 calibration, and 60 others. Afterwards the 60 are measured once more by themselves: how far another time of the same
@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--result", type=Path, default=RESULT)
-    parser.add_argument("--write", action="store_true", help="write the table into docs/hardware.md")
+    parser.add_argument("--write", action="store_true", help="write the table into benchmarks/results/README.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["EDNAS_CACHE"] = folder  # what was measured before does not count
@@ -169,7 +169,7 @@ def main() -> None:
     options.result.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(table_of(found))
     if options.write:
-        into_docs.put(into_docs.DOCS / "hardware.md", "cpu", table_of(found))
+        into_docs.put(into_docs.EVIDENCE, "cpu", table_of(found))
 
 
 if __name__ == "__main__":

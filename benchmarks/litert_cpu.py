@@ -3,7 +3,7 @@
 python benchmarks/litert_cpu.py                                     20 networks of each preset, int8 and float32
 python benchmarks/litert_cpu.py --presets nano --precisions int8    only these; other rows of the results stay
 python benchmarks/litert_cpu.py --exported 4                        4 of the networks as exported files (extra `litert`)
-python benchmarks/litert_cpu.py --render                            only writes the tables in docs/hardware.md
+python benchmarks/litert_cpu.py --render                            only writes the table of results/README.md
 
 The sum of blocks, with the factor of 8 networks, against whole networks that are none of these: each measured three
 times, first among the blocks, then twice by themselves; the median of the three counts. An exported file is what
@@ -224,7 +224,7 @@ def main() -> None:
         entries = [e for e in entries if (e["preset"], e["precision"]) != (preset, precision)] + [entry]
         entries.sort(key=lambda e: (PRECISIONS.index(e["precision"]), PRESETS.index(e["preset"])))
         RESULT.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
-    into_docs.put(into_docs.DOCS / "hardware.md", "litert", table_of(entries))
+    into_docs.put(into_docs.EVIDENCE, "litert", table_of(entries))
 
 
 if __name__ == "__main__":

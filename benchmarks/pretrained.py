@@ -1,7 +1,7 @@
 """What ImageNet weights are worth on real images: EfficientNet-Lite0 on NYUv2 (13 classes, depth) against random ones.
 
     python benchmarks/pretrained.py FOLDER [--seeds 3]     resumable: a training that is in the results is not run again
-    python benchmarks/pretrained.py --render               docs/search_space.md again
+    python benchmarks/pretrained.py --render               the table of results/README.md again
 
 The folder holds NYUv2 as `worlds.manifest` says. Every network is the same, the space's member
 `efficientnet_lite0`, trained for the same steps on the training split and scored on `select`, where nothing was chosen.
@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from into_docs import DOCS, grid, put
+from into_docs import EVIDENCE, grid, put
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "pretrained.json"
@@ -81,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, help="NYUv2 as above")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--render", action="store_true", help="only make the table of docs/search_space.md again")
+    parser.add_argument("--render", action="store_true", help="only make the table of results/README.md again")
     given = parser.parse_args()
     runs = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     if given.folder is not None and not given.render:
@@ -100,7 +100,7 @@ def main() -> None:
                             runs[key] = measure(Path(folder), arm, size, seed)
                             RESULTS.write_text(json.dumps(runs, indent=1) + "\n")
     print(render(runs))
-    put(DOCS / "search_space.md", "pretrained", render(runs))
+    put(EVIDENCE, "pretrained", render(runs))
 
 
 if __name__ == "__main__":

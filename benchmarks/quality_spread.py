@@ -120,7 +120,7 @@ def text(record: dict[str, Any], found: dict[str, Any]) -> str:
         f"{ratio[0]:.1f} times the noise [{ratio[1]:.1f}, {ratio[2]:.1f}]. Kendall's tau of quality is "
         f"{taus['latency_ms']:+.2f} with latency_ms and {taus['macs']:+.2f} with MACs; {count} are on the front.\n\n"
         "![Quality of random architectures, its histogram beside the noise of one training, and the front]"
-        "(images/quality_spread.png)"
+        "(../../docs/images/quality_spread.png)"
     )
 
 
@@ -158,11 +158,11 @@ def main() -> None:
     parser.add_argument("--render", type=Path)
     options = parser.parse_args()
     if options.render:
-        from into_docs import DOCS, put
+        from into_docs import DOCS, EVIDENCE, put
 
         record = json.loads(options.render.read_text(encoding="utf-8"))
         found = facts(record)
-        put(DOCS / "search_space.md", "quality-spread", text(record, found))
+        put(EVIDENCE, "quality-spread", text(record, found))
         draw(found, DOCS / "images" / "quality_spread.png")
     else:
         record = measure(options.architectures, options.steps, options.workers, options.json)

@@ -20,7 +20,7 @@ import pretrained
 import spans
 import supernet
 import trial_time
-from into_docs import DOCS, grid, put
+from into_docs import DOCS, EVIDENCE, grid, put
 
 RESULTS = Path(__file__).resolve().parent / "results"
 METRICS = {
@@ -113,24 +113,24 @@ def bookkeeping() -> str:
     return grid(["counted", "result", "command"], rows)
 
 
-TABLES: dict[tuple[str, str], Callable[[], str]] = {
-    ("results", "search"): search,
-    ("results", "alone"): trained_alone,
-    ("results", "baselines"): baselines,
-    ("results", "bookkeeping"): bookkeeping,
-    ("search_space", "spans"): lambda: spans.markdown(read("spans.json")),
-    ("search_space", "pretrained"): lambda: pretrained.render(read("pretrained.json")),
-    ("supernet", "ranks"): supernet.render,
-    ("export", "int8-quality"): lambda: int8_quality.table(read("int8_quality.json")),
-    ("trials", "trial-time"): lambda: trial_time.table(read("trial_time.json")),
-    ("hardware", "cost-speed"): lambda: cost.markdown(read("cost.json")),
-    ("hardware", "cpu"): lambda: latency.table_of(read("cpu_latency.json")),
-    ("hardware", "litert"): lambda: litert_cpu.table_of(read("litert_cpu.json")),
-    ("hardware", "ethos_u"): lambda: ethos_u.table_of(read("ethos_u.json")),
+TABLES: dict[tuple[Path, str], Callable[[], str]] = {
+    (DOCS / "results.md", "search"): search,
+    (DOCS / "results.md", "baselines"): baselines,
+    (DOCS / "results.md", "bookkeeping"): bookkeeping,
+    (DOCS / "search_space.md", "spans"): lambda: spans.markdown(read("spans.json")),
+    (DOCS / "hardware.md", "cost-speed"): lambda: cost.markdown(read("cost.json")),
+    (EVIDENCE, "alone"): trained_alone,
+    (EVIDENCE, "pretrained"): lambda: pretrained.render(read("pretrained.json")),
+    (EVIDENCE, "ranks"): supernet.render,
+    (EVIDENCE, "int8-quality"): lambda: int8_quality.table(read("int8_quality.json")),
+    (EVIDENCE, "trial-time"): lambda: trial_time.table(read("trial_time.json")),
+    (EVIDENCE, "cpu"): lambda: latency.table_of(read("cpu_latency.json")),
+    (EVIDENCE, "litert"): lambda: litert_cpu.table_of(read("litert_cpu.json")),
+    (EVIDENCE, "ethos_u"): lambda: ethos_u.table_of(read("ethos_u.json")),
 }
 """(page, marker) -> what stands there."""
 
 
 if __name__ == "__main__":
     for (page, name), table in TABLES.items():
-        put(DOCS / f"{page}.md", name, table())
+        put(page, name, table())

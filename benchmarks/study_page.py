@@ -1,4 +1,4 @@
-"""The tables of docs/study.md: fields of a study and options of every shipped plugin, read from the code itself.
+"""The lists of docs/study.md: fields of a study and options of every shipped plugin, read from the code itself.
 
     python benchmarks/study_page.py
 
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Union
 
 import yaml
-from into_docs import DOCS, grid, put
+from into_docs import DOCS, put
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -42,7 +42,6 @@ GROUPS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "search_spaces": ("Search spaces", "`space: {name: nano, sharing: [shared, own_stage4]}`", SPACE_GIVEN),
     "blocks": ("Blocks", "`space: {name: nano, ops: [ibn_k3_e3, ibn_k3_e6, fused_k3_e3_se]}`", ()),
     "datasets": ("Data sets", "`data: {name: streets, depth: metric}`", DATA_GIVEN),
-    "label_kinds": ("Label kinds", "`tasks: [segmentation]`", ()),
     "devices": ("Devices", "`device: [{name: roofline, profile: phone_cpu}, params]`", ()),
 }
 NAMES: dict[str, Iterable[str]] = {
@@ -59,7 +58,6 @@ PLAIN |= {dict: "mapping"}
 PLAIN |= {recipe.Plugin: PLAIN[study.PluginChoice], recipe.Cooldown: "number, at least 0 or null"}
 PLAIN |= {recipe.TaskOptions: "mapping or null", recipe.Size: "two integers"}
 PLAIN_VALUES = (str, int, float, list, tuple, dict, type(None))
-HEADINGS = ("name", "what it is", "default; what is allowed")
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
@@ -114,23 +112,23 @@ def allowed(hint: Any) -> str:
 def written(value: Any) -> str:
     """A default as a study writes it."""
     if not isinstance(value, PLAIN_VALUES):
-        return "see its description"
+        return "..."
     text = yaml.safe_dump(value, default_flow_style=True, width=1000)
-    return f"`{text.strip().removesuffix('...').strip()}`"
+    return text.strip().removesuffix("...").strip()
 
 
 def choice(default: str, texts: str) -> str:
-    """What is allowed, as it follows a default: without what the default says itself, such as that it is a text."""
-    if default == "`null`":
+    """What is allowed, beside a default: without what the default says itself, such as that it is a text."""
+    if default == "null":
         texts = texts.removesuffix(" or null")
-    elif default != "required":
+    elif default:
         kinds = map(re.escape, (f"list of: {PLAIN[str]}", *(PLAIN[kind] for kind in (bool, int, float, str))))
         texts = re.sub(rf"^({'|'.join(kinds)})(, |$)", "", texts)
-    return f"; {texts}" if texts else ""
+    return f" ({texts})" if texts and texts != PLAIN[study.PluginChoice] else ""
 
 
-def line(owner: str, name: str, words: Mapping[str, str], hint: Any, default: str) -> tuple[str, str, str]:
-    """Cells of one field or option: its name, what it is, its default and what is allowed.
+def line(owner: str, name: str, words: Mapping[str, str], hint: Any, default: str) -> str:
+    """One field or option as a study writes it with its default, what is allowed, and what it is.
 
     Raises:
         SystemExit: It is not described, or its annotation has no words.
@@ -140,18 +138,18 @@ def line(owner: str, name: str, words: Mapping[str, str], hint: Any, default: st
     if not allowed(hint):
         raise SystemExit(f"{owner}: {name!r} is annotated as {hint}, for which benchmarks/study_page.py has no words")
     text = re.sub(r"`?\bNone\b`?", "`null`", words[name].replace("``", "`"))  # a study is YAML
-    return f"`{name}`", text, f"{default}{choice(default, allowed(hint))}"
+    return f"* `{f'{name}: {default}' if default else name}`{choice(default, allowed(hint))}: {text}"
 
 
-def fields(model: type[BaseModel]) -> list[tuple[str, ...]]:
-    """Rows of a pydantic model; its defaults as `dump` writes them."""
+def fields(model: type[BaseModel]) -> list[str]:
+    """Lines of a pydantic model; its defaults as `dump` writes them."""
     words, hints = told(model), typing.get_type_hints(model, include_extras=True)
     defaults = model().dump() if isinstance(model(), study.Study) else model().model_dump()
     return [line(model.__name__, name, words, hints[name], written(defaults[name])) for name in model.model_fields]
 
 
-def options(owner: str, factory: Any, given: Sequence[str]) -> list[tuple[str, ...]]:
-    """Rows of a plugin: its options but for those that are `given` to it."""
+def options(owner: str, factory: Any, given: Sequence[str]) -> list[str]:
+    """Lines of a plugin: its options but for those that are `given` to it."""
     target = getattr(factory, "__wrapped__", factory)
     code = target.__init__ if inspect.isclass(target) else getattr(target, "__func__", target)
     owners = reversed(inspect.getmro(target)) if inspect.isclass(target) else [getattr(target, "__self__", target)]
@@ -161,22 +159,21 @@ def options(owner: str, factory: Any, given: Sequence[str]) -> list[tuple[str, .
         if parameter.name in given:
             continue
         if parameter.kind is parameter.VAR_KEYWORD:
-            _, text, _ = line(owner, parameter.name, words, dict, "")
-            found.append(("any of its fields", text, "the preset's; see the last table"))
+            found.append(f"* any of its fields: {words[parameter.name]}")
             continue
         kept = types.SimpleNamespace(__annotations__={parameter.name: parameter.annotation})  # others need not resolve
         hint = typing.get_type_hints(kept, globalns=code.__globals__, include_extras=True)[parameter.name]
-        default = "required" if parameter.default is parameter.empty else written(parameter.default)
+        default = "" if parameter.default is parameter.empty else written(parameter.default)
         found.append(line(owner, parameter.name, words, hint, default))
     return found
 
 
-def together(plugin_rows: Mapping[str, Sequence[tuple[str, ...]]]) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
-    """Names of plugins -> options that just these take, in the same words, where a heading of their own saves rows."""
-    takers: dict[tuple[str, ...], tuple[str, ...]] = {}
+def together(plugin_rows: Mapping[str, Sequence[str]]) -> dict[tuple[str, ...], list[str]]:
+    """Names of plugins -> options that just these take, in the same words, where a heading of their own saves lines."""
+    takers: dict[str, tuple[str, ...]] = {}
     for row in dict.fromkeys(row for rows in plugin_rows.values() for row in rows):
         takers[row] = tuple(name for name, rows in plugin_rows.items() if row in rows)
-    blocks: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    blocks: dict[tuple[str, ...], list[str]] = {}
     for row, names in takers.items():
         blocks.setdefault(names, []).append(row)
     return {names: rows for names, rows in blocks.items() if len(rows) * (len(names) - 1) > 1}
@@ -186,7 +183,7 @@ def group(name: str) -> str:
     """The section of one group of plugins: each with its summary and its options, those of several only once."""
     heading, example, given = GROUPS[name]
     summaries: dict[str, str] = {}
-    plugin_rows: dict[str, list[tuple[str, ...]]] = {}
+    plugin_rows: dict[str, list[str]] = {}
     for plugin in plugins.listing(name):
         if plugin.distribution != "ednas-nni":
             continue  # what else is installed is no part of the page
@@ -199,22 +196,22 @@ def group(name: str) -> str:
         plugin_rows[plugin.name] = taken
     blocks = together(plugin_rows)
     common = {row for rows in blocks.values() for row in rows}
-    rows: list[tuple[str, ...]] = []
+    parts = [f"## {heading}", example]
     for names, shared in blocks.items():
-        rows += [(f"**{', '.join(f'`{one}`' for one in names)}**", "All of these take:", ""), *shared]
+        parts.append("\n".join([f"**{', '.join(f'`{one}`' for one in names)}** take:\n", *shared]))
     for one, summary in summaries.items():
-        rows += [(f"**`{one}`**", summary, ""), *(row for row in plugin_rows[one] if row not in common)]
-    return f"## {heading}\n\nFor example {example}.\n\n{grid(HEADINGS, rows)}"
+        own = [row for row in plugin_rows[one] if row not in common]
+        parts.append("\n".join([f"**`{one}`**: {summary}", *([""] if own else []), *own]))
+    return "\n\n".join(parts)
 
 
 def text() -> str:
-    """All tables."""
-    parts = [f"## Fields\n\n{grid(HEADINGS, fields(study.Study))}"]
+    """All lists."""
+    parts = ["## Fields", "\n".join(fields(study.Study))]
     for name, kind in study.GROUPS.items():
-        parts.append(f"### `{name}` as a mapping\n\n{grid(HEADINGS, fields(kind))}")
-    parts += map(group, GROUPS)
-    names = [(where, ", ".join(f"`{name}`" for name in known)) for where, known in NAMES.items()]
-    return "\n\n".join([*parts, f"## Names that are no plugins\n\n{grid(('where', 'names'), names)}"])
+        parts += [f"### `{name}` as a mapping", "\n".join(fields(kind))]
+    names = [f"* {where}: {', '.join(f'`{name}`' for name in known)}" for where, known in NAMES.items()]
+    return "\n\n".join([*parts, *map(group, GROUPS), "## Names that are no plugins", "\n".join(names)])
 
 
 if __name__ == "__main__":

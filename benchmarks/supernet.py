@@ -3,7 +3,7 @@
     python benchmarks/supernet.py [--steps 1500] [--seeds 1] [--arms default ...]       resumable: each supernet is kept
     python benchmarks/supernet.py --space compound --alone 24 [--longer 500]            its judge, resumable
     python benchmarks/supernet.py --space compound --steps 700                          its supernets
-    python benchmarks/supernet.py --render                                              docs/supernet.md again
+    python benchmarks/supernet.py --render                                              the tables of results again
 
 The judges are networks trained alone and scored on `select`. Of `nano` they are benchmarks/results/trust.json: 48
 architectures, each trained twice for 750 steps. Of `compound`, the shipped study's space, --alone trains so many,
@@ -22,7 +22,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from into_docs import DOCS, grid, put
+from into_docs import EVIDENCE, grid, put
 
 from ednas_nni.record.whole_file import write_whole
 
@@ -98,7 +98,7 @@ def ranks(scores: np.ndarray, truth: np.ndarray, latency: np.ndarray) -> dict[st
 
 
 def render() -> str:
-    """The tables of docs/supernet.md, one a judge."""
+    """The tables of results/README.md, one a judge."""
     truth, results = json.loads(TRUTH.read_text()), json.loads(RESULTS.read_text())
     judge = {
         a: float(np.mean([run["quality"] for run in runs.values()])) for a, runs in truth["runs"]["longer"].items()
@@ -150,7 +150,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--arms", nargs="*", default=list(ARMS), choices=list(ARMS), metavar="ARM")
-    parser.add_argument("--render", action="store_true", help="only make the tables of docs/supernet.md again")
+    parser.add_argument(
+        "--render", action="store_true", help="only make the tables of the tables of results/README.md again"
+    )
     parser.add_argument("--alone", type=int, metavar="NETWORKS", help="only train the judge of compound")
     parser.add_argument("--longer", type=int, default=500, metavar="STEPS", help="of each of them")
     given = parser.parse_args()
@@ -169,7 +171,7 @@ def main() -> None:
                     write_whole(path, json.dumps(results, indent=1) + "\n")
     text = render()
     print(text)
-    put(DOCS / "supernet.md", "ranks", text)
+    put(EVIDENCE, "ranks", text)
 
 
 if __name__ == "__main__":

@@ -235,10 +235,10 @@ def main() -> None:
         print(f"{len(told)} answers: {statistics.median(told):.2f} s in the median, {max(told):.2f} s at most")
         return
     if options.render:
-        from into_docs import DOCS, put
+        from into_docs import EVIDENCE, put
 
         text = table(json.loads(options.render.read_text(encoding="utf-8")))
-        put(DOCS / "trials.md", "trial-time", text)
+        put(EVIDENCE, "trial-time", text)
         print(text)
         return
     record: dict[str, Any] = {"trials": options.trials, "steps": options.steps, "cores": len(os.sched_getaffinity(0))}

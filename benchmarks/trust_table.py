@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from into_docs import DOCS, grid, put
+from into_docs import DOCS, EVIDENCE, grid, put
 
 from ednas_nni.cli.trust_tables import (
     GAIN_HEADINGS,
@@ -73,11 +73,11 @@ def main() -> None:
     parser.add_argument("record", type=Path)
     record = TrustRecord.read(parser.parse_args().record)
     if not all(map(record.complete, record.recipes)):
-        put(DOCS / "trust.md", "trust", progress(record))
+        put(EVIDENCE, "trust", progress(record))
         print(progress(record))
         return
     found = verdict(record)
-    put(DOCS / "trust.md", "trust", text(record, found))
+    put(EVIDENCE, "trust", text(record, found))
     (DOCS / "images" / "trust.png").write_bytes(trust_plot(record, found))
     print("\n\n".join([*remarks(record, found), all_tables(record, found)]))
 

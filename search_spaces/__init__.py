@@ -72,7 +72,7 @@ def pretrained(
     Args:
         tasks: As `nano`.
         encoder_weights: A folder with one file for each encoder, or encoder -> file (null: at random); without it all
-            start at random. Nothing is ever downloaded.
+            start at random.
         **overrides: As `nano`; `encoders` lists the encoders.
 
     Raises:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ednas_nni.cli.arguments import whole
+from ednas_nni.cli.arguments import add_changes, whole
 from ednas_nni.errors import EdnasError, did_you_mean
 
 HELP = "correct a device's model by measurements of your own"
@@ -33,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--study", metavar="FILE.yml", type=Path, default=STUDY, help=f"whose space and deploy_size ({STUDY})"
     )
+    add_changes(parser)
     parser.add_argument("--cost", metavar="NAME", default="latency_ms", help="the measured cost (latency_ms)")
     out = "the profile to write (DEVICE_calibrated.yml), or the new folder of --propose"
     parser.add_argument("--out", metavar="PATH", type=Path, help=out)
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         raise EdnasError(f"--study: there is no {STUDY} here; name the experiment whose space the networks are from.")
     if options.device.endswith(SUFFIXES):
         options.device = str(Path(options.device).expanduser().absolute())
-    assembled = Assembled(experiment.read(options.study).study)
+    assembled = Assembled(experiment.read(options.study, options.changes).study)
     table = cost_table(assembled.space, [options.device], deploy_size=tuple(assembled.study.deploy_size))
     own = [column.name for column in table.devices[0].columns]
     if options.cost not in own:

@@ -38,8 +38,8 @@ class EthosU(PartsDevice):
         accelerator: Family and multiply-adds a cycle.
         system: Clock and memories, a section `System_Config` of Vela's `vela.ini`; "" = Vela's default.
         memory: Which memory holds what, a section `Memory_Mode`; "" = Vela's default.
-        cpu_ns: Nanoseconds for an element that the processor writes, where Vela leaves an operator to it; the default
-            is a guess for a Cortex-M at some hundred MHz.
+        cpu_ns: Nanoseconds for an element that the processor writes, where Vela leaves an operator to it; a guess for a
+            Cortex-M.
 
     Raises:
         StudyError: Vela is not installed.

@@ -46,12 +46,7 @@ def single_task(study: Study, task: str, seed: int | None = None) -> Study:
 
 
 def identities(assembled: Assembled) -> dict[str, dict[str, Any]]:
-    """Task -> identity of the baseline that this study needs. Prepares data that lie in files; imports torch.
-
-    Raises:
-        StudyError: The study names no `reference`, or its space has no such member.
-        BaselineError: The evaluator has no recipe that could be compared.
-    """
+    """Task -> identity of the baseline that this study needs. Prepares data that lie in files; imports torch."""
     return {task: identity(assembled, task) for task in assembled.study.tasks}
 
 

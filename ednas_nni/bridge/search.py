@@ -65,9 +65,6 @@ class Search(Session):
         """Build space, costs and strategy; write the journal's head. Nothing is trained yet.
 
         For the journal: what drives the trials ("nnictl" or "ts"), trials at a time, and how many there may be.
-
-        Raises:
-            EdnasError: The study is wrong, its data cannot be made, or no architecture meets its constraints.
         """
         assembled = self.assembled
         self.problem = assembled.problem

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ednas_nni.errors import EdnasError
@@ -37,8 +38,20 @@ def size(text: str) -> str | tuple[int, int]:
 
 
 def add_file_arguments(parser: argparse.ArgumentParser, short: bool = False) -> None:
-    """Declare the experiment's file, and `--set`: changes of its study; `short` = with `--seed` and `--strategy`."""
+    """Declare the experiment's file, and changes of its study as `add_changes`."""
     parser.add_argument("file", metavar="FILE.yml", help="the experiment")
+    add_changes(parser, short)
+
+
+def add_study_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `handover.training.opened` takes: a file or a search, and changes of its study."""
+    help = "experiment's YAML, or a search (id, journal, `latest`)"
+    parser.add_argument("source", metavar="FILE_OR_ID", help=help)
+    add_changes(parser)
+
+
+def add_changes(parser: argparse.ArgumentParser, short: bool = False) -> None:
+    """Declare `--set`, which changes a study that a command reads; `short` = with `--seed` and `--strategy`."""
 
     def add(option: str, value: str, kind: Callable[[str], str], text: str) -> None:
         parser.add_argument(option, metavar=value, dest="changes", action="append", default=[], type=kind, help=text)
@@ -48,6 +61,11 @@ def add_file_arguments(parser: argparse.ArgumentParser, short: bool = False) -> 
     if short:
         add("--seed", "N", lambda text: f"seed={whole(0)(text)}", "the same as --set seed=N")
         add("--strategy", "NAME", lambda text: f"strategy={text}", "the same as --set strategy=NAME")
+
+
+def with_changes(source: str, changes: Sequence[str]) -> str:
+    """A file or a search with its `--set`, to be typed again."""
+    return shlex.join([source, *(word for change in changes for word in ("--set", change))])
 
 
 def add_experiment_argument(parser: argparse.ArgumentParser) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ednas_nni.cli.arguments import add_file_arguments
+from ednas_nni.cli.arguments import add_file_arguments, with_changes
 
 if TYPE_CHECKING:
     from ednas_nni.bridge.findings import Findings
@@ -27,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
         return 1
     from ednas_nni.bridge.manager.launch import command
 
-    words = shlex.join([options.file, *(word for change in options.changes for word in ("--set", change))])
+    words = with_changes(options.file, options.changes)
     print(f"\nMore about costs: {command('ednas')} plan {words}")
     print(f"Ready. To search: {command('ednas')} search {words}")
     return 0

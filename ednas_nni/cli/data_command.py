@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ednas_nni.cli.arguments import positive
+from ednas_nni.cli.arguments import add_file_arguments, positive, with_changes
 from ednas_nni.errors import DataError, did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
             command.add_argument("data", metavar="DATA_OR_FILE", help=named)
             option = "an option of the data, such as size=[128,256] or folder=~/data/drone; may be given many times"
             command.add_argument("--set", metavar="KEY=VALUE", dest="changes", action="append", default=[], help=option)
+        elif work is measure_lambda:
+            add_file_arguments(command)
         return command.add_argument
 
     argument = add("preview", preview, "draw images with their labels")
@@ -71,11 +73,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     argument("--with", metavar="KEY=VALUE", dest="details", action="append", default=[], help=details)
 
     argument = add("lambda", measure_lambda, "measure the weight of the relative error in the depth loss")
-    argument("file", metavar="FILE.yml", help="an experiment whose study names a `reference`")
     argument("--seeds", metavar="N", type=positive, default=2, help="trainings (default 2)")
     argument("--workers", metavar="N", type=positive, help="trainings side by side (default: one per core)")
-    option = "change an option of the study's data"
-    argument("--set", "--option", metavar="KEY=VALUE", dest="option", action="append", default=[], help=option)
+    option = "the same as --set data.KEY=VALUE"
+    argument("--option", metavar="KEY=VALUE", dest="changes", action="append", type="data.{}".format, help=option)
     argument("--out", metavar="FILE.json", type=Path, help="add it to a table instead of the user's folder")
 
 
@@ -265,20 +266,18 @@ def measure_lambda(options: argparse.Namespace) -> int:
     """
     from ednas_nni.bridge.manager.experiment_file import read
     from ednas_nni.search.assembled import Assembled
-    from ednas_nni.study.changes import changed
 
-    study = read(options.file).study  # before torch is imported: a mistake is told at once
-    data_options = {**study.data.options, **changed({}, options.option)}
-    study = study.model_copy(update={"data": study.data.model_copy(update={"options": data_options})})
+    study = read(options.file, options.changes).study  # before torch is imported: a mistake is told at once
     from ednas_nni.baselines import lambdas
     from ednas_nni.baselines.relative_scale import measure
 
     # What to type for the same measurement, without folders of this machine.
     file = Path(options.file)
-    words = ["ednas", "data", "lambda", file.name if file.is_absolute() else str(file), "--seeds", str(options.seeds)]
-    words += [word for text in options.option for word in ("--option", text)]
+    words = with_changes(file.name if file.is_absolute() else str(file), options.changes)
     assembled = Assembled(study)
-    measured = measure(assembled, options.seeds, options.workers, command=shlex.join(words))
+    measured = measure(
+        assembled, options.seeds, options.workers, command=f"ednas data lambda {words} --seeds {options.seeds}"
+    )
     path = options.out or lambdas.path_for(assembled.source.info)
     lambdas.write(path, measured)
     spread = f" ± {measured.deviation:.2g}" if measured.deviation is not None else ""

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ednas_nni.cli.arguments import whole
+from ednas_nni.cli.arguments import add_study_arguments, whole, with_changes
 
 if TYPE_CHECKING:
     from ednas_nni.handover.repricing import RepricedFront
@@ -22,7 +21,7 @@ HELP = "a front for another device or limit, without training"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("study", metavar="FILE_OR_ID", help="experiment's YAML, or a search (id, journal, `latest`)")
+    add_study_arguments(parser)
     parser.add_argument(
         "--device", metavar="NAME", action="append", default=[], help="name or profile (.yml), instead of the study's"
     )
@@ -41,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.handover.training import opened
 
     devices = [str(Path(d).expanduser().resolve()) if d.endswith((".yml", ".yaml")) else d for d in options.device]
-    front = repriced(opened(options.study)[1], devices, options.limit, options.networks)
+    front = repriced(opened(options.source, options.changes)[1], devices, options.limit, options.networks)
     if options.json:
         rows = [
             {"architecture": a.architecture, "quality": a.searched["default"], "costs": a.costs, "sample": a.sample}
@@ -50,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         content = {"split": front.split, "images": front.images, "reused": front.reused, "scored": front.scored}
         print(json.dumps({**content, "front": rows}, indent=1))
     else:
-        show(front, shlex.quote(options.study))
+        show(front, with_changes(options.source, options.changes))
     return 0
 
 

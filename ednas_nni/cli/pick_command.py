@@ -72,9 +72,10 @@ def run(options: argparse.Namespace) -> int:
     metrics = [q.key for q in search.metrics if q.primary or q.key == QUALITY_INT8.key]
     names = [search.score.key, *metrics, *(q.key for q in search.costs)]
     print(", ".join(f"{name} {search.quantities[name].text(values[name])}" for name in names if name in values))
-    if not choice.confirmed:
-        from ednas_nni.bridge.manager.launch import command
+    from ednas_nni.bridge.manager.launch import command
 
+    if not choice.confirmed:
         what = "Inherited" if search.head.inherits else "Searched"
         print(f"{what} values are optimistic until confirmed: {command('ednas')} confirm {search.experiment}")
+    print(f"To train it in full: {command('ednas')} train {search.experiment} {choice.architecture}")
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ednas_nni.baselines.comparison import score
 from ednas_nni.bridge.manager.experiment_file import ExperimentFile
-from ednas_nni.cli.terminal import amount, unit
+from ednas_nni.cli.terminal import amount, unit, wrapped
 from ednas_nni.cost.plan import DRAWN, Plan, percent
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study.fields import FinishOptions, PluginChoice
@@ -57,7 +57,7 @@ def in_words(finish: FinishOptions, trials: int | None) -> str:
 
 
 def _options(plugin: PluginChoice) -> str:
-    options = ", ".join(f"{key}={value}" for key, value in plugin.options.items())
+    options = ", ".join(f"{key}={value}".replace("'", "") for key, value in plugin.options.items())
     return f"{plugin.name} ({options})" if options else plugin.name
 
 
@@ -139,4 +139,4 @@ def show(file: ExperimentFile, assembled: Assembled, plan: Plan) -> None:
     rows = lines(file, assembled, plan)
     wide = max(len(heading) for heading, _ in rows)
     for heading, text in rows:
-        print(f"  {heading.ljust(wide)}  {text}")
+        print(f"  {heading.ljust(wide)}  {wrapped(text, wide + 4).lstrip()}")

@@ -7,7 +7,8 @@ makes it too, before it starts. Killed, the same command goes on from the last c
 from __future__ import annotations
 
 import argparse
-import shlex
+
+from ednas_nni.cli.arguments import add_study_arguments, with_changes
 
 HELP = "train all networks of a space at once, resumable"
 BETWEEN = 3
@@ -15,7 +16,7 @@ BETWEEN = 3
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("study", metavar="FILE_OR_ID", help="experiment's YAML, or a search (id, journal, `latest`)")
+    add_study_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -26,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.handover.training import opened
     from ednas_nni.trust.sampling import stratified
 
-    _, assembled = opened(options.study)
+    _, assembled = opened(options.source, options.changes)
     inheritance = Inheritance(assembled)
     supernet, costs, domains = inheritance.supernet, inheritance.assembled.table, inheritance.assembled.domains
     inheritance.evaluator.check()
@@ -47,5 +48,6 @@ def run(options: argparse.Namespace) -> int:
         rows.append((name, key, amount(float(costs([sample])[0, macs])), f"{score.metrics['default']:.4f}"))
     title = f"Inherited, on the {inheritance.images} images of {inheritance.split}"
     console().print(table(("", "architecture", f">MACs at\n{costs.size_text}", ">quality"), title, rows))
-    print(f"Next: {command('ednas')} front {shlex.quote(options.study)} --device NAME, or {command('ednas')} search")
+    words = with_changes(options.source, options.changes)
+    print(f"Next: {command('ednas')} front {words} --device NAME, or {command('ednas')} search")
     return 0

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ednas_nni.cli.arguments import positive, size, whole
+from ednas_nni.cli.arguments import add_study_arguments, positive, size, whole
 
 if TYPE_CHECKING:
     from ednas_nni.networks.network import Network
@@ -22,7 +22,7 @@ HELP = "train one network in full, resumable"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("source", metavar="ID_OR_FILE", help="search (id, journal, `latest`), or an experiment's YAML")
+    add_study_arguments(parser)
     parser.add_argument("architecture", metavar="ARCHITECTURE", help="architecture id, name of a member, or JSON")
     parser.add_argument(
         "--steps",
@@ -45,14 +45,21 @@ def run(options: argparse.Namespace) -> int:
     """Train, score, write."""
     from ednas_nni.bridge.manager.launch import command
     from ednas_nni.errors import NetworkError
-    from ednas_nni.handover.training import carried_out, planned
+    from ednas_nni.handover.training import carried_out, opened, planned
     from ednas_nni.networks.description import FILE
 
     given = {"precision": options.precision, "threads": options.threads}
     recipe = {name: value for name, value in given.items() if value is not None}
     name = options.out.name if options.out else ""
     plan = planned(
-        options.source, options.architecture, options.steps, options.seeds, options.size, name, options.fresh, **recipe
+        opened(options.source, options.changes),
+        options.architecture,
+        options.steps,
+        options.seeds,
+        options.size,
+        name,
+        options.fresh,
+        **recipe,
     )
     folder = options.out or Path("networks") / plan.name
     if folder.exists() and not (folder / FILE).is_file() and (folder.is_file() or any(folder.iterdir())):

@@ -54,12 +54,7 @@ MAX_CASES = 1 << 16
 
 
 def read_space(space: ModelSpace, size: tuple[int, int]) -> SpaceLayers:
-    """Read all operations of a space from one forward pass without data.
-
-    Raises:
-        StudyError: A layer has no cost rule, never runs, is used under two names, depends on too many choices, or a
-            choice changes a size.
-    """
+    """Read all operations of a space from one forward pass without data."""
     check_containers(space)
     seen = trace_image(space, size)
     reader = _Reader(space, seen)

@@ -96,9 +96,6 @@ def smallest(table: CostTable, column: str, seed: int = 0) -> Extreme:
     Every sample is priced where there are at most `EXHAUSTIVE`. Beyond, a sum that no sample undercuts is minimised
     exactly where the device knows one; if the sample that has the minimum also costs that much, the value is proved.
     Otherwise labels are improved one after the other, from `STARTS` random samples, until none of them gets better.
-
-    Raises:
-        StudyError: The table has no such column.
     """
     return _extreme(table, column, 1.0, seed)
 

@@ -76,9 +76,6 @@ def inference_graph(
 
     The decodings are in the order of the outputs; the size is height and width of the image before a
     network of a lower resolution shrinks it.
-
-    Raises:
-        NetworkError: The network rejects the size, or torch cannot write its forward down; the message says why.
     """
     inner = copy.deepcopy(network).cpu().float().eval().requires_grad_(False)
     share = capabilities_of(network).resolution

@@ -138,10 +138,6 @@ def confirm(search: SearchRecord, plan: Confirmation, workers: int | None = None
 def train_again(
     assembled: Assembled, samples: Mapping[str, Sample], options: Mapping[str, Any], key: str, seed: int
 ) -> dict[str, float]:
-    """One training with a fresh seed, scored on `select`. Called in a process of its own.
-
-    Raises:
-        TrialError: As the evaluator.
-    """
+    """One training with a fresh seed, scored on `select`. Called in a process of its own."""
     with contextlib.redirect_stdout(io.StringIO()):  # the scores of every report: the bar is enough
         return assembled.again(seed, **options).trained(samples[key])[1]

@@ -90,11 +90,7 @@ class Inheritance:
                 yield InheritedScore(key, self.split, record.sample, metrics)
 
     def score(self, sample: Sample) -> InheritedScore:
-        """Score one network, and write that down beside the supernet.
-
-        Raises:
-            TrialError: An output is not finite.
-        """
+        """Score one network, and write that down beside the supernet."""
         with contextlib.redirect_stdout(io.StringIO()):
             _, metrics = trained(self.assembled.space, sample, self.evaluator)
         metrics.pop("train_s", None)
@@ -135,9 +131,6 @@ def asked(assembled: Assembled, devices: Sequence[str] = (), limits: Sequence[st
     """The study for other devices or limits: of quality against one cost, searched by the default strategy.
 
     With other devices the study's own limits are left out: they were meant for its own.
-
-    Raises:
-        StudyError: A limit names no cost.
     """
     study = assembled.study
     plain = {

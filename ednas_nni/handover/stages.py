@@ -39,11 +39,7 @@ class NetworkStage:
 
 
 def stages(assembled: Assembled, sample: Sample) -> tuple[NetworkStage, ...]:
-    """The parts of the network of a sample, in the order in which they run. Builds it, trains nothing.
-
-    Raises:
-        EdnasError: The sample does not belong to the space, or the network has a layer whose cost is not known.
-    """
+    """The parts of the network of a sample, in the order in which they run. Builds it, trains nothing."""
     from ednas_nni.cost.layers import layer_records  # torch
     from ednas_nni.nn.tree import build  # torch
 

@@ -41,6 +41,7 @@ from ednas_nni.record.kept_weights import SUFFIX
 from ednas_nni.record.whole_file import file_digest, write_whole
 from ednas_nni.search.assembled import Assembled, by_recipe
 from ednas_nni.study import Study, parse, read_experiment
+from ednas_nni.study.changes import changed
 from ednas_nni.training.checkpoints import Checkpoints
 from ednas_nni.training.jared import JaredEvaluator
 from ednas_nni.training.pool import results
@@ -55,6 +56,7 @@ FIRST_SEED = 3000  # searches count from the study's, baselines from 1000, confi
 LONGER = 10  # times the steps of a trial
 AVERAGED = 20  # steps of the training / steps that the average of the weights reaches back
 Metrics = dict[str, float]
+Opened = tuple[SearchRecord | None, Assembled]
 WEIGHTS, FINAL, CHECKPOINT = "weights.safetensors", "final.json", "checkpoint.safetensors"
 
 
@@ -112,7 +114,7 @@ class FullTraining:
 
 
 def planned(
-    source: SearchRecord | Assembled | str | Path,
+    source: Opened | SearchRecord | Assembled | str | Path,
     choice: SearchedArchitecture | Mapping[str, Any] | str,
     steps: int | None = None,
     seeds: int = 1,
@@ -124,7 +126,7 @@ def planned(
     """Settle what a training is.
 
     Args:
-        source: A search, its id, or an experiment's YAML; or an assembled study.
+        source: A search, its id, or an experiment's YAML; an assembled study; or what `opened` makes of them.
         choice: What was picked of the search, an architecture id, a member's name, or a sample.
         steps: Of each training; ten times those of a trial by default. 0 = nothing is trained: the network has the
             weights that were kept of it, of the training that finished it or of its trial.
@@ -139,9 +141,9 @@ def planned(
     """
     if not seeds >= 1:
         raise StudyError(f"seeds is {seeds}; at least 1 training is needed, 3 to know the spread.")
-    search, assembled = opened(source)
+    search, assembled = source if isinstance(source, tuple) else opened(source)
     sample, weights, usual = _chosen(search, assembled, choice)
-    searched, assembled = assembled, by_recipe(assembled)
+    assembled = by_recipe(assembled)
     study = assembled.study
     weights = None if fresh else weights
     first, kept_steps = FIRST_SEED, None
@@ -151,7 +153,7 @@ def planned(
                 "steps is 0: that takes the one network whose weights a search has kept, here "
                 f"{'several seeds are asked for' if seeds > 1 else 'there are none'}. Train it, with 1 step or more."
             )
-        first, kept_steps = _left_by(search, searched, weights)
+        first, kept_steps = _left_by(search, weights)
     steps = steps or LONGER * evaluator_of(assembled).recipe.steps
     usual_options: dict[str, Any] = {"average": max(0.0, round(1 - AVERAGED / steps, 6)), "reports": 5}
     if "threads" not in study.evaluator.options:
@@ -329,9 +331,6 @@ def train_seed(study: str, sample: str, folder: str, counters: str, number: int)
         folder: Of this training.
         counters: File of the steps that all trainings have taken.
         number: Of this one's counter.
-
-    Raises:
-        TrialError: As the evaluator.
     """
     assembled, place = Assembled(parse(json.loads(study))), Path(folder)
     evaluator = evaluator_of(assembled)
@@ -406,16 +405,21 @@ def _seeded(study: Study, seed: int) -> Study:
     return study.model_copy(update={"seed": seed})
 
 
-def opened(source: SearchRecord | Assembled | str | Path) -> tuple[SearchRecord | None, Assembled]:
-    """A search and its study, or a study without a search: by id, journal, or an experiment's YAML."""
-    if isinstance(source, SearchRecord):
-        return source, source.assembled
+def opened(source: SearchRecord | Assembled | str | Path, changes: Sequence[str] = ()) -> Opened:
+    """A search and its study, or a study without a search: by id, journal, or an experiment's YAML.
+
+    `changes` of the study are `FIELD=VALUE`, see `ednas_nni.study.changes`.
+
+    Raises:
+        EdnasError: There is no such search or file, or its study or a change is wrong.
+    """
     if isinstance(source, Assembled):
         return None, source
-    if str(source).endswith((".yml", ".yaml")):
-        return None, Assembled(read_experiment(source)[1], str(source))
-    search = open_search(source)
-    return search, search.assembled
+    if isinstance(source, str | Path) and str(source).endswith((".yml", ".yaml")):
+        return None, Assembled(read_experiment(source, changes)[1], str(source))
+    search = source if isinstance(source, SearchRecord) else open_search(source)
+    assembled = search.assembled
+    return search, assembled.of(parse(changed(assembled.study.dump(), changes))) if changes else assembled
 
 
 def _chosen(
@@ -444,12 +448,12 @@ def _chosen(
     return sample, None, assembled.domains.architecture_id(sample)
 
 
-def _left_by(search: SearchRecord, searched: Assembled, weights: Path) -> tuple[int, int]:
+def _left_by(search: SearchRecord, weights: Path) -> tuple[int, int]:
     """Seed and steps of the training that left a file of weights."""
     record = next((r for r in search.history.finishing if f"{r.key}{SUFFIX}" == weights.name), None)
     if record is not None and record.seed is not None and record.steps is not None:
         return record.seed, record.steps
-    evaluator = searched.evaluator_against(None)
+    evaluator = search.assembled.evaluator_against(None)
     return evaluator.seed, evaluator.recipe.steps if evaluator.recipe is not None else 0
 
 

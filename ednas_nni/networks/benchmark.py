@@ -86,9 +86,6 @@ def benchmark(
 
     Without a split only milliseconds are taken; the training split is for `quality`. `say` gets a line when something
     begins that takes long.
-
-    Raises:
-        NetworkError: A file is missing or was changed, or no file has one of the formats.
     """
     files = exported_files(network, formats)
     folder = network.folder

@@ -220,11 +220,7 @@ class NetworkDescription(_Part):
         return {**SCORES, **{quantity.key: quantity for quantity in metrics}}
 
     def write(self, folder: Path) -> None:
-        """Write `network.json`, whole or not at all, with a checksum over all of it.
-
-        Raises:
-            OSError: The place cannot be written.
-        """
+        """Write `network.json`, whole or not at all, with a checksum over all of it."""
         content = self.model_dump(mode="json")
         write_whole(folder / FILE, json.dumps({**content, "sha256": _digest(content)}, indent=1) + "\n")
 

@@ -61,11 +61,7 @@ class Network:
 
     @cached_property
     def tasks(self) -> dict[str, Task]:
-        """The tasks, bound to what is known of the training data.
-
-        Raises:
-            PluginError: The plug-in of a task is not installed.
-        """
+        """The tasks, bound to what is known of the training data."""
         info = self.description.data.info()
         return {name: _task(name, output, info) for name, output in self.description.tasks.items()}
 

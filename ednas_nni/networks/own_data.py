@@ -56,11 +56,7 @@ def training_images(about: NetworkDescription, size: tuple[int, int], count: int
 
 
 def folder_images(folder: Path, size: tuple[int, int], count: int) -> Images:
-    """Pictures of a folder, fitted as `Network.predict` does, uint8 (n, *size, 3).
-
-    Raises:
-        DataError: A file is no picture, or there is none.
-    """
+    """Pictures of a folder, fitted as `Network.predict` does, uint8 (n, *size, 3)."""
     files = pictures.listed(folder.expanduser())
     chosen = np.linspace(0, len(files) - 1, min(count, len(files))).round().astype(int)
     floats = np.concatenate([fitted(pictures.read(files[i])[0], size)[0] for i in chosen])

@@ -54,11 +54,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
 
 
 def fingerprint(path: str | Path) -> str:
-    """Sixteen hex digits over the content of a file.
-
-    Raises:
-        StudyError: It cannot be read.
-    """
+    """Sixteen hex digits over the content of a file."""
     return _digest(_content(Path(path).expanduser()))
 
 

@@ -164,9 +164,6 @@ class SharedWeights(nn.Module):
 
         The module's own parameters are empty; its buffers, such as running statistics, are its own. Threads may ask at
         the same time, and may run networks of different samples; equal samples share one module.
-
-        Raises:
-            SampleError: The sample does not belong to the space.
         """
         name = self._domains.architecture_id(sample)
         with _ONE_AT_A_TIME:

@@ -37,9 +37,6 @@ def layer_graph(network: nn.Module, outputs: Sequence[str], probe: int = 64) -> 
 
     The network takes images (N, 3, H, W); one of `probe` x `probe` pixels tells the channels. Parameters are used, not
     copied, under the names they had; its mode stays.
-
-    Raises:
-        PluginError: An operation has no counterpart; the message names it.
     """
     tracer = _Tracer(outputs)
     graph = tracer.trace(network)

@@ -47,9 +47,6 @@ class MultiTaskSpace(Capabilities, ModelSpace):
         """Construct all modules, of the tasks and their output channels.
 
         Published encoders start at random where there is no file of weights for them.
-
-        Raises:
-            StudyError: The tasks, a way to share or a file of weights are wrong.
         """
         check_tasks(tasks)
         self.tasks = tuple(tasks)
@@ -145,9 +142,6 @@ class MultiTaskSpace(Capabilities, ModelSpace):
             image: In [0, 1].
             shrunk: Whether the image has the network's resolution already; the outputs have then that of the image
                 which was shrunk.
-
-        Raises:
-            DataError: The image has another shape.
         """
         check_image(image.shape, self.stride)
         height, width = image.shape[2:]

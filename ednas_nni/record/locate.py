@@ -61,11 +61,7 @@ def journals(experiments: Path | None = None) -> dict[str, Path]:
 
 
 def folder_of(text: str) -> Path:
-    """The folder of an experiment, named as for `journal_of`; it may have come to no journal yet.
-
-    Raises:
-        JournalError: As `journal_of`.
-    """
+    """The folder of an experiment, named as for `journal_of`; it may have come to no journal yet."""
     path = Path(text)
     folders = _folders(Path(EXPERIMENTS).expanduser())
     folder = next((f for f in (path, folders.get(text)) if f is not None and (f / FOLDER).is_dir()), None)

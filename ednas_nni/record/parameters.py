@@ -57,11 +57,7 @@ class TrialParameters:
         return self.sample if self.seed is None else {**self.sample, SEED: self.seed, STEPS: self.steps}
 
     def key(self, domains: Domains) -> str:
-        """What one training is told by: the architecture's id, `-` and the seed behind it where a network is finished.
-
-        Raises:
-            SampleError: The sample is not of the domains.
-        """
+        """What one training is told by: the architecture's id, with `-` and the seed where a network is finished."""
         return key_of(domains.architecture_id(self.sample), self.seed)
 
 

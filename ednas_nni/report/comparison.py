@@ -20,11 +20,7 @@ FILE = "comparison.html"
 
 
 def write_comparison(comparison: ArmComparison, out: Path) -> Path:
-    """Write `comparison.html`, `.png`, `.csv` (a row a search) and `.tex` (a row an arm) into a folder.
-
-    Raises:
-        EdnasError: The folder cannot be written.
-    """
+    """Write `comparison.html`, `.png`, `.csv` (a row a search) and `.tex` (a row an arm) into a folder."""
     png = comparison_plot(comparison)
     page = environment().get_template("comparison.html").render(comparison=comparison, png=png)
     contents = {

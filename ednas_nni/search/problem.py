@@ -45,11 +45,7 @@ class Problem:
         check_names(self.objectives, self.constraints, self.cost_names)
 
     def cost_matrix(self, samples: Sequence[Sample]) -> np.ndarray:
-        """Costs (n, k), float64, of n samples in which inactive labels may be missing or have any legal value.
-
-        Raises:
-            SampleError: A sample is outside the space.
-        """
+        """Costs (n, k), float64, of n samples in which inactive labels may be missing or have any legal value."""
         return self.canonical_costs([self.domains.complete(sample) for sample in samples])
 
     def canonical_costs(self, samples: Sequence[Sample]) -> np.ndarray:

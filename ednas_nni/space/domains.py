@@ -104,19 +104,11 @@ class Domains:
         self._legal(sample)
 
     def canonical(self, sample: Mapping[str, object]) -> Sample:
-        """The one complete sample of this architecture: inactive labels hold their first value.
-
-        Raises:
-            SampleError: As `check`.
-        """
+        """The one complete sample of this architecture: inactive labels hold their first value."""
         return self._settle(sample)[0]
 
     def active(self, sample: Mapping[str, object]) -> Sample:
-        """Only the labels that matter for this architecture, in the order of the space.
-
-        Raises:
-            SampleError: As `check`.
-        """
+        """Only the labels that matter for this architecture, in the order of the space."""
         settled, inactive = self._settle(sample)
         return {label: value for label, value in settled.items() if label not in inactive}
 
@@ -138,20 +130,12 @@ class Domains:
         return settled
 
     def architecture_id(self, sample: Mapping[str, object]) -> str:
-        """Ten hex digits that are equal for two samples exactly when they describe the same architecture.
-
-        Raises:
-            SampleError: As `check`.
-        """
+        """Ten hex digits that are equal for two samples exactly when they describe the same architecture."""
         text = json.dumps(self.active(sample), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
     def encode(self, sample: Mapping[str, object]) -> NDArray[np.int16]:
-        """Positions of the canonical sample's values, int16 of shape (labels,).
-
-        Raises:
-            SampleError: As `check`.
-        """
+        """Positions of the canonical sample's values, int16 of shape (labels,)."""
         settled = self._settle(sample)[0]
         return np.array([codes[settled[label]] for label, codes in self._codes.items()], np.int16)
 
@@ -213,11 +197,7 @@ class Domains:
         return self.canonical(changed)
 
     def crossover(self, a: Mapping[str, object], b: Mapping[str, object], rng: np.random.Generator) -> Sample:
-        """A canonical child that takes each label from either parent, from the one in which it is active if only one.
-
-        Raises:
-            SampleError: As `check`, for either parent.
-        """
+        """A canonical child: each label from either parent, from the one in which it is active if only one."""
         (one, one_off), (two, two_off) = self._settle(a), self._settle(b)
         coins = (rng.random(len(self)) < 0.5).tolist()
         child = {}

@@ -101,7 +101,7 @@ class FinishOptions(FieldGroup):
     """How the networks of a search's front are finished (`finish:` in the study).
 
     Attributes:
-        networks: At most so many: the best of the front, and those that hold most of its hypervolume beside it.
+        networks: At most so many: the best of the front, and those that hold most of its hypervolume.
         steps: Of each training, from the weights inherited from a supernet, else from random ones.
         seeds: Trainings of each network.
     """
@@ -148,32 +148,31 @@ class Study(BaseModel):
         tasks: Task plugins trained together.
         data: Data set plugin.
         train_size: (height, width) in pixels that trials train at; a multiple of 32.
-        deploy_size: (height, width) in pixels that the device runs at and costs are priced at. Networks pad an image
-            whose sides are no multiples of 32, and costs include that.
+        deploy_size: (height, width) in pixels on the device, which costs are priced at; sides are padded to multiples
+            of 32.
         evaluator: Evaluator plugin; tasks, data, train_size and seed are passed to it.
-        objectives: `quality` or `delta_t` (high), cost columns (low), and, with strategies that weigh several
-            objectives, metrics of tasks with their direction, such as `max:segmentation_miou`.
-        device: Devices that price an architecture, also written `devices`: plugins, perhaps with a slash and the first
-            option (`ethos_u/u55-256`), or absolute paths of YAML profiles. A cost whose name an earlier one has begins
-            with its device's: `my_phone_latency_ms`.
+        objectives: `quality` or `delta_t`, costs, and, with strategies that weigh several objectives, metrics with
+            their direction, such as `max:segmentation_miou`.
+        device: Devices (or `devices`) that price an architecture: plugins, perhaps with a slash and the first option
+            (`ethos_u/u55-256`), or absolute paths of YAML profiles. Names of costs: docs/planning.md.
         constraints: Limits such as `latency_ms <= 19`; no network outside them is trained.
         strategy: Strategy plugin.
-        hardware_aware: `auto` (strategies with one objective see a reward of quality and the first cost objective),
-            `off`, or the reward's settings.
+        hardware_aware: `auto` = strategies with one objective see a reward of quality and the first cost objective; or
+            the reward's settings.
         start: Named members of the space that are trained first, to compare with, whatever the strategy.
-        reference: Named member of the space whose single-task trainings (`ednas reference`) `delta_t` is measured
-            against; null = no `delta_t`.
+        reference: Named member whose single-task trainings (`ednas reference`) `delta_t` is measured against; null = no
+            `delta_t`.
         init_from: File of weights (absolute path) from which every network takes the tensors that fit.
         seed: Seed of strategy and training.
-        trial_start: `prefork` = local trials are forked from a process that has imported everything; `plain` = each
-            imports everything itself, with the same results.
+        trial_start: Local trials are forked from a process that has imported everything; `plain` = each imports
+            everything itself, with the same results.
         trial_time_limit_s: Seconds after which a trial has failed; null = no limit.
-        retries: How often a trial is started again that failed by accident: killed, out of memory, disk full, trial
-            server or manager gone.
+        retries: How often a trial that failed by accident (killed, out of memory, disk full, server gone) is started
+            again.
         stop_after_failures: The search stops when its first so many trials have all failed; 0 = never.
         keep_weights: Networks whose weights are kept beside the journal.
-        finish: Networks of the front are trained once more in the last trials and scored on the split `select`; null =
-            all trials search.
+        finish: Networks of the front are trained once more in the last trials, scored on the split `select`; null =
+            none.
         prune: Trials whose learning curve says that they will end dominated are ended early; null = none.
         stop_when: The search part ends when the front has not grown for a while; null = with its trials.
         allow_open_port: NNI may listen on every address of this machine, as trials on other machines need. Whoever

@@ -29,11 +29,7 @@ Directions = Mapping[str, Mapping[str, str]]
 
 
 def delta_task(values: Metrics, baseline: Metrics, directions: Mapping[str, str]) -> float:
-    """Delta_t of one task in percent, over the metrics in `directions`; NaN where the candidate's value is NaN.
-
-    Raises:
-        BaselineError: A baseline is not above 0 (the relative change is undefined), or no metric is given.
-    """
+    """Delta_t of one task in percent, over the metrics in `directions`; NaN where the candidate's value is NaN."""
     ways, means = signs(directions), means_above_0(baseline, directions)
     candidate = np.array([values[name] for name in directions], dtype=np.float64)
     return float(100 * np.mean(ways * (candidate - means) / means))

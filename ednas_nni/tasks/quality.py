@@ -68,9 +68,6 @@ def prior_for(source: DataSource, tasks: Sequence[Task], folder: Path, scored_on
 
     Tasks differ by protocol and options; what is recorded in the folder stands under all that its values depend on. A
     file that cannot be read is measured again.
-
-    Raises:
-        DataError: The position prior has no defined metric (no valid pixel in the search split).
     """
     info = source.info
     suffix = "" if scored_on == "search" else f".{scored_on}"

@@ -57,20 +57,12 @@ class TrialData:
 
     @cached_property
     def source(self) -> DataSource:
-        """The data set, not yet opened.
-
-        Raises:
-            StudyError: An option is unknown, or the data set's size is not the recipe's.
-        """
+        """The data set, not yet opened."""
         return open_source(self.recipe.data, self.recipe.train_size)
 
     @cached_property
     def unmeasured(self) -> tuple[Task, ...]:
-        """The tasks, bound to the data set, before anything of it was read.
-
-        Raises:
-            StudyError: An option is unknown, or the data set lacks the labels of a task.
-        """
+        """The tasks, bound to the data set, before anything of it was read."""
         recipe = self.recipe
         return tuple(bind_task(n, self.source, recipe.protocol, recipe.task_options.get(n, {})) for n in recipe.tasks)
 

@@ -100,11 +100,7 @@ class Evaluator:
         return None
 
     def check_here(self) -> None:
-        """Look for what this machine lacks to run a trial, such as an accelerator. By default there is nothing.
-
-        Raises:
-            EdnasError: It lacks something; where and how to train instead.
-        """
+        """Look for what this machine lacks to run a trial, such as an accelerator. By default there is nothing."""
 
     def open_shared(self, space: nn.Module) -> None:
         """Open what every trial of a space reads, where it is there, so that the trials of one server hash it once."""

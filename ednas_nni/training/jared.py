@@ -88,11 +88,7 @@ class TrainingEvaluator(NetworkEvaluator, Lightning):
         return self._once("scored", self.module.data.scored_batches)
 
     def check(self) -> None:
-        """Build the tasks, their losses and the weighting as a trial does; no image is read.
-
-        Raises:
-            EdnasError: What a trial would be the first to miss: an option of a task, a loss or the weighting is wrong.
-        """
+        """Build the tasks, their losses and the weighting as a trial does; no image is read."""
         make_weighting(self.recipe, TrialData(self.recipe).unmeasured)
 
     def check_here(self) -> None:

@@ -155,12 +155,7 @@ class JaredModule(LightningModule):
             self.watcher.before_step(self)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """One batch of all tasks.
-
-        Raises:
-            TrialError: A loss is not finite.
-            StudyError: A weighting that combines gradients, inside a one-shot strategy.
-        """
+        """One batch of all tasks."""
         if self.wrapped:
             check_combines_losses(self.weighting, self.recipe, "which a one-shot strategy computes itself")
         outputs = self._outputs(batch)
@@ -375,12 +370,7 @@ def flatten(metrics: dict[str, dict[str, float]], value: float) -> dict[str, flo
 
 
 def make_weighting(recipe: Recipe, tasks: Sequence[Task]) -> Weighting:
-    """The recipe's weighting of the tasks' losses.
-
-    Raises:
-        PluginError: The name is unknown.
-        StudyError: An option is unknown or outside what is allowed.
-    """
+    """The recipe's weighting of the tasks' losses."""
     factory = WEIGHTINGS.load(recipe.weighting["name"])
     options = {key: value for key, value in recipe.weighting.items() if key != "name"}
     check_options(factory, options, "evaluator.weighting", ("tasks",))

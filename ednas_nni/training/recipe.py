@@ -93,7 +93,7 @@ class Recipe:
         augmentation: "flip", "flip_zoom", "none", or {"flip": probability, "zoom": [factors from 1 to 4]}.
         protocol: Evaluation protocol; numbers of two protocols must not be compared.
         warmup: Share of the steps in which the learning rate rises.
-        cooldown: Share of the steps in which it falls to a hundredth, by half a cosine; None = all after the warm-up.
+        cooldown: Share of the steps in which it falls to a hundredth, by half a cosine; `null` = all after the warm-up.
         gradient_clip: Largest norm of the gradient; 0 = no limit.
         average: Decay of a moving average of the weights that is scored instead of the last ones; 0 = none.
         accelerator: Lightning's accelerator; "auto" = a GPU if the trial sees one.
@@ -101,15 +101,15 @@ class Recipe:
         scored_on: Split that is scored: "search" for candidates, "select" to confirm them.
         references: Task -> metric -> value of single-task baselines: trials then report `delta_t`, in percent.
         score: What `default` is: "quality", or "delta_t" where the study has baselines.
-        freeze: Parts of the network that are not trained, batch norms included: paths of modules, such as `stages.0` or
-            `heads.depth`, or `encoder` for all before the fusion.
-        freeze_steps: For so many first steps `freeze` holds, then these parts are trained as well; None = all steps.
-        encoder_learning_rate: Learning rate of all before the fusion, as a factor of `learning_rate`; 0.1 for an
-            encoder with weights of another training.
+        freeze: Parts that are not trained, batch norms included: paths of modules, such as `stages.0`, or `encoder` for
+            all before the fusion.
+        freeze_steps: For so many first steps `freeze` holds; `null` = all steps.
+        encoder_learning_rate: Learning rate of all before the fusion, as a factor of `learning_rate`; 0.1 for published
+            weights.
         init_from: File of weights of which networks take what fits before the training; see `nn.checkpoint.init_from`.
         compile: Train through `torch.compile`; its first step takes a minute or more (docs/trials.md).
-        int8: Score the trained network as its int8 file computes as well: `quality_int8`, `<task>_<metric>_int8`;
-            `confirmed` = only where `select` is scored (docs/export.md).
+        int8: Score the network as its int8 file computes as well: `quality_int8`, `<task>_<metric>_int8`; `confirmed` =
+            on `select` alone (docs/export.md).
         version: `TRAINING`.
 
     Raises:

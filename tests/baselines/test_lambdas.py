@@ -138,12 +138,14 @@ def test_measured_by_the_command(
     study = make_study(data=PluginChoice(name="scenes_for_references:Scenes", options={"train": 25}))
     source = Assembled(study).source
     kept = lambdas.read(lambdas.path_for(source.info))[0]
-    assert kept.made["command"] == "ednas data lambda study.yml --seeds 2 --option train=25", "no folder of the machine"
+    assert kept.made["command"] == "ednas data lambda study.yml --set data.train=25 --seeds 2", (
+        "no folder of the machine"
+    )
     assert lambdas.recorded(source.info) == 2.0
     depth = Assembled(study).tasks["depth"]
     assert (depth.relative_scale, depth.relative_from) == (2.0, "recorded")
     assert identity(Assembled(study), "depth")["options"]["relative_scale"] == 2.0, (
         "references made with another one do not fit"
     )
-    with pytest.raises(StudyError, match="--set 'train'"):
+    with pytest.raises(StudyError, match=r"--set 'data\.train'"):
         data_command.run(parser.parse_args(["lambda", str(path), "--option", "train"]))

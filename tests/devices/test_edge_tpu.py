@@ -96,7 +96,7 @@ def test_bounds_hold_for_as_many_rows_as_they_should():
 
 def test_documentation_has_the_benchmarks_tables():
     tried = json.loads((edge_tpu_tables.RESULTS / "edge_tpu_tried.json").read_text(encoding="utf-8"))
-    text = (BENCHMARKS.parent / "docs" / "hardware.md").read_text(encoding="utf-8")
+    text = (BENCHMARKS / "results" / "README.md").read_text(encoding="utf-8")
     rendered = edge_tpu_tables.tables(RESULT, tried)
     name = edge_tpu_tables.IN_DOCS
     assert f"<!-- {name}:begin -->\n{rendered[name]}\n<!-- {name}:end -->" in text

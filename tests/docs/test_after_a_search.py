@@ -1,4 +1,4 @@
-"""docs/after_a_search.md: its commands exist, its way is walked on a search of seconds, its Python runs."""
+"""docs/after_a_search.md: its commands exist, its way is walked on a search of seconds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from ednas_nni.cli import COMMANDS, main, parser
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "after_a_search.md").read_text(encoding="utf-8")
-(PYTHON,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
 WAY = re.findall(r"^```\n(.*?)```", PAGE, flags=re.S | re.M)[0]
 STUDY = {
     "space": "nano",
@@ -89,16 +88,6 @@ def test_the_way_is_walked(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
             assert "onnx" in printed and "segmentation" in printed
     assert (home / "reports/ID/report.html").is_file() and (home / "networks/small/network.safetensors").is_file()
     assert list((home / "networks/small").glob("*.onnx")) and list((home / "predictions/small").iterdir())
-
-
-@pytest.mark.slow
-def test_its_python_runs(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.chdir(home)
-    exec(compile(PYTHON, "after_a_search.md", "exec"), {})
-    *rows, picked = capsys.readouterr().out.splitlines()
-    assert picked in {row.split()[0] for row in rows} and all(len(row.split()) == 3 for row in rows)
-    assert (home / "front.csv").read_text().count("\n") == 1 + len(rows)
 
 
 @pytest.mark.slow

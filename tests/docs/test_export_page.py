@@ -1,8 +1,7 @@
-"""The scripts of docs/export.md run where there is nothing but a runtime and numpy, and answer as torch does."""
+"""The scripts that docs/export.md names run beside a runtime and numpy alone, and answer as torch does."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import venv
@@ -17,8 +16,11 @@ from ednas_nni.graphs.inference_graph import inference_graph
 from ednas_nni.networks.export.base import EXPORTERS, Order, facts_for
 from ednas_nni.testing.exporters import DECODINGS, SIZE, ExampleNetwork, example_images
 
-PAGE = Path(__file__).parents[2] / "docs" / "export.md"
-HOST, ONNX, LITERT = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+ROOT = Path(__file__).parents[2]
+HOST, ONNX, LITERT = (
+    (ROOT / "examples" / "run_exported" / f"{name}.py").read_text(encoding="utf-8")
+    for name in ("host", "run_onnx", "run_litert")
+)
 
 
 @pytest.fixture
@@ -52,6 +54,11 @@ def run_page(name: str, script: str, network: ExampleNetwork, folder: Path, pyth
                 assert apart.mean() < (0.05 if name == "litert-int8" else 1e-5), task
             else:
                 assert (apart > 0).mean() < (0.1 if name == "litert-int8" else 1e-3), task
+
+
+def test_the_page_names_the_scripts() -> None:
+    page = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in page for name in ("run_onnx.py", "run_litert.py", "host.py", "examples/run_exported"))
 
 
 def test_the_onnx_script_answers_as_torch_does(network: ExampleNetwork, tmp_path: Path) -> None:

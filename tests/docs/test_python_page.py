@@ -62,6 +62,7 @@ def test_snippets_run(_searched, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     names: dict[str, object] = {"torch": torch}
     for snippet in SNIPPETS:
         exec(compile(snippet.replace("steps=4000", "steps=4, workers=1"), "python.md", "exec"), names)
+    assert Path("front.csv").read_text().count("\n") == 2  # the cheaper of two equal networks
     assert len(shown) == 1 and Path("photo_predicted.png").is_file()
     assert capsys.readouterr().out.splitlines()[-1].startswith("test (64, 128) 16 ")
     network = ednas_nni.load("networks/small")

@@ -13,7 +13,7 @@ from ednas_nni.cli import main
 from ednas_nni.errors import EdnasError, InfeasibleError, StudyError
 from ednas_nni.handover import repricing
 from ednas_nni.handover.repricing import Inheritance, repriced
-from ednas_nni.handover.training import planned
+from ednas_nni.handover.training import opened, planned
 from ednas_nni.record import events, locate
 from ednas_nni.record.head import JournalHead
 from ednas_nni.record.journal import Journal
@@ -169,9 +169,16 @@ def test_the_command(study, quick, tmp_path, capsys):
     assert main([*words, "0"]) == 0
     out = capsys.readouterr().out
     assert all(row["architecture"] in out for row in answer["front"]) and "0 networks were scored" in out
+    limited = ["--set", "device=params", "--set", "constraints=[params <= 400000]"]
+    limited += ["--set", "objectives=[quality, params]"]
+    assert main(["front", str(path), *limited, "--networks", "0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["front"] == answer["front"]
+    assert main(["front", str(path), *limited, "--networks", "0"]) == 0
+    assert f"ednas train {path} --set device=params --set 'constraints=" in capsys.readouterr().out
     row = answer["front"][-1]
-    plan = planned(str(path), row["architecture"])
+    plan = planned(opened(path, ["evaluator.learning_rate=0.07"]), row["architecture"])
     assert plan.sample == row["sample"] and plan.study.evaluator.name == "jared"
+    assert plan.study.evaluator.options["learning_rate"] == 0.07
 
 
 @pytest.mark.slow

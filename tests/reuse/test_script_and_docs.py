@@ -71,12 +71,6 @@ def test_the_script_searches_describes_and_trains(study, monkeypatch, capsys):
     assert described == trained
 
 
-def test_the_page_names_every_patch_of_nni():
-    others = {"__init__", "nas", "nas_search", "vision", "gym_banner", "without_nni"}
-    patches = {path.stem for path in (ROOT / "ednas_nni" / "compat").glob("*.py")} - others
-    assert patches == set(re.findall(r"^\| `(\w+)` \| [A-Za-z]", PAGE.partition("to be patched")[2], flags=re.M))
-
-
 @pytest.mark.slow
 def test_the_snippet_of_the_page_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("EDNAS_CACHE", str(tmp_path / "cache"))

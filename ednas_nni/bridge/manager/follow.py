@@ -35,11 +35,7 @@ class Tail:
         self._lines = 0
 
     def update(self) -> History:
-        """Take in the whole lines that were added since the last call.
-
-        Raises:
-            JournalError: One of them is no event.
-        """
+        """Take in the whole lines that were added since the last call."""
         try:
             with self.history.path.open("rb") as file:
                 file.seek(self._offset)

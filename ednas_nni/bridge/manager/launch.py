@@ -176,9 +176,6 @@ def create(config: Path | Experiment, port: int | None = None, experiment: str |
 
     Returns:
         What the caller must `stop`.
-
-    Raises:
-        ExperimentError: NNI refused, in its own words. Nothing is left running.
     """
     return _start("create", config, experiment, port)
 
@@ -193,9 +190,6 @@ def resume(folder: Path, port: int | None = None, view: bool = False) -> Running
         folder: The experiment's folder.
         port: As in `create`.
         view: Show it in the web UI only.
-
-    Raises:
-        ExperimentError: As `create`, or nothing says what the experiment was.
     """
     config = known_config(folder)
     left = find(folder.name)

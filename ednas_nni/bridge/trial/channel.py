@@ -147,9 +147,6 @@ class OwnedChannel(TrialCommandChannelV3):
         """Send a metric; a rejected or lost message is an error here, not silence as in NNI.
 
         Where the manager is gone, a final result is kept in the trial's folder for the resume, and others are left out.
-
-        Raises:
-            TrialError: The manager lives but takes nothing.
         """
         import nni
 

@@ -40,9 +40,6 @@ def write_result(folder: Path, experiment: str, job: str, architecture: str, met
         job: NNI's job id.
         architecture: What was trained.
         metric: The final metric as it is reported, with `architecture`.
-
-    Raises:
-        OSError: The folder cannot be written.
     """
     content = {
         "version": VERSION,

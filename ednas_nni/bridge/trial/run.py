@@ -172,11 +172,7 @@ class TrialRun:
     threads: int = 1
 
     def train(self, sample: Sample) -> None:
-        """Train and report the network of a sample.
-
-        Raises:
-            TrialError: The search has another space, other data or other initial weights than this trial.
-        """
+        """Train and report the network of a sample."""
         if self.assembled.needs_network:
             self._train_network(sample)
             return

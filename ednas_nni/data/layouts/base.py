@@ -53,8 +53,7 @@ class FolderSource(CachedSource):
         search: Share (between 0 and 1) or number of training images that score candidates.
         select: Share or number of training images that choose among finalists.
         seed: Another seed cuts other groups (cities, scenes, blocks of neighbours) out of the training images.
-        crop: Cut the middle out of images whose aspect ratio differs from the study's by more than 2 %; otherwise
-            such an image is an error.
+        crop: Cut the middle out of images whose aspect ratio differs from the study's by more than 2 %; else an error.
         cache: Cache folder; `$EDNAS_CACHE` or `~/.cache/ednas` when `None`.
         class_map: {new name: [names of the classes that become it]}; all others become no class.
         trust_labels: Accept normals that no camera could see, or that contradict depth.

@@ -106,11 +106,7 @@ def _words(kind: str) -> dict[int, str]:
 
 
 def read(path: Path) -> Content:
-    """Read a file.
-
-    Raises:
-        NetworkError: It is no `.tflite` file.
-    """
+    """Read a file."""
     model = _model(path.read_bytes(), path)
     tensors, operators = [], []
     for graph in model.subgraphs:

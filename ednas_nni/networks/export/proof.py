@@ -82,11 +82,7 @@ def odd(images: Images) -> Images:
 def agreements(
     network: nn.Module, decodings: Mapping[str, Decoding], runtime: FileRuntime, images: Images
 ) -> list[OutputMatch]:
-    """Compare an open file with the network in evaluation mode, on images uint8 (n, H, W, 3) of the file's size.
-
-    Raises:
-        NetworkError: The file answers differently when the same images lie in memory in another order.
-    """
+    """Compare an open file with the network in evaluation mode, on images uint8 (n, H, W, 3) of the file's size."""
     _check_strides(runtime, _floats(images[:2]))
     sums = {result.task: _Sums() for result in runtime.facts.results}
     for wanted, got in _pairs(network, runtime, images):

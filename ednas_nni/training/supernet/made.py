@@ -132,9 +132,7 @@ class Supernet:
         minutes = left * self._seconds_a_step / 60
         rest = f", {left} of them left" if left < steps else ""
         time_left = f"{minutes:.0f} min" if minutes >= 1.5 else "a minute"
-        return (
-            f"a supernet, {steps} steps of {self.options.paths} networks{rest}: about {time_left} (one is timed here)"
-        )
+        return f"a supernet, {steps} steps of {self.options.paths} networks{rest}: about {time_left} (a step is timed)"
 
     @cached_property
     def _seconds_a_step(self) -> float:
@@ -204,12 +202,7 @@ class Supernet:
         (folder / MADE).write_text(json.dumps({"seconds": module.train_s, **made}))
 
     def inherit(self, network: nn.Module) -> None:
-        """Give a network of the space the supernet's weights; its batch norms must be recalibrated.
-
-        Raises:
-            DataError: The supernet is not made, or its files are damaged.
-            SampleError: The network is of another space.
-        """
+        """Give a network of the space the supernet's weights; its batch norms must be recalibrated."""
         read_into(network, self.arrays(), self.options.sharing == "elastic")
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -153,11 +153,7 @@ class SupernetModule(JaredModule):
         return self.model.run(self.paths.largest, x)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """One batch through all networks of the step; the loss is the mean of theirs.
-
-        Raises:
-            TrialError: A loss is not finite.
-        """
+        """One batch through all networks of the step; the loss is the mean of theirs."""
         options, tasks = self.options, self.data.tasks
         image = batch["image"].contiguous(memory_format=torch.channels_last)
         alone = self.steps_done < options.warm_up * self.recipe.steps

@@ -1,7 +1,8 @@
 """How much less latency the front of the shipped study has than members scaled by hand, at equal confirmed quality.
 
-    nice python benchmarks/front_against_members.py [--seeds 5] [--alone]     resumable: what is there is not done again
-    python benchmarks/front_against_members.py --render                       docs/search_space.md again
+    nice python benchmarks/front_against_members.py [--seeds 5] [--trainings 1]     resumable
+    nice python benchmarks/front_against_members.py --alone                         resumable
+    python benchmarks/front_against_members.py --render                             docs again
 
 Of each seed: the search (`ednas search experiments/ednas.yml --seed N --set evaluator.supernet.seed=N`), then the
 members under `start`, finished as it finished its front: from the same supernet, by the same steps and seeds (`ednas
@@ -40,33 +41,37 @@ T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 """Student's t for a 95 % interval of the mean of so many values."""
 
 
-def searched(seed: int) -> str:
-    """One search through NNI; returns its experiment's id."""
+def searched(seed: int, trainings: int | None) -> str:
+    """One search through NNI that trains each network of its front so often; returns its experiment's id."""
     import ednas_nni
     from ednas_nni.bridge.manager.experiment_file import read
 
-    file = read(STUDY, [f"seed={seed}", f"evaluator.supernet.seed={seed}"])
+    changes = [f"seed={seed}", f"evaluator.supernet.seed={seed}"]
+    file = read(STUDY, [*changes, *([f"finish.seeds={trainings}"] if trainings else [])])
     return ednas_nni.search(file.study, file.trials).experiment
 
 
 def confirmed(experiment: str) -> dict[str, Any]:
-    """Every finished network of a search and every member: what it costs, its inherited and its confirmed qualities."""
+    """What every finished network of a search and every member costs and scores; latency and score of all others."""
     from ednas_nni.handover.confirming import confirm, planned
     from ednas_nni.handover.search import open_search
 
     search = open_search(experiment)
     study = search.assembled.study
     confirm(search, planned(search, 0, study.finish.seeds, study.start))
-    return {
+    search = open_search(experiment)
+    networks = {
         a.architecture: {
-            "member": a.name in study.start,
+            "name": a.name,
             "sample": a.sample,
             **{name: a.costs[name] for name in ("latency_ms", "macs", "params")},
             "inherited": a.searched["default"],
             "confirmed": [{name: run[name] for name in METRICS} for run in a.confirmed],
         }
-        for a in open_search(experiment).confirmed
+        for a in search.confirmed
     }
+    scored = [[a.costs["latency_ms"], a.searched["default"]] for a in search.results if not a.confirmed]
+    return {"experiment": experiment, "networks": networks, "scored": scored}
 
 
 def alone(seed: int, networks: dict[str, Any], done: dict[str, float], keep: Any) -> None:
@@ -120,7 +125,7 @@ def quality(network: dict[str, Any]) -> float:
 def sides(networks: dict[str, Any], of: Any) -> list[list[tuple[float, float]]]:
     """(latency, quality) of what was searched, and of members."""
     return [
-        [(n["latency_ms"], of(name)) for name, n in networks.items() if n["member"] == scaled]
+        [(n["latency_ms"], of(name)) for name, n in networks.items() if bool(n["name"]) == scaled]
         for scaled in (False, True)
     ]
 
@@ -144,17 +149,50 @@ def table(results: dict[str, Any]) -> str:
     seeds = {seed: row["networks"] for seed, row in results["seeds"].items() if "networks" in row}
     pairs = [compared(*sides(networks, lambda name, n=networks: quality(n[name]))) for networks in seeds.values()]
     heading = ["of the common qualities", "quality", "members, ms", "searched, ms", "less latency, % (95 %)"]
-    text = f"Finished from the supernet, {len(pairs)} seeds:\n\n{grid(heading, rows_of(pairs))}"
+    text = f"Finished from the supernet; seeds: {len(pairs)}\n\n{grid(heading, rows_of(pairs))}"
     complete = [s for s, networks in seeds.items() if set(networks) <= set(results.get("alone", {}).get(s, {}))]
     if complete:
         pairs = [compared(*sides(seeds[s], results["alone"][s].__getitem__)) for s in complete]
-        text += f"\n\nTrained alone from random weights, {len(pairs)} seeds:\n\n{grid(heading, rows_of(pairs))}"
+        text += f"\n\nTrained alone from random weights; seeds: {len(pairs)}\n\n{grid(heading, rows_of(pairs))}"
     return text
+
+
+def draw(row: dict[str, Any], path: Path) -> None:
+    """One search: what was scored, what was finished, and the members; a line from each network's worst to its best."""
+    from ednas_nni.report import style
+
+    with style.look():
+        figure = style.figure(7.2, 3.8)
+        axes = figure.add_subplot()
+        axes.plot(*zip(*row["scored"], strict=True), ".", color=style.TRIAL, label="scored with inherited weights")
+        for scaled, color, label in ((False, style.FRONT, "searched, finished"), (True, style.MEMBER, "MobileNetV2")):
+            chosen = [n for n in row["networks"].values() if bool(n["name"]) == scaled]
+            chosen.sort(key=lambda network: network["latency_ms"])
+            latencies = [network["latency_ms"] for network in chosen]
+            axes.plot(latencies, list(map(quality, chosen)), "D-" if scaled else "o-", color=color, label=label)
+            for network in chosen:
+                runs = [run["default"] for run in network["confirmed"]]
+                axes.plot([network["latency_ms"]] * 2, [min(runs), max(runs)], color=color)
+                if scaled:
+                    width = f"{int(network['name'][-3:]) / 100:g}"
+                    axes.annotate(
+                        width,
+                        (latencies[chosen.index(network)], quality(network)),
+                        (4, -10),
+                        textcoords="offset points",
+                    )
+        axes.set(xlabel="latency_ms at 512 x 1024 (modelled, Edge TPU)", ylabel="quality", xscale="log")
+        axes.set_xticks([3, 4, 6, 8, 12, 16, 20], ["3", "4", "6", "8", "12", "16", "20"], minor=False)
+        axes.set_xticks([], minor=True)
+        axes.legend(loc="upper left")
+        figure.tight_layout()
+        path.write_bytes(style.png(figure))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--trainings", type=int, help="of each finished network, instead of the study's number")
     parser.add_argument("--alone", action="store_true", help="only train what is confirmed from random weights")
     parser.add_argument("--render", action="store_true", help="only make the table again")
     options = parser.parse_args()
@@ -171,13 +209,14 @@ def main() -> None:
             alone(int(seed), row.get("networks", {}), results["alone"].setdefault(seed, {}), keep)
             continue
         if "experiment" not in row:
-            row["experiment"] = searched(int(seed))
+            row["experiment"] = searched(int(seed), options.trainings)
             keep()
         if "networks" not in row:
-            row["networks"] = confirmed(row["experiment"])
+            results["seeds"][seed] = confirmed(row["experiment"])
             keep()
     print(table(results))
     put(DOCS / "search_space.md", "front", table(results))
+    draw(results["seeds"]["0"], DOCS / "images" / "front.png")
 
 
 if __name__ == "__main__":

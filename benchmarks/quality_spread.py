@@ -114,7 +114,7 @@ def text(record: dict[str, Any], found: dict[str, Any]) -> str:
     low, high = np.quantile(quality, [0.05, 0.95])
     taus, count = found["taus"], len(found["front"])
     return (
-        f"{len(quality)} random architectures of the default study's space, {record['steps']} steps each, one "
+        f"{len(quality)} random architectures of experiments/separate.yml (`nano`), {record['steps']} steps each, one "
         f"training each: quality {quality.mean():.3f} ± {quality.std(ddof=1):.3f} (standard deviation), 5 to 95 %: "
         f"{low:.3f} to {high:.3f}. One architecture trained again differs by {found['noise']:.3f}, so the spread is "
         f"{ratio[0]:.1f} times the noise [{ratio[1]:.1f}, {ratio[2]:.1f}]. Kendall's tau of quality is "

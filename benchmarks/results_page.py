@@ -13,6 +13,7 @@ from typing import Any
 
 import cost
 import ethos_u
+import front_against_members
 import int8_quality
 import latency
 import litert_cpu
@@ -49,18 +50,14 @@ def mean(values: Sequence[float], metric: str) -> str:
 
 
 def search() -> str:
-    """The shipped search: its finished networks beside the member and the position prior."""
-    facts = read("shipped_costs.json")
-    lines = (RESULTS / "shipped_search.jsonl").read_text(encoding="utf-8").splitlines()
-    runs: dict[str, list[dict[str, float]]] = {}
-    for line in map(json.loads, lines):
-        runs.setdefault(line["architecture"], []).append(line["metrics"])
+    """The shipped search: its finished networks beside the members and the position prior."""
+    networks = read("front_against_members.json")["seeds"]["0"]["networks"]
     prior = read("main_job.json")["rows"]["position prior"]
     rows = [["position prior", "", "", *(f"{METRICS[m][1] * prior[m]:.3g}" if m in prior else "0" for m in METRICS)]]
-    for name, costs in facts["costs"].items():
-        values = [mean([run[metric] for run in runs[name]], metric) for metric in METRICS]
-        macs = f"{costs['macs'] / 1e9:.2f} / {costs['params'] / 1e6:.2f}"
-        rows.append([facts["names"].get(name, name), f"{costs['latency_ms']:.2f}", macs, *values])
+    for name, network in sorted(networks.items(), key=lambda item: item[1]["latency_ms"]):
+        values = [mean([run[metric] for run in network["confirmed"]], metric) for metric in METRICS]
+        macs = f"{network['macs'] / 1e9:.2f} / {network['params'] / 1e6:.2f}"
+        rows.append([network["name"] or name, f"{network['latency_ms']:.2f}", macs, *values])
     return grid(["network", "latency, ms", "GMACs / M parameters", *(label for label, _ in METRICS.values())], rows)
 
 
@@ -118,6 +115,7 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (DOCS / "results.md", "baselines"): baselines,
     (DOCS / "results.md", "bookkeeping"): bookkeeping,
     (DOCS / "search_space.md", "spans"): lambda: spans.markdown(read("spans.json")),
+    (DOCS / "search_space.md", "front"): lambda: front_against_members.table(read("front_against_members.json")),
     (DOCS / "hardware.md", "cost-speed"): lambda: cost.markdown(read("cost.json")),
     (EVIDENCE, "alone"): trained_alone,
     (EVIDENCE, "pretrained"): lambda: pretrained.render(read("pretrained.json")),

@@ -39,7 +39,7 @@ PROFILES = ("phone_cpu", "embedded_gpu", "microcontroller")
 SHOWN = ("latency_ms", *(f"{profile}_latency_ms" for profile in PROFILES), "peak_memory_bytes", "macs", "params")
 LIMITED = ("latency_ms", "macs")
 UNITS = {"latency_ms": ("ms", 1), "memory_bytes": ("MB", 1e6), "macs": ("G", 1e9), "params": ("M", 1e6)}
-LIMIT = "latency_ms <= 19"
+LIMIT = "latency_ms <= 25"
 """Of the shipped study, on the Edge TPU."""
 DRAWS, STARTS = 4000, 64
 
@@ -117,7 +117,7 @@ def figures(name: str, measure: bool) -> dict[str, object]:
     return {"spans": rows, "per_second": {"macs, params": speed(counts), "with edge_tpu": speed(one)}}
 
 
-UNSHOWN = ("embedded_gpu", "params", "macs, latency_ms <= 19")
+UNSHOWN = ("embedded_gpu", "params")
 """Devices that are measured and not in the table of the page."""
 
 

@@ -7,7 +7,7 @@
 
 The judges are networks trained alone and scored on `select`. Of `nano` they are benchmarks/results/trust.json: 48
 architectures, each trained twice for 750 steps. Of `compound`, the shipped study's space, --alone trains so many,
-spread evenly over the latencies that the study allows, once for --longer steps.
+four members and others spread evenly over the latencies that the study allows, once for --longer steps.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ TRUTH, RESULTS = HERE / "results" / "trust.json", HERE / "results" / "supernet.j
 OF_COMPOUND = HERE / "results" / "supernet_compound.json"
 """Judge and supernets of the shipped study's space."""
 FIRST_SEED_ALONE, LIMIT = 7000, "latency_ms <= 25"
+MEMBERS = ("mobilenet_v2_035", "mobilenet_v2_050", "mobilenet_v2_075", "mobilenet_v2_100")
 ARMS: dict[str, dict[str, Any]] = {
     "default": {},
     "choices dealt": {"sampling": "dealt"},
@@ -41,6 +42,8 @@ ARMS: dict[str, dict[str, Any]] = {
     "sandwich rule, spread over MACs, half distilled": {"sandwich": True, "sampling": "macs", "distillation": 0.5},
     "sandwich rule, spread over MACs, own weights": {"sandwich": True, "sampling": "macs", "sharing": "own"},
     "largest first": {"warm_up": 0.1},
+    "learning rate 0.02": {"learning_rate": 0.02},
+    "two paths": {"paths": 2},
 }
 
 
@@ -73,7 +76,8 @@ def train_alone(number: int, steps: int) -> None:
 
     study = assembled("compound", FIRST_SEED_ALONE, name="jared", steps=steps, scored_on="select")
     table = study.table
-    samples = stratified(table, "latency_ms", study.problem.constraints, number, seed=0)
+    samples = stratified(table, "latency_ms", study.problem.constraints, number - len(MEMBERS), seed=0)
+    samples += [study.space.member(name) for name in MEMBERS]
     results = json.loads(OF_COMPOUND.read_text()) if OF_COMPOUND.exists() else {"architectures": {}, "alone": {}}
     # From both ends to the middle and back, so that a judge that is cut short is still spread over latency.
     for i in sorted(range(number), key=lambda i: f"{i:06b}"[::-1]):

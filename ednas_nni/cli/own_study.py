@@ -20,9 +20,8 @@ from ednas_nni.errors import DataError
 
 LONGEST, SMALLEST, LARGEST = 1024, 64, 256
 """Pixels: the longest side on the device; the sides that networks train at."""
-STEP = 32
-HEADERS = 200
-"""Images whose size is looked at."""
+STEP, STRIDE = 32, 16  # of sides looked at; of networks
+HEADERS = 200  # images whose size is looked at
 SHIPPED, PIXELS_WEIGHT = 64 * 128, 0.08
 """Pixels of the shipped study, and what twice as many weigh against the logarithm of a ratio that is off."""
 
@@ -52,9 +51,10 @@ def study_of(folder: Path, out: Path, template: str, fill: Iterable[str]) -> str
     if not tasks:
         raise DataError(f"{folder}: has no labels of a task. `ednas data init {folder}` says what was looked for.")
     train, deploy, crop = sizes(shapes(images))
-    if crop:
-        entry["crop"] = True
+    entry |= {"crop": True} if crop else {}
+    shares = [1, *(s for s in (0.75, 0.5) if not any(side * s % STRIDE for side in train + deploy))]
     lines = {
+        "space": f"{{name: compound, resolution: {shares}}}   # shares of these sizes that its stride divides",
         "tasks": f"[{', '.join(tasks)}]   # learned by one network together",
         "data": f"{snippet(entry).removeprefix('data: ')}   # {folder}",
         "train_size": f"{list(train)}   # height and width in pixels that networks train at: small, to be quick",

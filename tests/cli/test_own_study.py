@@ -64,6 +64,7 @@ def test_a_study_of_photos_checks(
     _, study = read_experiment("mine/experiments/ednas.yml")
     assert study.tasks == ("segmentation", "depth") and study.train_size == (96, 128) == study.deploy_size
     assert study.data.name == "manifest" and "crop" not in study.data.options
+    assert study.space.options == {"resolution": [1, 0.5]}, "three quarters of 96 are no multiple of 16"
     capsys.readouterr()
     assert main(["check", "mine/experiments/ednas.yml"]) == 0
     assert "Ready." in capsys.readouterr().out

@@ -66,7 +66,7 @@ class Options:
         tolerance: Quality differences up to this are taken for noise when parents are chosen.
         crossover: Share of offspring with two parents.
         explore: Share of proposals that are random.
-        surrogate: Whether a Gaussian process over all results chooses the offspring; for quality against one cost.
+        surrogate: Whether Gaussian processes over all results choose the offspring, one for each measured objective.
     """
 
     seed: Annotated[int, Field(ge=0)] | None = 0

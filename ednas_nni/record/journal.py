@@ -74,6 +74,16 @@ class TrialRecord:
         return self.metrics.get("default")
 
     @property
+    def curve(self) -> dict[float, dict[str, float]]:
+        """Report number -> metrics, of the last run: a job under way when a search stopped is run anew by a resume."""
+        reports: dict[float, dict[str, float]] = {}
+        for step, metrics in self.intermediates:
+            if reports and step <= max(reports):
+                reports.clear()
+            reports[step] = metrics
+        return reports
+
+    @property
     def key(self) -> str:
         """What its training is told by, see `ednas_nni.record.parameters.TrialParameters.key`."""
         return key_of(self.architecture, self.seed)

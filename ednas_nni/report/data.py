@@ -192,24 +192,13 @@ def _trial(
         quality=record.quality if record.status == "trained" else None,
         costs=record.costs,
         metrics=record.metrics,
-        curve=_curve(record),
+        curve=tuple((step, metrics["default"]) for step, metrics in record.curve.items() if "default" in metrics),
         seconds=None if record.ended_at is None else record.ended_at - record.submitted_at,
         cause=record.cause,
         job=record.job,
         choices=_active(record.sample, domains),
         delta_t=_estimate(against, record.metrics) if record.status == "trained" else None,
     )
-
-
-def _curve(record: TrialRecord) -> tuple[tuple[float, float], ...]:
-    """The reports of the last run: a job that was under way when a search stopped is run anew when it is resumed."""
-    points: list[tuple[float, float]] = []
-    for step, metrics in record.intermediates:
-        if "default" in metrics:
-            if points and step <= points[-1][0]:
-                points.clear()
-            points.append((step, metrics["default"]))
-    return tuple(points)
 
 
 def _active(sample: Sample, domains: Domains | None) -> Sample:

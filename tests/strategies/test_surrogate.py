@@ -209,11 +209,11 @@ class Remembers(Surrogate):
 
 def resumed_differs(model, results):
     core = told(Evolution(WORLD_PROBLEM, seed=5, explore=0.0), results)
-    core._growth._model = model(WORLD_PROBLEM)
+    core._growth._models = [model(WORLD_PROBLEM)]
     for _ in range(4):
         step(core)
     other = Evolution(WORLD_PROBLEM, seed=99, explore=0.0)
-    other._growth._model = model(WORLD_PROBLEM)
+    other._growth._models = [model(WORLD_PROBLEM)]
     other.load_state_dict(json.loads(json.dumps(core.state_dict())))
     return [step(core) for _ in range(4)] != [step(other) for _ in range(4)]
 

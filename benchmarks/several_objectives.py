@@ -86,14 +86,14 @@ class Replicating(Evolution):
         model = self._growth._models[0]
         if not hasattr(model, "_noise"):
             return None
-        front, found = set(pareto.front(points, self._directions)), []
+        front, moved = set(pareto.front(points, self._directions)), []
         for i in front:
             n, lower = len(self.runs[keys[i]]), points.copy()
             lower[i, 0] -= np.sqrt(model._noise / n) * model._spread
             changed = len(set(pareto.front(lower, self._directions)) ^ front)
             if n < 3 and changed:
-                found.append((n, -changed, keys[i]))
-        return min(found)[2] if found else None
+                moved.append((n, -changed, keys[i]))
+        return min(moved)[2] if moved else None
 
     def tell(self, sample: Sample, values: Mapping[str, float] | None, cause: str = "") -> None:
         assert values is not None

@@ -217,13 +217,13 @@ class GrowthOfFront:
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        known = [o.name in problem.cost_names for o in problem.objectives]
-        self._measured, self._known = ([i for i, cost in enumerate(known) if cost is kind] for kind in (False, True))
-        self._columns = [problem.cost_names.index(problem.objectives[i].name) for i in self._known]
+        priced = [o.name in problem.cost_names for o in problem.objectives]
+        self._measured, self._priced = ([i for i, cost in enumerate(priced) if cost is kind] for kind in (False, True))
+        self._columns = [problem.cost_names.index(problem.objectives[i].name) for i in self._priced]
         self._models = [Surrogate(problem) for _ in self._measured]
         self._signs = np.array([1.0 if o.maximise else -1.0 for o in problem.objectives])
         # One against one to be kept small is exact; everything else is a mean over directions.
-        self._exact = len(self._measured) == len(self._known) == 1 and self._signs[self._known[0]] < 0
+        self._exact = len(self._measured) == len(self._priced) == 1 and self._signs[self._priced[0]] < 0
 
     @staticmethod
     def applies(problem: Problem) -> bool:
@@ -245,7 +245,7 @@ class GrowthOfFront:
         """
         chosen = self._front_and_newest(points)
         trained, points = [trained[i] for i in chosen], points[chosen]
-        paid = points[:, self._known]
+        paid = points[:, self._priced]
         if open_now:
             paid = np.concatenate([paid, self._problem.canonical_costs(open_now)[:, self._columns]])
         means, spreads, smooths = [], [], []
@@ -264,7 +264,7 @@ class GrowthOfFront:
             limit = dearest + BEYOND * (dearest - min(float(paid.min()), float(cost.min())))
             gain = expected_gain(means[0], spreads[0], cost[:, 0], smooths[0], paid[:, 0], limit)
         else:
-            signs = self._signs[self._known]
+            signs = self._signs[self._priced]
             gain = _many(np.stack(means, 1), np.stack(spreads, 1), np.stack(smooths, 1), signs * cost, signs * paid)
         # Rounded: the last bits differ between machines, and the same seed must give the same search on all.
         return int((gain / max(float(gain.max()), 1e-300)).round(9).argmax())

@@ -32,7 +32,9 @@ REQUIRES = [
     "requests>=2.28",  # NNI's REST interface
     "psutil>=5.8",  # processes of a search, ended by their numbers and times of start; NNI brings it anyway
 ]
-PACKAGES = ("ednas_nni", "search_spaces", "strategies", "tasks", "exporters", "devices", "data_sets", "scenes")
+PACKAGES = (
+    "ednas_nni", "search_spaces", "strategies", "tasks", "exporters", "devices", "data_sets", "scenes", "evidence",
+)  # fmt: skip
 EXTRAS = {
     "rl": ["tianshou==0.5.1", "gym==0.26.2"],  # NNI's PolicyBasedRL and ENAS need exactly this generation
     "mtl": ["torchjd[cagrad,nash_mtl,quadprog_projector]>=0.18"],  # gradient methods: PCGrad, CAGrad, Nash-MTL, UPGrad
@@ -150,7 +152,12 @@ setup(
             "macs = devices.counters:Macs",
             "params = devices.counters:Params",
         ],
-        "ednas_nni.commands": ["calibrate = devices.calibrated.command:run"],
+        "ednas_nni.commands": [
+            "calibrate = devices.calibrated.command:run",
+            "compare = evidence.searches.compare_command:run",
+            "repeat = evidence.searches.repeat_command:run",
+            "trust = evidence.trust.command:run",
+        ],
         "ednas_nni.exporters": [
             "pt2 = exporters.pt2:Pt2",
             "onnx = exporters.onnx:Onnx",

@@ -72,7 +72,7 @@ def measure(space: str, arm: str, seed: int, steps: int, samples: dict[str, dict
 
 def train_alone(number: int, steps: int) -> None:
     """Train the judge of `compound`, one network after the other; those that are there are not trained again."""
-    from ednas_nni.trust.sampling import stratified
+    from ednas_nni.cost.stratified import stratified
 
     study = assembled("compound", FIRST_SEED_ALONE, name="jared", steps=steps, scored_on="select")
     table = study.table
@@ -92,7 +92,7 @@ def train_alone(number: int, steps: int) -> None:
 
 def ranks(scores: np.ndarray, truth: np.ndarray, latency: np.ndarray) -> dict[str, str]:
     """Kendall's tau over all pairs, over pairs of one third by latency, and of the best third, with intervals."""
-    from ednas_nni.trust.ranks import agreement, estimate, resampled, same_group, tau
+    from evidence.trust.ranks import agreement, estimate, resampled, same_group, tau
 
     parts, n = agreement(scores, truth), len(truth)
     thirds = np.argsort(np.argsort(latency)) * 3 // n

@@ -13,7 +13,10 @@ from pathlib import Path
 
 from into_docs import DOCS, EVIDENCE, grid, put
 
-from ednas_nni.cli.trust_tables import (
+from ednas_nni.study.objectives import QUALITY
+from evidence.trust.plot import trust_plot
+from evidence.trust.record import TrustRecord
+from evidence.trust.tables import (
     GAIN_HEADINGS,
     HEADINGS,
     PICK_HEADINGS,
@@ -26,10 +29,7 @@ from ednas_nni.cli.trust_tables import (
     remarks,
     rows,
 )
-from ednas_nni.report.trust_plot import trust_plot
-from ednas_nni.study.objectives import QUALITY
-from ednas_nni.trust.record import TrustRecord
-from ednas_nni.trust.verdict import Verdict, verdict
+from evidence.trust.verdict import Verdict, verdict
 
 
 def all_tables(record: TrustRecord, found: Verdict) -> str:

@@ -17,6 +17,7 @@ from ednas_nni.cli.arguments import add_changes, whole
 from ednas_nni.errors import EdnasError, did_you_mean
 
 HELP = "correct a device's model by measurements of your own"
+GROUP = "for experts"
 STUDY = Path("experiments/ednas.yml")
 
 

@@ -1,7 +1,7 @@
 """The terminal command `ednas`. A command is a module with HELP, `configure(parser)` and `run(options) -> exit code`.
 
-Plug-ins add commands of their own: the group `ednas_nni.commands` names their `run`. All import
-torch, NNI and rich only inside of `run`, so that `ednas --help` answers at once.
+Plug-ins add commands of their own: the group `ednas_nni.commands` names their `run`, and the module's GROUP says where
+`ednas --help` lists it. All import torch, NNI and rich only inside of `run`, so that `ednas --help` answers at once.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from ednas_nni.plugins import Group
 from ednas_nni.version import __version__
 
 GROUPS = {
-    "start": ("init", "data", "check", "plan", "search", "resume", "repeat"),
-    "look": ("report", "compare", "describe", "plugins"),
+    "start": ("init", "data", "check", "plan", "search", "resume"),
+    "look": ("report", "describe", "plugins"),
     "after a search": ("confirm", "pick", "front", "train", "export", "benchmark", "predict"),
-    "for experts": ("reference", "trust", "supernet", "verify", "register", "loopback"),
+    "for experts": ("reference", "supernet", "verify", "register", "loopback"),
 }
 ADDED: Group[Callable[[argparse.Namespace], int]] = Group("commands")
 COMMANDS = tuple(dict.fromkeys([*(name for names in GROUPS.values() for name in names), *ADDED.names()]))
@@ -42,7 +42,10 @@ def parser() -> argparse.ArgumentParser:
             added = import_module(ADDED.load(name).__module__)
             if {"HELP", "configure"} <= vars(added).keys():
                 modules.setdefault(name, added)
-    groups = {**GROUPS, "of plug-ins": tuple(name for name in modules if name not in sum(GROUPS.values(), ()))}
+    groups = {group: [*names] for group, names in GROUPS.items()}
+    for name in ADDED.names():
+        if name in modules and name not in sum(GROUPS.values(), ()):
+            groups.setdefault(vars(modules[name]).get("GROUP", "of plug-ins"), []).append(name)
     texts = (
         "\n".join([f"{group}:", *(f"  {name:<10} {modules[name].HELP}" for name in names)])
         for group, names in groups.items()

@@ -34,14 +34,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write it and say where it lies."""
-    from ednas_nni.cli.compare_command import compare
+    from ednas_nni.cli import ADDED
     from ednas_nni.record.journal import load
     from ednas_nni.record.locate import journal_of
 
     if len(options.experiment) > 1:
         if options.live:
             raise EdnasError("--live: follows one search; compare several without it.")
-        return compare(options.experiment, (), options.out)
+        return ADDED.load("compare")(argparse.Namespace(searches=options.experiment, limit=None, out=options.out))
     journal = journal_of(options.experiment[0])
     if not options.live:
         print(f"Report: {write(journal, options.out)}")

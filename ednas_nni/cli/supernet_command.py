@@ -23,9 +23,9 @@ def run(options: argparse.Namespace) -> int:
     """Make it, and print what it is."""
     from ednas_nni.bridge.manager.launch import command
     from ednas_nni.cli.terminal import amount, console, duration, table
+    from ednas_nni.cost.stratified import stratified
     from ednas_nni.handover.repricing import Inheritance
     from ednas_nni.handover.training import opened
-    from ednas_nni.trust.sampling import stratified
 
     _, assembled = opened(options.source, options.changes)
     inheritance = Inheritance(assembled)

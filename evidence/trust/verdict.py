@@ -11,10 +11,10 @@ import numpy as np
 from ednas_nni.baselines.interval import MeanInterval, mean_interval
 from ednas_nni.errors import EdnasError
 from ednas_nni.study.objectives import QUALITY
-from ednas_nni.trust import ranks
-from ednas_nni.trust.picks import SEARCHES, ExpectedPick, picks
-from ednas_nni.trust.record import HELD_OUT_QUALITY, INHERITED, SHIPPED, TRUTH, TrustRecord
-from ednas_nni.trust.training import CONTROLS
+from evidence.trust import ranks
+from evidence.trust.picks import SEARCHES, ExpectedPick, picks
+from evidence.trust.record import HELD_OUT_QUALITY, INHERITED, SHIPPED, TRUTH, TrustRecord
+from evidence.trust.training import CONTROLS
 
 TERCILES = 3
 GAPS = (0.0, 1.0, 2.0, 3.0, float("inf"))

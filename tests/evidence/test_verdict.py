@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ednas_nni.cli.trust_tables import remarks
 from ednas_nni.errors import EdnasError
-from ednas_nni.trust.record import HELD_OUT_QUALITY, INHERITED, SHIPPED, TRUTH, TrustRecord
-from ednas_nni.trust.verdict import Verdict, verdict
+from evidence.trust.record import HELD_OUT_QUALITY, INHERITED, SHIPPED, TRUTH, TrustRecord
+from evidence.trust.tables import remarks
+from evidence.trust.verdict import Verdict, verdict
 
 N = 48
 

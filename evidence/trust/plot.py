@@ -8,8 +8,8 @@ import numpy as np
 
 from ednas_nni.report import style
 from ednas_nni.study.objectives import QUALITY
-from ednas_nni.trust.record import TRUTH, TrustRecord
-from ednas_nni.trust.verdict import Verdict, values
+from evidence.trust.record import TRUTH, TrustRecord
+from evidence.trust.verdict import Verdict, values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ednas_nni.study.objectives import QUALITY
-from ednas_nni.trust.picks import LOT, SEARCHES, ExpectedPick
-from ednas_nni.trust.ranks import RankEstimate
-from ednas_nni.trust.record import INHERITED, SHIPPED, TRUTH, TrustRecord
-from ednas_nni.trust.training import CONTROLS
-from ednas_nni.trust.verdict import Agreement, Verdict
+from evidence.trust.picks import LOT, SEARCHES, ExpectedPick
+from evidence.trust.ranks import RankEstimate
+from evidence.trust.record import INHERITED, SHIPPED, TRUTH, TrustRecord
+from evidence.trust.training import CONTROLS
+from evidence.trust.verdict import Agreement, Verdict
 
 HEADINGS = ("predictor", "images", "all", "same cost", "best third", "beyond controls", "ceiling")
 GAIN_HEADINGS = (f"{QUALITY}, minus {SHIPPED!r}", "same cost", "best third")

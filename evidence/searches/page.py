@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ednas_nni.baselines.interval import mean_interval
-from ednas_nni.handover.comparing import HYPERVOLUME, Arm, ArmComparison, csv_of_searches, latex_of_arms
 from ednas_nni.report import style
 from ednas_nni.report.html import environment, write_files
+from evidence.searches.comparing import HYPERVOLUME, Arm, ArmComparison, csv_of_searches, latex_of_arms
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

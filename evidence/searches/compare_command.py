@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 HELP = "several searches over each other, with intervals over seeds"
+GROUP = "look"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,10 +28,10 @@ def run(options: argparse.Namespace) -> int:
 
 def compare(searches: Sequence[str], limits: Sequence[float], out: str | Path | None) -> int:
     """Print a block for each arm, for names of arms are long and no figure may be cut, and write the page."""
-    from ednas_nni.handover.comparing import compared
     from ednas_nni.handover.search import open_search
     from ednas_nni.record.locate import journal_of
-    from ednas_nni.report.comparison import write_comparison
+    from evidence.searches.comparing import compared
+    from evidence.searches.page import write_comparison
 
     journals = dict.fromkeys(journal_of(text).resolve() for text in searches)
     comparison = compared([open_search(path) for path in journals], limits)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ednas_nni.trust import ranks
-from ednas_nni.trust.picks import LOT, ExpectedPick, picks, taken
+from evidence.trust import ranks
+from evidence.trust.picks import LOT, ExpectedPick, picks, taken
 
 N, GROUPS = 30, np.repeat([0, 1, 2], 10)
 ONCE = np.ones((1, N))

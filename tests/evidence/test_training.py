@@ -15,8 +15,8 @@ from ednas_nni.errors import EdnasError, InfeasibleError, StudyError, TrialError
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import Study, parse
 from ednas_nni.training.evaluator import SampleEvaluator
-from ednas_nni.trust import training
-from ednas_nni.trust.record import INHERITED, SHIPPED, TRUTH, TrustRecord
+from evidence.trust import training
+from evidence.trust.record import INHERITED, SHIPPED, TRUTH, TrustRecord
 from scenes.rooms import Rooms
 
 EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments" / "separate.yml"
@@ -61,9 +61,9 @@ def test_architectures_are_spread_over_cost_and_feasible(planned: TrustRecord) -
 
 def test_ranges_are_equally_likely(study: Study, planned: TrustRecord) -> None:
     """One from each twenty-fourth of the feasible draws; a plain random draw leaves ranges empty."""
+    from ednas_nni.cost.stratified import DRAWS
     from ednas_nni.cost.summary import random_codes
     from ednas_nni.search.assembled import Assembled
-    from ednas_nni.trust.sampling import DRAWS
 
     table = Assembled(study).table
     column = table.names.index("latency_ms")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ednas_nni.bridge.manager.launch import Running
 
 HELP = "one study with several seeds, strategies or values, compared"
+GROUP = "start"
 RECORD = "repeat.json"
 
 
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     """Search, then compare. Exit code 0 done, 1 an error, 130 interrupted."""
     from ednas_nni.bridge.findings import examine
     from ednas_nni.cli import terminal
-    from ednas_nni.cli.compare_command import compare
+    from evidence.searches.compare_command import compare
 
     arms = arms_of(options)
     given = {"maxTrialNumber": options.trials, "trialConcurrency": options.concurrency}

@@ -12,8 +12,8 @@ import pytest
 
 from ednas_nni.cli import main
 from ednas_nni.errors import EdnasError
-from ednas_nni.handover.comparing import ArmComparison, compared, csv_of_searches
 from ednas_nni.handover.search import SearchRecord
+from evidence.searches.comparing import ArmComparison, compared, csv_of_searches
 from tests.handover.conftest import POINTS, confirmed
 
 Make = Callable[..., SearchRecord]

@@ -13,9 +13,10 @@ from ednas_nni.bridge import findings
 from ednas_nni.bridge.findings import Findings
 from ednas_nni.bridge.manager import launch
 from ednas_nni.bridge.manager.processes import Process
-from ednas_nni.cli import main, parser, repeat_command, search_command
+from ednas_nni.cli import main, parser, search_command
 from ednas_nni.record import events
 from ednas_nni.record.journal import Journal
+from evidence.searches import repeat_command
 
 COMMAND = ["--strategies", "ednas,random", "--seeds", "2", "--trials", "3"]
 

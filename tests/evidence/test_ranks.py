@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
-from ednas_nni.trust import ranks
+from evidence.trust import ranks
 
 VALUES = st.integers(4, 15).flatmap(
     lambda n: st.tuples(*[st.lists(st.integers(-5, 5), min_size=n, max_size=n) for _ in range(2)])

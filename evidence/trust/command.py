@@ -25,10 +25,11 @@ from ednas_nni.cli.arguments import (
 
 if TYPE_CHECKING:
     from ednas_nni.search.assembled import Assembled
-    from ednas_nni.trust.record import TrustRecord
-    from ednas_nni.trust.training import FailedTraining
+    from evidence.trust.record import TrustRecord
+    from evidence.trust.training import FailedTraining
 
 HELP = "measure how far a study's short training can be trusted"
+GROUP = "for experts"
 FEWEST = 12  # two halves of three terciles with a pair each
 
 
@@ -70,11 +71,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train what is missing and print what it says."""
     from ednas_nni.bridge.manager.experiment_file import read
-    from ednas_nni.cli.trust_tables import show
     from ednas_nni.search.assembled import Assembled
-    from ednas_nni.trust.record import TrustRecord
-    from ednas_nni.trust.training import planned
-    from ednas_nni.trust.verdict import verdict
+    from evidence.trust.record import TrustRecord
+    from evidence.trust.tables import show
+    from evidence.trust.training import planned
+    from evidence.trust.verdict import verdict
 
     check_picture(options.picture)
     assembled = Assembled(read(options.file, options.changes).study)
@@ -97,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
     show(record, result)
     print(f"\n{options.out} holds all trainings")
     if options.picture:
-        from ednas_nni.report.trust_plot import trust_plot
+        from evidence.trust.plot import trust_plot
 
         write_picture(options.picture, trust_plot(record, result))
         print(f"wrote {options.picture}")
@@ -110,8 +111,8 @@ def _settle_truth(
     """Find out how long the longer training takes; its trainings are kept in the file beside the others."""
     from dataclasses import replace
 
-    from ednas_nni.trust.record import TRUTH
-    from ednas_nni.trust.training import until_flat
+    from evidence.trust.record import TRUTH
+    from evidence.trust.training import until_flat
 
     pilot = earlier or replace(record, recipes={}, images={}, runs={})
     pilot.check_continues(replace(record, recipes={}), options.out)
@@ -126,7 +127,7 @@ def _settle_truth(
 def _of_results(record: TrustRecord, failed: Sequence[FailedTraining]) -> TrustRecord:
     """The record without architectures that the study's or the longer training fails; says what is left out."""
     from ednas_nni.errors import TrialError
-    from ednas_nni.trust.record import SHIPPED, TRUTH
+    from evidence.trust.record import SHIPPED, TRUTH
 
     if not failed:
         return record
@@ -152,7 +153,7 @@ def _of_results(record: TrustRecord, failed: Sequence[FailedTraining]) -> TrustR
 def _train(
     assembled: Assembled, record: TrustRecord, options: argparse.Namespace, recipes: frozenset[str]
 ) -> list[FailedTraining]:
-    from ednas_nni.trust.training import train
+    from evidence.trust.training import train
 
     with _bar() as step:
         return train(assembled, record, options.out, options.workers, step, recipes)
@@ -176,7 +177,7 @@ def _bar() -> Iterator[Callable[[int, int], None]]:
 def _recipes(path: Path | None) -> dict[str, dict[str, object]]:
     from ednas_nni.errors import StudyError
     from ednas_nni.study import plain_data
-    from ednas_nni.trust.record import INHERITED, SHIPPED, TRUTH
+    from evidence.trust.record import INHERITED, SHIPPED, TRUTH
 
     if path is None:
         return {}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ednas_nni.trust import ranks
+from evidence.trust import ranks
 
 SEARCHES = (12, 24, 48)
 """Trainings of searches by the study's own recipe, which set the images that all recipes get."""

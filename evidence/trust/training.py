@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ednas_nni.cost.stratified import stratified
 from ednas_nni.errors import EdnasError, StudyError, did_you_mean
 from ednas_nni.search.assembled import EVALUATOR_GIVEN, Assembled, by_recipe
 from ednas_nni.search.checks import parameters
 from ednas_nni.study.objectives import DELTA_T, QUALITY, parse_objective
 from ednas_nni.training.pool import results
-from ednas_nni.trust.record import HELD_OUT_QUALITY, INHERITED, SHIPPED, TRUTH, TrustRecord
-from ednas_nni.trust.sampling import stratified
+from evidence.trust.record import HELD_OUT_QUALITY, INHERITED, SHIPPED, TRUTH, TrustRecord
 
 if TYPE_CHECKING:
     from ednas_nni.training.supernet.inherited import InheritedEvaluator

@@ -1,0 +1,1 @@
+"""Several searches: repeated over seeds and strategies, and compared."""

@@ -53,6 +53,7 @@ class ClassSurvey(LabelSurvey):
         self._ignore = facts.ignore_index
         self.pixels = np.zeros(facts.num_classes, np.int64)
         self.images_with = np.zeros(facts.num_classes, np.int64)
+        self._shares: list[Array] = []
         self._total = 0
 
     def add(self, values: NDArray[np.uint8]) -> bool:
@@ -64,8 +65,14 @@ class ClassSurvey(LabelSurvey):
         counts = counts[: len(self.pixels)]
         self.pixels += counts
         self.images_with += counts > 0
+        self._shares.append(counts / counts.sum())
         self._total += values.size
         return True
+
+    @property
+    def spread(self) -> float:  # type: ignore[override]  # read only
+        """Of the share of right pixels, where every pixel is said to be of the most common class."""
+        return float(np.std([share[self.pixels.argmax()] for share in self._shares]))
 
     @property
     def ignored(self) -> float:

@@ -1,4 +1,4 @@
-"""A study for a folder of your own photos: tasks, sizes and crop from what is in it."""
+"""A study for a folder of your own photos: tasks, sizes and fit from what is in it."""
 
 from __future__ import annotations
 
@@ -50,8 +50,15 @@ def study_of(folder: Path, out: Path, template: str, fill: Iterable[str]) -> str
     tasks = [name for name in labels if name in TASKS]
     if not tasks:
         raise DataError(f"{folder}: has no labels of a task. `ednas data init {folder}` says what was looked for.")
-    train, deploy, crop = sizes(shapes(images))
-    entry |= {"crop": True} if crop else {}
+    seen = shapes(images)
+    train, deploy, fit = sizes(seen)
+    if fit:
+        entry["fit"] = fit
+        listed = ", ".join(f"{number} of {h} x {w}" for (h, w), number in Counter(seen).most_common(3))
+        print(
+            f"The images have other shapes than train_size ({listed}): each is shown whole, the rest is filled and "
+            "never scored (fit: letterbox). In the study, `fit: crop` uses the middle, `fit: resize` stretches."
+        )
     shares = [1, *(s for s in (0.75, 0.5) if not any(side * s % STRIDE for side in train + deploy))]
     lines = {
         "space": f"{{name: compound, resolution: {shares}}}   # shares of these sizes that its stride divides",
@@ -80,8 +87,8 @@ def shapes(images: Iterable[Path]) -> list[Size]:
     return seen
 
 
-def sizes(seen: list[Size]) -> tuple[Size, Size, bool]:
-    """Train size, deploy size, and whether images have to be cropped to them.
+def sizes(seen: list[Size]) -> tuple[Size, Size, str]:
+    """Train size, deploy size, and how images of another shape are fitted to them; "" where there are none.
 
     The most common shape, at most 1024 pixels long, and for training sides that are multiples of 32 with nearly its
     ratio.
@@ -97,4 +104,4 @@ def sizes(seen: list[Size]) -> tuple[Size, Size, bool]:
         return off + PIXELS_WEIGHT * max(0.0, log(side[0] * side[1] / SHIPPED))
 
     train = min(product(sides, sides), key=price)
-    return train, deploy, not all(alike(shape, train) for shape in seen)
+    return train, deploy, "" if all(alike(shape, train) for shape in seen) else "letterbox"

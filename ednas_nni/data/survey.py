@@ -63,6 +63,9 @@ def survey(split: Split, tick: Callable[[], object] = lambda: None) -> Survey:
     return Survey(split.name, len(split), labels, digests, tuple(twice), agreement)
 
 
+FEW_SCORED, NOISY = 50, 0.02
+"""Images below which, and half an interval of a mean score above which, a split is said to be small."""
+
 _USES = {
     "train": "weights are fitted",
     "search": "candidates are scored",
@@ -169,6 +172,7 @@ def suspicions(info: DataInfo, surveys: Sequence[Survey]) -> list[str]:
     ]
     train = _train(surveys)
     if train is not None:
+        doubts += _few(surveys, max((sums.spread for sums in train.labels.values()), default=0.0))
         for name, sums in train.labels.items():
             if sums.images:
                 doubts += label_kind(name).suspicions(sums, info)
@@ -176,6 +180,20 @@ def suspicions(info: DataInfo, surveys: Sequence[Survey]) -> list[str]:
             doubts += train.agreement.doubts()
             doubts += train.agreement.contradictions() if info.trusted else ()
     return doubts
+
+
+def _few(surveys: Sequence[Survey], spread: float) -> list[str]:
+    """Say how far a mean score is off by the choice of few images, given the spread of scores from image to image."""
+    few = {one.split: one.images for one in surveys if one.split != "train" and 0 < one.images < FEW_SCORED}
+    off = {split: 1.96 * spread / number**0.5 for split, number in few.items()}
+    if not few or max(off.values()) < NOISY:
+        return []
+    listed = ", ".join(f"{number} in {split!r} (± {off[split]:.2f})" for split, number in few.items())
+    return [
+        f"few images are scored: {listed}. The score of a fixed prediction has a standard deviation of {spread:.2f} "
+        "from image to image, so a mean over so few is good to what stands in brackets (95 %), and networks "
+        "that differ by less may differ by chance. Label more images, or raise the shares `search` and `select`"
+    ]
 
 
 def _train(surveys: Sequence[Survey]) -> Survey | None:

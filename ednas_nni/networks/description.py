@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -210,6 +211,12 @@ class NetworkDescription(_Part):
     costs: tuple[Cost, ...] = ()
     origin: Origin = Origin()
     files: dict[str, File] = {}
+
+    @property
+    def stretched(self) -> bool:
+        """Whether pictures of another shape are stretched to the network's, as those were that it learned from."""
+        data = self.origin.study.get("data")
+        return isinstance(data, Mapping) and data.get("fit") == "resize"
 
     @property
     def quantities(self) -> dict[str, Quantity]:

@@ -34,7 +34,7 @@ def source_of(about: NetworkDescription, size: tuple[int, int] | None = None) ->
 
 def real_images(about: NetworkDescription, folder: str | Path | None, size: tuple[int, int], count: int) -> Images:
     """Images to calibrate on and to compare with: pictures of a folder, or else those that the network learned from."""
-    return folder_images(Path(folder), size, count) if folder else training_images(about, size, count)
+    return folder_images(Path(folder), size, count, about.stretched) if folder else training_images(about, size, count)
 
 
 def training_images(about: NetworkDescription, size: tuple[int, int], count: int) -> Images:
@@ -55,12 +55,11 @@ def training_images(about: NetworkDescription, size: tuple[int, int], count: int
     return scaled(images[chosen], size)
 
 
-def folder_images(folder: Path, size: tuple[int, int], count: int) -> Images:
+def folder_images(folder: Path, size: tuple[int, int], count: int, stretched: bool = False) -> Images:
     """Pictures of a folder, fitted as `Network.predict` does, uint8 (n, *size, 3)."""
     files = pictures.listed(folder.expanduser())
     chosen = np.linspace(0, len(files) - 1, min(count, len(files))).round().astype(int)
-    floats = np.concatenate([fitted(pictures.read(files[i])[0], size)[0] for i in chosen])
-    return np.rint(floats * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    return np.stack([fitted(pictures.read(files[i])[0], size, stretched)[0] for i in chosen])
 
 
 def scaled(images: Images, size: tuple[int, int]) -> Images:

@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
-from torch.nn import functional
 
 from ednas_nni.data.info import Array, DataInfo, LabelFacts
 from ednas_nni.data.kinds import LabelKind, label_kind
+from ednas_nni.data.layouts.fitting import inner_size, placed
 from ednas_nni.data.palette import INK, PAPER, font
 from ednas_nni.errors import NetworkError
 from ednas_nni.networks import pictures
@@ -94,65 +94,70 @@ class Prediction(Mapping[str, Array]):
 def predict(network: Network, picture: pictures.Picture, runtime: Runtime) -> Prediction:
     """See `Network.predict`."""
     image, notes = pictures.read(picture)
-    inputs, inner = fitted(image, runtime.size)
+    padded, inner = fitted(image, runtime.size, network.description.stretched)
+    inputs = np.ascontiguousarray(padded.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
     outputs = runtime.run(inputs)
     lacking = [name for name in network.tasks if name not in outputs]
     if lacking:
         raise NetworkError(f"The runtime gives {', '.join(outputs)}, but no {', '.join(lacking)}.")
-    info, height, width = network.description.data.info(), *runtime.size
+    info = network.description.data.info()
     arrays, kinds = {}, {}
     for name, task in network.tasks.items():
         output = torch.from_numpy(np.ascontiguousarray(outputs[name]))
-        # The picture's part of the output, which may be coarser than the input.
-        rows, columns = (-(-inner[i] * output.shape[-2 + i] // (height, width)[i]) for i in (0, 1))
-        part = output[..., :rows, :columns]
-        arrays[name] = enlarged(part, image.shape[:2], task if runtime.outputs == "raw" else None, info.ignore_index)
+        # What of the output shows the picture; it may be coarser than the input, so no whole number of its pixels.
+        shown = (inner[0] * output.shape[-2] / runtime.size[0], inner[1] * output.shape[-1] / runtime.size[1])
+        reads = task if runtime.outputs == "raw" else None
+        arrays[name] = enlarged(output, image.shape[:2], reads, info.ignore_index, shown)
         kinds[name] = _kind(task, arrays[name], info)
     units = {name: output.unit for name, output in network.description.tasks.items()}
     return Prediction(image, arrays, units, notes, kinds)
 
 
-def fitted(image: NDArray[np.uint8], size: tuple[int, int]) -> tuple[NDArray[np.float32], tuple[int, int]]:
-    """A picture uint8 (H, W, 3) as a network's input, float32 (1, 3, *size) in [0, 1], and the size of what shows it.
+def fitted(
+    image: NDArray[np.uint8], size: tuple[int, int], stretched: bool = False
+) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """A picture uint8 (H, W, 3) at a network's size, as in its training, and the height and width that show it.
 
-    Scaled until it fits, aspect ratio kept, in the upper left corner; the rest repeats its border, which networks take
-    better than an edge to black. A picture of 100 x 100 becomes 64 x 64 of the 64 x 128 pixels of a network.
+    It is letterboxed (see `inner_size`), or else stretched.
     """
-    height, width = image.shape[:2]
-    scale = min(size[0] / height, size[1] / width)
-    inner = (min(size[0], max(1, round(height * scale))), min(size[1], max(1, round(width * scale))))
-    if inner != (height, width):
-        shrunk = Image.fromarray(image).resize(inner[::-1], Image.Resampling.BILINEAR)  # averages where it shrinks
-        image = np.asarray(shrunk)
-    padded = np.pad(image, ((0, size[0] - inner[0]), (0, size[1] - inner[1]), (0, 0)), mode="edge")
-    return np.ascontiguousarray(padded.transpose(2, 0, 1)[None], np.float32) / np.float32(255), inner
+    inner = size if stretched else inner_size(image.shape, size)
+    return placed(image, inner, size), inner
 
 
-def enlarged(output: Tensor, size: tuple[int, int], task: Task | None, none: int) -> Array:
+def enlarged(
+    output: Tensor, size: tuple[int, int], task: Task | None, none: int, shown: tuple[float, float] | None = None
+) -> Array:
     """Predictions (H, W) or (H, W, C) at a size, of raw outputs (1, C, h, w), or without a task of predictions.
 
     A task reads raw outputs after they were enlarged (bilinear, half-pixel centres), as metrics are taken. `none` is
-    the label of pixels that have no class because the output is not a number.
+    the label of pixels that have no class because the output is not a number. `shown` are the rows and columns of the
+    output that are enlarged, all by default: of 16 rows 9.25 may show a picture above what a letterbox fills.
     """
     # Strips of rows: the logits of 13 classes of a 12-megapixel photo would be 600 MB. Columns are enlarged first, for
     # all rows; a strip then mixes the two rows above and below each of its own.
     height, width = size
+    rows, columns = shown or output.shape[-2:]
     if task is None and not output.is_floating_point():
-        rows = (torch.arange(height) * output.shape[-2]) // height
-        columns = (torch.arange(width) * output.shape[-1]) // width
-        return _as_array(output[..., rows[:, None], columns], none)
+        down, across = ((torch.arange(n) + 0.5) * (part / n) for n, part in ((height, rows), (width, columns)))
+        return _as_array(output[..., down.long()[:, None], across.long()], none)
     output = output.float() if output.ndim == 4 else output.float()[:, None]
-    wide = functional.interpolate(output, (output.shape[2], width), mode="bilinear", align_corners=False)
-    centres = ((torch.arange(height) + 0.5) * (output.shape[2] / height) - 0.5).clamp(0, output.shape[2] - 1)
-    above = centres.floor().long()
-    below, share = (above + 1).clamp(max=output.shape[2] - 1), (centres - above)[:, None]
+    left, right, share = _between(width, columns, output.shape[3])
+    wide = output[..., left].lerp(output[..., right], share)
+    above, below, share = _between(height, rows, output.shape[2])
     strip = max(1, STRIP // (output.shape[1] * width))
     parts = []
     for top in range(0, height, strip):
         part = slice(top, top + strip)
-        raw = wide[:, :, above[part]].lerp(wide[:, :, below[part]], share[part])
+        raw = wide[:, :, above[part]].lerp(wide[:, :, below[part]], share[part, None])
         parts.append(_as_array(raw if task is None else task.predict(raw), none))
     return np.concatenate(parts)
+
+
+def _between(count: int, shown: float, length: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of `count` pixels over the first `shown` of `length` values: the value before each, that after it, its way."""
+    centres = ((torch.arange(count) + 0.5) * (shown / count) - 0.5).clamp(0, length - 1)
+    first = centres.floor().long()
+    return first, (first + 1).clamp(max=length - 1), centres - first
 
 
 def _as_array(values: Tensor, none: int) -> Array:

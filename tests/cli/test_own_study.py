@@ -21,12 +21,12 @@ SIDE = st.integers(64, 4000)
 @pytest.mark.parametrize(
     ("seen", "wanted"),
     [
-        ([(480, 640)] * 3, ((96, 128), (480, 640), False)),
-        ([(1080, 1920)], ((96, 160), (576, 1024), True)),
-        ([(512, 1024), (1024, 2048)], ((64, 128), (512, 1024), False)),
-        ([(640, 480)], ((128, 96), (640, 480), False)),
-        ([(480, 640), (480, 640), (375, 1242)], ((96, 128), (480, 640), True)),
-        ([], ((64, 128), (512, 1024), False)),
+        ([(480, 640)] * 3, ((96, 128), (480, 640), "")),
+        ([(1080, 1920)], ((96, 160), (576, 1024), "letterbox")),
+        ([(512, 1024), (1024, 2048)], ((64, 128), (512, 1024), "")),
+        ([(640, 480)], ((128, 96), (640, 480), "")),
+        ([(480, 640), (480, 640), (375, 1242)], ((96, 128), (480, 640), "letterbox")),
+        ([], ((64, 128), (512, 1024), "")),
     ],
 )
 def test_sizes(seen: list[tuple[int, int]], wanted: tuple[object, ...]) -> None:
@@ -34,10 +34,10 @@ def test_sizes(seen: list[tuple[int, int]], wanted: tuple[object, ...]) -> None:
 
 
 @given(st.lists(st.tuples(SIDE, SIDE), min_size=1, max_size=4))
-def test_images_of_another_shape_are_cropped_and_no_others(seen: list[tuple[int, int]]) -> None:
-    train, deploy, crop = sizes(seen)
+def test_images_of_another_shape_are_letterboxed_and_no_others(seen: list[tuple[int, int]]) -> None:
+    train, deploy, fit = sizes(seen)
     assert all(side % 32 == 0 and 64 <= side <= 256 for side in train) and max(deploy) <= 1024
-    assert crop == any(not alike(shape, train) for shape in seen)
+    assert (fit == "letterbox") == any(not alike(shape, train) for shape in seen)
 
 
 @pytest.fixture

@@ -175,7 +175,11 @@ def test_a_worker_hands_the_message_on(folder, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": (32, 60)}, r"image is 32 x 64, whose aspect ratio differs .* 32 x 60 .*data.crop: true"),
+        (
+            {"size": (32, 60)},
+            r"image is 32 x 64, whose aspect ratio differs .* 32 x 60 .*data.fit what to do: letterbox",
+        ),
+        ({"fit": "pad"}, r"fit is 'pad'; it is letterbox, crop, resize or empty"),
         ({"size": (4, 8)}, r"size is \(4, 8\)"),
         ({"dataset": "nyu"}, r"dataset is 'nyu'. Did you mean 'nyuv2'"),
         ({"normal_axes": ["x", "y", "y"]}, r"normal_axes is \['x', 'y', 'y'\]"),

@@ -112,8 +112,9 @@ def test_a_cut_file_is_named(tmp_path) -> None:
 
 def test_aspect_ratio_is_kept() -> None:
     inputs, inner = fitted(rgb(100, 100), (64, 128))
-    assert inputs.shape == (1, 3, 64, 128) and inner == (64, 64)
-    assert (inputs[..., 64:] == inputs[..., 63:64]).all()  # the border is repeated
+    assert inputs.shape == (64, 128, 3) and inner == (64, 64)
+    assert (inputs[:, 64:] == inputs[:, 63:64]).all()  # the border is repeated
+    assert fitted(rgb(100, 100), (64, 128), stretched=True)[1] == (64, 128)
 
 
 @pytest.mark.parametrize("strip", [1, 1 << 30])

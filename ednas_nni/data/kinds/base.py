@@ -106,6 +106,9 @@ class LabelSurvey(ABC):
     images: int = 0
     """Number of images that have the label."""
 
+    spread: float = 0.0
+    """Standard deviation over images of the score (0 to 1) of one and the same prediction for all; 0 = not known."""
+
     @abstractmethod
     def add(self, values: Array) -> bool:
         """Add one image; return whether it has a valid pixel."""

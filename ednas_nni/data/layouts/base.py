@@ -24,7 +24,7 @@ from ednas_nni.data.contents import contents
 from ednas_nni.data.headers import remarks
 from ednas_nni.data.info import SPLITS, Array, DataInfo, LabelFacts, checked_size
 from ednas_nni.data.layouts.cutting import check_separate, cut, natural
-from ednas_nni.data.layouts.fitting import fit
+from ednas_nni.data.layouts.fitting import FITS, fit
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
 from ednas_nni.data.source import CachedSource, DataSource
 from ednas_nni.errors import DataError
@@ -33,7 +33,7 @@ from ednas_nni.study import plain_data
 _FORMAT = 1
 _DECODER = 2  # raised when the same files become other arrays
 
-LATER = ("upright", "trust_labels", "class_map", "depth_along", "depth_focal", "normals", "camera")
+LATER = ("fit", "upright", "trust_labels", "class_map", "depth_along", "depth_focal", "normals", "camera")
 """Options that came later: without them, a data set has the fingerprint that journals already hold."""
 
 MADE_FROM = "made_from.json"
@@ -53,7 +53,9 @@ class FolderSource(CachedSource):
         search: Share (between 0 and 1) or number of training images that score candidates.
         select: Share or number of training images that choose among finalists.
         seed: Another seed cuts other groups (cities, scenes, blocks of neighbours) out of the training images.
-        crop: Cut the middle out of images whose aspect ratio differs from the study's by more than 2 %; else an error.
+        crop: The same as `fit: crop`.
+        fit: What to do with images whose aspect ratio differs from the study's by more than 2 %, an error otherwise:
+            `letterbox` (all of it, in the upper left corner; the rest is never scored), `crop` (its middle), `resize`.
         cache: Cache folder; `$EDNAS_CACHE` or `~/.cache/ednas` when `None`.
         class_map: {new name: [names of the classes that become it]}; all others become no class.
         trust_labels: Accept normals that no camera could see, or that contradict depth.
@@ -67,6 +69,7 @@ class FolderSource(CachedSource):
     select: float = 0.1
     seed: int = 0
     crop: bool = False
+    fit: str = ""
     cache: str | os.PathLike[str] | None = None
     class_map: dict[str, list[str]] | None = None
     trust_labels: bool = False
@@ -78,6 +81,8 @@ class FolderSource(CachedSource):
             raise DataError(f"folder is {str(self.folder)!r}, but there is no folder {self.root}; correct data.folder")
         self.size = checked_size(self.size)
         self.crop = bool(self.crop)
+        if self.fit not in ("", *FITS) or (self.crop and self.fit not in ("", "crop")):
+            raise DataError(f"fit is {self.fit!r}; it is {', '.join(FITS)} or empty, and crop: true means crop")
         self._cache_root = store.cache_root(self.cache)
 
     # ---- What a layout tells
@@ -247,7 +252,7 @@ class FolderSource(CachedSource):
             raise DataError(f"image {record.key!r} cannot be decoded: {error}; its files: {names}") from error
         if self._new_labels is not None and "segmentation" in raw.labels:
             raw = RawImage(raw.image, {**raw.labels, "segmentation": self._new_labels[raw.labels["segmentation"]]})
-        return fit(raw, record, self.size, self.facts, self.crop)
+        return fit(raw, record, self.size, self.facts, self.fit or "crop" * self.crop)
 
     def job(self) -> tuple[str, Mapping[str, Any], str]:
         """Return the plain data from which a worker builds the source again: it need not list the files once more."""

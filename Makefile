@@ -65,6 +65,7 @@ references: $(READY)
 	$(BIN)/ednas data lambda experiments/streets.yml --out $(LAMBDAS)
 	$(BIN)/ednas data lambda experiments/streets.yml --set data.depth=metric --out $(LAMBDAS)
 	$(BIN)/ednas reference experiments/separate.yml --out $(SHIPPED)/rooms.json
+	$(BIN)/ednas reference experiments/separate.yml --set space=compound --set reference=mobilenet_v2_050 --out $(SHIPPED)/rooms_compound.json
 	$(BIN)/ednas reference experiments/streets.yml --out $(SHIPPED)/streets.json
 
 screenshots: $(READY)

@@ -19,6 +19,7 @@ share of the supernet's: 700 steps of 4 networks for 4 finished ones are 700 ste
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -144,12 +145,20 @@ def rows_of(pairs: Sequence[Sequence[tuple[float, ...]]]) -> list[list[str]]:
     return rows
 
 
+def order(networks: dict[str, Any]) -> float:
+    """Kendall's tau of inherited with confirmed qualities, over what was finished of one seed, members too."""
+    pairs = itertools.combinations(networks.values(), 2)
+    return statistics.mean(np.sign((a["inherited"] - b["inherited"]) * (quality(a) - quality(b))) for a, b in pairs)
+
+
 def table(results: dict[str, Any]) -> str:
     """The table of docs/search_space.md."""
     seeds = {seed: row["networks"] for seed, row in results["seeds"].items() if "networks" in row}
     pairs = [compared(*sides(networks, lambda name, n=networks: quality(n[name]))) for networks in seeds.values()]
     heading = ["of the common qualities", "quality", "members, ms", "searched, ms", "less latency, % (95 %)"]
-    text = f"Finished from the supernet; seeds: {len(pairs)}\n\n{grid(heading, rows_of(pairs))}"
+    taus = ", ".join(f"{order(networks):.2f}" for networks in seeds.values())
+    text = f"Finished from the supernet; seeds: {len(pairs)}\n\n{grid(heading, rows_of(pairs))}\n\n"
+    text += f"Kendall's tau of inherited with confirmed quality, over the networks of each seed: {taus}."
     complete = [s for s, networks in seeds.items() if set(networks) <= set(results.get("alone", {}).get(s, {}))]
     if complete:
         pairs = [compared(*sides(seeds[s], results["alone"][s].__getitem__)) for s in complete]

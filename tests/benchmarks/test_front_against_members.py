@@ -30,6 +30,14 @@ def test_a_factor_comes_out_at_every_point(factors: list[float]) -> None:
         assert float(less.split(" [")[0]) == pytest.approx(wanted, abs=0.51)
 
 
+def test_order_is_that_of_confirmed_qualities() -> None:
+    rising = {
+        str(n): {"inherited": n / 9, "confirmed": [{"default": n / 4 + 0.01}, {"default": n / 4}]} for n in range(4)
+    }
+    falling = {name: {**one, "inherited": -one["inherited"]} for name, one in rising.items()}
+    assert (front.order(rising), front.order(falling)) == (1, -1)
+
+
 def test_sides_are_not_swapped() -> None:
     (row, *_) = front.rows_of([front.compared(times(0.5), MEMBERS)])
     assert row[-1] == "50" and float(row[3]) == pytest.approx(float(row[2]) / 2, abs=0.1)

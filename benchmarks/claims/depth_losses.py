@@ -1,7 +1,9 @@
 """S4 of PROTOCOL.md: is a search's evaluation less noisy, and a network better, with the JAReD loss than with l1?
 
     python benchmarks/claims/depth_losses.py --world nyuv2 --data FOLDER [--part primary ...] [--workers 2]
-    python benchmarks/claims/depth_losses.py --render                   docs/results.md again
+    python benchmarks/claims/depth_losses.py --render                   print the tables again
+
+`python benchmarks/results_page.py` puts them into the docs.
 
 Every training is a line of benchmarks/results/depth_losses.jsonl, written when it ends; what stands there is not
 trained again. They go seed by seed through all arms, so that an interrupted run is a smaller one, not a biased one.

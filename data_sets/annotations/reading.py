@@ -62,11 +62,18 @@ def assigned(
 
     Of several files that may mean an image that one is taken which has most of its path, its split, its folder.
     """
-    files = {path: read for path in others if is_annotations(path) and (read := read_annotations(folder / path))}
+    files: dict[Path, Annotations] = {}
     by_stem: dict[str, list[tuple[Path, Annotations]]] = defaultdict(list)
-    for path, read in files.items():
-        for stem in read.by_stem:
-            by_stem[stem].append((path, read))
+    for path in filter(is_annotations, others):
+        try:
+            read = read_annotations(folder / path)
+        except DataError as fault:  # perhaps nothing that matters: settings, notes
+            left[f"files that cannot be read ({fault})"].append(path)
+            continue
+        if read is not None:
+            files[path] = read
+            for stem in read.by_stem:
+                by_stem[stem].append((path, read))
     taken: dict[str, Path] = {}
     meant: set[tuple[Path, str]] = set()
     for image in map(Path, images):

@@ -354,6 +354,17 @@ def test_files_that_are_wrong(name: str, text: str, message: str, tmp_path: Path
         read_annotations(tmp_path / name)
 
 
+def test_a_file_that_cannot_be_read_is_told_and_left_out(tmp_path: Path) -> None:
+    annotated.photos(tmp_path / "images", NAMES)
+    annotated.cvat(tmp_path / "annotations.xml", IMAGES)
+    (tmp_path / "settings.json").write_text("{ // a comment\n}")
+    found = drafted(tmp_path)
+    assert len(found.rows) == len(NAMES) and "settings.json: cannot be read as JSON" in next(iter(found.left_out))
+    (tmp_path / "annotations.xml").write_text("<annotations><track/></annotations>")
+    with pytest.raises(DataError, match=r'(?s)no file that belongs .*left out: 1 .*export it as "CVAT for images 1.1"'):
+        drafting.draft(tmp_path)
+
+
 def test_files_of_others_are_passed_over(tmp_path: Path) -> None:
     for text in ("[]", "{}", '{"images": [], "annotations": [{"bbox": [1, 2, 3, 4]}], "categories": []}'):
         (tmp_path / "a.json").write_text(text)

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 STUDY ?= experiments/ednas.yml
 
-.PHONY: help search test claims-smoke test-all quick-tests all-tests lint format check-wheel references screenshots clean
+.PHONY: help search test claims-smoke test-all quick-tests all-tests lint format image check-wheel references screenshots clean
 
 help:
 	@echo "make search       a whole search on NNI: STUDY=$(STUDY)"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-all     with the slow tests, real trainings and the reuse matrix of docs/reuse.md"
 	@echo "make claims-smoke two steps of every script of benchmarks/claims"
 	@echo "make check-wheel  build the wheel, install it in a clean environment, search with it"
+	@echo "make image        a container with EDNAS and an SSH server, as a machine of a search (docs/machines.md)"
 	@echo "make references   train the shipped single-task baselines of delta_t again, with lambda of the depth loss"
 	@echo "make screenshots  pictures of NNI's web UI (needs chromium)"
 	@echo "make format       format the code"
@@ -53,6 +54,9 @@ all-tests: $(READY)
 claims-smoke: $(READY)
 	$(BIN)/python benchmarks/claims/depth_losses.py --world rooms --smoke
 	$(BIN)/python benchmarks/claims/transfer_table.py --world rooms --smoke
+
+image:
+	docker build --tag ednas .
 
 check-wheel: $(READY)
 	./tools/check_wheel.sh $(BIN)/python

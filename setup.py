@@ -33,7 +33,7 @@ REQUIRES = [
     "psutil>=5.8",  # processes of a search, ended by their numbers and times of start; NNI brings it anyway
 ]
 PACKAGES = (
-    "ednas_nni", "search_spaces", "strategies", "tasks", "exporters", "devices", "data_sets", "scenes", "evidence",
+    "ednas_nni", "search_spaces", "strategies", "tasks", "exporters", "devices", "data_sets", "scenes", "evidence", "machines",
 )  # fmt: skip
 EXTRAS = {
     "rl": ["tianshou==0.5.1", "gym==0.26.2"],  # NNI's PolicyBasedRL and ENAS need exactly this generation
@@ -87,6 +87,7 @@ setup(
         ],
         "search_spaces": ["presets/*.yml"],
         "devices": ["*/profiles/*", "roofline/*.csv"],
+        "machines": ["*.js"],
     },
     install_requires=REQUIRES,
     extras_require=EXTRAS,
@@ -157,7 +158,9 @@ setup(
             "compare = evidence.searches.compare_command:run",
             "repeat = evidence.searches.repeat_command:run",
             "trust = evidence.trust.command:run",
+            "remote = machines.command:run",
         ],
+        "ednas_nni.services": ["remote = machines.service:Remote"],
         "ednas_nni.exporters": [
             "pt2 = exporters.pt2:Pt2",
             "onnx = exporters.onnx:Onnx",

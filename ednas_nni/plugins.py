@@ -28,7 +28,7 @@ from ednas_nni.errors import PluginError, did_you_mean, place_of, quoted
 
 PREFIX = "ednas_nni."
 NNI = "nni"  # its strategies may be named by their path
-OURS = ("ednas_nni", "search_spaces", "strategies", "tasks", "exporters", "devices", "data_sets", "scenes", "evidence")
+OURS = ("ednas_nni", "search_spaces", "strategies", "tasks", "exporters", "devices", "data_sets", "scenes", "evidence", "machines")
 DOORS = {"search_spaces": "nas", "evaluators": "nas", "strategies": "nas_search"}
 """Groups whose plugins may import `nni.nas` by themselves -> the doorway that patches it before they do."""
 GROUPS: dict[str, str] = {
@@ -42,6 +42,7 @@ GROUPS: dict[str, str] = {
     "devices": "cost models of a device",
     "weightings": "how task losses become one scalar",
     "commands": "commands of `ednas`: (parsed arguments) -> exit code, in a module with HELP and configure(parser)",
+    "services": "NNI's training services on other machines, without an open port",
     "exporters": "file formats that a trained network is written in and run from",
 }
 

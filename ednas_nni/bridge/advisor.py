@@ -174,7 +174,7 @@ class Advisor(MsgDispatcherBase):
             if study.trial_start == "prefork":  # it imports while this process does
                 pid = manager.pid if manager is not None else 0
                 self._trials = prefork(experiment, folder, self._raw, pid)
-            exposure.check_platform(experiment, study.allow_open_port)
+            exposure.check_platform(experiment, study.allow_open_port, started=True)
             import torch
 
             torch.set_num_threads(1)  # the trials need the cores
@@ -190,7 +190,8 @@ class Advisor(MsgDispatcherBase):
             )
             limits = whole_number(experiment, "trialConcurrency"), whole_number(experiment, "maxTrialNumber")
             search.prepare("nnictl", *limits)
-            search.note_lost_weights(exposure.platforms(experiment))
+            if study.allow_open_port:
+                search.note_lost_weights(exposure.platforms(experiment))
             with self._lock:  # held while the early messages are delivered: later ones must not overtake them
                 if self._ended:
                     return

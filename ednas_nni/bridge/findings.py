@@ -14,6 +14,7 @@ from ednas_nni.bridge.manager import experiment_file as experiment
 from ednas_nni.bridge.manager.experiment_file import ExperimentFile
 from ednas_nni.bridge.manager.exposure import RISK
 from ednas_nni.bridge.manager.places import settings_faults
+from ednas_nni.bridge.manager.services import service_of
 from ednas_nni.data.survey import unlabelled
 from ednas_nni.errors import EdnasError, did_you_mean, place_of
 from ednas_nni.search.assembled import Assembled, device
@@ -189,6 +190,9 @@ def _capacity(findings: Findings, file: ExperimentFile, assembled: Assembled) ->
         checks.append(capacity.of_machine)
     for check in checks:
         for line in findings.attempt("evaluator", lambda check=check: list(check(file, assembled))) or ():  # type: ignore[misc]
+            findings.report(line)
+    if (service := service_of(file)) is not None:
+        for line in findings.attempt("machines", lambda: service.faults(file, assembled)) or ():
             findings.report(line)
     findings.warnings += capacity.remarks(file)
 

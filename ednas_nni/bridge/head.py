@@ -112,10 +112,13 @@ def _changed(head: JournalHead, assembled: Assembled, engine: str) -> str:
     return ""
 
 
-def changed_program(head: JournalHead) -> str:
-    """How this process's program differs from the search's, as a sentence with the way out; "" where it does not."""
+def changed_program(head: JournalHead, elsewhere: bool = False) -> str:
+    """How this process's program differs from the search's, as a sentence with the way out; "" where it does not.
+
+    On another machine (`elsewhere`) it may lie in another folder.
+    """
     version, python, environment = here = _program()
-    if here == (head.ednas, head.python, head.environment):
+    if here == (head.ednas, head.python, environment if elsewhere else head.environment):
         return ""
     return (
         f"the search runs EDNAS {head.ednas} on Python {head.python} in {head.environment}, this is EDNAS {version} on "

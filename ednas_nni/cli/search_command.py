@@ -66,6 +66,7 @@ def search(
 ) -> int:
     """Start NNI, follow the search to its end, stop NNI; exit code as `run`."""
     from ednas_nni.bridge.manager.running import handled
+    from ednas_nni.bridge.manager.services import service_of
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -75,6 +76,8 @@ def search(
         if assembled.needs_network:
             print("\nMade once and kept: data, and what else all trials stand on ...", flush=True)
             assembled.prepare(file.platform == "local")
+        if (service := service_of(file)) is not None:
+            service.prepare(file, assembled)
         return _search(file, assembled, options, start)
 
 

@@ -14,6 +14,7 @@ from ednas_nni.errors import EdnasError
 CANCELLED = "cancelled"
 DISK_FULL = "disk full"
 DIVERGED = "diverged"
+HOST_LOST = "host lost"
 KILLED = "killed"
 OUT_OF_MEMORY = "out of memory"
 TIME_LIMIT = "time limit"
@@ -21,8 +22,8 @@ TRIAL_SERVER = "trial server"
 UNDELIVERED = "undelivered"
 ERROR = "error"
 
-KINDS = (CANCELLED, DISK_FULL, DIVERGED, KILLED, OUT_OF_MEMORY, TIME_LIMIT, TRIAL_SERVER, UNDELIVERED)
-PASSING = frozenset({DISK_FULL, KILLED, OUT_OF_MEMORY, TRIAL_SERVER, UNDELIVERED})
+KINDS = (CANCELLED, DISK_FULL, DIVERGED, HOST_LOST, KILLED, OUT_OF_MEMORY, TIME_LIMIT, TRIAL_SERVER, UNDELIVERED)
+PASSING = frozenset({DISK_FULL, HOST_LOST, KILLED, OUT_OF_MEMORY, TRIAL_SERVER, UNDELIVERED})
 """Kinds that say more about the machine at that moment than about the architecture. The others would come to the same
 end, because a repeated training has the same seed."""
 

@@ -65,8 +65,8 @@ def test_what_is_said() -> None:
 
 @pytest.mark.parametrize(
     "service",
-    [{"platform": "remote"}, {"platform": "openpai"}, [{"platform": "local"}, {"platform": "remote"}]],
-    ids=["remote", "openpai", "hybrid"],
+    [{"platform": "openpai"}, [{"platform": "local"}, {"platform": "openpai"}]],
+    ids=["openpai", "hybrid"],
 )
 def test_training_elsewhere_needs_the_switch(service: object) -> None:
     with pytest.raises(StudyError) as caught:
@@ -74,6 +74,18 @@ def test_training_elsewhere_needs_the_switch(service: object) -> None:
     for word in ("trainingService.platform", "run code", "no password", "allow_open_port: true", "firewall"):
         assert word in str(caught.value)
     exposure.check_platform({"trainingService": service}, allowed=True)
+
+
+def test_machines_reached_by_ssh_do_not_where_the_manager_was_started_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = {"trainingService": {"platform": "remote"}}
+    exposure.check_platform(service, allowed=False)
+    monkeypatch.delenv(exposure.PRELOADS, raising=False)
+    with pytest.raises(StudyError, match="`ednas search"):
+        exposure.check_platform(service, allowed=False, started=True)
+    with pytest.raises(StudyError, match="single service"):
+        exposure.check_platform({"trainingService": [{"platform": "remote"}]}, allowed=False)
+    with exposure.guarded(None):
+        exposure.check_platform(service, allowed=False, started=True)
 
 
 @pytest.mark.parametrize("service", [{"platform": "local"}, None, [], {}, 3, [{"platform": "local"}]], ids=repr)

@@ -14,12 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ednas_nni.bridge.manager.processes import BIN
+from ednas_nni.bridge.manager.services import SERVICES
 from ednas_nni.errors import StudyError
 
 OPEN_TO = "EDNAS_OPEN_TO"
 LOOPBACK = Path(__file__).resolve().with_name("loopback.js")
 ANSWER_S = 0.5
 RISK = "whoever reaches NNI's port can run code on this machine, as it asks for no password"
+PRELOADS = "EDNAS_PRELOADS"
+"""Environment variable: scripts that `loopback.js` loads into the manager, where its port is not open."""
 SWITCH = "`allow_open_port: true` under tuner.classArgs"
 
 
@@ -48,6 +51,8 @@ def variables(open_to: str | None = None, environment: Mapping[str, str] = os.en
         "NODE_OPTIONS": node_options(environment),
         OPEN_TO: open_to,
     }
+    for service in SERVICES.names():
+        changes.update(SERVICES.load(service)().environment())
     for name in ("no_proxy", "NO_PROXY"):  # a proxy has no business between NNI's own processes
         present = environment.get(name, "")
         changes[name] = present if "localhost" in present else ",".join(filter(None, [present, "localhost,127.0.0.1"]))
@@ -126,11 +131,19 @@ def platforms(experiment: Mapping[str, object]) -> list[str]:
     return [str(one["platform"]) for one in services if isinstance(one, dict) and "platform" in one]
 
 
-def check_platform(experiment: Mapping[str, object], allowed: bool) -> None:
-    """Reject training services on other machines, by a StudyError, unless the study allows what they need."""
-    elsewhere = [platform for platform in platforms(experiment) if platform != "local"]
+def check_platform(experiment: Mapping[str, object], allowed: bool, started: bool = False) -> None:
+    """Reject training services on other machines, by a StudyError, unless the study allows what they need.
+
+    Those that have a plug-in need nothing, where its scripts are in the manager that was `started`.
+    """
+    single = isinstance(experiment.get("trainingService"), dict)
+    mended = SERVICES.names() if single and (not started or PRELOADS in os.environ) else []
+    elsewhere = [platform for platform in platforms(experiment) if platform not in ("local", *mended)]
     if elsewhere and not allowed:
+        way_out = f"If a firewall lets only them in, write {SWITCH}; see docs/security.md."
+        if elsewhere[0] in SERVICES:
+            way_out = "`ednas search FILE.yml` starts it without, for a single service (docs/machines.md)."
         raise StudyError(
             f"trainingService.platform = {elsewhere[0]!r}: its machines call back to NNI, which must then listen on "
-            f"every address, and {RISK}. If a firewall lets only them in, write {SWITCH}; see docs/security.md."
+            f"every address, and {RISK}. {way_out}"
         )

@@ -146,6 +146,7 @@ function sayEarlyStopped(service) {
 function guard() {
   const emit = http.Server.prototype.emit;
   http.Server.prototype.emit = function (event, ...args) {
+    if (this.ednasDoor) return emit.call(this, event, ...args); // a service's own, which asks for a secret
     if (event === 'connection' && stranger(this, args[0])) {
       args[0].destroy();
       return true;
@@ -179,8 +180,13 @@ function listenHere() {
   };
 }
 
-if (/nni_node[\\/]main\.js$/.test(process.argv[1] || '')) { // other programs of a shell with this option are left alone
+// Other programs of a shell with this option are left alone. The keeper of trials on another machine listens there alone, too.
+const [program, keeper] = /nni_node[\\/](?:main|(common[\\/]trial_keeper)[\\/]main)\.js$/.exec(process.argv[1] || '') || [];
+if (program !== undefined) {
   guard();
-  waitForTuner();
-  if (OPEN === undefined) listenHere();
+  if (keeper === undefined) waitForTuner();
+  if (OPEN === undefined) {
+    listenHere();
+    if (keeper === undefined) (process.env.EDNAS_PRELOADS || '').split(':').filter(Boolean).forEach((script) => require(script));
+  }
 }

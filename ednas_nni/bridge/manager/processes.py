@@ -17,6 +17,8 @@ from pathlib import Path
 MANAGER = "EDNAS_MANAGER"
 """Environment variable: the NNI manager that started a trial, as `Process.text` gives it."""
 
+CALL = "EDNAS_CALL"
+"""Environment variable of trials on other machines: base of the manager's REST interface at their end of a tunnel."""
 BIN = Path(sys.executable).absolute().parent
 """Where programs of this environment lie; not resolved: a virtual environment's python is a link."""
 GONE_S = 5.0

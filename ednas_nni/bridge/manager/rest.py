@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import time
 from functools import partialmethod
 from typing import cast
 
 import requests
 
+from ednas_nni.bridge.manager.processes import CALL
 from ednas_nni.bridge.messages import ExperimentProfile, Status, TrialJob
-from ednas_nni.errors import ExperimentError
+from ednas_nni.errors import ExperimentError, TrialError
+from ednas_nni.record.failures import HOST_LOST
 
 TIMEOUT_S = 10.0
+AWAY_S, PAUSE_S = 60.0, 2.0
+"""So long such a trial waits for an answer; a connection that is cut for longer ends it."""
 
 
 class Manager:
@@ -30,6 +36,13 @@ class Manager:
         return cls(f"http://localhost:{port}{middle}/api/v1/nni")
 
     @classmethod
+    def of_trial(cls) -> Manager | None:
+        """The manager of the trial that this process is; None where its machine cannot reach it."""
+        if os.environ.get("NNI_PLATFORM") == "local":
+            return cls.of_trial_channel(os.environ.get("NNI_TRIAL_COMMAND_CHANNEL", ""))
+        return cls(os.environ[CALL]) if CALL in os.environ else None
+
+    @classmethod
     def of_tuner_channel(cls, url: str) -> Manager:
         """From the Advisor's channel, `ws://localhost:PORT[/prefix]/tuner`."""
         match = re.fullmatch(r"ws://(.+)/tuner", url)
@@ -44,6 +57,17 @@ class Manager:
         if not match:
             raise ExperimentError(f"NNI_TRIAL_COMMAND_CHANNEL = {url!r} is not of the form http://HOST:PORT/env/...")
         return cls(f"{match.group(1)}/api/v1/nni")
+
+    def patiently(self, path: str) -> object:
+        """As `get`, for a trial on another machine: it waits out a short cut. TrialError: the cut was too long."""
+        end = time.monotonic() + AWAY_S
+        while True:
+            try:
+                return self.get(path)
+            except ExperimentError as error:
+                if time.monotonic() > end:
+                    raise TrialError(f"{HOST_LOST}: {error}") from error
+            time.sleep(PAUSE_S)
 
     def ask(self, method: str, path: str, body: object = None) -> object:
         """Get, put or delete a JSON document; ExperimentError: the manager cannot be reached or refuses."""

@@ -14,6 +14,8 @@ from types import FrameType
 from ednas_nni.errors import TrialError
 from ednas_nni.record.failures import TIME_LIMIT
 
+TRIALS_HERE = "EDNAS_TRIALS_HERE"
+"""Environment variable: trials at a time on this machine, where those of a search are spread over several."""
 GRACE_S = 15.0  # a step of a large network on a slow core
 
 
@@ -21,12 +23,13 @@ def share_cores(concurrency: int) -> int:
     """Trials share the cores; more threads than cores make all of them crawl.
 
     Args:
-        concurrency: Trials at a time.
+        concurrency: Trials at a time of the whole search.
 
     Returns:
         Threads for this trial: OMP_NUM_THREADS where the user has set it, else an equal share of the cores that
         this process may use.
     """
+    concurrency = int(os.environ.get(TRIALS_HERE, concurrency))
     given = os.environ.get("OMP_NUM_THREADS", "")
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     threads = int(given) if given.isdecimal() and int(given) > 0 else max(1, cores // concurrency)

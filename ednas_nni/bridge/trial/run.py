@@ -7,21 +7,24 @@ proves which architecture they are, builds exactly that network and lets the eva
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from ednas_nni.bridge.manager import orphans
-from ednas_nni.bridge.messages import Experiment, whole_number
+from ednas_nni.bridge.manager.processes import CALL
+from ednas_nni.bridge.messages import Experiment, ExperimentProfile, whole_number
 from ednas_nni.bridge.trial import cancelled
 from ednas_nni.bridge.trial.phases import Phases
 from ednas_nni.errors import EdnasError, TrialError
 from ednas_nni.record.failures import CAUSE, cause_of
 from ednas_nni.record.parameters import TrialParameters
+from ednas_nni.record.whole_file import write_whole
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,7 +61,7 @@ def here(arguments: list[str]) -> int:
 def _begin() -> None:
     """What every trial of this machine does first: it tells who it is, and ends an earlier process of its job."""
     folder = os.environ.get("NNI_OUTPUT_DIR")
-    if folder and os.environ.get("NNI_PLATFORM") == "local":
+    if folder and (os.environ.get("NNI_PLATFORM") == "local" or CALL in os.environ):
         cancelled.listen()
         orphans.announce(Path(folder))
 
@@ -70,7 +73,9 @@ def _run(study_file: str | None, phases: Phases) -> None:
     url, job = os.environ.get("NNI_TRIAL_COMMAND_CHANNEL", ""), os.environ.get("NNI_TRIAL_JOB_ID", "")
     if not url.startswith("http") or not job:
         raise TrialError("this module is started by NNI; to search, run `ednas search FILE.yml` or `nnictl create`.")
-    manager = Manager.of_trial_channel(url) if os.environ.get("NNI_PLATFORM") == "local" else None
+    manager = Manager.of_trial()
+    if manager is not None and CALL in os.environ:
+        _fetch_journal(manager)
     experiment, study = _read_study(manager, study_file)
     threads = share_cores(whole_number(experiment, "trialConcurrency") or 1)
 
@@ -83,7 +88,7 @@ def _run(study_file: str | None, phases: Phases) -> None:
 
     channel = install(url, job, manager)
     head = journal_head()
-    if head is not None and (program := changed_program(head)):
+    if head is not None and (program := changed_program(head, elsewhere=CALL in os.environ)):
         raise TrialError(f"{program} Or give its interpreter in `trialCommand`.")
     study = study or parse(None if head is None else head.study)
     sample = nni.get_next_parameter()
@@ -100,7 +105,7 @@ def _read_study(manager: Manager | None, study_file: str | None) -> tuple[Experi
     from ednas_nni.study import parse, read_experiment
 
     if manager is not None:
-        experiment = manager.experiment()["params"]
+        experiment = cast("ExperimentProfile", manager.patiently("experiment"))["params"]
         tuner = experiment.get("tuner")
         if not isinstance(tuner, dict) or "classArgs" not in tuner:
             return experiment, None
@@ -111,6 +116,13 @@ def _read_study(manager: Manager | None, study_file: str | None) -> tuple[Experi
         "NNI's manager is out of reach of this trial. Ship the experiment's YAML with the code and write "
         "`trialCommand: python3 -m ednas_nni.bridge.trial --study experiments/ednas.yml`."
     )
+
+
+def _fetch_journal(manager: Manager) -> None:
+    """Copy the search's journal to this machine, above this trial's folder, where `journal_path` looks for it."""
+    text = manager.patiently("ednas-journal")
+    folder = Path(os.environ.get("NNI_SYS_DIR", ".")).resolve().parents[1]
+    write_whole(folder / "ednas" / "journal.jsonl", text if isinstance(text, str) else json.dumps(text))
 
 
 def journal_path() -> Path | None:

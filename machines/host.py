@@ -48,11 +48,11 @@ _PR_SET_PDEATHSIG = 1
 
 def versions() -> dict[str, str]:
     """Of what a trial's numbers depend on, as far as it is installed."""
-    known = {"ednas": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
+    installed = {"ednas": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
     for name in PACKAGES:
         with suppress(PackageNotFoundError):
-            known[name] = version(name)
-    return known
+            installed[name] = version(name)
+    return installed
 
 
 def facts(gpus: bool = False, paths: Iterable[str] = ()) -> dict[str, object]:

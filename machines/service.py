@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -166,23 +165,17 @@ def bring(machine: RemoteMachine, assembled: Assembled) -> None:
     pairs = [(path, str(path)) for path in needed(assembled)]
     root = cache_root(None)
     made = [assembled.source.cache_folder] if isinstance(assembled.source, CachedSource) else []
-    supernet = getattr(assembled.preparation, "folder", None)
-    made += [supernet] if isinstance(supernet, Path) else []
-    seen = look(machine, paths=[path for _, path in pairs] + [str(folder) for folder in made])
+    made += [] if assembled.preparation is None else [assembled.preparation.folder]
+    seen = look(machine)
     for folder in made:
         there = f"{seen.cache}/{folder.relative_to(root)}" if folder.is_relative_to(root) else str(folder)
         pairs.append((folder, there))
-    known = set(look(machine, paths=[there for _, there in pairs]).missing)
+    absent = set(look(machine, paths=[there for _, there in pairs]).missing)
     for source, there in pairs:
-        if there in known and source.exists():
+        if there in absent and source.exists():
             machine.copy(source, there, f"copying {source.name} ({_size(source) / 1e6:.0f} MB) to {there}")
 
 
 def _size(path: Path) -> int:
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def say(text: str) -> None:
-    """One line on standard error, as all words to a user that are no result."""
-    print(text, file=sys.stderr, flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ednas_nni.plugins import Group
@@ -41,6 +42,10 @@ class Preparation(Protocol):
     @property
     def made(self) -> Mapping[str, float] | None:
         """Figures of its making, such as its `seconds`, as far as they are known; None where it is not made."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it is or will be, under a name that is a digest of all that determines it."""
 
     def outlook(self) -> str:
         """What has to be made and about how long it takes; "" where it is there."""

@@ -74,11 +74,11 @@ def test_a_study_with_an_open_port_is_said_by_check(tmp_path: Path) -> None:
     from ednas_nni.bridge import findings
     from ednas_nni.bridge.manager import experiment_file as experiment
 
-    config = experiment_of({}, "remote")
+    config = experiment_of({}, "openpai")
     path = tmp_path / "study.yml"
     path.write_text(yaml.safe_dump(config))
     (fault,) = experiment.faults(path, experiment.load(path))
-    for word in ("trainingService.platform = 'remote'", "allow_open_port: true", "no password"):
+    for word in ("trainingService.platform = 'openpai'", "allow_open_port: true", "no password"):
         assert word in fault
     config["tuner"]["classArgs"]["allow_open_port"] = True
     path.write_text(yaml.safe_dump(config))

@@ -14,11 +14,11 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 from ednas_nni.bridge.manager import orphans
 from ednas_nni.bridge.manager.processes import CALL
-from ednas_nni.bridge.messages import Experiment, ExperimentProfile, whole_number
+from ednas_nni.bridge.messages import Experiment, whole_number
 from ednas_nni.bridge.trial import cancelled
 from ednas_nni.bridge.trial.phases import Phases
 from ednas_nni.errors import EdnasError, TrialError
@@ -105,7 +105,7 @@ def _read_study(manager: Manager | None, study_file: str | None) -> tuple[Experi
     from ednas_nni.study import parse, read_experiment
 
     if manager is not None:
-        experiment = cast("ExperimentProfile", manager.patiently("experiment"))["params"]
+        experiment = manager.experiment()["params"]
         tuner = experiment.get("tuner")
         if not isinstance(tuner, dict) or "classArgs" not in tuner:
             return experiment, None

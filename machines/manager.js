@@ -427,6 +427,11 @@ function mendService({ RemoteTrainingServiceV3 }, load) {
       return null;
     },
 
+    async stopTrial(trial) {
+      const worker = this.workersByTrial.get(trial);
+      if (worker && worker.trials.has(trial)) await within(worker.trialKeeper.stopTrial(trial), 20000, worker.config.host);
+    },
+
     async ended(worker, trial, at, code) {
       if (!worker.trials.has(trial)) return;
       try {
@@ -435,7 +440,7 @@ function mendService({ RemoteTrainingServiceV3 }, load) {
         say(`${worker.config.host}: the files of trial ${trial} do not come back: ${error.message}`);
       }
       if (!worker.trials.delete(trial)) return; // the machine was lost meanwhile
-      worker.failures = code === 0 ? 0 : worker.failures + 1;
+      worker.failures = code ? worker.failures + 1 : 0;
       say(`${worker.config.host}: trial ${trial} ended with code ${code}`);
       this.emitter.emit('trial_stop', trial, at, code);
     },

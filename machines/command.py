@@ -24,6 +24,7 @@ from ednas_nni.errors import EdnasError, ExperimentError
 from machines.ssh import HostError, RemoteMachine
 
 HELP = "take a study to other machines over SSH"
+GROUP = "start"
 OWN = "~/.ednas/bin"
 """Where a user may have made an environment for EDNAS, as docs/machines.md says."""
 

@@ -33,7 +33,8 @@ REQUIRES = [
     "psutil>=5.8",  # processes of a search, ended by their numbers and times of start; NNI brings it anyway
 ]
 PACKAGES = (
-    "ednas_nni", "search_spaces", "strategies", "tasks", "exporters", "devices", "data_sets", "scenes", "evidence", "machines",
+    "ednas_nni", "search_spaces", "strategies", "tasks", "exporters", "devices", "data_sets", "scenes", "evidence",
+    "machines",
 )  # fmt: skip
 EXTRAS = {
     "rl": ["tianshou==0.5.1", "gym==0.26.2"],  # NNI's PolicyBasedRL and ENAS need exactly this generation

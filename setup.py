@@ -38,6 +38,7 @@ PACKAGES = (
 )  # fmt: skip
 EXTRAS = {
     "rl": ["tianshou==0.5.1", "gym==0.26.2"],  # NNI's PolicyBasedRL and ENAS need exactly this generation
+    "optuna": ["optuna>=5"],  # its samplers as a strategy; from 5 on a trial can be added with its constraints
     "mtl": ["torchjd[cagrad,nash_mtl,quadprog_projector]>=0.18"],  # gradient methods: PCGrad, CAGrad, Nash-MTL, UPGrad
     "nyuv2": ["h5py>=3.10", "scipy>=1.10"],  # the raw NYUv2 files: nyu_depth_v2_labeled.mat is HDF5, splits.mat is not
     "coco": ["pycocotools>=2.0.8"],  # compressed run lengths in COCO's files; polygons do without
@@ -116,6 +117,8 @@ setup(
             "regularized_evolution = strategies:regularized_evolution",
             "tpe = strategies:tpe",
             "policy_based_rl = strategies:policy_based_rl",
+            "policy_gradient = strategies:PolicyGradient",
+            "optuna = strategies:OptunaStrategy",
         ],
         "ednas_nni.evaluators": [
             "jared = ednas_nni.training:JaredEvaluator",

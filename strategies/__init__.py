@@ -13,6 +13,8 @@ __getattr__ = lazy(
         "Ednas": "ednas",
         "Evolution": "evolution",
         "HardwareAware": "hardware_aware",
+        "OptunaStrategy": "optuna_sampler",
+        "PolicyGradient": "policy_gradient",
         "grid_search": "nni_builtin",
         "policy_based_rl": "nni_builtin",
         "random": "nni_builtin",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from pydantic import TypeAdapter, ValidationError
+
+from ednas_nni.bridge.session import STATE
 from ednas_nni.record.failures import kind as kind_of
-from ednas_nni.report.data import Trial
+from ednas_nni.report.data import SearchView, Trial
 from ednas_nni.space.dimensions import Scalar
 
 _COUNTED = re.compile(r"[A-Za-z]+\d+")
@@ -92,3 +96,12 @@ def failure_rate(trials: Iterable[Trial]) -> str:
     ended = [trial.status for trial in trials if trial.status in ENDED]
     failed = ended.count("failed")
     return f"{failed} of {len(ended)} trials failed ({failed / len(ended):.0%})" if ended else ""
+
+
+def shares(search: SearchView) -> dict[str, list[tuple[Scalar, float]]]:
+    """Label -> its choices, each with a share in [0, 1], where the strategy's last state has such `shares`; else {}."""
+    try:
+        state = json.loads((search.history.path.parent / STATE).read_text(encoding="utf-8"))["core"]["shares"]
+        return TypeAdapter(dict[str, list[tuple[Scalar, float]]]).validate_python(state)
+    except (OSError, ValueError, LookupError, TypeError, ValidationError):  # no such strategy, or a damaged file
+        return {}

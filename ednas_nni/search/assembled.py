@@ -377,10 +377,11 @@ class Assembled:
     @cached_property
     def reward(self) -> RewardOptions | None:
         """Arguments of the reward around the strategy, None where there is none."""
-        from ednas_nni.search.shell import check_rewardable  # imports torch
+        from ednas_nni.search.shell import AskTellStrategy, check_rewardable  # imports torch
 
         check_looks_at_metrics(self)
-        reward = hardware_reward(self.study, not self.multi_objective)
+        usual = self.strategy.reward if isinstance(self.strategy, AskTellStrategy) else AskTellStrategy.reward
+        reward = hardware_reward(self.study, not self.multi_objective, usual)
         if reward is not None:
             check_rewardable(self.strategy)
         return reward

@@ -39,6 +39,8 @@ class AskTellStrategy(Strategy):
 
     multi_objective = False
     """Whether the core looks at the objectives itself, so that a reward around it would count the cost twice."""
+    reward = "log"
+    """Which reward a study that names none makes for it of quality and cost, where it looks at one number."""
 
     def __init__(self) -> None:
         super().__init__()

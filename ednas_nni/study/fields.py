@@ -87,7 +87,7 @@ class HardwareReward(FieldGroup):
     Attributes:
         cost: Cost column that enters the reward.
         target: T0 in the cost's unit; without it the bound of the first `<=` constraint on that cost.
-        reward: One of the rewards of `ednas_nni.study.objectives`.
+        reward: One of the rewards of `ednas_nni.study.objectives`; without it `log`, for `policy_gradient` `tunas_abs`.
         weight: Exponent or slope of the reward, for quality; for delta_t, in percent, it counts a hundredfold.
     """
 

@@ -26,10 +26,11 @@ class RewardOptions(TypedDict):
     weight: float
 
 
-def hardware_reward(study: Study, single_objective: bool) -> RewardOptions | None:
+def hardware_reward(study: Study, single_objective: bool, usual: str = "log") -> RewardOptions | None:
     """Arguments of the reward around a strategy, or None where there is none.
 
-    A strategy that looks at more than one number gets no reward unless it is asked for.
+    A strategy that looks at more than one number gets no reward unless it is asked for; `usual` is the one of a study
+    that names none.
 
     Raises:
         StudyError: No target can be derived, or a setting is wrong.
@@ -41,6 +42,8 @@ def hardware_reward(study: Study, single_objective: bool) -> RewardOptions | Non
     if wanted == "off" or (wanted == "auto" and (not single_objective or not costs)):
         return None
     settings = wanted if isinstance(wanted, HardwareReward) else HardwareReward(cost=costs[0])
+    if "reward" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"reward": usual})
     if percent and settings.reward in POSITIVE_ONLY:
         raise StudyError(
             f"hardware_aware: reward {settings.reward!r} is a product and means nothing for delta_t, which is negative "

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
+from ednas_nni.bridge.session import STATE
+from ednas_nni.record.journal import load
 from ednas_nni.report.choices import MOST_RATES, failure_rate, failure_rates
-from ednas_nni.report.data import Trial
+from ednas_nni.report.data import Trial, view
+from ednas_nni.report.html import predictions, render
+from tests.report.conftest import write_journal
 
 
 def trial(status: str, cause: str = "", **choices: Any) -> Trial:
@@ -41,3 +47,23 @@ def test_without_failures_there_is_nothing_to_show() -> None:
 def test_the_worst_are_shown() -> None:
     many = [trial("failed", "x", **{f"stage{i}_op": "bad" for i in range(30)})]
     assert len(failure_rates(many)) == MOST_RATES
+
+
+def test_shares_of_a_strategy_are_drawn(tmp_path: Path) -> None:
+    search = view(load(write_journal(tmp_path / "x", trials=3)))
+    state = search.history.path.parent / STATE
+    learned = {"stage1_depth": [[1, 0.25], [2, 0.75]], "<b>": [["a", 1.0]]}
+    pages = []
+    for text in (
+        "",
+        json.dumps({"core": {"told": []}}),
+        json.dumps({"core": {"shares": learned}}),
+        "{",
+        "[]",
+        '{"core": {"shares": 3}}',
+    ):
+        if text:
+            state.write_text(text, encoding="utf-8")
+        pages.append(render(search, predictions(search)))
+    assert ["What the strategy has learned" in page for page in pages] == [False, False, True, False, False, False]
+    assert '--share: 75%">2 0.75<' in pages[2] and "<td>&lt;b&gt;</td>" in pages[2]

@@ -28,8 +28,8 @@ from ednas_nni.testing.engines import FakeEngine, PlainSpace
 from ednas_nni.testing.strategies import check_strategy, search
 from ednas_nni.testing.synthetic import Synthetic
 
-QUICK = ("Ednas", "random", "regularized_evolution")
-ALL = (*QUICK, "grid_search", "tpe", "policy_based_rl")
+QUICK = ("Ednas", "PolicyGradient", "random", "regularized_evolution")
+ALL = (*QUICK, "OptunaStrategy", "grid_search", "tpe", "policy_based_rl")
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +39,9 @@ def no_naps(monkeypatch):
 
 
 def named(name, seed=0):
+    if name == "OptunaStrategy":
+        pytest.importorskip("optuna")
+        return strategies.OptunaStrategy("nsga2", seed=seed)
     if name == "policy_based_rl":
         pytest.importorskip("tianshou")
         return strategies.policy_based_rl(seed=seed, samples_per_update=2)

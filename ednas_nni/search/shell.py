@@ -138,7 +138,12 @@ class AskTellStrategy(Strategy):
         core, problem = self.bound()
         with self._changed:
             # Results of jobs that others submitted (resumed, or added by hand) teach the core as well.
-            _, sample = self._open.pop(id(event.model), (None, event.model.sample))
+            sample = event.model.sample
+            _, asked = self._open.pop(id(event.model), (None, sample))
+            if any(
+                sample.get(label, choice) != choice for label, choice in asked.items()
+            ):  # in a replay of measured rows
+                core.tell(asked, None, "another architecture was trained in its place")
             raw = self._metrics.pop(id(event.model), None)
             report = read_report(raw)
             values, cause = None, report.fault

@@ -13,12 +13,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ednas_nni.cli.arguments import positive, whole
-from ednas_nni.errors import EdnasError, StudyError, quoted
+from ednas_nni.errors import EdnasError
 
 if TYPE_CHECKING:
     from ednas_nni.bridge.manager.launch import Running
@@ -45,9 +44,9 @@ def run(options: argparse.Namespace) -> int:
     """Search, then compare. Exit code 0 done, 1 an error, 130 interrupted."""
     from ednas_nni.bridge.findings import examine
     from ednas_nni.cli import terminal
-    from evidence.searches.compare_command import compare
+    from evidence.searches.compare_command import arms_of, compare
 
-    arms = arms_of(options)
+    arms = arms_of(options.strategies, options.changes)
     given = {"maxTrialNumber": options.trials, "trialConcurrency": options.concurrency}
     changes = {name: value for name, value in given.items() if value is not None}
     print(f"Checking {options.file}: {len(arms)} arm{'' if len(arms) == 1 else 's'} ...", flush=True)
@@ -67,27 +66,6 @@ def run(options: argparse.Namespace) -> int:
             print(f"After {number - 1} of {len(wanted)} searches. The same command goes on.")
             return code
     return compare([searches.folders[_named(fields)] for fields in wanted], (), out)
-
-
-def arms_of(options: argparse.Namespace) -> list[tuple[str, ...]]:
-    """What each arm sets, as `FIELD=VALUE`.
-
-    Raises:
-        StudyError: It is not of the form FIELD=A,B, or a field stands there twice.
-    """
-    from ednas_nni.study.plain_data import yaml_value
-
-    values: dict[str, list[str]] = {}
-    for text in [*options.changes, *([f"strategy={options.strategies}"] if options.strategies else [])]:
-        field, _, several = text.partition("=")
-        try:
-            listed = yaml_value(f"[{several}]")
-        except ValueError as error:
-            raise StudyError(f"--set {quoted(text)}: {error}.") from None
-        if not isinstance(listed, list) or not listed or field in values or field == "seed":
-            raise StudyError(f"--set {quoted(text)}: write FIELD=A,B, each field once; seeds are given by --seeds.")
-        values[field] = [f"{field}={json.dumps(value)}" for value in listed]
-    return list(product(*values.values()))
 
 
 def _named(fields: tuple[str, ...]) -> str:

@@ -16,7 +16,7 @@ from ednas_nni.bridge.manager.processes import Process
 from ednas_nni.cli import main, parser, search_command
 from ednas_nni.record import events
 from ednas_nni.record.journal import Journal
-from evidence.searches import repeat_command
+from evidence.searches.compare_command import arms_of
 
 COMMAND = ["--strategies", "ednas,random", "--seeds", "2", "--trials", "3"]
 
@@ -101,7 +101,8 @@ def test_a_stop_and_going_on(nni: FakeNNI, experiment: Callable[..., Path], caps
     ],
 )  # fmt: skip
 def test_every_combination_is_an_arm(words: list[str], arms: list[tuple[str, ...]]) -> None:
-    assert repeat_command.arms_of(parser().parse_args(["repeat", "x.yml", *words])) == arms
+    given = parser().parse_args(["repeat", "x.yml", *words])
+    assert arms_of(given.strategies, given.changes) == arms
 
 
 @pytest.mark.parametrize("words", ["seed=1,2", "x=", "x", "strategy=a,{"])

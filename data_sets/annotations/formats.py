@@ -7,7 +7,6 @@ tool and exported over the old file counts at once, as another content to the ca
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import unicodedata
 from collections import Counter, defaultdict
@@ -24,6 +23,7 @@ from PIL import Image
 from pydantic import BaseModel, Field, ValidationError
 
 from data_sets.annotations.shapes import Annotated, Points, Shape, box, ellipse, polygon, runs
+from ednas_nni.data.headers import READ_ERRORS
 from ednas_nni.data.reading import read_json
 from ednas_nni.errors import DataError
 
@@ -61,7 +61,8 @@ class Annotations:
         """
         key = key_of(image)
         near = [(_common(key, other), name) for other, name in self.by_stem.get(key[-1], ())]
-        near = [one for one in near if one[0] == max(near)[0]]
+        most = max((parts for parts, _ in near), default=0)
+        near = [one for one in near if one[0] == most]
         return [one for one in near if PurePath(one[1]).suffix.lower() == image.suffix.lower()] or near
 
     def of(self, image: Path, where: Path) -> Annotated:
@@ -188,16 +189,18 @@ def coco(document: object) -> Annotations | None:
 
 
 def _coco_image(image: _CocoImage, areas: Iterable[_CocoArea], names: Mapping[int | str, str]) -> Annotated:
-    shapes, boxes = [], 0
+    shapes, boxes, size = [], 0, (image.height, image.width)
     for area in sorted(areas, key=lambda area: not area.iscrowd):
         label = None if area.iscrowd else names[area.category_id]
         if isinstance(area.segmentation, _Rle):
+            if area.segmentation.size != size:
+                raise ValueError(f"run lengths are of {area.segmentation.size} pixels, the image of {size}")
             shapes.append(_coco_mask(label, area.segmentation))
-        elif area.segmentation:
-            shapes.append(Shape(label, [polygon(points) for points in area.segmentation]))
+        elif outlines := [points for points in area.segmentation or () if len(points) >= 6]:
+            shapes.append(Shape(label, [polygon(points) for points in outlines]))
         else:
             boxes += 1
-    return Annotated((image.height, image.width), shapes, {"box": boxes} if boxes else {})
+    return Annotated(size, shapes, {"box": boxes} if boxes else {})
 
 
 def _coco_mask(label: str | None, rle: _Rle) -> Shape:
@@ -257,7 +260,7 @@ def _picture(mask: str) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(base64.b64decode(mask, validate=True))) as picture:
             return np.asarray(picture.convert("L")) > 0
-    except (OSError, binascii.Error) as fault:
+    except READ_ERRORS as fault:
         raise ValueError(f"a mask is no picture ({fault})") from None
 
 

@@ -82,9 +82,10 @@ def assigned(
             for path, read in by_stem.get(key_of(image)[-1], ())
             for parts, name in read.names(image)
         ]
-        near = [one for one in near if one[0] == max(rank for rank, _, _ in near)]
         if not near:
             continue
+        most = max(rank for rank, _, _ in near)
+        near = [one for one in near if one[0] == most]
         _, path, name = near[0]
         if len(near) > 1:
             both = f"{near[0][1]} ({name}) and {near[1][1]} ({near[1][2]})"

@@ -18,6 +18,8 @@ from ednas_nni.data.class_table import ClassTable
 Points = NDArray[np.float64]
 Bits = NDArray[np.bool_]
 
+_LARGEST = 1 << 15
+"""Side of a mask."""
 _ROUND = 180
 """Corners of what stands for an ellipse: 0.15 pixels off at a radius of 1000."""
 
@@ -121,7 +123,7 @@ def ellipse(x: float, y: float, across: float, down: float, degrees: float = 0.0
 
 def runs(counts: Sequence[int], size: tuple[int, int], by_column: bool = False) -> Bits:
     """Return the mask (h, w) of run lengths, which begin with pixels outside: by rows, or by columns as in COCO."""
-    if any(count < 0 for count in counts) or sum(counts) != size[0] * size[1]:
+    if min(counts, default=0) < 0 or sum(counts) != size[0] * size[1] or max(size) > _LARGEST:
         raise ValueError(f"run lengths add up to {sum(counts)}, but the mask has {size[0]} x {size[1]} pixels")
     flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
     return flat.reshape(size, order="F" if by_column else "C")

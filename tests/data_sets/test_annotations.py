@@ -217,6 +217,18 @@ def test_all_shapes_of_labelme_and_cvat() -> None:
     assert other.passed == {"polyline": 1}
 
 
+def test_slips_of_the_tool_are_passed_over() -> None:
+    """Polygons without three corners, and boxes without a polygon."""
+    areas = [
+        {"image_id": 1, "category_id": 7, "segmentation": one}
+        for one in ([[]], [[1, 2, 3, 4]], [], [[0, 0, 4, 0, 4, 4]])
+    ]
+    document = {"images": [{"id": 1, "file_name": "a.jpg", "width": 8, "height": 8}], "annotations": areas,
+                "categories": [{"id": 7, "name": "dog"}]}  # fmt: skip
+    one = coco(document).of(Path("a.jpg"), HERE)
+    assert len(one.shapes) == 1 and one.passed == {"box": 3}
+
+
 def test_crowds_lie_below_all_others_and_are_no_class() -> None:
     square = [[0.0, 0, 4, 0, 4, 4, 0, 4]]
     document = {"images": [{"id": 1, "file_name": "a.jpg", "width": 8, "height": 8}],

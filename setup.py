@@ -103,6 +103,11 @@ setup(
             "single_task = search_spaces:single_task",
             "pretrained = search_spaces:pretrained",
             "efficientnet_lite = search_spaces:efficientnet_lite",
+            "hard_sharing = search_spaces.baselines.deeplab:HardSharing",
+            "separate_networks = search_spaces.baselines.deeplab:SeparateNetworks",
+            "mtan = search_spaces.baselines.mtan:MtanSpace",
+            "adashare = search_spaces.baselines.adashare:AdaShareSpace",
+            "cross_stitch = search_spaces.baselines.cross_stitch:CrossStitch",
         ],
         "ednas_nni.blocks": [
             "ibn = ednas_nni.nn.blocks.bottleneck:InvertedBottleneck",

@@ -151,7 +151,7 @@ def fields(model: type[BaseModel]) -> list[str]:
 def options(owner: str, factory: Any, given: Sequence[str]) -> list[str]:
     """Lines of a plugin: its options but for those that are `given` to it."""
     target = getattr(factory, "__wrapped__", factory)
-    code = target.__init__ if inspect.isclass(target) else getattr(target, "__func__", target)
+    code = inspect.unwrap(target.__init__) if inspect.isclass(target) else getattr(target, "__func__", target)
     owners = reversed(inspect.getmro(target)) if inspect.isclass(target) else [getattr(target, "__self__", target)]
     words = {name: text for owner in [*owners, code] for name, text in told(owner).items()}
     found = []

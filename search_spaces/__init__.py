@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ednas_nni.nn.template import check_tasks
+from ednas_nni.nn.dense import check_tasks
 from search_spaces import presets
 from search_spaces.presets import shorten
 from search_spaces.space import EdnasSpace

@@ -33,6 +33,13 @@ class Capabilities:
     resolutions: tuple[float, ...] = (1,)
     size_labels: tuple[str, ...] = ()
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """NNI wraps constructors and hides what they take; a study's options are checked against it."""
+        own = cls.__init__
+        super().__init_subclass__(**options)
+        if cls.__init__ is not own:
+            vars(cls.__init__)["__wrapped__"] = own
+
     @property
     def resolution(self) -> float:
         """At which share of the image's height and width a network computes; of a space, that which is settled.

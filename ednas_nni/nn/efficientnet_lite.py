@@ -58,7 +58,7 @@ class Scaling:
 
     def scaled(self, channels: int) -> int:
         """Channels times the width, in multiples of 8; here never more than a tenth below."""
-        return int(channels * self.width + 4) // 8 * 8
+        return max(8, int(channels * self.width + 4) // 8 * 8)
 
 
 SCALINGS = {

@@ -100,7 +100,7 @@ class Scale(Elementwise):
     kind = "multiply"
 
     def forward(self, x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-        """Multiply x (N, channels, H, W) by factor (N, channels, 1, 1)."""
+        """Multiply x (N, channels, H, W) by a factor (N, channels, 1, 1), or one of x's shape."""
         return x * factor
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,26 +9,23 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ednas_nni.compat.nas import ModelSpace, Repeat, current_model
-from ednas_nni.errors import DataError, StudyError, did_you_mean
+from ednas_nni.compat.nas import Repeat, current_model
 from ednas_nni.nn import encoders, sharing
 from ednas_nni.nn.blocks.base import Slot, block_choice
 from ednas_nni.nn.blocks.conv import ConvNorm
-from ednas_nni.nn.capabilities import Capabilities
 from ednas_nni.nn.choice import choice_or_only
+from ednas_nni.nn.dense import DenseSpace
 from ednas_nni.nn.efficientnet_lite import EfficientNetLite
-from ednas_nni.nn.elementwise import Channels, freeze_channels
+from ednas_nni.nn.elementwise import Channels
 from ednas_nni.nn.fusion import LEVELS, fusion_choice
-from ednas_nni.nn.heads import Head, head_choice
+from ednas_nni.nn.heads import head_choice
 from ednas_nni.nn.sharing import OwnBranch, Shared
 from ednas_nni.nn.sizes import OUTPUT_STRIDE, RESOLUTION, Entry, enlargement
 from ednas_nni.nn.spec import StageSpec, TemplateSpec, width
 from ednas_nni.space.domains import Condition, Literal, Sample, Scalar
 
-_TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
-
-class MultiTaskSpace(Capabilities, ModelSpace):
+class MultiTaskSpace(DenseSpace):
     """A model space of multi-task networks for dense prediction.
 
     image -> stem (stride 2) -> stages (strides 4, 8, ...) -> fusion (stride 4) -> one head per task -> the image's
@@ -48,14 +44,14 @@ class MultiTaskSpace(Capabilities, ModelSpace):
 
         Published encoders start at random where there is no file of weights for them.
         """
-        check_tasks(tasks)
-        self.tasks = tuple(tasks)
+        self.begin(tasks)
         # A task that is alone has nobody to share with: every way would be the same network.
         self._sharing = spec.sharing if len(tasks) > 1 else ("shared",)
         self.resolutions, strides, self._levels = spec.resolution, spec.heads.stride, spec.fusion.levels
         searched = ((RESOLUTION, spec.resolution), (OUTPUT_STRIDE, strides))
         self.size_labels = tuple(label for label, values in searched if len(values) > 1)
-        self.entry = None if spec.resolution == (1,) else Entry(spec.resolution)
+        if spec.resolution != (1,):
+            self.entry = Entry(spec.resolution)
         widths = self._published(spec, encoder_files or {}) if spec.encoders else self._searched(spec)
         fused = width("fusion_width", spec.fusion.channels)
         self.fusion: nn.Module | None = _fusion(spec, widths[1:], fused, "fusion")
@@ -93,11 +89,6 @@ class MultiTaskSpace(Capabilities, ModelSpace):
         features = encoders.channels(spec.encoders, levels)
         return [features[0], *features]
 
-    @property
-    def resolution(self) -> float:
-        """As `Capabilities.resolution`."""
-        return 1 if self.entry is None else self.entry.share
-
     def liveness(self) -> Mapping[str, Condition]:
         """When the shared stages and the shared fusion are read by any task; see `ednas_nni.nn.tree.walk`."""
         alive = dict(sharing.liveness(self.tasks, self._sharing, len(self.stages)) if self.branches else {})
@@ -114,7 +105,7 @@ class MultiTaskSpace(Capabilities, ModelSpace):
     def freeze(self, sample: Sample) -> nn.Module:
         """The network of a sample as NNI makes it, without what no task reads."""
         network = super().freeze(sample)
-        freeze_channels(network, sample)
+        assert isinstance(network, MultiTaskSpace)
         network._prune(sample)
         return network
 
@@ -132,30 +123,8 @@ class MultiTaskSpace(Capabilities, ModelSpace):
         if not any(isinstance(branch, Shared) for branch in self.branches.values()):
             self.fusion = None
 
-    def forward(self, image: torch.Tensor, shrunk: bool = False) -> dict[str, torch.Tensor]:
-        """Task to raw output (N, C, H, W), of images (N, 3, H, W).
-
-        Where H or W is no multiple of `stride`, zeros stand below and to the right up to the next one, and what is
-        predicted there is cut off: 720 rows are computed as 736.
-
-        Args:
-            image: In [0, 1].
-            shrunk: Whether the image has the network's resolution already; the outputs have then that of the image
-                which was shrunk.
-        """
-        check_image(image.shape, self.stride)
-        height, width = image.shape[2:]
-        if self.entry is not None and shrunk:
-            height, width = (round(side / self.resolution) for side in (height, width))
-        elif self.entry is not None:
-            image = self.entry(image)
-        below, right = (-side % self.stride for side in image.shape[2:])
-        if not (below or right):
-            return self._predict(image)
-        outputs = self._predict(nn.functional.pad(image, (0, right, 0, below)))
-        return {task: output[..., :height, :width] for task, output in outputs.items()}
-
-    def _predict(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+    def predict(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        """As `DenseSpace.predict`."""
         features = self._features(image)
         # In a pruned network nobody looks at what stands for the missing features.
         fused = features[-1] if self.fusion is None else self.fusion(*features[1:])
@@ -174,14 +143,6 @@ class MultiTaskSpace(Capabilities, ModelSpace):
         for part in self.stages:
             features.append(part(features[-1]))
         return features
-
-    def set_output_bias(self, task: str, values: torch.Tensor) -> None:
-        """Set the bias (C,) of a task's prediction, for example to class log-frequencies or the mean log-depth."""
-        if task not in self.tasks:
-            raise StudyError(f"The network has no task {task!r}.{did_you_mean(task, self.tasks)}")
-        for module in self.heads[task].modules():
-            if isinstance(module, Head):
-                module.set_output_bias(values)
 
 
 def stage(name: str, spec: StageSpec, inputs: Channels, outputs: Channels, stride: int, activation: str) -> nn.Module:
@@ -222,30 +183,3 @@ def _branch(task: str, way: str, spec: TemplateSpec, widths: Sequence[Channels],
 def _fusion(spec: TemplateSpec, inputs: Sequence[Channels], fused: Channels, label: str) -> nn.Module:
     kinds, ends, doubling = spec.fusion.kinds, spec.fusion.levels, spec.fusion.doubling
     return fusion_choice(kinds, inputs, fused, label, spec.activation, ends, spec.heads.stride, doubling)
-
-
-def check_tasks(tasks: object) -> None:
-    """Check the `tasks` argument of a space."""
-    if not isinstance(tasks, Mapping) or not tasks:
-        raise StudyError(
-            f"tasks = {tasks!r}: a space needs at least one task, as a mapping from name to output channels, for "
-            "example {'segmentation': 13, 'depth': 1}."
-        )
-    for name, channels in tasks.items():
-        if not isinstance(name, str) or not _TASK_NAME.fullmatch(name) or name in dir(nn.ModuleDict):
-            raise StudyError(
-                f"tasks: {name!r} is not usable as a name; take a letter, then letters, digits and underscores "
-                "(and no name of a method of torch's modules)."
-            )
-        if type(channels) is not int or not 1 <= channels <= 4096:
-            raise StudyError(
-                f"tasks: {name} = {channels!r}; the output channels of a task are a whole number from 1 to 4096."
-            )
-
-
-def check_image(shape: Sequence[int], stride: int) -> None:
-    """Check the shape of a batch of images."""
-    if len(shape) != 4 or shape[1] != 3 or any(n < stride for n in shape[2:]):
-        raise DataError(
-            f"The network takes images (N, 3, H, W) with height and width of at least {stride}, not {tuple(shape)}."
-        )

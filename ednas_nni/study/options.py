@@ -72,13 +72,13 @@ def check_complete(factory: Callable[..., object], options: Mapping[str, object]
 def _hints(factory: Callable[..., object]) -> dict[str, object]:
     """Annotations that can be resolved; the others are left to the plugin itself."""
     target = inspect.unwrap(factory)
-    target = target.__init__ if inspect.isclass(target) else target
+    target = inspect.unwrap(target.__init__) if inspect.isclass(target) else target
     annotations = inspect.get_annotations(target) if inspect.isroutine(target) else {}
     hints: dict[str, object] = {}
     for name, annotation in annotations.items():
         one = SimpleNamespace(__annotations__={name: annotation})
         with suppress(Exception):  # whatever evaluating somebody's annotations leads to; one cannot hide the others
-            hints |= typing.get_type_hints(one, inspect.unwrap(target).__globals__, include_extras=True)
+            hints |= typing.get_type_hints(one, target.__globals__, include_extras=True)
     return hints
 
 

@@ -17,8 +17,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print `export` lines."""
-    from ednas_nni.bridge.manager.exposure import node_options, path_variable
+    from ednas_nni.bridge.manager.exposure import variables
 
-    print(f"export NODE_OPTIONS={shlex.quote(node_options())}")
-    print(f"export PATH={shlex.quote(path_variable())}")
+    for name, value in variables().items():
+        if value is not None:
+            print(f"export {name}={shlex.quote(value)}")
     return 0

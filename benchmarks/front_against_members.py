@@ -2,6 +2,7 @@
 
     nice python benchmarks/front_against_members.py [--seeds 5] [--trainings 1]     resumable
     nice python benchmarks/front_against_members.py --alone                         resumable
+    nice python benchmarks/front_against_members.py --halved                        resumable
     python benchmarks/front_against_members.py --render                             docs again
 
 Of each seed: the search (`ednas search experiments/ednas.yml --seed N --set evaluator.supernet.seed=N`), then the
@@ -11,6 +12,9 @@ each of quality over the logarithm of latency: the rising one that is nearest to
 lucky network lifts neither side), straight in between. Example: (8 ms, 0.30), (12 ms, 0.35), (16 ms, 0.33) become 0.30
 at 8 ms and 0.34 from 12 ms on. At a quarter, half and three quarters of the qualities that both curves of a seed have,
 their latencies are compared.
+
+--halved finishes, once, the members with half the image and predictions at stride 4, two choices that most of a front
+shares: what somebody reaches who scales MobileNetV2 by hand and knows that.
 
 --alone trains members and front from random weights instead, for the steps of the finishing and a finished network's
 share of the supernet's: 700 steps of 4 networks for 4 finished ones are 700 steps each, with 500 of finishing 1200.
@@ -91,6 +95,22 @@ def alone(seed: int, networks: dict[str, Any], done: dict[str, float], keep: Any
             keep()
 
 
+def halved(experiment: str, done: dict[str, list[float]], keep: Any) -> None:
+    """Finish the members of a search with half the image and predictions at stride 4, once: latency and quality."""
+    from ednas_nni.handover.search import open_search
+    from ednas_nni.record.parameters import FIRST_SEED
+
+    assembled = open_search(experiment).assembled
+    finishing = assembled.again(FIRST_SEED, steps=assembled.study.finish.steps, threads=1)
+    table = assembled.table
+    for name in assembled.study.start:
+        if name not in done:
+            sample = table.domains.canonical({**assembled.space.member(name), "resolution": 0.5, "output_stride": "4"})
+            latency = table([sample])[0][table.names.index("latency_ms")]
+            done[name] = [float(latency), finishing.trained(sample)[1]["default"]]
+            keep()
+
+
 def curve(points: Sequence[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
     """Rising qualities and the log latencies at which they are reached, of (latency, quality)."""
     blocks: list[tuple[float, list[float]]] = []
@@ -159,6 +179,11 @@ def table(results: dict[str, Any]) -> str:
     taus = ", ".join(f"{order(networks):.2f}" for networks in seeds.values())
     text = f"Finished from the supernet; seeds: {len(pairs)}\n\n{grid(heading, rows_of(pairs))}\n\n"
     text += f"Kendall's tau of inherited with confirmed quality, over the networks of each seed: {taus}."
+    hands = {s: list(map(tuple, by.values())) for s, by in results.get("halved", {}).items() if len(by) > 2}
+    if hands:
+        pairs = [compared(sides(seeds[s], lambda name, s=s: quality(seeds[s][name]))[0], hands[s]) for s in hands]
+        text += "\n\nAgainst members with half the image and predictions at stride 4, chosen by hand; seeds: "
+        text += f"{len(pairs)}\n\n{grid(heading, rows_of(pairs))}"
     complete = [s for s, networks in seeds.items() if set(networks) <= set(results.get("alone", {}).get(s, {}))]
     if complete:
         pairs = [compared(*sides(seeds[s], results["alone"][s].__getitem__)) for s in complete]
@@ -203,6 +228,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trainings", type=int, help="of each finished network, instead of the study's number")
     parser.add_argument("--alone", action="store_true", help="only train what is confirmed from random weights")
+    parser.add_argument("--halved", action="store_true", help="only finish members with half the image at stride 4")
     parser.add_argument("--render", action="store_true", help="only make the table again")
     options = parser.parse_args()
     from ednas_nni.record.whole_file import write_whole
@@ -216,6 +242,9 @@ def main() -> None:
         row = results["seeds"].setdefault(seed, {})
         if options.alone:
             alone(int(seed), row.get("networks", {}), results["alone"].setdefault(seed, {}), keep)
+            continue
+        if options.halved:
+            halved(row["experiment"], results.setdefault("halved", {}).setdefault(seed, {}), keep)
             continue
         if "experiment" not in row:
             row["experiment"] = searched(int(seed), options.trainings)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import unicodedata
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -212,7 +213,9 @@ def _coco_mask(label: str | None, rle: _Rle) -> Shape:
         raise DataError(
             'compressed run lengths of COCO need pycocotools: pip install "ednas-nni[coco]", or export polygons'
         ) from None
-    bits = mask.decode({"size": list(rle.size), "counts": rle.counts.encode("ascii")})
+    with warnings.catch_warnings():  # numpy 2 on how pycocotools makes arrays
+        warnings.simplefilter("ignore", DeprecationWarning)
+        bits = mask.decode({"size": list(rle.size), "counts": rle.counts.encode("ascii")})
     return Shape(label, mask=np.asarray(bits).astype(bool))
 
 

@@ -90,7 +90,8 @@ def probe(study: dict[str, object]) -> dict[str, float]:
     from ednas_nni.study import parse
 
     assembled = Assembled(parse(study))
-    sample = assembled.domains.canonical({})
+    domains = assembled.domains
+    sample = domains.canonical({dimension.label: dimension.values[0] for dimension in domains.dimensions})
     seconds = {"space": time.monotonic() - begun}
     if assembled.needs_network:
         assembled.source.prepare()

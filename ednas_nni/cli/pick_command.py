@@ -39,6 +39,8 @@ def weights(text: str) -> dict[str, float]:
 
 def run(options: argparse.Namespace) -> int:
     """Print one architecture id and why."""
+    from ednas_nni.bridge.manager.launch import command
+    from ednas_nni.cli.terminal import wrapped
     from ednas_nni.errors import EdnasError
     from ednas_nni.handover.search import open_search
     from ednas_nni.record.quantities import QUALITY_INT8
@@ -71,8 +73,8 @@ def run(options: argparse.Namespace) -> int:
     print(f"{choice.name + ': ' if choice.name else ''}{reason}.")
     metrics = [q.key for q in search.metrics if q.primary or q.key == QUALITY_INT8.key]
     names = [search.score.key, *metrics, *(q.key for q in search.costs)]
-    print(", ".join(f"{name} {search.quantities[name].text(values[name])}" for name in names if name in values))
-    from ednas_nni.bridge.manager.launch import command
+    parts = [f"{name} {search.quantities[name].text(values[name])}" for name in names if name in values]
+    print(wrapped(", ".join(parts), 0))
 
     if not choice.confirmed:
         what = "Inherited" if search.head.inherits else "Searched"

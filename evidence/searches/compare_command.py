@@ -86,6 +86,7 @@ def compare(searches: Sequence[str], limits: Sequence[float], out: str | Path | 
 
 def show(searches: Iterable[SearchRecord], limits: Sequence[float], out: str | Path | None) -> int:
     """Print a block for each arm, for names of arms are long and no figure may be cut, and write the page."""
+    from ednas_nni.cli.terminal import wrapped
     from evidence.searches.comparing import compared
     from evidence.searches.page import write_comparison
 
@@ -97,6 +98,7 @@ def show(searches: Iterable[SearchRecord], limits: Sequence[float], out: str | P
             text, lead = column.texts(i)
             print(f"  {column.heading:<34} {text}{f'   lead {lead}' if lead else ''}")
     how = "confirmed with fresh seeds" if comparison.confirmed else "as searched: the best of many is optimistic"
-    print(f"\nFronts {how}; intervals are 95 % over an arm's searches, leads are over the first arm, paired by seed.")
+    means = "intervals are 95 % over an arm's searches, leads are over the first arm, paired by seed"
+    print("\n" + wrapped(f"Fronts {how}; {means}.", 0))
     print(f"Page: {write_comparison(comparison, Path(out or 'reports/comparison'))}")
     return 0

@@ -105,9 +105,9 @@ def predict(network: Network, picture: pictures.Picture, runtime: Runtime) -> Pr
     for name, task in network.tasks.items():
         output = torch.from_numpy(np.ascontiguousarray(outputs[name]))
         # What of the output shows the picture; it may be coarser than the input, so no whole number of its pixels.
-        shown = (inner[0] * output.shape[-2] / runtime.size[0], inner[1] * output.shape[-1] / runtime.size[1])
+        covered = (inner[0] * output.shape[-2] / runtime.size[0], inner[1] * output.shape[-1] / runtime.size[1])
         reads = task if runtime.outputs == "raw" else None
-        arrays[name] = enlarged(output, image.shape[:2], reads, info.ignore_index, shown)
+        arrays[name] = enlarged(output, image.shape[:2], reads, info.ignore_index, covered)
         kinds[name] = _kind(task, arrays[name], info)
     units = {name: output.unit for name, output in network.description.tasks.items()}
     return Prediction(image, arrays, units, notes, kinds)
@@ -125,18 +125,18 @@ def fitted(
 
 
 def enlarged(
-    output: Tensor, size: tuple[int, int], task: Task | None, none: int, shown: tuple[float, float] | None = None
+    output: Tensor, size: tuple[int, int], task: Task | None, none: int, covered: tuple[float, float] | None = None
 ) -> Array:
     """Predictions (H, W) or (H, W, C) at a size, of raw outputs (1, C, h, w), or without a task of predictions.
 
     A task reads raw outputs after they were enlarged (bilinear, half-pixel centres), as metrics are taken. `none` is
-    the label of pixels that have no class because the output is not a number. `shown` are the rows and columns of the
+    the label of pixels that have no class because the output is not a number. `covered` are the rows and columns of the
     output that are enlarged, all by default: of 16 rows 9.25 may show a picture above what a letterbox fills.
     """
     # Strips of rows: the logits of 13 classes of a 12-megapixel photo would be 600 MB. Columns are enlarged first, for
     # all rows; a strip then mixes the two rows above and below each of its own.
     height, width = size
-    rows, columns = shown or output.shape[-2:]
+    rows, columns = covered or output.shape[-2:]
     if task is None and not output.is_floating_point():
         down, across = ((torch.arange(n) + 0.5) * (part / n) for n, part in ((height, rows), (width, columns)))
         return _as_array(output[..., down.long()[:, None], across.long()], none)
@@ -153,9 +153,9 @@ def enlarged(
     return np.concatenate(parts)
 
 
-def _between(count: int, shown: float, length: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Of `count` pixels over the first `shown` of `length` values: the value before each, that after it, its way."""
-    centres = ((torch.arange(count) + 0.5) * (shown / count) - 0.5).clamp(0, length - 1)
+def _between(count: int, covered: float, length: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of `count` pixels over the first `covered` of `length` values: the value before each, that after it, its way."""
+    centres = ((torch.arange(count) + 0.5) * (covered / count) - 0.5).clamp(0, length - 1)
     first = centres.floor().long()
     return first, (first + 1).clamp(max=length - 1), centres - first
 

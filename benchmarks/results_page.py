@@ -18,6 +18,7 @@ import int8_quality
 import latency
 import litert_cpu
 import pretrained
+import search_strategies
 import spans
 import supernet
 import trial_time
@@ -129,6 +130,7 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (EVIDENCE, "alone"): trained_alone,
     (EVIDENCE, "pretrained"): lambda: pretrained.render(read("pretrained.json")),
     (EVIDENCE, "ranks"): supernet.render,
+    (EVIDENCE, "strategies"): search_strategies.markdown,
     (EVIDENCE, "int8-quality"): lambda: int8_quality.table(read("int8_quality.json")),
     (EVIDENCE, "trial-time"): lambda: trial_time.table(read("trial_time.json")),
     (EVIDENCE, "cpu"): lambda: latency.table_of(read("cpu_latency.json")),

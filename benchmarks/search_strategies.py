@@ -1,93 +1,311 @@
-"""Strategies on synthetic landscapes of the nano space's shape: hypervolume after 24, 40 and 60 trials.
+"""Strategies against each other: regret over trials, on tables of scores and on made-up landscapes.
 
-    python benchmarks/search_strategies.py [--seeds 30] [--workers 2] [--noise 0.02]
+    OMP_NUM_THREADS=1 nice -n 5 python benchmarks/search_strategies.py [--seeds 30] [--part 0/2] [--only ednas ...]
+    python benchmarks/search_strategies.py --render          its tables in benchmarks/results/README.md again
+    python benchmarks/search_strategies.py --overhead        milliseconds a proposal, after up to 5,000 results
 
-Each seed is another start and one of ten landscapes; all strategies see the same latency limit (about 40 % of random
-samples meet it) and the same noise per trial. Scored is the noise-free quality of what was trained, from quality 0
-and the limit: hypervolume in quality x ms. NNI's regularized_evolution runs as in a real search, with the
-hardware-aware reward, behind the same middlewares.
+One run, resumable: every finished search is a line of benchmarks/results/search_strategies.jsonl, and is not run
+again. Two processes with `--part` share the work. All contenders have 200 trials, two at a time, the same constraint
+filter and the same answers, and train nothing twice. Scored are the true qualities of the front as searched, by
+hypervolume from quality 0 at the limit, as a share of what the best front has. Strategies that see one number get five
+targets out of the same budget, populations of at most 20. `deceptive` and `noisy` are made up (strategy_worlds.py),
+`inherited` is a table of supernet scores (inherited_table.py), `measured` is read where measured_rows.json is.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
+import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
-from against_random import RandomFeasible, true_hypervolume
 
-# This file is called like the package it measures: its own folder must not come first.
-sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent]
+# This file is called like the package it measures: its own folder comes last.
+sys.path[:] = [*sys.path[1:], sys.path[0]]
 
-from ednas_nni.testing.strategies import search  # noqa: E402
-from ednas_nni.testing.synthetic import Synthetic, drive  # noqa: E402
+from strategy_worlds import DIRECTIONS, LANDSCAPES, WORLDS, World, world  # noqa: E402
 
-BUDGETS = (24, 40, 60)
-LANDSCAPES = 10
+from ednas_nni.search.problem import Sample  # noqa: E402
+from ednas_nni.study import pareto  # noqa: E402
 
-
-def evolution(world, problem, seed, workers, folder):
-    from strategies.evolution import Evolution
-
-    return drive(Evolution(problem, seed=seed), world, max(BUDGETS), np.random.default_rng(1000 + seed), workers)
+RESULTS = Path(__file__).resolve().parent / "results" / "search_strategies.jsonl"
+TRIALS, WORKERS, TARGETS = 200, 2, 5
+AT = (*range(10, TRIALS + 1, 10),)
+"""Trials after which the regret is kept."""
+Search = Callable[[World, int], list[Sample]]
 
 
-def plain_evolution(world, problem, seed, workers, folder):
-    from strategies.evolution import Evolution
+# ---------------------------------------------------------------- how each of them searches
+def driven(make: Callable[[Any, int], Any], trials: int = TRIALS) -> Search:
+    """An ask/tell core of (problem, seed)."""
 
-    core = Evolution(problem, seed=seed, surrogate=False)
-    return drive(core, world, max(BUDGETS), np.random.default_rng(1000 + seed), workers)
+    def search(on: World, seed: int) -> list[Sample]:
+        core, rng = make(on.problem, seed), np.random.default_rng(1000 + seed)
+        asked: list[Sample] = []
+        running: list[Sample] = []
+        while len(asked) < trials or running:
+            while len(asked) < trials and len(running) < WORKERS and (sample := core.ask()) is not None:
+                asked.append(sample)
+                running.append(sample)
+            if not running:
+                break
+            ended = running.pop(int(rng.integers(len(running))))
+            core.tell(ended, {"quality": on.observed(ended, seed), "latency_ms": float(on.latency([ended])[0])})
+        return asked
+
+    return search
 
 
-def random_feasible(world, problem, seed, workers, folder):
-    return drive(RandomFeasible(problem, seed), world, max(BUDGETS), np.random.default_rng(1000 + seed), workers)
+def chained(make: Callable[[int], Any], reward: str, targets: int, weight: float = -0.07) -> Search:
+    """A strategy that sees one number, in its chain of middlewares: one search a target, in turns."""
+    from ednas_nni.testing.strategies import search as mounted
+
+    def search(on: World, seed: int) -> list[Sample]:
+        rng = np.random.default_rng(0)
+        drawn = [on.problem.domains.random(rng) for _ in range(2000)]
+        costs = on.latency([s for s, ok in zip(drawn, on.problem.feasible(drawn), strict=True) if ok])
+        limit = on.anchor[1]
+        wanted = [*np.quantile(costs, np.linspace(0.1, 0.9, targets)[:-1]), limit] if targets > 1 else [limit]
+        each = TRIALS if targets == 1 else TRIALS // targets + 20  # some of theirs are each other's
+        parts = []
+        with tempfile.TemporaryDirectory() as folder:
+            for i, target in enumerate(wanted):
+                settings = {"target": float(target), "reward": reward, "weight": weight}
+                made, path = make(100 * seed + i), Path(folder) / f"{i}.jsonl"
+                answer = lambda sample: {"default": on.observed(sample, seed)}  # noqa: E731
+                _, engine, _ = mounted(made, on, on.problem, path, each, WORKERS, settings, trial=answer)
+                parts.append(engine.submitted)
+        merged = {on.problem.domains.architecture_id(s): s for turn in zip(*parts, strict=False) for s in turn}
+        return list(merged.values())[:TRIALS]
+
+    return search
 
 
-def regularized(world, problem, seed, workers, folder):
+class RandomFeasible:
+    """Feasible random samples, each once."""
+
+    def __init__(self, problem: Any, seed: int) -> None:
+        self.problem, self.rng, self.seen = problem, np.random.default_rng(seed), set()
+
+    def ask(self) -> Sample | None:
+        for _ in range(5000):
+            sample = self.draw()
+            name = self.problem.domains.architecture_id(sample)
+            if name not in self.seen and self.problem.feasible([sample])[0]:
+                self.seen.add(name)
+                return sample
+        return None
+
+    def draw(self) -> Sample:
+        return self.problem.domains.random(self.rng)
+
+    def tell(self, sample: Sample, values: dict[str, float]) -> None:
+        """Learns nothing."""
+
+
+class LocalSearch(RandomFeasible):
+    """One or two changes of a random member of the front so far, after ten random ones."""
+
+    def __init__(self, problem: Any, seed: int) -> None:
+        super().__init__(problem, seed)
+        self.results: list[tuple[Sample, tuple[float, float]]] = []
+        self.front: list[Sample] = []
+
+    def draw(self) -> Sample:
+        if len(self.results) < 10:
+            return super().draw()
+        near = self.front[int(self.rng.integers(len(self.front)))]
+        return self.problem.domains.mutate(near, self.rng, n=1 + int(self.rng.integers(2)))
+
+    def tell(self, sample: Sample, values: dict[str, float]) -> None:
+        self.results.append((sample, (values["quality"], values["latency_ms"])))
+        self.front = [self.results[i][0] for i in pareto.front([point for _, point in self.results], DIRECTIONS)]
+
+
+def contenders() -> dict[str, Search]:
+    """Name -> how it searches, the cheapest first."""
     import strategies
+    from strategies.evolution import Evolution
 
-    chain = strategies.regularized_evolution(seed=seed)
-    path = Path(folder) / f"{seed}.jsonl"
-    target = problem.constraints[0].bound
-    _, fake, _ = search(chain, world, problem, path, max(BUDGETS), workers, {"target": target}, seed=1000 + seed)
-    return fake.submitted
+    made: dict[str, Search] = {
+        "random": driven(RandomFeasible),
+        "local search": driven(LocalSearch),
+        "ednas": driven(lambda problem, seed: Evolution(problem, seed=seed)),
+        "NNI evolution, 1 target": chained(lambda seed: strategies.regularized_evolution(seed=seed), "log", 1),
+        "NNI evolution": chained(lambda seed: strategies.regularized_evolution(seed=seed), "tunas_abs", TARGETS),
+        "policy_gradient": chained(lambda seed: strategies.PolicyGradient(seed=seed), "tunas_abs", TARGETS),
+        "tpe": chained(lambda seed: strategies.tpe(seed=seed), "tunas_abs", TARGETS),
+    }
+    from strategies.optuna_sampler import OptunaCore, sampler_of
+
+    for name, trials in (("nsga2", TRIALS), ("tpe", TRIALS), ("gp", 80)):
+        sampler = sampler_of(name, {})
+        made[f"optuna {name}"] = driven(lambda problem, seed, s=sampler: OptunaCore(problem, s, seed), trials)
+    return made
 
 
-def main():
+# ---------------------------------------------------------------- what came of it
+def regrets(on: World, seed: int, asked: list[Sample]) -> np.ndarray:
+    """(n,) 1 - hypervolume / best after 1, 2 ... n trials: of the front as searched, by its true values."""
+    seen = np.array([(on.observed(s, seed), t) for s, t in zip(asked, on.latency(asked), strict=True)])
+    true = np.array([(on.quality(s), t) for s, t in zip(asked, seen[:, 1], strict=True)])
+    left = [1 - on.volume(true[pareto.front(seen[: n + 1], DIRECTIONS)]) / on.best for n in range(len(asked))]
+    return np.array(left)
+
+
+def lines() -> list[dict[str, Any]]:
+    """All finished searches."""
+    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+
+
+def run(seeds: range, worlds: list[str], only: list[str]) -> None:
+    """Search what is not searched yet."""
+    logging.disable(logging.WARNING)  # NNI warns about every model that a constraint refused
+    from ednas_nni.compat import nas_search  # noqa: F401  (the doorway to nni.nas)
+    import nni.nas.strategy.hpo  # isort: skip
+
+    nni.nas.strategy.hpo.time = SimpleNamespace(sleep=lambda seconds: None)  # a second after each submission
+    done = {(line["world"], line["strategy"], line["seed"]) for line in lines()}
+    searches = contenders()
+    made: dict[tuple[str, int], World] = {}
+    for seed in seeds:
+        for place in worlds:
+            for name in only or searches:
+                if (place, name, seed) in done:
+                    continue
+                on = made.setdefault((place, seed % LANDSCAPES), world(place, seed))
+                begin = time.process_time()
+                asked = searches[name](on, seed)
+                seconds = time.process_time() - begin
+                curve = regrets(on, seed, asked)
+                line = {
+                    "world": place, "strategy": name, "seed": seed, "trials": len(asked), "cpu_s": round(seconds, 2),
+                    "area": round(float(curve.mean()), 5), "best": round(on.best, 5),
+                    "regret": [round(float(curve[n - 1]), 4) for n in AT if n <= len(curve)],
+                }  # fmt: skip
+                handle = os.open(RESULTS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+                os.write(handle, json.dumps(line).encode() + b"\n")
+                os.close(handle)
+                print(f"{place} {seed} {name}: {line['regret'][-1]:.3f} in {seconds:.1f} s", flush=True)
+
+
+# ---------------------------------------------------------------- tables
+def paired(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
+    """95 % bootstrap interval of the mean difference over seeds."""
+    rng, lead = np.random.default_rng(0), theirs - ours
+    means = lead[rng.integers(len(lead), size=(4000, len(lead)))].mean(axis=1)
+    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
+
+
+def tables() -> Iterator[tuple[str, str]]:
+    """World -> its table: regret after some trials, area under it, lead of `ednas`, trials to NNI's evolution."""
+    from into_docs import grid
+
+    everything = lines()
+    for place in dict.fromkeys(line["world"] for line in everything):
+        runs: dict[str, dict[int, dict[str, Any]]] = {}
+        for line in everything:
+            if line["world"] == place:
+                runs.setdefault(line["strategy"], {})[line["seed"]] = line
+        rows = []
+        goal = {seed: line["regret"][-1] for seed, line in runs.get("NNI evolution", {}).items()}
+        for name, by_seed in sorted(
+            runs.items(), key=lambda pair: np.mean([x["regret"][-1] for x in pair[1].values()])
+        ):
+            shown = [n for n in (20, 50, 100, 200) if n <= TRIALS]
+            cells = []
+            for n in shown:
+                values = [x["regret"][AT.index(n)] for x in by_seed.values() if len(x["regret"]) > AT.index(n)]
+                cells.append(f"{np.mean(values):.3f}" if values else "")
+            area = np.mean([x["area"] for x in by_seed.values()])
+            both = [seed for seed in by_seed if seed in runs.get("ednas", {})]
+            lead = ""
+            if name != "ednas" and len(both) > 1:
+                last = len(min((by_seed[s]["regret"] for s in both), key=len)) - 1
+                low, high = paired(
+                    np.array([runs["ednas"][s]["regret"][last] for s in both]),
+                    np.array([by_seed[s]["regret"][last] for s in both]),
+                )
+                lead = f"{low:+.3f} to {high:+.3f}"
+            needed = [
+                next((n for n, r in zip(AT, x["regret"], strict=False) if r <= goal[seed]), None)
+                for seed, x in by_seed.items() if seed in goal
+            ]  # fmt: skip
+            median = np.median([TRIALS + 1 if n is None else n for n in needed]) if needed else TRIALS + 1
+            rows.append(
+                [name, *cells, f"{area:.3f}", lead, f"{median:.0f}" if median <= TRIALS else "-", str(len(by_seed))]
+            )
+        heads = [
+            "strategy",
+            *(f"{n} trials" for n in (20, 50, 100, 200)),
+            "area",
+            "lead of `ednas`",
+            "trials to NNI's",
+            "n",
+        ]
+        yield place, grid(heads, rows)
+
+
+def markdown() -> str:
+    """What stands in the evidence."""
+    return "\n\n".join(f"**{place}**\n\n{table}" for place, table in tables())
+
+
+def overhead() -> None:
+    """Print the median milliseconds of the processor for a proposal, after so many results."""
+    from strategies.evolution import Evolution
+    from strategies.policy_gradient import PolicyCore
+
+    on, rng = world("noisy", 0), np.random.default_rng(1)
+    results: dict[str, Sample] = {}
+    while len(results) < 5000:
+        drawn = [on.domains.random(rng) for _ in range(256)]
+        fits = zip(drawn, on.problem.feasible(drawn), strict=True)
+        results |= {on.domains.architecture_id(sample): sample for sample, ok in fits if ok}
+    samples = list(results.values())
+    values = [
+        {"quality": on.observed(sample, 0), "latency_ms": float(latency)}
+        for sample, latency in zip(samples, on.latency(samples), strict=True)
+    ]
+    for name, make in {"ednas": Evolution, "policy_gradient": PolicyCore}.items():
+        for count in (100, 1000, 5000):
+            core, times = make(on.problem, seed=0), []
+            for sample, value in zip(samples[:count], values, strict=False):
+                core.tell(sample, value)
+            for _ in range(25):
+                begin = time.thread_time()
+                core.ask()
+                times.append(1e3 * (time.thread_time() - begin))
+            # The first proposals of `ednas` are planned before the search and cost nothing.
+            print(f"{name} after {count} results: {np.median(times[10:]):.1f} ms", flush=True)
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=30)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--noise", type=float, default=0.02)
-    options = parser.parse_args()
-    logging.disable(logging.WARNING)  # NNI warns about every model that a constraint refused
-    runs = {"random": random_feasible, "regularized_evolution": regularized, "ednas": evolution}
-    runs["ednas without surrogate"] = plain_evolution
-    volumes = {}
-    for name, run in runs.items():
-        begin = time.perf_counter()
-        rows = []
-        with tempfile.TemporaryDirectory() as folder:
-            for seed in range(options.seeds):
-                world = Synthetic(seed % LANDSCAPES, options.noise)
-                problem = world.problem()
-                asked = run(world, problem, seed, options.workers, folder)
-                rows.append([true_hypervolume(world, problem, asked[:n]) for n in BUDGETS])
-        volumes[name] = np.array(rows)
-        print(f"{name}: {(time.perf_counter() - begin) / options.seeds:.2f} s a search", flush=True)
-    print(f"\nhypervolume (quality x ms), mean over {options.seeds} seeds, and against random: mean ratio, wins")
-    print(f"{'':24s}" + "".join(f"{n:>3d} trials{'':21s}" for n in BUDGETS))
-    for name, found in volumes.items():
-        cells = []
-        for column in range(len(BUDGETS)):
-            ratio = found[:, column] / volumes["random"][:, column]
-            wins = int((found[:, column] > volumes["random"][:, column]).sum())
-            error = ratio.std(ddof=1) / np.sqrt(len(ratio))
-            cells.append(f"{found[:, column].mean():.3f}  x{ratio.mean():.2f}+-{error:.2f}  {wins:>2d}/{len(ratio)}")
-        print(f"{name:24s}" + "".join(f"{cell:31s}" for cell in cells))
+    parser.add_argument("--part", metavar="I/N", default="0/1", help="only every Nth seed, from the Ith on")
+    parser.add_argument("--worlds", nargs="*", default=list(WORLDS), choices=WORLDS, metavar="WORLD")
+    parser.add_argument("--only", nargs="*", default=[], metavar="STRATEGY")
+    parser.add_argument("--render", action="store_true", help="only make the tables of the evidence again")
+    parser.add_argument("--overhead", action="store_true", help="only measure how long proposals take")
+    given = parser.parse_args()
+    if given.overhead:
+        overhead()
+    elif given.render:
+        from into_docs import EVIDENCE, put
+
+        put(EVIDENCE, "strategies", markdown())
+    else:
+        first, step = map(int, given.part.split("/"))
+        run(range(first, given.seeds, step), given.worlds, given.only)
 
 
 if __name__ == "__main__":

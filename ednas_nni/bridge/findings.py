@@ -19,6 +19,7 @@ from ednas_nni.data.survey import unlabelled
 from ednas_nni.errors import EdnasError, did_you_mean, place_of
 from ednas_nni.search.assembled import Assembled, device
 from ednas_nni.search.checks import check_finish, check_first_proposal, check_plan
+from ednas_nni.search.taking_over import sources
 
 if TYPE_CHECKING:
     from ednas_nni.cost.plan import Plan
@@ -181,6 +182,7 @@ def _strategy(findings: Findings, assembled: Assembled, table: CostTable | None,
     if findings.plan is not None and not findings.errors:
         findings.attempt("strategy", lambda: check_first_proposal(assembled))
         findings.attempt("finish", lambda: check_finish(assembled, trials))
+        findings.attempt("start_from", lambda: list(sources(assembled)))
 
 
 def _capacity(findings: Findings, file: ExperimentFile, assembled: Assembled) -> None:

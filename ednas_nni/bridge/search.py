@@ -158,7 +158,7 @@ class Search(Session):
         """As every session; whoever typed `nnictl create` is told what to type next."""
         if not super().finish(reason):
             return False
-        trials = self.journal.history().all_trials
+        trials = self.journal.history().own
         trained = sum(trial.status == "trained" for trial in trials)
         text = f"Finished: {trained} of {len(trials)} trials have a result. Report: ednas report {self.folder.name}"
         _log.info(text)

@@ -26,6 +26,7 @@ from ednas_nni.search.middleware.outcomes import attempts_owed
 from ednas_nni.search.middleware.record import Record
 from ednas_nni.search.mounting import recorder
 from ednas_nni.search.shell import AskTellStrategy
+from ednas_nni.search.taking_over import take_over
 
 _log = logging.getLogger("nni.ednas")
 
@@ -61,7 +62,9 @@ class Session:
 
     def mount(self) -> Chain:
         """Put the strategy into its chain."""
-        self.chain = self.assembled.mount(self.journal)
+        self.chain, strategy = self.assembled.mount(self.journal), self.assembled.strategy
+        if self.assembled.study.start_from and isinstance(strategy, AskTellStrategy) and self.assembled.reward is None:
+            tell(strategy, self.journal.history(), self.assembled.study.retries)
         return self.chain
 
     def write_head(self, engine: str, concurrency: int | None, trials: int | None) -> None:
@@ -69,6 +72,8 @@ class Session:
         write_head(
             self.journal, self.folder.name, self.assembled, engine=engine, concurrency=concurrency, trials=trials
         )
+        if not self.journal.history().own:  # a kill may have come in between
+            take_over(self.journal, self.assembled)
 
     def catch_up(self, jobs: Iterable[Mapping[str, Any]] = (), finals: Mapping[str, Any] | None = None) -> CaughtUp:
         """Book what is known outside of the journal; see `CatchingUp`."""

@@ -62,8 +62,10 @@ def show(history: History) -> None:
     finished = sum(record.status == "trained" for record in history.finishing)
     wanted = len({record.key for record in history.finishing})  # every attempt is a trial of its own
     finishing = f", {finished} of {wanted} more finished networks" if wanted else ""
-    of = f"{search.count('trained')} of {len(search.trials)} networks {made}{left}"
-    print(f"\n{done}{of}{f' ({counts})' if counts else ''}{finishing}.", end="")
+    taken = len(history.all_trials) - len(history.own)
+    of = f"{search.count('trained') - taken} of {len(search.trials) - taken} networks {made}{left}"
+    over = f", {taken} results taken over" * bool(taken)
+    print(f"\n{done}{of}{f' ({counts})' if counts else ''}{finishing}{over}.", end="")
     answered = [f"{len(history.reused)} proposals answered from the journal"] if history.reused else []
     answered += [f"{len(history.rejected)} outside the constraints, not trained"] if history.rejected else []
     print(f" {'; '.join(answered)}." if answered else "")

@@ -25,6 +25,7 @@ from ednas_nni.record.journal import load
 from ednas_nni.record.locate import journals
 from ednas_nni.search.assembled import Assembled, device, trained
 from ednas_nni.search.shell import AskTellStrategy
+from ednas_nni.search.taking_over import difference
 from ednas_nni.space.dimensions import Sample
 from ednas_nni.study import parse
 from ednas_nni.study.objectives import parse_constraint
@@ -75,19 +76,11 @@ class Inheritance:
     def _journalled(self, path: Path) -> Iterator[InheritedScore]:
         """The results of a search whose trials inherited from this very supernet."""
         history = load(path)
-        head, own = history.head, self.assembled
-        if head is None or head.data != own.source.info.identity:
+        if history.head is None or difference(self.assembled, history.head):
             return
-        plain, ours = parse(head.study).dump(), own.study.dump()
-        if any(plain[field] != ours[field] for field in ("space", "tasks", "train_size")):
-            return
-        theirs = own.of(parse({**plain, "reference": None, "objectives": ["quality"]})).evaluator_against(None)
-        if not isinstance(theirs, InheritedEvaluator) or theirs.recipe.steps or theirs.recipe.scored_on != self.split:
-            return
-        if theirs.supernet(own.space).identity == self.supernet.identity:
-            for key, record in history.results.items():
-                metrics = {**record.metrics, "default": record.metrics.get("quality", record.metrics["default"])}
-                yield InheritedScore(key, self.split, record.sample, metrics)
+        for key, record in history.results.items():
+            metrics = {**record.metrics, "default": record.metrics.get("quality", record.metrics["default"])}
+            yield InheritedScore(key, self.split, record.sample, metrics)
 
     def score(self, sample: Sample) -> InheritedScore:
         """Score one network, and write that down beside the supernet."""

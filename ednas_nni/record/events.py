@@ -96,7 +96,8 @@ class Submitted(Event):
     """An architecture was handed out to be trained, with the number that its trial has across resumes.
 
     The sample is canonical; costs are cost name with unit -> value at the deployment size. With a seed and a number of
-    steps the trial does not search: it finishes a network (`ednas_nni.search.middleware.finish`).
+    steps the trial does not search: it finishes a network (`ednas_nni.search.middleware.finish`). With a source it was
+    trained by that search.
     """
 
     event = "submitted"
@@ -106,6 +107,7 @@ class Submitted(Event):
     costs: Costs = {}
     seed: Annotated[int | None, Field(ge=0, description="a seed")] = None
     steps: Annotated[int | None, Field(ge=0, description="a number of steps")] = None
+    source: Text = None
 
 
 class Intermediate(Event):

@@ -96,10 +96,12 @@ def growth(history: History) -> list[float]:
 def plateau(history: History, options: StopOptions) -> str:
     """Why a search ends that no longer grows; "" while it may go on, or not so long ago has ended for that.
 
-    A search that goes on after its end, by a resume, is judged by the results that it has had since.
+    A search that goes on after its end, by a resume, is judged by the results that it has had since,
+    as is one that has started from others' results.
     """
     volumes, over = growth(history), options.over
-    if len(volumes) - max(history.ended_with, 1) < over or not volumes[-1]:
+    before = max(history.ended_with, len(history.all_trials) - len(history.own), 1)
+    if len(volumes) - before < over or not volumes[-1]:
         return ""
     gain = 1 - volumes[-1 - over] / volumes[-1]
     if gain >= options.hypervolume_gain_below:

@@ -49,6 +49,7 @@ class TrialRecord:
         ended_at: Unix time in seconds, None while running.
         cause: Why it failed or was pruned, empty otherwise.
         pruning: Why it was asked to end early, empty otherwise.
+        source: Of a result that was taken over, the search that trained it (`start_from`); empty otherwise.
         seed: Of the training that finishes a network, on `steps` steps; None = it is a trial of the search.
     """
 
@@ -67,6 +68,7 @@ class TrialRecord:
     ended_at: float | None = None
     cause: str = ""
     pruning: str = ""
+    source: str = ""
 
     @property
     def quality(self) -> float | None:
@@ -146,6 +148,11 @@ class History:
         return self._by_number[number]
 
     @property
+    def own(self) -> list[TrialRecord]:
+        """All of them that this search has started."""
+        return [record for record in self._by_number.values() if not record.source]
+
+    @property
     def next_trial(self) -> int:
         """The first trial number that was never used."""
         return 1 + max(self._by_number, default=-1)
@@ -191,7 +198,7 @@ class History:
                 record = TrialRecord(
                     event.trial, event.architecture, event.sample, event.costs, event.seed, event.steps
                 )
-                record.submitted_at = event.time
+                record.submitted_at, record.source = event.time, event.source or ""
                 (self.trials if event.seed is None else self.finishing).append(record)
                 self._by_number[record.trial] = record
             case events.Intermediate():

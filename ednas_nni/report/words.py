@@ -40,6 +40,8 @@ def how_many(view: SearchView) -> str:
     if history.finishing:
         networks = len({record.architecture for record in history.finishing})
         text += f" {_n(len(history.finishing), 'further one', 'further ones')} finished {_n(networks, 'network')}."
+    if taken := len(history.all_trials) - len(history.own):
+        text += f" Of them {_n(taken, 'is a result', 'are results')} of earlier searches, taken over."
     if history.reused:
         proposals = _n(len(history.reused), "proposal was", "proposals were")
         text += f" {proposals} known already and answered without training."

@@ -84,7 +84,7 @@ def mount(
     if isinstance(inner, AskTellStrategy) and inner.problem is not problem:
         inner.bind(problem)
     history = journal.history()
-    if history.trials and history.trials[0].architecture not in map(problem.domains.architecture_id, start):
+    if history.own and history.own[0].architecture not in map(problem.domains.architecture_id, start):
         start = ()  # it was begun by a version that trained none first, and goes on as it began
     flat = partial(plateau, history, stop_when) if stop_when is not None else str
     outcomes, shared = Outcomes(history, retries), Patience(patience, stop_after_failures, flat)

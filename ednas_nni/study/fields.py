@@ -160,6 +160,8 @@ class Study(BaseModel):
         hardware_aware: `auto` = strategies with one objective see a reward of quality and the first cost objective; or
             the reward's settings.
         start: Named members of the space that are trained first, to compare with, whatever the strategy.
+        start_from: Earlier searches (experiment ids, their folders or journals) of the same data and recipe, whose
+            results the search begins with; spaces, devices and limits may differ.
         reference: Named member whose single-task trainings (`ednas reference`) `delta_t` is measured against; null = no
             `delta_t`.
         init_from: File of weights (absolute path) from which every network takes the tensors that fit.
@@ -195,6 +197,7 @@ class Study(BaseModel):
     strategy: PluginField = PluginChoice(name="ednas")
     hardware_aware: Literal["auto", "off"] | HardwareReward = "auto"
     start: Annotated[tuple[str, ...], BeforeValidator(_many)] = ()
+    start_from: Annotated[tuple[str, ...], BeforeValidator(_many)] = ()
     reference: str | None = None
     init_from: str | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
@@ -359,7 +362,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 NO_RESULT = (
     "trial_start", "allow_open_port", "trial_time_limit_s", "retries", "stop_after_failures", "keep_weights", "finish",
-    "prune", "stop_when",
+    "prune", "stop_when", "start_from",
 )  # fmt: skip
 GROUPS: dict[str, type[FieldGroup]] = {
     "hardware_aware": HardwareReward,

@@ -15,6 +15,7 @@ EXAMPLES: dict[str, object] = {
     "hardware_aware": {"cost": "latency_ms", "target": 8},
     "prune": True,
     "start": ["mobilenet_v2"],
+    "start_from": ["EXPERIMENT"],
     "stop_when": {"hypervolume_gain_below": 0.01, "over": 20},
     "trial_time_limit_s": 3600,
 }

@@ -27,7 +27,7 @@ from ednas_nni.errors import EdnasError
 from ednas_nni.handover.search import SearchedArchitecture, SearchRecord, in_words
 from ednas_nni.handover.tables import tabular, tex
 from ednas_nni.record.quantities import Quantity, value_in
-from ednas_nni.study import pareto
+from ednas_nni.study import Study, pareto
 
 SHARES = (0.25, 0.5, 1.0)
 """Limits are costs which so many of the networks on all fronts do not exceed."""
@@ -196,7 +196,8 @@ def compared(searches: Sequence[SearchRecord], at: Sequence[float] = ()) -> ArmC
                 )
         if not search.results:
             raise EdnasError(f"{search.experiment}: has no result yet. Leave it out, or resume it.")
-    fields = [_flat(search.head.study) for search in searches]
+    defaults = Study().dump()  # of fields that are younger than a journal
+    fields = [_flat({**defaults, **search.head.study}) for search in searches]
     names = dict.fromkeys(name for one in fields for name in one)
     differing = [name for name in names if len({one.get(name, "default") for one in fields}) > 1]
     arms: dict[str, list[SearchRecord]] = {}

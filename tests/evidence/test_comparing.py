@@ -46,6 +46,8 @@ def test_arms_are_named_by_what_differs_but_seeds(searches: list[SearchRecord]) 
         ("strategy random", ["b0", "b1"]),
     ]
     assert compared(searches[:2]).arms[0].name == "all"
+    searches[0].head.study["prune"] = None  # a field that is younger than the other journal
+    assert len(compared(searches[:2]).arms) == 1
 
 
 def test_figures_by_hand(searches: list[SearchRecord]) -> None:

@@ -70,7 +70,7 @@ class State:
     @property
     def ended(self) -> list[TrialRecord]:
         """Trials that are over, in whatever way."""
-        return [record for record in self.history.all_trials if record.status != "running"]
+        return [record for record in self.history.own if record.status != "running"]
 
     @property
     def running(self) -> list[TrialRecord]:
@@ -118,7 +118,8 @@ class State:
             return None
         finishing = self._finishing
         work, timed = 0.0, False
-        for records, total in ((self.history.trials, self.total - finishing), (self.history.finishing, finishing)):
+        searching = [record for record in self.history.own if record.seed is None]
+        for records, total in ((searching, self.total - finishing), (self.history.finishing, finishing)):
             ended = [r.ended_at - r.submitted_at for r in records if r.ended_at and r.status != "cancelled"]
             if not ended:
                 continue
@@ -127,8 +128,8 @@ class State:
             work += sum(max(0.0, mean - (self.now - r.submitted_at)) for r in records if r.status == "running")
         if not timed:
             return None
-        first = min(record.submitted_at for record in self.history.all_trials)
-        spent = sum((record.ended_at or self.now) - record.submitted_at for record in self.history.all_trials)
+        first = min(record.submitted_at for record in self.history.own)
+        spent = sum((record.ended_at or self.now) - record.submitted_at for record in self.history.own)
         return work / max(1.0, spent / max(self.now - first, 1e-9))
 
 

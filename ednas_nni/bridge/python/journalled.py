@@ -294,7 +294,7 @@ class JournalledExperiment(NasExperiment):
             return super().execution_engine_factory(config)
         trials = config.max_model_count
         if trials is not None:  # those of earlier processes count too
-            done = [t for t in self.journal.history().all_trials if t.status != "running" and t.cause != LOST]
+            done = [t for t in self.journal.history().own if t.status != "running" and t.cause != LOST]
             trials = max(0, trials - len(done))
         return JournalledSequential(
             self.assembled.study.trial_time_limit_s,

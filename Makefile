@@ -54,6 +54,7 @@ all-tests: $(READY)
 claims-smoke: $(READY)
 	$(BIN)/python benchmarks/claims/depth_losses.py --world rooms --smoke
 	$(BIN)/python benchmarks/claims/transfer_table.py --world rooms --smoke
+	$(BIN)/python benchmarks/claims/prior_networks.py --world rooms --smoke
 
 image:
 	docker build --tag ednas .

@@ -55,6 +55,9 @@ def mobilenet(name: str, width: float) -> nn.Module:
     taps = MOBILENETS[name]
     options = {} if taps.dilated else {"dilated": True}
     model = models.get_model(name, weights=None, width_mult=width, **options)
+    for layer in model.features.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = 0.1  # as everywhere here; that of V3, 0.01, is for some hundred thousand steps
     for layer in model.features[taps.dilated :].modules() if taps.dilated else ():
         if isinstance(layer, nn.Conv2d) and layer.groups > 1:
             layer.stride, layer.dilation, layer.padding = (1, 1), (2, 2), (2, 2)

@@ -15,7 +15,7 @@ buffer = next(entry.Buffer() for entry in entries if entry.Name() == b"ednas")
 facts = json.loads(model.Buffers(buffer).DataAsNumpy().tobytes())
 interpreter = Interpreter(sys.argv[1])
 interpreter.allocate_tensors()
-image, given = np.load(sys.argv[2])[None].astype(np.float32) / 255, facts["input"]
+image, given = np.load(sys.argv[2], allow_pickle=False)[None].astype(np.float32) / 255, facts["input"]
 if given["scale"]:
     image = np.rint(image / given["scale"]) + given["zero_point"]
 interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image.astype(given["type"]))

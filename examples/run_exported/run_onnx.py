@@ -10,7 +10,7 @@ from host import decoded, enlarged
 session = onnxruntime.InferenceSession(sys.argv[1])
 facts = json.loads(session.get_modelmeta().custom_metadata_map["ednas"])
 height, width = (round(side / facts.get("resolution", 1)) for side in facts["input"]["shape"][2:])
-image = np.load(sys.argv[2])[None].transpose(0, 3, 1, 2).astype(np.float32) / 255
+image = np.load(sys.argv[2], allow_pickle=False)[None].transpose(0, 3, 1, 2).astype(np.float32) / 255
 names = [result["name"] for result in facts["results"]]
 outputs = session.run(names, {facts["input"]["name"]: image})
 np.savez(

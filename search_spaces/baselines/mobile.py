@@ -24,7 +24,7 @@ from search_spaces.baselines.base import LABEL, WIDTHS, EarlierNetwork, Widths, 
 
 
 @dataclass(frozen=True)
-class Taps:
+class Ends:
     """Modules of a torchvision model, under `features`, whose outputs have stride 8 and 16.
 
     Attributes:
@@ -42,9 +42,9 @@ class Taps:
 
 
 MOBILENETS = {
-    "mobilenet_v3_large": Taps(4, 40, 16, 160),
-    "mobilenet_v3_small": Taps(2, 24, 12, 96),
-    "mobilenet_v2": Taps(6, 32, 17, 320, expansion=1, dilated=14),
+    "mobilenet_v3_large": Ends(4, 40, 16, 160),
+    "mobilenet_v3_small": Ends(2, 24, 12, 96),
+    "mobilenet_v2": Ends(6, 32, 17, 320, expansion=1, dilated=14),
 }
 INNER = 128
 """Channels of the head at width 1."""

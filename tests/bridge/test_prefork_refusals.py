@@ -75,7 +75,6 @@ def test_what_the_command_sets_on_its_process_is_not_lost(machine: Machine, comm
 @pytest.mark.parametrize(
     "environment",
     [
-        {"NNI_PLATFORM": "remote"},
         {"EDNAS_TRIAL_START": "plain"},
         {"NNI_EXP_ID": "other1"},
         {"NNI_EXP_ID": "../test1234"},
@@ -84,6 +83,11 @@ def test_what_the_command_sets_on_its_process_is_not_lost(machine: Machine, comm
 def test_others_run_by_themselves_without_a_word(machine: Machine, environment: dict[str, str]) -> None:
     machine.serve()
     assert machine.run("never", **environment) == (0, "PLAIN", "")
+
+
+def test_a_host_has_a_server_of_its_own(machine: Machine) -> None:
+    machine.serve()
+    assert machine.run("print('served')", NNI_PLATFORM="remote")[1] == "served\n"
 
 
 def test_a_folder_open_to_others_is_not_trusted(machine: Machine) -> None:

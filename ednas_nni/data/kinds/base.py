@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from ednas_nni.data.class_table import ClassTable
 from ednas_nni.data.info import Array, LabelFacts
-from ednas_nni.data.reading import read_map
 from ednas_nni.errors import DataError, quoted
 
 if TYPE_CHECKING:
@@ -212,6 +211,8 @@ class LabelKind(ABC, Generic[S]):
         """Say whether a picture or array with so many values per pixel may be of this kind; grey may lie in colours."""
         if self.channels:
             return values in ((3, 4) if self.channels == (3,) else self.channels)
+        from ednas_nni.data.reading import read_map  # PIL comes with it
+
         try:
             return values == 1 or bool(len(read_map(path)))
         except DataError:

@@ -12,6 +12,7 @@ REMEDIES = {
     failures.DISK_FULL: "make room",
     failures.DIVERGED: "lower the learning rate",
     failures.ERROR: "its traceback is in the log of the trial",
+    failures.HOST_LOST: "see whether it runs, and `ednas check` of the study",
     failures.KILLED: "the machine may be short of memory: lower trialConcurrency or batch_size",
     failures.OUT_OF_MEMORY: "lower trialConcurrency, batch_size or train_size",
     failures.TIME_LIMIT: "raise trial_time_limit_s or train for fewer steps",

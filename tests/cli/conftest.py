@@ -65,7 +65,7 @@ def _tables() -> dict[str, Any]:
 
 @pytest.fixture
 def quick_tables(monkeypatch: pytest.MonkeyPatch, _tables: dict[str, Any]) -> None:
-    """Each cost table is traced once per test session; that is most of the time of a check."""
+    """Each cost table is traced once per test session, and no supernet is timed: most of the time of a check."""
 
     from ednas_nni.search.assembled import Assembled
 
@@ -79,6 +79,7 @@ def quick_tables(monkeypatch: pytest.MonkeyPatch, _tables: dict[str, Any]) -> No
         return _tables[key]
 
     monkeypatch.setattr(Assembled, "table", property(table))
+    monkeypatch.setattr("ednas_nni.training.supernet.made.Supernet._seconds_a_step", 0.3)  # else it is timed
 
 
 @pytest.fixture

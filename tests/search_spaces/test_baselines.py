@@ -33,7 +33,7 @@ SPACES = {name: SMALL for name in ("hard_sharing", "separate_networks", "mtan", 
 
 SPACES["adashare"] = SMALL | {"widths": [0.125, 0.25]}
 SPACES |= {name: {"widths": [0.25, 0.125]} for name in ("lite_raspp", "lite_bifpn")}
-FAST = ("mtan", "adashare")
+FAST = ("mtan",)
 
 
 def space_of(name, tasks=TASKS, **options):

@@ -48,7 +48,8 @@ def named(name, seed=0):
     return getattr(strategies, name)(seed=seed)
 
 
-@pytest.mark.parametrize("name", ALL)
+# NNI's own policy is slow to update, and tests/golden has a sequence of it.
+@pytest.mark.parametrize("name", [*ALL[:-1], pytest.param(ALL[-1], marks=pytest.mark.slow)])
 def test_contract(name, tmp_path):
     check_strategy(lambda seed: named(name, seed), tmp_path, trials=6 if name in QUICK else 3)
 

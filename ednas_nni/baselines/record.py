@@ -7,7 +7,7 @@ import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any
 
 from ednas_nni.errors import BaselineError
@@ -154,8 +154,12 @@ def _text(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """As JSON would give it back: tuples become lists."""
-    return json.loads(json.dumps(value, default=dict))
+    """As JSON would give it back: tuples become lists, options of a plug-in a mapping."""
+    return json.loads(json.dumps(value, default=_mapping))
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else dict(value)
 
 
 def _number(value: object) -> bool:

@@ -11,8 +11,9 @@ import pytest
 
 from ednas_nni.baselines import files
 from ednas_nni.baselines.comparison import Comparison, find
-from ednas_nni.baselines.record import BaselineRecord, differences, digest, same
+from ednas_nni.baselines.record import BaselineRecord, differences, digest, plain, same
 from ednas_nni.errors import BaselineError
+from ednas_nni.training.supernet.module import SupernetOptions
 
 Make = Callable[..., BaselineRecord]
 
@@ -147,3 +148,9 @@ def test_a_failed_write_leaves_the_old_file(make_record: Make, tmp_path: Path, m
         files.write(path, [make_record(seeds=3)])
     assert [len(record.runs) for record in files.read(path)] == [1]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json"], "no half file stays behind"
+
+
+def test_options_of_an_evaluator_are_plain() -> None:
+    """A supernet's are an object of their own, and a study that has them may name a reference."""
+    made = plain({"supernet": SupernetOptions(steps=5), "size": (64, 128)})
+    assert made["size"] == [64, 128] and made["supernet"]["steps"] == 5 and made == plain(made)

@@ -24,6 +24,7 @@ import supernet
 import trial_time
 from claims import depth_loss_tables
 from into_docs import DOCS, EVIDENCE, grid, put
+from rows import rows_of
 
 RESULTS = Path(__file__).resolve().parent / "results"
 METRICS = {
@@ -39,12 +40,6 @@ T95 = {2: 12.706, 3: 4.303}
 def read(name: str) -> Any:
     """One committed file of results."""
     return json.loads((RESULTS / name).read_text(encoding="utf-8"))
-
-
-def rows(name: str, world: str | None = None) -> list[dict[str, Any]]:
-    """The lines of one committed file of results, of one world or of all."""
-    lines = map(json.loads, (RESULTS / name).read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if world in (None, line["world"])]
 
 
 def mean(values: Sequence[float], metric: str) -> str:
@@ -125,8 +120,10 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (DOCS / "search_space.md", "spans"): lambda: spans.markdown(read("spans.json")),
     (DOCS / "search_space.md", "front"): lambda: front_against_members.table(read("front_against_members.json")),
     (DOCS / "hardware.md", "cost-speed"): lambda: cost.markdown(read("cost.json")),
-    (DOCS / "losses.md", "depth-losses"): lambda: depth_loss_tables.primary(rows("depth_losses.jsonl", "nyuv2")),
-    (EVIDENCE, "depth-losses"): lambda: depth_loss_tables.tables(rows("depth_losses.jsonl")),
+    (DOCS / "losses.md", "depth-losses"): lambda: depth_loss_tables.primary(
+        [row for row in rows_of(RESULTS / "depth_losses.jsonl") if row["world"] == "nyuv2"]
+    ),
+    (EVIDENCE, "depth-losses"): lambda: depth_loss_tables.tables(rows_of(RESULTS / "depth_losses.jsonl")),
     (EVIDENCE, "alone"): trained_alone,
     (EVIDENCE, "pretrained"): lambda: pretrained.render(read("pretrained.json")),
     (EVIDENCE, "ranks"): supernet.render,

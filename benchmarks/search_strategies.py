@@ -15,9 +15,7 @@ targets out of the same budget, populations of at most 20. `deceptive` and `nois
 from __future__ import annotations
 
 import argparse
-import json
 import logging
-import os
 import sys
 import tempfile
 import time
@@ -32,6 +30,7 @@ import numpy as np
 # This file is called like the package it measures: its own folder comes last.
 sys.path[:] = [*sys.path[1:], sys.path[0]]
 
+from rows import append, rows_of  # noqa: E402
 from strategy_worlds import DIRECTIONS, LANDSCAPES, WORLDS, World, world  # noqa: E402
 
 from ednas_nni.search.problem import Sample  # noqa: E402
@@ -162,18 +161,13 @@ def regrets(on: World, seed: int, asked: list[Sample]) -> np.ndarray:
     return np.array(left)
 
 
-def lines() -> list[dict[str, Any]]:
-    """All finished searches."""
-    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
-
-
 def run(seeds: range, worlds: list[str], only: list[str]) -> None:
     """Search what is not searched yet."""
     logging.disable(logging.WARNING)  # NNI warns about every model that a constraint refused
     from ednas_nni.compat import nas_search  # noqa: F401  (the doorway to nni.nas)
 
     patch("nni.nas.strategy.hpo.time", SimpleNamespace(sleep=lambda seconds: None)).start()  # a second a submission
-    done = {(line["world"], line["strategy"], line["seed"]) for line in lines()}
+    done = {(line["world"], line["strategy"], line["seed"]) for line in rows_of(RESULTS)}
     searches = contenders()
     made: dict[tuple[str, int], World] = {}
     for seed in seeds:
@@ -191,9 +185,7 @@ def run(seeds: range, worlds: list[str], only: list[str]) -> None:
                     "area": round(float(curve.mean()), 5), "best": round(on.best, 5),
                     "regret": [round(float(curve[n - 1]), 4) for n in AT if n <= len(curve)],
                 }  # fmt: skip
-                handle = os.open(RESULTS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-                os.write(handle, json.dumps(line).encode() + b"\n")
-                os.close(handle)
+                append(RESULTS, line)
                 print(f"{place} {seed} {name}: {line['regret'][-1]:.3f} in {seconds:.1f} s", flush=True)
 
 
@@ -209,7 +201,7 @@ def tables() -> Iterator[tuple[str, str]]:
     """World -> its table: regret after some trials, area under it, lead of `ednas`, trials to NNI's evolution."""
     from into_docs import grid
 
-    everything = lines()
+    everything = rows_of(RESULTS)
     for place in dict.fromkeys(line["world"] for line in everything):
         runs: dict[str, dict[int, dict[str, Any]]] = {}
         for line in everything:

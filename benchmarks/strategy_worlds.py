@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import product
@@ -25,7 +26,7 @@ LANDSCAPES = 10
 """Synthetic worlds: seeds differ in the start, and go through so many landscapes."""
 
 
-class World:
+class World(ABC):
     """A problem with true values, what a trial reports, and the best front that there is.
 
     Attributes:
@@ -43,9 +44,9 @@ class World:
         """The space."""
         return self.problem.domains
 
+    @abstractmethod
     def quality(self, sample: Sample) -> float:
         """The true quality."""
-        raise NotImplementedError
 
     def observed(self, sample: Sample, seed: int) -> float:
         """What a trial reports: the same to whoever asks in a search of this seed, as a table would."""

@@ -27,6 +27,8 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path[:] = [*sys.path[1:], str(HERE.parent), str(HERE)]
 
+from rows import append, rows_of  # noqa: E402
+
 RESULTS = HERE.parent / "results" / "depth_losses.jsonl"
 STEPS, REPORTS = 600, 20
 SEEDS = {
@@ -98,17 +100,6 @@ def key(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in ("world", "part", "arm", "seed", "steps"))
 
 
-def rows_of(path: Path) -> list[dict[str, Any]]:
-    """The trainings of a file; a line that a kill has cut short is not one."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            continue
-    return rows
-
-
 def measure(
     world: str, folder: Path | None, parts: list[str], path: Path, steps: int, seeds: Sequence[int], workers: int
 ) -> None:
@@ -128,8 +119,7 @@ def measure(
     ]  # fmt: skip
     for job, outcome in each(run, jobs, workers):
         row = {"world": world, "part": job[2], "arm": job[3], "seed": job[4], "steps": steps, **outcome}
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, separators=(",", ":")) + "\n")
+        append(path, row)
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ when it ends; what stands there is not trained again. `--smoke` does two steps o
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -20,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-sys.path[:] = [str(HERE.parent), str(HERE), *sys.path[1:]]
+sys.path[:] = [*sys.path[1:], str(HERE.parent), str(HERE)]
+
+from rows import append, rows_of  # noqa: E402
 
 RESULTS = HERE.parent / "results" / "prior_networks.jsonl"
 STEPS, TUNING_SEED = 600, 0
@@ -65,6 +66,8 @@ def run(
 
     from ednas_nni.cost import layer_records
     from ednas_nni.errors import TrialError
+    from ednas_nni.networks.runtime import TorchRuntime
+    from ednas_nni.networks.scoring import scores
     from ednas_nni.nn.tree import build
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
@@ -80,38 +83,19 @@ def run(
             policy = learn_policy(joined, f"width_{round(100 * width):03}")
             sample, images = policy.sample, images + policy.images
         trained, _ = joined.trained(sample)
-        scores = scored(joined, trained, split)
+        images_of = joined.source.split(split, "benchmarks/claims/prior_networks.py" if split == "test" else None)
+        runtime = TorchRuntime(trained.eval(), joined.study.train_size)
+        metrics = scores(
+            runtime, {name: joined.tasks[name] for name in joined.study.tasks}, images_of, joined.source.split("train")
+        )
     except TrialError as error:
-        scores, failed = {"quality": 0.0}, str(error)
+        metrics, failed = {"quality": 0.0}, str(error)
     layers = layer_records(build(joined.space, sample), tuple(joined.study.deploy_size))
     costs = dict(zip(joined.table.names, joined.table([sample])[0].tolist(), strict=True))
     costs["encoder_macs"] = sum(layer.macs for layer in layers if not layer.path.startswith("heads."))
     seconds = round(time.perf_counter() - started, 1)
-    row = {"sample": dict(sample), "images": images, "seconds": seconds, "costs": costs, "scores": scores}
+    row = {"sample": dict(sample), "images": images, "seconds": seconds, "costs": costs, "scores": metrics}
     return {**row, "failed": failed} if failed else row
-
-
-def scored(joined: Any, network: Any, split: str) -> dict[str, float]:
-    """Quality and all metrics on a split."""
-    import torch
-
-    from ednas_nni.networks import scoring
-    from ednas_nni.tasks.quality import quality
-    from ednas_nni.training.data import TrialData
-
-    tasks = {task.name: task for task in TrialData(joined.evaluator_against(None).recipe).tasks}
-
-    @torch.no_grad()
-    def predictions(image: Any) -> dict[str, Any]:
-        outputs = network(image)
-        return {name: task.predict(outputs[name]) for name, task in tasks.items()}
-
-    network.eval()
-    images = joined.source.split(split, "benchmarks/claims/prior_networks.py" if split == "test" else None)
-    metrics = scoring.metrics_of(predictions, tasks, images)
-    prior = scoring.prior(list(tasks.values()), joined.source.split("train"), images)
-    flat = {f"{task}_{name}": value for task, values in metrics.items() for name, value in values.items()}
-    return {"quality": quality(metrics, list(tasks.values()), prior), **flat}
 
 
 KEY = ("world", "network", "width", "rate", "seed", "steps", "split")
@@ -121,7 +105,6 @@ def measure(
     world: str, folder: str, networks: list[str], path: Path, steps: int, seeds: list[int], workers: int
 ) -> None:
     """Train what is missing: first for the learning rates, then for the figures, seed by seed."""
-    from depth_losses import rows_of
     from one_training import each
 
     from ednas_nni.search.assembled import Assembled
@@ -134,8 +117,7 @@ def measure(
         missing = [job for job in jobs if (job[0], *job[2:]) not in there]
         for job, outcome in each(run, missing, workers):
             row = {**dict(zip(KEY, (job[0], *job[2:]), strict=True)), **outcome}
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row, separators=(",", ":")) + "\n")
+            append(path, row)
 
     middle = {network: NETWORKS[network]["widths"][1] for network in networks}
     train([(world, folder, n, middle[n], rate, TUNING_SEED, steps, "search") for n in networks for rate in RATES])
@@ -166,10 +148,9 @@ def main() -> None:
             path = Path(place) / "rows.jsonl"
             for network in given.network:
                 outcome = run(given.world, given.data, network, NETWORKS[network]["widths"][2], 0.003, 0, 2, "search")
-                with path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"network": network, **outcome}) + "\n")
+                append(path, {"network": network, **outcome})
                 print(network, outcome["costs"]["macs"], outcome["costs"]["encoder_macs"], outcome["scores"]["quality"])
-            assert len(path.read_text(encoding="utf-8").splitlines()) == len(given.network)
+            assert len(rows_of(path)) == len(given.network)
         return
     measure(given.world, given.data, given.network, RESULTS, STEPS, list(SEEDS[given.world]), given.workers)
 

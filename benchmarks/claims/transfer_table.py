@@ -17,7 +17,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 sys.path[:] = [*sys.path[1:], str(HERE.parent), str(HERE)]
+
+from rows import append, rows_of  # noqa: E402
 
 RESULTS = HERE.parent / "results" / "transfer_table.jsonl"
 ARCHITECTURES, DRAWN, STEPS = 96, 20_000, 400
@@ -98,22 +100,6 @@ def run(world: str, folder: str, sample: str, tasks: str, seed: int, steps: int)
 
 def rounded(value: float) -> float:
     return float(f"{value:.5g}")
-
-
-def rows_of(path: Path) -> list[dict[str, Any]]:
-    """The lines of a file; one that a kill has cut short is none."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            continue
-    return rows
-
-
-def append(path: Path, row: Mapping[str, Any]) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row, separators=(",", ":")) + "\n")
 
 
 def measure(world: str, folder: Path | None, path: Path, steps: int, number: int, workers: int) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from claims import depth_loss_tables as s4
 from claims import transfer_replay as s2
+from rows import append, rows_of
 
 SEEDS = range(1000, 1012)
 
@@ -99,3 +100,14 @@ def test_a_search_is_not_judged_by_the_training_that_chose_it():
     honest = s2.lost(table, "depth", np.random.default_rng(0), 300).mean()
     table.judged = table.judged[:, ::-1]  # the other seed is now the one that chose
     assert abs(honest) < 0.3 < s2.lost(table, "depth", np.random.default_rng(0), 300).mean()
+
+
+def test_a_line_that_a_kill_cut_short_costs_no_other(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    assert rows_of(path) == []
+    append(path, {"n": 1})
+    with path.open("a") as file:
+        file.write('{"n": 2, "cur')
+    append(path, {"n": 3})
+    append(path, {"n": 4})
+    assert [row["n"] for row in rows_of(path)] == [1, 3, 4]

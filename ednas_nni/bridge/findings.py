@@ -214,9 +214,10 @@ def _remarks(findings: Findings, file: ExperimentFile, assembled: Assembled) -> 
         )
     if findings.plan is None or findings.errors:
         return
-    from ednas_nni.cost.plan import advice  # imports torch
+    from ednas_nni.cost.plan import advice, loose  # imports torch
 
     findings.warnings += advice(findings.plan)
+    findings.notes += loose(findings.plan)
     for name, sample in zip(file.study.start, assembled.starts, strict=True):
         reasons = assembled.problem.violations(sample)
         if reasons:

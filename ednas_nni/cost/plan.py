@@ -259,7 +259,19 @@ def advice(plan: Plan) -> list[str]:
 
 def remarks(plan: Plan) -> list[str]:
     """What is not wrong, but good to know of a space; takes a second or two."""
-    return [*_fixed(plan), *never_feasible(plan.table, [outlook.checked for outlook in plan.constraints])]
+    return [*loose(plan), *_fixed(plan), *never_feasible(plan.table, [outlook.checked for outlook in plan.constraints])]
+
+
+def loose(plan: Plan) -> Iterator[str]:
+    """Constraints that hardly constrain; no harm, where the limit is the device's."""
+    for outlook in plan.constraints:
+        share = outlook.shares["strategies"]
+        if share.value > LOOSE:
+            half = plan.summary(outlook.checked.name).quantiles[0.5]
+            yield (
+                f"constraint {outlook.asked} keeps {percent(share)} of {DRAWN['strategies']}: it hardly constrains. "
+                f"Half of {DRAWN[plan.draw]} has {outlook.checked.name} {outlook.checked.op} {half:.4g}"
+            )
 
 
 def percent(share: Share) -> str:
@@ -277,13 +289,7 @@ def _constraints(plan: Plan) -> Iterator[str]:
     several, drawn = len(plan.constraints) > 1, DRAWN["strategies"]
     for outlook in plan.constraints:
         share = outlook.shares["strategies"]
-        if share.value > LOOSE:
-            half = plan.summary(outlook.checked.name).quantiles[0.5]
-            yield (
-                f"constraint {outlook.asked} keeps {percent(share)} of {drawn}: it hardly constrains. Half of "
-                f"{DRAWN[plan.draw]} has {outlook.checked.name} {outlook.checked.op} {half:.4g}"
-            )
-        elif share.value < RARE and not several:
+        if share.value < RARE and not several:
             yield f"constraint {outlook.asked} keeps {percent(share)} of {drawn}: {rare}"
     share = plan.shares["strategies"]
     if several and share.value < RARE:

@@ -99,8 +99,9 @@ def test_init_writes_studies_that_check(
     assert len(commands) == 2 and "check experiments/ednas.yml" in commands[0] and "search" in commands[1]
     for name in init_command.STUDIES:
         assert main(["check", f"experiments/{name}"]) == 0
-        shown = capsys.readouterr().out
+        shown, beside = capsys.readouterr()
         assert "architectures" in shown and "keeps" in shown and "Ready." in shown
+        assert "warning" not in beside  # shipped studies have nothing to warn of
     (tmp_path / "experiments" / "ednas.yml").unlink()
     (tmp_path / "experiments" / "stub.yml").write_text("mine")
     assert main(["init"]) == 0

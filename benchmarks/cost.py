@@ -1,7 +1,7 @@
 """How fast and how exact the cost table is, against instantiating and counting.
 
 python benchmarks/cost.py            prints, and writes benchmarks/results/cost.json
-python benchmarks/cost.py --write    also writes the tables in docs/hardware.md
+python benchmarks/cost.py --write    also writes the tables in benchmarks/results/README.md
 
 One thread; samples per second are of processor time, the best of several rounds. Exactness: random architectures are
 instantiated, and multiply-adds (torch's FlopCounterMode / 2), parameters and peak memory (a simulation on hooks, not
@@ -23,7 +23,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # read when the librar
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from into_docs import DOCS, put  # noqa: E402
+from into_docs import EVIDENCE, put  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--space", default="mobile")
     parser.add_argument("--networks", type=int, default=200, help="instantiated for the comparison")
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/hardware.md")
+    parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/results/README.md")
     options = parser.parse_args()
     torch.set_num_threads(1)
     space = plugins.load("search_spaces", options.space)(tasks=TASKS)
@@ -69,7 +69,7 @@ def main() -> None:
     RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(markdown(found))
     if options.write:
-        put(DOCS / "hardware.md", "cost-speed", markdown(found))
+        put(EVIDENCE, "cost-speed", markdown(found))
 
 
 def rate(call: Callable[[], object], count: int) -> float:
@@ -142,7 +142,7 @@ def watched(network: nn.Module) -> tuple[int, int]:
 
 
 def markdown(found: dict[str, Any]) -> str:
-    """The sentences of docs/hardware.md."""
+    """The sentences of the page of results."""
     equal, n = found["equal"], found["networks"]
     height, width = found["size"]
     rates = ", ".join(

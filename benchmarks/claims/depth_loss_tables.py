@@ -22,13 +22,18 @@ Curves = dict[str, np.ndarray]
 
 
 def scatter(curves: np.ndarray) -> np.ndarray:
-    """(seeds,): standard deviation of a run's last scores about their line."""
-    return np.sqrt([detrended_variance(run[-LAST:]) for run in curves])
+    """(seeds,): standard deviation of a run's last scores about their line, exactly 0 where they are equal."""
+    lasting = [run[-LAST:] for run in curves]
+    return np.array([np.ptp(run) and np.sqrt(detrended_variance(run)) for run in lasting])
 
 
 def ratio(control: np.ndarray, treated: np.ndarray) -> tuple[Estimate, float]:
-    """Geometric mean over seeds of treated / control with Student's t interval of the logarithm, and the p value."""
-    logs = np.log(treated / control)
+    """Geometric mean over seeds of treated / control with Student's t interval of the logarithm, and the p value.
+
+    A training that diverged has no scatter (0), and its pair is left out.
+    """
+    defined = (control > 0) & (treated > 0)
+    logs = np.log(treated[defined] / control[defined])
     middle, reach = logs.mean(), stats.t.ppf(0.975, len(logs) - 1) * stats.sem(logs)
     estimate = Estimate(*(float(np.exp(middle + side * reach)) for side in (0, -1, 1)))
     return estimate, float(stats.ttest_1samp(logs, 0).pvalue)
@@ -56,7 +61,8 @@ def holm(p: Sequence[float]) -> list[float]:
 
 def detectable(control: np.ndarray, treated: np.ndarray, power: float = 0.8) -> float:
     """The ratio of scatter nearest to 1 that a paired t test of these seeds would have shown with that power."""
-    logs = np.log(treated / control)
+    defined = (control > 0) & (treated > 0)
+    logs = np.log(treated[defined] / control[defined])
     n = len(logs)
     reach = (stats.t.ppf(0.975, n - 1) + stats.t.ppf(power, n - 1)) * logs.std(ddof=1) / np.sqrt(n)
     return float(np.exp(-reach))
@@ -87,6 +93,9 @@ def tables(rows: Sequence[Mapping[str, Any]]) -> str:
     for world in dict.fromkeys(row["world"] for row in rows):
         here = [row for row in rows if row["world"] == world]
         text += [f"**{world}**", primary(here), noise(here), accuracy(here)]
+        diverged = [f"{row['arm']} ({row['part']}, seed {row['seed']})" for row in here if row.get("failed")]
+        if diverged:
+            text.append(f"Diverged, and scored as the position prior: {', '.join(diverged)}.")
     return "\n\n".join(text)
 
 

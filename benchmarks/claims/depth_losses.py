@@ -39,6 +39,7 @@ ARMS = ("l1", "jared", "l1_double", "relative", "silog", "berhu")
 TWO = ("l1", "jared")
 PARTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "primary": (ARMS, {"cooldown": 0}),
+    "silog again": ((*TWO, "silog"), {"cooldown": 0}),
     "lambda / 10": (("jared",), {"cooldown": 0}),
     "lambda x 10": (("jared",), {"cooldown": 0}),
     "averaged": (TWO, {"cooldown": 0, "average": 0.98}),
@@ -46,6 +47,8 @@ PARTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "ImageNet": (TWO, {"cooldown": 0, "encoder_learning_rate": 0.1}),
 }
 """Part -> arms, and what the evaluator is told beside the loss. `primary`: a constant rate, the last weights scored."""
+FRESH = {"silog again": range(1100, 1112)}
+"""Seeds of a part that repeats on fresh ones what the primary seeds had suggested (PROTOCOL.md)."""
 FACTORS = {"lambda / 10": 0.1, "lambda x 10": 10.0}
 METRICS = ("depth_rel_error", "depth_abs_error_m", "segmentation_miou", "normals_mean_deg", "default")
 
@@ -83,17 +86,35 @@ def recorded_lambda(world: str, folder: Path | None) -> float:
 
 
 def run(world: str, folder: str, part: str, arm: str, seed: int, steps: int, scale: float) -> dict[str, Any]:
-    """Train once; every score in the order of training."""
+    """Train once; every score in the order of training. A training that diverges has the scores of the prior."""
     from one_training import trained
+
+    from ednas_nni.errors import TrialError
 
     study = plain_study(world, Path(folder) if folder else None, part, seed, steps)
     study["evaluator"] |= {"depth_loss": arm, "depth_relative_scale": scale * FACTORS.get(part, 1.0)}
     member = "efficientnet_lite0" if part == "ImageNet" else "mobilenet_v2_small"
     started = time.perf_counter()
-    evaluator, _ = trained(study, member)
-    scored = [name for name in METRICS if name in evaluator.history[-1]]
-    curves = {name: [float(f"{scores[name]:.5g}") for scores in evaluator.history] for name in scored}
-    return {"lambda": round(scale, 4), "seconds": round(time.perf_counter() - started, 1), "curves": curves}
+    failed = {}
+    try:
+        history = trained(study, member)[0].history
+    except TrialError as error:
+        history, failed = [prior_scores(study)] * min(REPORTS, steps), {"failed": str(error)}
+    scored = [name for name in METRICS if name in history[-1]]
+    curves = {name: [float(f"{scores[name]:.5g}") for scores in history] for name in scored}
+    return {"lambda": round(scale, 4), "seconds": round(time.perf_counter() - started, 1), "curves": curves, **failed}
+
+
+def prior_scores(study: dict[str, Any]) -> dict[str, float]:
+    """Metric -> score of the position prior, named as a trial's scores are."""
+    from ednas_nni.networks.scoring import prior
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.study import parse
+
+    joined = Assembled(parse(study))
+    tasks = [joined.tasks[name] for name in joined.study.tasks]
+    of = prior(tasks, joined.source.split("train"), joined.source.split("select")).tasks
+    return {"default": 0.0} | {f"{t}_{name}": value for t, one in of.items() for name, value in one.metrics.items()}
 
 
 def key(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -103,7 +124,7 @@ def key(row: dict[str, Any]) -> tuple[Any, ...]:
 def measure(
     world: str, folder: Path | None, parts: list[str], path: Path, steps: int, seeds: Sequence[int], workers: int
 ) -> None:
-    """Train what is missing."""
+    """Train what is missing; parts of `FRESH` have their own seeds."""
     from one_training import each
 
     from ednas_nni.search.assembled import Assembled
@@ -114,7 +135,7 @@ def measure(
     there = {key(row) for row in rows_of(path)}
     jobs = [
         (world, str(folder or ""), part, arm, seed, steps, scale)
-        for part in parts for seed in seeds for arm in PARTS[part][0]
+        for part in parts for seed in FRESH.get(part, seeds) for arm in PARTS[part][0]
         if (world, part, arm, seed, steps) not in there
     ]  # fmt: skip
     for job, outcome in each(run, jobs, workers):

@@ -67,6 +67,17 @@ def test_a_better_arm_gains_delta_t_in_the_right_direction():
     assert l1["delta_t"][:, -1].mean() == pytest.approx(0, abs=1e-9)
 
 
+def test_a_training_that_diverged_counts_as_the_prior_and_has_no_scatter():
+    rows = trainings(0.5, 0.3)
+    before = ratios(rows)
+    lost = next(row for row in rows if row["arm"] == "jared")
+    lost |= {"failed": "the loss became NaN", "curves": {name: [5.0] * 20 for name in lost["curves"]}}
+    after = ratios(rows)
+    assert np.isfinite(after[0][0].value) and after[0][0].value == pytest.approx(before[0][0].value, rel=0.2)
+    assert after[1][0].value > before[1][0].value  # between seeds it is the worst of all, and not left out
+    assert "Diverged" in s4.tables(rows) and "jared (primary, seed 1000)" in s4.tables(rows)
+
+
 def table_of(single, noise=0.02, n=96, draw=0):
     """Rows of a world in which one task's quality says `single` of what counts for all tasks, from 0 to 1."""
     rng = np.random.default_rng(draw)

@@ -148,6 +148,7 @@ def test_nothing_is_downloaded(no_network, tmp_path):
         pretrained(TASKS, encoder_weights=str(tmp_path), encoders=["resnet18"])
 
 
+@pytest.mark.slow
 def test_contract_and_costs():
     check_space(lambda: pretrained(TASKS, **TINY), size=(64, 64), samples=1)
     space = pretrained(TASKS, **TINY)

@@ -150,7 +150,7 @@ def test_a_network_of_another_space_is_rejected(cache, space):
 
 
 def trained(space, folder, **options):
-    supernet = evaluator(supernet={**OPTIONS, **options}).supernet(space)
+    supernet = evaluator(supernet={**OPTIONS, "steps": 5, "warm_up": 0.2, **options}).supernet(space)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDNAS_CACHE", str(folder))
         supernet.make()

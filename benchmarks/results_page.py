@@ -17,6 +17,7 @@ import front_against_members
 import int8_quality
 import latency
 import litert_cpu
+import pipelines
 import pretrained
 import search_strategies
 import spans
@@ -127,6 +128,7 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (EVIDENCE, "alone"): trained_alone,
     (EVIDENCE, "pretrained"): lambda: pretrained.render(read("pretrained.json")),
     (EVIDENCE, "ranks"): supernet.render,
+    (EVIDENCE, "pipelines"): lambda: pipelines.report(rows_of(pipelines.RESULTS), read("front_against_members.json")),
     (EVIDENCE, "strategies"): search_strategies.markdown,
     (EVIDENCE, "int8-quality"): lambda: int8_quality.table(read("int8_quality.json")),
     (EVIDENCE, "trial-time"): lambda: trial_time.table(read("trial_time.json")),

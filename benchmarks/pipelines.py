@@ -1,0 +1,156 @@
+"""Three ways to networks for equal training images: one supernet, separate trials, and members trained for long.
+
+    nice python benchmarks/pipelines.py [--seeds 5] [--only separate alone]      resumable
+    python benchmarks/pipelines.py --render
+
+(a) is the shipped search of front_against_members.py: 700 steps of 4 paths, 4 networks finished twice for 500 steps;
+2,800 + 4,000 steps of 8 images for a network, 54,400 images in all. The others get as many:
+(b) `separate`: the same study, but that every trial trains its network alone: 14 trials of 200 steps, then the same
+finishing, from random weights. `former`, printed beside, is the recipe before supernets, 24 trials of 500 steps, with
+2.4 times the images.
+(c) `alone`: members of the space at several widths, each trained alone for all 6,800 steps, once: what somebody has who
+guesses the right network and spends everything on it. A whole set of them costs (a)'s images times their number.
+
+A way is worth, at a limit of latency, the quality of the best network that meets it; of a set of networks the curve of
+quality over latency is made to rise (front_against_members.py), which takes the luck out of the best. Four limits lie
+evenly in log latency between the first at which both ways have a network and the last at which either gains one.
+Quality is on `select`, which no search sees; differences are paired by seed, 95 % intervals over seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+from front_against_members import RESULTS as SEARCHED
+from front_against_members import STUDY, curve, quality
+from into_docs import EVIDENCE, grid, put
+from rows import append, rows_of
+from scipy import stats
+
+RESULTS = Path(__file__).resolve().parent / "results" / "pipelines.jsonl"
+STEPS, LIMITS, FIRST_SEED = 6800, 4, 9000
+TRIALS = {"separate": (14, 200), "former": (24, 500)}
+"""Way -> trials and the steps of each."""
+MEMBERS = (
+    "mobilenet_v2_050", "mobilenet_v2_100", "efficientnet_lite_050", "efficientnet_lite_075", "mobilenet_v3_100"
+)  # fmt: skip
+LABELS = {
+    "separate": "separate trials, equal images", "former": "separate trials, 2.4 x the images",
+    "alone": "members, equal images for each",
+}  # fmt: skip
+
+
+def separate(seed: int, way: str) -> list[list[float]]:
+    """[latency, quality] of what a search with separate trials finished; it goes through NNI, one trial at a time."""
+    import ednas_nni
+    from ednas_nni.bridge.manager.experiment_file import read
+    from ednas_nni.handover.search import open_search
+
+    trials, steps = TRIALS[way]
+    file = read(STUDY, [f"seed={seed}", f"evaluator={{name: jared, steps: {steps}, threads: 1}}"])
+    finished = file.study.finish.networks * file.study.finish.seeds
+    record = ednas_nni.search(file.study, trials + finished, concurrency=1)
+    return [
+        [a.costs["latency_ms"], statistics.mean(run["default"] for run in a.confirmed)]
+        for a in open_search(record.experiment).confirmed
+    ]
+
+
+def alone(seed: int, member: str) -> list[list[float]]:
+    """[[latency, quality]] of a member trained from random weights for everything that a search may see."""
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.study import parse, read_experiment
+
+    study = read_experiment(STUDY)[1]
+    recipe = {"name": "jared", "steps": STEPS, "scored_on": "select", "threads": 1}
+    joined = Assembled(parse({**study.dump(), "evaluator": recipe, "finish": None, "seed": FIRST_SEED + seed}))
+    sample = joined.member(member)
+    latency = joined.table([sample])[0][joined.table.names.index("latency_ms")]
+    return [[float(latency), joined.trained(sample)[1]["default"]]]
+
+
+def measure(seeds: int, ways: Sequence[str]) -> None:
+    """Run what is missing, seed by seed."""
+    there = {(row["way"], row["seed"], row["member"]) for row in rows_of(RESULTS)}
+    for seed in range(seeds):
+        for way in ways:
+            for member in MEMBERS if way == "alone" else [""]:
+                if (way, seed, member) not in there:
+                    started = time.perf_counter()
+                    points = alone(seed, member) if way == "alone" else separate(seed, way)
+                    row = {"way": way, "seed": seed, "member": member, "points": points}
+                    append(RESULTS, {**row, "seconds": round(time.perf_counter() - started, 1)})
+
+
+def attained(points: Sequence[Sequence[float]], limits: np.ndarray) -> np.ndarray:
+    """Quality that a way attains within each limit in ms, from (latency, quality) of its networks; NaN where none."""
+    qualities, starts = curve([(latency, quality) for latency, quality in points])
+    at = np.searchsorted(starts, np.log(limits) + 1e-9) - 1
+    return np.where(at >= 0, qualities[at], np.nan)
+
+
+def limits_of(ways: Sequence[Sequence[Sequence[Sequence[float]]]]) -> np.ndarray:
+    """Four limits in ms that all seeds of all ways attain: (way, seed, network, [latency, quality])."""
+    first = max(min(latency for latency, _ in networks) for way in ways for networks in way)
+    last = max(latency for way in ways for networks in way for latency, _ in networks)
+    return np.geomspace(first, last, LIMITS)
+
+
+def report(rows: Sequence[dict[str, Any]], searched: dict[str, Any]) -> str:
+    """Difference of (a) to every other way at four limits, and over all of them."""
+    supernet = {
+        int(seed): [(n["latency_ms"], quality(n)) for n in row["networks"].values() if not n["name"]]
+        for seed, row in searched["seeds"].items()
+        if "networks" in row
+    }
+    lines = []
+    for way, label in LABELS.items():
+        points: dict[int, list[Any]] = {}
+        for row in rows:
+            if row["way"] == way:
+                points.setdefault(row["seed"], []).extend(row["points"])
+        full = len(MEMBERS) if way == "alone" else 1
+        seeds = [s for s in sorted(points) if s in supernet and len(points[s]) >= full]
+        if len(seeds) < 2:
+            continue
+        limits = limits_of([[supernet[s] for s in seeds], [points[s] for s in seeds]])
+        gains = np.array([attained(supernet[s], limits) - attained(points[s], limits) for s in seeds])
+        cells = [f"{limit:.1f} ms: {estimate(gains[:, i])}" for i, limit in enumerate(limits)]
+        lines.append([label, str(len(seeds)), *cells, estimate(gains.mean(axis=1))])
+    heads = ["quality of one supernet's networks minus", "seeds", *[f"limit {i + 1}" for i in range(LIMITS)], "mean"]
+    return grid(heads, lines)
+
+
+def estimate(differences: Sequence[float]) -> str:
+    """Mean with Student's t interval over seeds; bold where that leaves zero out."""
+    middle = float(np.mean(differences))
+    reach = float(stats.t.ppf(0.975, len(differences) - 1) * stats.sem(differences))
+    text = f"{middle:+.3f} [{middle - reach:+.3f}, {middle + reach:+.3f}]"
+    return f"**{text}**" if abs(middle) > reach else text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--only", nargs="*", choices=list(LABELS), default=list(LABELS), metavar="WAY")
+    parser.add_argument("--render", action="store_true", help="only make the table again")
+    given = parser.parse_args()
+    if not given.render:
+        measure(given.seeds, given.only)
+    text = report(rows_of(RESULTS), json.loads(SEARCHED.read_text(encoding="utf-8")))
+    print(text)
+    put(EVIDENCE, "pipelines", text)
+
+
+if __name__ == "__main__":
+    main()

@@ -23,7 +23,7 @@ import search_strategies
 import spans
 import supernet
 import trial_time
-from claims import depth_loss_tables
+from claims import depth_loss_tables, outcomes
 from into_docs import DOCS, EVIDENCE, grid, put
 from rows import rows_of
 
@@ -115,6 +115,7 @@ def bookkeeping() -> str:
 
 
 TABLES: dict[tuple[Path, str], Callable[[], str]] = {
+    (DOCS / "results.md", "claims"): outcomes.table,
     (DOCS / "results.md", "search"): search,
     (DOCS / "results.md", "baselines"): baselines,
     (DOCS / "results.md", "bookkeeping"): bookkeeping,

@@ -44,10 +44,13 @@ class Table:
         names = sorted(complete, key=drawn.__getitem__)
         self.latency = np.array([drawn[a] for a in names])
         self.searched = {
-            t: np.array([[runs[a, t, s]["search"]["quality"] for s in seeds] for a in names]).reshape(len(names), -1)
+            t: np.array([[runs[a, t, s]["search"]["quality"] for s in seeds] for a in names]).reshape(
+                len(names), len(seeds)
+            )
             for t in (ALL, *self.tasks)
         }
-        self.judged = np.array([[runs[a, ALL, s]["select"]["quality"] for s in seeds] for a in names])
+        judged = [[runs[a, ALL, s]["select"]["quality"] for s in seeds] for a in names]
+        self.judged = np.array(judged).reshape(len(names), len(seeds))
 
     def __len__(self) -> int:
         return len(self.latency)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from claims import depth_loss_tables as s4
+from claims import outcomes
 from claims import transfer_replay as s2
+from jared_statistics import Estimate
 from rows import append, rows_of
 
 SEEDS = range(1000, 1012)
@@ -122,3 +124,29 @@ def test_a_line_that_a_kill_cut_short_costs_no_other(tmp_path):
     append(path, {"n": 3})
     append(path, {"n": 4})
     assert [row["n"] for row in rows_of(path)] == [1, 3, 4]
+
+
+BELOW, ACROSS, ABOVE = Estimate(0.5, 0.3, 0.7), Estimate(1.0, 0.8, 1.2), Estimate(1.5, 1.3, 1.7)
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ({"nyuv2": [BELOW, BELOW], "streets": [BELOW]}, "**held**"),
+        ({"nyuv2": [BELOW]}, "not shown; streets not measured"),
+        ({"nyuv2": [BELOW, ACROSS], "streets": [BELOW]}, "not shown"),
+        ({"nyuv2": [ABOVE], "streets": [ACROSS]}, "**refuted**"),
+        ({"nyuv2": [ABOVE], "streets": [BELOW]}, "not shown"),
+        ({"rooms": [BELOW]}, "not measured"),
+    ],
+)
+def test_a_claim_is_held_only_where_both_worlds_lie_on_its_side(figures, said):
+    assert outcomes.word(figures, 1) == said
+
+
+def test_every_claim_has_its_line_with_what_was_measured(tmp_path):
+    for row in [*trainings(0.5, 0.3), *trainings(0.5, 0.3, draw=1)]:
+        append(tmp_path / "depth_losses.jsonl", {**row, "world": "nyuv2"})
+    text = outcomes.table(tmp_path)
+    assert [line[2:4] for line in text.splitlines()[2:]] == ["S2", "S3", "S4", "S4", "S5"]
+    assert "not shown; streets not measured" in text and "nyuv2, 12 seeds" in text

@@ -1,0 +1,120 @@
+"""Each claim of PROTOCOL.md as held, not shown or refuted, from the rows that its scripts have written.
+
+python benchmarks/results_page.py puts it into docs/results.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from claims import depth_loss_tables, transfer_replay
+from into_docs import grid
+from jared_statistics import Estimate, paired_change
+from rows import rows_of
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+CONFIRMING = ("streets", "nyuv2")
+GUARD = 2.0
+"""By how many percent of its value a guard may be worse."""
+Row = Mapping[str, Any]
+
+
+def word(intervals: Mapping[str, Sequence[Estimate]], bar: float) -> str:
+    """The protocol's word of a claim that its figures lie below a bar.
+
+    Args:
+        intervals: World -> an interval of each figure; worlds that were not measured are absent.
+        bar: What the claim says they lie below.
+    """
+    here = {world: intervals[world] for world in CONFIRMING if world in intervals}
+    if not here:
+        return "not measured"
+    claimed = {world: all(e.high < bar for e in of) for world, of in here.items()}
+    if len(here) == len(CONFIRMING) and all(claimed.values()):
+        return "**held**"
+    if any(e.low > bar for of in here.values() for e in of) and not any(claimed.values()):
+        return "**refuted**"
+    missing = sorted(set(CONFIRMING) - set(here))
+    return "not shown" + (f"; {', '.join(missing)} not measured" if missing else "")
+
+
+def depth_loss(rows: Sequence[Row]) -> list[list[str]]:
+    """S4: less noise, and no less accuracy."""
+    noise: dict[str, list[Estimate]] = {}
+    guards: dict[str, list[Estimate]] = {}
+    texts: list[str] = []
+    costs: list[str] = []
+    for world in CONFIRMING:
+        l1, jared, n = depth_loss_tables.paired(
+            [row for row in rows if row["world"] == world and row["part"] == "primary"], "jared"
+        )
+        if n < 3:
+            continue
+        name = "depth_rel_error"
+        within, p_within = depth_loss_tables.ratio(
+            depth_loss_tables.scatter(l1[name]), depth_loss_tables.scatter(jared[name])
+        )
+        seeds, p_seeds = depth_loss_tables.between(l1[name][:, -1], jared[name][:, -1])
+        # The protocol's tests decide: an interval whose test does not pass counts as one that reaches the bar.
+        passed = [p < 0.05 for p in depth_loss_tables.holm([p_within, p_seeds])]
+        noise[world] = [
+            e if sure else Estimate(e.value, min(e.low, 1.0), max(e.high, 1.0))
+            for e, sure in zip((within, seeds), passed, strict=True)
+        ]
+        texts.append(f"{world}, {n} seeds: in a run {interval(within)}, between seeds {interval(seeds)}")
+        worse = []
+        for metric in depth_loss_tables.NOISY:
+            change = paired_change(l1[metric][:, -1], jared[metric][:, -1])
+            sign = -1 if metric == "segmentation_miou" else 1
+            ends = sorted(sign * end for end in (change.low, change.high))
+            worse.append(Estimate(sign * change.value, *ends))
+        guards[world] = worse
+        named = [
+            f"{depth_loss_tables.SHORT[m]} {w.value:+.1f}" for m, w in zip(depth_loss_tables.NOISY, worse, strict=True)
+        ]
+        costs.append(f"{world}: {', '.join(named)} % worse")
+    return [
+        ["S4: JAReD is less noisy than l1 (RelE, ratio of scatter below 1)", word(noise, 1), "; ".join(texts)],
+        [f"S4: at no price (no metric worse by {GUARD:g} %)", word(guards, GUARD), "; ".join(costs)],
+    ]
+
+
+def transfer(rows: Sequence[Row]) -> list[str]:
+    """S2, step 1: quality of transferred searches minus that of one on all tasks, mean over the tasks."""
+    intervals, texts = {}, []
+    for world in CONFIRMING:
+        table = transfer_replay.Table(rows, world)
+        if len(table) < 4 * transfer_replay.BANDS or table.judged.shape[1] < 2:
+            texts.append(f"{world}: {len(table)} of 96 architectures complete")
+            continue
+        rng = np.random.default_rng(0)
+        lost = np.mean([transfer_replay.lost(table, task, rng) for task in table.tasks], axis=0)
+        low, high = np.percentile(-lost, (2.5, 97.5))
+        intervals[world] = [Estimate(float(-lost.mean()), float(low), float(high))]
+        texts.append(
+            f"{world}, {len(table)} architectures: transferred - multi-task {interval(intervals[world][0], '+.3f')}"
+        )
+    return [
+        "S2: one search on all tasks beats transferred searches (quality below 0)",
+        word(intervals, 0),
+        "; ".join(texts),
+    ]
+
+
+def table(results: Path = RESULTS) -> str:
+    """Claim, word, figures."""
+    priors = [row for row in rows_of(results / "prior_networks.jsonl") if row["split"] == "test"]
+    lines = [
+        transfer(rows_of(results / "transfer_table.jsonl")),
+        ["S3: earlier networks at a tenth of the MACs (ratio below 0.1)", "not measured", f"{len(priors)} trainings"],
+        *depth_loss(rows_of(results / "depth_losses.jsonl")),
+        ["S5: what the networks look like", "no claim to be held; not measured", ""],
+    ]
+    return grid(["claim", "outcome", "figures, 95 %"], lines)
+
+
+def interval(of: Estimate, digits: str = ".2f") -> str:
+    return f"{of.value:{digits}} [{of.low:{digits}}, {of.high:{digits}}]"

@@ -13,7 +13,7 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Union
 
 import yaml
@@ -24,33 +24,27 @@ from pydantic.fields import FieldInfo
 from ednas_nni import plugins, study
 from ednas_nni.cost.profiles import ReadsProfiles
 from ednas_nni.cost.registry import KINDS
-from ednas_nni.data.augment import NAMED
 from ednas_nni.nn.blocks.base import Option
 from ednas_nni.search.assembled import DATA_GIVEN, EVALUATOR_GIVEN, SPACE_GIVEN
-from ednas_nni.study.objectives import REWARDS
 from ednas_nni.training import recipe
-from search_spaces.presets import OVERRIDES
-from tasks.depth.loss import LOSSES as DEPTH_LOSSES
-from tasks.normals.loss import LOSSES as NORMALS_LOSSES
 
 # Group -> heading, how a study names it, what the framework fills in. In the order of the page.
 GROUPS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "evaluators": ("Evaluators", "`evaluator: {name: jared, steps: 500}`", EVALUATOR_GIVEN),
     "tasks": ("Tasks", "`evaluator: {name: jared, task_options: {normals: {loss: angular}}}`", ("info", "protocol")),
     "weightings": ("Weightings", "`evaluator: {name: jared, weighting: {name: dwa, window: 50}}`", ("tasks",)),
-    "strategies": ("Strategies", "`strategy: {name: ednas, initial: 12}`", ()),
+    "strategies": ("Strategies", "`strategy: {name: ednas, initial: 12}`", ("start",)),
     "search_spaces": ("Search spaces", "`space: {name: nano, sharing: [shared, own_stage4]}`", SPACE_GIVEN),
     "blocks": ("Blocks", "`space: {name: nano, ops: [ibn_k3_e3, ibn_k3_e6, fused_k3_e3_se]}`", ()),
     "datasets": ("Data sets", "`data: {name: streets, depth: metric}`", DATA_GIVEN),
     "devices": ("Devices", "`device: [{name: roofline, profile: phone_cpu}, params]`", ()),
 }
-NAMES: dict[str, Iterable[str]] = {
-    "`loss` of the task `depth`, `depth_loss`": DEPTH_LOSSES,
-    "`loss` of the task `normals`": NORMALS_LOSSES,
-    "`augmentation`": NAMED,
-    "`hardware_aware.reward`": REWARDS,
-    "fields of a search space": OVERRIDES,
+ELSEWHERE = {
+    "search_spaces": "What each is: [presets](search_space.md#presets), [earlier networks](earlier_networks.md)."
 }
+"""Groups whose plugins another page describes: only options are listed."""
+FOR_TESTS = ("stub",)
+"""Plugins whose options no user needs."""
 PLAIN = {int: "integer", float: "number", str: "text", bool: "true or false", type(None): "null"}
 PLAIN |= {study.PluginChoice: "plugin"}
 PLAIN |= dict.fromkeys(study.GROUPS.values(), "mapping, see below")
@@ -72,7 +66,13 @@ def told(documented: Any) -> dict[str, str]:
 
 
 def between(limits: Mapping[str, float]) -> str:
-    """A range in words: `ge` 0 and `le` 3 as ", 0 to 3", one limit alone as ", at least 0"."""
+    """A range in words: `ge` 0 and `le` 3 as ", 0 to 3", one limit alone as ", at least 0".
+
+    What only catches a slip is left out: at most a thousand or more, and, where nothing else is, at least 0 or 1.
+    """
+    limits = {key: value for key, value in limits.items() if key not in ("le", "lt") or value < 1000}
+    if set(limits) == {"ge"} and limits["ge"] in (0, 1):
+        return ""
     if set(limits) == {"ge", "le"}:
         return f", {digits(limits['ge'])} to {digits(limits['le'])}"
     return "".join(f", {word} {digits(limits[key])}" for key, word in BOUNDS.items() if key in limits)
@@ -122,8 +122,8 @@ def choice(default: str, texts: str) -> str:
     if default == "null":
         texts = texts.removesuffix(" or null")
     elif default:
-        kinds = map(re.escape, (f"list of: {PLAIN[str]}", *(PLAIN[kind] for kind in (bool, int, float, str))))
-        texts = re.sub(rf"^({'|'.join(kinds)})(, |$)", "", texts)
+        kinds = "|".join(PLAIN[kind] for kind in (bool, int, float, str))
+        texts = re.sub(rf"^((list of|two of): )?({kinds})(, |$)", "", texts)
     return f" ({texts})" if texts and texts != PLAIN[study.PluginChoice] else ""
 
 
@@ -190,17 +190,20 @@ def group(name: str) -> str:
         factory = plugins.load(name, plugin.name)
         summary = (inspect.getdoc(getattr(factory, "__wrapped__", factory)) or "").partition("\n")[0].replace("``", "`")
         summaries[plugin.name], plugin_rows[plugin.name] = summary, []
-        if isinstance(factory, type) and issubclass(factory, ReadsProfiles) and not issubclass(factory, KINDS):
-            continue  # named by the path of its profile, and without options
+        by_path = isinstance(factory, type) and issubclass(factory, ReadsProfiles) and not issubclass(factory, KINDS)
+        if by_path or plugin.name in FOR_TESTS:
+            continue  # named by the path of its profile, and without options; or without such for users
         taken = options(f"{name} {plugin.name}", factory.for_data if name == "tasks" else factory, given)
         plugin_rows[plugin.name] = taken
     blocks = together(plugin_rows)
     common = {row for rows in blocks.values() for row in rows}
-    parts = [f"## {heading}", example]
+    parts = [f"## {heading}", example, *([ELSEWHERE[name]] if name in ELSEWHERE else [])]
     for names, shared in blocks.items():
         parts.append("\n".join([f"**{', '.join(f'`{one}`' for one in names)}** take:\n", *shared]))
     for one, summary in summaries.items():
         own = [row for row in plugin_rows[one] if row not in common]
+        if name in ELSEWHERE and not own:
+            continue
         parts.append("\n".join([f"**`{one}`**: {summary}", *([""] if own else []), *own]))
     return "\n\n".join(parts)
 
@@ -210,8 +213,7 @@ def text() -> str:
     parts = ["## Fields", "\n".join(fields(study.Study))]
     for name, kind in study.GROUPS.items():
         parts += [f"### `{name}` as a mapping", "\n".join(fields(kind))]
-    names = [f"* {where}: {', '.join(f'`{name}`' for name in known)}" for where, known in NAMES.items()]
-    return "\n\n".join([*parts, *map(group, GROUPS), "## Names that are no plugins", "\n".join(names)])
+    return "\n\n".join([*parts, *map(group, GROUPS)])
 
 
 if __name__ == "__main__":

@@ -50,9 +50,9 @@ class AdaShare(FolderSource):
 
     Attributes:
         folder: Holds the list and the files it names.
-        dataset: `nyuv2` or `cityscapes`; `None` = the one whose list exists.
-        classes: Number of classes; `None` = 40 for nyuv2, 19 for cityscapes (or 2 or 7).
-        normal_axes: What red, green and blue of the normals hold: x right, y up, z towards the camera.
+        dataset: `nyuv2` or `cityscapes`; by default what the files are.
+        classes: By default 40 for nyuv2, 19 for cityscapes (or 2 or 7).
+        normal_axes: What the channels of normals hold: x right, y up, z towards the camera.
     """
 
     name: ClassVar[str] = "adashare"

@@ -55,12 +55,12 @@ class CityScapes(FolderSource):
 
     Attributes:
         folder: Holds `leftImg8bit`, `gtFine`, `disparity` and `camera`.
-        classes: 19 evaluation classes, 7 categories, or 2: people and vehicles against all else.
+        classes: 19, 7 categories, or 2: people and vehicles against all else.
         depth: `inverse` (1/m), `metric` (m) or `disparity` (px at the width of `size`).
-        depth_max: Largest valid depth in m, only for metric depth; 80 by default.
-        labels: `labelIds` (as downloaded), `labelTrainIds` (made by the data set's scripts), or `auto`: what there is.
-        targets: Labels to read: `segmentation`, `depth` or both.
-        allow_missing: An image without a label file lacks that label; otherwise that is an error.
+        depth_max: Largest valid metric depth in m; by default 80.
+        labels: `labelIds` (as downloaded), `labelTrainIds`, or `auto`: what there is.
+        targets: Labels to read.
+        allow_missing: An image may lack a label file.
     """
 
     name: ClassVar[str] = "cityscapes"
@@ -182,7 +182,7 @@ class CityScapes(FolderSource):
             source: A data set with 19 classes and depth; its train, search and select splits become `train`, its test
                 split `val`.
             folder: A new or empty folder.
-            labels: `labelIds` or `labelTrainIds`.
+            labels: `labelIds` (as downloaded), `labelTrainIds`, or `auto`: what there is.
 
         Raises:
             DataError: The folder is not empty, or the data set lacks what the layout needs.

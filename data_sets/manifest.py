@@ -41,18 +41,18 @@ class Manifest(FolderSource):
     tells the rest.
 
     Attributes:
-        folder: The folder of the manifest; its paths count from here.
-        test: Share or number of images for the final evaluation, where the manifest does not say.
-        file: The manifest's name; `manifest.csv` or `manifest.jsonl` by default.
-        classes: Class names in the order of label values 0, 1, ..., or their number; by default those of `classes.txt`.
+        folder: Of the manifest.
+        test: Share or number of images for the final evaluation, where no row says `test`.
+        file: By default `manifest.csv` or `manifest.jsonl`.
+        classes: Names for the values 0, 1, ..., or their number; by default `classes.txt`.
         depth_unit: `m`, `1/m`, `px`, or `1` for inverse depth without a unit; by default that of the kind.
         depth_max: Depths beyond, in `depth_unit`, are invalid.
-        normal_axes: What the three channels of stored normals hold: x right, y up, z towards the camera.
-        allow_outside: Accept absolute paths and such that leave the folder.
-        depth_along: `axis` or, for distance to the camera, `ray`; a column of this name goes first.
-        depth_focal: Focal length in pixels of the depth files, for `ray`; a column of this name goes first.
-        upright: Turn images as their EXIF orientation says.
-        normals: `stored`, or `from_depth`: computed from metric depth, where there is some, with the `camera`.
+        normal_axes: What the channels of normals hold: x right, y up, z towards the camera.
+        allow_outside: Paths may leave the folder.
+        depth_along: As the column, which goes first.
+        depth_focal: As the column, which goes first.
+        upright: Turn images as EXIF says.
+        normals: `stored`, or `from_depth`, by the `camera`.
         camera: Of the depth files: a JSON file, or a mapping, of `width`, `height`, `fx`, `fy`, `cx`, `cy` in pixels.
     """
 

@@ -41,10 +41,10 @@ class Mtan(FolderSource):
 
     Attributes:
         folder: Holds `train` and `val`.
-        dataset: `nyuv2` or `cityscapes`; `None` = nyuv2 if there are normals, else cityscapes.
-        classes: Number of classes; `None` = 13 for nyuv2; for cityscapes 19 if `label_19` or `label19` exists, else 7.
-        labels: Folder with the labels; `None` = `label_<classes>`, `label<classes>` or `label`.
-        normal_axes: What the three channels of the normals hold: x right, y up, z towards the camera.
+        dataset: `nyuv2` or `cityscapes`; by default what the files are.
+        classes: By default 13 for nyuv2; for cityscapes 19 where there are such labels, else 7.
+        labels: By default `label_<classes>`, `label<classes>` or `label`.
+        normal_axes: What the channels of normals hold: x right, y up, z towards the camera.
     """
 
     name: ClassVar[str] = "mtan"

@@ -43,7 +43,7 @@ class NYUDMT(FolderSource):
     Attributes:
         folder: Holds `images`, `segmentation`, `gt_sets` and, where wanted, `depth` and `normals`.
         classes: Number of classes.
-        normal_axes: What the three channels of the normals hold: x right, y up, z towards the camera.
+        normal_axes: What the channels of normals hold: x right, y up, z towards the camera.
     """
 
     name: ClassVar[str] = "nyud_mt"

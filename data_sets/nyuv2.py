@@ -55,10 +55,10 @@ class NYUv2(FolderSource):
         folder: Holds `nyu_depth_v2_labeled.mat`, `splits.mat`, `classMapping40.mat` and, if you have it,
             `class13Mapping.mat`.
         classes: 13 or 40.
-        depth: `inpainted` (holes filled by the authors, who call it less exact there) or `raw` (holes invalid).
-        depth_max: Depths beyond, in m, are invalid; 10 is the sensor's range.
-        keep_border: Keep the white border of the images instead of rows 45..470 and columns 41..600.
-        targets: Labels to read: any of `segmentation`, `depth`, `normals`.
+        depth: `inpainted` (holes filled by the authors) or `raw` (holes invalid).
+        depth_max: Depths beyond, in m, are invalid.
+        keep_border: Keep the white border of the images.
+        targets: Labels to read.
     """
 
     name: ClassVar[str] = "nyuv2"

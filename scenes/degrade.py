@@ -33,9 +33,9 @@ class Degradations:
     """What is done to the labels; the default is nothing.
 
     Attributes:
-        holes: Mean share of pixels without depth and normals, 0..0.9.
-        tiny: Share of the pixels beside depth edges with too small inverse depth, 0..1.
-        missing: Probability that an image lacks a label, 0..0.95.
+        holes: Share of pixels without depth and normals.
+        tiny: Share of pixels beside depth edges whose inverse depth is blended towards 0.
+        missing: Probability that an image lacks a label.
         degraded: `train`: scored splits keep perfect labels, so that a score measures the network and not the
             faults; `all`: every split is spoilt, as real data sets are.
     """

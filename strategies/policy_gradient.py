@@ -46,11 +46,11 @@ class PolicyOptions:
     """Options of the policy.
 
     Attributes:
-        seed: Random seed; with one worker the same seed gives the same sequence of architectures.
-        algorithm: `reinforce` moves the policy after every result, `ppo` after every `batch` of them.
-        learning_rate: How far a result of one standard deviation moves the logarithms of probabilities.
+        seed: Random seed.
+        algorithm: The policy moves after every result, or after every `batch` of them.
+        learning_rate: How far one standard deviation moves the logarithms of probabilities.
         baseline: Share of the past in the running mean and spread of rewards.
-        entropy: Pull towards even probabilities, as a share of the learning rate; falls linearly to 0 in 200 results.
+        entropy: Pull towards even probabilities, as a share of the learning rate; falls to 0 in 200 results.
         batch: Results of an update of `ppo`.
     """
 

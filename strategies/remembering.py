@@ -21,7 +21,7 @@ class Remembering(Core):
 
     Args:
         problem: What is searched.
-        seed: Random seed; with one worker the same seed gives the same sequence of architectures.
+        seed: Random seed.
     """
 
     draws: ClassVar[int] = 64

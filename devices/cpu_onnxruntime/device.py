@@ -18,7 +18,7 @@ class CpuOnnxruntime(MeasuredDevice):
     """This machine's processor in onnxruntime.
 
     Args:
-        threads: Threads of one inference; with more than one the machine should be idle.
+        threads: Of one inference; with more than one the machine should be idle.
 
     Raises:
         StudyError: There are not so many processors, or the extra `onnx` is not installed.

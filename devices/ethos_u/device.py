@@ -36,10 +36,9 @@ class EthosU(PartsDevice):
 
     Args:
         accelerator: Family and multiply-adds a cycle.
-        system: Clock and memories, a section `System_Config` of Vela's `vela.ini`; "" = Vela's default.
-        memory: Which memory holds what, a section `Memory_Mode`; "" = Vela's default.
-        cpu_ns: Nanoseconds for an element that the processor writes, where Vela leaves an operator to it; a guess for a
-            Cortex-M.
+        system: Clock and memories: a `System_Config` of Vela's `vela.ini`.
+        memory: Which memory holds what: a `Memory_Mode`.
+        cpu_ns: Nanoseconds for an element that the processor writes; a guess for a Cortex-M.
 
     Raises:
         StudyError: Vela is not installed.

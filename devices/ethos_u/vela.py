@@ -36,8 +36,8 @@ class NpuTarget:
 
     Attributes:
         accelerator: Such as "ethos-u55-256".
-        system: Clock and memories: a section `System_Config` of Vela's `vela.ini`; Vela's default where it is "".
-        memory: Which memory holds what: a section `Memory_Mode`, likewise.
+        system: Clock and memories: a `System_Config` of Vela's `vela.ini`.
+        memory: Which memory holds what: a `Memory_Mode`.
         vela: Version.
         protocol: See `PROTOCOL`.
     """

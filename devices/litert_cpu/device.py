@@ -22,8 +22,8 @@ class LitertCpu(MeasuredDevice):
     """This machine's processor in LiteRT with XNNPACK, as exported `.tflite` files run.
 
     Args:
-        precision: Of the file: static int8 or float32.
-        threads: Threads of one inference; with more than one the machine should be idle.
+        precision: Of the file.
+        threads: Of one inference; with more than one the machine should be idle.
 
     Raises:
         StudyError: There are not so many processors, or the extra `tflite` is not installed.

@@ -36,7 +36,7 @@ class MeasuredDevice(PartsDevice):
 
     Args:
         name: Of the device with one thread.
-        threads: Threads of one inference.
+        threads: Of one inference; with more than one the machine should be idle.
         precision: Of weights and activations.
 
     Raises:

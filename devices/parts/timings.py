@@ -29,7 +29,7 @@ class Machine:
         features: Eight hex digits over the processor's instruction sets: virtual machines hide models, not these.
         cores: Logical processors.
         runtime: Version of what runs the graph.
-        threads: Threads of one inference.
+        threads: Of one inference; with more than one the machine should be idle.
         protocol: See `PROTOCOL`.
         engine: What runs the graph.
         precision: Of weights and activations.

@@ -19,7 +19,7 @@ class PeakMemory(OrderDevice):
     """Largest memory of live tensors over the network's order of operations, without weights.
 
     Args:
-        dtype: Element type of activations on the device: `int8`, `float16` or `float32`.
+        dtype: Element type of activations.
     """
 
     name = "peak_memory"

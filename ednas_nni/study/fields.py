@@ -86,9 +86,10 @@ class HardwareReward(FieldGroup):
 
     Attributes:
         cost: Cost column that enters the reward.
-        target: T0 in the cost's unit; without it the bound of the first `<=` constraint on that cost.
-        reward: One of the rewards of `ednas_nni.study.objectives`; without it `log`, for `policy_gradient` `tunas_abs`.
-        weight: Exponent or slope of the reward, for quality; for delta_t, in percent, it counts a hundredfold.
+        target: T0 in the cost's unit; by default the first `<=` bound on that cost.
+        reward: `log`, `tunas_abs`, `one_sided_abs`, `mnas_soft` or `mnas_hard`; by default `log`, for `policy_gradient`
+            `tunas_abs`.
+        weight: Exponent or slope of the reward; for delta_t, in percent, it counts a hundredfold.
     """
 
     cost: str = "latency_ms"
@@ -101,8 +102,8 @@ class FinishOptions(FieldGroup):
     """How the networks of a search's front are finished (`finish:` in the study).
 
     Attributes:
-        networks: At most so many: the best of the front, and those that hold most of its hypervolume.
-        steps: Of each training, from the weights inherited from a supernet, else from random ones.
+        networks: At most so many: the best, and those that hold most of the front's hypervolume.
+        steps: Of each training, from inherited weights, else from random ones.
         seeds: Trainings of each network.
     """
 
@@ -120,8 +121,8 @@ class PruneOptions(FieldGroup):
     """Which trials are ended early (`prune:` in the study; `true` = with these defaults).
 
     Attributes:
-        probability: A trial is ended that will, more probably than this, end dominated by a result of no greater cost.
-        results: So many trials must have ended that had reported as far, before any is.
+        probability: How surely a trial must end dominated by a result of no greater cost.
+        results: So many trials must have ended before any is pruned.
     """
 
     probability: Annotated[float, Field(ge=0.5, lt=1, strict=True)] = 0.95
@@ -132,8 +133,8 @@ class StopOptions(FieldGroup):
     """When a search ends before its trials are used up (`stop_when:` in the study).
 
     Attributes:
-        hypervolume_gain_below: Share of the front's hypervolume; the last results have added less.
-        over: So many results.
+        hypervolume_gain_below: Share of the front's hypervolume that the last results have added.
+        over: Number of these results.
     """
 
     hypervolume_gain_below: Annotated[float, Field(gt=0, lt=1, strict=True)] = 0.01
@@ -147,38 +148,31 @@ class Study(BaseModel):
         space: Search space plugin.
         tasks: Task plugins trained together.
         data: Data set plugin.
-        train_size: (height, width) in pixels that trials train at; a multiple of 32.
-        deploy_size: (height, width) in pixels on the device, which costs are priced at; sides are padded to multiples
-            of 32.
-        evaluator: Evaluator plugin; tasks, data, train_size and seed are passed to it.
-        objectives: `quality` or `delta_t`, costs, and, with strategies that weigh several objectives, metrics with
-            their direction, such as `max:segmentation_miou`.
-        device: Devices (or `devices`) that price an architecture: plugins, perhaps with a slash and the first option
-            (`ethos_u/u55-256`), or absolute paths of YAML profiles. Names of costs: docs/planning.md.
+        train_size: (height, width) in pixels that trials train at; multiples of 32.
+        deploy_size: (height, width) in pixels that costs are priced at; padded to multiples of 32.
+        evaluator: Evaluator plugin.
+        objectives: `quality` or `delta_t`, costs, and, with strategies that weigh objectives, metrics such as
+            `max:segmentation_miou`.
+        device: Devices (or `devices`): plugins, perhaps with a slash and the first option (`ethos_u/u55-256`), or
+            absolute paths of YAML profiles.
         constraints: Limits such as `latency_ms <= 19`; no network outside them is trained.
         strategy: Strategy plugin.
-        hardware_aware: `auto` = strategies with one objective see a reward of quality and the first cost objective; or
-            the reward's settings.
-        start: Named members of the space that are trained first, to compare with, whatever the strategy.
-        start_from: Earlier searches (experiment ids, their folders or journals) of the same data and recipe, whose
-            results the search begins with; spaces, devices and limits may differ.
-        reference: Named member whose single-task trainings (`ednas reference`) `delta_t` is measured against; null = no
-            `delta_t`.
-        init_from: File of weights (absolute path) from which every network takes the tensors that fit.
+        hardware_aware: `auto` = strategies with one objective see a reward of quality and the first cost objective.
+        start: Members of the space that are trained first, whatever the strategy.
+        start_from: Earlier searches (ids, folders or journals) whose results the search begins with (docs/planning.md).
+        reference: Member whose single-task trainings (`ednas reference`) `delta_t` is measured against.
+        init_from: File of weights (absolute path) from which every network takes what fits.
         seed: Seed of strategy and training.
-        trial_start: Local trials are forked from a process that has imported everything; `plain` = each imports
-            everything itself, with the same results.
-        trial_time_limit_s: Seconds after which a trial has failed; null = no limit.
-        retries: How often a trial that failed by accident (killed, out of memory, disk full, server gone) is started
-            again.
+        trial_start: Local trials are forked from a process that has imported everything, or each imports it itself.
+        trial_time_limit_s: Seconds after which a trial has failed.
+        retries: How often a trial that failed by accident (killed, out of memory, disk full) is started again.
         stop_after_failures: The search stops when its first so many trials have all failed; 0 = never.
         keep_weights: Networks whose weights are kept beside the journal.
-        finish: Networks of the front are trained once more in the last trials, scored on the split `select`; null =
-            none.
-        prune: Trials whose learning curve says that they will end dominated are ended early; null = none.
-        stop_when: The search part ends when the front has not grown for a while; null = with its trials.
-        allow_open_port: NNI may listen on every address of this machine, as trials on other machines need. Whoever
-            reaches the port can run code here (docs/security.md).
+        finish: The last trials train networks of the front once more (docs/supernet.md).
+        prune: Trials that will end dominated are ended early (docs/trials.md).
+        stop_when: The search ends when the front has not grown for a while.
+        allow_open_port: NNI may listen on every address of this machine: whoever reaches the port can run code here
+            (docs/security.md).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -77,39 +77,38 @@ class Recipe:
         tasks: Names of the tasks, e.g. ("segmentation", "depth", "normals").
         data: Name of a data set, or {"name": ..., its options}.
         train_size: (height, width) in pixels of the images that trials see.
-        steps: Optimisation steps of a trial.
+        steps: Of a trial.
         batch_size: Images a step.
-        learning_rate: Peak of the schedule: linear warm-up, then half a cosine to a hundredth.
-        weighting: How losses are summed: the name of a weighting, or {"name": ..., its options}.
-        depth_loss: Short for the option `loss` of the task depth, such as "l1"; None = the task's default.
+        learning_rate: Peak: linear warm-up, then half a cosine to a hundredth.
+        weighting: Name of a weighting, or {"name": ..., its options}.
+        depth_loss: Short for the option `loss` of the task depth.
         reports: At most so many intermediate scores, the last one at the end.
         seed: Seeds the order of the images, their mirroring, and networks that NNI builds for this evaluator.
             A caller who builds the network calls `evaluator.seed_everything()` before.
         threads: torch threads; None leaves torch as it is.
-        examples: Number of images that `example_predictions` shows.
-        depth_relative_scale: Short for the option `relative_scale` of the task depth; None = as recorded for the data.
-        task_options: Further options of tasks: task name -> {option: value}.
+        examples: Images that the report shows.
+        depth_relative_scale: Short for the option `relative_scale` of the task depth.
+        task_options: Task name -> {option: value}.
         weight_decay: Of AdamW, on weights with two or more dimensions.
         augmentation: "flip", "flip_zoom", "none", or {"flip": probability, "zoom": [factors from 1 to 4]}.
-        protocol: Evaluation protocol; numbers of two protocols must not be compared.
+        protocol: Of evaluation (docs/metrics.md).
         warmup: Share of the steps in which the learning rate rises.
-        cooldown: Share of the steps in which it falls to a hundredth, by half a cosine; `null` = all after the warm-up.
+        cooldown: Share of the steps in which it falls to a hundredth, by half a cosine; by default all after the
+            warm-up.
         gradient_clip: Largest norm of the gradient; 0 = no limit.
-        average: Decay of a moving average of the weights that is scored instead of the last ones; 0 = none.
-        accelerator: Lightning's accelerator; "auto" = a GPU if the trial sees one.
-        precision: Lightning's precision.
-        scored_on: Split that is scored: "search" for candidates, "select" to confirm them.
+        average: Decay of a moving average of the weights that is scored instead of them.
+        accelerator: Lightning's; "auto" = a GPU if the trial sees one.
+        precision: Lightning's.
+        scored_on: Split that is scored.
         references: Task -> metric -> value of single-task baselines: trials then report `delta_t`, in percent.
         score: What `default` is: "quality", or "delta_t" where the study has baselines.
-        freeze: Parts that are not trained, batch norms included: paths of modules, such as `stages.0`, or `encoder` for
-            all before the fusion.
-        freeze_steps: For so many first steps `freeze` holds; `null` = all steps.
-        encoder_learning_rate: Learning rate of all before the fusion, as a factor of `learning_rate`; 0.1 for published
-            weights.
+        freeze: Paths of modules that are not trained, batch norms included, such as `stages.0`; `encoder` = all before
+            the fusion.
+        freeze_steps: For so many first steps; by default all.
+        encoder_learning_rate: Of all before the fusion, as a factor of `learning_rate`.
         init_from: File of weights of which networks take what fits before the training; see `nn.checkpoint.init_from`.
-        compile: Train through `torch.compile`; its first step takes a minute or more (docs/trials.md).
-        int8: Score the network as its int8 file computes as well: `quality_int8`, `<task>_<metric>_int8`; `confirmed` =
-            on `select` alone (docs/export.md).
+        compile: Train through `torch.compile` (docs/trials.md).
+        int8: Score as the int8 file computes as well; `confirmed` = on `select` alone (docs/export.md).
         version: `TRAINING`.
 
     Raises:

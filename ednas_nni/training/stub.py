@@ -21,17 +21,17 @@ from ednas_nni.training.evaluator import Metrics, SampleEvaluator, report
 
 @nni.trace
 class StubEvaluator(SampleEvaluator):
-    """Quality from the labels' values, with optional noise, delay and failures.
+    """For tests of the search itself: quality from the labels' values, without a training.
 
     Args:
         tasks: Ignored; the study passes it.
         data: Ignored.
         train_size: Ignored.
         seed: Seed of the noise.
-        seconds: Time that a trial takes, in seconds.
+        seconds: That a trial takes.
         noise: Standard deviation added to the quality.
         reports: Number of intermediate results.
-        fail_every: Every n-th architecture (by hash) fails; 0 for never.
+        fail_every: Every n-th architecture (by hash) fails.
         steps: Ignored; a study with `finish` passes it.
         scored_on: Ignored; as `steps`.
     """

@@ -37,7 +37,7 @@ def draw_scene(scene: Scene, size: tuple[int, int], rng: np.random.Generator, sh
         scene: What is seen.
         size: Image height and width in pixels.
         rng: Draws what the camera adds: exposure, white balance and noise.
-        shadows: Cast shadows and darken corners.
+        shadows: Cast shadows.
 
     Returns:
         The picture with its targets.

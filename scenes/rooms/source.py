@@ -23,7 +23,7 @@ def render(seed: int, size: tuple[int, int], shadows: bool = True) -> Picture:
     Args:
         seed: Not negative. The room, camera and light depend on the seed alone, not on the size.
         size: Image height and width in pixels.
-        shadows: Cast shadows and darken corners; off is about twice as fast.
+        shadows: Cast shadows.
 
     Returns:
         The picture with its targets; depth in metres, greater than 0 everywhere.

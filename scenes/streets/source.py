@@ -71,9 +71,9 @@ class Streets(Rendered):
     The sky has a class, but neither depth nor normals.
 
     Attributes:
-        classes: 19 evaluation classes of CityScapes, or its 7 categories.
+        classes: 19 or 7.
         depth: `inverse` in 1/m, or `metric` in m, where depth beyond 80 m is no label.
-        tiny: Share of the pixels beside depth edges whose inverse depth is blended towards 0; only for inverse.
+        tiny: Share of pixels beside depth edges whose inverse depth is blended towards 0.
     """
 
     name: ClassVar[str] = "streets"

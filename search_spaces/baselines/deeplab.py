@@ -132,10 +132,10 @@ class DeepLab(EarlierNetwork):
 
     Args:
         tasks: Task name to output channels.
-        widths: Factors of all channels to choose from.
+        widths: Factors of all channels.
         layers: Of the ResNet.
-        head_channels: Of a head's branches at width 1. AdaShare's 1024 cost more than the encoder; 256 as DeepLabV3's.
-        rates: Dilations of a head's branches. The published ones are for images of 321 pixels and more.
+        head_channels: Of a head's branches at width 1; AdaShare's 1024 cost more than the encoder, 256 as DeepLabV3's.
+        rates: Dilations of a head's branches, for images of 321 pixels and more.
 
     Raises:
         StudyError: An argument is wrong.

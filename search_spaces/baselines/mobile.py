@@ -95,7 +95,7 @@ class LiteRAspp(EarlierNetwork):
 
     Args:
         tasks: Task name to output channels.
-        widths: Factors of all channels to choose from.
+        widths: Factors of all channels.
         encoder: Which MobileNet.
 
     Raises:
@@ -141,8 +141,8 @@ class LiteBiFPN(EarlierNetwork):
 
     Args:
         tasks: Task name to output channels.
-        widths: Factors of all channels to choose from.
-        pyramid: Channels of pyramid and heads at width 1; 64 as EfficientDet-Lite0's.
+        widths: Factors of all channels.
+        pyramid: Channels of pyramid and heads at width 1.
 
     Raises:
         StudyError: An argument is wrong.

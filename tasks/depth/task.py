@@ -72,8 +72,8 @@ class Depth(Task):
         Args:
             info: The data set.
             protocol: Evaluation protocol.
-            loss: Name of a depth loss (docs/losses.md), or `module:function`, a loss of your own.
-            relative_scale: Lambda of `jared` (docs/losses.md), in the data set's depth unit; None = as recorded.
+            loss: Name (docs/losses.md), or `module:function`.
+            relative_scale: Lambda of `jared` (docs/losses.md), in the data set's depth unit.
 
         Raises:
             StudyError: The loss is unknown or `relative_scale` is negative.

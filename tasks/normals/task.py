@@ -52,7 +52,7 @@ class Normals(Task):
         Args:
             info: The data set.
             protocol: Evaluation protocol.
-            loss: Name of a loss of normals (docs/losses.md), or `module:function`, a loss of your own.
+            loss: `cosine`, `angular`, or `module:function`.
 
         Raises:
             StudyError: The loss is unknown.

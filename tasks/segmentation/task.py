@@ -78,7 +78,7 @@ class Segmentation(Task):
             info: The data set.
             protocol: Evaluation protocol.
             class_weights: "balanced", or one number for each class.
-            loss: `cross_entropy`, or `module:function`, a loss of your own.
+            loss: `cross_entropy`, or `module:function`.
 
         Raises:
             DataError: The data set names fewer than two classes.

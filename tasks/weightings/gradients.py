@@ -110,7 +110,7 @@ class NashMTL(TorchJD):
 
     Args:
         tasks: The study's tasks.
-        every: Steps after which the weights are computed anew, at least 1.
+        every: Steps after which weights are computed anew.
 
     Raises:
         StudyError: `every` is not a number of steps.

@@ -21,7 +21,7 @@ class Fixed(Weighting):
 
     Args:
         tasks: The study's tasks.
-        weights: Task name -> weight of its loss, at least 0 and not all 0; a task without one gets 1.
+        weights: Task name -> weight of its loss; a task without one gets 1.
 
     Raises:
         StudyError: A weight is given for a task that is not trained, is negative or not a number, or all are 0.
@@ -89,7 +89,7 @@ class DWA(Weighting):
 
     Args:
         tasks: The study's tasks.
-        temperature: T, above 0; larger makes the weights more alike.
+        temperature: T, above 0; larger makes weights more alike.
         window: Steps of a window, at least 1.
 
     Raises:

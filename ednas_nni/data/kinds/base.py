@@ -33,7 +33,7 @@ class Storage:
     Attributes:
         details: Cells of the image's row in the columns that the kind declares, parsed; empty ones are left out.
         classes: Which class a stored value is.
-        normal_axes: What the three channels of stored normals hold.
+        normal_axes: What the channels of normals hold: x right, y up, z towards the camera.
         image: The file of the image that the label belongs to.
         upright: Whether the image is turned as its EXIF orientation says.
     """

@@ -50,15 +50,14 @@ class FolderSource(CachedSource):
     Attributes:
         folder: Where the data set lies.
         size: Height and width in pixels of the images to make, each 8..4096.
-        search: Share (between 0 and 1) or number of training images that score candidates.
+        search: Share or number of training images that score candidates.
         select: Share or number of training images that choose among finalists.
-        seed: Another seed cuts other groups (cities, scenes, blocks of neighbours) out of the training images.
+        seed: Another seed cuts other groups (cities, scenes, neighbours) out of the training images.
         crop: The same as `fit: crop`.
-        fit: What to do with images whose aspect ratio differs from the study's by more than 2 %, an error otherwise:
-            `letterbox` (all of it, in the upper left corner; the rest is never scored), `crop` (its middle), `resize`.
-        cache: Cache folder; `$EDNAS_CACHE` or `~/.cache/ednas` when `None`.
-        class_map: {new name: [names of the classes that become it]}; all others become no class.
-        trust_labels: Accept normals that no camera could see, or that contradict depth.
+        fit: `letterbox`, `crop` or `resize`, for images of another shape (docs/data.md).
+        cache: By default `$EDNAS_CACHE`, else `~/.cache/ednas`.
+        class_map: {new name: [names of classes]}; all others become no class.
+        trust_labels: Accept normals that no camera could see or that contradict depth.
     """
 
     name: ClassVar[str]

@@ -28,7 +28,7 @@ class IBN(nn.Module):
         slot: Where it stands.
         kernel: Odd kernel size of the depthwise or full convolution.
         expansion: Factor e of the inner width.
-        squeeze: Whether squeeze-and-excitation follows that; its inner width is a quarter of the input channels.
+        squeeze: Squeeze-and-excitation in front of the projection.
         fused: Whether one full convolution stands for expansion and depthwise convolution.
     """
 
@@ -57,7 +57,7 @@ class InvertedBottleneck(Block):
     Attributes:
         kernel: Odd kernel size.
         expansion: Factor of the inner width.
-        squeeze: Whether squeeze-and-excitation stands in front of the projection.
+        squeeze: Squeeze-and-excitation in front of the projection.
     """
 
     shares_weights: ClassVar[bool] = True
@@ -74,6 +74,6 @@ class InvertedBottleneck(Block):
 
 @dataclass(frozen=True)
 class FusedBottleneck(InvertedBottleneck):
-    """Fused inverted bottleneck: `fused_k3_e6`, with the options of `InvertedBottleneck`."""
+    """Fused inverted bottleneck: `fused_k3_e6`."""
 
     fused: ClassVar[bool] = True

@@ -32,10 +32,10 @@ class InheritedRecipe(Recipe):
     """A recipe whose networks begin with the weights of a supernet.
 
     Attributes:
-        steps: Optimisation steps that each network is trained on; 0 = it is scored as it is inherited.
-        learning_rate: Peak of the schedule of these steps.
-        supernet: How the supernet is trained: a mapping of the options in docs/supernet.md.
-        calibration: Batches of training images on which a network's batch norms are estimated (docs/supernet.md).
+        steps: Steps that each network is trained on.
+        learning_rate: Peak of their schedule.
+        supernet: Options of the supernet's training (docs/supernet.md).
+        calibration: Batches of training images on which batch norms are estimated.
     """
 
     steps: Annotated[int, Field(ge=0)] = 0

@@ -104,11 +104,11 @@ def probe(study: dict[str, object]) -> dict[str, float]:
 # ---- the keeper
 
 
-def keep(experiment: str, keeper: str, settings: dict[str, object]) -> dict[str, str]:
+def keep(experiment: str, keeper: str, settings: dict[str, object]) -> dict[str, object]:
     """Start the keeper of this machine, after whatever an earlier connection left running has been ended.
 
     Returns:
-        `upload`: where the code goes.
+        `upload`: where the code goes; `results`: trials of earlier connections that ended with one.
     """
     os.umask(0o077)
     folder = Path(HOME).expanduser() / experiment
@@ -153,7 +153,7 @@ def keep(experiment: str, keeper: str, settings: dict[str, object]) -> dict[str,
             words = (work / "keeper.log").read_text(errors="replace").strip().splitlines()
             raise SystemExit(f"the trial keeper does not start: {' '.join(words[-3:])}")
         time.sleep(0.05)
-    return {"upload": str(upload)}
+    return {"upload": str(upload), "results": sorted(file.parent.name for file in place.glob(f"trials/*/{FILES[0]}"))}
 
 
 def supervise(work: Path) -> None:

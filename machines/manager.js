@@ -7,7 +7,8 @@
 // 2. A connection that is lost ends its machine: what ran there has failed with that cause, and the machine is tried again. Over
 //    there the keeper ends its trials sooner (keeper.js), so that nothing is trained on two machines.
 // 3. A trial's files and weights are fetched before NNI hears of its end.
-// 4. Each machine gets at most its share of trialConcurrency, by its cores or GPUs; the one with most room comes first.
+// 4. What was lost with a machine may have ended there: its result is fetched when the machine is back (`collect`).
+// 5. Each machine gets at most its share of trialConcurrency, by its cores or GPUs; the one with most room comes first.
 // Example: a (4 cores) and b (2), trialConcurrency 3: a runs two, b one. b hangs: after PATIENCE seconds its trial fails with
 // "host lost: b", is tried again on a when that has room, and b is back in the search a few seconds after it answers again.
 'use strict';
@@ -30,9 +31,11 @@ const ASKED = /^\/(experiment|trial-jobs\/[\w-]+|metric-data\/[\w-]+\?type=FINAL
 const REFUSED = 75; // exit code of a trial whose machine is lost
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const parameters = (record) => JSON.stringify(JSON.parse(record).parameters);
 const quoted = (text) => `'${String(text).replace(/'/g, "'\\''")}'`;
 const root = () => global.nni.paths.experimentRoot;
 const experiment = () => global.nni.args.experimentId;
+const trialFolder = (env, trial) => path.join(root(), 'environments', env, 'trials', trial);
 
 function say(text) {
   const line = `${new Date().toISOString()} ${text}\n`;
@@ -205,7 +208,11 @@ class Ssh {
 
 // ---- one machine
 
+const numbers = new WeakMap(); // of machines, as they stand in the file, from 1
+
 function mendWorker({ Worker }) {
+  // A machine that comes back has its folders of before, so that what is there can be named.
+  Object.defineProperty(Worker.prototype, 'envId', { get() { return `${this.trainingServiceId}-worker${numbers.get(this.config)}`; } });
   Object.assign(Worker.prototype, {
     host(words, given, ms = COMMAND_MS) {
       const python = this.config.pythonPath ? `${this.config.pythonPath.replace(/\/$/, '')}/python3` : 'python3';
@@ -236,6 +243,7 @@ function mendWorker({ Worker }) {
       };
       const kept = JSON.parse(await this.host(`keep ${experiment()} ${this.envId}`, JSON.stringify(settings)));
       this.uploadDir = kept.upload;
+      this.results = kept.results;
       this.env = await within(this.trialKeeper.start(), COMMAND_MS, 'keeper');
       this.env.host = this.config.host;
       say(`${this.config.host}: connected, ${facts.cores} cores, ${facts.gpus.length} GPUs, EDNAS ${ednas}, NNI ${nni}, up to ${this.service.share(this)} trials`);
@@ -274,15 +282,15 @@ function mendWorker({ Worker }) {
       await within(this.trialKeeper.unpackDirectory(name, place), COMMAND_MS, this.config.host);
     },
 
+    // One ping may be on its way.
     answers() {
-      return this.channel.connection !== null && this.channel.connection.missingPongs < 3;
+      return this.channel.connection !== null && this.channel.connection.missingPongs < 2;
     },
 
     // Files as `host.py pack` sends them: a line of JSON with name and size, then so many bytes.
-    async fetch(trial) {
+    async fetch(trial, weights = path.join(root(), 'ednas', 'weights')) {
       const bytes = await this.host(`pack ${experiment()} ${this.envId} ${trial}`);
-      const folder = path.join(root(), 'environments', this.envId, 'trials', trial);
-      const places = { trial: folder, weights: path.join(root(), 'ednas', 'weights') };
+      const places = { trial: trialFolder(this.envId, trial), weights };
       for (let at = 0; at < bytes.length;) {
         const line = bytes.indexOf('\n', at);
         const { kind, name, size } = JSON.parse(bytes.toString('utf8', at, line));
@@ -298,7 +306,7 @@ function mendWorker({ Worker }) {
 
     downloadTrialLog: async function (trial) {
       await this.fetch(trial);
-      return path.join(root(), 'environments', this.envId, 'trials', trial);
+      return trialFolder(this.envId, trial);
     },
   });
 }
@@ -310,6 +318,8 @@ function mendService({ RemoteTrainingServiceV3 }, load) {
   const { createTarball, getTarballPath } = load('common/tarball');
   Object.assign(RemoteTrainingServiceV3.prototype, {
     async start() {
+      this.records = new Map(); // trial that runs and has no result -> its record in JSON
+      this.late = new Map(); // parameters -> a result that came back late
       await this.server.start();
       const started = await Promise.allSettled(this.config.machineList.map((config) => this.launchWorker(config)));
       const reasons = started.map((one, i) => one.reason && `${this.config.machineList[i].host}: ${one.reason.message}`);
@@ -330,6 +340,7 @@ function mendService({ RemoteTrainingServiceV3 }, load) {
 
     async launchWorker(config) {
       this.lastWorkerIndex += 1;
+      numbers.set(config, this.config.machineList.indexOf(config) + 1);
       const worker = new Worker(this.id, String(this.lastWorkerIndex), config, '', Boolean(this.config.trialGpuNumber));
       worker.service = this;
       worker.gpus = Boolean(this.config.trialGpuNumber);
@@ -338,7 +349,11 @@ function mendService({ RemoteTrainingServiceV3 }, load) {
       keeper.onTrialStart((trial, at) => this.emitter.emit('trial_start', trial, at));
       keeper.onTrialStop((trial, at, code) => this.ended(worker, trial, at, code));
       keeper.onReceiveCommand('request_parameter', (trial) => this.emitter.emit('request_parameter', trial));
-      keeper.onReceiveCommand('metric', (trial, command) => { if (worker.trials.has(trial)) this.emitter.emit('metric', trial, command.metric); });
+      keeper.onReceiveCommand('metric', (trial, { metric }) => {
+        if (!worker.trials.has(trial)) return;
+        if (JSON.parse(metric).type === 'FINAL') this.records.delete(trial); // nothing else is to be its result
+        this.emitter.emit('metric', trial, metric);
+      });
       keeper.onEnvironmentUpdate((env) => { worker.env = { ...env, host: config.host }; this.emitEnvUpdate(); });
       try {
         await Promise.race([worker.start(), worker.ssh.lost.then((why) => { throw new Error(why); })]);
@@ -354,6 +369,7 @@ function mendService({ RemoteTrainingServiceV3 }, load) {
       this.workers.push(worker);
       this.workersByEnv.set(worker.envId, worker);
       this.emitEnvUpdate();
+      this.collect(worker).catch((error) => say(`${config.host}: a result that is there does not come back: ${error.message}`));
     },
 
     // Until a machine that was lost, or could not be reached, takes part again.
@@ -399,7 +415,14 @@ function mendService({ RemoteTrainingServiceV3 }, load) {
       const worker = this.workersByEnv.get(envId);
       if (!worker || worker.gone) return null;
       const trial = given || crypto.randomBytes(15).toString('base64').replace(/[^A-Za-z0-9]/g, '').slice(0, 5);
+      const late = this.late.get(parameters(this.record));
+      if (late) {
+        this.deliver(trial, envId, this.record, late);
+        return trial;
+      }
       const perGpu = worker.config.maxTrialNumberPerGpu;
+      this.starting = trial; // NNI does not know it before it has started
+      this.records.set(trial, this.record);
       worker.trials.add(trial); // before its first words come back
       this.workersByTrial.set(trial, worker);
       const options = {
@@ -410,19 +433,27 @@ function mendService({ RemoteTrainingServiceV3 }, load) {
         gpuNumber: this.config.trialGpuNumber && this.config.trialGpuNumber / perGpu,
         gpuRestrictions: { onlyUseIndices: worker.config.gpuIndices, rejectActive: !worker.config.useActiveGpu },
       };
+      let watch;
       try {
         const gone = worker.ssh.lost.then((why) => { throw new Error(why); });
-        if (await within(Promise.race([worker.trialKeeper.createTrial(options), gone]), 20000, worker.config.host)) {
+        const silent = new Promise((_, reject) => {
+          watch = setInterval(() => { if (!worker.answers()) reject(new Error('it does not answer')); }, 500);
+        });
+        if (await within(Promise.race([worker.trialKeeper.createTrial(options), gone, silent]), 20000, worker.config.host)) {
           say(`${worker.config.host}: trial ${trial}`);
           return trial;
         }
         worker.restsUntil = Date.now() + 1000; // its GPUs are taken
       } catch (error) {
-        if (worker.gone) worker.trials.delete(trial);
         worker.restsUntil = Date.now() + 30000;
         say(`${worker.config.host}: no trial can be started: ${error.message.split('\n').slice(0, 2).join(' ')}`);
+        if (!worker.gone) worker.trialKeeper.stopTrial(trial).catch(() => undefined); // it may have, a moment too late
+      } finally {
+        clearInterval(watch);
+        this.starting = undefined;
       }
       worker.trials.delete(trial);
+      this.records.delete(trial);
       this.workersByTrial.delete(trial);
       return null;
     },
@@ -440,6 +471,7 @@ function mendService({ RemoteTrainingServiceV3 }, load) {
         say(`${worker.config.host}: the files of trial ${trial} do not come back: ${error.message}`);
       }
       if (!worker.trials.delete(trial)) return; // the machine was lost meanwhile
+      this.records.delete(trial);
       worker.failures = code ? worker.failures + 1 : 0;
       say(`${worker.config.host}: trial ${trial} ended with code ${code}`);
       this.emitter.emit('trial_stop', trial, at, code);
@@ -451,7 +483,9 @@ function mendService({ RemoteTrainingServiceV3 }, load) {
       this.workers = this.workers.filter((one) => one !== worker);
       this.workersByEnv.delete(worker.envId);
       for (const trial of worker.trials || []) {
-        const folder = path.join(root(), 'environments', worker.envId, 'trials', trial);
+        if (trial === this.starting) continue;
+        this.records.delete(trial);
+        const folder = trialFolder(worker.envId, trial);
         try {
           fs.mkdirSync(folder, { recursive: true });
           fs.appendFileSync(path.join(folder, 'trial.stderr'), `ednas: error: host lost: ${host}: ${why}\n`);
@@ -464,7 +498,72 @@ function mendService({ RemoteTrainingServiceV3 }, load) {
       this.emitEnvUpdate();
       if (!this.stopping) this.bringIn(worker.config);
     },
+
+    // Results of trials that were lost with a machine, in this session or an earlier one. Each counts for the trial that
+    // runs in its place, which is ended, else for the lost one, or for one that is still to begin in its place.
+    async collect(worker) {
+      for (const trial of worker.results) {
+        const folder = trialFolder(worker.envId, trial);
+        if (fs.existsSync(path.join(folder, 'result.json')) || worker.trials.has(trial)) continue;
+        await worker.fetch(trial, folder);
+        const result = readResult(folder, trial);
+        const job = await manager.dataStore.getTrialJob(trial);
+        if (!result || !job || !job.hyperParameters) continue;
+        const [record] = job.hyperParameters;
+        const late = { folder, result, host: worker.config.host };
+        const [other] = [...this.records].find(([id, own]) => id !== this.starting && parameters(own) === parameters(record)) || [];
+        if (other) {
+          const instead = this.records.get(other);
+          const place = this.workersByTrial.get(other);
+          this.records.delete(other);
+          place.trials.delete(other);
+          place.trialKeeper.stopTrial(other).catch(() => undefined);
+          await this.deliver(other, place.envId, instead, late);
+        } else {
+          this.late.set(parameters(record), late);
+          if (manager.dispatcher) await this.deliver(trial, worker.envId, record, late);
+        }
+      }
+    },
+
+    // Give a trial a result that came back late: its own, or that of a lost one with the same parameters.
+    async deliver(trial, env, record, { folder, result, host }) {
+      const place = trialFolder(env, trial);
+      const names = fs.readdirSync(folder);
+      const networks = names.filter((name) => name.endsWith('.safetensors'));
+      if (place !== folder) {
+        for (let i = 0; !manager.trialJobs.has(trial) && i < 600; i += 1) await sleep(100);
+        fs.mkdirSync(place, { recursive: true });
+        for (const name of names.filter((one) => !networks.includes(one))) fs.copyFileSync(path.join(folder, name), path.join(place, name));
+        fs.writeFileSync(path.join(place, 'result.json'), JSON.stringify({ ...result, job: trial }));
+        this.emitter.emit('trial_start', trial, Date.now());
+      }
+      say(`${host}: has come back with a result, which trial ${trial} has now`);
+      const head = { parameter_id: JSON.parse(record).parameter_id, trial_job_id: trial, type: 'FINAL', sequence: 0 };
+      const metric = JSON.stringify({ ...head, value: JSON.stringify(result.metric) });
+      if (manager.trialJobs.has(trial)) {
+        this.emitter.emit('metric', trial, metric);
+      } else { // NNI takes none of a job that has ended
+        await manager.dataStore.storeMetricData(trial, metric);
+        manager.dispatcher.sendCommand('ME', metric);
+      }
+      await sleep(1000); // the journal knows it now, and its weights may stay
+      const weights = path.join(root(), 'ednas', 'weights');
+      fs.mkdirSync(weights, { recursive: true });
+      for (const name of networks) fs.renameSync(path.join(folder, name), path.join(weights, name));
+      if (place !== folder) this.emitter.emit('trial_stop', trial, Date.now(), 0);
+    },
   });
+}
+
+// What a trial has written before it reported; whether it is that of its architecture, the Advisor looks.
+function readResult(folder, trial) {
+  try {
+    const result = JSON.parse(fs.readFileSync(path.join(folder, 'result.json'), 'utf8'));
+    return result.experiment === experiment() && result.job === trial ? result : null;
+  } catch {
+    return null;
+  }
 }
 
 // ---- between NNI and its service
@@ -477,6 +576,11 @@ const MENDS = {
   './remote': mendService,
   '../training_service/v3/compat': ({ V3asV1 }) => {
     const inTurn = V3asV1.prototype.schedule;
+    const { submitTrialJob } = V3asV1.prototype;
+    V3asV1.prototype.submitTrialJob = function (form) { // one at a time
+      this.v3.record = form.hyperParameters.value;
+      return submitTrialJob.call(this, form);
+    };
     V3asV1.prototype.schedule = function () {
       if (!this.v3.freest) return inTurn.call(this);
       const worker = this.v3.freest();

@@ -134,8 +134,12 @@ def differences(seen: Facts, machine: RemoteMachine, gpus: int) -> Iterator[str]
         yield f"trialGpuNumber = {gpus}, but NNI sees {len(seen.gpus)} GPUs there (it asks NVML for them)"
     if beyond := [index for index in machine.gpus or () if gpus and index >= len(seen.gpus)]:
         yield f"gpuIndices names {beyond}, but NNI sees {len(seen.gpus)} GPUs there"
-    for path in seen.missing:
-        yield f"{path} is not there. `ednas remote` and `ednas search` copy it; or mount it under the same path"
+    if seen.missing:
+        others = f", and {len(seen.missing) - 1} more" if len(seen.missing) > 1 else ""
+        yield (
+            f"{seen.missing[0]} is not there{others}. `ednas remote` and `ednas search` copy what is missing; or mount "
+            "it under the same path"
+        )
 
 
 def plain(version: str) -> str:
@@ -144,12 +148,24 @@ def plain(version: str) -> str:
 
 
 def needed(assembled: Assembled) -> list[Path]:
-    """What trials read and do not make themselves: folders of images, files of weights."""
+    """What trials read and do not make themselves: folders and files that the study names, and those a manifest does.
+
+    Example: of `data: {name: manifest, folder: /me/data, allow_outside: true}` /me/data, and each image elsewhere.
+    """
+    from ednas_nni.data.layouts.base import FolderSource
+
     if not assembled.needs_network:
         return []
-    folder = assembled.study.data.options.get("folder")
-    named = [str(value) for value in (folder, assembled.study.init_from) if value]
-    return [Path(name).expanduser() for name in named]
+    study, source = assembled.study, assembled.source
+    named = [study.init_from, *study.space.options.values(), *study.evaluator.options.values()]
+    named += [value for name, value in study.data.options.items() if name != "cache"]
+    paths = [Path(value).expanduser() for value in named if isinstance(value, str) and value]
+    paths = [path for path in paths if path.is_absolute() and path.exists()]
+    if isinstance(source, FolderSource):
+        records = [record for split in source.records.values() for record in split]
+        files = {file.absolute() for record in records for file in record.files.values()}
+        paths += sorted(file for file in files if not file.is_relative_to(source.root))
+    return list(dict.fromkeys(paths))
 
 
 def bring(machine: RemoteMachine, assembled: Assembled) -> None:
@@ -162,7 +178,9 @@ def bring(machine: RemoteMachine, assembled: Assembled) -> None:
 
     if not assembled.needs_network:
         return
-    pairs = [(path, str(path)) for path in needed(assembled)]
+    paths = needed(assembled)
+    pairs = [(path, str(path)) for path in paths if path.is_dir()]
+    files = {str(path): path for path in paths if path.is_file()}
     root = cache_root(None)
     made = [assembled.source.cache_folder] if isinstance(assembled.source, CachedSource) else []
     made += [] if assembled.preparation is None else [assembled.preparation.folder]
@@ -170,7 +188,9 @@ def bring(machine: RemoteMachine, assembled: Assembled) -> None:
     for folder in made:
         there = f"{seen.cache}/{folder.relative_to(root)}" if folder.is_relative_to(root) else str(folder)
         pairs.append((folder, there))
-    absent = set(look(machine, paths=[there for _, there in pairs]).missing)
+    absent = set(look(machine, paths=[*files, *(there for _, there in pairs)]).missing)
+    if lacking := [path for there, path in files.items() if there in absent]:
+        machine.copy_files(lacking, f"copying {len(lacking)} files ({sum(map(_size, lacking)) / 1e6:.0f} MB)")
     for source, there in pairs:
         if there in absent and source.exists():
             machine.copy(source, there, f"copying {source.name} ({_size(source) / 1e6:.0f} MB) to {there}")

@@ -117,16 +117,24 @@ class RemoteMachine:
             return
         quoted, parent = shlex.quote(target), shlex.quote(str(Path(target).parent))
         self.run(f"mkdir -p {parent}")
-        watched = sys.stdout.isatty()
-        words = ["rsync", "-a", "--partial", *(["--info=progress2"] if watched else []), "--rsh"]
-        words.append(shlex.join(["ssh", *self.options]))
         ending = "/" if source.is_dir() else ""
-        place = f"{target}.coming{ending}" if self.here else f"{self.host}:{shlex.quote(target + '.coming' + ending)}"
+        coming = target + ".coming" + ending
+        self._rsync([f"{source}{ending}", coming if self.here else f"{self.host}:{coming}"], what)
+        self.run(f"test -e {quoted} || mv -T {quoted}.coming {quoted}; rm -rf {quoted}.coming")
+
+    def copy_files(self, files: Sequence[Path], what: str) -> None:
+        """Copy files to where they lie here; each appears whole. HostError: rsync fails, in its own words."""
+        if not self.here:
+            names = "".join(f"{file}\0" for file in files)
+            self._rsync(["--no-implied-dirs", "--from0", "--files-from=-", "/", f"{self.host}:/"], what, names)
+
+    def _rsync(self, words: Sequence[str], what: str, given: str = "") -> None:
+        shown = ["--info=progress2"] if sys.stdout.isatty() else []
+        words = ["rsync", "-asL", "--partial", *shown, "--rsh", shlex.join(["ssh", *self.options]), *words]
         print(f"{self.host}: {what}", flush=True)
         try:
-            done = subprocess.run([*words, f"{source}{ending}", place], stderr=subprocess.PIPE, text=True, check=False)
+            done = subprocess.run(words, stderr=subprocess.PIPE, input=given, text=True, check=False)
         except FileNotFoundError:
             raise HostError(self, "`rsync` is missing on this machine; install it") from None
         if done.returncode:
-            raise HostError(self, f"{what} cannot be copied to {target}: {done.stderr.strip().splitlines()[0]}")
-        self.run(f"test -e {quoted} || mv -T {quoted}.coming {quoted}; rm -rf {quoted}.coming")
+            raise HostError(self, f"{what}: {(done.stderr.strip().splitlines() or ['rsync failed'])[0]}")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import signal
+import site
 import socket
 import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,12 +48,14 @@ def forbidden() -> str:
 
 @dataclass
 class Host:
-    """One of them; `slow` is added to each trial's sleep by its own sshd's environment."""
+    """One of them; its sshd gives trials their environment, and folders that this machine does not see (`mounts`)."""
 
     name: str
     number: int
     home: Path
     key: Path
+    scratch: Path
+    """For temporary files; a short path, as Unix sockets need one."""
 
     @property
     def address(self) -> str:
@@ -82,16 +89,30 @@ class Host:
                     os.kill(pid, 9)
             time.sleep(0.1)
 
-    def boot(self, environment: dict[str, str]) -> None:
+    def freeze(self, frozen: bool = True) -> None:
+        """It hangs: no process of it runs, and its network stays up."""
+        for pid in self.pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+
+    def boot(self, environment: dict[str, str], mounts: Sequence[str] = (), speed: str = "") -> None:
+        """Start its sshd.
+
+        Args:
+            environment: Of all that is run over SSH.
+            mounts: Shell commands before it, in a mount namespace of its own (`ip netns exec` makes one).
+            speed: What runs it, such as `taskset -c 0 nice -n 15`.
+        """
         config = self.home.parent / f"{self.name}.sshd"
-        variables = {"HOME": str(self.home), "TMPDIR": f"{self.home}/tmp", **environment}
+        variables = {"HOME": str(self.home), "TMPDIR": str(self.scratch), **environment}
         pairs = " ".join(f"{name}={value}" for name, value in variables.items())
         config.write_text(
             f"HostKey {self.home.parent}/host_key\nAuthorizedKeysFile {self.home.parent}/key.pub\nUsePAM no\n"
             f"PasswordAuthentication no\nPidFile none\nListenAddress {self.address}\nSetEnv {pairs}\n"
             "Subsystem sftp internal-sftp\nMaxSessions 50\nMaxStartups 100\nStrictModes no\n"
         )
-        self.run(SSHD, "-f", str(config), "-E", f"{config}.log")
+        sshd = f"exec {speed} {shlex.join([SSHD, '-f', str(config), '-E', f'{config}.log'])}"
+        self.run("sh", "-ec", "\n".join([*mounts, sshd]))
         end = time.monotonic() + 10
         while True:
             try:
@@ -103,20 +124,45 @@ class Host:
                 time.sleep(0.1)
 
 
+def without_ednas(home: Path, root: Path) -> list[str]:
+    """A Python at `~/.ednas` such as docs/machines.md asks for, and mounts that hide this one and the repository.
+
+    What is faked: NNI, torch and the other packages are links to those of this environment, not installed anew.
+    """
+    packages, seen = Path(site.getsitepackages()[0]), home / "packages"
+    seen.mkdir()
+    sh(sys._base_executable, "-m", "venv", "--without-pip", str(home / ".ednas"))  # type: ignore[attr-defined]
+    (place,) = (home / ".ednas" / "lib").glob("python*/site-packages")
+    for entry in packages.iterdir():
+        if "ednas" not in entry.name and entry.name != "__pycache__":
+            (place / entry.name).symlink_to(seen / entry.name)
+    prefix = Path(sys.prefix)
+    hiding = [root] if prefix.is_relative_to(root) else [root, prefix]
+    hidden = [f"mount --bind {shlex.quote(str(packages))} {shlex.quote(str(seen))}"]
+    return [*hidden, *(f"mount -t tmpfs none {shlex.quote(str(path))}" for path in hiding)]
+
+
 @contextmanager
-def hosts(folder: Path, count: int, environments: list[dict[str, str]] | None = None) -> Iterator[list[Host]]:
-    """So many hosts, and a program `ssh` in `folder / "bin"` that knows their keys."""
+def hosts(
+    folder: Path,
+    count: int,
+    environments: list[dict[str, str]] | None = None,
+    mounts: Callable[[Path], list[str]] = lambda home: [],
+    speeds: Sequence[str] = (),
+) -> Iterator[list[Host]]:
+    """So many hosts, and a program `ssh` in `folder / "bin"` that knows their keys; `mounts` of a home folder."""
     folder.mkdir(parents=True, exist_ok=True)
     Path("/run/sshd").mkdir(exist_ok=True)
     for key in ("key", "host_key"):
         sh("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key))
     made: list[Host] = []
-    first = 10 + os.getpid() % 200
+    first, scratch = 10 + os.getpid() % 200, Path(tempfile.mkdtemp(prefix="h", dir="/tmp"))
     try:
         for i in range(count):
-            host = Host(f"ednas{os.getpid()}h{i}", first + i, folder / f"home{i}", folder / "key")
+            host = Host(f"ednas{os.getpid()}h{i}", first + i, folder / f"home{i}", folder / "key", scratch / str(i))
             made.append(host)
-            (host.home / "tmp").mkdir(parents=True)
+            host.home.mkdir()
+            host.scratch.mkdir()
             cable = f"ed{os.getpid() % 100000}v{i}"
             sh("ip", "netns", "add", host.name)
             sh("ip", "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", host.name)
@@ -125,7 +171,7 @@ def hosts(folder: Path, count: int, environments: list[dict[str, str]] | None = 
             host.run("ip", "addr", "add", f"{host.address}/24", "dev", "eth0")
             for link in ("lo", "eth0"):
                 host.run("ip", "link", "set", link, "up")
-            host.boot((environments or [{}] * count)[i])
+            host.boot((environments or [{}] * count)[i], mounts(host.home), speeds[i] if speeds else "")
         words = (folder / "host_key.pub").read_text().split()[:2]
         (folder / "known_hosts").write_text("".join(f"{host.address} {' '.join(words)}\n" for host in made))
         (folder / "ssh_config").write_text(
@@ -141,3 +187,4 @@ def hosts(folder: Path, count: int, environments: list[dict[str, str]] | None = 
         for host in made:
             host.kill()
             sh("ip", "netns", "del", host.name, check=False)
+        shutil.rmtree(scratch, ignore_errors=True)

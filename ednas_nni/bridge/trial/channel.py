@@ -23,7 +23,7 @@ from typing import TypeVar, cast
 import requests
 from nni.runtime.trial_command_channel.v3 import TrialCommandChannelV3
 
-from ednas_nni.bridge.manager.processes import MANAGER, Process
+from ednas_nni.bridge.manager.processes import CALL, MANAGER, Process
 from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.bridge.messages import ParameterRecord
 from ednas_nni.bridge.trial import folder as trial_folder
@@ -158,8 +158,8 @@ class OwnedChannel(TrialCommandChannelV3):
                 costs["ran"] = f"{measured.get('ran', '')} costs={','.join(costs)}".strip()
             value = {**measured, **costs, "architecture": self.architecture}
             self._write_result(value, self.architecture)
-        # NNI stores what cannot be used (NaN, no `default`), but it never counts as a result: nothing to wait for.
-        awaited = final and not read_report(value).fault
+        # NNI never counts what cannot be used (NaN, no `default`); from another machine the trial's folder comes back.
+        awaited = final and CALL not in os.environ and not read_report(value).fault
         self._send({"type": "metric", "metric": nni.dump({**fields, "value": nni.dump(value)})}, final, awaited)
 
     def _write_result(self, value: Metrics, architecture: str) -> None:

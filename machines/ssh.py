@@ -129,8 +129,8 @@ class RemoteMachine:
             self._rsync(["--no-implied-dirs", "--from0", "--files-from=-", "/", f"{self.host}:/"], what, names)
 
     def _rsync(self, words: Sequence[str], what: str, given: str = "") -> None:
-        shown = ["--info=progress2"] if sys.stdout.isatty() else []
-        words = ["rsync", "-asL", "--partial", *shown, "--rsh", shlex.join(["ssh", *self.options]), *words]
+        progress = ["--info=progress2"] if sys.stdout.isatty() else []
+        words = ["rsync", "-asL", "--partial", *progress, "--rsh", shlex.join(["ssh", *self.options]), *words]
         print(f"{self.host}: {what}", flush=True)
         try:
             done = subprocess.run(words, stderr=subprocess.PIPE, input=given, text=True, check=False)

@@ -119,8 +119,9 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (DOCS / "results.md", "search"): search,
     (DOCS / "results.md", "baselines"): baselines,
     (DOCS / "results.md", "bookkeeping"): bookkeeping,
-    (DOCS / "search_space.md", "spans"): lambda: spans.markdown(read("spans.json")),
-    (DOCS / "search_space.md", "front"): lambda: front_against_members.table(read("front_against_members.json")),
+    (EVIDENCE, "spans"): lambda: spans.markdown(read("spans.json")),
+    (DOCS / "search_space.md", "front"): lambda: front_against_members.sentences(read("front_against_members.json")),
+    (EVIDENCE, "front"): lambda: front_against_members.table(read("front_against_members.json")),
     (EVIDENCE, "cost-speed"): lambda: cost.markdown(read("cost.json")),
     (DOCS / "losses.md", "depth-losses"): lambda: depth_loss_tables.primary(
         [row for row in rows_of(RESULTS / "depth_losses.jsonl") if row["world"] == "nyuv2"]

@@ -5,7 +5,7 @@ python benchmarks/spans.py [--write] [--measure]
 Of each cost: the smallest, the median of 4,000 random networks and the largest, all of them and those that meet the
 limit; smallest and largest are looked for choice by choice from random networks (exact costs, no training). --measure
 runs the smallest, the median and the largest network in onnxruntime on this processor, too. --write keeps everything in
-benchmarks/results/spans.json and puts the table into docs/search_space.md.
+benchmarks/results/spans.json and puts the table into the page beside it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
-from into_docs import DOCS, put
+from into_docs import EVIDENCE, put
 
 from ednas_nni.cost import cost_table, registry
 from ednas_nni.cost.summary import descend, met, random_codes
@@ -122,7 +122,7 @@ UNSHOWN = ("embedded_gpu", "params")
 
 
 def markdown(everything: dict[str, dict]) -> str:
-    """The table of docs/search_space.md."""
+    """The table of the page of results."""
     lines = ["| device | cost | " + " | ".join(f"`{name}`" for name in everything) + " |", "|---|---|---|---|"]
     for each in zip(*(found["spans"] for found in everything.values()), strict=True):
         device, column, _ = each[0]
@@ -148,7 +148,7 @@ def main() -> None:
     print(markdown(everything))
     if options.write:
         RESULTS.write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")
-        put(DOCS / "search_space.md", "spans", markdown(everything))
+        put(EVIDENCE, "spans", markdown(everything))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
     nice -n 5 python benchmarks/inherited_table.py [--part 0/2]      resumable: every score is kept beside the supernet
 
-The networks are those of the space `nano` whose stages repeat one operation: a depth and an operation a stage, within
-the latency limit. As all of them are scored, with the weights that they have in the study's
-supernet, a strategy may propose whatever it likes and is answered with a measured value, and the best front is known.
+The networks are some of the space `compound`, with the weights that they have in the supernet of the shipped study
+(experiments/ednas.yml, but for a tighter limit): resolution, widths that grow together, the operation of the early
+stages and of stage 3, its depth, fusion, output stride and heads. As all of them are scored, a strategy may propose
+whatever it likes and is answered with a measured value, and the best front is known.
 `--part` shares the scoring among processes; the one without it writes benchmarks/results/inherited_table.json.
 """
 
@@ -15,44 +16,48 @@ import json
 import sys
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 # This file is called like a module of the package it measures: its own folder comes last.
 sys.path[:] = [*sys.path[1:], sys.path[0]]
 
 HERE = Path(__file__).resolve().parent
 TABLE = HERE / "results" / "inherited_table.json"
-STUDY = {
-    "space": "nano",
+STUDY: dict[str, Any] = {
+    "space": "compound",
     "tasks": ["segmentation", "depth", "normals"],
     "data": "rooms",
     "train_size": [64, 128],
     "evaluator": {"name": "inherited", "supernet": {"steps": 700}},
     "device": "edge_tpu",
-    "constraints": ["latency_ms <= 19"],
+    "constraints": ["latency_ms <= 12"],
 }
-DEPTHS = (1, 2, 3)
-OPERATIONS = {
-    1: ("ibn_k3_e3", "fused_k3_e3"),
-    2: ("ibn_k3_e3", "fused_k3_e6"),
-    3: ("ibn_k3_e3", "ibn_k5_e6", "fused_k3_e3"),
-    4: ("ibn_k3_e3", "ibn_k5_e3", "fused_k3_e3"),
+WIDTHS = {"narrow": (8, 8, 16, 32), "middle": (16, 16, 24, 48), "wide": (24, 24, 32, 72)}
+"""Of stem and stages."""
+AXES: dict[str, tuple[object, ...]] = {
+    "resolution": (1, 0.75, 0.5),
+    "width": tuple(WIDTHS),
+    "early_op": ("ibn_k3_e3", "fused_k3_e3"),
+    "stage3_op": ("ibn_k3_e3", "ibn_k5_e6", "fused_k3_e3"),
+    "stage3_depth": (2, 4, 6),
+    "fusion": ("fpn", "aspp"),
+    "output_stride": ("4", "8"),
+    "head": ("separable", "conv"),
 }
-AXES = {f"stage{k}_{what}": v for k, ops in OPERATIONS.items() for what, v in (("depth", DEPTHS), ("op", ops))}
 COSTS = ("latency_ms", "latency_ms_upper90", "macs")
 
 
-def whole(choices: dict[str, object]) -> dict[str, object]:
-    """The sample of the shipped space: every block of a stage has the stage's operation."""
-    ops = {f"stage{k}_block{b}_op": choices[f"stage{k}_op"] for k in OPERATIONS for b in DEPTHS}
-    return {f"stage{k}_depth": choices[f"stage{k}_depth"] for k in OPERATIONS} | ops
-
-
-def smaller() -> list[dict[str, tuple[object, ...]]]:
-    """The whole space, then smaller ones, in which the first stages have one operation only."""
-    spaces = [dict(AXES)]
-    for k in OPERATIONS:
-        spaces.append({**spaces[-1], f"stage{k}_op": OPERATIONS[k][:1]})
-    return spaces
+def whole(one: dict[str, Any]) -> dict[str, object]:
+    """The sample of the shipped space."""
+    stem, *stages = WIDTHS[one["width"]]
+    sample = {label: one[label] for label in ("resolution", "fusion", "output_stride", "stage3_depth")}
+    sample |= {"stem_width": stem, "stage1_depth": 2, "stage2_depth": 3, "fusion_levels": "3", "fusion_width": 32}
+    for stage, (width, blocks) in enumerate(zip(stages, (3, 4, 6), strict=True), 1):
+        op = one["stage3_op" if stage == 3 else "early_op"]
+        sample |= {f"stage{stage}_width": width} | {f"stage{stage}_block{b + 1}_op": op for b in range(blocks)}
+    for task in STUDY["tasks"]:
+        sample |= {f"{task}_head": one["head"], f"{task}_head_width": 32}
+    return sample
 
 
 def main() -> None:
@@ -64,41 +69,29 @@ def main() -> None:
     from ednas_nni.handover.repricing import Inheritance
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
+    from ednas_nni.training.supernet.scores import read
 
     study = Assembled(parse(STUDY))
     inheritance = Inheritance(study)
     study.source.prepare()
     inheritance.supernet.make(progress=True)
-    choices = [dict(zip(AXES, values, strict=True)) for values in product(*AXES.values())]
-    samples = [study.domains.canonical(whole(one)) for one in choices]
-    costs = study.problem.canonical_costs(samples)[:, [study.table.names.index(name) for name in COSTS]]
+    samples = [study.domains.canonical(whole(dict(zip(AXES, v, strict=True)))) for v in product(*AXES.values())]
     inside = study.problem.feasible(samples)
-    every = {key: score.metrics["default"] for key, score in inheritance.scores().items()}
+    # Of this supernet alone: another that is made in the same way may differ in the last digits.
+    every = {key: score.metrics["default"] for key, score in read(inheritance.supernet, inheritance.split).items()}
+    names = [study.domains.architecture_id(sample) for sample in samples]
     part, parts = map(int, (given.part or "0/1").split("/"))
-
-    # Whole smaller spaces first, so that a table that was cut short is that of a smaller space.
-    def late(i: int) -> list[bool]:
-        return [choices[i][f"stage{k}_op"] != OPERATIONS[k][0] for k in OPERATIONS]
-
-    wanted = sorted((i for i in range(len(samples)) if inside[i]), key=late)[part::parts]
+    wanted = [i for i in range(len(samples)) if inside[i] and names[i] not in every][part::parts]
     for count, i in enumerate(wanted):
-        key = study.domains.architecture_id(samples[i])
-        if key not in every:
-            every[key] = inheritance.score(samples[i]).metrics["default"]
-            if count % 100 == 0:
-                print(f"{count} of {len(wanted)}", flush=True)
+        every[names[i]] = inheritance.score(samples[i]).metrics["default"]
+        if count % 100 == 0:
+            print(f"{count} of {len(wanted)}", flush=True)
     if given.part:
         return
-    scores = [every.get(study.domains.architecture_id(sample)) for sample in samples]
-    axes = next(axes for axes in smaller() if all(
-        score is not None or not ok
-        for one, score, ok in zip(choices, scores, inside, strict=True)
-        if all(one[label] in axes[label] for label in axes)
-    ))  # fmt: skip
+    costs = study.problem.canonical_costs(samples)[:, [study.table.names.index(name) for name in COSTS]]
     rows = [
-        [round(score, 5) if ok and score is not None else None, *(float(f"{cost:.6g}") for cost in line)]
-        for one, score, ok, line in zip(choices, scores, inside, costs.tolist(), strict=True)
-        if all(one[label] in axes[label] for label in axes)
+        [round(every[name], 5) if ok else None, round(latency, 3), round(upper, 3), int(round(macs, -6))]
+        for name, ok, (latency, upper, macs) in zip(names, inside, costs.tolist(), strict=True)
     ]
     head = {
         "command": "python benchmarks/inherited_table.py",
@@ -107,12 +100,12 @@ def main() -> None:
         "images": inheritance.images,
         "split": inheritance.split,
         "constraints": list(map(str, study.problem.constraints)),
-        "axes": axes,
+        "axes": AXES,
         "columns": ["quality", *COSTS],
         "networks": sum(row[0] is not None for row in rows),
     }
-    lines = ",\n".join(json.dumps(row) for row in rows)  # in the order of itertools.product over the axes
-    TABLE.write_text(json.dumps(head, indent=1)[:-2] + f',\n "rows": [\n{lines}\n]}}\n')
+    lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)  # in the order of itertools.product
+    TABLE.write_text(json.dumps(head, indent=1)[:-2] + f',\n "rows": [\n{lines}\n]}}\n', encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,9 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+from itertools import zip_longest
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,7 +33,7 @@ import numpy as np
 sys.path[:] = [*sys.path[1:], sys.path[0]]
 
 from rows import append, rows_of  # noqa: E402
-from strategy_worlds import DIRECTIONS, LANDSCAPES, WORLDS, World, world  # noqa: E402
+from strategy_worlds import DIRECTIONS, WORLDS, World, world  # noqa: E402
 
 from ednas_nni.search.problem import Sample  # noqa: E402
 from ednas_nni.study import pareto  # noqa: E402
@@ -39,7 +41,10 @@ from ednas_nni.study import pareto  # noqa: E402
 RESULTS = Path(__file__).resolve().parent / "results" / "search_strategies.jsonl"
 TRIALS, WORKERS, TARGETS = 200, 2, 5
 AT = (*range(10, TRIALS + 1, 10),)
-"""Trials after which the regret is kept."""
+"""Trials, and seconds in trainings of a median network, after which the regret is kept."""
+SLOW = {"optuna tpe": 10, "tpe": 10, "optuna gp": 10, "neps primo": 3}
+BUDGET = {"optuna gp": 80, "neps primo": 80}
+"""Seeds, and trials, of those that take too long for all."""
 Search = Callable[[World, int], list[Sample]]
 
 
@@ -69,11 +74,10 @@ def chained(make: Callable[[int], Any], reward: str, targets: int, weight: float
     from ednas_nni.testing.strategies import search as mounted
 
     def search(on: World, seed: int) -> list[Sample]:
-        rng = np.random.default_rng(0)
-        drawn = [on.problem.domains.random(rng) for _ in range(2000)]
-        costs = on.latency([s for s, ok in zip(drawn, on.problem.feasible(drawn), strict=True) if ok])
         limit = on.anchor[1]
-        wanted = [*np.quantile(costs, np.linspace(0.1, 0.9, targets)[:-1]), limit] if targets > 1 else [limit]
+        wanted = (
+            [*np.quantile(on.latency(on.drawn), np.linspace(0.1, 0.9, targets)[:-1]), limit] if targets > 1 else [limit]
+        )
         each = TRIALS if targets == 1 else TRIALS // targets + 20  # some of theirs are each other's
         parts = []
         with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +87,7 @@ def chained(make: Callable[[int], Any], reward: str, targets: int, weight: float
                 answer = lambda sample: {"default": on.observed(sample, seed)}  # noqa: E731
                 _, engine, _ = mounted(made, on, on.problem, path, each, WORKERS, settings, trial=answer)
                 parts.append(engine.submitted)
-        merged = {on.problem.domains.architecture_id(s): s for turn in zip(*parts, strict=False) for s in turn}
+        merged = {on.problem.domains.architecture_id(s): s for turn in zip_longest(*parts) for s in turn if s}
         return list(merged.values())[:TRIALS]
 
     return search
@@ -146,9 +150,13 @@ def contenders() -> dict[str, Search]:
     }
     from strategies.optuna_sampler import OptunaCore, sampler_of
 
-    for name, trials in (("nsga2", TRIALS), ("tpe", TRIALS), ("gp", 80)):
+    for name, trials in (("nsga2", TRIALS), ("tpe", TRIALS), ("gp", BUDGET["optuna gp"])):
         sampler = sampler_of(name, {})
         made[f"optuna {name}"] = driven(lambda problem, seed, s=sampler: OptunaCore(problem, s, seed), trials)
+    if find_spec("neps"):
+        from neps_primo import primo
+
+        made["neps primo"] = lambda on, seed: primo(on, seed, BUDGET["neps primo"])
     return made
 
 
@@ -161,6 +169,12 @@ def regrets(on: World, seed: int, asked: list[Sample]) -> np.ndarray:
     return np.array(left)
 
 
+def by_seconds(on: World, asked: list[Sample], curve: np.ndarray, times: Sequence[int]) -> list[float]:
+    """The same at these seconds, of the trials that have ended by then, one at a time."""
+    ended = np.searchsorted(np.cumsum(on.seconds(asked)), times, side="right")
+    return np.concatenate([[1.0], curve])[ended].round(4).tolist()
+
+
 def run(seeds: range, worlds: list[str], only: list[str]) -> None:
     """Search what is not searched yet."""
     logging.disable(logging.WARNING)  # NNI warns about every model that a constraint refused
@@ -169,21 +183,25 @@ def run(seeds: range, worlds: list[str], only: list[str]) -> None:
     patch("nni.nas.strategy.hpo.time", SimpleNamespace(sleep=lambda seconds: None)).start()  # a second a submission
     done = {(line["world"], line["strategy"], line["seed"]) for line in rows_of(RESULTS)}
     searches = contenders()
-    made: dict[tuple[str, int], World] = {}
     for seed in seeds:
         for place in worlds:
-            for name in only or searches:
-                if (place, name, seed) in done:
+            missing = [name for name in only or searches if (place, name, seed) not in done]
+            on = world(place, seed)
+            for name in missing:
+                if seed >= SLOW.get(name, seed + 1):
                     continue
-                on = made.setdefault((place, seed % LANDSCAPES), world(place, seed))
                 begin = time.process_time()
                 asked = searches[name](on, seed)
                 seconds = time.process_time() - begin
                 curve = regrets(on, seed, asked)
+                times = [n for n in AT if name not in BUDGET or n <= on.seconds(asked).sum()]
+                if name not in BUDGET:  # nothing new is proposed: what was searched stays
+                    curve = np.pad(curve, (0, max(0, TRIALS - len(curve))), mode="edge")
                 line = {
                     "world": place, "strategy": name, "seed": seed, "trials": len(asked), "cpu_s": round(seconds, 2),
                     "area": round(float(curve.mean()), 5), "best": round(on.best, 5),
                     "regret": [round(float(curve[n - 1]), 4) for n in AT if n <= len(curve)],
+                    "by_seconds": by_seconds(on, asked, curve, times),
                 }  # fmt: skip
                 append(RESULTS, line)
                 print(f"{place} {seed} {name}: {line['regret'][-1]:.3f} in {seconds:.1f} s", flush=True)
@@ -197,53 +215,78 @@ def paired(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
     return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
 
 
+Runs = dict[str, dict[int, dict[str, Any]]]
+
+
+def by_world() -> dict[str, Runs]:
+    """World -> strategy -> seed -> what came of the search, the best strategy first."""
+    found: dict[str, Runs] = {}
+    for line in rows_of(RESULTS):
+        found.setdefault(line["world"], {}).setdefault(line["strategy"], {})[line["seed"]] = line
+    regret = lambda runs: np.mean([line["regret"][-1] for line in runs.values()])  # noqa: E731
+    return {place: dict(sorted(runs.items(), key=lambda one: regret(one[1]))) for place, runs in found.items()}
+
+
+def lead(ours: dict[int, dict[str, Any]], theirs: dict[int, dict[str, Any]]) -> list[str]:
+    """Intervals of how much more regret `theirs` has, at its end and in the mean, over the seeds that both have."""
+    both = sorted(ours.keys() & theirs.keys())
+    if ours is theirs or len(both) < 2:
+        return ["", ""]
+    last = min(len(theirs[seed]["regret"]) for seed in both)
+    cells = []
+    for part in (slice(last - 1, last), slice(last)):
+        mine, other = (np.array([np.mean(runs[seed]["regret"][part]) for seed in both]) for runs in (ours, theirs))
+        low, high = paired(mine, other)
+        cells.append(f"{low:+.3f} to {high:+.3f}")
+    return cells
+
+
 def tables() -> Iterator[tuple[str, str]]:
-    """World -> its table: regret after some trials, area under it, lead of `ednas`, trials to NNI's evolution."""
+    """World -> its table."""
     from into_docs import grid
 
-    everything = rows_of(RESULTS)
-    for place in dict.fromkeys(line["world"] for line in everything):
-        runs: dict[str, dict[int, dict[str, Any]]] = {}
-        for line in everything:
-            if line["world"] == place:
-                runs.setdefault(line["strategy"], {})[line["seed"]] = line
-        rows = []
+    trials, seconds = (20, 50, 100, 200), (50, 100)
+    heads = ["strategy", *(f"{n} trials" for n in trials), *(f"{n} s" for n in seconds)]
+    heads += ["area", "lead of `ednas` at the end", "in area", "trials to NNI's", "n"]
+    for place, runs in by_world().items():
         goal = {seed: line["regret"][-1] for seed, line in runs.get("NNI evolution", {}).items()}
-        for name, by_seed in sorted(
-            runs.items(), key=lambda pair: np.mean([x["regret"][-1] for x in pair[1].values()])
-        ):
-            shown = [n for n in (20, 50, 100, 200) if n <= TRIALS]
+        rows = []
+        for name, by_seed in runs.items():
             cells = []
-            for n in shown:
-                values = [x["regret"][AT.index(n)] for x in by_seed.values() if len(x["regret"]) > AT.index(n)]
+            for key, n in [("regret", n) for n in trials] + [("by_seconds", n) for n in seconds]:
+                values = [x[key][AT.index(n)] for x in by_seed.values() if len(x[key]) > AT.index(n)]
                 cells.append(f"{np.mean(values):.3f}" if values else "")
-            area = np.mean([x["area"] for x in by_seed.values()])
-            both = [seed for seed in by_seed if seed in runs.get("ednas", {})]
-            lead = ""
-            if name != "ednas" and len(both) > 1:
-                last = len(min((by_seed[s]["regret"] for s in both), key=len)) - 1
-                low, high = paired(
-                    np.array([runs["ednas"][s]["regret"][last] for s in both]),
-                    np.array([by_seed[s]["regret"][last] for s in both]),
-                )
-                lead = f"{low:+.3f} to {high:+.3f}"
             needed = [
-                next((n for n, r in zip(AT, x["regret"], strict=False) if r <= goal[seed]), None)
+                next((n for n, r in zip(AT, x["regret"], strict=False) if r <= goal[seed]), TRIALS + 1)
                 for seed, x in by_seed.items() if seed in goal
             ]  # fmt: skip
-            median = np.median([TRIALS + 1 if n is None else n for n in needed]) if needed else TRIALS + 1
-            rows.append(
-                [name, *cells, f"{area:.3f}", lead, f"{median:.0f}" if median <= TRIALS else "-", str(len(by_seed))]
-            )
-        heads = [
-            "strategy",
-            *(f"{n} trials" for n in (20, 50, 100, 200)),
-            "area",
-            "lead of `ednas`",
-            "trials to NNI's",
-            "n",
-        ]
+            median = np.median(needed) if needed else TRIALS + 1
+            area = np.mean([x["area"] for x in by_seed.values()])
+            cells += [f"{area:.3f}", *lead(runs.get("ednas", {}), by_seed)]
+            rows.append([name, *cells, f"{median:.0f}" if median <= TRIALS else "-", str(len(by_seed))])
         yield place, grid(heads, rows)
+
+
+def picture(path: Path) -> None:
+    """Mean regret over trials, a panel a world."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    worlds = by_world()
+    figure, panels = plt.subplots(1, len(worlds), figsize=(3.2 * len(worlds), 3.4), sharey=True, layout="constrained")
+    names = sorted({name for runs in worlds.values() for name in runs})
+    for panel, (place, runs) in zip(panels, worlds.items(), strict=True):
+        for name, by_seed in runs.items():
+            n = min(len(line["regret"]) for line in by_seed.values())
+            mean = np.mean([line["regret"][:n] for line in by_seed.values()], axis=0)
+            width = 2.4 if name == "ednas" else 1.1
+            panel.plot(AT[:n], mean, label=name, color=f"C{names.index(name)}", linewidth=width)
+        panel.set(title=place, xlabel="trials", yscale="log")
+    panels[0].set_ylabel("regret")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=7)
+    figure.savefig(path, dpi=80)
 
 
 def markdown() -> str:

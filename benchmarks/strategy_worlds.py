@@ -22,8 +22,6 @@ from ednas_nni.testing.synthetic import DEPTH, OPS, WIDTHS, Synthetic
 RESULTS = Path(__file__).resolve().parent / "results"
 INHERITED, MEASURED = RESULTS / "inherited_table.json", RESULTS / "measured_rows.json"
 DIRECTIONS = ("max", "min")
-LANDSCAPES = 10
-"""Synthetic worlds: seeds differ in the start, and go through so many landscapes."""
 
 
 class World(ABC):
@@ -59,6 +57,19 @@ class World(ABC):
     def latency(self, samples: Sequence[Sample]) -> np.ndarray:
         """(n,) in ms."""
         return self.problem.canonical_costs(samples)[:, self.problem.cost_names.index("latency_ms")]
+
+    @cached_property
+    def drawn(self) -> list[Sample]:
+        """Random feasible samples, the same each time."""
+        rng = np.random.default_rng(0)
+        samples = [self.domains.random(rng) for _ in range(2000)]
+        return [sample for sample, ok in zip(samples, self.problem.feasible(samples), strict=True) if ok]
+
+    def seconds(self, samples: Sequence[Sample]) -> np.ndarray:
+        """(n,) of training, in proportion to multiply-adds; 1 is the median of random feasible networks."""
+        column = self.problem.cost_names.index("macs")
+        median = np.median(self.problem.canonical_costs(self.drawn)[:, column])
+        return self.problem.canonical_costs(samples)[:, column] / median
 
     def volume(self, points: Any) -> float:
         """Hypervolume of (quality, latency) pairs."""
@@ -149,12 +160,12 @@ class TableWorld(World):
 
 
 def world(name: str, seed: int) -> World:
-    """The world of a search's seed."""
+    """The world of a search's seed: each has a landscape of its own."""
     if name in TABLES:
         return TableWorld(TABLES[name])
     if name == "deceptive":
-        return SyntheticWorld(Deceptive(seed % LANDSCAPES), 0.01)
-    return SyntheticWorld(Synthetic(seed % LANDSCAPES), 0.06)
+        return SyntheticWorld(Deceptive(seed), 0.01)
+    return SyntheticWorld(Synthetic(seed), 0.06)
 
 
 TABLES = {name: path for name, path in (("inherited", INHERITED), ("measured", MEASURED)) if path.exists()}

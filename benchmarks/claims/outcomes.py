@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from claims import depth_loss_tables, transfer_replay
+from claims import depth_loss_tables, prior_tables, transfer_replay
 from into_docs import grid
 from jared_statistics import Estimate, paired_change
 from rows import rows_of
@@ -104,12 +104,24 @@ def transfer(rows: Sequence[Row]) -> list[str]:
     ]
 
 
+def prior(rows: Sequence[Row]) -> list[str]:
+    """S3: MACs of the front of found networks over those of earlier ones, at equal delta_T."""
+    intervals, texts = {}, []
+    for world in CONFIRMING:
+        if here := prior_tables.complete(rows, world):
+            whole, each = prior_tables.ratios(here)
+            intervals[world] = [whole]
+            texts.append(f"{world}: {interval(whole)}, {sum(map(np.isfinite, each.values()))} of {len(each)} reached")
+        else:
+            texts.append(f"{world}: {sum(row['world'] == world for row in rows)} trainings, too few")
+    return ["S3: earlier networks at a tenth of the MACs (ratio below 0.1)", word(intervals, 0.1), "; ".join(texts)]
+
+
 def table(results: Path = RESULTS) -> str:
     """Claim, word, figures."""
-    priors = [row for row in rows_of(results / "prior_networks.jsonl") if row["split"] == "test"]
     lines = [
         transfer(rows_of(results / "transfer_table.jsonl")),
-        ["S3: earlier networks at a tenth of the MACs (ratio below 0.1)", "not measured", f"{len(priors)} trainings"],
+        prior(rows_of(results / "prior_networks.jsonl")),
         *depth_loss(rows_of(results / "depth_losses.jsonl")),
         ["S5: what the networks look like", "no claim to be held; not measured", ""],
     ]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from claims import depth_loss_tables as s4
 from claims import outcomes
+from claims import prior_tables as s3
 from claims import transfer_replay as s2
 from jared_statistics import Estimate
 from rows import append, rows_of
@@ -124,6 +125,39 @@ def test_a_line_that_a_kill_cut_short_costs_no_other(tmp_path):
     append(path, {"n": 3})
     append(path, {"n": 4})
     assert [row["n"] for row in rows_of(path)] == [1, 3, 4]
+
+
+def test_needed_macs_are_the_example_of_the_module():
+    points = [(30.0, 2.0), (10.0, -4.0), (25.0, -5.0)]
+    assert s3.needed(s3.front(points), -1.0) == pytest.approx(20.0)
+    assert s3.needed(s3.front(points), -9.0) == 10.0 and s3.needed(s3.front(points), 2.1) == float("inf")
+
+
+def scored(network, width, seed, macs, better, rng):
+    """A row whose every metric is better than the single-task networks' by a share."""
+    share = 1 + better + 0.002 * rng.standard_normal()
+    scores = {"segmentation_miou": 0.3 * share, "depth_abs_error_m": 0.5 / share, "depth_rel_error": 0.2 / share}
+    scores |= {"normals_mean_deg": 30 / share, "quality": 0.3}
+    costs = {"macs": macs, "encoder_macs": macs / 2, "params": 1e6}
+    about = {"world": "w", "split": "test", "network": network, "width": width, "seed": seed}
+    return {**about, "costs": costs, "scores": scores}
+
+
+def test_a_front_that_needs_a_tenth_has_the_ratio_a_tenth_and_what_it_never_reaches_is_said():
+    rng, rows = np.random.default_rng(0), []
+    for seed in range(5):
+        for number, (macs, better) in enumerate([(5e6, -0.1), (1e7, 0.0), (2e7, 0.1)]):
+            rows.append(scored(s3.SEARCHED, number, seed, macs, better, rng))
+        rows += [scored(s3.SINGLE, width, seed, 1e8, 0.0, rng) for width in (0.25, 0.5, 1.0)]
+        rows += [scored("mtan", 0.5, seed, 1e8, 0.0, rng), scored("mtan", 1.0, seed, 2e8, 0.3, rng)]
+    whole, each = s3.ratios(rows)
+    assert whole.value == pytest.approx(0.1, rel=0.1) and whole.low < 0.1 < whole.high < 0.13
+    assert each["mtan", 1.0] == float("inf") and "not reached" in s3.tables(rows)
+    assert s3.ratios(rows, "encoder_macs")[0].value == pytest.approx(0.1, rel=0.1)
+    assert "missing" in s3.tables([row for row in rows if row["network"] != s3.SEARCHED])
+    assert outcomes.prior(rows)[1] == "not measured"  # of neither confirming world
+    here = [{**row, "world": world} for row in rows for world in outcomes.CONFIRMING]
+    assert outcomes.prior(here)[1] == "not shown"  # 0.1 itself lies in the interval
 
 
 BELOW, ACROSS, ABOVE = Estimate(0.5, 0.3, 0.7), Estimate(1.0, 0.8, 1.2), Estimate(1.5, 1.3, 1.7)

@@ -127,6 +127,31 @@ def primary(rows: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def again(rows: Sequence[Mapping[str, Any]], arm: str = "silog") -> str:
+    """In words what an arm does on the fresh seeds that it was tried on once more."""
+    control, treated, n = paired([row for row in rows if row["part"] == f"{arm} again"], arm)
+    if n < 3:
+        return ""
+    gained = _points(control["delta_t"][:, -1], treated["delta_t"][:, -1])
+    changes = [f"{SHORT[m]} {_percent(paired_change(control[m][:, -1], treated[m][:, -1]))} %" for m in NOISY]
+    name = "depth_rel_error"
+    within, _ = ratio(scatter(control[name]), scatter(treated[name]))
+    seeds, _ = between(control[name][:, -1], treated[name][:, -1])
+    return (
+        f"`{arm}` on {n} fresh seeds, against l1: delta_T {gained} points, {', '.join(changes)}; scatter of RelE in "
+        f"a run {_times(within)}, between seeds {_times(seeds)}."
+    )
+
+
+def in_words(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The claim of one world, and what became of the arm that looked better than it."""
+    more = [{**row, "part": "primary"} for row in rows if row["part"] in ("primary", "silog again")]
+    said = [f"* {primary(rows)}"]
+    if len(more) > sum(row["part"] == "primary" for row in rows):
+        said += [f"* With the seeds of the next line too, which was not planned: {primary(more)}", f"* {again(rows)}"]
+    return "\n".join(said)
+
+
 def noise(rows: Sequence[Mapping[str, Any]]) -> str:
     """Scatter within a run and between seeds of every arm over l1's."""
     lines = []
@@ -145,12 +170,16 @@ def accuracy(rows: Sequence[Mapping[str, Any]]) -> str:
     for part, arm, of in parts_of(rows):
         control, treated, n = paired(of, arm)
         cells = [_percent(paired_change(control[m][:, -1], treated[m][:, -1])) if m in control else "" for m in NOISY]
-        difference = treated["delta_t"][:, -1] - control["delta_t"][:, -1]
-        reach = stats.t.ppf(0.975, n - 1) * stats.sem(difference)
-        gained = _percent(Estimate(*(float(difference.mean() + side * reach) for side in (0, -1, 1))))
+        gained = _points(control["delta_t"][:, -1], treated["delta_t"][:, -1])
         lines.append([part, arm, str(n), *cells, gained])
     heads = [f"{SHORT[m]}, %" for m in NOISY] + ["delta_T, points"]
     return "Last scores against l1's, paired by seed:\n\n" + grid(["part", "loss", "seeds", *heads], lines)
+
+
+def _points(control: np.ndarray, treated: np.ndarray) -> str:
+    difference = treated - control
+    reach = stats.t.ppf(0.975, len(difference) - 1) * stats.sem(difference)
+    return _percent(Estimate(*(float(difference.mean() + side * reach) for side in (0, -1, 1))))
 
 
 def _times(found: Estimate) -> str:

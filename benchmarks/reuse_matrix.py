@@ -3,7 +3,7 @@
     python benchmarks/reuse_matrix.py                       all cells; about half an hour on two cores
     python benchmarks/reuse_matrix.py --missing             only those without a result
     python benchmarks/reuse_matrix.py --spaces nano --engines sequential
-    python benchmarks/reuse_matrix.py --render              the kept results as tables in docs/reuse.md
+    python benchmarks/reuse_matrix.py --render              the kept results as tables in benchmarks/results/README.md
 
 A multi-trial cell runs a few trials: each samples, builds the network, runs forward and backward, takes an optimiser
 step (`ednas_nni.testing.one_step`) and reports. A one-shot cell trains a supernet for a few steps with the JAReD
@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 
 from checkout import commit
-from into_docs import DOCS, put
+from into_docs import EVIDENCE, put
 from reuse_cells import ENGINES, MULTI_TRIAL, ONE_SHOT, run_cell
 
 from ednas_nni import plugins
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--render", action="store_true", help="run nothing; put the kept results into docs/reuse.md")
     options = parser.parse_args()
     if options.render:
-        put(DOCS / "reuse.md", "matrix", tables(json.loads(options.out.read_text(encoding="utf-8"))))
+        put(EVIDENCE, "matrix", tables(json.loads(options.out.read_text(encoding="utf-8"))))
         return
     logging.disable(logging.WARNING)  # NNI tells every sample
     sys.exit(0 if run(options.spaces, options.strategies, options.engines, options.out, options.missing) else 1)

@@ -40,9 +40,11 @@ GROUPS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "devices": ("Devices", "`device: [{name: roofline, profile: phone_cpu}, params]`", ()),
 }
 ELSEWHERE = {
-    "search_spaces": "What each is: [presets](search_space.md#presets), [earlier networks](earlier_networks.md)."
+    "search_spaces": "What each is: [presets](search_space.md#presets), [earlier networks](earlier_networks.md).",
+    "datasets": "What each is: [data.md](data.md#data-sets).",
+    "devices": "What each is: [hardware.md](hardware.md); `calibrated` is made by `ednas calibrate`.",
 }
-"""Groups whose plugins another page describes: only options are listed."""
+"""Groups whose plugins other pages describe: only options are listed."""
 FOR_TESTS = ("stub",)
 """Plugins whose options no user needs."""
 PLAIN = {int: "integer", float: "number", str: "text", bool: "true or false", type(None): "null"}
@@ -120,7 +122,7 @@ def written(value: Any) -> str:
 def choice(default: str, texts: str) -> str:
     """What is allowed, beside a default: without what the default says itself, such as that it is a text."""
     if default == "null":
-        texts = texts.removesuffix(" or null")
+        texts = texts.removesuffix(" or null").removeprefix("text").removeprefix(" or ")
     elif default:
         kinds = "|".join(PLAIN[kind] for kind in (bool, int, float, str))
         texts = re.sub(rf"^((list of|two of): )?({kinds})(, |$)", "", texts)
@@ -202,9 +204,10 @@ def group(name: str) -> str:
         parts.append("\n".join([f"**{', '.join(f'`{one}`' for one in names)}** take:\n", *shared]))
     for one, summary in summaries.items():
         own = [row for row in plugin_rows[one] if row not in common]
-        if name in ELSEWHERE and not own:
-            continue
-        parts.append("\n".join([f"**`{one}`**: {summary}", *([""] if own else []), *own]))
+        if name not in ELSEWHERE:
+            parts.append("\n".join([f"**`{one}`**: {summary}", *([""] if own else []), *own]))
+        elif own:
+            parts.append("\n".join([f"**`{one}`** takes:\n", *own]))
     return "\n\n".join(parts)
 
 

@@ -57,7 +57,11 @@ def test_the_page_is_what_the_code_says() -> None:
 def test_every_field_and_plugin_has_a_line() -> None:
     assert set(Study.model_fields) <= set(re.findall(r"^\* `(\w+)", PAGE, flags=re.M))
     shipped = {p.name for group in study_page.GROUPS for p in plugins.listing(group) if p.distribution == "ednas-nni"}
-    bold = re.findall(r"^\*\*(`.+`)\*\*(?:: \w| take:)", PAGE, flags=re.M)
+    bold = re.findall(r"^\*\*(`.+`)\*\*(?:: \w| takes?:)", PAGE, flags=re.M)
+    for group, text in study_page.ELSEWHERE.items():
+        pages = [text, *((DOCS / name).read_text(encoding="utf-8") for name in re.findall(r"\]\((\w+\.md)", text))]
+        assert set(plugins.names(group)) & shipped <= set(re.findall(r"`(\w+)`", "\n".join(pages)))
+        shipped -= set(plugins.names(group))
     assert shipped <= set(re.findall(r"`(\w+)`", " ".join(bold)))
     of_no_study = {"exporters", "commands", "label_kinds", "services"}
     assert set(study_page.GROUPS) == set(plugins.GROUPS) - of_no_study

@@ -108,11 +108,12 @@ def test_objects_are_told_apart_by_type() -> None:
 
 
 def test_every_word_has_one_row() -> None:
-    """docs/words.md explains each word once, below the ten first ones."""
-    text = (ROOT / "docs" / "words.md").read_text(encoding="utf-8")
+    """docs/words.md and CONTRIBUTING.md explain each word once, below the ten first ones."""
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("docs/words.md", "CONTRIBUTING.md")]
+    parts = texts[0].partition("\n## ")[2], texts[1].partition("\n## Words")[2]
     words = [
         word
-        for row in re.findall(r"^\* (.*?): ", text.partition("\n## ")[2], re.MULTILINE)
+        for row in re.findall(r"^\* (.*?): ", "\n".join(parts), re.MULTILINE)
         for word in re.findall(r"\*\*(.+?)\*\*", row)
     ]
-    assert len(words) > 30 and len(set(words)) == len(words)
+    assert len(words) > 40 and len(set(words)) == len(words)

@@ -113,10 +113,7 @@ class OptunaCore(Remembering):
         super().load_state_dict(state)
         self._new_study()
         for name, codes, values, attributes in state["trials"]:
-            failed = name == "FAIL"
-            self._add(
-                name, None if failed else self.problem.domains.decode(codes), None if failed else values, attributes
-            )
+            self._add(name, self.problem.domains.decode(codes) if codes else None, values, attributes)
         for key, value in state["study"].items():
             self._storage.set_study_system_attr(self._id, key, value)
         self._numbers = dict(state["numbers"])

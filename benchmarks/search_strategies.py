@@ -275,23 +275,25 @@ def picture(path: Path) -> None:
     import matplotlib.pyplot as plt
 
     worlds = by_world()
-    figure, panels = plt.subplots(1, len(worlds), figsize=(3.2 * len(worlds), 3.4), sharey=True, layout="constrained")
+    figure, panels = plt.subplots(1, len(worlds), figsize=(3.2 * len(worlds), 3.4), layout="constrained")
     names = sorted({name for runs in worlds.values() for name in runs})
     for panel, (place, runs) in zip(panels, worlds.items(), strict=True):
         for name, by_seed in runs.items():
             n = min(len(line["regret"]) for line in by_seed.values())
             mean = np.mean([line["regret"][:n] for line in by_seed.values()], axis=0)
-            width = 2.4 if name == "ednas" else 1.1
-            panel.plot(AT[:n], mean, label=name, color=f"C{names.index(name)}", linewidth=width)
+            kind, width = {"NNI": ":", "optuna": "--"}.get(name.split()[0], "-"), 2.4 if name == "ednas" else 1.1
+            panel.plot(AT[:n], mean, kind, label=name, color=f"C{names.index(name)}", linewidth=width)
         panel.set(title=place, xlabel="trials", yscale="log")
     panels[0].set_ylabel("regret")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=7)
+    shown = {label: line for panel in panels for line, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+    figure.legend(shown.values(), shown, loc="outside lower center", ncols=5, fontsize=7)
     figure.savefig(path, dpi=80)
 
 
 def markdown() -> str:
     """What stands in the evidence."""
-    return "\n\n".join(f"**{place}**\n\n{table}" for place, table in tables())
+    image = "![Mean regret of each strategy over trials, a panel a world](../../docs/images/strategies.png)"
+    return "\n\n".join([*(f"**{place}**\n\n{table}" for place, table in tables()), image])
 
 
 def overhead() -> None:
@@ -335,9 +337,10 @@ def main() -> None:
     if given.overhead:
         overhead()
     elif given.render:
-        from into_docs import EVIDENCE, put
+        from into_docs import DOCS, EVIDENCE, put
 
         put(EVIDENCE, "strategies", markdown())
+        picture(DOCS / "images" / "strategies.png")
     else:
         first, step = map(int, given.part.split("/"))
         run(range(first, given.seeds, step), given.worlds, given.only)

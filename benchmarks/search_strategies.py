@@ -44,7 +44,7 @@ AT = (*range(10, TRIALS + 1, 10),)
 """Trials, and seconds in trainings of a median network, after which the regret is kept."""
 SLOW = {"optuna tpe": 10, "tpe": 10, "optuna gp": 10, "neps primo": 3}
 BUDGET = {"optuna gp": 80, "neps primo": 80}
-"""Seeds, and trials, of those that take too long for all."""
+"""Seeds, and trials, of those that take too long for more."""
 Search = Callable[[World, int], list[Sample]]
 
 
@@ -230,7 +230,7 @@ def by_world() -> dict[str, Runs]:
 def lead(ours: dict[int, dict[str, Any]], theirs: dict[int, dict[str, Any]]) -> list[str]:
     """Intervals of how much more regret `theirs` has, at its end and in the mean, over the seeds that both have."""
     both = sorted(ours.keys() & theirs.keys())
-    if ours is theirs or len(both) < 2:
+    if ours is theirs or len(both) < 5:  # fewer tell no interval
         return ["", ""]
     last = min(len(theirs[seed]["regret"]) for seed in both)
     cells = []

@@ -33,10 +33,10 @@ GROUPS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "evaluators": ("Evaluators", "`evaluator: {name: jared, steps: 500}`", EVALUATOR_GIVEN),
     "tasks": ("Tasks", "`evaluator: {name: jared, task_options: {normals: {loss: angular}}}`", ("info", "protocol")),
     "weightings": ("Weightings", "`evaluator: {name: jared, weighting: {name: dwa, window: 50}}`", ("tasks",)),
-    "strategies": ("Strategies", "`strategy: {name: ednas, initial: 12}`", ("start",)),
+    "strategies": ("Strategies", "`strategy: {name: ednas, initial: 12}`", ("start", "seed")),
     "search_spaces": ("Search spaces", "`space: {name: nano, sharing: [shared, own_stage4]}`", SPACE_GIVEN),
     "blocks": ("Blocks", "`space: {name: nano, ops: [ibn_k3_e3, ibn_k3_e6, fused_k3_e3_se]}`", ()),
-    "datasets": ("Data sets", "`data: {name: streets, depth: metric}`", DATA_GIVEN),
+    "datasets": ("Data sets", "`data: {name: streets, depth: metric}`", (*DATA_GIVEN, "crop")),
     "devices": ("Devices", "`device: [{name: roofline, profile: phone_cpu}, params]`", ()),
 }
 ELSEWHERE = {
@@ -52,6 +52,7 @@ PLAIN |= {study.PluginChoice: "plugin"}
 PLAIN |= dict.fromkeys(study.GROUPS.values(), "mapping, see below")
 PLAIN |= {dict: "mapping"}
 PLAIN |= {recipe.Plugin: PLAIN[study.PluginChoice], recipe.Cooldown: "number, at least 0 or null"}
+PLAIN |= {recipe.Precision: "such as `16-mixed` or `bf16-mixed`"}
 PLAIN |= {recipe.TaskOptions: "mapping or null", recipe.Size: "two integers"}
 PLAIN_VALUES = (str, int, float, list, tuple, dict, type(None))
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
@@ -88,7 +89,7 @@ def digits(value: float) -> str:
 def allowed(hint: Any) -> str:
     """An annotation in words, "" for what YAML cannot hold; ranges that it does not say stand in the description."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin is typing.Annotated and hint in PLAIN:
+    if origin in (typing.Annotated, Literal) and hint in PLAIN:
         return PLAIN[hint]
     if origin is typing.Annotated:
         given = [entry for part in inner[1:] for entry in (part.metadata if isinstance(part, FieldInfo) else ())]

@@ -162,7 +162,7 @@ class Study(BaseModel):
         start_from: Earlier searches (ids, folders or journals) whose results the search begins with (docs/planning.md).
         reference: Member whose single-task trainings (`ednas reference`) `delta_t` is measured against.
         init_from: File of weights (absolute path) from which every network takes what fits.
-        seed: Seed of strategy and training.
+        seed: Of strategy and training; `strategy: {name: tpe, seed: 1}` gives the strategy its own.
         trial_start: Local trials are forked from a process that has imported everything, or each imports it itself.
         trial_time_limit_s: Seconds after which a trial has failed.
         retries: How often a trial that failed by accident (killed, out of memory, disk full) is started again.

@@ -116,4 +116,4 @@ def test_every_word_has_one_row() -> None:
         for row in re.findall(r"^\* (.*?): ", "\n".join(parts), re.MULTILINE)
         for word in re.findall(r"\*\*(.+?)\*\*", row)
     ]
-    assert len(words) > 40 and len(set(words)) == len(words)
+    assert len(words) > 35 and len(set(words)) == len(words)

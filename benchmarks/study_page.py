@@ -49,7 +49,7 @@ FOR_TESTS = ("stub",)
 """Plugins whose options no user needs."""
 PLAIN = {int: "integer", float: "number", str: "text", bool: "true or false", type(None): "null"}
 PLAIN |= {study.PluginChoice: "plugin"}
-PLAIN |= dict.fromkeys(study.GROUPS.values(), "mapping, see below")
+PLAIN |= dict.fromkeys(study.GROUPS.values(), "mapping, below")
 PLAIN |= {dict: "mapping"}
 PLAIN |= {recipe.Plugin: PLAIN[study.PluginChoice], recipe.Cooldown: "number, at least 0 or null"}
 PLAIN |= {recipe.Precision: "such as `16-mixed` or `bf16-mixed`"}
@@ -216,7 +216,7 @@ def text() -> str:
     """All lists."""
     parts = ["## Fields", "\n".join(fields(study.Study))]
     for name, kind in study.GROUPS.items():
-        parts += [f"### `{name}` as a mapping", "\n".join(fields(kind))]
+        parts += [f"### `{name}`", "\n".join(fields(kind))]
     return "\n\n".join([*parts, *map(group, GROUPS)])
 
 

@@ -58,7 +58,7 @@ def mount(
             `ednas_nni.cost.smallest(table, name).value`. Costs that are not given are estimated from samples of the
             problem's domains, which may miss the extreme in a large space.
         retries: Further attempts at a trial that failed for a passing reason, see `Retry`.
-        stop_after_failures: The search ends when its first so many trials have all failed; 0 = never.
+        stop_after_failures: The search stops when its first so many trials have failed; 0 = never.
         finish: What the last trials are for; None = all of them search.
         prune: Which trials are ended early; None = none.
         stop_when: The strategy's part ends before its trials do; None = it does not.

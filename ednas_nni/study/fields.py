@@ -166,7 +166,7 @@ class Study(BaseModel):
         trial_start: Local trials are forked from a process that has imported everything, or each imports it itself.
         trial_time_limit_s: Seconds after which a trial has failed.
         retries: How often a trial that failed by accident (killed, out of memory, disk full) is started again.
-        stop_after_failures: The search stops when its first so many trials have all failed; 0 = never.
+        stop_after_failures: The search stops when its first so many trials have failed; 0 = never.
         keep_weights: Networks whose weights are kept beside the journal.
         finish: The last trials train networks of the front once more (docs/supernet.md).
         prune: Trials that will end dominated are ended early (docs/trials.md).

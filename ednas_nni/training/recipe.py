@@ -81,13 +81,13 @@ class Recipe:
         batch_size: Images a step.
         learning_rate: Peak: linear warm-up, then half a cosine to a hundredth.
         weighting: Name of a weighting, or {"name": ..., its options}.
-        depth_loss: Short for the option `loss` of the task depth.
-        reports: At most so many intermediate scores, the last one at the end.
+        depth_loss: The option `loss` of the task depth.
+        reports: Intermediate scores, at most.
         seed: Seeds the order of the images, their mirroring, and networks that NNI builds for this evaluator.
             A caller who builds the network calls `evaluator.seed_everything()` before.
         threads: torch threads; None leaves torch as it is.
         examples: Images that the report shows.
-        depth_relative_scale: Short for the option `relative_scale` of the task depth.
+        depth_relative_scale: The option `relative_scale` of the task depth.
         task_options: Task name -> {option: value}.
         weight_decay: Of AdamW, on weights with two or more dimensions.
         augmentation: "flip", "flip_zoom", "none", or {"flip": probability, "zoom": [factors from 1 to 4]}.
@@ -96,7 +96,7 @@ class Recipe:
         cooldown: Share of the steps in which it falls to a hundredth, by half a cosine; by default all after the
             warm-up.
         gradient_clip: Largest norm of the gradient; 0 = no limit.
-        average: Decay of a moving average of the weights that is scored instead of them.
+        average: Decay of a moving average of the weights that is scored instead.
         accelerator: Lightning's; "auto" = a GPU if the trial sees one.
         precision: Lightning's.
         scored_on: Split that is scored.

@@ -21,7 +21,7 @@ from ednas_nni.training.evaluator import Metrics, SampleEvaluator, report
 
 @nni.trace
 class StubEvaluator(SampleEvaluator):
-    """For tests of the search itself: quality from the labels' values, without a training.
+    """For tests of the search itself: a quality without a training.
 
     Args:
         tasks: Ignored; the study passes it.

@@ -110,7 +110,7 @@ def equipped(machine: RemoteMachine) -> RemoteMachine:
 
     home = machine.run("echo ~").strip()
     folders = [machine.folder] if machine.folder else [str(BIN), OWN.replace("~", home), None]
-    has_needs = []
+    has_needs, lacks = [], []
     for folder in folders:
         one = replace(machine, folder=folder)
         try:
@@ -119,17 +119,18 @@ def equipped(machine: RemoteMachine) -> RemoteMachine:
         except (EdnasError, ValueError, KeyError):
             pass
         try:
-            one.run(f"{one.python} -c 'import nni, torch'")
+            one.run(f'{one.python} -c \'from importlib.metadata import version; version("nni"), version("torch")\'')
             has_needs.append(one)
         except HostError as error:
             if "must work without a question" in str(error):
                 raise
+            lacks.append(f"{one.python}: {str(error).removeprefix(f'{machine.host}: ')}")
     if not has_needs:
         own = OWN.removesuffix("/bin")
         raise HostError(
             machine,
-            f"no Python there has NNI and torch ({', '.join(str(folder or 'python3') for folder in folders)}). Make "
-            f"one: python3 -m venv {own}; {OWN}/pip install 'nni==3.0' ..., see docs/machines.md",
+            f"no Python there has NNI and torch ({'; '.join(lacks)}). Make one: python3 -m venv {own}; {OWN}/pip "
+            "install 'nni==3.0' ..., see docs/machines.md",
         )
     chosen = has_needs[0]
     with tempfile.TemporaryDirectory() as folder:

@@ -3,7 +3,7 @@
   facts [--gpus]              what the machine has, as JSON
   probe                       train a study's first network for a step; the study is on standard input
   keep EXPERIMENT KEEPER      start NNI's trial keeper; its settings are on standard input
-  pack EXPERIMENT KEEPER JOB  what a trial has left, on standard output
+  pack EXPERIMENT KEEPER      what trials have left, on standard output; their ids are lines of standard input
 
 `keep` starts a supervisor, which starts the keeper and, once the code has come, a trial server. When the keeper ends,
 for whatever reason, so do the trials: the search tries them again elsewhere. Example: the network is cut for an hour;
@@ -33,13 +33,17 @@ from ednas_nni.bridge.manager.exposure import LOOPBACK, path_variable
 from ednas_nni.bridge.manager.places import HOME, make_experiment_folder
 from ednas_nni.bridge.manager.processes import CALL, Process
 from ednas_nni.bridge.trial.limits import TRIALS_HERE
-from ednas_nni.record.failures import HOST_LOST
+from ednas_nni.record.failures import CAUSE, DISK_FULL, HOST_LOST
 from ednas_nni.record.whole_file import write_whole
 from ednas_nni.version import __version__
 
 START_S = 90.0
 PACKAGES = ("nni", "torch", "torchvision", "pytorch-lightning", "numpy")
-FILES = ("result.json", "trial.log", "trial.stdout", "trial.stderr", "phases.json", "examples.npz")
+ERRORS = "trial.stderr"
+FILES = ("result.json", "trial.log", "trial.stdout", ERRORS, "phases.json", "examples.npz")
+ROOM = 1 << 16
+"""Bytes; a disk with less is full."""
+FULL = f"{CAUSE}{DISK_FULL}: not even the trial's last words have room\n".encode()
 LARGEST = 1 << 28
 """Bytes of a file that a trial has left; a larger one stays where it is."""
 CONFIG, DONE, SUPERVISOR = "trial_keeper_config.json", "success.flag", "supervisor.json"
@@ -174,11 +178,13 @@ def supervise(work: Path) -> None:
     try:
         while keeper.poll() is None:
             if server is None and code.is_dir() and sys.platform == "linux":
-                with suppress(Exception):  # trials then start by themselves, and say what is wrong
+                try:
                     tuner = Manager(os.environ[CALL]).experiment()["params"].get("tuner")
                     study = tuner.get("classArgs") if isinstance(tuner, dict) else None
                     if isinstance(study, dict) and study.get("trial_start", "prefork") == "prefork":
                         server = TrialServer(experiment.name, study, code, work, keeper.pid)
+                except Exception as error:
+                    print(f"no trial server: {error}; trials import everything themselves", file=sys.stderr, flush=True)
                 code = Path("/nonexistent")
             with suppress(subprocess.TimeoutExpired):
                 keeper.wait(0.2 if server is None else 5.0)
@@ -196,23 +202,37 @@ def _dies_with_parent() -> None:
 
 
 def pack(experiment: str, keeper: str, job: str, out: BinaryIO) -> None:
-    """Send a trial's files, and the weights of its network, which are removed here: a line of JSON before each."""
+    """Send a trial's files, and the weights of its network, which are removed here.
+
+    A line of JSON goes before each, and one at the end.
+    """
     place = Path(HOME).expanduser() / experiment / "environments" / keeper
     folder = place / "trials" / job
     for name in FILES:
-        _send(folder / name, "trial", out)
+        silent = name == ERRORS and not (folder / FILES[0]).exists() and _is_full(folder / name)
+        _send(folder / name, "trial", out, FULL if silent else b"")
     with suppress(OSError, ValueError, KeyError, TypeError):
         key = json.loads((folder / FILES[0]).read_bytes())["architecture"]
         if re.fullmatch(r"[0-9a-f-]{1,40}", key):
             weights = place / "ednas" / "weights" / f"{key}.safetensors"
             _send(weights, "weights", out)
             weights.unlink(missing_ok=True)
+    out.write(json.dumps({"kind": "end", "name": "", "size": 0}).encode() + b"\n")
+    out.flush()
 
 
-def _send(path: Path, kind: str, out: BinaryIO) -> None:
+def _is_full(errors: Path) -> bool:
+    """Whether the disk has no room, not even for a trial's last words."""
+    try:
+        return shutil.disk_usage(errors.parent).free < ROOM and CAUSE.encode() not in errors.read_bytes()
+    except OSError:
+        return False
+
+
+def _send(path: Path, kind: str, out: BinaryIO, more: bytes = b"") -> None:
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
+            content = file.read(LARGEST + 1) + more
     except OSError:
         return
     if len(content) > LARGEST:
@@ -235,7 +255,8 @@ def main(words: list[str]) -> int:
     elif verb == "supervise":
         supervise(Path(rest[0]))
     elif verb == "pack":
-        pack(rest[0], rest[1], rest[2], sys.stdout.buffer)
+        for line in sys.stdin:
+            pack(rest[0], rest[1], line.strip(), sys.stdout.buffer)
     else:
         raise SystemExit(f"{verb} is unknown")
     return 0

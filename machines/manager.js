@@ -173,10 +173,18 @@ class Ssh {
 
   setPath(value) { this.search = value; }
 
-  // Standard output of a command, a Buffer; what is given is its standard input.
-  output(command, given) {
+  // A command over there, which ends with the connection.
+  start(command) {
     const words = this.here ? ['sh', '-c', command] : ['ssh', ...this.options(), '-o', 'ControlMaster=no', '--', this.config.host, command];
     const child = spawn(words[0], words.slice(1), { cwd: '/' });
+    child.stdin.on('error', () => undefined);
+    this.lost.then(() => child.kill('SIGKILL'));
+    return child;
+  }
+
+  // Standard output of a command, a Buffer; what is given is its standard input.
+  output(command, given) {
+    const child = this.start(command);
     const done = new Promise((resolve, reject) => {
       const pieces = [];
       let size = 0;
@@ -192,17 +200,41 @@ class Ssh {
         if (code === 0) resolve(Buffer.concat(pieces));
         else reject(new Error(`${command.slice(0, 200)}: ${errors.trim().split('\n').pop() || `exit code ${code}`}`));
       });
-      child.stdin.on('error', () => undefined);
       if (given instanceof fs.ReadStream) given.on('error', reject).pipe(child.stdin);
       else child.stdin.end(given === undefined ? '' : given);
     });
-    const ended = this.lost.then((why) => { child.kill('SIGKILL'); throw new Error(why); });
+    const ended = this.lost.then((why) => { throw new Error(why); });
     ended.catch(() => undefined);
     return Promise.race([done, ended]);
   }
 
   async upload(local, remote) {
     await this.output(`umask 077; cat > ${quoted(remote)}`, fs.createReadStream(local));
+  }
+}
+
+// Files as `host.py pack` sends them: a line of JSON with kind, name and size, then so many bytes.
+async function* frames(stream) {
+  let pieces = [];
+  let here = 0; // bytes of them
+  let head;
+  for await (const data of stream) {
+    pieces.push(data);
+    here += data.length;
+    if (here > LARGEST) throw new Error('what is sent is too large');
+    while (here >= (head ? head.size : 1)) {
+      const bytes = Buffer.concat(pieces);
+      const size = head ? head.size : bytes.indexOf('\n') + 1;
+      pieces = [bytes.subarray(size)];
+      here -= size;
+      if (head) {
+        yield { ...head, content: bytes.subarray(0, size) };
+        head = undefined;
+      } else if (size > 0) {
+        head = JSON.parse(bytes.toString('utf8', 0, size));
+        if (!(head.size >= 0)) throw new Error('what is sent has no size');
+      } else break;
+    }
   }
 }
 
@@ -214,9 +246,13 @@ function mendWorker({ Worker }) {
   // A machine that comes back has its folders of before, so that what is there can be named.
   Object.defineProperty(Worker.prototype, 'envId', { get() { return `${this.trainingServiceId}-worker${numbers.get(this.config)}`; } });
   Object.assign(Worker.prototype, {
-    host(words, given, ms = COMMAND_MS) {
+    program(words) {
       const python = this.config.pythonPath ? `${this.config.pythonPath.replace(/\/$/, '')}/python3` : 'python3';
-      return within(this.ssh.output(`cd / && ${quoted(python)} -m machines.host ${words}`, given), ms, this.config.host);
+      return `cd / && exec ${quoted(python)} -m machines.host ${words}`;
+    },
+
+    host(words, given) {
+      return within(this.ssh.output(this.program(words), given), COMMAND_MS, this.config.host);
     },
 
     async start() {
@@ -282,25 +318,46 @@ function mendWorker({ Worker }) {
       await within(this.trialKeeper.unpackDirectory(name, place), COMMAND_MS, this.config.host);
     },
 
+    // Others get the next trials.
+    rest(why, ms) {
+      this.restsUntil = Date.now() + ms;
+      say(`${this.config.host}: ${why}`);
+    },
+
     // One ping may be on its way.
     answers() {
       return this.channel.connection !== null && this.channel.connection.missingPongs < 2;
     },
 
-    // Files as `host.py pack` sends them: a line of JSON with name and size, then so many bytes.
-    async fetch(trial, weights = path.join(root(), 'ednas', 'weights')) {
-      const bytes = await this.host(`pack ${experiment()} ${this.envId} ${trial}`);
+    // A trial's files, one trial after another, of one process over there: to start Python for each would take longer.
+    fetch(trial, weights = path.join(root(), 'ednas', 'weights')) {
+      const before = this.fetching || Promise.resolve();
+      this.fetching = before.catch(() => undefined).then(() => within(this.receive(trial, weights), COMMAND_MS, this.config.host));
+      this.fetching.catch(() => { if (this.packer) this.packer.child.kill('SIGKILL'); });
+      return this.fetching;
+    },
+
+    async receive(trial, weights) {
+      if (!this.packer) {
+        const child = this.ssh.start(this.program(`pack ${experiment()} ${this.envId}`));
+        const made = { child, files: frames(child.stdout), errors: '' };
+        child.stderr.on('data', (data) => { made.errors = (made.errors + data).slice(-1000); });
+        child.on('close', () => { if (this.packer === made) this.packer = undefined; }).on('error', () => undefined);
+        this.packer = made;
+      }
+      const { packer } = this;
+      packer.child.stdin.write(`${trial}\n`);
       const places = { trial: trialFolder(this.envId, trial), weights };
-      for (let at = 0; at < bytes.length;) {
-        const line = bytes.indexOf('\n', at);
-        const { kind, name, size } = JSON.parse(bytes.toString('utf8', at, line));
-        const end = line + 1 + size;
-        if (!/^[\w-]+(\.[\w-]+)*$/.test(name) || !(kind in places) || !(size >= 0) || end > bytes.length) throw new Error(`${this.config.host} sent what cannot be used`);
+      for (;;) {
+        const { value, done } = await packer.files.next();
+        if (done) throw new Error(packer.errors.trim().split('\n').pop() || 'nothing is sent');
+        const { kind, name, content } = value;
+        if (kind === 'end') return;
+        if (!/^[\w-]+(\.[\w-]+)*$/.test(name) || !(kind in places)) throw new Error(`${this.config.host} sent what cannot be used`);
         fs.mkdirSync(places[kind], { recursive: true });
         const file = path.join(places[kind], name);
-        fs.writeFileSync(`${file}.part`, bytes.subarray(line + 1, end));
+        fs.writeFileSync(`${file}.part`, content);
         fs.renameSync(`${file}.part`, file);
-        at = end;
       }
     },
 
@@ -445,8 +502,7 @@ function mendService({ RemoteTrainingServiceV3 }, load) {
         }
         worker.restsUntil = Date.now() + 1000; // its GPUs are taken
       } catch (error) {
-        worker.restsUntil = Date.now() + 30000;
-        say(`${worker.config.host}: no trial can be started: ${error.message.split('\n').slice(0, 2).join(' ')}`);
+        worker.rest(`no trial can be started: ${error.message.split('\n').slice(0, 2).join(' ')}`, 30000);
         if (!worker.gone) worker.trialKeeper.stopTrial(trial).catch(() => undefined); // it may have, a moment too late
       } finally {
         clearInterval(watch);
@@ -473,6 +529,7 @@ function mendService({ RemoteTrainingServiceV3 }, load) {
       if (!worker.trials.delete(trial)) return; // the machine was lost meanwhile
       this.records.delete(trial);
       worker.failures = code ? worker.failures + 1 : 0;
+      if (code && full(trialFolder(worker.envId, trial))) worker.rest('its disk is full', 30000 * Math.min(4, worker.failures));
       say(`${worker.config.host}: trial ${trial} ended with code ${code}`);
       this.emitter.emit('trial_stop', trial, at, code);
     },
@@ -556,6 +613,15 @@ function mendService({ RemoteTrainingServiceV3 }, load) {
   });
 }
 
+// Whether a trial has failed because its disk is full (`host.py` says so for one that could not).
+function full(folder) {
+  try {
+    return fs.readFileSync(path.join(folder, 'trial.stderr'), 'utf8').includes('ednas: error: disk full');
+  } catch {
+    return false;
+  }
+}
+
 // What a trial has written before it reported; whether it is that of its architecture, the Advisor looks.
 function readResult(folder, trial) {
   try {
@@ -610,4 +676,4 @@ modules._load = function (name, parent, ...rest) {
   return loaded;
 };
 
-module.exports = { Ssh, mendService, mendWorker, openDoor, secrets }; // for tests
+module.exports = { Ssh, frames, mendService, mendWorker, openDoor, secrets }; // for tests

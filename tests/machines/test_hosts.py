@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import re
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -19,8 +22,9 @@ import yaml
 import ednas_nni
 from ednas_nni.bridge.catching_up import LOST
 from ednas_nni.bridge.manager import launch
+from ednas_nni.bridge.manager.processes import BIN
 from ednas_nni.bridge.manager.running import Running
-from ednas_nni.record.journal import History, journal_path, load
+from ednas_nni.record.journal import History, TrialRecord, journal_path, load
 from tests.bridge.experiments import write_experiment
 from tests.machines.hosts import Host, forbidden, hosts
 
@@ -32,6 +36,7 @@ pytestmark = [
 BASE = {"constraints": "latency_ms <= 24", "strategy": "random", "hardware_aware": "off", "seed": 3, "retries": 9}
 STUB = {**BASE, "evaluator": {"name": "uneven:Uneven", "seconds": 4.0}}
 PATIENCE_S = 32.0
+BYTES = {"EDNAS_TEST_BYTES": "200000"}
 
 
 @pytest.fixture
@@ -39,10 +44,18 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     """Hosts of some speeds, and an experiment on them."""
     opened = []
 
-    def prepare(speeds: list[float], study: dict[str, Any], trials: int, concurrency: int) -> tuple[list[Host], Path]:
+    def prepare(
+        speeds: list[float],
+        study: dict[str, Any],
+        trials: int,
+        concurrency: int,
+        more: tuple[dict[str, object], ...] = (),
+        **options: Any,
+    ) -> tuple[list[Host], Path]:
         log = tmp_path / "trained.log"
-        variables = [{"EDNAS_TEST_SLOW": str(slow), "EDNAS_TEST_LOG": str(log)} for slow in speeds]
-        context = hosts(tmp_path / "hosts", len(speeds), variables)
+        monkeypatch.setenv("EDNAS_TEST_LOG", str(log))
+        variables = [{"EDNAS_TEST_SLOW": str(slow), "EDNAS_TEST_LOG": str(log), **BYTES} for slow in speeds]
+        context = hosts(tmp_path / "hosts", len(speeds), variables, **options)
         made = context.__enter__()
         opened.append(context)
         home = tmp_path / "home"
@@ -50,7 +63,7 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
         shutil.copy(Path(__file__).with_name("uneven.py"), home / "code")
         path = write_experiment(home, "far", study, trials=trials, concurrency=concurrency, code="code")
         config = yaml.safe_load(path.read_text())
-        config["trainingService"] = {"platform": "remote", "machineList": [host.entry for host in made]}
+        config["trainingService"] = {"platform": "remote", "machineList": [*more, *(host.entry for host in made)]}
         path.write_text(yaml.safe_dump(config))
         monkeypatch.setenv("HOME", str(home))
         monkeypatch.setenv("PATH", f"{tmp_path}/hosts/bin:{os.environ['PATH']}")
@@ -92,6 +105,21 @@ def local(study: dict[str, Any], trials: int) -> History:
     finally:
         search.stop()
     return search.journal.history()
+
+
+def as_at_home(trials: list[TrialRecord], count: int) -> list[str]:
+    """Each result is its own architecture's; returned is in which order so many are proposed."""
+    near = {
+        trial.architecture: (trial.quality, trial.costs) for trial in local({**BASE, "evaluator": "stub"}, count).trials
+    }
+    far = {trial.architecture: (trial.quality, trial.costs) for trial in trials if trial.status == "trained"}
+    assert far.items() <= near.items()
+    return list(near)
+
+
+def sleeps(folder: Path) -> Counter[float]:
+    """How often the training with a quality has come to its end, wherever."""
+    return Counter(float(line.split()[1]) for line in (folder / "trained.log").read_text().splitlines())
 
 
 def listeners(host: Host) -> list[str]:
@@ -141,18 +169,81 @@ def test_nothing_is_lost_when_hosts_die(prepared: Callable[..., Any], tmp_path: 
     assert any(first.address in trial.cause for trial in lost), "it died with trials"
     trained = Counter(trial.architecture for trial in trials if trial.status == "trained")
     assert max(trained.values()) == 1, "nothing that has a result is trained again"
-    near = {
-        trial.architecture: (trial.quality, trial.costs) for trial in local({**STUB, "evaluator": "stub"}, 24).trials
-    }
-    far = {trial.architecture: (trial.quality, trial.costs) for trial in trials if trial.status == "trained"}
-    assert far.items() <= near.items(), "each result is its own architecture's, as at home"
+    near = as_at_home(trials, 24)
     order = list(dict.fromkeys(trial.architecture for trial in history_far.trials))
-    assert order == list(near)[: len(order)], "the strategy goes on as if nothing had happened"
+    assert order == near[: len(order)], "the strategy goes on as if nothing had happened"
     assert {trial.architecture for trial in lost} <= set(trained) | {trial.architecture for trial in trials[-6:]}
-    ends = Counter(line.split()[1] for line in (tmp_path / "trained.log").read_text().splitlines())
     again = {trial.quality for trial in trials if trial.architecture in {t.architecture for t in lost}}
-    assert {float(value) for value, count in ends.items() if count > 1} <= again, "twice only where a host was lost"
+    assert {value for value, count in sleeps(tmp_path).items() if count > 1} <= again, "only where a host was lost"
 
 
 def log(running: Running) -> str:
-    return (running.folder / "log" / "machines.log").read_text()
+    path = running.folder / "log" / "machines.log"
+    return path.read_text() if path.exists() else ""
+
+
+def test_a_result_on_a_lost_host_is_fetched(prepared: Callable[..., Any], tmp_path: Path) -> None:
+    """This machine and two hosts: one hangs, one is cut off while its trial ends; what ended is not trained again."""
+    here = {"host": "localhost", "user": getpass.getuser(), "sshKeyFile": str(tmp_path / "hosts" / "key")}
+    study = {**STUB, "evaluator": {"name": "uneven:Uneven", "seconds": 30.0}}
+    (hung, cut), path = prepared([1.0, 1.0], study, 8, 3, more=({**here, "pythonPath": str(BIN)},))
+    running = launch.create(path)
+    try:
+        wait(running, lambda: log(running).count(": trial ") == 3, "a trial on each machine")
+        (job,) = re.findall(rf"{re.escape(cut.address)}: trial (\w+)", log(running))
+        wait(running, (tmp_path / f"trained.log.{job}").exists, "its beginning")
+        hung.freeze()
+        time.sleep(27)
+        cut.cut()
+        wait(running, lambda: log(running).count(": lost: ") == 2, "both missed")
+        hung.freeze(False)
+        cut.join()
+        wait(running, finished(running), "the end")
+        trials, words = list(history(running).trials), log(running)
+    finally:
+        running.stop()
+    assert len(trials) == 8 and f"{cut.address}: has come back with a result" in words
+    assert "localhost: trial " in words and words.count(": lost: ") == 2
+    as_at_home(trials, 8)
+    lost = {trial.job: trial for trial in trials if trial.status != "trained"}
+    assert {trial.cause.partition(":")[0] for trial in lost.values()} <= {"host lost"}
+    (of_cut,) = {trial.architecture for trial in history(running).trials if job in (trial.job,)}
+    results = {trial.architecture: trial.quality for trial in trials if trial.status == "trained"}
+    assert sleeps(tmp_path)[results[of_cut]] == 1, "it was not trained again"
+    assert {trial.architecture for trial in lost.values()} <= set(results), "nothing is lost"
+
+
+def test_a_disk_that_fills_up(prepared: Callable[..., Any], tmp_path: Path) -> None:
+    """Trials fail over there with that cause, are tried elsewhere, and the host takes part again when it has room."""
+
+    def mounts(home: Path) -> list[str]:
+        return [f"mount -t tmpfs -o size=8m none {home}"] if home.name == "home0" else []
+
+    study = {**STUB, "retries": 1}
+    (small, _), path = prepared([1.0, 1.0], study, 30, 4, mounts=mounts)
+
+    def on_small(command: str) -> None:
+        subprocess.run(
+            [f"{tmp_path}/hosts/bin/ssh", f"root@{small.address}", command], capture_output=True, check=False
+        )
+
+    def count(pattern: str) -> int:
+        return len(re.findall(rf"{re.escape(small.address)}: {pattern}", log(running)))
+
+    running = launch.create(path)
+    try:
+        wait(running, lambda: count("trial .* ended") >= 1, "a trial")
+        on_small("cat /dev/zero > ~/filler")
+        wait(running, lambda: count("its disk is full|no trial can be started") >= 1, "a trial that finds it full")
+        on_small("rm ~/filler")
+        before = count("trial .* ended with code 0")
+        wait(running, lambda: count("trial .* ended with code 0") > before, "trials on it")
+        wait(running, finished(running), "the end")
+        trials = list(history(running).trials)
+    finally:
+        running.stop()
+    failed = [trial for trial in trials if trial.status != "trained"]
+    assert len(trials) == 30 and failed and all(trial.cause.startswith("disk full: ") for trial in failed)
+    as_at_home(trials, 30)
+    results = {trial.architecture for trial in trials if trial.status == "trained"}
+    assert {trial.architecture for trial in failed} <= results | {trial.architecture for trial in trials[-4:]}

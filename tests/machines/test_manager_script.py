@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -102,3 +104,46 @@ def test_who_has_most_room_gets_the_trial(
     say((service.freest() || { name: null }).name);
     """
     assert json.loads(node(code.replace("GIVEN", json.dumps([running, failures, concurrency])))) == chosen
+
+
+def test_files_come_over_as_they_are(tmp_path: Path) -> None:
+    """One process sends those of one trial after another; texts, bytes like our own marks, nothing at all."""
+    place = tmp_path / "nni-experiments" / "x" / "environments" / "k"
+    files = {
+        "a": {"trial.log": b"one\ntwo\n", "trial.stderr": b"", "examples.npz": b'{"kind":"end"}\n' * 9000},
+        "b": {"result.json": b'{"architecture": "0a"}'},
+        "c": {},
+    }
+    for job, contents in files.items():
+        (place / "trials" / job).mkdir(parents=True)
+        for name, content in contents.items():
+            (place / "trials" / job / name).write_bytes(content)
+    weights = place / "ednas" / "weights" / "0a.safetensors"
+    weights.parent.mkdir(parents=True)
+    network = bytes(range(256)) * 1000
+    weights.write_bytes(network)
+    code = """
+    const words = ['-m', 'machines.host', 'pack', 'x', 'k'];
+    const child = require('child_process').spawn(PYTHON, words, { env: { ...process.env, HOME } });
+    const digest = (bytes) => require('crypto').createHash('sha256').update(bytes).digest('hex');
+    (async () => {
+      const all = [];
+      const files = script.frames(child.stdout);
+      for (const job of ['a', 'b', 'c']) {
+        child.stdin.write(`${job}\\n`);
+        for (let one; (one = (await files.next()).value).kind !== 'end';) {
+          all.push([job, one.kind, one.name, digest(one.content)]);
+        }
+      }
+      child.stdin.end();
+      say([all, (await files.next()).done]);
+      process.exit(0);
+    })();
+    """
+    given = f"const PYTHON = {json.dumps(sys.executable)}, HOME = {json.dumps(str(tmp_path))};"
+    sent, done = json.loads(node(given + code))
+    trials = [(job, "trial", name, content) for job, left in files.items() for name, content in left.items()]
+    expected = [*trials, ("b", "weights", weights.name, network)]
+    expected = [[*words, hashlib.sha256(content).hexdigest()] for *words, content in expected]
+    assert sorted(sent) == sorted(expected) and done
+    assert not weights.exists(), "it is removed over there"

@@ -16,14 +16,16 @@ from ednas_nni.training.stub import StubEvaluator
 class Uneven(StubEvaluator):
     def evaluate(self, sample):
         seconds = self.seconds * float(os.environ.get("EDNAS_TEST_SLOW", "1"))
-        begun = time.time()
+        begun, job, log = time.time(), os.environ["NNI_TRIAL_JOB_ID"], os.environ.get("EDNAS_TEST_LOG")
+        if log:
+            Path(f"{log}.{job}").touch()
         while time.time() < begun + seconds:
             time.sleep(0.1)
         value = self.quality(sample)
-        if log := os.environ.get("EDNAS_TEST_LOG"):
+        checkpoint = bytes(int(os.environ.get("EDNAS_TEST_BYTES", "0")))
+        Path(os.environ["NNI_OUTPUT_DIR"], "checkpoint").write_bytes(checkpoint)
+        if log:
             with Path(log).open("a") as file:
-                file.write(
-                    f"{os.environ['NNI_TRIAL_JOB_ID']} {value!r} {begun:.2f} {time.time():.2f} {os.environ['HOME']}\n"
-                )
+                file.write(f"{job} {value!r} {begun:.2f} {time.time():.2f} {os.environ['HOME']}\n")
         report({"default": value}, final=True)
         return {"default": value}

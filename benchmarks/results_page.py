@@ -20,6 +20,7 @@ import litert_cpu
 import pipelines
 import pretrained
 import search_strategies
+import sentences
 import spans
 import supernet
 import trial_time
@@ -127,6 +128,11 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
         [row for row in rows_of(RESULTS / "depth_losses.jsonl") if row["world"] == "nyuv2"]
     ),
     (EVIDENCE, "depth-losses"): lambda: depth_loss_tables.tables(rows_of(RESULTS / "depth_losses.jsonl")),
+    (DOCS / "hardware.md", "processor"): sentences.processor,
+    (DOCS / "hardware.md", "vela"): sentences.ethos_u,
+    (DOCS / "hardware.md", "coral"): sentences.edge_tpu,
+    (DOCS / "planning.md", "corrected"): sentences.calibration,
+    (DOCS / "supernet.md", "inherited"): sentences.ranks,
     (EVIDENCE, "alone"): trained_alone,
     (EVIDENCE, "pretrained"): lambda: pretrained.render(read("pretrained.json")),
     (EVIDENCE, "ranks"): supernet.render,

@@ -141,6 +141,7 @@ def line(owner: str, name: str, words: Mapping[str, str], hint: Any, default: st
     if not allowed(hint):
         raise SystemExit(f"{owner}: {name!r} is annotated as {hint}, for which benchmarks/study_page.py has no words")
     text = re.sub(r"`?\bNone\b`?", "`null`", words[name].replace("``", "`"))  # a study is YAML
+    text = re.sub(r"\bdocs/(\w+\.md)", r"[\1](\1)", text)
     return f"* `{f'{name}: {default}' if default else name}`{choice(default, allowed(hint))}: {text}"
 
 

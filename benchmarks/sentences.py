@@ -76,8 +76,8 @@ def calibration() -> str:
     few, *more = sorted(proposed)
     return (
         "In the hardest case, the Edge TPU's model corrected to an ordinary processor, the mean error on "
-        f"{unseen} unseen networks is {percent(as_it_is)} as it is, {percent(proposed[few])} with {few} proposed networks, "
-        f"{percent(max(proposed[n] for n in more))} from {more[0]} on."
+        f"{unseen} unseen networks is {percent(as_it_is)} as it is, {percent(proposed[few])} with {few} proposed "
+        f"networks, {percent(max(proposed[n] for n in more))} from {more[0]} on."
     )
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -43,7 +44,7 @@ class OptunaCore(Remembering):
     multi_objective = True
     draws: ClassVar[int] = 4
 
-    def __init__(self, problem: Problem, sampler: Callable[[int], BaseSampler], seed: int | None = 0) -> None:
+    def __init__(self, problem: Problem, sampler: Callable[..., BaseSampler], seed: int | None = 0) -> None:
         super().__init__(problem, seed)
         self._make = sampler
         self._numbers: dict[str, int] = {}  # open architecture -> number of its trial
@@ -63,7 +64,7 @@ class OptunaCore(Remembering):
 
     def draw(self) -> Sample:
         """A new sampler's point; where it breaks a constraint, a pruned trial says so."""
-        self._study.sampler = self._make(int(self._rng.integers(2**32)))
+        self._study.sampler = self._make(seed=int(self._rng.integers(2**32)))
         asked = self._study.ask(self._axes)
         sample = self.problem.domains.canonical(asked.params)
         self._study.tell(asked, state=self._states["FAIL"])  # a trial of the canonical sample takes its place
@@ -148,7 +149,7 @@ class OptunaStrategy(AskTellStrategy):
         return OptunaCore(problem, self.sampler, self.seed)
 
 
-def sampler_of(name: str, options: Mapping[str, Any]) -> Callable[[int], BaseSampler]:
+def sampler_of(name: str, options: Mapping[str, Any]) -> Callable[..., BaseSampler]:
     """What makes the sampler of that name from a seed; see `OptunaStrategy`."""
     try:
         import optuna  # an extra
@@ -160,13 +161,9 @@ def sampler_of(name: str, options: Mapping[str, Any]) -> Callable[[int], BaseSam
     if not (isinstance(kind, type) and issubclass(kind, optuna.samplers.BaseSampler)):
         hint = did_you_mean(name, [*SAMPLERS, *optuna.samplers.__all__])
         raise StudyError(f"strategy.sampler: {name!r} is no sampler of Optuna.{hint}")
-    made: Callable[..., BaseSampler] = kind
-
-    def make(seed: int) -> BaseSampler:
-        try:
-            return made(seed=seed, **{**defaults, **options})
-        except (TypeError, ValueError) as error:
-            raise StudyError(f"strategy.sampler_options: {title} is not made with {options}: {error}") from None
-
-    make(0)  # so that options are rejected at once
+    make: Callable[..., BaseSampler] = partial(kind, **{**defaults, **options})
+    try:
+        make(seed=0)  # so that options are rejected at once
+    except (TypeError, ValueError) as error:
+        raise StudyError(f"strategy.sampler_options: {title} is not made with {options}: {error}") from None
     return make

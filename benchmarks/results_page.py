@@ -138,6 +138,7 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (EVIDENCE, "ranks"): supernet.render,
     (EVIDENCE, "pipelines"): lambda: pipelines.report(rows_of(pipelines.RESULTS), read("front_against_members.json")),
     (EVIDENCE, "strategies"): search_strategies.markdown,
+    (DOCS / "reuse.md", "first"): search_strategies.sentence,
     (EVIDENCE, "int8-quality"): lambda: int8_quality.table(read("int8_quality.json")),
     (EVIDENCE, "trial-time"): lambda: trial_time.table(read("trial_time.json")),
     (EVIDENCE, "cpu"): lambda: latency.table_of(read("cpu_latency.json")),

@@ -241,6 +241,27 @@ def lead(ours: dict[int, dict[str, Any]], theirs: dict[int, dict[str, Any]]) -> 
     return cells
 
 
+def trials_to_nni(runs: Runs, name: str) -> float:
+    """Trials (median) after which a strategy has what NNI's evolution has after all of its own."""
+    goal = {seed: line["regret"][-1] for seed, line in runs.get("NNI evolution", {}).items()}
+    needed = [
+        next((n for n, r in zip(AT, line["regret"], strict=False) if r <= goal[seed]), TRIALS + 1)
+        for seed, line in runs[name].items() if seed in goal
+    ]  # fmt: skip
+    return float(np.median(needed)) if needed else TRIALS + 1
+
+
+def sentence() -> str:
+    """The sum of it."""
+    worlds = by_world()
+    first = sum(next(iter(runs)) == "ednas" for runs in worlds.values())
+    needed = sorted(trials_to_nni(runs, "ednas") for runs in worlds.values())
+    return (
+        f"In {first} of {len(worlds)} worlds `ednas` ends with the least regret; it has after {needed[0]:.0f} to "
+        f"{needed[-1]:.0f} trials (medians) what NNI's evolution has after {TRIALS}."
+    )
+
+
 def tables() -> Iterator[tuple[str, str]]:
     """World -> its table."""
     from into_docs import grid
@@ -249,18 +270,13 @@ def tables() -> Iterator[tuple[str, str]]:
     heads = ["strategy", *(f"{n} trials" for n in trials), *(f"{n} s" for n in seconds)]
     heads += ["area", "lead of `ednas` at the end", "in area", "trials to NNI's", "n"]
     for place, runs in by_world().items():
-        goal = {seed: line["regret"][-1] for seed, line in runs.get("NNI evolution", {}).items()}
         rows = []
         for name, by_seed in runs.items():
             cells = []
             for key, n in [("regret", n) for n in trials] + [("by_seconds", n) for n in seconds]:
                 values = [x[key][AT.index(n)] for x in by_seed.values() if len(x[key]) > AT.index(n)]
                 cells.append(f"{np.mean(values):.3f}" if values else "")
-            needed = [
-                next((n for n, r in zip(AT, x["regret"], strict=False) if r <= goal[seed]), TRIALS + 1)
-                for seed, x in by_seed.items() if seed in goal
-            ]  # fmt: skip
-            median = np.median(needed) if needed else TRIALS + 1
+            median = trials_to_nni(runs, name)
             area = np.mean([x["area"] for x in by_seed.values()])
             cells += [f"{area:.3f}", *lead(runs.get("ednas", {}), by_seed)]
             rows.append([name, *cells, f"{median:.0f}" if median <= TRIALS else "-", str(len(by_seed))])
@@ -340,6 +356,7 @@ def main() -> None:
         from into_docs import DOCS, EVIDENCE, put
 
         put(EVIDENCE, "strategies", markdown())
+        put(DOCS / "reuse.md", "first", sentence())
         picture(DOCS / "images" / "strategies.png")
     else:
         first, step = map(int, given.part.split("/"))

@@ -62,7 +62,7 @@ class LiteRTInt8(LiteRT):
     writes_with = ("litert_torch", "ai_edge_litert", "ai_edge_quantizer")
     tolerance = Tolerance(maximum=None, mean=0.05, cosine=0.995, labels=0.05)
     calibrates = True
-    gives = ("raw", "full")  # the quantiser knows neither ARG_MAX nor EXP
+    gives = ("raw", "classes", "full")  # the quantiser does not know EXP
 
     def write(self, order: Order, path: Path) -> None:
         """As `Exporter.write`.

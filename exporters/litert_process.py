@@ -46,6 +46,7 @@ def convert(program: str, target: str) -> None:
     loaded = torch.export.load(program).module()
     graph = torch.fx.GraphModule(loaded, loaded.graph)
     factors_as_numbers(graph)
+    classes = scores_of_classes(graph)
 
     class ChannelsLast(nn.Module):
         def __init__(self) -> None:
@@ -54,11 +55,35 @@ def convert(program: str, target: str) -> None:
 
         def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
             outputs = self.network(image.permute(0, 3, 1, 2))
-            return tuple(x.permute(0, 2, 3, 1) if x.ndim == 4 else x for x in outputs)
+            last = [x.permute(0, 2, 3, 1) if x.ndim == 4 else x for x in outputs]
+            return tuple(x.argmax(-1).int() if i in classes else x for i, x in enumerate(last))
 
     shape = next(node for node in graph.graph.nodes if node.op == "placeholder").meta["val"].shape
     image = torch.zeros(shape[0], shape[2], shape[3], shape[1])
     litert_torch.convert(ChannelsLast().eval(), (image,)).export(target)
+
+
+def scores_of_classes(graph: GraphModule) -> frozenset[int]:
+    """Let the graph give the scores where it gave the class of the largest; returns which outputs these are.
+
+    The class is then chosen where channels are last: of a graph's own choice the converter makes a TRANSPOSE of all
+    scores and an ARG_MAX over the second axis, which no NPU runs.
+    """
+    import torch
+
+    passed = (torch.ops.aten.select.int, torch.ops.aten.to.dtype)
+    end = next(node for node in graph.graph.nodes if node.op == "output")
+    outputs, classes = list(end.args[0]), set()
+    for i, output in enumerate(outputs):
+        while output.target in passed:
+            output = output.args[0]
+        if output.target is torch.ops.aten.argmax.default:
+            outputs[i] = output.args[0]
+            classes.add(i)
+    end.args = (tuple(outputs),)
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+    return frozenset(classes)
 
 
 def factors_as_numbers(graph: GraphModule) -> None:
@@ -118,6 +143,44 @@ def quantize(source: str, images: str, target: str, input_type: str) -> None:
         for key, end in (("min", 0.0), ("max", 1.0)):
             ranges[tensor][key] = np.full_like(ranges[tensor][key], end)
     made.quantize(ranges).export_model(target, overwrite=True)
+    choose_in_int8(Path(target))
+
+
+def choose_in_int8(path: Path) -> None:
+    """Let each ARG_MAX read the int8 scores: the quantiser does not know the operator, and puts a DEQUANTIZE before it.
+
+    The largest of scores in 8 bits is the largest of their values, whatever the scale. In the file
+    `1 -> DEQUANTIZE -> 2 -> ARG_MAX -> 3` becomes `1 -> ARG_MAX -> 2`: the tensor of floating point goes, too.
+    """
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema  # the extra `litert`
+
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
+    argmax, dequantize = schema.BuiltinOperator.ARG_MAX, schema.BuiltinOperator.DEQUANTIZE
+    graph = model.subgraphs[0]
+    gone: set[int] = set()
+    for before in [one for one in graph.operators if codes[one.opcodeIndex] == dequantize]:
+        readers = [one for one in graph.operators if before.outputs[0] in one.inputs]
+        if readers and all(codes[one.opcodeIndex] == argmax for one in readers):
+            for one in readers:
+                one.inputs = [before.inputs[0], *one.inputs[1:]]
+                model.operatorCodes[one.opcodeIndex].version = 2  # that of int8
+            gone.add(int(before.outputs[0]))
+            graph.operators.remove(before)
+    if not gone:
+        return
+    staying = [i for i in range(len(graph.tensors)) if i not in gone]
+    number = {-1: -1, **{old: new for new, old in enumerate(staying)}}
+    graph.tensors = [graph.tensors[i] for i in staying]
+    for part in (graph, *graph.operators):
+        part.inputs, part.outputs = ([number[int(i)] for i in ends] for ends in (part.inputs, part.outputs))
+    for signature in model.signatureDefs or []:
+        for entry in (*signature.inputs, *signature.outputs):
+            entry.tensorIndex = number[entry.tensorIndex]
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
 
 
 if __name__ == "__main__":

@@ -62,7 +62,8 @@ def run(options: argparse.Namespace) -> int:
     if options.device.endswith(SUFFIXES):
         options.device = str(Path(options.device).expanduser().absolute())
     assembled = Assembled(experiment.read(options.study, options.changes).study)
-    table = cost_table(assembled.space, [options.device], deploy_size=tuple(assembled.study.deploy_size))
+    size = tuple(assembled.study.deploy_size)
+    table = cost_table(assembled.space, [options.device], size, classes=assembled.classes)
     own = [column.name for column in table.devices[0].columns]
     if options.cost not in own:
         raise EdnasError(f"--cost {options.cost}: is not a cost of {options.device}.{did_you_mean(options.cost, own)}")

@@ -34,6 +34,7 @@ from ednas_nni.graphs.capture import network_graph
 from ednas_nni.graphs.graph import cut
 from ednas_nni.graphs.onnx_file import onnx_bytes
 from ednas_nni.graphs.tflite_file import Precision, tflite_bytes
+from ednas_nni.nn.heads import answering_classes
 from ednas_nni.record.whole_file import write_whole
 from ednas_nni.search.assembled import Assembled
 from ednas_nni.study import plain_data
@@ -73,7 +74,8 @@ def propose(options: argparse.Namespace, assembled: Assembled, table: CostTable)
         pairs = list(zip(files, samples, strict=True)) if form else []
         for file, sample in tqdm(pairs, desc="writing networks", unit="file", delay=1.0, leave=False, disable=None):
             # Random weights do not change how long it takes; a `.tflite` file ends where `ednas export` ends it.
-            graph = network_graph(assembled.space, sample, size := table.deploy_size)
+            with answering_classes(assembled.classes):
+                graph = network_graph(assembled.space, sample, size := table.deploy_size)
             content = onnx_bytes(graph) if form == "onnx" else tflite_bytes(cut(graph, size), 0, PRECISIONS[form])
             (part / file).write_bytes(content)
         part.rename(folder)

@@ -30,6 +30,8 @@ TERMS = ("dense layers", "depthwise layers", "streamed parameters", "written act
 """What the model's terms stand for, in the order of `COEFFICIENTS`."""
 BIAS_BYTES = 4
 """A bias is a 32-bit integer, a weight one byte (LiteRT's int8 quantisation specification)."""
+INDEX_BYTES = 4
+"""Of a class: LiteRT's ARG_MAX gives 32-bit integers."""
 SHARE = 0.9
 """Of the ensemble's latencies, at least this share does not exceed the upper bound."""
 UPPER = "latency_ms_upper90"
@@ -81,11 +83,17 @@ class EdgeTPU(AdditiveDevice, ReadsProfiles):
                 "host_elements": layer.elements_read,
                 "handed_bytes": 0 if layer.full_size else layer.elements_read,
             }
+        if layer.kind == "argmax" and not self.profile.argmax:
+            # The host gets the scores; what it then enlarges, so many elements, is counted as handed to it below.
+            handed = layer.elements_read - layer.elements_written
+            return {**features, "host_elements": layer.elements_read, "handed_bytes": handed}
         if layer.kind == "resize" and layer.full_size:
             return {**features, "host_elements": layer.elements_written, "handed_bytes": layer.elements_read}
         if layer.kind not in ON_DEVICE_KINDS:  # batch norms and activations are folded into the layer before
             return {**features, "unmapped_elements": layer.elements_written} if self.unmapped(layer) else features
         features |= {"outputs": layer.elements_written, "peak_bytes": layer.elements_read + layer.elements_written}
+        if layer.kind == "argmax":
+            features["handed_bytes"] = (INDEX_BYTES - 1) * layer.elements_written
         if layer.kind not in WEIGHT_KINDS:
             return features
         bias = layer.out_channels if layer.params else 0
@@ -100,7 +108,9 @@ class EdgeTPU(AdditiveDevice, ReadsProfiles):
         return features
 
     def unmapped(self, layer: LayerRecord) -> str:
-        """Activations that the compiler does not map."""
+        """Activations, and the choice of a class, that the compiler does not map."""
+        if layer.kind == "argmax":
+            return "" if self.profile.argmax else "ARG_MAX, so it hands all scores over (`deploy_outputs: classes`)"
         unknown = layer.kind == "activation" and layer.function not in {"", *FUSED}
         return f"the activation {layer.function}" if unknown else ""
 

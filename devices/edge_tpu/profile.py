@@ -99,6 +99,8 @@ class SystolicProfile(Profile):
         on_chip_mb: Memory (in MB, 1e6 bytes) that the largest activation and the parameters share; parameters that do
             not fit are streamed for every image.
         coefficients: What each part costs.
+        argmax: Whether the compiler maps ARG_MAX, so that classes instead of scores cross the link where the study says
+            `deploy_outputs: classes`.
         origin: Where the coefficients come from, and the error to expect.
         error: Mean relative error of networks that the fit has not seen, 0.1 = 10 %; None = unknown.
         validity: Where the model has been compared with published figures.
@@ -113,6 +115,7 @@ class SystolicProfile(Profile):
     clock_mhz: Positive
     on_chip_mb: Positive
     coefficients: Coefficients
+    argmax: bool = False
     origin: OptionalText = ""
     error: NotNegative | None = None
     validity: OptionalText = ""

@@ -212,10 +212,13 @@ class _Core:
         said.seek(0)
         reasons = _reasons(said.read().decode(errors="replace"))
         tables = made.opt_database.tables
-        positions = {row["id"]: int(row["ext_key"]) for row in _rows(tables["source"])}
+        source = _rows(tables["source"])
+        positions = {row["id"]: int(row["ext_key"]) for row in source}
+        # What U55 and U65 run in the place of an ArgMax (a depthwise layer, a pooling, a table) has no source.
+        positions["0"] = next((int(row["ext_key"]) for row in source if row["operator"] == "ArgMax"), -1)
         elements = {
             int(row["ext_key"]): int(row["ofm_w"] or 1) * int(row["ofm_h"] or 1) * int(row["ofm_d"] or 1)
-            for row in _rows(tables["source"])
+            for row in source
         }
         operators = {at: asdict(VelaOperator(elements=n)) for at, n in sorted(elements.items())}
         for row in _rows(tables["perf"]):

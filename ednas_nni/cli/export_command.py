@@ -24,9 +24,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--outputs",
-        choices=["raw", "full", "labels"],
-        default="raw",
-        help="raw: coarse, as priced; full: of the image's size; labels: classes, lengths, directions (default: raw)",
+        choices=["raw", "classes", "full", "labels"],
+        help="raw: coarse; classes: the same, but an index for each class's score; full: of the image's size; labels: "
+        "classes, lengths, directions of that size (default: as priced, the study's deploy_outputs)",
     )
     parser.add_argument(
         "--size",

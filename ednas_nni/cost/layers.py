@@ -19,7 +19,7 @@ from torch import nn
 from ednas_nni.cost.records import KINDS, Kind, LayerRecord, convolution, elementwise, linear
 from ednas_nni.cost.tracer import Operator, Shape, Trace, trace_image
 from ednas_nni.errors import StudyError
-from ednas_nni.nn.elementwise import Activation
+from ednas_nni.nn.elementwise import Activation, LargestClass
 
 
 @dataclass(frozen=True)
@@ -295,6 +295,8 @@ def _record(path: str, module: nn.Module, shapes: CallShapes, read: Read, first_
         features = read("num_features")
         params = 2 * features * bool(module.affine) * first_call
         return elementwise(path, "batch_norm", features, features, _size(source), _size(shapes.output), params=params)
+    if isinstance(module, LargestClass):
+        return elementwise(path, "argmax", module.scores, 1, _size(source), _size(shapes.output))
     kind = kind_of(module)
     if kind is None:
         return None

@@ -52,17 +52,23 @@ def unmapped(layers: SpaceLayers, device: Device) -> dict[str, dict[str, None]]:
     A layer is charged to the innermost choice that it hangs on, such as the operation of its block.
     """
     reasons = [device.unmapped(record) for record in layers.records]
-    charged: dict[str, dict[str, None]] = {}
+    charged: dict[str, dict[tuple[str, Scalar] | None, None]] = {}
     for operation in layers.operations:
         for number in np.unique(operation.records):
             if reasons[number]:
                 charged.setdefault(reasons[number], {})[_charged(operation)] = None
-    return {reason: {EVERY: None} if EVERY in choices else choices for reason, choices in charged.items()}
+    whole = [{(dimension.label, value) for value in dimension.values} for dimension in layers.domains.dimensions]
+    return {
+        reason: {EVERY: None}
+        if None in choices or any(values <= choices.keys() for values in whole)
+        else {str(choice[1]): None for choice in choices if choice is not None}
+        for reason, choices in charged.items()
+    }
 
 
-def _charged(operation: Operation) -> str:
+def _charged(operation: Operation) -> tuple[str, Scalar] | None:
     single = [clause[0] for clause in operation.condition if len(clause) == 1 and len(clause[0].values) == 1]
-    return str(next(iter(single[-1].values))) if single else EVERY
+    return (single[-1].label, next(iter(single[-1].values))) if single else None
 
 
 # -------------------------------------------------------------------- what no limit lets through

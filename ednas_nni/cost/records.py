@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 Kind = Literal[
     "conv", "depthwise", "linear", "batch_norm", "activation", "add", "multiply", "resize", "concat", "pool", "pad",
-    "other", "host",
+    "argmax", "other", "host",
 ]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(Kind)
 WEIGHT_KINDS = frozenset({"conv", "depthwise", "linear"})

@@ -208,6 +208,8 @@ def _digest(text: str, numbers: np.ndarray) -> str:
 
 def _key(space: ModelSpace, size: tuple[int, int], case: Mapping[str, Scalar]) -> str | None:
     """Name of what the operations depend on; None where that cannot be known."""
+    from ednas_nni.nn.heads import answered  # brings torch
+
     sources = _sources(space)
     if sources is None:
         return None
@@ -217,6 +219,7 @@ def _key(space: ModelSpace, size: tuple[int, int], case: Mapping[str, Scalar]) -
         structure.update(f"{path} {type(module).__qualname__} {shapes} {'forward' in module.__dict__}\n".encode())
     name, arguments = f"{type(space).__module__}.{type(space).__qualname__}", (space.trace_args, space.trace_kwargs)
     parts = [FORMAT, name, repr(arguments), list(size), sources, structure.hexdigest()[:16], dict(case)]
+    parts += sorted(answered.get())
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 

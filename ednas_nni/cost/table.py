@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain, count
@@ -17,7 +17,7 @@ from ednas_nni.cost.features import SpaceFeatures, joined, over_sizes, renamed, 
 from ednas_nni.cost.minimum import Function
 from ednas_nni.cost.records import LayerRecord
 from ednas_nni.cost.space_layers import SpaceLayers, remembered
-from ednas_nni.errors import PluginError, SampleError
+from ednas_nni.errors import PluginError, SampleError, StudyError
 from ednas_nni.space.domains import Domains, Sample
 from ednas_nni.study.objectives import Constraint
 
@@ -215,6 +215,7 @@ def cost_table(
     devices: Sequence[str | Device] = (),
     deploy_size: tuple[int, int] = (512, 1024),
     folder: Path | None = None,
+    classes: Collection[str] = (),
 ) -> CostTable:
     """Build the cost table of a model space.
 
@@ -225,6 +226,7 @@ def cost_table(
         deploy_size: Image (height, width) in pixels that the network will run at on the device. Where it is no multiple
             of the space's stride, the network pads it, and the costs are those of the padded image.
         folder: Cache folder in which a space's operations are kept for later processes; None = nowhere.
+        classes: Tasks of which the device gives the classes instead of their scores.
 
     Raises:
         PluginError: A device is unknown or does not follow the contract.
@@ -232,6 +234,7 @@ def cost_table(
     """
     from ednas_nni.cost.reading import read_space  # torch and NNI are needed to read a space, not to price samples
     from ednas_nni.nn.capabilities import capabilities_of
+    from ednas_nni.nn.heads import answering_classes
     from ednas_nni.nn.sizes import cases, check_resolutions, settled
     from ednas_nni.nn.tree import domains_of
 
@@ -257,10 +260,16 @@ def cost_table(
     first: SpaceLayers | None = None
     by_order: dict[int, list[InOrder]] = {i: [] for i, device in enumerate(resolved) if isinstance(device, OrderDevice)}
     for case in cases(domains, said.size_labels):
-        with settled(case):
+        with settled(case), answering_classes(classes):
             size = (height, width) if said.resolution == 1 else deploy_size
             layers = remembered(space, size, folder, partial(read_space, space, size), case)
             first = first or layers
+            kinds = [(one.path.split("."), layers.records[one.records.flat[0]].kind) for one in layers.operations]
+            if not {path[1] for path, kind in kinds if kind == "argmax"}.issuperset(classes):
+                raise StudyError(
+                    "deploy_outputs = 'classes': the space's heads give scores alone. Let them end in "
+                    "`TaskHead.answer` (ednas_nni/nn/heads.py), or write `deploy_outputs: raw`"
+                )
             features_here = space_features(layers, features, maxima)
             for number, device in enumerate(resolved):
                 if isinstance(device, PartsDevice):

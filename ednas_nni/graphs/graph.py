@@ -146,11 +146,13 @@ def ending_in(graph: Graph, outputs: Sequence[str]) -> Graph:
 
 
 def cut(graph: Graph, size: tuple[int, int]) -> Graph:
-    """The graph without bilinear enlargements to (height, width) that end it: exported files leave them to the host."""
+    """The graph without enlargements to (height, width) that end it, bilinear or of classes: the host does them."""
+    classes = {node.output for node in graph.nodes if node.op == "Cast"}
     before = {
         node.output: node.inputs[0]
         for node in graph.nodes
-        if node.op == "Resize" and node.attributes["mode"] == "linear" and node.shape[2:] == tuple(size)
+        if node.op == "Resize" and (node.attributes["mode"] == "linear" or node.inputs[0] in classes)
+        if node.shape[2:] == tuple(size)
     }
     return ending_in(graph, [before.get(name, name) for name in graph.outputs])
 

@@ -3,7 +3,8 @@
 Idea: `torch.export` writes down the operators of one image, whichever module runs them, so that networks of any space
 are treated alike. Three steps on that graph: (1) a batch norm that alone reads a convolution is folded into it; (2) for
 `raw` outputs, a bilinear enlargement to the image's size that ends the graph is left out: costs are priced without it,
-and the host can enlarge what it shows; (3) for `labels`, each task's decoding is appended. A network of a lower
+and the host can enlarge what it shows; for `classes`, too, where heads end in an ArgMax
+(`ednas_nni.nn.heads.answering_classes`); (3) for `labels`, each task's decoding is appended. A network of a lower
 resolution is written down from the shrunk image on, which the host makes of what it grabs, as costs are priced.
 
     conv -> batch_norm -> relu6 -> conv(predict) -> upsample x 4 -> output       becomes, `raw`:
@@ -28,8 +29,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ednas_nni.errors import NetworkError
 from ednas_nni.nn.capabilities import capabilities_of
+from ednas_nni.nn.heads import answering_classes
 from ednas_nni.nn.sizes import shrunk
-from ednas_nni.tasks.decoding import Decoding, Outputs
+from ednas_nni.tasks.decoding import Decoding, Outputs, picking
 
 ATEN = torch.ops.aten
 CONVOLUTIONS = (ATEN.conv2d.default, ATEN.conv2d.padding)
@@ -81,18 +83,24 @@ def inference_graph(
     share = capabilities_of(network).resolution
     entering = shrunk(size, share)
     flat = _Flat(inner, decodings if outputs == "labels" else dict.fromkeys(decodings, Decoding()), share != 1)
-    program = _exported(flat, entering)
+    asked = picking(decodings) if outputs == "classes" else frozenset()
+    with answering_classes(asked):
+        program = _exported(flat, entering)
     exported = program.module()
     graph = fx.GraphModule(exported, exported.graph)  # torch's own subclass rejects eval()
     for node in list(graph.graph.nodes):
         if node.target is ATEN._assert_tensor_metadata.default:  # torch's own check of a conversion, nothing to run
             graph.graph.erase_node(node)
     _fold(graph)
-    factors: list[int | float] = _cut(graph, size) if outputs == "raw" else [1] * len(decodings)
+    factors: list[int | float] = _cut(graph, size) if outputs in ("raw", "classes") else [1] * len(decodings)
+    end = next(node for node in graph.graph.nodes if node.op == "output")
+    if any(task in asked and x.meta["val"].is_floating_point() for task, x in zip(decodings, end.args[0], strict=True)):
+        raise NetworkError("classes: a head gives scores alone. Let it end in `TaskHead.answer`, or ask for `raw`.")
     graph.graph.eliminate_dead_code()
     graph.delete_all_unused_submodules()
     graph.recompile()
-    left = dict.fromkeys(decodings, Decoding()) if outputs == "labels" else dict(decodings)
+    done = frozenset(decodings) if outputs == "labels" else asked
+    left = {task: Decoding() if task in done else decoding for task, decoding in decodings.items()}
     return InferenceGraph(graph, entering, outputs, dict(zip(decodings, factors, strict=True)), left, share)
 
 
@@ -169,9 +177,11 @@ def _cut(graph: fx.GraphModule, size: tuple[int, int]) -> list[int | float]:
 
 
 def _factor(node: fx.Node) -> Fraction:
-    """By which a node enlarges height and width alike, bilinearly with half-pixel centres; 1 for any other node."""
+    """By which a node enlarges height and width alike, bilinearly or classes by the nearest; 1 for any other node."""
     source = node.args[0] if node.args else None
-    if node.target is not ATEN.upsample_bilinear2d.vec or node.args[2] or not isinstance(source, fx.Node):
+    scores = node.target is ATEN.upsample_bilinear2d.vec and not node.args[2]
+    classes = node.target is ATEN._upsample_nearest_exact2d.vec and not node.meta["val"].is_floating_point()
+    if not isinstance(source, fx.Node) or not (scores or classes):
         return Fraction(1)
     (height, width), inner = _extent(node), _extent(source)
     return Fraction(height, inner[0]) if height * inner[1] == width * inner[0] else Fraction(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,12 +49,15 @@ def onnx_bytes(
     ]
     kind = onnx.TensorProto.FLOAT
     shapes = {node.output: node.shape for node in graph.nodes}
-    said = {name: (helper.np_dtype_to_tensor_dtype(np.dtype(t)), s) for name, (t, s) in (outputs or {}).items()}
+    types: dict[str, Any] = {node.output: node.attributes["to"] for node in graph.nodes if node.op == "Cast"}
+    types |= {node.output: types.get(node.inputs[0], kind) for node in graph.nodes if node.op == "Resize"}
+    said = {name: (types.get(name, kind), shapes.get(name)) for name in graph.outputs}
+    said |= {name: (helper.np_dtype_to_tensor_dtype(np.dtype(t)), s) for name, (t, s) in (outputs or {}).items()}
     body = helper.make_graph(
         nodes,
         "ednas",
         [helper.make_tensor_value_info(name, kind, shape) for name, shape in graph.inputs.items()],
-        [helper.make_tensor_value_info(name, *said.get(name, (kind, shapes.get(name)))) for name in graph.outputs],
+        [helper.make_tensor_value_info(name, *said[name]) for name in graph.outputs],
         constants,
     )
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="ednas")

@@ -38,7 +38,7 @@ Translation = Callable[[Writer, Arguments, Sequence[int]], str]
 """(writer, arguments as the operator got them with names in the place of tensors, output shape) -> output's name."""
 
 
-_TYPES = {torch.int64: 7, torch.float32: 1}
+_TYPES = {torch.int64: 7, torch.float32: 1, torch.uint8: 2, torch.int32: 6}
 """torch's type -> ONNX's number of it."""
 
 
@@ -99,7 +99,7 @@ def _sum(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
 
 def _cast(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     if len(args) < 2 or args[1] not in _TYPES:
-        raise UnwrittenError("to a type other than int64 or float32")
+        raise UnwrittenError("to a type other than float32, int32, int64 and uint8")
     return w.node("Cast", [args[0]], to=_TYPES[args[1]])
 
 
@@ -129,8 +129,9 @@ def _bilinear(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
     return _resize(w, args[0], shape, mode="linear", coordinate_transformation_mode="half_pixel")
 
 
-def _nearest(w: Writer, args: Arguments, shape: Sequence[int]) -> str:
-    return _resize(w, args[0], shape, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+def _nearest(coordinates: str, rounding: str) -> Translation:
+    how: dict[str, Attribute] = {"coordinate_transformation_mode": coordinates, "nearest_mode": rounding}
+    return lambda w, args, shape: _resize(w, args[0], shape, mode="nearest", **how)
 
 
 def _resize(w: Writer, x: str, shape: Sequence[int], **attributes: Attribute) -> str:
@@ -197,7 +198,8 @@ TRANSLATIONS: dict[str, Translation] = {
     "div": _binary("Div"),
     "cat": lambda w, args, shape: w.node("Concat", args[0], axis=args[1] if len(args) > 1 else 0),
     "upsample_bilinear2d": _bilinear,
-    "upsample_nearest2d": _nearest,
+    "upsample_nearest2d": _nearest("asymmetric", "floor"),
+    "_upsample_nearest_exact2d": _nearest("half_pixel", "round_prefer_ceil"),
     "mean": _mean,
     "sum": _sum,
     "sqrt": _unary("Sqrt"),

@@ -36,6 +36,7 @@ MISSING = ".tflite files and litert_cpu need ai-edge-litert, flatbuffers. Instal
 
 TYPES = {np.dtype(np.float32): np.int8(0), np.dtype(np.int32): np.int8(2), np.dtype(np.int8): np.int8(9)}
 """Of a tensor's elements -> its number."""
+INT32 = TYPES[np.dtype(np.int32)]
 Precision = Literal["int8", "float32"]
 Scales: TypeAlias = "Sequence[float] | np.ndarray"
 RELU, RELU6 = np.int8(1), np.int8(3)
@@ -167,7 +168,8 @@ class _File:
     # ---------------------------------------------------------------- operators
     def _write(self, node: Node) -> None:
         op, activation = node.op, np.int8(0)
-        if op == "Identity":
+        indices = op == "Cast" and node.inputs[0] in self._writer and self._writer[node.inputs[0]].op == "ArgMax"
+        if op == "Identity" or indices:  # ARG_MAX gives int32, and NPUs run no CAST
             self._names[node.output] = self._names.get(node.inputs[0], node.inputs[0])
             return
         result = node.output
@@ -208,6 +210,10 @@ class _File:
             self._pad(self._activation(node.inputs[0]), self._activation(result), widths.tolist())
         elif op == "Softmax" and _axis(_integer(node, "axis"), len(node.shape)) == len(node.shape) - 1:
             self._operator(25, [self._activation(node.inputs[0])], result, 9, {0: np.float32(1)})
+        elif op == "ArgMax":
+            inputs = [self._activation(node.inputs[0]), self._constant(f"{result}.axis", _ints([3]))]
+            self._numbers[result] = self._tensor(result, (1, *node.shape[2:]), INT32, (), 0)
+            self._operator(56, inputs, result, 40, {0: INT32})
         elif op == "LeakyRelu":
             alpha = node.attributes["alpha"]
             assert isinstance(alpha, float)

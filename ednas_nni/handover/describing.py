@@ -64,6 +64,7 @@ def described(
             constants={task: prior.constants for task, prior in data.prior.tasks.items()},
             info=assembled.source.info,
             deploy_size=study.deploy_size,
+            deploy_outputs=study.deploy_outputs,
             scores=tuple(scores),
             costs=tuple(
                 Cost(value=float(value), **{field: getattr(column, field) for field in fields})

@@ -190,6 +190,7 @@ class NetworkDescription(_Part):
         data: What it learned from.
         train_size: Height and width that it was trained at.
         deploy_size: Height and width that it is used at, and that its costs were priced at.
+        deploy_outputs: What its costs were priced with, and what `export` writes by default.
         stride: Height and width of its input must be divisible by it.
         normalisation: Of its input.
         costs: What the search believed that it costs.
@@ -205,6 +206,7 @@ class NetworkDescription(_Part):
     data: TrainingData
     train_size: Size
     deploy_size: Size
+    deploy_outputs: Literal["raw", "classes"] = "raw"
     stride: Annotated[int, Field(ge=1)] = 32
     normalisation: Normalisation = Normalisation()
     scores: tuple[Score, ...] = ()

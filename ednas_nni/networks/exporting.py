@@ -51,7 +51,7 @@ def export(
     to: Sequence[str],
     images: Callable[[tuple[int, int], int], Images],
     *,
-    outputs: Outputs = "raw",
+    outputs: Outputs | None = None,
     size: tuple[int, int] | None = None,
     input_type: Literal["int8", "uint8"] = "int8",
     say: Callable[[str], object] = lambda line: None,
@@ -62,7 +62,7 @@ def export(
         network: Saved.
         to: Names of exporters.
         images: (height and width, count) -> real images uint8 (n, H, W, 3), to calibrate on and to prove with.
-        outputs: What the files give.
+        outputs: What the files give; by default what costs were priced with.
         size: Height and width of the image, of which a network of a lower resolution gets so much less; by default the
             deploy size.
         input_type: Of the input of quantised files.
@@ -80,7 +80,7 @@ def export(
     makers = [EXPORTERS.load(name)() for name in to]
     size = size or network.description.deploy_size
     decodings = {name: task.decoding for name, task in network.tasks.items()}
-    graph = inference_graph(network.module, decodings, size, outputs)
+    graph = inference_graph(network.module, decodings, size, outputs or network.description.deploy_outputs)
     macs = priced_macs(network, size)
     calibrates = any(maker.calibrates for maker in makers)
     real = images(graph.size, max(LEAST, CALIBRATION if calibrates else 0))

@@ -106,7 +106,7 @@ def predict(network: Network, picture: pictures.Picture, runtime: Runtime) -> Pr
         output = torch.from_numpy(np.ascontiguousarray(outputs[name]))
         # What of the output shows the picture; it may be coarser than the input, so no whole number of its pixels.
         covered = (inner[0] * output.shape[-2] / runtime.size[0], inner[1] * output.shape[-1] / runtime.size[1])
-        reads = task if runtime.outputs == "raw" else None
+        reads = task if runtime.outputs == "raw" and output.is_floating_point() else None
         arrays[name] = enlarged(output, image.shape[:2], reads, info.ignore_index, covered)
         kinds[name] = _kind(task, arrays[name], info)
     units = {name: output.unit for name, output in network.description.tasks.items()}

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 Outputs = Literal["raw", "labels"]
-"""What a runtime gives for a task: the network's raw output, at any resolution, or what the task predicts from it."""
+"""What a runtime gives for a task: the network's raw output, at any resolution, or what the task predicts from it.
+
+In the place of a raw output there may be classes, whole numbers (N, h, w): the device has decoded already."""
 
 
 class Runtime(Protocol):

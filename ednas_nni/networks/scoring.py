@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ednas_nni.data.batches import loader
 from ednas_nni.data.source import Split
@@ -15,6 +14,7 @@ from ednas_nni.networks.export.base import Images
 from ednas_nni.networks.own_data import scaled
 from ednas_nni.networks.runtime import Runtime
 from ednas_nni.tasks.base import Task
+from ednas_nni.tasks.decoding import resized
 from ednas_nni.tasks.quality import Prior, measure, quality
 
 
@@ -28,11 +28,11 @@ def scores(
     """
 
     def predictions(image: Tensor) -> dict[str, Tensor]:
-        outputs = runtime.run(_fitted(image.numpy(), runtime.size))
-        return {
-            name: _prediction(torch.from_numpy(np.ascontiguousarray(outputs[name])), task, runtime, image.shape[2:])
-            for name, task in tasks.items()
-        }
+        outputs, size = runtime.run(_fitted(image.numpy(), runtime.size)), (image.shape[2], image.shape[3])
+        given = {name: resized(torch.from_numpy(np.ascontiguousarray(outputs[name])), size) for name in tasks}
+        classes = {name: x.long() for name, x in given.items() if not x.is_floating_point()}
+        raw = {} if runtime.outputs == "labels" else {n: tasks[n].predict(given[n]) for n in tasks if n not in classes}
+        return {**given, **classes, **raw}
 
     values = metrics_of(predictions, tasks, split, batch_size)
     flat = {f"{name}_{metric}": value for name, of in values.items() for metric, value in of.items()}
@@ -63,17 +63,3 @@ def _fitted(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return images
     pixels: Images = np.rint(images * 255).astype(np.uint8).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(scaled(pixels, size).transpose(0, 3, 1, 2), np.float32) / np.float32(255)
-
-
-def _prediction(output: Tensor, task: Task, runtime: Runtime, size: tuple[int, ...]) -> Tensor:
-    """In the shape and unit of targets of this size."""
-    if runtime.outputs == "raw":
-        if output.shape[-2:] != size:
-            output = functional.interpolate(output, size, mode="bilinear", align_corners=False)
-        return task.predict(output)
-    output = output if output.is_floating_point() else output.long()
-    if output.shape[-2:] == size:
-        return output
-    if output.is_floating_point():
-        return functional.interpolate(output, size, mode="bilinear", align_corners=False)
-    return functional.interpolate(output[:, None].double(), size, mode="nearest-exact")[:, 0].long()

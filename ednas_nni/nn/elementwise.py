@@ -154,14 +154,29 @@ class Concat(Elementwise):
         return torch.cat(x, 1)
 
 
+class LargestClass(Elementwise):
+    """Index of the largest of so many scores at each position: one byte where that can hold it."""
+
+    kind = "argmax"
+
+    def __init__(self, scores: int) -> None:
+        super().__init__(1)
+        self.scores = scores
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map scores (N, C, H, W) to classes (N, 1, H, W), uint8, or int32 of more than 256."""
+        return x.argmax(1, keepdim=True).to(torch.uint8 if self.scores <= 256 else torch.int32)
+
+
 class Resize(Elementwise):
-    """Bilinear enlargement by a factor >= 1, half-pixel centres (`align_corners=False`).
+    """Enlargement by a factor >= 1, half-pixel centres: bilinear (`align_corners=False`), or of classes by repeating.
 
     The factor may be an expression of choices that decide sizes, see `ednas_nni.nn.sizes`.
     """
 
-    def __init__(self, channels: Channels, scale: Factor) -> None:
+    def __init__(self, channels: Channels, scale: Factor, classes: bool = False) -> None:
         self.scale = scale
+        self.classes = classes
         super().__init__(channels)
 
     def settle(self, sample: Mapping[str, Scalar]) -> None:
@@ -172,9 +187,11 @@ class Resize(Elementwise):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Enlarge x (N, channels, H, W) to (N, channels, scale H, scale W)."""
         scale = float(ensure_frozen(self.scale, strict=False))
+        end = [round(side * scale) for side in x.shape[2:]]
+        if self.classes:
+            return F.interpolate(x, end, mode="nearest-exact")
         if scale.is_integer():
             return F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False)
-        end = [round(side * scale) for side in x.shape[2:]]
         return F.interpolate(x, end, mode="bilinear", align_corners=False)
 
     def extra_repr(self) -> str:

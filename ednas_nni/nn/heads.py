@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import nn
@@ -13,8 +14,7 @@ from ednas_nni.errors import StudyError
 from ednas_nni.nn.blocks.base import Block, Slot
 from ednas_nni.nn.blocks.bottleneck import InvertedBottleneck
 from ednas_nni.nn.blocks.conv import Convolution, SeparableConvolution
-from ednas_nni.nn.choice import choice_or_only
-from ednas_nni.nn.elementwise import Channels, Factor, Resize
+from ednas_nni.nn.elementwise import Channels, Factor, LargestClass, Resize
 
 HEADS: dict[str, Block] = {
     "conv": Convolution(kernel=3),
@@ -22,6 +22,23 @@ HEADS: dict[str, Block] = {
     "ibn": InvertedBottleneck(kernel=3, expansion=4),
 }
 """What a head has before its prediction: a full 3 x 3 convolution, a separable one, or an inverted bottleneck."""
+
+
+answered: ContextVar[frozenset[str]] = ContextVar("answered", default=frozenset())
+"""Tasks of the `answering_classes` that one is inside of."""
+
+
+@contextmanager
+def answering_classes(tasks: Collection[str]) -> Iterator[None]:
+    """Networks as they run on a device that is asked for the classes of these tasks: an index for C scores.
+
+    Whatever looks at a network or a space inside (costs, blocks, exported graphs) sees what the device then does.
+    """
+    before = answered.set(frozenset(tasks))
+    try:
+        yield
+    finally:
+        answered.reset(before)
 
 
 class TaskHead(nn.Module):
@@ -32,6 +49,18 @@ class TaskHead(nn.Module):
     """
 
     predict: nn.Conv2d
+
+    def end(self, task: str, outputs: int, scale: Factor) -> None:
+        """Construct what comes behind the prediction: enlargement to the image's size, or the class and then that."""
+        self.task = task
+        self.resize = Resize(outputs, scale)
+        if outputs > 1:
+            self.largest = LargestClass(outputs)
+            self.repeat = Resize(1, scale, classes=True)
+
+    def answer(self, scores: torch.Tensor) -> torch.Tensor:
+        """What the network gives for predictions (N, C, h, w): (N, C, H, W), or classes (N, 1, H, W)."""
+        return self.repeat(self.largest(scores)) if self.task in answered.get() else self.resize(scores)
 
     def set_output_bias(self, values: torch.Tensor) -> None:
         """Start from a known answer: the output is `values`, shape (outputs,), where the features say nothing.
@@ -78,26 +107,13 @@ class Head(TaskHead):
         scale: Factor,
         kind: str = "separable",
         activation: str = "relu6",
+        task: str = "",
     ) -> None:
         super().__init__()
         self.features = HEADS[kind].build(Slot(inputs, channels, activation=activation))
         self.predict = start_small(MutableConv2d(channels, outputs, 1, bias=True))
-        self.resize = Resize(outputs, scale)
+        self.end(task, outputs, scale)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, inputs, H, W) to (N, outputs, scale H, scale W)."""
-        return self.resize(self.predict(self.features(x)))
-
-
-def head_choice(
-    kinds: Sequence[str],
-    inputs: Channels,
-    outputs: int,
-    channels: Channels,
-    scale: Factor,
-    label: str,
-    activation: str = "relu6",
-) -> nn.Module:
-    """A searched head among keys of `HEADS`; a single one is not a choice and gets no label."""
-    candidates = {kind: partial(Head, inputs, outputs, channels, scale, kind, activation) for kind in kinds}
-    return choice_or_only(candidates, label)
+        return self.answer(self.predict(self.features(x)))

@@ -18,7 +18,7 @@ from ednas_nni.nn.dense import DenseSpace
 from ednas_nni.nn.efficientnet_lite import EfficientNetLite
 from ednas_nni.nn.elementwise import Channels
 from ednas_nni.nn.fusion import LEVELS, fusion_choice
-from ednas_nni.nn.heads import head_choice
+from ednas_nni.nn.heads import Head
 from ednas_nni.nn.sharing import OwnBranch, Shared
 from ednas_nni.nn.sizes import OUTPUT_STRIDE, RESOLUTION, Entry, enlargement
 from ednas_nni.nn.spec import StageSpec, TemplateSpec, width
@@ -64,7 +64,8 @@ class MultiTaskSpace(DenseSpace):
         self.heads = nn.ModuleDict()
         for task, n in tasks.items():
             inner = width(f"{task}_head_width", spec.heads.channels)
-            self.heads[task] = head_choice(kinds, fused, n, inner, scale, f"{task}_head", spec.activation)
+            made = {kind: partial(Head, fused, n, inner, scale, kind, spec.activation, task) for kind in kinds}
+            self.heads[task] = choice_or_only(made, f"{task}_head")
         sample = current_model()
         if sample is not None:
             self._prune(sample)

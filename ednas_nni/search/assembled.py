@@ -226,8 +226,22 @@ class Assembled:
         if any(column.name in named and column.name not in priced for column in peak_memory.columns):
             devices.append(peak_memory)
         size = tuple(self.study.deploy_size)
-        table: CostTable = cost.cost_table(self.space, devices, deploy_size=size, folder=cache_root(None))
+        table: CostTable = cost.cost_table(self.space, devices, size, cache_root(None), self.classes)
         return table
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """Tasks of which the device gives classes instead of their scores, see `deploy_outputs`."""
+        from ednas_nni.tasks.decoding import picking  # imports torch
+
+        if self.study.deploy_outputs == "raw":
+            return frozenset()
+        if not (tasks := picking({name: task.decoding for name, task in self.tasks.items()})):
+            raise StudyError(
+                f"deploy_outputs = 'classes': none of the tasks {', '.join(self.tasks)} picks one of several classes, "
+                "as segmentation does. Write `deploy_outputs: raw`, or remove the line."
+            )
+        return tasks
 
     @cached_property
     def metrics(self) -> dict[str, str]:

@@ -150,6 +150,7 @@ class Study(BaseModel):
         data: Data set plugin.
         train_size: (height, width) in pixels that trials train at; multiples of 32.
         deploy_size: (height, width) in pixels that costs are priced at; padded to multiples of 32.
+        deploy_outputs: What devices give: predictions as heads make them, or of tasks that pick a class its index alone.
         evaluator: Evaluator plugin.
         objectives: `quality` or `delta_t`, costs, and, with strategies that weigh objectives, metrics such as
             `max:segmentation_miou`.
@@ -182,6 +183,7 @@ class Study(BaseModel):
     data: PluginField = PluginChoice(name="rooms")
     train_size: Size = (64, 128)
     deploy_size: Size = (512, 1024)
+    deploy_outputs: Literal["raw", "classes"] = "raw"
     evaluator: PluginField = PluginChoice(name="jared")
     objectives: Annotated[tuple[str, ...], BeforeValidator(_many)] = ("quality", "latency_ms")
     device: Annotated[tuple[Annotated[str | PluginChoice, BeforeValidator(_device)], ...], BeforeValidator(_many)] = (
@@ -265,6 +267,8 @@ class Study(BaseModel):
         changes no result.
         """
         deciding = {name: value for name, value in self.dump().items() if name not in NO_RESULT}
+        if self.deploy_outputs == "raw":
+            del deciding["deploy_outputs"]  # studies had digests before it was a field
         text = json.dumps(deciding, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -6,6 +6,7 @@ The file says which step it is; the same word makes the step part of the graph w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -14,8 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 Operation: TypeAlias = Literal["none", "argmax", "above_zero", "softplus", "normalize"]
-Outputs: TypeAlias = Literal["raw", "full", "labels"]
-"""`raw`: at the resolution that costs are priced at; `full`: enlarged to the image's; `labels`: decoded, too."""
+Outputs: TypeAlias = Literal["raw", "classes", "full", "labels"]
+"""`raw`: at the heads' resolution; `classes`: the same, but where a task picks a class its index for all scores;
+`full`: enlarged to the image's size; `labels`: decoded, too."""
 
 
 @dataclass(frozen=True)
@@ -48,3 +50,17 @@ class Decoding:
         if self.operation == "normalize":
             return output / torch.sqrt((output * output).sum(1, keepdim=True)).clamp_min(1e-12)
         return output
+
+
+def picking(decodings: Mapping[str, Decoding]) -> frozenset[str]:
+    """Tasks that pick one of several classes; a device may do so, too, and then gives an index for C scores."""
+    return frozenset(task for task, decoding in decodings.items() if decoding.operation == "argmax")
+
+
+def resized(output: Tensor, size: tuple[int, int]) -> Tensor:
+    """Outputs (N, C, h, w) at another size, bilinear with half-pixel centres; classes (N, h, w) by the nearest."""
+    if output.shape[-2:] == size:
+        return output
+    if output.is_floating_point():
+        return functional.interpolate(output, size, mode="bilinear", align_corners=False)
+    return functional.interpolate(output[:, None].double(), size, mode="nearest-exact")[:, 0].to(output.dtype)

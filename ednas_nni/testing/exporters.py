@@ -15,6 +15,7 @@ from ednas_nni.errors import NetworkError, PluginError
 from ednas_nni.graphs.inference_graph import inference_graph
 from ednas_nni.networks.export.base import Exporter, Images, Order, facts_for
 from ednas_nni.networks.export.proof import LEAST, agreements, odd
+from ednas_nni.nn.heads import Head
 from ednas_nni.tasks.decoding import Decoding, Outputs
 from ednas_nni.testing.rules import broken, rule
 
@@ -37,11 +38,17 @@ class ExampleNetwork(nn.Module):
         self.squeeze = nn.Sequential(nn.Conv2d(8, 4, 1), nn.ReLU(), nn.Conv2d(4, 8, 1), nn.Sigmoid())
         self.lateral = nn.Conv2d(8, 8, 1)
         channels = {"segmentation": 5, "depth": 1, "normals": 3, "edges": 1}
-        self.heads = nn.ModuleDict({task: nn.Conv2d(8, n, 1) for task, n in channels.items()})
+        self.heads = nn.ModuleDict({task: Head(8, n, 8, 2, task=task) for task, n in channels.items()})
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d):
                 for tensor in (module.running_mean, module.running_var, module.weight, module.bias):
                     nn.init.uniform_(tensor, 0.5, 1.5)  # type: ignore[arg-type]  # none of them is None here
+        images = torch.from_numpy(example_images()).permute(0, 3, 1, 2) / 255
+        for task, head in self.eval().heads.items():
+            assert isinstance(head, Head), "made above"
+            head.features = nn.Identity()
+            nn.init.normal_(head.predict.weight)
+            head.set_output_bias(-self(images)[task].mean((0, 2, 3)))  # else one class would win everywhere
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Map images (N, 3, H, W) to task -> (N, C, H, W)."""
@@ -49,7 +56,7 @@ class ExampleNetwork(nn.Module):
         deep = self.deep(stem)
         deep = deep * self.squeeze(deep.mean((2, 3), keepdim=True))
         fused = self.lateral(stem) + _doubled(deep)
-        return {task: _doubled(head(fused)) for task, head in self.heads.items()}
+        return {task: head(fused) for task, head in self.heads.items()}
 
 
 def _doubled(x: Tensor) -> Tensor:
@@ -101,7 +108,7 @@ def check_file(exporter: Exporter, network: nn.Module, outputs: Outputs, path: P
     says = (said.format, said.outputs, tuple(r.task for r in said.results), runtime.size)
     wanted = (exporter.name, outputs, tuple(DECODINGS), SIZE)
     require(says == wanted, f"a file says {says} of itself, not {wanted}.")
-    least = (SIZE[0] // 2, SIZE[1] // 2) if outputs == "raw" else SIZE
+    least = (SIZE[0] // 2, SIZE[1] // 2) if outputs in ("raw", "classes") else SIZE
     coarse = {task: shape for task, shape in shapes.items() if shape[-2:] != least}
     require(not coarse, f"outputs {outputs!r} must be of {least} pixels, not {coarse}.")
     for agreement in compared:

@@ -23,7 +23,8 @@ interpreter.invoke()
 indices = {detail["name"]: detail["index"] for detail in interpreter.get_output_details()}
 results, (height, width) = {}, (round(side / facts.get("resolution", 1)) for side in given["shape"][1:3])
 for r in facts["results"]:
-    x = interpreter.get_tensor(indices[r["name"]])[0].astype(np.float32)
-    x = (x - r["zero_point"]) * r["scale"] if r["scale"] else x
-    results[r["task"]] = decoded(enlarged(x.transpose(2, 0, 1), r["enlarge"])[:, :height, :width], r)
+    x = interpreter.get_tensor(indices[r["name"]])[0]
+    x = (x.astype(np.float32) - r["zero_point"]) * r["scale"] if r["scale"] else x
+    x = x.transpose(2, 0, 1) if r["layout"] == "NHWC" else x
+    results[r["task"]] = decoded(enlarged(x, r["enlarge"])[..., :height, :width], r)
 np.savez(sys.argv[3], **results)

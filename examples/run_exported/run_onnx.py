@@ -16,7 +16,7 @@ outputs = session.run(names, {facts["input"]["name"]: image})
 np.savez(
     sys.argv[3],
     **{
-        r["task"]: decoded(enlarged(x[0], r["enlarge"])[:, :height, :width], r)
+        r["task"]: decoded(enlarged(x[0], r["enlarge"])[..., :height, :width], r)
         for r, x in zip(facts["results"], outputs, strict=True)
     },
 )

@@ -16,7 +16,7 @@ from torch import nn
 
 from ednas_nni.compat.nas import MutableConv2d
 from ednas_nni.nn.blocks.conv import ConvNorm
-from ednas_nni.nn.elementwise import Activation, Add, Channels, MaxPool, Resize
+from ednas_nni.nn.elementwise import Activation, Add, Channels, MaxPool
 from ednas_nni.nn.heads import TaskHead, start_small
 from search_spaces.baselines.base import WIDTHS, EarlierNetwork, Widths
 
@@ -106,11 +106,11 @@ class Branch(nn.Module):
 class AsppHead(TaskHead):
     """The sum of what branches of several dilations predict, enlarged to the image's size."""
 
-    def __init__(self, inputs: Channels, outputs: int, channels: Channels, rates: Sequence[int]) -> None:
+    def __init__(self, inputs: Channels, outputs: int, channels: Channels, rates: Sequence[int], task: str) -> None:
         super().__init__()
         self.branches = nn.ModuleList(Branch(inputs, outputs, channels, rate) for rate in rates)
         self.adds = nn.ModuleList(Add(outputs) for _ in rates[1:])
-        self.resize = Resize(outputs, STRIDE)
+        self.end(task, outputs, STRIDE)
 
     @property
     def predict(self) -> nn.Conv2d:  # type: ignore[override]
@@ -124,7 +124,7 @@ class AsppHead(TaskHead):
         first, *others = (branch(x) for branch in self.branches)
         for add, other in zip(self.adds, others, strict=True):
             first = add(first, other)
-        return self.resize(first)
+        return self.answer(first)
 
 
 class DeepLab(EarlierNetwork):
@@ -156,7 +156,7 @@ class DeepLab(EarlierNetwork):
         self.features = [self.channels(n) for n in CHANNELS]
         self.construct(layers)
         inner, last = self.channels(head_channels), self.features[-1]
-        self.heads = nn.ModuleDict({task: AsppHead(last, n, inner, rates) for task, n in tasks.items()})
+        self.heads = nn.ModuleDict({task: AsppHead(last, n, inner, rates, task) for task, n in tasks.items()})
 
     def construct(self, layers: int) -> None:
         """Make what stands before the heads."""

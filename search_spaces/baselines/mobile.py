@@ -71,7 +71,7 @@ class LiteRAsppHead(TaskHead):
     with the mean of the whole image in the place of large windows.
     """
 
-    def __init__(self, fine: Channels, coarse: Channels, inner: Channels, outputs: int) -> None:
+    def __init__(self, fine: Channels, coarse: Channels, inner: Channels, outputs: int, task: str) -> None:
         super().__init__()
         self.project = ConvNorm(coarse, inner, activation="relu")
         self.pool = GlobalPool(coarse)
@@ -82,12 +82,12 @@ class LiteRAsppHead(TaskHead):
         self.predict = start_small(MutableConv2d(fine, outputs, 1))
         self.predict_coarse = start_small(MutableConv2d(inner, outputs, 1))
         self.add = Add(outputs)
-        self.resize = Resize(outputs, 8)
+        self.end(task, outputs, 8)
 
     def forward(self, fine: torch.Tensor, coarse: torch.Tensor) -> torch.Tensor:
         """Map features of stride 8 and 16 to (N, outputs, H, W) of the image's size."""
         weighted = self.scale(self.project(coarse), self.sigmoid(self.context(self.pool(coarse))))
-        return self.resize(self.add(self.predict(fine), self.predict_coarse(self.enlarge(weighted))))
+        return self.answer(self.add(self.predict(fine), self.predict_coarse(self.enlarge(weighted))))
 
 
 class LiteRAspp(EarlierNetwork):
@@ -117,7 +117,7 @@ class LiteRAspp(EarlierNetwork):
         self.encoder = choice_or_only(made, LABEL)
         coarse = self.by_width(lambda width: taps.expansion * scaled(taps.last, width))
         fine, inner = self.channels(taps.channels), self.channels(INNER)
-        self.heads = nn.ModuleDict({task: LiteRAsppHead(fine, coarse, inner, n) for task, n in tasks.items()})
+        self.heads = nn.ModuleDict({task: LiteRAsppHead(fine, coarse, inner, n, task) for task, n in tasks.items()})
 
     def predict(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """As `DenseSpace.predict`."""
@@ -163,7 +163,7 @@ class LiteBiFPN(EarlierNetwork):
         features = [self.by_width(partial(_lite_channels, level)) for level in range(LEVELS)]
         channels = self.channels(pyramid)
         self.fusion = BiFPN(features, channels)
-        self.heads = nn.ModuleDict({task: Head(channels, n, channels, 4) for task, n in tasks.items()})
+        self.heads = nn.ModuleDict({task: Head(channels, n, channels, 4, task=task) for task, n in tasks.items()})
 
     def predict(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """As `DenseSpace.predict`."""

@@ -27,7 +27,7 @@ from ednas_nni.graphs.graph import Graph, cut
 from ednas_nni.graphs.inference_graph import inference_graph
 from ednas_nni.graphs.tflite_file import tflite_bytes
 from ednas_nni.networks.export.base import EXPORTERS, Order, facts_for
-from ednas_nni.nn.elementwise import Resize
+from ednas_nni.nn.elementwise import LargestClass, Resize
 from ednas_nni.nn.tree import build
 from ednas_nni.space.domains import Dimension, Domains
 from ednas_nni.tasks.decoding import Decoding
@@ -159,6 +159,19 @@ def test_what_falls_back_is_named_and_priced(vela) -> None:
     assert costs["npu_share"][0] == 0.5
     at_the_end = estimate(surrounded(part, SIZE, ends=True), vela)
     assert (at_the_end.operators, at_the_end.left) == (1, ())  # an enlargement to the image's size is the host's
+
+
+def test_the_choice_of_a_class_is_priced_up_to_127_of_them(vela) -> None:
+    """U55 runs it as a depthwise layer, a pooling and a table; Vela does not say to what their cycles belong."""
+    given = (torch.empty(1, 24, 16, 32),)
+
+    def priced(*layers: nn.Module) -> VelaEstimate:
+        return estimate(surrounded(capture(nn.Sequential(*layers), given), SIZE, ends=True), vela)
+
+    scores, few, many = (nn.Conv2d(24, n, 1) for n in (13, 13, 128))
+    alone, chosen, left = priced(scores), priced(few, LargestClass(13)), priced(many, LargestClass(128))
+    assert chosen.left == () and chosen.operators == 2 and chosen.cycles > 2 * alone.cycles
+    assert len(left.left) == 1 and "depth of the argmax: 128" in left.left[0] and left.left_elements == 16 * 32
 
 
 def test_a_network_has_the_largest_memory_of_its_blocks() -> None:

@@ -14,6 +14,8 @@ import torch
 from ednas_nni.errors import NetworkError
 from ednas_nni.graphs.inference_graph import inference_graph
 from ednas_nni.networks.export.base import EXPORTERS, Order, facts_for
+from ednas_nni.nn.heads import answering_classes
+from ednas_nni.tasks.decoding import Outputs, picking
 from ednas_nni.testing.exporters import DECODINGS, SIZE, ExampleNetwork, example_images
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +31,9 @@ def network() -> ExampleNetwork:
     return ExampleNetwork().eval()
 
 
-def run_page(name: str, script: str, network: ExampleNetwork, folder: Path, python: Path) -> None:
+def run_page(
+    name: str, script: str, network: ExampleNetwork, folder: Path, python: Path, outputs: Outputs = "raw"
+) -> None:
     """Write a file, run the page's script on it, compare every decoded output with torch's."""
     exporter = EXPORTERS.load(name)()
     try:
@@ -37,19 +41,21 @@ def run_page(name: str, script: str, network: ExampleNetwork, folder: Path, pyth
     except NetworkError as error:
         pytest.skip(str(error))
     images = example_images()
-    graph = inference_graph(network, DECODINGS, SIZE)
+    graph = inference_graph(network, DECODINGS, SIZE, outputs)
     file = folder / f"network{exporter.suffix}"
     exporter.write(Order(graph, facts_for(exporter, graph, network="page", architecture="0"), images), file)
     (folder / "host.py").write_text(HOST, encoding="utf-8")
     (folder / "run.py").write_text(script, encoding="utf-8")
     np.save(folder / "image.npy", images[3])
     subprocess.run([python, "run.py", file.name, "image.npy", "out.npz"], cwd=folder, check=True, env={})
-    with torch.no_grad():
+    with torch.no_grad(), answering_classes(picking(DECODINGS) if outputs == "classes" else ()):
         wanted = network(torch.from_numpy(images[3:4]).permute(0, 3, 1, 2).float() / 255)
     with np.load(folder / "out.npz") as results:
         assert set(results) == set(DECODINGS)
         for task, decode in DECODINGS.items():
-            apart = np.abs(results[task] - decode(wanted[task])[0].numpy())
+            raw = wanted[task]
+            expected = decode(raw) if raw.is_floating_point() else raw[:, 0].long()
+            apart = np.abs(results[task] - expected[0].numpy())
             if apart.dtype.kind == "f":
                 assert apart.mean() < (0.05 if name == "litert-int8" else 1e-5), task
             else:
@@ -61,8 +67,9 @@ def test_the_page_names_the_scripts() -> None:
     assert all(f"`{name}`" in page for name in ("run_onnx.py", "run_litert.py", "host.py", "examples/run_exported"))
 
 
-def test_the_onnx_script_answers_as_torch_does(network: ExampleNetwork, tmp_path: Path) -> None:
-    run_page("onnx", ONNX, network, tmp_path, Path(sys.executable))
+@pytest.mark.parametrize("outputs", ["raw", "classes"])
+def test_the_onnx_script_answers_as_torch_does(outputs: Outputs, network: ExampleNetwork, tmp_path: Path) -> None:
+    run_page("onnx", ONNX, network, tmp_path, Path(sys.executable), outputs)
 
 
 @pytest.mark.slow

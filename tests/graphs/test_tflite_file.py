@@ -14,7 +14,7 @@ from ednas_nni.errors import StudyError
 from ednas_nni.graphs.capture import capture
 from ednas_nni.graphs.graph import Graph
 from ednas_nni.graphs.tflite_file import Precision, interpreter, tflite_bytes
-from ednas_nni.nn.elementwise import Activation, Add, Concat, GlobalPool, MaxPool, Resize, Scale
+from ednas_nni.nn.elementwise import Activation, Add, Concat, GlobalPool, LargestClass, MaxPool, Resize, Scale
 
 pytest.importorskip("flatbuffers")
 
@@ -99,6 +99,21 @@ def agree(module: nn.Module, precision: Precision, spoil=lambda graph: graph) ->
 @pytest.mark.parametrize("name", CASES)
 def test_a_layer_answers_as_torch_does(name: str, precision: Precision) -> None:
     assert agree(CASES[name], precision)
+
+
+def test_classes_are_those_of_the_largest_scores() -> None:
+    pytest.importorskip("ai_edge_litert")
+    torch.manual_seed(0)
+    module, image = nn.Sequential(point(13), LargestClass(13)).eval(), torch.rand(1, 3, 16, 24)
+    graph = capture(module, (image,), weights=True)
+    for precision, kind in (("float32", np.float32), ("int8", np.int8)):  # the int8 file chooses among int8 scores
+        made = interpreter(tflite_bytes(graph, precision=precision), 1)
+        (reads,), (writes,) = made.get_input_details(), made.get_output_details()
+        assert (reads["dtype"], writes["dtype"], list(writes["shape"])) == (kind, np.int32, [1, 16, 24])
+        made.set_tensor(reads["index"], image.permute(0, 2, 3, 1).numpy().astype(kind))
+        made.invoke()
+        assert precision == "int8" or np.array_equal(made.get_tensor(writes["index"]), module(image)[:, 0].numpy())
+        assert not any(t["dtype"] == np.float32 for t in made.get_tensor_details()) or precision == "float32"
 
 
 @pytest.mark.parametrize("precision", ["int8", "float32"])

@@ -85,6 +85,29 @@ def test_the_file_of_a_lower_resolution_takes_the_smaller_image(tmp_path: Path) 
     assert all(abs(change) < 0.02 * abs(torch_row.metrics[key]) + 0.02 for key, change in file_row.change.items())
 
 
+def test_a_network_priced_with_classes_is_written_scored_and_shown_with_them(tmp_path: Path) -> None:
+    space = {"name": "nano", "stages": [{"channels": 16, "depth": 1}] * 3, "ops": ["ibn_k3_e3"]}
+    network = small_network(("segmentation", "depth"), 20, space=space, deploy_outputs="classes")
+    network.save(tmp_path / "small")
+    (made,) = exported(ednas_nni.load(tmp_path / "small"), "pt2")
+    runtime = open_file(made.path)
+    assert (made.reason, runtime.facts.outputs, runtime.facts.results[0].enlarge) == ("", "classes", 4)
+    size = network.description.train_size
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    given = image.transpose(2, 0, 1)[None].astype(np.float32) / 255
+    coarse = runtime.run(given)["segmentation"]
+    assert (coarse.dtype, coarse.shape) == (np.uint8, (1, size[0] // 4, size[1] // 4))
+    scores = inference_graph(network.module, {"segmentation": Decoding()}, size).run(torch.from_numpy(given))
+    assert (scores["segmentation"].argmax(1).numpy() == coarse).mean() > 0.999
+    network = ednas_nni.load(tmp_path / "small")
+    assert np.array_equal(network.predict(image, runtime)["segmentation"], coarse[0].repeat(4, 0).repeat(4, 1))
+    _, file_row = benchmark(network, own_data.source_of(network.description).split("search")).rows
+    assert file_row.outputs == "classes" and abs(file_row.change["segmentation_miou"]) < 0.02
+    assert file_row.change["depth_abs_error_m"] == pytest.approx(0, abs=1e-4)
+    (raw,) = exported(network, "pt2", outputs="raw")
+    assert open_file(raw.path).facts.outputs == "raw"
+
+
 def test_from_python(network: Network, tmp_path: Path) -> None:
     size = network.description.train_size
     (file,) = network.export(tmp_path / "copy", "pt2", size=size)

@@ -17,7 +17,7 @@ from ednas_nni.errors import NetworkError
 from ednas_nni.graphs.inference_graph import InferenceGraph
 from ednas_nni.networks.export.facts import FileFacts, OutputFacts, TensorFacts
 from ednas_nni.plugins import Group
-from ednas_nni.tasks.decoding import Outputs
+from ednas_nni.tasks.decoding import Outputs, resized
 from ednas_nni.version import __version__
 
 Floats = NDArray[np.float32]
@@ -95,14 +95,10 @@ class FileRuntime(ABC):
     def _without_padding(self, output: NDArray[np.generic], factor: int | float) -> NDArray[np.generic]:
         """As it is, unless it shows more than the image, because the network pads: then enlarged and cut."""
         height, width = self.predicted_size
-        if output.ndim < 4:
-            return output
-        end = (round(output.shape[2] * factor), round(output.shape[3] * factor))
+        end = (round(output.shape[-2] * factor), round(output.shape[-1] * factor))
         if end == self.predicted_size:
             return output
-        x = torch.from_numpy(np.ascontiguousarray(output))
-        whole = torch.nn.functional.interpolate(x, end, mode="bilinear", align_corners=False)
-        return whole[..., :height, :width].numpy()
+        return resized(torch.from_numpy(np.ascontiguousarray(output)), end)[..., :height, :width].numpy()
 
     def fed(self, image: Floats) -> NDArray[np.generic]:
         """An image float32 (1, 3, H, W) as the file's input."""
@@ -122,6 +118,8 @@ class FileRuntime(ABC):
 def _read(values: NDArray[np.generic], facts: TensorFacts) -> NDArray[np.generic]:
     if facts.scale:
         values = (values.astype(np.float32) - facts.zero_point) * np.float32(facts.scale)
+    elif facts.layout == "NCHW" and values.dtype.kind in "iu":  # classes
+        return values[:, 0]
     return values.transpose(0, 3, 1, 2) if facts.layout == "NHWC" else values
 
 
@@ -143,7 +141,7 @@ class Exporter(ABC):
     runs_with: ClassVar[tuple[str, ...]] = ()
     tolerance: ClassVar[Tolerance] = Tolerance(maximum=1e-3, mean=1e-5, cosine=0.99999, labels=1e-4)
     calibrates: ClassVar[bool] = False
-    gives: ClassVar[tuple[Outputs, ...]] = ("raw", "full", "labels")
+    gives: ClassVar[tuple[Outputs, ...]] = ("raw", "classes", "full", "labels")
 
     @abstractmethod
     def write(self, order: Order, path: Path) -> None:

@@ -46,8 +46,9 @@ class OutputFacts(TensorFacts):
     """The output of a task.
 
     Attributes:
-        enlarge: Factor by which the host enlarges it (bilinear, half-pixel centres) before it decodes; 1 = none. What
-            then lies beyond height and width of the predictions is padding, to be cut off.
+        enlarge: Factor by which the host enlarges it (bilinear, half-pixel centres; whole numbers are classes: the
+            nearest) before it decodes; 1 = none. What then lies beyond height and width of the predictions is padding,
+            to be cut off.
         decode: What the host then does; see `ednas_nni.tasks.decoding`.
         factor: What the decoded value, in `unit`, is multiplied by.
         classes: Names of the decoded values 0, 1, ...

@@ -17,7 +17,8 @@ from torch.nn import functional
 from ednas_nni.errors import NetworkError
 from ednas_nni.networks.export.base import FileRuntime, Floats, Images, Tolerance
 from ednas_nni.networks.export.facts import OutputFacts
-from ednas_nni.tasks.decoding import Decoding
+from ednas_nni.nn.heads import answering_classes
+from ednas_nni.tasks.decoding import Decoding, picking, resized
 
 LEAST = 16
 """Real images that a proof needs."""
@@ -85,29 +86,29 @@ def agreements(
     """Compare an open file with the network in evaluation mode, on images uint8 (n, H, W, 3) of the file's size."""
     _check_strides(runtime, _floats(images[:2]))
     sums = {result.task: _Sums() for result in runtime.facts.results}
-    for wanted, got in _pairs(network, runtime, images):
+    for wanted, got in _pairs(network, decodings, runtime, images):
         for result in runtime.facts.results:
-            raw = wanted[result.task]
-            decode = decodings[result.task]
-            here = torch.from_numpy(np.ascontiguousarray(got[result.task]))
-            if runtime.outputs == "labels" and not here.is_floating_point():
-                sums[result.task].add_classes(here, decode(raw))
-                continue
+            raw, decode = wanted[result.task], decodings[result.task]
+            here = enlarged(torch.from_numpy(np.ascontiguousarray(got[result.task])), result, runtime.predicted_size)
             expected = decode(raw) if runtime.outputs == "labels" else raw
-            here = enlarged(here, result, runtime.predicted_size)
-            classes = decode(here), decode(raw)
+            if not raw.is_floating_point():
+                expected = raw[:, 0]  # the network was asked for classes
+            if here.shape != expected.shape:
+                raise NetworkError(f"The file's output has the shape {tuple(here.shape)}, not {tuple(expected.shape)}.")
+            if not expected.is_floating_point():
+                sums[result.task].add_classes(here, expected)
+                continue
             sums[result.task].add(here, expected)
-            if runtime.outputs == "raw" and not classes[0].is_floating_point():
-                sums[result.task].add_classes(*classes)
+            if runtime.outputs == "raw" and not (classes := decode(here)).is_floating_point():
+                sums[result.task].add_classes(classes, decode(raw))
     return [total.agreement(task, len(images)) for task, total in sums.items()]
 
 
 def enlarged(output: Tensor, facts: OutputFacts, size: tuple[int, int]) -> Tensor:
-    """What a host does first with a raw output (N, C, h, w): bilinear enlargement, half-pixel centres."""
-    if facts.enlarge == 1 or output.shape[-2:] == size:
-        return output
-    end = [round(side * facts.enlarge) for side in output.shape[-2:]]
-    return functional.interpolate(output, end, mode="bilinear", align_corners=False)
+    """What a host does first with a raw output (N, C, h, w), or with classes (N, h, w)."""
+    height, width = output.shape[-2:]
+    full = (round(height * facts.enlarge), round(width * facts.enlarge))
+    return output if (height, width) == size else resized(output, full)
 
 
 class _Sums:
@@ -120,8 +121,6 @@ class _Sums:
         self.images = 0
 
     def add(self, here: Tensor, expected: Tensor) -> None:
-        if here.shape != expected.shape:
-            raise NetworkError(f"The file's output has the shape {tuple(here.shape)}, not {tuple(expected.shape)}.")
         here, expected = here.double(), expected.double()
         apart = (here - expected).abs()
         self.maximum = max(self.maximum, float(apart.max()))
@@ -149,9 +148,10 @@ class _Sums:
 
 
 def _pairs(
-    network: nn.Module, runtime: FileRuntime, images: Images
+    network: nn.Module, decodings: Mapping[str, Decoding], runtime: FileRuntime, images: Images
 ) -> Iterator[tuple[dict[str, Tensor], dict[str, np.ndarray]]]:
-    with torch.no_grad():
+    asked = picking(decodings) if runtime.facts.outputs == "classes" else frozenset()
+    with torch.no_grad(), answering_classes(asked):
         for image in images:
             given = _floats(image[None])
             entered = {} if runtime.facts.resolution == 1 else {"shrunk": True}

@@ -47,6 +47,9 @@ class ExampleNetwork(nn.Module):
         for task, head in self.eval().heads.items():
             assert isinstance(head, Head), "made above"
             head.features = nn.Identity()
+            if task != "segmentation":
+                head.predict.reset_parameters()
+                continue
             nn.init.normal_(head.predict.weight)
             head.set_output_bias(-self(images)[task].mean((0, 2, 3)))  # else one class would win everywhere
 

@@ -150,7 +150,7 @@ class Study(BaseModel):
         data: Data set plugin.
         train_size: (height, width) in pixels that trials train at; multiples of 32.
         deploy_size: (height, width) in pixels that costs are priced at; padded to multiples of 32.
-        deploy_outputs: What devices give: predictions as heads make them, or of tasks that pick a class its index alone.
+        deploy_outputs: What devices give: raw predictions, or an index for all scores of a class (docs/hardware.md).
         evaluator: Evaluator plugin.
         objectives: `quality` or `delta_t`, costs, and, with strategies that weigh objectives, metrics such as
             `max:segmentation_miou`.

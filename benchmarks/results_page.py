@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import classes
 import cost
 import ethos_u
 import front_against_members
@@ -134,6 +135,7 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (DOCS / "planning.md", "corrected"): sentences.calibration,
     (DOCS / "supernet.md", "inherited"): sentences.ranks,
     (EVIDENCE, "alone"): trained_alone,
+    (DOCS / "hardware.md", "classes"): lambda: classes.table(read("classes.json")),
     (EVIDENCE, "pretrained"): lambda: pretrained.render(read("pretrained.json")),
     (EVIDENCE, "ranks"): supernet.render,
     (EVIDENCE, "pipelines"): lambda: pipelines.report(rows_of(pipelines.RESULTS), read("front_against_members.json")),

@@ -225,8 +225,8 @@ class Assembled:
         named = f"{self.study.objectives} {self.study.constraints} {self.study.hardware_aware}"
         if any(column.name in named and column.name not in priced for column in peak_memory.columns):
             devices.append(peak_memory)
-        size = tuple(self.study.deploy_size)
-        table: CostTable = cost.cost_table(self.space, devices, size, cache_root(None), self.classes)
+        size, root = tuple(self.study.deploy_size), cache_root(None)
+        table: CostTable = cost.cost_table(self.space, devices, deploy_size=size, folder=root, classes=self.classes)
         return table
 
     @property

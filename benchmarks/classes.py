@@ -131,12 +131,13 @@ def table(record: dict[str, Any]) -> str:
     enlarging = {kind: costs["host_ms"] for kind, costs in record["edge_tpu"].items()}
     miou = record["miou"]
     heads = ("file", "ms are", "latency, ms", "segmentation handed over, kB")
+    steps, before, after = record["steps"], 100 * miou["raw"], 100 * miou["classes"]
     text = (
         f"`{record['member']}` of the shipped study at {SIZE[0]} x {SIZE[1]}, scores -> classes (medians of "
         f"{record['runs']} runs in turns). It pays on the host,\nwhich then enlarges one map, not {count}: "
         f"{host['raw']:.1f} -> {host['classes']:.1f} ms here (torch, one thread), `host_ms` of `edge_tpu` "
-        f"{enlarging['raw']:.1f} -> {enlarging['classes']:.1f}.\nEdges are coarser: "
-        f"mIoU of a network trained for {record['steps']} steps at 64 x 128 falls from {100 * miou['raw']:.1f} to {100 * miou['classes']:.1f} %."
+        f"{enlarging['raw']:.1f} -> {enlarging['classes']:.1f}.\nEdges are coarser: mIoU of a network trained for "
+        f"{steps} steps at 64 x 128 falls from {before:.1f} to {after:.1f} %."
     )
     return f"{grid(heads, rows)}\n\n{text}"
 

@@ -1,7 +1,7 @@
 """What `deploy_outputs: classes` costs and saves: one network of the shipped study, with scores and with classes.
 
     python benchmarks/classes.py             needs the extras `onnx`, `tflite` and `vela`; some minutes
-    python benchmarks/classes.py --render    docs/hardware.md again
+    python benchmarks/classes.py --render    the pages again
 
 Files of scores and of classes are run in turns, by the processor time of one thread: medians. The host's part is what
 it does with the outputs: to enlarge scores and to pick the class, or to enlarge classes. Vela and the Edge TPU's model
@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from into_docs import DOCS, grid, put
+from into_docs import DOCS, EVIDENCE, grid, put
 
 RESULTS = Path(__file__).resolve().parent / "results" / "classes.json"
 STUDY = Path(__file__).resolve().parents[1] / "experiments" / "ednas.yml"
@@ -113,8 +113,8 @@ def quality() -> dict[str, float]:
 
 
 def table(record: dict[str, Any]) -> str:
-    """For docs/hardware.md."""
-    count, pixels, host = record["classes"], record["pixels"], record["host"]
+    """For the page of results."""
+    count, pixels = record["classes"], record["pixels"]
 
     def row(name: str, origin: str, times: Mapping[str, float], before: int, after: int) -> list[str]:
         back = f"{before * pixels / 1000:,.0f} -> {after * pixels / 1000:,.0f}"
@@ -128,18 +128,23 @@ def table(record: dict[str, Any]) -> str:
         *(row(f"`litert-int8` on `ethos_u/{npu}`", "Vela", record[npu], count, 4) for npu in NPUS),
         row("`litert-int8` on `edge_tpu`", "modelled; leaves ARG_MAX to the host", tpu, count, count),
     ]
-    enlarging = {kind: costs["host_ms"] for kind, costs in record["edge_tpu"].items()}
-    miou = record["miou"]
     heads = ("file", "ms are", "latency, ms", "segmentation handed over, kB")
-    steps, before, after = record["steps"], 100 * miou["raw"], 100 * miou["classes"]
-    text = (
-        f"`{record['member']}` of the shipped study at {SIZE[0]} x {SIZE[1]}, scores -> classes (medians of "
-        f"{record['runs']} runs in turns). It pays on the host,\nwhich then enlarges one map, not {count}: "
-        f"{host['raw']:.1f} -> {host['classes']:.1f} ms here (torch, one thread), `host_ms` of `edge_tpu` "
-        f"{enlarging['raw']:.1f} -> {enlarging['classes']:.1f}.\nEdges are coarser: mIoU of a network trained for "
-        f"{steps} steps at 64 x 128 falls from {before:.1f} to {after:.1f} %."
+    note = (
+        f"`{record['member']}` at {SIZE[0]} x {SIZE[1]}, scores -> classes; medians of {record['runs']} runs in turns."
     )
-    return f"{grid(heads, rows)}\n\n{text}"
+    return f"{note}\n\n{grid(heads, rows)}"
+
+
+def sentences(record: dict[str, Any]) -> str:
+    """What docs/hardware.md says of it."""
+    host, miou = record["host"], record["miou"]
+    enlarging = {kind: costs["host_ms"] for kind, costs in record["edge_tpu"].items()}
+    return (
+        f"It pays on the host, not on the device: one map is enlarged, not {record['classes']}: {host['raw']:.1f} -> "
+        f"{host['classes']:.1f} ms here (torch, one thread), `host_ms` of `edge_tpu` {enlarging['raw']:.1f} -> "
+        f"{enlarging['classes']:.1f}. Edges are coarser: mIoU of a network trained for {record['steps']} steps falls "
+        f"from {100 * miou['raw']:.1f} to {100 * miou['classes']:.1f} %."
+    )
 
 
 def main() -> None:
@@ -149,7 +154,9 @@ def main() -> None:
     if not parser.parse_args().render:
         record = measure()
         RESULTS.write_text(json.dumps({**record, "steps": STEPS, "miou": quality()}, indent=1) + "\n", encoding="utf-8")
-    put(DOCS / "hardware.md", "classes", table(json.loads(RESULTS.read_text(encoding="utf-8"))))
+    record = json.loads(RESULTS.read_text(encoding="utf-8"))
+    put(EVIDENCE, "classes", table(record))
+    put(DOCS / "hardware.md", "classes", sentences(record))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import json
 import re
 import shlex
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.bridge.manager.launch import command
     from ednas_nni.record.whole_file import write_whole
     from ednas_nni.search.assembled import Assembled
-    from machines.service import bring, differences, look
+    from machines.service import AT_A_TIME, bring, differences, look
     from machines.twin import twin
 
     path = Path(options.file)
@@ -67,9 +68,10 @@ def run(options: argparse.Namespace) -> int:
     if assembled.needs_network:
         print("data, and what else all trials stand on ...", flush=True)
         assembled.prepare(True)
-    concurrency, ready = 0, []
-    for machine in machines:
-        machine = equipped(machine)
+    with tempfile.TemporaryDirectory() as folder:
+        machines = [equipped(machine, Path(folder)) for machine in machines]
+
+    def prepared(machine: RemoteMachine) -> int:
         seen = look(machine, bool(options.gpus))
         if texts := list(differences(seen, machine, options.gpus)):
             raise ExperimentError("\n".join(f"{machine.host}: {text}" for text in texts))
@@ -79,10 +81,12 @@ def run(options: argparse.Namespace) -> int:
             print(f"{machine.host}: tried: {', '.join(f'{name} {value:.1f} s' for name, value in seconds.items())}")
         trials = seen.suggested(machine, options.gpus)
         print(f"{machine.host}: {seen.cores} cores, {len(seen.gpus)} GPUs: {trials} trial(s) at a time", flush=True)
-        concurrency += trials
-        ready.append(machine)
+        return trials
+
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        concurrency = sum(pool.map(prepared, machines))
     out = Path(options.out) if options.out else path.with_name(f"{path.stem}_remote.yml")
-    write_whole(out, twin(path.read_text(encoding="utf-8"), ready, options.concurrency or concurrency, options.gpus))
+    write_whole(out, twin(path.read_text(encoding="utf-8"), machines, options.concurrency or concurrency, options.gpus))
     experiment_file.read(out)
     print(f"Written: {out}\nTo search: {command('ednas')} search {shlex.quote(str(out))}")
     return 0
@@ -98,8 +102,10 @@ def parsed(text: str, options: argparse.Namespace) -> RemoteMachine:
     return replace(machine, per_gpu=options.trials_per_gpu)
 
 
-def equipped(machine: RemoteMachine) -> RemoteMachine:
-    """The machine with the folder of a Python that has this EDNAS, which is installed there where its needs are met.
+def equipped(machine: RemoteMachine, wheels: Path) -> RemoteMachine:
+    """The machine with the place of a Python that has this EDNAS, which is installed there where its needs are met.
+
+    The wheel is made in the folder `wheels`, once for all machines.
 
     Raises:
         HostError: There is no Python with NNI and torch.
@@ -133,10 +139,9 @@ def equipped(machine: RemoteMachine) -> RemoteMachine:
             "install 'nni==3.0' ..., see docs/machines.md",
         )
     chosen = has_needs[0]
-    with tempfile.TemporaryDirectory() as folder:
-        made = wheel(Path(folder))
-        there = f"{home}/.cache/ednas/{made.name}"
-        chosen.copy(made, there, f"installing EDNAS {versions()['ednas']} for {chosen.python}")
-        pip = "-m pip install --quiet --no-deps --no-index --force-reinstall"
-        chosen.run(f"{chosen.python} {pip} {shlex.quote(there)} && rm {shlex.quote(there)}")
+    made = next(wheels.glob("*.whl"), None) or wheel(wheels)
+    there = f"{home}/.cache/ednas/{made.name}"
+    chosen.copy(made, there, f"installing EDNAS {versions()['ednas']} for {chosen.python}")
+    pip = "-m pip install --quiet --no-deps --no-index --force-reinstall"
+    chosen.run(f"{chosen.python} {pip} {shlex.quote(there)} && rm {shlex.quote(there)}")
     return chosen

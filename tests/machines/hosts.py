@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import shutil
@@ -19,6 +20,7 @@ from pathlib import Path
 
 SSHD = "/usr/sbin/sshd"
 SUBNET = "10.213"
+_NUMBERS = itertools.count()
 
 
 def sh(*words: str, check: bool = True) -> str:
@@ -82,7 +84,7 @@ class Host:
 
     def kill(self) -> None:
         """As if the power had gone: no process of it says good-bye."""
-        self.cut()
+        sh("ip", "netns", "exec", self.name, "ip", "link", "set", "eth0", "down", check=False)
         for _ in range(3):
             for pid in self.pids():
                 with suppress(ProcessLookupError):
@@ -156,14 +158,15 @@ def hosts(
     for key in ("key", "host_key"):
         sh("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key))
     made: list[Host] = []
-    first, scratch = 10 + os.getpid() % 200, Path(tempfile.mkdtemp(prefix="h", dir="/tmp"))
+    scratch = Path(tempfile.mkdtemp(prefix="h", dir="/tmp"))
     try:
         for i in range(count):
-            host = Host(f"ednas{os.getpid()}h{i}", first + i, folder / f"home{i}", folder / "key", scratch / str(i))
+            number = (os.getpid() + next(_NUMBERS)) % 200 + 10  # the kernel takes a while to forget the ones before
+            host = Host(f"ednas{os.getpid()}h{number}", number, folder / f"home{i}", folder / "key", scratch / str(i))
             made.append(host)
             host.home.mkdir()
             host.scratch.mkdir()
-            cable = f"ed{os.getpid() % 100000}v{i}"
+            cable = f"ed{os.getpid() % 100000}v{number}"
             sh("ip", "netns", "add", host.name)
             sh("ip", "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", host.name)
             sh("ip", "addr", "add", f"{SUBNET}.{host.number}.1/24", "dev", cable)

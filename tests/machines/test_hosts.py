@@ -117,6 +117,19 @@ def as_at_home(trials: list[TrialRecord], count: int) -> list[str]:
     return list(near)
 
 
+def jobs(running: Running, host: Host) -> list[str]:
+    """Ids of the trials that began on a host."""
+    return re.findall(rf"{re.escape(host.address)}: trial (\w+)$", log(running), re.M)
+
+
+def trains(folder: Path, job: str) -> bool:
+    """Whether a trial's training has begun, at least two seconds before its end."""
+    begun, ended = folder / f"trained.log.{job}", folder / "trained.log"
+    if not begun.exists() or time.time() - begun.stat().st_mtime > 2:
+        return False
+    return not ended.exists() or f"{job} " not in ended.read_text()
+
+
 def sleeps(folder: Path) -> Counter[float]:
     """How often the training with a quality has come to its end, wherever."""
     return Counter(float(line.split()[1]) for line in (folder / "trained.log").read_text().splitlines())
@@ -150,6 +163,7 @@ def test_nothing_is_lost_when_hosts_die(prepared: Callable[..., Any], tmp_path: 
             open_port.bind((address, 0))
             open_port.listen()
             assert answers(first, address, open_port.getsockname()[1])
+        wait(running, lambda: any(trains(tmp_path, job) for job in jobs(running, first)), "a trial to die with it")
         first.kill()
         second.cut()
         wait(running, lambda: ended(running) >= 8, "trials beside a host that is dead and one that is cut off")
@@ -190,7 +204,7 @@ def test_a_result_on_a_lost_host_is_fetched(prepared: Callable[..., Any], tmp_pa
     running = launch.create(path)
     try:
         wait(running, lambda: log(running).count(": trial ") == 3, "a trial on each machine")
-        (job,) = re.findall(rf"{re.escape(cut.address)}: trial (\w+)", log(running))
+        (job,) = jobs(running, cut)
         wait(running, (tmp_path / f"trained.log.{job}").exists, "its beginning")
         hung.freeze()
         time.sleep(27)

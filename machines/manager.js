@@ -134,6 +134,7 @@ class Ssh {
     this.master = spawn('ssh', [...this.options(), '-M', ...alive, ...tunnel, '--', this.config.host, 'echo EDNAS; cat > /dev/null']);
     this.master.stdin.on('error', () => undefined);
     let errors = '';
+    const words = () => errors.split('\n').filter((line) => line.trim() && !line.startsWith('Allocated port')).slice(-2).join(' ') || 'the connection ended';
     const ready = new Promise((resolve, reject) => {
       let greeting = '';
       const look = () => {
@@ -143,11 +144,11 @@ class Ssh {
       this.master.stdout.on('data', (data) => { greeting = (greeting + data).slice(-1000); look(); });
       this.master.stderr.on('data', (data) => { errors = (errors + data).slice(-4000); look(); });
       this.master.on('error', reject);
-      this.master.on('close', () => reject(new Error(errors.trim().split('\n').slice(-2).join(' ') || 'the connection ended')));
+      this.master.on('close', () => reject(new Error(words())));
     });
     this.master.on('close', () => {
       fs.rmSync(this.folder, { recursive: true, force: true });
-      this.lose(errors.trim().split('\n').pop() || 'the connection ended');
+      this.lose(words());
     });
     try {
       this.port = await within(ready, PATIENCE * 1000, 'ssh');

@@ -34,7 +34,12 @@ pytestmark = [
     pytest.mark.skipif(bool(reason := forbidden()), reason=reason),
 ]
 BASE = {"constraints": "latency_ms <= 24", "strategy": "random", "hardware_aware": "off", "seed": 3, "retries": 9}
-STUB = {**BASE, "evaluator": {"name": "uneven:Uneven", "seconds": 4.0}}
+
+
+def stub(seconds: float) -> dict[str, Any]:
+    return {**BASE, "evaluator": {"name": "uneven:Uneven", "seconds": seconds}}
+
+
 PATIENCE_S = 32.0
 BYTES = {"EDNAS_TEST_BYTES": "200000"}
 
@@ -153,7 +158,7 @@ def answers(host: Host, address: str, port: int) -> bool:
 
 def test_nothing_is_lost_when_hosts_die(prepared: Callable[..., Any], tmp_path: Path) -> None:
     """24 trials on three hosts: one is killed, one is cut off and comes back, the manager is killed and resumed."""
-    (first, second, third), path = prepared([1.0, 2.0, 0.5], STUB, 24, 6)
+    (first, second, third), path = prepared([1.0, 2.0, 0.5], stub(12.0), 24, 6)
     running = launch.create(path)
     try:
         wait(running, lambda: ended(running) >= 3, "the first trials")
@@ -199,8 +204,7 @@ def log(running: Running) -> str:
 def test_a_result_on_a_lost_host_is_fetched(prepared: Callable[..., Any], tmp_path: Path) -> None:
     """This machine and two hosts: one hangs, one is cut off while its trial ends; what ended is not trained again."""
     here = {"host": "localhost", "user": getpass.getuser(), "sshKeyFile": str(tmp_path / "hosts" / "key")}
-    study = {**STUB, "evaluator": {"name": "uneven:Uneven", "seconds": 30.0}}
-    (hung, cut), path = prepared([1.0, 1.0], study, 8, 3, more=({**here, "pythonPath": str(BIN)},))
+    (hung, cut), path = prepared([1.0, 1.0], stub(30.0), 8, 3, more=({**here, "pythonPath": str(BIN)},))
     running = launch.create(path)
     try:
         wait(running, lambda: log(running).count(": trial ") == 3, "a trial on each machine")
@@ -233,8 +237,7 @@ def test_a_disk_that_fills_up(prepared: Callable[..., Any], tmp_path: Path) -> N
     def mounts(home: Path) -> list[str]:
         return [f"mount -t tmpfs -o size=8m none {home}"] if home.name == "home0" else []
 
-    study = {**STUB, "retries": 1}
-    (small, _), path = prepared([1.0, 1.0], study, 30, 4, mounts=mounts)
+    (small, _), path = prepared([1.0, 1.0], {**stub(4.0), "retries": 1}, 30, 4, mounts=mounts)
 
     def on_small(command: str) -> None:
         subprocess.run(

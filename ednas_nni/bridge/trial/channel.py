@@ -115,7 +115,7 @@ class OwnedChannel(TrialCommandChannelV3):
             record = manager.own_parameters(self.job)
             if record is not None:
                 return self._decode(record)
-            time.sleep(0.2)
+            time.sleep(0.05)
         why = "is gone" if self._orphaned else f"has no parameters stored after {RECORD_WAIT_S:.0f} s"
         raise TrialError(
             f"NNI's manager {why} for job {self.job}; "

@@ -83,10 +83,11 @@ def text(record: dict[str, Any]) -> str:
     """For the page."""
     medians = {arm: statistics.median(gaps) for arm, gaps in record["between_s"].items()}
     here, near = (medians[arm] for arm in ARMS)
+    load, cores, share, seconds = record["load"], record["cores"], record["busy"] * 100, record["seconds"]
     return (
-        f"Between two trials pass {here:.2f} s here, {near:.2f} s over SSH (load {record['load']:.0f}); eight "
-        f"hosts that share {record['cores']} cores were busy for {record['busy']:.0%} of the time with trials of "
-        f"{record['seconds']:g} s ([script](../benchmarks/machines_pace.py))."
+        f"Beside others' programs (load {load:.0f} on {cores} cores), {here:.1f} s pass between two trials here, {near:.1f} "
+        f"s over SSH; eight hosts on these cores were busy for {share:.0f} % of the time with trials of {seconds:g} s "
+        "([script](../benchmarks/machines_pace.py)): starts wait for a core."
     )
 
 

@@ -17,6 +17,7 @@ from ednas_nni.errors import StudyError
 from ednas_nni.graphs.capture import network_graph
 from ednas_nni.graphs.graph import Graph
 from ednas_nni.nn.elementwise import Activation
+from ednas_nni.nn.heads import answering_classes
 from ednas_nni.nn.tree import domains_of
 from tests.cost import spaces
 
@@ -81,6 +82,22 @@ def test_blocks_are_the_network_in_large_spaces(name: str, monkeypatch) -> None:
     fewer = {"sharing": ["shared", "own_stage4"], "fusion": {"kinds": ["fpn", "aspp"], "channels": [32, 48]}}
     space = plugins.load("search_spaces", name)(tasks=TASKS, **(fewer if name != "pretrained" else {}))
     check(space, block_table(space, SIZE), 10)
+
+
+def test_blocks_of_a_device_that_picks_classes_are_its_networks(nano, table) -> None:
+    with answering_classes({"segmentation"}):
+        check(nano, block_table(nano, SIZE), 2)
+        with pytest.raises(AssertionError, match="ArgMax"):
+            check(nano, table, 1)  # a table that prices no change
+
+
+@pytest.mark.slow
+def test_so_are_those_of_a_head_that_is_divided_into_layers() -> None:
+    heads = {"kinds": ["conv"], "channels": list(range(8, 136, 8))}
+    fusion = {"kinds": ["fpn"], "channels": [16, 24, 32, 48, 64]}
+    space = plugins.load("search_spaces", "nano")(tasks=TASKS, heads=heads, fusion=fusion)
+    with answering_classes({"segmentation"}):
+        check(space, block_table(space, SIZE), 3)
 
 
 def test_a_missing_block_is_noticed(nano, table) -> None:

@@ -562,11 +562,11 @@ function mendService({ RemoteTrainingServiceV3 }, load) {
     async collect(worker) {
       for (const trial of worker.results) {
         const folder = trialFolder(worker.envId, trial);
-        if (fs.existsSync(path.join(folder, 'result.json')) || worker.trials.has(trial)) continue;
-        await worker.fetch(trial, folder);
-        const result = readResult(folder, trial);
         const job = await manager.dataStore.getTrialJob(trial);
-        if (!result || !job || !job.hyperParameters) continue;
+        if (worker.trials.has(trial) || !job || !job.hyperParameters || job.status === 'SUCCEEDED') continue;
+        if (!fs.existsSync(path.join(folder, 'result.json'))) await worker.fetch(trial, folder);
+        const result = readResult(folder, trial);
+        if (!result) continue;
         const [record] = job.hyperParameters;
         const late = { folder, result, host: worker.config.host };
         const [other] = [...this.records].find(([id, own]) => id !== this.starting && parameters(own) === parameters(record)) || [];
@@ -579,27 +579,28 @@ function mendService({ RemoteTrainingServiceV3 }, load) {
           await this.deliver(other, place.envId, instead, late);
         } else {
           this.late.set(parameters(record), late);
-          if (manager.dispatcher) await this.deliver(trial, worker.envId, record, late);
+          if (this.workersByTrial.has(trial)) await this.deliver(trial, worker.envId, record, late, true);
+          else say(`${worker.config.host}: has come back with a result of trial ${trial}, for one that begins in its place`);
         }
       }
     },
 
-    // Give a trial a result that came back late: its own, or that of a lost one with the same parameters.
-    async deliver(trial, env, record, { folder, result, host }) {
+    // Give a trial a result that came back late: its own, where NNI believes it ended, or that of one with the same parameters.
+    async deliver(trial, env, record, { folder, result, host }, ended = false) {
       const place = trialFolder(env, trial);
       const names = fs.readdirSync(folder);
       const networks = names.filter((name) => name.endsWith('.safetensors'));
-      if (place !== folder) {
+      if (!ended) {
         for (let i = 0; !manager.trialJobs.has(trial) && i < 600; i += 1) await sleep(100);
         fs.mkdirSync(place, { recursive: true });
-        for (const name of names.filter((one) => !networks.includes(one))) fs.copyFileSync(path.join(folder, name), path.join(place, name));
+        for (const name of names.filter((one) => place !== folder && !networks.includes(one))) fs.copyFileSync(path.join(folder, name), path.join(place, name));
         fs.writeFileSync(path.join(place, 'result.json'), JSON.stringify({ ...result, job: trial }));
         this.emitter.emit('trial_start', trial, Date.now());
       }
       say(`${host}: has come back with a result, which trial ${trial} has now`);
       const head = { parameter_id: JSON.parse(record).parameter_id, trial_job_id: trial, type: 'FINAL', sequence: 0 };
       const metric = JSON.stringify({ ...head, value: JSON.stringify(result.metric) });
-      if (manager.trialJobs.has(trial)) {
+      if (!ended) {
         this.emitter.emit('metric', trial, metric);
       } else { // NNI takes none of a job that has ended
         await manager.dataStore.storeMetricData(trial, metric);
@@ -609,7 +610,7 @@ function mendService({ RemoteTrainingServiceV3 }, load) {
       const weights = path.join(root(), 'ednas', 'weights');
       fs.mkdirSync(weights, { recursive: true });
       for (const name of networks) fs.renameSync(path.join(folder, name), path.join(weights, name));
-      if (place !== folder) this.emitter.emit('trial_stop', trial, Date.now(), 0);
+      if (!ended) this.emitter.emit('trial_stop', trial, Date.now(), 0);
     },
   });
 }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import os
+import random
 import shlex
 import shutil
 import signal
@@ -20,7 +20,6 @@ from pathlib import Path
 
 SSHD = "/usr/sbin/sshd"
 SUBNET = "10.213"
-_NUMBERS = itertools.count()
 
 
 def sh(*words: str, check: bool = True) -> str:
@@ -144,6 +143,12 @@ def without_ednas(home: Path, root: Path) -> list[str]:
     return [*hidden, *(f"mount -t tmpfs none {shlex.quote(str(path))}" for path in hiding)]
 
 
+def _free_number() -> int:
+    """Of a subnet that nobody uses: others may run these tests, too, and the kernel takes a while to forget one."""
+    numbers = random.sample(range(10, 250), 100)
+    return next(n for n in numbers if not sh("ip", "-o", "addr", "show", "to", f"{SUBNET}.{n}.0/24").strip())
+
+
 @contextmanager
 def hosts(
     folder: Path,
@@ -161,7 +166,7 @@ def hosts(
     scratch = Path(tempfile.mkdtemp(prefix="h", dir="/tmp"))
     try:
         for i in range(count):
-            number = (os.getpid() + next(_NUMBERS)) % 200 + 10  # the kernel takes a while to forget the ones before
+            number = _free_number()
             host = Host(f"ednas{os.getpid()}h{number}", number, folder / f"home{i}", folder / "key", scratch / str(i))
             made.append(host)
             host.home.mkdir()

@@ -1,6 +1,6 @@
 # Everything sets itself up: a fresh clone needs Python 3.10 or 3.11, nothing else.
 #   make search    the main job: a real search on NNI with embedded data, about eight minutes on 2 cores after the installation
-#   make test      linters and the test suite, about six minutes on 2 cores after the installation
+#   make test      linters and the test suite, about five minutes on 2 cores after the installation
 SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin

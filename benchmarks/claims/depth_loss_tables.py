@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from claims.estimates import Estimate, detrended_variance, paired_change
 from into_docs import grid
-from jared_statistics import Estimate, detrended_variance, paired_change
 from scipy import stats
 
 LAST = 10

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 from claims import depth_loss_tables, prior_tables, transfer_replay
+from claims.estimates import Estimate, paired_change
 from into_docs import grid
-from jared_statistics import Estimate, paired_change
 from rows import rows_of
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"

@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from claims.estimates import Estimate
 from into_docs import grid
-from jared_statistics import Estimate
 
 from ednas_nni.tasks.delta_t import delta_t
 

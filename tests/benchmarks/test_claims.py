@@ -8,7 +8,7 @@ from claims import depth_loss_tables as s4
 from claims import outcomes
 from claims import prior_tables as s3
 from claims import transfer_replay as s2
-from jared_statistics import Estimate
+from claims.estimates import Estimate
 from rows import append, rows_of
 
 SEEDS = range(1000, 1012)

@@ -125,9 +125,7 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (DOCS / "search_space.md", "front"): lambda: front_against_members.sentences(read("front_against_members.json")),
     (EVIDENCE, "front"): lambda: front_against_members.table(read("front_against_members.json")),
     (EVIDENCE, "cost-speed"): lambda: cost.markdown(read("cost.json")),
-    (DOCS / "losses.md", "depth-losses"): lambda: depth_loss_tables.in_words(
-        [row for row in rows_of(RESULTS / "depth_losses.jsonl") if row["world"] == "nyuv2"]
-    ),
+    (DOCS / "losses.md", "depth-losses"): lambda: depth_loss_tables.in_words(rows_of(RESULTS / "depth_losses.jsonl")),
     (EVIDENCE, "depth-losses"): lambda: depth_loss_tables.tables(rows_of(RESULTS / "depth_losses.jsonl")),
     (DOCS / "hardware.md", "processor"): sentences.processor,
     (DOCS / "hardware.md", "vela"): sentences.ethos_u,

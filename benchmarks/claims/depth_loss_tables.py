@@ -119,11 +119,12 @@ def primary(rows: Sequence[Mapping[str, Any]]) -> str:
     within, p_within = ratio(scatter(l1[name]), scatter(jared[name]))
     seeds, p_seeds = between(l1[name][:, -1], jared[name][:, -1])
     p = holm([p_within, p_seeds])
-    least = detectable(scatter(l1[name]), scatter(jared[name]))
+    least = (
+        f" A ratio below {detectable(scatter(l1[name]), scatter(jared[name])):.2f} would have been shown with power .8."
+    )
     return (
         f"RelE, jared / l1, {n} seeds: scatter within a run {_times(within)}, p = {p[0]:.2g}; standard deviation "
-        f"between seeds {_times(seeds)}, p = {p[1]:.2g} (Holm). A ratio below {least:.2f} within a run would have been "
-        "shown with power .8."
+        f"between seeds {_times(seeds)}, p = {p[1]:.2g} (Holm).{least if p[0] > 0.05 else ''}"
     )
 
 
@@ -144,11 +145,15 @@ def again(rows: Sequence[Mapping[str, Any]], arm: str = "silog") -> str:
 
 
 def in_words(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The claim of one world, and what became of the arm that looked better than it."""
-    more = [{**row, "part": "primary"} for row in rows if row["part"] in ("primary", "silog again")]
-    said = [f"* {primary(rows)}"]
-    if len(more) > sum(row["part"] == "primary" for row in rows):
-        said += [f"* With the seeds of the next line too, which was not planned: {primary(more)}", f"* {again(rows)}"]
+    """The claim, world by world, with all seeds there are, and what became of the arm that looked better than JAReD."""
+    said = []
+    for world in dict.fromkeys(row["world"] for row in rows):
+        here = [row for row in rows if row["world"] == world]
+        further = again(here)
+        every = [{**row, "part": "primary"} for row in here if row["part"] in ("primary", "silog again")]
+        said.append(f"* {world}{', twice the seeds that were planned' if further else ''}: {primary(every)}")
+        if further:
+            said.append(f"* {world}: {further}")
     return "\n".join(said)
 
 

@@ -88,7 +88,7 @@ def transfer(rows: Sequence[Row]) -> list[str]:
     for world in CONFIRMING:
         table = transfer_replay.Table(rows, world)
         if len(table) < 4 * transfer_replay.BANDS or table.judged.shape[1] < 2:
-            texts.append(f"{world}: {len(table)} of 96 architectures complete")
+            texts += [f"{world}: {len(table)} of 96 architectures complete"] if len(table) else []
             continue
         rng = np.random.default_rng(0)
         lost = np.mean([transfer_replay.lost(table, task, rng) for task in table.tasks], axis=0)
@@ -112,8 +112,8 @@ def prior(rows: Sequence[Row]) -> list[str]:
             whole, each = prior_tables.ratios(here)
             intervals[world] = [whole]
             texts.append(f"{world}: {interval(whole)}, {sum(map(np.isfinite, each.values()))} of {len(each)} reached")
-        else:
-            texts.append(f"{world}: {sum(row['world'] == world for row in rows)} trainings, too few")
+        elif trained := sum(row["world"] == world for row in rows):
+            texts.append(f"{world}: {trained} trainings, too few")
     return ["S3: earlier networks at a tenth of the MACs (ratio below 0.1)", word(intervals, 0.1), "; ".join(texts)]
 
 

@@ -5,7 +5,7 @@ The evaluator takes its signature from here, a study's options are checked again
 
 import math
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, InitVar
+from dataclasses import KW_ONLY, InitVar, field
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
@@ -152,7 +152,7 @@ class Recipe:
     init_from: str | None = None
     compile: bool = False
     int8: bool | Literal["confirmed"] = False
-    version: int = Field(default=TRAINING, init=False)
+    version: int = field(default=TRAINING, init=False)  # not of pydantic: its 2.11 forgets `init` in subclasses
 
     def __post_init__(self, depth_loss: str | None, depth_relative_scale: float | None) -> None:
         """Sort the tasks' options, and check what two fields decide together."""

@@ -139,7 +139,8 @@ def _one(
         matches = agreements(network.module, decodings, runtime, judged)
         faults = [fault for match in matches if (fault := match.fault(maker.tolerance))]
         if faults:
-            raise NetworkError(f"{maker.name}: does not answer as torch does: {faults[0]}")
+            way_out = ". Train it on, or calibrate on other pictures: --images FOLDER" if maker.calibrates else ""
+            raise NetworkError(f"{maker.name}: does not answer as torch does: {faults[0]}{way_out}")
         final = network.folder / path.name
         path.replace(final)
         return final, runtime.facts, matches

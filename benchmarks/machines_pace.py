@@ -85,9 +85,9 @@ def text(record: dict[str, Any]) -> str:
     here, near = (medians[arm] for arm in ARMS)
     load, cores, share, seconds = record["load"], record["cores"], record["busy"] * 100, record["seconds"]
     return (
-        f"Beside others' programs (load {load:.0f} on {cores} cores), {here:.1f} s pass between two trials here, "
-        f"{near:.1f} s over SSH; eight hosts on these cores were busy for {share:.0f} % of the time with trials of "
-        f"{seconds:g} s ([script](../benchmarks/machines_pace.py)): starts wait for a core."
+        f"{here:.2f} s pass between two trials here, {near:.2f} s over SSH (medians, load {load:.0f} on {cores} cores); "
+        f"eight hosts on these cores were busy for {share:.0f} % of the time with trials of {seconds:g} s "
+        f"([script](../benchmarks/machines_pace.py))."
     )
 
 

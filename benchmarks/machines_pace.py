@@ -85,7 +85,7 @@ def text(record: dict[str, Any]) -> str:
     here, near = (medians[arm] for arm in ARMS)
     load, cores, share, seconds = record["load"], record["cores"], record["busy"] * 100, record["seconds"]
     return (
-        f"{here:.2f} s pass between two trials here, {near:.2f} s over SSH (medians, load {load:.0f} on {cores} cores); "
+        f"{here:.2f} s pass between two trials here, {near:.2f} s over SSH (load {load:.0f} on {cores} cores); "
         f"eight hosts on these cores were busy for {share:.0f} % of the time with trials of {seconds:g} s "
         f"([script](../benchmarks/machines_pace.py))."
     )

@@ -182,7 +182,7 @@ class CityScapes(FolderSource):
             source: A data set with 19 classes and depth; its train, search and select splits become `train`, its test
                 split `val`.
             folder: A new or empty folder.
-            labels: `labelIds` (as downloaded), `labelTrainIds`, or `auto`: what there is.
+            labels: `labelIds` or `labelTrainIds`.
 
         Raises:
             DataError: The folder is not empty, or the data set lacks what the layout needs.

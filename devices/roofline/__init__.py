@@ -42,7 +42,7 @@ class RooflineProfile(Profile):
     """A device by its peak figures.
 
     Attributes:
-        dtype: Element type of activations.
+        dtype: Element type of weights and activations.
         gmacs_per_s: Peak arithmetic in 1e9 MAC per second (half of the operations that a vendor counts).
         gbytes_per_s: Memory bandwidth in 1e9 bytes per second.
         depthwise_share: Part of the peak that depthwise convolutions reach; 1 = all of it.

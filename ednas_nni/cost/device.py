@@ -75,7 +75,7 @@ class Device:
     Attributes:
         name: Letters, digits and _: a second device's columns begin with it, such as `my_phone_latency_ms`.
         columns: The costs, in the order in which they are priced.
-        dtype: Element type of activations.
+        dtype: Element type of activations on the device; None where it does not matter.
         runs_networks: Whether it is a machine; counters of anything else are not.
         cuts_graph: Whether everything behind the first layer that it does not run is left to the host, too.
     """

@@ -56,7 +56,7 @@ class LabelFacts:
         ignore_index: Label value of pixels without a class.
         depth_kind: `metric` (a length), `inverse` (1/length) or `disparity` (pixels).
         depth_unit: Unit of the stored depth, e.g. `m`. 0 always means invalid.
-        depth_max: Largest valid metric depth in m; by default 80.
+        depth_max: Largest valid depth in `depth_unit`; sources set labels beyond to 0. None: no bound.
         trusted: Labels that no camera could have seen, or that contradict each other, are accepted.
     """
 

@@ -92,7 +92,17 @@ def processes_of(experiment: str) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def wrong(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """An experiment that cannot begin: its strategy has a wrong name."""
+    path = write_experiment(tmp_path_factory.mktemp("wrong"), "wrong", {"evaluator": "stub", "strategy": "edans"})
+    running = launch.create(path)
+    yield Run(running.folder, running.port)
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory, wrong: Run) -> Run:
+    """The search that all tests of this folder look at. The other one, begun before it, comes to its end meanwhile."""
     home = tmp_path_factory.mktemp("nnictl")
     path = write_experiment(home, "session", STUDY, trials=4, concurrency=2)
     running = launch.create(path)

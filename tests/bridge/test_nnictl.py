@@ -1,4 +1,4 @@
-"""A real experiment through nnictl: what NNI shows, what the journal holds, stop, update, resume."""
+"""A real experiment through nnictl: what NNI shows, what the journal holds, stop, update, resume; a wrong study."""
 
 from __future__ import annotations
 
@@ -104,6 +104,16 @@ def test_constraints_hold(run) -> None:
 def test_update_trialnum_wakes_a_finished_experiment(run) -> None:
     assert run.histories["first"].finished is not None
     assert len(run.histories["end"].trials) > 4
+
+
+def test_a_wrong_study_tells_why_in_nni(wrong, run) -> None:
+    """Where people look: NNI's interface and the log."""
+    wrong.wait(lambda: wrong.manager.status()["status"] == "ERROR", "the error", 60)
+    text = "Unknown strategies plugin 'edans'. Did you mean 'ednas'?"
+    assert text in wrong.manager.experiment()["params"]["searchSpace"]["error"]["_value"][0]
+    log = (wrong.folder / "log" / "dispatcher.log").read_text(encoding="utf-8")
+    assert text in log
+    assert "Traceback" not in log
 
 
 def test_stop_leaves_no_process(run) -> None:

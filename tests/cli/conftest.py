@@ -65,20 +65,24 @@ def _tables() -> dict[str, Any]:
 
 @pytest.fixture
 def quick_tables(monkeypatch: pytest.MonkeyPatch, _tables: dict[str, Any]) -> None:
-    """Each cost table is traced once per test session, and no supernet is timed: most of the time of a check."""
+    """Each space and cost table is made once per session, and no supernet is timed: most of the time of a check."""
 
     from ednas_nni.search.assembled import Assembled
 
-    build = Assembled.table.func
+    def once(name: str, *fields: str) -> None:
+        build = getattr(Assembled, name).func
 
-    def table(assembled: Assembled) -> Any:
-        study = assembled.study
-        key = json.dumps([study.space.dump(), study.tasks, study.device, study.deploy_size], default=str)
-        if key not in _tables:
-            _tables[key] = build(assembled)
-        return _tables[key]
+        def made(assembled: Assembled) -> Any:
+            study = assembled.study.dump()
+            key = json.dumps([name, *(study.get(field) for field in fields)], default=str)
+            if key not in _tables:
+                _tables[key] = build(assembled)
+            return _tables[key]
 
-    monkeypatch.setattr(Assembled, "table", property(table))
+        monkeypatch.setattr(Assembled, name, property(made))
+
+    once("space", "space", "tasks", "data", "train_size", "deploy_size", "evaluator")
+    once("table", "space", "tasks", "device", "deploy_size", "objectives", "constraints", "hardware_aware")
     monkeypatch.setattr("ednas_nni.training.supernet.made.Supernet._seconds_a_step", 0.3)  # else it is timed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 from ednas_nni import plugins
@@ -21,11 +22,16 @@ def sources() -> dict[str, str]:
     return {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in files}
 
 
+@cache
+def parsed(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
 def twice(texts: dict[str, str]) -> dict[str, list[str]]:
     """Public class names that stand in more than one file."""
     homes = defaultdict(list)
     for name, text in texts.items():
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(parsed(text)):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 homes[node.name].append(name)
     return {name: files for name, files in homes.items() if len(files) > 1}
@@ -35,7 +41,7 @@ def empty_names(texts: dict[str, str]) -> list[str]:
     """Variables, arguments, functions and fields whose name says nothing of what they hold."""
     places = []
     for name, text in texts.items():
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(parsed(text)):
             word = ""
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 word = node.id
@@ -53,7 +59,7 @@ def empty_names(texts: dict[str, str]) -> list[str]:
 def any_share(texts: dict[str, str]) -> float:
     """Uses of `Any` for each 1,000 lines."""
     uses = sum(
-        isinstance(node, ast.Name) and node.id == "Any" for text in texts.values() for node in ast.walk(ast.parse(text))
+        isinstance(node, ast.Name) and node.id == "Any" for text in texts.values() for node in ast.walk(parsed(text))
     )
     return 1000 * uses / sum(text.count("\n") for text in texts.values())
 
@@ -62,7 +68,7 @@ def asked(texts: dict[str, str]) -> list[str]:
     """Places that ask an object for an attribute by a literal name instead of by its type."""
     places = []
     for name, text in texts.items():
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(parsed(text)):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
                 continue
             literal = len(node.args) > 1 and isinstance(node.args[1], ast.Constant)

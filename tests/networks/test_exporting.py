@@ -15,7 +15,7 @@ from ednas_nni.cli import main
 from ednas_nni.cost.layers import layer_records
 from ednas_nni.errors import DataError, NetworkError
 from ednas_nni.graphs.inference_graph import inference_graph
-from ednas_nni.networks import own_data
+from ednas_nni.networks import own_data, timing
 from ednas_nni.networks.benchmark import benchmark
 from ednas_nni.networks.export.base import Order
 from ednas_nni.networks.exporting import Exported, export, open_file
@@ -44,6 +44,12 @@ def _with_a_file(trained: Network, tmp_path_factory: pytest.TempPathFactory) -> 
 def with_a_file(_with_a_file: Network, tmp_path: Path) -> Network:
     """As `network`, exported as pt2."""
     return ednas_nni.load(shutil.copytree(_with_a_file.folder, tmp_path / "small"))
+
+
+@pytest.fixture(autouse=True)
+def _few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How exact the milliseconds are is not asked here."""
+    monkeypatch.setattr(timing, "RUNS", (5, 5))
 
 
 def exported(network: Network, *to: str, **options: object) -> list[Exported]:

@@ -7,7 +7,8 @@
 2,800 + 4,000 steps of 8 images for a network, 54,400 images in all. The others get as many:
 (b) `separate`: the same study, but that every trial trains its network alone: 14 trials of 200 steps, then the same
 finishing, from random weights. `former`, printed beside, is the recipe before supernets, 24 trials of 500 steps, with
-2.4 times the images.
+2.4 times the images. `evolution` is NNI's RegularizedEvolution, made hardware-aware, with 200 trials of 500 steps
+and the same finishing: 15 times the images. `supernet` is (a) once more, from nothing, for its seconds.
 (c) `alone`: members of the space at several widths, each trained alone for all 6,800 steps, once: what somebody has who
 guesses the right network and spends everything on it. A whole set of them costs (a)'s images times their number.
 
@@ -37,16 +38,22 @@ from into_docs import EVIDENCE, grid, put
 from rows import append, rows_of
 from scipy import stats
 
+from ednas_nni.study.pareto import hypervolume
+
 RESULTS = Path(__file__).resolve().parent / "results" / "pipelines.jsonl"
 STEPS, LIMITS, FIRST_SEED = 6800, 4, 9000
-TRIALS = {"separate": (14, 200), "former": (24, 500)}
+TRIALS = {"separate": (14, 200), "former": (24, 500), "evolution": (200, 500), "supernet": (56, 0)}
 """Way -> trials and the steps of each."""
+FINISHED, SHARED, BATCH = 8 * 500, 700 * 4, 8
+"""Steps of the last trainings; of all networks of the supernet; images a step."""
+CORNER = (0.0, 25.0)
+"""Of the hypervolume: no better than the prior, at the study's limit in ms."""
 MEMBERS = (
     "mobilenet_v2_050", "mobilenet_v2_100", "efficientnet_lite_050", "efficientnet_lite_075", "mobilenet_v3_100"
 )  # fmt: skip
 LABELS = {
     "separate": "separate trials, equal images", "former": "separate trials, 2.4 x the images",
-    "alone": "members, equal images for each",
+    "alone": "members, equal images for each", "evolution": "NNI's evolution, 15 x the images",
 }  # fmt: skip
 
 
@@ -57,7 +64,11 @@ def separate(seed: int, way: str) -> list[list[float]]:
     from ednas_nni.handover.search import open_search
 
     trials, steps = TRIALS[way]
-    file = read(STUDY, [f"seed={seed}", f"evaluator={{name: jared, steps: {steps}, threads: 1}}"])
+    evaluator = f"{{name: jared, steps: {steps}, threads: 1}}"
+    if way == "supernet":  # of a seed that nobody has made before
+        evaluator = f"{{name: inherited, threads: 1, supernet: {{steps: 700, seed: {FIRST_SEED + seed}}}}}"
+    others = ["strategy=regularized_evolution"] if way == "evolution" else []
+    file = read(STUDY, [f"seed={seed}", f"evaluator={evaluator}", *others])
     finished = file.study.finish.networks * file.study.finish.seeds
     record = ednas_nni.search(file.study, trials + finished, concurrency=1)
     return [
@@ -131,6 +142,32 @@ def report(rows: Sequence[dict[str, Any]], searched: dict[str, Any]) -> str:
     return grid(heads, lines)
 
 
+def costs(rows: Sequence[dict[str, Any]], searched: dict[str, Any]) -> str:
+    """What every search cost, and the hypervolume of what it finished."""
+    groups: dict[str, list[tuple[list[Any], float]]] = {way: [] for way in TRIALS}
+    for row in rows:
+        if row["way"] in groups:
+            groups[row["way"]].append((row["points"], row["seconds"]))
+    for row in searched["seeds"].values():
+        points = [(n["latency_ms"], quality(n)) for n in row.get("networks", {}).values() if not n["name"]]
+        groups["supernet"].append((points, np.nan))
+    lines = []
+    for way, (trials, steps) in TRIALS.items():
+        if not groups[way]:
+            continue
+        images = BATCH * (FINISHED + (trials * steps or SHARED))
+        volumes = [
+            hypervolume([(better, latency) for latency, better in points], CORNER, ["max", "min"])
+            for points, _ in groups[way]
+        ]
+        took = [seconds for _, seconds in groups[way] if not np.isnan(seconds)]
+        label = LABELS.get(way, "one supernet")
+        minutes = f"{np.median(took) / 60:.0f}" if took else ""
+        spread = f" ± {np.std(volumes, ddof=1):.2f}" if len(volumes) > 1 else ""
+        lines.append([label, str(len(volumes)), f"{images:,}", minutes, f"{np.mean(volumes):.2f}{spread}"])
+    return grid(["search", "seeds", "images", "minutes of a core", "hypervolume, quality x ms"], lines)
+
+
 def estimate(differences: Sequence[float]) -> str:
     """Mean with Student's t interval over seeds; bold where that leaves zero out."""
     middle = float(np.mean(differences))
@@ -142,12 +179,13 @@ def estimate(differences: Sequence[float]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--only", nargs="*", choices=list(LABELS), default=list(LABELS), metavar="WAY")
+    parser.add_argument("--only", nargs="*", choices=[*LABELS, "supernet"], default=list(LABELS), metavar="WAY")
     parser.add_argument("--render", action="store_true", help="only make the table again")
     given = parser.parse_args()
     if not given.render:
         measure(given.seeds, given.only)
-    text = report(rows_of(RESULTS), json.loads(SEARCHED.read_text(encoding="utf-8")))
+    rows, searched = rows_of(RESULTS), json.loads(SEARCHED.read_text(encoding="utf-8"))
+    text = f"{report(rows, searched)}\n\n{costs(rows, searched)}"
     print(text)
     put(EVIDENCE, "pipelines", text)
 

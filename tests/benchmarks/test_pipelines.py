@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pipelines import LIMITS, MEMBERS, attained, limits_of, report
+from pipelines import LIMITS, MEMBERS, attained, costs, limits_of, report
 
 
 def test_within_a_limit_counts_the_best_network_and_a_lucky_one_lifts_nobody():
@@ -42,3 +42,12 @@ def test_a_difference_is_reported_with_its_sign_and_members_of_the_search_do_not
     assert report(*rows(-0.05)).count("-0.050") > LIMITS
     alone, searched = rows(0.05)
     assert "members" not in report(alone[:-1], searched)  # a seed without one of its members is not complete
+
+
+def test_what_a_search_costs_counts_every_image_and_only_searched_networks():
+    separate = {"way": "evolution", "seed": 0, "member": "", "points": [[5.0, 0.4], [15.0, 0.5]], "seconds": 600.0}
+    _, searched = rows(0.0)
+    text = costs([separate], {"seeds": {"0": searched["seeds"]["0"]}})
+    assert "| 832,000 | 10 | 9.00 |" in text  # 8 images x (200 x 500 + 8 x 500); 20 ms x 0.4 + 10 ms x 0.1
+    (best,) = (line for line in text.splitlines() if line.startswith("| one supernet |"))
+    assert "| 54,400 |" in best and float(best.split("|")[-2]) < 9  # a member finished beside has a quality of 9

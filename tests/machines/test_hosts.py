@@ -239,7 +239,8 @@ def test_a_disk_that_fills_up(prepared: Callable[..., Any], tmp_path: Path) -> N
     def mounts(home: Path) -> list[str]:
         return [f"mount -t tmpfs -o size=8m none {home}"] if home.name == "home0" else []
 
-    (small, _), path = prepared([1.0, 1.0], {**stub(4.0), "retries": 1}, 30, 4, mounts=mounts)
+    most = 60  # it rests for up to two minutes, and the other one goes on
+    (small, _), path = prepared([1.0, 1.0], {**stub(4.0), "retries": 1}, most, 4, mounts=mounts)
 
     def on_small(command: str) -> None:
         subprocess.run(
@@ -262,7 +263,7 @@ def test_a_disk_that_fills_up(prepared: Callable[..., Any], tmp_path: Path) -> N
     finally:
         running.stop()
     failed = [trial for trial in trials if trial.status != "trained"]
-    assert len(trials) == 30 and failed and all(trial.cause.startswith("disk full: ") for trial in failed)
-    as_at_home(trials, 30)
+    assert len(trials) == most and failed and all(trial.cause.startswith("disk full: ") for trial in failed)
+    as_at_home(trials, most)
     results = {trial.architecture for trial in trials if trial.status == "trained"}
     assert {trial.architecture for trial in failed} <= results | {trial.architecture for trial in trials[-4:]}

@@ -176,6 +176,12 @@ def estimate(differences: Sequence[float]) -> str:
     return f"**{text}**" if abs(middle) > reach else text
 
 
+def tables() -> str:
+    """Both, of what is committed."""
+    rows, searched = rows_of(RESULTS), json.loads(SEARCHED.read_text(encoding="utf-8"))
+    return f"{report(rows, searched)}\n\n{costs(rows, searched)}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
@@ -184,8 +190,7 @@ def main() -> None:
     given = parser.parse_args()
     if not given.render:
         measure(given.seeds, given.only)
-    rows, searched = rows_of(RESULTS), json.loads(SEARCHED.read_text(encoding="utf-8"))
-    text = f"{report(rows, searched)}\n\n{costs(rows, searched)}"
+    text = tables()
     print(text)
     put(EVIDENCE, "pipelines", text)
 

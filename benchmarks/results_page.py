@@ -137,7 +137,7 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (EVIDENCE, "classes"): lambda: classes.table(read("classes.json")),
     (EVIDENCE, "pretrained"): lambda: pretrained.render(read("pretrained.json")),
     (EVIDENCE, "ranks"): supernet.render,
-    (EVIDENCE, "pipelines"): lambda: pipelines.report(rows_of(pipelines.RESULTS), read("front_against_members.json")),
+    (EVIDENCE, "pipelines"): pipelines.tables,
     (EVIDENCE, "strategies"): search_strategies.markdown,
     (DOCS / "reuse.md", "first"): search_strategies.sentence,
     (EVIDENCE, "int8-quality"): lambda: int8_quality.table(read("int8_quality.json")),

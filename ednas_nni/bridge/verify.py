@@ -8,15 +8,14 @@ journal that is not written: what it books is no disagreement.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 from ednas_nni.bridge.catching_up import CatchingUp
+from ednas_nni.bridge.manager.database import opened
 from ednas_nni.bridge.messages import sample_of
 from ednas_nni.bridge.trial.folder import TrialFolders
 from ednas_nni.errors import ExperimentError, JournalError, SampleError
@@ -60,7 +59,7 @@ def nni_records(experiment_folder: Path) -> list[JobRecord]:
             f"{database} does not exist; is {experiment_folder} the folder of an NNI experiment? The sequential engine "
             "keeps no record of its own: there is nothing to compare a journal with."
         )
-    with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+    with opened(database) as connection:
         # Rows without a job id are orders from the web UI (ADD_CUSTOMIZED) and imported data; no trial belongs to them.
         created = connection.execute(
             "select trialJobId, data from TrialJobEvent where data <> '' and trialJobId <> '' order by timestamp"

@@ -7,11 +7,12 @@ import multiprocessing
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,53 @@ def test_what_was_handed_to_nni_is_started_anew(tmp_path: Path, monkeypatch: pyt
     launch.resume(folder, 8123)
     assert asked == [("create", {"experimentName": "x"}, "abcd1234", 8123, tmp_path)]
     assert not (folder / "db").exists(), "NNI makes its tables in a new one"
+
+
+DIES = """
+import json, os, sqlite3, sys
+base = sqlite3.connect(sys.argv[1], isolation_level=None)
+base.execute("create table ExperimentProfile (params text, id text, revision integer)")
+base.execute("create table MetricData (data text)")
+base.execute("insert into ExperimentProfile values (?, 'abcd1234', 0)", [json.dumps({"maxTrialNumber": 24})])
+base.executemany("insert into MetricData values (?)", [["x" * 1000]] * 100)
+base.execute("pragma cache_size = 5")
+base.execute("begin")
+base.execute("update MetricData set data = 'y' || data")
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Path:
+    """The folder of an experiment whose manager was killed in the middle of a write into its database."""
+    folder = tmp_path / "abcd1234"
+    (folder / "db").mkdir(parents=True)
+    (folder / "ednas").mkdir()
+    (folder / "ednas" / launch.CONFIG).write_text(json.dumps({"maxTrialNumber": 8}))
+    subprocess.run([sys.executable, "-c", DIES, folder / "db" / "nni.sqlite"], check=False)
+    assert (folder / "db" / "nni.sqlite-journal").exists(), "nothing is left to be played back"
+    return folder
+
+
+def test_what_was_killed_while_it_wrote_goes_on(killed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Started anew, it would have as many trials again and a database without those that have ended."""
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(launch, "_start", lambda *words: asked.append(words))
+    launch.resume(killed, 8123)
+    assert asked == [("resume", {"maxTrialNumber": 24}, "abcd1234", 8123, killed.parent)]
+
+
+def test_a_database_that_cannot_be_read_is_not_taken_for_none(killed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broken variant, SQLite's own `mode=ro`, and a damaged file: both stay, and the way out is said."""
+    monkeypatch.setattr(launch, "_start", lambda *words: pytest.fail("it was started"))
+    with monkeypatch.context() as broken, pytest.raises(ExperimentError, match=r"nni\.sqlite: cannot be read \("):
+        broken.setattr(launch, "opened", lambda path: closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)))
+        launch.resume(killed)
+    database = killed / "db" / "nni.sqlite"
+    database.write_bytes(b"no database" * 100)
+    with pytest.raises(ExperimentError, match="move it away: `ednas resume` then starts the experiment anew"):
+        launch.resume(killed)
+    assert database.exists()
 
 
 # ---- places

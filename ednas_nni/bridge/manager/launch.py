@@ -18,12 +18,13 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from subprocess import Popen
 
 import psutil
 
+from ednas_nni.bridge.manager.database import opened
 from ednas_nni.bridge.manager.exposure import guarded
 from ednas_nni.bridge.manager.places import make_experiment_folder
 from ednas_nni.bridge.manager.ports import FIRST_PORT, free_port, one_at_a_time, port_is_free
@@ -191,11 +192,11 @@ def resume(folder: Path, port: int | None = None, view: bool = False) -> Running
         port: As in `create`.
         view: Show it in the web UI only.
     """
-    config = known_config(folder)
+    config, stored = known_config(folder), stored_config(folder)
     left = find(folder.name)
     if left is not None and left.manager.status()["status"] == "ERROR":  # its Advisor has crashed
         left.stop()
-    if stored_config(folder) is not None:
+    if stored is not None:
         return _start("view" if view else "resume", config, folder.name, port, folder.parent)
     with suppress(FileNotFoundError):
         shutil.rmtree(folder / "db")  # NNI makes tables in a new one only
@@ -208,9 +209,9 @@ def known_config(folder: Path) -> Experiment:
     Raises:
         ExperimentError: Neither has it.
     """
-    stored = stored_config(folder)
-    if stored is not None:
-        return stored
+    with suppress(ExperimentError):
+        if (stored := stored_config(folder)) is not None:
+            return stored
     try:
         own_copy: Experiment = json.loads((folder / FOLDER / CONFIG).read_text(encoding="utf-8"))
         return own_copy
@@ -261,15 +262,23 @@ def open_to(config: Mapping[str, object]) -> str | None:
 
 
 def stored_config(folder: Path) -> Experiment | None:
-    """The experiment as NNI's database has it; None where it does not yet. Read as plain JSON."""
+    """The experiment as NNI's database has it; None where it does not yet. Read as plain JSON.
+
+    Raises:
+        ExperimentError: The database cannot be read, which is not to say that NNI has not begun.
+    """
     database = folder / "db" / "nni.sqlite"
     if not database.is_file():
         return None
     query = "select params from ExperimentProfile where id = ? order by revision desc limit 1"
     try:
-        with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        with opened(database) as connection:
             row = connection.execute(query, (folder.name,)).fetchone()
-        config = None if row is None else json.loads(row[0])
-    except (sqlite3.Error, ValueError):
-        return None
-    return config if isinstance(config, dict) else None
+        return None if row is None else dict(json.loads(row[0]))
+    except (sqlite3.Error, ValueError, TypeError) as error:
+        if "no such table" in str(error):
+            return None
+        raise ExperimentError(
+            f"{database}: cannot be read ({error}). Where it is damaged for good, move it away: `ednas resume` then "
+            "starts the experiment anew under its id, and trains nothing again that its journal holds."
+        ) from None

@@ -55,6 +55,7 @@ claims-smoke: $(READY)
 	$(BIN)/python benchmarks/claims/depth_losses.py --world rooms --smoke
 	$(BIN)/python benchmarks/claims/transfer_table.py --world rooms --smoke
 	$(BIN)/python benchmarks/claims/prior_networks.py --world rooms --smoke
+	$(BIN)/python benchmarks/claims/found_networks.py --world rooms --smoke
 
 image:
 	docker build --tag ednas .

@@ -25,7 +25,7 @@ import sentences
 import spans
 import supernet
 import trial_time
-from claims import depth_loss_tables, outcomes
+from claims import depth_loss_tables, found_tables, outcomes
 from into_docs import DOCS, EVIDENCE, grid, put
 from rows import rows_of
 
@@ -127,6 +127,9 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (EVIDENCE, "cost-speed"): lambda: cost.markdown(read("cost.json")),
     (DOCS / "losses.md", "depth-losses"): lambda: depth_loss_tables.in_words(rows_of(RESULTS / "depth_losses.jsonl")),
     (EVIDENCE, "depth-losses"): lambda: depth_loss_tables.tables(rows_of(RESULTS / "depth_losses.jsonl")),
+    (EVIDENCE, "found-networks"): lambda: found_tables.report(
+        read("found_networks.json")["sources"], rows_of(RESULTS / "found_networks.jsonl")
+    ),
     (DOCS / "hardware.md", "processor"): sentences.processor,
     (DOCS / "hardware.md", "vela"): sentences.ethos_u,
     (DOCS / "hardware.md", "coral"): sentences.edge_tpu,

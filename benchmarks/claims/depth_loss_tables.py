@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from claims.estimates import Estimate, detrended_variance, paired_change
+from claims.estimates import Estimate, detrended_variance, holm, paired_change
 from into_docs import grid
 from scipy import stats
 
@@ -48,15 +48,6 @@ def between(control: np.ndarray, treated: np.ndarray, draws: int = 10_000) -> tu
     ends = np.percentile(ratios[np.isfinite(ratios)], (2.5, 97.5))
     value = treated.std(ddof=1) / control.std(ddof=1)
     return Estimate(float(value), *map(float, ends)), float(stats.levene(control, treated, center="median").pvalue)
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Adjusted p values: the smallest times their number, the next times one less, never falling."""
-    order, adjusted, largest = np.argsort(p), [0.0] * len(p), 0.0
-    for rank, index in enumerate(order):
-        largest = max(largest, min(1.0, (len(p) - rank) * p[index]))
-        adjusted[index] = largest
-    return adjusted
 
 
 def detectable(control: np.ndarray, treated: np.ndarray, power: float = 0.8) -> float:

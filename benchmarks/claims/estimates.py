@@ -1,7 +1,8 @@
-"""A number with its interval, and two of them: of arms paired by seed, and of scores about their line."""
+"""A number with its interval, of arms paired by seed; scatter of scores about their line; Holm's correction."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,3 +51,12 @@ def detrended_variance(curve: np.ndarray) -> float:
     step = np.arange(len(curve))
     residual = curve - np.polyval(np.polyfit(step, curve, 1), step)
     return float((residual**2).sum() / (len(curve) - 2))
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Adjusted p values: the smallest times their number, the next times one less, never falling."""
+    order, adjusted, largest = np.argsort(p), [0.0] * len(p), 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[index]))
+        adjusted[index] = largest
+    return adjusted

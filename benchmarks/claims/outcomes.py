@@ -5,12 +5,13 @@ python benchmarks/results_page.py puts it into docs/results.md.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from claims import depth_loss_tables, prior_tables, transfer_replay
+from claims import depth_loss_tables, found_tables, prior_tables, transfer_replay
 from claims.estimates import Estimate, paired_change
 from into_docs import grid
 from rows import rows_of
@@ -117,13 +118,22 @@ def prior(rows: Sequence[Row]) -> list[str]:
     return ["S3: earlier networks at a tenth of the MACs (ratio below 0.1)", word(intervals, 0.1), "; ".join(texts)]
 
 
+def looks(figures: Path) -> list[str]:
+    """S5: what the fronts by inherited scores share."""
+    named = "S5: what the networks look like"
+    if not figures.exists():
+        return [named, "no claim to be held; not measured", ""]
+    sources = json.loads(figures.read_text(encoding="utf-8"))["sources"]
+    return [named, "no claim to be held; exploratory", found_tables.in_words(sources)]
+
+
 def table(results: Path = RESULTS) -> str:
     """Claim, word, figures."""
     lines = [
         transfer(rows_of(results / "transfer_table.jsonl")),
         prior(rows_of(results / "prior_networks.jsonl")),
         *depth_loss(rows_of(results / "depth_losses.jsonl")),
-        ["S5: what the networks look like", "no claim to be held; not measured", ""],
+        looks(results / "found_networks.json"),
     ]
     return grid(["claim", "outcome", "figures, 95 %"], lines)
 

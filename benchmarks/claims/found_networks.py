@@ -140,7 +140,7 @@ def flips(domains: Any, sample: Sample) -> Iterator[tuple[str, Sample, str]]:
         {"kind": ("ibn", "fused"), "kernel": ("k3", "k5"), "expansion": ("e3", "e6")},
     )
     blocks = {label: found[1] for label in active if (found := re.fullmatch(r"(.*stage\d+)_block\d+_op", label))}
-    for stage, (what, (one, two)) in product(dict.fromkeys(blocks.values()), swaps.items()):
+    for (what, (one, two)), stage in product(swaps.items(), dict.fromkeys(blocks.values())):
         changed = dict(sample)
         for label in (label for label, at in blocks.items() if at == stage):
             op = active[label]

@@ -128,6 +128,9 @@ def losses(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Estimate, float
     for row in rows:
         if row["seed"] is not None:
             scores.setdefault(row["flip"], []).append(row["select"]["quality"])
+    scores = {flip: of for flip, of in scores.items() if len(of) > 1}
+    if len(scores) < 2 or "" not in scores:
+        return {}
     freedom = sum(len(of) - 1 for of in scores.values())
     noise = sum(np.var(of) * len(of) for of in scores.values()) / freedom
     own, result, p = scores.pop(""), {}, []

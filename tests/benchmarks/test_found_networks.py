@@ -91,6 +91,7 @@ def flipped(worse, draw=0):
 
 def test_a_flip_that_loses_is_found_and_chance_is_not():
     of = s5.losses(flipped(0.08))
+    assert s5.losses(flipped(0.08)[:3]) == {}  # the second flip has one seed: nothing to say yet
     assert of["flip 0"][0].low > 0.03 and of["flip 0"][1] < 0.05 and "resolution" not in of
     assert np.mean([min(p for _, p in s5.losses(flipped(0, draw)).values()) < 0.05 for draw in range(100)]) < 0.1
     assert "no widths" in s5.report([], flipped(0.08)) and "**+0.0" in s5.report([], flipped(0.08))

@@ -61,8 +61,11 @@ def count(victim: Victim) -> None:
         booked.setdefault(key(sample), trial.quality)
         if trial.quality != truth.quality(sample):
             tally.fault("booked on the wrong architecture", f"{victim.id}: trial {trial.trial} has another's quality")
-    for line in disagreements(history, nni_records(victim.folder)):
+    records = nni_records(victim.folder)
+    for line in disagreements(history, records):
         tally.fault("booked on the wrong architecture", f"{victim.id}: {line}")
+    for job in {trial.job for trial in history.trials if trial.job} - {record.job for record in records}:
+        tally.fault("results lost", f"{victim.id}: NNI's database has no job {job} any more")
     numbers = [trial.trial for trial in history.trials]
     if len(set(numbers)) != len(numbers):
         tally.fault("booked on the wrong architecture", f"{victim.id}: trial numbers are not unique")

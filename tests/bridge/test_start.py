@@ -20,6 +20,7 @@ import pytest
 
 from ednas_nni.bridge.manager import launch, places
 from ednas_nni.bridge.manager import running as managers
+from ednas_nni.bridge.manager.ports import free_port
 from ednas_nni.bridge.manager.processes import Process
 from ednas_nni.errors import ExperimentError
 
@@ -260,6 +261,22 @@ def test_what_was_killed_while_it_wrote_goes_on(killed: Path, monkeypatch: pytes
     monkeypatch.setattr(launch, "_start", lambda *words: asked.append(words))
     launch.resume(killed, 8123)
     assert asked == [("resume", {"maxTrialNumber": 24}, "abcd1234", 8123, killed.parent)]
+
+
+@pytest.mark.parametrize("dies", [True, False])
+def test_a_manager_that_is_just_being_killed_is_waited_for(
+    dies: bool, killed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers no more and is still there; the broken variant is one that stays."""
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(launch, "_start", lambda *words: asked.append(words))
+    with subprocess.Popen(["sleep", "0.3" if dies else "60"]) as process:
+        left = managers.Running("abcd1234", free_port(29000), killed, Process.of(process.pid))
+        monkeypatch.setattr(launch, "find", lambda experiment: left)
+        with nullcontext() if dies else pytest.raises(ExperimentError, match="does not answer"):
+            launch.resume(killed)
+        process.kill()
+    assert len(asked) == dies
 
 
 def test_a_database_that_cannot_be_read_is_not_taken_for_none(killed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,9 +193,14 @@ def resume(folder: Path, port: int | None = None, view: bool = False) -> Running
         view: Show it in the web UI only.
     """
     config, stored = known_config(folder), stored_config(folder)
-    left = find(folder.name)
-    if left is not None and left.manager.status()["status"] == "ERROR":  # its Advisor has crashed
-        left.stop()
+    if (left := find(folder.name)) is not None:
+        try:
+            if left.manager.status()["status"] == "ERROR":  # its Advisor has crashed
+                left.stop()
+        except ExperimentError:
+            time.sleep(1)
+            if left.process.alive:  # not one that was just being killed
+                raise
     if stored is not None:
         return _start("view" if view else "resume", config, folder.name, port, folder.parent)
     with suppress(FileNotFoundError):

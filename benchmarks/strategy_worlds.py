@@ -136,6 +136,8 @@ class TableWorld(World):
         rows = dict(zip(product(*axes.values()), table["rows"], strict=True))
         columns = tuple(table["columns"])
         self._rows = {key: np.array([np.nan if v is None else v for v in row]) for key, row in rows.items()}
+        trials = table.get("trials", [[]] * len(rows))
+        self._trials = dict(zip(rows, trials, strict=True))
         limits = tuple(map(parse_constraint, table["constraints"]))
         self.problem = Problem(
             domains=Domains([Dimension(label, tuple(values)) for label, values in axes.items()]),
@@ -152,6 +154,11 @@ class TableWorld(World):
     def quality(self, sample: Sample) -> float:
         """Of the row."""
         return float(self._row(sample)[0])
+
+    def observed(self, sample: Sample, seed: int) -> float:
+        """What one of the network's trainings has reported, where the table has them."""
+        trials = self._trials[tuple(sample[label] for label in self.labels)]
+        return float(trials[seed % len(trials)]) if trials else self.quality(sample)
 
     @cached_property
     def best(self) -> float:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import search_strategies as bench
-from strategy_worlds import TABLES, Deceptive, world
+from strategy_worlds import TABLES, Deceptive, TableWorld, world
 
 from ednas_nni.study import pareto
 
@@ -25,6 +27,24 @@ def test_a_world_answers_alike_and_its_best_front_has_no_regret(place):
         points = [(on.quality(s), t) for s, t in zip(samples, on.latency(samples), strict=True)]
         front = [samples[i] for i in pareto.front(points, ("max", "min"))]
         assert bench.regrets(on, 0, front)[-1] == pytest.approx(1 - on.volume(points) / on.best)
+
+
+def test_a_table_of_trainings_answers_with_one_of_them_and_judges_by_its_mean(tmp_path):
+    table = {
+        "axes": {"width": [1, 2]},
+        "columns": ["quality", "latency_ms", "macs"],
+        "constraints": ["latency_ms <= 8"],
+        "rows": [[0.3, 4.0, 10], [None, 9.0, 20]],
+        "trials": [[0.25, 0.31], []],
+    }
+    path = tmp_path / "measured.json"
+    path.write_text(json.dumps(table))
+    on, sample = TableWorld(path), {"width": 1}
+    assert [on.observed(sample, seed) for seed in range(3)] == [0.25, 0.31, 0.25]
+    assert on.quality(sample) == 0.3 and on.best == pytest.approx(0.3 * (8 - 4))
+    del table["trials"]
+    path.write_text(json.dumps(table))
+    assert TableWorld(path).observed(sample, 1) == 0.3
 
 
 def test_three_hidden_blocks_are_best_and_two_worse_than_none():

@@ -141,6 +141,7 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (EVIDENCE, "pretrained"): lambda: pretrained.render(read("pretrained.json")),
     (EVIDENCE, "ranks"): supernet.render,
     (EVIDENCE, "pipelines"): pipelines.tables,
+    (DOCS / "supernet.md", "pipelines"): pipelines.sentence,
     (EVIDENCE, "strategies"): search_strategies.markdown,
     (DOCS / "reuse.md", "first"): search_strategies.sentence,
     (EVIDENCE, "int8-quality"): lambda: int8_quality.table(read("int8_quality.json")),

@@ -15,7 +15,6 @@ import json
 import os
 import sys
 import tempfile
-import time
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ sys.path[:] = [*sys.path[1:], sys.path[0]]
 
 from inherited_table import AXES as LARGER  # noqa: E402
 from inherited_table import COSTS, STUDY, WIDTHS, whole  # noqa: E402
-from one_training import each  # noqa: E402
+from one_training import each, scored_twice  # noqa: E402
 from rows import append, rows_of  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -45,22 +44,7 @@ def study(seed: int, steps: int) -> dict[str, Any]:
 
 def run(sample: str, seed: int, steps: int) -> dict[str, Any]:
     """Train once: the score that a trial would report, and that on `select`."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import torch
-
-    from ednas_nni.networks.runtime import TorchRuntime
-    from ednas_nni.networks.scoring import scores
-    from ednas_nni.search.assembled import Assembled
-    from ednas_nni.study import parse
-
-    torch.set_num_threads(1)
-    joined = Assembled(parse(study(seed, steps)))
-    started = time.perf_counter()
-    network, searched = joined.trained(json.loads(sample))
-    seconds = time.perf_counter() - started
-    splits = {name: joined.source.split(name) for name in ("train", "select")}
-    runtime = TorchRuntime(network.eval(), joined.study.train_size)
-    judged = scores(runtime, joined.tasks, splits["select"], splits["train"])
+    searched, judged, seconds = scored_twice(study(seed, steps), json.loads(sample))
     return {
         "search": round(searched["default"], 5),
         "select": round(judged["quality"], 5),

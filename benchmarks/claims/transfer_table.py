@@ -16,7 +16,6 @@ import json
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -72,24 +71,10 @@ def architectures(world: str, folder: Path | None, number: int = ARCHITECTURES) 
 
 def run(world: str, folder: str, sample: str, tasks: str, seed: int, steps: int) -> dict[str, Any]:
     """Train once; scores on `search`, which choose, and on `select`, which judge."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import torch
+    from one_training import scored_twice
 
-    from ednas_nni.networks.runtime import TorchRuntime
-    from ednas_nni.networks.scoring import scores
-    from ednas_nni.search.assembled import Assembled
-    from ednas_nni.study import parse
-
-    torch.set_num_threads(1)
-    joined = Assembled(parse(plain_study(world, Path(folder) if folder else None, tasks, seed, steps)))
-    started = time.perf_counter()
-    labels = {dimension.label for dimension in joined.problem.domains.dimensions}  # a task alone has no other heads
-    network, searched = joined.trained({k: v for k, v in json.loads(sample).items() if k in labels})
-    seconds = time.perf_counter() - started
-    splits = {name: joined.source.split(name) for name in ("train", "select")}
-    bound = {name: joined.tasks[name] for name in joined.study.tasks}
-    runtime = TorchRuntime(network.eval(), joined.study.train_size)
-    judged = scores(runtime, bound, splits["select"], splits["train"])
+    study = plain_study(world, Path(folder) if folder else None, tasks, seed, steps)
+    searched, judged, seconds = scored_twice(study, json.loads(sample))
     metrics = [name for name in judged if name != "quality" and name in searched]
     return {
         "seconds": round(seconds, 1),

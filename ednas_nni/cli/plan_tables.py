@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 def show(plan: Plan, space: str) -> None:
     """Print it."""
     domains = plan.table.domains
-    size = domains.size()
-    count = f"{size:,}" if size < 10**15 else f"{size:.2g}".replace("e+", " x 10^")
-    print(f"  space    {space}: {count} architectures, {len(domains)} choices")
+    print(f"  space    {space}: {domains.size_text} architectures, {len(domains)} choices")
     print(f"  samples  {len(plan.matrix)} architectures, {DRAWS[plan.draw]}; seed {plan.seed}")
     print(f"  prices   one image of {plan.table.size_text}")
     console = terminal.console()

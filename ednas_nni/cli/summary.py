@@ -63,9 +63,7 @@ def _options(plugin: PluginChoice) -> str:
 
 def _space(assembled: Assembled) -> str:
     domains = assembled.domains
-    size = domains.size()
-    count = f"{size:,}" if size < 10**6 else f"{size:.2g}".replace("e+", " x 10^").replace("^0", "^")
-    return f"{_options(assembled.study.space)}: {count} architectures, {len(domains)} choices"
+    return f"{_options(assembled.study.space)}: {domains.size_text} architectures, {len(domains)} choices"
 
 
 def _data(assembled: Assembled) -> str:

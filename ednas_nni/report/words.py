@@ -22,7 +22,7 @@ def what(view: SearchView) -> str:
     """What was searched, on what, for what."""
     study = view.study
     tasks = _and(list(map(str, study.get("tasks") or []))) or "unknown tasks"
-    size = f" of {_count(view.domains.size())} different architectures" if view.domains is not None else ""
+    size = f" of {view.domains.size_text} different architectures" if view.domains is not None else ""
     goals = _and([f"{o.name} ({'larger' if o.maximise else 'smaller'} is better)" for o in view.objectives])
     limits = f", allowed only where {_and([_bound(view, c) for c in view.constraints])}" if view.constraints else ""
     return (
@@ -343,13 +343,6 @@ def _size(value: object) -> str:
     if isinstance(value, list | tuple) and len(value) == 2:
         return f"{value[0]} x {value[1]} pixels"
     return "an unknown size"
-
-
-def _count(n: int) -> str:
-    for size, name in ((10**12, "trillion"), (10**9, "billion"), (10**6, "million")):
-        if size <= n < 1000 * size:
-            return f"{n / size:.3g} {name}"
-    return f"{n:,}" if n < 10**6 else f"about 10^{len(str(n)) - 1}"
 
 
 def _measured(quantity: Quantity, value: float) -> str:

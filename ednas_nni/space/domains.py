@@ -213,6 +213,12 @@ class Domains:
             self._size = count(self.dimensions)
         return self._size
 
+    @property
+    def size_text(self) -> str:
+        """The same to be read: 504,000, and two digits from a million on: 9.3 x 10^16."""
+        size = self.size()
+        return f"{size:,}" if size < 10**6 else f"{size:.1e}".replace("e+", " x 10^").replace("^0", "^")
+
     def to_json(self) -> list[dict[str, object]]:
         """Plain data from which `from_json` restores an equal object."""
         return dump(self.dimensions)

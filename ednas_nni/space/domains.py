@@ -13,6 +13,7 @@ import json
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -217,7 +218,7 @@ class Domains:
     def size_text(self) -> str:
         """The same to be read: 504,000, and two digits from a million on: 9.3 x 10^16."""
         size = self.size()
-        return f"{size:,}" if size < 10**6 else f"{size:.1e}".replace("e+", " x 10^").replace("^0", "^")
+        return f"{size:,}" if size < 10**6 else f"{Decimal(size):.1e}".replace("e+", " x 10^")
 
     def to_json(self) -> list[dict[str, object]]:
         """Plain data from which `from_json` restores an equal object."""

@@ -108,6 +108,11 @@ def test_brute_force_rejects_a_count_of_raw_samples(domains):
     assert domains.size() == brute(domains) != raw
 
 
+@pytest.mark.parametrize(("labels", "text"), [(5, "243"), (12, "531,441"), (13, "1.6 x 10^6"), (1000, "1.3 x 10^477")])
+def test_a_size_can_be_read(labels, text):
+    assert Domains([Dimension(f"x{i}", (1, 2, 3)) for i in range(labels)]).size_text == text
+
+
 def test_size_by_hand():
     assert TOY.size() == 2 + 2 * 3 + 2 * 3 * 2
     # left shared: 2 rights x 4 trunks; left own: per right, x without inner, y and z with inner 1 or 2

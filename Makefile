@@ -53,7 +53,9 @@ all-tests: $(READY)
 # Two steps of every script of benchmarks/claims/PROTOCOL.md, to see that it still runs.
 claims-smoke: $(READY)
 	$(BIN)/python benchmarks/claims/depth_losses.py --world rooms --smoke
+	$(BIN)/python benchmarks/claims/depth_loss_ranks.py --world rooms --smoke
 	$(BIN)/python benchmarks/claims/transfer_table.py --world rooms --smoke
+	$(BIN)/python benchmarks/claims/transfer_searches.py --world rooms --smoke
 	$(BIN)/python benchmarks/claims/prior_networks.py --world rooms --smoke
 	$(BIN)/python benchmarks/claims/found_networks.py --world rooms --smoke
 

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-sys.path[:] = [*sys.path[1:], str(HERE.parent), str(HERE)]
+sys.path[:] = [*(p for p in sys.path if p != str(HERE)), str(HERE.parent), str(HERE)]
 
 from rows import append, rows_of  # noqa: E402
 

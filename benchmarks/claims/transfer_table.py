@@ -5,8 +5,8 @@
 
 96 architectures of `compound`, even in log latency, each trained on segmentation, depth and normals alone and on all of
 them, twice. A training is a line of benchmarks/results/transfer_table.jsonl, written when it ends; what stands there is
-not trained again. The first seeds of all architectures come first, from both ends of latency to the middle.
-`--smoke` trains two steps of two architectures in a temporary file.
+not trained again. The first seed comes first, in it the trainings on all tasks, from both ends of latency to the
+middle. `--smoke` trains two steps of two architectures in a temporary file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-sys.path[:] = [*sys.path[1:], str(HERE.parent), str(HERE)]
+sys.path[:] = [*(p for p in sys.path if p != str(HERE)), str(HERE.parent), str(HERE)]
 
 from rows import append, rows_of  # noqa: E402
 
@@ -108,8 +108,9 @@ def measure(world: str, folder: Path | None, path: Path, steps: int, number: int
     jobs = {
         (world, str(folder or ""), json.dumps(drawn[name]["sample"]), tasks, seed, steps): name
         for seed in SEEDS[world]
+        for group in ((ALL,), worlds.part(world, folder)["tasks"])
         for name in (names[i] for i in order)
-        for tasks in (ALL, *worlds.part(world, folder)["tasks"])
+        for tasks in group
         if (name, tasks, seed, steps) not in there
     }
     for job, outcome in each(run, list(jobs), workers):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from claims import depth_loss_ranks as s4_ranks
 from claims import depth_loss_tables as s4
 from claims import outcomes
 from claims import prior_tables as s3
 from claims import transfer_replay as s2
+from claims import transfer_winners as winners
 from claims.estimates import Estimate
 from rows import append, rows_of
 
@@ -116,6 +118,53 @@ def test_a_search_is_not_judged_by_the_training_that_chose_it():
     assert abs(honest) < 0.3 < s2.lost(table, "depth", np.random.default_rng(0), 300).mean()
 
 
+def searches_of(gain, n=8, noise=0.01, draw=0):
+    """Rows of searches in which the winner of one on all tasks is better by `gain` than a transferred one's."""
+    rng, rows = np.random.default_rng(draw), []
+    for first in range(1210, 1210 + 3 * n, 3):
+        for arm, worth in (("all", gain), ("depth", 0.0), ("normals", 0.0), ("random", 0.0), ("hand", 0.0)):
+            rows.append({"world": "streets", "arm": arm, "seed": first, "architecture": f"{arm} {first}", "sample": {}})
+            for seed in (first + 1, first + 2):
+                test = {"quality": 0.3 + worth + noise * rng.standard_normal()}
+                rows.append({"world": "streets", "architecture": f"{arm} {first}", "seed": seed, "test": test})
+    return rows
+
+
+def test_a_search_that_gains_is_shown_and_one_that_does_not_is_not():
+    of = winners.worth(searches_of(0.05), "streets")
+    best, middle = winners.primary(of).values()
+    assert len(of["all"]) == 8 and middle.mean() == pytest.approx(0.05, abs=0.01) and best.mean() < middle.mean()
+    gained, p, detectable = winners.difference(middle)
+    assert gained.low > 0 and p < 0.001 and 0 < detectable < 0.05
+    assert outcomes.transfer(searches_of(0.05))[1] == "not shown; nyuv2 not measured"
+    both = [{**row, "world": world} for row in searches_of(0.05) for world in outcomes.CONFIRMING]
+    assert outcomes.transfer(both)[1] == "**held**"
+    assert (
+        outcomes.transfer([{**r, "test": {"quality": 0.6 - r["test"]["quality"]}} if "test" in r else r for r in both])[
+            1
+        ]
+        == "**refuted**"
+    )
+
+
+def test_searches_without_a_difference_are_called_better_about_as_often_as_the_level_says():
+    """The oracle gets the best of several: against it, no gain at all is called one too seldom, not too often."""
+    p = [
+        [
+            winners.difference(d)[1]
+            for d in winners.primary(winners.worth(searches_of(0.0, draw=draw), "streets")).values()
+        ]
+        for draw in range(200)
+    ]
+    assert (np.array(p)[:, 1] < 0.05).mean() == pytest.approx(0.05, abs=0.04)
+
+
+def test_a_search_whose_winners_are_not_all_trained_does_not_count():
+    rows = searches_of(0.05)
+    assert len(winners.worth(rows[:-1], "streets")["all"]) == 7
+    assert "too few" in winners.report(rows[:20])
+
+
 def test_a_line_that_a_kill_cut_short_costs_no_other(tmp_path):
     path = tmp_path / "rows.jsonl"
     assert rows_of(path) == []
@@ -182,5 +231,30 @@ def test_every_claim_has_its_line_with_what_was_measured(tmp_path):
     for row in [*trainings(0.5, 0.3), *trainings(0.5, 0.3, draw=1)]:
         append(tmp_path / "depth_losses.jsonl", {**row, "world": "nyuv2"})
     text = outcomes.table(tmp_path)
-    assert [line[2:4] for line in text.splitlines()[2:]] == ["S2", "S3", "S4", "S4", "S5"]
+    assert [line[2:4] for line in text.splitlines()[2:]] == ["S2", "S2", "S3", "S4", "S4", "S5"]
     assert "not shown; streets not measured" in text and "nyuv2, 12 seeds" in text
+
+
+def ranked(noise, draw=0, n=24):
+    """Rows of two losses that order networks alike but for the noise of one."""
+    rng = np.random.default_rng(draw)
+    rows = []
+    for i, worth in enumerate(0.1 * rng.standard_normal(n)):
+        for loss, factor in (("l1", 1.0), ("jared", noise)):
+            for seed in (1, 2, 3):
+                search, select = worth + 0.1 * factor * rng.standard_normal(2)
+                scores = {
+                    split: {"quality": value, "depth_abs_error_m": 1 - value, "depth_rel_error": 1 - value}
+                    for split, value in (("search", search), ("select", select))
+                }
+                rows.append({"world": "w", "architecture": str(i), "loss": loss, "seed": seed, "steps": 1, **scores})
+    return rows
+
+
+def test_a_loss_with_less_noise_orders_networks_more_reliably_and_an_equal_one_does_not():
+    of, everyone = s4_ranks.complete(ranked(0.2), "w", "quality"), np.arange(24)
+    assert s4_ranks.agreement(of["jared"], everyone) > s4_ranks.agreement(of["l1"], everyone) + 0.2
+    assert s4_ranks.lost(of["jared"], everyone) <= s4_ranks.lost(of["l1"], everyone)
+    assert "**" in s4_ranks.report(ranked(0.2), 200) and "**+" not in s4_ranks.report(ranked(1.0), 200)
+    errors = s4_ranks.complete(ranked(0.2), "w", "depth_abs_error_m")  # smaller is better there
+    assert s4_ranks.agreement(errors["jared"], everyone) == s4_ranks.agreement(of["jared"], everyone)

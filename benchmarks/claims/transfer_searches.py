@@ -1,0 +1,239 @@
+"""S2 of PROTOCOL.md, step 2: searches on one task and on all tasks, whose winners are trained on all tasks.
+
+    python benchmarks/claims/transfer_searches.py --world streets [--data FOLDER] [--workers 2]
+    python benchmarks/claims/transfer_searches.py --render
+
+An arm searches `compound`, with heads that are the same everywhere, for the best quality within 3 % of a latency: the
+median of the space as a network of all tasks. On all tasks (`all`) or on one it trains a supernet as the shipped study
+does, 700 steps of 4 networks, and the strategy `ednas` scores 56 networks with its weights. `random` trains as many
+images on 14 networks of that latency instead, 200 steps each on all tasks. `hand` is a MobileNetV2 scaled to the
+latency. A winner is trained anew on all tasks with two fresh seeds, the same for all arms of a search, and scored
+on `test`. Every search and every training is a line of benchmarks/results/transfer_searches.jsonl, written when it
+ends; what stands there is not made again. `--smoke` does one search of two steps an arm in a temporary file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+sys.path[:] = [*(p for p in sys.path if p != str(HERE)), str(HERE.parent), str(HERE)]
+
+from rows import append, rows_of  # noqa: E402
+from transfer_table import ALL, rounded  # noqa: E402
+
+RESULTS = HERE.parent / "results" / "transfer_searches.jsonl"
+SPACE = {"name": "compound", "heads": {"kinds": ["separable"], "channels": [32], "stride": [4, 8]}}
+SUPERNET, SCORED, DRAWN_ALONE, ALONE, STEPS = 700, 56, 14, 200, 600
+"""Steps of a supernet; networks scored with it; networks that `random` trains, and for how long; steps of a winner."""
+BAND, SEARCHES, FRESH, DRAWN = 0.03, 8, 2, 20_000
+RANDOM, HAND, MEMBER = "random", "hand", "mobilenet_v2_050"
+FIRST_SEED = {"streets": 1210, "nyuv2": 1210, "cityscapes": 1210, "rooms": 920}
+"""Of the searches; a winner's trainings take the next ones."""
+Sample = dict[str, Any]
+
+
+def plain_study(world: str, folder: str, tasks: str, seed: int, evaluator: Mapping[str, Any]) -> dict[str, Any]:
+    """The study of an arm, or of a training."""
+    import worlds
+
+    part = worlds.part(world, Path(folder) if folder else None)
+    if tasks != ALL:
+        part["tasks"] = [tasks]
+    options = {"reports": 1, "threads": 1, "accelerator": "cpu", **evaluator}
+    return {**part, "space": SPACE, "device": "edge_tpu", "evaluator": options, "seed": seed}
+
+
+class Band:
+    """Networks of all tasks within 3 % of the target.
+
+    Attributes:
+        target_ms: Median latency of random networks.
+        problem: What a strategy searches: quality within the band.
+        hand: The MobileNetV2 whose resolution and widths meet it with the least change.
+    """
+
+    def __init__(self, world: str, folder: str) -> None:
+        from claims.found_networks import matched
+
+        from ednas_nni.search.assembled import Assembled
+        from ednas_nni.search.problem import Problem
+        from ednas_nni.study import parse
+        from ednas_nni.study.objectives import Constraint
+
+        joined = Assembled(parse(plain_study(world, folder, ALL, 0, {"name": "jared", "steps": 1})))
+        self.domains, table = joined.problem.domains, joined.table
+        column, rng = table.names.index("latency_ms"), np.random.default_rng(19)
+        self.target_ms = float(np.median(self.latency_of(table, [self.domains.random(rng) for _ in range(DRAWN)])))
+        ends = (Constraint("latency_ms", "<=", self.target_ms * (1 + BAND)),)
+        ends += (Constraint("latency_ms", ">=", self.target_ms * (1 - BAND)),)
+        self.problem = Problem(self.domains, ("latency_ms",), lambda s: table(s)[:, [column]], constraints=ends)
+        member = joined.space.member(MEMBER)
+        scaled = (
+            matched(self, {**member, "resolution": resolution}, "", self.target_ms)
+            for resolution in sorted(self.domains["resolution"].values, reverse=True)
+        )
+        self.hand = next(sample for sample in scaled if sample)  # the largest resolution that has such widths
+
+    @staticmethod
+    def latency_of(table: Any, samples: Sequence[Sample]) -> np.ndarray:
+        return np.asarray(table(samples)[:, table.names.index("latency_ms")])
+
+    def latency(self, samples: Sequence[Sample]) -> dict[str, np.ndarray]:
+        """(n,) in ms by device, as `matched` asks."""
+        return {"edge_tpu": self.problem.cost_matrix(samples)[:, 0]}
+
+    def random(self, count: int, seed: int) -> list[Sample]:
+        """Different networks of the band, as a random strategy draws them."""
+        rng, chosen = np.random.default_rng(seed), {}
+        while len(chosen) < count:
+            samples = [self.domains.random(rng) for _ in range(500)]
+            near = np.abs(self.latency(samples)["edge_tpu"] / self.target_ms - 1) <= BAND
+            for sample in np.array(samples, object)[near]:
+                chosen.setdefault(self.domains.architecture_id(sample), sample)
+        return list(chosen.values())[:count]
+
+
+@cache
+def band(world: str, folder: str) -> Band:
+    return Band(world, folder)
+
+
+def searched(world: str, folder: str, arm: str, seed: int, steps: int, scored: int) -> Sample:
+    """The network that an arm's search chooses."""
+    from one_training import scored_twice
+
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.study import parse
+    from strategies.evolution import Evolution
+
+    within = band(world, folder)
+    if arm == HAND:
+        return within.hand
+    if arm == RANDOM:
+        drawn = within.random(scored * DRAWN_ALONE // SCORED or 1, seed)
+        alone = {"name": "jared", "steps": steps * ALONE // SUPERNET or 1}
+        scores = [scored_twice(plain_study(world, folder, ALL, seed, alone), s)[0]["default"] for s in drawn]
+        return drawn[int(np.argmax(scores))]
+    evaluator = {"name": "inherited", "supernet": {"steps": steps, "seed": seed}}
+    study = Assembled(parse(plain_study(world, folder, arm, seed, evaluator)))
+    study.evaluator.supernet(study.space).make()
+    labels = {dimension.label for dimension in study.problem.domains.dimensions}
+    strategy, scores = Evolution(within.problem, seed=seed), []
+    for _ in range(scored):
+        sample = strategy.ask()
+        if sample is None:
+            break
+        quality = study.trained({k: v for k, v in sample.items() if k in labels})[1]["default"]
+        strategy.tell(sample, {"quality": quality, "latency_ms": float(within.latency([sample])["edge_tpu"][0])})
+        scores.append((quality, sample))
+    return max(scores, key=lambda pair: pair[0])[1]
+
+
+def search(world: str, folder: str, arm: str, seed: int, steps: int, scored: int) -> dict[str, Any]:
+    """One search on one thread: its winner, what that costs, and seconds."""
+    import torch
+
+    torch.set_num_threads(1)
+    started, within = time.perf_counter(), band(world, folder)
+    winner = within.domains.complete(searched(world, folder, arm, seed, steps, scored))
+    latency, seconds = float(within.latency([winner])["edge_tpu"][0]), time.perf_counter() - started
+    named = {"architecture": within.domains.architecture_id(winner), "sample": within.domains.active(winner)}
+    return {**named, "latency_ms": rounded(latency), "seconds": round(seconds, 1)}
+
+
+def train(world: str, folder: str, sample: str, seed: int, steps: int) -> dict[str, Any]:
+    """Train a winner on all tasks; metrics on `test`. One that diverges has the score of the position prior."""
+    import torch
+
+    from ednas_nni.errors import TrialError
+    from ednas_nni.networks.runtime import TorchRuntime
+    from ednas_nni.networks.scoring import scores
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.study import parse
+
+    torch.set_num_threads(1)
+    joined = Assembled(parse(plain_study(world, folder, ALL, seed, {"name": "jared", "steps": steps})))
+    started, tasks = time.perf_counter(), {name: joined.tasks[name] for name in joined.study.tasks}
+    splits = joined.source.split("test", "benchmarks/claims/transfer_searches.py"), joined.source.split("train")
+    try:
+        network, _ = joined.trained(json.loads(sample))
+        metrics = scores(TorchRuntime(network.eval(), joined.study.train_size), tasks, *splits)
+    except TrialError as error:
+        return {"test": {"quality": 0.0}, "failed": str(error)}
+    kept = {name: rounded(value) for name, value in metrics.items()}
+    return {"test": kept, "seconds": round(time.perf_counter() - started, 1)}
+
+
+def measure(world: str, folder: str, path: Path, searches: int, sizes: tuple[int, int, int], workers: int) -> None:
+    """Search and train what is missing, search by search through all arms."""
+    import worlds
+    from one_training import each
+
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.study import parse
+
+    tasks = worlds.part(world, Path(folder) if folder else None)["tasks"]
+    Assembled(parse(plain_study(world, folder, ALL, 0, {"name": "jared", "steps": 1}))).source.prepare()
+    steps, scored, longer = sizes
+    for number in range(searches):
+        first = FIRST_SEED[world] + number * (1 + FRESH)
+
+        def here() -> list[dict[str, Any]]:
+            return [row for row in rows_of(path) if row["world"] == world]
+
+        done = {row["arm"] for row in here() if "arm" in row and row["seed"] == first}
+        arms = [arm for arm in (ALL, *tasks, RANDOM, HAND) if arm not in done]
+        for job, outcome in each(search, [(world, folder, arm, first, steps, scored) for arm in arms], workers):
+            append(path, {"world": world, "arm": job[2], "seed": first, **outcome})
+        winners = {r["architecture"]: r["sample"] for r in here() if "arm" in r and r["seed"] == first}
+        there = {(row["architecture"], row["seed"]) for row in here() if "test" in row}
+        jobs = {
+            (world, folder, json.dumps(sample), seed, longer): name
+            for seed in range(first + 1, first + 1 + FRESH)
+            for name, sample in winners.items()
+            if (name, seed) not in there
+        }
+        for job, outcome in each(train, list(jobs), workers):
+            append(path, {"world": world, "architecture": jobs[job], "seed": job[3], **outcome})
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--world", choices=list(FIRST_SEED), default="streets")
+    parser.add_argument("--data", type=Path, help="folder of real images")
+    parser.add_argument("--searches", type=int, default=SEARCHES)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--render", action="store_true", help="only what the rows say")
+    parser.add_argument("--smoke", action="store_true", help="one search of two steps, to see that it runs")
+    given = parser.parse_args(arguments)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    folder = str(given.data or "")
+    if given.smoke:
+        with tempfile.TemporaryDirectory() as place:
+            path = Path(place) / "rows.jsonl"
+            measure(given.world, folder, path, 1, (2, 4, 2), 1)
+            rows = rows_of(path)
+            assert sum("arm" in row for row in rows) == 6 and sum("test" in row for row in rows) >= FRESH
+        return
+    if not given.render:
+        sizes = (SUPERNET, SCORED, STEPS)
+        measure(given.world, folder, RESULTS, given.searches, sizes, given.workers)
+    from transfer_winners import report
+
+    print(report(rows_of(RESULTS)))
+
+
+if __name__ == "__main__":
+    main()

@@ -28,7 +28,7 @@ sys.path[:] = [*(p for p in sys.path if p != str(HERE)), str(HERE.parent), str(H
 from rows import append, rows_of  # noqa: E402
 
 RESULTS = HERE.parent / "results" / "transfer_table.jsonl"
-ARCHITECTURES, DRAWN, STEPS = 96, 20_000, 400
+ARCHITECTURES, DRAWN, STEPS = 96, 20_000, 250
 SEEDS = {"nyuv2": (1200, 1201), "streets": (1200, 1201), "cityscapes": (1200, 1201), "rooms": (910, 911)}
 ALL = "all"
 

@@ -45,8 +45,6 @@ def scored_twice(study: Any, sample: Mapping[str, Any]) -> tuple[dict[str, float
     os.environ["OMP_NUM_THREADS"] = "1"
     import torch
 
-    from ednas_nni.networks.runtime import TorchRuntime
-    from ednas_nni.networks.scoring import scores
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
 
@@ -56,10 +54,25 @@ def scored_twice(study: Any, sample: Mapping[str, Any]) -> tuple[dict[str, float
     labels = {dimension.label for dimension in joined.problem.domains.dimensions}
     network, searched = joined.trained({k: v for k, v in sample.items() if k in labels})
     seconds = time.perf_counter() - started
-    splits = {name: joined.source.split(name) for name in ("train", "select")}
-    bound = {name: joined.tasks[name] for name in joined.study.tasks}
-    runtime = TorchRuntime(network.eval(), joined.study.train_size)
-    return searched, scores(runtime, bound, splits["select"], splits["train"]), seconds
+    return searched, scored(joined, network, "select"), seconds
+
+
+def scored(joined: Any, network: Any, split: str, reader: str | None = None) -> dict[str, float]:
+    """Quality and metrics of a trained network on a split.
+
+    Args:
+        joined: The `Assembled` of its study.
+        network: The trained module.
+        split: Name; "test" says in the journal of its readings who read it.
+        reader: Who, for "test".
+    """
+    from ednas_nni.networks.runtime import TorchRuntime
+    from ednas_nni.networks.scoring import scores
+    from ednas_nni.training.data import TrialData
+
+    tasks = TrialData(joined.evaluator.recipe).by_name  # with the scale of depth, which `joined.tasks` do not know
+    splits = joined.source.split(split, reader), joined.source.split("train")
+    return scores(TorchRuntime(network.eval(), joined.study.train_size), tasks, *splits)
 
 
 def each(function: Callable[..., Any], jobs: Sequence[tuple], workers: int | None) -> Iterator[tuple[tuple, Any]]:

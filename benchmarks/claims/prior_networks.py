@@ -68,11 +68,10 @@ def run(
 ) -> dict[str, Any]:
     """Train once: costs, images, scores; a training that diverges has the score of the position prior."""
     import torch
+    from one_training import scored
 
     from ednas_nni.cost import layer_records
     from ednas_nni.errors import TrialError
-    from ednas_nni.networks.runtime import TorchRuntime
-    from ednas_nni.networks.scoring import scores
     from ednas_nni.nn.tree import build
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
@@ -88,11 +87,7 @@ def run(
             policy = learn_policy(joined, f"width_{round(100 * width):03}")
             sample, images = policy.sample, images + policy.images
         trained, _ = joined.trained(sample)
-        images_of = joined.source.split(split, "benchmarks/claims/prior_networks.py" if split == "test" else None)
-        runtime = TorchRuntime(trained.eval(), joined.study.train_size)
-        metrics = scores(
-            runtime, {name: joined.tasks[name] for name in joined.study.tasks}, images_of, joined.source.split("train")
-        )
+        metrics = scored(joined, trained, split, "benchmarks/claims/prior_networks.py" if split == "test" else None)
     except TrialError as error:
         metrics, failed = {"quality": 0.0}, str(error)
     layers = layer_records(build(joined.space, sample), tuple(joined.study.deploy_size))
@@ -108,11 +103,10 @@ def searched(
 ) -> Iterator[dict[str, Any]]:
     """Search once; rows of the networks that it finished, cheapest first."""
     import worlds
+    from one_training import scored
 
     import ednas_nni
     from ednas_nni.cost import layer_records
-    from ednas_nni.networks.runtime import TorchRuntime
-    from ednas_nni.networks.scoring import scores
     from ednas_nni.nn.tree import build
 
     part, started = worlds.part(world, Path(folder) if folder else None), time.perf_counter()
@@ -123,8 +117,6 @@ def searched(
     }  # fmt: skip
     search = ednas_nni.search(plain, scored + 4, concurrency=1)
     joined, seconds = search.assembled, round(time.perf_counter() - started, 1)
-    tasks = {name: joined.tasks[name] for name in joined.study.tasks}
-    splits = joined.source.split("test", "benchmarks/claims/prior_networks.py"), joined.source.split("train")
     images = joined.evaluator.recipe.batch_size * (4 * supernet + 4 * finishing)
     for number, chosen in enumerate(sorted(search.confirmed, key=lambda a: a.costs["macs"])):
         module = ednas_nni.train(search, chosen, steps=0, test=False).module
@@ -134,7 +126,7 @@ def searched(
             "world": world, "network": SEARCHED, "width": number, "rate": None, "seed": seed, "split": "test",
             "steps": STEPS, "sample": dict(chosen.sample), "images": images, "seconds": seconds,
             "costs": {**chosen.costs, "encoder_macs": encoder},
-            "scores": scores(TorchRuntime(module.eval(), joined.study.train_size), tasks, *splits),
+            "scores": scored(joined, module, "test", "benchmarks/claims/prior_networks.py"),
         }  # fmt: skip
 
 

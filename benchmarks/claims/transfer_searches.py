@@ -156,20 +156,18 @@ def search(world: str, folder: str, arm: str, seed: int, steps: int, scored: int
 def train(world: str, folder: str, sample: str, seed: int, steps: int) -> dict[str, Any]:
     """Train a winner on all tasks; metrics on `test`. One that diverges has the score of the position prior."""
     import torch
+    from one_training import scored
 
     from ednas_nni.errors import TrialError
-    from ednas_nni.networks.runtime import TorchRuntime
-    from ednas_nni.networks.scoring import scores
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
 
     torch.set_num_threads(1)
     joined = Assembled(parse(plain_study(world, folder, ALL, seed, {"name": "jared", "steps": steps})))
-    started, tasks = time.perf_counter(), {name: joined.tasks[name] for name in joined.study.tasks}
-    splits = joined.source.split("test", "benchmarks/claims/transfer_searches.py"), joined.source.split("train")
+    started = time.perf_counter()
     try:
         network, _ = joined.trained(json.loads(sample))
-        metrics = scores(TorchRuntime(network.eval(), joined.study.train_size), tasks, *splits)
+        metrics = scored(joined, network, "test", "benchmarks/claims/transfer_searches.py")
     except TrialError as error:
         return {"test": {"quality": 0.0}, "failed": str(error)}
     kept = {name: rounded(value) for name, value in metrics.items()}

@@ -36,9 +36,13 @@ class Examined:
 
 
 def examined(search: SearchRecord) -> Examined | None:
-    """Score the best network whose weights are kept, image by image; None where there is none."""
+    """Score the best network whose weights are kept, of those that were trained again where some were, image by image.
+
+    None where there is none.
+    """
     with_weights = [a for a in search.results if a.weights is not None]
-    scores = [(a, value_in(search.score.key, a.costs, a.searched)) for a in with_weights]
+    comparable = [a for a in with_weights if a.confirmed] or with_weights
+    scores = [(a, value_in(search.score.key, a.costs, a.metrics)) for a in comparable]
     best = max(((a, v) for a, v in scores if v is not None), key=lambda one: one[1], default=(None, 0.0))[0]
     if best is None or best.weights is None:
         return None
@@ -47,12 +51,14 @@ def examined(search: SearchRecord) -> Examined | None:
     from ednas_nni.data.batches import loader
     from ednas_nni.nn.checkpoint import init_from
     from ednas_nni.nn.tree import build
+    from ednas_nni.search.assembled import by_recipe
     from ednas_nni.training import JaredEvaluator
 
-    assembled = search.assembled
-    evaluator, tasks = assembled.evaluator_against(None), assembled.tasks
+    assembled = by_recipe(search.assembled)
+    evaluator = assembled.evaluator_against(None)
     if not isinstance(evaluator, JaredEvaluator):
         return None
+    tasks = evaluator.module.data.by_name  # which know the scale of depth
     network = build(assembled.space, best.sample).eval()
     init_from(network, best.weights)
     split = assembled.source.split(evaluator.recipe.scored_on)

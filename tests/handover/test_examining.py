@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 import ednas_nni
@@ -20,10 +21,15 @@ from ednas_nni.report import write
 from ednas_nni.search.front_weights import FrontWeights, write_weights
 from tests.small_networks import small_study
 
+FAR = {"name": "streets", "depth": "metric", "train": 16, "search": 12, "select": 2, "test": 2}
+INHERITED = {"name": "inherited", "supernet": {"steps": 2}, "batch_size": 4, "reports": 1, "accelerator": "cpu"}
+STUDIES = {"depth of scale 1": {}, "of another scale": {"data": FAR}, "of a supernet": {"evaluator": INHERITED}}
 
-def test_classes_and_worst_images(tmp_path: Path) -> None:
+
+@pytest.mark.parametrize("fields", STUDIES.values(), ids=STUDIES)
+def test_classes_and_worst_images(tmp_path: Path, fields: dict[str, object]) -> None:
     torch.set_num_threads(1)
-    assembled = small_study(["segmentation", "depth"], steps=3)
+    assembled = small_study(["segmentation", "depth"], steps=3, **fields)
     sample = assembled.domains.complete(assembled.member("mobilenet_v2_small"))
     journal = Journal(tmp_path / "abcd" / "ednas" / "journal.jsonl")
     write_head(journal, "abcd", assembled, engine="sequential")
@@ -32,6 +38,10 @@ def test_classes_and_worst_images(tmp_path: Path) -> None:
     journal.append(events.Ended(trial=0, status="trained"))
     assert examined(ednas_nni.open_search(journal.path)) is None, "no weights are kept"
     network = build(assembled.space, sample)
+    last = [name for name, _ in network.named_parameters() if "depth" in name and name.endswith("bias")][-1]
+    torch.nn.init.constant_(
+        network.get_parameter(last), 20.0
+    )  # so that far images are not the worst ones of all scales
     write_weights(journal.path.parent, assembled.domains.architecture_id(sample), network)
     FrontWeights(journal, "front").settle()
     journal.close()

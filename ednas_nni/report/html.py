@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 from ednas_nni.errors import EdnasError
 from ednas_nni.handover.examining import Examined
+from ednas_nni.handover.search import confirmations
 from ednas_nni.handover.tables import csv_text, latex_text
 from ednas_nni.record.journal import load
+from ednas_nni.record.quantities import value_in
 from ednas_nni.record.whole_file import write_whole
 from ednas_nni.report import choices, style, tables, words
-from ednas_nni.report.data import SearchView, Trial, view
+from ednas_nni.report.data import SearchView, view
 from ednas_nni.report.page_data import Stages, page_data
 from ednas_nni.report.predictions import Examples, examples_of, find_examples, predictions_plot, read_examples
 
@@ -149,20 +151,39 @@ def _download(text: str) -> str:
 
 
 def predictions(view: SearchView) -> ExamplesPicture:
-    """The best network's examples; where it left none, those of the next best that did."""
+    """The best finished network's examples, else the best candidate's; where it left none, those of the next best."""
     faults = []
-    for trial in sorted(view.results, key=lambda t: -(t.quality or 0.0)):
-        path = find_examples(view.folder, trial.job)
+    for number, job, split, who in _may_have_left(view):
+        path = find_examples(view.folder, job)
         if path is None:
             continue
         try:
             examples = read_examples(path)
         except ValueError as error:
-            faults.append(f"trial {trial.number}: {error}")
+            faults.append(f"trial {number}: {error}.")
             continue
-        text = " ".join([_whose(view, trial, len(examples.image)), *(f"{fault}." for fault in faults)])
-        return ExamplesPicture(_picture(view, examples), text)
+        text = (
+            f"Predictions of {who} on n = {len(examples.image)} images of the {split} split, not picked by hand. The "
+            "figures beside them hold for that image alone, over its valid pixels."
+        )
+        return ExamplesPicture(_picture(view, examples), " ".join([text, *faults]))
     return ExamplesPicture(None, " ".join(["No trial left example predictions that can be shown.", *faults]))
+
+
+def _may_have_left(view: SearchView) -> Iterator[tuple[int | None, str | None, str, str]]:
+    """Trial, its job, the split that it looked at, and whose network it trained, as words; the best first."""
+    key, runs = view.score.key, confirmations(view.record.history)
+    for one in sorted(view.record.confirmed, key=lambda a: -(value_in(key, a.costs, a.metrics) or 0.0)):
+        for run in runs[one.architecture]:
+            reached = f"{view.score.label} {view.score.text(value_in(key, {}, run.metrics))}"
+            who = f"architecture {one.architecture} (finished by trial {run.trial}, {reached})"
+            yield run.trial, run.job, run.split, who
+    for trial in sorted(view.results, key=lambda t: -(t.quality or 0.0)):
+        reached = f"{view.score.label} {view.score.text(trial.quality)}"
+        who = f"architecture {trial.architecture} (trial {trial.number}, {reached})"
+        if view.best is not None and trial.number != view.best.number:
+            who += f"; the best network, {view.best.architecture}, left no examples"
+        yield trial.number, trial.job, "search", who
 
 
 def _picture(view: SearchView, examples: Examples) -> bytes:
@@ -170,14 +191,3 @@ def _picture(view: SearchView, examples: Examples) -> bytes:
     units = {task.name: m.unit for task in tasks for m in task.metrics if m.name == task.primary}
     with style.look():
         return style.png(predictions_plot(examples, {task.name: task.legend for task in tasks}, units))
-
-
-def _whose(view: SearchView, trial: Trial, n: int) -> str:
-    reached = f"{view.score.label} {view.score.text(trial.quality)}"
-    who = f"architecture {trial.architecture} (trial {trial.number}, {reached})"
-    if view.best is not None and trial.number != view.best.number:
-        who += f"; the best network, {view.best.architecture}, left no examples"
-    return (
-        f"Predictions of {who} on n = {n} images of the search split, not picked by hand. The figures beside "
-        "them hold for that image alone, over its valid pixels."
-    )

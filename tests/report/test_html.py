@@ -175,6 +175,30 @@ def test_a_page_without_escaping_is_rejected(synthetic, tmp_path, monkeypatch):
     assert "script" in Page(html).problems()
 
 
+def test_a_finished_networks_examples_are_shown_before_those_of_the_search(synthetic, tmp_path):
+    from ednas_nni.record.events import Confirmed
+    from ednas_nni.record.journal import Journal, load
+    from ednas_nni.report.data import view
+
+    path = synthetic.write(tmp_path / "abc", trials=8)
+    search = view(load(path))
+    fits = {result.architecture for result in search.record.results}
+    best, *_, last = sorted((t for t in search.results if t.architecture in fits), key=lambda trial: -trial.quality)
+    synthetic.leave(tmp_path / "abc", best.job, synthetic.examples())
+    assert (
+        f"Predictions of architecture {best.architecture} (trial" in Page(write(path, tmp_path / "a").read_text()).text
+    )
+    journal = Journal(path)
+    for trial, quality in ((best, 0.5), (last, 0.6)):
+        finished = {"architecture": trial.architecture, "seed": 2000, "metrics": {"default": quality}}
+        journal.append(Confirmed(trial=trial.number, job=f"done{trial.number}", options={"steps": 5}, **finished))
+        synthetic.leave(tmp_path / "abc", f"done{trial.number}", synthetic.examples())
+    journal.close()
+    text = Page(write(path, tmp_path / "after").read_text()).text
+    assert f"Predictions of architecture {last.architecture} (finished by trial {last.number}, quality 0.6" in text
+    assert "of the select split, not picked by hand" in text
+
+
 def test_damaged_examples_are_told_and_the_next_best_is_shown(synthetic, tmp_path):
     from ednas_nni.record.journal import load
     from ednas_nni.report.data import view

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import supernet
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -78,15 +77,4 @@ def calibration() -> str:
         "In the hardest case, the Edge TPU's model corrected to an ordinary processor, the mean error on "
         f"{unseen} unseen networks is {percent(as_it_is)} as it is, {percent(proposed[few])} with {few} proposed "
         f"networks, {percent(max(proposed[n] for n in more))} from {more[0]} on."
-    )
-
-
-def ranks() -> str:
-    """A supernet's order beside that of separate trainings."""
-    rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in supernet.render().splitlines()]
-    (one,) = (row for row in rows if row[0].startswith("supernet, default"))
-    (alone,) = (row for row in rows if row[0] == "one training each, 500 steps")
-    return (
-        f"one supernet, which sees {one[1]} images, {one[2]} over all pairs, {one[3]} at equal cost, {one[4]} in the "
-        f"best third; separate trainings, which see {alone[1]}, {alone[2]}, {alone[3]}, {alone[4]}."
     )

@@ -15,6 +15,7 @@ import argparse
 import os
 import time
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -73,36 +74,86 @@ def measure(
     return {**row, "seconds": round(seconds, 1) if made else None, "seconds_a_score": round(each, 3)}
 
 
-def render() -> str:
-    """The tables of results/README.md, one a judge."""
-    rows, text = rows_of(RESULTS), []
-    judges = {("nano", "rooms"): of_nano(), **{("compound", world): of_compound(world) for world in WORLDS}}
-    for (space, world), judge in judges.items():
-        if judge is not None:
-            own = [row for row in rows if (row["space"], row["world"]) == (space, world)]
-            text += [f"{judge.title}:", table(judge, own)]
-    return "\n\n".join(text)
+@dataclass(frozen=True)
+class Order:
+    """How some scores order the networks of a judge.
+
+    Attributes:
+        scores: Whose they are.
+        images: That all trainings behind them saw; None = of the judge itself.
+        seeds: How many sets of scores, of which taus are the mean.
+        taus: Kendall's tau, with intervals: all pairs, equal cost, best third.
+        quality: Their mean.
+        arm: Of supernets.
+    """
+
+    scores: str
+    images: int | None
+    seeds: int
+    taus: list[str]
+    quality: float
+    arm: str = ""
 
 
-def table(judge: Judge, supernets: list[dict[str, Any]]) -> str:
-    """Rank agreement with one judge: of separate trainings, of every kind of supernet, of the judge with itself."""
+def judges() -> dict[tuple[str, str], Judge]:
+    """(Space, world) -> its judge, where there is one."""
+    every = {("nano", "rooms"): of_nano(), **{("compound", world): of_compound(world) for world in WORLDS}}
+    return {place: judge for place, judge in every.items() if judge is not None}
+
+
+def orders(judge: Judge, place: tuple[str, str]) -> list[Order]:
+    """Of separate trainings, of every kind of supernet, and of one training of the judge by the other."""
     names = list(judge.runs)
     runs = np.array([judge.runs[a] for a in names])
     judged, latency = runs.mean(axis=1), np.array([judge.latency_ms[a] for a in names])
-    lines = []
+    found = []
     for name, (images, scores) in judge.shorter.items():
         one = np.array([scores[a] for a in names])
-        lines.append([name, f"{images:,}", "", *ranks(one, judged, latency), f"{one.mean():.3f}"])
-    kinds: dict[tuple[str, int], list[np.ndarray]] = {}
-    for row in supernets:
-        kinds.setdefault((row["arm"], row["steps"]), []).append(np.array([row["scores"][a] for a in names]))
-    for (arm, steps), seeds in sorted(kinds.items(), key=lambda kind: (kind[0][1], list(ARMS).index(kind[0][0]))):
-        paths = ARMS[arm].get("supernet", {}).get("paths", PATHS)
-        cells = [f"{BATCH * paths * steps:,}", str(len(seeds)), *ranks(np.array(seeds), judged, latency)]
-        lines.append([f"supernet, {arm}, {steps} steps", *cells, f"{np.mean(seeds):.3f}"])
+        found.append(Order(name, images, 1, ranks(one, judged, latency), float(one.mean())))
+    kinds: dict[tuple[int, int], list[np.ndarray]] = {}
+    for row in rows_of(RESULTS):
+        if (row["space"], row["world"]) == place:
+            kind = (row["steps"], list(ARMS).index(row["arm"]))
+            kinds.setdefault(kind, []).append(np.array([row["scores"][a] for a in names]))
+    for (steps, at), seeds in sorted(kinds.items()):
+        arm, several = list(ARMS)[at], np.array(seeds)
+        images = BATCH * ARMS[arm].get("supernet", {}).get("paths", PATHS) * steps
+        taus, quality = ranks(several, judged, latency), float(several.mean())
+        found.append(Order(f"supernet, {arm}, {steps} steps", images, len(seeds), taus, quality, arm))
     noise = ranks(runs[:, 1], runs[:, 0], latency)  # the best third is the first one's
-    lines.append(["one training of the judge, by the other", "", "2", *noise, f"{judged.mean():.3f}"])
+    return [*found, Order("one training of the judge, by the other", None, 1, noise, float(judged.mean()))]
+
+
+def render() -> str:
+    """The tables of results/README.md, one a judge."""
     heads = ["scores", "images seen", "seeds", "tau, all pairs", "tau, same cost", "tau, best third", "mean quality"]
+    text = []
+    for place, judge in judges().items():
+        lines = [
+            [o.scores, f"{o.images:,}" if o.images else "", str(o.seeds), *o.taus, f"{o.quality:.3f}"]
+            for o in orders(judge, place)
+        ]
+        text += [f"{judge.title}:", grid(heads, lines)]
+    return "\n\n".join(text)
+
+
+def summary() -> str:
+    """Tau at equal cost in each world, for docs/supernet.md: supernets beside trainings of about as many images."""
+    lines = []
+    for (space, world), judge in judges().items():
+        found = orders(judge, (space, world))
+        alone = [o for o in found if o.images and not o.arm]
+        for one in (o for o in found if o.arm == "default"):
+            near = min(alone, key=lambda o: abs(np.log(o.images / one.images)), default=None)
+            separate = [f"{near.taus[1]} ({near.images:,})"] if near else [""]
+            cells = [f"{one.taus[1]} ({one.images:,})", *separate, found[-1].taus[1]]
+            lines.append([f"`{space}`, {world}, {len(judge.runs)}", *cells])
+    heads = [
+        "space, world, networks",
+        "one supernet (images seen)",
+        "each trained alone (images seen)",
+        "two long trainings",
+    ]
     return grid(heads, lines)
 
 
@@ -130,6 +181,7 @@ def main() -> None:
     text = render()
     print(text)
     put(EVIDENCE, "ranks", text)
+    put(EVIDENCE.parents[2] / "docs" / "supernet.md", "inherited", summary())
 
 
 if __name__ == "__main__":

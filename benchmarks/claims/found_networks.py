@@ -169,13 +169,18 @@ def matched(priced: Priced, sample: Sample, fixed: str, target: float) -> Sample
     """
     from claims.found_tables import EQUAL
 
-    active = priced.domains.active(sample)
-    free = [label for label in active if re.fullmatch(r"(stem|stage\d+|fusion)_width", label) and label != fixed]
-    choices = product(*(priced.domains[label].values for label in free))
-    every = [{**sample, **dict(zip(free, widths, strict=True))} for widths in choices]
+    free, every = with_widths(priced, sample, fixed)
     near = np.flatnonzero(np.abs(priced.latency(every)["edge_tpu"] / target - 1) <= EQUAL)
     change = [sum(np.log(every[i][label] / sample[label]) ** 2 for label in free) for i in near]
     return every[near[int(np.argmin(change))]] if change else None
+
+
+def with_widths(priced: Priced, sample: Sample, fixed: str) -> tuple[list[str], list[Sample]]:
+    """Labels of widths of stem, stages and fusion but one, and the sample with every value that they can have."""
+    active = priced.domains.active(sample)
+    free = [label for label in active if re.fullmatch(r"(stem|stage\d+|fusion)_width", label) and label != fixed]
+    choices = product(*(priced.domains[label].values for label in free))
+    return free, [{**sample, **dict(zip(free, widths, strict=True))} for widths in choices]
 
 
 def measure(priced: Priced, world: str, folder: Path | None, path: Path, steps: int, most: int, workers: int) -> None:

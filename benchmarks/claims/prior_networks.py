@@ -111,7 +111,8 @@ def searched(
 
     part, started = worlds.part(world, Path(folder) if folder else None), time.perf_counter()
     plain = {
-        **part, "space": "compound", "deploy_size": part["train_size"], "device": ["edge_tpu", "macs", "params"],
+        **part, "space": worlds.compound(world), "deploy_size": part["train_size"],
+        "device": ["edge_tpu", "macs", "params"],
         "evaluator": {"name": "inherited", "supernet": {"steps": supernet, "seed": seed}, "threads": 1},
         "objectives": ["quality", "macs"], "finish": {"networks": 4, "steps": finishing, "seeds": 1}, "seed": seed,
     }  # fmt: skip

@@ -34,7 +34,7 @@ from rows import append, rows_of  # noqa: E402
 from transfer_table import ALL, rounded  # noqa: E402
 
 RESULTS = HERE.parent / "results" / "transfer_searches.jsonl"
-SPACE = {"name": "compound", "heads": {"kinds": ["separable"], "channels": [32], "stride": [4, 8]}}
+HEADS = {"kinds": ["separable"], "channels": [32], "stride": [4, 8]}
 SUPERNET, SCORED, DRAWN_ALONE, ALONE, STEPS = 700, 56, 14, 200, 600
 """Steps of a supernet; networks scored with it; networks that `random` trains, and for how long; steps of a winner."""
 BAND, SEARCHES, FRESH, DRAWN = 0.03, 8, 2, 20_000
@@ -52,7 +52,13 @@ def plain_study(world: str, folder: str, tasks: str, seed: int, evaluator: Mappi
     if tasks != ALL:
         part["tasks"] = [tasks]
     options = {"reports": 1, "threads": 1, "accelerator": "cpu", **evaluator}
-    return {**part, "space": SPACE, "device": "edge_tpu", "evaluator": options, "seed": seed}
+    return {
+        **part,
+        "space": worlds.compound(world, heads=HEADS),
+        "device": "edge_tpu",
+        "evaluator": options,
+        "seed": seed,
+    }
 
 
 class Band:
@@ -61,11 +67,11 @@ class Band:
     Attributes:
         target_ms: Median latency of random networks.
         problem: What a strategy searches: quality within the band.
-        hand: The MobileNetV2 whose resolution and widths meet it with the least change.
+        hand: The MobileNetV2 of the largest resolution at which widths meet it; where none do, the one nearest to it.
     """
 
     def __init__(self, world: str, folder: str) -> None:
-        from claims.found_networks import matched
+        from claims.found_networks import matched, with_widths
 
         from ednas_nni.search.assembled import Assembled
         from ednas_nni.search.problem import Problem
@@ -80,11 +86,10 @@ class Band:
         ends += (Constraint("latency_ms", ">=", self.target_ms * (1 - BAND)),)
         self.problem = Problem(self.domains, ("latency_ms",), lambda s: table(s)[:, [column]], constraints=ends)
         member = joined.space.member(MEMBER)
-        scaled = (
-            matched(self, {**member, "resolution": resolution}, "", self.target_ms)
-            for resolution in sorted(self.domains["resolution"].values, reverse=True)
-        )
-        self.hand = next(sample for sample in scaled if sample)  # the largest resolution that has such widths
+        sizes = [{**member, "resolution": r} for r in sorted(self.domains["resolution"].values, reverse=True)]
+        scaled = next(filter(None, (matched(self, sample, "", self.target_ms) for sample in sizes)), None)
+        every = [s for sample in sizes for s in with_widths(self, sample, "")[1]] if scaled is None else [scaled]
+        self.hand = every[int(np.argmin(np.abs(self.latency(every)["edge_tpu"] / self.target_ms - 1)))]
 
     @staticmethod
     def latency_of(table: Any, samples: Sequence[Sample]) -> np.ndarray:

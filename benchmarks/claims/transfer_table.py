@@ -41,7 +41,7 @@ def plain_study(world: str, folder: Path | None, tasks: str, seed: int, steps: i
     evaluator = {"name": "jared", "steps": steps, "reports": 1, "threads": 1, "accelerator": "cpu"}
     if tasks != ALL:
         part["tasks"] = [tasks]
-    return {**part, "space": "compound", "device": "edge_tpu", "evaluator": evaluator, "seed": seed}
+    return {**part, "space": worlds.compound(world), "device": "edge_tpu", "evaluator": evaluator, "seed": seed}
 
 
 def architectures(world: str, folder: Path | None, number: int = ARCHITECTURES) -> dict[str, dict[str, Any]]:

@@ -143,7 +143,7 @@ def summary() -> str:
     for (space, world), judge in judges().items():
         found = orders(judge, (space, world))
         alone = [o for o in found if o.images and not o.arm]
-        for one in (o for o in found if o.arm == "default"):
+        for one in [o for o in found if o.arm == "default"][-1:]:  # of the most steps
             near = min(alone, key=lambda o: abs(np.log(o.images / one.images)), default=None)
             separate = [f"{near.taus[1]} ({near.images:,})"] if near else [""]
             cells = [f"{one.taus[1]} ({one.images:,})", *separate, found[-1].taus[1]]

@@ -8,7 +8,8 @@
 (b) `separate`: the same study, but that every trial trains its network alone: 14 trials of 200 steps, then the same
 finishing, from random weights. `former`, printed beside, is the recipe before supernets, 24 trials of 500 steps, with
 2.4 times the images. `evolution` is NNI's RegularizedEvolution, made hardware-aware, with 200 trials of 500 steps
-and the same finishing: 15 times the images. `supernet` is (a) once more, from nothing, for its seconds.
+and the same finishing: 15 times the images. `supernet` is (a) once more, from nothing, for its seconds; `tenth` is it
+with a supernet of 1,600 steps, a tenth of evolution's images.
 (c) `alone`: members of the space at several widths, each trained alone for all 6,800 steps, once: what somebody has who
 guesses the right network and spends everything on it. A whole set of them costs (a)'s images times their number.
 
@@ -42,15 +43,18 @@ from ednas_nni.study.pareto import hypervolume
 
 RESULTS = Path(__file__).resolve().parent / "results" / "pipelines.jsonl"
 STEPS, LIMITS, FIRST_SEED = 6800, 4, 9000
-TRIALS = {"separate": (14, 200), "former": (24, 500), "evolution": (200, 500), "supernet": (56, 0)}
+TRIALS = {"separate": (14, 200), "former": (24, 500), "evolution": (200, 500), "supernet": (56, 0), "tenth": (56, 0)}
 """Way -> trials and the steps of each."""
-FINISHED, SHARED, BATCH = 8 * 500, 700 * 4, 8
-"""Steps of the last trainings; of all networks of the supernet; images a step."""
+SHARED = {"supernet": 700, "tenth": 1600}
+"""Way -> steps of its supernet."""
+FINISHED, PATHS, BATCH = 8 * 500, 4, 8
+"""Steps of the last trainings; networks in a step of a supernet; images a step."""
 CORNER = (0.0, 25.0)
 """Of the hypervolume: no better than the prior, at the study's limit in ms."""
 MEMBERS = (
     "mobilenet_v2_050", "mobilenet_v2_100", "efficientnet_lite_050", "efficientnet_lite_075", "mobilenet_v3_100"
 )  # fmt: skip
+SHARING = {"supernet": "one supernet", "tenth": "one supernet, a tenth of evolution's images"}
 LABELS = {
     "separate": "separate trials, equal images", "former": "separate trials, 2.4 x the images",
     "alone": "members, equal images for each", "evolution": "NNI's evolution, 15 x the images",
@@ -65,8 +69,9 @@ def separate(seed: int, way: str) -> list[list[float]]:
 
     trials, steps = TRIALS[way]
     evaluator = f"{{name: jared, steps: {steps}, threads: 1}}"
-    if way == "supernet":  # of a seed that nobody has made before
-        evaluator = f"{{name: inherited, threads: 1, supernet: {{steps: 700, seed: {FIRST_SEED + seed}}}}}"
+    if way in SHARED:  # of a seed that nobody has made before
+        supernet = f"{{steps: {SHARED[way]}, seed: {FIRST_SEED + seed}}}"
+        evaluator = f"{{name: inherited, threads: 1, supernet: {supernet}}}"
     others = ["strategy=regularized_evolution"] if way == "evolution" else []
     file = read(STUDY, [f"seed={seed}", f"evaluator={evaluator}", *others])
     finished = file.study.finish.networks * file.study.finish.seeds
@@ -155,13 +160,13 @@ def costs(rows: Sequence[dict[str, Any]], searched: dict[str, Any]) -> str:
     for way, (trials, steps) in TRIALS.items():
         if not groups[way]:
             continue
-        images = BATCH * (FINISHED + (trials * steps or SHARED))
+        images = BATCH * (FINISHED + (trials * steps or PATHS * SHARED[way]))
         volumes = [
             hypervolume([(better, latency) for latency, better in points], CORNER, ["max", "min"])
             for points, _ in groups[way]
         ]
         took = [seconds for _, seconds in groups[way] if not np.isnan(seconds)]
-        label = LABELS.get(way, "one supernet")
+        label = {**SHARING, **LABELS}[way]
         minutes = f"{np.median(took) / 60:.0f}" if took else ""
         spread = f" ± {np.std(volumes, ddof=1):.2f}" if len(volumes) > 1 else ""
         lines.append([label, str(len(volumes)), f"{images:,}", minutes, f"{np.mean(volumes):.2f}{spread}"])
@@ -186,12 +191,18 @@ def sentence() -> str:
     """The first comparison, for docs/supernet.md."""
     rows, searched = rows_of(RESULTS), json.loads(SEARCHED.read_text(encoding="utf-8"))
     (line,) = (cells for cells in map(_cells, report(rows, searched).splitlines()) if cells[0] == LABELS["separate"])
-    volumes = {cells[0]: cells[-1] for cells in map(_cells, costs(rows, searched).splitlines())}
-    more, less = volumes["one supernet"], volumes[LABELS["separate"]]
-    return (
+    volumes = {cells[0]: f"{cells[-1]} (n = {cells[1]})" for cells in map(_cells, costs(rows, searched).splitlines())}
+    more, less = volumes[SHARING["supernet"]], volumes[LABELS["separate"]]
+    text = (
         f"For equal images, quality of its finished networks minus that of separate trials': {line[-1]} (mean at four "
-        f"latency limits, {line[1]} searches each); hypervolume {more}, separate {less}."
+        f"latency limits); hypervolume {more}, separate {less}."
     )
+    if {LABELS["evolution"], SHARING["tenth"]} <= volumes.keys():
+        text += (
+            f" NNI's evolution has {volumes[LABELS['evolution']]} after 200 trials of 500 steps; a supernet that sees "
+            f"a tenth of their images has {volumes[SHARING['tenth']]}."
+        )
+    return text
 
 
 def _cells(line: str) -> list[str]:
@@ -201,7 +212,7 @@ def _cells(line: str) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--only", nargs="*", choices=[*LABELS, "supernet"], default=list(LABELS), metavar="WAY")
+    parser.add_argument("--only", nargs="*", choices=[*LABELS, *SHARED], default=list(LABELS), metavar="WAY")
     parser.add_argument("--render", action="store_true", help="only make the table again")
     given = parser.parse_args()
     if not given.render:

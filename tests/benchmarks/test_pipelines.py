@@ -46,8 +46,10 @@ def test_a_difference_is_reported_with_its_sign_and_members_of_the_search_do_not
 
 def test_what_a_search_costs_counts_every_image_and_only_searched_networks():
     separate = {"way": "evolution", "seed": 0, "member": "", "points": [[5.0, 0.4], [15.0, 0.5]], "seconds": 600.0}
+    tenth = {**separate, "way": "tenth", "points": [[5.0, 0.4]]}
     _, searched = rows(0.0)
-    text = costs([separate], {"seeds": {"0": searched["seeds"]["0"]}})
+    text = costs([separate, tenth], {"seeds": {"0": searched["seeds"]["0"]}})
     assert "| 832,000 | 10 | 9.00 |" in text  # 8 images x (200 x 500 + 8 x 500); 20 ms x 0.4 + 10 ms x 0.1
+    assert "| one supernet, a tenth of evolution's images | 1 | 83,200 | 10 | 8.00 |" in text
     (best,) = (line for line in text.splitlines() if line.startswith("| one supernet |"))
     assert "| 54,400 |" in best and float(best.split("|")[-2]) < 9  # a member finished beside has a quality of 9

@@ -41,14 +41,15 @@ def weighed(on: World, seed: int, weight: float, trials: int) -> list[Sample]:
     warnings.filterwarnings("ignore")
     torch.manual_seed(seed)
     np.random.seed(seed)
-    axes = {d.label: HPOCategorical(list(d.values)) for d in on.domains.dimensions}
+    fixed = {d.label: d.values[0] for d in on.domains.dimensions if len(d.values) == 1}  # which NePS rejects
+    axes = {d.label: HPOCategorical(list(d.values)) for d in on.domains.dimensions if d.label not in fixed}
     space = SearchSpace(axes | {"fidelity": HPOInteger(1, 2, is_fidelity=True)})  # 2, whenever it is asked
     weights = np.array([1 - weight, weight])
     core = AskAndTell(made(space, prior_centers={}, initial_design_size=FIRST, bo_scalar_weights=weights))
     trained: dict[str, Sample] = {}
     for _ in range(trials + PATIENCE):
         asked = core.ask()
-        sample = on.domains.canonical({label: asked.config[label] for label in axes})
+        sample = on.domains.canonical({**fixed, **{label: asked.config[label] for label in axes}})
         fits = bool(on.problem.feasible([sample])[0])
         share = float(on.latency([sample])[0]) / on.anchor[1]
         core.tell(asked, {"objective_to_minimize": [-on.observed(sample, seed) if fits else 0.0, share]})

@@ -42,7 +42,7 @@ RESULTS = Path(__file__).resolve().parent / "results" / "search_strategies.jsonl
 TRIALS, WORKERS, TARGETS = 200, 2, 5
 AT = (*range(10, TRIALS + 1, 10),)
 """Trials, and seconds in trainings of a median network, after which the regret is kept."""
-SLOW = {"optuna tpe": 10, "tpe": 10, "optuna gp": 10, "neps primo": 3}
+SLOW = {"optuna gp": 3, "neps primo": 3}
 BUDGET = {"optuna gp": 50, "neps primo": 50}
 """Seeds, and trials, of those that take too long for more."""
 Search = Callable[[World, int], list[Sample]]

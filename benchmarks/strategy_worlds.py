@@ -138,6 +138,8 @@ class TableWorld(World):
         self._rows = {key: np.array([np.nan if v is None else v for v in row]) for key, row in rows.items()}
         trials = table.get("trials", [[]] * len(rows))
         self._trials = dict(zip(rows, trials, strict=True))
+        if several := [np.var(scores, ddof=1) for scores in trials if len(scores) > 1]:
+            self.noise = float(np.sqrt(np.mean(several)))
         limits = tuple(map(parse_constraint, table["constraints"]))
         self.problem = Problem(
             domains=Domains([Dimension(label, tuple(values)) for label, values in axes.items()]),

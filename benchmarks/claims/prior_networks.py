@@ -99,7 +99,7 @@ def run(
 
 
 def searched(
-    world: str, folder: str, seed: int, supernet: int = 400, finishing: int = 500, scored: int = 60
+    world: str, folder: str, seed: int, supernet: int = 400, finishing: int = 500, candidates: int = 60
 ) -> Iterator[dict[str, Any]]:
     """Search once; rows of the networks that it finished, cheapest first."""
     import worlds
@@ -116,7 +116,7 @@ def searched(
         "evaluator": {"name": "inherited", "supernet": {"steps": supernet, "seed": seed}, "threads": 1},
         "objectives": ["quality", "macs"], "finish": {"networks": 4, "steps": finishing, "seeds": 1}, "seed": seed,
     }  # fmt: skip
-    search = ednas_nni.search(plain, scored + 4, concurrency=1)
+    search = ednas_nni.search(plain, candidates + 4, concurrency=1)
     joined, seconds = search.assembled, round(time.perf_counter() - started, 1)
     images = joined.evaluator.recipe.batch_size * (4 * supernet + 4 * finishing)
     for number, chosen in enumerate(sorted(search.confirmed, key=lambda a: a.costs["macs"])):

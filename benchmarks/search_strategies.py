@@ -33,7 +33,7 @@ import numpy as np
 sys.path[:] = [*sys.path[1:], sys.path[0]]
 
 from rows import append, rows_of  # noqa: E402
-from strategy_worlds import DIRECTIONS, WORLDS, World, world  # noqa: E402
+from strategy_worlds import DIRECTIONS, WORLDS, TableWorld, World, world  # noqa: E402
 
 from ednas_nni.search.problem import Sample  # noqa: E402
 from ednas_nni.study import pareto  # noqa: E402
@@ -309,7 +309,15 @@ def picture(path: Path) -> None:
 def markdown() -> str:
     """What stands in the evidence."""
     image = "![Mean regret of each strategy over trials, a panel a world](../../docs/images/strategies.png)"
-    return "\n\n".join([*(f"**{place}**\n\n{table}" for place, table in tables()), image])
+    return "\n\n".join([*(f"**{place}**{spread(place)}\n\n{table}" for place, table in tables()), image])
+
+
+def spread(place: str) -> str:
+    """How far a table's networks lie apart beside the noise of a trial, where it has several trainings of each."""
+    on = world(place, 0)
+    if not (isinstance(on, TableWorld) and on.noise):
+        return ""
+    return f" (standard deviations of quality: a trial's noise {on.noise:.3f}, the networks {on.spread:.3f})"
 
 
 def overhead() -> None:

@@ -162,6 +162,11 @@ class TableWorld(World):
         trials = self._trials[tuple(sample[label] for label in self.labels)]
         return float(trials[seed % len(trials)]) if trials else self.quality(sample)
 
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the networks' true qualities."""
+        return float(np.nanstd([row[0] for row in self._rows.values()]))
+
     @cached_property
     def best(self) -> float:
         """Of all rows."""

@@ -12,9 +12,7 @@ written when it ends; what stands there is not trained again. `--smoke` trains t
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -26,6 +24,7 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path[:] = [*(p for p in sys.path if p != str(HERE)), str(HERE.parent), str(HERE)]
 
+from claims.command import options  # noqa: E402
 from into_docs import grid  # noqa: E402
 from rows import append, rows_of  # noqa: E402
 
@@ -143,14 +142,8 @@ def report(rows: Sequence[Mapping[str, Any]], draws: int = DRAWS) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--world", choices=list(SEEDS), default="nyuv2")
-    parser.add_argument("--data", type=Path, help="folder of real images")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--render", action="store_true", help="only what the rows say")
-    parser.add_argument("--smoke", action="store_true", help="two steps of one architecture, to see that it runs")
+    parser = options(__doc__, SEEDS, "nyuv2")
     given = parser.parse_args(arguments)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     if given.smoke:
         with tempfile.TemporaryDirectory() as place:
             path = Path(place) / "rows.jsonl"

@@ -12,9 +12,7 @@ trained again. They go seed by seed through all arms, so that an interrupted run
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import sys
 import tempfile
 import time
@@ -27,6 +25,7 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path[:] = [*(p for p in sys.path if p != str(HERE)), str(HERE.parent), str(HERE)]
 
+from claims.command import options  # noqa: E402
 from rows import append, rows_of  # noqa: E402
 
 RESULTS = HERE.parent / "results" / "depth_losses.jsonl"
@@ -144,15 +143,9 @@ def measure(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--world", choices=list(SEEDS), default="nyuv2")
-    parser.add_argument("--data", type=Path, help="folder of real images")
+    parser = options(__doc__, SEEDS, "nyuv2")
     parser.add_argument("--part", nargs="*", choices=list(PARTS), default=list(PARTS), metavar="PART")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--render", action="store_true", help="only make the tables again")
-    parser.add_argument("--smoke", action="store_true", help="two steps of one seed, to see that it runs")
     given = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     if given.smoke:
         with tempfile.TemporaryDirectory() as place:
             path = Path(place) / "rows.jsonl"

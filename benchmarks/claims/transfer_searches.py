@@ -14,9 +14,7 @@ ends; what stands there is not made again. `--smoke` does one search of two step
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import sys
 import tempfile
 import time
@@ -30,6 +28,7 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path[:] = [*(p for p in sys.path if p != str(HERE)), str(HERE.parent), str(HERE)]
 
+from claims.command import options  # noqa: E402
 from rows import append, rows_of  # noqa: E402
 from transfer_table import ALL, rounded  # noqa: E402
 
@@ -213,15 +212,9 @@ def measure(world: str, folder: str, path: Path, searches: int, sizes: tuple[int
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--world", choices=list(FIRST_SEED), default="streets")
-    parser.add_argument("--data", type=Path, help="folder of real images")
+    parser = options(__doc__, FIRST_SEED, "streets")
     parser.add_argument("--searches", type=int, default=SEARCHES)
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--render", action="store_true", help="only what the rows say")
-    parser.add_argument("--smoke", action="store_true", help="one search of two steps, to see that it runs")
     given = parser.parse_args(arguments)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     folder = str(given.data or "")
     if given.smoke:
         with tempfile.TemporaryDirectory() as place:

@@ -11,9 +11,7 @@ middle. `--smoke` trains two steps of two architectures in a temporary file.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -25,6 +23,7 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path[:] = [*(p for p in sys.path if p != str(HERE)), str(HERE.parent), str(HERE)]
 
+from claims.command import options  # noqa: E402
 from rows import append, rows_of  # noqa: E402
 
 RESULTS = HERE.parent / "results" / "transfer_table.jsonl"
@@ -119,14 +118,8 @@ def measure(world: str, folder: Path | None, path: Path, steps: int, number: int
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--world", choices=list(SEEDS), default="streets")
-    parser.add_argument("--data", type=Path, help="folder of real images")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--render", action="store_true", help="only what the table says")
-    parser.add_argument("--smoke", action="store_true", help="two steps of two architectures, to see that it runs")
+    parser = options(__doc__, SEEDS, "streets")
     given = parser.parse_args(arguments)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     from transfer_replay import report
 
     if given.smoke:

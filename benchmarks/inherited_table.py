@@ -78,7 +78,7 @@ def main() -> None:
     samples = [study.domains.canonical(whole(dict(zip(AXES, v, strict=True)))) for v in product(*AXES.values())]
     inside = study.problem.feasible(samples)
     # Of this supernet alone: another that is made in the same way may differ in the last digits.
-    every = {key: score.metrics["default"] for key, score in read(inheritance.supernet, inheritance.split).items()}
+    every = {key: score.metrics["default"] for key, score in read(inheritance.supernet, inheritance.split, {}).items()}
     names = [study.domains.architecture_id(sample) for sample in samples]
     part, parts = map(int, (given.part or "0/1").split("/"))
     wanted = [i for i in range(len(samples)) if inside[i] and names[i] not in every][part::parts]

@@ -97,32 +97,48 @@ def ratios(rows: Sequence[Row], cost: str = "macs", seed: int = 0) -> tuple[Esti
     return Estimate(middle, float(low), float(high)), each
 
 
-def complete(rows: Sequence[Row], world: str) -> list[Row]:
-    """Rows of `test` of a world; [] without searches, or without networks for single tasks to compare with."""
+def complete(rows: Sequence[Row], world: str, stops: bool = False) -> list[Row]:
+    """Rows of `test` of a world, of one of the two budgets; [] without searches, or single tasks to compare with."""
     here = [row for row in rows if row["world"] == world and row["split"] == "test"]
+    here = [row for row in here if ("rungs" in row) == stops]
     return here if {SEARCHED, SINGLE} <= {row["network"] for row in here} else []
 
 
 def tables(rows: Sequence[Row]) -> str:
-    """A table a world: networks, their costs, and the ratio of what the front needs to what they need."""
+    """A table a world and budget: networks, their costs, and the ratio of what the front needs to what they need."""
     text = []
     for world in dict.fromkeys(row["world"] for row in rows):
-        if not (here := complete(rows, world)):
+        if not complete(rows, world):
             text.append(f"{world}: searches or single-task networks are missing.")
-            continue
-        whole, each = ratios(here)
-        encoder, of_encoder = ratios(here, "encoder_macs")
-        lines = []
-        for (network, width), ratio in each.items():
-            of = [row for row in here if row["network"] == network and row["width"] == width]
-            quality = np.mean([row["scores"]["quality"] for row in of])
-            cells = [f"{of[0]['costs']['macs'] / 1e6:.0f}", f"{of[0]['costs']['params'] / 1e6:.2f}", f"{quality:.3f}"]
-            of_both = [f"{r:.2f}" if np.isfinite(r) else "not reached" for r in (ratio, of_encoder[network, width])]
-            lines.append([f"{network}, width {width:g}", str(len(of)), *cells, *of_both])
-        heads = ["network", "seeds", "MMACs", "M parameters", "quality", "ratio of MACs", "of the encoder's alone"]
-        said = f"Geometric mean {interval(whole)}; of the encoder's MACs alone {interval(encoder)}."
-        text.append(f"**{world}**\n\n{grid(heads, lines)}\n\n{said}")
+        for stops in (False, True):
+            if here := complete(rows, world, stops):
+                budget = "each until it stops improving" if stops else "equal images"
+                text.append(f"**{world}, {budget}**\n\n{_table(here)}")
     return "\n\n".join(text)
+
+
+def _table(here: Sequence[Row]) -> str:
+    whole, each = ratios(here)
+    encoder, of_encoder = ratios(here, "encoder_macs")
+    lines = []
+    for (network, width), ratio in each.items():
+        of = [row for row in here if row["network"] == network and row["width"] == width]
+        quality, images = np.mean([row["scores"]["quality"] for row in of]), np.mean([row["images"] for row in of])
+        cells = [f"{of[0]['costs']['macs'] / 1e6:.0f}", f"{of[0]['costs']['params'] / 1e6:.2f}", f"{quality:.3f}"]
+        of_both = [f"{r:.2f}" if np.isfinite(r) else "not reached" for r in (ratio, of_encoder[network, width])]
+        lines.append([f"{network}, width {width:g}", str(len(of)), f"{images:,.0f}", *cells, *of_both])
+    heads = [
+        "network",
+        "seeds",
+        "images",
+        "MMACs",
+        "M parameters",
+        "quality",
+        "ratio of MACs",
+        "of the encoder's alone",
+    ]
+    said = f"Geometric mean {interval(whole)}; of the encoder's MACs alone {interval(encoder)}."
+    return f"{grid(heads, lines)}\n\n{said}"
 
 
 def interval(of: Estimate) -> str:

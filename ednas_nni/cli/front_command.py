@@ -1,4 +1,4 @@
-"""The front of a supernet for any device and any limit: nothing is trained, and it takes seconds to a minute.
+"""The front of a supernet for any device and any limit, in seconds to a minute.
 
 All networks that anybody has scored with this supernet are priced for the device, and some more are scored where its
 front has gaps. Qualities are inherited: confirm or train what you take.
@@ -16,7 +16,7 @@ from ednas_nni.cli.arguments import add_study_arguments, whole, with_changes
 if TYPE_CHECKING:
     from ednas_nni.handover.repricing import RepricedFront
 
-HELP = "a front for another device or limit, without training"
+HELP = "a front for another device or limit, from one supernet"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -1,8 +1,8 @@
-"""A front for any device and any limit from a supernet: nothing is trained, scores that exist are priced again.
+"""A front for any device and any limit from a supernet: scores that exist are priced again.
 
 A quality that is inherited does not depend on the device, and costs are exact and known at once. So a front for another
 device is a sum over tables for all networks that anybody has scored, and then a search of the default strategy, in this
-process, that scores some more where this device's front has gaps.
+process, that scores some more where this device's front has gaps, as a trial of the study does it.
 
 Example: a search for an Edge TPU has scored 200 networks. On a CPU, 9 of them are a front below 10 ms; 32 further ones,
 half a second each, are proposed around these nine and bring it to 14.
@@ -35,7 +35,7 @@ from ednas_nni.training.supernet.scores import InheritedScore, add, read
 
 
 class Inheritance:
-    """The supernet of a study, and what its networks score as they are inherited.
+    """The supernet of a study, and what its networks score as trials score them.
 
     Args:
         assembled: The study.
@@ -46,13 +46,11 @@ class Inheritance:
 
     def __init__(self, assembled: Assembled) -> None:
         study = assembled.study
-        options = {**study.evaluator.options, "steps": 0}
         if not isinstance(assembled.evaluator_against(None), InheritedEvaluator):
             raise StudyError(
                 f"evaluator {study.evaluator.name!r} makes no supernet. Write `evaluator: {{name: inherited}}`."
             )
-        evaluator = study.evaluator.model_copy(update={"options": options})
-        self.assembled = assembled.of(study.model_copy(update={"evaluator": evaluator, "reference": None}))
+        self.assembled = assembled.of(study.model_copy(update={"reference": None}))
         judge = self.assembled.evaluator_against(None)
         assert isinstance(judge, InheritedEvaluator), "looked at above"
         self.evaluator: InheritedEvaluator = judge
@@ -66,7 +64,7 @@ class Inheritance:
 
     def scores(self) -> dict[str, InheritedScore]:
         """Architecture id -> score, of whoever made one: beside the supernet, and in journals of this machine."""
-        every = read(self.supernet, self.split)
+        every = read(self.supernet, self.split, self.evaluator.recipe.trained_on)
         for path in journals().values():
             with contextlib.suppress(EdnasError, OSError):
                 for score in self._journalled(path):
@@ -80,14 +78,15 @@ class Inheritance:
             return
         for key, record in history.results.items():
             metrics = {**record.metrics, "default": record.metrics.get("quality", record.metrics["default"])}
-            yield InheritedScore(key, self.split, record.sample, metrics)
+            yield InheritedScore(key, self.split, record.sample, metrics, self.evaluator.recipe.trained_on)
 
     def score(self, sample: Sample) -> InheritedScore:
         """Score one network, and write that down beside the supernet."""
         with contextlib.redirect_stdout(io.StringIO()):
             _, metrics = trained(self.assembled.space, sample, self.evaluator)
         metrics.pop("train_s", None)
-        score = InheritedScore(self.assembled.domains.architecture_id(sample), self.split, sample, metrics)
+        key, trained_on = self.assembled.domains.architecture_id(sample), self.evaluator.recipe.trained_on
+        score = InheritedScore(key, self.split, sample, metrics, trained_on)
         add(self.supernet, score)
         return score
 

@@ -332,7 +332,11 @@ class SearchRecord:
 
 def searched_how(head: JournalHead | None) -> str:
     """As `SearchRecord.searched_how`."""
-    return "inherited from a supernet" if head is not None and head.inherits else "one training each"
+    if head is None or not head.inherits:
+        return "one training each"
+    evaluator = head.study.get("evaluator")
+    steps = evaluator.get("steps", 0) if isinstance(evaluator, dict) else 0
+    return "inherited from a supernet" + (f", {steps} steps more for each" if steps else "")
 
 
 def confirmations(history: History) -> dict[str, list[Confirmed]]:

@@ -141,7 +141,8 @@ def honest(view: SearchView) -> list[str]:
     if view.head.inherits:
         source = (
             f"Every searched {view.score.label} is inherited: the network takes its part of the weights that all "
-            f"networks share in a supernet, at {size}; it is scored on"
+            f"networks share in a supernet{f', is trained on for {asked} steps' if asked else ''}, at {size}; it is "
+            "scored on"
         )
     else:
         source = (

@@ -11,6 +11,7 @@ from claims import prior_tables as s3
 from claims import transfer_replay as s2
 from claims import transfer_winners as winners
 from claims.estimates import Estimate
+from claims.prior_networks import climb
 from rows import append, rows_of
 
 SEEDS = range(1000, 1012)
@@ -189,7 +190,7 @@ def scored(network, width, seed, macs, better, rng):
     scores |= {"normals_mean_deg": 30 / share, "quality": 0.3}
     costs = {"macs": macs, "encoder_macs": macs / 2, "params": 1e6}
     about = {"world": "w", "split": "test", "network": network, "width": width, "seed": seed}
-    return {**about, "costs": costs, "scores": scores}
+    return {**about, "images": 4800, "costs": costs, "scores": scores}
 
 
 def test_a_front_that_needs_a_tenth_has_the_ratio_a_tenth_and_what_it_never_reaches_is_said():
@@ -204,9 +205,24 @@ def test_a_front_that_needs_a_tenth_has_the_ratio_a_tenth_and_what_it_never_reac
     assert each["mtan", 1.0] == float("inf") and "not reached" in s3.tables(rows)
     assert s3.ratios(rows, "encoder_macs")[0].value == pytest.approx(0.1, rel=0.1)
     assert "missing" in s3.tables([row for row in rows if row["network"] != s3.SEARCHED])
+    longer = [{**row, "rungs": {}, "images": 9999} for row in rows]
+    text = s3.tables([*rows, *longer])
+    assert text.count("equal images") == text.count("until it stops") == 1 and "9,999" in text
+    assert "until it stops" not in s3.tables(rows)
     assert outcomes.prior(rows)[1] == "not measured"  # of neither confirming world
     here = [{**row, "world": world} for row in rows for world in outcomes.CONFIRMING]
     assert outcomes.prior(here)[1] == "not shown"  # 0.1 itself lies in the interval
+
+
+@pytest.mark.parametrize(
+    ("qualities", "kept"), [([0.1, 0.2, 0.203, 0.9], 2), ([0.1, 0.05], 1), ([0.1, 0.2, 0.3], 4), ([0.1], 1)]
+)
+def test_a_training_climbs_until_it_stops_and_keeps_what_rose_last(monkeypatch, qualities, kept):
+    steps = [1, 2, 4, 8][: len(qualities)]
+    monkeypatch.setattr("one_training.scored", lambda _, network, split: {"quality": qualities[steps.index(network)]})
+    network, told = climb(lambda number: (None, number), steps)
+    assert network == told["steps"] == kept and list(told["rungs"]) == steps[: len(told["rungs"])]
+    assert len(told["rungs"]) == min(len(steps), steps.index(kept) + 2)
 
 
 BELOW, ACROSS, ABOVE = Estimate(0.5, 0.3, 0.7), Estimate(1.0, 0.8, 1.2), Estimate(1.5, 1.3, 1.7)

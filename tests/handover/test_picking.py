@@ -180,7 +180,13 @@ def check_inherited(text: str) -> None:
 
 
 def test_what_is_inherited_is_called_so(made: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    check_inherited(printed(made(inherits=True), capsys))
+    text = printed(made(inherits=True), capsys)
+    check_inherited(text)
+    assert "trained on" not in text
+    trained_on = printed(made(inherits=True, evaluator={"name": "inherited", "steps": 25}), capsys)
+    check_inherited(trained_on)
+    assert "inherited from a supernet, 25 steps more for each" in trained_on
+    assert "is trained on for 25 steps, at" in trained_on
     with pytest.raises(AssertionError):
         check_inherited(printed(made(), capsys))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -101,20 +102,26 @@ def test_the_front_of_what_is_scored_is_that_of_a_direct_computation(study, devi
 
 
 def test_more_are_scored_within_the_limit_and_stay_scored(study, quick):
-    before = len(read(Inheritance(study).supernet, "search"))
+    before = len(read(Inheritance(study).supernet, "search", {}))
     front = repriced(study, ["params"], ["params<=400000"], networks=9, progress=False)
     assert front.scored == 9 and all(a.costs["params"] <= 400000 for a in front.members)
-    assert len(read(Inheritance(study).supernet, "search")) == before + 9, "none was scored before"
+    assert len(read(Inheritance(study).supernet, "search", {})) == before + 9, "none was scored before"
     again = repriced(study, ["params"], ["params<=400000"], networks=0, progress=False)
     assert again.reused == front.reused + 9 and again.members == front.members
     assert repriced(study, ["macs"], networks=0, progress=False).reused == before + 9
 
 
-def test_lines_that_are_torn_or_of_another_split_do_not_count(study):
+def test_lines_that_are_torn_or_of_another_split_or_training_do_not_count(study):
     inheritance = Inheritance(study)
     count = len(inheritance.scores())
     sample = study.domains.random(np.random.default_rng(99))
     add(inheritance.supernet, scored(study, sample, split="select"))
+    further = Inheritance(small_study(["depth"], evaluator={**INHERITED, "steps": 5}))
+    assert further.supernet.folder == inheritance.supernet.folder and not further.scores()
+    add(further.supernet, replace(scored(study, sample), trained_on=further.evaluator.recipe.trained_on))
+    assert list(further.scores()) == [study.domains.architecture_id(sample)]
+    other = Inheritance(small_study(["depth"], evaluator={**INHERITED, "steps": 5, "learning_rate": 0.01}))
+    assert not other.scores()
     with (inheritance.supernet.folder.parent / (inheritance.supernet.folder.name + FILE)).open("a") as file:
         file.write('{"architecture": "torn')
     assert len(inheritance.scores()) == count

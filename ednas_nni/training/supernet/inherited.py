@@ -44,6 +44,14 @@ class InheritedRecipe(Recipe):
     supernet: Annotated[SupernetOptions, BeforeValidator(_options)] = Field(default_factory=SupernetOptions)
     calibration: Whole = 12
 
+    @property
+    def trained_on(self) -> dict[str, Any]:
+        """What the training of each network itself adds to its score, plain JSON; {} where there is none."""
+        if not self.steps:
+            return {}
+        frozen = {"freeze": list(self.freeze), "freeze_steps": self.freeze_steps} if self.freeze else {}
+        return {"steps": self.steps, "learning_rate": self.learning_rate, **frozen}
+
 
 @nni.trace
 class InheritedEvaluator(TrainingEvaluator):

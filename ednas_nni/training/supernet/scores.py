@@ -1,7 +1,8 @@
 """Scores of a supernet's networks, made by anybody: a line of JSON each, in a file beside the supernet.
 
-A network that is scored as it is inherited scores the same whoever asks, for whatever device and limit, so a score is
-made once. Lines are appended whole; one that cannot be read, such as a torn one, is passed by.
+A network that is scored as it is inherited, or trained on for as many steps, scores the same whoever asks, for whatever
+device and limit, so a score is made once. Lines are appended whole; one that cannot be read, such as a torn one, is
+passed by.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from ednas_nni.data.cache import beside
 from ednas_nni.space.domains import Sample
@@ -28,22 +30,25 @@ class InheritedScore:
         split: The images that it was scored on.
         sample: Canonical.
         metrics: Final metrics; `default` is the quality.
+        trained_on: How it was trained before, as `InheritedRecipe.trained_on`; {} = not at all.
     """
 
     architecture: str
     split: str
     sample: Sample
     metrics: Mapping[str, float]
+    trained_on: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read(supernet: Supernet, split: str) -> dict[str, InheritedScore]:
-    """Architecture id -> its first score."""
+def read(supernet: Supernet, split: str, trained_on: Mapping[str, Any]) -> dict[str, InheritedScore]:
+    """Architecture id -> its first score on a split, trained on in one way."""
     scores: dict[str, InheritedScore] = {}
     with suppress(FileNotFoundError), beside(supernet.folder, FILE).open("rb") as file:
         for line in file:
             with suppress(ValueError, TypeError):
                 score = InheritedScore(**json.loads(line))
-                if score.split == split and isinstance(score.metrics["default"], float):
+                alike = (score.split, score.trained_on) == (split, trained_on)
+                if alike and isinstance(score.metrics["default"], float):
                     scores.setdefault(score.architecture, score)
     return scores
 

@@ -46,6 +46,7 @@ class Depth(Task):
         relative_from: Where it comes from, for logs: "study", "recorded" (`ednas data lambda`) or "position prior".
         scale: In `unit`.
         protocol: Evaluation protocol.
+        measured: Whether the scale is that of the data; bound to a data set alone, it is not, and is not used.
     """
 
     kind: str = "metric"
@@ -56,6 +57,7 @@ class Depth(Task):
     relative_from: str = field(default="study", compare=False)
     scale: float = 1.0
     protocol: str = "standard"
+    measured: bool = field(default=True, compare=False)
 
     name: ClassVar[str] = "depth"
     requires: ClassVar[tuple[str, ...]] = ("depth",)
@@ -92,6 +94,7 @@ class Depth(Task):
             relative_scale=relative_scale,
             relative_from=source,
             protocol=protocol,
+            measured=False,
         )
 
     @property
@@ -104,9 +107,14 @@ class Depth(Task):
         return depth_batch(rows["depth"], self.kind)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Loss over valid pixels, in units of `scale`."""
-        scale = self.relative_scale if self.relative_scale is not None else self.scale
-        prediction, label, scale = functional.softplus(output), target / self.scale, scale / self.scale
+        """Loss over valid pixels, in units of `scale`.
+
+        Raises:
+            StudyError: Nothing has measured the scale.
+        """
+        unit = self._measured_scale
+        scale = self.relative_scale if self.relative_scale is not None else unit
+        prediction, label, scale = functional.softplus(output), target / unit, scale / unit
         if self.loss_name in LOSSES:
             return LOSSES[self.loss_name](prediction, label, relative_scale=scale)
         valid = valid_depth(target)
@@ -117,13 +125,26 @@ class Depth(Task):
         return functional.l1_loss(functional.softplus(output), functional.softplus(teacher.detach()))
 
     def predict(self, output: Tensor) -> Tensor:
-        """Depth in `unit`, float (N, 1, H, W), positive (0 only where the output is below -100)."""
-        return functional.softplus(output) * self.scale
+        """Depth in `unit`, float (N, 1, H, W), positive (0 only where the output is below -100).
+
+        Raises:
+            StudyError: Nothing has measured the scale.
+        """
+        return functional.softplus(output) * self._measured_scale
 
     @property
     def decoding(self) -> Decoding:
         """Depth in `unit`."""
         return Decoding("softplus", self.scale, self.unit)
+
+    @property
+    def _measured_scale(self) -> float:
+        if not self.measured:
+            raise StudyError(
+                "depth: this task does not know the scale of its data, so it would answer in another unit. Take it "
+                "from TrialData(recipe).by_name, or give it its constants: task.with_constants(...)."
+            )
+        return self.scale
 
     def meter(self) -> Meter:
         """A fresh accumulator of depth errors."""
@@ -162,7 +183,7 @@ class Depth(Task):
 
     def with_constants(self, constants: Constants) -> Depth:
         """Take the scale over, and the prior's ratio where neither study nor record gives a lambda."""
-        scaled = replace(self, scale=float(constants["scale"]))
+        scaled = replace(self, scale=float(constants["scale"]), measured=True)
         if self.relative_scale is not None:
             return scaled
         return replace(scaled, relative_scale=float(constants["prior_ratio"]), relative_from="position prior")

@@ -104,3 +104,17 @@ def test_lambda_comes_from_the_study_else_from_a_record_else_from_the_prior():
     assert recorded.relative_scale == pytest.approx(2.7) and recorded.relative_from == "recorded"
     unmeasured = Depth.for_data(LABELS.info).with_constants(constants)
     assert unmeasured.relative_scale == 2.5 and "lambda 2.5 m (position prior)" in unmeasured.summary()
+
+
+def test_a_task_that_does_not_know_the_scale_of_its_data_answers_nothing():
+    """Streets' scale is 5 m: it answered a fifth of the depth."""
+    bound, output = Depth.for_data(LABELS.info), torch.zeros(1, 1, 4, 6)
+    for ask in (lambda: bound.predict(output), lambda: bound.loss(output, bound.target({"depth": np.ones((1, 4, 6))}))):
+        with pytest.raises(EdnasError, match="with_constants"):
+            ask()
+    ready = bound.with_constants({"scale": 5.0, "prior_ratio": 2.5})
+    assert ready.predict(output).mean().item() == pytest.approx(5 * np.log(2), rel=1e-6)
+    assert (
+        bound == dataclasses.replace(bound, measured=True)
+        and bound.settings() == Depth.for_data(LABELS.info).settings()
+    )

@@ -122,7 +122,7 @@ class TrainingEvaluator(NetworkEvaluator, Lightning):
             self.prepare(model, module.data)
             module.set_model(_laid_out(model, torch.channels_last))
             module.watcher, first = watcher, watcher.steps_before if watcher is not None else 0
-            trainer = make_trainer(self.recipe, first)
+            trainer = make_trainer(self.recipe, first, SHORTEST if self.inherits else 1)
             with _real_interrupts():
                 if self.recipe.steps:
                     trainer.fit(module, module.data.train_batches(first), module.data.scored_batches())
@@ -221,17 +221,23 @@ class JaredEvaluator(TrainingEvaluator):
         super().__init__(filled(Recipe, "evaluator", *args, **options))
 
 
-def make_trainer(recipe: Recipe, first: int = 0) -> Trainer:
+SHORTEST = 20
+"""Steps between two scores of a network that is trained on: a score costs as much as some of them."""
+
+
+def make_trainer(recipe: Recipe, first: int = 0, shortest: int = 1) -> Trainer:
     """A trainer without files, progress bars, summaries or sanity checks.
 
-    One epoch is the whole trial (see `Batches`); the interval is rounded up, so there are at most `reports` scores. Of
-    `first` steps that were taken before, intervals are counted from the training's beginning all the same.
+    One epoch is the whole trial (see `Batches`); the interval is rounded up, so there are at most `reports` scores, one
+    of each `shortest` steps. Of `first` steps that were taken before, intervals are counted from the training's
+    beginning all the same.
 
     Raises:
         StudyError: This machine has no such accelerator, or would train in another precision without a word.
     """
     from pytorch_lightning.utilities.exceptions import MisconfigurationException  # after the doorway
 
+    reports = min(recipe.reports, max(1, recipe.steps // shortest))
     where = f"evaluator: accelerator {recipe.accelerator!r} with precision {recipe.precision!r} cannot run here"
     try:
         with warnings.catch_warnings():
@@ -241,7 +247,7 @@ def make_trainer(recipe: Recipe, first: int = 0) -> Trainer:
                 accelerator=recipe.accelerator,
                 devices=1,
                 precision=recipe.precision,
-                val_check_interval=max(1, -(-recipe.steps // recipe.reports)),
+                val_check_interval=max(1, -(-recipe.steps // reports)),
                 check_val_every_n_epoch=1 if not first else None,  # None: by batches of the whole training
                 num_sanity_val_steps=0,
                 logger=False,

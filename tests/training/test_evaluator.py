@@ -189,7 +189,7 @@ def test_what_really_ran_is_told_not_what_was_asked_for(ran, make_evaluator, tin
     """Lightning may train in another precision than it is asked for; only a warning in a log would say so."""
     evaluator = make_evaluator(threads=1)
     made = jared.make_trainer
-    monkeypatch.setattr(jared, "make_trainer", lambda recipe, first: made(replace(recipe, precision=ran), first))
+    monkeypatch.setattr(jared, "make_trainer", lambda recipe, *rest: made(replace(recipe, precision=ran), *rest))
     with reports_to_nni() as reports:
         evaluator.evaluate(tiny())
     report = read_report(reports.final[0])

@@ -119,8 +119,12 @@ def test_another_recipe_is_another_supernet(cache, space):
 
 def test_networks_are_trained_on(cache, space):
     network = build(space, domains_of(space).random(np.random.default_rng(0)))
-    scores = evaluator(steps=4).evaluate(network)
-    assert scores["train_loss"] > 0
+    short = evaluator(steps=25)
+    assert short.evaluate(network)["train_loss"] > 0
+    assert len(short.history) == 1, "a score in between would cost as much as the training"
+    longer = evaluator(steps=41)
+    longer.evaluate(build(space, domains_of(space).random(np.random.default_rng(0))))
+    assert len(longer.history) == 2
 
 
 @pytest.mark.parametrize(

@@ -181,12 +181,12 @@ def searched(
             return joined, ednas_nni.train(search, chosen, steps=steps, test=False, progress=False).module
 
         module, more = climb(trained, rungs) if rungs else (trained(0)[1], {})
-        images += batch * more.pop("steps", 0)
+        seen = images + batch * more.pop("steps", 0)
         layers = layer_records(build(joined.space, chosen.sample), tuple(joined.study.deploy_size))
         encoder = sum(layer.macs for layer in layers if not layer.path.startswith("heads."))
         yield {
             "world": world, "network": SEARCHED, "width": number, "rate": None, "seed": seed, "split": "test",
-            "steps": STOPS if rungs else STEPS, "sample": dict(chosen.sample), "images": images, "seconds": seconds,
+            "steps": STOPS if rungs else STEPS, "sample": dict(chosen.sample), "images": seen, "seconds": seconds,
             "costs": {**chosen.costs, "encoder_macs": encoder},
             "scores": scored(joined, module, "test", "benchmarks/claims/prior_networks.py"), **more,
         }  # fmt: skip

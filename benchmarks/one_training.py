@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -75,14 +76,22 @@ def scored(joined: Any, network: Any, split: str, reader: str | None = None) -> 
     return scores(TorchRuntime(network.eval(), joined.study.train_size), tasks, *splits)
 
 
-def each(function: Callable[..., Any], jobs: Sequence[tuple], workers: int | None) -> Iterator[tuple[tuple, Any]]:
-    """Jobs with their results as they end, behind a bar; the first error ends everything."""
+def each(
+    function: Callable[..., Any], jobs: Sequence[tuple] | deque[tuple], workers: int | None
+) -> Iterator[tuple[tuple, Any]]:
+    """Jobs with their results as they end, behind a bar; the first error ends everything.
+
+    To a deque more may be added meanwhile.
+    """
     from tqdm import tqdm
 
     from ednas_nni.errors import EdnasError
     from ednas_nni.training.pool import results
 
-    for job, found in tqdm(results(function, jobs, workers), total=len(jobs), unit="training"):
-        if isinstance(found, EdnasError):
-            raise found
-        yield job, found
+    with tqdm(total=len(jobs), unit="training") as bar:
+        for job, found in results(function, jobs, workers):
+            if isinstance(found, EdnasError):
+                raise found
+            yield job, found
+            bar.total = max(bar.total, bar.n + 1 + (len(jobs) if isinstance(jobs, deque) else 0))
+            bar.update()

@@ -18,7 +18,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ sys.path[:] = [*(p for p in sys.path if p != str(HERE)), str(HERE.parent), str(H
 
 from claims.command import options  # noqa: E402
 from rows import append, rows_of  # noqa: E402
-from transfer_table import ALL, rounded  # noqa: E402
+from transfer_table import ALL, accelerator, rounded  # noqa: E402
 
 RESULTS = HERE.parent / "results" / "transfer_searches.jsonl"
 HEADS = {"kinds": ["separable"], "channels": [32], "stride": [4, 8]}
@@ -50,7 +51,7 @@ def plain_study(world: str, folder: str, tasks: str, seed: int, evaluator: Mappi
     part = worlds.part(world, Path(folder) if folder else None)
     if tasks != ALL:
         part["tasks"] = [tasks]
-    options = {"reports": 1, "threads": 1, "accelerator": "cpu", **evaluator}
+    options = {"reports": 1, "threads": 1, **evaluator}
     return {
         **part,
         "space": worlds.compound(world, heads=HEADS),
@@ -130,7 +131,8 @@ def searched(world: str, folder: str, arm: str, seed: int, steps: int, scored: i
         alone = {"name": "jared", "steps": steps * ALONE // SUPERNET or 1}
         scores = [scored_twice(plain_study(world, folder, ALL, seed, alone), s)[0]["default"] for s in drawn]
         return drawn[int(np.argmax(scores))]
-    evaluator = {"name": "inherited", "supernet": {"steps": steps, "seed": seed}}
+    # Every step of a supernet has other shapes, which a graphics card's library has to prepare first.
+    evaluator = {"name": "inherited", "supernet": {"steps": steps, "seed": seed}, "accelerator": "cpu"}
     study = Assembled(parse(plain_study(world, folder, arm, seed, evaluator)))
     study.evaluator.supernet(study.space).make()
     labels = {dimension.label for dimension in study.problem.domains.dimensions}
@@ -178,8 +180,15 @@ def train(world: str, folder: str, sample: str, seed: int, steps: int) -> dict[s
     return {"test": kept, "seconds": round(time.perf_counter() - started, 1)}
 
 
+def step(world: str, folder: str, number: int, arm: str, sample: str, seed: int, sizes: tuple[int, int, int]) -> dict:
+    """One search, or where there is a winner one of its trainings."""
+    steps, scored, longer = sizes
+    outcome = train(world, folder, sample, seed, longer) if sample else search(world, folder, arm, seed, steps, scored)
+    return {**outcome, "on": accelerator()}
+
+
 def measure(world: str, folder: str, path: Path, searches: int, sizes: tuple[int, int, int], workers: int) -> None:
-    """Search and train what is missing, search by search through all arms."""
+    """Search and train what is missing, search by search; a winner is trained as soon as it is known."""
     import worlds
     from one_training import each
 
@@ -188,27 +197,30 @@ def measure(world: str, folder: str, path: Path, searches: int, sizes: tuple[int
 
     tasks = worlds.part(world, Path(folder) if folder else None)["tasks"]
     Assembled(parse(plain_study(world, folder, ALL, 0, {"name": "jared", "steps": 1}))).source.prepare()
-    steps, scored, longer = sizes
+    queue: deque[tuple] = deque()
+    begun = {(row["architecture"], row["seed"]) for row in rows_of(path) if row["world"] == world and "test" in row}
+
+    def trainings(number: int, name: str, sample: Sample) -> Iterator[tuple]:
+        first = FIRST_SEED[world] + number * (1 + FRESH)
+        for seed in range(first + 1, first + 1 + FRESH):
+            if (name, seed) not in begun:  # two arms may have one winner
+                begun.add((name, seed))
+                yield world, folder, number, name, json.dumps(sample), seed, sizes
+
     for number in range(searches):
         first = FIRST_SEED[world] + number * (1 + FRESH)
-
-        def here() -> list[dict[str, Any]]:
-            return [row for row in rows_of(path) if row["world"] == world]
-
-        done = {row["arm"] for row in here() if "arm" in row and row["seed"] == first}
-        arms = [arm for arm in (ALL, *tasks, RANDOM, HAND) if arm not in done]
-        for job, outcome in each(search, [(world, folder, arm, first, steps, scored) for arm in arms], workers):
-            append(path, {"world": world, "arm": job[2], "seed": first, **outcome})
-        winners = {r["architecture"]: r["sample"] for r in here() if "arm" in r and r["seed"] == first}
-        there = {(row["architecture"], row["seed"]) for row in here() if "test" in row}
-        jobs = {
-            (world, folder, json.dumps(sample), seed, longer): name
-            for seed in range(first + 1, first + 1 + FRESH)
-            for name, sample in winners.items()
-            if (name, seed) not in there
-        }
-        for job, outcome in each(train, list(jobs), workers):
-            append(path, {"world": world, "architecture": jobs[job], "seed": job[3], **outcome})
+        here = [row for row in rows_of(path) if row["world"] == world and row["seed"] == first and "arm" in row]
+        done = {row["arm"]: row for row in here}
+        for row in done.values():
+            queue.extend(trainings(number, row["architecture"], row["sample"]))
+        arms = (ALL, *tasks, RANDOM, HAND)
+        queue.extend((world, folder, number, arm, "", first, sizes) for arm in arms if arm not in done)
+    for (_, _, number, name, sample, seed, _), outcome in each(step, queue, workers):
+        if sample:
+            append(path, {"world": world, "architecture": name, "seed": seed, **outcome})
+        else:
+            append(path, {"world": world, "arm": name, "seed": seed, **outcome})
+            queue.extendleft(trainings(number, outcome["architecture"], outcome["sample"]))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

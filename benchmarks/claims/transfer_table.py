@@ -37,7 +37,7 @@ def plain_study(world: str, folder: Path | None, tasks: str, seed: int, steps: i
     import worlds
 
     part = worlds.part(world, folder)
-    evaluator = {"name": "jared", "steps": steps, "reports": 1, "threads": 1, "accelerator": "cpu"}
+    evaluator = {"name": "jared", "steps": steps, "reports": 1, "threads": 1}
     if tasks != ALL:
         part["tasks"] = [tasks]
     return {**part, "space": worlds.compound(world), "device": "edge_tpu", "evaluator": evaluator, "seed": seed}
@@ -79,7 +79,15 @@ def run(world: str, folder: str, sample: str, tasks: str, seed: int, steps: int)
         "seconds": round(seconds, 1),
         "search": {"quality": rounded(searched["default"]), **{name: rounded(searched[name]) for name in metrics}},
         "select": {"quality": rounded(judged["quality"]), **{name: rounded(judged[name]) for name in metrics}},
+        "on": accelerator(),
     }
+
+
+def accelerator() -> str:
+    """What `accelerator: auto` trains on here."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
 
 
 def rounded(value: float) -> float:

@@ -275,6 +275,11 @@ def graphics_memory(accelerator: str) -> float:
     return float(torch.cuda.get_device_properties(0).total_memory)
 
 
+def device_of(accelerator: str) -> str:
+    """Name of the device on which a training with this accelerator computes, as torch spells it."""
+    return "cuda" if graphics_memory(accelerator) else "cpu"
+
+
 def what_ran(trainer: Trainer, data: str) -> dict[str, object]:
     """What a training really ran with, whatever was asked for: results are compared with it."""
     device = trainer.strategy.root_device

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
+from concurrent.futures import wait as first_of
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
@@ -20,9 +22,12 @@ Result = TypeVar("Result")
 
 
 def results(
-    function: Callable[..., Result], jobs: Sequence[Job], workers: int | None = None
+    function: Callable[..., Result], jobs: Sequence[Job] | deque[Job], workers: int | None = None
 ) -> Iterator[tuple[Job, Result | EdnasError]]:
     """Each job with what the function returned, or our own error that it raised, in the order in which they end.
+
+    Jobs start in their order. Where they are a deque it is emptied, and whoever reads a result may put further jobs
+    into it, at either end.
 
     Any other exception ends everything. The function is that of a module, so that other processes find it, and its
     arguments are plain data that can be hashed. There is one process per core by default; 1 works in this process, with
@@ -32,7 +37,8 @@ def results(
         TrialError: There was not memory enough, or a process was killed. What was yielded before stands.
     """
     try:
-        yield from _here(function, jobs) if (workers or cores()) == 1 else _beside(function, jobs, workers or cores())
+        queue, workers = jobs if isinstance(jobs, deque) else deque(jobs), workers or cores()
+        yield from _here(function, queue) if workers == 1 else _beside(function, queue, workers)
     except (BrokenProcessPool, MemoryError, RuntimeError) as error:
         cause = cause_of(error)
         if isinstance(error, BrokenProcessPool):
@@ -44,11 +50,12 @@ def results(
         ) from error
 
 
-def _here(function: Callable[..., Result], jobs: Sequence[Job]) -> Iterator[tuple[Job, Result | EdnasError]]:
+def _here(function: Callable[..., Result], queue: deque[Job]) -> Iterator[tuple[Job, Result | EdnasError]]:
     import torch
 
     threads = torch.get_num_threads()
-    for job in jobs:
+    while queue:
+        job = queue.popleft()
         _one_thread()  # as in the processes, so that rounding does not depend on how many there are
         try:
             outcome: Result | EdnasError = function(*job)
@@ -60,19 +67,22 @@ def _here(function: Callable[..., Result], jobs: Sequence[Job]) -> Iterator[tupl
 
 
 def _beside(
-    function: Callable[..., Result], jobs: Sequence[Job], workers: int
+    function: Callable[..., Result], queue: deque[Job], workers: int
 ) -> Iterator[tuple[Job, Result | EdnasError]]:
-    if not jobs:
+    if not queue:
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when the workers load their libraries
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn"), initializer=_begin) as pool:
-        futures = {pool.submit(function, *job): job for job in jobs}
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin) as pool:
+        running: dict[Future[Result], Job] = {}
         try:
-            for future in as_completed(futures):
-                error = future.exception()
-                if error is not None and not isinstance(error, EdnasError):
-                    raise error
-                yield futures[future], error or future.result()
+            while queue or running:
+                while queue and len(running) < workers:
+                    running[pool.submit(function, *queue[0])] = queue.popleft()
+                for future in first_of(running, return_when=FIRST_COMPLETED).done:
+                    error = future.exception()
+                    if error is not None and not isinstance(error, EdnasError):
+                        raise error
+                    yield running.pop(future), error or future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

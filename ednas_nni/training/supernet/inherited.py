@@ -16,7 +16,7 @@ from ednas_nni.errors import StudyError, TrialError
 from ednas_nni.nn.statistics import recalibrate
 from ednas_nni.study.options import filled, takes
 from ednas_nni.training.data import TrialData
-from ednas_nni.training.jared import TrainingEvaluator
+from ednas_nni.training.jared import TrainingEvaluator, device_of
 from ednas_nni.training.module import check_combines_losses, make_weighting
 from ednas_nni.training.recipe import Recipe, Whole
 from ednas_nni.training.supernet.made import Supernet
@@ -121,5 +121,6 @@ class InheritedEvaluator(TrainingEvaluator):
         recipe, images = self.recipe, BatchDataset(data.source.split("train"), {})  # without labels, which cost as much
         drawn = np.random.default_rng([recipe.seed, 1]).permutation(len(images))
         batches = np.resize(drawn, (recipe.calibration, recipe.batch_size)).tolist()
-        recalibrate(model, (images.__getitems__(batch)["image"] for batch in batches))
+        place = device_of(recipe.accelerator)
+        recalibrate(model.to(place), (images.__getitems__(batch)["image"].to(place) for batch in batches))
         model.train()  # Lightning leaves modes as they are

@@ -33,7 +33,7 @@ from ednas_nni.nn.elastic import SharedWeights, addresses
 from ednas_nni.nn.tree import build, domains_of
 from ednas_nni.training.checkpoints import Checkpoints
 from ednas_nni.training.data import TrialData
-from ednas_nni.training.jared import graphics_memory, make_trainer, quiet, threads
+from ednas_nni.training.jared import device_of, make_trainer, quiet, threads
 from ednas_nni.training.recipe import Recipe
 from ednas_nni.training.seeding import seeded
 from ednas_nni.training.supernet.module import SupernetModule, SupernetOptions, each_path, side_by_side
@@ -137,8 +137,7 @@ class Supernet:
     @cached_property
     def _seconds_a_step(self) -> float:
         recipe = self.recipe
-        gpu = bool(graphics_memory(recipe.accelerator))
-        image = torch.rand(recipe.batch_size, 3, *recipe.train_size, device="cuda" if gpu else "cpu")
+        image = torch.rand(recipe.batch_size, 3, *recipe.train_size, device=device_of(recipe.accelerator))
         at_a_time, inside = side_by_side(recipe, self.options.paths)
         seconds = []
         with quiet(), threads(inside), seeded(recipe.seed):
@@ -146,7 +145,7 @@ class Supernet:
                 network = build(self._space, sample).to(image.device)
                 begun = time.perf_counter()
                 sum(out.square().mean() for out in network(image).values()).backward()
-                if gpu:
+                if image.is_cuda:
                     torch.cuda.synchronize()
                 seconds.append(time.perf_counter() - begun)
         return math.ceil(self.options.paths / at_a_time) * (seconds[1] + seconds[2]) / 2

@@ -25,7 +25,7 @@ import sentences
 import spans
 import supernet
 import trial_time
-from claims import depth_loss_tables, found_tables, outcomes
+from claims import depth_loss_tables, found_tables, outcomes, prior_tables, transfer_replay, transfer_winners
 from into_docs import DOCS, EVIDENCE, grid, put
 from rows import rows_of
 
@@ -116,8 +116,14 @@ def bookkeeping() -> str:
     return grid(["counted", "result", "command"], rows)
 
 
+def rendered(report: Callable[[Sequence[dict[str, Any]]], str], name: str) -> str:
+    """What a report says of a file of rows."""
+    return report(rows_of(RESULTS / name)) or "Not measured."
+
+
 TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (DOCS / "results.md", "claims"): outcomes.table,
+    (DOCS / "results.md", "paper"): lambda: outcomes.beside_the_paper(rows_of(RESULTS / "depth_losses.jsonl")),
     (DOCS / "results.md", "search"): search,
     (DOCS / "results.md", "baselines"): baselines,
     (DOCS / "results.md", "bookkeeping"): bookkeeping,
@@ -127,6 +133,9 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (EVIDENCE, "cost-speed"): lambda: cost.markdown(read("cost.json")),
     (DOCS / "losses.md", "depth-losses"): lambda: depth_loss_tables.in_words(rows_of(RESULTS / "depth_losses.jsonl")),
     (EVIDENCE, "depth-losses"): lambda: depth_loss_tables.tables(rows_of(RESULTS / "depth_losses.jsonl")),
+    (EVIDENCE, "transfer-searches"): lambda: rendered(transfer_winners.report, "transfer_searches.jsonl"),
+    (EVIDENCE, "transfer-table"): lambda: rendered(transfer_replay.report, "transfer_table.jsonl"),
+    (EVIDENCE, "prior-networks"): lambda: rendered(prior_tables.tables, "prior_networks.jsonl"),
     (EVIDENCE, "found-networks"): lambda: found_tables.report(
         read("found_networks.json")["sources"], rows_of(RESULTS / "found_networks.jsonl")
     ),

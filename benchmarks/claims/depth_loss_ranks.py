@@ -30,7 +30,8 @@ from rows import append, rows_of  # noqa: E402
 
 RESULTS = HERE.parent / "results" / "depth_loss_ranks.jsonl"
 LOSSES, ARCHITECTURES, STEPS, DRAWS = ("l1", "jared"), 24, 300, 4000
-SEEDS = {"nyuv2": range(1040, 1043), "streets": range(1040, 1043), "rooms": range(940, 943)}
+CONFIRMING = range(1040, 1043)
+SEEDS = {"nyuv2": CONFIRMING, "streets": CONFIRMING, "cityscapes": CONFIRMING, "rooms": range(940, 943)}
 METRICS = {"quality": 1, "depth_abs_error_m": -1, "depth_rel_error": -1}
 """Score that networks are ordered by -> whether larger is better."""
 Qualities = dict[str, np.ndarray]

@@ -39,7 +39,8 @@ WIDTHS = (0.5, 0.25, 0.125)
 """Of the DeepLab-ResNets, whose encoder needs 2.4 GMACs at 96 x 128 and width 1; the light networks take `LIGHT`."""
 LIGHT = (1.0, 0.5, 0.25)
 RATES = (0.003, 0.008, 0.02)
-SEEDS = {"nyuv2": range(1020, 1025), "streets": range(1020, 1025), "rooms": range(920, 923)}
+CONFIRMING = range(1020, 1025)
+SEEDS = {"nyuv2": CONFIRMING, "streets": CONFIRMING, "cityscapes": CONFIRMING, "rooms": range(920, 923)}
 # Rates of the heads are those of 321 pixels, at a third of the size; 256 channels as DeepLabV3's.
 DEEPLAB = {"head_channels": 256, "rates": [2, 4, 6, 8], "widths": list(WIDTHS)}
 NETWORKS: dict[str, dict[str, Any]] = {

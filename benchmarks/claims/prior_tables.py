@@ -32,9 +32,15 @@ Front = tuple[np.ndarray, np.ndarray]
 """MACs and delta_T, both rising."""
 
 
-def metrics(row: Row) -> dict[str, dict[str, float]]:
+def directions(rows: Sequence[Row]) -> dict[str, dict[str, str]]:
+    """Of the tasks that the rows' world has."""
+    tasks = {name.split("_")[0] for row in rows for name in row["scores"]}
+    return {task: of for task, of in DIRECTIONS.items() if task in tasks}
+
+
+def metrics(row: Row, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, float]]:
     """Task -> metric -> value."""
-    return {task: {name: row["scores"][f"{task}_{name}"] for name in of} for task, of in DIRECTIONS.items()}
+    return {task: {name: row["scores"][f"{task}_{name}"] for name in of} for task, of in wanted.items()}
 
 
 def middle_width(rows: Sequence[Row]) -> float:
@@ -61,12 +67,12 @@ def needed(of: Front, gain: float) -> float:
 def ratios(rows: Sequence[Row], cost: str = "macs", seed: int = 0) -> tuple[Estimate, dict[tuple[str, float], float]]:
     """Geometric mean of the networks' ratios with its interval, and each network's (infinite where not reached)."""
     scored = [row for row in rows if "failed" not in row]
-    single = [metrics(row) for row in scored if row["network"] == SINGLE and row["width"] == middle_width(rows)]
+    wanted = directions(scored)
+    single = [metrics(row, wanted) for row in scored if row["network"] == SINGLE and row["width"] == middle_width(rows)]
     base = {
-        task: {name: float(np.mean([one[task][name] for one in single])) for name in of}
-        for task, of in DIRECTIONS.items()
+        task: {name: float(np.mean([one[task][name] for one in single])) for name in of} for task, of in wanted.items()
     }
-    gained = [(row, delta_t(metrics(row), base, DIRECTIONS)) for row in scored]
+    gained = [(row, delta_t(metrics(row, wanted), base, wanted)) for row in scored]
     searches: dict[int, list[tuple[float, float]]] = {}
     networks: dict[tuple[str, float], list[tuple[float, float]]] = {}
     for row, gain in gained:

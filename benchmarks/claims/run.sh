@@ -4,4 +4,7 @@ set -euo pipefail
 world=${1:?nyuv2 or cityscapes} folder=${2:?the folder of its images}
 python=${PYTHON:-python}
 cd "$(dirname "$0")/../.."
-"$python" benchmarks/claims/depth_losses.py --world "$world" --data "$folder"
+for claim in depth_losses transfer_searches transfer_table prior_networks depth_loss_ranks; do
+    "$python" "benchmarks/claims/$claim.py" --world "$world" --data "$folder"
+done
+"$python" benchmarks/claims/prior_networks.py --world "$world" --data "$folder" --until-it-stops

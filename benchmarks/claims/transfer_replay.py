@@ -38,9 +38,8 @@ class Table:
         runs = {(row["architecture"], row["tasks"], row["seed"]): row for row in here if "tasks" in row}
         seeds = sorted({seed for *_, seed in runs})
         self.tasks = sorted({tasks for _, tasks, _ in runs} - {ALL})
-        complete = [
-            a for a in drawn if all((a, t, s) in runs for t in (ALL, *self.tasks) for s in seeds)
-        ]  # fmt: skip
+        every = [(t, s) for t in (ALL, *self.tasks) for s in seeds]
+        complete = [a for a in drawn if every and all((a, *one) in runs for one in every)]
         names = sorted(complete, key=drawn.__getitem__)
         self.latency = np.array([drawn[a] for a in names])
         self.searched = {

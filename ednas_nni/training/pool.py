@@ -77,7 +77,8 @@ def _beside(
         try:
             while queue or running:
                 while queue and len(running) < workers:
-                    running[pool.submit(function, *queue[0])] = queue.popleft()
+                    job = queue.popleft()
+                    running[pool.submit(function, *job)] = job
                 for future in first_of(running, return_when=FIRST_COMPLETED).done:
                     error = future.exception()
                     if error is not None and not isinstance(error, EdnasError):

@@ -110,6 +110,18 @@ def test_a_task_that_says_nothing_of_the_others_loses_and_one_that_says_all_does
     assert "**" in s2.report(table_of(0.0))
 
 
+def test_architectures_of_which_nothing_was_trained_are_not_complete():
+    drawn = [row for row in table_of(1.0) if "sample" in row]
+    assert len(drawn) == 96 and len(s2.Table(drawn, "w")) == 0
+    lacking = [row for row in table_of(1.0) if row.get("seed") != 2 or row["architecture"] != "7"]
+    assert len(s2.Table(lacking, "w")) == 95
+
+
+def test_core_hours_are_of_what_was_trained():
+    assert outcomes.core_hours([{"seconds": 5400.0}, {"sample": {}}, {"seconds": 1800}]) == "2.0"
+    assert outcomes.core_hours([{"sample": {}}]) == ""
+
+
 def test_a_search_is_not_judged_by_the_training_that_chose_it():
     """Pure noise: whoever is judged by the chosen training itself seems to gain."""
     table = s2.Table(table_of(0.0, noise=1.0), "w")
@@ -212,6 +224,8 @@ def test_a_front_that_needs_a_tenth_has_the_ratio_a_tenth_and_what_it_never_reac
     assert outcomes.prior(rows)[1] == "not measured"  # of neither confirming world
     here = [{**row, "world": world} for row in rows for world in outcomes.CONFIRMING]
     assert outcomes.prior(here)[1] == "not shown"  # 0.1 itself lies in the interval
+    without = [{**row, "scores": {k: v for k, v in row["scores"].items() if "normals" not in k}} for row in rows]
+    assert s3.ratios(without)[0].value == pytest.approx(0.1, rel=0.1)  # as CityScapes, which has no normals
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import deque
 
 import psutil
 import pytest
@@ -59,6 +60,18 @@ def test_our_errors_belong_to_their_job_and_others_end_everything() -> None:
     assert list(results(_twice, [], workers=2)) == []
 
 
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_jobs_that_results_bring_up_are_done_too_and_those_at_the_front_first(workers: int) -> None:
+    queue, order = deque([(1,), (10,), (20,)]), []
+    for (number,), twice in results(_twice, queue, workers):
+        order.append(number)
+        assert twice == 2 * number
+        if number < 4:
+            queue.appendleft((number + 1,))
+    assert sorted(order) == [1, 2, 3, 4, 10, 20] and not queue
+    assert workers > 1 or order == [1, 2, 3, 4, 10, 20]
+
+
 def test_a_lack_of_memory_says_what_to_do() -> None:
     with pytest.raises(TrialError, match=r"out of memory: .*\. Fewer trainings side by side need less \(--workers 1\)"):
         list(results(_lacks_memory, [(0,)], workers=1))
@@ -76,7 +89,7 @@ def test_a_killed_process_says_what_to_do_and_one_job_has_one_thread_too() -> No
 def test_nothing_trains_on_when_the_command_was_killed(mended: bool) -> None:
     script = """
 import time
-from ednas_nni import pool
+from ednas_nni.training import pool
 if __name__ == "__main__":
     BREAK
     list(pool.results(time.sleep, [(40,), (41,)], workers=2))

@@ -3,7 +3,7 @@
     python benchmarks/pretrained.py FOLDER [--seeds 3]     resumable: a training that is in the results is not run again
     python benchmarks/pretrained.py --render               the table of results/README.md again
 
-The folder holds NYUv2 as `worlds.manifest` says. Every network is the same, the space's member
+The folder holds NYUv2 as `worlds.nyuv2_frames` says. Every network is the same, the space's member
 `efficientnet_lite0`, trained for the same steps on the training split and scored on `select`, where nothing was chosen.
 """
 
@@ -87,9 +87,10 @@ def main() -> None:
     if given.folder is not None and not given.render:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         with tempfile.TemporaryDirectory() as folder:
-            from worlds import manifest
+            from worlds import described, nyuv2_frames
 
-            manifest(given.folder.resolve(), Path(folder))
+            data = given.folder.resolve()
+            described(Path(folder), nyuv2_frames(data), data / "classes13.txt")
             for size in SIZES:
                 for seed in range(given.seeds):
                     for arm in list(ARMS)[

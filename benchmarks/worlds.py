@@ -10,7 +10,7 @@ RENDERED: dict[str, dict[str, Any]] = {
     "rooms": {"data": "rooms", "train_size": [64, 128]},
     "streets": {"data": {"name": "streets", "depth": "metric"}, "train_size": [64, 128]},
 }
-WORLDS = (*RENDERED, "nyuv2", "cityscapes")
+WORLDS = (*RENDERED, "nyuv2", "cityscapes", "camvid")
 TASKS = ["segmentation", "depth", "normals"]
 
 
@@ -20,7 +20,7 @@ def part(world: str, folder: Path | None) -> dict[str, Any]:
     Args:
         world: One of `WORLDS`.
         folder: Of real images: of CityScapes as it is downloaded; of NYUv2 as the data set `nyuv2` reads it, or
-            frames as `manifest` says.
+            frames as `nyuv2_frames` says; of CamVid as `camvid_frames` says, whose tasks are classes and their borders.
 
     Raises:
         SystemExit: Real images without a folder.
@@ -29,41 +29,63 @@ def part(world: str, folder: Path | None) -> dict[str, Any]:
         return {**RENDERED[world], "tasks": TASKS}
     if folder is None or not folder.is_dir():
         raise SystemExit(f"--data {folder}: {world} needs its folder of real images (benchmarks/worlds.py)")
-    if world == "cityscapes":
-        data = {"name": "cityscapes", "folder": str(folder.resolve()), "depth": "metric"}
-        return {"data": data, "train_size": [128, 256], "tasks": TASKS[:2]}
-    if not (folder / "suggested_split.csv").exists():
-        return {"data": {"name": "nyuv2", "folder": str(folder.resolve())}, "train_size": [96, 128], "tasks": TASKS}
     from ednas_nni.data.cache import cache_root
 
+    if world == "cityscapes":
+        city = {"name": "cityscapes", "folder": str(folder.resolve()), "depth": "metric"}
+        return {"data": city, "train_size": [128, 256], "tasks": TASKS[:2]}
     place = cache_root() / "benchmarks" / world
-    manifest(folder.resolve(), place)
-    camera = str(folder.resolve() / "camera.json")
-    data = {"name": "manifest", "folder": str(place), "allow_outside": True, "normals": "from_depth", "camera": camera}
+    data: dict[str, Any] = {"name": "manifest", "folder": str(place), "allow_outside": True}
+    if world == "camvid":
+        described(place, camvid_frames(folder.resolve()), folder / "classes.txt")
+        return {"data": data, "train_size": [96, 128], "tasks": ["segmentation", "edges"]}
+    if not (folder / "suggested_split.csv").exists():
+        return {"data": {"name": "nyuv2", "folder": str(folder.resolve())}, "train_size": [96, 128], "tasks": TASKS}
+    described(place, nyuv2_frames(folder.resolve()), folder / "classes13.txt")
+    data |= {"normals": "from_depth", "camera": str(folder.resolve() / "camera.json")}
     return {"data": data, "train_size": [96, 128], "tasks": TASKS}
 
 
 def compound(world: str, **fields: object) -> dict[str, object]:
     """The space `compound` as a world's images allow it: three quarters of 96 x 128 do not fit its stride of 16."""
-    return {"name": "compound", **({"resolution": [1, 0.5]} if world == "nyuv2" else {}), **fields}
+    return {"name": "compound", **({"resolution": [1, 0.5]} if world in ("nyuv2", "camvid") else {}), **fields}
 
 
-def manifest(data: Path, folder: Path) -> None:
-    """Describe a folder of NYUv2 frames for the data set `manifest`.
+def described(folder: Path, lines: list[str], classes: Path) -> None:
+    """Write a folder of the data set `manifest`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    (folder / "classes.txt").write_text(classes.read_text())
+
+
+def nyuv2_frames(data: Path) -> list[str]:
+    """The manifest of a folder of NYUv2 frames.
 
     It holds image/, segmentation13/ and depth/ (16-bit millimetres), classes13.txt, groups.csv and suggested_split.csv
     (name and split; splits by groups of whole scenes).
     """
-    columns: dict[str, dict[str, str]] = {}
-    for name in ("suggested_split", "groups"):
-        with (data / f"{name}.csv").open() as file:
-            columns[name] = {row[0]: row[1] for row in list(csv.reader(file))[1:]}
+    splits, groups = (_column(data / f"{name}.csv") for name in ("suggested_split", "groups"))
     lines = ["image,seg,depth,depth_kind,depth_scale,group,split"]
-    for frame, split in columns["suggested_split"].items():
-        image, classes, depth = (
-            data / name for name in (f"image/{frame}.jpg", f"segmentation13/{frame}.png", f"depth/{frame}.png")
-        )
-        lines.append(f"{image},{classes},{depth},metric,0.001,{columns['groups'][frame]},{split}")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
-    (folder / "classes.txt").write_text((data / "classes13.txt").read_text())
+    for frame, split in splits.items():
+        files = f"{data}/image/{frame}.jpg,{data}/segmentation13/{frame}.png,{data}/depth/{frame}.png"
+        lines.append(f"{files},metric,0.001,{groups[frame]},{split}")
+    return lines
+
+
+def camvid_frames(data: Path) -> list[str]:
+    """The manifest of a folder of CamVid frames.
+
+    It holds image/, segmentation/, classes.txt and official_split.csv (name and split). Its four sequences are too few
+    for splits by whole ones: `search` and `select` are cut in blocks of neighbouring frames, and a block's neighbours
+    look like it.
+    """
+    lines = ["image,seg,split"]
+    for frame, split in _column(data / "official_split.csv").items():
+        kept = "test" if split == "test" else ""
+        lines.append(f"{data}/image/{frame}.jpg,{data}/segmentation/{frame}.png,{kept}")
+    return lines
+
+
+def _column(path: Path) -> dict[str, str]:
+    with path.open() as file:
+        return {row[0]: row[1] for row in list(csv.reader(file))[1:]}

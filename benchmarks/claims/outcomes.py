@@ -172,7 +172,7 @@ def beside_the_paper(rows: Sequence[Row]) -> str:
         ["CityScapes, mIoU, %", "46.52", "not at hand", "its images may not be passed on"],
         ["CityScapes, absolute error", "0.0143", "not at hand", "as above; its unit is not public"],
         ["NYUv2, mIoU, %", "22.1", f"{100 * here['segmentation_miou']:.1f}", f"{small}; theirs probably 40 classes"],
-        ["NYUv2, mean angle, degrees", "12.6", f"{here['normals_mean_deg']:.1f}", f"{small}; normals from depth"],
+        ["NYUv2, mean angle, degrees", "12.6", f"{here['normals_mean_deg']:.1f}", "as above; normals from depth"],
     ]
     return grid(["figure", "paper", "here", "why they cannot be compared"], lines)
 

@@ -64,18 +64,22 @@ def needed(of: Front, gain: float) -> float:
     return float("inf") if gain > gains[-1] else float(np.interp(gain, gains, costs))
 
 
-def ratios(rows: Sequence[Row], cost: str = "macs", seed: int = 0) -> tuple[Estimate, dict[tuple[str, float], float]]:
-    """Geometric mean of the networks' ratios with its interval, and each network's (infinite where not reached)."""
+def gains(rows: Sequence[Row]) -> list[tuple[Row, float]]:
+    """Each row that did not diverge with its delta_T; [] of no rows."""
     scored = [row for row in rows if "failed" not in row]
     wanted = directions(scored)
     single = [metrics(row, wanted) for row in scored if row["network"] == SINGLE and row["width"] == middle_width(rows)]
     base = {
         task: {name: float(np.mean([one[task][name] for one in single])) for name in of} for task, of in wanted.items()
     }
-    gained = [(row, delta_t(metrics(row, wanted), base, wanted)) for row in scored]
+    return [(row, delta_t(metrics(row, wanted), base, wanted)) for row in scored]
+
+
+def ratios(rows: Sequence[Row], cost: str = "macs", seed: int = 0) -> tuple[Estimate, dict[tuple[str, float], float]]:
+    """Geometric mean of the networks' ratios with its interval, and each network's (infinite where not reached)."""
     searches: dict[int, list[tuple[float, float]]] = {}
     networks: dict[tuple[str, float], list[tuple[float, float]]] = {}
-    for row, gain in gained:
+    for row, gain in gains(rows):
         point = (row["costs"][cost], gain)
         if row["network"] == SEARCHED:
             searches.setdefault(row["seed"], []).append(point)

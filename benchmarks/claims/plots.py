@@ -58,11 +58,10 @@ def prior_networks(rows: Rows, panels: Sequence[Any]) -> None:
     for panel, world in zip(panels, WORLDS, strict=True):
         points: dict[str, dict[Any, list[tuple[float, float]]]] = {}
         for row, gain in prior_tables.gains(prior_tables.complete(rows, world)):
-            points.setdefault(row["network"], {}).setdefault(row["width"], []).append(
-                (row["costs"]["macs"] / 1e6, gain)
-            )
+            seeds = points.setdefault(row["network"], {}).setdefault(row["width"], [])
+            seeds.append((row["costs"]["macs"] / 1e6, gain))
         for network, widths in points.items():
-            means = np.array(sorted(np.mean(seeds, axis=0) for seeds in widths.values()))
+            means = np.array(sorted(np.mean(seeds, axis=0).tolist() for seeds in widths.values()))
             found = network == prior_tables.SEARCHED
             panel.plot(*means.T, "o-", label=network, linewidth=2.4 if found else 1, color="C0" if found else None)
         panel.set(title=world, xlabel="million multiply-adds", xscale="log")

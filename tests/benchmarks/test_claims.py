@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from claims import depth_loss_ranks as s4_ranks
 from claims import depth_loss_tables as s4
-from claims import outcomes
+from claims import outcomes, plots
 from claims import prior_tables as s3
 from claims import transfer_replay as s2
 from claims import transfer_winners as winners
@@ -189,6 +189,18 @@ def test_a_line_that_a_kill_cut_short_costs_no_other(tmp_path):
     assert [row["n"] for row in rows_of(path)] == [1, 3, 4]
 
 
+def test_pictures_are_drawn_of_what_there_is(tmp_path):
+    every = {
+        "depth_loss_noise": [{**row, "world": world} for row in trainings(0.5, 0.3) for world in plots.WORLDS],
+        "transfer_searches": searches_of(0.05),  # of one world alone
+        "prior_networks": [{**row, "world": "nyuv2"} for row in fronts()],
+    }
+    assert every.keys() == plots.PICTURES.keys()
+    for name, rows in every.items():
+        plots.draw(name, rows, tmp_path / f"{name}.png")
+        assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+
+
 def test_needed_macs_are_the_example_of_the_module():
     points = [(30.0, 2.0), (10.0, -4.0), (25.0, -5.0)]
     assert s3.needed(s3.front(points), -1.0) == pytest.approx(20.0)
@@ -205,13 +217,19 @@ def scored(network, width, seed, macs, better, rng):
     return {**about, "images": 4800, "costs": costs, "scores": scores}
 
 
-def test_a_front_that_needs_a_tenth_has_the_ratio_a_tenth_and_what_it_never_reaches_is_said():
+def fronts():
+    """Rows of five searches that need a tenth of an earlier network's MACs."""
     rng, rows = np.random.default_rng(0), []
     for seed in range(5):
         for number, (macs, better) in enumerate([(5e6, -0.1), (1e7, 0.0), (2e7, 0.1)]):
             rows.append(scored(s3.SEARCHED, number, seed, macs, better, rng))
         rows += [scored(s3.SINGLE, width, seed, 1e8, 0.0, rng) for width in (0.25, 0.5, 1.0)]
         rows += [scored("mtan", 0.5, seed, 1e8, 0.0, rng), scored("mtan", 1.0, seed, 2e8, 0.3, rng)]
+    return rows
+
+
+def test_a_front_that_needs_a_tenth_has_the_ratio_a_tenth_and_what_it_never_reaches_is_said():
+    rows = fronts()
     whole, each = s3.ratios(rows)
     assert whole.value == pytest.approx(0.1, rel=0.1) and whole.low < 0.1 < whole.high < 0.13
     assert each["mtan", 1.0] == float("inf") and "not reached" in s3.tables(rows)

@@ -45,6 +45,9 @@ def transfer_searches(rows: Rows, panels: Sequence[Any]) -> None:
     """S2: a line a search, which joins its arms."""
     for panel, world in zip(panels, WORLDS, strict=True):
         of = transfer_winners.worth(rows, world)
+        if not of:
+            panel.set(title=f"{world}: not measured")
+            continue
         arms = sorted(of, key=lambda arm: (arm != transfer_winners.ALL, arm in transfer_winners.OTHERS, arm))
         values = np.array([of[arm] for arm in arms]).reshape(len(arms), -1)
         panel.plot(range(len(arms)), values, "o-", color="C0", linewidth=0.5, alpha=0.5, markersize=4)
@@ -64,8 +67,9 @@ def prior_networks(rows: Rows, panels: Sequence[Any]) -> None:
             means = np.array(sorted(np.mean(seeds, axis=0).tolist() for seeds in widths.values()))
             found = network == prior_tables.SEARCHED
             panel.plot(*means.T, "o-", label=network, linewidth=2.4 if found else 1, color="C0" if found else None)
-        panel.set(title=world, xlabel="million multiply-adds", xscale="log")
-        panel.legend(fontsize=7)
+        panel.set(title=world if points else f"{world}: not measured", xlabel="million multiply-adds", xscale="log")
+        if points:
+            panel.legend(fontsize=7)
     panels[0].set_ylabel("delta_T, % over single-task networks")
 
 

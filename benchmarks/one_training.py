@@ -76,6 +76,15 @@ def scored(joined: Any, network: Any, split: str, reader: str | None = None) -> 
     return scores(TorchRuntime(network.eval(), joined.study.train_size), tasks, *splits)
 
 
+def prior_scores(joined: Any, split: str, reader: str | None = None) -> dict[str, float]:
+    """Quality and metrics, named as those of `scored`, of the position prior: what a training that diverged counts."""
+    from ednas_nni.networks.scoring import prior
+
+    tasks = [joined.tasks[name] for name in joined.study.tasks]
+    of = prior(tasks, joined.source.split("train"), joined.source.split(split, reader)).tasks
+    return {"quality": 0.0} | {f"{t}_{name}": value for t, one in of.items() for name, value in one.metrics.items()}
+
+
 def each(
     function: Callable[..., Any], jobs: Sequence[tuple] | deque[tuple], workers: int | None
 ) -> Iterator[tuple[tuple, Any]]:

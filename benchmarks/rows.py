@@ -19,8 +19,8 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def append(path: Path, row: Mapping[str, Any]) -> None:
-    """Add a line, below one that was cut short."""
+def append(path: Path, *rows: Mapping[str, Any]) -> None:
+    """Add lines in one write, below one that was cut short."""
     torn = path.exists() and path.read_bytes()[-1:] not in (b"\n", b"")
     with path.open("a", encoding="utf-8") as file:
-        file.write("\n" * torn + json.dumps(row, separators=(",", ":")) + "\n")
+        file.write("\n" * torn + "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows))

@@ -52,10 +52,12 @@ def compound(world: str, **fields: object) -> dict[str, object]:
 
 
 def described(folder: Path, lines: list[str], classes: Path) -> None:
-    """Write a folder of the data set `manifest`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
-    (folder / "classes.txt").write_text(classes.read_text())
+    """Write a folder of the data set `manifest`; trainings side by side do so and read it at the same time."""
+    from ednas_nni.record.whole_file import write_whole
+
+    for name, text in {"manifest.csv": "\n".join(lines) + "\n", "classes.txt": classes.read_text()}.items():
+        if not (folder / name).exists() or (folder / name).read_text() != text:
+            write_whole(folder / name, text)
 
 
 def nyuv2_frames(data: Path) -> list[str]:

@@ -39,14 +39,22 @@ Qualities = dict[str, np.ndarray]
 
 
 def run(world: str, folder: str, sample: str, loss: str, seed: int, steps: int, scale: float) -> dict[str, Any]:
-    """Train once; scores on `search`, which choose, and on `select`, which judge."""
-    from one_training import scored_twice
+    """Train once; scores on `search`, which choose, and on `select`, which judge. One that diverges has the prior's."""
+    from one_training import prior_scores, scored_twice
     from transfer_table import ALL, plain_study, rounded
+
+    from ednas_nni.errors import TrialError
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.study import parse
 
     study = plain_study(world, Path(folder) if folder else None, ALL, seed, steps)
     study["evaluator"] |= {"depth_loss": loss, "depth_relative_scale": scale}
-    searched, judged, seconds = scored_twice(study, json.loads(sample))
-    searched["quality"] = searched.pop("default")
+    try:
+        searched, judged, seconds = scored_twice(study, json.loads(sample))
+        searched["quality"] = searched.pop("default")
+    except TrialError:
+        joined, seconds = Assembled(parse(study)), 0.0
+        searched, judged = (prior_scores(joined, split) for split in ("search", "select"))
     scores = {
         name: {metric: rounded(of[metric]) for metric in METRICS}
         for name, of in (("search", searched), ("select", judged))
@@ -103,11 +111,17 @@ def agreement(of: Qualities, at: np.ndarray) -> float:
 
 
 def lost(of: Qualities, at: np.ndarray) -> float:
-    """Mean over seeds of what the others' best has more on `select` than the network that one seed puts first."""
-    losses = []
-    for seed in range(of["search"].shape[1]):
-        judged = others(of, seed)[at]
-        losses.append(judged.max() - judged[of["search"][at, seed].argmax()])
+    """What is lost on `select` by the network that one seed puts first, mean over seeds.
+
+    Against the one that the other seeds but one put first, and judged by that one: the largest of noisy values would
+    flatter itself, most with the noisier loss.
+    """
+    losses, seeds = [], range(of["search"].shape[1])
+    for seed in seeds:
+        for judge in (other for other in seeds if other != seed):
+            judged, rest = of["select"][at, judge], [other for other in seeds if other not in (seed, judge)]
+            best = of["select"][np.ix_(at, rest)].mean(axis=1).argmax()
+            losses.append(judged[best] - judged[of["search"][at, seed].argmax()])
     return float(np.mean(losses))
 
 

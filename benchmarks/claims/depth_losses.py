@@ -98,22 +98,20 @@ def run(world: str, folder: str, part: str, arm: str, seed: int, steps: int, sca
     try:
         history = trained(study, member)[0].history
     except TrialError as error:
-        history, failed = [prior_scores(study)] * min(REPORTS, steps), {"failed": str(error)}
+        history, failed = [of_the_prior(study)] * min(REPORTS, steps), {"failed": str(error)}
     scored = [name for name in METRICS if name in history[-1]]
     curves = {name: [float(f"{scores[name]:.5g}") for scores in history] for name in scored}
     return {"lambda": round(scale, 4), "seconds": round(time.perf_counter() - started, 1), "curves": curves, **failed}
 
 
-def prior_scores(study: dict[str, Any]) -> dict[str, float]:
-    """Metric -> score of the position prior, named as a trial's scores are."""
-    from ednas_nni.networks.scoring import prior
+def of_the_prior(study: dict[str, Any]) -> dict[str, float]:
+    """Metric -> score of the position prior on `select`, named as a trial's scores are."""
+    from one_training import prior_scores
+
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
 
-    joined = Assembled(parse(study))
-    tasks = [joined.tasks[name] for name in joined.study.tasks]
-    of = prior(tasks, joined.source.split("train"), joined.source.split("select")).tasks
-    return {"default": 0.0} | {f"{t}_{name}": value for t, one in of.items() for name, value in one.metrics.items()}
+    return {"default": 0.0, **prior_scores(Assembled(parse(study)), "select")}
 
 
 def key(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -23,12 +23,15 @@ GUARD = 2.0
 Row = Mapping[str, Any]
 
 
-def word(intervals: Mapping[str, Sequence[Estimate]], bar: float) -> str:
+def word(
+    intervals: Mapping[str, Sequence[Estimate]], bar: float, against: Mapping[str, Sequence[Estimate]] | None = None
+) -> str:
     """The protocol's word of a claim that its figures lie below a bar.
 
     Args:
-        intervals: World -> an interval of each figure; worlds that were not measured are absent.
+        intervals: World -> an interval of each figure; worlds that were not measured, or not to their end, are absent.
         bar: What the claim says they lie below.
+        against: Those that can refute it; all by default.
     """
     here = {world: intervals[world] for world in CONFIRMING if world in intervals}
     if not here:
@@ -36,7 +39,8 @@ def word(intervals: Mapping[str, Sequence[Estimate]], bar: float) -> str:
     claimed = {world: all(e.high < bar for e in of) for world, of in here.items()}
     if len(here) == len(CONFIRMING) and all(claimed.values()):
         return "**held**"
-    if any(e.low > bar for of in here.values() for e in of) and not any(claimed.values()):
+    refuting = (of for world, of in (against or intervals).items() if world in here)
+    if any(e.low > bar for of in refuting for e in of) and not any(claimed.values()):
         return "**refuted**"
     missing = sorted(set(CONFIRMING) - set(here))
     return "not shown" + (f"; {', '.join(missing)} not measured" if missing else "")
@@ -84,8 +88,8 @@ def transfer(rows: Sequence[Row]) -> list[str]:
     for world in CONFIRMING:
         of = transfer_winners.worth(rows, world)
         n = len(of.get(transfer_winners.ALL, ()))
-        if n < transfer_winners.FEWEST:
-            texts += [f"{world}: {n} searches complete"] if n else []
+        if n < transfer_winners.PLANNED:
+            texts += [f"{world}: {n} of {transfer_winners.PLANNED} searches complete"] if n else []
             continue
         tests = [transfer_winners.difference(-values) for values in transfer_winners.primary(of).values()]
         intervals[world] = decided([gained for gained, *_ in tests], [p for _, p, _ in tests], 0.0)
@@ -93,7 +97,7 @@ def transfer(rows: Sequence[Row]) -> list[str]:
         texts.append(f"{world}, {n} searches: best of the transferred {best}, their mean {middle}")
     return [
         "S2: one search on all tasks beats transferred searches (difference of quality below 0)",
-        word(intervals, 0),
+        word(intervals, 0, {world: [middle] for world, (_, middle) in intervals.items()}),
         "; ".join(texts),
     ]
 
@@ -103,13 +107,12 @@ def replayed(rows: Sequence[Row]) -> list[str]:
     intervals, texts = {}, []
     for world in CONFIRMING:
         table = transfer_replay.Table(rows, world)
-        if len(table) < 4 * transfer_replay.BANDS or table.judged.shape[1] < 2:
-            texts += [f"{world}: {len(table)} architectures complete"] if len(table) else []
+        if len(table) < transfer_replay.PLANNED or table.judged.shape[1] < 2:
+            texts += [f"{world}: {len(table)} of {transfer_replay.PLANNED} architectures"] if len(table) else []
             continue
-        rng = np.random.default_rng(0)
-        lost = np.mean([transfer_replay.lost(table, task, rng) for task in table.tasks], axis=0)
-        low, high = np.percentile(-lost, (2.5, 97.5))
-        intervals[world] = [Estimate(float(-lost.mean()), float(low), float(high))]
+        lost = np.mean([transfer_replay.lost(table, task) for task in table.tasks], axis=0)
+        low, high = np.percentile(-lost[1:], (2.5, 97.5))
+        intervals[world] = [Estimate(float(-lost[0]), float(low), float(high))]
         texts.append(f"{world}, {len(table)} architectures: {interval(intervals[world][0], '+.3f')}")
     return ["S2: the same, replayed on a table of trainings", word(intervals, 0), "; ".join(texts)]
 
@@ -126,7 +129,8 @@ def prior(rows: Sequence[Row]) -> list[str]:
     """S3: MACs of the front of found networks over those of earlier ones, at equal delta_T."""
     intervals, texts = {}, []
     for world in CONFIRMING:
-        if here := prior_tables.complete(rows, world):
+        here = prior_tables.complete(rows, world)
+        if prior_tables.finished(here) == prior_tables.PLANNED["seeds"]:
             whole, each = prior_tables.ratios(here)
             intervals[world] = [whole]
             texts.append(f"{world}: {interval(whole)}, {sum(map(np.isfinite, each.values()))} of {len(each)} reached")

@@ -33,6 +33,7 @@ sys.path[:] = [*(p for p in sys.path if p != str(HERE)), str(HERE.parent), str(H
 from rows import append, rows_of  # noqa: E402
 
 RESULTS = HERE.parent / "results" / "prior_networks.jsonl"
+READER = "benchmarks/claims/prior_networks.py"
 STEPS, TUNING_SEED, SEARCHED = 600, 0, "searched"
 STOPS, RUNGS, RISE = "until it stops", (600, 1200, 2400, 4800), 0.005
 WIDTHS = (0.5, 0.25, 0.125)
@@ -123,7 +124,7 @@ def alone(
 ) -> dict[str, Any]:  # fmt: skip
     """A row of an earlier network: costs, images, scores; one that diverges has the score of the position prior."""
     import torch
-    from one_training import scored
+    from one_training import prior_scores, scored
 
     from ednas_nni.cost import layer_records
     from ednas_nni.errors import TrialError
@@ -141,9 +142,10 @@ def alone(
             policy = learn_policy(joined, f"width_{round(100 * width):03}")
             sample, images = policy.sample, policy.images
         module, more = trained(joined, sample)
-        metrics = scored(joined, module, split, "benchmarks/claims/prior_networks.py" if split == "test" else None)
+        metrics = scored(joined, module, split, READER if split == "test" else None)
     except TrialError as error:
-        metrics, failed = {"quality": 0.0}, str(error)
+        failed = str(error)
+        metrics = prior_scores(joined, split, READER if split == "test" else None)
     images += more.pop("steps") * joined.evaluator_against(None).recipe.batch_size
     layers = layer_records(build(joined.space, sample), tuple(joined.study.deploy_size))
     costs = dict(zip(joined.table.names, joined.table([sample])[0].tolist(), strict=True))
@@ -179,17 +181,20 @@ def searched(
     for number, chosen in enumerate(sorted(search.confirmed, key=lambda a: a.costs["macs"])):
 
         def trained(steps: int, chosen: Any = chosen) -> tuple[Any, Any]:
-            return joined, ednas_nni.train(search, chosen, steps=steps, test=False, progress=False).module
+            options = {"average": 0} if steps else {}  # as the earlier networks
+            return joined, ednas_nni.train(search, chosen, steps=steps, test=False, progress=False, **options).module
 
+        begun = time.perf_counter()
         module, more = climb(trained, rungs) if rungs else (trained(0)[1], {})
         seen = images + batch * more.pop("steps", 0)
         layers = layer_records(build(joined.space, chosen.sample), tuple(joined.study.deploy_size))
         encoder = sum(layer.macs for layer in layers if not layer.path.startswith("heads."))
         yield {
             "world": world, "network": SEARCHED, "width": number, "rate": None, "seed": seed, "split": "test",
-            "steps": STOPS if rungs else STEPS, "sample": dict(chosen.sample), "images": seen, "seconds": seconds,
+            "steps": STOPS if rungs else STEPS, "sample": dict(chosen.sample), "images": seen,
+            "seconds": round(time.perf_counter() - begun, 1) + (seconds if number == 0 else 0),
             "costs": {**chosen.costs, "encoder_macs": encoder},
-            "scores": scored(joined, module, "test", "benchmarks/claims/prior_networks.py"), **more,
+            "select": scored(joined, module, "select"), "scores": scored(joined, module, "test", READER), **more,
         }  # fmt: skip
 
 
@@ -224,8 +229,7 @@ def measure(
     for seed in seeds:
         wanted = (world, SEARCHED, seed, STOPS if stops else STEPS)
         if wanted not in {tuple(row[n] for n in ("world", "network", "seed", "steps")) for row in rows_of(path)}:
-            for row in list(searched(world, folder, seed, rungs=RUNGS if stops else None)):
-                append(path, row)
+            append(path, *searched(world, folder, seed, rungs=RUNGS if stops else None))
     if stops:
         train([(world, folder, n, middle[n], best[n], seed) for seed in seeds for n in networks], until_it_stops=True)
         return

@@ -1,13 +1,15 @@
 """The table of S3 from the rows of prior_networks.py: what earlier networks need for the delta_T of found ones.
 
-Every seed of `searched` is a search of its own, whose finished networks give a front of delta_T over MACs: the best
-delta_T that so many MACs buy, straight between its points. For the delta_T of an earlier network the front says how
-many MACs would have done; that over the network's own is its ratio. Example: a front through (10 M, -4 %) and (30 M,
-+2 %) needs 20 M for -1 %; a network of 200 M with -1 % has the ratio 0.1. A network that is worse than the front's
-cheapest is given that one; one that no network of the front reaches has no ratio, and is counted.
+Every seed of `searched` is a search of its own, whose finished networks give a front of delta_T over MACs: those that
+no cheaper one of the search reaches on `select`, with what they have on `test`; where that falls from one to the next,
+both have their mean (isotonic regression). Between its points it is straight. For the delta_T of an earlier network
+the front says how many MACs would have done; that over the network's own is its ratio. Example: a front through (10 M,
+-4 %) and (30 M, +2 %) needs 20 M for -1 %; a network of 200 M with -1 % has the ratio 0.1. A network that is worse than
+the front's cheapest is given that one; one that no network of the front reaches has no ratio, and is counted.
 
 delta_T is against `separate_networks` at its middle width, a network for each task. Seeds are drawn anew, of searches
-and of earlier networks, for the interval of the geometric mean over networks.
+and of earlier networks, for the interval of the geometric mean over the networks that are reached; a draw in which one
+of them is not is infinite. A network whose seeds differ in cost (AdaShare's policies) has the geometric mean.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any
 import numpy as np
 from claims.estimates import Estimate
 from into_docs import grid
+from scipy.optimize import isotonic_regression
 
 from ednas_nni.tasks.delta_t import delta_t
 
@@ -26,7 +29,9 @@ DIRECTIONS = {
     "depth": {"abs_error_m": "min", "rel_error": "min"},
     "normals": {"mean_deg": "min"},
 }
-SEARCHED, SINGLE, DRAWS = "searched", "separate_networks", 2000
+SEARCHED, SINGLE, DRAWS = "searched", "separate_networks", 10_000
+PLANNED = {"seeds": 5, "networks": 9 * 3}
+"""Of the first budget: searches and seeds, and earlier networks, nine at three widths."""
 Row = Mapping[str, Any]
 Front = tuple[np.ndarray, np.ndarray]
 """MACs and delta_T, both rising."""
@@ -48,70 +53,80 @@ def middle_width(rows: Sequence[Row]) -> float:
     return widths[len(widths) // 2]
 
 
-def front(points: Sequence[tuple[float, float]]) -> Front:
-    """Those of (MACs, delta_T) that none with fewer MACs reaches."""
-    best: list[tuple[float, float]] = []
-    for cost, gain in sorted(points):
-        if not best or gain > best[-1][1]:
-            best.append((cost, gain))
-    costs, gains = zip(*best, strict=True)
-    return np.array(costs), np.array(gains)
+def front(points: Sequence[tuple[float, float, float]]) -> Front:
+    """Of (MACs, quality on `select`, delta_T on `test`): those that nothing cheaper reaches on `select`."""
+    kept: list[tuple[float, float, float]] = []
+    for point in sorted(points):
+        if not kept or point[1] > kept[-1][1]:
+            kept.append(point)
+    rising = isotonic_regression([gain for *_, gain in kept]).x
+    first = np.unique(rising, return_index=True)[1]  # of those with one mean the cheapest
+    return np.array([macs for macs, *_ in kept])[first], rising[first]
 
 
-def needed(of: Front, gain: float) -> float:
+def needed(of: Front, gain: float | np.ndarray) -> np.ndarray:
     """MACs at which a front has a delta_T; infinite where it never has."""
-    costs, gains = of
-    return float("inf") if gain > gains[-1] else float(np.interp(gain, gains, costs))
+    costs, gained = of
+    return np.where(np.asarray(gain) > gained[-1], np.inf, np.interp(gain, gained, costs))
 
 
 def gains(rows: Sequence[Row]) -> list[tuple[Row, float]]:
-    """Each row that did not diverge with its delta_T; [] of no rows."""
-    scored = [row for row in rows if "failed" not in row]
-    wanted = directions(scored)
-    single = [metrics(row, wanted) for row in scored if row["network"] == SINGLE and row["width"] == middle_width(rows)]
+    """Each row with its delta_T; [] of no rows. One that diverged has the metrics of the position prior."""
+    wanted = directions(rows)
+    single = [metrics(row, wanted) for row in rows if row["network"] == SINGLE and row["width"] == middle_width(rows)]
     base = {
         task: {name: float(np.mean([one[task][name] for one in single])) for name in of} for task, of in wanted.items()
     }
-    return [(row, delta_t(metrics(row, wanted), base, wanted)) for row in scored]
+    return [(row, delta_t(metrics(row, wanted), base, wanted)) for row in rows]
 
 
 def ratios(rows: Sequence[Row], cost: str = "macs", seed: int = 0) -> tuple[Estimate, dict[tuple[str, float], float]]:
     """Geometric mean of the networks' ratios with its interval, and each network's (infinite where not reached)."""
-    searches: dict[int, list[tuple[float, float]]] = {}
+    searches: dict[int, list[tuple[float, float, float]]] = {}
     networks: dict[tuple[str, float], list[tuple[float, float]]] = {}
     for row, gain in gains(rows):
-        point = (row["costs"][cost], gain)
         if row["network"] == SEARCHED:
+            point = (row["costs"][cost], row["select"]["quality"], gain)
             searches.setdefault(row["seed"], []).append(point)
         else:
-            networks.setdefault((row["network"], row["width"]), []).append(point)
+            networks.setdefault((row["network"], row["width"]), []).append((row["costs"][cost], gain))
     fronts = [front(points) for points in searches.values()]
     rng = np.random.default_rng(seed)
 
-    def once(drawn: bool) -> dict[tuple[str, float], float]:
-        used = rng.integers(len(fronts), size=len(fronts)) if drawn else range(len(fronts))
-        result = {}
-        for name, points in networks.items():
-            of = rng.integers(len(points), size=len(points)) if drawn else range(len(points))
-            gain = float(np.mean([points[i][1] for i in of]))
-            with np.errstate(divide="ignore"):
-                result[name] = float(np.exp(np.mean([np.log(needed(fronts[i], gain) / points[0][0]) for i in used])))
-        return result
+    def drawn(n: int) -> np.ndarray:
+        """(1 + draws, n): all of them, then drawn anew."""
+        return np.vstack([np.arange(n), rng.integers(n, size=(DRAWS, n))])
 
-    each = once(drawn=False)
+    used, logs = drawn(len(fronts)), {}
+    for name, points in networks.items():
+        of, (macs, gained) = drawn(len(points)), np.array(points).T
+        logged = np.log([needed(front, gained[of].mean(1)) for front in fronts])
+        logs[name] = np.take_along_axis(logged, used.T, 0).mean(0) - np.log(macs)[of].mean(1)
+    each = {name: float(np.exp(ratio[0])) for name, ratio in logs.items()}
     reached = [name for name, ratio in each.items() if np.isfinite(ratio)]
-    draws = [[many[name] for name in reached if np.isfinite(many[name])] for many in (once(True) for _ in range(DRAWS))]
-    means = [np.exp(np.mean(np.log(finite))) for finite in draws if finite]
-    middle = float(np.exp(np.mean([np.log(each[name]) for name in reached]))) if reached else float("nan")
-    low, high = np.percentile(means, (2.5, 97.5)) if means else (float("nan"), float("nan"))
-    return Estimate(middle, float(low), float(high)), each
+    if not reached:
+        return Estimate(*[float("nan")] * 3), each
+    means = np.exp(np.mean([logs[name] for name in reached], axis=0))
+    low, high = np.percentile(means[1:], (2.5, 97.5), method="nearest")
+    return Estimate(float(means[0]), float(low), float(high)), each
 
 
 def complete(rows: Sequence[Row], world: str, stops: bool = False) -> list[Row]:
     """Rows of `test` of a world, of one of the two budgets; [] without searches, or single tasks to compare with."""
     here = [row for row in rows if row["world"] == world and row["split"] == "test"]
     here = [row for row in here if ("rungs" in row) == stops]
+    once = {(row["network"], row["width"], row["seed"]): row for row in here}  # whatever ran twice
+    here = list(once.values())
     return here if {SEARCHED, SINGLE} <= {row["network"] for row in here} else []
+
+
+def finished(here: Sequence[Row]) -> int:
+    """Seeds with a search and all earlier networks."""
+    networks: dict[int, set[tuple[str, float]]] = {}
+    for row in here:
+        name = (SEARCHED, 0.0) if row["network"] == SEARCHED else (row["network"], row["width"])
+        networks.setdefault(row["seed"], set()).add(name)
+    return sum((SEARCHED, 0.0) in names and len(names) == 1 + PLANNED["networks"] for names in networks.values())
 
 
 def tables(rows: Sequence[Row]) -> str:
@@ -134,7 +149,8 @@ def _table(here: Sequence[Row]) -> str:
     for (network, width), ratio in each.items():
         of = [row for row in here if row["network"] == network and row["width"] == width]
         quality, images = np.mean([row["scores"]["quality"] for row in of]), np.mean([row["images"] for row in of])
-        cells = [f"{of[0]['costs']['macs'] / 1e6:.0f}", f"{of[0]['costs']['params'] / 1e6:.2f}", f"{quality:.3f}"]
+        macs, params = (np.mean([row["costs"][name] for row in of]) / 1e6 for name in ("macs", "params"))
+        cells = [f"{macs:.0f}", f"{params:.2f}", f"{quality:.3f}"]
         of_both = [f"{r:.2f}" if np.isfinite(r) else "not reached" for r in (ratio, of_encoder[network, width])]
         lines.append([f"{network}, width {width:g}", str(len(of)), f"{images:,.0f}", *cells, *of_both])
     heads = [

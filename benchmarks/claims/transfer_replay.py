@@ -1,13 +1,15 @@
 """What a table of trainings says about searching on one task: replayed searches, and the rank agreement behind them.
 
-A search is replayed by drawing some architectures of a band of latency and choosing the best by the quality that one
+A search draws `TRIALS` architectures of a third of the table by latency and chooses the best by the quality that one
 seed reached on `search`: on all tasks (M), or on one task alone (T). The chosen one is worth what its training on all
-tasks *with another seed* reached on `select`, so nobody is rewarded for a lucky training. Both draw the same
-architectures, and a difference is M's worth minus T's.
+tasks *with another seed* reached on `select`, so nobody is rewarded for a lucky training. A difference is M's worth
+minus T's, the mean over thirds and seeds, and over *all* draws: the network of rank k among n is the best of m drawn
+ones in a share of C(k-1, m-1) / C(n, m) of them, k counted from the worst.
 
-The interval resamples architectures, the unit that limits the table; a replay within a resampled band is averaged, not
-counted. The ceiling of rank agreement is the tau of two seeds of the training on all tasks: where that of one task with
-all tasks is as high, choosing by one task cannot lose.
+Intervals resample architectures, the unit that limits the table. The ceiling of rank agreement is the tau of two seeds
+of the training on all tasks: where that of one task with all tasks is as high, choosing by one task cannot lose. A
+third spans a factor of two in latency, so that tau is also given of what is left when a line over log latency is taken
+off.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ from typing import Any
 
 import numpy as np
 from into_docs import grid
-from scipy.stats import kendalltau
+from scipy.special import comb
 
-ALL, BANDS, TRIALS, DRAWS = "all", 3, 12, 1000
+ALL, BANDS, TRIALS, DRAWS = "all", 3, 12, 10_000
+PLANNED = 96
+"""Architectures of a whole table."""
 
 
 class Table:
@@ -55,32 +59,52 @@ class Table:
         return len(self.latency)
 
 
-def lost(table: Table, task: str, rng: np.random.Generator, draws: int = DRAWS) -> np.ndarray:
-    """(draws,): M's worth minus T's, each the mean over bands of a table whose architectures are drawn anew."""
-    n, seeds = table.judged.shape
-    outcomes = []
-    for _ in range(draws):
-        per_band = []
-        for band in np.array_split(np.arange(n), BANDS):
-            drawn = rng.choice(band, size=len(band))
-            tried = rng.permuted(np.tile(drawn, (seeds, 1)), axis=1)[:, : min(TRIALS, len(band))]
-            for seed in range(seeds):
-                at, other = tried[seed], (seed + 1) % seeds
-                chosen = [at[table.searched[by][at, seed].argmax()] for by in (ALL, task)]
-                per_band.append(table.judged[chosen[0], other] - table.judged[chosen[1], other])
-        outcomes.append(np.mean(per_band))
-    return np.array(outcomes)
+def resampled(n: int, bands: int, draws: int) -> list[np.ndarray]:
+    """(1 + draws, architectures of the band) for each band: what is there, then drawn anew."""
+    rng = np.random.default_rng(0)
+    parts = np.array_split(np.arange(n), bands)
+    return [np.vstack([part, rng.choice(part, (draws, len(part)))]) for part in parts]
 
 
-def agreement(table: Table, task: str) -> float:
-    """Mean over bands and seeds of Kendall's tau: quality of one seed on `task` with that of another on all tasks."""
+def lost(table: Table, task: str, draws: int = DRAWS) -> np.ndarray:
+    """(1 + draws,): M's worth minus T's of the table, then of tables whose architectures are drawn anew."""
     seeds = table.judged.shape[1]
-    taus = [
-        kendalltau(table.searched[task][band, seed], table.searched[ALL][band, (seed + 1) % seeds]).statistic
-        for band in np.array_split(np.arange(len(table)), BANDS)
-        for seed in range(seeds)
-    ]
-    return float(np.nanmean(taus))
+    outcomes = []
+    for at in resampled(len(table), BANDS, draws):
+        n = at.shape[1]
+        shares = comb(np.arange(n), min(TRIALS, n) - 1) / comb(n, min(TRIALS, n))  # of the worst first
+        for seed in range(seeds):
+            judged = table.judged[at, (seed + 1) % seeds]
+            of_all, of_one = (np.argsort(table.searched[by][at, seed], axis=1) for by in (ALL, task))
+            gained = np.take_along_axis(judged, of_all, 1) - np.take_along_axis(judged, of_one, 1)
+            outcomes.append(gained @ shares)
+    return np.asarray(np.mean(outcomes, axis=0))
+
+
+def agreement(table: Table, task: str, draws: int = DRAWS, line: bool = False) -> np.ndarray:
+    """(1 + draws,): Kendall's tau between quality of one seed on `task` and of another on all tasks, as `lost`.
+
+    The mean over thirds; with `line` of the whole table, each quality less its line over log latency. A pair of one
+    architecture with itself, which a resampled table has, does not count.
+    """
+    seeds, n = table.judged.shape[1], len(table)
+    one, other = table.searched[task], table.searched[ALL]
+    if line:
+        one, other = (_residuals(values, np.log(table.latency)) for values in (one, other))
+    taus = []
+    for at in resampled(n, 1 if line else BANDS, draws):
+        counts = np.apply_along_axis(np.bincount, 1, at, minlength=n).astype(float)
+        pairs = counts.sum(1) ** 2 - (counts**2).sum(1)
+        for seed in range(seeds):
+            x, y = one[:, seed], other[:, (seed + 1) % seeds]
+            agree = np.sign(np.subtract.outer(x, x)) * np.sign(np.subtract.outer(y, y))
+            taus.append(((counts @ agree) * counts).sum(1) / pairs)
+    return np.asarray(np.mean(taus, axis=0))
+
+
+def _residuals(values: np.ndarray, over: np.ndarray) -> np.ndarray:
+    slope, middle = np.polyfit(over, values, 1)
+    return values - np.outer(over, slope) - middle
 
 
 def report(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -91,19 +115,20 @@ def report(rows: Sequence[Mapping[str, Any]]) -> str:
         if len(table) < 4 * BANDS or table.judged.shape[1] < 2:
             text.append(f"{world}: {len(table)} architectures are complete, too few to say anything.")
             continue
-        rng = np.random.default_rng(0)
         lines, all_lost = [], {}
         for task in table.tasks:
-            all_lost[task] = lost(table, task, rng)
-            lines.append([task, f"{agreement(table, task):.2f}", _interval(all_lost[task])])
-        lines.append(["mean of the tasks", "", _interval(np.mean(list(all_lost.values()), axis=0))])
-        lines.append(["all tasks, another seed (ceiling)", f"{agreement(table, ALL):.2f}", ""])
-        heads = ["searched on", "tau with all tasks, same latency", "quality lost against a search on all tasks"]
+            all_lost[task] = lost(table, task)
+            taus = [_interval(agreement(table, task, line=line), ".2f", bold=False) for line in (False, True)]
+            lines.append([task, *taus, _interval(all_lost[task])])
+        lines.append(["mean of the tasks", "", "", _interval(np.mean(list(all_lost.values()), axis=0))])
+        taus = [_interval(agreement(table, ALL, line=line), ".2f", bold=False) for line in (False, True)]
+        lines.append(["all tasks, another seed (ceiling)", *taus, ""])
+        heads = ["searched on", "tau with all tasks, in thirds", "log latency taken off", "quality lost"]
         text.append(f"**{world}**, {len(table)} architectures:\n\n" + grid(heads, lines))
     return "\n\n".join(text)
 
 
-def _interval(values: np.ndarray) -> str:
-    low, high = np.percentile(values, (2.5, 97.5))
-    text = f"{values.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
-    return f"**{text}**" if low > 0 or high < 0 else text
+def _interval(values: np.ndarray, digits: str = ".3f", bold: bool = True) -> str:
+    low, high = np.percentile(values[1:], (2.5, 97.5))
+    text = f"{values[0]:+{digits}} [{low:+{digits}}, {high:+{digits}}]"
+    return f"**{text}**" if bold and (low > 0 or high < 0) else text

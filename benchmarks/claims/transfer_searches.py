@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,7 @@ def searched(world: str, folder: str, arm: str, seed: int, steps: int, scored: i
     """The network that an arm's search chooses."""
     from one_training import scored_twice
 
+    from ednas_nni.errors import TrialError
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
     from strategies.evolution import Evolution
@@ -128,9 +130,12 @@ def searched(world: str, folder: str, arm: str, seed: int, steps: int, scored: i
         return within.hand
     if arm == RANDOM:
         drawn = within.random(scored * DRAWN_ALONE // SCORED or 1, seed)
-        alone = {"name": "jared", "steps": steps * ALONE // SUPERNET or 1}
-        scores = [scored_twice(plain_study(world, folder, ALL, seed, alone), s)[0]["default"] for s in drawn]
-        return drawn[int(np.argmax(scores))]
+        alone, scores = {"name": "jared", "steps": steps * ALONE // SUPERNET or 1}, []
+        for sample in drawn:
+            with suppress(TrialError):  # one that diverges is not chosen
+                quality = scored_twice(plain_study(world, folder, ALL, seed, alone), sample)[0]["default"]
+                scores.append((quality, sample))
+        return best(scores)
     # Every step of a supernet has other shapes, which a graphics card's library has to prepare first.
     evaluator = {"name": "inherited", "supernet": {"steps": steps, "seed": seed}, "accelerator": "cpu"}
     study = Assembled(parse(plain_study(world, folder, arm, seed, evaluator)))
@@ -141,19 +146,41 @@ def searched(world: str, folder: str, arm: str, seed: int, steps: int, scored: i
         sample = strategy.ask()
         if sample is None:
             break
-        quality = study.trained({k: v for k, v in sample.items() if k in labels})[1]["default"]
+        try:
+            quality = study.trained({k: v for k, v in sample.items() if k in labels})[1]["default"]
+        except TrialError as error:
+            strategy.tell(sample, None, str(error))
+            continue
         strategy.tell(sample, {"quality": quality, "latency_ms": float(within.latency([sample])["edge_tpu"][0])})
         scores.append((quality, sample))
+    return best(scores)
+
+
+def best(scores: Sequence[tuple[float, Sample]]) -> Sample:
+    """The first of the best by (quality, sample).
+
+    Raises:
+        TrialError: There is none.
+    """
+    from ednas_nni.errors import TrialError
+
+    if not scores:
+        raise TrialError("Every network of the search diverged.")
     return max(scores, key=lambda pair: pair[0])[1]
 
 
 def search(world: str, folder: str, arm: str, seed: int, steps: int, scored: int) -> dict[str, Any]:
-    """One search on one thread: its winner, what that costs, and seconds."""
+    """One search on one thread: its winner, what that costs, and seconds. One whose supernet diverges has no winner."""
     import torch
+
+    from ednas_nni.errors import TrialError
 
     torch.set_num_threads(1)
     started, within = time.perf_counter(), band(world, folder)
-    winner = within.domains.complete(searched(world, folder, arm, seed, steps, scored))
+    try:
+        winner = within.domains.complete(searched(world, folder, arm, seed, steps, scored))
+    except TrialError as error:
+        return {"failed": str(error), "seconds": round(time.perf_counter() - started, 1)}
     latency, seconds = float(within.latency([winner])["edge_tpu"][0]), time.perf_counter() - started
     named = {"architecture": within.domains.architecture_id(winner), "sample": within.domains.active(winner)}
     return {**named, "latency_ms": rounded(latency), "seconds": round(seconds, 1)}
@@ -211,7 +238,7 @@ def measure(world: str, folder: str, path: Path, searches: int, sizes: tuple[int
         first = FIRST_SEED[world] + number * (1 + FRESH)
         here = [row for row in rows_of(path) if row["world"] == world and row["seed"] == first and "arm" in row]
         done = {row["arm"]: row for row in here}
-        for row in done.values():
+        for row in (row for row in done.values() if "failed" not in row):
             queue.extend(trainings(number, row["architecture"], row["sample"]))
         arms = (ALL, *tasks, RANDOM, HAND)
         queue.extend((world, folder, number, arm, "", first, sizes) for arm in arms if arm not in done)
@@ -220,6 +247,8 @@ def measure(world: str, folder: str, path: Path, searches: int, sizes: tuple[int
             append(path, {"world": world, "architecture": name, "seed": seed, **outcome})
         else:
             append(path, {"world": world, "arm": name, "seed": seed, **outcome})
+            if "failed" in outcome:
+                continue
             queue.extendleft(trainings(number, outcome["architecture"], outcome["sample"]))
 
 

@@ -69,11 +69,17 @@ def architectures(world: str, folder: Path | None, number: int = ARCHITECTURES) 
 
 
 def run(world: str, folder: str, sample: str, tasks: str, seed: int, steps: int) -> dict[str, Any]:
-    """Train once; scores on `search`, which choose, and on `select`, which judge."""
+    """Train once; scores on `search`, which choose, and on `select`, which judge. One that diverges has the prior's."""
     from one_training import scored_twice
 
+    from ednas_nni.errors import TrialError
+
     study = plain_study(world, Path(folder) if folder else None, tasks, seed, steps)
-    searched, judged, seconds = scored_twice(study, json.loads(sample))
+    try:
+        searched, judged, seconds = scored_twice(study, json.loads(sample))
+    except TrialError as error:
+        none = {"quality": 0.0}
+        return {"seconds": 0.0, "search": none, "select": none, "on": accelerator(), "failed": str(error)}
     metrics = [name for name in judged if name != "quality" and name in searched]
     return {
         "seconds": round(seconds, 1),
@@ -109,7 +115,8 @@ def measure(world: str, folder: Path | None, path: Path, steps: int, number: int
         for name, entry in architectures(world, folder, number).items():
             drawn[name] = {"world": world, "architecture": name, **entry}
             append(path, drawn[name])
-    there = {(row["architecture"], row["tasks"], row["seed"], row["steps"]) for row in rows if "tasks" in row}
+    here = [row for row in rows if row["world"] == world and "tasks" in row]
+    there = {(row["architecture"], row["tasks"], row["seed"], row["steps"]) for row in here}
     names, bits = list(drawn), len(drawn).bit_length()
     order = sorted(range(len(names)), key=lambda i: f"{i:0{bits}b}"[::-1])
     jobs = {

@@ -30,9 +30,7 @@ from ednas_nni.record.journal import load
 from ednas_nni.training.stub import StubEvaluator
 
 HERE = Path(__file__).resolve().parent
-# This folder has a strategies.py too, which must not stand in the way of the plugin package.
-sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
-sys.path += [str(HERE), str(HERE / "chaos_trials")]
+sys.path.append(str(HERE / "chaos_trials"))
 
 from checkout import commit  # noqa: E402
 from ledger import key  # noqa: E402  (its folder is known now)

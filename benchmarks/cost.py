@@ -60,7 +60,7 @@ def main() -> None:
     ):
         table = cost_table(space, devices, SIZE)
         codes = random_codes(table.domains, 1 << 16, np.random.default_rng(0))
-        price = table.encoded if columns is None else table._by_codes[0]
+        price = table.encoded if columns is None else table._by_order[0]
         found["ways"][title] = rate(lambda price=price, codes=codes: price(codes), len(codes))
         print(f"{title}: {found['ways'][title]:,.0f}/s", flush=True)
     found["ways"]["CostProfiler: one sample at a time, as NNI asks"] = profiler_rate(space)

@@ -24,7 +24,7 @@ from ednas_nni.cost.records import LayerRecord
 
 HERE = Path(__file__).resolve().parent
 RESULT = HERE / "results" / "edge_tpu.json"
-PROFILES = HERE.parent / "ednas_nni" / "devices" / "edge_tpu" / "profiles"
+PROFILES = HERE.parent / "devices" / "edge_tpu" / "profiles"
 LOWER = np.array([1.0, 0, 0, 0, 0, 0, 0])
 """Smallest coefficients: no array is faster than its cycles, and nothing makes a network faster."""
 THRESHOLDS = tuple(np.round(np.arange(6.0, 8.45, 0.1), 2))

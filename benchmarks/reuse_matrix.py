@@ -29,8 +29,6 @@ from reuse_cells import ENGINES, MULTI_TRIAL, ONE_SHOT, run_cell
 from ednas_nni import plugins
 
 HERE = Path(__file__).resolve().parent
-# This folder has a strategies.py too, which must not stand in the way of the plugin package.
-sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != HERE]
 RESULTS = HERE / "results" / "reuse.json"
 
 

@@ -26,17 +26,12 @@ from pathlib import Path
 
 import psutil
 import yaml
+from checkout import commit
 
 from ednas_nni.bridge.manager.launch import stored_config
 from ednas_nni.bridge.verify import disagreements, nni_records
 from ednas_nni.record.journal import FILE, FOLDER, load
 from ednas_nni.training.stub import StubEvaluator
-
-HERE = Path(__file__).resolve().parent
-sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]  # its strategies.py is no plugin
-sys.path.append(str(HERE))
-
-from checkout import commit  # noqa: E402  (its folder is known now)
 
 SEARCH = """
 import signal, sys

@@ -132,7 +132,6 @@ def folder(root: Path, ray: bool = False, flip: int = 1, columns: str = "") -> P
 FOCAL = 32 / np.tan(np.radians(32))
 
 
-@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize("where", ["options", "columns"])
 def test_distance_becomes_depth(where: str, tmp_path: Path) -> None:
     columns = f",depth_along,depth_focal|,ray,{FOCAL}" if where == "columns" else ""
@@ -144,7 +143,6 @@ def test_distance_becomes_depth(where: str, tmp_path: Path) -> None:
     assert not faults(source.info, [one]) and not any("ray" in text for text in suspicions(source.info, [one]))
 
 
-@pytest.mark.usefixtures("in_process")
 def test_contradictions_are_faults_unless_they_are_accepted(tmp_path: Path) -> None:
     root = folder(tmp_path, flip=-1)
     wrong = Manifest(root, SIZE, cache=tmp_path / "c")

@@ -28,7 +28,6 @@ from ednas_nni.tasks.quality import prior_for
 from tests.data_sets.written import written
 
 SIZE = (32, 64)
-pytestmark = pytest.mark.usefixtures("in_process")
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ finishing, from random weights. `former`, printed beside, is the recipe before s
 and the same finishing: 15 times the images. `supernet` is (a) once more, from nothing, for its seconds; `tenth` is it
 with a supernet of 1,600 steps, a tenth of evolution's images.
 (c) `alone`: members of the space at several widths, each trained alone for all 6,800 steps, once: what somebody has who
-guesses the right network and spends everything on it. A whole set of them costs (a)'s images times their number.
+guesses the right network and spends everything on it. A whole set of them costs (a)'s images times their number. `one`, to be
+set beside them, is (a) of somebody who needs one network: instead of finishing four, the slowest of them is trained on
+from the supernet's weights for all of the images that are left, 4,000 steps.
 
 A way is worth, at a limit of latency, the quality of the best network that meets it; of a set of networks the curve of
 quality over latency is made to rise (front_against_members.py), which takes the luck out of the best. Four limits lie
@@ -27,6 +29,7 @@ import os
 import statistics
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +58,7 @@ MEMBERS = (
     "mobilenet_v2_050", "mobilenet_v2_100", "efficientnet_lite_050", "efficientnet_lite_075", "mobilenet_v3_100"
 )  # fmt: skip
 SHARING = {"supernet": "one supernet", "tenth": "one supernet, a tenth of evolution's images"}
+ONE = "one"
 LABELS = {
     "separate": "separate trials, equal images", "former": "separate trials, 2.4 x the images",
     "alone": "members, equal images for each", "evolution": "NNI's evolution, 15 x the images",
@@ -95,6 +99,25 @@ def alone(seed: int, member: str) -> list[list[float]]:
     return [[float(latency), joined.trained(sample)[1]["default"]]]
 
 
+def searched_network(seed: int) -> dict[str, Any]:
+    """The slowest network that (a) finished: its sample, latency and so on."""
+    networks = json.loads(SEARCHED.read_text(encoding="utf-8"))["seeds"][str(seed)]["networks"].values()
+    return max((n for n in networks if not n["name"]), key=lambda network: network["latency_ms"])
+
+
+def one(seed: int) -> list[list[float]]:
+    """[[latency, quality]] of that network, trained on from the supernet's weights for all images that are left."""
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.study import parse, read_experiment
+
+    study = read_experiment(STUDY)[1].dump()
+    more = {"steps": STEPS - PATHS * SHARED["supernet"], "scored_on": "select", "threads": 1}
+    evaluator = {**study["evaluator"], **more}
+    joined = Assembled(parse({**study, "evaluator": evaluator, "finish": None, "seed": FIRST_SEED + seed}))
+    network = searched_network(seed)
+    return [[network["latency_ms"], joined.trained(network["sample"])[1]["default"]]]
+
+
 def measure(seeds: int, ways: Sequence[str]) -> None:
     """Run what is missing, seed by seed."""
     there = {(row["way"], row["seed"], row["member"]) for row in rows_of(RESULTS)}
@@ -103,8 +126,8 @@ def measure(seeds: int, ways: Sequence[str]) -> None:
             for member in MEMBERS if way == "alone" else [""]:
                 if (way, seed, member) not in there:
                     started = time.perf_counter()
-                    points = alone(seed, member) if way == "alone" else separate(seed, way)
-                    row = {"way": way, "seed": seed, "member": member, "points": points}
+                    make = {"alone": partial(alone, member=member), ONE: one}.get(way, partial(separate, way=way))
+                    row = {"way": way, "seed": seed, "member": member, "points": make(seed)}
                     append(RESULTS, {**row, "seconds": round(time.perf_counter() - started, 1)})
 
 
@@ -173,6 +196,20 @@ def costs(rows: Sequence[dict[str, Any]], searched: dict[str, Any]) -> str:
     return grid(["search", "seeds", "images", "minutes of a core", "hypervolume, quality x ms"], lines)
 
 
+def beside_members(rows: Sequence[dict[str, Any]]) -> str:
+    """Quality of `one` beside that of its seed's members within 2 % more latency; "" where none is complete."""
+    pairs = []
+    for row in (row for row in rows if row["way"] == ONE):
+        (latency, quality_of_one), members = row["points"][0], [r for r in rows if r["way"] == "alone"]
+        points = [point for r in members if r["seed"] == row["seed"] for point in r["points"]]
+        if len(points) == len(MEMBERS):
+            best = attained(points, np.array([1.02 * latency]))[0]
+            pairs.append(f"{quality_of_one:.3f} at {latency:.1f} ms, the members' {best:.3f}")
+    if not pairs:
+        return ""
+    return f"One network for all the images (n = {len(pairs)}), a search and its slowest network: {'; '.join(pairs)}."
+
+
 def estimate(differences: Sequence[float]) -> str:
     """Mean with Student's t interval over seeds; bold where that leaves zero out."""
     middle = float(np.mean(differences))
@@ -184,7 +221,7 @@ def estimate(differences: Sequence[float]) -> str:
 def tables() -> str:
     """Both, of what is committed."""
     rows, searched = rows_of(RESULTS), json.loads(SEARCHED.read_text(encoding="utf-8"))
-    return f"{report(rows, searched)}\n\n{costs(rows, searched)}"
+    return "\n\n".join(filter(None, [report(rows, searched), beside_members(rows), costs(rows, searched)]))
 
 
 def sentence() -> str:
@@ -212,7 +249,7 @@ def _cells(line: str) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--only", nargs="*", choices=[*LABELS, *SHARED], default=list(LABELS), metavar="WAY")
+    parser.add_argument("--only", nargs="*", choices=[*LABELS, *SHARED, ONE], default=list(LABELS), metavar="WAY")
     parser.add_argument("--render", action="store_true", help="only make the table again")
     given = parser.parse_args()
     if not given.render:

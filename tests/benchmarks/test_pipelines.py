@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pipelines import LIMITS, MEMBERS, attained, costs, limits_of, report
+from pipelines import LIMITS, MEMBERS, attained, beside_members, costs, limits_of, report
 
 
 def test_within_a_limit_counts_the_best_network_and_a_lucky_one_lifts_nobody():
@@ -42,6 +42,14 @@ def test_a_difference_is_reported_with_its_sign_and_members_of_the_search_do_not
     assert report(*rows(-0.05)).count("-0.050") > LIMITS
     alone, searched = rows(0.05)
     assert "members" not in report(alone[:-1], searched)  # a seed without one of its members is not complete
+
+
+def test_a_search_for_one_network_stands_beside_members_that_are_no_slower():
+    alone, _ = rows(0.0)  # the members' latencies: 4, 6, 9, 13.5, 20.25 ms
+    one = [{"way": "one", "seed": seed, "member": "", "points": [[13.3, 0.41]]} for seed in (0, 1)]
+    text = beside_members([*alone, *one])
+    assert "(n = 2)" in text and text.count("0.410 at 13.3 ms, the members' 0.290") == 2  # 13.5 is within 2 %
+    assert "(n = 1)" in beside_members([*alone[1:], *one]) and beside_members(alone) == ""
 
 
 def test_what_a_search_costs_counts_every_image_and_only_searched_networks():

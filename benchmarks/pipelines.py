@@ -11,9 +11,9 @@ finishing, from random weights. `former`, printed beside, is the recipe before s
 and the same finishing: 15 times the images. `supernet` is (a) once more, from nothing, for its seconds; `tenth` is it
 with a supernet of 1,600 steps, a tenth of evolution's images.
 (c) `alone`: members of the space at several widths, each trained alone for all 6,800 steps, once: what somebody has who
-guesses the right network and spends everything on it. A whole set of them costs (a)'s images times their number. `one`, to be
-set beside them, is (a) of somebody who needs one network: instead of finishing four, the slowest of them is trained on
-from the supernet's weights for all of the images that are left, 4,000 steps.
+guesses the right network and spends everything on it. A whole set of them costs (a)'s images times their number.
+`one`, to be set beside them, is (a) of somebody who needs one network: instead of finishing four, the slowest of them
+is trained on from the supernet's weights for all of the images that are left, 4,000 steps.
 
 A way is worth, at a limit of latency, the quality of the best network that meets it; of a set of networks the curve of
 quality over latency is made to rise (front_against_members.py), which takes the luck out of the best. Four limits lie

@@ -143,7 +143,7 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (DOCS / "hardware.md", "vela"): sentences.ethos_u,
     (DOCS / "hardware.md", "coral"): sentences.edge_tpu,
     (DOCS / "planning.md", "corrected"): sentences.calibration,
-    (DOCS / "supernet.md", "inherited"): supernet.summary,
+    (DOCS / "supernet.md", "inherited"): supernet.ranked,
     (EVIDENCE, "alone"): trained_alone,
     (DOCS / "hardware.md", "classes"): lambda: classes.sentences(read("classes.json")),
     (EVIDENCE, "classes"): lambda: classes.table(read("classes.json")),

@@ -204,10 +204,11 @@ def beside_members(rows: Sequence[dict[str, Any]]) -> str:
         points = [point for r in members if r["seed"] == row["seed"] for point in r["points"]]
         if len(points) == len(MEMBERS):
             best = attained(points, np.array([1.02 * latency]))[0]
-            pairs.append(f"{quality_of_one:.3f} at {latency:.1f} ms, the members' {best:.3f}")
+            pairs.append(f"{quality_of_one:.3f} at {latency:.1f} ms, that of members {best:.3f}")
     if not pairs:
         return ""
-    return f"One network for all the images (n = {len(pairs)}), a search and its slowest network: {'; '.join(pairs)}."
+    what = f"Where a search finishes one network instead of four (n = {len(pairs)}), for equal images in all"
+    return f"{what}, its quality is {'; '.join(pairs)}."
 
 
 def estimate(differences: Sequence[float]) -> str:
@@ -227,7 +228,8 @@ def tables() -> str:
 def sentence() -> str:
     """The first comparison, for docs/supernet.md."""
     rows, searched = rows_of(RESULTS), json.loads(SEARCHED.read_text(encoding="utf-8"))
-    (line,) = (cells for cells in map(_cells, report(rows, searched).splitlines()) if cells[0] == LABELS["separate"])
+    lines = {cells[0]: cells for cells in map(_cells, report(rows, searched).splitlines())}
+    line = lines[LABELS["separate"]]
     volumes = {cells[0]: f"{cells[-1]} (n = {cells[1]})" for cells in map(_cells, costs(rows, searched).splitlines())}
     more, less = volumes[SHARING["supernet"]], volumes[LABELS["separate"]]
     text = (
@@ -239,7 +241,13 @@ def sentence() -> str:
             f" NNI's evolution has {volumes[LABELS['evolution']]} after 200 trials of 500 steps; a supernet that sees "
             f"a tenth of their images has {volumes[SHARING['tenth']]}."
         )
-    return text
+    if LABELS["alone"] in lines:
+        seeds, *_, mean = lines[LABELS["alone"]][1:]
+        text += (
+            f" Minus that of members which had all these images to themselves: {mean} (n = {seeds}); they were trained "
+            f"for {STEPS:,} steps, the search's four networks for 500."
+        )
+    return f"{text} {beside_members(rows)}".strip()
 
 
 def _cells(line: str) -> list[str]:

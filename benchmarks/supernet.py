@@ -166,7 +166,8 @@ def ranked() -> str:
     """`summary`, and tau at equal cost with other recipes where they have several seeds, for docs/supernet.md."""
     text = []
     for (space, world), judge in judges().items():
-        several = [o for o in orders(judge, (space, world)) if o.arm and o.arm not in (*FURTHER, UNTOUCHED) and o.seeds > 2]
+        others = [o for o in orders(judge, (space, world)) if o.arm and o.arm not in (*FURTHER, UNTOUCHED)]
+        several = [o for o in others if o.seeds > 2]
         if several:
             taus = sorted(((o.taus[1].split()[0], o.arm) for o in several), key=lambda pair: -float(pair[0]))
             seeds, steps = min(o.seeds for o in several), several[0].scores.rsplit(", ", 1)[1]

@@ -18,6 +18,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:] = [*(p for p in sys.path if p != str(HERE)), str(HERE.parent), str(HERE)]
 
 from claims import depth_loss_tables, prior_tables, transfer_winners  # noqa: E402
+from claims.depth_losses import STEPS  # noqa: E402
 from into_docs import DOCS  # noqa: E402
 from rows import rows_of  # noqa: E402
 
@@ -28,12 +29,12 @@ Rows = Sequence[dict[str, Any]]
 
 def depth_loss_noise(rows: Rows, panels: Sequence[Any]) -> None:
     """S4: a line a training."""
-    for panel, (world, steps) in zip(panels, (("streets", 600), ("nyuv2", 600)), strict=True):
+    for panel, world in zip(panels, WORLDS, strict=True):
         here = [row for row in rows if row["world"] == world and row["part"] == "primary"]
         l1, jared, n = depth_loss_tables.paired(here, "jared")
         for arm, curves, color in (("l1", l1, "0.55"), ("jared", jared, "C0")):
             of = curves["depth_rel_error"]
-            at = np.linspace(0, steps, of.shape[1] + 1)[1:]
+            at = np.linspace(0, STEPS, of.shape[1] + 1)[1:]
             panel.plot(at, of.T, color=color, linewidth=0.7, alpha=0.5)
             panel.plot(at, of.mean(0), color=color, linewidth=2.4, label=f"{arm}, mean of {n}")
         panel.set(title=world, xlabel="steps", ylim=(0, np.quantile(l1["depth_rel_error"], 0.98)))

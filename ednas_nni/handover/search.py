@@ -319,8 +319,11 @@ class SearchRecord:
             )
         if wanted in (self.head.members or {}):
             return self._untrained(wanted)
-        options = [*ids, *(self.head.members or {})]
-        raise SampleError(f"search {self.experiment} has no architecture {wanted!r}.{did_you_mean(wanted, options)}")
+        none = f"search {self.experiment} has no architecture {wanted!r}."
+        if ID.fullmatch(wanted):
+            raise SampleError(none + did_you_mean(wanted, ids))
+        also = f" Or one of its {len(ids)} ids, as `ednas report {self.experiment}` lists them."
+        raise SampleError(none + did_you_mean(wanted, self.head.members or names) + also)
 
     def _untrained(self, member: str) -> SearchedArchitecture:
         problem = self.assembled.problem

@@ -135,6 +135,11 @@ def test_architectures_by_name_and_id(made: Make) -> None:
     assert search.architecture("slim").architecture == key(1) == search.architecture(key(1)[:6]).architecture
     with pytest.raises(EdnasError, match=r"no architecture 'slym'.*Did you mean 'slim'"):
         search.architecture("slym")
+    with pytest.raises(EdnasError, match=f"Did you mean '{key(1)}'"):
+        search.architecture(key(1)[:9] + ("e" if key(1)[9] == "f" else "f"))
+    with pytest.raises(EdnasError, match=r"Allowed: slim. Or one of its 5 ids") as error:
+        search.architecture("nonsense")
+    assert key(1) not in str(error.value)  # dozens of ids would hide the name
 
 
 def test_tables_hold_the_front(made: Make) -> None:

@@ -57,6 +57,11 @@ def rows(view: SearchView, groups: list[tuple[str, list[Quantity]]]) -> list[tup
     return [(t, [_cell(q, t, best[q.key], q.key in edges) for q in columns]) for t in trials]
 
 
+def has_curves(view: SearchView) -> bool:
+    """Whether scores during trainings are worth a plot: not where every training is scored at its end alone."""
+    return max((len(trial.curve) for trial in view.trials), default=0) != 1
+
+
 def places(view: SearchView) -> list[str]:
     """Places of the space, such as stages, in the order of the front's networks."""
     return list(dict.fromkeys(place for trial in view.front for place, _ in blocks(trial.choices)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -137,3 +138,22 @@ def test_live_goes_on_until_the_search_is_over(
     assert main(["report", str(journal), "--live", "--out", str(tmp_path / "out")]) == 0
     assert "refresh" not in (tmp_path / "out" / "report.html").read_text()
     assert capsys.readouterr().out.count("still running") == 1
+
+
+@pytest.mark.parametrize("reports", [1, 2])
+def test_trainings_that_are_scored_once_have_no_curves(
+    clean: Browser, synthetic: Any, tmp_path: Path, reports: int
+) -> None:
+    path = synthetic.write(tmp_path / "abc", trials=8)
+    seen: Counter[int] = Counter()
+    lines = []
+    for line in map(json.loads, path.read_text().splitlines()):
+        if line["event"] == "intermediate":
+            seen[line["trial"]] += 1
+        if line["event"] != "intermediate" or seen[line["trial"]] <= reports:
+            lines.append(line)
+    clean.open(write(synthetic.dump(tmp_path / "abc", lines), tmp_path / "out"))
+    assert clean.run("!!document.querySelector('#curves path')") == (reports == 2)
+    assert clean.run("!!document.querySelector('#curves')") == (reports == 2) and clean.run(
+        "!!document.querySelector('#growth path')"
+    )

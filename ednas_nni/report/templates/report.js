@@ -242,6 +242,7 @@ function drawProgress() {
 }
 
 function drawCurves() {
+  if (!by("curves")) return;
   const curves = DATA.trials.filter(t => t.curve.length), q = QUANTITIES[DATA.score];
   if (!curves.length) {
     by("curves").replaceChildren(make("p", { class: "note quiet" }, "No trial has reported anything."));

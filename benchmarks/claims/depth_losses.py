@@ -39,15 +39,19 @@ TWO = ("l1", "jared")
 PARTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "primary": (ARMS, {"cooldown": 0}),
     "silog again": ((*TWO, "silog"), {"cooldown": 0}),
+    "weights, development": ((*TWO, "jared x 0.5", "jared x 0.3", "l1 x 0.3", "silog"), {"cooldown": 0}),
     "lambda / 10": (("jared",), {"cooldown": 0}),
     "lambda x 10": (("jared",), {"cooldown": 0}),
     "averaged": (TWO, {"cooldown": 0, "average": 0.98}),
     "cooled": (TWO, {}),
     "ImageNet": (TWO, {"cooldown": 0, "encoder_learning_rate": 0.1}),
 }
-"""Part -> arms, and what the evaluator is told beside the loss. `primary`: a constant rate, the last weights scored."""
-FRESH = {"silog again": range(1100, 1112)}
-"""Seeds of a part that repeats on fresh ones what the primary seeds had suggested (PROTOCOL.md)."""
+"""Part -> arms, and what the evaluator is told beside the loss. `primary`: a constant rate, the last weights scored.
+
+An arm is a loss, or a loss with the weight of its task: `jared x 0.5`."""
+FRESH = {"silog again": range(1100, 1112), "weights, development": range(940, 946)}
+"""Seeds of a part that repeats on fresh ones what others had suggested, or that suggests it (PROTOCOL.md)."""
+USUAL = [part for part in PARTS if "development" not in part]
 FACTORS = {"lambda / 10": 0.1, "lambda x 10": 10.0}
 METRICS = ("depth_rel_error", "depth_abs_error_m", "segmentation_miou", "normals_mean_deg", "default")
 
@@ -91,7 +95,10 @@ def run(world: str, folder: str, part: str, arm: str, seed: int, steps: int, sca
     from ednas_nni.errors import TrialError
 
     study = plain_study(world, Path(folder) if folder else None, part, seed, steps)
-    study["evaluator"] |= {"depth_loss": arm, "depth_relative_scale": scale * FACTORS.get(part, 1.0)}
+    loss, _, weight = arm.partition(" x ")
+    study["evaluator"] |= {"depth_loss": loss, "depth_relative_scale": scale * FACTORS.get(part, 1.0)}
+    if weight:
+        study["evaluator"]["weighting"] = {"name": "fixed", "weights": {"depth": float(weight)}}
     member = "efficientnet_lite0" if part == "ImageNet" else "mobilenet_v2_small"
     started = time.perf_counter()
     failed = {}
@@ -142,7 +149,7 @@ def measure(
 
 def main() -> None:
     parser = options(__doc__, SEEDS, "nyuv2")
-    parser.add_argument("--part", nargs="*", choices=list(PARTS), default=list(PARTS), metavar="PART")
+    parser.add_argument("--part", nargs="*", choices=list(PARTS), default=USUAL, metavar="PART")
     given = parser.parse_args()
     if given.smoke:
         with tempfile.TemporaryDirectory() as place:

@@ -119,9 +119,13 @@ def primary(rows: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def again(rows: Sequence[Mapping[str, Any]], arm: str = "silog") -> str:
+AGAIN = " again"
+"""Ends the name of a part that tries an arm once more on fresh seeds."""
+
+
+def again(rows: Sequence[Mapping[str, Any]], arm: str) -> str:
     """In words what an arm does on the fresh seeds that it was tried on once more."""
-    control, treated, n = paired([row for row in rows if row["part"] == f"{arm} again"], arm)
+    control, treated, n = paired([row for row in rows if row["part"] == arm + AGAIN], arm)
     if n < 3:
         return ""
     gained = _points(control["delta_t"][:, -1], treated["delta_t"][:, -1])
@@ -136,15 +140,15 @@ def again(rows: Sequence[Mapping[str, Any]], arm: str = "silog") -> str:
 
 
 def in_words(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The claim, world by world, with all seeds there are, and what became of the arm that looked better than JAReD."""
+    """The claim, world by world, with all seeds there are, and what became of the arms that looked better than JAReD."""
     said = []
     for world in dict.fromkeys(row["world"] for row in rows):
         here = [row for row in rows if row["world"] == world]
-        further = again(here)
-        every = [{**row, "part": "primary"} for row in here if row["part"] in ("primary", "silog again")]
-        said.append(f"* {world}{', twice the seeds that were planned' if further else ''}: {primary(every)}")
-        if further:
-            said.append(f"* {world}: {further}")
+        parts = dict.fromkeys(row["part"] for row in here if row["part"].endswith(AGAIN))
+        every = [{**row, "part": "primary"} for row in here if row["part"] in ("primary", *parts)]
+        said.append(f"* {world}{', more seeds than were planned' if parts else ''}: {primary(every)}")
+        further = [again(here, part.removesuffix(AGAIN)) for part in parts]
+        said += [f"* {world}: {text}" for text in further if text]
     return "\n".join(said)
 
 

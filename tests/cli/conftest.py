@@ -13,6 +13,8 @@ from ednas_nni.record import events
 from ednas_nni.record.head import JournalHead
 from ednas_nni.record.journal import Journal
 
+MOST_TABLES = 24
+"""Of thousands of wrong studies each would leave its own: gigabytes."""
 BASE = {
     "experimentName": "test",
     "searchSpace": {},
@@ -65,7 +67,7 @@ def _tables() -> dict[str, Any]:
 
 @pytest.fixture
 def quick_tables(monkeypatch: pytest.MonkeyPatch, _tables: dict[str, Any]) -> None:
-    """Each space and cost table is made once per session, and no supernet is timed: most of the time of a check."""
+    """Spaces and cost tables, most of the time of a check, are kept for other tests, and no supernet is timed."""
 
     from ednas_nni.search.assembled import Assembled
 
@@ -75,8 +77,9 @@ def quick_tables(monkeypatch: pytest.MonkeyPatch, _tables: dict[str, Any]) -> No
         def made(assembled: Assembled) -> Any:
             study = assembled.study.dump()
             key = json.dumps([name, *(study.get(field) for field in fields)], default=str)
-            if key not in _tables:
-                _tables[key] = build(assembled)
+            _tables[key] = _tables.pop(key, None) or build(assembled)  # the last one used is the last
+            if len(_tables) > MOST_TABLES:
+                del _tables[next(iter(_tables))]
             return _tables[key]
 
         monkeypatch.setattr(Assembled, name, property(made))

@@ -139,8 +139,40 @@ def again(rows: Sequence[Mapping[str, Any]], arm: str) -> str:
     )
 
 
+def mean_of(values: np.ndarray) -> tuple[Estimate, float]:
+    """Mean of (seeds,) with Student's t interval, and the p value of a mean of 0."""
+    reach = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    middle = float(values.mean())
+    return Estimate(middle, middle - float(reach), middle + float(reach)), float(stats.ttest_1samp(values, 0).pvalue)
+
+
+def tried_again(
+    rows: Sequence[Mapping[str, Any]], worlds: Sequence[str], arm: str, control: str, planned: Mapping[str, int]
+) -> tuple[dict[str, tuple[Estimate, float]], dict[str, Estimate]] | None:
+    """An arm's part on fresh seeds, of several worlds together; None before it is complete.
+
+    Returns:
+        The tests, each with its p value: "noise", the logarithm of the ratio of RelE's scatter within a run, over the
+        seeds of all worlds, and for each world what delta_T rises by. And RelE and AbsE in percent of the control's.
+    """
+    tests: dict[str, tuple[Estimate, float]] = {}
+    logs, errors = [], {name: [] for name in NOISY[:2]}
+    for world in worlds:
+        here = [row for row in rows if row["world"] == world and row["part"] == arm + AGAIN]
+        before, after, n = paired(here, arm, control)
+        if n < planned[world]:
+            return None
+        inside = [scatter(curves[NOISY[0]]) for curves in (before, after)]
+        logs.append(np.log(inside[1] / inside[0])[np.min(inside, axis=0) > 0])
+        tests[world] = mean_of(after["delta_t"][:, -1] - before["delta_t"][:, -1])
+        for name, changes in errors.items():
+            changes.append(100 * (after[name][:, -1] - before[name][:, -1]) / before[name][:, -1].mean())
+    tests["noise"] = mean_of(np.concatenate(logs))
+    return tests, {name: mean_of(np.concatenate(changes))[0] for name, changes in errors.items()}
+
+
 def in_words(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The claim, world by world, with all seeds there are, and what became of the arms that looked better than JAReD."""
+    """The claim, world by world, with all seeds there are, and what became of arms that looked better than JAReD."""
     said = []
     for world in dict.fromkeys(row["world"] for row in rows):
         here = [row for row in rows if row["world"] == world]
@@ -177,9 +209,7 @@ def accuracy(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _points(control: np.ndarray, treated: np.ndarray) -> str:
-    difference = treated - control
-    reach = stats.t.ppf(0.975, len(difference) - 1) * stats.sem(difference)
-    return _percent(Estimate(*(float(difference.mean() + side * reach) for side in (0, -1, 1))))
+    return _percent(mean_of(treated - control)[0])
 
 
 def _times(found: Estimate) -> str:

@@ -39,6 +39,7 @@ TWO = ("l1", "jared")
 PARTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "primary": (ARMS, {"cooldown": 0}),
     "silog again": ((*TWO, "silog"), {"cooldown": 0}),
+    "jared x 0.5 again": ((*TWO, "l1 x 0.5", "jared x 0.5"), {"cooldown": 0}),
     "weights, development": ((*TWO, "jared x 0.5", "jared x 0.3", "l1 x 0.3", "silog"), {"cooldown": 0}),
     "lambda / 10": (("jared",), {"cooldown": 0}),
     "lambda x 10": (("jared",), {"cooldown": 0}),
@@ -49,7 +50,9 @@ PARTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 """Part -> arms, and what the evaluator is told beside the loss. `primary`: a constant rate, the last weights scored.
 
 An arm is a loss, or a loss with the weight of its task: `jared x 0.5`."""
-FRESH = {"silog again": range(1100, 1112), "weights, development": range(940, 946)}
+FRESH = {
+    "silog again": range(1100, 1112), "jared x 0.5 again": range(1120, 1132), "weights, development": range(940, 944),
+}  # fmt: skip
 """Seeds of a part that repeats on fresh ones what others had suggested, or that suggests it (PROTOCOL.md)."""
 USUAL = [part for part in PARTS if "development" not in part]
 FACTORS = {"lambda / 10": 0.1, "lambda x 10": 10.0}
@@ -139,7 +142,7 @@ def measure(
     there = {key(row) for row in rows_of(path)}
     jobs = [
         (world, str(folder or ""), part, arm, seed, steps, scale)
-        for part in parts for seed in FRESH.get(part, seeds) for arm in PARTS[part][0]
+        for part in parts for seed in FRESH.get(part, seeds)[: len(seeds)] for arm in PARTS[part][0]
         if (world, part, arm, seed, steps) not in there
     ]  # fmt: skip
     for job, outcome in each(run, jobs, workers):

@@ -176,12 +176,12 @@ def search(world: str, folder: str, arm: str, seed: int, steps: int, scored: int
     from ednas_nni.errors import TrialError
 
     torch.set_num_threads(1)
-    started, within = time.perf_counter(), band(world, folder)
+    started, within = time.process_time(), band(world, folder)
     try:
         winner = within.domains.complete(searched(world, folder, arm, seed, steps, scored))
     except TrialError as error:
-        return {"failed": str(error), "seconds": round(time.perf_counter() - started, 1)}
-    latency, seconds = float(within.latency([winner])["edge_tpu"][0]), time.perf_counter() - started
+        return {"failed": str(error), "seconds": round(time.process_time() - started, 1)}
+    latency, seconds = float(within.latency([winner])["edge_tpu"][0]), time.process_time() - started
     named = {"architecture": within.domains.architecture_id(winner), "sample": within.domains.active(winner)}
     return {**named, "latency_ms": rounded(latency), "seconds": round(seconds, 1)}
 
@@ -197,14 +197,14 @@ def train(world: str, folder: str, sample: str, seed: int, steps: int) -> dict[s
 
     torch.set_num_threads(1)
     joined = Assembled(parse(plain_study(world, folder, ALL, seed, {"name": "jared", "steps": steps})))
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         network, _ = joined.trained(json.loads(sample))
         metrics = scored(joined, network, "test", "benchmarks/claims/transfer_searches.py")
     except TrialError as error:
         return {"test": {"quality": 0.0}, "failed": str(error)}
     kept = {name: rounded(value) for name, value in metrics.items()}
-    return {"test": kept, "seconds": round(time.perf_counter() - started, 1)}
+    return {"test": kept, "seconds": round(time.process_time() - started, 1)}
 
 
 def step(world: str, folder: str, number: int, arm: str, sample: str, seed: int, sizes: tuple[int, int, int]) -> dict:

@@ -119,13 +119,14 @@ def primary(rows: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-AGAIN = " again"
-"""Ends the name of a part that tries an arm once more on fresh seeds."""
+AGAIN = (" again", " repeated")
+"""End the name of a part that tries an arm once more on fresh seeds."""
 
 
-def again(rows: Sequence[Mapping[str, Any]], arm: str) -> str:
+def again(rows: Sequence[Mapping[str, Any]], part: str) -> str:
     """In words what an arm does on the fresh seeds that it was tried on once more."""
-    control, treated, n = paired([row for row in rows if row["part"] == arm + AGAIN], arm)
+    arm = part.rsplit(" ", 1)[0]
+    control, treated, n = paired([row for row in rows if row["part"] == part], arm)
     if n < 3:
         return ""
     gained = _points(control["delta_t"][:, -1], treated["delta_t"][:, -1])
@@ -147,9 +148,9 @@ def mean_of(values: np.ndarray) -> tuple[Estimate, float]:
 
 
 def tried_again(
-    rows: Sequence[Mapping[str, Any]], worlds: Sequence[str], arm: str, control: str, planned: Mapping[str, int]
+    rows: Sequence[Mapping[str, Any]], part: str, planned: Mapping[str, int], control: str = "l1"
 ) -> tuple[dict[str, tuple[Estimate, float]], dict[str, Estimate]] | None:
-    """An arm's part on fresh seeds, of several worlds together; None before it is complete.
+    """A part that tries an arm on fresh seeds, in its worlds together; None before all planned seeds are there.
 
     Returns:
         The tests, each with its p value: "noise", the logarithm of the ratio of RelE's scatter within a run, over the
@@ -157,10 +158,10 @@ def tried_again(
     """
     tests: dict[str, tuple[Estimate, float]] = {}
     logs, errors = [], {name: [] for name in NOISY[:2]}
-    for world in worlds:
-        here = [row for row in rows if row["world"] == world and row["part"] == arm + AGAIN]
-        before, after, n = paired(here, arm, control)
-        if n < planned[world]:
+    for world, seeds in planned.items():
+        here = [row for row in rows if row["world"] == world and row["part"] == part]
+        before, after, n = paired(here, part.rsplit(" ", 1)[0], control)
+        if n < seeds:
             return None
         inside = [scatter(curves[NOISY[0]]) for curves in (before, after)]
         logs.append(np.log(inside[1] / inside[0])[np.min(inside, axis=0) > 0])
@@ -179,7 +180,7 @@ def in_words(rows: Sequence[Mapping[str, Any]]) -> str:
         parts = dict.fromkeys(row["part"] for row in here if row["part"].endswith(AGAIN))
         every = [{**row, "part": "primary"} for row in here if row["part"] in ("primary", *parts)]
         said.append(f"* {world}{', more seeds than were planned' if parts else ''}: {primary(every)}")
-        further = [again(here, part.removesuffix(AGAIN)) for part in parts]
+        further = [again(here, part) for part in parts]
         said += [f"* {world}: {text}" for text in further if text]
     return "\n".join(said)
 

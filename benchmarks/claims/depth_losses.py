@@ -40,6 +40,7 @@ PARTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "primary": (ARMS, {"cooldown": 0}),
     "silog again": ((*TWO, "silog"), {"cooldown": 0}),
     "jared x 0.5 again": ((*TWO, "l1 x 0.5", "jared x 0.5"), {"cooldown": 0}),
+    "jared x 0.5 repeated": ((*TWO, "jared x 0.5"), {"cooldown": 0}),
     "weights, development": ((*TWO, "jared x 0.5", "jared x 0.3", "l1 x 0.3", "silog"), {"cooldown": 0}),
     "lambda / 10": (("jared",), {"cooldown": 0}),
     "lambda x 10": (("jared",), {"cooldown": 0}),
@@ -52,6 +53,7 @@ PARTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 An arm is a loss, or a loss with the weight of its task: `jared x 0.5`."""
 FRESH = {
     "silog again": range(1100, 1112), "jared x 0.5 again": range(1120, 1132), "weights, development": range(940, 944),
+    "jared x 0.5 repeated": range(1140, 1164),
 }  # fmt: skip
 """Seeds of a part that repeats on fresh ones what others had suggested, or that suggests it (PROTOCOL.md)."""
 USUAL = [part for part in PARTS if "development" not in part]
@@ -124,6 +126,12 @@ def of_the_prior(study: dict[str, Any]) -> dict[str, float]:
     return {"default": 0.0, **prior_scores(Assembled(parse(study)), "select")}
 
 
+def fresh(part: str, seeds: Sequence[int]) -> Sequence[int]:
+    """The seeds of a part, where a world has `seeds` of its own: as many, but for the part that repeats with more."""
+    own = FRESH.get(part, seeds)
+    return own if part.endswith("repeated") and len(seeds) > 1 else own[: len(seeds)]
+
+
 def key(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in ("world", "part", "arm", "seed", "steps"))
 
@@ -142,7 +150,7 @@ def measure(
     there = {key(row) for row in rows_of(path)}
     jobs = [
         (world, str(folder or ""), part, arm, seed, steps, scale)
-        for part in parts for seed in FRESH.get(part, seeds)[: len(seeds)] for arm in PARTS[part][0]
+        for part in parts for seed in fresh(part, seeds) for arm in PARTS[part][0]
         if (world, part, arm, seed, steps) not in there
     ]  # fmt: skip
     for job, outcome in each(run, jobs, workers):

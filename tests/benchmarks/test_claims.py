@@ -351,24 +351,26 @@ def test_a_claim_is_held_only_where_both_worlds_lie_on_its_side(figures, said):
     [(0.5, -0.3, "**held**"), (0.5, 0.3, "**refuted**"), (2.0, -0.3, "**refuted**"), (0.5, 0.0, "not shown")],
 )
 def test_an_arm_that_is_tried_again_must_be_both_less_noisy_and_more_accurate(within, bias, said):
-    names = {"l1": "l1", "jared": outcomes.LIGHTER}
+    part = "jared x 0.5 again"
+    names = {"l1": "l1", "jared": "jared x 0.5"}
     rows = [
-        {**row, "world": world, "part": f"{outcomes.LIGHTER} again", "arm": names[row["arm"]]}
+        {**row, "world": world, "part": part, "arm": names[row["arm"]]}
         for draw, world in enumerate(outcomes.CONFIRMING)
         for row in trainings(within, 1, bias, draw)
     ]
-    assert outcomes.lighter(rows)[1] == said
-    tests, errors = s4.tried_again(rows, outcomes.CONFIRMING, outcomes.LIGHTER, "l1", outcomes.AGAIN_PLANNED)
+    assert outcomes.lighter(rows, part)[1] == said
+    tests, errors = s4.tried_again(rows, part, outcomes.LIGHTER[part])
     assert np.exp(tests["noise"][0].value) == pytest.approx(within, rel=0.3)
     assert errors["depth_abs_error_m"].value == pytest.approx(100 * bias, abs=5)
-    assert outcomes.lighter([row for row in rows if row["seed"] != 1001])[1:] == ["not measured", ""]
+    assert outcomes.lighter([row for row in rows if row["seed"] != 1001], part)[1:] == ["not measured", ""]
+    assert "`jared x 0.5` on 12 fresh seeds" in s4.in_words(rows)
 
 
 def test_every_claim_has_its_line_with_what_was_measured(tmp_path):
     for row in [*trainings(0.5, 0.3), *trainings(0.5, 0.3, draw=1)]:
         append(tmp_path / "depth_losses.jsonl", {**row, "world": "nyuv2"})
     text = outcomes.table(tmp_path)
-    assert [line[2:4] for line in text.splitlines()[2:]] == ["S2", "S2", "S3", "S4", "S4", "S4", "S5"]
+    assert [line[2:4] for line in text.splitlines()[2:]] == ["S2", "S2", "S3", "S4", "S4", "S4", "S4", "S5"]
     assert "not shown; streets not measured" in text and "nyuv2, 12 seeds" in text
 
 

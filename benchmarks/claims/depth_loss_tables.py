@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from claims.estimates import Estimate, detrended_variance, holm, paired_change
+from claims.estimates import Estimate, detrended_variance, holm, mean_of, paired_change
 from into_docs import grid
 from scipy import stats
 
@@ -33,10 +33,8 @@ def ratio(control: np.ndarray, treated: np.ndarray) -> tuple[Estimate, float]:
     A training that diverged has no scatter (0), and its pair is left out.
     """
     defined = (control > 0) & (treated > 0)
-    logs = np.log(treated[defined] / control[defined])
-    middle, reach = logs.mean(), stats.t.ppf(0.975, len(logs) - 1) * stats.sem(logs)
-    estimate = Estimate(*(float(np.exp(middle + side * reach)) for side in (0, -1, 1)))
-    return estimate, float(stats.ttest_1samp(logs, 0).pvalue)
+    logs, p = mean_of(np.log(treated[defined] / control[defined]))
+    return Estimate(*(float(np.exp(end)) for end in (logs.value, logs.low, logs.high))), p
 
 
 def between(control: np.ndarray, treated: np.ndarray, draws: int = 10_000) -> tuple[Estimate, float]:
@@ -138,13 +136,6 @@ def again(rows: Sequence[Mapping[str, Any]], part: str) -> str:
         f"`{arm}` on {n} fresh seeds, against l1: delta_T {gained} points, {', '.join(changes)}; scatter of RelE in "
         f"a run {_times(within)}, between seeds {_times(seeds)}."
     )
-
-
-def mean_of(values: np.ndarray) -> tuple[Estimate, float]:
-    """Mean of (seeds,) with Student's t interval, and the p value of a mean of 0."""
-    reach = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    middle = float(values.mean())
-    return Estimate(middle, middle - float(reach), middle + float(reach)), float(stats.ttest_1samp(values, 0).pvalue)
 
 
 def tried_again(

@@ -52,10 +52,11 @@ PARTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 
 An arm is a loss, or a loss with the weight of its task: `jared x 0.5`."""
 FRESH = {
-    "silog again": range(1100, 1112), "jared x 0.5 again": range(1120, 1132), "weights, development": range(940, 944),
-    "jared x 0.5 repeated": range(1140, 1164),
+    "silog again": (1100, None), "jared x 0.5 again": (1120, None), "jared x 0.5 repeated": (1140, 24),
+    "weights, development": (940, 4),
 }  # fmt: skip
-"""Seeds of a part that repeats on fresh ones what others had suggested, or that suggests it (PROTOCOL.md)."""
+"""First seed of a part that repeats on fresh ones what others had suggested, or that suggests it (PROTOCOL.md), and how
+many there are; None: as many as a world has of its own."""
 USUAL = [part for part in PARTS if "development" not in part]
 FACTORS = {"lambda / 10": 0.1, "lambda x 10": 10.0}
 METRICS = ("depth_rel_error", "depth_abs_error_m", "segmentation_miou", "normals_mean_deg", "default")
@@ -127,9 +128,11 @@ def of_the_prior(study: dict[str, Any]) -> dict[str, float]:
 
 
 def fresh(part: str, seeds: Sequence[int]) -> Sequence[int]:
-    """The seeds of a part, where a world has `seeds` of its own: as many, but for the part that repeats with more."""
-    own = FRESH.get(part, seeds)
-    return own if part.endswith("repeated") and len(seeds) > 1 else own[: len(seeds)]
+    """The seeds of a part, where a world has `seeds` of its own."""
+    if part not in FRESH:
+        return seeds
+    first, count = FRESH[part]
+    return range(first, first + (count or len(seeds)))
 
 
 def key(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -29,6 +29,14 @@ class Estimate:
         return self.low > 0 or self.high < 0
 
 
+def mean_of(values: np.ndarray) -> tuple[Estimate, float]:
+    """Mean of (seeds,) with Student's t interval, and the p value of a mean of 0; equal values are sure."""
+    error, middle = stats.sem(values), float(values.mean())
+    reach = float(stats.t.ppf(0.975, len(values) - 1) * error)
+    p = float(stats.ttest_1samp(values, 0).pvalue) if error > 0 else float(middle == 0)
+    return Estimate(middle, middle - reach, middle + reach), p
+
+
 def paired_change(control: np.ndarray, treated: np.ndarray) -> Estimate:
     """Mean of treated - control over seeds, in percent of the control's mean, with Student's t interval.
 
@@ -36,10 +44,7 @@ def paired_change(control: np.ndarray, treated: np.ndarray) -> Estimate:
         control: (seeds,), one value per seed.
         treated: (seeds,), the same seeds.
     """
-    difference = (treated - control) / control.mean() * 100
-    error = difference.std(ddof=1) / np.sqrt(len(difference))
-    reach = stats.t.ppf(0.975, len(difference) - 1) * error
-    return Estimate(float(difference.mean()), float(difference.mean() - reach), float(difference.mean() + reach))
+    return mean_of((treated - control) / control.mean() * 100)[0]
 
 
 def detrended_variance(curve: np.ndarray) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from claims import depth_loss_tables, found_tables, prior_tables, transfer_replay, transfer_winners
+from claims.depth_losses import SEEDS, fresh
 from claims.estimates import Estimate, paired_change
 from into_docs import grid
 from rows import rows_of
@@ -21,10 +22,10 @@ CONFIRMING = ("streets", "nyuv2")
 GUARD = 2.0
 """By how many percent of its value a guard may be worse."""
 LIGHTER = {
-    "jared x 0.5 again": {"streets": 8, "nyuv2": 12},
-    "jared x 0.5 repeated": {"streets": 24, "nyuv2": 24},
+    part: {world: len(fresh(part, SEEDS[world])) for world in CONFIRMING}
+    for part in ("jared x 0.5 again", "jared x 0.5 repeated")
 }
-"""Parts of S4 that try JAReD at half the weight, and their seeds."""
+"""Parts of S4 that try JAReD at half the weight, and how many seeds each world has."""
 Row = Mapping[str, Any]
 
 
@@ -100,6 +101,10 @@ def lighter(rows: Sequence[Row], part: str) -> list[str]:
     times = Estimate(*(float(np.exp(end)) for end in (noise.value, noise.low, noise.high)))
     texts = [f"RelE, scatter in a run, both worlds: {interval(times)}"]
     texts += [f"{w}, {n} seeds: delta_T {interval(tests[w][0], '+.1f')} points" for w, n in LIGHTER[part].items()]
+    others, errors = depth_loss_tables.tried_again(rows, part, LIGHTER[part], "jared") or ({}, {})
+    gains = [f"{world} {interval(others[world][0], '+.1f')}" for world in CONFIRMING if others]
+    worse = [f"{depth_loss_tables.SHORT[m]} {interval(e, '+.1f')} %" for m, e in errors.items()]
+    texts += [f"against jared: delta_T {', '.join(gains)}; both worlds {', '.join(worse)}"] if others else []
     return [named, word(dict.fromkeys(CONFIRMING, decided(figures, p, 0.0)), 0), "; ".join(texts)]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from claims.estimates import Estimate, holm
+from claims.estimates import Estimate, holm, mean_of
 from into_docs import grid
 from scipy import stats
 
@@ -43,13 +43,9 @@ def worth(rows: Sequence[Row], world: str) -> dict[str, np.ndarray]:
 
 def difference(values: np.ndarray) -> tuple[Estimate, float, float]:
     """Mean with Student's t interval, p value, and the smallest mean that power .8 would have shown."""
-    n = len(values)
-    error = stats.sem(values)
-    reach = stats.t.ppf(0.975, n - 1) * error
-    p = float(stats.ttest_1samp(values, 0).pvalue) if error > 0 else float(values.mean() == 0)
-    middle = float(values.mean())
-    detectable = float((stats.t.ppf(0.975, n - 1) + stats.t.ppf(0.8, n - 1)) * error)
-    return Estimate(middle, middle - float(reach), middle + float(reach)), p, detectable
+    freedom = len(values) - 1
+    detectable = float((stats.t.ppf(0.975, freedom) + stats.t.ppf(0.8, freedom)) * stats.sem(values))
+    return *mean_of(values), detectable
 
 
 def primary(of: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

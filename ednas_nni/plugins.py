@@ -165,11 +165,7 @@ def listing(group: str) -> list[Plugin]:
     """All plugins of a group without loading them."""
     return [
         Plugin(
-            group,
-            name,
-            point.value,
-            point.dist.name if point.dist else "?",
-            point.dist.version if point.dist else "?",
+            group, name, point.value, point.dist.name if point.dist else "?", point.dist.version if point.dist else "?"
         )
         for name, point in sorted(_entry_points(group).items())
     ]

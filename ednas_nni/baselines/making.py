@@ -37,11 +37,7 @@ class Made:
 
 
 def make(
-    assembled: Assembled,
-    seeds: int = 3,
-    out: Path | None = None,
-    workers: int | None = None,
-    progress: bool = True,
+    assembled: Assembled, seeds: int = 3, out: Path | None = None, workers: int | None = None, progress: bool = True
 ) -> Made:
     """Train what is not recorded yet. Every finished training is kept at once: a second call goes on where one ended.
 

@@ -44,7 +44,7 @@ def add_file_arguments(parser: argparse.ArgumentParser, short: bool = False) -> 
 
 
 def add_study_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `handover.training.opened` takes: a file or a search, and changes of its study."""
+    """Declare what `handover.choosing.opened` takes: a file or a search, and changes of its study."""
     help = "experiment's YAML, or a search (id, journal, `latest`)"
     parser.add_argument("source", metavar="FILE_OR_ID", help=help)
     add_changes(parser)

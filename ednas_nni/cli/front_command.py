@@ -36,8 +36,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the front."""
+    from ednas_nni.handover.choosing import opened
     from ednas_nni.handover.repricing import repriced
-    from ednas_nni.handover.training import opened
 
     devices = [str(Path(d).expanduser().resolve()) if d.endswith((".yml", ".yaml")) else d for d in options.device]
     front = repriced(opened(options.source, options.changes)[1], devices, options.limit, options.networks)

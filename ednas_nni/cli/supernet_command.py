@@ -24,8 +24,8 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.bridge.manager.launch import command
     from ednas_nni.cli.terminal import amount, console, duration, table
     from ednas_nni.cost.stratified import stratified
+    from ednas_nni.handover.choosing import opened
     from ednas_nni.handover.repricing import Inheritance
-    from ednas_nni.handover.training import opened
 
     _, assembled = opened(options.source, options.changes)
     inheritance = Inheritance(assembled)

@@ -45,22 +45,17 @@ def run(options: argparse.Namespace) -> int:
     """Train, score, write."""
     from ednas_nni.bridge.manager.launch import command
     from ednas_nni.errors import NetworkError
-    from ednas_nni.handover.training import carried_out, opened, planned
+    from ednas_nni.handover.choosing import chosen, opened
     from ednas_nni.networks.description import FILE
+
+    source = opened(options.source, options.changes)
+    architecture = chosen(*source, options.architecture)  # a wrong name is answered before torch is imported
+    from ednas_nni.handover.training import carried_out, planned
 
     given = {"precision": options.precision, "threads": options.threads}
     recipe = {name: value for name, value in given.items() if value is not None}
     name = options.out.name if options.out else ""
-    plan = planned(
-        opened(options.source, options.changes),
-        options.architecture,
-        options.steps,
-        options.seeds,
-        options.size,
-        name,
-        options.fresh,
-        **recipe,
-    )
+    plan = planned(source, architecture, options.steps, options.seeds, options.size, name, options.fresh, **recipe)
     folder = options.out or Path("networks") / plan.name
     if folder.exists() and not (folder / FILE).is_file() and (folder.is_file() or any(folder.iterdir())):
         raise NetworkError(f"{folder}: holds something else than a network. Name another folder with --out.")

@@ -44,12 +44,7 @@ if not MISSING:
     from nni.mutable.frozen import frozen_context
     from nni.nas.evaluator import FunctionalEvaluator
     from nni.nas.evaluator.pytorch.lightning import Lightning, LightningModule, Trainer
-    from nni.nas.execution import (
-        ExecutionEngine,
-        Middleware,
-        SequentialExecutionEngine,
-        TrainingServiceExecutionEngine,
-    )
+    from nni.nas.execution import ExecutionEngine, Middleware, SequentialExecutionEngine, TrainingServiceExecutionEngine
     from nni.nas.execution.event import (
         FinalMetricEvent,
         IntermediateMetricEvent,

@@ -54,11 +54,7 @@ class Confirmation:
 
 
 def planned(
-    search: SearchRecord,
-    top: int = 4,
-    seeds: int = 3,
-    also: Sequence[str] = (),
-    **options: Any,
+    search: SearchRecord, top: int = 4, seeds: int = 3, also: Sequence[str] = (), **options: Any
 ) -> Confirmation:
     """What a confirmation trains.
 

@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import io
 import json
-import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,11 +26,11 @@ from tqdm import tqdm
 
 from ednas_nni.baselines.identity import single_task
 from ednas_nni.data.cache import cache_root
-from ednas_nni.errors import EdnasError, StudyError, TrialError, quoted
+from ednas_nni.errors import EdnasError, StudyError, TrialError
+from ednas_nni.handover.choosing import Chosen, Opened, chosen, opened
 from ednas_nni.handover.describing import described
-from ednas_nni.handover.repricing import score_of
 from ednas_nni.handover.scoring import Runs, scored
-from ednas_nni.handover.search import SearchedArchitecture, SearchRecord, open_search
+from ednas_nni.handover.search import SearchedArchitecture, SearchRecord
 from ednas_nni.networks.network import Network
 from ednas_nni.nn.checkpoint import write_tensors
 from ednas_nni.nn.tree import build
@@ -40,8 +39,7 @@ from ednas_nni.record.journal import Journal
 from ednas_nni.record.kept_weights import SUFFIX
 from ednas_nni.record.whole_file import file_digest, write_whole
 from ednas_nni.search.assembled import Assembled, by_recipe
-from ednas_nni.study import Study, parse, read_experiment
-from ednas_nni.study.changes import changed
+from ednas_nni.study import Study, parse
 from ednas_nni.training.checkpoints import Checkpoints
 from ednas_nni.training.jared import JaredEvaluator
 from ednas_nni.training.pool import results
@@ -56,7 +54,6 @@ FIRST_SEED = 3000  # searches count from the study's, baselines from 1000, confi
 LONGER = 10  # times the steps of a trial
 AVERAGED = 20  # steps of the training / steps that the average of the weights reaches back
 Metrics = dict[str, float]
-Opened = tuple[SearchRecord | None, Assembled]
 WEIGHTS, FINAL, CHECKPOINT = "weights.safetensors", "final.json", "checkpoint.safetensors"
 
 
@@ -115,7 +112,7 @@ class FullTraining:
 
 def planned(
     source: Opened | SearchRecord | Assembled | str | Path,
-    choice: SearchedArchitecture | Mapping[str, Any] | str,
+    choice: Chosen | SearchedArchitecture | Mapping[str, Any] | str,
     steps: int | None = None,
     seeds: int = 1,
     size: str | Sequence[int] = "train",
@@ -123,18 +120,7 @@ def planned(
     fresh: bool = False,
     **options: Any,
 ) -> FullTraining:
-    """Settle what a training is.
-
-    Args:
-        source: A search, its id, or an experiment's YAML; an assembled study; or what `opened` makes of them.
-        choice: What was picked of the search, an architecture id, a member's name, or a sample.
-        steps: Of each training; ten times those of a trial by default. 0 = nothing is trained: the network has the
-            weights that were kept of it, of the training that finished it or of its trial.
-        seeds: How many trainings.
-        size: Height and width of the training images: "train", "deploy" (as in the study), or two numbers.
-        name: Of the network; by default the member's, or the architecture id.
-        fresh: Start at random also where the trial's weights were kept.
-        **options: Of the evaluator, instead of the study's.
+    """Settle what a training is; arguments are those of `train`.
 
     Raises:
         EdnasError: The search, the study, the architecture or an option is wrong.
@@ -142,10 +128,10 @@ def planned(
     if not seeds >= 1:
         raise StudyError(f"seeds is {seeds}; at least 1 training is needed, 3 to know the spread.")
     search, assembled = source if isinstance(source, tuple) else opened(source)
-    sample, weights, usual = _chosen(search, assembled, choice)
+    of = chosen(search, assembled, choice)
     assembled = by_recipe(assembled)
     study = assembled.study
-    weights = None if fresh else weights
+    weights = None if fresh else of.weights
     first, kept_steps = FIRST_SEED, None
     if steps == 0:
         if weights is None or search is None or seeds > 1:
@@ -175,7 +161,9 @@ def planned(
     }
     full = assembled.of(parse(plain))
     full.checked_evaluator  # noqa: B018  (its options are looked at before anything is trained)
-    return FullTraining(full, sample, name or usual, tuple(range(first, first + seeds)), search, weights, kept_steps)
+    return FullTraining(
+        full, of.sample, name or of.name, tuple(range(first, first + seeds)), search, weights, kept_steps
+    )
 
 
 def train(
@@ -199,13 +187,14 @@ def train(
     quality on `select`; `test` has no part in that, so its metrics, of all seeds, are not flattered.
 
     Args:
-        source: As `planned`.
-        choice: As `planned`.
-        steps: As `planned`.
-        seeds: As `planned`; with several, metrics have intervals.
-        size: As `planned`.
-        name: As `planned`.
-        fresh: As `planned`.
+        source: A search, its id, or an experiment's YAML; or an assembled study.
+        choice: What was picked of the search, an architecture id, a member's name, or a sample.
+        steps: Of each training; ten times those of a trial by default. 0 = nothing is trained: the network has the
+            weights that were kept of it, of the training that finished it or of its trial.
+        seeds: How many trainings; with several, metrics have intervals.
+        size: Height and width of the training images: "train", "deploy" (as in the study), or two numbers.
+        name: Of the network; by default the member's, or the architecture id.
+        fresh: Start at random also where the trial's weights were kept.
         baselines: Also train the architecture on each task alone, with as many seeds: delta_t and its interval.
         test: Open the split `test` for the final scores; each opening is written down.
         workers: Trainings at a time; one per core by default, one on a GPU.
@@ -216,7 +205,7 @@ def train(
         The network, not yet saved.
 
     Raises:
-        EdnasError: As `planned`.
+        EdnasError: The search, the study, the architecture or an option is wrong.
         TrialError: A training failed; what ended or was begun stays and is not done again.
 
     Example:
@@ -229,11 +218,7 @@ def train(
 
 
 def carried_out(
-    plan: FullTraining,
-    baselines: bool = False,
-    test: bool = True,
-    workers: int | None = None,
-    progress: bool = True,
+    plan: FullTraining, baselines: bool = False, test: bool = True, workers: int | None = None, progress: bool = True
 ) -> Network:
     """Train what a plan says; see `train`."""
     plan.assembled.source.prepare(progress)
@@ -403,49 +388,6 @@ def evaluator_of(assembled: Assembled) -> JaredEvaluator:
 
 def _seeded(study: Study, seed: int) -> Study:
     return study.model_copy(update={"seed": seed})
-
-
-def opened(source: SearchRecord | Assembled | str | Path, changes: Sequence[str] = ()) -> Opened:
-    """A search and its study, or a study without a search: by id, journal, or an experiment's YAML.
-
-    `changes` of the study are `FIELD=VALUE`, see `ednas_nni.study.changes`.
-
-    Raises:
-        EdnasError: There is no such search or file, or its study or a change is wrong.
-    """
-    if isinstance(source, Assembled):
-        return None, source
-    if isinstance(source, str | Path) and str(source).endswith((".yml", ".yaml")):
-        return None, Assembled(read_experiment(source, changes)[1], str(source))
-    search = source if isinstance(source, SearchRecord) else open_search(source)
-    assembled = search.assembled
-    return search, assembled.of(parse(changed(assembled.study.dump(), changes))) if changes else assembled
-
-
-def _chosen(
-    search: SearchRecord | None, assembled: Assembled, choice: SearchedArchitecture | Mapping[str, Any] | str
-) -> tuple[Sample, Path | None, str]:
-    """Canonical sample, kept weights, and the usual name."""
-    if isinstance(choice, str) and choice.lstrip().startswith("{"):
-        try:
-            choice = json.loads(choice)
-        except ValueError as error:
-            raise StudyError(f"{quoted(choice)} begins as JSON does and is none: {error}.") from None
-    elif (
-        isinstance(choice, str)
-        and re.fullmatch("[0-9a-f]{10}", choice)
-        and (search is None or choice not in search.history.results)
-        and (score := score_of(assembled, choice))  # of `ednas front`
-    ):
-        return dict(score.sample), None, choice
-    if isinstance(choice, str):
-        if search is None:
-            return assembled.domains.complete(assembled.member(choice)), None, choice
-        choice = search.architecture(choice)
-    if isinstance(choice, SearchedArchitecture):
-        return assembled.domains.complete(choice.sample), choice.weights, choice.name or choice.architecture
-    sample = assembled.domains.complete(choice)
-    return sample, None, assembled.domains.architecture_id(sample)
 
 
 def _left_by(search: SearchRecord, weights: Path) -> tuple[int, int]:

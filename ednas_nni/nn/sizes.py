@@ -24,14 +24,7 @@ from fractions import Fraction
 import torch
 from torch.nn import functional
 
-from ednas_nni.compat.nas import (
-    MutableExpression,
-    MutableModule,
-    choice,
-    current_model,
-    ensure_frozen,
-    frozen_context,
-)
+from ednas_nni.compat.nas import MutableExpression, MutableModule, choice, current_model, ensure_frozen, frozen_context
 from ednas_nni.errors import StudyError
 from ednas_nni.nn.elementwise import Factor
 from ednas_nni.space.domains import Domains, Sample, Scalar

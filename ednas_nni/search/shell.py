@@ -14,13 +14,7 @@ from ednas_nni.errors import StudyError
 from ednas_nni.record.reports import read_report
 from ednas_nni.search.core import Core
 from ednas_nni.search.middleware.cost_aware import CostAware
-from ednas_nni.search.middleware.forwarding import (
-    POLL_S,
-    ExecutableModelSpace,
-    ModelEventType,
-    ModelStatus,
-    cause_of,
-)
+from ednas_nni.search.middleware.forwarding import POLL_S, ExecutableModelSpace, ModelEventType, ModelStatus, cause_of
 from ednas_nni.search.problem import Problem, Sample
 
 _log = logging.getLogger("nni.ednas.strategy")

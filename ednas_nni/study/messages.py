@@ -79,10 +79,7 @@ def example(field: str, defaults: Mapping[str, object]) -> str:
 
 
 def _line(
-    finding: ErrorDetails,
-    path: list[int | str],
-    defaults: Mapping[str, object],
-    groups: Mapping[str, Collection[str]],
+    finding: ErrorDetails, path: list[int | str], defaults: Mapping[str, object], groups: Mapping[str, Collection[str]]
 ) -> str:
     field, top = ".".join(map(str, path)), str(path[0]) if path else ""
     if finding["type"] == "extra_forbidden":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -205,3 +207,13 @@ def test_what_is_printed_at_the_end_is_confirmed(made: Make, capsys: pytest.Capt
     other = made(extra=confirmed(2, 0.30, options={"steps": 500}), inherits=True)
     assert "trained on (steps = 500)" in other.optimism_in_words
     assert made(extra=confirmed(2, 0.30, options={"steps": 5}), evaluator={"name": "jared", "steps": 5}).optimism
+
+
+def test_a_wrong_name_is_answered_before_torch_is_imported(made: Make) -> None:
+    """`ednas train SEARCH NAME` imports it only for a network that there is."""
+    code = (
+        "import sys; from ednas_nni.cli import main\n"
+        f"print(main(['train', {str(made().history.path)!r}, 'slimm']), 'torch' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert answer.stdout.split() == ["1", "False"] and "Did you mean 'slim'" in answer.stderr

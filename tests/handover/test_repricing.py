@@ -13,8 +13,9 @@ import pytest
 from ednas_nni.cli import main
 from ednas_nni.errors import EdnasError, InfeasibleError, StudyError
 from ednas_nni.handover import repricing
+from ednas_nni.handover.choosing import opened
 from ednas_nni.handover.repricing import Inheritance, repriced
-from ednas_nni.handover.training import opened, planned
+from ednas_nni.handover.training import planned
 from ednas_nni.record import events, locate
 from ednas_nni.record.head import JournalHead
 from ednas_nni.record.journal import Journal

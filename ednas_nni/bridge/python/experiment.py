@@ -12,12 +12,7 @@ from ednas_nni.study import Study, parse
 
 
 def experiment(
-    study: Study | dict[str, Any],
-    engine: str = "ts",
-    trials: int = 24,
-    concurrency: int = 2,
-    *,
-    id: str | None = None,
+    study: Study | dict[str, Any], engine: str = "ts", trials: int = 24, concurrency: int = 2, *, id: str | None = None
 ) -> Any:
     """Build the `nni.nas.experiment.NasExperiment` of a study, with journal, reuse and constraints mounted.
 

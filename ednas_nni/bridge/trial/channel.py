@@ -54,11 +54,7 @@ class OwnedChannel(TrialCommandChannelV3):
     """
 
     def __init__(
-        self,
-        url: str,
-        job: str,
-        manager: Manager | None,
-        decode: Callable[[str], ParameterRecord] = json.loads,
+        self, url: str, job: str, manager: Manager | None, decode: Callable[[str], ParameterRecord] = json.loads
     ) -> None:
         super().__init__(url)
         self.job = job

@@ -4,10 +4,11 @@
     python benchmarks/claims/depth_loss_ranks.py --render
 
 24 architectures of `compound`, even in log latency, are trained with each loss and three seeds on all tasks. What one
-seed says on `search` is held against what the other two say on `select`: Kendall's tau, and how much quality is lost
-by taking the network that one seed puts first. Both losses have the same networks and seeds, so the difference is
-paired; its interval resamples architectures. Every training is a line of benchmarks/results/depth_loss_ranks.jsonl,
-written when it ends; what stands there is not trained again. `--smoke` trains two steps in a temporary file.
+seed says on `search` is held against what the other two say on `select`: Kendall's tau, and how much better than the
+mean of all is the network that one seed puts first; the more noise, the less. Both losses have the same networks and
+seeds, so the difference is paired; its interval resamples architectures. Every training is a line of
+benchmarks/results/depth_loss_ranks.jsonl, written when it ends; what stands there is not trained again. `--smoke`
+trains two steps in a temporary file.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from into_docs import grid  # noqa: E402
 from rows import append, rows_of  # noqa: E402
 
 RESULTS = HERE.parent / "results" / "depth_loss_ranks.jsonl"
-LOSSES, ARCHITECTURES, STEPS, DRAWS = ("l1", "jared"), 24, 300, 4000
+LOSSES, ARCHITECTURES, STEPS, DRAWS = ("l1", "jared"), 24, 300, 10_000
 CONFIRMING = range(1040, 1043)
 SEEDS = {"nyuv2": CONFIRMING, "streets": CONFIRMING, "cityscapes": CONFIRMING, "rooms": range(940, 943)}
 METRICS = {"quality": 1, "depth_abs_error_m": -1, "depth_rel_error": -1}
@@ -106,23 +107,21 @@ def agreement(of: Qualities, at: np.ndarray) -> float:
     """Mean over seeds of Kendall's tau between one seed's order on `search` and the mean of the others on `select`."""
     from scipy.stats import kendalltau
 
-    taus = [kendalltau(of["search"][at, s], others(of, s)[at]).statistic for s in range(of["search"].shape[1])]
+    taus = [kendalltau(of["search"][at, s], others(of, s)[at]).statistic for s in seeds_of(of)]
     return float(np.nanmean(taus))
 
 
-def lost(of: Qualities, at: np.ndarray) -> float:
-    """What is lost on `select` by the network that one seed puts first, mean over seeds.
+def gained(of: Qualities, at: np.ndarray) -> float:
+    """By how much the network that one seed puts first on `search` is above the mean of all on `select`, by the others.
 
-    Against the one that the other seeds but one put first, and judged by that one: the largest of noisy values would
-    flatter itself, most with the noisier loss.
+    Taking it away from the best would flatter the noisier loss: the largest of noisy values is too large.
     """
-    losses, seeds = [], range(of["search"].shape[1])
-    for seed in seeds:
-        for judge in (other for other in seeds if other != seed):
-            judged, rest = of["select"][at, judge], [other for other in seeds if other not in (seed, judge)]
-            best = of["select"][np.ix_(at, rest)].mean(axis=1).argmax()
-            losses.append(judged[best] - judged[of["search"][at, seed].argmax()])
-    return float(np.mean(losses))
+    gains = [(judged := others(of, s)[at])[of["search"][at, s].argmax()] - judged.mean() for s in seeds_of(of)]
+    return float(np.mean(gains))
+
+
+def seeds_of(of: Qualities) -> range:
+    return range(of["search"].shape[1])
 
 
 def others(of: Qualities, seed: int) -> np.ndarray:
@@ -138,11 +137,11 @@ def report(rows: Sequence[Mapping[str, Any]], draws: int = DRAWS) -> str:
         for metric in METRICS:
             of = complete(rows, world, metric)
             n = len(of["l1"]["search"])
-            if n < 6:
+            if n < ARCHITECTURES:
                 break
             rng = np.random.default_rng(0)
             drawn = [np.arange(n), *rng.integers(n, size=(draws, n))]
-            for name, figure in (("tau", agreement), ("lost", lost)):
+            for name, figure in (("tau", agreement), ("gained", gained)):
                 values = {loss: np.array([figure(of[loss], at) for at in drawn]) for loss in LOSSES}
                 change = values["jared"] - values["l1"]
                 low, high = np.percentile(change[1:], (2.5, 97.5))
@@ -152,7 +151,7 @@ def report(rows: Sequence[Mapping[str, Any]], draws: int = DRAWS) -> str:
         if lines:
             text.append(f"**{world}**, {n} architectures:\n\n" + grid(["", *LOSSES, "jared - l1"], lines))
         else:
-            text.append(f"{world}: {n} architectures are complete, too few to say anything.")
+            text.append(f"{world}: {n} of {ARCHITECTURES} architectures are complete.")
     return "\n\n".join(text)
 
 

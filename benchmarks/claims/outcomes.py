@@ -37,19 +37,19 @@ def word(
     Args:
         intervals: World -> an interval of each figure; worlds that were not measured, or not to their end, are absent.
         bar: What the claim says they lie below.
-        against: Those that can refute it; all by default.
+        against: Those that can refute it, in every world; all by default. Where they all lie below the bar in one
+            world, nothing is refuted.
     """
     here = {world: intervals[world] for world in CONFIRMING if world in intervals}
     if not here:
         return "not measured"
-    claimed = {world: all(e.high < bar for e in of) for world, of in here.items()}
-    if len(here) == len(CONFIRMING) and all(claimed.values()):
+    if len(here) == len(CONFIRMING) and all(e.high < bar for of in here.values() for e in of):
         return "**held**"
-    refuting = (of for world, of in (against or intervals).items() if world in here)
-    if any(e.low > bar for of in refuting for e in of) and not any(claimed.values()):
-        return "**refuted**"
-    missing = sorted(set(CONFIRMING) - set(here))
-    return "not shown" + (f"; {', '.join(missing)} not measured" if missing else "")
+    if missing := sorted(set(CONFIRMING) - set(here)):
+        return f"not shown; {', '.join(missing)} not measured"
+    refuting = [(against or intervals)[world] for world in CONFIRMING]
+    on_the_claimed_side = any(all(e.high < bar for e in of) for of in refuting)
+    return "**refuted**" if any(e.low > bar for of in refuting for e in of) and not on_the_claimed_side else "not shown"
 
 
 def depth_loss(rows: Sequence[Row]) -> list[list[str]]:

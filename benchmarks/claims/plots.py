@@ -62,6 +62,8 @@ def prior_networks(rows: Rows, panels: Sequence[Any]) -> None:
     for panel, world in zip(panels, WORLDS, strict=True):
         points: dict[str, dict[Any, list[tuple[float, float]]]] = {}
         for row, gain in prior_tables.gains(prior_tables.complete(rows, world)):
+            if not row["costs"]:  # a search that failed
+                continue
             seeds = points.setdefault(row["network"], {}).setdefault(row["width"], [])
             seeds.append((row["costs"]["macs"] / 1e6, gain))
         for network, widths in points.items():

@@ -19,10 +19,11 @@ on `select` by .005. What rose last is scored on `test`.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,56 +74,78 @@ def study(world: str, folder: str, network: str, rate: float, seed: int, steps: 
 def run(
     world: str, folder: str, network: str, width: float, rate: float, seed: int, steps: int, split: str
 ) -> dict[str, Any]:
-    """Train once, as `alone`."""
+    """Train once, as `alone`; where `test` is opened, with the scores on `select` that a climb starts from."""
+    from one_training import scored
 
     def once(joined: Any, sample: Any) -> tuple[Any, dict[str, Any]]:
-        return joined.trained(sample)[0], {"steps": steps}
+        module = joined.trained(sample)[0]
+        return module, {"steps": steps, **({"select": scored(joined, module, "select")} if split == "test" else {})}
 
     return alone(world, folder, network, width, rate, seed, steps, split, once)
 
 
 def run_until_it_stops(
-    world: str, folder: str, network: str, width: float, rate: float, seed: int, rungs: tuple[int, ...] = RUNGS
-) -> dict[str, Any]:
-    """Train for ever more steps, as `run`."""
+    world: str, folder: str, network: str, width: float, rate: float, seed: int, rungs: tuple[int, ...] = RUNGS,
+    first: str = "",
+) -> dict[str, Any]:  # fmt: skip
+    """Train for ever more steps, as `run`; `first` is the row of the first of them as JSON, where there is one."""
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
 
-    def climbed(_: Any, sample: Any) -> tuple[Any, dict[str, Any]]:
+    row = json.loads(first) if first else None
+
+    def climbed(joined: Any, sample: Any) -> tuple[Any, dict[str, Any]]:
         def trained(steps: int) -> tuple[Any, Any]:
             joined = Assembled(parse(study(world, folder, network, rate, seed, steps)))
             return joined, joined.trained(sample)[0]
 
-        return climb(trained, rungs)
+        return climb(trained, rungs, None if row is None else row["select"]["quality"])
 
-    return alone(world, folder, network, width, rate, seed, rungs[0], "test", climbed)
+    if row is not None and "failed" in row:
+        return {**row, "rungs": {rungs[0]: 0.0}}  # what diverges is not tried again
+    climbing = alone(world, folder, network, width, rate, seed, rungs[0], "test", climbed, row)
+    return {**climbing, "seconds": round(climbing["seconds"] + (row["seconds"] if row else 0), 1)}
 
 
-def climb(trained: Callable[[int], tuple[Any, Any]], rungs: Sequence[int]) -> tuple[Any, dict[str, Any]]:
+def climb(
+    trained: Callable[[int], tuple[Any, Any]], rungs: Sequence[int], first: float | None = None
+) -> tuple[Any, dict[str, Any]]:
     """The network of the last rung that rose, and quality on `select` of each rung that was tried.
+
+    A rung that diverges has quality 0; the first one's TrialError is the caller's.
 
     Args:
         trained: Steps -> study and network.
         rungs: Steps to try, rising.
+        first: Quality of the first, where it was trained before; its network is then None.
     """
     from one_training import scored
 
-    best, qualities = None, {}
-    for steps in rungs:
-        joined, network = trained(steps)
-        qualities[steps] = scored(joined, network, "select")["quality"]
-        if best is not None and qualities[steps] - qualities[best[1]] < RISE:
+    from ednas_nni.errors import TrialError
+
+    best, qualities = (None, rungs[0]), {rungs[0]: first}
+    for steps in rungs if first is None else rungs[1:]:
+        try:
+            joined, network = trained(steps)
+            qualities[steps] = scored(joined, network, "select")["quality"]
+        except TrialError:
+            if steps == rungs[0]:
+                raise
+            qualities[steps] = 0.0
+        if steps != rungs[0] and qualities[steps] - qualities[best[1]] < RISE:
             break
         best = network, steps
-    assert best is not None, "the first always counts"
     return best[0], {"steps": best[1], "rungs": qualities}
 
 
 def alone(
     world: str, folder: str, network: str, width: float, rate: float, seed: int, steps: int, split: str,
-    trained: Callable[[Any, Any], tuple[Any, dict[str, Any]]],
+    trained: Callable[[Any, Any], tuple[Any, dict[str, Any]]], row: dict[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """A row of an earlier network: costs, images, scores; one that diverges has the score of the position prior."""
+    """A row of an earlier network: costs, images, scores; one that diverges has the score of the position prior.
+
+    A policy is taken from the `row` of an earlier training, and so are the scores where `trained` gives no network.
+    """
     import torch
     from one_training import prior_scores, scored
 
@@ -134,68 +157,100 @@ def alone(
     from search_spaces.baselines.policy import learn_policy
 
     torch.set_num_threads(1)
-    joined, started = Assembled(parse(study(world, folder, network, rate, seed, steps))), time.perf_counter()
+    joined, started = Assembled(parse(study(world, folder, network, rate, seed, steps))), spent()
     sample, images, more = joined.member(f"width_{round(100 * width):03}"), 0, {"steps": steps}
-    failed = ""
+    batch, failed = joined.evaluator_against(None).recipe.batch_size, ""
     try:
-        if network == "adashare":
+        if row is not None:
+            sample, images = row["sample"], row["images"] - steps * batch
+        elif network == "adashare":
             policy = learn_policy(joined, f"width_{round(100 * width):03}")
             sample, images = policy.sample, policy.images
         module, more = trained(joined, sample)
-        metrics = scored(joined, module, split, READER if split == "test" else None)
+        there = row is not None and module is None
+        metrics = row["scores"] if there else scored(joined, module, split, READER if split == "test" else None)
     except TrialError as error:
         failed = str(error)
         metrics = prior_scores(joined, split, READER if split == "test" else None)
-    images += more.pop("steps") * joined.evaluator_against(None).recipe.batch_size
+    images += more.pop("steps") * batch
     layers = layer_records(build(joined.space, sample), tuple(joined.study.deploy_size))
     costs = dict(zip(joined.table.names, joined.table([sample])[0].tolist(), strict=True))
     costs["encoder_macs"] = sum(layer.macs for layer in layers if not layer.path.startswith("heads."))
-    seconds = round(time.perf_counter() - started, 1)
-    row = {"sample": dict(sample), "images": images, "seconds": seconds, "costs": costs, "scores": metrics, **more}
-    return {**row, "failed": failed} if failed else row
+    seconds = round(spent() - started, 1)
+    made = {"sample": dict(sample), "images": images, "seconds": seconds, "costs": costs, "scores": metrics, **more}
+    return {**made, "failed": failed} if failed else made
+
+
+def spent() -> float:
+    """Seconds of processor time of this process and of those that it started and that have ended."""
+    return sum(os.times()[:4])
 
 
 def searched(
     world: str, folder: str, seed: int, supernet: int = 400, finishing: int = 500, candidates: int = 60,
-    rungs: tuple[int, ...] | None = None,
+    rungs: tuple[int, ...] | None = None, made: str = "",
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """Search once; rows of the networks that it finished, cheapest first; with rungs, trained until they stop."""
+    """Search once; rows of the networks that it finished, cheapest first; with rungs, trained until they stop.
+
+    With rungs, the search of the id `made` is taken where it is still there: the same seed makes the same one. One
+    whose supernet or whose finished networks all diverge is a single row without costs: its front reaches nothing.
+    """
     import worlds
-    from one_training import scored
+    from one_training import prior_scores, scored
 
     import ednas_nni
     from ednas_nni.cost import layer_records
+    from ednas_nni.errors import EdnasError, JournalError, TrialError
     from ednas_nni.nn.tree import build
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.study import parse
 
-    part, started = worlds.part(world, Path(folder) if folder else None), time.perf_counter()
+    part, started = worlds.part(world, Path(folder) if folder else None), spent()
     plain = {
         **part, "space": worlds.compound(world), "deploy_size": part["train_size"],
         "device": ["edge_tpu", "macs", "params"],
         "evaluator": {"name": "inherited", "supernet": {"steps": supernet, "seed": seed}, "threads": 1},
         "objectives": ["quality", "macs"], "finish": {"networks": 4, "steps": finishing, "seeds": 1}, "seed": seed,
     }  # fmt: skip
-    search = ednas_nni.search(plain, candidates + 4, concurrency=1)
-    joined, seconds = search.assembled, round(time.perf_counter() - started, 1)
-    batch = joined.evaluator.recipe.batch_size
-    images = batch * (4 * supernet + 4 * finishing)
+    joined = Assembled(parse(plain))
+    images = (batch := joined.evaluator.recipe.batch_size) * (4 * supernet + 4 * finishing)
+    about = {"world": world, "network": SEARCHED, "rate": None, "seed": seed, "split": "test"}
+    about |= {"steps": STOPS if rungs else STEPS}
+    search, failed = None, "no finished network"
+    with contextlib.suppress(JournalError):
+        search = ednas_nni.open_search(made) if made else None
+    try:
+        search = search or ednas_nni.search(plain, candidates + 4, concurrency=1)
+    except TrialError as error:
+        failed = str(error)
+    seconds = spent() - started
+    if search is None or not search.confirmed:
+        scores = {"select": prior_scores(joined, "select"), "scores": prior_scores(joined, "test", READER)}
+        yield {**about, "width": 0, "images": images, "seconds": seconds, "costs": {}, **scores, "failed": failed}
+        return
     for number, chosen in enumerate(sorted(search.confirmed, key=lambda a: a.costs["macs"])):
 
         def trained(steps: int, chosen: Any = chosen) -> tuple[Any, Any]:
             options = {"average": 0} if steps else {}  # as the earlier networks
-            return joined, ednas_nni.train(search, chosen, steps=steps, test=False, progress=False, **options).module
+            try:
+                network = ednas_nni.train(search, chosen, steps=steps, test=False, progress=False, **options)
+            except EdnasError as error:
+                raise TrialError(str(error)) from error
+            return joined, network.module
 
-        begun = time.perf_counter()
-        module, more = climb(trained, rungs) if rungs else (trained(0)[1], {})
-        seen = images + batch * more.pop("steps", 0)
+        begun = spent()
         layers = layer_records(build(joined.space, chosen.sample), tuple(joined.study.deploy_size))
         encoder = sum(layer.macs for layer in layers if not layer.path.startswith("heads."))
-        yield {
-            "world": world, "network": SEARCHED, "width": number, "rate": None, "seed": seed, "split": "test",
-            "steps": STOPS if rungs else STEPS, "sample": dict(chosen.sample), "images": seen,
-            "seconds": round(time.perf_counter() - begun, 1) + (seconds if number == 0 else 0),
-            "costs": {**chosen.costs, "encoder_macs": encoder},
-            "select": scored(joined, module, "select"), "scores": scored(joined, module, "test", READER), **more,
-        }  # fmt: skip
+        row = {**about, "width": number, "sample": dict(chosen.sample), "search": search.experiment}
+        row |= {"costs": {**chosen.costs, "encoder_macs": encoder}}
+        try:
+            module, more = climb(trained, rungs) if rungs else (trained(0)[1], {})
+            row |= {"select": scored(joined, module, "select"), "scores": scored(joined, module, "test", READER)}
+        except TrialError as error:
+            more = {"steps": rungs[0] if rungs else 0, "failed": str(error)}
+            row |= {"select": prior_scores(joined, "select"), "scores": prior_scores(joined, "test", READER)}
+        row |= {"images": images + batch * more.pop("steps", 0), **more}
+        yield {**row, "seconds": round(spent() - begun + (seconds if number == 0 else 0), 1)}
 
 
 KEY = ("world", "network", "width", "rate", "seed", "steps", "split")
@@ -213,11 +268,13 @@ def measure(
     Assembled(parse(study(world, folder, "mtan", RATES[0], 0, steps))).source.prepare()
 
     def train(jobs: list[tuple[Any, ...]], until_it_stops: bool = False) -> None:
+        def key(job: tuple[Any, ...]) -> tuple[Any, ...]:
+            return (job[0], *job[2:6], *((STOPS, "test") if until_it_stops else job[6:]))
+
         there = {tuple(row[name] for name in KEY) for row in rows_of(path)}
-        more = (STOPS, "test") if until_it_stops else ()
-        missing = [job for job in jobs if (job[0], *job[2:], *more) not in there]
+        missing = [job for job in jobs if key(job) not in there]
         for job, outcome in each(run_until_it_stops if until_it_stops else run, missing, workers):
-            append(path, {**dict(zip(KEY, (job[0], *job[2:], *more), strict=True)), **outcome})
+            append(path, {**outcome, **dict(zip(KEY, key(job), strict=True))})
 
     middle = {network: NETWORKS[network]["widths"][1] for network in networks}
     train([(world, folder, n, middle[n], rate, TUNING_SEED, steps, "search") for n in networks for rate in RATES])
@@ -227,11 +284,15 @@ def measure(
         rows = [row for row in tuned if row["network"] == network and row["steps"] == steps]
         best[network] = max(rows, key=lambda row: row["scores"]["quality"])["rate"]
     for seed in seeds:
-        wanted = (world, SEARCHED, seed, STOPS if stops else STEPS)
-        if wanted not in {tuple(row[n] for n in ("world", "network", "seed", "steps")) for row in rows_of(path)}:
-            append(path, *searched(world, folder, seed, rungs=RUNGS if stops else None))
+        of = [row for row in rows_of(path) if (row["world"], row["network"], row["seed"]) == (world, SEARCHED, seed)]
+        if (STOPS if stops else STEPS) not in {row["steps"] for row in of}:
+            made = next((row.get("search", "") for row in of), "")
+            append(path, *searched(world, folder, seed, rungs=RUNGS if stops else None, made=made))
     if stops:
-        train([(world, folder, n, middle[n], best[n], seed) for seed in seeds for n in networks], until_it_stops=True)
+        there = {tuple(row[name] for name in KEY): json.dumps(row) for row in rows_of(path)}
+        jobs = [(world, folder, n, middle[n], best[n], seed) for seed in seeds for n in networks]
+        first = [there.get((job[0], *job[2:], steps, "test"), "") for job in jobs]
+        train([(*job, RUNGS, row) for job, row in zip(jobs, first, strict=True)], until_it_stops=True)
         return
     train(
         [
@@ -263,8 +324,11 @@ def main() -> None:
             found = list(searched(given.world, given.data, 0, 2, 2, 6, (2, 3)))
             costs = [row["costs"]["macs"] for row in found]
             assert len(costs) > 0 and costs == sorted(costs) and all(2 in row["rungs"] for row in found)
-            light = run_until_it_stops(given.world, given.data, "mobilenet_v3", LIGHT[2], 0.003, 0, (2, 3))
-            assert light["images"] in (16, 24) and len(light["rungs"]) == 2
+            light = (given.world, given.data, "mobilenet_v3", LIGHT[2], 0.003, 0)
+            whole = run_until_it_stops(*light, (2, 3))
+            again = run_until_it_stops(*light, (2, 3), json.dumps(run(*light, 2, "test")))
+            assert whole["images"] in (16, 24) and len(whole["rungs"]) == 2
+            assert {**again, "seconds": 0} == {**whole, "seconds": 0}
         return
     if not given.render:
         stops, seeds = given.until_it_stops, list(SEEDS[given.world])

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from claims.estimates import Estimate
+from claims.prior_networks import STOPS
 from into_docs import grid
 from scipy.optimize import isotonic_regression
 
@@ -86,7 +87,7 @@ def ratios(rows: Sequence[Row], cost: str = "macs", seed: int = 0) -> tuple[Esti
     networks: dict[tuple[str, float], list[tuple[float, float]]] = {}
     for row, gain in gains(rows):
         if row["network"] == SEARCHED:
-            point = (row["costs"][cost], row["select"]["quality"], gain)
+            point = (row["costs"].get(cost, np.inf), row["select"]["quality"], gain)  # none: the search failed
             searches.setdefault(row["seed"], []).append(point)
         else:
             networks.setdefault((row["network"], row["width"]), []).append((row["costs"][cost], gain))
@@ -114,7 +115,7 @@ def ratios(rows: Sequence[Row], cost: str = "macs", seed: int = 0) -> tuple[Esti
 def complete(rows: Sequence[Row], world: str, stops: bool = False) -> list[Row]:
     """Rows of `test` of a world, of one of the two budgets; [] without searches, or single tasks to compare with."""
     here = [row for row in rows if row["world"] == world and row["split"] == "test"]
-    here = [row for row in here if ("rungs" in row) == stops]
+    here = [row for row in here if (row["steps"] == STOPS) == stops]
     once = {(row["network"], row["width"], row["seed"]): row for row in here}  # whatever ran twice
     here = list(once.values())
     return here if {SEARCHED, SINGLE} <= {row["network"] for row in here} else []
@@ -163,7 +164,10 @@ def _table(here: Sequence[Row]) -> str:
         "ratio of MACs",
         "of the encoder's alone",
     ]
-    said = f"Geometric mean {interval(whole)}; of the encoder's MACs alone {interval(encoder)}."
+    searches = [row for row in here if row["network"] == SEARCHED]
+    cost = f"{sum(row['seconds'] for row in searches) / 3600:.1f} core hours for {len({r['seed'] for r in searches})}"
+    cost += f" searches, {np.mean([row['images'] for row in searches]):,.0f} images each"
+    said = f"Geometric mean {interval(whole)}; of the encoder's MACs alone {interval(encoder)}. {cost}."
     return f"{grid(heads, lines)}\n\n{said}"
 
 

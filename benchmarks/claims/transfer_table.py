@@ -114,7 +114,7 @@ def measure(world: str, folder: Path | None, path: Path, steps: int, number: int
     if not drawn:
         for name, entry in architectures(world, folder, number).items():
             drawn[name] = {"world": world, "architecture": name, **entry}
-            append(path, drawn[name])
+        append(path, *drawn.values())  # all or none
     here = [row for row in rows if row["world"] == world and "tasks" in row]
     there = {(row["architecture"], row["tasks"], row["seed"], row["steps"]) for row in here}
     names, bits = list(drawn), len(drawn).bit_length()

@@ -3,7 +3,7 @@
     python benchmarks/quality_spread.py [--architectures 42] [--json benchmarks/results/quality_spread.json]
     python benchmarks/quality_spread.py --render benchmarks/results/quality_spread.json   text and picture, into docs
 
-The shipped study (experiments/separate.yml): its space, data and recipe. Every architecture is drawn as strategies draw
+The study experiments/separate.yml: its space, data and recipe. Every architecture is drawn as strategies draw
 and trained once; six of them, evenly spaced in cost, are trained with two more seeds, which tells the noise. What is in
 the file already is not trained again.
 """
@@ -30,7 +30,7 @@ FIRST_SEED, REPEATED, REPEATS = 4000, 6, 2
 
 
 def study_of(steps: int) -> Any:
-    """The shipped study, with another number of steps."""
+    """That study, with another number of steps."""
     from ednas_nni.bridge.manager.experiment_file import read
 
     study = read(ROOT / STUDY).study

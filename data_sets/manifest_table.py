@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,7 +217,9 @@ def _open(path: Path, rows: list[Row]) -> list[str]:
             if asking:
                 asks = kind.question(name, [row.files[kind.name] for row in asking])
                 lines = f" in {len(asking)} lines" if len(asking) > 1 else ""
-                faults.append(f"{path}:{asking[0].line}: {name} is {OPEN!r}{lines}, to be filled: {asks}".rstrip(": "))
+                fault = f"{path}:{asking[0].line}: {name} is {OPEN!r}{lines}, to be filled: {asks}".rstrip(": ")
+                fill = f"`ednas data init {shlex.quote(str(path.parent))} --fill {name}=CELL` fills all of them."
+                faults.append(f"{fault}\n  {fill}" if path.name == "manifest.csv" else fault)
     return faults
 
 

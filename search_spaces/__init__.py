@@ -53,8 +53,7 @@ compound = _preset(
     "From tiny to large, for any device: resolution, widths, depths, fusion and heads are searched together.",
 )
 mobile = _preset(
-    "mobile",
-    "For phones: IBN with and without squeeze-and-excitation; widths, fusion, heads and sharing are searched.",
+    "mobile", "For phones: IBN with and without squeeze-and-excitation; widths, fusion, heads and sharing are searched."
 )
 edge_tpu = _preset(
     "edge_tpu", "For systolic arrays: IBN and Fused-IBN; widths, fusion, heads and sharing are searched."

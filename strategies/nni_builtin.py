@@ -84,9 +84,7 @@ def tpe(seed: Seed = None, startup: Count = 8, candidates: Count = 24) -> nni_st
         candidates: Samples scored per proposal and choice.
     """
     return nni_strategy.TPE(
-        optimize_mode="maximize",
-        seed=seed,
-        tpe_args={"n_startup_jobs": startup, "n_ei_candidates": candidates},
+        optimize_mode="maximize", seed=seed, tpe_args={"n_startup_jobs": startup, "n_ei_candidates": candidates}
     )
 
 

@@ -244,8 +244,7 @@ class DepthLabels(LabelKind[DepthSurvey]):
             for which, numbers in types.items()
             for line in (f"{which}:", *look([paths[number] for number in numbers]).question())
         ]
-        fill = "`ednas data init FOLDER --force --fill depth_scale=FACTOR` fills all lines; --out as it was drafted."
-        return "\n  ".join((WHICH_FACTOR, *lines, *([fill] if len(types) == 1 else [])))
+        return "\n  ".join((WHICH_FACTOR, *lines))
 
     def drawing(self, values: NDArray[np.floating], facts: LabelFacts) -> Drawing:
         """Near is light, far is dark."""

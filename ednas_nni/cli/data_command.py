@@ -57,9 +57,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     argument = add("init", init, "say which data set a folder is, or draft a manifest for it")
     argument("folder", metavar="FOLDER", type=Path, help="a folder with images and labels")
     argument("--manifest", action="store_true", help="draft a manifest even if the layout is known")
-    argument("--force", action="store_true", help="replace manifest.csv and classes.txt")
+    argument("--force", action="store_true", help="replace manifest.csv and classes.txt, with what you wrote into them")
     argument("--out", metavar="FOLDER", type=Path, help="write there, where the folder itself is read-only")
-    fill = "fill a column of all labels of its kind, for example depth_scale=0.001; may be given many times"
+    fill = "fill the cells `?` of a column, for example depth_scale=0.001, also of a manifest that is there"
     argument("--fill", metavar="COLUMN=CELL", action="append", default=[], help=fill)
 
     argument = add("check", check, "read all of a data set and say what is wrong with it")
@@ -194,7 +194,13 @@ def init(options: argparse.Namespace) -> int:
         print("`ednas data check FILE.yml` then reads all of it and says what is wrong.")
         return 0
     out = options.out.expanduser().resolve() if options.out else folder
-    written = draft_into(folder, out, options.fill, options.force)[1]
+    there = next((out / name for name in drafting.FILES if (out / name).is_file()), None)
+    if there is not None and options.fill and not options.force:
+        drafting.fill_in(there, options.fill)
+        print(f"filled {printable(str(there))}; the rest of it is as it was")
+        written = [there]
+    else:
+        written = draft_into(folder, out, options.fill, options.force)[1]
     outside = "" if out == folder else " --set allow_outside=true"
     print(f"Correct them, then: ednas data check {shlex.quote(printable(str(written[0])))}{outside}")
     return 0
@@ -224,9 +230,8 @@ def draft_into(folder: Path, out: Path, fill: Sequence[str], force: bool) -> tup
     if drafted.asks and not answered:
         for ask in drafted.asks:
             print(f"  open: {printable(ask)}")
-        place = f"{shlex.quote(str(folder))} --out {shlex.quote(str(out))}"
-        again = f"again with --force --fill COLUMN=CELL: ednas data init {place} --force --fill COLUMN=CELL"
-        terminal.warn(f"cells that are `?` must be filled: by hand, or {again}")
+        again = f"ednas data init {shlex.quote(str(out))} --fill COLUMN=CELL"
+        terminal.warn(f"cells that are `?` must be filled: by hand, or all of a column by {again}")
     print("wrote " + " and ".join(printable(str(path)) for path in written))
     return drafted, written
 

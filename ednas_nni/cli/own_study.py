@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import product
 from math import log
@@ -24,11 +24,12 @@ STEP, STRIDE = 32, 16  # of sides looked at; of networks
 HEADERS = 200  # images whose size is looked at
 SHIPPED, PIXELS_WEIGHT = 64 * 128, 0.08
 """Pixels of the shipped study, and what twice as many weigh against the logarithm of a ratio that is off."""
+OTHER_STUDY = " experiments/separate.yml trains every network alone instead."  # which is not written beside this one
 
 Size = tuple[int, int]
 
 
-def study_of(folder: Path, out: Path, template: str, fill: Iterable[str]) -> str:
+def study_of(folder: Path, out: Path, template: str, fill: Sequence[str]) -> str:
     """The text of a study for a folder, from one that ships; a manifest is drafted into `out` where there is none.
 
     Raises:
@@ -37,8 +38,11 @@ def study_of(folder: Path, out: Path, template: str, fill: Iterable[str]) -> str
     from ednas_nni.tasks.base import TASKS  # torch
 
     entry = drafting.recognise(folder)
+    if entry is not None and fill:
+        there = f" (`ednas data init {folder} --fill ...` fills it)" if entry["name"] == "manifest" else ""
+        raise DataError(f"--fill: {folder} has a {entry['name']}{there}, so nothing is drafted. Leave --fill out.")
     if entry is None:
-        drafted, _ = draft_into(folder, out, list(fill), False)
+        drafted, _ = draft_into(folder, out, fill, False)
         images = [folder / row[drafting.IMAGE] for row in drafted.rows[:HEADERS]]
         entry = {"name": "manifest", "folder": str(out), "allow_outside": True}
         labels = [kind.name for kind in all_kinds() if any(kind.column in row for row in drafted.rows)]
@@ -68,11 +72,10 @@ def study_of(folder: Path, out: Path, template: str, fill: Iterable[str]) -> str
         "deploy_size": f"{list(deploy)}   # height and width on the device: all costs are computed for this size",
         "constraints": "[]   # such as latency_ms <= 10; `ednas plan` says what networks cost",
     }
-    return re.sub(r"^    (\w+): .*$", lambda line: _line(line, lines), template, flags=re.M)
-
-
-def _line(line: re.Match[str], lines: dict[str, str]) -> str:
-    return f"    {line[1]}: {lines[line[1]]}" if line[1] in lines else line[0]
+    head = f"# A search for small networks for the photos in {folder}, fast on an Edge TPU.\n"
+    text = head + template[template.index("#\n") :].replace(OTHER_STUDY, "")
+    named = rf"^    ({'|'.join(lines)}): .*$"
+    return re.sub(named, lambda line: f"    {line[1]}: {lines[line[1]]}", text, flags=re.M)
 
 
 def shapes(images: Iterable[Path]) -> list[Size]:

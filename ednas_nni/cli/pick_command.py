@@ -40,6 +40,7 @@ def weights(text: str) -> dict[str, float]:
 def run(options: argparse.Namespace) -> int:
     """Print one architecture id and why."""
     from ednas_nni.bridge.manager.launch import command
+    from ednas_nni.cli.outcome import optimism
     from ednas_nni.cli.terminal import wrapped
     from ednas_nni.errors import EdnasError
     from ednas_nni.handover.search import open_search
@@ -77,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     print(wrapped(", ".join(parts), 0))
 
     if not choice.confirmed:
-        what = "Inherited" if search.head.inherits else "Searched"
-        print(f"{what} values are optimistic until confirmed: {command('ednas')} confirm {search.experiment}")
+        print(optimism(len(search.results), search.head.inherits))
+        print(f"To confirm it: {command('ednas')} confirm {search.experiment} {choice.architecture} --top 0")
     print(f"To train it in full: {command('ednas')} train {search.experiment} {choice.architecture}")
     return 0

@@ -92,7 +92,7 @@ def _costs(assembled: Assembled, plan: Plan) -> list[tuple[str, str]]:
         column = summary.column
         cells = " .. ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         figure = f"{column.name.ljust(wide)}  {cells}{unit(column.name, column.unit)}"
-        beyond = f", {100 * summary.extrapolated:.0f} % beyond what it was fitted to" if summary.extrapolated else ""
+        beyond = f", {100 * summary.extrapolated:.0f} % of networks extrapolated" if summary.extrapolated else ""
         rows.append(("", f"{figure}   ({column.device}, {column.origin}{beyond})"))
     return rows
 

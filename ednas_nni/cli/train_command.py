@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.networks.description import FILE
 
     source = opened(options.source, options.changes)
-    architecture = chosen(*source, options.architecture)  # a wrong name is answered before torch is imported
+    architecture = chosen(*source, options.architecture)  # before torch is imported: a search knows its names
     from ednas_nni.handover.training import carried_out, planned
 
     given = {"precision": options.precision, "threads": options.threads}

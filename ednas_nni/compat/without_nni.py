@@ -121,11 +121,8 @@ class Repeat(MutableModule):
         if isinstance(depth, tuple):
             depth = choice(label, range(depth[0], depth[1] + 1))
         each = blocks if isinstance(blocks, Sequence) else [blocks] * depth
-        return nn.Sequential(*(_made(block, i) for i, block in enumerate(each[:depth])))
-
-
-def _made(block: Callable[[int], nn.Module] | nn.Module, i: int) -> nn.Module:
-    return copy.deepcopy(block) if isinstance(block, nn.Module) else block(i)
+        made = [copy.deepcopy(one) if isinstance(one, nn.Module) else one(i) for i, one in enumerate(each[:depth])]
+        return nn.Sequential(*made)
 
 
 MutableConv2d, MutableBatchNorm2d, MutableLinear = nn.Conv2d, nn.BatchNorm2d, nn.Linear

@@ -366,10 +366,10 @@ def write(drafted: Draft, folder: Path, force: bool = False) -> list[Path]:
     return list(texts)
 
 
-def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
-    """Return cells by column as a manifest, with those columns that have a cell."""
+def as_csv(rows: Sequence[Mapping[str, str]], names: Sequence[str] = ()) -> str:
+    """Return cells by column as a manifest, with those columns that have a cell, in the order of `names`."""
     text = io.StringIO()
-    used = [name for name in columns() if any(name in row for row in rows)]
+    used = [name for name in dict.fromkeys((*names, *columns())) if any(name in row for row in rows)]
     writer = csv.DictWriter(text, used, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
@@ -387,7 +387,7 @@ def fill(drafted: Draft, given: Sequence[str]) -> bool:
             kinds[name].details[name](cell)
         except ValueError as fault:
             raise DataError(f"--fill {fault}") from None
-        rows = [row for row in drafted.rows if kinds[name].column in row]
+        rows = [row for row in drafted.rows if row.get(kinds[name].column)]
         rows = [row for row in rows if row.get(name) == OPEN] or rows
         types = {str(stored_as(drafted.folder / row[kinds[name].column])) for row in rows}
         if len(types) > 1 and rows[0].get(name) == OPEN:
@@ -395,3 +395,20 @@ def fill(drafted: Draft, given: Sequence[str]) -> bool:
         for row in rows:
             row[name] = cell
     return not any(OPEN in row.values() for row in drafted.rows)
+
+
+def fill_in(path: Path, given: Sequence[str]) -> None:
+    """Put `COLUMN=CELL` texts in the place of the cells `?` of a manifest in CSV; whatever else it says stays.
+
+    DataError: it cannot be read, or a column has no such cell.
+    """
+    try:
+        heading, *lines = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig")))
+        rows = tuple(dict(zip(heading, line, strict=True)) for line in lines if line)
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{path}: is no CSV that could be filled in ({error}). Write the cells by hand") from None
+    for name in (text.partition("=")[0] for text in given):
+        if name in heading and all(row[name] != OPEN for row in rows):
+            raise DataError(f"{path}: no cell of {name} is `?`. Change it by hand, or draft it all anew with --force")
+    fill(Draft(path.parent, rows, {}, (), (), (), {}), given)
+    write_whole(path, as_csv(rows, heading))

@@ -1,4 +1,4 @@
-"""What a command is about: a study, with or without a search, and one architecture of it. Imports no torch."""
+"""What a command is about: a study, with or without a search, and one architecture. Torch only where there is none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Opened = tuple[SearchRecord | None, Assembled]
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenArchitecture:
     """One architecture.
 
     Attributes:
@@ -54,8 +54,10 @@ def opened(source: SearchRecord | Assembled | str | Path, changes: Sequence[str]
 
 
 def chosen(
-    search: SearchRecord | None, assembled: Assembled, choice: Chosen | SearchedArchitecture | Mapping[str, Any] | str
-) -> Chosen:
+    search: SearchRecord | None,
+    assembled: Assembled,
+    choice: ChosenArchitecture | SearchedArchitecture | Mapping[str, Any] | str,
+) -> ChosenArchitecture:
     """One architecture of what was opened: what was picked, an id, a member's name, or choices (JSON, or a mapping).
 
     Raises:
@@ -63,17 +65,19 @@ def chosen(
     """
     if isinstance(choice, str):
         choice = _named(search, assembled, choice)
-    if isinstance(choice, Chosen):
+    if isinstance(choice, ChosenArchitecture):
         return choice
     if isinstance(choice, SearchedArchitecture):
-        return Chosen(assembled.domains.complete(choice.sample), choice.weights, choice.name or choice.architecture)
+        return ChosenArchitecture(
+            assembled.domains.complete(choice.sample), choice.weights, choice.name or choice.architecture
+        )
     sample = assembled.domains.complete(choice)
-    return Chosen(sample, None, assembled.domains.architecture_id(sample))
+    return ChosenArchitecture(sample, None, assembled.domains.architecture_id(sample))
 
 
 def _named(
     search: SearchRecord | None, assembled: Assembled, name: str
-) -> Chosen | SearchedArchitecture | Mapping[str, Any]:
+) -> ChosenArchitecture | SearchedArchitecture | Mapping[str, Any]:
     if name.lstrip().startswith("{"):
         try:
             return dict(json.loads(name))
@@ -83,7 +87,7 @@ def _named(
         from ednas_nni.handover.repricing import score_of  # torch
 
         if score := score_of(assembled, name):  # of `ednas front`
-            return Chosen(dict(score.sample), None, name)
+            return ChosenArchitecture(dict(score.sample), None, name)
     if search is None:
-        return Chosen(assembled.domains.complete(assembled.member(name)), None, name)
+        return ChosenArchitecture(assembled.domains.complete(assembled.member(name)), None, name)
     return search.architecture(name)

@@ -76,7 +76,8 @@ def planned(
     chosen = {a.architecture: a for a in leading(search, top)}
     chosen |= {a.architecture: a for a in map(search.architecture, also)}
     if not chosen:
-        raise EdnasError(f"search {search.experiment} has no result, so there is nothing to confirm.")
+        why = "has no result" if top else "is asked for none of its networks (top = 0, and none is named)"
+        raise EdnasError(f"search {search.experiment} {why}, so there is nothing to confirm.")
     numbers = tuple(range(FIRST_SEED, FIRST_SEED + seeds))
     done = {(event.architecture, event.seed) for event in search.history.confirmed if event.options == options}
     jobs = tuple((key, seed) for seed in numbers for key in chosen if (key, seed) not in done)

@@ -33,7 +33,8 @@ def pick(
 
     Args:
         search: The search.
-        limits: Like "latency_ms <= 10", of costs, metrics or quality. What meets them and has the best score is taken.
+        limits: Like "latency_ms <= 10", of costs, metrics or quality; a modelled cost meets it with its upper 90 %
+            bound, as in a study. What meets them and has the best score is taken.
         weights: Quantity -> how much its range over the front counts. Without weights and limits the knee is taken.
 
     Raises:
@@ -93,7 +94,8 @@ def _limit(search: SearchRecord, text: str) -> Constraint:
     except StudyError as error:
         raise StudyError(str(error).replace("constraints:", "limit:", 1)) from None
     search_quantity(search, bound.name, "limit")
-    return bound
+    upper = f"{bound.name}_upper90"  # where a study's constraint is checked too
+    return replace(bound, name=upper) if bound.op == "<=" and upper in search.quantities else bound
 
 
 def _meets(architecture: SearchedArchitecture, bounds: Sequence[Constraint]) -> bool:

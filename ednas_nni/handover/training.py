@@ -27,7 +27,7 @@ from tqdm import tqdm
 from ednas_nni.baselines.identity import single_task
 from ednas_nni.data.cache import cache_root
 from ednas_nni.errors import EdnasError, StudyError, TrialError
-from ednas_nni.handover.choosing import Chosen, Opened, chosen, opened
+from ednas_nni.handover.choosing import ChosenArchitecture, Opened, chosen, opened
 from ednas_nni.handover.describing import described
 from ednas_nni.handover.scoring import Runs, scored
 from ednas_nni.handover.search import SearchedArchitecture, SearchRecord
@@ -112,7 +112,7 @@ class FullTraining:
 
 def planned(
     source: Opened | SearchRecord | Assembled | str | Path,
-    choice: Chosen | SearchedArchitecture | Mapping[str, Any] | str,
+    choice: ChosenArchitecture | SearchedArchitecture | Mapping[str, Any] | str,
     steps: int | None = None,
     seeds: int = 1,
     size: str | Sequence[int] = "train",

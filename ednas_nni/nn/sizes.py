@@ -115,7 +115,8 @@ def check_resolutions(shares: Sequence[float], stride: int, sizes: Mapping[str, 
                 step = math.gcd(*itertools.chain.from_iterable(sizes.values()))
                 fitting = sorted({1.0, *(k * stride / step for k in range(1, step // stride + 1))})
                 raise StudyError(
-                    f"resolution: {share:g} of {field} {size[0]} x {size[1]} is {float(exact[0]):g} x "
+                    f"space.resolution: {share:g} of {field} {size[0]} x {size[1]} is {float(exact[0]):g} x "
                     f"{float(exact[1]):g}, which the networks' stride {stride} does not divide. "
-                    f"What fits {' and '.join(sizes)}: {', '.join(f'{x:g}' for x in fitting)}."
+                    f"What fits {' and '.join(sizes)}: {', '.join(f'{x:g}' for x in fitting)}; for example "
+                    f"`space: {{name: compound, resolution: [{', '.join(f'{x:g}' for x in fitting[-2:][::-1])}]}}`."
                 )

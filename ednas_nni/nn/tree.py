@@ -132,15 +132,11 @@ def visit(space: ModelSpace) -> Iterator[tuple[str, nn.Module, Condition]]:
                 below.append((f"blocks.{i}", block, clauses(module.depth_choice, partial(operator.lt, i), path)))
         else:
             below = [(name, child, ()) for name, child in module.named_children()]
-        ahead += [(_join(path, name), child, _and(condition, more)) for name, child, more in reversed(below)]
+        ahead += [(f"{path}.{name}".lstrip("."), child, _and(condition, more)) for name, child, more in reversed(below)]
     if unseen:
         raise PluginError(
             f"{type(space).__name__}.liveness() names paths that do not exist: {', '.join(sorted(unseen))}."
         )
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
 
 
 def _and(condition: Condition, more: Condition) -> Condition:

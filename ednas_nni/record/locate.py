@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -20,7 +21,7 @@ def journal_of(text: str, experiments: Path | None = None) -> Path:
     """The journal file.
 
     Args:
-        text: Experiment id, folder of an experiment, journal file, or "latest".
+        text: Experiment id, folder of an experiment, journal file, or "latest", the one that began last.
         experiments: NNI's folder; `~/nni-experiments` by default. Experiments that NNI keeps elsewhere
             (`experimentWorkingDirectory`) are found through NNI's own list there.
 
@@ -37,7 +38,7 @@ def journal_of(text: str, experiments: Path | None = None) -> Path:
     home = experiments or Path(EXPERIMENTS).expanduser()
     by_id = journals(home)
     if text == LATEST and by_id:
-        return max(by_id.values(), key=lambda file: file.stat().st_mtime)
+        return max(by_id.values(), key=_begun)
     if text in by_id:
         return by_id[text]
     if not by_id:
@@ -52,6 +53,13 @@ def journal_of(text: str, experiments: Path | None = None) -> Path:
     raise JournalError(
         f"{quoted(text)} is neither an experiment id nor a journal file.{did_you_mean(text, [*newest, LATEST])}"
     )
+
+
+def _begun(journal: Path) -> tuple[float, float]:
+    """When a search began, and when it was last written to: finishing or confirming an older one makes it no newer."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError), journal.open("rb") as file:
+        return float(json.loads(file.readline())["time"]), journal.stat().st_mtime
+    return 0.0, 0.0
 
 
 def journals(experiments: Path | None = None) -> dict[str, Path]:

@@ -67,7 +67,7 @@ def write(
         JournalError: A journal is missing or damaged.
         EdnasError: The folder cannot be written.
     """
-    search = view(load(_file(journal)))
+    search = view(load(journal / "ednas" / "journal.jsonl" if journal.is_dir() else journal))
     examples = predictions(search)
     contents = {
         FILE: render(search, examples, stages, again_s, looked_at).encode("utf-8"),
@@ -87,10 +87,6 @@ def write_files(out: Path, contents: Mapping[str, bytes]) -> None:
             write_whole(out / name, content)
     except OSError as error:
         raise EdnasError(f"{out}: the report cannot be written ({error.strerror}). Give another folder.") from error
-
-
-def _file(path: Path) -> Path:
-    return Path(path) / "ednas" / "journal.jsonl" if Path(path).is_dir() else Path(path)
 
 
 def render(

@@ -106,7 +106,8 @@ def versions(view: SearchView) -> list[tuple[str, str]]:
         "started / resumed": f"{len(starts) - resumes} / {resumes}" if starts else None,
         "journal": view.history.path.name,
     }
-    return [(name, _short(str(value))) for name, value in values.items() if value not in (None, "")]
+    texts = {name: str(value) for name, value in values.items() if value not in (None, "")}
+    return [(name, text if len(text) <= 200 else text[:199] + "…") for name, text in texts.items()]
 
 
 def study_text(view: SearchView) -> str:
@@ -117,7 +118,3 @@ def study_text(view: SearchView) -> str:
         return yaml.safe_dump(json.loads(json.dumps(dict(view.study))), sort_keys=False, allow_unicode=True, width=100)
     except (TypeError, ValueError, yaml.YAMLError):
         return repr(view.study)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 200 else text[:199] + "…"

@@ -73,9 +73,10 @@ def best_line(view: SearchView) -> str:
     costs = [f"{_measured(q, best.costs[q.key])} ({origin(q)})" for q in view.costs if q.key in best.costs]
     name = f", the member {best.name}" if best.name else ""
     at = f", with {_and(costs)}" if costs else ""
+    how = "inherited" if view.head.inherits else "one training"
     return (
         f"The best {view.score.label} is {view.score.text(best.quality)}, reached by architecture "
-        f"{best.architecture}{name} (trial {best.number}, {_how(view)}){at}. {_best_delta_t(view)}".rstrip()
+        f"{best.architecture}{name} (trial {best.number}, {how}){at}. {_best_delta_t(view)}".rstrip()
     )
 
 
@@ -83,10 +84,6 @@ def best_confirmed(view: SearchView) -> SearchedArchitecture | None:
     """Of the confirmed architectures the one of the highest mean; None where none is confirmed."""
     again = [a for a in view.record.confirmed if a.value(view.score.key) is not None]
     return max(again, key=lambda a: a.value(view.score.key) or 0.0, default=None)
-
-
-def _how(view: SearchView) -> str:
-    return "inherited" if view.head.inherits else "one training"
 
 
 def against_members(view: SearchView) -> list[str]:
@@ -152,7 +149,7 @@ def honest(view: SearchView) -> list[str]:
         )
     sentences = [
         f"{source} {scored_on} of the search split, on which candidates are compared. It ranks architectures; it is "
-        "not what a full training reaches.",
+        "not what a full training reaches."
     ]
     if any(q.group in (study.get("tasks") or []) for q in view.metrics):
         sentences.append(

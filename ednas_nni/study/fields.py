@@ -130,7 +130,7 @@ class PruneOptions(FieldGroup):
 
 
 class StopOptions(FieldGroup):
-    """When a search ends before its trials are used up (`stop_when:` in the study).
+    """When a search ends before its trials are used up (`stop_when:` in the study; `true` = with these defaults).
 
     Attributes:
         hypervolume_gain_below: Share of the front's hypervolume that the last results have added.
@@ -149,7 +149,7 @@ class Study(BaseModel):
         tasks: Task plugins trained together.
         data: Data set plugin.
         train_size: (height, width) in pixels that trials train at; multiples of 32.
-        deploy_size: (height, width) in pixels that costs are priced at; padded to multiples of 32.
+        deploy_size: (height, width) in pixels that costs are priced at; padded to the networks' stride.
         deploy_outputs: What devices give: raw predictions, or an index for all scores of a class (docs/hardware.md).
         evaluator: Evaluator plugin.
         objectives: `quality` or `delta_t`, costs, and, with strategies that weigh objectives, metrics such as
@@ -170,8 +170,8 @@ class Study(BaseModel):
         stop_after_failures: The search stops when its first so many trials have failed; 0 = never.
         keep_weights: Networks whose weights are kept beside the journal.
         finish: The last trials train networks of the front once more (docs/supernet.md).
-        prune: Trials that will end dominated are ended early (docs/trials.md).
-        stop_when: The search ends when the front has not grown for a while.
+        prune: Trials that will end dominated are ended early (docs/trials.md); `true` = with the defaults.
+        stop_when: The search ends when the front has not grown for a while; `true` = with the defaults.
         allow_open_port: NNI may listen on every address of this machine: whoever reaches the port can run code here
             (docs/security.md).
     """
@@ -204,7 +204,7 @@ class Study(BaseModel):
     keep_weights: Literal["front", "all", "none"] = "front"
     finish: FinishOptions | None = None
     prune: Annotated[PruneOptions | None, BeforeValidator(_switch)] = None
-    stop_when: StopOptions | None = None
+    stop_when: Annotated[StopOptions | None, BeforeValidator(_switch)] = None
     allow_open_port: StrictBool = False
 
     @field_validator("tasks", "objectives", "device")

@@ -151,10 +151,7 @@ class LiteBiFPN(EarlierNetwork):
     stride = 32
 
     def __init__(
-        self,
-        tasks: Mapping[str, int],
-        widths: Widths = WIDTHS,
-        pyramid: Annotated[int, Field(ge=8, le=512)] = 64,
+        self, tasks: Mapping[str, int], widths: Widths = WIDTHS, pyramid: Annotated[int, Field(ge=8, le=512)] = 64
     ) -> None:
         super().__init__()
         self.settle(tasks, widths)

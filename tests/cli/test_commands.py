@@ -247,6 +247,18 @@ def test_find_a_journal(small_journal: Path, tmp_path: Path) -> None:
         locate.journal_of("abcd1234", tmp_path / "empty")
 
 
+def test_latest_is_the_search_that_began_last(tmp_path: Path) -> None:
+    """Confirming an older one writes into its journal, and makes it no newer."""
+    for name, begun in (("older", 1.0), ("newer", 2.0), ("torn", None)):
+        journal = tmp_path / name / "ednas" / "journal.jsonl"
+        journal.parent.mkdir(parents=True)
+        journal.write_text(json.dumps({"event": "study", "time": begun}) + "\n" if begun else '{"ev')
+    with (tmp_path / "older/ednas/journal.jsonl").open("a") as file:
+        file.write("{}\n")
+    os.utime(tmp_path / "older/ednas/journal.jsonl", (2e9, 2e9))
+    assert locate.journal_of("latest", tmp_path) == tmp_path / "newer/ednas/journal.jsonl"
+
+
 def test_find_a_journal_that_nni_keeps_elsewhere(small_journal: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -79,6 +79,15 @@ def test_what_is_open_is_said(
     assert main(["init", "mine", "--data", "photos"]) == 0
     shown = capsys.readouterr()
     assert "open: " in shown.out and "must be filled" in shown.err
+    text = Path("mine/experiments/ednas.yml").read_text()
+    assert f"for the photos in {photos}" in text and "rendered" not in text and "separate.yml" not in text
+    fill = f"data init {photos.parent / 'mine/data'} --fill"
+    assert fill in shown.err and main([*fill.split(), "depth_scale=0.001"]) == 0
+    assert (
+        main(["data", "check", "mine/data/manifest.csv", "--set", "allow_outside=true", "--set", "size=[96,128]"]) == 0
+    )
+    assert main(["init", "other", "--data", "mine/data", "--fill", "depth_scale=1"]) == 1
+    assert "fills it), so nothing is drafted" in capsys.readouterr().err
 
 
 def test_orientation_and_strangers(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from data_sets.manifest import Manifest
+from ednas_nni.cli import main
 from ednas_nni.data import DATASETS, drafting, names
 from ednas_nni.errors import DataError
 from scenes.rooms import Rooms
@@ -82,6 +83,30 @@ def test_folders_by_kind(tmp_path: Path) -> None:
     assert np.asarray(split.normals).any(-1).all()
     groups = [{r.group for r in records} for records in source.records.values()]
     assert all(not one & other for i, one in enumerate(groups) for other in groups[i + 1 :])
+
+
+def test_open_cells_are_filled_and_what_was_written_by_hand_stays(tmp_path: Path) -> None:
+    for number in range(6):
+        image(tmp_path / f"rgb/{number:03d}.jpg")
+        classes(tmp_path / f"seg/{number:03d}.png")
+        millimetres(tmp_path / f"depth/{number:03d}.png")
+    path, names = drafting.write(drafting.draft(tmp_path), tmp_path)
+    names.write_text("0: wall\n1: floor\n2: sofa\n")
+    lines = path.read_text().splitlines()
+    at = lines[0].split(",").index("depth_scale")
+    cells = lines[3].split(",")
+    by_hand = [*lines[:3], ",".join([*cells[:at], "0.01", *cells[at + 1 :]]), *lines[4:]]
+    path.write_text("\n".join(by_hand) + "\n")
+    with pytest.raises(DataError, match=rf"`ednas data init {tmp_path} --fill depth_scale=CELL` fills"):
+        assert Manifest(tmp_path, SHAPE, cache=tmp_path / "cache").info
+    assert main(["data", "init", str(tmp_path), "--fill", "depth_scale=0.001"]) == 0
+    assert path.read_text() == "\n".join(by_hand).replace("?", "0.001") + "\n"
+    assert names.read_text().startswith("0: wall")
+    with pytest.raises(DataError, match=r"no cell of depth_scale is `\?`"):
+        drafting.fill_in(path, ["depth_scale=1"])
+    path.write_text("a,b\n1\n")
+    with pytest.raises(DataError, match="is no CSV that could be filled in"):
+        drafting.fill_in(path, ["depth_scale=1"])
 
 
 def test_files_side_by_side_are_told_by_content(tmp_path: Path) -> None:

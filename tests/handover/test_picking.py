@@ -182,7 +182,7 @@ def printed(search: SearchRecord, capsys: pytest.CaptureFixture[str]) -> str:
 
 def check_inherited(text: str) -> None:
     assert text.count("inherited") >= 6, text
-    assert "Inherited values are optimistic until confirmed" in text
+    assert "Values are inherited from a supernet: they rank networks" in text
     assert "one training" not in text and "trained once" not in text, text
 
 
@@ -207,6 +207,21 @@ def test_what_is_printed_at_the_end_is_confirmed(made: Make, capsys: pytest.Capt
     other = made(extra=confirmed(2, 0.30, options={"steps": 500}), inherits=True)
     assert "trained on (steps = 500)" in other.optimism_in_words
     assert made(extra=confirmed(2, 0.30, options={"steps": 5}), evaluator={"name": "jared", "steps": 5}).optimism
+
+
+def test_a_limit_is_met_by_the_upper_bound_of_a_modelled_cost(made: Make) -> None:
+    """As a study's constraint: 4.0 ms are not surely below 4.5 where the bound is a quarter higher."""
+    path = made().history.path
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    events[0]["columns"].append({**events[0]["columns"][0], "name": "latency_ms_upper90"})
+    for event in events:
+        if "costs" in event:
+            event["costs"]["latency_ms_upper90"] = 1.25 * event["costs"]["latency_ms"]
+    path.write_text("".join(json.dumps(event) + "\n" for event in events))
+    choice = open_search(path).front.pick(limit="latency_ms <= 4.5")
+    assert choice.architecture == key(1) and "where latency_ms_upper90 <= 4.5" in choice.reason
+    assert open_search(path).front.pick(limit="latency_ms <= 5").architecture == key(2)
+    assert open_search(path).front.pick(limit="latency_ms >= 4.5").architecture == key(4)
 
 
 def test_a_wrong_name_is_answered_before_torch_is_imported(made: Make) -> None:

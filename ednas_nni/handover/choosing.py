@@ -1,4 +1,4 @@
-"""What a command is about: a study, with or without a search, and one architecture. Torch only where there is none."""
+"""The study, with or without a search, and the architecture that a command is about. A search needs no torch."""
 
 from __future__ import annotations
 

@@ -186,6 +186,19 @@ def spent() -> float:
     return sum(os.times()[:4])
 
 
+def search_study(world: str, folder: str, seed: int, supernet: int, finishing: int) -> dict[str, Any]:
+    """The study of one search."""
+    import worlds
+
+    part = worlds.part(world, Path(folder) if folder else None)
+    return {
+        **part, "space": worlds.compound(world), "deploy_size": part["train_size"],
+        "device": ["edge_tpu", "macs", "params"],
+        "evaluator": {"name": "inherited", "supernet": {"steps": supernet, "seed": seed}, "threads": 1},
+        "objectives": ["quality", "macs"], "finish": {"networks": 4, "steps": finishing, "seeds": 1}, "seed": seed,
+    }  # fmt: skip
+
+
 def searched(
     world: str, folder: str, seed: int, supernet: int = 400, finishing: int = 500, candidates: int = 60,
     rungs: tuple[int, ...] | None = None, made: str = "",
@@ -195,7 +208,6 @@ def searched(
     With rungs, the search of the id `made` is taken where it is still there: the same seed makes the same one. One
     whose supernet or whose finished networks all diverge is a single row without costs: its front reaches nothing.
     """
-    import worlds
     from one_training import prior_scores, scored
 
     import ednas_nni
@@ -205,13 +217,7 @@ def searched(
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
 
-    part, started = worlds.part(world, Path(folder) if folder else None), spent()
-    plain = {
-        **part, "space": worlds.compound(world), "deploy_size": part["train_size"],
-        "device": ["edge_tpu", "macs", "params"],
-        "evaluator": {"name": "inherited", "supernet": {"steps": supernet, "seed": seed}, "threads": 1},
-        "objectives": ["quality", "macs"], "finish": {"networks": 4, "steps": finishing, "seeds": 1}, "seed": seed,
-    }  # fmt: skip
+    started, plain = spent(), search_study(world, folder, seed, supernet, finishing)
     joined = Assembled(parse(plain))
     images = (batch := joined.evaluator.recipe.batch_size) * (4 * supernet + 4 * finishing)
     about = {"world": world, "network": SEARCHED, "rate": None, "seed": seed, "split": "test"}

@@ -19,8 +19,10 @@ from typing import Any
 
 import numpy as np
 from claims.estimates import Estimate
+from claims.prior_latency import COST, LATENCIES, beside
 from claims.prior_networks import STOPS
 from into_docs import grid
+from rows import rows_of
 from scipy.optimize import isotonic_regression
 
 from ednas_nni.tasks.delta_t import delta_t
@@ -130,16 +132,25 @@ def finished(here: Sequence[Row]) -> int:
     return sum((SEARCHED, 0.0) in names and len(names) == 1 + PLANNED["networks"] for names in networks.values())
 
 
-def tables(rows: Sequence[Row]) -> str:
-    """A table a world and budget: networks, their costs, and the ratio of what the front needs to what they need."""
-    text = []
+def tables(rows: Sequence[Row], latencies: Sequence[Row] | None = None) -> str:
+    """A table a world and budget: networks, their costs, and the ratio of what the front needs to what they need.
+
+    With the measured `latencies` (those of prior_latency.py by default) of all of them, also the ratio of milliseconds.
+    """
+    text, latencies = [], rows_of(LATENCIES) if latencies is None else latencies
     for world in dict.fromkeys(row["world"] for row in rows):
         if not complete(rows, world):
             text.append(f"{world}: searches or single-task networks are missing.")
         for stops in (False, True):
             if here := complete(rows, world, stops):
                 budget = "each until it stops improving" if stops else "equal images"
-                text.append(f"**{world}, {budget}**\n\n{_table(here)}")
+                timed = beside(here, latencies)
+                said = (
+                    f" Of milliseconds on a processor (`litert_cpu`): {interval(ratios(timed, COST)[0])}."
+                    if timed
+                    else ""
+                )
+                text.append(f"**{world}, {budget}**\n\n{_table(here)}{said}")
     return "\n\n".join(text)
 
 

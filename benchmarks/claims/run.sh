@@ -8,3 +8,4 @@ for claim in depth_losses transfer_searches transfer_table prior_networks depth_
     "$python" "benchmarks/claims/$claim.py" --world "$world" --data "$folder"
 done
 "$python" benchmarks/claims/prior_networks.py --world "$world" --data "$folder" --until-it-stops
+"$python" benchmarks/claims/prior_latency.py --world "$world" --data "$folder"

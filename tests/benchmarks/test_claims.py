@@ -7,6 +7,7 @@ import pytest
 from claims import depth_loss_ranks as s4_ranks
 from claims import depth_loss_tables as s4
 from claims import outcomes, plots
+from claims import prior_latency as s3_latency
 from claims import prior_tables as s3
 from claims import transfer_replay as s2
 from claims import transfer_winners as winners
@@ -304,6 +305,9 @@ def test_a_front_that_needs_a_tenth_has_the_ratio_a_tenth_and_what_it_never_reac
     assert whole.value == pytest.approx(0.1, rel=0.1) and whole.low < 0.1 < whole.high < 0.13
     assert each["mtan", 1.0] == float("inf") and "not reached" in s3.tables(rows)
     assert s3.ratios(rows, "encoder_macs")[0].value == pytest.approx(0.1, rel=0.1)
+    times = [{**{n: row[n] for n in s3_latency.KEY}, s3_latency.COST: row["costs"]["macs"] / 5e5} for row in rows]
+    assert "Of milliseconds on a processor (`litert_cpu`): 0." in s3.tables(rows, times)
+    assert "milliseconds" not in s3.tables(rows, times[1:])
     assert "missing" in s3.tables([row for row in rows if row["network"] != s3.SEARCHED])
     longer = [{**row, "rungs": {}, "steps": STOPS, "images": 9999} for row in rows]
     diverged = {k: v for k, v in longer[-1].items() if k != "rungs"} | {"failed": "nan"}

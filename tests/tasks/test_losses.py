@@ -73,7 +73,7 @@ def depth_reference(name, pairs):
         error, of = abs(p - g), abs(p - g) / max(g, 0.1)
         values.append(
             {"l1": error, "l1_double": 2 * error, "relative": of, "jared": (error + 3 * of) / 2,
-             "jared_sum": error + 3 * of}[name]
+             "jared_half": (error + 3 * of) / 4, "jared_sum": error + 3 * of}[name]
         )  # fmt: skip
     return np.mean(values)
 

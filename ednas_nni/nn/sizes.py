@@ -117,6 +117,6 @@ def check_resolutions(shares: Sequence[float], stride: int, sizes: Mapping[str, 
                 raise StudyError(
                     f"space.resolution: {share:g} of {field} {size[0]} x {size[1]} is {float(exact[0]):g} x "
                     f"{float(exact[1]):g}, which the networks' stride {stride} does not divide. "
-                    f"What fits {' and '.join(sizes)}: {', '.join(f'{x:g}' for x in fitting)}; for example "
-                    f"`space: {{name: compound, resolution: [{', '.join(f'{x:g}' for x in fitting[-2:][::-1])}]}}`."
+                    f"What fits {' and '.join(sizes)}: {', '.join(f'{x:g}' for x in fitting)}. "
+                    f"Write `--set space.resolution=[{','.join(f'{x:g}' for x in fitting)}]`, or so in the study's `space`."
                 )

@@ -114,9 +114,10 @@ def check_resolutions(shares: Sequence[float], stride: int, sizes: Mapping[str, 
             if share != 1 and any(side % stride for side in exact):
                 step = math.gcd(*itertools.chain.from_iterable(sizes.values()))
                 fitting = sorted({1.0, *(k * stride / step for k in range(1, step // stride + 1))})
+                two = ",".join(f"{x:g}" for x in fitting[:-3:-1])
                 raise StudyError(
                     f"space.resolution: {share:g} of {field} {size[0]} x {size[1]} is {float(exact[0]):g} x "
                     f"{float(exact[1]):g}, which the networks' stride {stride} does not divide. "
                     f"What fits {' and '.join(sizes)}: {', '.join(f'{x:g}' for x in fitting)}. "
-                    f"Write `--set space.resolution=[{','.join(f'{x:g}' for x in fitting)}]`, or so in the study's `space`."
+                    f"Write `--set space.resolution=[{two}]`, or so in the study's `space`."
                 )

@@ -10,9 +10,9 @@ from claims.estimates import Estimate, holm, mean_of
 from into_docs import grid
 from scipy import stats
 
-ALL, OTHERS, FRESH, FEWEST = "all", {"random": "random search", "hand": "MobileNetV2 by hand"}, 2, 3
+ALL, OTHERS, FRESH = "all", {"random": "random search", "hand": "MobileNetV2 by hand"}, 2
 PLANNED = 8
-"""Searches an arm; a table is shown from `FEWEST` on, and nothing is decided before all are there."""
+"""Searches an arm; no table is shown, and nothing decided, before all are there."""
 Row = Mapping[str, Any]
 
 
@@ -76,8 +76,8 @@ def report(rows: Sequence[Row]) -> str:
     for world in dict.fromkeys(row["world"] for row in rows):
         of = worth(rows, world)
         n = len(of.get(ALL, ()))
-        if n < FEWEST:
-            text.append(f"{world}: {n} searches are complete in all arms, too few to say anything.")
+        if n < PLANNED:
+            text.append(f"{world}: {n} of {PLANNED} searches are complete in all arms, too few to say anything.")
             continue
         tests = primary(of)
         adjusted = dict(zip(tests, holm([difference(values)[1] for values in tests.values()]), strict=True))

@@ -102,9 +102,8 @@ def run_until_it_stops(
         return climb(trained, rungs, None if row is None else row["select"]["quality"])
 
     if row is not None and "failed" in row:
-        return {**row, "rungs": {rungs[0]: 0.0}}  # what diverges is not tried again
-    climbing = alone(world, folder, network, width, rate, seed, rungs[0], "test", climbed, row)
-    return {**climbing, "seconds": round(climbing["seconds"] + (row["seconds"] if row else 0), 1)}
+        return {**row, "rungs": {rungs[0]: 0.0}, "seconds": 0.0}  # what diverges is not tried again
+    return alone(world, folder, network, width, rate, seed, rungs[0], "test", climbed, row)
 
 
 def climb(

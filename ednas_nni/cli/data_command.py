@@ -194,11 +194,9 @@ def init(options: argparse.Namespace) -> int:
         print("`ednas data check FILE.yml` then reads all of it and says what is wrong.")
         return 0
     out = options.out.expanduser().resolve() if options.out else folder
-    there = next((out / name for name in drafting.FILES if (out / name).is_file()), None)
-    if there is not None and options.fill and not options.force:
-        drafting.fill_in(there, options.fill)
-        print(f"filled {printable(str(there))}; the rest of it is as it was")
-        written = [there]
+    if (out / drafting.FILES[0]).is_file() and options.fill and not options.force:
+        written = drafting.fill_in(out, options.fill)
+        print(f"filled {printable(str(written[0]))}; the rest of it is as it was")
     else:
         written = draft_into(folder, out, options.fill, options.force)[1]
     outside = "" if out == folder else " --set allow_outside=true"

@@ -366,10 +366,10 @@ def write(drafted: Draft, folder: Path, force: bool = False) -> list[Path]:
     return list(texts)
 
 
-def as_csv(rows: Sequence[Mapping[str, str]], names: Sequence[str] = ()) -> str:
-    """Return cells by column as a manifest, with those columns that have a cell, in the order of `names`."""
+def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
+    """Return cells by column as a manifest, with those columns that have a cell."""
     text = io.StringIO()
-    used = [name for name in dict.fromkeys((*names, *columns())) if any(name in row for row in rows)]
+    used = [name for name in columns() if any(name in row for row in rows)]
     writer = csv.DictWriter(text, used, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
@@ -397,11 +397,12 @@ def fill(drafted: Draft, given: Sequence[str]) -> bool:
     return not any(OPEN in row.values() for row in drafted.rows)
 
 
-def fill_in(path: Path, given: Sequence[str]) -> None:
-    """Put `COLUMN=CELL` texts in the place of the cells `?` of a manifest in CSV; whatever else it says stays.
+def fill_in(folder: Path, given: Sequence[str]) -> list[Path]:
+    """Put `COLUMN=CELL` texts in the place of the cells `?` of a folder's `manifest.csv`; whatever else it says stays.
 
-    DataError: it cannot be read, or a column has no such cell.
+    DataError: it cannot be read or written, or a column has no such cell.
     """
+    path = folder / FILES[0]
     try:
         heading, *lines = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig")))
         rows = tuple(dict(zip(heading, line, strict=True)) for line in lines if line)
@@ -410,5 +411,6 @@ def fill_in(path: Path, given: Sequence[str]) -> None:
     for name in (text.partition("=")[0] for text in given):
         if name in heading and all(row[name] != OPEN for row in rows):
             raise DataError(f"{path}: no cell of {name} is `?`. Change it by hand, or draft it all anew with --force")
-    fill(Draft(path.parent, rows, {}, (), (), (), {}), given)
-    write_whole(path, as_csv(rows, heading))
+    drafted = Draft(folder, rows, {}, (), (), (), {})
+    fill(drafted, given)
+    return write(drafted, folder, force=True)

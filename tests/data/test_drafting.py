@@ -103,10 +103,10 @@ def test_open_cells_are_filled_and_what_was_written_by_hand_stays(tmp_path: Path
     assert path.read_text() == "\n".join(by_hand).replace("?", "0.001") + "\n"
     assert names.read_text().startswith("0: wall")
     with pytest.raises(DataError, match=r"no cell of depth_scale is `\?`"):
-        drafting.fill_in(path, ["depth_scale=1"])
+        drafting.fill_in(tmp_path, ["depth_scale=1"])
     path.write_text("a,b\n1\n")
     with pytest.raises(DataError, match="is no CSV that could be filled in"):
-        drafting.fill_in(path, ["depth_scale=1"])
+        drafting.fill_in(tmp_path, ["depth_scale=1"])
 
 
 def test_files_side_by_side_are_told_by_content(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 from into_docs import DOCS, EVIDENCE, grid, put
+from worlds import FULL_WEIGHT
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "front_against_members.json"
@@ -51,7 +52,7 @@ def searched(seed: int, trainings: int | None) -> str:
     import ednas_nni
     from ednas_nni.bridge.manager.experiment_file import read
 
-    changes = [f"seed={seed}", f"evaluator.supernet.seed={seed}"]
+    changes = [f"seed={seed}", f"evaluator.supernet.seed={seed}", "evaluator.depth_loss=" + FULL_WEIGHT["depth_loss"]]
     file = read(STUDY, [*changes, *([f"finish.seeds={trainings}"] if trainings else [])])
     return ednas_nni.search(file.study, file.trials).experiment
 
@@ -87,7 +88,7 @@ def alone(seed: int, networks: dict[str, Any], done: dict[str, float], keep: Any
     study = read_experiment(STUDY)[1]
     supernet, finish = Assembled(study).evaluator.recipe.supernet, study.finish
     steps = finish.steps + supernet.steps * supernet.paths // finish.networks
-    recipe = {"name": "jared", "steps": steps, "scored_on": "select", "threads": 1}
+    recipe = {"name": "jared", **FULL_WEIGHT, "steps": steps, "scored_on": "select", "threads": 1}
     trained = Assembled(parse({**study.dump(), "evaluator": recipe, "finish": None, "seed": FIRST_SEED_ALONE + seed}))
     for name, network in networks.items():
         if name not in done:

@@ -21,6 +21,8 @@ from typing import Any
 # This file is called like a module of the package it measures: its own folder comes last.
 sys.path[:] = [*sys.path[1:], sys.path[0]]
 
+from worlds import FULL_WEIGHT  # noqa: E402
+
 HERE = Path(__file__).resolve().parent
 TABLE = HERE / "results" / "inherited_table.json"
 STUDY: dict[str, Any] = {
@@ -28,7 +30,7 @@ STUDY: dict[str, Any] = {
     "tasks": ["segmentation", "depth", "normals"],
     "data": "rooms",
     "train_size": [64, 128],
-    "evaluator": {"name": "inherited", "supernet": {"steps": 700}},
+    "evaluator": {"name": "inherited", "supernet": {"steps": 700}, **FULL_WEIGHT},
     "device": "edge_tpu",
     "constraints": ["latency_ms <= 12"],
 }

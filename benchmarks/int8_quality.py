@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from into_docs import EVIDENCE, grid, put
+from worlds import FULL_WEIGHT
 
 RESULTS = Path(__file__).resolve().parent / "results" / "int8_quality.json"
 NETWORKS = [(space, seed) for seed in range(7) for space in ("nano", "compound", "edge_tpu")][:20]
@@ -35,7 +36,15 @@ def measure(space: str, seed: int) -> dict[str, Any]:
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.study import parse
 
-    evaluator = {"name": "jared", "steps": STEPS, "threads": 1, "reports": 1, "accelerator": "cpu", "int8": True}
+    evaluator = {
+        "name": "jared",
+        **FULL_WEIGHT,
+        "steps": STEPS,
+        "threads": 1,
+        "reports": 1,
+        "accelerator": "cpu",
+        "int8": True,
+    }
     study = Assembled(parse({"space": space, "deploy_size": list(SIZE), "evaluator": evaluator, "seed": seed}))
     sample = study.domains.random(np.random.default_rng(seed))
     network, metrics = study.trained(sample)

@@ -26,6 +26,7 @@ from inherited_table import AXES as LARGER  # noqa: E402
 from inherited_table import COSTS, STUDY, WIDTHS, whole  # noqa: E402
 from one_training import each, scored_twice  # noqa: E402
 from rows import append, rows_of  # noqa: E402
+from worlds import FULL_WEIGHT  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parent / "results"
 ROWS, TABLE = RESULTS / "measured_rows.jsonl", RESULTS / "measured_rows.json"
@@ -39,7 +40,11 @@ AXES: dict[str, tuple[object, ...]] = {
 
 def study(seed: int, steps: int) -> dict[str, Any]:
     """Of one training."""
-    return {**STUDY, "evaluator": {"name": "jared", "steps": steps, "threads": 1, "reports": 1}, "seed": seed}
+    return {
+        **STUDY,
+        "evaluator": {"name": "jared", **FULL_WEIGHT, "steps": steps, "threads": 1, "reports": 1},
+        "seed": seed,
+    }
 
 
 def run(sample: str, seed: int, steps: int) -> dict[str, Any]:

@@ -41,6 +41,7 @@ from front_against_members import STUDY, curve, quality
 from into_docs import EVIDENCE, grid, put
 from rows import append, rows_of
 from scipy import stats
+from worlds import FULL_WEIGHT
 
 from ednas_nni.study.pareto import hypervolume
 
@@ -72,10 +73,10 @@ def separate(seed: int, way: str) -> list[list[float]]:
     from ednas_nni.handover.search import open_search
 
     trials, steps = TRIALS[way]
-    evaluator = f"{{name: jared, steps: {steps}, threads: 1}}"
+    evaluator = f"{{name: jared, depth_loss: {FULL_WEIGHT['depth_loss']}, steps: {steps}, threads: 1}}"
     if way in SHARED:  # of a seed that nobody has made before
         supernet = f"{{steps: {SHARED[way]}, seed: {FIRST_SEED + seed}}}"
-        evaluator = f"{{name: inherited, threads: 1, supernet: {supernet}}}"
+        evaluator = f"{{name: inherited, depth_loss: {FULL_WEIGHT['depth_loss']}, threads: 1, supernet: {supernet}}}"
     others = ["strategy=regularized_evolution"] if way == "evolution" else []
     file = read(STUDY, [f"seed={seed}", f"evaluator={evaluator}", *others])
     finished = file.study.finish.networks * file.study.finish.seeds
@@ -92,7 +93,7 @@ def alone(seed: int, member: str) -> list[list[float]]:
     from ednas_nni.study import parse, read_experiment
 
     study = read_experiment(STUDY)[1]
-    recipe = {"name": "jared", "steps": STEPS, "scored_on": "select", "threads": 1}
+    recipe = {"name": "jared", **FULL_WEIGHT, "steps": STEPS, "scored_on": "select", "threads": 1}
     joined = Assembled(parse({**study.dump(), "evaluator": recipe, "finish": None, "seed": FIRST_SEED + seed}))
     sample = joined.member(member)
     latency = joined.table([sample])[0][joined.table.names.index("latency_ms")]
@@ -111,7 +112,7 @@ def one(seed: int) -> list[list[float]]:
     from ednas_nni.study import parse, read_experiment
 
     study = read_experiment(STUDY)[1].dump()
-    more = {"steps": STEPS - PATHS * SHARED["supernet"], "scored_on": "select", "threads": 1}
+    more = {**FULL_WEIGHT, "steps": STEPS - PATHS * SHARED["supernet"], "scored_on": "select", "threads": 1}
     evaluator = {**study["evaluator"], **more}
     joined = Assembled(parse({**study, "evaluator": evaluator, "finish": None, "seed": FIRST_SEED + seed}))
     network = searched_network(seed)

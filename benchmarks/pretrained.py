@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from into_docs import EVIDENCE, grid, put
+from worlds import FULL_WEIGHT
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "pretrained.json"
@@ -40,6 +41,7 @@ def measure(folder: Path, arm: str, size: tuple[int, int], seed: int) -> dict[st
         ("segmentation", "depth"),
         {"name": "manifest", "folder": str(folder), "allow_outside": True},
         size,  # a study takes multiples of 32 alone; the network pads any other
+        **FULL_WEIGHT,
         encoder_learning_rate=factor,
         steps=STEPS,
         scored_on="select",

@@ -24,6 +24,8 @@ import numpy as np
 # This file is called like a module of the package it measures: its own folder comes last.
 sys.path[:] = [*sys.path[1:], sys.path[0]]
 
+from worlds import FULL_WEIGHT  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = "experiments/separate.yml"
 FIRST_SEED, REPEATED, REPEATS = 4000, 6, 2
@@ -34,7 +36,7 @@ def study_of(steps: int) -> Any:
     from ednas_nni.bridge.manager.experiment_file import read
 
     study = read(ROOT / STUDY).study
-    options = {**study.evaluator.options, "steps": steps}
+    options = {**study.evaluator.options, **FULL_WEIGHT, "steps": steps}
     return study.model_copy(update={"evaluator": study.evaluator.model_copy(update={"options": options})})
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from one_training import each, scored_twice
 from rows import append, rows_of
-from worlds import WORLDS, compound, part
+from worlds import FULL_WEIGHT, WORLDS, compound, part
 
 RESULTS = Path(__file__).resolve().parent / "results"
 TRUST, ROWS = RESULTS / "trust.json", RESULTS / "supernet_judge.jsonl"
@@ -53,7 +53,7 @@ class Judge:
 
 def plain_study(space: str, world: str, folder: Path | None, seed: int, evaluator: Mapping[str, Any]) -> dict[str, Any]:
     """The study that a supernet, or a training alone, belongs to."""
-    options = {"threads": 1, "reports": 5, **evaluator}
+    options = {"threads": 1, "reports": 5, **FULL_WEIGHT, **evaluator}
     named = compound(world) if space == "compound" else space
     plain = {**part(world, folder), "space": named, "device": "edge_tpu", "constraints": [LIMIT]}
     return {**plain, "evaluator": options, "seed": seed}

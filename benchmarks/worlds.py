@@ -12,6 +12,8 @@ RENDERED: dict[str, dict[str, Any]] = {
 }
 WORLDS = (*RENDERED, "nyuv2", "cityscapes", "camvid")
 TASKS = ["segmentation", "depth", "normals"]
+FULL_WEIGHT = {"depth_loss": "jared"}
+"""Options of the evaluator in scripts whose committed rows were made when this loss was the default."""
 
 
 def part(world: str, folder: Path | None) -> dict[str, Any]:

@@ -41,6 +41,8 @@ WIDTHS = (0.5, 0.25, 0.125)
 """Of the DeepLab-ResNets, whose encoder needs 2.4 GMACs at 96 x 128 and width 1; the light networks take `LIGHT`."""
 LIGHT = (1.0, 0.5, 0.25)
 RATES = (0.003, 0.008, 0.02)
+LOSS = {"depth_loss": "jared_half"}
+"""Of all networks: what a study has by itself."""
 CONFIRMING = range(1020, 1025)
 SEEDS = {"nyuv2": CONFIRMING, "streets": CONFIRMING, "cityscapes": CONFIRMING, "rooms": range(920, 923)}
 # Rates of the heads are those of 321 pixels, at a third of the size; 256 channels as DeepLabV3's.
@@ -65,7 +67,8 @@ def study(world: str, folder: str, network: str, rate: float, seed: int, steps: 
 
     part = worlds.part(world, Path(folder) if folder else None)
     evaluator = {
-        "name": "jared", "steps": steps, "reports": 1, "threads": 1, "accelerator": "cpu", "learning_rate": rate,
+        "name": "jared", **LOSS, "learning_rate": rate,
+        "steps": steps, "reports": 1, "threads": 1, "accelerator": "cpu",
     }  # fmt: skip
     size = {"deploy_size": part["train_size"], "device": ["edge_tpu", "macs", "params"]}
     return {**part, **size, "space": NETWORKS[network], "evaluator": evaluator, "seed": seed}
@@ -193,7 +196,9 @@ def search_study(world: str, folder: str, seed: int, supernet: int, finishing: i
     return {
         **part, "space": worlds.compound(world), "deploy_size": part["train_size"],
         "device": ["edge_tpu", "macs", "params"],
-        "evaluator": {"name": "inherited", "supernet": {"steps": supernet, "seed": seed}, "threads": 1},
+        "evaluator": {
+            "name": "inherited", **LOSS, "supernet": {"steps": supernet, "seed": seed}, "threads": 1,
+        },
         "objectives": ["quality", "macs"], "finish": {"networks": 4, "steps": finishing, "seeds": 1}, "seed": seed,
     }  # fmt: skip
 

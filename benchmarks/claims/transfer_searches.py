@@ -52,7 +52,7 @@ def plain_study(world: str, folder: str, tasks: str, seed: int, evaluator: Mappi
     part = worlds.part(world, Path(folder) if folder else None)
     if tasks != ALL:
         part["tasks"] = [tasks]
-    options = {"reports": 1, "threads": 1, **evaluator}
+    options = {"reports": 1, "threads": 1, **worlds.FULL_WEIGHT, **evaluator}
     return {
         **part,
         "space": worlds.compound(world, heads=HEADS),

@@ -37,7 +37,7 @@ def plain_study(world: str, folder: Path | None, tasks: str, seed: int, steps: i
     import worlds
 
     part = worlds.part(world, folder)
-    evaluator = {"name": "jared", "steps": steps, "reports": 1, "threads": 1}
+    evaluator = {"name": "jared", **worlds.FULL_WEIGHT, "steps": steps, "reports": 1, "threads": 1}
     if tasks != ALL:
         part["tasks"] = [tasks]
     return {**part, "space": worlds.compound(world), "device": "edge_tpu", "evaluator": evaluator, "seed": seed}

@@ -262,7 +262,7 @@ def write(options: argparse.Namespace) -> int:
 
 
 def measure_lambda(options: argparse.Namespace) -> int:
-    """Measure lambda, the weight of the relative error in the depth loss `jared`, for the data of a study.
+    """Measure lambda, the weight of the relative error in JAReD depth losses, for the data of a study.
 
     The study's reference architecture is trained on depth alone with the loss `l1`; lambda is its absolute error
     divided by its relative error. Every study on the same data uses the recorded value from then on.
@@ -290,8 +290,8 @@ def measure_lambda(options: argparse.Namespace) -> int:
         f"trainings of {study.reference} with l1, protocol standard"
     )
     print(
-        f"used by the loss jared = (|p - g| + lambda |p - g| / g) / 2 as lambda = {measured.value:g} {measured.unit}: "
-        "on average both terms weigh the same"
+        "used by the losses jared = (|p - g| + lambda |p - g| / g) / 2 and jared_half as lambda = "
+        f"{measured.value:g} {measured.unit}: on average both terms weigh the same"
     )
     print(f"wrote {path}")
     if options.out is None:

@@ -21,7 +21,7 @@ from ednas_nni.tasks.masked import valid_depth
 from ednas_nni.tasks.meters import Meter
 from ednas_nni.tasks.protocols import MetricSpec
 from tasks.depth import adashare, metrics
-from tasks.depth.loss import LOSSES
+from tasks.depth.loss import DEFAULT, LOSSES
 
 if TYPE_CHECKING:
     from ednas_nni.data import DataInfo, Split
@@ -42,7 +42,7 @@ class Depth(Task):
         unit: Unit of target and prediction.
         maximum: Largest valid depth in `unit`, None = no bound.
         loss_name: Name of a depth loss (docs/losses.md).
-        relative_scale: Weight of the relative error in `jared` (lambda), in `unit`; None = not measured yet.
+        relative_scale: Weight of the relative error (lambda), in `unit`; None = not measured yet.
         relative_from: Where it comes from, for logs: "study", "recorded" (`ednas data lambda`) or "position prior".
         scale: In `unit`.
         protocol: Evaluation protocol.
@@ -52,7 +52,7 @@ class Depth(Task):
     kind: str = "metric"
     unit: str = "m"
     maximum: float | None = None
-    loss_name: str = "jared"
+    loss_name: str = DEFAULT
     relative_scale: float | None = None
     relative_from: str = field(default="study", compare=False)
     scale: float = 1.0
@@ -67,7 +67,7 @@ class Depth(Task):
 
     @classmethod
     def for_data(
-        cls, info: DataInfo, protocol: str = "standard", loss: str = "jared", relative_scale: float | None = None
+        cls, info: DataInfo, protocol: str = "standard", loss: str = DEFAULT, relative_scale: float | None = None
     ) -> Depth:
         """Bind to a data set.
 
@@ -75,7 +75,7 @@ class Depth(Task):
             info: The data set.
             protocol: Evaluation protocol.
             loss: Name (docs/losses.md), or `module:function`.
-            relative_scale: Lambda of `jared` (docs/losses.md), in the data set's depth unit.
+            relative_scale: Lambda of JAReD (docs/losses.md), in the data set's depth unit.
 
         Raises:
             StudyError: The loss is unknown or `relative_scale` is negative.

@@ -185,7 +185,7 @@ def test_what_does_not_matter_to_one_task(change: dict[str, Any], make_study: Bu
         ({"evaluator": {"scored_on": "select"}}, "scored on search here, select in the baseline"),
         ({"evaluator": {"protocol": "adashare"}}, "protocol standard here, adashare in the baseline"),
         ({"evaluator": {"augmentation": "none"}}, "augmentation flip here, none in the baseline"),
-        ({"evaluator": {"depth_loss": "l1"}}, "loss name jared here, l1 in the baseline"),
+        ({"evaluator": {"depth_loss": "l1"}}, "loss name jared_half here, l1 in the baseline"),
         ({"data": {"name": "scenes_for_references:Scenes", "train": 25}}, "data.images.train 24 here, 25 in the base"),
         ({"reference": "mobilenet_v2"}, "member mobilenet_v2_small here, mobilenet_v2 in the baseline"),
     ],

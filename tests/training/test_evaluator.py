@@ -62,7 +62,8 @@ def test_final_result(make_evaluator, tiny, capsys):
     assert not network.training and network.trunk[0].weight.is_contiguous()
     first, depth, *lines = capsys.readouterr().out.splitlines()
     assert first.startswith("data scenes ") and first.endswith("scored on search, protocol standard")
-    assert depth.startswith("metric depth in m, scale 1, loss jared_half, lambda ") and depth.endswith("m (position prior)")
+    assert depth.startswith("metric depth in m, scale 1, loss jared_half, lambda ")
+    assert depth.endswith("m (position prior)")
     assert [line.split()[1] for line in lines] == ["4/12", "8/12", "12/12"]
     assert [scores["default"] for scores in evaluator.history][-1] == final["default"] and len(evaluator.history) == 3
 

@@ -12,6 +12,7 @@ from ednas_nni.record.quantities import Quantity
 
 if TYPE_CHECKING:
     from ednas_nni.handover.search import SearchedArchitecture, SearchRecord
+    from ednas_nni.report.data import Trial
 
 
 def csv_text(search: SearchRecord) -> str:
@@ -31,15 +32,8 @@ def csv_text(search: SearchRecord) -> str:
     for a in search.front:
         spread = a.interval(score)
         half = "" if spread is None or spread.half is None else repr(spread.half)
-        row = [
-            a.architecture,
-            a.name,
-            len(a.confirmed),
-            _plain(a.value(score)),
-            half,
-            _plain(a.searched.get("default")),
-        ]
-        writer.writerow(row + [_plain(a.value(q.key)) for q in columns])
+        row = [a.architecture, a.name, len(a.confirmed), _plain(a.value(score)), half]
+        writer.writerow([*row, _plain(a.searched.get("default")), *(_plain(a.value(q.key)) for q in columns)])
     return text.getvalue()
 
 
@@ -52,7 +46,7 @@ def latex_text(search: SearchRecord) -> str:
     chosen = {search.score.key: search.score}
     chosen |= {q.key: q for q in search.metrics if q.primary} | {q.key: q for q in search.costs}
     columns = [q for q in chosen.values() if any(a.value(q.key) is not None for a in search.front)]
-    best = {q.key: _best(q, search) for q in columns}
+    best = {q.key: best_of(q, search.front) for q in columns}
     rows = [[tex(a.name or a.architecture), *(_cell(a, q, best[q.key]) for q in columns)] for a in search.front]
     of = f"means of {len(search.front[0].confirmed)} trainings on select" if search.confirmed else search.searched_how
     heads = ["architecture", *map(_head, columns)]
@@ -72,9 +66,10 @@ def _head(quantity: Quantity) -> str:
     return tex(f"{task}{quantity.label}{unit}") + arrow
 
 
-def _best(quantity: Quantity, search: SearchRecord) -> float | None:
-    values = [v for a in search.front if (v := a.value(quantity.key)) is not None]
-    if not quantity.direction or len(set(values)) < 2:
+def best_of(quantity: Quantity, networks: Iterable[SearchedArchitecture | Trial]) -> float | None:
+    """The best value; None where networks do not differ, as nothing is the best of equals."""
+    values = [v for network in networks if (v := network.value(quantity.key)) is not None]
+    if len(set(values)) < 2 or not quantity.direction:
         return None
     return max(values) if quantity.direction == "max" else min(values)
 

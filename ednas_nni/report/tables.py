@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import TypeVar
 
-from ednas_nni.handover.search import in_words
+from ednas_nni.handover.search import SearchedArchitecture, in_words
+from ednas_nni.handover.tables import best_of
 from ednas_nni.record.quantities import DELTA_T, SCORES, Quantity
 from ednas_nni.report import words
 from ednas_nni.report.choices import blocks
 from ednas_nni.report.data import SearchView, Trial
 
 MOST_ROWS = 60
+N = TypeVar("N", Trial, SearchedArchitecture)
 
 
 @dataclass(frozen=True)
@@ -44,17 +47,28 @@ def metric_columns(view: SearchView) -> list[tuple[str, list[Quantity]]]:
 
 
 def rows(view: SearchView, groups: list[tuple[str, list[Quantity]]]) -> list[tuple[Trial, list[TableCell]]]:
-    """The front, then named members that are not on it.
+    """As searched: the front, then named members that are not on it.
 
     Args:
         view: The search.
         groups: Columns from `main_columns` or `metric_columns`.
     """
+    return _rows([*view.front[:MOST_ROWS], *(t for t in view.named if not t.front)], groups)
+
+
+def confirmed_rows(
+    view: SearchView, groups: list[tuple[str, list[Quantity]]]
+) -> list[tuple[SearchedArchitecture, list[TableCell]]]:
+    """What was trained with fresh seeds, as means with half of their 95 % interval, the cheapest first."""
+    x = view.x
+    return _rows(sorted(view.record.confirmed, key=lambda a: (x and a.value(x.key)) or 0.0), groups)
+
+
+def _rows(networks: list[N], groups: list[tuple[str, list[Quantity]]]) -> list[tuple[N, list[TableCell]]]:
     columns = [quantity for _, group in groups for quantity in group]
-    trials = [*view.front[:MOST_ROWS], *(t for t in view.named if not t.front)]
-    best = {q.key: _best(q, trials) for q in columns}
+    best = {q.key: best_of(q, networks) for q in columns}
     edges = {group[0].key for _, group in groups}
-    return [(t, [_cell(q, t, best[q.key], q.key in edges) for q in columns]) for t in trials]
+    return [(n, [_cell(q, n, best[q.key], q.key in edges) for q in columns]) for n in networks]
 
 
 def has_curves(view: SearchView) -> bool:
@@ -67,25 +81,14 @@ def places(view: SearchView) -> list[str]:
     return list(dict.fromkeys(place for trial in view.front for place, _ in blocks(trial.choices)))
 
 
-def _best(quantity: Quantity, trials: list[Trial]) -> float | None:
-    values = [v for t in trials if (v := t.value(quantity.key)) is not None]
-    if len(set(values)) < 2 or not quantity.direction:  # nothing is the best of equals
-        return None
-    return max(values) if quantity.direction == "max" else min(values)
-
-
-def _cell(quantity: Quantity, trial: Trial, best: float | None, edge: bool) -> TableCell:
-    value = trial.value(quantity.key)
-    text = words.delta_t(trial) if quantity.key == DELTA_T.key else quantity.number(value)
+def _cell(quantity: Quantity, network: Trial | SearchedArchitecture, best: float | None, edge: bool) -> TableCell:
+    value = network.value(quantity.key)
+    if isinstance(network, Trial):
+        text = words.delta_t(network) if quantity.key == DELTA_T.key else quantity.number(value)
+    else:
+        spread = network.interval(quantity.key)
+        text = quantity.number(value) if spread is None else in_words(quantity, spread)
     return TableCell(text, best is not None and value == best, edge)
-
-
-def confirmed(view: SearchView, trial: Trial) -> str:
-    """Mean of an architecture's trainings with fresh seeds, half of its interval, and how many; "-" where none is."""
-    again = next((a for a in view.record.confirmed if a.architecture == trial.architecture), None)
-    return (
-        "-" if again is None else f"{in_words(view.score, again.interval(view.score.key))} (n = {len(again.confirmed)})"
-    )
 
 
 def versions(view: SearchView) -> list[tuple[str, str]]:

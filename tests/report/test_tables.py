@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from ednas_nni.record.journal import load
 from ednas_nni.report import tables
@@ -28,3 +31,35 @@ def test_the_best_of_a_column_is_marked_and_nothing_among_equals(synthetic: Any,
     same = dataclasses.replace(found, trials=trials, front=tuple(t for t in trials if t.front))
     assert len(same.front) > 1
     assert marked(same)["macs"] == (0, 1) and marked(same)["latency_ms"][0] == 1
+
+
+def check_confirmed(found: Any, rows: Any) -> None:
+    """Every confirmed network with the means of its trainings, the cheapest first, with half of their interval."""
+    groups = tables.main_columns(found)
+    columns = [quantity for _, group in groups for quantity in group]
+    shown = rows(found, groups)
+    assert {network.architecture for network, _ in shown} == {a.architecture for a in found.record.confirmed}
+    costs = [network.value(found.x.key) for network, _ in shown]
+    assert costs == sorted(costs)
+    for network, cells in shown:
+        texts = {q.key: cell.text for q, cell in zip(columns, cells, strict=True)}
+        runs = [run["default"] for run in network.confirmed]
+        assert texts["quality"].startswith(f"{sum(runs) / len(runs):.3f} ± ")
+        assert texts["latency_ms"] == f"{network.costs['latency_ms']:.2f}"
+    assert sum(cells[0].best for _, cells in shown) == 1
+
+
+def test_confirmed_networks_are_shown_with_what_was_confirmed(synthetic: Any, tmp_path: Path) -> None:
+    journal = synthetic.write(tmp_path / "abcd")
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    for number, network in enumerate(reversed(view(load(journal)).front[:3])):
+        for seed in (100, 101):
+            metrics = {**network.metrics, "default": 0.2 + 0.1 * number + 0.01 * (seed - 100)}
+            lines.append({"event": "confirmed", "time": synthetic.t0, "architecture": network.architecture})
+            lines[-1] |= {"seed": seed, "split": "select", "options": {}, "trial": None, "job": None}
+            lines[-1] |= {"metrics": metrics, "ran": {}}
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = view(load(journal))
+    check_confirmed(found, tables.confirmed_rows)
+    with pytest.raises(AssertionError):
+        check_confirmed(found, lambda *of: [(a, tables.rows(*of)[0][1]) for a, _ in tables.confirmed_rows(*of)])

@@ -154,7 +154,7 @@ class Calibrated(FeatureDevice, ReadsProfiles, Generic[Base]):
     def __init__(self, profile: CalibratedProfile, base: Base) -> None:
         self.profile, self.base, self.name = profile, base, profile.name
         self.correction = profile.correction
-        self.maxima = base.maxima
+        self.maxima, self.dtype, self.cuts_graph = base.maxima, base.dtype, base.cuts_graph
         self.columns = _columns(profile, base)
         self._check_base()
 
@@ -176,6 +176,10 @@ class Calibrated(FeatureDevice, ReadsProfiles, Generic[Base]):
         if isinstance(base, PartsDevice):
             return CalibratedParts(profile, base)
         raise PluginError(f"device {profile.name!r}: the costs of its base {profile.base!r} cannot be corrected")
+
+    def unmapped(self, layer: LayerRecord) -> str:
+        """As its base."""
+        return self.base.unmapped(layer)
 
     def costs(self, totals: Mapping[str, Values]) -> dict[str, Values]:
         """The base's costs, with the corrected one and, where it has one, its upper bound."""

@@ -57,7 +57,8 @@ def propose(options: argparse.Namespace, assembled: Assembled, table: CostTable)
     if folder.exists():
         raise EdnasError(f"--out {folder}: is there already. Name a new folder, so that nothing is overwritten.")
     # Limits on costs of the study's other devices cannot be checked on this table.
-    constraints = [c for c in assembled.constraints if c.name in table.names]
+    ours = {column.name for column in assembled.table.columns if column.device in table.device_names}
+    constraints = [c for c in assembled.constraints if c.name in ours & {*table.names}]
     codes = informative(table, options.cost, options.propose, constraints, options.seed)
     samples = [table.domains.decode(row) for row in codes]
     costs = table.encoded(codes)[:, table.names.index(options.cost)]

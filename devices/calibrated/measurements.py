@@ -93,7 +93,7 @@ def read_measurements(path: Path, cost: str, domains: Domains, find: Find) -> Me
     for line, row in rows:
         where = f"{path}, line {line}"
         if not row[cost] and cost == "latency_ms" and (file := row.get("tflite")):
-            row |= _benchmarked(path.with_name(file), cost)
+            row |= _benchmarked(path.parent / file, cost)
         if not row[cost]:
             empty += 1
             continue

@@ -101,8 +101,8 @@ def measured(
             fresh = _measure(group, opened, store.machine.threads, rounds, bar.update)
             store.add(fresh)
             timings.update(fresh)
-    same = comparable(timings)
-    return {signature: same[signature] for signature in graphs}
+    # Of these alone: what is measured for another search must not move the latencies of this one.
+    return comparable({signature: timings[signature] for signature in graphs})
 
 
 class _Visited:

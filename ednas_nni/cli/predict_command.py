@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,18 +66,18 @@ def write_arrays(prediction: Prediction, file: BinaryIO) -> None:
 
 
 def targets(given: list[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Picture -> where its prediction goes; a folder's own folders are kept apart."""
+    """Picture -> where its prediction goes: a file of its own, never a picture; a folder's folders are kept apart."""
     from ednas_nni.networks.pictures import listed
 
-    pairs: dict[Path, Path] = {}
-    for path in (p.expanduser() for p in given):
-        for file in listed(path):
-            name = file.relative_to(path) if path.is_dir() else Path(file.name)
-            target = out / name.with_suffix(".png")
-            if target in pairs.values():  # a.jpg and a.png
-                target = out / name.with_name(f"{name.name}.png")
-            pairs.setdefault(file, target)
-    return list(pairs.items())
+    folders = {file: path for path in (p.expanduser() for p in given) for file in listed(path)}
+    taken, pairs = {file.resolve() for file in folders}, []
+    for file, path in folders.items():
+        name = file.relative_to(path) if path.is_dir() else Path(file.name)
+        further = (name.with_name(f"{name.name}{n or ''}.png") for n in count())  # a.jpg and a.png
+        free = (out / n for n in chain([name.with_suffix(".png")], further))
+        pairs.append((file, next(place for place in free if place.resolve() not in taken)))
+        taken.add(pairs[-1][1].resolve())
+    return pairs
 
 
 def runtime_of(network: Network, format: str) -> Runtime:

@@ -44,9 +44,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, score, write."""
     from ednas_nni.bridge.manager.launch import command
-    from ednas_nni.errors import NetworkError
     from ednas_nni.handover.choosing import chosen, opened
-    from ednas_nni.networks.description import FILE
+    from ednas_nni.networks.description import free
 
     source = opened(options.source, options.changes)
     architecture = chosen(*source, options.architecture)  # before torch is imported: a search knows its names
@@ -57,8 +56,7 @@ def run(options: argparse.Namespace) -> int:
     name = options.out.name if options.out else ""
     plan = planned(source, architecture, options.steps, options.seeds, options.size, name, options.fresh, **recipe)
     folder = options.out or Path("networks") / plan.name
-    if folder.exists() and not (folder / FILE).is_file() and (folder.is_file() or any(folder.iterdir())):
-        raise NetworkError(f"{folder}: holds something else than a network. Name another folder with --out.")
+    free(folder)  # before the training
     height, width = plan.study.train_size
     start = f"the weights that the search kept ({plan.weights})" if plan.weights else "random weights"
     count = f"{len(plan.seeds)} trainings" if len(plan.seeds) > 1 else "1 training"

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from ednas_nni.baselines.making import make
 from ednas_nni.data.layouts.base import changed_data
-from ednas_nni.errors import EdnasError, JournalError, TrialError
+from ednas_nni.errors import EdnasError, JournalError, StudyError, TrialError
 from ednas_nni.record import front as record_front
 from ednas_nni.record.events import Confirmed
 from ednas_nni.record.journal import Journal
@@ -75,6 +75,12 @@ def planned(
     check_again(search.assembled, "so this search cannot be confirmed so", *options)
     chosen = {a.architecture: a for a in leading(search, top)}
     chosen |= {a.architecture: a for a in map(search.architecture, also)}
+    for a in (a for a in chosen.values() if not a.searched):
+        if not search.assembled.problem.feasible([a.sample])[0]:
+            raise StudyError(
+                f"{a.name} does not meet the constraints of search {search.experiment}, so it cannot stand beside its "
+                f"front. `ednas train {search.experiment} {a.name}` trains it."
+            )
     if not chosen:
         why = "has no result" if top else "is asked for none of its networks (top = 0, and none is named)"
         raise EdnasError(f"search {search.experiment} {why}, so there is nothing to confirm.")
@@ -114,6 +120,8 @@ def confirm(search: SearchRecord, plan: Confirmation, workers: int | None = None
     if search.score.key == DELTA_T:  # against baselines that are scored on the same images
         make(assembled.again(assembled.study.seed, **plan.options), max(2, len(plan.seeds)), None, workers, progress)
     samples = {a.architecture: a.sample for a in plan.architectures}
+    unscored = (a for a in plan.architectures if not a.searched)
+    beside = {a.architecture: {"sample": dict(a.sample), "costs": dict(a.costs)} for a in unscored}
     journal, failures = Journal(search.history.path), []
     try:
         with tqdm(total=len(plan.missing), desc="confirming", unit="training", disable=not progress) as bar:
@@ -122,9 +130,8 @@ def confirm(search: SearchRecord, plan: Confirmation, workers: int | None = None
                 if isinstance(result, EdnasError):
                     failures.append(f"architecture {key}, seed {seed}: {result}")
                 else:
-                    journal.append(
-                        Confirmed(architecture=key, seed=seed, split=SPLIT, options=dict(plan.options), metrics=result)
-                    )
+                    what: dict[str, Any] = {"architecture": key, "seed": seed, "metrics": result, **beside.get(key, {})}
+                    journal.append(Confirmed(split=SPLIT, options=dict(plan.options), **what))
                 bar.update()
     finally:
         journal.close()

@@ -69,7 +69,7 @@ class SearchedArchitecture:
         if not self.confirmed:
             return self.searched
         keys = set.intersection(*(set(run) for run in self.confirmed))
-        names = [k for k in self.confirmed[0] if k in keys and (k in self.searched or k.endswith(IN_INT8))]
+        names = [k for k in self.confirmed[0] if k in keys and (k in (self.searched or keys) or k.endswith(IN_INT8))]
         return {k: sum(run[k] for run in self.confirmed) / len(self.confirmed) for k in names}
 
     def value(self, key: str) -> float | None:
@@ -185,10 +185,15 @@ class SearchRecord:
             for key, record in feasible(self.history.results, constraints_of(self.head)).items()
         )
 
-    @property
+    @cached_property
     def confirmed(self) -> tuple[SearchedArchitecture, ...]:
-        """The results that were trained again."""
-        return tuple(result for result in self.results if result.confirmed)
+        """The results that were trained again, and members trained so that the search itself did not score."""
+        scored = {result.architecture for result in self.results}
+        return tuple(result for result in self.results if result.confirmed) + tuple(
+            SearchedArchitecture(key, self.members.get(key, ""), runs[0].sample, runs[0].costs, {}, tuple(of))
+            for key, runs in confirmations(self.history).items()
+            if key not in scored and runs[0].sample and (of := [run.metrics for run in runs])
+        )
 
     @property
     def searched_front(self) -> tuple[SearchedArchitecture, ...]:
@@ -267,7 +272,8 @@ class SearchRecord:
         """
         if not self.confirmed or self.confirmed_with:
             return None
-        return mean_interval([result.searched[QUALITY_KEY] - result.metrics[QUALITY_KEY] for result in self.confirmed])
+        again = [a for a in self.confirmed if a.searched]
+        return mean_interval([a.searched[QUALITY_KEY] - a.metrics[QUALITY_KEY] for a in again]) if again else None
 
     @property
     def optimism_in_words(self) -> str:
@@ -306,8 +312,8 @@ class SearchRecord:
         Raises:
             SampleError: The search has none of that name.
         """
-        ids = {result.architecture: result for result in self.results}
-        names = {result.name: result for result in self.results if result.name}
+        ids = {result.architecture: result for result in (*self.results, *self.confirmed)}
+        names = {result.name: result for result in ids.values() if result.name}
         if wanted in names:
             return names[wanted]
         begins = [key for key in ids if key.startswith(wanted)] if ID.fullmatch(wanted) else []

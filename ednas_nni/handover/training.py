@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ from tqdm import tqdm
 
 from ednas_nni.baselines.identity import single_task
 from ednas_nni.data.cache import cache_root
-from ednas_nni.errors import EdnasError, StudyError, TrialError
+from ednas_nni.errors import EdnasError, JournalError, StudyError, TrialError
 from ednas_nni.handover.choosing import ChosenArchitecture, Opened, chosen, opened
 from ednas_nni.handover.describing import described
 from ednas_nni.handover.scoring import Runs, scored
@@ -97,8 +98,9 @@ class FullTraining:
             "sample": self.sample,
             "data": self.assembled.source.info.identity,
             "weights": self.assembled.weights,
+            "tasks": {t.name: t.settings() for t in evaluator_of(self.assembled).module.data.unmeasured},
         }
-        digest = hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
+        digest = hashlib.sha256(json.dumps(deciding, sort_keys=True, default=str).encode()).hexdigest()[:16]
         return cache_root(self.study.data.options.get("cache")) / "trainings" / digest
 
     def place(self, seed: int) -> Path:
@@ -221,6 +223,9 @@ def carried_out(
     plan: FullTraining, baselines: bool = False, test: bool = True, workers: int | None = None, progress: bool = True
 ) -> Network:
     """Train what a plan says; see `train`."""
+    journal = plan.search.history.path if test and plan.search else None
+    if journal is not None and not os.access(journal, os.W_OK):
+        raise JournalError(f"{journal}: cannot be written, and notes who opens `test`. Leave it closed: --no-test.")
     plan.assembled.source.prepare(progress)
     if torch.cuda.is_available():
         workers = workers or 1

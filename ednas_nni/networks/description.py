@@ -269,3 +269,13 @@ class NetworkDescription(_Part):
 def _digest(content: dict[str, Any]) -> str:
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def free(folder: str | Path) -> Path:
+    """A new or empty folder, or that of a network, resolved; `NetworkError` for one that cannot take a network."""
+    place = Path(folder).expanduser().resolve()
+    if place == Path.cwd():
+        raise NetworkError(f"{folder}: is the folder that you are in. Name another one, such as networks/small.")
+    if place.exists() and not (place / FILE).is_file() and (place.is_file() or any(place.iterdir())):
+        raise NetworkError(f"{folder}: holds something else than a network. Name another folder, or remove it.")
+    return place

@@ -24,6 +24,7 @@ from ednas_nni.networks.description import (
     PluginRecord,
     TaskOutput,
     TrainingData,
+    free,
 )
 from ednas_nni.nn.capabilities import capabilities_of
 from ednas_nni.nn.checkpoint import write_tensors
@@ -89,12 +90,10 @@ class Network:
             The folder, which `ednas_nni.load` reads, also when it was moved or copied to another machine.
 
         Raises:
-            NetworkError: The folder holds something else.
+            NetworkError: The folder holds something else, or is the one that the program is in.
         """
-        folder = Path(folder).expanduser()
-        there = folder.exists() and any(folder.iterdir()) if folder.is_dir() or not folder.exists() else True
-        if there and not (folder / FILE).is_file():
-            raise NetworkError(f"{folder}: holds something else than a network. Name another folder, or remove it.")
+        folder = free(folder)
+        there = (folder / FILE).is_file()
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{folder.name}", dir=folder.parent))
         try:
@@ -288,8 +287,9 @@ def describe(
 
 def _output(task: Task, options: Mapping[str, Any], constants: Mapping[str, Any], info: DataInfo) -> TaskOutput:
     classes = tuple(task.legend)
+    needed = {k: v for k, v in options.items() if k != "loss" or ":" not in v}  # a loss of one's own only trains
     return TaskOutput(
-        plugin=_plugin("tasks", task.name, {**options, "protocol": task.protocol}),
+        plugin=_plugin("tasks", task.name, {**needed, "protocol": task.protocol}),
         channels=task.channels,
         label_kinds=task.requires,
         unit=info.depth_unit if task.requires == ("depth",) and not classes else "",

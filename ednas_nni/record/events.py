@@ -203,6 +203,7 @@ class Confirmed(Event):
         options: Options of the evaluator that differ from the study's, such as `steps`; only trainings with equal ones
             are averaged.
         trial: That reported it, where the search has finished the network itself; None = `ednas confirm` did.
+        sample: Of a member that the search itself did not score, with what it `costs`; {} for all others.
     """
 
     event = "confirmed"
@@ -214,6 +215,8 @@ class Confirmed(Event):
     options: Annotated[dict[str, Any], Field(description="a mapping of options")] = {}
     metrics: Metrics
     ran: Ran = {}
+    sample: Annotated[Sample, Field(description="a mapping of choices")] = {}
+    costs: Costs = {}
 
 
 class WeightsEvent(Event):

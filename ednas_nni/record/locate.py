@@ -85,7 +85,7 @@ def _folders(home: Path) -> dict[str, Path]:
         return folders
     for name, entry in listed.items() if isinstance(listed, dict) else ():
         place = entry.get("logDir") if isinstance(entry, dict) else None
-        if isinstance(place, str) and _ID.fullmatch(name):
+        if isinstance(place, str) and _ID.fullmatch(name) and (Path(place) / name).is_dir():  # not copied from there
             folders[name] = Path(place) / name
     return folders
 

@@ -16,7 +16,6 @@ from ednas_nni.record.front import constraints_of, front_of, growth
 from ednas_nni.record.head import DataRecord, JournalHead
 from ednas_nni.record.journal import History, TrialRecord
 from ednas_nni.record.quantities import Quantity, value_in
-from ednas_nni.report.old_heads import completed
 from ednas_nni.space.dimensions import Sample, Scalar
 from ednas_nni.space.domains import Domains
 from ednas_nni.study.objectives import DELTA_T, Constraint, Objective
@@ -143,8 +142,10 @@ def view(history: History) -> SearchView:
     Args:
         history: A journal read as a whole; an empty, running or aborted search is fine.
     """
-    head, data = completed(history.head or JournalHead())
-    study = head.study
+    head = history.head or JournalHead()
+    study, given = head.study, head.study.get("data")
+    name = str(given.get("name", "?") if isinstance(given, dict) else given or "unknown data")
+    data = head.data_set or DataRecord(name=name)  # a head of version 0.1 says no more
     domains = _domains(head)
     members = {architecture: name for name, architecture in (head.members or {}).items()}
     against = _comparison(head)

@@ -43,7 +43,8 @@ def checked(name: str, losses: Mapping[str, Loss], where: str, channels: int, ta
         raise StudyError(f"{where}: {name!r} cannot be called: {type(error).__name__}: {error}.") from None
     if not good:
         raise StudyError(f"{where}: {name!r} must give one finite number, as a tensor that has a gradient.")
-    source = Path(inspect.getsourcefile(function) or "").read_bytes()
+    code = function if inspect.isroutine(function) or inspect.isclass(function) else type(function)
+    source = Path(inspect.getsourcefile(code) or "").read_bytes()
     return f"{name}@{hashlib.sha256(source).hexdigest()[:8]}"
 
 
@@ -58,7 +59,7 @@ def value(recorded: str, prediction: Tensor, target: Tensor, valid: Tensor, **op
 
 
 def _call(function: Loss, prediction: Tensor, target: Tensor, options: Mapping[str, float]) -> Tensor:
-    taken = inspect.signature(function).parameters
+    taken = inspect.signature(getattr(function, "forward", function)).parameters  # a module's, which its call hides
     return function(prediction, target, **{name: value for name, value in options.items() if name in taken})
 
 

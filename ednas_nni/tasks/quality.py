@@ -132,7 +132,7 @@ def _targets(split: Split, task: Task, batch_size: int = 25) -> Iterator[torch.T
 
 
 def _complete(record: TaskPrior | None, task: Task) -> bool:
-    if record is None:
+    if record is None or any(value != value for value in record.constants.values()):  # NaN, of an earlier version
         return False
     return set(record.metrics) == {spec.name for spec in task.metrics} and len(record.head_bias) == task.channels
 

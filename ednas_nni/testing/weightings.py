@@ -124,6 +124,11 @@ def check_gradients(make: Make) -> None:
     weighting.backward(losses(), parameters)
     added = torch.allclose(_gradient(head), 2 * before, atol=1e-6)
     rule(weighting, added, "backward must add to gradients that are there, as several batches may make one step.")
+    shared.weight.grad = None
+    unlabelled = losses() | {weighting.names[1]: 0 * losses()[weighting.names[1]]}
+    weighting.backward(unlabelled, parameters)
+    alive = bool(_gradient(shared).isfinite().all()) and bool(_gradient(shared).any())
+    rule(weighting, alive, "a batch without a label of one task must train shared parameters for the others.")
 
 
 def _gradient(head: nn.Linear) -> Tensor:

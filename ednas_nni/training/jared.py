@@ -40,7 +40,7 @@ _ADVICE = (
 )
 """What Lightning advises that does not hold here."""
 COMPILERS = ("c++", "g++", "clang++")
-SHORT_PRECISIONS = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed", "64": "64-true"}
+SHORT_PRECISIONS = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
 """What Lightning calls them."""
 
 

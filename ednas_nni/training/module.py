@@ -220,7 +220,10 @@ class JaredModule(LightningModule):
             meters = {task.name: task.meter() for task in self.data.tasks}
             for name, meter in meters.items():
                 meter.update(predictions[name], batch[name])
-            value = self._score({name: meter.compute() for name, meter in meters.items()})["default"]
+            metrics, priors = {name: meter.compute() for name, meter in meters.items()}, self.data.prior.tasks
+            for name, values in metrics.items():  # of a task without a label in this batch, nothing is known
+                metrics[name] = values if all(map(math.isfinite, values.values())) else priors[name].metrics
+            value = self._score(metrics)["default"]
             self.log("default", value, batch_size=len(batch["image"]))
         for name, meter in self._meters.items():
             meter.update(predictions[name], batch[name])

@@ -62,11 +62,8 @@ Plugin = Annotated[Mapping[str, Any], BeforeValidator(_named)]
 TaskOptions = Annotated[Mapping[str, Mapping[str, Any]], BeforeValidator(lambda value: {} if value is None else value)]
 Size = Annotated[tuple[Whole, Whole], BeforeValidator(_listed)]
 Cooldown = Annotated[float, BeforeValidator(lambda value: math.inf if value is None else value), Field(ge=0)]
-Precision = Literal[
-    "32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true", "transformer-engine",
-    "transformer-engine-float16", "32", "16", "bf16", "64",
-]  # fmt: skip
-"""Lightning's, of which the last four are short for its own."""
+Precision = Literal["32-true", "16-mixed", "bf16-mixed", "32", "16", "bf16"]
+"""Of Lightning's, those that keep the weights in 32 bits; the last three are short for them."""
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))

@@ -162,16 +162,18 @@ class Depth(Task):
             DataError: No pixel of the split is valid.
         """
         depth = split.target("depth")
-        # The median of millions of pixels does not need them all; empty images would starve it.
-        stride = max(1, depth.size // 8_000_000)
-        sample = np.asarray(depth[::stride])
+        # Of the images with a depth: where few are labelled, a sample of all would miss them.
+        seen = np.flatnonzero([bool(((image > 0) & np.isfinite(image)).any()) for image in depth])
+        # The median of millions of pixels does not need them all.
+        stride = max(1, len(seen) * depth[0].size // 8_000_000)
+        sample = np.asarray(depth[seen[::stride]])
         sample = sample[(sample > 0) & np.isfinite(sample)]
         if not sample.size:
             raise DataError(f"No pixel of split {split.name!r} has a valid depth (> 0 and finite).")
         overall = np.float32(np.median(sample))
         blocks = [position_median(np.asarray(depth[:, rows]), overall) for rows in row_blocks(depth.shape)]
         position = np.concatenate(blocks)
-        some = np.asarray(depth[:: max(1, len(depth) // 100)])
+        some = np.asarray(depth[seen[:: max(1, len(seen) // 100)]])
         valid = (some > 0) & np.isfinite(some)
         error = np.abs(some - position)[valid]
         ratio = error.mean() / max(float((error / some[valid]).mean()), 1e-12)

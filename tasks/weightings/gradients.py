@@ -22,6 +22,8 @@ class TorchJD(GradientWeighting):
     """Base: an aggregator of TorchJD combines the gradients of shared parameters."""
 
     aggregate: nn.Module
+    every_task = False
+    """Whether the method keeps something of every task, and needs a gradient of each."""
 
     def backward(self, losses: Mapping[str, Tensor], parameters: Iterable[nn.Parameter]) -> None:
         """As `GradientWeighting.backward`.
@@ -41,13 +43,24 @@ class TorchJD(GradientWeighting):
             zeros = {i: torch.zeros_like(trained[i]) for i in shared}
             full = [[zeros[i] if (g := row[i]) is None else g for i in shared] for row in gradients]
             rows = [torch.cat([g.reshape(-1) for g in row]) for row in full]
-            combined = self.aggregate(torch.stack(rows))
+            combined = self._combined(torch.stack(rows))
             sizes = [trained[i].numel() for i in shared]
             for i, part in zip(shared, combined.split(sizes), strict=True):
                 _accumulate(trained[i], part.reshape(trained[i].shape))
         for parameter, column in zip(trained, columns, strict=True):
             if len(column) == 1:
                 _accumulate(parameter, column[0])
+
+    def _combined(self, rows: Tensor) -> Tensor:
+        """(tasks, weights) to (weights,): by the method over the tasks that have a label in this batch.
+
+        A row of zeros would make the shortest combination zero, so that nobody is trained. Where no method has an
+        answer (a gradient is not finite, which mixed precision then leaves out; no task has a label) it is the sum.
+        """
+        there = rows.any(1)
+        if (self.every_task and not there.all()) or not (there.any() and rows.isfinite().all()):
+            return rows.sum(0)
+        return self.aggregate(rows if self.every_task else rows[there])
 
 
 def _accumulate(parameter: nn.Parameter, gradient: Tensor) -> None:
@@ -115,6 +128,8 @@ class NashMTL(TorchJD):
     Raises:
         StudyError: `every` is not a number of steps.
     """
+
+    every_task = True
 
     def __init__(self, tasks: Sequence[Task], every: int = 1):
         if not isinstance(every, int) or isinstance(every, bool) or every < 1:

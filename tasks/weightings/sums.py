@@ -134,10 +134,10 @@ class DWA(Weighting):
         if self.steps % self.window:
             return
         mean = self.sums / self.window
-        ratio = mean / self.before.clamp(min=1e-12)
-        weights = len(self.names) * torch.softmax(ratio / self.temperature, 0)
+        ratio = mean / self.before  # not finite: the first window, or a task without a label in the one before
+        ratio = torch.where(ratio.isfinite(), ratio, 1.0)
         # Not in place: the backward pass of this step still needs the weights that it was computed with.
-        self.values = torch.where(ratio.isfinite().all(), weights, torch.ones_like(weights))
+        self.values = len(self.names) * torch.softmax(ratio / self.temperature, 0)
         self.before.copy_(mean)
         self.sums.zero_()
 

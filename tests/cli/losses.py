@@ -19,3 +19,13 @@ def focal(logits: Tensor, target: Tensor, ignore_index: int) -> Tensor:
 
 def blind_to_unlabelled(logits: Tensor, target: Tensor) -> Tensor:
     return torch.nn.functional.cross_entropy(logits, target, ignore_index=-1)
+
+
+class Focal(torch.nn.Module):
+    """A module, as losses often are."""
+
+    def forward(self, logits: Tensor, target: Tensor, ignore_index: int) -> Tensor:
+        return focal(logits, target, ignore_index)
+
+
+focal_module = Focal()

@@ -212,6 +212,19 @@ def test_nothing_is_written_where_it_does_not_help(
     assert "4 measured architectures are too few" in capsys.readouterr().err
 
 
+def test_limits_of_another_device_do_not_choose(
+    experiment: Callable[..., Path], tmp_path: Path, tables: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A column that the second device has alone is called as the first one's in the study: the limit is not its own."""
+    devices = {"device": ["edge_tpu", "roofline/phone_cpu"], "constraints": ["latency_ms <= 0.001"]}
+    study, folder = experiment({**NANO, **devices}), tmp_path / "todo"
+    propose = ["--propose", "4", "--no-onnx", "--out", str(folder)]
+    assert main(["calibrate", "roofline/phone_cpu", "--study", str(study), *propose]) == 0
+    assert "0.001" not in capsys.readouterr().out
+    assert main(["calibrate", "edge_tpu", "--study", str(study), *propose[:-1], str(tmp_path / "own")]) == 1
+    assert "latency_ms <= 0.001" in capsys.readouterr().err
+
+
 def test_wrong_words_of_calibrate(
     experiment: Callable[..., Path],
     tmp_path: Path,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from ednas_nni.cli import main
+from ednas_nni.cli import main, predict_command
 from tests.small_networks import small_network
 
 
@@ -28,6 +30,26 @@ def test_files_and_folders(folder, tmp_path, monkeypatch, capsys) -> None:
     assert written == {"a.png", "a.png.png", "day/b.png", "c.png"}
     with np.load(tmp_path / "out" / "c.npz") as arrays:
         assert arrays["depth"].shape == (30, 50)
+
+
+def check_targets(pairs) -> None:
+    """Every picture has a file of its own, and stays as it is."""
+    pictures, files = [p.resolve() for p, _ in pairs], [t.resolve() for _, t in pairs]
+    assert len(set(files)) == len(pictures) == 9
+    assert not set(pictures) & set(files)
+
+
+def test_no_picture_is_overwritten_and_none_shares_a_file(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = [f"cam{c}/000{n}.jpg" for c in range(1, 5) for n in (1, 2)] + ["frame.png"]
+    for path in map(Path, names):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    given = [Path("cam1"), Path("cam2"), Path("cam3"), Path("cam4"), Path("frame.png")]
+    check_targets(predict_command.targets(given, Path()))
+    assert dict(predict_command.targets(given, Path("out")))[Path("frame.png")] == Path("out/frame.png")
+    with pytest.raises(AssertionError):
+        check_targets([(p, Path(p.name).with_suffix(".png")) for p, _ in predict_command.targets(given, Path())])
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "own loss": {"evaluator": {"name": "jared", "depth_loss": "tests.cli.losses:huber"}},
     "own loss of classes": {"evaluator": {"name": "jared", "task_options": {"segmentation": {
                             "loss": "tests.cli.losses:focal"}}}},
+    "own loss, a module": {"evaluator": {"name": "jared", "task_options": {"segmentation": {
+                            "loss": "tests.cli.losses:focal_module"}}}},
     "one depth": {"space": {"name": "nano", "stages": [{"channels": 24, "depth": 2}, {"channels": 40, "depth": [1, 2]}],
                             "sharing": ["shared"]}, "constraints": [], "start": []},
     "all images at once": {"data": {"name": "rooms", "train": 16, "search": 2}, "evaluator": {"name": "jared",
@@ -111,6 +113,13 @@ WRONG = [
         evaluator={"name": "jared", "weighting": {"name": "fixed", "weights": {"dpth": 2}}},
     ),
     _study("precision", "precision", "'bf17'", "'bf16-mixed'", evaluator={"name": "jared", "precision": "bf17"}),
+    _study(
+        "weights in 16 bits",
+        "precision",
+        "'bf16-true'",
+        "'bf16-mixed'",
+        evaluator={"name": "jared", "precision": "bf16-true"},
+    ),
     _study("objective", "objectives", "'latency'", "Did you mean 'latency_ms'?", objectives=["quality", "latency"]),
     _study("device", "'edge_tpv'", "Did you mean 'edge_tpu'?", device="edge_tpv"),
     _study("operator", "'<'", "'<='", "latency_ms <= 19", constraints=["latency_ms < 8"]),

@@ -11,7 +11,7 @@ import pytest
 from devices.parts import measure
 from devices.parts.measure import Rounds, measured
 from devices.parts.probe_graphs import probe_graphs
-from devices.parts.timings import Machine, Store, Timing, this_machine
+from devices.parts.timings import Machine, Store, Timing, comparable, this_machine
 from ednas_nni.cost import registry
 from ednas_nni.errors import DataError, StudyError
 from ednas_nni.graphs.graph import Constant, Graph, Node
@@ -232,3 +232,15 @@ def test_more_work_takes_longer(tmp_path: Path, name: str, package: str) -> None
     timings = list(measured(found, Store(device.machine, tmp_path), device.opened, Rounds(4, 12), quiet=True).values())
     assert 2 < timings[1].ms / timings[0].ms < 8  # four times the work, at more or less the same rate
     assert 2 < timings[2].ms / timings[1].ms < 8
+
+
+def test_what_is_measured_for_others_moves_nothing(scripted, tmp_path: Path) -> None:
+    """A search goes on with the latencies that its journal holds; the broken variant compares over the whole store."""
+    mine, other = graphs(2), graphs(3)
+    store = Store(MACHINE, tmp_path)
+    scripted.script |= {signature: [5.0] * 9 for signature in mine | other}
+    before = measured(mine, store, unloaded, Rounds(2, 2), quiet=True)
+    scripted.script |= {signature: [1.8] * 9 for signature in probe_graphs()}  # the machine has become faster
+    measured(other, store, unloaded, Rounds(2, 2), quiet=True)
+    assert measured(mine, store, unloaded, Rounds(2, 2), quiet=True) == before
+    assert {signature: comparable(store.read())[signature] for signature in mine} != before

@@ -17,8 +17,9 @@ from ednas_nni.cli import main
 from ednas_nni.errors import EdnasError, JournalError, StudyError, TrialError
 from ednas_nni.handover import confirming
 from ednas_nni.handover.confirming import confirm, leading, planned
-from ednas_nni.handover.search import SearchRecord, open_search
+from ednas_nni.handover.search import SearchedArchitecture, SearchRecord, open_search
 from ednas_nni.record.journal import load
+from ednas_nni.search.problem import Problem
 from tests.handover.conftest import confirmed, key
 
 Make = Callable[..., SearchRecord]
@@ -78,6 +79,37 @@ def test_other_data_are_rejected(made: Make, pool: list[tuple[str, int]]) -> Non
     with pytest.raises(JournalError, match="has another content than when the search began"):
         confirm(search, planned(search, 1, 1), progress=False)
     assert pool == []
+
+
+def check_member(search: SearchRecord, member: str) -> None:
+    """It stands among the confirmed with its mean and costs, is found by name and id, and beats what it beats."""
+    (found,) = (a for a in search.confirmed if a.name == member)
+    assert found.value("quality") == pytest.approx(0.205) and found.costs["latency_ms"] == 1.5
+    assert search.architecture(member) == search.architecture(found.architecture) == found
+    assert found in search.front.members and found.sample == {"width": 1}
+
+
+def test_a_member_that_the_search_did_not_score(made: Make, pool: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broken variant leaves its choices and costs out of the journal: then it is known to nobody."""
+
+    def untrained(search: SearchRecord, member: str) -> SearchedArchitecture:
+        return SearchedArchitecture(key(1), member, {"width": 1}, {"latency_ms": 1.5, "params": 100.0}, {})
+
+    monkeypatch.setattr(SearchRecord, "_untrained", untrained)
+    monkeypatch.setattr(Problem, "feasible", lambda problem, samples: [samples == [{"width": 1}]])
+    points = {0: (0.10, 2.0), 2: (0.40, 4.0)}
+    search = made(points, extra=confirmed(2, 0.3, 0.32), evaluator="jared", data="rooms")
+    search = search.confirm(0, 2, ["slim"])
+    check_member(search, "slim")
+    assert search.optimism is not None and search.optimism.n == 1
+    more = search.confirm(0, 3, ["slim"])
+    assert pool == [(key(1), 2000), (key(1), 2001), (key(1), 2002)] and len(more.architecture("slim").confirmed) == 3
+    lost = [{"event": "confirmed", "time": 3, "architecture": key(1), "seed": 2000, "metrics": {"default": 0.205}}]
+    with pytest.raises(ValueError, match="unpack"):
+        check_member(made(points, extra=lost, name="lost"), "slim")
+    monkeypatch.setattr(Problem, "feasible", lambda problem, samples: [False])
+    with pytest.raises(StudyError, match="slim does not meet the constraints of search"):
+        planned(made(points, evaluator="jared", data="rooms", name="other"), 0, 2, ["slim"])
 
 
 def test_what_cannot_be_confirmed(made: Make, capsys: pytest.CaptureFixture[str]) -> None:

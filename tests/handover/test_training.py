@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ import torch
 import ednas_nni
 from ednas_nni.bridge.head import write_head
 from ednas_nni.cli import main
-from ednas_nni.errors import EdnasError, StudyError
+from ednas_nni.errors import EdnasError, JournalError, StudyError
 from ednas_nni.handover import training
 from ednas_nni.handover.training import carried_out, planned, twin
 from ednas_nni.nn.tree import build
@@ -26,7 +27,7 @@ from ednas_nni.record.journal import Journal
 from ednas_nni.record.parameters import TrialParameters
 from ednas_nni.record.reports import final_event, read_report, submitted
 from ednas_nni.search.front_weights import FrontWeights, write_weights
-from tests.small_networks import small_study
+from tests.small_networks import small_network, small_study
 
 MEMBER = "mobilenet_v2_small"
 
@@ -257,3 +258,23 @@ def test_commands_refuse_before_they_train(tmp_path, monkeypatch, capsys) -> Non
     assert "holds something else" in capsys.readouterr().err
     assert main(["train", "small.yml", "mobilenet"]) == 1
     assert MEMBER in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path / "mine")
+    assert main(["train", "../small.yml", MEMBER, "--out", "."]) == 1
+    assert "the folder that you are in" in capsys.readouterr().err
+
+
+def test_a_folder_behind_a_link_takes_a_network(tmp_path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    assert small_network(["depth"]).save(tmp_path / "link") == (tmp_path / "disk").resolve()
+    assert ednas_nni.load(tmp_path / "link").description.tasks.keys() == {"depth"}
+
+
+def test_a_journal_that_cannot_be_written_is_noticed_before_the_training(made, monkeypatch) -> None:
+    search = made(evaluator="jared", data="rooms")
+    plan = SimpleNamespace(search=search)
+    monkeypatch.setattr("ednas_nni.handover.training.os.access", lambda path, mode: False)
+    with pytest.raises(JournalError, match=r"journal\.jsonl: cannot be written.*--no-test"):
+        training.carried_out(plan)
+    with pytest.raises(AttributeError):  # and not where nothing is noted
+        training.carried_out(plan, test=False)

@@ -161,3 +161,18 @@ def test_ids_of_nnis_own_list_are_no_paths(tmp_path: Path) -> None:
     for name in ("../secret", "odd", "no"):
         with pytest.raises(JournalError):
             journal_of(name, home)
+
+
+def test_experiments_that_were_copied_are_found_where_they_lie(tmp_path: Path) -> None:
+    """NNI's list still names the place that they came from."""
+    from ednas_nni.record.locate import journal_of
+
+    home = tmp_path / "nni"
+    copied = home / "AbCd1234" / "ednas" / "journal.jsonl"
+    copied.parent.mkdir(parents=True)
+    copied.write_bytes(written(*GOOD))
+    (home / ".experiment").write_text(json.dumps({"AbCd1234": {"logDir": str(tmp_path / "other_machine")}}))
+    assert journal_of("AbCd1234", home) == copied
+    (tmp_path / "other_machine" / "AbCd1234").mkdir(parents=True)  # the broken variant: the list goes first
+    with pytest.raises(JournalError):
+        journal_of("AbCd1234", home)

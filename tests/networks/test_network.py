@@ -20,7 +20,7 @@ from ednas_nni import plugins
 from ednas_nni.data import DataInfo
 from ednas_nni.errors import NetworkError, PluginError, StudyError
 from ednas_nni.networks.description import FILE, WEIGHTS, NetworkDescription
-from ednas_nni.networks.network import Network, describe
+from ednas_nni.networks.network import Network, _output, describe
 from ednas_nni.nn.efficientnet_lite import SCALINGS
 from ednas_nni.nn.tree import build, domains_of
 from ednas_nni.tasks.base import TASKS
@@ -93,6 +93,13 @@ def test_a_network_needs_no_weights_that_its_training_began_with(tmp_path: Path,
         plugins.load("search_spaces", "efficientnet_lite")(tasks={"depth": 1})
     assert same(network, ednas_nni.load(folder))
     assert NetworkDescription.read(folder).space.options == {"encoder_weights": None}
+
+
+def test_a_network_needs_no_loss_of_ones_own() -> None:
+    task = TASKS.load("depth").for_data(INFO)
+    kept = _output(task, {"loss": "lossx:huber", "relative_scale": 2.0}, {}, INFO).plugin.options
+    assert kept == {"relative_scale": 2.0, "protocol": "standard"}
+    assert _output(task, {"loss": "l1"}, {}, INFO).plugin.options["loss"] == "l1"
 
 
 def test_trained_network_says_where_it_comes_from(trained: Network) -> None:

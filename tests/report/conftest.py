@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from ednas_nni.record.head import DataRecord, JournalHead, TaskRecord
+from ednas_nni.search.assembled import Assembled
 from ednas_nni.space.domains import Dimension, Domains, Literal
+from ednas_nni.study import parse
 
 OPS = ("ibn_k3_e3", "ibn_k3_e6", "ibn_k5_e3", "ibn_k5_e6", "fused_k3_e3", "fused_k3_e6", "fused_k5_e3")
 T0 = 1_767_268_800.0
@@ -81,6 +85,15 @@ def metrics_of(quality: float, rng: np.random.Generator) -> dict[str, float]:
     }
 
 
+@cache
+def about_data() -> dict[str, Any]:
+    """What a head says of the data and of the tasks' metrics."""
+    search = Assembled(parse(STUDY))
+    tasks = tuple(map(TaskRecord.model_validate, search.tasks.values()))
+    whole = JournalHead(data_set=DataRecord.model_validate(search.source.info), tasks=tasks).dump()
+    return {name: whole[name] for name in ("data_set", "tasks")}
+
+
 def write_journal(folder: Path, trials: int = 24, seed: int = 0, finished: bool = True, **changes: Any) -> Path:
     """A search of `trials` trials in `folder`; every ninth fails, and a few proposals are refused or known."""
     rng = np.random.default_rng(seed)
@@ -90,7 +103,7 @@ def write_journal(folder: Path, trials: int = 24, seed: int = 0, finished: bool 
         "experiment": folder.name, "ednas": "0.1.0", "nni": "3.0", "torch": "2.13.0", "python": "/opt/env/bin/python",
         "study": STUDY, "digest": "0123456789abcdef", "domains": space.to_json(), "columns": COLUMNS,
         "data": "f74423d33bdf4d45", "members": {"mobilenet_v2": space.architecture_id(member)}, "concurrency": 2,
-        "trials": trials,
+        "trials": trials, **about_data(),
     } | changes  # fmt: skip
     lines = [{"event": "study", "time": T0, **head}, {"event": "start", "time": T0 + 1, "mode": "create"}]
     for number in range(trials):

@@ -58,6 +58,27 @@ def test_learning_rate_may_stay_constant_and_cool_down_late():
     assert [warmup_cooldown(step, 100, 0.1, 0.0) for step in (9, 50, 99, 100)] == [1.0] * 4
 
 
+def rewards(module):
+    """Of a batch without a label of depth, as a one-shot strategy sees it."""
+    logged = []
+    module.log = lambda name, value, batch_size: logged.append(value)
+    batch = next(iter(module.data.scored_batches()))
+    with torch.no_grad():
+        module.validation_step({**batch, "depth": torch.zeros_like(batch["depth"])}, 0)
+    return logged
+
+
+def test_a_batch_without_a_label_of_a_task_has_a_reward(make_evaluator, tiny, monkeypatch):
+    """The other tasks' skill; what the broken variant gives is not a number, and would end NNI's controller."""
+    monkeypatch.setattr(JaredModule, "wrapped", True)
+    module = JaredModule(make_evaluator().recipe)
+    module.set_model(tiny().eval())
+    (value,) = rewards(module)
+    assert np.isfinite(value)
+    module.data.prior.tasks["depth"].metrics.update(dict.fromkeys(module.data.prior.tasks["depth"].metrics, np.nan))
+    assert not np.isfinite(rewards(module)[0])
+
+
 def test_batches_start_over():
     assert list(Batches([1, 2, 3], 7)) == [1, 2, 3, 1, 2, 3, 1]
     assert len(Batches([1], 4)) == 4
@@ -88,7 +109,7 @@ def test_scaled_losses_are_not_unscaled_behind_the_clipping(make_evaluator):
         module.set_model(torch.nn.Conv2d(3, 3, 1))
         return module.configure_optimizers()["optimizer"].defaults["fused"]
 
-    assert [fused(p) for p in ("32-true", "bf16-mixed", "16-mixed", "16-true")] == [True, True, False, False]
+    assert [fused(p) for p in ("32-true", "bf16-mixed", "16-mixed")] == [True, True, False]
 
 
 def test_clipping_reaches_every_weight_that_is_updated(make_evaluator, tiny):

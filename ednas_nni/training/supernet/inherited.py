@@ -22,6 +22,8 @@ from ednas_nni.training.recipe import Recipe, Whole
 from ednas_nni.training.supernet.made import Supernet
 from ednas_nni.training.supernet.module import SEVERAL, SupernetOptions
 
+CALIBRATION = 12
+
 
 def _options(value: object) -> object:
     return filled(SupernetOptions, "evaluator.supernet", **value) if isinstance(value, dict) else value
@@ -42,15 +44,16 @@ class InheritedRecipe(Recipe):
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.005
     _: KW_ONLY
     supernet: Annotated[SupernetOptions, BeforeValidator(_options)] = Field(default_factory=SupernetOptions)
-    calibration: Whole = 12
+    calibration: Whole = CALIBRATION
 
     @property
     def trained_on(self) -> dict[str, Any]:
-        """What the training of each network itself adds to its score, plain JSON; {} where there is none."""
+        """What tells a network's score from that with the shared weights as they are, plain JSON; {} for these."""
+        calibrated = {"calibration": self.calibration} if self.calibration != CALIBRATION else {}
         if not self.steps:
-            return {}
+            return calibrated
         frozen = {"freeze": list(self.freeze), "freeze_steps": self.freeze_steps} if self.freeze else {}
-        return {"steps": self.steps, "learning_rate": self.learning_rate, **frozen}
+        return {"steps": self.steps, "learning_rate": self.learning_rate, **frozen, **calibrated}
 
 
 @nni.trace

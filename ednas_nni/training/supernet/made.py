@@ -89,7 +89,9 @@ class Supernet:
             "arguments": [list(self._space.trace_args), dict(self._space.trace_kwargs)],
             "weights": dict(capabilities_of(self._space).weight_fingerprints),
         }
-        identity = {"format": FORMAT, "space": space, "recipe": shared, "supernet": asdict(self.options)}
+        tasks = {task.name: task.settings() for task in self._data.unmeasured}  # the code of an own loss, lambda
+        named = {"space": space, "recipe": shared, "supernet": asdict(self.options), "tasks": tasks}
+        identity = {"format": FORMAT, **named}
         plain: dict[str, object] = json.loads(json.dumps(identity, sort_keys=True, default=str))
         return plain
 

@@ -22,7 +22,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import reduce
 from typing import Annotated, Any, Literal
 
@@ -33,7 +32,7 @@ from torch import Tensor
 
 from ednas_nni.nn.elastic import SharedWeights
 from ednas_nni.nn.statistics import recalibrate
-from ednas_nni.training.data import Batch, TrialData
+from ednas_nni.training.data import Batch, Batches
 from ednas_nni.training.jared import graphics_memory, threads
 from ednas_nni.training.module import JaredModule, check_combines_losses
 from ednas_nni.training.recipe import Recipe, Share, Whole
@@ -142,7 +141,7 @@ class SupernetModule(JaredModule):
         """Score the largest network as a trial would: its statistics are not trained, and no checkpoint has them."""
         super().on_validation_start()
         network, _ = self.model.network(self.paths.largest)
-        batches = TrialData(replace(self.recipe, steps=CURVE)).train_batches()
+        batches = Batches(self.data.train_batches().loader, CURVE)
         with seeded(self.recipe.seed):  # what is drawn here changes nothing in the training
             self.model.train()
             recalibrate(network, (batch["image"].to(self.device) for batch in batches), self)

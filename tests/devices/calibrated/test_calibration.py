@@ -209,6 +209,20 @@ def test_a_calibrated_device_follows_the_contract_and_its_formula():
     assert found.extrapolated(TOTALS).tolist() == [False, False, True]
 
 
+def test_a_calibrated_device_runs_what_its_base_runs():
+    """Its element type decides the bytes of `peak_memory_bytes`."""
+
+    class Wide(Toy):
+        dtype, cuts_graph = "float32", True
+
+        def unmapped(self, layer):
+            return "no resize"
+
+    found = device(base=Wide())
+    assert (found.dtype, found.cuts_graph, found.unmapped(None)) == ("float32", True, "no resize")
+    assert (device().dtype, device().cuts_graph, device().unmapped(None)) == (None, False, "")
+
+
 def test_without_a_bound_limits_are_checked_on_the_cost():
     found = device(upper=None)
     assert [c.name for c in found.columns] == ["latency_ms", "host_ms"] and found.columns[0].upper == ""

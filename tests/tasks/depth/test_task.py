@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ednas_nni.data import Split
-from ednas_nni.errors import EdnasError
+from ednas_nni.errors import DataError, EdnasError
 from ednas_nni.testing.tasks import Labels
 from tasks.depth import Depth
 from tasks.depth.task import position_median
@@ -118,3 +119,28 @@ def test_a_task_that_does_not_know_the_scale_of_its_data_answers_nothing():
         bound == dataclasses.replace(bound, measured=True)
         and bound.settings() == Depth.for_data(LABELS.info).settings()
     )
+
+
+def check_statistics(statistics):
+    """Depth in every second image, or in one of many: the rest tells nothing."""
+    whole = Depth().statistics(of(np.full((4, 8, 16), 3.0, np.float32)))
+    for labelled in (range(1, 202, 2), [177]):
+        depth = np.zeros((202, 8, 16), np.float32)
+        depth[list(labelled)] = 3.0
+        found = statistics(of(depth))
+        assert found["median"] == 3 and found["prior_ratio"] == pytest.approx(whole["prior_ratio"])
+
+
+def of(depth):
+    return SimpleNamespace(name="train", target=lambda name: depth)
+
+
+def test_statistics_of_depth_in_few_images():
+    """The broken variant looks at every second image of all, as if all were labelled."""
+
+    def every_second(split):
+        return Depth().statistics(of(split.target("depth")[::2]))
+
+    check_statistics(Depth().statistics)
+    with pytest.raises(DataError, match="No pixel of split 'train'"):
+        check_statistics(every_second)

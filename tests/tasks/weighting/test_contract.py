@@ -106,6 +106,13 @@ class Anew(Summed):
         super().backward(losses, parameters)
 
 
+class Shortest(Summed):
+    """The shortest combination of the gradients, with a row of zeros among them."""
+
+    def backward(self, losses: Mapping[str, Tensor], parameters: Iterable[torch.nn.Parameter]) -> None:
+        (sum(losses.values()) * all(loss > 0 for loss in losses.values())).backward()
+
+
 TWINS: dict[Callable[..., Weighting], str] = {
     lambda tasks: torch.nn.Identity(): "gives a Identity",
     lambda tasks, weights: Sum(tasks): "needs weights",
@@ -120,6 +127,7 @@ TWINS: dict[Callable[..., Weighting], str] = {
     FirstAlone: "backward leaves 4 of 8 parameters without",
     Doubled: "must get the gradient of its own task",
     Anew: "must add to gradients that are there",
+    Shortest: "without a label of one task must train shared parameters",
 }
 
 

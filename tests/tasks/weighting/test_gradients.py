@@ -48,6 +48,39 @@ def test_dwa_equals_the_equation(steps):
     assert [v.grad.item() for v in values.values()] == pytest.approx(expected, rel=1e-5)
 
 
+def check_after_a_window_without_labels(weighting):
+    for depth in (1.0, 0.0, 1.0):
+        for _ in range(25):
+            weighting(scalars([1.0, depth, 1.0]))
+    assert weighting.weights() == pytest.approx(dict.fromkeys(NAMES, 1.0))
+
+
+def test_dwa_after_a_window_without_labels_of_a_task():
+    """The others go on; the broken variant divides by nearly nothing, and gives that task the whole weight."""
+
+    class Divides(DWA):
+        def _take_in(self, losses):
+            self.before = self.before.clamp(min=1e-12)
+            super()._take_in(losses)
+
+    check_after_a_window_without_labels(DWA(TASKS).train())
+    with pytest.raises(AssertionError):
+        check_after_a_window_without_labels(Divides(TASKS).train())
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_gradients_that_no_method_can_combine(name):
+    """Not finite in mixed precision, whose scaler must see it; or no task has a label."""
+    weighting, weight = WEIGHTINGS.load(name)(TASKS), torch.nn.Parameter(torch.ones(2))
+    weighting.backward(
+        {task: (weight * value).sum() for task, value in zip(NAMES, (1, math.inf, 2), strict=True)}, [weight]
+    )
+    assert weight.grad.isinf().all()
+    weight.grad = None
+    weighting.backward({task: (weight * 0).sum() for task in NAMES}, [weight])
+    assert not weight.grad.any()
+
+
 def test_geometric_mean_and_its_gradient():
     values = scalars([8, 1, 0.125])
     weighting = GeometricMean(TASKS)

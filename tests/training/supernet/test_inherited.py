@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import sys
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from ednas_nni.data import cache as store
 from ednas_nni.errors import SampleError, StudyError
 from ednas_nni.nn.statistics import recalibrate
 from ednas_nni.nn.tree import build, domains_of
+from ednas_nni.tasks import own_loss as own
 from ednas_nni.training.data import TrialData
 from ednas_nni.training.supernet import made
 from ednas_nni.training.supernet.inherited import InheritedEvaluator
@@ -115,6 +118,28 @@ def test_another_recipe_is_another_supernet(cache, space):
         {"data": {"name": "scenes_for_tests:Scenes", "train": 20}},
     ):  # fmt: skip
         assert evaluator(**other).supernet(network).folder != folder
+
+
+def own_loss(folder, text):
+    (folder / "lossx.py").write_text(f"def huber(p, g):\n    return {text}\n")
+    own._own.cache_clear()
+    sys.modules.pop("lossx", None)
+    importlib.invalidate_caches()
+    return evaluator(task_options={"depth": {"loss": "lossx:huber"}}, data="scenes_for_tests:Scenes")
+
+
+def test_a_loss_of_ones_own(cache, space, tmp_path, monkeypatch):
+    """It makes a supernet, whose score in between is no place to try it; an edited one, or lambda, makes another."""
+    monkeypatch.syspath_prepend(tmp_path)
+    network = build(space, domains_of(space).random(np.random.default_rng(0)))
+    first = own_loss(tmp_path, "(p - g).abs().mean()")
+    assert np.isfinite(first.evaluate(network)["default"])
+    folder = first.supernet(space).folder
+    assert own_loss(tmp_path, "(p - g).abs().mean()").supernet(space).folder == folder
+    assert own_loss(tmp_path, "9 * (p - g).abs().mean()").supernet(space).folder != folder
+    plain = evaluator().supernet(space).folder
+    monkeypatch.setattr("ednas_nni.baselines.lambdas.recorded", lambda info: 7.0)
+    assert evaluator().supernet(space).folder != plain
 
 
 def test_networks_are_trained_on(cache, space):

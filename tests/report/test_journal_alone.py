@@ -1,4 +1,4 @@
-"""A report needs nothing but the journal; only for a head of version 0.1 plug-ins are asked."""
+"""A report needs nothing but the journal; of a head of version 0.1 it says less."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from ednas_nni.record.head import DataRecord, JournalHead, MetricRecord, TaskRecord
 from ednas_nni.record.journal import load
-from ednas_nni.report import old_heads
 from ednas_nni.report.data import view
+from ednas_nni.search.assembled import Assembled
 
 DATA = DataRecord(name="gone", classes=("wall",), counts={"search": 7}, depth_unit="px")
 TASKS = (
@@ -28,7 +28,7 @@ def head(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_report_asks_no_plugin(synthetic: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(old_heads, "Assembled", asked)
+    monkeypatch.setattr(Assembled, "__init__", asked)
     monkeypatch.setattr("ednas_nni.plugins.load", asked)
     search = view(load(synthetic.write(tmp_path / "abc", trials=6, **head())))
     assert search.data == DATA
@@ -37,7 +37,7 @@ def test_a_report_asks_no_plugin(synthetic: Any, tmp_path: Path, monkeypatch: py
 
 
 def test_an_old_head_is_noticed(synthetic: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The broken variant: what the head does not say is asked for."""
+    """The broken variant: what the head does not say is not known."""
     monkeypatch.setattr("ednas_nni.plugins.load", asked)
     search = view(load(synthetic.write(tmp_path / "abc", trials=6, **head(tasks=None))))
     assert not any(q.direction for q in search.metrics if q.group == "depth")

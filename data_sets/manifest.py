@@ -23,6 +23,7 @@ from ednas_nni.data.headers import remarks
 from ednas_nni.data.info import SPLITS, Array, DepthKind, LabelFacts
 from ednas_nni.data.kinds import Storage, all_kinds, label_kind
 from ednas_nni.data.layouts.base import FolderSource
+from ednas_nni.data.layouts.fitting import alike
 from ednas_nni.data.layouts.record import ImageRecord, RawImage
 from ednas_nni.data.reading import check_axes, read_image, read_map
 from ednas_nni.data.source import DataSource
@@ -205,6 +206,11 @@ class Manifest(FolderSource):
         if self._camera is not None and "depth" in labels:  # of any unit: directions do not depend on it
             camera, size = self._camera
             height, width = labels["depth"].shape
+            if not alike((height, width), size):  # turned: its middle lies elsewhere
+                raise DataError(
+                    f"{record.file('depth')}: is {height} x {width}, the camera is for {size[0]} x {size[1]}. Leave "
+                    "images of another shape out, or make them a data set with a camera of their own."
+                )
             labels["normals"] = normals_from_depth(
                 labels["depth"], camera.resized(size, (height, width)), *reach(height)
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,8 @@ def assigned(
 ) -> Mapping[str, Path]:
     """Return the file of annotations in which something was drawn on an image, by image; `left` gets what has none.
 
-    Of several files that may mean an image that one is taken which has most of its path, its split, its folder.
+    Of several files that may mean an image that one is taken which has most of its path, its split, its folder; of
+    several images that an entry may mean, likewise.
     """
     files: dict[Path, Annotations] = {}
     by_stem: dict[str, list[tuple[Path, Annotations]]] = defaultdict(list)
@@ -76,12 +78,19 @@ def assigned(
                 by_stem[stem].append((path, read))
     taken: dict[str, Path] = {}
     meant: set[tuple[Path, str]] = set()
-    for image in map(Path, images):
-        near = [
+    candidates = {
+        image: [
             ((parts, split_of(path) == split_of(image), path.parent == image.parent), path, name)
             for path, read in by_stem.get(key_of(image)[-1], ())
             for parts, name in read.names(image)
         ]
+        for image in map(Path, images)
+    }
+    best: dict[tuple[Path, str], tuple[int, bool, bool]] = {}
+    for rank, path, name in chain.from_iterable(candidates.values()):
+        best[path, name] = max(rank, best.get((path, name), rank))
+    for image, every in candidates.items():
+        near = [(rank, path, name) for rank, path, name in every if rank == best[path, name]]
         if not near:
             continue
         most = max(rank for rank, _, _ in near)
@@ -92,6 +101,8 @@ def assigned(
             raise DataError(
                 f"{folder / image}: may be meant in {both}; keep one of them, or tell them apart by folders"
             )
+        if (path, name) in meant:
+            raise DataError(f"{folder / path}: {name} may mean {image} or another image; tell them apart by folders")
         meant.add((path, name))
         if files[path].drawn(name, folder / path).shapes:
             taken[image.as_posix()] = path

@@ -201,7 +201,9 @@ def look(paths: Sequence[Path]) -> StoredDepth:
     suspect = largest.suspect(values.dtype)
     depths = positive[positive != suspect.value] if suspect and suspect.certain else positive
     median, high, most = np.percentile(depths, (50, 99, 100)).tolist() if len(depths) else (0.0, 0.0, 0.0)
-    said = {word.lower() for word in words(paths[0].as_posix())}
+    # The deepest part that speaks of depth: what lies above the data set tells nothing of it.
+    parts = [{word.lower() for word in words(part)} for part in reversed(paths[0].parts)]
+    said = next((part for part in parts if part & (_DISPARITY | _INVERSE | {"depth", "depths"})), set())
     kind = "disparity" if said & _DISPARITY else "inverse" if said & _INVERSE else "metric"
     official = None
     for folders, factor, farthest, name in _OFFICIAL:

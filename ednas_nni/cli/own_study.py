@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,11 +17,13 @@ from ednas_nni.data.headers import READ_ERRORS, orientation
 from ednas_nni.data.kinds import all_kinds
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.fitting import alike
+from ednas_nni.data.reading import is_npy
 from ednas_nni.errors import DataError
 
 LONGEST, SMALLEST, LARGEST = 1024, 64, 256
 """Pixels: the longest side on the device; the sides that networks train at."""
 STEP, STRIDE = 32, 16  # of sides looked at; of networks
+SOME = (64, 128)
 HEADERS = 200  # images whose size is looked at
 SHIPPED, PIXELS_WEIGHT = 64 * 128, 0.08
 """Pixels of the shipped study, and what twice as many weigh against the logarithm of a ratio that is off."""
@@ -47,7 +50,9 @@ def study_of(folder: Path, out: Path, template: str, fill: Sequence[str]) -> str
         entry = {"name": "manifest", "folder": str(out), "allow_outside": True}
         labels = [kind.name for kind in all_kinds() if any(kind.column in row for row in drafted.rows)]
     else:
-        source = DATASETS.load(str(entry["name"]))(**{k: v for k, v in entry.items() if k != "name"})
+        factory = DATASETS.load(str(entry["name"]))
+        size = {"size": SOME} if "size" in inspect.signature(factory).parameters else {}  # records do not depend on it
+        source = factory(**size, **{k: v for k, v in entry.items() if k != "name"})
         records = source.records["train"][:HEADERS] if isinstance(source, FolderSource) else []
         images = [record.files["image"] for record in records if "image" in record.files]
         labels = list(source.info.targets)
@@ -58,7 +63,7 @@ def study_of(folder: Path, out: Path, template: str, fill: Sequence[str]) -> str
     train, deploy, fit = sizes(seen)
     if fit:
         entry["fit"] = fit
-        listed = ", ".join(f"{number} of {h} x {w}" for (h, w), number in Counter(seen).most_common(3))
+        listed = ", ".join(f"{number} of {h} x {w}" for (h, w), number in Counter(seen).most_common(3)) or "unknown"
         print(
             f"The images have other shapes than train_size ({listed}): each is shown whole, the rest is filled and "
             "never scored (fit: letterbox). In the study, `fit: crop` uses the middle, `fit: resize` stretches."
@@ -79,12 +84,17 @@ def study_of(folder: Path, out: Path, template: str, fill: Sequence[str]) -> str
 
 
 def shapes(images: Iterable[Path]) -> list[Size]:
-    """Height and width of pictures as they are seen upright; other files are passed by."""
+    """Height and width of pictures as they are seen upright, and of arrays; archives are passed by."""
+    import numpy as np
     from PIL import Image
 
     seen = []
     for path in images:
-        with suppress(*READ_ERRORS), Image.open(path) as image:  # arrays and archives are no pictures
+        if is_npy(path):
+            with suppress(*READ_ERRORS):
+                seen.append(np.load(path, mmap_mode="r").shape[:2])
+            continue
+        with suppress(*READ_ERRORS), Image.open(path) as image:
             width, height = image.size
             seen.append((width, height) if orientation(path) >= 5 else (height, width))
     return seen
@@ -107,4 +117,4 @@ def sizes(seen: list[Size]) -> tuple[Size, Size, str]:
         return off + PIXELS_WEIGHT * max(0.0, log(side[0] * side[1] / SHIPPED))
 
     train = min(product(sides, sides), key=price)
-    return train, deploy, "" if all(alike(shape, train) for shape in seen) else "letterbox"
+    return train, deploy, "" if seen and all(alike(shape, train) for shape in seen) else "letterbox"

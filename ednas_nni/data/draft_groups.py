@@ -82,9 +82,11 @@ def group(rows: Sequence[dict[str, str]]) -> str:
         if variants
         else ""
     )
-    for names, why in ((folders, "folder"), (prefixes, "first part of the file's name")):
+    numbered = [re.sub(r"\s*\d+$", "", at[-1]) for at in places]  # scene1 of scene1_0001
+    first = "first part of the file's name"
+    for names, why in ((folders, "folder"), (prefixes, first), (numbered, first)):
         counts = Counter(names)
-        if len(counts) >= MANY_GROUPS and "" not in counts:
+        if len(open_rows) > len(counts) >= MANY_GROUPS and "" not in counts:
             for row, name in zip(open_rows, names, strict=True):
                 row["group"] = name
             return f"images with the same {why} are one group ({len(counts)} groups), so they share a split{note}"

@@ -322,7 +322,10 @@ def _masks_of_depth(folder: Path, rows: Sequence[dict[str, str]]) -> list[str]:
         return []
     inside = outside = wrong_inside = wrong_outside = 0
     for row in both[:: max(1, len(both) // 8)][:8]:
-        mask, depth = read_map(folder / row["seg"]), read_map(folder / row["depth"])
+        try:
+            mask, depth = read_map(folder / row["seg"]), read_map(folder / row["depth"])
+        except DataError:  # colours, annotations: no masks of two values
+            return []
         if mask.shape != depth.shape or not set(np.unique(mask).tolist()) <= {0, 1, 255}:
             return []
         there = depth[(mask > 0) & np.isfinite(depth) & (depth > 0)]

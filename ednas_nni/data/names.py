@@ -55,6 +55,7 @@ _DATE = re.compile(
 )
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _COUNTED = re.compile(r"(\D+)(\d+)")
+_ROBOFLOW = re.compile(r"\.rf\.\w+$")  # its augmented copies of a picture
 _YEAR = re.compile(r"(?<=[a-z])20\d\d$")
 
 
@@ -161,7 +162,7 @@ def place(path: Path) -> tuple[str, ...]:
     Two pictures with one result show one place at one moment, such as `Scene01/fog/Camera_0/rgb_00001` and
     `Scene01/rain/Camera_1/rgb_00001`. A part that would lose all its letters and digits beside others stays whole.
     """
-    *folders, stem = path.with_suffix("").parts
+    *folders, stem = _ROBOFLOW.sub("", str(path.with_suffix(""))).split("/")
     parts = [_without_variants(part, folder=True) for part in folders]
     last = _without_variants(stem, folder=False)
     return (*(part for part in parts if part), last or " ".join(words(stem)).lower())

@@ -101,6 +101,7 @@ def predict(network: Network, picture: pictures.Picture, runtime: Runtime) -> Pr
     if lacking:
         raise NetworkError(f"The runtime gives {', '.join(outputs)}, but no {', '.join(lacking)}.")
     info = network.description.data.info()
+    units = {name: output.unit for name, output in network.description.tasks.items()}
     arrays, kinds = {}, {}
     for name, task in network.tasks.items():
         output = torch.from_numpy(np.ascontiguousarray(outputs[name]))
@@ -108,8 +109,10 @@ def predict(network: Network, picture: pictures.Picture, runtime: Runtime) -> Pr
         covered = (inner[0] * output.shape[-2] / runtime.size[0], inner[1] * output.shape[-1] / runtime.size[1])
         reads = task if runtime.outputs == "raw" and output.is_floating_point() else None
         arrays[name] = enlarged(output, image.shape[:2], reads, info.ignore_index, covered)
+        if units[name] == "px":  # of the width trained at; here of this picture
+            trained = network.description.train_size[1] / runtime.size[1]
+            arrays[name] = arrays[name] * np.float32(image.shape[1] / (inner[1] * trained))
         kinds[name] = _kind(task, arrays[name], info)
-    units = {name: output.unit for name, output in network.description.tasks.items()}
     return Prediction(image, arrays, units, notes, kinds)
 
 

@@ -12,8 +12,10 @@ from PIL import Image
 
 from ednas_nni.cli import main
 from ednas_nni.cli.own_study import shapes, sizes
+from ednas_nni.data import DATASETS
 from ednas_nni.data.layouts.fitting import alike
 from ednas_nni.study import read_experiment
+from scenes.rooms import Rooms
 
 SIDE = st.integers(64, 4000)
 
@@ -26,7 +28,7 @@ SIDE = st.integers(64, 4000)
         ([(512, 1024), (1024, 2048)], ((64, 128), (512, 1024), "")),
         ([(640, 480)], ((128, 96), (640, 480), "")),
         ([(480, 640), (480, 640), (375, 1242)], ((96, 128), (480, 640), "letterbox")),
-        ([], ((64, 128), (512, 1024), "")),
+        ([], ((64, 128), (512, 1024), "letterbox")),
     ],
 )
 def test_sizes(seen: list[tuple[int, int]], wanted: tuple[object, ...]) -> None:
@@ -95,7 +97,31 @@ def test_orientation_and_strangers(tmp_path: Path) -> None:
     exif[0x0112] = 6
     Image.fromarray(np.zeros((96, 128, 3), np.uint8)).save(tmp_path / "turned.jpg", exif=exif)
     (tmp_path / "array.npy").write_bytes(b"no picture")
-    assert shapes([tmp_path / "turned.jpg", tmp_path / "array.npy", tmp_path / "gone.png"]) == [(128, 96)]
+    np.save(tmp_path / "picture.npy", np.zeros((96, 160, 3), np.uint8))
+    names = ("turned.jpg", "array.npy", "gone.png", "picture.npy")
+    assert shapes([tmp_path / name for name in names]) == [(128, 96), (96, 160)]
+
+
+@pytest.mark.parametrize("layout", ["mtan", "nyud_mt", "adashare"])
+def test_a_study_of_a_known_layout(layout: str, tmp_path: Path) -> None:
+    rooms = Rooms(size=(32, 64), train=8, search=2, select=2, test=2, cache=tmp_path / "cache")
+    DATASETS.load(layout).write(rooms, tmp_path / "there")
+    assert main(["init", str(tmp_path / "mine"), "--data", str(tmp_path / "there")]) == 0
+    _, study = read_experiment(tmp_path / "mine/experiments/ednas.yml")
+    assert study.data.name == layout and "depth" in study.tasks
+
+
+def test_a_study_of_depth_beside_colours(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Masks in colours, which are classes and say nothing of where depth is valid."""
+    for path in (photos / "masks").iterdir():
+        numbers = np.array(Image.open(path))
+        Image.fromarray(np.stack([numbers * 60, 255 - numbers * 60, numbers], -1)).save(path)
+    monkeypatch.chdir(photos.parent)
+    assert main(["init", "mine", "--data", "photos", "--fill", "depth_scale=0.001"]) == 0
+    _, study = read_experiment("mine/experiments/ednas.yml")
+    assert study.tasks == ("segmentation", "depth")
 
 
 @pytest.mark.parametrize(("folder", "words"), [("gone", "there is no such folder"), (".", "holds no images")])

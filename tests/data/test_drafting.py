@@ -131,6 +131,40 @@ def test_names_with_a_prefix_make_groups(tmp_path: Path) -> None:
     assert "metres" in found.guesses[0]
 
 
+def check_groups(names: list[str], there: list[set[str]], folder: Path) -> None:
+    """Each set of pictures is one group: together they show one scene."""
+    for name in names:
+        image(folder / "images" / name)
+        classes(folder / "seg" / Path(name).with_suffix(".png").name)
+    rows = {Path(row["image"]).name: row["group"] for row in drafting.draft(folder).rows}
+    groups = [{rows[name] for name in scene} for scene in there]
+    assert all(len(one) == 1 for one in groups) and len(set.union(*groups)) == len(there)
+
+
+@pytest.mark.parametrize("pattern", ["scene{}_{:04d}.png", "seq_{:02d}_{:06d}.png", "{:02d}_{:06d}.png"])
+def test_numbered_scenes_are_groups(pattern: str, tmp_path: Path) -> None:
+    scenes = [{pattern.format(scene, frame) for frame in range(4)} for scene in range(1, 11)]
+    check_groups(sorted(set.union(*scenes)), scenes, tmp_path)
+
+
+def test_augmented_copies_of_roboflow_are_one_group(tmp_path: Path) -> None:
+    """The broken variant keeps the hash: every copy would be a place of its own."""
+    copies = [{f"IMG_{n:04d}_jpg.rf.{n:x}{c}ab{c}.jpg" for c in "abc"} for n in range(8)]
+    check_groups(sorted(set.union(*copies)), copies, tmp_path / "rf")
+    with pytest.raises(AssertionError):
+        kept = [{name.replace(".rf.", ".fr.") for name in names_of} for names_of in copies]
+        check_groups(sorted(set.union(*kept)), kept, tmp_path / "fr")
+
+
+@pytest.mark.parametrize("above", ["disparity_net/mine", "inverse_rendering"])
+def test_folders_above_the_data_say_nothing_of_depth(above: str, tmp_path: Path) -> None:
+    for number in range(6):
+        image(tmp_path / above / "rgb" / f"{number}.png")
+        (tmp_path / above / "depth").mkdir(exist_ok=True)
+        np.save(tmp_path / above / "depth" / f"{number}.npy", np.full(SHAPE, 2.5 + number, np.float32))
+    assert drafting.draft(tmp_path / above).rows[0].get("depth_kind") in (None, "metric")
+
+
 def test_official_splits_and_disparity(tmp_path: Path) -> None:
     for split, count in (("train", 8), ("val", 2)):
         for number in range(count):

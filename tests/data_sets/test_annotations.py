@@ -303,6 +303,21 @@ def test_two_files_that_mean_one_picture(tmp_path: Path) -> None:
         drafting.draft(tmp_path)
 
 
+def test_an_entry_is_that_of_the_nearest_picture(tmp_path: Path) -> None:
+    """Pictures of the same name elsewhere have no labels, not those of another walk."""
+    annotated.photos(tmp_path / "walk1", NAMES)
+    annotated.photos(tmp_path / "walk2", NAMES[:3])
+    annotated.labelme(tmp_path / "walk1", IMAGES)
+    rows = [row for row in drafting.draft(tmp_path).rows if "seg" in row]
+    assert {row["image"]: row["seg"] for row in rows} == {
+        f"walk1/{name}": f"walk1/{Path(name).stem}.json" for name in NAMES
+    }
+    first = tmp_path / "walk1" / "IMG_1000.json"
+    first.rename(tmp_path / "IMG_1000.json")  # which of the two it means, nobody knows
+    with pytest.raises(DataError, match=r"IMG_1000.jpg may mean .* tell them apart by folders"):
+        drafting.draft(tmp_path)
+
+
 def test_masks_go_before_annotations_and_depth_is_matched_by_name(tmp_path: Path) -> None:
     annotated.photos(tmp_path / "images", NAMES)
     annotated.cvat(tmp_path / "annotations.xml", IMAGES)

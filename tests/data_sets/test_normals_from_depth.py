@@ -85,3 +85,12 @@ def test_messages(folder: Path, options: dict[str, Any], words: str) -> None:
     (folder / "manifest.csv").write_text(inverse)
     with pytest.raises(DataError, match="needs a column depth, of the kind metric"):
         _ = source(folder, **OPTIONS).info
+
+
+def test_a_turned_picture_has_another_camera(folder: Path) -> None:
+    """Where its middle lies, nobody knows: stretched to it, the camera would turn every normal."""
+    for kind in ("", "d"):
+        path = folder / f"{kind}0.png"
+        Image.fromarray(np.rot90(np.array(Image.open(path)))).save(path)
+    with pytest.raises(DataError, match=r"d0.png: is 64 x 48, the camera is for 48 x 64"):
+        source(folder, **OPTIONS, fit="letterbox").prepare()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -158,6 +159,25 @@ def test_runtimes_of_another_resolution_agree(trained: Network) -> None:
         assert {t: (a.shape, a.dtype) for t, a in made.items()} == {t: (a.shape, a.dtype) for t, a in here.items()}
         assert apart(made) < 0.2
     assert apart(trained.predict(picture, broken)) > 0.2
+
+
+def test_disparity_is_in_pixels_of_the_picture(trained: Network) -> None:
+    """Learned in those of the width trained at, 128: on a picture of 1280 it is ten times as much."""
+
+    class Ten:
+        size, outputs = (128, 256), "raw"
+
+        def run(self, inputs):
+            return {"depth": np.full((1, 1, 32, 64), 10, np.float32)}
+
+    network, task = trained, trained.tasks["depth"]
+    made = {}
+    for unit in ("px", "m"):
+        output = network.description.tasks["depth"].model_copy(update={"unit": unit})
+        about = network.description.model_copy(update={"tasks": {"depth": output}})
+        one = SimpleNamespace(tasks={"depth": task}, description=about)
+        made[unit] = prediction.predict(one, rgb(640, 1280), Ten())["depth"]
+    np.testing.assert_allclose(made["px"], 10 * made["m"], rtol=1e-5)
 
 
 def test_a_runtime_that_lacks_a_task_is_named(trained: Network) -> None:

@@ -73,6 +73,7 @@ class CalibratedProfile(Profile):
 
     Attributes:
         base: Name of the corrected device, or an absolute path of its profile; `cost` is its corrected column.
+        machine: Of a base that measures: whose figures are corrected.
         scales: Term of the base -> its factor.
         offset: Added to the sum, in the cost's unit.
         upper_ratio: The upper 90 % bound over the corrected cost; None where there were too few rows.
@@ -80,6 +81,7 @@ class CalibratedProfile(Profile):
 
     kind: Literal["calibrated"] = "calibrated"
     base: Text
+    machine: str = ""
     cost: Text
     form: Form
     scales: Annotated[dict[str, NotNegative], Field(min_length=1)]
@@ -102,15 +104,17 @@ class CalibratedProfile(Profile):
     @property
     def fingerprint(self) -> str:
         """Eight hex digits over the whole profile: two calibrations never pass for one another."""
-        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()[:8]
+        said = self.model_dump(exclude=None if self.machine else {"machine"})
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def calibrated_profile(
-    name: str, base: str, cost: tuple[str, str], rows: Measurements, terms: PricedTerms, result: Calibration, at: str
-) -> CalibratedProfile:
+    name: str, base: str, cost: tuple[str, str], rows: Measurements, terms: PricedTerms, result: Calibration, at: str,
+    machine: str = "",
+) -> CalibratedProfile:  # fmt: skip
     """The profile of a calibration of one cost (and its unit) of the device or profile `base`.
 
-    `at` is size and space of the measured architectures, for the note.
+    `at` is size and space of the measured architectures, for the note; `machine` as the base's `measured_on`.
     """
     column, unit = cost
     scales = map(float, result.correction.scales)
@@ -118,6 +122,7 @@ def calibrated_profile(
         name=name,
         title=f"{name}, {rows.values.min():.4g} to {rows.values.max():.4g} {unit} measured",
         base=str(Path(base).expanduser()) if base.endswith(SUFFIXES) else base,
+        machine=machine,
         cost=column,
         form=result.correction.form,
         scales=dict(zip(terms.names, scales, strict=True)),
@@ -226,6 +231,12 @@ class Calibrated(FeatureDevice, ReadsProfiles, Generic[Base]):
 
     def _check_base(self) -> None:
         profile = self.profile
+        if profile.machine not in ("", here := self.base.measured_on):
+            raise PluginError(
+                f"device {profile.name!r}: corrects what {profile.base!r} measured on {profile.machine}; this is "
+                f"{here or 'another kind of device'}. Price and search there, or calibrate a device that is modelled, "
+                "such as edge_tpu or a roofline"
+            )
         totals = {name: np.array([value]) for name, value in profile.probe.features.items()}
         try:
             terms = {name: float(v[0]) for name, v in self.base.terms_or_whole(profile.cost, totals).items()}

@@ -25,6 +25,7 @@ from devices.calibrated.measurements import (
     write_measurements,
 )
 from devices.calibrated.proposing import informative
+from devices.parts.measured_device import MeasuredDevice
 from ednas_nni.cli import terminal
 from ednas_nni.cli.describe_command import sample_of
 from ednas_nni.cli.terminal import amount
@@ -74,10 +75,12 @@ def propose(options: argparse.Namespace, assembled: Assembled, table: CostTable)
         write_measurements(part / FILE, options.cost, rows, column)
         pairs = list(zip(files, samples, strict=True)) if form else []
         for file, sample in tqdm(pairs, desc="writing networks", unit="file", delay=1.0, leave=False, disable=None):
-            # Random weights do not change how long it takes; a `.tflite` file ends where `ednas export` ends it.
+            # Random weights do not change how long it takes; a file ends where the device's costs end.
             with answering_classes(assembled.classes):
                 graph = network_graph(assembled.space, sample, size := table.deploy_size)
-            content = onnx_bytes(graph) if form == "onnx" else tflite_bytes(cut(graph, size), 0, PRECISIONS[form])
+            whole = isinstance(table.devices[0], MeasuredDevice) and table.devices[0].enlarges
+            graph = graph if whole else cut(graph, size)
+            content = onnx_bytes(graph) if form == "onnx" else tflite_bytes(graph, 0, PRECISIONS[form])
             (part / file).write_bytes(content)
         part.rename(folder)
     except StudyError as error:
@@ -136,7 +139,8 @@ def correct(options: argparse.Namespace, assembled: Assembled, table: CostTable)
     height, width = assembled.study.deploy_size
     at = f"{height} x {width} px, space {assembled.study.space.name}"
     unit = table.columns[table.names.index(options.cost)].unit
-    profile = calibrated_profile(name, options.device, (options.cost, unit), measured, terms, result, at)
+    here = table.devices[0].measured_on
+    profile = calibrated_profile(name, options.device, (options.cost, unit), measured, terms, result, at, here)
     text = "# A device's model, corrected by measurements; written by `ednas calibrate`. See docs/planning.md.\n"
     try:
         write_whole(out, text + yaml.safe_dump(profile.model_dump(), sort_keys=False))

@@ -36,7 +36,6 @@ class LitertCpu(MeasuredDevice):
 
     def __init__(self, precision: Precision = "int8", threads: int = 1) -> None:
         super().__init__("litert_cpu" if precision == "int8" else "litert_cpu_float32", threads, precision)
-        self.dtype = precision
         self._precision: Precision = precision
 
     def opened(self, graph: Graph) -> Opened:

@@ -65,6 +65,7 @@ class MeasuredDevice(PartsDevice):
         except metadata.PackageNotFoundError as error:
             raise StudyError(self.missing) from error
         self.machine = this_machine(threads, version, self.engine, precision)
+        self.dtype, self.measured_on = precision, f"{self.machine.title}, {precision}"
         self.name = name if threads == 1 else f"{name}_{threads}_threads"
         self.columns = (self._column("not compared with whole networks yet"),)
 

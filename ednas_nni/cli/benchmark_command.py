@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(options.network).expanduser()
     split = train = None
     if options.split != "none":
-        size = open_file(folder / next(iter(files))).size if options.full_size and files else None
+        size = open_file(folder / next(iter(files))).predicted_size if options.full_size and files else None
         source, reader = source_of(network.description, size), f"ednas benchmark {network.name}"
         if size is not None and isinstance(source, CachedSource):
             split = source.alone(options.split, reader)  # without the training split there is no `quality`

@@ -77,6 +77,7 @@ class Device:
         columns: The costs, in the order in which they are priced.
         dtype: Element type of activations on the device; None where it does not matter.
         runs_networks: Whether it is a machine; counters of anything else are not.
+        measured_on: Machine and precision of its figures; "" for a model, whose figures are the same everywhere.
         cuts_graph: Whether everything behind the first layer that it does not run is left to the host, too.
     """
 
@@ -84,6 +85,7 @@ class Device:
     columns: tuple[CostColumn, ...] = ()
     dtype: ElementType | None = None
     runs_networks: bool = True
+    measured_on: str = ""
     cuts_graph: bool = False
 
     def unmapped(self, layer: LayerRecord) -> str:

@@ -92,6 +92,7 @@ def inference_graph(
         if node.target is ATEN._assert_tensor_metadata.default:  # torch's own check of a conversion, nothing to run
             graph.graph.erase_node(node)
     _fold(graph)
+    size = round(entering[0] / share), round(entering[1] / share)  # of predictions, at least that of the image
     factors: list[int | float] = _cut(graph, size) if outputs in ("raw", "classes") else [1] * len(decodings)
     end = next(node for node in graph.graph.nodes if node.op == "output")
     if any(task in asked and x.meta["val"].is_floating_point() for task, x in zip(decodings, end.args[0], strict=True)):

@@ -25,10 +25,8 @@ def csv_text(search: SearchRecord) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     score = search.score.key
-    writer.writerow(
-        ["architecture", "name", "trainings", score, f"{score}_half_interval_95", f"{score}_searched"]
-        + [q.key for q in columns]
-    )
+    heads = ["architecture", "name", "trainings", score, f"{score}_half_interval_95", f"{score}_searched"]
+    writer.writerow([*heads, *(q.key for q in columns)])
     for a in search.front:
         spread = a.interval(score)
         half = "" if spread is None or spread.half is None else repr(spread.half)

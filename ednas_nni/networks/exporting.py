@@ -17,6 +17,7 @@ from ednas_nni.graphs.int8 import CALIBRATION
 from ednas_nni.networks.export.base import EXPORTERS, Exporter, FileRuntime, Images, Order, facts_for
 from ednas_nni.networks.export.facts import FileFacts
 from ednas_nni.networks.export.proof import LEAST, OutputMatch, agreements, odd
+from ednas_nni.tasks.base import Task
 from ednas_nni.tasks.decoding import Decoding, Outputs
 
 if TYPE_CHECKING:
@@ -80,6 +81,9 @@ def export(
     makers = [EXPORTERS.load(name)() for name in to]
     size = size or network.description.deploy_size
     decodings = {name: task.decoding for name, task in network.tasks.items()}
+    silent = [name for name, task in network.tasks.items() if type(task).decoding is Task.decoding]
+    if outputs == "labels" and silent:
+        raise NetworkError(f"labels: {', '.join(silent)} does not say how its output is decoded. Export raw outputs.")
     graph = inference_graph(network.module, decodings, size, outputs or network.description.deploy_outputs)
     macs = priced_macs(network, size)
     calibrates = any(maker.calibrates for maker in makers)
@@ -126,6 +130,7 @@ def _one(
     classes = {name: tuple(task.legend) for name, task in network.tasks.items()}
     about = network.description
     facts = facts_for(maker, graph, network=about.name, architecture=about.architecture, classes=classes)
+    facts = facts.model_copy(update={"fit": "stretch"}) if about.stretched else facts
     assert network.folder is not None, "export has checked it"
     staging = Path(tempfile.mkdtemp(prefix=".export-", dir=network.folder))
     try:

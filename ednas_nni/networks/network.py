@@ -150,7 +150,10 @@ class Network:
         """Take a file that was written into the network's folder into `network.json`, with plain data about it."""
         if self.folder is None:
             raise NetworkError("Save the network before you export it: network.save(folder).")
-        files = {**self.description.files, path.name: File.of(path, format, **details)}
+        there = NetworkDescription.read(self.folder).files  # others may have exported meanwhile, or trained it anew
+        if there[WEIGHTS] != self.description.files[WEIGHTS]:
+            raise NetworkError(f"{self.folder}: holds another network by now. Load it again, then export it.")
+        files = {**there, path.name: File.of(path, format, **details)}
         self.description = self.description.model_copy(update={"files": files})
         self.description.write(self.folder)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ednas_nni.data.info import Array
+from ednas_nni.data.names import IMAGE, named
 from ednas_nni.errors import DataError
 
 Picture: TypeAlias = "str | Path | Image.Image | Array"
@@ -36,13 +37,14 @@ def read(picture: Picture) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
 
 
 def listed(path: Path) -> list[Path]:
-    """A picture itself, or all pictures of a folder and those below it; DataError where there is none."""
+    """A picture itself, or all of a folder and those below it but what names call labels; DataError: there is none."""
     if not path.exists():
         raise DataError(f"{path}: does not exist.")
     files = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
     if not files:
         raise DataError(f"{path}: holds no pictures ({', '.join(SUFFIXES)}).")
-    return files
+    inside = files if path.is_dir() else []
+    return [f for f in inside if (named(f.relative_to(path)).roles or (IMAGE,))[0] == IMAGE] or files
 
 
 def _npy(path: Path) -> Array:

@@ -125,11 +125,10 @@ def visit(space: ModelSpace) -> Iterator[tuple[str, nn.Module, Condition]]:
         yield path, module, condition
         below: list[tuple[str, nn.Module, Condition]] = []  # and what must hold beside
         if isinstance(module, LayerChoice):
-            for name in module.names:
-                below.append((str(name), module[name], clauses(module.choice, partial(operator.eq, name), path)))
+            below = [(str(n), module[n], clauses(module.choice, partial(operator.eq, n), path)) for n in module.names]
         elif isinstance(module, Repeat):
-            for i, block in enumerate(module.blocks):
-                below.append((f"blocks.{i}", block, clauses(module.depth_choice, partial(operator.lt, i), path)))
+            deep = [clauses(module.depth_choice, partial(operator.lt, i), path) for i in range(len(module.blocks))]
+            below = [(f"blocks.{i}", module.blocks[i], more) for i, more in enumerate(deep)]
         else:
             below = [(name, child, ()) for name, child in module.named_children()]
         ahead += [(f"{path}.{name}".lstrip("."), child, _and(condition, more)) for name, child, more in reversed(below)]

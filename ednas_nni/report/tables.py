@@ -15,6 +15,7 @@ from ednas_nni.report.data import SearchView, Trial
 
 MOST_ROWS = 60
 N = TypeVar("N", Trial, SearchedArchitecture)
+Groups = list[tuple[str, list[Quantity]]]
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class TableCell:
     edge: bool = False
 
 
-def main_columns(view: SearchView) -> list[tuple[str, list[Quantity]]]:
+def main_columns(view: SearchView) -> Groups:
     """Columns by group: quality and delta_t, costs, and of each task the metric that enters the quality."""
     size = view.study.get("deploy_size")
     at = f"costs at {size[0]} x {size[1]}" if isinstance(size, list | tuple) and len(size) == 2 else "costs"
@@ -38,7 +39,7 @@ def main_columns(view: SearchView) -> list[tuple[str, list[Quantity]]]:
     return [(name, columns) for name, columns in groups.items() if columns]
 
 
-def metric_columns(view: SearchView) -> list[tuple[str, list[Quantity]]]:
+def metric_columns(view: SearchView) -> Groups:
     """All metrics by task; keys that belong to no task come last."""
     groups: dict[str, list[Quantity]] = {}
     for quantity in sorted(view.metrics, key=lambda q: q.group == "other"):
@@ -46,7 +47,7 @@ def metric_columns(view: SearchView) -> list[tuple[str, list[Quantity]]]:
     return list(groups.items())
 
 
-def rows(view: SearchView, groups: list[tuple[str, list[Quantity]]]) -> list[tuple[Trial, list[TableCell]]]:
+def rows(view: SearchView, groups: Groups) -> list[tuple[Trial, list[TableCell]]]:
     """As searched: the front, then named members that are not on it.
 
     Args:
@@ -56,15 +57,13 @@ def rows(view: SearchView, groups: list[tuple[str, list[Quantity]]]) -> list[tup
     return _rows([*view.front[:MOST_ROWS], *(t for t in view.named if not t.front)], groups)
 
 
-def confirmed_rows(
-    view: SearchView, groups: list[tuple[str, list[Quantity]]]
-) -> list[tuple[SearchedArchitecture, list[TableCell]]]:
+def confirmed_rows(view: SearchView, groups: Groups) -> list[tuple[SearchedArchitecture, list[TableCell]]]:
     """What was trained with fresh seeds, as means with half of their 95 % interval, the cheapest first."""
     x = view.x
     return _rows(sorted(view.record.confirmed, key=lambda a: (x and a.value(x.key)) or 0.0), groups)
 
 
-def _rows(networks: list[N], groups: list[tuple[str, list[Quantity]]]) -> list[tuple[N, list[TableCell]]]:
+def _rows(networks: list[N], groups: Groups) -> list[tuple[N, list[TableCell]]]:
     columns = [quantity for _, group in groups for quantity in group]
     best = {q.key: best_of(q, networks) for q in columns}
     edges = {group[0].key for _, group in groups}

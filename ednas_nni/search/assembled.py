@@ -217,10 +217,12 @@ class Assembled:
     @cached_property
     def table(self) -> CostTable:
         """Costs of every architecture of the space, priced at `deploy_size`."""
-        devices = [device(entry) for entry in self.study.device]
         # Nobody has to name a device for this cost; its numbers have the width of the first device that has one.
+        plain = [entry for entry in self.study.device if entry != "peak_memory"]
+        devices = [device(entry) for entry in plain]
         dtype = next((one.dtype for one in devices if one.dtype), "int8")
         peak_memory = registry.device("peak_memory", {"dtype": dtype})
+        devices += [peak_memory] * (len(self.study.device) - len(plain))
         priced = {column.name for one in devices for column in one.columns}
         named = f"{self.study.objectives} {self.study.constraints} {self.study.hardware_aware}"
         if any(column.name in named and column.name not in priced for column in peak_memory.columns):

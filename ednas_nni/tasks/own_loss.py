@@ -59,7 +59,8 @@ def value(recorded: str, prediction: Tensor, target: Tensor, valid: Tensor, **op
 
 
 def _call(function: Loss, prediction: Tensor, target: Tensor, options: Mapping[str, float]) -> Tensor:
-    taken = inspect.signature(getattr(function, "forward", function)).parameters  # a module's, which its call hides
+    # A module's call hides what its `forward` takes.
+    taken = inspect.signature(function.forward if isinstance(function, torch.nn.Module) else function).parameters
     return function(prediction, target, **{name: value for name, value in options.items() if name in taken})
 
 

@@ -93,7 +93,7 @@ def check_profiles(reader: type[ReadsProfiles]) -> None:
 def example_layers() -> tuple[LayerRecord, ...]:
     """One layer of each sort that devices treat differently."""
     small, stem = (8, 16), (16, 32)
-    layers = (
+    return (
         replace(convolution("stem", 3, 8, SIZE, stem, kernel=(3, 3), stride=(2, 2)), image_elements=3 * 32 * 64),
         elementwise("norm", "batch_norm", 8, 8, stem, stem, params=16),
         elementwise("relu", "activation", 8, 8, stem, stem),
@@ -109,7 +109,6 @@ def example_layers() -> tuple[LayerRecord, ...]:
         replace(elementwise("resize", "resize", 5, 5, small, SIZE), full_size=True),
         replace(elementwise("host", "host", 5, 1, SIZE, SIZE), full_size=True),
     )
-    return layers
 
 
 def example_space() -> SpaceLayers:

@@ -190,3 +190,23 @@ def test_it_is_counted_however_a_study_names_it(study, monkeypatch) -> None:
     assembled = Assembled(parse(study))
     assembled.space = None
     assert ("peak_memory" in assembled.table) == wanted
+
+
+@pytest.mark.parametrize(
+    ("device", "width"),
+    [
+        (["edge_tpu", "peak_memory"], "int8"),
+        (["peak_memory", "roofline/phone_cpu"], "float32"),
+        ("peak_memory", "int8"),
+        ([{"name": "peak_memory", "dtype": "float16"}, "edge_tpu"], "float16"),
+    ],
+)
+def test_named_it_has_the_width_of_the_device_beside_it(device, width) -> None:
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.study import parse
+
+    table = Assembled(
+        parse({"device": device, "objectives": ["quality", "peak_memory_bytes"], "reference": None})
+    ).table
+    (found,) = (c for c in table.columns if c.name == "peak_memory_bytes")
+    assert f"exact for {width} activations" in found.note

@@ -9,18 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import ednas_nni
 from ednas_nni.cli import main
 from ednas_nni.cost.layers import layer_records
 from ednas_nni.errors import DataError, NetworkError
 from ednas_nni.graphs.inference_graph import inference_graph
-from ednas_nni.networks import own_data, timing
+from ednas_nni.networks import own_data, pictures, timing
 from ednas_nni.networks.benchmark import benchmark
 from ednas_nni.networks.export.base import Order
 from ednas_nni.networks.exporting import Exported, export, open_file
 from ednas_nni.networks.network import Network
 from ednas_nni.nn.tree import build, domains_of
+from ednas_nni.tasks.base import Task
 from ednas_nni.tasks.decoding import Decoding
 from exporters import pt2
 from search_spaces import EdnasSpace, presets
@@ -89,6 +91,51 @@ def test_the_file_of_a_lower_resolution_takes_the_smaller_image(tmp_path: Path) 
     torch_row, file_row = benchmark(network, own_data.source_of(network.description).split("search")).rows
     assert (torch_row.size, file_row.size) == ((64, 128), (48, 96))
     assert all(abs(change) < 0.02 * abs(torch_row.metrics[key]) + 0.02 for key, change in file_row.change.items())
+
+
+def test_the_enlargement_of_a_lower_resolution_is_cut_at_any_size() -> None:
+    """65 x 129 at half the resolution: 33 x 65, whose predictions have 66 x 130."""
+    space = EdnasSpace({"depth": 1}, "nano", resolution=[0.5])
+    module = build(space, domains_of(space).random(np.random.default_rng(0))).eval()
+    graph = inference_graph(module, {"depth": Decoding()}, (65, 129))
+    assert graph.size == (33, 65) and graph.enlarge["depth"] > 1
+    (raw,) = graph.run(torch.zeros(1, 3, 33, 65)).values()
+    assert raw.shape[-1] < 33
+
+
+def test_labels_need_a_decoding(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the file would call logits labels."""
+    depth = network.tasks["depth"]
+    monkeypatch.setattr(type(depth), "decoding", Task.decoding)
+    with pytest.raises(NetworkError, match="labels: depth does not say how its output is decoded"):
+        exported(network, "pt2", outputs="labels")
+
+
+def test_what_others_did_with_the_folder_meanwhile(with_a_file: Network) -> None:
+    """Another export stays known; a network that was trained anew is not written over."""
+    held = ednas_nni.load(with_a_file.folder)
+    (made,) = exported(ednas_nni.load(with_a_file.folder), "pt2")
+    written = made.path.rename(made.path.with_name("other.pt2"))
+    with_a_file.add_file(written, "pt2")
+    assert held.description.files.keys() == {"network.safetensors", "network.pt2"}
+    held.add_file(made.path.with_name("other.pt2"), "pt2")
+    assert "other.pt2" in ednas_nni.load(held.folder).description.files
+    anew = ednas_nni.load(held.folder)
+    with torch.no_grad():
+        next(anew.module.parameters()).add_(1)
+    anew.save(held.folder)
+    with pytest.raises(NetworkError, match="holds another network by now"):
+        held.add_file(held.folder / "network.safetensors", "pt2")
+    assert ednas_nni.load(held.folder).description == anew.description
+
+
+def test_pictures_of_a_data_set_are_those_of_its_images(tmp_path: Path) -> None:
+    """Class maps and depth are no pictures to calibrate on; without names that tell, all are taken."""
+    for name in ("images/0.png", "seg/0.png", "depth/0.png"):
+        (tmp_path / name).parent.mkdir()
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / name)
+    assert pictures.listed(tmp_path) == [tmp_path / "images/0.png"]
+    assert pictures.listed(tmp_path / "depth") == [tmp_path / "depth/0.png"]
 
 
 def test_a_network_priced_with_classes_is_written_scored_and_shown_with_them(tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ class FileFacts(_Facts):
     """The whole entry: EDNAS' version, network, architecture, exporter, kind of `Outputs`, input, one result a task.
 
     `resolution` is height and width of the input as shares of those that predictions are compared with labels at: the
-    host scales what it grabs to the input's size.
+    host scales what it grabs to the input's size: stretched, or as large as it fits, in the upper left, with the last
+    row or column repeated (`letterbox`), as in training.
     """
 
     version: str
@@ -75,6 +76,7 @@ class FileFacts(_Facts):
     format: str
     outputs: Outputs
     image: str = "RGB, bytes / 255"
+    fit: Literal["letterbox", "stretch"] = "letterbox"
     resolution: int | float = 1
     input: TensorFacts
     results: tuple[OutputFacts, ...]

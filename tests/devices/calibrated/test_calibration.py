@@ -245,6 +245,19 @@ def test_a_base_that_changed_is_noticed():
         device(base=changed)
 
 
+def test_figures_of_another_machine_are_not_corrected():
+    """The factors belong to the machine that measured; a profile of before, or of a modelled base, names none."""
+    here, other = Toy(), Toy()
+    here.measured_on, other.measured_on = "A CPU, int8", "A faster CPU, int8"
+    profile = device(base=here).profile
+    measured = profile.model_copy(update={"machine": here.measured_on})
+    assert profile.machine == "" and measured.fingerprint != profile.fingerprint
+    assert Calibrated.of(measured, here).costs(TOTALS)["latency_ms"] == pytest.approx([3.0, 8.5, 10.05])
+    for base, words in ((other, "A faster CPU, int8"), (Toy(), "another kind of device")):
+        with pytest.raises(PluginError, match=f"measured on A CPU, int8; this is {words}"):
+            Calibrated.of(measured, base)
+
+
 def test_two_calibrations_are_told_apart_by_their_notes():
     assert device().columns[0].note != device(scales=(2.0, 0.5000001)).columns[0].note
 

@@ -34,6 +34,7 @@ from ednas_nni.errors import SampleError, StudyError
 from ednas_nni.search.core import Core
 from ednas_nni.search.problem import Problem, Sample
 from ednas_nni.study import pareto
+from ednas_nni.study.objectives import DELTA_T
 from ednas_nni.study.options import filled
 from strategies.spread import feasible_pool, spread
 from strategies.surrogate import GrowthOfFront
@@ -63,7 +64,7 @@ class Options:
         seed: Random seed.
         start: Samples to train first, e.g. a named member of the space; infeasible ones are left out.
         initial: Trials spread over the feasible costs before evolution starts.
-        tolerance: Differences in quality that are taken for noise when parents are chosen.
+        tolerance: Measured differences that are taken for noise when parents are chosen; null = 0.01, of delta_t 1 %.
         crossover: Share of offspring with two parents.
         explore: Share of proposals that are random.
         surrogate: Whether Gaussian processes choose the offspring, one for each measured objective.
@@ -72,7 +73,7 @@ class Options:
     seed: Annotated[int, Field(ge=0)] | None = 0
     start: Sequence[Sample] = ()
     initial: Annotated[int, Field(ge=1, le=100_000)] = 8
-    tolerance: Annotated[float, Field(ge=0)] = 0.01
+    tolerance: Annotated[float, Field(ge=0)] | None = None
     crossover: Share = 0.7
     explore: Share = 0.05
     surrogate: bool = True
@@ -123,8 +124,9 @@ class Evolution(Core):
         self._rng = np.random.default_rng(self.options.seed)
         self._directions = tuple(o.direction for o in problem.objectives)
         # Costs are exact; only measured objectives carry noise.
-        costs, tolerance = problem.cost_names, self.options.tolerance
-        self._tolerance = [0.0 if o.name in costs else tolerance for o in problem.objectives]
+        costs, noise = problem.cost_names, self.options.tolerance
+        usual = {o.name: 1.0 if o.name == DELTA_T else 0.01 for o in problem.objectives}
+        self._tolerance = [0.0 if o in costs else usual[o] if noise is None else noise for o in usual]
         given = [problem.domains.complete(sample) for sample in self.options.start]
         fits = problem.feasible(given)
         self.skipped: list[list[str]] = [problem.violations(s) for s, ok in zip(given, fits, strict=True) if not ok]

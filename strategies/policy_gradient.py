@@ -28,6 +28,7 @@ from pydantic.dataclasses import dataclass
 
 from ednas_nni.search.problem import Problem, Sample
 from ednas_nni.search.shell import AskTellStrategy
+from ednas_nni.study.objectives import score_of
 from ednas_nni.study.options import filled, takes
 from strategies.remembering import Remembering
 
@@ -94,7 +95,8 @@ class PolicyCore(Remembering):
         before = self._drawn.pop(self.problem.domains.architecture_id(sample))
         if values is None:
             return
-        goal = self.problem.objectives[0]
+        objectives = self.problem.objectives
+        goal = next((o for o in objectives if o.name == score_of(objectives)), objectives[0])
         reward = float(values[goal.name] if goal.maximise else -values[goal.name])
         if self._results:
             lead = reward - self._mean

@@ -52,8 +52,9 @@ class Remembering(Core):
             if (lost := self._open.get(self._again.pop(0))) is not None:
                 return dict(lost)
         sample = next(filter(self.fits, (self.draw() for _ in range(self.draws))), None)
-        if sample is None:
-            domains, near = self.problem.domains, self.draw()
+        domains = self.problem.domains
+        if sample is None and domains.size() > 1:
+            near = self.draw()
             changed = (domains.mutate(near, self._rng, n=1 + turn // 40) for turn in range(CHANGES))
             sample = next(filter(self.fits, changed), None)
         self.reason = "" if sample else f"{self.draws + CHANGES} attempts gave no new architecture within the limits"

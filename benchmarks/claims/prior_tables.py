@@ -23,6 +23,7 @@ from claims.prior_latency import COST, LATENCIES, beside
 from claims.prior_networks import STOPS
 from into_docs import grid
 from rows import rows_of
+from scipy import stats
 from scipy.optimize import isotonic_regression
 
 from ednas_nni.tasks.delta_t import delta_t
@@ -84,7 +85,11 @@ def gains(rows: Sequence[Row]) -> list[tuple[Row, float]]:
 
 
 def ratios(rows: Sequence[Row], cost: str = "macs", seed: int = 0) -> tuple[Estimate, dict[tuple[str, float], float]]:
-    """Geometric mean of the networks' ratios with its interval, and each network's (infinite where not reached)."""
+    """Geometric mean of the networks' ratios with its interval, and each network's (infinite where not reached).
+
+    The interval is Student's over the searches' mean logarithms; the variance of the earlier networks' trainings, by
+    resampling them, is added.
+    """
     searches: dict[int, list[tuple[float, float, float]]] = {}
     networks: dict[tuple[str, float], list[tuple[float, float]]] = {}
     for row, gain in gains(rows):
@@ -100,18 +105,23 @@ def ratios(rows: Sequence[Row], cost: str = "macs", seed: int = 0) -> tuple[Esti
         """(1 + draws, n): all of them, then drawn anew."""
         return np.vstack([np.arange(n), rng.integers(n, size=(DRAWS, n))])
 
-    used, logs = drawn(len(fronts)), {}
+    logs = {}
     for name, points in networks.items():
         of, (macs, gained) = drawn(len(points)), np.array(points).T
-        logged = np.log([needed(front, gained[of].mean(1)) for front in fronts])
-        logs[name] = np.take_along_axis(logged, used.T, 0).mean(0) - np.log(macs)[of].mean(1)
-    each = {name: float(np.exp(ratio[0])) for name, ratio in logs.items()}
+        logs[name] = np.log([needed(front, gained[of].mean(1)) for front in fronts]) - np.log(macs)[of].mean(1)
+    each = {name: float(np.exp(of[:, 0].mean())) for name, of in logs.items()}
     reached = [name for name, ratio in each.items() if np.isfinite(ratio)]
     if not reached:
         return Estimate(*[float("nan")] * 3), each
-    means = np.exp(np.mean([logs[name] for name in reached], axis=0))
-    low, high = np.percentile(means[1:], (2.5, 97.5), method="nearest")
-    return Estimate(float(means[0]), float(low), float(high)), each
+    means = np.mean([logs[name] for name in reached], axis=0)  # (searches, 1 + draws)
+    middle, n = means[:, 0].mean(), len(fronts)
+    if n < 2:
+        return Estimate(float(np.exp(middle)), 0.0, float("inf")), each
+    again = means[:, 1:].mean(0)
+    finite = again[np.isfinite(again)]
+    spread = finite.var() if len(finite) > 0.975 * DRAWS else np.inf  # of fronts that hardly reach them
+    half = stats.t.ppf(0.975, n - 1) * np.sqrt(means[:, 0].var(ddof=1) / n + spread)
+    return Estimate(*np.exp([middle, middle - half, middle + half]).tolist()), each
 
 
 def complete(rows: Sequence[Row], world: str, stops: bool = False) -> list[Row]:

@@ -169,25 +169,13 @@ def check_counted(seen: Trace, macs: int, name: str) -> None:
 # -------------------------------------------------------------------- rules
 _STOCK: dict[Kind, tuple[type[nn.Module], ...]] = {
     "activation": (
-        nn.ReLU,
-        nn.ReLU6,
-        nn.LeakyReLU,
-        nn.ELU,
-        nn.GELU,
-        nn.SiLU,
-        nn.Hardswish,
-        nn.Hardtanh,
-        nn.Hardsigmoid,
-        nn.Sigmoid,
-        nn.Tanh,
-        nn.Softplus,
-        nn.Softmax,
-        nn.Softmax2d,
+        nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Hardtanh, nn.Hardsigmoid,
+        nn.Sigmoid, nn.Tanh, nn.Softplus, nn.Softmax, nn.Softmax2d,
     ),
     "pool": (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d),
     "resize": (nn.Upsample,),
     "pad": (nn.ZeroPad2d, nn.ConstantPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.CircularPad2d),
-}
+}  # fmt: skip
 _NAMES: dict[Kind, str] = {
     "activation": "relu relu6 hardtanh clamp clamp_min clamp_max sigmoid tanh hardswish hardsigmoid leaky_relu elu "
     "silu gelu softplus _softmax",

@@ -73,7 +73,7 @@ def liveness(tasks: Sequence[str], choices: Sequence[str], stages: int) -> Mappi
     for i in range(stages):
         users[f"stages.{i}"] = {option for option in choices if trunk_stages(option, stages) > i}
     return {
-        path: (tuple(Literal(label(task), frozenset(using)) for task in tasks),)
+        path: (tuple(Literal(label(task), frozenset(using)) for task in tasks if using),)
         for path, using in users.items()
         if len(using) < len(choices)
     }

@@ -32,7 +32,6 @@ from ednas_nni.search.problem import Problem
 from ednas_nni.search.reachable import check_reachable, favourable
 from ednas_nni.study import PluginChoice, Study, parse
 from ednas_nni.study.objectives import (
-    DELTA_T,
     IN_INT8,
     QUALITY,
     Constraint,
@@ -371,8 +370,6 @@ class Assembled:
         check_strategy(factory, self.study.strategy)
         options = dict(self.study.strategy.options)
         accepted = parameters(factory)
-        if "tolerance" in accepted and DELTA_T in [objective.name for objective in self.objectives]:
-            options.setdefault("tolerance", 1.0)  # percent; the strategies' own default is meant for quality
         if "seed" in accepted:
             options.setdefault("seed", self.study.seed)
         if "start" in accepted:

@@ -54,7 +54,8 @@ def check_quantities(assembled: Assembled) -> None:
     devices = {column.name: column.device for column in table.columns}
     _check_names("objectives", [o.name for o in assembled.objectives], (*measured, *table.names), devices)
     for objective in assembled.objectives:
-        better = metrics.get(objective.name, objective.direction)
+        score = objective.name in (QUALITY, DELTA_T)
+        better = "max" if score else metrics.get(objective.name, objective.direction)
         if better != objective.direction:
             raise StudyError(
                 f"objectives: of {objective.name} {'more' if better == 'max' else 'less'} is better. Write "

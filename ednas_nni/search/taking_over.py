@@ -26,9 +26,10 @@ from ednas_nni.record.journal import History, Journal, TrialRecord, load
 from ednas_nni.record.locate import journal_of
 from ednas_nni.space.dimensions import Sample
 from ednas_nni.study import parse
-from ednas_nni.study.objectives import DELTA_T
+from ednas_nni.study.objectives import DELTA_T, score_of
 
 if TYPE_CHECKING:
+    from ednas_nni.compat.nas import ModelSpace
     from ednas_nni.search.assembled import Assembled
     from ednas_nni.space.domains import Domains
 
@@ -39,7 +40,7 @@ MOST = 64  # samples that one of another space is tried as
 
 def take_over(journal: Journal, assembled: Assembled) -> None:
     """Book the results of the study's `start_from`, each as a trial with its source; raises as `sources`."""
-    problem = assembled.problem
+    problem, score = assembled.problem, score_of(assembled.objectives)
     for name, history in sources(assembled):
         booked, left = set(journal.history().results), Counter[str]()
         for record, sample in carried_over(assembled, history):
@@ -55,7 +56,8 @@ def take_over(journal: Journal, assembled: Assembled) -> None:
             booked.add(key)
             trial = journal.history().next_trial
             journal.append(events.Submitted(trial=trial, architecture=key, sample=sample, costs=costs, source=name))
-            journal.append(events.Final(trial=trial, metrics=record.metrics, ran=record.ran))
+            ranked = {"default": record.metrics.get(score, record.metrics["default"])}  # it may have had another score
+            journal.append(events.Final(trial=trial, metrics={**record.metrics, **ranked}, ran=record.ran))
             journal.append(events.Ended(trial=trial, status="trained"))
         every = len(history.results)
         rest = "".join(f", {n} {why} left out" for why, n in left.items())
@@ -119,13 +121,25 @@ def carried_over(assembled: Assembled, history: History) -> Iterator[tuple[Trial
     study = parse(history.head.study)
     if study.deploy_size != at.study.deploy_size:  # MACs are those of a size
         at = assembled.of(at.study.model_copy(update={"deploy_size": study.deploy_size}))
+    alike = None  # in what has no parameters and no MACs, such as activations: of a space, so one network tells
     for record in history.results.values():
         if study.space == at.study.space and theirs == domains:
             yield record, domains.complete(record.sample)
             continue
         every = candidates(record.sample, theirs, domains)
         proved = [sample for sample in every if _proved(record.costs, at.problem.cost_dict(sample))]
-        yield record, proved[0] if len(proved) == 1 else None
+        if len(proved) == 1 and alike is None:
+            alike = _layers(assembled.of(study).space, record.sample) == _layers(at.space, proved[0])
+        yield record, proved[0] if len(proved) == 1 and alike else None
+
+
+def _layers(space: ModelSpace, sample: Sample) -> list[str]:
+    """What a network computes with, but for its entry and enlargements: these are of the resolution."""
+    from ednas_nni.nn.elementwise import Activation  # torch
+    from ednas_nni.nn.tree import build
+
+    leaves = (module for module in build(space, sample).modules() if not any(module.children()))
+    return [repr(m) for m in leaves if isinstance(m, Activation) or type(m).__module__.startswith("torch.")]
 
 
 def candidates(sample: Sample, theirs: Domains, ours: Domains) -> list[Sample]:

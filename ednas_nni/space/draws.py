@@ -27,6 +27,8 @@ from ednas_nni.space.dimensions import Dimension
 
 def draw_architectures(dimensions: Sequence[Dimension], n: int, rng: np.random.Generator) -> NDArray[np.int16]:
     """Draw n architectures, each with the same probability and independently: codes, int16 (n, labels)."""
+    if not dimensions:  # a space of one network
+        return np.zeros((n, 0), np.int16)
     steps = eliminate(dimensions)
     groups: dict[str, NDArray[np.intp]] = {}
     drawn: dict[str, NDArray[np.intp]] = {}

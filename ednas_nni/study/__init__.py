@@ -18,16 +18,6 @@ from ednas_nni.study.fields import (
 )
 
 __all__ = [
-    "ADVISOR",
-    "GROUPS",
-    "NO_RESULT",
-    "FinishOptions",
-    "HardwareReward",
-    "PluginChoice",
-    "PruneOptions",
-    "StopOptions",
-    "Study",
-    "parse",
-    "read_experiment",
-    "read_mapping",
-]
+    "ADVISOR", "GROUPS", "NO_RESULT", "FinishOptions", "HardwareReward", "PluginChoice", "PruneOptions", "StopOptions",
+    "Study", "parse", "read_experiment", "read_mapping",
+]  # fmt: skip

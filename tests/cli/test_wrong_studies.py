@@ -120,6 +120,7 @@ WRONG = [
         "'bf16-mixed'",
         evaluator={"name": "jared", "precision": "bf16-true"},
     ),
+    _study("less quality", "objectives", "of quality more is better", "'max:quality'", objectives=["min:quality"]),
     _study("objective", "objectives", "'latency'", "Did you mean 'latency_ms'?", objectives=["quality", "latency"]),
     _study("device", "'edge_tpv'", "Did you mean 'edge_tpu'?", device="edge_tpv"),
     _study("operator", "'<'", "'<='", "latency_ms <= 19", constraints=["latency_ms < 8"]),

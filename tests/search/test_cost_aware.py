@@ -41,6 +41,17 @@ def test_hardware_aware_alone_takes_numbers_and_dicts(raw):
     assert raw in (0.5, {"default": 0.5, "miou": 0.3})  # the trial's own dict is untouched
 
 
+def test_a_reward_of_delta_t_is_seen_under_its_name():
+    """A core of objectives reads `delta_t`; where that is not the score, it stays as it was."""
+    for raw, told in (({"default": -3.0, "delta_t": -3.0}, True), ({"default": 0.5, "delta_t": -3.0}, False)):
+        strategy = Script(samples(1))
+        aware = HardwareAware(latency_ms=2.0, weight=-0.5, problem=PROBLEM)
+        Chain(strategy, aware)(PlainSpace(WORLD.domains), FakeEngine(lambda sample, raw=raw: raw, 3, jobs=False))
+        seen = strategy.finals[0][1]
+        assert seen["default"] == aware.reward_of(raw["default"], strategy.samples[0]) != raw["default"]
+        assert seen["delta_t"] == (seen["default"] if told else -3.0)
+
+
 def test_a_reward_that_redispatches_is_overwritten():
     """The broken variant: a second event, as NNI's own middlewares do it, loses against the first."""
 

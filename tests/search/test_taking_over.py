@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -125,3 +126,23 @@ def test_other_data_or_recipe_is_refused(tmp_path: Path, fields: dict[str, Any],
 def test_what_is_no_search_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="start_from: "):
         started(tmp_path, study(start_from=[str(tmp_path / "none.jsonl")]))
+
+
+def test_another_activation_is_another_network(tmp_path: Path) -> None:
+    """It has the same parameters and MACs: that alone would take ReLU6's scores for a hard swish's."""
+    before = earlier(tmp_path, study(space="nano"), 4)
+    made = study(space={"name": "nano", "activation": "hswish"}, start_from=[str(before)])
+    taken = started(tmp_path, made)
+    assert taken.results == {} and "4 of networks that this space does not have left out" in (taken.notes[0].text or "")
+
+
+def test_results_count_by_the_score_of_this_search(tmp_path: Path) -> None:
+    """An earlier search for delta_t has it as `default`, in percent."""
+    path = earlier(tmp_path, study(), 3)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        if line["event"] == "result":
+            line["metrics"] = {"quality": 0.3, "delta_t": -20.0, "default": -20.0}
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    taken = started(tmp_path, study(start_from=[str(path)]))
+    assert {record.quality for record in taken.results.values()} == {0.3}

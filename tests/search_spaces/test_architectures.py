@@ -91,6 +91,14 @@ class Simple(Small):
     )
 
 
+@pytest.mark.parametrize("way", ["own_fusion", "own_stage4"])
+def test_a_single_way_of_sharing(way):
+    """Nothing is chosen then, and what nobody uses counts nothing."""
+    space = EdnasSpace({"segmentation": 5, "depth": 1}, "nano", sharing=[way])
+    assert not [label for label in space.domains.labels if label.endswith("sharing")]
+    check_costs(space, [space.domains.random(np.random.default_rng(0))])
+
+
 def test_size_by_instantiating_everything():
     check_size(Simple())
     assert domains_of(Simple()).size() == (2 + 4 + 8) * 2 * 2

@@ -12,6 +12,9 @@ import pytest
 from ednas_nni.errors import PluginError, StudyError
 from ednas_nni.search.core import Core
 from ednas_nni.search.problem import Problem
+from ednas_nni.space.domains import Domains
+from ednas_nni.space.draws import draw_architectures
+from ednas_nni.study.objectives import parse_objective
 from ednas_nni.testing.strategies import check_core
 from ednas_nni.testing.synthetic import Synthetic, drive
 from strategies import OptunaStrategy, PolicyGradient
@@ -93,6 +96,29 @@ def test_probabilities_move_towards_reward(name: str) -> None:
     shares = {label: dict(map(tuple, values)) for label, values in core.state_dict()["shares"].items()}
     assert np.mean([shares[d.label][good[d.label]] for d in always]) > 2 * np.mean([1 / len(d.values) for d in always])
     assert all(abs(sum(of.values()) - 1) < 1e-9 for of in shares.values())
+
+
+@pytest.mark.parametrize("objectives", [["quality", "latency_ms"], ["latency_ms", "quality"]])
+def test_the_order_of_objectives_is_no_choice(objectives: list[str]) -> None:
+    """A policy follows the score, which a reward is put into, wherever it stands."""
+    world = Synthetic(noise=0.0)
+    core = PolicyCore(world.problem([], objectives), seed=0)
+    wanted = PolicyCore(world.problem([], ["quality"]), seed=0)
+    for number in range(12):
+        sample = core.ask()
+        assert sample is not None and sample == wanted.ask()
+        core.tell(sample, {"quality": number / 12, "latency_ms": float(number % 3)})
+        wanted.tell(sample, {"quality": number / 12})
+
+
+def test_a_space_of_one_network_ends_with_a_reason() -> None:
+    one = Domains([])
+    assert draw_architectures(one.dimensions, 3, np.random.default_rng(0)).shape == (3, 0)
+    core = PolicyCore(Problem(one, (), lambda s: np.ones((len(s), 0)), (parse_objective("quality"),)), seed=0)
+    only = core.ask()
+    assert only == {}
+    core.tell({}, {"quality": 0.5})
+    assert core.ask() is None and "no new architecture" in core.reason
 
 
 def test_optuna_is_told_everything() -> None:

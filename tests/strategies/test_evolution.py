@@ -246,3 +246,10 @@ SPREAD = (
 )
 GOLDEN = [*SPREAD, "c4c6385d42", "29bdc5a1bc", "b9f42b4d86", "9e8fea84ff", "521cf679bd", "8f4bf6d435"]
 GOLDEN_PLAIN = [*SPREAD, "d9c362f8bd", "63b6d5a7ab", "5939bd8b48", "f2b4b2ebc3", "78d17dba9f", "b91348b9e6"]
+
+
+def test_noise_is_that_of_each_objective():
+    """delta_t is in percent, a metric beside it is not; what a study says goes for all but costs."""
+    problem = Synthetic().problem([], ["delta_t", "max:segmentation_miou", "latency_ms"])
+    assert Evolution(problem)._tolerance == [1.0, 0.01, 0.0]
+    assert Evolution(problem, tolerance=0.5)._tolerance == [0.5, 0.5, 0.0]

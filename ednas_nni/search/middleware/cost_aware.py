@@ -11,7 +11,7 @@ from ednas_nni.errors import StudyError, did_you_mean
 from ednas_nni.record.reports import read_report
 from ednas_nni.search.middleware.forwarding import ExecutableModelSpace, Forwarding, ModelEventType
 from ednas_nni.search.problem import Problem
-from ednas_nni.study.objectives import check_reward, reward
+from ednas_nni.study.objectives import DELTA_T, check_reward, reward
 
 _log = logging.getLogger("nni.ednas.cost_aware")
 
@@ -92,7 +92,10 @@ class CostAware(Forwarding):
         try:
             if report.fault:
                 raise StudyError(report.fault)
-            event.metric = {**raw, "default": self.reward_of(report.metrics["default"], event.model.sample)}
+            score = report.metrics["default"]
+            told = {"default": self.reward_of(score, event.model.sample)}
+            told |= {DELTA_T: told["default"]} if report.metrics.get(DELTA_T) == score else {}
+            event.metric = {**raw, **told}
         except (StudyError, ValueError) as error:  # ValueError: a cost of 0
             # A callback must not raise into the engine's thread; a trial without a reward has no metric, so
             # the strategy learns nothing from it rather than something wrong.

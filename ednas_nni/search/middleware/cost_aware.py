@@ -93,9 +93,9 @@ class CostAware(Forwarding):
             if report.fault:
                 raise StudyError(report.fault)
             score = report.metrics["default"]
-            told = {"default": self.reward_of(score, event.model.sample)}
-            told |= {DELTA_T: told["default"]} if report.metrics.get(DELTA_T) == score else {}
-            event.metric = {**raw, **told}
+            rewarded = {"default": self.reward_of(score, event.model.sample)}
+            rewarded |= {DELTA_T: rewarded["default"]} if report.metrics.get(DELTA_T) == score else {}
+            event.metric = {**raw, **rewarded}
         except (StudyError, ValueError) as error:  # ValueError: a cost of 0
             # A callback must not raise into the engine's thread; a trial without a reward has no metric, so
             # the strategy learns nothing from it rather than something wrong.

@@ -92,7 +92,7 @@ def shapes(images: Iterable[Path]) -> list[Size]:
     for path in images:
         if is_npy(path):
             with suppress(*READ_ERRORS):
-                seen.append(np.load(path, mmap_mode="r").shape[:2])
+                seen.append(np.load(path, mmap_mode="r", allow_pickle=False).shape[:2])
             continue
         with suppress(*READ_ERRORS), Image.open(path) as image:
             width, height = image.size

@@ -102,23 +102,6 @@ def test_strategies_meet_percent(make_study: Build) -> None:
     assert hardware_reward(both, True)["weight"] == hardware_reward(plain, True)["weight"]
 
 
-def test_the_strategy_takes_a_point_of_delta_t_for_noise(make_study: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ednas_nni import plugins
-    from ednas_nni.compat.nas_search import Strategy
-
-    given: list[dict[str, Any]] = []
-
-    def fake(seed: int = 0, tolerance: float = 0.01) -> Strategy:
-        given.append({"seed": seed, "tolerance": tolerance})
-        return Strategy()
-
-    monkeypatch.setattr(plugins, "load", lambda group, name: fake)
-    _ = Assembled(make_study(objectives=["delta_t", "latency_ms"])).strategy
-    _ = Assembled(make_study(objectives=["delta_t"], strategy={"name": "x", "tolerance": 3.0})).strategy
-    _ = Assembled(make_study()).strategy
-    assert [entry["tolerance"] for entry in given] == [1.0, 3.0, 0.01]
-
-
 def test_a_trial_compares_with_what_its_search_began_with(
     make_study: Build, make_record: Callable[..., Any], cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

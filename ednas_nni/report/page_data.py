@@ -62,13 +62,13 @@ def _quantity(q: Quantity) -> Plain:
 
 
 def _points(view: SearchView, keys: list[str], stages: Stages | None) -> list[Plain]:
-    """One a result: searched and, where it was trained again, confirmed values with half of their interval."""
+    """One a result, and a member confirmed beside them: searched, confirmed values with half of their interval."""
     searched = {a.architecture for a in view.record.searched_front}
     front = {a.architecture for a in view.record.front}
     trials = {t.architecture: t for t in view.results}
     drawn = [*front, *(searched - front), *(t.architecture for t in view.named)][:MOST_PICTURES]
     points = []
-    for a in view.record.results:
+    for a in (*view.record.results, *(a for a in view.record.confirmed if not a.searched)):
         trial = trials.get(a.architecture)
         spreads = {key: a.interval(key) for key in keys}
         points.append(

@@ -47,7 +47,8 @@ def transfer_searches(rows: Rows, panels: Sequence[Any]) -> None:
     for panel, world in zip(panels, WORLDS, strict=True):
         of = transfer_winners.worth(rows, world)
         if not of:
-            panel.set(title=f"{world}: not measured")
+            panel.text(0.5, 0.5, f"{world}: not measured", ha="center", transform=panel.transAxes)
+            panel.set_axis_off()
             continue
         arms = sorted(of, key=lambda arm: (arm != transfer_winners.ALL, arm in transfer_winners.OTHERS, arm))
         values = np.array([of[arm] for arm in arms]).reshape(len(arms), -1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from claims import depth_loss_ranks as s4_ranks
@@ -445,3 +447,37 @@ def test_a_loss_with_less_noise_orders_networks_more_reliably_and_an_equal_one_d
     assert "**" in s4_ranks.report(ranked(0.2), 200) and "**+" not in s4_ranks.report(ranked(1.0), 200)
     errors = s4_ranks.complete(ranked(0.2), "w", "depth_abs_error_m")  # smaller is better there
     assert s4_ranks.agreement(errors["jared"], everyone) == s4_ranks.agreement(of["jared"], everyone)
+
+
+def simulated(rng: np.random.Generator, seeds: int = 5, networks: int = 27) -> list[dict[str, Any]]:
+    """A study of S3 whose true ratio is 0.1: fronts gain 10 points with e times the MACs, 0 at 20 million; rivals have
+    200 million and gain nothing. Searches differ by 3 points, trainings by 1.5 (standard deviations)."""
+
+    def row(network: str, seed: int, gain: float, macs: float) -> dict[str, Any]:
+        scores = {"segmentation_miou": 0.3 * (1 + gain / 100), "depth_abs_error_m": 0.3 * (1 - gain / 100)}
+        scores |= {"depth_rel_error": 0.1 * (1 - gain / 100), "normals_mean_deg": 20 * (1 - gain / 100)}
+        scores |= {"quality": 0.3 + gain / 100}
+        of = {"network": network, "width": float(network != "searched"), "seed": seed, "split": "test"}
+        return {**of, "scores": scores, "select": scores, "costs": {"macs": macs}}
+
+    rows = []
+    for seed in range(seeds):
+        shift = 3 * rng.normal()
+        rows += [row("searched", seed, 10 * np.log(m / 20e6) + shift, m) for m in np.geomspace(5e6, 80e6, 6)]
+        rows += [row("separate_networks", seed, 0.0, 200e6)]
+        rows += [row(f"n{n}", seed, 1.5 * rng.normal(), 200e6) for n in range(1, networks)]
+    return rows
+
+
+def covered(studies: int = 150) -> float:
+    rng = np.random.default_rng(0)
+    estimates = [s3.ratios(simulated(rng))[0] for _ in range(studies)]
+    return float(np.mean([e.low <= 0.1 <= e.high for e in estimates]))
+
+
+def test_the_interval_of_s3_holds_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As often as it says; the broken variant takes five searches' spread for that of many."""
+    monkeypatch.setattr(s3, "DRAWS", 200)
+    assert covered() >= 0.9
+    monkeypatch.setattr(s3.stats.t, "ppf", lambda share, freedom: 1.2)
+    assert covered() < 0.85

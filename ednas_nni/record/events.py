@@ -204,6 +204,7 @@ class Confirmed(Event):
             are averaged.
         trial: That reported it, where the search has finished the network itself; None = `ednas confirm` did.
         sample: Of a member that the search itself did not score, with what it `costs`; {} for all others.
+        references: What `delta_t` is measured against, as in the journal's head, but scored on `split`.
     """
 
     event = "confirmed"
@@ -217,6 +218,7 @@ class Confirmed(Event):
     ran: Ran = {}
     sample: Annotated[Sample, Field(description="a mapping of choices")] = {}
     costs: Costs = {}
+    references: object = None
 
 
 class WeightsEvent(Event):

@@ -120,7 +120,7 @@ def confirm(search: SearchRecord, plan: Confirmation, workers: int | None = None
     again = assembled.again(assembled.study.seed, **plan.options)
     if search.score.key == DELTA_T:  # against baselines that are scored on the same images
         make(again, max(2, len(plan.seeds)), None, workers, progress)
-    references = {"references": against.dump()} if (against := again.baselines[0]) is not None else {}
+    references: dict[str, Any] = {"references": against.dump()} if (against := again.baselines[0]) is not None else {}
     samples = {a.architecture: a.sample for a in plan.architectures}
     unscored = (a for a in plan.architectures if not a.searched)
     beside = {a.architecture: {"sample": dict(a.sample), "costs": dict(a.costs)} for a in unscored}

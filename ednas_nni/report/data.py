@@ -181,7 +181,7 @@ def _trial(
         costs=record.costs,
         metrics=record.metrics,
         curve=tuple((step, metrics["default"]) for step, metrics in record.curve.items() if "default" in metrics),
-        seconds=None if record.ended_at is None or record.source else record.ended_at - record.submitted_at,
+        seconds=record.seconds,
         cause=record.cause,
         job=record.job,
         choices=_active(record.sample, domains),

@@ -148,7 +148,7 @@ class Search(Session):
             time.sleep(POLL_S)  # NNI's strategies return while their last models are being trained
         if self.stopping:
             return STOPPED
-        text = reason(self.chain) or "the strategy has nothing left to try"
+        text = reason(self.chain) or events.NOTHING_LEFT
         self.finish(text)
         if hopeless(self.chain):
             raise TrialError(text)

@@ -26,6 +26,7 @@ from ednas_nni.space.dimensions import Sample
 Status = Literal["running", "trained", "failed", "cancelled", "pruned"]
 LATEST = 2.0**35  # seconds since 1970: beyond, no calendar has a date
 LIMITS = "every trial that the experiment's limits allow has ended"
+NOTHING_LEFT = "the strategy has nothing left to try"
 """Why a search has ended that was not ended before."""
 
 

@@ -180,11 +180,10 @@ def one_shot_cell(strategy: str, engine: str, space: str) -> dict[str, Any]:
     made = one_shot.strategy(strategy)
     with quietly():
         sample = one_shot.search(model_space, Assembled(study).evaluator, made, epochs=2)
-        fresh = Assembled(study).space
         final = study.model_copy(
             update={"evaluator": study.evaluator.model_copy(update={"options": recipe(2, scored_on="select")})}
         )
-        result = trained(fresh, sample, Assembled(final).evaluator)[1]
+        result = trained(model_space, sample, Assembled(final).evaluator)[1]
     steps = int(made.oneshot_module.trainer.global_step)
     if steps < STEPS // 2:
         return {"status": "failed", "reason": f"{steps} optimiser steps"}

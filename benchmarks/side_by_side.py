@@ -34,16 +34,16 @@ from ednas_nni.record.journal import FILE, FOLDER, load
 from ednas_nni.training.stub import StubEvaluator
 
 SEARCH = """
-import signal, sys
+import signal, sys, time
 from pathlib import Path
 from ednas_nni.bridge.manager import launch
 from ednas_nni.bridge.manager.follow import follow
 from ednas_nni.cli.display import Lines
 signal.signal(signal.SIGTERM, signal.default_int_handler)
-running = launch.create(Path(sys.argv[1]))
+began, running = time.time(), launch.create(Path(sys.argv[1]))
 try:
     print(f"http://127.0.0.1:{running.port} (experiment {running.id})", flush=True)
-    follow(running.manager, running.folder / "ednas" / "journal.jsonl", Lines(), None)
+    follow(running.manager, running.folder / "ednas" / "journal.jsonl", Lines(), None, began)
 finally:
     running.stop()
 """

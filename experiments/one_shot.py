@@ -68,25 +68,25 @@ def run(options: argparse.Namespace) -> None:
     sample = one_shot.search(space, evaluator, strategy, options.epochs, progress=True)
     print(f"searched in {time.monotonic() - begin:.0f} s\n")
 
-    fresh = Assembled(study).space  # the other one is a supernet now
-    print(capabilities_of(fresh).describe(sample, table.domains))
+    print(capabilities_of(space).describe(sample, table.domains))
     print()
     show_costs(table, table.domains.canonical(sample))
 
     print("\ntraining it alone, scored on the select split")
     alone = with_options(study, options, steps=options.train_steps, scored_on="select")
-    result = trained(fresh, sample, Assembled(alone).evaluator)[1]
+    result = trained(space, sample, Assembled(alone).evaluator)[1]
     print(f"architecture {table.domains.architecture_id(sample)}: quality {result['default']:.4f}")
 
 
 def chosen_space(study, options):
     """The study's space, another preset, or one with shorter lists."""
-    from search_spaces import shorten
+    from search_spaces import presets, shorten
 
     name, given = options.space or study.space.name, {} if options.space else dict(study.space.options)
     cuts = {"widths": options.widths, "values": options.values, "sharing": options.sharing}
     if any(value is not None for value in cuts.values()):
-        given = {**given, **shorten(name, **cuts)}
+        fields = {field: value for field, value in given.items() if field in presets.OVERRIDES}
+        given |= shorten(name, **cuts, **fields)
     return study.space.model_copy(update={"name": name, "options": given})
 
 

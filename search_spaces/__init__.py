@@ -30,8 +30,9 @@ __all__ = [
 def _preset(name: str, summary: str) -> Callable[..., EdnasSpace]:
     def space(tasks: Mapping[str, int], **overrides: Any) -> EdnasSpace:
         check_tasks(tasks)
-        presets.check_overrides(name, [option for option in overrides if option != "encoder_weights"])
-        return EdnasSpace(tasks=dict(tasks), preset=name, **overrides)
+        given = {option: value for option, value in overrides.items() if (option, value) != ("encoder_weights", None)}
+        presets.check_overrides(name, [option for option in given if option != "encoder_weights"])
+        return EdnasSpace(tasks=dict(tasks), preset=name, **given)
 
     fields = "Fields of the preset that are given otherwise, each as a whole; docs/search_space.md explains them."
     space.__name__ = space.__qualname__ = name
@@ -76,7 +77,7 @@ def pretrained(
     Raises:
         StudyError: As `nano`, or a file of weights is missing or does not fit.
     """
-    return _published("pretrained", tasks, encoder_weights, overrides)
+    return _preset("pretrained", "")(tasks, **overrides, encoder_weights=encoder_weights)
 
 
 def efficientnet_lite(
@@ -92,11 +93,4 @@ def efficientnet_lite(
     Raises:
         StudyError: As `pretrained`, or a package is missing.
     """
-    return _published("efficientnet_lite", tasks, encoder_weights, overrides)
-
-
-def _published(
-    name: str, tasks: Mapping[str, int], weights: str | dict[str, str | None] | None, overrides: Mapping[str, object]
-) -> EdnasSpace:
-    given = {} if weights is None else {"encoder_weights": weights}
-    return _preset(name, "")(tasks, **overrides, **given)
+    return _preset("efficientnet_lite", "")(tasks, **overrides, encoder_weights=encoder_weights)

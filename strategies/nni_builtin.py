@@ -5,13 +5,13 @@ Wrapped by `HardwareAware` they search for quality and cost; alone they search f
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from ednas_nni.compat import nas_search as nni_strategy
 from ednas_nni.errors import StudyError
+from ednas_nni.training.seeding import seed_everything
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)] | None  # what numpy's RandomState takes
 Count = Annotated[int, Field(ge=1, le=100_000)]
@@ -109,19 +109,11 @@ def policy_based_rl(seed: Seed = None, samples_per_update: Count = 6) -> nni_str
             "It does not load under python -OO."
         ) from error
     if seed is not None:
-        strategy.policy_fn = _seeded(strategy.policy_fn, seed)
+        make = strategy.policy_fn
+
+        def seeded(environment: Any) -> Any:
+            seed_everything(seed)
+            return make(environment)
+
+        strategy.policy_fn = seeded
     return strategy
-
-
-def _seeded(make: Callable[[Any], Any], seed: int) -> Callable[[Any], Any]:
-    """The factory of a policy (environment -> policy) that seeds the global generators first."""
-
-    def seeded(environment: Any) -> Any:
-        import numpy as np
-        import torch
-
-        torch.manual_seed(seed)
-        np.random.seed(seed)
-        return make(environment)
-
-    return seeded

@@ -188,7 +188,14 @@ class ClassLabels(LabelKind[ClassSurvey]):
         ):
             names, source = dict(enumerate(VOC)), "Pascal VOC's 21, for the folder is SegmentationClass"
         guess = f"names of classes are those of {source}" if names else ""
-        return replace(_classes_of(pixels, largest, smooth, names), guess=guess)
+        drawn_classes = _classes_of(pixels, largest, smooth, names)
+        note = drawn_classes.note
+        if blurred := [path.name for path in paths if path.suffix.lower() in (".jpg", ".jpeg")]:
+            note += (
+                f"\n{len(blurred)} files of seg are JPEG, such as {blurred[0]}, which blurs labels: many values "
+                "were never drawn. Store them as PNG, from the program that drew them"
+            )
+        return replace(drawn_classes, guess=guess, note=note)
 
     def drawing(self, values: NDArray[np.uint8], facts: LabelFacts) -> Drawing:
         """Colours by class name."""
@@ -253,13 +260,17 @@ def _classes_of(pixels: Counter[int], largest: int | None, smooth: Sequence[Path
     never = {*NEVER_CLASSES, *(v for v in (65535, largest) if v is not None)} & pixels.keys()
     classes = sorted(pixels.keys() - never)
     lines = []
-    greys = [*classes, 255]
-    even = all(abs(value - 255 * n / max(len(classes), 1)) < 2 for n, value in enumerate(greys))
-    if 255 in never and (even or len(classes) < 2):
+    white = 65535 if 65535 in never else 255
+    greys = [*classes, white]
+    even = all(abs(value - white * n / max(len(classes), 1)) < 2 for n, value in enumerate(greys))
+    if white in never and (even or len(classes) < 2):
         # What drawing programs write: 0 and 255, or 0, 128 and 255.
-        never.discard(255)
+        never.discard(white)
         classes = greys
-        lines.append(f"{share[255]} and is drafted as a class, as drawing programs write it")
+        lines.append(f"{share[white]} and is drafted as a class, as drawing programs write it")
+    if len(classes) < 2:
+        held = f"all pixels that have a class hold {written(classes[0])}" if classes else "no pixel has a class"
+        return Drafted(refusal=f"{held}, and a task needs two classes; store all else as another value")
     lines += [
         f"{share[value]} and is left out, as 'no class'; if it is a class, write `{value}: NAME` into {CLASSES_FILE}"
         for value in sorted(never)
@@ -274,7 +285,7 @@ def _classes_of(pixels: Counter[int], largest: int | None, smooth: Sequence[Path
     text = "".join(f"{written(value)}: {names.get(value, f'class {written(value)}')}\n" for value in classes)
     text += "".join(f"{value}: {IGNORED}\n" for value in sorted(never - {*NEVER_CLASSES}))
     return Drafted(
-        texts={CLASSES_FILE: text} if classes else {},
+        texts={CLASSES_FILE: text},
         note="\n".join([f"{len(classes)} classes; give them names in {CLASSES_FILE}", *lines]),
     )
 

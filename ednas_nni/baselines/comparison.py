@@ -56,11 +56,11 @@ class Comparison:
         """Delta_T of one training in percent, from task -> metric -> value."""
         return delta_t(metrics, self.means(), self.directions)
 
-    def estimate(self, runs: Sequence[Mapping[str, float]], confidence: float = 0.95) -> DeltaTEstimate:
+    def estimate(self, runs: Sequence[Mapping[str, float]]) -> DeltaTEstimate:
         """Delta_T of a network with its interval, from the flat final metrics of its trainings (`depth_rel_error`)."""
         candidate = [self.nested(run) for run in runs]
         baselines = {task: record.runs for task, record in self.records.items()}
-        return estimate(candidate, baselines, self.directions, confidence)
+        return estimate(candidate, baselines, self.directions)
 
     def nested(self, flat: Mapping[str, Any]) -> dict[str, dict[str, float]]:
         """A trial's flat metrics by task, those that enter Delta_T; BaselineError: one is missing."""

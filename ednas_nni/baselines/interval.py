@@ -15,26 +15,20 @@ from ednas_nni.tasks.delta_t import Directions, Metrics, means_above_0, signs
 
 @dataclass(frozen=True)
 class DeltaTEstimate:
-    """Delta_T of a candidate, the mean over tasks, in percent, with its confidence interval.
+    """Delta_T of a candidate, the mean over tasks, in percent, with its 95 % confidence interval.
 
     Attributes:
         low: Lower end, `high` the upper one; None where a baseline was trained only once: its spread is unknown.
-        confidence: Level of the interval, e.g. 0.95.
         degrees_of_freedom: Of the interval's t distribution (Welch, Satterthwaite), None without an interval.
-        seeds: Trainings of the candidate; `reference_seeds` of each task's baseline.
-        stand_in: True where the candidate was trained once, so that the spread of a single baseline run stands in for
-            its own.
+        seeds: Trainings of the candidate; of a single one, the spread of a single baseline run stands in for its own.
     """
 
     value: float
     low: float | None
     high: float | None
     tasks: dict[str, float]
-    confidence: float
     degrees_of_freedom: float | None
     seeds: int
-    reference_seeds: dict[str, int]
-    stand_in: bool
 
 
 @dataclass(frozen=True)
@@ -46,20 +40,17 @@ class MeanInterval:
     n: int
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> MeanInterval:
+def mean_interval(values: Sequence[float]) -> MeanInterval:
     """The mean of at least one value, with its confidence interval."""
     array = np.asarray(values, dtype=np.float64)
     if len(array) < 2:
         return MeanInterval(float(array.mean()), None, len(array))
-    half, _ = _half_width([(float(array.var(ddof=1)) / len(array), len(array) - 1)], confidence)
+    half, _ = _half_width([(float(array.var(ddof=1)) / len(array), len(array) - 1)])
     return MeanInterval(float(array.mean()), half, len(array))
 
 
 def estimate(
-    candidate: Sequence[Mapping[str, Metrics]],
-    baselines: Mapping[str, Sequence[Metrics]],
-    directions: Directions,
-    confidence: float = 0.95,
+    candidate: Sequence[Mapping[str, Metrics]], baselines: Mapping[str, Sequence[Metrics]], directions: Directions
 ) -> DeltaTEstimate:
     """Delta_T of the candidate's mean against the baselines' means, and how far chance may have moved it.
 
@@ -77,8 +68,6 @@ def estimate(
     """
     if not candidate or not directions:
         raise BaselineError("delta_t: there is no training of the candidate, or no task to compare.")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence is {confidence!r}; it must lie between 0 and 1.")
     tasks: dict[str, float] = {}
     scores = np.zeros(len(candidate))  # each training's own Delta_T against the baselines' means
     spreads: dict[str, tuple[float, int]] = {}  # task -> variance of a single baseline run's share, number of runs
@@ -97,18 +86,15 @@ def estimate(
     parts = _variances(scores, spreads)
     low = high = freedom = None
     if parts is not None:
-        half, freedom = _half_width(parts, confidence)
+        half, freedom = _half_width(parts)
         low, high = value - half, value + half
     return DeltaTEstimate(
         value=value,
         low=low,
         high=high,
         tasks=tasks,
-        confidence=confidence,
         degrees_of_freedom=freedom,
         seeds=len(candidate),
-        reference_seeds={task: count for task, (_, count) in spreads.items()},
-        stand_in=len(candidate) == 1,
     )
 
 
@@ -122,15 +108,15 @@ def _variances(scores: NDArray[np.float64], spreads: Mapping[str, tuple[float, i
     return [ours, *((variance / count, count - 1) for variance, count in spreads.values())]
 
 
-def _half_width(parts: Sequence[tuple[float, int]], confidence: float) -> tuple[float, float]:
-    """Half the interval's width and the degrees of freedom (Satterthwaite 1946; Welch 1947)."""
+def _half_width(parts: Sequence[tuple[float, int]]) -> tuple[float, float]:
+    """Half the width of a 95 % interval and the degrees of freedom (Satterthwaite 1946; Welch 1947)."""
     from scipy.special import stdtrit  # a third of a second, which a trial need not spend
 
     total = sum(variance for variance, _ in parts)
     if total == 0:  # runs that repeat each other exactly
         return 0.0, float(sum(freedom for _, freedom in parts))
     freedom = total**2 / sum(variance**2 / part_freedom for variance, part_freedom in parts)
-    return float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(total), freedom
+    return float(stdtrit(freedom, 0.975)) * math.sqrt(total), freedom
 
 
 def _matrix(runs: Sequence[Metrics], names: Mapping[str, str], whose: str) -> NDArray[np.float64]:

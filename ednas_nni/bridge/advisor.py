@@ -172,8 +172,10 @@ class Advisor(MsgDispatcherBase):
 
             experiment, study = _experiment_parameters(), parse(self._raw)
             if study.trial_start == "prefork":  # it imports while this process does
-                pid = manager.pid if manager is not None else 0
-                self._trials = prefork(experiment, folder, self._raw, pid)
+                with self._lock:  # `run` closes what is there when NNI says stop
+                    if self._ended:
+                        return
+                    self._trials = prefork(experiment, folder, self._raw, manager.pid if manager is not None else 0)
             exposure.check_platform(experiment, study.allow_open_port, started=True)
             import torch
 

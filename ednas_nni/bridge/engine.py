@@ -20,12 +20,9 @@ from ednas_nni.compat.nas import (
     IntermediateMetricEvent,
     ModelEvent,
     ModelStatus,
-    SimplifiedModelSpace,
     TrainingEndEvent,
 )
 from ednas_nni.errors import ExperimentError
-
-__all__ = ["AdvisorEngine", "SimplifiedModelSpace"]
 
 _log = logging.getLogger("nni.ednas.engine")
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ednas_nni.bridge.catching_up import CaughtUp
-from ednas_nni.bridge.engine import AdvisorEngine, SimplifiedModelSpace
+from ednas_nni.bridge.engine import AdvisorEngine
 from ednas_nni.bridge.manager import exposure
 from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.bridge.messages import EndMessage, ParameterRecord, TrialJob
 from ednas_nni.bridge.session import Session
-from ednas_nni.compat.nas import ExecutableModelSpace
+from ednas_nni.compat.nas import ExecutableModelSpace, SimplifiedModelSpace
 from ednas_nni.errors import ExperimentError, TrialError
 from ednas_nni.record import events
 from ednas_nni.record.parameters import TrialParameters
@@ -148,7 +148,7 @@ class Search(Session):
             time.sleep(POLL_S)  # NNI's strategies return while their last models are being trained
         if self.stopping:
             return STOPPED
-        text = reason(self.chain) or "the strategy has nothing left to try"
+        text = reason(self.chain) or events.NOTHING_LEFT
         self.finish(text)
         if hopeless(self.chain):
             raise TrialError(text)

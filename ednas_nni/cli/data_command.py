@@ -195,11 +195,12 @@ def init(options: argparse.Namespace) -> int:
         return 0
     out = options.out.expanduser().resolve() if options.out else folder
     if (out / drafting.FILES[0]).is_file() and options.fill and not options.force:
-        written = drafting.fill_in(out, options.fill)
+        drafted, written = drafting.fill_in(out, options.fill)
         print(f"filled {printable(str(written[0]))}; the rest of it is as it was")
     else:
-        written = draft_into(folder, out, options.fill, options.force)[1]
-    outside = "" if out == folder else " --set allow_outside=true"
+        drafted, written = draft_into(folder, out, options.fill, options.force)
+    leads_out = out != drafted.folder or Path(drafted.rows[0].get(drafting.IMAGE, "")).is_absolute()
+    outside = " --set allow_outside=true" if leads_out else ""
     print(f"Correct them, then: ednas data check {shlex.quote(printable(str(written[0])))}{outside}")
     return 0
 

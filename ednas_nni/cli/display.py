@@ -40,7 +40,7 @@ def footer(state: State) -> str:
         f"best {score(state.score, quality)} ({best.architecture})" if best and quality is not None else "no result yet"
     )
     parts.append(f"front: {len(front_of(state.history))}")
-    parts.append(f"elapsed {duration(state.elapsed_s)}")
+    parts.append(f"elapsed {duration(state.now - state.began)}")
     if state.left_s is None:
         parts.append("time left: not known yet")
     elif state.left_s:  # nothing is left to be said of where all is done
@@ -86,8 +86,8 @@ class Lines:
         parts += [
             f"{q.group} {q.label} {q.text(record.metrics[q.key])}" for q in self.metrics if q.key in record.metrics
         ]
-        if record.ended_at:
-            parts.append(duration(record.ended_at - record.submitted_at))
+        if record.seconds is not None:
+            parts.append(duration(record.seconds))
         text = "  ".join(parts)
         if record.cause:
             text += f"  cause: {' '.join(record.cause.split())}"
@@ -169,7 +169,7 @@ class Live:
         if record.status == "running":
             latest = record.intermediates[-1][1].get("default") if record.intermediates else None
             quality = f"({score_number(state.score, latest)})" if latest is not None else "-"
-        seconds = (record.ended_at or state.now) - record.submitted_at
+        seconds = state.spent_s(record) if record.ended_at is None else record.seconds
         return [
             str(record.trial),
             record.architecture if record.seed is None else f"{record.architecture}\nseed {record.seed}",
@@ -177,5 +177,5 @@ class Live:
             quality,
             *(amount(record.costs.get(name)) for name in costs),
             *(q.number(record.metrics.get(q.key)) for q in metrics),
-            duration(seconds),
+            "-" if seconds is None else duration(seconds),
         ]

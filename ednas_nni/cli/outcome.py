@@ -53,17 +53,16 @@ def _searched(view: SearchView) -> set[str]:
 def show(history: History) -> None:
     """Print the result of a search, or why there is none."""
     from ednas_nni.report.data import view
-    from ednas_nni.report.words import against_members, delta_t_means
+    from ednas_nni.report.words import against_members, delta_t_means, made
 
     search = view(history)
     done, left = ("Finished: ", "") if history.finished else ("", " so far")
     counts = ", ".join(f"{n} {s}" for s in ("pruned", "failed", "cancelled", "running") if (n := search.count(s)))
-    made = "scored" if search.head.inherits else "trained"
     finished = sum(record.status == "trained" for record in history.finishing)
     wanted = len({record.key for record in history.finishing})  # every attempt is a trial of its own
     finishing = f", {finished} of {wanted} more finished networks" if wanted else ""
     taken = len(history.all_trials) - len(history.own)
-    of = f"{search.count('trained') - taken} of {len(search.trials) - taken} networks {made}{left}"
+    of = f"{search.count('trained') - taken} of {len(search.trials) - taken} networks {made(search)}{left}"
     over = f", {taken} results taken over" * bool(taken)
     print(f"\n{done}{of}{f' ({counts})' if counts else ''}{finishing}{over}.", end="")
     answered = [f"{len(history.reused)} proposals answered from the journal"] if history.reused else []

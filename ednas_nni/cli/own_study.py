@@ -22,7 +22,7 @@ from ednas_nni.errors import DataError
 
 LONGEST, SMALLEST, LARGEST = 1024, 64, 256
 """Pixels: the longest side on the device; the sides that networks train at."""
-STEP, STRIDE = 32, 16  # of sides looked at; of networks
+STEP, STRIDE = 32, 16  # of sides looked at, and their smallest on the device; of networks
 SOME = (64, 128)
 HEADERS = 200  # images whose size is looked at
 SHIPPED, PIXELS_WEIGHT = 64 * 128, 0.08
@@ -108,7 +108,7 @@ def sizes(seen: list[Size]) -> tuple[Size, Size, str]:
     """
     (height, width), _ = Counter(seen or [(512, 1024)]).most_common(1)[0]
     shrink = min(1.0, LONGEST / max(height, width))
-    deploy = round(height * shrink), round(width * shrink)
+    deploy = max(STEP, round(height * shrink)), max(STEP, round(width * shrink))
     sides = range(SMALLEST, LARGEST + 1, STEP)
 
     def price(side: Size) -> float:

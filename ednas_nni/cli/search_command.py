@@ -9,8 +9,9 @@ import argparse
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,18 +91,15 @@ def _search(
     from ednas_nni.record.journal import FILE, FOLDER
 
     print("\nStarting NNI ...", flush=True)
-    running = start()
+    began, running = time.time(), start()
     journal = running.folder / FOLDER / FILE
-    stopped = False
     try:
         print(f"NNI's web UI: http://127.0.0.1:{running.port}   (experiment {running.id})", flush=True)
-        _show(file, assembled, running, journal)
-        if not options.keep_running:
-            print("Stopping NNI ...", flush=True)
+        _show(file, assembled, running, journal, began)
     except KeyboardInterrupt:
         print("\nInterrupted. Stopping NNI; this takes some seconds ...", flush=True)
-        running.stop()
-        stopped = True
+        with suppress(KeyboardInterrupt):  # one more, of somebody in a hurry: what is said below is wanted all the same
+            running.stop()
         done, id = len(Tail(journal).update().results), named(running.folder)
         print(f"Stopped. {done} result{'' if done == 1 else 's'} so far; nothing that was reported is lost.")
         print(f"To go on:  {command('ednas')} resume {id}")
@@ -110,17 +108,19 @@ def _search(
         return 130
     except EdnasError as error:
         running.stop()
-        stopped = True
         terminal.fail(str(error))
         print(f"NNI's logs: {running.folder / 'log'}", file=sys.stderr)
         return 1
-    finally:
-        if not stopped and not (options.keep_running and sys.exc_info()[0] is None):
-            running.stop()
+    except BaseException:
+        running.stop()
+        raise
+    if not options.keep_running:
+        print("Stopping NNI ...", flush=True)
+        running.stop()
     return _closing(Tail(journal).update(), journal, running, options)
 
 
-def _show(file: ExperimentFile, assembled: Assembled, running: Running, journal: Path) -> None:
+def _show(file: ExperimentFile, assembled: Assembled, running: Running, journal: Path, began: float) -> None:
     from ednas_nni.bridge.manager.follow import follow
     from ednas_nni.cli import terminal
     from ednas_nni.cli.display import Lines, Live, primary_metrics
@@ -134,7 +134,7 @@ def _show(file: ExperimentFile, assembled: Assembled, running: Running, journal:
     redraws = console.is_terminal and not console.is_dumb_terminal
     live = Live(console, costs, metrics, heading) if redraws else Lines(costs, metrics)
     with live if isinstance(live, Live) else nullcontext():
-        follow(running.manager, journal, live, file.trials)
+        follow(running.manager, journal, live, file.trials, began)
 
 
 def named(folder: Path) -> str:

@@ -7,29 +7,11 @@ Upstream: not reported; NNI 3.0 is the last release. Can go when `LayerChoice.fo
 
 from __future__ import annotations
 
-import inspect
-from typing import Any
-
-
-def needed() -> bool:
-    """Whether the installed NNI still has the one-argument forward."""
-    from nni.nas.nn.pytorch import LayerChoice
-
-    return not any(
-        p.kind is inspect.Parameter.VAR_POSITIONAL for p in inspect.signature(LayerChoice.forward).parameters.values()
-    )
+from ednas_nni.compat import patch
 
 
 def apply() -> None:
     """Let `LayerChoice` hand all its arguments to the dry-run candidate."""
-    if not needed():
-        return
     from nni.nas.nn.pytorch import LayerChoice
 
-    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
-        for name, candidate in self.named_children():
-            if str(name) == str(self._dry_run_choice):
-                return candidate(*args, **kwargs)
-        raise RuntimeError("dry_run_choice is not available. This should not happen.")
-
-    LayerChoice.forward = forward
+    patch(LayerChoice, "forward", lambda own: lambda self, *args, **kwargs: self[self._dry_run_choice](*args, **kwargs))

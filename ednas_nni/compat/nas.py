@@ -23,11 +23,12 @@ except ImportError as error:
     MISSING = str(error)
 
 if not MISSING:
-    from ednas_nni.compat import gym_banner
+    from ednas_nni.compat import gym_banner, threads
 
     from ednas_nni.compat import vision  # isort: skip  (first: nni.nas imports torchmetrics, and that torchvision)
 
     gym_banner.apply()
+    threads.apply()
     with warnings.catch_warnings():
         # What NNI 3.0 says about newer torch and setuptools, once, at this import; users cannot act on it.
         warnings.filterwarnings("ignore", message=".*not a nn.Module.*")

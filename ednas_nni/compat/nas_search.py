@@ -14,9 +14,9 @@ import ednas_nni.compat.nas  # isort: skip  (first: it makes nni.nas importable)
 # run, in the place of all one-shot strategies.
 import nni.nas.strategy  # isort: skip
 
-from ednas_nni.compat import enas, penalty_gradient, tpe_strangers
+from ednas_nni.compat import enas, penalty_gradient, tpe_strangers, unseeded_draws
 
-for patch in (penalty_gradient, tpe_strangers):
+for patch in (penalty_gradient, tpe_strangers, unseeded_draws):
     patch.apply()
 if find_spec("tianshou") is not None:  # ENAS needs it; NNI itself says so where it is missing
     enas.apply()

@@ -14,14 +14,6 @@ from types import SimpleNamespace
 import json_tricks  # type: ignore[import-untyped]
 
 
-def needed() -> bool:
-    """Whether one of the two modules still decodes by `nni.load`."""
-    from nni.runtime.command_channel.websocket import connection
-    from nni.runtime.tuner_command_channel import channel
-
-    return channel.load is not decode or connection.nni.load is not decode
-
-
 def apply() -> None:
     """Put `decode` in its place. Light: the Advisor calls it before it connects."""
     import nni

@@ -87,11 +87,6 @@ def draft(folder: Path, tick: Callable[[], object] = lambda: None) -> Draft:
     left: Left = defaultdict(list)
     by_role = _by_role(files, folder, left)
     images = by_role.pop(IMAGE, {})
-    passed = Counter(path.suffix.lower() for path in others if path.suffix.lower() not in _NO_DATA)
-    unread = ", ".join(f"{number} {suffix}" for suffix, number in passed.most_common(6))
-    if not images:
-        there = f". Files that are not read: {unread}" if unread else ""
-        raise DataError(f"{folder}: holds no images ({', '.join(SUFFIXES)}) that can be read{there}")
     rows, splits = _rows(images, by_role, left)
     for kind in all_kinds():
         drawn = kind.annotated(folder, [row[IMAGE] for row in rows], others, left)
@@ -105,13 +100,16 @@ def draft(folder: Path, tick: Callable[[], object] = lambda: None) -> Draft:
     ]
     drafted = [_labels(kind, folder, rows, left, tick) for kind in all_kinds()]
     labelled = [n for n, row in enumerate(rows) if any(kind.column in row for kind in all_kinds())]
+    unread = [path for path in others if path.suffix.lower() not in _NO_DATA]
     if unread:
-        what = f"files of types that are not read ({unread}): turn them into .npy or pictures"
-        left[what] = [path for path in others if path.suffix.lower() not in _NO_DATA]
+        types = ", ".join(f"{n} {suffix}" for suffix, n in Counter(p.suffix.lower() for p in unread).most_common(6))
+        left[f"files of types that are not read ({types}): turn them into .npy or pictures"] = unread
     counts = {f"{what}, such as {paths[0]}": len(paths) for what, paths in left.items()}
     if not labelled:
         names = ", ".join(kind.column for kind in all_kinds())
         reasons = "".join(f"\nleft out: {number} {what}" for what, number in counts.items())
+        if not images:
+            raise DataError(f"{folder}: holds no images ({', '.join(SUFFIXES)}) that can be used{reasons}")
         raise DataError(
             f"{folder}: holds {len(images)} images, but no file that belongs to one of them as {names}. A label must "
             "have the name of its image apart from words such as rgb, seg, depth or normals, for example "
@@ -400,10 +398,10 @@ def fill(drafted: Draft, given: Sequence[str]) -> bool:
     return not any(OPEN in row.values() for row in drafted.rows)
 
 
-def fill_in(folder: Path, given: Sequence[str]) -> list[Path]:
+def fill_in(folder: Path, given: Sequence[str]) -> tuple[Draft, list[Path]]:
     """Put `COLUMN=CELL` texts in the place of the cells `?` of a folder's `manifest.csv`; whatever else it says stays.
 
-    DataError: it cannot be read or written, or a column has no such cell.
+    It is returned as `draft` and `write` would. DataError: it cannot be read or written, or a column has no such cell.
     """
     path = folder / FILES[0]
     try:
@@ -416,4 +414,4 @@ def fill_in(folder: Path, given: Sequence[str]) -> list[Path]:
             raise DataError(f"{path}: no cell of {name} is `?`. Change it by hand, or draft it all anew with --force")
     drafted = Draft(folder, rows, {}, (), (), (), {})
     fill(drafted, given)
-    return write(drafted, folder, force=True)
+    return drafted, write(drafted, folder, force=True)

@@ -54,7 +54,7 @@ def _orientation(picture: Image.Image) -> int:
 
 
 def remarks(files: Iterable[Mapping[str, Path]], turned: bool = True) -> list[str]:
-    """Sum up in a line each what the headers of pictures say; no pixel is decoded.
+    """Sum up in a line each what the headers of pictures say.
 
     `files` are those of each image by role: `image`, and its labels; others than pictures are passed over. `turned`
     says that images are turned as their orientation says.
@@ -69,6 +69,9 @@ def remarks(files: Iterable[Mapping[str, Path]], turned: bool = True) -> list[st
 
 
 def _of(opened: Image.Image, image: bool, turned: bool) -> Iterator[str]:
+    # First, for Pillow decodes a PNG to look for its EXIF data, and the tiles are gone then.
+    if isinstance(opened, ImageFile.ImageFile) and ";16" in str(opened.tile[:1]) and opened.mode in ("RGB", "RGBA"):
+        yield "have 16 bits a colour, of which the upper 8 are read"
     if (value := _orientation(opened)) != 1:
         if not image:
             yield f"have the EXIF orientation {value} and are turned upright by it"
@@ -83,8 +86,6 @@ def _of(opened: Image.Image, image: bool, turned: bool) -> Iterator[str]:
         yield "are JPEG, which blurs labels; store them as PNG"
     if opened.format != "MPO" and _further_pictures(opened):
         yield "hold more than one picture; the first one is read"
-    if isinstance(opened, ImageFile.ImageFile) and "16" in str(opened.tile[:1]) and opened.mode in ("RGB", "RGBA"):
-        yield "have 16 bits a colour, of which the upper 8 are read"
     if not image:
         return
     if opened.mode == "CMYK":

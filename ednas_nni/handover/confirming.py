@@ -117,8 +117,10 @@ def confirm(search: SearchRecord, plan: Confirmation, workers: int | None = None
     if assembled.needs_network and (changed := changed_data(search.head.data, source)):
         raise JournalError(f"search {search.experiment}: {changed} Or search again.")
     source.prepare(progress)
+    again = assembled.again(assembled.study.seed, **plan.options)
     if search.score.key == DELTA_T:  # against baselines that are scored on the same images
-        make(assembled.again(assembled.study.seed, **plan.options), max(2, len(plan.seeds)), None, workers, progress)
+        make(again, max(2, len(plan.seeds)), None, workers, progress)
+    references: dict[str, Any] = {"references": against.dump()} if (against := again.baselines[0]) is not None else {}
     samples = {a.architecture: a.sample for a in plan.architectures}
     unscored = (a for a in plan.architectures if not a.searched)
     beside = {a.architecture: {"sample": dict(a.sample), "costs": dict(a.costs)} for a in unscored}
@@ -131,7 +133,7 @@ def confirm(search: SearchRecord, plan: Confirmation, workers: int | None = None
                     failures.append(f"architecture {key}, seed {seed}: {result}")
                 else:
                     what: dict[str, Any] = {"architecture": key, "seed": seed, "metrics": result, **beside.get(key, {})}
-                    journal.append(Confirmed(split=SPLIT, options=dict(plan.options), **what))
+                    journal.append(Confirmed(split=SPLIT, options=dict(plan.options), **what, **references))
                 bar.update()
     finally:
         journal.close()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ednas_nni.baselines import Comparison
 from ednas_nni.baselines.interval import MeanInterval, mean_interval
-from ednas_nni.errors import JournalError, SampleError, did_you_mean
+from ednas_nni.errors import BaselineError, JournalError, SampleError, did_you_mean
 from ednas_nni.handover.picking import pick
 from ednas_nni.record.events import Confirmed
 from ednas_nni.record.front import constraints_of, feasible, front_keys, objectives_of
@@ -31,7 +32,7 @@ from ednas_nni.record.quantities import (
 from ednas_nni.record.whole_file import write_whole
 from ednas_nni.space.dimensions import Sample
 from ednas_nni.study import parse
-from ednas_nni.study.objectives import IN_INT8, Objective, score_of
+from ednas_nni.study.objectives import DELTA_T, IN_INT8, Objective, score_of
 
 if TYPE_CHECKING:
     from ednas_nni.search.assembled import Assembled
@@ -50,6 +51,7 @@ class SearchedArchitecture:
         costs: Cost name with unit -> value at the deployment size.
         searched: Final metrics of its one training in the search; {} for a member that was not trained there.
         confirmed: Final metrics of its trainings with fresh seeds, scored on `select`; () where there are none.
+        against: Single-task baselines that the last of these measured its delta_t against; None without.
         weights: File of the weights that its trial left; None where they are not kept.
         reason: Why it was picked; "" for one that was not.
     """
@@ -60,6 +62,7 @@ class SearchedArchitecture:
     costs: Mapping[str, float] = field(repr=False)
     searched: Mapping[str, float] = field(repr=False)
     confirmed: tuple[Mapping[str, float], ...] = field(default=(), repr=False)
+    against: Comparison | None = field(default=None, repr=False)
     weights: Path | None = field(default=None, repr=False)
     reason: str = ""
 
@@ -77,9 +80,13 @@ class SearchedArchitecture:
         return value_in(key, self.costs, self.metrics)
 
     def interval(self, key: str) -> MeanInterval | None:
-        """Mean of a metric over the confirmed trainings with its 95 % interval; None for costs, or where none is."""
+        """Mean of a confirmed metric with its 95 % interval (of delta_t with that of its baselines); None: no such."""
         values = [v for run in self.confirmed if (v := value_in(key, {}, run)) is not None]
-        return mean_interval(values) if values else None
+        spread = mean_interval(values) if values else None
+        if key == DELTA_T and spread is not None and self.against is not None:
+            estimate = self.against.estimate(self.confirmed)
+            return replace(spread, half=None if estimate.high is None else estimate.high - estimate.value)
+        return spread
 
 
 def in_words(quantity: Quantity, spread: MeanInterval | None) -> str:
@@ -161,7 +168,11 @@ class SearchRecord:
     @property
     def searched_how(self) -> str:
         """What stands behind a searched value, such as "inherited from a supernet"."""
-        return searched_how(self.head)
+        if not self.head.inherits:
+            return "one training each"
+        evaluator = self.head.study.get("evaluator")
+        steps = evaluator.get("steps", 0) if isinstance(evaluator, dict) else 0
+        return "inherited from a supernet" + (f", {steps} steps more for each" if steps else "")
 
     @cached_property
     def members(self) -> dict[str, str]:
@@ -179,7 +190,7 @@ class SearchRecord:
                 sample=record.sample,
                 costs=record.costs,
                 searched=record.metrics,
-                confirmed=tuple(event.metrics for event in runs.get(key, ())),
+                **_again(runs.get(key, ())),
                 weights=weights_file(self.history, key),
             )
             for key, record in feasible(self.history.results, constraints_of(self.head)).items()
@@ -190,9 +201,9 @@ class SearchRecord:
         """The results that were trained again, and members trained so that the search itself did not score."""
         scored = {result.architecture for result in self.results}
         return tuple(result for result in self.results if result.confirmed) + tuple(
-            SearchedArchitecture(key, self.members.get(key, ""), runs[0].sample, runs[0].costs, {}, tuple(of))
+            SearchedArchitecture(key, self.members.get(key, ""), runs[0].sample, runs[0].costs, {}, **_again(runs))
             for key, runs in confirmations(self.history).items()
-            if key not in scored and runs[0].sample and (of := [run.metrics for run in runs])
+            if key not in scored and runs[0].sample
         )
 
     @property
@@ -277,10 +288,7 @@ class SearchRecord:
 
     @property
     def optimism_in_words(self) -> str:
-        """How far the searched values are to be believed, one sentence."""
-        if not self.confirmed:
-            noisy = "scores, inherited from a supernet," if self.head.inherits else "single trainings"
-            return f"Nothing is confirmed: the best of many noisy {noisy} is optimistic."
+        """How far the searched values are to be believed, one sentence; "" where confirmed ones say nothing of it."""
         if self.confirmed_with:
             options = ", ".join(f"{name} = {value}" for name, value in self.confirmed_with.items())
             if self.head.inherits:
@@ -339,15 +347,6 @@ class SearchRecord:
         )
 
 
-def searched_how(head: JournalHead | None) -> str:
-    """As `SearchRecord.searched_how`."""
-    if head is None or not head.inherits:
-        return "one training each"
-    evaluator = head.study.get("evaluator")
-    steps = evaluator.get("steps", 0) if isinstance(evaluator, dict) else 0
-    return "inherited from a supernet" + (f", {steps} steps more for each" if steps else "")
-
-
 def confirmations(history: History) -> dict[str, list[Confirmed]]:
     """Architecture id -> its trainings with fresh seeds, one a seed, of the recipe that was confirmed with last."""
     options = history.confirmed[-1].options if history.confirmed else {}
@@ -356,6 +355,20 @@ def confirmations(history: History) -> dict[str, list[Confirmed]]:
         if event.options == options:
             runs.setdefault(event.architecture, {})[event.seed] = event
     return {key: list(by_seed.values()) for key, by_seed in runs.items()}
+
+
+def _again(runs: Sequence[Confirmed]) -> dict[str, Any]:
+    """Fields of a `SearchedArchitecture`, from its trainings with fresh seeds."""
+    against = references_in(runs[-1]) if runs else None
+    return {"confirmed": tuple(run.metrics for run in runs), "against": against}
+
+
+def references_in(event: JournalHead | Confirmed) -> Comparison | None:
+    """The baselines that a journal holds there; None where there are none, or none that this version can read."""
+    try:
+        return Comparison.parse(event.references)
+    except BaselineError:
+        return None
 
 
 def open_search(where: str | Path) -> SearchRecord:

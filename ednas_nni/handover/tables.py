@@ -46,9 +46,16 @@ def latex_text(search: SearchRecord) -> str:
     columns = [q for q in chosen.values() if any(a.value(q.key) is not None for a in search.front)]
     best = {q.key: best_of(q, search.front) for q in columns}
     rows = [[tex(a.name or a.architecture), *(_cell(a, q, best[q.key]) for q in columns)] for a in search.front]
-    of = f"means of {len(search.front[0].confirmed)} trainings on select" if search.confirmed else search.searched_how
+    trainings = [len(a.confirmed) for a in search.front if a.confirmed]
+    of = f"means of {span(trainings)} trainings on select" if trainings else search.searched_how
     heads = ["architecture", *map(_head, columns)]
     return "\n".join([f"% search {search.experiment}: {of}", *tabular(heads, rows), ""])
+
+
+def span(counts: Iterable[int]) -> str:
+    """How many, like `3`, or `1 to 3` where they differ; at least one."""
+    ordered = sorted(counts)
+    return " to ".join(map(str, dict.fromkeys((ordered[0], ordered[-1]))))
 
 
 def tabular(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

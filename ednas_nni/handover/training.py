@@ -143,7 +143,7 @@ def planned(
             )
         first, kept_steps = _left_by(search, weights)
     steps = steps or LONGER * evaluator_of(assembled).recipe.steps
-    usual_options: dict[str, Any] = {"average": max(0.0, round(1 - AVERAGED / steps, 6)), "reports": 5}
+    usual_options: dict[str, Any] = {"average": round(1 - AVERAGED / max(steps, AVERAGED), 6), "reports": 5}
     if "threads" not in study.evaluator.options:
         usual_options["threads"] = 1  # to the bit the same after a kill; more only pay for large images
     if "precision" not in study.evaluator.options and torch.cuda.is_available():

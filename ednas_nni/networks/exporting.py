@@ -73,11 +73,10 @@ def export(
         One entry a format, also for those that could not be written.
 
     Raises:
-        NetworkError: The network was not saved, cannot be written down, or there are too few images.
+        NetworkError: The network was not saved as it is, cannot be written down, or there are too few images.
         PluginError: An exporter is unknown.
     """
-    if network.folder is None:
-        raise NetworkError("Save the network before you export it: network.save(folder).")
+    network.saved()
     makers = [EXPORTERS.load(name)() for name in to]
     size = size or network.description.deploy_size
     decodings = {name: task.decoding for name, task in network.tasks.items()}

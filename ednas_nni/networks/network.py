@@ -148,14 +148,24 @@ class Network:
 
     def add_file(self, path: Path, format: str, **details: object) -> None:
         """Take a file that was written into the network's folder into `network.json`, with plain data about it."""
+        folder, there = self.saved()
+        files = {"files": {**there, path.name: File.of(path, format, **details)}}
+        self.description = self.description.model_copy(update=files)
+        self.description.write(folder)
+
+    def saved(self) -> tuple[Path, Mapping[str, File]]:
+        """Its folder and the files there, also those of others; NetworkError: the module's weights do not lie there."""
+        from safetensors.torch import load
+
         if self.folder is None:
             raise NetworkError("Save the network before you export it: network.save(folder).")
-        there = NetworkDescription.read(self.folder).files  # others may have exported meanwhile, or trained it anew
+        there = NetworkDescription.read(self.folder).files
         if there[WEIGHTS] != self.description.files[WEIGHTS]:
             raise NetworkError(f"{self.folder}: holds another network by now. Load it again, then export it.")
-        files = {**there, path.name: File.of(path, format, **details)}
-        self.description = self.description.model_copy(update={"files": files})
-        self.description.write(self.folder)
+        stored, here = load(there[WEIGHTS].check(self.folder / WEIGHTS)), self.module.state_dict()
+        if not all(tensor.equal(here[name].to(tensor)) for name, tensor in stored.items()):
+            raise NetworkError(f"{self.folder}: the module has other weights by now. Save it: network.save(folder).")
+        return self.folder, there
 
     def export(
         self,

@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 
 from ednas_nni.data.info import Array
 from ednas_nni.data.names import IMAGE, named
+from ednas_nni.data.reading import is_npy, read_npy
 from ednas_nni.errors import DataError
 
 Picture: TypeAlias = "str | Path | Image.Image | Array"
@@ -30,7 +31,7 @@ def read(picture: Picture) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """
     if isinstance(picture, str | Path):
         path = Path(picture).expanduser()
-        return _array(_npy(path), str(path)) if path.suffix == ".npy" else _file(path)
+        return _array(read_npy(path), str(path)) if is_npy(path) else _file(path)
     if isinstance(picture, Image.Image):
         return _pil(picture, "the image")
     return _array(np.asarray(picture), "the image")
@@ -45,12 +46,6 @@ def listed(path: Path) -> list[Path]:
         raise DataError(f"{path}: holds no pictures ({', '.join(SUFFIXES)}).")
     inside = files if path.is_dir() else []
     return [f for f in inside if (named(f.relative_to(path)).roles or (IMAGE,))[0] == IMAGE] or files
-
-
-def _npy(path: Path) -> Array:
-    from ednas_nni.data.reading import read_npy
-
-    return read_npy(path)
 
 
 def _file(path: Path) -> tuple[NDArray[np.uint8], tuple[str, ...]]:

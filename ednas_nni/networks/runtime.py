@@ -40,8 +40,9 @@ class TorchRuntime:
         self.size = size
 
     def run(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
-        """As `Runtime.run`, on the device that the module lies on."""
-        parameter = next(self.module.parameters())
+        """As `Runtime.run`, on the device that the module lies on, in evaluation mode."""
+        parameter, training = next(self.module.parameters()), self.module.training
         with torch.no_grad():
-            outputs = self.module(torch.from_numpy(images).to(parameter.device, parameter.dtype))
+            outputs = self.module.eval()(torch.from_numpy(images).to(parameter.device, parameter.dtype))
+        self.module.train(training)
         return {task: output.float().cpu().numpy() for task, output in outputs.items()}

@@ -214,7 +214,7 @@ class SharedWeights(nn.Module):
 
 _REMEMBERED = 64
 _ONE_AT_A_TIME = threading.Lock()
-"""What NNI builds with is the same for all threads."""
+"""What torch draws weights with is the same for all threads."""
 
 
 def _without_dots(name: str) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from ednas_nni.errors import StudyError, did_you_mean
 from ednas_nni.space.domains import Condition, Literal
 
 
@@ -17,13 +16,7 @@ def options(stages: int) -> tuple[str, ...]:
 
 
 def trunk_stages(option: str, stages: int) -> int:
-    """How many of the trunk's stages a task reads that shares by an option of `options(stages)`.
-
-    Raises:
-        StudyError: The option is unknown.
-    """
-    if option not in options(stages):
-        raise StudyError(f"sharing: {option!r} is not a way to share.{did_you_mean(option, options(stages))}")
+    """How many of the trunk's stages a task reads that shares by an option of `options(stages)`."""
     return stages if option in ("shared", "own_fusion") else int(option.removeprefix("own_stage")) - 1
 
 

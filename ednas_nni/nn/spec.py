@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     StrictBool,
     ValidationError,
     ValidationInfo,
@@ -99,13 +100,6 @@ def _shares(value: object) -> tuple[int | float, ...]:
     return tuple(1 if v == 1 else v for v in values)  # as JSON has it: 1.0 would be another id
 
 
-def _tasks(value: object) -> int | None:
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise ValueError("must be a whole number of at least 1")
-    return value
-
-
-Width = Annotated[int, BeforeValidator(_width)]
 Widths = Annotated[tuple[int, ...], BeforeValidator(_widths)]
 """One number of channels, or several to choose from."""
 
@@ -182,7 +176,7 @@ class TemplateSpec(_Strict):
     """
 
     description: str = ""
-    max_tasks: Annotated[int | None, BeforeValidator(_tasks)] = None
+    max_tasks: Annotated[int, Field(ge=1, strict=True)] | None = None
     stem: Widths = (0,)
     ops: Ops = ()
     stages: tuple[StageSpec, ...] = ()

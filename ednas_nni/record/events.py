@@ -26,6 +26,7 @@ from ednas_nni.space.dimensions import Sample
 Status = Literal["running", "trained", "failed", "cancelled", "pruned"]
 LATEST = 2.0**35  # seconds since 1970: beyond, no calendar has a date
 LIMITS = "every trial that the experiment's limits allow has ended"
+NOTHING_LEFT = "the strategy has nothing left to try"
 """Why a search has ended that was not ended before."""
 
 
@@ -204,6 +205,7 @@ class Confirmed(Event):
             are averaged.
         trial: That reported it, where the search has finished the network itself; None = `ednas confirm` did.
         sample: Of a member that the search itself did not score, with what it `costs`; {} for all others.
+        references: What `delta_t` is measured against, as in the journal's head, but scored on `split`.
     """
 
     event = "confirmed"
@@ -217,6 +219,7 @@ class Confirmed(Event):
     ran: Ran = {}
     sample: Annotated[Sample, Field(description="a mapping of choices")] = {}
     costs: Costs = {}
+    references: object = None
 
 
 class WeightsEvent(Event):

@@ -46,6 +46,7 @@ class TrialRecord:
         ran: What it really ran with, as it said: precision, device, threads, torch, data.
         intermediates: (step, metrics) in the order of arrival.
         submitted_at: Unix time in seconds.
+        interrupted: Whether the search was stopped meanwhile; a resume runs its job anew, or books what it left.
         ended_at: Unix time in seconds, None while running.
         cause: Why it failed or was pruned, empty otherwise.
         pruning: Why it was asked to end early, empty otherwise.
@@ -65,6 +66,7 @@ class TrialRecord:
     ran: dict[str, str] = field(default_factory=dict)
     intermediates: list[tuple[float, dict[str, float]]] = field(default_factory=list)
     submitted_at: float = 0.0
+    interrupted: bool = False
     ended_at: float | None = None
     cause: str = ""
     pruning: str = ""
@@ -74,6 +76,13 @@ class TrialRecord:
     def quality(self) -> float | None:
         """The trial's `default` metric (larger is better), None without a result."""
         return self.metrics.get("default")
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it runs, and where it was not seen: interrupted, or of another search."""
+        if self.ended_at is None or self.source or self.interrupted:
+            return None
+        return self.ended_at - self.submitted_at
 
     @property
     def curve(self) -> dict[float, dict[str, float]]:
@@ -193,6 +202,8 @@ class History:
             case events.Started():
                 self.starts.append(event)
                 self.finished = None
+                for record in self.all_trials:
+                    record.interrupted |= record.status == "running"
             case events.Submitted():
                 self.finished = None  # the number of trials was raised
                 record = TrialRecord(

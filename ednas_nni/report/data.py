@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ednas_nni.baselines import Comparison
 from ednas_nni.baselines.interval import DeltaTEstimate
 from ednas_nni.errors import BaselineError, EdnasError
-from ednas_nni.handover.search import SearchRecord
+from ednas_nni.handover.search import SearchRecord, references_in
 from ednas_nni.record.events import Status
-from ednas_nni.record.front import constraints_of, front_of, growth
+from ednas_nni.record.front import constraints_of, feasible, front_of, growth
 from ednas_nni.record.head import DataRecord, JournalHead
 from ednas_nni.record.journal import History, TrialRecord
 from ednas_nni.record.quantities import Quantity, value_in
@@ -54,11 +55,6 @@ class Trial:
     front: bool = False
     delta_t: DeltaTEstimate | None = None
 
-    @property
-    def scored(self) -> bool:
-        """Whether it was trained to the end and has a quality."""
-        return self.status == "trained" and self.quality is not None
-
     def value(self, key: str) -> float | None:
         """A cost, a metric or "quality" by name; None where there is none."""
         return value_in(key, self.costs, self.metrics)
@@ -74,11 +70,9 @@ class SearchView:
         metrics: Metric columns in the order of the tasks.
         trials: In the order of submission.
         front: Trials that nothing dominates, one per architecture, by the horizontal axis of the front plot.
-        best: The trial with the highest score, None without results.
         score: What trials are ranked by: quality or delta_t.
         compared: Single-task baselines that delta_t was measured against, None where the journal holds none.
         x: Horizontal axis of the front plot, None where the search knows no cost; `y` is the vertical one.
-        members: Architecture id -> name.
         domains: The search space, None where the journal does not hold a readable one.
         history: For counts, notes and reasons.
         growth: Hypervolume after each result, see `ednas_nni.record.front.growth`.
@@ -96,30 +90,25 @@ class SearchView:
     metrics: tuple[Quantity, ...]
     trials: tuple[Trial, ...]
     front: tuple[Trial, ...]
-    best: Trial | None
     score: Quantity
     compared: Comparison | None
     x: Quantity | None
     y: Quantity
-    members: Mapping[str, str]
     domains: Domains | None
     history: History = field(repr=False)
     growth: Sequence[float] = field(repr=False)
     record: SearchRecord = field(repr=False)
 
-    @property
-    def scores(self) -> list[tuple[Trial, float]]:
-        """The trained trials in the order of submission, with what they are ranked by."""
-        return [(trial, trial.quality) for trial in self.trials if trial.scored and trial.quality is not None]
-
-    @property
+    @cached_property
     def results(self) -> tuple[Trial, ...]:
-        """The first trained trial of each architecture."""
-        first: dict[str, Trial] = {}
-        for trial in self.trials:
-            if trial.scored:
-                first.setdefault(trial.architecture, trial)
-        return tuple(first.values())
+        """The first trained trial of each architecture that meets the constraints, as of `record`."""
+        by_number = {trial.number: trial for trial in self.trials}
+        return tuple(by_number[r.trial] for r in feasible(self.history.results, self.constraints).values())
+
+    @cached_property
+    def best(self) -> Trial | None:
+        """The result with the highest score, None without results."""
+        return max(self.results, key=lambda t: (t.quality or 0.0, -t.number), default=None)
 
     def points(self, x: Quantity, y: Quantity) -> list[tuple[Trial, float, float]]:
         """The results that have both quantities, with their values."""
@@ -148,7 +137,7 @@ def view(history: History) -> SearchView:
     data = head.data_set or DataRecord(name=name)  # a head of version 0.1 says no more
     domains = _domains(head)
     members = {architecture: name for name, architecture in (head.members or {}).items()}
-    against = _comparison(head)
+    against = references_in(head)
     trials = [_trial(record, domains, members, against) for record in history.trials]
     record = SearchRecord(history, head)
     x = record.x
@@ -169,12 +158,10 @@ def view(history: History) -> SearchView:
         metrics=record.metrics,
         trials=tuple(trials),
         front=tuple(front),
-        best=max((t for t in trials if t.scored), key=lambda t: (t.quality or 0.0, -t.number), default=None),
         score=record.score,
         compared=against,
         x=x,
         y=record.y,
-        members=members,
         domains=domains,
         history=history,
         growth=growth(history),
@@ -194,7 +181,7 @@ def _trial(
         costs=record.costs,
         metrics=record.metrics,
         curve=tuple((step, metrics["default"]) for step, metrics in record.curve.items() if "default" in metrics),
-        seconds=None if record.ended_at is None or record.source else record.ended_at - record.submitted_at,
+        seconds=record.seconds,
         cause=record.cause,
         job=record.job,
         choices=_active(record.sample, domains),
@@ -213,14 +200,6 @@ def _domains(head: JournalHead) -> Domains | None:
     try:
         return head.search_space()
     except EdnasError:
-        return None
-
-
-def _comparison(head: JournalHead) -> Comparison | None:
-    """The baselines in a journal's head; None where there are none, or none that this version can read."""
-    try:
-        return Comparison.parse(head.references)
-    except BaselineError:
         return None
 
 

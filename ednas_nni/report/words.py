@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from datetime import datetime, timezone
 
 from ednas_nni.handover.search import SearchedArchitecture, in_words
+from ednas_nni.handover.tables import span
 from ednas_nni.record.quantities import Quantity, duration
 from ednas_nni.report.data import SearchView, Trial
 from ednas_nni.study.objectives import DELTA_T, Constraint
@@ -31,10 +33,15 @@ def what(view: SearchView) -> str:
     )
 
 
+def made(view: SearchView) -> str:
+    """What became of a network whose trial has a result."""
+    return "scored" if view.head.inherits else "trained"
+
+
 def how_many(view: SearchView) -> str:
     """How many trials, and what became of them."""
-    counts = Counter(trial.status for trial in view.trials)
-    ends = [f"{counts[s]} {s}" for s in ("trained", "pruned", "failed", "cancelled", "running") if counts[s]]
+    counts = Counter(made(view) if trial.status == "trained" else trial.status for trial in view.trials)
+    ends = [f"{counts[s]} {s}" for s in (made(view), "pruned", "failed", "cancelled", "running") if counts[s]]
     text = f"{_n(len(view.trials), 'trial')} started" + (f" ({', '.join(ends)})" if ends else "") + "."
     history = view.history
     if history.finishing:
@@ -97,12 +104,11 @@ def against_members(view: SearchView) -> list[str]:
     for member, limit, reached in view.points(x, y):
         if not member.name:
             continue
-        begin = (
-            f"{member.name}, trained by the same recipe, reaches {y.label} {y.text(reached)} at {_measured(x, limit)}"
-        )
+        begin = f"{member.name}, {made(view)} by the same recipe, reaches {y.label} {y.text(reached)} at "
+        begin += _measured(x, limit)
         rivals = [point for point in points if point[1] <= limit]
         if not rivals:
-            sentences.append(f"{begin}; the search trained no network at equal or lower {x.label}.")
+            sentences.append(f"{begin}; the search {made(view)} no network at equal or lower {x.label}.")
             continue
         rival, cost, value = (max if up else min)(rivals, key=lambda point: point[2])
         apart = f"{y.text(abs(value - reached))} {'more' if value > reached else 'less'}"
@@ -155,7 +161,7 @@ def honest(view: SearchView) -> list[str]:
         sentences.append(
             "Quality is the mean over tasks of the skill of each primary metric against the position prior, a "
             "predictor that knows where a pixel lies but not what the image shows: 0 is no better than the prior, 1 is "
-            "perfect, negative is worse. All metrics are sums over valid pixels of the split, not means of batches."
+            "perfect, negative is worse. No metric is a mean over batches."
         )
     else:
         sentences.append("Quality is the trial's metric `default` as the evaluator reports it; larger is better.")
@@ -207,23 +213,27 @@ def delta_t_means(view: SearchView) -> list[str]:
     return sentences
 
 
+def protocols(view: SearchView) -> str:
+    """Those of the tasks' metrics; a journal of version 0.1 does not name them."""
+    names = dict.fromkeys(metric.protocol for task in view.head.tasks or () for metric in task.metrics)
+    return " and ".join(filter(None, names)) or "unknown"
+
+
 def confirmed(view: SearchView) -> list[str]:
     """What stands behind the front: confirmed values and how optimistic the search was, or what to do."""
     record = view.record
     if not record.confirmed:
         return [f"No value is confirmed yet: ednas confirm {view.experiment} trains the front with fresh seeds."]
-    seeds = sorted({len(a.confirmed) for a in record.confirmed})
-    n = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     return [
-        f"{_n(len(record.confirmed), 'architecture was', 'architectures were')} trained again, each with {n} fresh "
-        f"seeds, and scored on the select split, which no candidate had seen; {len(record.front)} of them are the "
-        f"front by these means. {record.optimism_in_words}"
+        f"{_n(len(record.confirmed), 'architecture was', 'architectures were')} trained again, each with "
+        f"{span(len(a.confirmed) for a in record.confirmed)} fresh seeds, and scored on the select split, which no "
+        f"candidate had seen; {len(record.front)} of them are the front by these means. {record.optimism_in_words}"
     ]
 
 
 def next_commands(view: SearchView) -> list[tuple[str, str]]:
     """What to type after a search, as (command, what it does)."""
-    name, best = view.experiment, view.best
+    name, best = view.experiment, best_confirmed(view) or view.best
     if best is None:
         return [(f"ednas resume {name}", "go on with the search")]
     again = [] if view.record.confirmed else [(f"ednas confirm {name}", "the front once more, with fresh seeds")]
@@ -249,9 +259,9 @@ def seconds_line(view: SearchView) -> list[tuple[str, str]]:
         lines.append(("last trial ended", when(max(ends))))
         name = f"wall clock, first submission to last end{pauses}{before}"
         lines.append((name, duration(max(ends) - min(begins) + made)))
-    trained = sorted(trial.seconds for trial in view.trials if trial.scored and trial.seconds is not None)
+    trained = [t.seconds for t in view.trials if t.quality is not None and t.seconds is not None]
     if trained:
-        lines.append((f"median trial (n = {len(trained)})", duration(trained[len(trained) // 2])))
+        lines.append((f"median trial (n = {len(trained)})", duration(statistics.median(trained))))
     return lines
 
 

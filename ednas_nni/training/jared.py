@@ -7,9 +7,9 @@ import shutil
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import nni
 import numpy as np
@@ -28,7 +28,6 @@ from ednas_nni.training.module import JaredModule, make_weighting
 from ednas_nni.training.recipe import Recipe
 from ednas_nni.training.seeding import seeded
 
-Made = TypeVar("Made")
 _LOGGERS = ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric")
 _ADVICE = (
     r".*does not have many workers.*",  # batches are slices of a memory map: workers only add copies
@@ -52,8 +51,6 @@ class TrainingEvaluator(NetworkEvaluator, Lightning):
     """
 
     recipe: Recipe
-    inherits = False
-    """Whether networks come with trained weights, so that their heads stay as they are."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -62,30 +59,31 @@ class TrainingEvaluator(NetworkEvaluator, Lightning):
         self.fit_kwargs: dict[str, Any] = {}
         self.detect_interrupt = True
         self.seed = recipe.seed
-        self._lazy: dict[str, Any] = {}
         self.history: list[Metrics] = []  # all scores of the last `evaluate`, in the order of training
 
     @property
     def module(self) -> JaredModule:
-        """The Lightning module that one-shot strategies wrap; `evaluate` makes a fresh one every time."""
+        """A new Lightning module, which a one-shot strategy wraps: what one search leaves in it is not another's."""
         from ednas_nni.compat import nas_search  # noqa: F401  (heavy; patches strategies that users import from NNI)
 
-        return self._once("module", lambda: JaredModule(self.recipe))
+        with quiet():
+            return JaredModule(self.recipe)
 
     @property
     def trainer(self) -> Trainer:
-        """The trainer that one-shot strategies use; `evaluate` makes a fresh one every time."""
-        return self._once("trainer", lambda: make_trainer(self.recipe))
+        """A new trainer, for a one-shot strategy."""
+        with quiet():
+            return make_trainer(self.recipe)
 
     @property
     def train_dataloaders(self) -> Batches:
         """`steps` batches of the train split."""
-        return self._once("train", self.module.data.train_batches)
+        return TrialData(self.recipe).train_batches()
 
     @property
     def val_dataloaders(self) -> Batches:
         """The scored split once."""
-        return self._once("scored", self.module.data.scored_batches)
+        return TrialData(self.recipe).scored_batches()
 
     def check(self) -> None:
         """Build the tasks, their losses and the weighting as a trial does; no image is read."""
@@ -180,12 +178,6 @@ class TrainingEvaluator(NetworkEvaluator, Lightning):
             arrays[f"{task.name}_prediction"] = _as_array(task.predict(outputs[task.name]))
             arrays[f"{task.name}_truth"] = _as_array(batch[task.name])
         return arrays
-
-    def _once(self, name: str, make: Callable[[], Made]) -> Made:
-        if name not in self._lazy:
-            with quiet():
-                self._lazy[name] = make()
-        return self._lazy[name]
 
     def __eq__(self, other: object) -> bool:
         # By recipe, not by type: NNI makes a new traced type whenever it freezes an evaluator.

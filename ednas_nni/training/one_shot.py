@@ -7,6 +7,7 @@ The evaluator is that of multi-trial searches, and what comes out is a canonical
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -36,6 +37,7 @@ from ednas_nni.compat.nas_search import (
 )
 from ednas_nni.cost.nni_profiler import CostProfiler
 from ednas_nni.errors import SampleError, StudyError, did_you_mean
+from ednas_nni.nn.capabilities import capabilities_of
 from ednas_nni.nn.elastic import addresses, all_parameters
 from ednas_nni.nn.tree import domains_of
 from ednas_nni.space.domains import Domains, Sample, Scalar
@@ -119,9 +121,13 @@ def check(name: str, space: ModelSpace) -> None:
     """Check that a strategy can search all choices of a space.
 
     Raises:
-        StudyError: Proxyless and widths inside of layers; or a strategy that mixes candidates and candidates whose
-            outputs differ in shape. The message names the labels.
+        StudyError: It cannot; the message names the labels and the way out.
     """
+    if sized := capabilities_of(space).size_labels:
+        raise StudyError(
+            f"one-shot strategy {name!r} cannot search sizes of features: {' and '.join(sized)}. Give one value (for a "
+            "shipped preset `search_spaces.shorten(preset, widths=N)` does), or take a multi-trial strategy."
+        )
     layers = [module for module in space.modules() if isinstance(module, ParametrizedModule)]
     sizes = [value for layer in layers for value in layer.args.values() if isinstance(value, Mutable)]
     inside = list(dict.fromkeys(label for size in sizes for label in size.simplify()))
@@ -146,7 +152,7 @@ def search(
     """Train a supernet and return the canonical sample that the strategy makes of it; see `exported`.
 
     Args:
-        space: Becomes the supernet: it cannot be used for anything else afterwards.
+        space: Only its constructor is used, to make the supernet, whose weights begin as the evaluator's seed says.
         evaluator: A `JaredEvaluator`, or any of NNI's Lightning evaluators.
         strategy: Of `strategy`, or one of NNI's.
         epochs: With a `JaredEvaluator`, its steps are cut into so many epochs (by default about 20 steps each): ENAS
@@ -164,8 +170,9 @@ def search(
         if isinstance(evaluator, JaredEvaluator):
             evaluator.seed_everything()
             evaluator = _in_epochs(evaluator, epochs, progress, alternating=isinstance(strategy, ENAS))
+        supernet = type(space)(*space.trace_args, **space.trace_kwargs)
         try:
-            strategy(RawFormatModelSpace(space, evaluator), SequentialExecutionEngine())
+            strategy(RawFormatModelSpace(supernet, evaluator), SequentialExecutionEngine())
         except RuntimeError as error:
             if "Failed to sample a valid architecture" not in str(error):
                 raise
@@ -180,8 +187,7 @@ def exported(strategy: Strategy, domains: Domains) -> Sample:
     """The architecture that a one-shot strategy, which has run, ends with: a canonical sample.
 
     Proxyless exports one more draw, with labels of its own making; here it is the likeliest value of each label.
-    RandomOneShot exports any architecture, ENAS a draw of its controller: neither knows a best one. `domains` are from
-    before the space became a supernet.
+    RandomOneShot exports any architecture, ENAS a draw of its controller: neither knows a best one.
     """
     module = strategy.oneshot_module
     module.set_model(strategy.supernet)
@@ -219,7 +225,8 @@ def _in_epochs(evaluator: JaredEvaluator, epochs: int | None, progress: bool, al
     """The evaluator's module with as many steps as its recipe says, in several epochs."""
     from ednas_nni.data.batches import loader
 
-    recipe, data = evaluator.recipe, evaluator.module.data
+    recipe, module = evaluator.recipe, evaluator.module
+    data = module.data
     epochs = max(1, recipe.steps // 20) if epochs is None else epochs
     if not 1 <= epochs <= recipe.steps:
         raise StudyError(f"epochs is {epochs}; it must lie between 1 and the {recipe.steps} steps of the evaluator.")
@@ -237,9 +244,9 @@ def _in_epochs(evaluator: JaredEvaluator, epochs: int | None, progress: bool, al
         }
     )
     return Lightning(
-        evaluator.module,
+        module,
         trainer,
-        train_dataloaders=Batches(evaluator.train_dataloaders.loader, weights),
+        train_dataloaders=Batches(data.train_batches().loader, weights),
         val_dataloaders=Batches(searched, rewards),
     )
 
@@ -267,8 +274,6 @@ class _Progress(Callback):
 @contextmanager
 def _no_false_alarms() -> Iterator[None]:
     """Drop warnings that NNI itself calls safe to ignore here, or that are said better in `exported`."""
-    import warnings
-
     logger = logging.getLogger("nni.nas.evaluator.pytorch.lightning")
 
     def passes(record: logging.LogRecord) -> bool:

@@ -42,7 +42,8 @@ def results(
     except (BrokenProcessPool, MemoryError, RuntimeError) as error:
         cause = cause_of(error)
         if isinstance(error, BrokenProcessPool):
-            cause = "a process was killed, most likely for want of memory"
+            script = "a script was begun anew in it whose calls are not below `if __name__ == '__main__':`"
+            cause = f"a process was killed, most likely for want of memory, or {script}"
         elif kind(cause) != OUT_OF_MEMORY:
             raise
         raise TrialError(

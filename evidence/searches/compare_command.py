@@ -92,8 +92,7 @@ def show(searches: Iterable[SearchRecord], limits: Sequence[float], out: str | P
 
     comparison = compared(list(searches), limits)
     for i, arm in enumerate(comparison.arms):
-        n = len(arm.searches)
-        print(f"\n{arm.name}: {n} search{'' if n == 1 else 'es'} ({' '.join(s.experiment for s in arm.searches)})")
+        print(f"\n{arm.name}: {arm.size} ({' '.join(s.experiment for s in arm.searches)})")
         for column in comparison.columns:
             text, lead = column.texts(i)
             print(f"  {column.heading:<34} {text}{f'   lead {lead}' if lead else ''}")

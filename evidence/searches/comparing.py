@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,13 +26,16 @@ from numpy.typing import NDArray
 from ednas_nni.baselines.interval import MeanInterval, mean_interval
 from ednas_nni.errors import EdnasError
 from ednas_nni.handover.search import SearchedArchitecture, SearchRecord, in_words
-from ednas_nni.handover.tables import tabular, tex
-from ednas_nni.record.quantities import Quantity, value_in
+from ednas_nni.handover.tables import span, tabular, tex
+from ednas_nni.record.front import objectives_of
+from ednas_nni.record.head import JournalHead
+from ednas_nni.record.quantities import SCORES, Quantity, value_in
 from ednas_nni.study import Study, pareto
 
 SHARES = (0.25, 0.5, 1.0)
 """Limits are costs which so many of the networks on all fronts do not exceed."""
-HYPERVOLUME = Quantity("hypervolume", "share of hypervolume", direction="max")
+HYPERVOLUME = Quantity("hypervolume", "share of hypervolume, as searched", direction="max")
+SEARCHED = "searched values"
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,12 @@ class Arm:
 
     name: str
     searches: tuple[SearchRecord, ...]
+
+    @property
+    def size(self) -> str:
+        """Like `3 searches of 24 networks`: those with a result, `of 20 to 24 networks` where searches differ."""
+        n, networks = len(self.searches), span(len(search.results) for search in self.searches)
+        return f"{n} search{'' if n == 1 else 'es'} of {networks} network{'' if networks == '1' else 's'}"
 
 
 @dataclass(frozen=True)
@@ -178,32 +188,56 @@ class ArmComparison:
         return (*scores, self._column(HYPERVOLUME.label, HYPERVOLUME, lambda search: self.hypervolume(search)[-1]))
 
 
+def measures(head: JournalHead, confirmed: bool) -> dict[str, object]:
+    """What a search's scores and costs are of; they can be compared where all of it is equal.
+
+    With `confirmed` it does not matter what stands behind searched values.
+    """
+    objectives = objectives_of(head)
+    names = [objective.name for objective in objectives]
+    scored = not any(o.maximise for o in objectives) or bool(SCORES.keys() & set(names))
+    return {
+        "objectives": list(map(str, objectives)),
+        "data": head.data,
+        # Quality is a mean over the tasks of what their first metrics say.
+        "tasks": [f"{task.name} by {task.primary}" for task in head.tasks or ()] if scored else None,
+        "devices": {column.name: column.device for column in head.columns or () if column.name in names},
+        SEARCHED: None if confirmed else "inherited" if head.inherits else "one training each",
+    }
+
+
+def check_comparable(searches: Sequence[tuple[str, Mapping[str, object]]]) -> None:
+    """Reject searches, by name with their `measures`, whose values say nothing of each other."""
+    for (name, one), (other_name, other) in itertools.pairwise(searches):
+        for what, value in one.items():
+            if value != other[what]:
+                way_out = " Confirmed ones do: `ednas confirm ID`, or `finish` in the study." * (what == SEARCHED)
+                raise EdnasError(
+                    f"{name} and {other_name} have other {what} ({value} and {other[what]}): their scores say nothing "
+                    f"of each other.{way_out}"
+                )
+
+
 def compared(searches: Sequence[SearchRecord], at: Sequence[float] = ()) -> ArmComparison:
     """Put searches into arms by what their studies differ in.
 
     Raises:
-        EdnasError: They cannot be compared: other objectives or other data, or one has no result.
+        EdnasError: They cannot be compared (`check_comparable`), or one has no result.
     """
+    confirmed = all(search.confirmed for search in searches)
+    check_comparable([(search.experiment, measures(search.head, confirmed)) for search in searches])
     for search in searches:
-        for what, one, other in (
-            ("objectives", list(map(str, search.objectives)), list(map(str, searches[0].objectives))),
-            ("data", search.head.data, searches[0].head.data),
-        ):
-            if one != other:
-                raise EdnasError(
-                    f"{search.experiment} and {searches[0].experiment} have other {what} ({one} and {other}): their "
-                    "scores say nothing of each other."
-                )
         if not search.results:
             raise EdnasError(f"{search.experiment}: has no result yet. Leave it out, or resume it.")
     defaults = Study().dump()  # of fields that are younger than a journal
     fields = [_flat({**defaults, **search.head.study}) for search in searches]
+    if confirmed:  # by which recipe, where that is not the study's
+        fields = [{**one, **_flat(s.confirmed_with, "confirmed")} for one, s in zip(fields, searches, strict=True)]
     names = dict.fromkeys(name for one in fields for name in one)
     differing = [name for name in names if len({one.get(name, "default") for one in fields}) > 1]
     arms: dict[str, list[SearchRecord]] = {}
     for search, values in zip(searches, fields, strict=True):
         arms.setdefault(", ".join(f"{n} {values.get(n, 'default')}" for n in differing), []).append(search)
-    confirmed = all(search.confirmed for search in searches)
     return ArmComparison(
         tuple(Arm(name or "all", tuple(members)) for name, members in arms.items()), confirmed, tuple(at)
     )

@@ -48,7 +48,7 @@ def comparison_plot(comparison: ArmComparison) -> bytes:
         left.set_xlabel(comparison.x.axis if comparison.x is not None else "")
         left.set_ylabel(("confirmed " if comparison.confirmed else "searched ") + comparison.y.axis)
         right.set_xlabel("networks")
-        right.set_ylabel(f"{HYPERVOLUME.label}, as searched")
+        right.set_ylabel(HYPERVOLUME.label)
         right.set_ylim(0, 1)
         right.legend(loc="lower right")
         made.tight_layout(w_pad=2.5)

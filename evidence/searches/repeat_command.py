@@ -21,6 +21,7 @@ from ednas_nni.errors import EdnasError
 
 if TYPE_CHECKING:
     from ednas_nni.bridge.manager.launch import Running
+    from ednas_nni.search.assembled import Assembled
 
 HELP = "one study with several seeds, strategies or values, compared"
 GROUP = "start"
@@ -50,10 +51,13 @@ def run(options: argparse.Namespace) -> int:
     given = {"maxTrialNumber": options.trials, "trialConcurrency": options.concurrency}
     changes = {name: value for name, value in given.items() if value is not None}
     print(f"Checking {options.file}: {len(arms)} arm{'' if len(arms) == 1 else 's'} ...", flush=True)
+    examined = {}
     for arm in arms:
-        if errors := examine(options.file, changes, arm).errors:
+        examined[_named(arm)] = examine(options.file, changes, arm)
+        if errors := examined[_named(arm)].errors:
             terminal.fail("\n".join(f"{options.file} {_named(arm)}: {line}" for line in errors))
             return 1
+    check_arms({name: of.assembled for name, of in examined.items() if of.assembled is not None})
     out = options.out or Path("repeats") / Path(options.file).stem
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     wanted = [(*arm, f"seed={seed}") for seed in seeds for arm in arms]
@@ -66,6 +70,26 @@ def run(options: argparse.Namespace) -> int:
             print(f"After {number - 1} of {len(wanted)} searches. The same command goes on.")
             return code
     return compare([searches.folders[_named(fields)] for fields in wanted], (), out)
+
+
+def check_arms(arms: Mapping[str, Assembled]) -> None:
+    """Reject, before anything is searched, arms that could not be compared at the end; data are read for it."""
+    from ednas_nni.record.head import CostRecord, JournalHead, TaskRecord
+    from evidence.searches.comparing import check_comparable, measures
+
+    confirmed = all(arm.study.finish is not None for arm in arms.values())
+    heads = {
+        name: JournalHead(
+            study=arm.study.dump(),
+            data=arm.source.info.identity if arm.needs_network else arm.source.info.fingerprint,
+            tasks=tuple(map(TaskRecord.model_validate, arm.tasks.values())),
+            inherits=arm.evaluator.inherits,
+            columns=tuple(map(CostRecord.model_validate, arm.table.columns)),
+        )
+        for name, arm in arms.items()
+        if len(arms) > 1
+    }
+    check_comparable([(name, measures(head, confirmed)) for name, head in heads.items()])
 
 
 def _named(fields: tuple[str, ...]) -> str:

@@ -52,7 +52,7 @@ def _shipped(name: str) -> Mapping[str, object]:
 
 
 def shorten(
-    preset: str, widths: int | None = None, values: int | None = None, sharing: int | None = None
+    preset: str, widths: int | None = None, values: int | None = None, sharing: int | None = None, **fields: object
 ) -> dict[str, object]:
     """Options of a space that shorten the lists of a preset; the kinds of choice stay.
 
@@ -65,11 +65,12 @@ def shorten(
             resolution and one output stride, and all features are fused.
         values: At most so many operations of a block, and so many different depths of a stage.
         sharing: At most so many ways to share, from `shared` on.
+        **fields: Of the preset that are given otherwise, see `OVERRIDES`; their lists are shortened as well.
 
     Raises:
-        StudyError: There is no such preset.
+        StudyError: As `load`.
     """
-    spec = load(preset)
+    spec = load(preset, fields)
     stages = []
     for stage in spec.stages:
         least, greatest = stage.depth
@@ -77,7 +78,7 @@ def shorten(
             greatest = min(greatest, least + values - 1)
         channels, ops = _spread(stage.channels, widths), _spread(stage.ops, values)
         stages.append({"channels": channels, "depth": [least, greatest], "ops": ops})
-    options: dict[str, object] = {"stages": stages} if stages else {}
+    options: dict[str, object] = {**fields, "stages": stages} if stages else dict(fields)
     if spec.encoders and values is not None:
         options["encoders"] = list(spec.encoders[:values])
     options["fusion"] = {

@@ -18,6 +18,7 @@ from ednas_nni.bridge import advisor as module
 from ednas_nni.bridge import search as search_module
 from ednas_nni.bridge.advisor import Advisor
 from ednas_nni.bridge.manager.rest import Manager
+from ednas_nni.bridge.trial.prefork import starter
 from ednas_nni.errors import JournalError
 
 
@@ -248,6 +249,25 @@ class Hasty(Advisor):
 
 def test_the_drain_check_rejects_an_advisor_in_a_hurry(play: Any) -> None:
     assert booked_at_the_end(play(Hasty)) < 5
+
+
+def test_a_stop_during_the_start_leaves_no_trial_server(play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NNI says stop before the server is started: whoever ends the Advisor has nothing to close yet."""
+    stopped, looked, servers = threading.Event(), threading.Event(), []
+    monkeypatch.setattr(module.orphans, "end_all", lambda *given: [looked.set(), stopped.wait(20)][2:])
+    monkeypatch.setattr(starter, "start", lambda *given: servers.append(given))
+    advisor = Advisor(strategy="random")
+    channel: FakeChannel = advisor._channel
+    running = threading.Thread(target=advisor.run, daemon=True)
+    running.start()
+    channel.incoming.put((CommandType.Initialize, "{}"))
+    assert looked.wait(20)
+    channel.incoming.put((CommandType.Terminate, ""))
+    running.join(20)
+    assert not channel.open
+    stopped.set()
+    until(lambda: all(thread.name != "strategy" for thread in threading.enumerate()))
+    assert servers == []
 
 
 def test_imported_results_are_refused_aloud(play: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -33,6 +33,17 @@ def test_a_sequential_search_says_that_it_is_over(tmp_path: Path, monkeypatch: p
     assert history.finished == "every trial that the experiment's limits allow has ended"
 
 
+def test_a_space_that_is_used_up_is_not_called_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    stages = [{"channels": 8, "depth": 1, "ops": ["ibn_k3_e3", "ibn_k3_e6"]}, {"channels": 8, "depth": 1}]
+    space = {"name": "nano", "ops": ["ibn_k3_e3"], "stages": stages}
+    search = ednas_nni.experiment({**STUDY, "space": space}, engine="sequential", trials=4)
+    search.run()
+    search.stop()
+    history = load(search.journal.path)
+    assert len(history.trials) == 2 and history.finished == "the strategy has nothing left to try"
+
+
 def first_of(strategy: dict[str, Any], trials: int) -> tuple[str, list[str]]:
     """(the member under `start`, what was trained) of a sequential search."""
     study = {**STUDY, "constraints": [], "hardware_aware": "off", "strategy": strategy, "start": ["mobilenet_v2"]}

@@ -111,11 +111,11 @@ def test_an_open_port_is_said_loudly(
     study = {"evaluator": {"name": "stub", "seconds": 0.1}, "strategy": "random", "hardware_aware": "off"}
     path = write_experiment(tmp_path, "open", study)
     monkeypatch.setattr(exposure, "node_options", lambda environment: "")
-    running = launch.create(path)
+    began, running = time.time(), launch.create(path)
     port, journal = running.port, journal_path(tmp_path / "experiments", running.id)
     try:
         assert exposure.open_addresses(port) == addresses, "the port is open, as without the preload"
-        follow(running.manager, journal, Lines(), 1)
+        follow(running.manager, journal, Lines(), 1, began)
         end = time.monotonic() + 30
         while not load(journal).notes and time.monotonic() < end:
             time.sleep(0.2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +56,13 @@ class Clock:
         self.now += seconds
 
 
-def _follow(manager: Manager, journal: Path, display: Any = None) -> State:
+def _follow(manager: Manager, journal: Path, display: Any = None, began: float = 0.0) -> State:
     clock = Clock()
-    return follow(manager, journal, display or Lines(), 4, clock, clock.sleep)
+    return follow(manager, journal, display or Lines(), 4, began, clock, clock.sleep)
 
 
 def _state(history: History, **changes: Any) -> State:
-    fields = {"total": 4, "status": "RUNNING", "errors": (), "now": 1000.0, "began": 900.0, **changes}
+    fields = {"total": 4, "status": "RUNNING", "errors": (), "now": 1000.0, "began": 0.0, **changes}
     return State(history, **fields)
 
 
@@ -77,6 +78,27 @@ def test_it_ends_when_nni_is_done(small_journal: Path, capsys: pytest.CaptureFix
 
 def test_it_ends_when_the_journal_says_so(small_journal: Path) -> None:
     assert _follow(Manager("RUNNING"), small_journal).status == "RUNNING"
+
+
+def test_an_end_before_a_resume_is_none_of_it(small_journal: Path) -> None:
+    """The journal of a search that has ended says so until the Advisor of its resume is there."""
+
+    class Resumes(Lines):
+        shown = 0
+
+        def show(self, state: State) -> None:
+            self.shown += 1
+            if self.shown == 3:
+                journal = Journal(small_journal)
+                journal.append(events.Started(mode="resume"))
+                journal.append(events.Submitted(trial=4, architecture="dddddddddd", sample={}))
+                journal.append(events.Ended(trial=4, status="cancelled"))
+                journal.append(events.Finished(reason=events.LIMITS))
+                journal.close()
+
+    display = Resumes()
+    state = _follow(Manager("RUNNING"), small_journal, display, began=time.time())
+    assert len(state.ended) == 5 and display.shown >= 3
 
 
 def test_an_error_is_raised_with_the_words_of_the_study(small_journal: Path) -> None:
@@ -151,6 +173,24 @@ def test_time_left() -> None:
     assert _state(history, now=10.0, total=None).left_s is None
     history.add(events.Submitted(time=10.0, trial=2, architecture="2", sample={}))
     assert _state(history, now=15.0, total=3).left_s == pytest.approx(3.0)  # 5 s of work, 25 s of trials done in 15 s
+
+
+def test_a_pause_between_two_sessions_is_no_training() -> None:
+    """A day lies between the stop and the resume: it is neither a trial's time nor the search's."""
+    history = History(Path("x"))
+    for trial in range(4):
+        history.add(events.Submitted(time=10.0 * (trial // 2), trial=trial, architecture=str(trial), sample={}))
+        if trial < 2:
+            history.add(events.Ended(time=10.0, trial=trial, status="trained"))
+    history.add(events.Started(time=86_400.0, mode="resume"))
+    lines = [line for line in _drawn(history, now=86_405.0, began=86_400.0).splitlines() if "running" in line]
+    assert len(lines) == 2 and all(line.rstrip().endswith("5 s") for line in lines)
+    state = _state(history, now=86_405.0, began=86_400.0, total=6)
+    assert state.left_s == pytest.approx(15.0), "two are half way, two to come, two side by side"
+    for trial in (2, 3):
+        history.add(events.Ended(time=86_410.0, trial=trial, status="trained"))
+    assert [record.seconds for record in history.trials] == [10.0, 10.0, None, None]
+    assert _state(history, now=86_410.0, began=86_400.0, total=6).left_s == pytest.approx(10.0)
 
 
 def test_what_finishes_networks_takes_its_own_time() -> None:

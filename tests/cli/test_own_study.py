@@ -29,6 +29,8 @@ SIDE = st.integers(64, 4000)
         ([(640, 480)], ((128, 96), (640, 480), "")),
         ([(480, 640), (480, 640), (375, 1242)], ((96, 128), (480, 640), "letterbox")),
         ([], ((64, 128), (512, 1024), "letterbox")),
+        ([(12, 16)], ((64, 64), (32, 32), "letterbox")),
+        ([(60, 6000)], ((64, 256), (32, 1024), "letterbox")),
     ],
 )
 def test_sizes(seen: list[tuple[int, int]], wanted: tuple[object, ...]) -> None:
@@ -85,9 +87,9 @@ def test_what_is_open_is_said(
     assert f"for the photos in {photos}" in text and "rendered" not in text and "separate.yml" not in text
     fill = f"data init {photos.parent / 'mine/data'} --fill"
     assert fill in shown.err and main([*fill.split(), "depth_scale=0.001"]) == 0
-    assert (
-        main(["data", "check", "mine/data/manifest.csv", "--set", "allow_outside=true", "--set", "size=[96,128]"]) == 0
-    )
+    line = capsys.readouterr().out.splitlines()[-1].partition("then: ednas ")[2]
+    assert line.endswith("mine/data/manifest.csv --set allow_outside=true")
+    assert main([*line.split(), "--set", "size=[96,128]"]) == 0
     assert main(["init", "other", "--data", "mine/data", "--fill", "depth_scale=1"]) == 1
     assert "fills it), so nothing is drafted" in capsys.readouterr().err
 

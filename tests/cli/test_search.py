@@ -50,7 +50,7 @@ def rehearsal(
     monkeypatch.setattr(search_command, "_show", lambda *words: calls.append(("show", *words)))
     monkeypatch.setattr(report, "write", write, raising=False)
     monkeypatch.chdir(tmp_path)
-    return SimpleNamespace(path=str(path), calls=calls, journal=small_journal)
+    return SimpleNamespace(path=str(path), calls=calls, journal=small_journal, begun=Begun)
 
 
 def _names(calls: list[tuple[Any, ...]]) -> list[str]:
@@ -112,6 +112,19 @@ def test_a_kill_signal_is_an_interruption(rehearsal: SimpleNamespace, monkeypatc
     assert main(["search", rehearsal.path]) == 130
     assert _names(rehearsal.calls) == ["create", "stop"]
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_second_ctrl_c_still_says_how_to_go_on(
+    rehearsal: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*words: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(search_command, "_show", interrupt)
+    monkeypatch.setattr(rehearsal.begun, "stop", interrupt)  # it has stopped NNI, and then says that it was asked twice
+    assert main(["search", rehearsal.path]) == 130
+    told = capsys.readouterr().out
+    assert "To go on:  " in told and f"resume {rehearsal.journal.parents[1]}" in told
 
 
 @pytest.mark.parametrize("ignored", [True, False])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from collections import defaultdict
 from contextlib import nullcontext
 from importlib.util import find_spec
 from types import SimpleNamespace
@@ -203,3 +204,46 @@ def test_a_search_that_trained_nothing_does_not_end_well(counts, fails, monkeypa
     TrainingServiceExecutionEngine.wait_models.__wrapped__(engine)  # NNI's own is content
     with pytest.raises(RuntimeError, match="None of 3 trials") if fails else nullcontext():
         TrainingServiceExecutionEngine.wait_models(engine)
+
+
+# -------------------------------------------------------------------- draws and threads
+def test_draws_without_a_state_follow_the_seed(monkeypatch):
+    """Of sixteen values, five times: NNI's own draws are others with a probability of 1 - 10^-6."""
+    from numpy.random import RandomState, seed
+
+    def drawn():
+        seed(3)
+        return [nni.choice("a", list(range(16))).random() for _ in range(5)]
+
+    assert drawn() == drawn()
+    monkeypatch.setattr("nni.mutable.mutable.RandomState", RandomState)
+    assert drawn() != drawn()
+
+
+def test_each_thread_builds_its_own_network(monkeypatch):
+    """One is inside of its sample's context while the other begins and ends."""
+    from threading import Event, Thread
+
+    from nni.mutable.utils import ContextStack
+
+    from ednas_nni.compat.nas import current_model, model_context
+
+    def beside():
+        inside, over, seen = Event(), Event(), []
+
+        def other():
+            with model_context({"a": "y"}):
+                inside.set()
+                over.wait()
+
+        thread = Thread(target=other)
+        thread.start()
+        inside.wait()
+        seen.append(current_model())
+        over.set()
+        thread.join()
+        return seen
+
+    assert beside() == [None]
+    monkeypatch.setattr(ContextStack, "_stack", defaultdict(list))
+    assert beside() == [{"a": "y"}]

@@ -35,6 +35,11 @@ def classes(path: Path, count: int = 3) -> None:
     Image.fromarray(values).save(path)
 
 
+def constant(path: Path, value: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", SHAPE[::-1], value).save(path)
+
+
 def millimetres(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(RNG.integers(800, 4000, SHAPE, np.uint16)).save(path)
@@ -107,6 +112,27 @@ def test_open_cells_are_filled_and_what_was_written_by_hand_stays(tmp_path: Path
     path.write_text("a,b\n1\n")
     with pytest.raises(DataError, match="is no CSV that could be filled in"):
         drafting.fill_in(tmp_path, ["depth_scale=1"])
+
+
+def test_class_maps_in_jpeg_are_told(tmp_path: Path) -> None:
+    image(tmp_path / "images/a.jpg")
+    drawn = np.zeros(SHAPE, np.uint8)
+    drawn[4:12, 7:23] = 255
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(drawn).save(tmp_path / "masks/a.jpg")
+    assert any("1 files of seg are JPEG, such as a.jpg, which blurs" in note for note in drafting.draft(tmp_path).notes)
+    Image.fromarray(drawn).save(tmp_path / "masks/a.png")
+    (tmp_path / "masks/a.jpg").unlink()
+    assert not any("JPEG" in note for note in drafting.draft(tmp_path).notes)
+
+
+def test_black_and_white_of_sixteen_bits_are_two_classes(tmp_path: Path) -> None:
+    image(tmp_path / "images/a.jpg")
+    (tmp_path / "masks").mkdir()
+    drawn = np.zeros(SHAPE, np.uint16)
+    drawn[4:12] = 65535
+    Image.fromarray(drawn).save(tmp_path / "masks/a.png")
+    assert drafting.draft(tmp_path).texts == {"classes.txt": "0: class 0\n65535: class 65535\n"}
 
 
 def test_files_side_by_side_are_told_by_content(tmp_path: Path) -> None:
@@ -197,6 +223,22 @@ def test_a_user_with_three_splits(tmp_path: Path) -> None:
         (
             lambda d: (image(d / "rgb/a.png"), classes(d / "seg/a.png"), classes(d / "masks/a.png")),
             "both look like the seg",
+        ),
+        (
+            lambda d: (millimetres(d / "rgb/a.png"), classes(d / "seg/a.png")),
+            r"holds no images .* can be used\nleft out: 1 files named as image, but of one value per pixel \(uint16\)",
+        ),
+        (
+            lambda d: (image(d / "rgb/a.png"), constant(d / "seg/a.png", 0)),
+            "left out: 1 files named as seg: all pixels that have a class hold 0, and a task needs two classes",
+        ),
+        (
+            lambda d: (image(d / "rgb/a.png"), constant(d / "seg/a.png", 255)),
+            "left out: 1 files named as seg: all pixels that have a class hold 255, and",
+        ),
+        (
+            lambda d: (image(d / "rgb/a.png"), np.save(d / "a_seg.npy", np.full(SHAPE, -1))),
+            "left out: 1 files named as seg: no pixel has a class, and",
         ),
         (
             lambda d: (image(d / "rgb/a.png"), np.save(d / "a_seg.npy", np.full(SHAPE, 0.5))),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,4 +143,19 @@ def test_what_is_not_applied_is_told(tmp_path: Path) -> None:
     }.items():
         assert [line for line in told if words in line and line.startswith("1 files of") and file in line], (file, told)
     assert any(line.startswith("3 files of depth are JPEG") for line in told)
+    assert not any("16 bits" in line for line in told)
     assert not any("plain.png" in line for line in told) and sum("srgb" in line for line in told) == 0
+
+
+def test_sixteen_bits_are_those_of_a_colour_not_of_the_size(tmp_path: Path) -> None:
+    """Pillow reads PNG of 16 bits a colour and cannot write it; 160 and 1600 are sizes of ordinary photos."""
+    Image.new("RGB", (160, 16)).save(tmp_path / "photo.jpg")
+    Image.new("RGB", (1600, 1216)).save(tmp_path / "photo.png")
+    head, rows = struct.pack(">IIBBBBB", 4, 2, 16, 2, 0, 0, 0), zlib.compress((b"\0" + b"\x12\x34" * 12) * 2)
+    chunks = [(b"IHDR", head), (b"IDAT", rows), (b"IEND", b"")]
+    parts = [struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks]
+    (tmp_path / "deep.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    told = headers.remarks({"image": tmp_path / name} for name in ("deep.png", "photo.jpg", "photo.png"))
+    wanted = "1 files of image have 16 bits a colour, of which the upper 8 are read; for example "
+    assert told == [wanted + str(tmp_path / "deep.png")]
+    assert read_image(tmp_path / "deep.png").max() == 0x12

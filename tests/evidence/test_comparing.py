@@ -13,7 +13,8 @@ import pytest
 from ednas_nni.cli import main
 from ednas_nni.errors import EdnasError
 from ednas_nni.handover.search import SearchRecord
-from evidence.searches.comparing import ArmComparison, compared, csv_of_searches
+from ednas_nni.record.head import CostRecord, TaskRecord
+from evidence.searches.comparing import ArmComparison, compared, csv_of_searches, measures
 from tests.handover.conftest import POINTS, confirmed
 
 Make = Callable[..., SearchRecord]
@@ -77,11 +78,52 @@ def test_like_is_compared_with_like(made: Make) -> None:
 
 @pytest.mark.parametrize(
     ("study", "points", "words"),
-    [({"objectives": ["quality", "params"]}, POINTS, "other objectives"), ({}, {}, "b: has no result yet")],
+    [
+        ({"objectives": ["quality", "params"]}, POINTS, "other objectives"),
+        ({"inherits": True}, POINTS, "other searched values .*one training each.*ednas confirm ID"),
+        ({}, {}, "b: has no result yet"),
+    ],
 )
 def test_what_cannot_be_compared(made: Make, study: dict[str, object], points: dict[int, object], words: str) -> None:
     with pytest.raises(EdnasError, match=words):
         compared([made(name="a"), made(points, name="b", **study)])
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "what"),
+    [
+        ("tasks", (TaskRecord(name="depth", primary="adashare_abs_error_m"),), "tasks"),
+        ("columns", (CostRecord(name="latency_ms", device="ethos_u"),), "devices"),
+    ],
+)
+def test_equal_names_of_other_things_are_not_compared(made: Make, field: str, value: object, what: str) -> None:
+    """Quality of other tasks or by another protocol, and latency on another device, have the same names."""
+    one, other = made(name="a"), made(name="b")
+    changed = SearchRecord(other.history, other.head.model_copy(update={field: value}))
+    with pytest.raises(EdnasError, match=f"a and b have other {what}"):
+        compared([one, changed])
+
+
+def test_metrics_of_a_task_are_compared_whatever_the_others_are(made: Make) -> None:
+    objectives = ["max:depth_delta1", "latency_ms"]
+    one, other = (made(name=name, objectives=objectives) for name in "ab")
+    tasks = (TaskRecord(name="depth", primary="abs_error_m"), TaskRecord(name="edges", primary="f1"))
+    heads = [s.head.model_copy(update={"tasks": tasks[:n]}) for n, s in enumerate((one, other), 1)]
+    assert measures(heads[0], False) == measures(heads[1], False)
+
+
+def test_confirmations_of_other_recipes_are_other_arms(made: Make) -> None:
+    searches = [
+        made(POINTS, confirmed(2, quality, options=options), name=name, seed=seed)
+        for seed, (name, quality, options) in enumerate((("a", 0.2, {}), ("b", 0.6, {"steps": 900})))
+    ]
+    assert [arm.name for arm in compared(searches).arms] == ["confirmed.steps default", "confirmed.steps 900"]
+
+
+def test_the_number_of_networks_stands_beside_each_arm(made: Make) -> None:
+    few = {width: POINTS[width] for width in (0, 1)}
+    arms = compared([made(name="a"), made(few, name="b", seed=1), made(few, name="c", strategy="random")]).arms
+    assert [arm.size for arm in arms] == ["2 searches of 2 to 5 networks", "1 search of 2 networks"]
 
 
 def test_command(searches: list[SearchRecord], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,8 @@ from ednas_nni.bridge.manager.processes import Process
 from ednas_nni.cli import main, parser, search_command
 from ednas_nni.record import events
 from ednas_nni.record.journal import Journal
+from ednas_nni.search.assembled import Assembled
+from ednas_nni.study import read_experiment
 from evidence.searches.compare_command import arms_of
 
 COMMAND = ["--strategies", "ednas,random", "--seeds", "2", "--trials", "3"]
@@ -89,6 +91,32 @@ def test_a_stop_and_going_on(nni: FakeNNI, experiment: Callable[..., Path], caps
     other.write_text(Path(path).read_text())
     assert main(["repeat", str(other), *COMMAND, "--out", "repeats/test"]) == 1
     assert "holds searches of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ("data.seed=1,2", "data"),
+        ('tasks=["depth"],["depth", "segmentation"]', "tasks"),
+        ("evaluator.protocol=standard,adashare", "tasks"),
+        ("device=edge_tpu,roofline", "devices"),
+    ],
+)
+def test_arms_that_could_not_be_compared_are_refused_before_anything_runs(
+    nni: FakeNNI,
+    experiment: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    change: str,
+    what: str,
+) -> None:
+    def examine(path: str, _: object, arm: tuple[str, ...]) -> Findings:
+        return Findings(Path(path), assembled=Assembled(read_experiment(path, arm)[1]))
+
+    monkeypatch.setattr(findings, "examine", examine)
+    assert main(["repeat", str(experiment(experimentWorkingDirectory="nni")), "--set", change, "--trials", "3"]) == 1
+    assert f"have other {what} (" in capsys.readouterr().err
+    assert nni.asked == []
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from ednas_nni.baselines import Comparison, files
 from ednas_nni.baselines.comparison import find
 from ednas_nni.baselines.identity import identities
 from ednas_nni.bridge.catching_up import LOST
-from ednas_nni.bridge.engine import SimplifiedModelSpace
 from ednas_nni.bridge.head import write_head
 from ednas_nni.bridge.session import Session
+from ednas_nni.compat.nas import SimplifiedModelSpace
 from ednas_nni.cost import cost_table
 from ednas_nni.cost import registry as named
 from ednas_nni.nn.tree import build

@@ -19,8 +19,10 @@ from ednas_nni.handover import confirming
 from ednas_nni.handover.confirming import confirm, leading, planned
 from ednas_nni.handover.search import SearchedArchitecture, SearchRecord, open_search
 from ednas_nni.record.journal import load
+from ednas_nni.search.assembled import Assembled
 from ednas_nni.search.problem import Problem
 from tests.handover.conftest import confirmed, key
+from tests.report.test_delta_t import references
 
 Make = Callable[..., SearchRecord]
 DONE = confirmed(2, 0.3)[0]
@@ -62,6 +64,16 @@ def test_a_second_call_trains_only_what_is_missing(made: Make, pool: list[tuple[
     assert [len(a.confirmed) for a in after.front] == [3, 3]
     longer = planned(after, 1, 3, steps=9)
     assert len(longer.missing) == 3, "another recipe is another confirmation"
+
+
+def test_the_baselines_of_delta_t_stand_beside_it(
+    made: Make, pool: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Assembled, "baselines", (references(), ""))
+    search = made(evaluator="jared", data="rooms")
+    confirm(search, planned(search, 0, 1, [key(2)]), progress=False)
+    (again,) = open_search(search.history.path).confirmed
+    assert again.against == references()
 
 
 def test_what_failed_is_said_and_tried_again(made: Make, pool: list[tuple[str, int]]) -> None:

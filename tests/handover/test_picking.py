@@ -151,8 +151,11 @@ def test_tables_hold_the_front(made: Make) -> None:
     assert float(rows[0]["quality"]) == pytest.approx(0.37) and float(rows[0]["quality_searched"]) == 0.40
     assert rows[0]["trainings"] == "2" and rows[0]["latency_ms"] == "4.0"
     latex = latex_text(search)
+    assert "means of 2 trainings on select" in latex
     assert latex.count(r"\\") == 3 and r"\textbf{4.00}" in latex and r"$\pm$" in latex
     assert all(line.count("&") == 3 for line in latex.splitlines() if line.endswith(r"\\"))
+    some = latex_text(made(extra=[*confirmed(2, 0.36, 0.38, 0.37), *confirmed(4, 0.44)]))
+    assert "means of 1 to 3 trainings on select" in some
 
 
 def test_the_command(made: Make, capsys: pytest.CaptureFixture[str]) -> None:

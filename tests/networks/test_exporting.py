@@ -129,6 +129,17 @@ def test_what_others_did_with_the_folder_meanwhile(with_a_file: Network) -> None
     assert ednas_nni.load(held.folder).description == anew.description
 
 
+def test_weights_that_were_trained_on_are_saved_before_they_are_exported(with_a_file: Network) -> None:
+    """Else the folder would hold two networks: the file of one, the weights of another."""
+    network = ednas_nni.load(with_a_file.folder)
+    with torch.no_grad():
+        next(network.module.parameters()).mul_(1.5)
+    with pytest.raises(NetworkError, match=r"the module has other weights by now\. Save it"):
+        exported(network, "pt2")
+    network.save(with_a_file.folder)
+    assert exported(network, "pt2")[0].reason == ""
+
+
 def test_pictures_of_a_data_set_are_those_of_its_images(tmp_path: Path) -> None:
     """Class maps and depth are no pictures to calibrate on; without names that tell, all are taken."""
     for name in ("images/0.png", "seg/0.png", "depth/0.png"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -111,6 +113,13 @@ def test_a_cut_file_is_named(tmp_path) -> None:
         pictures.read(path)
 
 
+def test_an_array_on_disk_is_known_by_its_suffix_in_whichever_case(tmp_path) -> None:
+    for name in ("a.npy", "b.NPY"):
+        with (tmp_path / name).open("wb") as file:
+            np.save(file, rgb(5, 7))
+        assert np.array_equal(pictures.read(tmp_path / name)[0], rgb(5, 7))
+
+
 def test_aspect_ratio_is_kept() -> None:
     inputs, inner = fitted(rgb(100, 100), (64, 128))
     assert inputs.shape == (64, 128, 3) and inner == (64, 64)
@@ -144,6 +153,15 @@ class Half:
         if self.outputs == "labels":
             half = {task: self.network.tasks[task].predict(raw) for task, raw in half.items()}
         return {task: self.change(task, raw).numpy() for task, raw in half.items()}
+
+
+def test_a_network_that_is_being_trained_on_predicts_as_it_is(trained: Network) -> None:
+    network = replace(trained, module=copy.deepcopy(trained.module))
+    before, state = network.predict(rgb(64, 128)), copy.deepcopy(network.module.state_dict())
+    network.module.train()
+    after = network.predict(rgb(64, 128))
+    assert all(np.array_equal(before[task], after[task]) for task in before) and network.module.training
+    assert all(torch.equal(state[name], tensor) for name, tensor in network.module.state_dict().items())
 
 
 def test_runtimes_of_another_resolution_agree(trained: Network) -> None:

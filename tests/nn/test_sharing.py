@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ednas_nni.cost import cost_table
 from ednas_nni.cost.layers import layer_records
-from ednas_nni.errors import PluginError, StudyError
+from ednas_nni.errors import PluginError
 from ednas_nni.nn import sharing
 from ednas_nni.nn.sharing import OwnBranch
 from ednas_nni.nn.spec import FusionSpec, HeadSpec, StageSpec, TemplateSpec
@@ -140,8 +140,3 @@ def test_the_drawing_shows_where_tasks_leave():
         "stem", "stage1", "stage2", "├─ stage3", "│  ├─ fusion", "│  │  depth head", "│  └─ normals fusion",
         "│     normals head", "└─ segmentation stage3", "   segmentation fusion", "   segmentation head",
     ]  # fmt: skip
-
-
-def test_unknown_ways_are_rejected():
-    with pytest.raises(StudyError, match=r"'own_stage9' is not a way to share\. Did you mean 'own_stage"):
-        sharing.trunk_stages("own_stage9", 3)

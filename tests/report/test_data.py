@@ -14,6 +14,9 @@ from ednas_nni.report import words
 from ednas_nni.report.choices import blocks, split_label
 from ednas_nni.report.data import view
 from ednas_nni.study.objectives import parse_objective
+from tests.handover.conftest import confirmed, key, made
+
+__all__ = ["made"]
 
 
 @pytest.fixture
@@ -46,12 +49,38 @@ def test_front_with_a_wrong_direction_is_noticed(search):
 
 def test_failed_and_running_trials_have_no_quality(search):
     assert all(trial.quality is None for trial in search.trials if trial.status != "trained")
-    assert not any(trial.front for trial in search.trials if not trial.scored)
+    assert not any(trial.front for trial in search.trials if trial.quality is None)
     assert search.count("failed") == 3
 
 
 def test_best_is_the_highest_quality(search):
-    assert search.best.quality == max(trial.quality for trial in search.trials if trial.scored)
+    assert search.best.quality == max(trial.quality for trial in search.trials if trial.quality is not None)
+
+
+def test_best_meets_the_limits_and_the_next_command_names_what_the_page_calls_best(made):
+    """Architecture 5 is outside the limit; 4 led the search, and 2 is better with fresh seeds."""
+    search = view(made().history)
+    assert search.best.architecture == key(4) and len(search.results) == 5
+    again = view(made(extra=[*confirmed(4, 0.2, 0.2), *confirmed(2, 0.38, 0.4)]).history)
+    assert key(2) in words.best_line(again)
+    assert words.next_commands(again)[-1][0] == f"ednas train made {key(2)}"
+
+
+def test_inherited_scores_are_not_called_trainings(made):
+    search = view(made(inherits=True).history)
+    assert "(6 scored)" in words.how_many(search)
+    assert all("trained" not in line for line in words.against_members(search))
+
+
+def test_median_of_an_even_count(synthetic, tmp_path):
+    path = synthetic.write(tmp_path / "abc", trials=2)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        if line["event"] == "ended" and line["trial"] == 1:
+            line["time"] += 60
+    assert dict(words.seconds_line(view(load(synthetic.dump(tmp_path / "abc", lines)))))["median trial (n = 2)"] == (
+        "1:15 min"
+    ), "45 s and 105 s"
 
 
 def test_member_is_marked_by_its_name(search):
@@ -60,7 +89,7 @@ def test_member_is_marked_by_its_name(search):
 
 def test_member_without_a_readable_space_is_not_an_error(synthetic, tmp_path):
     found = view(load(synthetic.write(tmp_path / "abc", members=None, domains="torn")))
-    assert found.members == {} and found.domains is None and found.front
+    assert not found.named and found.domains is None and found.front
 
 
 def test_a_trial_trained_twice_counts_once(synthetic, tmp_path):
@@ -71,7 +100,7 @@ def test_a_trial_trained_twice_counts_once(synthetic, tmp_path):
         if event["event"] == "result":
             event["metrics"] = {**event["metrics"], "default": 0.99}
     found = view(load(synthetic.dump(tmp_path / "abc", events + extra)))
-    assert len([trial for trial in found.trials if trial.scored]) == 5
+    assert len([trial for trial in found.trials if trial.quality is not None]) == 5
     assert len(found.results) == 4
     assert 90 not in {trial.number for trial in found.front}
 

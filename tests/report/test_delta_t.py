@@ -68,8 +68,24 @@ def test_the_interval_is_that_of_the_references(ranked_by_delta_t: SearchView) -
     for trial in ranked_by_delta_t.results:
         found = trial.delta_t
         assert found == against.estimate([trial.metrics])
-        assert found.stand_in and found.low < trial.value("delta_t") < found.high
+        assert found.seeds == 1 and found.low < trial.value("delta_t") < found.high
         assert words.delta_t(trial) == f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+
+
+def test_the_interval_of_confirmed_values_holds_the_spread_of_the_baselines(
+    ranked_by_delta_t: SearchView, tmp_path: Path
+) -> None:
+    """Three equal trainings have no spread of their own; their baselines have."""
+    against, trial = references(), ranked_by_delta_t.results[0]
+    path = ranked_by_delta_t.history.path
+    again = {"event": "confirmed", "time": 1, "architecture": trial.architecture, "metrics": dict(trial.metrics)}
+    again["references"] = json.loads(json.dumps(against.dump()))
+    with path.open("a") as file:
+        file.writelines(json.dumps({**again, "seed": 2000 + n}) + "\n" for n in range(3))
+    spread = view(load(path)).record.confirmed[0].interval("delta_t")
+    expected = against.estimate([trial.metrics] * 3)
+    assert spread.mean == pytest.approx(trial.value("delta_t"))
+    assert spread.half == pytest.approx(expected.high - expected.value) and spread.half > 0.1
 
 
 def test_it_is_the_axis_and_never_called_quality(ranked_by_delta_t: SearchView) -> None:

@@ -104,6 +104,15 @@ def test_a_finished_search(synthetic, tmp_path):
         assert told in (html if "&" in told else page.text), told
 
 
+def test_the_protocol_is_the_one_of_the_metrics(written):
+    assert (
+        "Protocol of task metrics: standard (docs/metrics.md), that is sums" in Page(written(trials=5).read_text()).text
+    )
+    tasks = [{"name": "depth", "metrics": [{"name": "adashare_abs_error_m", "protocol": "adashare"}]}]
+    text = Page(written(trials=5, tasks=tasks).read_text()).text
+    assert "Protocol of task metrics: adashare (docs/metrics.md)." in text and "sums over" not in text
+
+
 def test_equal_journals_give_equal_reports(synthetic, tmp_path):
     journal = synthetic.write(tmp_path / "abc", trials=8)
     first = write(journal, tmp_path / "a").read_bytes()

@@ -76,6 +76,34 @@ def test_what_proxyless_cannot_search_is_said_at_once(tiny, coarse, evaluator):
     one_shot.check("proxyless", coarse())
 
 
+SIZES = {
+    "resolution": {"resolution": [1, 0.5]},
+    "output_stride": {"heads": {"kinds": ["conv"], "channels": 8, "stride": [4, 8]}},
+}
+
+
+@pytest.mark.parametrize("label", SIZES)
+def test_sizes_that_choices_decide_are_refused(label, tiny):
+    for name in one_shot.STRATEGIES:
+        with pytest.raises(StudyError, match=rf"{name}.*{label}.*shorten"):
+            one_shot.check(name, tiny(**SIZES[label]))
+
+
+@pytest.mark.parametrize("name", ["random_one_shot", "darts"])
+def test_one_seed_is_one_search_whatever_went_before(name, coarse, evaluator):
+    """The same objects again, and others in a state of the generators that is another."""
+    space, one = coarse(), evaluator(steps=2)
+    results = []
+    for searched, recipe in ((space, one), (space, one), (coarse(), evaluator(steps=2))):
+        strategy = one_shot.strategy(name)
+        sample = one_shot.search(searched, recipe, strategy, epochs=1)
+        results.append((sample, [parameter.detach().clone() for parameter in strategy.supernet.parameters()]))
+        torch.rand(1)
+    (sample, weights), *others = results
+    for again, same in others:
+        assert again == sample and all(map(torch.equal, weights, same))
+
+
 def test_encoders_of_different_widths_cannot_be_mixed():
     import nni
     from nni.mutable import MutableExpression

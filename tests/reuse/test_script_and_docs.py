@@ -6,11 +6,13 @@ import importlib.util
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from ednas_nni.errors import StudyError
+from ednas_nni.study import parse
 from search_spaces import presets, shorten
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,6 +97,16 @@ def test_presets_are_shortened_to_valid_ones(preset):
         assert cut.depth[1] - cut.depth[0] <= 1 and cut.depth[0] == stage.depth[0]
     assert len(short.fusion.channels) == len(short.sharing) == 1 and short.fusion.kinds == whole.fusion.kinds
     assert set(short.fusion.channels) <= set(whole.fusion.channels) and set(short.encoders) <= set(whole.encoders)
+
+
+def test_a_study_with_fields_of_its_own_is_shortened_as_it_is():
+    stages = [{"channels": [8, 16, 24], "depth": [1, 2]}, {"channels": 8, "depth": 1, "ops": ["fused_k3_e3"]}]
+    options = {"stages": stages, "ops": ["ibn_k3_e3"], "heads": {"kinds": ["ibn"], "channels": [8, 16]}}
+    given = parse({"space": {"name": "nano", **options}, "tasks": ["depth"]})
+    cuts = SimpleNamespace(space=None, widths=1, values=None, sharing=None)
+    short, whole = (presets.load("nano", one) for one in (script().chosen_space(given, cuts).options, options))
+    assert short.heads.kinds == ("ibn",) and short.stages[0].channels == (16,) and short.stages[1] == whole.stages[1]
+    assert [(stage.depth, stage.ops) for stage in short.stages] == [(stage.depth, stage.ops) for stage in whole.stages]
 
 
 def test_an_unknown_preset_is_said():

@@ -30,7 +30,7 @@ def test_constructing_touches_nothing(scenes, make_evaluator, tmp_path):
     scenes.opened.clear()
     evaluator = make_evaluator()
     assert isinstance(evaluator, Lightning) and not evaluator.is_mutable()
-    assert evaluator._lazy == {} and scenes.opened == [] and list(tmp_path.iterdir()) == []
+    assert scenes.opened == [] and list(tmp_path.iterdir()) == []
 
 
 def test_arguments_are_plain_data(make_evaluator):

@@ -78,9 +78,19 @@ def test_a_lack_of_memory_says_what_to_do() -> None:
 
 
 @pytest.mark.slow
+def test_a_script_without_a_guard_says_what_to_do(tmp_path) -> None:
+    """Its processes begin it anew, up to where it starts processes of its own."""
+    script = tmp_path / "script.py"
+    call = "print([job for job, _ in results(abs, [(1,), (2,)], 2)])"
+    for guard, words in (("if True", "below `if __name__ == '__main__':`"), ('if __name__ == "__main__"', "(2,)")):
+        script.write_text(f"from ednas_nni.training.pool import results\n{guard}:\n    {call}\n")
+        ended = subprocess.run([sys.executable, script], capture_output=True, text=True)
+        assert words in ended.stdout + (ended.stderr.splitlines() or [""])[-1]
+
+
 def test_a_killed_process_says_what_to_do_and_one_job_has_one_thread_too() -> None:
     assert list(results(_threads, [(1,)], workers=2)) == [((1,), 1)]
-    with pytest.raises(TrialError, match=r"a process was killed, most likely for want of memory\. Fewer"):
+    with pytest.raises(TrialError, match=r"a process was killed, most likely for want of memory, or .*\. Fewer"):
         list(results(_dies, [(0,), (1,)], workers=2))
 
 

@@ -78,6 +78,12 @@ class State:
         return [record for record in self.history.all_trials if record.status == "running"]
 
     @property
+    def finished(self) -> bool:
+        """Whether the search has ended since `began`: what a resume goes on with tells of an earlier end."""
+        starts = self.history.starts
+        return self.history.finished is not None and not self.running and starts[-1].time >= self.began
+
+    @property
     def best(self) -> TrialRecord | None:
         """The result of the highest score."""
         return max(self.history.results.values(), key=lambda r: r.quality or 0.0, default=None)
@@ -92,16 +98,14 @@ class State:
         """Whether scores of the search are inherited from a supernet."""
         return self.history.head is not None and self.history.head.inherits
 
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds since the start."""
-        return self.now - self.began
+    def spent_s(self, record: TrialRecord) -> float:
+        """Seconds that a trial has taken since `began`."""
+        return max(0.0, (record.ended_at or self.now) - max(self.began, record.submitted_at))
 
     @property
     def to_finish(self) -> int:
         """Trainings that finish networks, while none has ended: nobody knows yet how long they take."""
-        timed = any(record.ended_at for record in self.history.finishing)
-        return 0 if timed else self._finishing
+        return 0 if any(record.ended_at for record in self.history.finishing) else self._finishing
 
     @property
     def _finishing(self) -> int:
@@ -120,17 +124,16 @@ class State:
         work, timed = 0.0, False
         searching = [record for record in self.history.own if record.seed is None]
         for records, total in ((searching, self.total - finishing), (self.history.finishing, finishing)):
-            ended = [r.ended_at - r.submitted_at for r in records if r.ended_at and r.status != "cancelled"]
+            ended = [r.seconds for r in records if r.seconds is not None and r.status != "cancelled"]
             if not ended:
                 continue
             timed, mean = True, sum(ended) / len(ended)
             work += mean * max(0, total - len(records))
-            work += sum(max(0.0, mean - (self.now - r.submitted_at)) for r in records if r.status == "running")
+            work += sum(max(0.0, mean - self.spent_s(r)) for r in records if r.status == "running")
         if not timed:
             return None
-        first = min(record.submitted_at for record in self.history.own)
-        spent = sum((record.ended_at or self.now) - record.submitted_at for record in self.history.own)
-        return work / max(1.0, spent / max(self.now - first, 1e-9))
+        first = max(self.began, min(record.submitted_at for record in self.history.own))
+        return work / max(1.0, sum(map(self.spent_s, self.history.own)) / max(self.now - first, 1e-9))
 
 
 class Display(Protocol):
@@ -145,15 +148,16 @@ def follow(
     journal: Path,
     display: Display,
     total: int | None,
+    began: float,
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> State:
-    """Show a search until it ends; returns its last state.
+    """Show a search until it ends; returns its last state. It was started after `began`, in Unix seconds.
 
     Raises:
         ExperimentError: The search ended with an error, whose text is the message, or NNI's manager is gone.
     """
-    tail, began = Tail(journal), clock()
+    tail = Tail(journal)
     asked = answered = float("-inf")
     status = "INITIALIZED"
     errors: tuple[str, ...] = ()
@@ -179,7 +183,7 @@ def follow(
             with suppress(OSError):
                 log = (journal.parents[1] / "log" / "nnimanager.log").read_text(encoding="utf-8", errors="replace")
             raise ExperimentError(message(errors, log))
-        if status in ENDED or (state.history.finished is not None and not state.running):
+        if status in ENDED or state.finished:
             state = replace(state, history=tail.update())  # with what was written at the very end
             display.show(state)
             return state

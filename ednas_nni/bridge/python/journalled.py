@@ -27,7 +27,7 @@ from ednas_nni.bridge.trial.limits import time_limit
 from ednas_nni.compat.nas import ExecutableModelSpace, ModelEventType, SequentialExecutionEngine, TrainingEndEvent
 from ednas_nni.compat.nas_search import NasExperiment, NasExperimentConfig, SequentialEngineConfig
 from ednas_nni.errors import ExperimentError
-from ednas_nni.record.events import LIMITS
+from ednas_nni.record.events import LIMITS, NOTHING_LEFT
 from ednas_nni.record.failures import cause_of
 from ednas_nni.record.journal import Journal, journal_path
 from ednas_nni.search.assembled import Assembled
@@ -105,7 +105,7 @@ class ProgramSearch(Search):
         if self.stopping:
             return STOPPED
         self.lose()  # what was submitted beyond `max_trial_number` never starts
-        text = reason(self.chain) or LIMITS
+        text = reason(self.chain) or (NOTHING_LEFT if self.engine.room() else LIMITS)
         self.finish(text)
         return text
 
@@ -313,7 +313,7 @@ class JournalledExperiment(NasExperiment):
             return True  # the strategy ends when all of its trials have
         done = super()._wait_completion()
         self.session.lose()
-        self.session.finish(reason(self.strategy) or LIMITS)
+        self.session.finish(reason(self.strategy) or (NOTHING_LEFT if self._engine.budget_available() else LIMITS))
         self.journal.history().check_results()
         return done
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,11 +54,11 @@ def search(
         file.config.update({name: value for name, value in changes.items() if value is not None})
         assembled = Assembled(file.study, str(path))
         assembled.prepare(file.platform == "local", progress)
-        running = launch.create(file.resolved())
+        began, running = time.time(), launch.create(file.resolved())
     journal = running.folder / FOLDER / FILE
     try:
         with tqdm(total=file.trials, desc=f"search {running.id}", unit="trial", disable=not progress) as bar:
-            follow(running.manager, journal, _Bar(bar), file.trials)
+            follow(running.manager, journal, _Bar(bar), file.trials, began)
     finally:
         running.stop()
     opened = open_search(journal)

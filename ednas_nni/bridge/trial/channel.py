@@ -232,12 +232,13 @@ def claim(model: Model) -> Model:
         The model that this job owns; `model` itself outside of a local NNI trial.
     """
     import nni
+    from nni.runtime import trial_command_channel
     from nni.runtime.env_vars import trial_env_vars
 
     url, job = trial_env_vars.NNI_TRIAL_COMMAND_CHANNEL, trial_env_vars.NNI_TRIAL_JOB_ID
     if not url or not url.startswith("http") or not job or trial_env_vars.NNI_PLATFORM != "local":
         return model
-    if isinstance(_default_channel(), OwnedChannel):
+    if isinstance(trial_command_channel.get_default_trial_command_channel(), OwnedChannel):
         return model
     owned = OwnedChannel(url, job, Manager.of_trial_channel(url), decode=nni.load)
     record = owned.receive_parameter()
@@ -249,13 +250,5 @@ def claim(model: Model) -> Model:
         )
         nni.trial._params = record
         model = cast(Model, record["parameters"])  # `nni.load` has decoded NNI's own model
-    from nni.runtime.trial_command_channel import set_default_trial_command_channel
-
-    set_default_trial_command_channel(owned)
+    trial_command_channel.set_default_trial_command_channel(owned)
     return model
-
-
-def _default_channel() -> object:
-    from nni.runtime.trial_command_channel import get_default_trial_command_channel
-
-    return get_default_trial_command_channel()

@@ -57,7 +57,7 @@ def time_limit(seconds: float | None, kill: bool = True) -> Iterator[None]:
         return
 
     def over(number: int, frame: FrameType | None) -> None:
-        raise TrialError(words(seconds))
+        raise TrialError(f"{TIME_LIMIT}: the trial did not end within {seconds:g} s (trial_time_limit_s)")
 
     before = signal.signal(signal.SIGALRM, over)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -70,8 +70,3 @@ def time_limit(seconds: float | None, kill: bool = True) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
         if kill:
             faulthandler.cancel_dump_traceback_later()
-
-
-def words(seconds: float) -> str:
-    """The cause of a failure by this limit."""
-    return f"{TIME_LIMIT}: the trial did not end within {seconds:g} s (trial_time_limit_s)"

@@ -27,11 +27,7 @@ class Phases:
     """Seconds of each phase, in order; a phase lasts from the mark before it to its own."""
 
     def __init__(self) -> None:
-        given = os.environ.get(BEGUN, "")
-        try:
-            self._last = float(given) if given else process_begun()
-        except ValueError:
-            self._last = process_begun()
+        self._last = float(os.environ[BEGUN]) if BEGUN in os.environ else process_begun()
         self.seconds: dict[str, float] = {}
 
     def mark(self, name: str) -> None:

@@ -198,7 +198,7 @@ def load(group: str, name: str) -> Any:
             )
     value = _import(group, name, point.module, point.attr or "")
     _check_origin(group, name, point)
-    return value
+    return _callable(group, name, value)
 
 
 def load_path(group: str, path: str) -> Any:
@@ -217,6 +217,7 @@ def load_path(group: str, path: str) -> Any:
         raise PluginError(f"{group} {quoted(path)} is not of the form package.module:Name.")
     _check_own(group, path, parts[0])
     value = _import(group, path, module, attribute)
+    _callable(group, path, value)
     _check_own(group, path, str(getattr(value, "__module__", module)).partition(".")[0])  # a module imports others
     return value
 
@@ -272,10 +273,13 @@ def _import(group: str, name: str, module: str, attribute: str) -> Any:
                 f"{group} plugin {name!r}: module {module!r} (loaded from {where}) has no {attribute!r}. "
                 "Is another folder of that name in the way, or is an old version installed?"
             ) from error
+    return value
+
+
+def _callable(group: str, name: str, value: Any) -> Any:
     if not callable(value):
-        raise PluginError(
-            f"{group} {name!r} is not a class or function but of type {type(value).__name__}. Write module:Name."
-        )
+        kind = type(value).__name__
+        raise PluginError(f"{group} {name!r} is not a class or function but of type {kind}. Write module:Name.")
     return value
 
 

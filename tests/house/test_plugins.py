@@ -124,7 +124,7 @@ def test_another_folder_of_the_same_name_is_no_stand_in(monkeypatch: pytest.Monk
     """A user's `strategies/` in the working directory must not be taken for the installed one."""
     module = types.ModuleType("strategies")
     module.__file__ = str(tmp_path / "strategies" / "__init__.py")
-    module.random = dict
+    module.random = object()
     monkeypatch.setitem(sys.modules, "strategies", module)
     with pytest.raises(PluginError, match="loaded the module 'strategies' from"):
         plugins.load("strategies", "random")

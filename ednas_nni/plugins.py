@@ -140,16 +140,12 @@ def _full(group: str) -> str:
 
 
 @cache
+def _registered(group: str) -> metadata.EntryPoints:
+    return metadata.entry_points(group=_full(group))
+
+
 def _entry_points(group: str) -> dict[str, metadata.EntryPoint]:
-    points: dict[str, metadata.EntryPoint] = {}
-    for point in metadata.entry_points(group=_full(group)):
-        first = points.setdefault(point.name, point)
-        if first.value != point.value:
-            raise PluginError(
-                f"Two distributions register {group} {point.name!r}: {_origin(first)} ({first.value}) and "
-                f"{_origin(point)} ({point.value}). Uninstall or rename one of them."
-            )
-    return points
+    return {point.name: point for point in _registered(group)}
 
 
 def _origin(point: metadata.EntryPoint) -> str:
@@ -194,9 +190,15 @@ def load(group: str, name: str) -> Any:
             return load_path(group, name)
         raise PluginError(f"Unknown {group} plugin {quoted(name)}.{did_you_mean(name, points)}")
     point = points[name]
-    value = _import(group, name, point.module, point.attr)
+    for other in _registered(group):
+        if other.name == name and other.value != point.value:
+            raise PluginError(
+                f"Two distributions register {group} {name!r}: {_origin(point)} ({point.value}) and {_origin(other)} "
+                f"({other.value}). Uninstall or rename one of them."
+            )
+    value = _import(group, name, point.module, point.attr or "")
     _check_origin(group, name, point)
-    return value
+    return _callable(group, name, value)
 
 
 def load_path(group: str, path: str) -> Any:
@@ -215,8 +217,7 @@ def load_path(group: str, path: str) -> Any:
         raise PluginError(f"{group} {quoted(path)} is not of the form package.module:Name.")
     _check_own(group, path, parts[0])
     value = _import(group, path, module, attribute)
-    if not callable(value):
-        raise PluginError(f"{group} {path!r} is not a class or function but of type {type(value).__name__}.")
+    _callable(group, path, value)
     _check_own(group, path, str(getattr(value, "__module__", module)).partition(".")[0])  # a module imports others
     return value
 
@@ -272,6 +273,13 @@ def _import(group: str, name: str, module: str, attribute: str) -> Any:
                 f"{group} plugin {name!r}: module {module!r} (loaded from {where}) has no {attribute!r}. "
                 "Is another folder of that name in the way, or is an old version installed?"
             ) from error
+    return value
+
+
+def _callable(group: str, name: str, value: Any) -> Any:
+    if not callable(value):
+        kind = type(value).__name__
+        raise PluginError(f"{group} {name!r} is not a class or function but of type {kind}. Write module:Name.")
     return value
 
 

@@ -87,11 +87,8 @@ class Outcome(TypedDict):
     cause: str
 
 
-class Scored(TypedDict):
-    """An outcome that has values."""
-
-    sample: Sample
-    values: list[float]
+Results = tuple[list[Sample], NDArray[np.float64]]
+"""Samples that have values, and these, (n, objectives)."""
 
 
 class Evolution(Core):
@@ -106,9 +103,6 @@ class Evolution(Core):
 
     Asking never waits for results that are still open. Failed architectures are remembered with their cause and
     never proposed again.
-
-    Attributes:
-        skipped: Why start samples were left out.
 
     Raises:
         InfeasibleError: No feasible sample was found.
@@ -129,9 +123,8 @@ class Evolution(Core):
         self._tolerance = [0.0 if o in costs else usual[o] if noise is None else noise for o in usual]
         given = [problem.domains.complete(sample) for sample in self.options.start]
         fits = problem.feasible(given)
-        self.skipped: list[list[str]] = [problem.violations(s) for s, ok in zip(given, fits, strict=True) if not ok]
-        for reasons in self.skipped:
-            _log.warning("A start sample is left out of the search: %s", "; ".join(reasons))
+        for sample in (sample for sample, ok in zip(given, fits, strict=True) if not ok):
+            _log.warning("A start sample is left out of the search: %s", "; ".join(problem.violations(sample)))
         pool = feasible_pool(problem, self._rng)
         self._plan = [sample for sample, ok in zip(given, fits, strict=True) if ok]
         count = max(0, self.options.initial - len(self._plan))
@@ -173,43 +166,28 @@ class Evolution(Core):
                 point, cause = None, cause or f"objectives are not finite: {dict(values)}"
         self._outcomes[architecture] = {"sample": sample, "values": point, "cause": "" if point else cause}
 
-    @property
-    def failures(self) -> dict[str, str]:
-        """Architecture id -> why it failed."""
-        return {key: outcome["cause"] for key, outcome in self._outcomes.items() if outcome["values"] is None}
-
-    def front(self) -> list[tuple[Sample, dict[str, float]]]:
-        """The strict front so far: samples with their objective values."""
-        results = self._results()
-        if not results:
-            return []
-        members = pareto.front([result["values"] for result in results], self._directions)
-        names = [o.name for o in self.problem.objectives]
-        return [(dict(results[i]["sample"]), dict(zip(names, results[i]["values"], strict=True))) for i in members]
-
     # ---------------------------------------------------------------- proposals
     def _planned(self) -> Sample | None:
-        while self._reopened:
-            sample = self._reopened.pop(0)
-            if self._id(sample) not in self._outcomes:
-                return sample
-        while self._plan:
-            sample = self._plan.pop(0)
-            if self._new(sample):
-                return sample
+        for planned in (self._reopened, self._plan):
+            while planned:
+                if self._new(sample := planned.pop(0)):
+                    return sample
         return None
 
     def _propose(self) -> Sample | None:
         results = self._results()
-        if not results or self._rng.random() < self.options.explore:
-            return self._random() or self._first_offspring(self._parents(results))
-        if self._growth is not None and len(results) >= MODEL_FROM:
+        if not results[0]:
+            return self._random()
+        parents = self._parents(results)
+        if self._rng.random() < self.options.explore:
+            return self._random() or self._first_offspring(*parents)
+        if self._growth is not None and len(results[0]) >= MODEL_FROM:
             sample = self._most_promising(self._growth, results)
             if sample is not None:
                 return sample
-        return self._first_offspring(self._parents(results)) or self._random()
+        return self._first_offspring(*parents) or self._random()
 
-    def _most_promising(self, growth: GrowthOfFront, results: list[Scored]) -> Sample | None:
+    def _most_promising(self, growth: GrowthOfFront, results: Results) -> Sample | None:
         parents = self._parents(results)
         drawn = {self._id(s): s for _ in range(OFFSPRING) if (s := self._offspring(*parents, 0)) is not None}
         drawn |= {self._id(s): s for s in self._immigrants()}
@@ -219,32 +197,25 @@ class Evolution(Core):
         candidates = [candidate for candidate, ok in zip(candidates, good, strict=True) if ok]
         if not candidates:
             return None
-        points = np.array([result["values"] for result in results])
-        trained = [result["sample"] for result in results]
-        return candidates[growth.best(candidates, costs[good], trained, points, list(self._open.values()))]
+        return candidates[growth.best(candidates, costs[good], *results, list(self._open.values()))]
 
     def _immigrants(self) -> list[Sample]:
         """Others from the reserve each time, else the same few would lose every comparison of a search."""
         drawn = (self._reserve[i] for i in self._rng.permutation(len(self._reserve)))
         return list(islice((sample for sample in drawn if self._new(sample)), IMMIGRANTS))
 
-    def _parents(self, results: list[Scored]) -> tuple[list[Sample], NDArray[np.float64]]:
+    def _parents(self, results: Results) -> tuple[list[Sample], NDArray[np.float64]]:
         """The front within the tolerance, and with what probability each of its members is drawn."""
-        if not results:
-            return [], np.zeros(0)
-        points = np.array([result["values"] for result in results])
+        samples, points = results
         members = pareto.front(points, self._directions, self._tolerance)
         distance = pareto.crowding(points[members], self._directions)
         finite = distance[np.isfinite(distance)]
         # The ends of the front have no neighbour on one side; they count like the widest gap inside.
         distance = np.where(np.isfinite(distance), distance, finite.max() if len(finite) else 1.0)
         weight = distance + 0.1 * distance.max() + 1e-9
-        return [results[i]["sample"] for i in members], weight / weight.sum()
+        return [samples[i] for i in members], weight / weight.sum()
 
-    def _first_offspring(self, parents: tuple[list[Sample], NDArray[np.float64]]) -> Sample | None:
-        samples, weight = parents
-        if not samples:
-            return None
+    def _first_offspring(self, samples: list[Sample], weight: NDArray[np.float64]) -> Sample | None:
         for attempt in range(ROUNDS):
             drawn = [self._offspring(samples, weight, attempt) for _ in range(BROOD)]
             sample = self._first_new([sample for sample in drawn if sample is not None])
@@ -287,9 +258,9 @@ class Evolution(Core):
     def _id(self, sample: Sample) -> str:
         return self.problem.domains.architecture_id(sample)
 
-    def _results(self) -> list[Scored]:
-        outcomes = ((outcome["sample"], outcome["values"]) for outcome in self._outcomes.values())
-        return [{"sample": sample, "values": values} for sample, values in outcomes if values is not None]
+    def _results(self) -> Results:
+        scored = [outcome for outcome in self._outcomes.values() if outcome["values"] is not None]
+        return [outcome["sample"] for outcome in scored], np.array([outcome["values"] for outcome in scored])
 
     def _cost_column(self) -> int | None:
         names = [o.name for o in self.problem.objectives] + [c.name for c in self.problem.constraints]

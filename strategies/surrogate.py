@@ -26,7 +26,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 from scipy.stats import qmc
 
 from ednas_nni.search.problem import Problem, Sample
@@ -172,11 +172,7 @@ def expected_gain(
     width = np.maximum(0.0, right[None, :] - np.maximum(left[None, :], cost[:, None]))
     lead = (mean[:, None] - heights[None, :]) / spread[:, None]
     density = np.exp(-0.5 * lead**2) / math.sqrt(2.0 * math.pi)
-    below = 0.5 * (1.0 + _erf(lead / math.sqrt(2.0)))
-    return (width * spread[:, None] * (lead * below + density)).sum(1)
-
-
-_erf = np.vectorize(math.erf, otypes=[float])
+    return (width * spread[:, None] * (lead * ndtr(lead) + density)).sum(1)
 
 
 @cache

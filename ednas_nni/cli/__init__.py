@@ -13,8 +13,9 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
+from typing import Any
 
-from ednas_nni.errors import EdnasError, PluginError, lenient
+from ednas_nni.errors import EdnasError, PluginError, lenient, place_of
 from ednas_nni.plugins import Group
 from ednas_nni.version import __version__
 
@@ -25,8 +26,22 @@ GROUPS = {
     "for experts": ("reference", "supernet", "verify", "register", "loopback"),
 }
 ADDED: Group[Callable[[argparse.Namespace], int]] = Group("commands")
-COMMANDS = tuple(dict.fromkeys([*(name for names in GROUPS.values() for name in names), *ADDED.names()]))
+COMMANDS = tuple(name for names in GROUPS.values() for name in names)
 INTERRUPTED = 130  # what shells use for Ctrl-C
+
+
+def added(name: str) -> tuple[Any, Callable[[argparse.Namespace], int]]:
+    """The module and the function of a plug-in's command; PluginError: it cannot be one."""
+    run = ADDED.load(name)
+    module: Any = import_module(run.__module__)
+    if name in COMMANDS:
+        raise PluginError(f"commands {name!r}: EDNAS has a command of that name itself. Rename the plug-in's.")
+    try:
+        str(module.HELP), module.configure(argparse.ArgumentParser())
+    except Exception as error:  # whatever an author's module lacks or does
+        why = f"{type(error).__name__}: {error}{place_of(error)}"
+        raise PluginError(f"commands {name!r}: its module needs HELP and configure(parser) ({why}).") from error
+    return module, run
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,15 +51,12 @@ def parser() -> argparse.ArgumentParser:
         description="Search multi-task dense-prediction networks that are accurate and fast on an edge device.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    modules = {name: import_module(f"ednas_nni.cli.{name}_command") for names in GROUPS.values() for name in names}
-    for name in ADDED.names():
-        with suppress(PluginError):  # `ednas plugins` says why
-            added = import_module(ADDED.load(name).__module__)
-            if {"HELP", "configure"} <= vars(added).keys():
-                modules.setdefault(name, added)
+    modules: dict[str, Any] = {name: import_module(f"ednas_nni.cli.{name}_command") for name in COMMANDS}
+    runs = {name: module.run for name, module in modules.items()}
     groups = {group: [*names] for group, names in GROUPS.items()}
     for name in ADDED.names():
-        if name in modules and name not in sum(GROUPS.values(), ()):
+        with suppress(PluginError):  # `ednas plugins` says why
+            modules[name], runs[name] = added(name)
             groups.setdefault(vars(modules[name]).get("GROUP", "of plug-ins"), []).append(name)
     texts = (
         "\n".join([f"{group}:", *(f"  {name:<10} {modules[name].HELP}" for name in names)])
@@ -57,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         raw = argparse.RawDescriptionHelpFormatter
         command = commands.add_parser(name, description=module.__doc__, formatter_class=raw)
         module.configure(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=runs[name])
     return top
 
 

@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the table; exit code 1 when a plugin is broken."""
     from ednas_nni import plugins
-    from ednas_nni.cli import terminal
+    from ednas_nni.cli import added, terminal
     from ednas_nni.errors import PluginError
 
     groups = [options.group] if options.group else list(plugins.GROUPS)
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
             reason = ""
             if not options.fast:
                 try:
-                    plugins.load(group, plugin.name)
+                    added(plugin.name) if group == "commands" else plugins.load(group, plugin.name)
                 except PluginError as error:
                     reason = " ".join(str(error).split())
             state = "not tried" if options.fast else "broken" if reason else "ok"

@@ -58,7 +58,7 @@ class ClimberCore(Core):
                 self.best, self.height = sample, height
 
     def reopen(self) -> None:
-        self.again = list(self.open.values())
+        self.again += self.open.values()
         self.asked = {name: sample for name, sample in self.asked.items() if name not in self.open}
         self.open = {}
 

@@ -16,7 +16,7 @@ import pytest
 from ednas_nni import plugins
 from ednas_nni.bridge.manager import exposure
 from ednas_nni.bridge.manager.processes import BIN
-from ednas_nni.cli import COMMANDS, init_command, main, terminal
+from ednas_nni.cli import ADDED, COMMANDS, init_command, main, terminal
 from ednas_nni.errors import JournalError
 from ednas_nni.record import locate
 
@@ -40,7 +40,7 @@ def test_help_names_every_command_and_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "HEAVY []" in done.stdout
-    for name in COMMANDS:
+    for name in (*COMMANDS, *ADDED.names()):
         assert re.search(rf"^  {name}\s", done.stdout, re.MULTILINE)
     assert "experiments/ednas.yml" in done.stdout
 
@@ -180,6 +180,60 @@ def test_plugins_names_the_reason_of_a_broken_one(
     told = capsys.readouterr()
     assert re.search(r"weightings +torn .*broken", told.out) and re.search(r"weightings +fixed .*ok", told.out)
     assert "No module named 'no_such_module'" in told.err and "Traceback" not in told.err
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("my_command:start", ""),
+        ("my_command", "'mine' is not a class or function but of type module. Write module:Name"),
+        ("my_bare_command:start", "HELP and configure(parser) (AttributeError: module 'my_bare_command'"),
+        ("my_torn_command:start", "HELP and configure(parser) (ArgumentError: argument --help: conflicting"),
+    ],
+)
+def test_a_wrong_command_of_a_plugin_stops_no_other(
+    value: str, reason: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`ednas` goes on without it, and `ednas plugins` says why; its function may have any name."""
+    start = "def start(options):\n    print('started')\n    return 0\n"
+    for name, configure in (("my_command", "pass"), ("my_torn_command", "parser.add_argument('--help')")):
+        text = f"HELP = 'mine'\ndef configure(parser):\n    {configure}\n{start}"
+        (tmp_path / f"{name}.py").write_text(text)
+    (tmp_path / "my_bare_command.py").write_text(start)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    point = metadata.EntryPoint("mine", value, "ednas_nni.commands")
+    real = plugins._registered
+    monkeypatch.setattr(plugins, "_registered", lambda group: [*real(group), *[point] * (group == "commands")])
+    assert main(["plugins", "devices", "--fast"]) == 0
+    assert main(["plugins", "commands"]) == bool(reason)
+    assert reason in " ".join(capsys.readouterr().err.split())
+    if reason:
+        with pytest.raises(SystemExit):
+            main(["mine"])
+    else:
+        assert main(["mine"]) == 0 and "started" in capsys.readouterr().out
+
+
+def test_a_name_that_two_distributions_register_stops_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only whoever asks for that name hears of it; a command of EDNAS itself stays what it is."""
+    more = {"devices": "macs", "commands": "search"}
+    real = plugins._registered
+
+    def registered(group: str) -> list[metadata.EntryPoint]:
+        added = (
+            [metadata.EntryPoint(more[group], "fractions:Fraction", plugins.PREFIX + group)] if group in more else []
+        )
+        return [*real(group), *added]
+
+    monkeypatch.setattr(plugins, "_registered", registered)
+    assert main(["plugins", "devices"]) == 1
+    told = capsys.readouterr()
+    assert re.search(r"devices +params .*ok", told.out) and "Two distributions register devices 'macs'" in told.err
+    assert main(["plugins", "commands"]) == 1
+    assert "commands 'search': EDNAS has a command of that name itself" in capsys.readouterr().err
+    assert main(["search", "no_such_file.yml"]) == 1 and "no_such_file.yml" in capsys.readouterr().err
 
 
 def test_plugins_of_an_unknown_group(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,9 +20,45 @@ def test_the_strategy_of_the_page_keeps_the_contract(tmp_path: Path) -> None:
     names: dict[str, Any] = {"folder": tmp_path, "__name__": "page"}
     exec(compile(STRATEGY + checks, "adding_a_strategy.md", "exec", dont_inherit=True), names)
 
-    class Forgets(names["ClimberCore"]):
+    climber: Any = names["ClimberCore"]
+
+    class Forgets(climber):
         def reopen(self) -> None:
             pass
 
-    with pytest.raises(PluginError, match="is lost"):
-        names["check_core"](Forgets)
+    class ForgetsOthers(climber):
+        def reopen(self) -> None:
+            super().reopen()
+            self.again = self.again[:1]
+
+    class ForgetsAtTheSecondCrash(climber):
+        def reopen(self) -> None:
+            self.again = []
+            super().reopen()
+
+    class OneDirection(climber):
+        def fits(self, sample: Any) -> bool:
+            costs = self.problem.cost_dict(sample)
+            new = self.problem.domains.architecture_id(sample) not in self.asked
+            return new and all(costs[one.name] <= one.bound for one in self.problem.constraints if one.op == "<=")
+
+    class EndsWithoutAWord(climber):
+        def ask(self) -> Any:
+            sample = super().ask()
+            self.reason = ""
+            return sample
+
+    class Repeats(climber):
+        def ask(self) -> Any:
+            return super().ask() or self.best
+
+    for broken, message in (
+        (Forgets, "is lost"),
+        (ForgetsOthers, "is lost"),
+        (ForgetsAtTheSecondCrash, "is lost"),
+        (OneDirection, "an infeasible sample"),
+        (EndsWithoutAWord, "no None with a reason"),
+        (Repeats, "no None with a reason"),
+    ):
+        with pytest.raises(PluginError, match=message):
+            names["check_core"](broken)

@@ -112,7 +112,6 @@ def test_start_samples_come_first_and_infeasible_ones_are_left_out(caplog):
         core = Evolution(problem, start=[bad, good])
     assert "latency_ms" in caplog.text and "allowed is <= 3" in caplog.text
     assert core.ask() == good
-    assert len(core.skipped) == 1 and "latency_ms" in core.skipped[0][0]
 
 
 def test_the_start_is_spread_over_the_feasible_latencies():
@@ -132,9 +131,10 @@ def test_failures_are_remembered_and_not_proposed_again():
     core = Evolution(world.problem())
     first = core.ask()
     core.tell(first, None, "out of memory")
-    assert core.failures == {world.domains.architecture_id(first): "out of memory"}
     core.tell(core.ask(), {"quality": float("nan"), "latency_ms": 2.0})
-    assert len(core.failures) == 2 and core.front() == []
+    outcomes = core.state_dict()["told"]
+    assert [outcome["values"] for outcome in outcomes] == [None, None]
+    assert outcomes[0]["sample"] == first and outcomes[0]["cause"] == "out of memory"
     assert all(core.ask() != first for _ in range(30))
 
 

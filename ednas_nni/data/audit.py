@@ -49,20 +49,3 @@ def note(info: DataInfo, opened_by: str, cache: str | os.PathLike[str] | None = 
             f"cannot journal the opening of the test split in {path}: {error}; point EDNAS_CACHE (or the data's "
             "'cache' argument) to a folder that can be written"
         ) from error
-
-
-def openings(info: DataInfo, cache: str | os.PathLike[str] | None = None) -> list[dict[str, object]]:
-    """Return the openings of the test split so far, oldest first; a line that a crash cut short is left out."""
-    try:
-        lines = audit_path(info, cache).read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
-    entries = []
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict):
-            entries.append(entry)
-    return entries

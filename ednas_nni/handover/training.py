@@ -33,6 +33,7 @@ from ednas_nni.handover.describing import described
 from ednas_nni.handover.scoring import Runs, scored
 from ednas_nni.handover.search import SearchedArchitecture, SearchRecord
 from ednas_nni.networks.network import Network
+from ednas_nni.nn.blocks.base import own_code
 from ednas_nni.nn.checkpoint import write_tensors
 from ednas_nni.nn.tree import build
 from ednas_nni.record.events import Note
@@ -93,13 +94,16 @@ class FullTraining:
     @cached_property
     def folder(self) -> Path:
         """Where the trainings lie until the network is written; named by what decides their result."""
+        tasks = evaluator_of(self.assembled).module.data.unmeasured
         deciding = {
             "study": self.study.digest,
             "sample": self.sample,
             "data": self.assembled.source.info.identity,
             "weights": self.assembled.weights,
-            "tasks": {t.name: t.settings() for t in evaluator_of(self.assembled).module.data.unmeasured},
+            "tasks": {t.name: t.settings() for t in tasks},
         }
+        if code := own_code(self.study.space, type(self.assembled.space), *map(type, tasks)):
+            deciding["code"] = code
         digest = hashlib.sha256(json.dumps(deciding, sort_keys=True, default=str).encode()).hexdigest()[:16]
         return cache_root(self.study.data.options.get("cache")) / "trainings" / digest
 

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import re
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cache, partial
+from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from torch import nn
@@ -19,7 +22,8 @@ from torch import nn
 from ednas_nni.errors import PluginError, StudyError, did_you_mean, quoted
 from ednas_nni.nn.choice import choice_or_only
 from ednas_nni.nn.elementwise import Channels
-from ednas_nni.plugins import Group
+from ednas_nni.plugins import OURS, Group
+from ednas_nni.record.whole_file import file_digest
 
 B = TypeVar("B", bound="Block")
 
@@ -167,6 +171,16 @@ def operation(name: str) -> Block:
     except ValueError as error:
         example = kind + block.examples()[0].suffix
         raise StudyError(f"Unknown operation {name!r}. {error}; for example {example}.") from None
+
+
+def own_code(arguments: object, *kinds: type) -> dict[str, str]:
+    """Module -> digest of its file: of `kinds` and of blocks that arguments name, where they are not EDNAS's."""
+    digests, text = {}, repr(arguments)
+    for kind in (*kinds, *(BLOCKS.load(name) for name in BLOCKS.names() if name in text)):
+        if kind.__module__.partition(".")[0] not in OURS:
+            with suppress(OSError, TypeError):  # typed in at a prompt
+                digests[kind.__module__] = file_digest(Path(inspect.getfile(kind)))[:16]
+    return digests
 
 
 def block_choice(names: Sequence[str], slot: Slot, label: str) -> nn.Module:

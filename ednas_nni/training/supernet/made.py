@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from ednas_nni.cost import cost_table
 from ednas_nni.data.cache import LOCK, beside, cache_root, ensure, fingerprint, open_arrays
 from ednas_nni.errors import SampleError, TrialError
+from ednas_nni.nn.blocks.base import own_code
 from ednas_nni.nn.capabilities import capabilities_of
 from ednas_nni.nn.elastic import SharedWeights, addresses
 from ednas_nni.nn.tree import build, domains_of
@@ -91,6 +92,8 @@ class Supernet:
         }
         tasks = {task.name: task.settings() for task in self._data.unmeasured}  # the code of an own loss, lambda
         named = {"space": space, "recipe": shared, "supernet": asdict(self.options), "tasks": tasks}
+        if code := own_code(space["arguments"], kind, *map(type, self._data.unmeasured)):
+            named["code"] = code
         identity = {"format": FORMAT, **named}
         plain: dict[str, object] = json.loads(json.dumps(identity, sort_keys=True, default=str))
         return plain

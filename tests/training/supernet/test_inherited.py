@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
+from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from ednas_nni import plugins
 from ednas_nni.data import cache as store
 from ednas_nni.errors import SampleError, StudyError
 from ednas_nni.nn.statistics import recalibrate
@@ -24,6 +27,7 @@ from tests.planes import _importable, _one_thread
 
 __all__ = ["_importable", "_one_thread"]
 
+REPOSITORY = Path(__file__).resolve().parents[3]
 TASKS = ("segmentation", "depth")
 OPTIONS = {"steps": 12, "paths": 3, "sandwich": True, "sampling": "macs", "distillation": 0.5, "warm_up": 0.1}
 
@@ -140,6 +144,28 @@ def test_a_loss_of_ones_own(cache, space, tmp_path, monkeypatch):
     plain = evaluator().supernet(space).folder
     monkeypatch.setattr("ednas_nni.baselines.lambdas.recorded", lambda info: 7.0)
     assert evaluator().supernet(space).folder != plain
+
+
+def test_a_plugin_block_that_is_edited(cache, tmp_path, monkeypatch):
+    """Its old weights would be taken for those of the new code; a block that no argument names is none of it."""
+    ghost = (REPOSITORY / "examples" / "small" / "ghost.py").read_text()
+    (tmp_path / "ghostx.py").write_text(ghost)
+    monkeypatch.syspath_prepend(tmp_path)
+    registered = plugins._registered
+
+    def more(group):
+        point = metadata.EntryPoint("ghost", "ghostx:Ghost", "ednas_nni.blocks")
+        return metadata.EntryPoints([*registered(group), *([point] if group == "blocks" else [])])
+
+    monkeypatch.setattr(plugins, "_registered", more)
+    ours, theirs = EdnasSpace(**SMALL), EdnasSpace(**{**SMALL, "ops": ["ibn_k3_e3", "ghost_k3"]})
+    network = build(theirs, domains_of(theirs).random(np.random.default_rng(0)))
+    before = [evaluator().supernet(space).folder for space in (ours, theirs)]
+    assert evaluator().supernet(network).folder == before[1]
+    (tmp_path / "ghostx.py").write_text(ghost.replace("y = self.primary(x)", "y = -self.primary(x)"))
+    after = [evaluator().supernet(space).folder for space in (ours, theirs)]
+    assert after[0] == before[0] and after[1] != before[1]
+    assert "code" not in evaluator().supernet(ours).identity
 
 
 def test_networks_are_trained_on(cache, space):

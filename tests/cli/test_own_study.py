@@ -101,7 +101,7 @@ def test_a_manifest_whose_files_lie_elsewhere(
     monkeypatch.chdir(photos.parent)
     assert main(["init", "mine", "--data", "photos", "--fill", "depth_scale=0.001"]) == 0
     assert main(["init", "other", "--data", "mine/data"]) == 0
-    assert "names files outside of its folder" in capsys.readouterr().out
+    assert "names files outside of it" in capsys.readouterr().out
     studies = [read_experiment(f"{folder}/experiments/ednas.yml")[1] for folder in ("mine", "other")]
     assert studies[0] == studies[1]
     assert main(["data", "init", "mine/data"]) == 0

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from data_sets.geometry import normals_from_depth, reach, read_camera
-from data_sets.manifest_table import ManifestTable, Row, read_table
+from data_sets.manifest_table import ManifestTable, Row, leads_out, read_table
 from data_sets.writing import empty_folder, save
 from ednas_nni.data.class_names import CLASSES_FILE
 from ednas_nni.data.class_table import MOST_CLASSES, REST, ClassTable, read_classes
@@ -90,7 +90,7 @@ class Manifest(FolderSource):
             self._usual = {name: parse[name](value) for name, value in given.items() if value is not None}
         except ValueError as error:
             raise DataError(str(error)) from None
-        self.path = self.root / (self.file or next((f for f in FILES if (self.root / f).exists()), FILES[0]))
+        self.path = self.root / self.file if self.file else _in(self.root)
 
     def shares(self) -> dict[str, float]:
         """All splits may be cut out of the training images."""
@@ -221,6 +221,11 @@ class Manifest(FolderSource):
         """It has a manifest."""
         return any((folder / name).is_file() for name in FILES)
 
+    @classmethod
+    def needs(cls, folder: Path) -> dict[str, object]:
+        """`allow_outside`, where a path leads out of the folder."""
+        return {"allow_outside": True} if leads_out(_in(folder)) else {}
+
     @staticmethod
     def write(source: DataSource, folder: str | os.PathLike[str], depth: str = "png") -> dict[str, object]:
         """Write `manifest.csv`, `classes.txt` and folders of pictures.
@@ -253,6 +258,11 @@ class Manifest(FolderSource):
                 lines.append(cells)
         (root / FILES[0]).write_text(as_csv(lines), encoding="utf-8", newline="")
         return {}
+
+
+def _in(folder: Path) -> Path:
+    """The manifest of a folder."""
+    return next((path for path in (folder / name for name in FILES) if path.exists()), folder / FILES[0])
 
 
 def _masked(values: Array, mask: Array, invalid: float, path: Path) -> Array:

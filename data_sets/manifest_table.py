@@ -86,6 +86,27 @@ def read_table(path: Path, allow_outside: bool = False) -> ManifestTable:
     return ManifestTable(path, tuple(rows), {name: next(iter(lines)) for name, lines in same.items()})
 
 
+def leads_out(path: Path) -> bool:
+    """Whether a manifest names a file outside of its folder; not, where it cannot be read."""
+    paths = {"image", *(name for kind in all_kinds() for name in (kind.column, kind.mask))}
+    try:
+        cells = [cell for _, row in _cells(path) for name, cell in row.items() if name in paths]
+        return not all(_below(path.parent, _meant(path.parent, cell)) for cell in cells if isinstance(cell, str))
+    except DataError:
+        return False
+
+
+def _meant(folder: Path, cell: str) -> Path:
+    """The path that a cell names, in Windows' writing too."""
+    written = cell if "\\" not in cell or os.path.lexists(folder / cell) else cell.replace("\\", "/")
+    return Path(os.path.normpath(folder / written))
+
+
+def _below(folder: Path, path: Path) -> bool:
+    """Whether a path stays in the folder. Links are not resolved: the folder's owner put them there."""
+    return path.is_relative_to(os.path.normpath(folder))
+
+
 def _cells(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and filled cells of each row."""
     try:
@@ -190,11 +211,8 @@ def _path(folder: Path, name: str, value: Any, allow_outside: bool) -> Path:
         raise ValueError(f"{name} = {quoted(value)}: must be the name of a file.")
     if control := hidden(value):
         raise ValueError(f"{name} = {quoted(value)}: holds the control character {control}; rename the file.")
-    if "\\" in value and not os.path.lexists(folder / value):
-        value = value.replace("\\", "/")  # written on Windows
-    # Not resolved: a link inside of the folder was put there by the folder's owner.
-    path = Path(os.path.normpath(folder / value))
-    if not allow_outside and not path.is_relative_to(os.path.normpath(folder)):
+    path = _meant(folder, value)
+    if not allow_outside and not _below(folder, path):
         raise ValueError(
             f"{name} = {value!r}: leads out of the manifest's folder. Move the manifest above all files, or set the "
             "data's option `allow_outside: true` if you trust it."

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from data_sets.kinds.depth_units import TREND, WHICH_FACTOR, Largest, downwards, look
+from data_sets.kinds.depth_units import TREND, WHICH_FACTOR, Largest, downwards, look, sample, unreadable
 from ednas_nni.data.agreement import ray_lengths
 from ednas_nni.data.info import DEPTH_KINDS, Array, LabelFacts
 from ednas_nni.data.kinds.base import (
@@ -217,6 +217,9 @@ class DepthLabels(LabelKind[DepthSurvey]):
         each: list[dict[str, str]] = [{} for _ in paths]
         guesses, asks = [], []
         types = _types(paths)
+        some = (sample([paths[number] for number in numbers]) for numbers in types.values())
+        if unread := unreadable(path for files in some for path in files):
+            return Drafted(refused=unread)
         for which, numbers in types.items():
             seen = look([paths[number] for number in numbers])
             cells = {"depth_kind": seen.kind}

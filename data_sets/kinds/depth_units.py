@@ -8,7 +8,7 @@ and whoever answers it sees what each candidate would mean for these files.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ednas_nni.data.reading import read_map, words
+from ednas_nni.errors import DataError
 
 LOOK_AT = 8
 """Files of one type that are read whole."""
@@ -188,10 +189,26 @@ def downwards(depth: NDArray[np.floating]) -> float | None:
     return float(np.median(bottom) / np.median(middle)) if len(middle) and len(bottom) else None
 
 
+def sample(paths: Sequence[Path]) -> Sequence[Path]:
+    """Some of the files, evenly spread."""
+    return paths[:: max(1, len(paths) // LOOK_AT)][:LOOK_AT]
+
+
+def unreadable(paths: Iterable[Path]) -> dict[Path, str]:
+    """Return why `read_map` cannot read a file, for those that it cannot."""
+    faults = {}
+    for path in paths:
+        try:
+            read_map(path)
+        except DataError as error:
+            faults[path] = str(error)
+    return faults
+
+
 def look(paths: Sequence[Path]) -> StoredDepth:
-    """Read some of the files, all of one type, evenly spread."""
+    """Read a sample of files, all of one type."""
     largest, some, trends, pixels = Largest(), [], list[float](), 0
-    for path in paths[:: max(1, len(paths) // LOOK_AT)][:LOOK_AT]:
+    for path in sample(paths):
         values = read_map(path)
         pixels += values.size
         some.append(values[np.isfinite(values) & (values > 0)])

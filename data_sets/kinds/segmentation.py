@@ -152,15 +152,20 @@ class ClassLabels(LabelKind[ClassSurvey]):
         if drawn := [path for path in paths if is_annotations(path)]:
             return drafted(drawn, tick)
         names, source = names_of_values(paths[0])
+        unread: dict[Path, str] = {}
         single = LabelKind.may_read  # one value per pixel
-        coloured = any(value >= COLOUR for value in names) or not all(
-            single(self, path, 3) for path in paths if mode(path).startswith("RGB")
+        coloured = any(value >= COLOUR for value in names) or any(
+            in_few_colours(path) and not single(self, path, 3) for path in paths if mode(path).startswith("RGB")
         )
         pixels: Counter[int] = Counter()
         smooth = []
         largest: int | None = None
         for path in paths:
-            stored = colours(path) if coloured and not is_npy(path) else read_map(path)
+            try:
+                stored = colours(path) if coloured and not is_npy(path) else read_map(path)
+            except DataError as error:
+                unread[path] = str(error)
+                continue
             values, counts = np.unique(stored, return_counts=True)
             if fault := not_whole(values):
                 raise DataError(f"{path}: looks like a class map by its name, but {fault}")
@@ -176,10 +181,11 @@ class ClassLabels(LabelKind[ClassSurvey]):
                     f"{path}: with it the class maps hold more than 255 values; they are probably not class maps"
                 )
             tick()
+        if unread:
+            return Drafted(refused=unread)
         if 2 * len(smooth) > len(paths):
-            return Drafted(
-                refusal=f"values run smoothly as depth does, in {SMOOTH_LEVELS} or more shades: no class map"
-            )
+            reason = f"values run smoothly as depth does, in {SMOOTH_LEVELS} or more shades: no class map"
+            return Drafted(refused=dict.fromkeys(paths, reason))
         if (
             not names
             and paths[0].parent.name == "SegmentationClass"
@@ -188,7 +194,7 @@ class ClassLabels(LabelKind[ClassSurvey]):
         ):
             names, source = dict(enumerate(VOC)), "Pascal VOC's 21, for the folder is SegmentationClass"
         guess = f"names of classes are those of {source}" if names else ""
-        drawn_classes = _classes_of(pixels, largest, smooth, names)
+        drawn_classes = _classes_of(paths, pixels, largest, smooth, names)
         note = drawn_classes.note
         if blurred := [path.name for path in paths if path.suffix.lower() in (".jpg", ".jpeg")]:
             note += (
@@ -253,7 +259,13 @@ def is_smooth(values: Array) -> bool:
     return bool((steps > 0).any()) and float((steps[steps > 0] <= small).mean()) >= SMOOTH_STEPS
 
 
-def _classes_of(pixels: Counter[int], largest: int | None, smooth: Sequence[Path], names: Mapping[int, str]) -> Drafted:
+def _classes_of(
+    paths: Sequence[Path],
+    pixels: Counter[int],
+    largest: int | None,
+    smooth: Sequence[Path],
+    names: Mapping[int, str],
+) -> Drafted:
     """Draft classes.txt from how many pixels hold each value, and the names that a list gives to some."""
     total = sum(pixels.values())
     share = {v: f"{written(v)} holds {percent(count / total)} % of the pixels" for v, count in pixels.items()}
@@ -270,7 +282,8 @@ def _classes_of(pixels: Counter[int], largest: int | None, smooth: Sequence[Path
         lines.append(f"{share[white]} and is drafted as a class, as drawing programs write it")
     if len(classes) < 2:
         held = f"all pixels that have a class hold {written(classes[0])}" if classes else "no pixel has a class"
-        return Drafted(refusal=f"{held}, and a task needs two classes; store all else as another value")
+        reason = f"{held}, and a task needs two classes; store all else as another value"
+        return Drafted(refused=dict.fromkeys(paths, reason))
     lines += [
         f"{share[value]} and is left out, as 'no class'; if it is a class, write `{value}: NAME` into {CLASSES_FILE}"
         for value in sorted(never)

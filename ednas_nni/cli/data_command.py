@@ -181,7 +181,8 @@ def init(options: argparse.Namespace) -> int:
     is said; what nothing tells, such as the unit of depth in whole numbers, stays open as `?` until you fill it.
     Correct manifest.csv and classes.txt, then run `ednas data check`.
     """
-    from ednas_nni.data import drafting
+    from ednas_nni.data import DATASETS, drafting
+    from ednas_nni.data.layouts.base import FolderSource
 
     folder = options.folder.expanduser().resolve()
     if not folder.is_dir():
@@ -195,12 +196,12 @@ def init(options: argparse.Namespace) -> int:
         return 0
     out = options.out.expanduser().resolve() if options.out else folder
     if (out / drafting.FILES[0]).is_file() and options.fill and not options.force:
-        drafted, written = drafting.fill_in(out, options.fill)
+        written = drafting.fill_in(out, options.fill)
         print(f"filled {printable(str(written[0]))}; the rest of it is as it was")
     else:
-        drafted, written = draft_into(folder, out, options.fill, options.force)
-    leads_out = out != drafted.folder or Path(drafted.rows[0].get(drafting.IMAGE, "")).is_absolute()
-    outside = " --set allow_outside=true" if leads_out else ""
+        _, written = draft_into(folder, out, options.fill, options.force)
+    manifest = DATASETS.classes(FolderSource)["manifest"]  # type: ignore[type-abstract]  # none is made
+    outside = " --set allow_outside=true" if manifest.needs(out) else ""
     print(f"Correct them, then: ednas data check {shlex.quote(printable(str(written[0])))}{outside}")
     return 0
 
@@ -308,17 +309,14 @@ def source_of(data: str, changes: list[str]) -> tuple[DataSource, dict[str, Any]
     from ednas_nni.data import DATASETS
     from ednas_nni.study import plain_data
     from ednas_nni.study.changes import changed
-    from ednas_nni.study.options import check_options
+    from ednas_nni.study.options import check_complete, check_options
 
     entry = {**_named(data), **changed({}, [text.removeprefix("data.") for text in changes])}
     name = entry["name"]
     options = {key: value for key, value in entry.items() if key != "name"}
     factory = DATASETS.load(name)
     check_options(factory, options, f"data set {name}")
-    for parameter in inspect.signature(factory).parameters.values():  # before Python says which option is missing
-        by_name = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-        if by_name and parameter.default is parameter.empty and parameter.name not in options:
-            raise DataError(f"data set {name} needs the option {parameter.name!r}: add --set {parameter.name}=...")
+    check_complete(factory, options, f"data set {name} (--set OPTION=VALUE)")
     if "folder" in entry:  # a study may be run from elsewhere
         entry["folder"] = str(plain_data.resolved(entry["folder"], DataError, "--set folder"))
     return factory(**options), entry

@@ -56,6 +56,8 @@ def study_of(folder: Path, out: Path, template: str, fill: Sequence[str]) -> str
         records = source.records["train"][:HEADERS] if isinstance(source, FolderSource) else []
         images = [record.files["image"] for record in records if "image" in record.files]
         labels = list(source.info.targets)
+        if "allow_outside" in entry:
+            print(f"The manifest in {folder} names files outside of it; the study allows that: allow_outside: true")
     tasks = [name for name in labels if name in TASKS]
     if not tasks:
         raise DataError(f"{folder}: has no labels of a task. `ednas data init {folder}` says what was looked for.")

@@ -16,15 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from ednas_nni.data.draft_groups import group, splits_of
-from ednas_nni.data.info import Array
 from ednas_nni.data.kinds import OPEN, Drafted, LabelKind, all_kinds, columns
 from ednas_nni.data.layouts.base import FolderSource
 from ednas_nni.data.layouts.cutting import natural
 from ednas_nni.data.names import IMAGE, OTHER, Named, named, split_of
-from ednas_nni.data.reading import is_npy, read_map, stored_as
+from ednas_nni.data.reading import is_npy, read_map, read_npy, read_picture, stored_as
 from ednas_nni.data.source import DATASETS
 from ednas_nni.errors import DataError, did_you_mean, hidden, quoted
 from ednas_nni.record.whole_file import write_whole
@@ -48,12 +46,12 @@ Left = dict[str, list[Path]]
 
 
 def recognise(folder: Path) -> dict[str, object] | None:
-    """Return {name, folder} of the data set that a folder is, None if no registered layout knows it."""
+    """Return what a study says of the data set that a folder is, None if no registered layout knows it."""
     layouts = DATASETS.classes(FolderSource)  # type: ignore[type-abstract]  # none is made
     names = [name for name, layout in layouts.items() if layout.recognises(folder)]
     # A manifest may lie in a folder of any other layout.
     names.sort(key=lambda name: name == "manifest")
-    return {"name": names[0], "folder": str(folder)} if names else None
+    return {"name": names[0], "folder": str(folder), **layouts[names[0]].needs(folder)} if names else None
 
 
 @dataclass(frozen=True)
@@ -234,13 +232,8 @@ def _may_be(role: str, path: Path, dtype: np.dtype, values: int) -> bool:
 def by_content(path: Path) -> str | None:
     """Return the column of the label kind that a file looks like, `image` for other pictures; None if it is neither."""
     try:
-        values: Array
-        if is_npy(path):
-            values = np.load(path, allow_pickle=False, mmap_mode="r")
-        else:
-            with Image.open(path) as opened:
-                values = np.asarray(opened)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+        values = read_npy(path) if is_npy(path) else read_picture(path)
+    except DataError:
         return None
     if values.ndim == 3 and 1 in (values.shape[0], values.shape[-1]):
         values = values[0] if values.shape[0] == 1 else values[..., 0]
@@ -291,12 +284,15 @@ def _labels(
     kind: LabelKind, folder: Path, rows: Sequence[dict[str, str]], left: Left, tick: Callable[[], object]
 ) -> Drafted:
     """Look at the files of one kind and add further cells to their rows."""
-    having = [row for row in rows if kind.column in row]
+    drafted, having = Drafted(), [row for row in rows if kind.column in row]
+    while having and (drafted := kind.draft([folder / row[kind.column] for row in having], tick)).refused:
+        why = f"files named as {kind.column}: {next(iter(drafted.refused.values()))}"
+        for row in having:
+            if folder / row[kind.column] in drafted.refused:
+                left[why].append(Path(row.pop(kind.column)))
+                row.pop(kind.mask, None)
+        having = [row for row in having if kind.column in row]
     if not having:
-        return Drafted()
-    drafted = kind.draft([folder / row[kind.column] for row in having], tick)
-    if drafted.refusal:
-        left[f"files named as {kind.column}: {drafted.refusal}"] = [Path(row.pop(kind.column)) for row in having]
         return Drafted()
     types: dict[str, list[str]] = defaultdict(list)
     for row in having:
@@ -398,10 +394,10 @@ def fill(drafted: Draft, given: Sequence[str]) -> bool:
     return not any(OPEN in row.values() for row in drafted.rows)
 
 
-def fill_in(folder: Path, given: Sequence[str]) -> tuple[Draft, list[Path]]:
+def fill_in(folder: Path, given: Sequence[str]) -> list[Path]:
     """Put `COLUMN=CELL` texts in the place of the cells `?` of a folder's `manifest.csv`; whatever else it says stays.
 
-    It is returned as `draft` and `write` would. DataError: it cannot be read or written, or a column has no such cell.
+    Its path is returned. DataError: it cannot be read or written, or a column has no such cell.
     """
     path = folder / FILES[0]
     try:
@@ -414,4 +410,4 @@ def fill_in(folder: Path, given: Sequence[str]) -> tuple[Draft, list[Path]]:
             raise DataError(f"{path}: no cell of {name} is `?`. Change it by hand, or draft it all anew with --force")
     drafted = Draft(folder, rows, {}, (), (), (), {})
     fill(drafted, given)
-    return drafted, write(drafted, folder, force=True)
+    return write(drafted, folder, force=True)

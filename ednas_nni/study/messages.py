@@ -25,7 +25,7 @@ _KINDS = {
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number",
-    "float_type": "must be a number",
+    "float_type": "must be a number (YAML reads 1e-3 as text: write 0.001)",
     "float_parsing": "must be a number",
     "bool_type": "must be true or false",
     "tuple_type": "must be a list",

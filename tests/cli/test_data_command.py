@@ -153,7 +153,7 @@ def test_check_of_a_study(capsys: pytest.CaptureFixture[str], here: Path, experi
         (["check", "romms"], "Did you mean 'rooms'"),
         (["check", "rooms", "--set", "trian=3"], "unknown option 'trian'. Did you mean 'train'"),
         (["check", "rooms", "--set", "train"], "--set 'train': write KEY=VALUE"),
-        (["check", "cityscapes"], "data set cityscapes needs the option 'folder': add --set folder=..."),
+        (["check", "cityscapes"], "data set cityscapes (--set OPTION=VALUE): 'folder' must be given as well."),
         (["check", "cityscapes", "--set", "folder=nowhere"], "there is no folder"),
         (["check", "nowhere.csv"], "there is no such manifest"),
         (["check", "."], "is a folder. `ednas data init .` says which data set it is"),

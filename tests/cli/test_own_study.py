@@ -12,7 +12,7 @@ from PIL import Image
 
 from ednas_nni.cli import main
 from ednas_nni.cli.own_study import shapes, sizes
-from ednas_nni.data import DATASETS
+from ednas_nni.data import DATASETS, drafting
 from ednas_nni.data.layouts.fitting import alike
 from ednas_nni.study import read_experiment
 from scenes.rooms import Rooms
@@ -92,6 +92,25 @@ def test_what_is_open_is_said(
     assert main([*line.split(), "--set", "size=[96,128]"]) == 0
     assert main(["init", "other", "--data", "mine/data", "--fill", "depth_scale=1"]) == 1
     assert "fills it), so nothing is drafted" in capsys.readouterr().err
+
+
+def test_a_manifest_whose_files_lie_elsewhere(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What `init` drafted into a study's folder serves a second study, and the printed line reads it."""
+    monkeypatch.chdir(photos.parent)
+    assert main(["init", "mine", "--data", "photos", "--fill", "depth_scale=0.001"]) == 0
+    assert main(["init", "other", "--data", "mine/data"]) == 0
+    assert "names files outside of it" in capsys.readouterr().out
+    studies = [read_experiment(f"{folder}/experiments/ednas.yml")[1] for folder in ("mine", "other")]
+    assert studies[0] == studies[1]
+    assert main(["data", "init", "mine/data"]) == 0
+    assert f"{{name: manifest, folder: {photos.parent / 'mine/data'}, allow_outside: true}}" in capsys.readouterr().out
+    manifest = photos / "manifest.csv"
+    for cell, needed in (("images/IMG_1000.jpg", {}), ("..\\photos/../away.jpg", {"allow_outside": True}), ("a,b", {})):
+        manifest.write_text(f"image,group\n{cell},../a\n")
+        entry = drafting.recognise(photos)
+        assert entry == {"name": "manifest", "folder": str(photos), **needed}, cell
 
 
 def test_orientation_and_strangers(tmp_path: Path) -> None:

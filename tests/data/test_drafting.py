@@ -114,6 +114,30 @@ def test_open_cells_are_filled_and_what_was_written_by_hand_stays(tmp_path: Path
         drafting.fill_in(tmp_path, ["depth_scale=1"])
 
 
+def test_labels_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
+    """Empty and half files, also a grey mask stored in colours; the others are drafted as if these were not there."""
+    for n in range(6):
+        image(tmp_path / f"rgb/{n}.png")
+        classes(tmp_path / f"seg/{n}.png")
+        millimetres(tmp_path / f"depth/{n}.png")
+    whole = drafting.draft(tmp_path)
+    for n, name in enumerate(("seg/1.png", "seg/2.png", "depth/3.png", "depth/4.png")):
+        stored = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(stored[: len(stored) // 2] if n % 2 else b"")
+    Image.fromarray(RNG.integers(0, 255, (*SHAPE, 3), np.uint8)).save(tmp_path / "seg/5.png")
+    half = (tmp_path / "seg/5.png").read_bytes()
+    (tmp_path / "seg/5.png").write_bytes(half[: len(half) // 2])
+    drafted = drafting.draft(tmp_path)
+    lacking = {(n, name) for n, row in enumerate(drafted.rows) for name in ("seg", "depth") if name not in row}
+    assert lacking == {(1, "seg"), (2, "seg"), (5, "seg"), (3, "depth"), (4, "depth")}
+    said = [(number, line) for line, number in drafted.left_out.items() if "cannot be read as a picture" in line]
+    assert sum(number for number, _ in said) == 5 and any("such as seg/1.png" in line for _, line in said)
+    assert (drafted.texts, drafted.asks[0]) == (whole.texts, whole.asks[0])
+    for path in (tmp_path / "depth").iterdir():
+        path.write_bytes(b"")
+    assert not any("depth" in row for row in drafting.draft(tmp_path).rows)
+
+
 def test_class_maps_in_jpeg_are_told(tmp_path: Path) -> None:
     image(tmp_path / "images/a.jpg")
     drawn = np.zeros(SHAPE, np.uint8)

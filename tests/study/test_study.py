@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ WRONG = [
     ({"device": "edge_tpu", "devices": ["params"]}, "device and devices are one field"),
     ("nano", "classArgs must be a mapping"),
     ([1], "classArgs must be a mapping"),
+    ({"hardware_aware": yaml.safe_load("weight: -1e-2")}, r"weight = '-1e-2': must be a number \(YAML .* write 0.001"),
 ]
 
 

@@ -54,7 +54,8 @@ class Drafted:
         guess: What was assumed and why.
         texts: Further files to write, by name; `note` says what the user is to do with them.
         asks: What nothing tells: those cells are `OPEN`, and the manifest is not read before they are filled.
-        refusal: Why none of the files is of this kind; then the column stays empty.
+        refused: Files that are not of this kind or cannot be read, with the reason, of which the first is said; the
+            others are looked at again.
     """
 
     cells: Mapping[str, str] = field(default_factory=dict)
@@ -63,7 +64,7 @@ class Drafted:
     note: str = ""
     each: Sequence[Mapping[str, str]] = ()
     asks: str = ""
-    refusal: str = ""
+    refused: Mapping[Path, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

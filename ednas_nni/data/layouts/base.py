@@ -106,6 +106,11 @@ class FolderSource(CachedSource):
         """Say whether a folder has this layout, from the names in it."""
         return False
 
+    @classmethod
+    def needs(cls, folder: Path) -> dict[str, object]:
+        """Options beside `folder` without which it cannot be read; the layout recognises it."""
+        return {}
+
     @staticmethod
     def write(source: DataSource, folder: str | os.PathLike[str]) -> dict[str, object]:
         """Write any data set in this layout into a new or empty folder, for other programs or to try a reader.

@@ -68,6 +68,22 @@ def test_figures_by_hand(searches: list[SearchRecord]) -> None:
     assert volume.figures[0].spread is not None and volume.figures[0].spread.mean == pytest.approx(0.5)
 
 
+def test_of_an_error_the_least_is_the_best(made: Make) -> None:
+    objectives = ["min:depth_abs_error_m", "latency_ms"]
+    one, other = (
+        made(points, name=name, objectives=objectives, strategy=name) for name, points in (("a", A0), ("b", B0))
+    )
+    for record in (*one.history.results.values(), *other.history.results.values()):
+        record.metrics = {**record.metrics, "depth_abs_error_m": record.metrics["default"]}
+    column = compared([one, other], at=(10.0,)).columns[0]
+    assert column.heading == "depth abs error at 10.00 ms"
+    assert [figure.spread.mean for figure in column.figures if figure.spread] == pytest.approx([0.1, 0.1])
+    worse = made({2: (0.3, 4.0)}, name="c", objectives=objectives, strategy="c")
+    for record in worse.history.results.values():
+        record.metrics = {**record.metrics, "depth_abs_error_m": record.metrics["default"]}
+    assert compared([one, worse], at=(10.0,)).columns[0].texts(1)[1] == "-0.200"
+
+
 def test_like_is_compared_with_like(made: Make) -> None:
     """Confirmed values are taken where every search has some, and else of none."""
     both = [made(POINTS, [*confirmed(2, 0.2, 0.3)], name=name, seed=i) for i, name in enumerate("ab")]

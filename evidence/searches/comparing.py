@@ -226,13 +226,14 @@ def compared(searches: Sequence[SearchRecord], at: Sequence[float] = ()) -> ArmC
     """Put searches into arms by what their studies differ in.
 
     Raises:
-        EdnasError: They cannot be compared (`check_comparable`), or one has no result.
+        EdnasError: They cannot be compared (`check_comparable`), or one has no result with every objective.
     """
     confirmed = all(search.confirmed for search in searches)
     check_comparable([(search.experiment, measures(search.head, confirmed)) for search in searches])
     for search in searches:
-        if not search.results:
-            raise EdnasError(f"{search.experiment}: has no result yet. Leave it out, or resume it.")
+        if not search.searched_front:
+            axes = ", ".join(map(str, search.objectives))
+            raise EdnasError(f"{search.experiment}: has no result with {axes} yet. Leave it out, or resume it.")
     defaults = Study().dump()  # of fields that are younger than a journal
     fields = [_flat({**defaults, **search.head.study}) for search in searches]
     if confirmed:  # by which recipe, where that is not the study's

@@ -97,7 +97,7 @@ def test_like_is_compared_with_like(made: Make) -> None:
     [
         ({"objectives": ["quality", "params"]}, POINTS, "other objectives"),
         ({"inherits": True}, POINTS, "other searched values .*one training each.*ednas confirm ID"),
-        ({}, {}, "b: has no result yet"),
+        ({}, {}, "b: has no result with max:quality, min:latency_ms yet"),
     ],
 )
 def test_what_cannot_be_compared(made: Make, study: dict[str, object], points: dict[int, object], words: str) -> None:
@@ -118,6 +118,12 @@ def test_equal_names_of_other_things_are_not_compared(made: Make, field: str, va
     changed = SearchRecord(other.history, other.head.model_copy(update={field: value}))
     with pytest.raises(EdnasError, match=f"a and b have other {what}"):
         compared([one, changed])
+
+
+def test_an_objective_that_no_trial_has_is_named(made: Make) -> None:
+    searches = [made(name=name, seed=i, objectives=["quality", "min:nobody"]) for i, name in enumerate("ab")]
+    with pytest.raises(EdnasError, match="a: has no result with max:quality, min:nobody yet"):
+        compared(searches)
 
 
 def test_metrics_of_a_task_are_compared_whatever_the_others_are(made: Make) -> None:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ednas_nni.errors import EdnasError, StudyError, did_you_mean
-from ednas_nni.record.quantities import QUALITY, Quantity
+from ednas_nni.record.quantities import QUALITY_KEY, Quantity
 from ednas_nni.search.checks import in_full
 from ednas_nni.study.objectives import Constraint, parse_constraint
 
@@ -60,11 +60,11 @@ def pick(
         )
     axes = {o.name: 1.0 for o in search.objectives}
     if bounds and not weights:
-        best = max(front, key=lambda a: a.value(search.score.key) or -math.inf)
+        best = max(front, key=lambda a: a.metrics.get(QUALITY_KEY, -math.inf))
         why = f"the best {search.score.label} where {' and '.join(map(str, bounds))}"
     else:
         gains = _gains(search, front, weights or axes)
-        best = max(front, key=lambda a: (gains[a.architecture], a.value(search.score.key) or -math.inf))
+        best = max(front, key=lambda a: (gains[a.architecture], a.metrics.get(QUALITY_KEY, -math.inf)))
         named = ", ".join(f"{name}={weight:g}" for name, weight in (weights or {}).items())
         why = f"the largest weighted gain ({named})" if weights else "the knee"
         why += f" where {' and '.join(map(str, bounds))}" if bounds else ""
@@ -107,11 +107,10 @@ def _gains(
     search: SearchRecord, front: Sequence[SearchedArchitecture], weights: Mapping[str, float]
 ) -> dict[str, float]:
     """Architecture -> weighted sum of its gains; what has no value gains nothing there."""
-    maximised = {o.name for o in search.objectives if o.maximise} | {QUALITY.key}
     sums = dict.fromkeys((a.architecture for a in front), 0.0)
     for name, weight in weights.items():
         quantity = search.quantities.get(name)
-        sign = 1.0 if name in maximised or (quantity is not None and quantity.direction == "max") else -1.0
+        sign = 1.0 if quantity is not None and quantity.direction == "max" else -1.0
         values = {a.architecture: sign * v for a in front if (v := a.value(name)) is not None}
         low, high = min(values.values(), default=0.0), max(values.values(), default=0.0)
         for key, value in values.items():

@@ -236,14 +236,20 @@ class SearchRecord:
     @cached_property
     def costs(self) -> tuple[Quantity, ...]:
         """Cost columns."""
-        return cost_quantities(self.head.columns or (), [trial.costs for trial in self.history.trials])
+        costs = cost_quantities(self.head.columns or (), [trial.costs for trial in self.history.trials])
+        return self._directed(costs)
 
     @cached_property
     def metrics(self) -> tuple[Quantity, ...]:
         """Metrics that trials reported, grouped by task."""
         results = [record.metrics for record in self.history.results.values()]
         confirmed = [event.metrics for event in self.history.confirmed if QUALITY_INT8.key in event.metrics]
-        return metric_quantities(self.head.tasks or (), [*results, *confirmed])
+        return self._directed(metric_quantities(self.head.tasks or (), [*results, *confirmed]))
+
+    def _directed(self, quantities: Sequence[Quantity]) -> tuple[Quantity, ...]:
+        """With the direction that the study gives to an objective, whatever is usual."""
+        directions = {o.name: o.direction for o in self.objectives}
+        return tuple(replace(q, direction=directions.get(q.key, q.direction)) for q in quantities)
 
     @cached_property
     def quantities(self) -> dict[str, Quantity]:
@@ -253,16 +259,16 @@ class SearchRecord:
 
     @cached_property
     def x(self) -> Quantity | None:
-        """The cost to draw and sort by: the first minimised objective, else a latency, else any."""
-        low = [self.quantities[o.name] for o in self.objectives if not o.maximise and o.name in self.quantities]
-        low += sorted(self.costs, key=lambda q: q.key != "latency_ms")
-        return low[0] if low else None
+        """The cost to draw and sort by, of those to be small: the first objective, else a latency, else any."""
+        low = {q.key: q for q in self.costs if q.direction == "min"}
+        names = (*(o.name for o in self.objectives), "latency_ms", *low)
+        return next((low[name] for name in names if name in low), None)
 
     @property
     def y(self) -> Quantity:
-        """What to draw against it: the first maximised objective, else the score."""
-        high = [self.quantities[o.name] for o in self.objectives if o.maximise and o.name in self.quantities]
-        return high[0] if high else self.score
+        """What to draw against it: the first objective that is no cost, else the score."""
+        measured = {q.key: q for q in self.quantities.values() if q.group != "cost"}
+        return next((measured[o.name] for o in self.objectives if o.name in measured), self.score)
 
     # ---- trained again
 

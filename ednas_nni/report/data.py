@@ -13,7 +13,7 @@ from ednas_nni.baselines.interval import DeltaTEstimate
 from ednas_nni.errors import BaselineError, EdnasError
 from ednas_nni.handover.search import SearchRecord, references_in
 from ednas_nni.record.events import Status
-from ednas_nni.record.front import constraints_of, feasible, front_of, growth
+from ednas_nni.record.front import constraints_of, feasible, growth
 from ednas_nni.record.head import DataRecord, JournalHead
 from ednas_nni.record.journal import History, TrialRecord
 from ednas_nni.record.quantities import Quantity, value_in
@@ -69,7 +69,7 @@ class SearchView:
         objectives: Axes of the front.
         metrics: Metric columns in the order of the tasks.
         trials: In the order of submission.
-        front: Trials that nothing dominates, one per architecture, by the horizontal axis of the front plot.
+        front: Trials that nothing dominates, one per architecture, cheapest first.
         score: What trials are ranked by: quality or delta_t.
         compared: Single-task baselines that delta_t was measured against, None where the journal holds none.
         x: Horizontal axis of the front plot, None where the search knows no cost; `y` is the vertical one.
@@ -140,12 +140,9 @@ def view(history: History) -> SearchView:
     against = references_in(head)
     trials = [_trial(record, domains, members, against) for record in history.trials]
     record = SearchRecord(history, head)
-    x = record.x
-    chosen = {one.trial for one in front_of(history)}
+    chosen = [history.results[a.architecture].trial for a in record.searched_front]
     trials = [replace(trial, front=trial.number in chosen) for trial in trials]
-    front = [trial for trial in trials if trial.front]
-    if x is not None:
-        front.sort(key=lambda trial: (trial.value(x.key) or 0.0, trial.number))
+    front = sorted((trial for trial in trials if trial.front), key=lambda trial: chosen.index(trial.number))
     return SearchView(
         experiment=head.experiment or history.path.parent.parent.name,
         folder=history.path.parent.parent,
@@ -160,7 +157,7 @@ def view(history: History) -> SearchView:
         front=tuple(front),
         score=record.score,
         compared=against,
-        x=x,
+        x=record.x,
         y=record.y,
         domains=domains,
         history=history,

@@ -98,7 +98,6 @@ def against_members(view: SearchView) -> list[str]:
     if view.x is None or view.record.confirmed:
         return []  # of searched values there is no more to say
     x, y = view.x, view.y
-    up = next((o.maximise for o in view.objectives if o.name == y.key), True)
     points = [(trial, x_value, y_value) for trial, x_value, y_value in view.points(x, y) if not trial.name]
     sentences = []
     for member, limit, reached in view.points(x, y):
@@ -110,7 +109,7 @@ def against_members(view: SearchView) -> list[str]:
         if not rivals:
             sentences.append(f"{begin}; the search {made(view)} no network at equal or lower {x.label}.")
             continue
-        rival, cost, value = (max if up else min)(rivals, key=lambda point: point[2])
+        rival, cost, value = (max if y.direction == "max" else min)(rivals, key=lambda point: point[2])
         apart = f"{y.text(abs(value - reached))} {'more' if value > reached else 'less'}"
         sentences.append(
             f"{begin}. At equal or lower {x.label}, architecture {rival.architecture} scored {apart} at "

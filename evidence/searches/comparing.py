@@ -59,7 +59,8 @@ class ArmFigure:
     Attributes:
         spread: Mean and interval over the arm's searches that have it; None where none has.
         lacking: Searches without it, such as those that have no network within a limit.
-        ahead: Mean lead over the first arm, over pairs of equal seeds; None for the first arm, or without pairs.
+        ahead: Mean lead over the first arm, above 0 where it is better, over pairs of equal seeds; None for the first
+            arm, or without pairs.
     """
 
     spread: MeanInterval | None
@@ -130,7 +131,8 @@ class ArmComparison:
 
     def within(self, search: SearchRecord, limit: float) -> float | None:
         """The best score at no more cost than a limit."""
-        return max((score for cost, score in self.line(search) if cost <= limit), default=None)
+        best = min if self.y.direction == "min" else max
+        return best((score for cost, score in self.line(search) if cost <= limit), default=None)
 
     @cached_property
     def limits(self) -> tuple[float, ...]:
@@ -170,7 +172,8 @@ class ArmComparison:
         first = dict(values[0])
         figures = []
         for i, (arm, here) in enumerate(zip(self.arms, values, strict=True)):
-            leads = [v - first[seed] for seed, v in here if i and seed in first]
+            better = -1 if quantity.direction == "min" else 1
+            leads = [better * (v - first[seed]) for seed, v in here if i and seed in first]
             spread = mean_interval([v for _, v in here]) if here else None
             ahead = mean_interval(leads) if leads else None
             figures.append(ArmFigure(spread, len(arm.searches) - len(here), ahead))
@@ -195,7 +198,8 @@ def measures(head: JournalHead, confirmed: bool) -> dict[str, object]:
     """
     objectives = objectives_of(head)
     names = [objective.name for objective in objectives]
-    scored = not any(o.maximise for o in objectives) or bool(SCORES.keys() & set(names))
+    costs = {column.name for column in head.columns or ()}
+    scored = costs.issuperset(names) or bool(SCORES.keys() & set(names))
     return {
         "objectives": list(map(str, objectives)),
         "data": head.data,
@@ -222,13 +226,14 @@ def compared(searches: Sequence[SearchRecord], at: Sequence[float] = ()) -> ArmC
     """Put searches into arms by what their studies differ in.
 
     Raises:
-        EdnasError: They cannot be compared (`check_comparable`), or one has no result.
+        EdnasError: They cannot be compared (`check_comparable`), or one has no result with every objective.
     """
     confirmed = all(search.confirmed for search in searches)
     check_comparable([(search.experiment, measures(search.head, confirmed)) for search in searches])
     for search in searches:
-        if not search.results:
-            raise EdnasError(f"{search.experiment}: has no result yet. Leave it out, or resume it.")
+        if not search.searched_front:
+            axes = ", ".join(map(str, search.objectives))
+            raise EdnasError(f"{search.experiment}: has no result with {axes} yet. Leave it out, or resume it.")
     defaults = Study().dump()  # of fields that are younger than a journal
     fields = [_flat({**defaults, **search.head.study}) for search in searches]
     if confirmed:  # by which recipe, where that is not the study's

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -136,6 +138,17 @@ class NashMTL(TorchJD):
             raise StudyError(f"weighting nash_mtl: every is {every!r}; it must be a whole number of steps, at least 1.")
         super().__init__(tasks)
         self.aggregate = aggregator("NashMTL", n_tasks=len(tasks), update_weights_every=every)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Steps so far and the last solution, from which the next one is sought, as part of the state."""
+        method: Any = self.aggregate.weighting
+        return {"step": method.step, "solution": list(map(float, method.prvs_alpha))}
+
+    def set_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from there; TorchJD states its problem in the first step only, which may be over."""
+        method: Any = self.aggregate.weighting
+        method._init_optim_problem()
+        method.step, method.prvs_alpha = state["step"], np.array(state["solution"])
 
 
 class UPGrad(Plain):

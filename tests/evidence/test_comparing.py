@@ -68,6 +68,22 @@ def test_figures_by_hand(searches: list[SearchRecord]) -> None:
     assert volume.figures[0].spread is not None and volume.figures[0].spread.mean == pytest.approx(0.5)
 
 
+def test_of_an_error_the_least_is_the_best(made: Make) -> None:
+    objectives = ["min:depth_abs_error_m", "latency_ms"]
+    one, other = (
+        made(points, name=name, objectives=objectives, strategy=name) for name, points in (("a", A0), ("b", B0))
+    )
+    for record in (*one.history.results.values(), *other.history.results.values()):
+        record.metrics = {**record.metrics, "depth_abs_error_m": record.metrics["default"]}
+    column = compared([one, other], at=(10.0,)).columns[0]
+    assert column.heading == "depth abs error at 10.00 ms"
+    assert [figure.spread.mean for figure in column.figures if figure.spread] == pytest.approx([0.1, 0.1])
+    worse = made({2: (0.3, 4.0)}, name="c", objectives=objectives, strategy="c")
+    for record in worse.history.results.values():
+        record.metrics = {**record.metrics, "depth_abs_error_m": record.metrics["default"]}
+    assert compared([one, worse], at=(10.0,)).columns[0].texts(1)[1] == "-0.200"
+
+
 def test_like_is_compared_with_like(made: Make) -> None:
     """Confirmed values are taken where every search has some, and else of none."""
     both = [made(POINTS, [*confirmed(2, 0.2, 0.3)], name=name, seed=i) for i, name in enumerate("ab")]
@@ -81,7 +97,7 @@ def test_like_is_compared_with_like(made: Make) -> None:
     [
         ({"objectives": ["quality", "params"]}, POINTS, "other objectives"),
         ({"inherits": True}, POINTS, "other searched values .*one training each.*ednas confirm ID"),
-        ({}, {}, "b: has no result yet"),
+        ({}, {}, "b: has no result with max:quality, min:latency_ms yet"),
     ],
 )
 def test_what_cannot_be_compared(made: Make, study: dict[str, object], points: dict[int, object], words: str) -> None:
@@ -102,6 +118,12 @@ def test_equal_names_of_other_things_are_not_compared(made: Make, field: str, va
     changed = SearchRecord(other.history, other.head.model_copy(update={field: value}))
     with pytest.raises(EdnasError, match=f"a and b have other {what}"):
         compared([one, changed])
+
+
+def test_an_objective_that_no_trial_has_is_named(made: Make) -> None:
+    searches = [made(name=name, seed=i, objectives=["quality", "min:nobody"]) for i, name in enumerate("ab")]
+    with pytest.raises(EdnasError, match="a: has no result with max:quality, min:nobody yet"):
+        compared(searches)
 
 
 def test_metrics_of_a_task_are_compared_whatever_the_others_are(made: Make) -> None:

@@ -70,6 +70,29 @@ def test_what_cannot_be_picked(made: Make, limit: Any, weights: Any, words: tupl
     assert all(word in str(caught.value) for word in words), caught.value
 
 
+def test_a_score_of_zero_is_more_than_less(made: Make) -> None:
+    search = made({0: (-0.2, 2.0), 1: (-0.1, 3.0), 2: (0.0, 4.0)})
+    assert search.front.pick(limit="latency_ms <= 9").architecture == key(2)
+
+
+@pytest.mark.parametrize("also", [[], ["max:segmentation_miou"]])
+def test_an_error_as_first_objective_is_no_cost(made: Make, also: list[str]) -> None:
+    metrics = {"depth_abs_error_m": 0.5, "segmentation_miou": 0.5}
+    points = {1: (0.3, 8.0), 2: (0.2, 2.0), 4: (0.25, 4.0)}
+    search = made(points, objectives=["min:depth_abs_error_m", *also, "latency_ms"])
+    for record in search.history.results.values():
+        record.metrics = {**metrics, **record.metrics, "depth_abs_error_m": 1 - record.metrics["default"]}
+    assert search.x is not None and search.x.key == "latency_ms"
+    assert (search.y.key, search.y.direction) == ("depth_abs_error_m", "min")
+    assert [a.architecture for a in search.front] == [key(2), key(4), key(1)], "cheapest first"
+
+
+def test_a_cost_that_is_to_be_large(made: Make) -> None:
+    search = made({4: (0.3, 3.0), 1: (0.5, 2.0)}, objectives=["quality", "max:params"])
+    assert r"params [parameter] $\uparrow$" in latex_text(search) and r"\textbf{400.00}" in latex_text(search)
+    assert search.x is not None and search.x.key == "latency_ms", "not the one of which more is better"
+
+
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(1, 99)), min_size=1, max_size=8))
 def test_what_is_picked_lies_on_the_front(points: list[tuple[float, float]]) -> None:
     search = SearchRecord(History(None), JournalHead(study={"objectives": ["quality", "latency_ms"]}))  # type: ignore[arg-type]

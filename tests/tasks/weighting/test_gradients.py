@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 import math
 
 import numpy as np
@@ -155,6 +156,33 @@ def test_no_task_gets_worse(name):
 
 def test_the_check_sees_a_conflict():
     assert not conflict_free(lambda jacobian: jacobian[0] * 3 - jacobian[2] * 5)
+
+
+def nash_steps(weighting, numbers):
+    given = []
+    for number in numbers:
+        generator = torch.Generator().manual_seed(number)
+        parameter = torch.nn.Parameter(torch.randn(6, generator=generator))
+        rows = torch.randn(3, 6, generator=generator)
+        losses = {name: (i + 1) * (row @ parameter) ** 2 for i, (name, row) in enumerate(zip(NAMES, rows, strict=True))}
+        weighting.backward(losses, [parameter])
+        given.append(parameter.grad)
+    return torch.stack(given)
+
+
+@pytest.mark.filterwarnings("ignore:You are solving a parameterized problem")
+@pytest.mark.parametrize("every", [1, 4])
+def test_nash_mtl_goes_on_from_its_state(every):
+    whole, again = (WEIGHTINGS.load("nash_mtl")(TASKS, every=every) for _ in range(2))
+    nash_steps(whole, range(3))
+    state = whole.state_dict()
+    again.load_state_dict(
+        {
+            name: value if isinstance(value, torch.Tensor) else json.loads(json.dumps(value))
+            for name, value in state.items()
+        }
+    )
+    assert torch.equal(nash_steps(again, (3, 4)), nash_steps(whole, (3, 4)))
 
 
 @pytest.mark.parametrize("name", ["dwa", "geometric_mean", *GRADIENTS])

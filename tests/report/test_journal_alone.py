@@ -28,9 +28,10 @@ def head(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_report_asks_no_plugin(synthetic: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = synthetic.write(tmp_path / "abc", trials=6, **head())
     monkeypatch.setattr(Assembled, "__init__", asked)
     monkeypatch.setattr("ednas_nni.plugins.load", asked)
-    search = view(load(synthetic.write(tmp_path / "abc", trials=6, **head())))
+    search = view(load(folder))
     assert search.data == DATA
     depth = {q.key: (q.unit, q.direction, q.primary) for q in search.metrics if q.group == "depth"}
     assert depth["depth_rmse_m"] == ("px", "max", True) and depth["depth_delta1"] == ("", "", False)
@@ -38,6 +39,7 @@ def test_a_report_asks_no_plugin(synthetic: Any, tmp_path: Path, monkeypatch: py
 
 def test_an_old_head_is_noticed(synthetic: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The broken variant: what the head does not say is not known."""
+    folder = synthetic.write(tmp_path / "abc", trials=6, **head(tasks=None))
     monkeypatch.setattr("ednas_nni.plugins.load", asked)
-    search = view(load(synthetic.write(tmp_path / "abc", trials=6, **head(tasks=None))))
+    search = view(load(folder))
     assert not any(q.direction for q in search.metrics if q.group == "depth")

@@ -104,9 +104,10 @@ class Finish(Forwarding):
 
     def spare(self) -> bool:
         """Whether a trial more would leave enough to finish what is to be finished."""
-        return self._left() > self._owed()
+        return self._left() > self.owed()
 
-    def _owed(self) -> int:
+    def owed(self) -> int:
+        """How many trials are set aside for what is to be finished."""
         if not self._begun and not self.journal.history().finishing:
             return self.options.trials
         return len(self.missing())  # after a resume with more trials, another front may owe others

@@ -98,7 +98,7 @@ def mount(
         Reuse(problem, journal, outcomes, shared),
         Constrain(problem, journal, shared),
         *ending,
-        Retry(problem, journal, retries, *(one.owed for one in ending)),
+        Retry(problem, journal, retries, *(one.spare for one in ending)),
         *([] if prune is None else [Prune(problem, journal, prune)]),
         Record(problem, journal, outcomes, shared),
     )

@@ -138,6 +138,25 @@ def test_errors_of_nni_itself() -> None:
     assert "see its logs" in message(())
 
 
+def test_nni_is_done_before_the_advisor_has_said_so(small_journal: Path) -> None:
+    """Its last lines tell why the search has ended and what became of jobs that NNI never started."""
+    journal = Journal(small_journal)
+    journal.append(events.Submitted(trial=4, architecture="dddddddddd", sample={}))
+
+    class Ends(Silent):
+        shown = 0
+
+        def show(self, state: State) -> None:
+            self.shown += 1
+            if self.shown == 3:
+                journal.append(events.Ended(trial=4, status="cancelled"))
+                journal.append(events.Finished(reason="maxExperimentDuration is over"))
+
+    state = _follow(Manager("DONE"), small_journal, Ends())
+    journal.close()
+    assert state.finished and not state.running
+
+
 def test_a_manager_that_is_gone(tmp_path: Path) -> None:
     with pytest.raises(ExperimentError, match="manager is gone"):
         _follow(Manager("RUNNING", None), tmp_path / "abcd1234" / "ednas" / "none.jsonl")

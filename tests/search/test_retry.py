@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ednas_nni.compat.nas import Middleware, ModelStatus
+from ednas_nni.compat.nas import ModelStatus
 from ednas_nni.errors import StudyError, TrialError
 from ednas_nni.record.journal import Journal
 from ednas_nni.search import mount, reason
@@ -79,38 +79,6 @@ def test_no_attempt_beyond_the_budget(tmp_path: Path) -> None:
     _, engine, _ = search(tmp_path, script, failing(99), budget=2, retries=9)
     assert len(engine.submitted) == 2
     assert len(script.ends) == 1
-
-
-class Thinking(Script):
-    """Is still choosing a network for the worker that it was offered when the oldest trial ends."""
-
-    def _run(self) -> None:
-        for sample in self.samples:
-            if self.wait_for_resource():
-                if self.models:
-                    self.engine_below.finish_one()
-                self.models.append(self.model_space.freeze(sample))
-                self.engine.submit_models(self.models[-1])
-        self.engine.wait_models()
-
-    @property
-    def engine_below(self) -> Any:
-        engine = self.engine
-        while isinstance(engine, Middleware):
-            engine = engine.engine
-        return engine
-
-
-@pytest.mark.parametrize("budget", [2, 3])
-def test_the_last_trial_is_given_once(tmp_path: Path, budget: int) -> None:
-    """An attempt that took the trial which the strategy was offered made a job that NNI never started."""
-    script = Thinking(samples(2))
-    journal = Journal(tmp_path / "journal.jsonl")
-    chain, engine = mount(script, PROBLEM, journal, retries=1), FakeEngine(failing(1), budget, workers=2)
-    chain(PlainSpace(WORLD.domains), engine)
-    journal.close()
-    assert len(engine.submitted) == budget
-    assert not [trial for trial in journal.history().trials if trial.status == "running"]
 
 
 def test_attempts_are_counted_across_a_resume(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -22,9 +21,9 @@ from ednas_nni.study.objectives import score_of
 POLL_S = 0.5
 ASK_S = 2.0  # NNI is asked less often than the journal is read
 SILENCE_S = 30.0  # a manager that does not answer for so long is gone
-ENDED = ("DONE", "ERROR", "STOPPED", "STOPPING")
+LAST_WORDS_S = 5.0  # NNI is done before the Advisor, which asks it once a second, has said so in the journal
+ENDED = ("ERROR", "STOPPED", "STOPPING")
 
-SESSION = "INFO (main) Start NNI manager"
 # A log entry lasts until the next line that begins with a time in brackets.
 _REFUSAL = re.compile(r"^\[[^\]]*\] ERROR \(NNIManager\) Dispatcher error: (.*?)(?=^\[|\Z)", re.MULTILINE | re.DOTALL)
 
@@ -161,7 +160,7 @@ def follow(
         ExperimentError: The search ended with an error, whose text is the message, or NNI's manager is gone.
     """
     tail = Tail(journal)
-    asked = answered = float("-inf")
+    asked, answered, done_at = float("-inf"), float("-inf"), float("inf")
     status = "INITIALIZED"
     errors: tuple[str, ...] = ()
     while True:
@@ -183,11 +182,11 @@ def follow(
         state = State(tail.update(), total, status, errors, now, began)
         display.show(state)
         if status == "ERROR":
-            log = ""
-            with suppress(OSError):
-                log = (journal.parents[1] / "log" / "nnimanager.log").read_text(encoding="utf-8", errors="replace")
-            raise ExperimentError(message(errors, log) + way_out(tail.update(), began))
-        if status in ENDED or state.finished:
+            log = journal.parents[1] / "log" / "nnimanager.log"
+            words = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+            raise ExperimentError(message(errors, words) + way_out(tail.update(), began))
+        done_at = min(done_at, now) if status == "DONE" else float("inf")
+        if status in ENDED or now - done_at > LAST_WORDS_S or state.finished:
             state = replace(state, history=tail.update())  # with what was written at the very end
             display.show(state)
             return state
@@ -196,10 +195,9 @@ def follow(
 
 def way_out(history: History, began: float) -> str:
     """How to go on with a search that has begun and was cut short; its resume may have been refused."""
-    begun = bool(history.starts) and history.starts[-1].time >= began
-    if not begun or history.finished is not None:
-        return ""
-    return f"\nWhat was reported is kept. To go on: {command('ednas')} resume {command_name(history.path)}"
+    cut = history.finished is None and any(start.time >= began for start in history.starts)
+    text = f"\nWhat was reported is kept. To go on: {command('ednas')} resume {command_name(history.path)}"
+    return text if cut else ""
 
 
 def message(errors: tuple[str, ...], log: str = "") -> str:
@@ -208,7 +206,7 @@ def message(errors: tuple[str, ...], log: str = "") -> str:
     NNI's own say of an Advisor that refuses a study only that the tuner "may have crashed"; `nnimanager.log`, whose
     text is `log`, holds the Advisor's words.
     """
-    session = log.rpartition(SESSION)[2]  # a resume writes on in the same file
+    session = log.rpartition("INFO (main) Start NNI manager")[2]  # a resume writes on in the same file
     reasons = [text.strip() for text in _REFUSAL.findall(session)]
     texts = reasons[-1:] or [text.removeprefix("tuner_command_channel: ") for text in errors]
     text = "\n".join(dict.fromkeys(texts)) or "NNI reports an error without saying which; see its logs."

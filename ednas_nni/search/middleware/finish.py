@@ -104,10 +104,9 @@ class Finish(Forwarding):
 
     def spare(self) -> bool:
         """Whether a trial more would leave enough to finish what is to be finished."""
-        return self._left() > self.owed()
+        return self._left() > self._owed()
 
-    def owed(self) -> int:
-        """How many trials are set aside for what is to be finished."""
+    def _owed(self) -> int:
         if not self._begun and not self.journal.history().finishing:
             return self.options.trials
         return len(self.missing())  # after a resume with more trials, another front may owe others

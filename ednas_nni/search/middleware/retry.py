@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections import Counter
 from collections.abc import Callable
 
@@ -12,7 +11,6 @@ from ednas_nni.errors import StudyError
 from ednas_nni.record.failures import kind, passing
 from ednas_nni.record.journal import Journal
 from ednas_nni.record.parameters import TrialParameters
-from ednas_nni.search.middleware.finish import Counted
 from ednas_nni.search.middleware.forwarding import (
     ExecutableModelSpace,
     Forwarding,
@@ -36,18 +34,18 @@ class Retry(Forwarding):
         problem: For the architecture ids.
         journal: Counts attempts across resumes.
         limit: Further attempts per architecture, >= 0.
-        owed: How many of the trials that are left are set aside.
+        spare: Whether a trial more may be spent on an attempt, beside the engine's limits.
     """
 
-    def __init__(self, problem: Problem, journal: Journal, limit: int = 1, owed: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self, problem: Problem, journal: Journal, limit: int = 1, spare: Callable[[], bool] = lambda: True
+    ) -> None:
         super().__init__()
         if limit < 0:
             raise StudyError(f"retries = {limit}: must be at least 0.")
         self.problem = problem
         self.limit = limit
-        self._owed = owed
-        self._offered = False  # a trial which the strategy, on a thread of its own, is just choosing a network for
-        self._lock = threading.RLock()  # the sequential engine reports from within submit_models
+        self._spare = spare
         failed = [t for t in journal.history().all_trials if t.status == "failed" and passing(t.cause)]
         self._failed = Counter(t.key for t in failed)
 
@@ -66,31 +64,16 @@ class Retry(Forwarding):
         key = TrialParameters.of(model.sample, self.problem.domains).key(self.problem.domains)
         self._failed[key] += 1
         attempt = self._failed[key] + 1
-        with self._lock:
-            if attempt > self.limit + 1 or not self._room():
-                return
-            event.stop_propagation()
-            _log.warning("%s is started again (attempt %d of %d): %s", key, attempt, self.limit + 1, kind(cause))
-            model.status = ModelStatus.Frozen
-            model.metrics.clear()
-            self.engine.submit_models(model)
+        if attempt > self.limit + 1 or not self._room():
+            return
+        event.stop_propagation()
+        _log.warning("%s is started again (attempt %d of %d): %s", key, attempt, self.limit + 1, kind(cause))
+        model.status = ModelStatus.Frozen
+        model.metrics.clear()
+        self.engine.submit_models(model)
 
     def _room(self) -> bool:
-        """Whether the engine takes one more trial within its limits, beside what is offered and set aside."""
+        """Whether the engine takes one more trial within its limits."""
         engine = self.innermost
-        left = engine.trials_left() if isinstance(engine, Counted) else float("inf")
         # NNI's own engines cannot tell room from budget.
-        return left - self._offered > self._owed() and bool(getattr(engine, "room", engine.budget_available)())
-
-    def idle_worker_available(self) -> bool:
-        """As the engine says; what it offers stands until the strategy submits a model or asks again."""
-        with self._lock:
-            self._offered = False
-            self._offered = self.engine.idle_worker_available()
-            return self._offered
-
-    def submit_models(self, *models: ExecutableModelSpace) -> None:
-        """Take up the offer."""
-        with self._lock:
-            self._offered = False
-            self.engine.submit_models(*models)
+        return bool(getattr(engine, "room", engine.budget_available)()) and self._spare()

@@ -190,6 +190,10 @@ def test_jobs_that_nni_never_starts_end_with_the_search(nni: Nni, tmp_path: Path
                 search.on_message(*message)
         until(lambda: search.record.pending() == 1)
         search.on_message("ping", None)
-    history = load(tmp_path / "ednas" / "journal.jsonl")
-    assert history.finished == "maxExperimentDuration is over" and queued
-    assert [trial.status for trial in history.trials] == ["trained"] * 4 + ["cancelled"]
+        history = load(tmp_path / "ednas" / "journal.jsonl")
+        assert history.finished == "maxExperimentDuration is over"
+        assert [trial.status for trial in history.trials] == ["trained"] * 4 + ["cancelled"]
+        nni.jobs["J4"] = queued  # `nnictl update duration`: NNI starts it after all
+        for message in (nni.metric("J4", {"default": 0.5}), nni.end("J4")):
+            search.on_message(*message)
+    assert [trial.status for trial in load(tmp_path / "ednas" / "journal.jsonl").trials] == ["trained"] * 5

@@ -111,12 +111,6 @@ class Advisor(MsgDispatcherBase):
         except Exception as error:
             self._fail(error)
 
-    def load_checkpoint(self) -> None:
-        """The journal is the checkpoint."""
-
-    def save_checkpoint(self) -> None:
-        """The journal is the checkpoint."""
-
     def handle_initialize(self, data: object) -> None:
         """Start the search on a thread of its own; handlers must not block."""
         threading.Thread(target=self._main, daemon=True, name="strategy").start()

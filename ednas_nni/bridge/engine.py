@@ -126,10 +126,7 @@ class AdvisorEngine(ExecutionEngine):
     def idle_worker_available(self) -> bool:
         """Whether a new trial could start now; never before the manager has said what it allows."""
         limits = self._refreshed()
-        if limits is None or limits.status not in OPEN:
-            return False
-        with self._lock:
-            return not self._stopped and not self._used_up(limits) and len(self._running) < limits.concurrency
+        return limits is not None and self.room() and len(self._running) < limits.concurrency
 
     def budget_available(self) -> bool:
         """True until the experiment stops: `nnictl update trialnum` may add trials at any time."""
@@ -143,8 +140,7 @@ class AdvisorEngine(ExecutionEngine):
     def room(self) -> bool:
         """Whether NNI would start one more trial by itself, now or when a worker is free."""
         limits = self._refreshed()
-        with self._lock:
-            return limits is not None and limits.status in OPEN and not self._stopped and not self._used_up(limits)
+        return limits is not None and limits.status in OPEN and not self._stopped and self.trials_left() > 0
 
     def trials_left(self) -> float:
         """How many trials NNI's limit still allows; infinite without one, and until the manager has told it."""
@@ -157,13 +153,6 @@ class AdvisorEngine(ExecutionEngine):
     def shutdown(self) -> None:
         """No more trials; waiting strategies return."""
         self._stopped = True
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing: the journal and NNI's database hold it."""
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing to restore, see `state_dict`."""
 
     def _refreshed(self) -> Limits | None:
         """The manager's limits, at most `REFRESH_S` old where it answers; None until it has answered once."""
@@ -179,9 +168,6 @@ class AdvisorEngine(ExecutionEngine):
                 self._limits_at = time.monotonic()
             return self._limits
 
-    def _used_up(self, limits: Limits) -> bool:
-        return limits.trials is not None and self._submitted >= limits.trials
-
     @property
     def exhausted(self) -> bool:
         """Whether NNI starts no more trials by itself and none of ours runs."""
@@ -190,7 +176,7 @@ class AdvisorEngine(ExecutionEngine):
             return False
         with self._lock:
             if not self._running:
-                return limits.status == "DONE" or self._used_up(limits)
+                return limits.status == "DONE" or not self.trials_left()
             numbers = {number for number, model in self._models.items() if id(model) in self._running}
             nameless = len(self._running) > len(numbers)  # from the web UI: known by a message, so they do run
         return limits.status == "DONE" and not nameless and not numbers & self._started()

@@ -229,7 +229,8 @@ class Search(Session):
     def _finish_if_exhausted(self) -> None:
         unknown = self._awaited or not self._ready.is_set()
         if not unknown and self.journal.history().finished is None and self.engine.exhausted:
-            self.finish(events.LIMITS)
+            self.lose()  # what NNI has queued and never starts
+            self.finish("maxExperimentDuration is over" if self.engine.trials_left() else events.LIMITS)
 
     def _adopted(self, model: ExecutableModelSpace) -> None:
         asked = TrialParameters.of(model.sample)

@@ -34,6 +34,7 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.bridge.manager.launch import command
     from ednas_nni.handover.confirming import confirm, planned
     from ednas_nni.handover.search import open_search
+    from ednas_nni.record.locate import command_name
 
     search = open_search(options.experiment)
     recipe = {} if options.steps is None else {"steps": options.steps}
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     confirm(search, plan, options.workers)
     search = open_search(search.history.path)
     show(search)
-    print(f"Next: {command('ednas')} pick {search.experiment}")
+    print(f"Next: {command('ednas')} pick {command_name(search.history.path)}")
     return 0
 
 

@@ -44,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.cli.terminal import wrapped
     from ednas_nni.errors import EdnasError
     from ednas_nni.handover.search import open_search
+    from ednas_nni.record.locate import command_name
     from ednas_nni.record.quantities import QUALITY_INT8
 
     if options.architecture and (options.limit or options.weights):
@@ -77,8 +78,9 @@ def run(options: argparse.Namespace) -> int:
     parts = [f"{name} {search.quantities[name].text(values[name])}" for name in names if name in values]
     print(wrapped(", ".join(parts), 0))
 
+    name = command_name(search.history.path)
     if not choice.confirmed:
         print(optimism(len(search.results), search.head.inherits))
-        print(f"To confirm it: {command('ednas')} confirm {search.experiment} {choice.architecture} --top 0")
-    print(f"To train it in full: {command('ednas')} train {search.experiment} {choice.architecture}")
+        print(f"To confirm it: {command('ednas')} confirm {name} {choice.architecture} --top 0")
+    print(f"To train it in full: {command('ednas')} train {name} {choice.architecture}")
     return 0

@@ -30,12 +30,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Go on to the end. Exit code as `ednas search`."""
     from ednas_nni.bridge.manager.experiment_file import of_experiment
+    from ednas_nni.bridge.manager.follow import Tail
     from ednas_nni.cli.search_command import search
+    from ednas_nni.errors import ExperimentError
+    from ednas_nni.record.journal import FILE, FOLDER
     from ednas_nni.record.locate import folder_of
     from ednas_nni.search.assembled import Assembled
 
     folder = folder_of(options.experiment)
     file = of_experiment(folder)
+    begun = len(Tail(folder / FOLDER / FILE).update().own)
+    if options.trials is not None and options.trials < begun:
+        raise ExperimentError(f"--trials {options.trials}: {begun} trials have begun already. Name {begun} or more.")
     return search(file, Assembled(file.study, str(file.path)), options, lambda: _resume(folder, options))
 
 

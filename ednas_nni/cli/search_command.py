@@ -6,7 +6,6 @@ The same file works with `nnictl create --config FILE.yml`.
 from __future__ import annotations
 
 import argparse
-import shlex
 import signal
 import sys
 import time
@@ -89,6 +88,7 @@ def _search(
     from ednas_nni.bridge.manager.launch import command
     from ednas_nni.cli import terminal
     from ednas_nni.record.journal import FILE, FOLDER
+    from ednas_nni.record.locate import command_name
 
     print("\nStarting NNI ...", flush=True)
     began, running = time.time(), start()
@@ -100,7 +100,7 @@ def _search(
         print("\nInterrupted. Stopping NNI; this takes some seconds ...", flush=True)
         with suppress(KeyboardInterrupt):  # one more, of somebody in a hurry: what is said below is wanted all the same
             running.stop()
-        done, id = len(Tail(journal).update().results), named(running.folder)
+        done, id = len(Tail(journal).update().results), command_name(journal)
         print(f"Stopped. {done} result{'' if done == 1 else 's'} so far; nothing that was reported is lost.")
         print(f"To go on:  {command('ednas')} resume {id}")
         if done:
@@ -137,19 +137,14 @@ def _show(file: ExperimentFile, assembled: Assembled, running: Running, journal:
         follow(running.manager, journal, live, file.trials, began)
 
 
-def named(folder: Path) -> str:
-    """How a user names an experiment: by its id, by its folder where that is not among NNI's."""
-    from ednas_nni.bridge.manager.places import HOME
-
-    return folder.name if folder.parent == Path(HOME).expanduser() else shlex.quote(str(folder))
-
-
 def _closing(history: History, journal: Path, running: Running, options: argparse.Namespace) -> int:
     from ednas_nni.bridge.manager.launch import command
     from ednas_nni.cli import outcome, terminal
     from ednas_nni.cli.report_command import write
+    from ednas_nni.record.locate import command_name
 
     outcome.show(history)
+    id = command_name(journal)
     code = 0 if history.results else 1
     if not options.no_report and history.results:
         try:
@@ -157,16 +152,15 @@ def _closing(history: History, journal: Path, running: Running, options: argpars
         except Exception as error:  # the search is done and safe; the report can be written again
             terminal.fail(
                 f"the report was not written: {type(error).__name__}: {' '.join(str(error).split())}. The search is "
-                f"complete; try `{command('ednas')} report {running.id}`."
+                f"complete; try `{command('ednas')} report {id}`."
             )
             code = 1
     if history.confirmed:
         print(
-            f"Next: {command('ednas')} pick {running.id}, then {command('ednas')} train {running.id} ARCHITECTURE "
-            "(--steps 0: as it is)"
+            f"Next: {command('ednas')} pick {id}, then {command('ednas')} train {id} ARCHITECTURE (--steps 0: as it is)"
         )
     elif history.results:
-        print(f"Next: {command('ednas')} confirm {running.id}, then {command('ednas')} pick {running.id}")
+        print(f"Next: {command('ednas')} confirm {id}, then {command('ednas')} pick {id}")
     if options.keep_running and running.process.alive:  # nobody has stopped it meanwhile
         print(
             f"NNI's web UI stays at http://127.0.0.1:{running.port}; end it with: {command('nnictl')} stop {running.id}"

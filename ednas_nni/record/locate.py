@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shlex
 from pathlib import Path
 
 from ednas_nni.errors import JournalError, did_you_mean, quoted
@@ -74,6 +75,13 @@ def folder_of(text: str) -> Path:
     folders = _folders(Path(EXPERIMENTS).expanduser())
     folder = next((f for f in (path, folders.get(text)) if f is not None and (f / FOLDER).is_dir()), None)
     return experiment_of(journal_of(text)) if folder is None else folder.resolve()
+
+
+def command_name(journal: Path) -> str:
+    """What a command takes for the search of a journal: its id, its folder where the id leads elsewhere or nowhere."""
+    folder = experiment_of(journal)
+    listed = _folders(Path(EXPERIMENTS).expanduser()).get(folder.name)
+    return folder.name if listed is not None and listed.resolve() == folder else shlex.quote(str(folder))
 
 
 def _folders(home: Path) -> dict[str, Path]:

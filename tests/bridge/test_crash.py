@@ -176,3 +176,24 @@ def test_a_search_whose_first_trials_all_fail_ends_with_an_error(nni: Nni, tmp_p
     assert "the first 2 trials failed, all with: the trial process failed" in str(raised[0])
     assert search.journal.history().finished == str(raised[0])
     assert len(nni.jobs) < 8, "its budget was not used up"
+
+
+def test_jobs_that_nni_never_starts_end_with_the_search(nni: Nni, tmp_path: Path) -> None:
+    """After maxExperimentDuration NNI is done while it still queues what was proposed last."""
+    with session(nni, tmp_path, resumed=False, strategy="random") as search:
+        search.on_message("ready", 5)
+        until(lambda: len(nni.jobs) == 5)
+        queued = nni.jobs.pop("J4")
+        for job in ("J0", "J1", "J2", "J3"):
+            nni.state = "DONE"
+            for message in (nni.metric(job, {"default": 0.5}), nni.end(job)):
+                search.on_message(*message)
+        until(lambda: search.record.pending() == 1)
+        search.on_message("ping", None)
+        history = load(tmp_path / "ednas" / "journal.jsonl")
+        assert history.finished == "maxExperimentDuration is over"
+        assert [trial.status for trial in history.trials] == ["trained"] * 4 + ["cancelled"]
+        nni.jobs["J4"] = queued  # `nnictl update duration`: NNI starts it after all
+        for message in (nni.metric("J4", {"default": 0.5}), nni.end("J4")):
+            search.on_message(*message)
+    assert [trial.status for trial in load(tmp_path / "ednas" / "journal.jsonl").trials] == ["trained"] * 5

@@ -238,7 +238,7 @@ def test_the_search_ends_when_nni_says_so(nni: Nni, tmp_path: Path) -> None:
         nni.state = "DONE"
         time.sleep(0.1)
         search.on_message("ping", None)
-        assert "limits" in search.journal.history().finished
+        assert "maxExperimentDuration" in search.journal.history().finished
         assert len(nni.jobs) == 5
         nni.state = "RUNNING"
         until(lambda: len(nni.jobs) == 8)

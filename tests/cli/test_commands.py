@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,11 +14,12 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ednas_nni import plugins
-from ednas_nni.bridge.manager import exposure
+from ednas_nni.bridge.manager import exposure, launch
 from ednas_nni.bridge.manager.processes import BIN
-from ednas_nni.cli import ADDED, COMMANDS, init_command, main, terminal
+from ednas_nni.cli import ADDED, COMMANDS, init_command, main, search_command, terminal
 from ednas_nni.errors import JournalError
 from ednas_nni.record import locate
 
@@ -321,6 +324,38 @@ def test_find_a_journal_that_nni_keeps_elsewhere(small_journal: Path, tmp_path: 
     (home / ".experiment").write_text("torn {")
     with pytest.raises(JournalError):
         locate.journal_of("abcd1234", home)
+
+
+def test_a_command_is_given_a_name_that_leads_to_the_search(
+    small_journal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy has the id of the search that it was copied from."""
+    monkeypatch.setattr(locate, "EXPERIMENTS", str(tmp_path / "nni"))
+    assert locate.command_name(small_journal) == "abcd1234"
+    moved = tmp_path / "else where" / "abcd1234"
+    shutil.copytree(small_journal.parents[1], moved)
+    for _ in ("copied", "moved"):
+        name = locate.command_name(moved / "ednas" / "journal.jsonl")
+        assert name != "abcd1234" and locate.journal_of(*shlex.split(name)) == moved / "ednas" / "journal.jsonl"
+        shutil.rmtree(small_journal.parents[1], ignore_errors=True)
+
+
+# ---- resume
+
+
+def test_a_resume_is_not_given_fewer_trials_than_have_begun(
+    experiment: Callable[..., Path],
+    small_journal: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    begun: list[object] = []
+    monkeypatch.setattr(search_command, "search", lambda *words: begun.append(words) or 0)
+    config = yaml.safe_load(experiment().read_text())
+    (small_journal.parent / launch.CONFIG).write_text(json.dumps(config))
+    assert main(["resume", str(small_journal.parents[1]), "--trials", "3"]) == 1
+    assert "--trials 3: 4 trials have begun already. Name" in capsys.readouterr().err and not begun
+    assert main(["resume", str(small_journal.parents[1]), "--trials", "4"]) == 0 and begun
 
 
 # ---- describe

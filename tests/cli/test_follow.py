@@ -43,6 +43,12 @@ class Manager:
         return {"id": self.id, "params": {"maxTrialNumber": 4}}
 
 
+class Silent:
+    """Shows nothing."""
+
+    def show(self, state: State) -> None: ...
+
+
 class Clock:
     """Time that passes only by sleeping."""
 
@@ -123,7 +129,32 @@ def test_an_error_is_raised_with_the_words_of_the_study(small_journal: Path) -> 
 def test_errors_of_nni_itself() -> None:
     late = "tuner_command_channel: Tuner did not connect in 10 seconds."
     assert message((late, late)) == "Tuner did not connect in 10 seconds."
+    earlier = (
+        "[2026-01-01] ERROR (NNIManager) Dispatcher error: a refusal\n[2026-01-02] INFO (main) Start NNI manager\n"
+    )
+    assert message((late,), earlier) == "Tuner did not connect in 10 seconds.", "a resume writes on in the same log"
+    gone = "[2026-01-02] ERROR (NNIManager) Dispatcher error: WsChannel terminated: have not reconnected in 30s\n"
+    assert "NNI's Advisor, is gone" in message(("Dispatcher stream error, tuner may have crashed.",), earlier + gone)
     assert "see its logs" in message(())
+
+
+def test_nni_is_done_before_the_advisor_has_said_so(small_journal: Path) -> None:
+    """Its last lines tell why the search has ended and what became of jobs that NNI never started."""
+    journal = Journal(small_journal)
+    journal.append(events.Submitted(trial=4, architecture="dddddddddd", sample={}))
+
+    class Ends(Silent):
+        shown = 0
+
+        def show(self, state: State) -> None:
+            self.shown += 1
+            if self.shown == 3:
+                journal.append(events.Ended(trial=4, status="cancelled"))
+                journal.append(events.Finished(reason="maxExperimentDuration is over"))
+
+    state = _follow(Manager("DONE"), small_journal, Ends())
+    journal.close()
+    assert state.finished and not state.running
 
 
 def test_a_manager_that_is_gone(tmp_path: Path) -> None:
@@ -131,6 +162,20 @@ def test_a_manager_that_is_gone(tmp_path: Path) -> None:
         _follow(Manager("RUNNING", None), tmp_path / "abcd1234" / "ednas" / "none.jsonl")
     state = _follow(Manager("RUNNING", None, None, "DONE"), tmp_path / "abcd1234" / "ednas" / "none.jsonl")
     assert state.status == "DONE", "a short silence is no end"
+
+
+@pytest.mark.parametrize(
+    ("status", "stands"), [("ERROR", "cut short"), (None, "cut short"), ("ERROR", "finished"), ("ERROR", "refused")]
+)
+def test_what_was_cut_short_can_go_on(small_journal: Path, status: str | None, stands: str) -> None:
+    if stands != "finished":
+        journal = Journal(small_journal)
+        journal.append(events.Submitted(trial=4, architecture="dddddddddd", sample={}))
+        journal.close()
+    began = time.time() + 1e6 if stands == "refused" else 0.0  # a resume that was refused has not begun
+    with pytest.raises(ExperimentError) as caught:
+        _follow(Manager(status), small_journal, Silent(), began)
+    assert (f"resume {small_journal.parents[1]}" in str(caught.value)) == (stands == "cut short")
 
 
 def test_a_line_that_is_being_written_is_left_for_later(small_journal: Path) -> None:

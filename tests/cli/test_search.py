@@ -148,7 +148,8 @@ def test_a_report_that_fails_does_not_hide_the_result(
     monkeypatch.setattr(report, "write", fail, raising=False)
     assert main(["search", rehearsal.path]) == 1
     told = capsys.readouterr()
-    assert "aaaaaaaaaa" in told.out and "ValueError: no font" in told.err and "report abcd1234" in told.err
+    assert "aaaaaaaaaa" in told.out and "ValueError: no font" in told.err
+    assert f"report {rehearsal.journal.parents[1]}" in told.err
 
 
 def test_paths_of_a_copy_are_absolute(experiment: Callable[..., Path]) -> None:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from ednas_nni.bridge.manager.launch import command
 from ednas_nni.bridge.manager.rest import Manager
 from ednas_nni.errors import ExperimentError
 from ednas_nni.record.front import objectives_of
 from ednas_nni.record.journal import History, TrialRecord, read_line
+from ednas_nni.record.locate import command_name
 from ednas_nni.study import FinishOptions
 from ednas_nni.study.objectives import score_of
 
 POLL_S = 0.5
 ASK_S = 2.0  # NNI is asked less often than the journal is read
 SILENCE_S = 30.0  # a manager that does not answer for so long is gone
-ENDED = ("DONE", "ERROR", "STOPPED", "STOPPING")
+LAST_WORDS_S = 5.0  # NNI is done before the Advisor, which asks it once a second, has said so in the journal
+ENDED = ("ERROR", "STOPPED", "STOPPING")
 
 # A log entry lasts until the next line that begins with a time in brackets.
 _REFUSAL = re.compile(r"^\[[^\]]*\] ERROR \(NNIManager\) Dispatcher error: (.*?)(?=^\[|\Z)", re.MULTILINE | re.DOTALL)
@@ -158,7 +160,7 @@ def follow(
         ExperimentError: The search ended with an error, whose text is the message, or NNI's manager is gone.
     """
     tail = Tail(journal)
-    asked = answered = float("-inf")
+    asked, answered, done_at = float("-inf"), float("-inf"), float("inf")
     status = "INITIALIZED"
     errors: tuple[str, ...] = ()
     while True:
@@ -175,19 +177,27 @@ def follow(
             except ExperimentError as error:
                 answered = max(answered, began)
                 if now - answered > SILENCE_S:
-                    raise ExperimentError(f"NNI's manager is gone: no answer for {SILENCE_S:.0f} s ({error})") from None
+                    text = f"NNI's manager is gone: no answer for {SILENCE_S:.0f} s ({error})"
+                    raise ExperimentError(text + way_out(tail.update(), began)) from None
         state = State(tail.update(), total, status, errors, now, began)
         display.show(state)
         if status == "ERROR":
-            log = ""
-            with suppress(OSError):
-                log = (journal.parents[1] / "log" / "nnimanager.log").read_text(encoding="utf-8", errors="replace")
-            raise ExperimentError(message(errors, log))
-        if status in ENDED or state.finished:
+            log = journal.parents[1] / "log" / "nnimanager.log"
+            words = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+            raise ExperimentError(message(errors, words) + way_out(tail.update(), began))
+        done_at = min(done_at, now) if status == "DONE" else float("inf")
+        if status in ENDED or now - done_at > LAST_WORDS_S or state.finished:
             state = replace(state, history=tail.update())  # with what was written at the very end
             display.show(state)
             return state
         sleep(POLL_S)
+
+
+def way_out(history: History, began: float) -> str:
+    """How to go on with a search that has begun and was cut short; its resume may have been refused."""
+    cut = history.finished is None and any(start.time >= began for start in history.starts)
+    text = f"\nWhat was reported is kept. To go on: {command('ednas')} resume {command_name(history.path)}"
+    return text if cut else ""
 
 
 def message(errors: tuple[str, ...], log: str = "") -> str:
@@ -196,8 +206,8 @@ def message(errors: tuple[str, ...], log: str = "") -> str:
     NNI's own say of an Advisor that refuses a study only that the tuner "may have crashed"; `nnimanager.log`, whose
     text is `log`, holds the Advisor's words.
     """
-    reasons = [text.strip() for text in _REFUSAL.findall(log)]
-    if reasons:
-        return reasons[-1]
-    texts = [text.removeprefix("tuner_command_channel: ") for text in errors]
-    return "\n".join(dict.fromkeys(texts)) or "NNI reports an error without saying which; see its logs."
+    session = log.rpartition("INFO (main) Start NNI manager")[2]  # a resume writes on in the same file
+    reasons = [text.strip() for text in _REFUSAL.findall(session)]
+    texts = reasons[-1:] or [text.removeprefix("tuner_command_channel: ") for text in errors]
+    text = "\n".join(dict.fromkeys(texts)) or "NNI reports an error without saying which; see its logs."
+    return text.replace("WsChannel terminated", "the search's process, NNI's Advisor, is gone (killed, or it crashed)")

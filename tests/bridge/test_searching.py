@@ -28,6 +28,7 @@ def nni(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         seen.config = config
         journal = Journal(journal_path(tmp_path / "nni-experiments", "abcd1234"))
         journal.append(JournalHead(experiment="abcd1234", study=seen.config["tuner"]["classArgs"]))
+        journal.append(events.Started(mode="create"))
         for trial in range(seen.config["maxTrialNumber"]):
             costs = {"latency_ms": 5.0 + trial}
             journal.append(events.Submitted(trial=trial, architecture=f"{trial:010x}", sample={}, costs=costs))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ednas_nni.cli import COMMANDS, main, parser
+from ednas_nni.cli import ADDED, COMMANDS, main, parser
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "after_a_search.md").read_text(encoding="utf-8")
@@ -53,11 +53,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_commands_of_ednas_exist() -> None:
-    found = commands("ednas")
+    found, there = commands("ednas"), {*COMMANDS, *ADDED.names()}
     assert {words[0] for words in found} >= {"confirm", "pick", "train", "export", "benchmark", "predict", "report"}
-    for words in (words for words in found if words != ["confirm"] and words[0] in COMMANDS and len(words) > 1):
+    for words in (words for words in found if words != ["confirm"] and words[0] in there and len(words) > 1):
         assert parser().parse_args(words).run is not None
-    assert {words[0] for words in found} <= set(COMMANDS)
+    assert {words[0] for words in found} <= there
     with pytest.raises(SystemExit):
         parser().parse_args(["distill", "ID"])
 

@@ -48,7 +48,7 @@ FILES = [
     (f"data check rooms --set cache={NOBODY}", ("cache", "no home folder")),
     ("data check roms", ("'roms'", "Did you mean 'rooms'?")),
     ("data check os:system", ("'os'", "module of Python itself")),
-    ("data check manifest", ("'folder'", "--set folder=")),
+    ("data check manifest", ("'folder'", "--set OPTION=VALUE")),
     ("data check manifest --set folder=3", ("folder = 3", "must be text")),
     ("data check manifest --set folder=nowhere", ("folder", "nowhere", "no folder")),
     (f"data check manifest --set folder={NOBODY}", ("folder", NOBODY, "no home folder")),

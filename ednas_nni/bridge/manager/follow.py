@@ -82,8 +82,8 @@ class State:
     @property
     def finished(self) -> bool:
         """Whether the search has ended since `began`: what a resume goes on with tells of an earlier end."""
-        starts = self.history.starts
-        return self.history.finished is not None and not self.running and starts[-1].time >= self.began
+        started = any(start.time >= self.began for start in self.history.starts)
+        return started and self.history.finished is not None and not self.running
 
     @property
     def best(self) -> TrialRecord | None:

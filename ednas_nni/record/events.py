@@ -27,7 +27,7 @@ Status = Literal["running", "trained", "failed", "cancelled", "pruned"]
 LATEST = 2.0**35  # seconds since 1970: beyond, no calendar has a date
 LIMITS = "every trial that the experiment's limits allow has ended"
 NOTHING_LEFT = "the strategy has nothing left to try"
-"""Why a search has ended that was not ended before."""
+"""Why a search has ended that nobody ended before; `LIMITS` likewise."""
 
 
 def _numbers(value: object) -> object:

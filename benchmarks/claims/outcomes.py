@@ -156,7 +156,7 @@ def prior(rows: Sequence[Row]) -> list[str]:
     intervals, texts = {}, []
     for world in CONFIRMING:
         here = prior_tables.complete(rows, world)
-        if prior_tables.finished(here) == prior_tables.PLANNED["seeds"]:
+        if prior_tables.finished(here):
             whole, each = prior_tables.ratios(here)
             intervals[world] = [whole]
             texts.append(f"{world}: {interval(whole)}, {sum(map(np.isfinite, each.values()))} of {len(each)} reached")

@@ -14,6 +14,7 @@ of them is not is infinite. A network whose seeds differ in cost (AdaShare's pol
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,8 +35,8 @@ DIRECTIONS = {
     "normals": {"mean_deg": "min"},
 }
 SEARCHED, SINGLE, DRAWS = "searched", "separate_networks", 10_000
-PLANNED = {"seeds": 5, "networks": 9 * 3}
-"""Of the first budget: searches and seeds, and earlier networks, nine at three widths."""
+PLANNED = {"searches": 5, "networks": 9 * 3, "trainings": 2}
+"""Of the first budget: searches, earlier networks (nine at three widths), and trainings of each of these."""
 Row = Mapping[str, Any]
 Front = tuple[np.ndarray, np.ndarray]
 """MACs and delta_T, both rising."""
@@ -84,6 +85,12 @@ def gains(rows: Sequence[Row]) -> list[tuple[Row, float]]:
     return [(row, delta_t(metrics(row, wanted), base, wanted)) for row in rows]
 
 
+def wider(drawn: np.ndarray) -> np.ndarray:
+    """Means of (1 + draws, n), the first of all n: as far from it as means of n spread, which draws from n do not."""
+    means, n = drawn.mean(1), drawn.shape[1]
+    return means[0] + (means - means[0]) * np.sqrt(n / max(n - 1, 1))
+
+
 def ratios(rows: Sequence[Row], cost: str = "macs", seed: int = 0) -> tuple[Estimate, dict[tuple[str, float], float]]:
     """Geometric mean of the networks' ratios with its interval, and each network's (infinite where not reached).
 
@@ -108,7 +115,7 @@ def ratios(rows: Sequence[Row], cost: str = "macs", seed: int = 0) -> tuple[Esti
     logs = {}
     for name, points in networks.items():
         of, (macs, gained) = drawn(len(points)), np.array(points).T
-        logs[name] = np.log([needed(front, gained[of].mean(1)) for front in fronts]) - np.log(macs)[of].mean(1)
+        logs[name] = np.log([needed(front, wider(gained[of])) for front in fronts]) - wider(np.log(macs)[of])
     each = {name: float(np.exp(of[:, 0].mean())) for name, of in logs.items()}
     reached = [name for name, ratio in each.items() if np.isfinite(ratio)]
     if not reached:
@@ -133,13 +140,12 @@ def complete(rows: Sequence[Row], world: str, stops: bool = False) -> list[Row]:
     return here if {SEARCHED, SINGLE} <= {row["network"] for row in here} else []
 
 
-def finished(here: Sequence[Row]) -> int:
-    """Seeds with a search and all earlier networks."""
-    networks: dict[int, set[tuple[str, float]]] = {}
-    for row in here:
-        name = (SEARCHED, 0.0) if row["network"] == SEARCHED else (row["network"], row["width"])
-        networks.setdefault(row["seed"], set()).add(name)
-    return sum((SEARCHED, 0.0) in names and len(names) == 1 + PLANNED["networks"] for names in networks.values())
+def finished(here: Sequence[Row]) -> bool:
+    """Whether all searches and all trainings of all earlier networks are there."""
+    searches = {row["seed"] for row in here if row["network"] == SEARCHED}
+    trained = Counter((row["network"], row["width"]) for row in here if row["network"] != SEARCHED)
+    enough = sum(n >= PLANNED["trainings"] for n in trained.values())
+    return len(searches) >= PLANNED["searches"] and enough >= PLANNED["networks"]
 
 
 def tables(rows: Sequence[Row], latencies: Sequence[Row] | None = None) -> str:

@@ -320,9 +320,12 @@ def test_a_front_that_needs_a_tenth_has_the_ratio_a_tenth_and_what_it_never_reac
     assert outcomes.prior(rows)[1] == "not measured"  # of neither confirming world
     here = [{**row, "world": world} for row in rows for world in outcomes.CONFIRMING]
     assert outcomes.prior(here)[1] == "not measured"  # networks are missing
-    monkeypatch.setattr(s3, "PLANNED", {"seeds": 5, "networks": 5})
+    monkeypatch.setattr(s3, "PLANNED", {"searches": 5, "networks": 5, "trainings": 2})
     assert outcomes.prior(here)[1] == "not shown"  # 0.1 itself lies in the interval
-    assert outcomes.prior([row for row in here if row["seed"] != 4])[1] == "not measured"
+    of_two = [row for row in here if row["seed"] < 2 or row["network"] == s3.SEARCHED]
+    assert outcomes.prior(of_two)[1] == "not shown"  # two trainings of an earlier network are enough
+    assert outcomes.prior([row for row in here if row["seed"] != 4])[1] == "not measured"  # a search is missing
+    assert outcomes.prior([row for row in of_two if (row["network"], row["seed"]) != ("mtan", 1)])[1] == "not measured"
     assert s3.ratios([*rows, *rows])[0] != s3.ratios(rows)[0] == s3.ratios(s3.complete([*rows, *rows], "w"))[0]
     without = [{**row, "scores": {k: v for k, v in row["scores"].items() if "normals" not in k}} for row in rows]
     assert s3.ratios(without)[0].value == pytest.approx(0.1, rel=0.1)  # as CityScapes, which has no normals
@@ -449,7 +452,7 @@ def test_a_loss_with_less_noise_orders_networks_more_reliably_and_an_equal_one_d
     assert s4_ranks.agreement(errors["jared"], everyone) == s4_ranks.agreement(of["jared"], everyone)
 
 
-def simulated(rng: np.random.Generator, seeds: int = 5, networks: int = 27) -> list[dict[str, Any]]:
+def simulated(rng: np.random.Generator, searches: int = 5, networks: int = 27, trainings: int = 2) -> list[dict[str, Any]]:
     """A study of S3 whose true ratio is 0.1: fronts gain 10 points with e times the MACs, 0 at 20 million; rivals have
     200 million and gain nothing. Searches differ by 3 points, trainings by 1.5 (standard deviations)."""
 
@@ -461,10 +464,11 @@ def simulated(rng: np.random.Generator, seeds: int = 5, networks: int = 27) -> l
         return {**of, "scores": scores, "select": scores, "costs": {"macs": macs}}
 
     rows = []
-    for seed in range(seeds):
+    for seed in range(searches):
         shift = 3 * rng.normal()
         rows += [row("searched", seed, 10 * np.log(m / 20e6) + shift, m) for m in np.geomspace(5e6, 80e6, 6)]
-        rows += [row("separate_networks", seed, 0.0, 200e6)]
+    for seed in range(trainings):
+        rows += [row("separate_networks", seed, 1.5 * rng.normal(), 200e6)]
         rows += [row(f"n{n}", seed, 1.5 * rng.normal(), 200e6) for n in range(1, networks)]
     return rows
 

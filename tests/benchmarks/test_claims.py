@@ -453,8 +453,8 @@ def test_a_loss_with_less_noise_orders_networks_more_reliably_and_an_equal_one_d
 
 
 def simulated(rng: np.random.Generator, searches: int = 5, networks: int = 27, trainings: int = 2) -> list[Any]:
-    """Rows of a study of S3 whose true ratio is 0.1: fronts gain 10 points with e times the MACs, 0 at 20 million; rivals
-    have 200 million and gain nothing. Searches differ by 3 points, trainings by 1.5 (standard deviations)."""
+    """Rows of a study of S3 whose true ratio is 0.1: fronts gain 10 points with e times the MACs, 0 at 20 million;
+    rivals have 200 million and gain nothing. Searches differ by 3 points, trainings by 1.5 (standard deviations)."""
 
     def row(network: str, seed: int, gain: float, macs: float) -> dict[str, Any]:
         scores = {"segmentation_miou": 0.3 * (1 + gain / 100), "depth_abs_error_m": 0.3 * (1 - gain / 100)}

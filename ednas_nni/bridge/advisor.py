@@ -13,6 +13,7 @@ import os
 import select
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("nni.ednas")
 
 DRAIN_S = 10.0  # NNI kills the Advisor 30 s after it told it to end
+PING_S = 1.0
 
 
 def _forwarding(kind: str) -> Callable[[Advisor, object], None]:
@@ -69,6 +71,7 @@ class Advisor(MsgDispatcherBase):
         """Receive commands until NNI says stop. One queue keeps them in order."""
         _log.info("Advisor connected")
         self.default_worker.start()
+        threading.Thread(target=self._ping, daemon=True, name="clock").start()
         while True:
             command, data = self._channel._receive()
             if command is None or command is CommandType.Terminate:
@@ -118,12 +121,17 @@ class Advisor(MsgDispatcherBase):
     def handle_update_search_space(self, data: object) -> None:
         """The model space is the search space; this is the echo of our own publication."""
 
+    def _ping(self) -> None:
+        """NNI 3.0 has this message and never sends it."""
+        while not self.stopping:
+            time.sleep(PING_S)
+            if self.default_command_queue.empty():
+                self.default_command_queue.put((CommandType.Ping, None))
+
     def handle_ping(self, data: object) -> None:
-        """Twice a second: NNI may have become DONE since the last trial ended."""
-        with self._lock:
-            search = self._search
-        if search is not None:
-            search.on_message("ping", None)
+        """NNI may have become DONE since the last trial ended."""
+        if self._search is not None:
+            self._forward("ping", None)
 
     def handle_import_data(self, data: object) -> None:
         """Finished trials of a resumed experiment: the journal knows them already. Others are not used."""

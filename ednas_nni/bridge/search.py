@@ -177,14 +177,12 @@ class Search(Session):
         """Pass one of NNI's messages to the engine."""
         if kind == "recover":
             self._recover(data)
-        elif kind == "ready":
+        elif kind in ("ready", "ping"):
             # When a resumed trial ends while we still start, NNI asks for the next one before it has told which
             # trials it resumed; it asks again afterwards.
-            if self._recovered and not self._ready.is_set():
+            if kind == "ready" and self._recovered and not self._ready.is_set():
                 self.lose(self._alive() | self._awaited)  # the manager no longer knows the others
                 self._ready.set()
-            self._finish_if_exhausted()
-        elif kind == "ping":
             self._finish_if_exhausted()
         elif data["trial_job_id"] in self._caught_up.jobs:
             _log.info("a late message of job %s is ignored: it was booked from NNI's database", data["trial_job_id"])

@@ -53,6 +53,7 @@ class FakeSearch:
         self.prepared = threading.Event()
         self.fails_at: tuple[str, Exception] | None = None
         self.pause_s = 0.0
+        self.pings = 0
         self.stopping = False
         self._stopped = threading.Event()
         FakeSearch.made = self  # last: another thread waits for it
@@ -63,6 +64,7 @@ class FakeSearch:
     def on_message(self, kind: str, data: Any) -> None:
         time.sleep(self.pause_s)
         if kind == "ping":
+            self.pings += 1
             return
         self.seen.append((kind, data))
         if self.fails_at and self.fails_at[0] == kind:
@@ -204,6 +206,19 @@ def test_a_failing_callback_ends_the_search_with_its_reason(
     played.end()  # the Advisor itself still obeys NNI
     assert len(played.search.seen) == 1
     assert not played.sent(CommandType.NoMoreTrialJobs)
+
+
+def test_the_search_is_asked_again_and_again_since_nni_sends_no_pings(
+    play: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one that maxExperimentDuration has ended, after the last message of a trial, would never say so."""
+    monkeypatch.setattr(module, "PING_S", 0.01)
+    played = play()
+    played.search.prepared.set()
+    until(lambda: played.search.pings > 2)
+    played.search.pause_s = 0.1  # a slow one is not asked ten times meanwhile
+    until(lambda: played.search.pings > 4)
+    assert played.advisor.default_command_queue.qsize() <= 1
 
 
 def test_an_unexpected_error_is_named(play: Any) -> None:

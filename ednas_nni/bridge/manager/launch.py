@@ -25,7 +25,7 @@ from subprocess import Popen
 import psutil
 
 from ednas_nni.bridge.manager.database import opened
-from ednas_nni.bridge.manager.exposure import guarded
+from ednas_nni.bridge.manager.exposure import guarded, platforms
 from ednas_nni.bridge.manager.places import make_experiment_folder
 from ednas_nni.bridge.manager.ports import FIRST_PORT, free_port, one_at_a_time, port_is_free
 from ednas_nni.bridge.manager.processes import BIN, Process
@@ -249,12 +249,7 @@ def _start(
         process: Popen[bytes] = launcher.start_experiment(action, experiment, config, port, False, RunMode.Detach, None)
         return process
 
-    return hold_start(experiment, folder, begin, port, _elsewhere(plain), open_to(plain))
-
-
-def _elsewhere(config: Mapping[str, object]) -> bool:
-    service = config.get("trainingService")
-    return not isinstance(service, dict) or service.get("platform") != "local"
+    return hold_start(experiment, folder, begin, port, platforms(plain) != ["local"], open_to(plain))
 
 
 def open_to(config: Mapping[str, object]) -> str | None:

@@ -45,7 +45,6 @@ MESSAGES = {
     CommandType.RequestTrialJobs: "ready",
     CommandType.ReportMetricData: "metric",
     CommandType.TrialEnd: "end",
-    CommandType.Ping: "ping",
 }
 """Commands of NNI's manager -> what a `Search` calls them; others say nothing to it."""
 

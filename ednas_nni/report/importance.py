@@ -4,8 +4,9 @@ For one label the networks fall into groups by its value (absent, where the choi
 importance is the share of the variance that lies between these groups, corrected for what chance alone puts there:
 epsilon squared = (S_between - (k - 1) M_within) / S_total (Kelley, 1935). 0 = tells nothing, 1 = tells all. Example:
 qualities 1, 1, 3, 3 with values a, a, b, b have 1; with a, b, a, b they have less than 0, which is written as 0.
-The interval (95 %) is Student's over the jackknife: the spread of the share when each network is left out in turn. A
-strategy does not draw evenly, and choices go together, so this says what went with what, not what caused it.
+The interval (95 %) is that of the noncentral F distribution (Steiger, 2004, eq. 10 and 20): the shares under which an F
+as large and one as small would not be rare. A strategy does not draw evenly, and choices go together, so this says what
+went with what, not what caused it.
 """
 
 from __future__ import annotations
@@ -48,25 +49,24 @@ def importance(view: SearchView) -> list[Importance]:
 
 
 def share(groups: NDArray[np.intp], values: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Epsilon squared with its interval, of values (n,), not all equal, in groups by number (n,), n >= 3."""
-    from scipy.special import stdtrit  # a third of a second, for reports only
+    """Epsilon squared with its interval, of values (n,), not all equal, in groups 0 to k - 1 (n,), 1 < k < n."""
+    from scipy.optimize import brentq  # a third of a second, for reports only
+    from scipy.special import ncfdtr
 
-    n = len(values)
-    every = np.arange(n)
-    left_out = np.array([_share(groups[every != i], values[every != i]) for i in every])
-    error = float(np.sqrt((n - 1) / n * ((left_out - left_out.mean()) ** 2).sum()))
-    half, value = float(stdtrit(n - 1, 0.975)) * error, _share(groups, values)
-    low, high = np.clip([value - half, value + half], 0.0, 1.0)
-    return min(max(value, 0.0), 1.0), float(low), float(high)
-
-
-def _share(groups: NDArray[np.intp], values: NDArray[np.float64]) -> float:
     counts = np.bincount(groups)
-    means = (np.bincount(groups, values) / np.maximum(counts, 1))[counts > 0]
-    counts = counts[counts > 0]
-    between = float((counts * (means - values.mean()) ** 2).sum())
+    n, within = len(values), len(values) - len(counts)
+    between = float((counts * (np.bincount(groups, values) / counts - values.mean()) ** 2).sum())
     total = float(((values - values.mean()) ** 2).sum())
-    free = len(values) - len(counts)
-    if total <= 0 or free < 1:
-        return 0.0
-    return (between - (len(counts) - 1) * max(total - between, 0.0) / free) / total
+    noise = max(total - between, 0.0) / within  # of one network
+    if noise < 1e-7 * total:
+        return 1.0, 1.0, 1.0
+    ratio = between / (len(counts) - 1) / noise
+
+    def above(share: float, p: float) -> float:
+        # NaN: next to nothing.
+        return float(np.nan_to_num(ncfdtr(len(counts) - 1, within, n * share / (1 - share), ratio))) - p
+
+    low, high = (brentq(above, 0.0, 1 - 1e-9, (p,)) if above(0.0, p) > 0 else 0.0 for p in (0.975, 0.025))
+
+    value = (between - (len(counts) - 1) * noise) / total
+    return max(value, 0.0), float(low), float(high)

@@ -6,6 +6,7 @@ For each network the learning rate is chosen among three at the middle width, by
 seed. Then every width is trained with two seeds and scored on `test`. AdaShare's policy is learned first, for each
 width and seed; its images are counted. Every training is a line of benchmarks/results/prior_networks.jsonl, written
 when it ends; what stands there is not trained again. `--smoke` does two steps of each network in a temporary file.
+`--network` without names makes the searches alone, which may run beside the trainings on another core.
 
 A network's front of three widths so costs six trainings, 28,800 images. `searched` gets as many in each seed: a search
 of `compound` through NNI for quality and MACs, 400 steps of 4 paths for its supernet and 500 for each of 4 networks of

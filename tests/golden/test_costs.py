@@ -40,7 +40,10 @@ def record() -> None:
     recorded.write("costs", {preset: facts(preset) for preset in PRESETS})
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+LARGE = pytest.param("mobile", marks=pytest.mark.slow)  # half a minute for its 6,000 layers
+
+
+@pytest.mark.parametrize("preset", [LARGE if preset == "mobile" else preset for preset in PRESETS])
 def test_costs(preset: str) -> None:
     found, expected = facts(preset), recorded.read("costs")[preset]
     assert sorted(found) == sorted(expected)

@@ -48,8 +48,8 @@ function value(point, key) {
 function ticks(low, high, count) {
   const raw = (high - low) / count, size = 10 ** Math.floor(Math.log10(raw));
   const step = size * [1, 2, 5, 10].find(n => n * size >= raw);
-  const list = [];
-  for (let t = Math.ceil(low / step) * step; t <= high + step * 1e-9; t += step) list.push(+t.toPrecision(12));
+  const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9)), list = [];
+  for (let n = Math.ceil(low / step); n * step <= high + step * 1e-9; n++) list.push({ at: +(n * step).toPrecision(12), text: (n * step).toFixed(decimals) });
   return list;
 }
 
@@ -57,23 +57,24 @@ function ticks(low, high, count) {
 
 function frame(holder, tall, xs, ys, xName, yName, whole) {
   const width = Math.max(300, holder.clientWidth), height = Math.round(Math.min(tall, width * 0.8));
-  const box = { left: 52, right: width - 12, top: 12, bottom: height - 42 };
   const range = values => {
     const low = Math.min(...values), high = Math.max(...values), pad = 0.06 * (high - low || Math.abs(high) || 1);
     return [low - pad, high + pad];
   };
   const [x0, x1] = range(xs), [y0, y1] = range(ys);
+  const beside = ticks(y0, y1, height / 55), widest = Math.max(...beside.map(t => t.text.length));
+  const box = { left: Math.max(52, 28 + 7 * widest), right: width - 12, top: 12, bottom: height - 42 };
   const x = v => box.left + ((v - x0) / (x1 - x0)) * (box.right - box.left);
   const y = v => box.bottom - ((v - y0) / (y1 - y0)) * (box.bottom - box.top);
   const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `${yName} against ${xName}` });
   const label = (text, more) => make("text", { "font-size": 12, fill: "#52606d", ...more }, text);
-  for (const t of ticks(x0, x1, width / 90).filter(t => !whole || Number.isInteger(t))) {
-    svg.append(make("line", { x1: x(t), x2: x(t), y1: box.top, y2: box.bottom, stroke: "#e6e9ed" }));
-    svg.append(label(String(t), { x: x(t), y: box.bottom + 15, "text-anchor": "middle" }));
+  for (const t of ticks(x0, x1, width / 90).filter(t => !whole || Number.isInteger(t.at))) {
+    svg.append(make("line", { x1: x(t.at), x2: x(t.at), y1: box.top, y2: box.bottom, stroke: "#e6e9ed" }));
+    svg.append(label(whole ? String(t.at) : t.text, { x: x(t.at), y: box.bottom + 15, "text-anchor": "middle" }));
   }
-  for (const t of ticks(y0, y1, height / 55)) {
-    svg.append(make("line", { x1: box.left, x2: box.right, y1: y(t), y2: y(t), stroke: "#e6e9ed" }));
-    svg.append(label(String(t), { x: box.left - 6, y: y(t) + 4, "text-anchor": "end" }));
+  for (const t of beside) {
+    svg.append(make("line", { x1: box.left, x2: box.right, y1: y(t.at), y2: y(t.at), stroke: "#e6e9ed" }));
+    svg.append(label(t.text, { x: box.left - 6, y: y(t.at) + 4, "text-anchor": "end" }));
   }
   svg.append(label(xName, { x: (box.left + box.right) / 2, y: height - 8, "text-anchor": "middle" }));
   svg.append(label(yName, { x: 12, y: (box.top + box.bottom) / 2, "text-anchor": "middle", transform: `rotate(-90 12 ${(box.top + box.bottom) / 2})` }));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,12 @@ def test_no_picture_is_overwritten_and_none_shares_a_file(tmp_path, monkeypatch)
     assert dict(predict_command.targets(given, Path("out")))[Path("frame.png")] == Path("out/frame.png")
     with pytest.raises(AssertionError):
         check_targets([(p, Path(p.name).with_suffix(".png")) for p, _ in predict_command.targets(given, Path())])
+
+
+def test_the_way_out_can_be_typed(folder, tmp_path, capsys) -> None:
+    with_a_blank = shutil.copytree(folder, tmp_path / "my network")
+    assert main(["predict", str(with_a_blank), "photo.jpg", "--format", "onnx"]) == 1
+    assert f"`ednas export '{with_a_blank}' --to onnx`" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(

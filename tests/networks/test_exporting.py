@@ -21,6 +21,7 @@ from ednas_nni.graphs.inference_graph import inference_graph
 from ednas_nni.networks import own_data, pictures, timing
 from ednas_nni.networks.benchmark import benchmark
 from ednas_nni.networks.export.base import Order
+from ednas_nni.networks.export.proof import odd
 from ednas_nni.networks.exporting import Exported, export, open_file
 from ednas_nni.networks.network import Network
 from ednas_nni.nn.tree import build, domains_of
@@ -129,6 +130,11 @@ def test_what_others_did_with_the_folder_meanwhile(with_a_file: Network) -> None
     with pytest.raises(NetworkError, match="holds another network by now"):
         held.add_file(held.folder / "network.safetensors", "pt2")
     assert ednas_nni.load(held.folder).description == anew.description
+
+
+def test_too_few_images_name_the_way_out() -> None:
+    with pytest.raises(NetworkError, match=r"3 images are too few .* --images FOLDER"):
+        odd(np.zeros((3, 8, 8, 3), np.uint8))
 
 
 MANY = """

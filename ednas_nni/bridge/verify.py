@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -21,6 +21,7 @@ from ednas_nni.bridge.trial.folder import TrialFolders
 from ednas_nni.errors import ExperimentError, JournalError, SampleError
 from ednas_nni.record.journal import History, Journal, TrialRecord
 from ednas_nni.record.parameters import TrialParameters, key_in
+from ednas_nni.record.quantities import QUALITY_KEY
 from ednas_nni.record.reports import read_report, submitted
 from ednas_nni.space.dimensions import Sample
 from ednas_nni.space.domains import Domains
@@ -34,16 +35,16 @@ class JobRecord:
         job: NNI's job id.
         parameters: The sample that NNI booked on it.
         proven: Architecture id that the trial reported to have run, None where it reported none.
-        final: Value of `default`, None without a final metric.
-        file: Architecture id and `default` of the result in the trial's folder; None without one.
+        final: Metrics and costs of its final metric; {} without one, or with one that is no result.
+        file: Architecture id and the same numbers of the result in the trial's folder; None without one.
         stored: The job as NNI's manager would list it, and its final metric.
     """
 
     job: str
     parameters: Sample
     proven: str | None
-    final: float | None
-    file: tuple[str, float] | None = None
+    final: Mapping[str, float]
+    file: tuple[str, Mapping[str, float]] | None = None
     stored: tuple[dict[str, object], object] | None = field(default=None, compare=False)
 
 
@@ -76,13 +77,16 @@ def nni_records(experiment_folder: Path) -> list[JobRecord]:
         parameters = cast(Sample, sample_of(json.loads(data)["parameters"]))  # `disagreements` tells what is none
         metric = json.loads(json.loads(finals[job])) if job in finals else None
         final = read_report(metric)
-        file = read_report(logs.result(job))
-        beside = None if file.fault or file.architecture is None else (file.architecture, file.metrics["default"])
+        file = read_report(left := logs.result(job))
+        beside = None if file.fault or file.architecture is None else (file.architecture, _numbers(left))
         stored = {"trialJobId": job, "hyperParameters": [data], "status": states[job]}
-        records[job] = JobRecord(
-            job, parameters, final.architecture, final.metrics.get("default"), beside, (stored, metric)
-        )
+        records[job] = JobRecord(job, parameters, final.architecture, _numbers(metric), beside, (stored, metric))
     return list(records.values())
+
+
+def _numbers(raw: object) -> dict[str, float]:
+    report = read_report({**raw, "ran": ""} if isinstance(raw, dict) else raw)  # `ran` says which are costs: all count
+    return {} if report.fault else report.metrics
 
 
 class Rehearsal(Journal):
@@ -147,25 +151,30 @@ def _of_job(record: JobRecord, trial: TrialRecord | None, domains: Domains) -> I
         return
     if record.proven is not None and record.proven != booked:
         yield f"NNI booked {booked}, the trial ran {record.proven}"
-    if record.final is not None and record.proven is None:
+    if record.final and record.proven is None:
         yield "its result does not say which architecture it belongs to"
     if record.file is not None and record.file[0] != (record.proven or booked):
         yield f"it left a result of {record.file[0]} beside its log, but ran {record.proven or booked}"
     if trial is None:
-        if record.final is not None:
-            yield "NNI has a result, the journal does not know the job"
-        elif record.file is not None:
-            yield "it left a result, the journal does not know the job"
+        if record.final or record.file is not None:
+            yield "it has a result, the journal does not know the job"
         return
     if trial.key != (record.proven or booked):
         yield f"the journal books {trial.key}, it ran {record.proven or booked}"
-    has = next((value for value in (record.final, record.file[1] if record.file else None) if value is not None), None)
-    if trial.status == "trained" and has is None:
+    if (sample := key_in(domains, trial.sample)) != trial.architecture:
+        yield f"the journal's choices are {sample or 'no architecture of this space'}, not {trial.architecture}"
+    has = record.final or (record.file[1] if record.file else {})
+    if trial.status != "trained":
+        if has:
+            yield f"it has a result, the journal calls it {trial.status}"
+    elif not has:
         yield "the journal has a result, NNI has none"
-    elif trial.status == "trained" and trial.quality != has:
-        yield f"quality {trial.quality} in the journal, {has} at NNI"
-    elif trial.status != "trained" and has is not None:
-        yield f"it has a result, the journal calls it {trial.status}"
+    else:
+        priced = {name: cost for name, cost in trial.costs.items() if name in has}  # what trials send along
+        for name, value in {**priced, **trial.metrics}.items():
+            if value != has.get(name):
+                label = "quality" if name == QUALITY_KEY else name
+                yield f"{label} {value} in the journal, {has.get(name)} at NNI"
 
 
 def _twice(history: History) -> list[str]:

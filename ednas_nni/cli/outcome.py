@@ -53,7 +53,7 @@ def _searched(view: SearchView) -> set[str]:
 def show(history: History) -> None:
     """Print the result of a search, or why there is none."""
     from ednas_nni.report.data import view
-    from ednas_nni.report.words import against_members, delta_t_means, made
+    from ednas_nni.report.words import against_members, delta_t_means, made, origin
 
     search = view(history)
     done, left = ("Finished: ", "") if history.finished else ("", " so far")
@@ -84,11 +84,7 @@ def show(history: History) -> None:
         terminal.console().print(front_table(search))
     size = search.study.get("deploy_size")
     if size:
-        origins = [
-            f"{q.key} {q.origin}" + (f" for {q.device}" if q.device not in ("", q.key) else "")
-            for q in search.costs
-            if q.key in _searched(search)
-        ]
+        origins = [f"{q.key} {origin(q)}" for q in search.costs if q.key in _searched(search)]
         print(f"Costs are priced at {size[0]} x {size[1]} px: {', '.join(origins)}.")
     if not search.record.confirmed:
         sentences = against_members(search) + delta_t_means(search)[:-1]  # its last one stands below, of delta_t alone

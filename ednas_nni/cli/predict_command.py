@@ -6,6 +6,7 @@ Photos of any size and shape, with a camera's rotation, grey or transparent, and
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from functools import partial
 from itertools import chain, count
@@ -66,10 +67,13 @@ def write_arrays(prediction: Prediction, file: BinaryIO) -> None:
 
 
 def targets(given: list[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Picture -> where its prediction goes: a file of its own, never a picture; a folder's folders are kept apart."""
+    """Picture -> where its prediction goes: a file of its own, never a picture; a folder's folders are kept apart.
+
+    What lies in `out` below a named folder are predictions of before, and no pictures.
+    """
     from ednas_nni.networks.pictures import listed
 
-    folders = {file: path for path in (p.expanduser() for p in given) for file in listed(path)}
+    folders = {file: path for path in (p.expanduser() for p in given) for file in listed(path, out)}
     taken, pairs = {file.resolve() for file in folders}, []
     for file, path in folders.items():
         name = file.relative_to(path) if path.is_dir() else Path(file.name)
@@ -89,7 +93,7 @@ def runtime_of(network: Network, format: str) -> Runtime:
     if format not in files:
         raise NetworkError(
             f"{network.folder}: has no file of the format {format!r}.{did_you_mean(format, files)} "
-            f"`ednas export {network.folder} --to {format}` writes one."
+            f"`ednas export {shlex.quote(str(network.folder))} --to {format}` writes one."
         )
     if format == "torch":
         return network.runtime

@@ -36,17 +36,9 @@ def lines(file: ExperimentFile, assembled: Assembled, plan: Plan) -> list[tuple[
         rows.append(("made first", outlook))
     if study.start:
         rows.append(("trained first", ", ".join(_member(assembled, i) for i in range(len(study.start)))))
-    count = f"{file.trials}" if file.trials else "until stopped"
-    if study.finish:
-        count = in_words(study.finish, file.trials)
-    rows.append(
-        (
-            "trials",
-            f"{count}, {file.concurrency} at a time, {file.platform}; "
-            f"evaluator {_options(study.evaluator)}, seed {study.seed}",
-        )
-    )
-    return rows
+    count = in_words(study.finish, file.trials) if study.finish else f"{file.trials or 'until stopped'}"
+    trials = f"{count}, {file.concurrency} at a time, {file.platform}"
+    return [*rows, ("trials", f"{trials}; evaluator {_options(study.evaluator)}, seed {study.seed}")]
 
 
 def in_words(finish: FinishOptions, trials: int | None) -> str:
@@ -82,12 +74,8 @@ def _costs(assembled: Assembled, plan: Plan) -> list[tuple[str, str]]:
     wide = max(map(len, names), default=0)
     figures = [tuple(amount(summary.quantiles[share]) for share in (0.0, 0.5, 1.0)) for summary in costs]
     widths = [max((len(row[i]) for row in figures), default=0) for i in range(3)]
-    rows = [
-        (
-            "costs",
-            f"at {assembled.table.size_text}, smallest .. median .. largest of {costs[0].samples} random architectures",
-        )
-    ]
+    drawn = f"{costs[0].samples} random architectures"
+    rows = [("costs", f"at {assembled.table.size_text}, smallest .. median .. largest of {drawn}")]
     for summary, row in zip(costs, figures, strict=True):
         column = summary.column
         cells = " .. ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))

@@ -9,6 +9,7 @@ Stopped or killed, the same command goes on from the last checkpoint, which is a
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,9 +75,10 @@ def run(options: argparse.Namespace) -> int:
     network = carried_out(plan, options.baselines, not options.no_test, options.workers)
     network.save(folder)
     show(network)
+    typed = shlex.quote(str(folder))
     print(f"\n{folder} holds the network. Next:")
-    print(f"  {command('ednas')} predict {folder} photo.jpg")
-    print(f"  {command('ednas')} export {folder} --to onnx litert-int8")
+    print(f"  {command('ednas')} predict {typed} photo.jpg")
+    print(f"  {command('ednas')} export {typed} --to onnx litert-int8")
     return 0
 
 

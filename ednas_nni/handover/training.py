@@ -138,12 +138,18 @@ def planned(
     assembled = by_recipe(assembled)
     study = assembled.study
     weights = None if fresh else of.weights
+    sizes = {"train": study.train_size, "deploy": study.deploy_size}
+    if isinstance(size, str) and size not in sizes:
+        raise StudyError(f"size is {size!r}; it is train, deploy, or height and width such as 256,512.")
+    train_size = tuple(sizes[size] if isinstance(size, str) else size)
     first, kept_steps = FIRST_SEED, None
     if steps == 0:
-        if weights is None or search is None or seeds > 1:
+        other_size = search is not None and train_size != search.assembled.study.train_size
+        if weights is None or search is None or seeds > 1 or other_size:
+            asked = "several seeds are asked for" if seeds > 1 else "another size is asked for" if other_size else ""
             raise StudyError(
-                "steps is 0: that takes the one network whose weights a search has kept, here "
-                f"{'several seeds are asked for' if seeds > 1 else 'there are none'}. Train it, with 1 step or more."
+                "steps is 0: that takes the one network whose weights a search has kept, as it was trained, here "
+                f"{asked or 'there are none'}. Train it, with 1 step or more."
             )
         first, kept_steps = _left_by(search, weights)
     steps = steps or LONGER * evaluator_of(assembled).recipe.steps
@@ -153,13 +159,10 @@ def planned(
     if "precision" not in study.evaluator.options and torch.cuda.is_available():
         usual_options["precision"] = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
     given = {**usual_options, **study.evaluator.options, **options, "steps": steps, "scored_on": "select"}
-    sizes = {"train": study.train_size, "deploy": study.deploy_size}
-    if isinstance(size, str) and size not in sizes:
-        raise StudyError(f"size is {size!r}; it is train, deploy, or height and width such as 256,512.")
     plain = {
         **study.dump(),
         "evaluator": {"name": study.evaluator.name, **given},
-        "train_size": list(sizes[size] if isinstance(size, str) else size),
+        "train_size": list(train_size),
         "seed": first,
         "reference": None,  # trainings of another length: delta_t needs baselines of this recipe
         "objectives": ["quality", *(o for o in study.objectives if o not in ("quality", "delta_t"))],

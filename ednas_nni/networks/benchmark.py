@@ -95,7 +95,7 @@ def benchmark(
     try:
         opened: list[tuple[str, str, int, str, Runtime, Callable[[], object]]] = []
         runtimes = {name: open_file(folder / name, threads) for name in files}
-        sizes = {name: (folder / name).stat().st_size for name in (WEIGHTS, *files)}
+        sizes = {name: file.size for name, file in network.description.files.items()}
         imaged = [runtime.predicted_size for runtime in runtimes.values()]
         for size in dict.fromkeys(imaged or [network.description.deploy_size]):
             module = TorchRuntime(network.module, size)
@@ -120,9 +120,8 @@ def benchmark(
             rows.append(BenchmarkRow(form, name, length, runtime.size, outputs, values, change, milliseconds))
     finally:
         torch.set_num_threads(before)
-    labels = split.info.size if split is not None else (0, 0)
-    count = len(split) if split is not None else 0
-    return Benchmark(tuple(rows), threads, split.name if split is not None else "", count, labels, slowdown)
+    name, count, size = ("", 0, (0, 0)) if split is None else (split.name, len(split), split.info.size)
+    return Benchmark(tuple(rows), threads, name, count, size, slowdown)
 
 
 def exported_files(network: Network, formats: Sequence[str] = ()) -> dict[str, File]:

@@ -15,7 +15,6 @@ from ednas_nni.errors import EdnasError, NetworkError
 from ednas_nni.graphs.inference_graph import InferenceGraph, inference_graph
 from ednas_nni.graphs.int8 import CALIBRATION
 from ednas_nni.networks.export.base import EXPORTERS, Exporter, FileRuntime, Images, Order, facts_for
-from ednas_nni.networks.export.facts import FileFacts
 from ednas_nni.networks.export.proof import LEAST, OutputMatch, agreements, odd
 from ednas_nni.tasks.base import Task
 from ednas_nni.tasks.decoding import Decoding, Outputs
@@ -91,24 +90,10 @@ def export(
     results = []
     for maker in makers:
         say(f"{maker.name}: writing {graph.size[0]} x {graph.size[1]}, then comparing {len(judged)} images with torch")
-        started = time.perf_counter()
         try:
-            path, facts, matches = _one(network, maker, graph, decodings, real, judged, macs, input_type)
+            results.append(_one(network, maker, graph, decodings, real, judged, macs, input_type))
         except EdnasError as error:
             results.append(Exported(maker.name, reason=" ".join(str(error).split())))
-            continue
-        seconds = time.perf_counter() - started
-        network.add_file(
-            path,
-            maker.name,
-            outputs=facts.outputs,
-            size=list(graph.size),
-            input_type=facts.input.type,
-            macs=macs,
-            images=len(judged),
-            matches=[asdict(match) for match in matches],
-        )
-        results.append(Exported(maker.name, path, path.stat().st_size, seconds, macs, tuple(matches)))
     return results
 
 
@@ -121,8 +106,9 @@ def _one(
     judged: Images,
     macs: int,
     input_type: Literal["int8", "uint8"],
-) -> tuple[Path, FileFacts, list[OutputMatch]]:
+) -> Exported:
     """Write one file beside its place, prove it, and give it its name."""
+    started = time.perf_counter()
     if graph.outputs not in maker.gives:
         raise NetworkError(f"{maker.name} cannot give {graph.outputs!r} outputs, only {' or '.join(maker.gives)}.")
     maker.check_installed((*maker.writes_with, *maker.runs_with))
@@ -145,9 +131,18 @@ def _one(
         if faults:
             way_out = ". Train it on, or calibrate on other pictures: --images FOLDER" if maker.calibrates else ""
             raise NetworkError(f"{maker.name}: does not answer as torch does: {faults[0]}{way_out}")
-        final = network.folder / path.name
-        path.replace(final)
-        return final, runtime.facts, matches
+        final = network.add_file(
+            path,
+            maker.name,
+            outputs=runtime.facts.outputs,
+            size=list(graph.size),
+            input_type=runtime.facts.input.type,
+            macs=macs,
+            images=len(judged),
+            matches=[asdict(match) for match in matches],
+        )
+        seconds = time.perf_counter() - started
+        return Exported(maker.name, final, final.stat().st_size, seconds, macs, tuple(matches))
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

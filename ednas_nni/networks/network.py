@@ -29,6 +29,7 @@ from ednas_nni.networks.description import (
 from ednas_nni.nn.capabilities import capabilities_of
 from ednas_nni.nn.checkpoint import write_tensors
 from ednas_nni.record.head import MetricRecord
+from ednas_nni.record.locks import locked_within
 from ednas_nni.space.domains import Sample
 from ednas_nni.tasks.base import Task
 
@@ -146,12 +147,17 @@ class Network:
         _ = network.tasks  # so that a missing plug-in is told here
         return network
 
-    def add_file(self, path: Path, format: str, **details: object) -> None:
-        """Take a file that was written into the network's folder into `network.json`, with plain data about it."""
-        folder, there = self.saved()
-        files = {"files": {**there, path.name: File.of(path, format, **details)}}
-        self.description = self.description.model_copy(update=files)
-        self.description.write(folder)
+    def add_file(self, made: Path, format: str, **details: object) -> Path:
+        """Move a file of the same disk into folder and `network.json`, beside what others add; returns its place."""
+        assert self.folder is not None, "the caller has saved it"
+        described = File.of(made, format, **details)
+        with (self.folder / WEIGHTS).open("rb") as alone:
+            locked_within(alone, 60)
+            folder, there = self.saved()
+            self.description = self.description.model_copy(update={"files": {**there, made.name: described}})
+            made.replace(folder / made.name)
+            self.description.write(folder)
+        return folder / made.name
 
     def saved(self) -> tuple[Path, Mapping[str, File]]:
         """Its folder and the files there, also those of others; NetworkError: the module's weights do not lie there."""
@@ -346,7 +352,6 @@ def _exported(folder: Path, weights: File) -> dict[str, File]:
         files = dict(NetworkDescription.read(folder).files)
     except NetworkError:
         return {}
-    same = files.pop(WEIGHTS, None)
-    if same is None or same.sha256 != weights.sha256:
+    if files.pop(WEIGHTS, None) != weights:
         return {}
     return {name: file for name, file in files.items() if (folder / name).is_file()}

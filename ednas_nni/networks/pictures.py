@@ -37,11 +37,14 @@ def read(picture: Picture) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     return _array(np.asarray(picture), "the image")
 
 
-def listed(path: Path) -> list[Path]:
-    """A picture itself, or all of a folder and those below it but what names call labels; DataError: there is none."""
+def listed(path: Path, without: Path | None = None) -> list[Path]:
+    """A picture itself, or all below a folder but in `without` and what names call labels; DataError: there is none."""
     if not path.exists():
         raise DataError(f"{path}: does not exist.")
+    top = path.resolve()
+    inner = path / without.resolve().relative_to(top) if without and top in without.resolve().parents else None
     files = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+    files = [f for f in files if inner not in f.parents]
     if not files:
         raise DataError(f"{path}: holds no pictures ({', '.join(SUFFIXES)}).")
     inside = files if path.is_dir() else []
@@ -62,14 +65,9 @@ def _pil(opened: Image.Image, where: str) -> tuple[NDArray[np.uint8], tuple[str,
     image = ImageOps.exif_transpose(opened)
     if image.mode.startswith(("I", "F")):
         return _array(np.asarray(image), where)
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    notes: tuple[str, ...] = ()
-    if "A" in image.getbands():
-        rgba = np.asarray(image.convert("RGBA"))
-        notes = (WHITE_OUT,) if (rgba[..., 3] < 255).any() else ()
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), Image.fromarray(rgba))
-    return np.asarray(image.convert("RGB")), notes
+    if image.has_transparency_data:
+        return _array(np.asarray(image.convert("RGBA")), where)
+    return np.asarray(image.convert("RGB")), ()
 
 
 def _array(values: Array, where: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:

@@ -70,16 +70,16 @@ def best_line(view: SearchView) -> str:
     best, top = view.best, best_confirmed(view)
     if best is None:
         return f"There is no result yet: no trial has ended with a {view.score.label}."
+    costs = (top or best).costs
+    prices = [f"{_measured(q, costs[q.key])} ({origin(q)})" for q in view.costs if q.key in costs]
+    at = f", with {_and(prices)}" if prices else ""
     if top is not None:
-        prices = [f"{_measured(q, top.costs[q.key])} ({origin(q)})" for q in view.costs if q.key in top.costs]
         return (
             f"The best confirmed {view.score.label} is {in_words(view.score, top.interval(view.score.key))} (mean of "
-            f"{_n(len(top.confirmed), 'fresh seed')}, select split), of architecture {top.name or top.architecture}"
-            f"{', with ' if prices else ''}{_and(prices)}."
+            f"{_n(len(top.confirmed), 'fresh seed')}, select split), of architecture "
+            f"{top.name or top.architecture}{at}."
         )
-    costs = [f"{_measured(q, best.costs[q.key])} ({origin(q)})" for q in view.costs if q.key in best.costs]
     name = f", the member {best.name}" if best.name else ""
-    at = f", with {_and(costs)}" if costs else ""
     how = "inherited" if view.head.inherits else "one training"
     return (
         f"The best {view.score.label} is {view.score.text(best.quality)}, reached by architecture "

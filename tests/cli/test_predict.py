@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,21 @@ def test_files_and_folders(folder, tmp_path, monkeypatch, capsys) -> None:
         assert arrays["depth"].shape == (30, 50)
 
 
+def test_predictions_of_before_are_no_pictures(folder, tmp_path, monkeypatch, capsys) -> None:
+    """The same command gives the same files again, where it writes below the folder that it reads."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "day").mkdir()
+    for name in ("a.jpg", "day/b.png"):
+        Image.fromarray(np.full((30, 50), 99, np.uint8)).save(name)
+    for given in (".", str(tmp_path), "."):
+        assert main(["predict", folder, given]) == 0
+        written = [Path(line) for line in capsys.readouterr().out.splitlines()]
+        (out,) = Path("predictions").iterdir()
+        assert written == [out / "a.png", out / "day" / "b.png"]
+    pairs = predict_command.targets([written[1].parent], Path("predictions"))  # named as pictures, they are some
+    assert [picture for picture, _ in pairs] == written[1:]
+
+
 def check_targets(pairs) -> None:
     """Every picture has a file of its own, and stays as it is."""
     pictures, files = [p.resolve() for p, _ in pairs], [t.resolve() for _, t in pairs]
@@ -50,6 +66,12 @@ def test_no_picture_is_overwritten_and_none_shares_a_file(tmp_path, monkeypatch)
     assert dict(predict_command.targets(given, Path("out")))[Path("frame.png")] == Path("out/frame.png")
     with pytest.raises(AssertionError):
         check_targets([(p, Path(p.name).with_suffix(".png")) for p, _ in predict_command.targets(given, Path())])
+
+
+def test_the_way_out_can_be_typed(folder, tmp_path, capsys) -> None:
+    with_a_blank = shutil.copytree(folder, tmp_path / "my network")
+    assert main(["predict", str(with_a_blank), "photo.jpg", "--format", "onnx"]) == 1
+    assert f"`ednas export '{with_a_blank}' --to onnx`" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(

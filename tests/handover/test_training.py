@@ -166,7 +166,11 @@ def test_without_steps_the_network_is_the_best_that_was_finished(finished, tmp_p
 
 def test_without_steps_there_must_be_weights(finished) -> None:
     search, key, _ = finished
-    for given, words in (({"fresh": True}, "there are none"), ({"seeds": 2}, "several seeds are asked for")):
+    for given, words in (
+        ({"fresh": True}, "there are none"),
+        ({"seeds": 2}, "several seeds are asked for"),
+        ({"size": (96, 96)}, "another size is asked for"),  # its description would call it trained at that size
+    ):
         with pytest.raises(StudyError, match=f"steps is 0: .*{words}"):
             planned(search, key, steps=0, **given)
     with pytest.raises(StudyError, match="baselines are trained"):

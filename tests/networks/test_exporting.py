@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from ednas_nni.graphs.inference_graph import inference_graph
 from ednas_nni.networks import own_data, pictures, timing
 from ednas_nni.networks.benchmark import benchmark
 from ednas_nni.networks.export.base import Order
+from ednas_nni.networks.export.proof import odd
 from ednas_nni.networks.exporting import Exported, export, open_file
 from ednas_nni.networks.network import Network
 from ednas_nni.nn.tree import build, domains_of
@@ -127,6 +130,35 @@ def test_what_others_did_with_the_folder_meanwhile(with_a_file: Network) -> None
     with pytest.raises(NetworkError, match="holds another network by now"):
         held.add_file(held.folder / "network.safetensors", "pt2")
     assert ednas_nni.load(held.folder).description == anew.description
+
+
+def test_too_few_images_name_the_way_out() -> None:
+    with pytest.raises(NetworkError, match=r"3 images are too few .* --images FOLDER"):
+        odd(np.zeros((3, 8, 8, 3), np.uint8))
+
+
+MANY = """
+import sys
+import ednas_nni
+network = ednas_nni.load(sys.argv[1])
+print(flush=True)
+sys.stdin.readline()
+for i in range(20):
+    made = network.folder / f"{sys.argv[2]}{i}.pt2"
+    made.write_bytes(b"x")
+    network.add_file(made, "pt2")
+"""
+
+
+def test_exports_at_the_same_time_are_all_known(network: Network) -> None:
+    words = [sys.executable, "-c", MANY, str(network.folder)]
+    both = [Popen([*words, name], stdin=PIPE, stdout=PIPE, text=True) for name in "ab"]
+    for one in both:
+        one.stdout.readline()
+    for one in both:
+        one.communicate("\n")
+    assert [one.returncode for one in both] == [0, 0]
+    assert len(ednas_nni.load(network.folder).description.files) == 41
 
 
 def test_weights_that_were_trained_on_are_saved_before_they_are_exported(with_a_file: Network) -> None:

@@ -89,6 +89,15 @@ def test_modes(picture, expected, note: str) -> None:
     assert note in " ".join(notes) and bool(note) == bool(notes)
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_transparent_value_of_a_file_is_black(mode: str, tmp_path) -> None:
+    one = 30 if mode == "L" else (30, 30, 30)
+    Image.fromarray(GREY).convert(mode).save(tmp_path / "a.png", transparency=one)
+    image, notes = pictures.read(tmp_path / "a.png")
+    np.testing.assert_array_equal(image, np.dstack([np.where(GREY == 30, 0, GREY)] * 3))
+    assert notes == (pictures.WHITE_OUT,)
+
+
 @pytest.mark.parametrize(
     "picture",
     [

@@ -71,7 +71,8 @@ def odd(images: Images) -> Images:
         images: uint8 (n, H, W, 3), n at least `LEAST`; some of these are what the odd ones are made of.
     """
     if len(images) < LEAST:
-        raise NetworkError(f"{len(images)} images are too few to prove an export with; {LEAST} are needed.")
+        few = f"{len(images)} images are too few to prove an export with; {LEAST} are needed."
+        raise NetworkError(f"{few} Name a folder with as many pictures: --images FOLDER.")
     a, b, c, d, e = images[:5]
     grey = np.repeat(images[5].mean(-1, keepdims=True).astype(np.uint8), 3, -1)
     noise = np.random.default_rng(0).integers(0, 256, a.shape, np.uint8)

@@ -46,7 +46,7 @@ class Manifest(FolderSource):
         test: Share or number of images for the final evaluation, where no row says `test`.
         file: By default `manifest.csv` or `manifest.jsonl`.
         classes: Names for the values 0, 1, ..., or their number; by default `classes.txt`.
-        depth_unit: `m`, `1/m`, `px`, or `1` for inverse depth without a unit; by default that of the kind.
+        depth_unit: `m`, `1/m`, `px`, or `"1"` (in quotes), inverse depth without a unit; by default that of the kind.
         depth_max: Depths beyond, in `depth_unit`, are invalid.
         normal_axes: What the channels of normals hold: x right, y up, z towards the camera.
         allow_outside: Paths may leave the folder.

@@ -148,6 +148,8 @@ def _rows(path: Path, cost: str) -> list[tuple[int, dict[str, str]]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, strict=True)
             columns, allowed = [(name or "").strip() for name in reader.fieldnames or ()], (*GIVEN, cost, *EXTRA)
+            if len(columns) == 1 and any(mark in columns[0] for mark in ";\t"):
+                raise EdnasError(f"{path}: the columns are not separated by commas; save it with commas")
             for name in columns:
                 if name not in (*allowed, f"modelled_{cost}"):
                     raise EdnasError(f"{path}: column {name!r} is unknown.{did_you_mean(name, allowed)}")

@@ -115,12 +115,8 @@ def of_places(file: ExperimentFile, assembled: Assembled) -> Iterator[str]:
 
     yield from start_faults(file.experiments_folder)
     cache, info = assembled.study.data.options.get("cache"), assembled.source.info
-    if isinstance(cache, str) and not cache.startswith("~") and not Path(cache).is_absolute():
-        yield f"data.cache = {cache!r}: must be an absolute path, because trials are started in other folders, or null."
-        return
-    places = {cache_root(None): "Name another cache: EDNAS_CACHE=/a/folder"}
-    if isinstance(cache, str):
-        places = {cache_root(cache): "data.cache: name another folder, or null.", **places}
+    places = {cache_root(cache): "data.cache: name another folder, or null."}
+    places |= {cache_root(None): "Name another cache: EDNAS_CACHE=/a/folder"}
     for folder, way_out in places.items():
         try:
             try_folder(folder)

@@ -46,7 +46,7 @@ def front_table(view: SearchView) -> Table:
 
 def _searched(view: SearchView) -> set[str]:
     """Costs that are an objective or limited, with the bounds that limits are checked on."""
-    named = {o.name for o in view.objectives} | {str(c).split()[0] for c in view.study.get("constraints", ())}
+    named = {o.name for o in view.objectives} | {c.name.removesuffix("_upper90") for c in view.constraints}
     return named | {f"{name}_upper90" for name in named}
 
 

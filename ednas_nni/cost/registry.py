@@ -112,17 +112,9 @@ def profile_readers() -> dict[str, type[ReadsProfiles]]:
 
 
 def _from_profile(name: str, trail: tuple[str, ...]) -> Device:
-    try:
-        path = plain_data.user_path(name)
-    except ValueError as error:
-        raise PluginError(f"device = {error}.") from None
+    path = plain_data.absolute(name, PluginError, "device")
     if str(path) in trail:
         raise PluginError(f"device = {name!r}: its `base` leads back to itself. Name a device that ships.")
-    if not path.is_absolute():
-        raise PluginError(
-            f"device = {name!r}: write an absolute path (or one that begins with ~), because searches are started in "
-            f"different folders. From here it would be {path.resolve()}."
-        )
     try:
         content = plain_data.read_yaml(path, PluginError)
     except PluginError as error:

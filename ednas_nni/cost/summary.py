@@ -78,10 +78,7 @@ def summarise(
 def feasible_share(table: CostTable, constraints: Sequence[Constraint], n: int = 4000, seed: int = 0) -> float:
     """Share of random samples that meet all constraints, 0..1; limits from above hold for upper bounds of costs."""
     costs = table.encoded(random_codes(table.domains, n, np.random.default_rng(seed)))
-    feasible = np.ones(n, bool)
-    for constraint in map(table.checked, constraints):
-        feasible &= met(table, constraint, costs)
-    return float(feasible.mean())
+    return float(np.all([met(table, table.checked(constraint), costs) for constraint in constraints], axis=0).mean())
 
 
 def met(table: CostTable, constraint: Constraint, costs: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ import numpy as np
 
 from ednas_nni.errors import DataError
 from ednas_nni.record.whole_file import file_digest
-from ednas_nni.study.plain_data import user_path
+from ednas_nni.study.plain_data import absolute
 
 MANIFEST, LOCK = "manifest.json", ".lock"
 _FORMAT = 1
@@ -29,12 +29,10 @@ _verified: set[tuple[str, str, int, int]] = set()
 
 
 def cache_root(folder: str | os.PathLike[str] | None = None) -> Path:
-    """Return the cache folder: the argument, else `$EDNAS_CACHE`, else `~/.cache/ednas`."""
-    chosen = folder or os.environ.get("EDNAS_CACHE") or "~/.cache/ednas"
-    try:
-        return user_path(os.fspath(chosen))
-    except ValueError as error:
-        raise DataError(f"cache folder (option `cache` or EDNAS_CACHE): {error}") from None
+    """Return the cache folder: the argument, else `$EDNAS_CACHE`, else `~/.cache/ednas`; an absolute path."""
+    if folder:
+        return absolute(os.fspath(folder), DataError, "data.cache")
+    return absolute(os.environ.get("EDNAS_CACHE") or "~/.cache/ednas", DataError, "EDNAS_CACHE")
 
 
 def fingerprint(recipe: Mapping[str, object]) -> str:

@@ -338,16 +338,17 @@ def _masks_of_depth(folder: Path, rows: Sequence[dict[str, str]]) -> list[str]:
     ]
 
 
-def write(drafted: Draft, folder: Path, force: bool = False) -> list[Path]:
+def write(drafted: Draft, folder: Path, force: bool = False, first: Sequence[str] = ()) -> list[Path]:
     """Write `manifest.csv` and, with class maps, `classes.txt`; return the files.
 
-    Paths are absolute where `folder` is not that of the draft. Files that exist are an error unless `force` is set.
+    Paths are absolute where `folder` is not that of the draft; the `first` columns stand first. Files that exist are
+    an error unless `force` is set.
     """
     rows = drafted.rows
     if folder != drafted.folder:
         paths = {IMAGE, *(name for kind in all_kinds() for name in (kind.column, kind.mask))}
         rows = tuple({k: str(drafted.folder / cell) if k in paths else cell for k, cell in row.items()} for row in rows)
-    texts = {folder / FILES[0]: as_csv(rows), **{folder / name: text for name, text in drafted.texts.items()}}
+    texts = {folder / FILES[0]: as_csv(rows, first), **{folder / name: text for name, text in drafted.texts.items()}}
     there = [path for path in texts if path.exists()]
     if there and not force:
         raise DataError(f"{there[0]}: exists already. Check it with `ednas data check`, or replace it with --force")
@@ -363,10 +364,10 @@ def write(drafted: Draft, folder: Path, force: bool = False) -> list[Path]:
     return list(texts)
 
 
-def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
-    """Return cells by column as a manifest, with those columns that have a cell."""
+def as_csv(rows: Sequence[Mapping[str, str]], first: Sequence[str] = ()) -> str:
+    """Return cells by column as a manifest: the `first` columns, then all others that have a cell."""
     text = io.StringIO()
-    used = [name for name in columns() if any(name in row for row in rows)]
+    used = [*first, *(name for name in columns() if name not in first and any(name in row for row in rows))]
     writer = csv.DictWriter(text, used, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
@@ -402,12 +403,12 @@ def fill_in(folder: Path, given: Sequence[str]) -> list[Path]:
     path = folder / FILES[0]
     try:
         heading, *lines = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig")))
-        rows = tuple(dict(zip(heading, line, strict=True)) for line in lines if line)
+        names = [name.strip() for name in heading]
+        rows = tuple(dict(zip(names, map(str.strip, line), strict=True)) for line in lines if line)
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: is no CSV that could be filled in ({error}). Write the cells by hand") from None
     for name in (text.partition("=")[0] for text in given):
-        if name in heading and all(row[name] != OPEN for row in rows):
+        if name in names and all(row[name] != OPEN for row in rows):
             raise DataError(f"{path}: no cell of {name} is `?`. Change it by hand, or draft it all anew with --force")
-    drafted = Draft(folder, rows, {}, (), (), (), {})
-    fill(drafted, given)
-    return write(drafted, folder, force=True)
+    fill(drafted := Draft(folder, rows, {}, (), (), (), {}), given)
+    return write(drafted, folder, force=True, first=names)

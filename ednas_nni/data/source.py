@@ -15,6 +15,7 @@ from ednas_nni.data.kinds import label_kind
 from ednas_nni.errors import DataError, StudyError, did_you_mean
 from ednas_nni.plugins import Group
 from ednas_nni.study.options import check_complete, check_options
+from ednas_nni.study.plain_data import absolute
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,13 +194,8 @@ def open_source(data: Mapping[str, Any], size: tuple[int, int]) -> DataSource:
     options = {key: value for key, value in data.items() if key != "name"}
     if "size" in options and tuple(options["size"]) != tuple(size):
         raise StudyError(f"data.size is {tuple(options['size'])}, but train_size is {tuple(size)}. Drop data.size.")
-    folder = options.get("folder")
-    if folder is not None and not str(folder).startswith("~") and not Path(str(folder)).is_absolute():
-        here = Path(str(folder)).resolve()
-        raise StudyError(
-            f"data.folder is {str(folder)!r}; write an absolute path (or one that begins with ~), because searches, "
-            f"trials and references are started in different folders. From here it would be {here}."
-        )
+    if options.get("folder") is not None:
+        absolute(str(options["folder"]), StudyError, "data.folder")
     options["size"] = tuple(size)
     factory = DATASETS.load(name)
     check_options(factory, options, "data")

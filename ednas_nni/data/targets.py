@@ -188,7 +188,8 @@ def _resize(x: Label, size: list[int] | None, *_: object, max_size: int | None =
 def _resized_crop(
     x: Label, top: int, left: int, height: int, width: int, size: list[int], *_: object, **__: object
 ) -> torch.Tensor:
-    moved = _moved(x, F.resized_crop_mask, top, left, height, width, size)
+    part = _moved(x, F.crop_mask, top, left, height, width)
+    moved = F.resize_image(part[None], size, F.InterpolationMode.NEAREST_EXACT)[0]  # masks' kernel is half a pixel off
     zoom = math.sqrt(x.shape[-1] * x.shape[-2] / (width * height))
     return tv_tensors.wrap(type(x).rescaled(moved, zoom, moved.shape[-1] / width), like=x)
 

@@ -275,8 +275,8 @@ class Assembled:
         return outlook(self.table, list(self.objectives), list(self.constraints), **options)
 
     @cached_property
-    def reachable(self) -> dict[str, float]:
-        """Most favourable value of each constrained cost, for `mount`; takes seconds, see `favourable`."""
+    def reachable(self) -> dict[Constraint, float]:
+        """Most favourable cost for each constraint, for `mount`; takes seconds, see `favourable`."""
         return favourable(self.table, self.problem.constraints)
 
     def check_reachable(self) -> None:

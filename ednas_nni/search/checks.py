@@ -90,7 +90,7 @@ def in_full(name: str, devices: Mapping[str, str]) -> str:
 def check_plan(assembled: Assembled, plan: Plan) -> None:
     """Reject constraints that no architecture meets, with the most favourable values that a plan has found."""
     if not plan.shares["strategies"].count and not plan.shares["architectures"].count:
-        best = {o.checked.name: o.reachable.value for o in plan.constraints if o.reachable is not None}
+        best = {o.checked: o.reachable.value for o in plan.constraints if o.reachable is not None}
         check_reachable(assembled.problem, best)
 
 

@@ -25,6 +25,7 @@ from ednas_nni.search.problem import Problem, Sample
 from ednas_nni.search.reachable import check_reachable
 from ednas_nni.search.shell import AskTellStrategy, check_rewardable
 from ednas_nni.study import FinishOptions, PruneOptions, StopOptions
+from ednas_nni.study.objectives import Constraint
 
 if TYPE_CHECKING:
     from ednas_nni.training.evaluator import Evaluator
@@ -37,7 +38,7 @@ def mount(
     *,
     hardware_aware: CostAware | Mapping[str, Any] | None = None,
     patience: int = 300,
-    reachable: Mapping[str, float] | None = None,
+    reachable: Mapping[Constraint, float] | None = None,
     retries: int = 0,
     stop_after_failures: int = 0,
     finish: FinishOptions | None = None,
@@ -54,7 +55,7 @@ def mount(
         journal: Its results are reused.
         hardware_aware: A CostAware (HardwareAware is one) or its arguments (cost, target, reward, weight).
         patience: Proposals in a row without a training after which the search ends.
-        reachable: Cost name -> most favourable value that an architecture has, for callers who know it, such as
+        reachable: Constraint -> most favourable cost that an architecture has, for callers who know it, such as
             `ednas_nni.cost.smallest(table, name).value`. Costs that are not given are estimated from samples of the
             problem's domains, which may miss the extreme in a large space.
         retries: Further attempts at a trial that failed for a passing reason, see `Retry`.

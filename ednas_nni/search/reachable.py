@@ -70,38 +70,38 @@ def _descended(
     return best, lowest
 
 
-def favourable(table: CostTable, constraints: Sequence[Constraint]) -> dict[str, float]:
-    """Most favourable value of each constrained cost, exact or nearly; {} where many architectures meet them all.
+def favourable(table: CostTable, constraints: Sequence[Constraint]) -> dict[Constraint, float]:
+    """Most favourable cost for each constraint, exact or nearly; {} where many architectures meet them all.
 
     They take seconds to find and say two things: that a rare network does exist, or by how much a limit is too strict.
     """
     if not constraints or summary.feasible_share(table, constraints) >= OFTEN:
         return {}
-    return {c.name: (summary.smallest if c.op == "<=" else summary.largest)(table, c.name).value for c in constraints}
+    return {c: (summary.smallest if c.op == "<=" else summary.largest)(table, c.name).value for c in constraints}
 
 
-def check_reachable(problem: Problem, reachable: Mapping[str, float] | None = None, seed: int = 0) -> None:
+def check_reachable(problem: Problem, reachable: Mapping[Constraint, float] | None = None, seed: int = 0) -> None:
     """Reject constraints that no architecture can meet.
 
     Args:
         problem: The problem.
-        reachable: Cost name -> exact most favourable value, where the caller knows it; otherwise it is estimated.
+        reachable: Constraint -> most favourable cost, where the caller knows it; otherwise it is estimated.
         seed: For the estimate.
 
     Raises:
         InfeasibleError: With the smallest (or largest) reachable value of each constrained cost.
     """
     values = reachable or {}
-    broken = [c for c in problem.constraints if c.name in values and not c.holds(values[c.name])]
+    broken = [c for c in problem.constraints if c in values and not c.holds(values[c])]
     if not broken:
         if not problem.constraints or find_feasible(problem, np.random.default_rng(seed)) is not None:
             return
-        if len(problem.constraints) == 1 and problem.constraints[0].name in values:
+        if len(problem.constraints) == 1 and problem.constraints[0] in values:
             return  # the caller has proof that one exists; the middlewares' patience guards the rest
     lines = []
     for constraint in broken or problem.constraints:
-        exact = constraint.name in values
-        value = values[constraint.name] if exact else extreme(problem, constraint, np.random.default_rng(seed))
+        exact = constraint in values
+        value = values[constraint] if exact else extreme(problem, constraint, np.random.default_rng(seed))
         side = "smallest" if constraint.op == "<=" else "largest"
         source = "" if exact else f" (estimated from {SAMPLES + ROUNDS * CHILDREN} samples)"
         lines.append(f"'{constraint}': the {side} reachable {constraint.name} is {value:.4g}{source}")

@@ -211,6 +211,24 @@ def resolved(text: object, kind: type[EdnasError], where: str) -> Path:
         raise kind(f"{where} = {quoted(str(text))}: {reason}.") from None
 
 
+def absolute(text: str, kind: type[EdnasError], where: str) -> Path:
+    """The path that a study or an environment variable names, `where`: searches and trials start in other folders.
+
+    Raises:
+        EdnasError: Of `kind`: it is relative, or no path.
+    """
+    try:
+        path = user_path(text)
+    except ValueError as error:
+        raise kind(f"{where} = {error}.") from None
+    if not path.is_absolute():
+        raise kind(
+            f"{where} = {quoted(text)}: write an absolute path (or one that begins with ~), because searches and "
+            f"trials are started in different folders. From here it would be {path.absolute()}."
+        )
+    return path
+
+
 def user_path(text: str) -> Path:
     """A path as people write it, `~` included.
 

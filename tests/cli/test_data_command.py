@@ -178,7 +178,7 @@ def test_a_study_needs_an_absolute_folder(capsys: pytest.CaptureFixture[str], he
     path = experiment({"train_size": [32, 64], "data": {"name": "mtan", "folder": "mine"}})
     assert main(["check", str(path)]) != 0
     printed = capsys.readouterr()
-    assert "data.folder is 'mine'; write an absolute path" in printed.out + printed.err
+    assert "data.folder = 'mine': write an absolute path" in printed.out + printed.err
     assert str(here / "mine") in printed.out + printed.err
     assert "Traceback" not in printed.err
 

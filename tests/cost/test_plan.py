@@ -260,8 +260,22 @@ def test_what_a_search_is_told_at_its_start(table):
     assert told()[1] == told("latency_ms <= 99")[1] == {}
     drawn, _ = enumerated(table)
     problem, known = told("latency_ms <= 1")
-    assert known == {"latency_ms_upper90": drawn[:, 1].min()}
+    assert known == {problem.constraints[0]: drawn[:, 1].min()}
     with pytest.raises(
         InfeasibleError, match=rf"the smallest reachable latency_ms_upper90 is {drawn[:, 1].min():.4g}\."
     ):
         check_reachable(problem, known)
+
+
+@pytest.mark.parametrize("texts", [("work >= 85", "work <= 95"), ("work <= 95", "work >= 85")])
+def test_a_band_of_one_cost_has_a_smallest_and_a_largest_value(table, monkeypatch, texts):
+    from ednas_nni.search import reachable
+    from ednas_nni.search.problem import Problem
+
+    monkeypatch.setattr(reachable, "OFTEN", 1.1)  # a narrower band is rare, and the values are looked for
+    limits = tuple(map(parse_constraint, texts))
+    work = enumerated(table)[0][:, table.names.index("work")]
+    assert ((work >= 85) & (work <= 95)).any() and work.min() < 85 and work.max() > 95
+    known = reachable.favourable(table, limits)
+    assert known == {limit: work.min() if limit.op == "<=" else work.max() for limit in limits}
+    reachable.check_reachable(Problem(table.domains, table.names, table, (), limits), known)

@@ -141,9 +141,19 @@ def test_without_the_lock_both_would(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_cache_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EDNAS_CACHE", str(tmp_path))
     assert cache.cache_root() == tmp_path
-    assert cache.cache_root("elsewhere") == Path("elsewhere")
+    assert cache.cache_root(tmp_path / "elsewhere") == tmp_path / "elsewhere"
     monkeypatch.delenv("EDNAS_CACHE")
     assert cache.cache_root() == Path.home() / ".cache" / "ednas"
+
+
+def test_a_relative_cache_would_be_another_one_in_each_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The search, NNI's manager and trials run in different folders: the supernet would be trained three times."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=rf"data.cache = 'mine': write an absolute path.*{tmp_path}/mine"):
+        cache.cache_root("mine")
+    monkeypatch.setenv("EDNAS_CACHE", "mine")
+    with pytest.raises(DataError, match=rf"EDNAS_CACHE = 'mine': write an absolute path.*{tmp_path}/mine"):
+        cache.cache_root()
 
 
 def test_two_processes_share_one_rendering(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from data_sets.manifest import Manifest
+from data_sets.manifest_table import read_table
 from ednas_nni.cli import main
 from ednas_nni.data import DATASETS, drafting, names
 from ednas_nni.errors import DataError
@@ -112,6 +113,18 @@ def test_open_cells_are_filled_and_what_was_written_by_hand_stays(tmp_path: Path
     path.write_text("a,b\n1\n")
     with pytest.raises(DataError, match="is no CSV that could be filled in"):
         drafting.fill_in(tmp_path, ["depth_scale=1"])
+
+
+def test_a_heading_with_spaces_and_columns_in_any_order_are_filled_as_they_are_read(tmp_path: Path) -> None:
+    image(tmp_path / "a.png")
+    millimetres(tmp_path / "d.png")
+    path = tmp_path / "manifest.csv"
+    path.write_text("group, image, depth_scale, depth\nattic, a.png, ?, d.png\n", encoding="utf-8")
+    with pytest.raises(DataError, match="--fill depth_scale=CELL"):
+        read_table(path)
+    drafting.fill_in(tmp_path, ["depth_scale=0.001"])
+    assert path.read_text(encoding="utf-8") == "group,image,depth_scale,depth\nattic,a.png,0.001,d.png\n"
+    assert read_table(path).rows[0].details == {"depth_scale": 0.001}
 
 
 def test_labels_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:

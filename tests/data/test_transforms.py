@@ -80,6 +80,19 @@ def test_normals_fit_their_depth_after_zoom_and_resize(wall):
     assert agree(*wide, focal=2 * FOCAL, centre=(2 * CENTRE[0], 2 * CENTRE[1]), step=2)
 
 
+@pytest.mark.parametrize("zoom", [1.2, 1.5])
+def test_labels_lie_on_the_picture_after_a_zoom(zoom):
+    """Edges of both, at every column: none is off by more than half a pixel, and on average they are not off."""
+    height, width = round(H / zoom), round(W / zoom)
+    off = []
+    for edge in range(6, width + 2):
+        right = (torch.arange(W) >= edge).expand(H, W)
+        picture = F.resized_crop(tv_tensors.Image(right[None].float()), 2, 4, height, width, size=[H, W])
+        label = F.resized_crop(ClassMap(right.long()), 2, 4, height, width, size=[H, W])
+        off.append(float(picture[0, H // 2].sum()) - float(label[H // 2].sum()))
+    assert max(map(abs, off)) <= 0.5 and abs(np.mean(off)) < 0.1
+
+
 def test_the_check_rejects_what_does_not_fit():
     depth, normals = plane(0.5, 0.2, 2)
     moved = NormalMap(normals.as_subclass(torch.Tensor).flip(-1))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ednas_nni.cli import outcome
 from ednas_nni.record.journal import load
 from ednas_nni.report import tables
 from ednas_nni.report.data import view
@@ -63,3 +64,11 @@ def test_confirmed_networks_are_shown_with_what_was_confirmed(synthetic: Any, tm
     check_confirmed(found, tables.confirmed_rows)
     with pytest.raises(AssertionError):
         check_confirmed(found, lambda *of: [(a, tables.rows(*of)[0][1]) for a, _ in tables.confirmed_rows(*of)])
+
+
+@pytest.mark.parametrize("limit", ["macs <= 9e9", "macs<=9e9"])
+def test_a_search_ends_with_the_costs_that_it_limits(synthetic: Any, tmp_path: Path, limit: str) -> None:
+    study = {**synthetic.study, "constraints": [limit]}
+    found = view(load(synthetic.write(tmp_path / "abcd", study=study)))
+    headings = [str(column.header).replace("\n", " ") for column in outcome.front_table(found).columns]
+    assert any("MAC" in heading for heading in headings) and not any("parameter" in heading for heading in headings)

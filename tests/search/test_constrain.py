@@ -10,6 +10,7 @@ from ednas_nni.compat.nas_search import Random
 from ednas_nni.errors import InfeasibleError, PluginError
 from ednas_nni.search import mount, reason
 from ednas_nni.search.middleware.constrain import Constrain
+from ednas_nni.study.objectives import parse_constraint
 from ednas_nni.testing.engines import FakeEngine, PlainSpace
 from ednas_nni.testing.strategies import check_history
 from tests.search.scripted import PROBLEM, WORLD, Script, honest, infeasible, run, samples
@@ -50,7 +51,8 @@ def test_a_constraint_nobody_can_meet_is_refused_with_the_smallest_value(journal
     with pytest.raises(InfeasibleError, match=r"smallest reachable latency_ms is 0\.97\d+ \(estimated from"):
         mount(Random(), WORLD.problem(["latency_ms <= 0.5"]), journal)
     with pytest.raises(InfeasibleError, match=r"smallest reachable latency_ms is 1\.25\. "):
-        mount(Random(), WORLD.problem(["latency_ms <= 1"]), journal, reachable={"latency_ms": 1.25})
+        known = {parse_constraint("latency_ms <= 1"): 1.25}
+        mount(Random(), WORLD.problem(["latency_ms <= 1"]), journal, reachable=known)
     with pytest.raises(InfeasibleError, match="largest reachable macs"):
         mount(Random(), WORLD.problem(["macs >= 1e15"]), journal)
     with pytest.raises(InfeasibleError, match="Each may be reachable alone"):

@@ -70,6 +70,7 @@ def test_another_cost(tmp_path):
         ("", ("column 'latency_ms' is missing", "architecture,latency_ms")),
         ("latency_ms\n3\n", ("column 'architecture' is missing",)),
         ("architecture,latency\nsmall,3\n", ("column 'latency' is unknown", "Did you mean 'latency_ms'")),
+        ("architecture;latency_ms\nsmall;3,5\n", ("not separated by commas",)),
         ("architecture,latency_ms,latency_ms\nsmall,3,3\n", ("'latency_ms' is there twice",)),
         ("architecture,latency_ms\n", ("nothing is measured", "no rows")),
         ("architecture,latency_ms\nsmall,\nsmall, \n", ("nothing is measured", "all 2 rows")),

@@ -217,14 +217,14 @@ class Assembled:
     def table(self) -> CostTable:
         """Costs of every architecture of the space, priced at `deploy_size`."""
         # Nobody has to name a device for this cost; its numbers have the width of the first device that has one.
-        plain = [entry for entry in self.study.device if entry != "peak_memory"]
-        devices = [device(entry) for entry in plain]
-        dtype = next((one.dtype for one in devices if one.dtype), "int8")
+        named = [device(entry) for entry in self.study.device if entry != "peak_memory"]
+        dtype = next((one.dtype for one in named if one.dtype and one.name != "peak_memory"), "int8")
         peak_memory = registry.device("peak_memory", {"dtype": dtype})
-        devices += [peak_memory] * (len(self.study.device) - len(plain))
+        rest = iter(named)
+        devices = [peak_memory if entry == "peak_memory" else next(rest) for entry in self.study.device]
         priced = {column.name for one in devices for column in one.columns}
-        named = f"{self.study.objectives} {self.study.constraints} {self.study.hardware_aware}"
-        if any(column.name in named and column.name not in priced for column in peak_memory.columns):
+        asked = f"{self.study.objectives} {self.study.constraints} {self.study.hardware_aware}"
+        if any(column.name in asked and column.name not in priced for column in peak_memory.columns):
             devices.append(peak_memory)
         size, root = tuple(self.study.deploy_size), cache_root(None)
         table: CostTable = cost.cost_table(self.space, devices, deploy_size=size, folder=root, classes=self.classes)

@@ -171,6 +171,25 @@ def test_a_study_names_it_as_objective_or_constraint() -> None:
     assert assembled.problem.cost_names
 
 
+@pytest.mark.parametrize("types", [("int8", "float32"), ("float32", "int8")])
+def test_a_study_prices_two_element_types_each_as_it_is_named(types: tuple[str, str]) -> None:
+    """The bare name takes that of the device beside it, not that of the other `peak_memory`."""
+    from ednas_nni.search.assembled import Assembled
+    from ednas_nni.study import parse
+
+    named = {"int8": "peak_memory", "float32": {"name": "peak_memory", "dtype": "float32"}}
+    study = {
+        "space": "nano",
+        "device": [named[one] for one in types],
+        "train_size": [64, 128],
+        "deploy_size": [64, 128],
+    }
+    table = Assembled(parse(study)).table
+    costs = table([table.domains.random(np.random.default_rng(0))])[0]
+    of = dict(zip(types, costs[:2], strict=True))
+    assert [one.dtype for one in table.devices[:2]] == list(types) and of["float32"] == 4 * of["int8"]
+
+
 @pytest.mark.parametrize(
     "study",
     [

@@ -107,7 +107,7 @@ def calibrate(terms: Array, measured: Array) -> Calibration:
     A model that does not tell what its cost is made of has one term.
 
     Raises:
-        EdnasError: Too few rows.
+        EdnasError: Too few rows, or measurements that are all the same.
     """
     from scipy.stats import wilcoxon  # slow to import
 
@@ -116,6 +116,11 @@ def calibrate(terms: Array, measured: Array) -> Calibration:
         raise EdnasError(
             f"{n} measured architectures are too few to correct a model: {FEWEST} are the fewest that could show an "
             "improvement, 10 or more are advised. `ednas calibrate DEVICE --propose 10` says which to measure next"
+        )
+    if np.ptp(measured) == 0:
+        raise EdnasError(
+            f"all {n} measured architectures cost the same, {measured[0]:g}: corrected by that, no choice of a search "
+            "would cost anything. Check the file; `ednas calibrate DEVICE --propose 10` says which would differ"
         )
     held_out = _held_out(choose, terms, measured, FOLDS)
     before = terms.sum(axis=1)

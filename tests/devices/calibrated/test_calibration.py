@@ -93,6 +93,13 @@ def test_too_few_rows_are_refused(n):
         calibrate(*(x[:n] for x in rows(5, 0)))
 
 
+def test_measurements_that_are_all_the_same_are_refused():
+    """They were taken for a factor of 0 and an offset, with which nothing that a search chooses costs anything."""
+    terms, _ = rows(8, 0)
+    with pytest.raises(EdnasError, match="all 8 measured architectures cost the same, 5: .*--propose"):
+        calibrate(terms, np.full(8, 5.0))
+
+
 def test_few_rows_allow_simple_forms_only():
     terms, measured = rows(FEWEST, 0, (3.0, 0.3, 1.0), 0.0)
     assert choose(terms, measured)[0] == "scale"

@@ -96,7 +96,7 @@ def test_too_few_rows_are_refused(n):
 def test_measurements_that_are_all_the_same_are_refused():
     """They were taken for a factor of 0 and an offset, with which nothing that a search chooses costs anything."""
     terms, _ = rows(8, 0)
-    with pytest.raises(EdnasError, match="all 8 measured architectures cost the same, 5: .*--propose"):
+    with pytest.raises(EdnasError, match=r"all 8 measured architectures cost the same, 5: .*--propose"):
         calibrate(terms, np.full(8, 5.0))
 
 

@@ -112,7 +112,7 @@ def test_info_refuses_nonsense(rooms: Rooms) -> None:
 
 def test_fingerprint_follows_the_recipe() -> None:
     base = Rooms()
-    assert base.info.fingerprint == Rooms(cache="elsewhere").info.fingerprint
+    assert base.info.fingerprint == Rooms(cache="~/elsewhere").info.fingerprint
     others = [Rooms(size=(64, 64)), Rooms(train=601), Rooms(seed=1), Rooms(shadows=False)]
     assert len({r.info.fingerprint for r in [base, *others]}) == 5
 

@@ -150,6 +150,6 @@ def _trained(weighting: Weighting, steps: int, first: int = 0) -> None:
         except RuntimeError as error:
             raise broken(weighting, f"step {step + 1} fails: detach what is kept of losses ({error}).") from error
         with torch.no_grad():
-            for parameter in (p for p in weighting.parameters() if p.grad is not None):
-                parameter.sub_(0.1 * parameter.grad)
+            for parameter, gradient in [(p, p.grad) for p in weighting.parameters() if p.grad is not None]:
+                parameter.sub_(0.1 * gradient)
                 parameter.grad = None

@@ -75,7 +75,7 @@ class Remembering(Core):
             values = None
         self.reason = ""
         if architecture not in self._open:
-            if self._asked.get(architecture, values is None and architecture in self._asked):
+            if self._asked.get(architecture):
                 return
             self._open_up(architecture, sample)
         del self._open[architecture]

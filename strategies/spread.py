@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import qmc
 
 from ednas_nni.errors import InfeasibleError
 from ednas_nni.search.problem import Problem, Sample
@@ -58,7 +59,8 @@ def spread(
     positions = low + (high - low) * (np.arange(count) + rng.random(count)) / count
     free = np.ones(len(pool), dtype=bool)
     picked: list[Sample] = []
-    for stratum in sorted(range(count), key=lambda i: _radical_inverse(i + 1)) if count > 2 else range(count):
+    order = qmc.Halton(1, scramble=False).random(count + 1)[1:, 0].argsort() if count > 2 else range(count)
+    for stratum in order:
         if not free.any():
             break
         distance = np.where(free, np.abs(costs - positions[stratum]), np.inf)
@@ -66,13 +68,3 @@ def spread(
         free[nearest] = False
         picked.append(pool[nearest])
     return picked
-
-
-def _radical_inverse(index: int) -> float:
-    """Van der Corput sequence in base 2 (1 -> 0.5, 2 -> 0.25, 3 -> 0.75 ...)."""
-    value, scale = 0.0, 0.5
-    while index:
-        value += scale * (index & 1)
-        index >>= 1
-        scale /= 2
-    return value

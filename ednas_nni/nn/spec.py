@@ -70,12 +70,16 @@ def _ops(value: object) -> tuple[str, ...]:
     return names
 
 
+def _name(value: object, allowed: Collection[str]) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"must be one of {', '.join(allowed)}; {quoted(value)} is not one")
+    if value not in allowed:
+        raise ValueError(f"unknown name {quoted(value)}.{did_you_mean(value, allowed)}")
+    return value
+
+
 def _names(value: object, allowed: Collection[str]) -> tuple[str, ...]:
-    names = _different(value, f"names among {', '.join(allowed)}")
-    for name in names:
-        if name not in allowed:
-            raise ValueError(f"unknown name {quoted(name)}.{did_you_mean(name, allowed)}")
-    return tuple(map(str, names))
+    return tuple(_name(name, allowed) for name in _different(value, f"names among {', '.join(allowed)}"))
 
 
 def _strides(value: object) -> tuple[int, ...]:
@@ -87,7 +91,7 @@ def _strides(value: object) -> tuple[int, ...]:
 
 def _levels(value: object) -> tuple[int, ...]:
     values = list(value) if isinstance(value, list | tuple) else []
-    if not values or len(set(values)) < len(values) or any(type(v) is not int or not 2 <= v <= 5 for v in values):
+    if not values or any(type(v) is not int or not 2 <= v <= 5 for v in values) or len(set(values)) < len(values):
         raise ValueError("must be a list of different numbers of features, from 2 to the number of stages")
     return tuple(values)
 
@@ -184,7 +188,7 @@ class TemplateSpec(_Strict):
     fusion: FusionSpec
     heads: HeadSpec
     sharing: tuple[str, ...] = ("shared",)
-    activation: Annotated[str, BeforeValidator(lambda value: _names([value], ACTIVATIONS)[0])] = "relu6"
+    activation: Annotated[str, BeforeValidator(partial(_name, allowed=ACTIVATIONS))] = "relu6"
     resolution: Annotated[tuple[int | float, ...], BeforeValidator(_shares)] = (1,)
 
     @model_validator(mode="before")

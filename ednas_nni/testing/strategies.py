@@ -73,8 +73,8 @@ def check_strategy(make: Callable[[int], Strategy], folder: Path, trials: int = 
     check_history(history, fake.submitted, problem, trials)
     if seeded:
         _, again, _ = search(make(1), world, problem, folder / "two.jsonl", trials)
-        if again.submitted != fake.submitted:
-            raise PluginError("strategy: the same seed and one worker gave another sequence of architectures.")
+        same = again.submitted == fake.submitted
+        rule("strategy", same, "the same seed and one worker gave another sequence of architectures.")
     _, wide, history = search(make(2), world, problem, folder / "three.jsonl", trials, workers=3)
     check_history(history, wide.submitted, problem, trials)
     check_failures(make, folder / "four.jsonl", trials)
@@ -83,21 +83,17 @@ def check_strategy(make: Callable[[int], Strategy], folder: Path, trials: int = 
 def check_history(history: History, submitted: list[Sample], problem: Problem, trials: int) -> None:
     """What must hold of every journal: budget used, each architecture once, feasible, canonical, ended."""
     domains = problem.domains
-    if len(history.trials) != trials:
-        raise PluginError(f"strategy: {len(history.trials)} trials were started, the budget was {trials}.")
-    if [record.sample for record in history.trials] != submitted:
-        raise PluginError("record: the journal and the engine disagree about what was trained.")
+    started = [record.sample for record in history.trials]
+    rule("strategy", len(started) == trials, f"{len(started)} trials were started, the budget was {trials}.")
+    rule("record", started == submitted, "the journal and the engine disagree about what was trained.")
     ids = [record.architecture for record in history.trials]
     rule("strategy", len(set(ids)) == len(ids), "an architecture was trained twice.")
     for record in history.trials:
-        if domains.canonical(record.sample) != record.sample:
-            raise PluginError(f"strategy: trial {record.trial} has a sample that is not canonical.")
-        broken = problem.violations(record.sample)
-        if broken:
-            raise PluginError(f"strategy: trial {record.trial} is outside the constraints: {broken[0]}.")
-        if record.costs != problem.cost_dict(record.sample):
-            raise PluginError(f"record: trial {record.trial} has other costs than its network.")
-        rule("record", record.status != "running", f"trial {record.trial} never ended.")
+        trial, sample, broken = f"trial {record.trial}", record.sample, problem.violations(record.sample)
+        rule("strategy", domains.canonical(sample) == sample, f"{trial} has a sample that is not canonical.")
+        rule("strategy", not broken, f"{trial} is outside the constraints: {'; '.join(broken)}.")
+        rule("record", record.costs == problem.cost_dict(sample), f"{trial} has other costs than its network.")
+        rule("record", record.status != "running", f"{trial} never ended.")
 
 
 def check_failures(make: Callable[[int], Strategy], path: Path, trials: int) -> None:
@@ -121,8 +117,7 @@ def check_failures(make: Callable[[int], Strategy], path: Path, trials: int) -> 
         rule("record", good or bool(record.cause), f"trial {record.trial} failed without a cause.")
     best = max((r.quality for r in history.trials if r.quality is not None), default=None)
     listed = [model.metric for model in chain.list_models(limit=1)]
-    if best is not None and listed != [best]:
-        raise PluginError(f"list_models: the best is {listed}, the journal's best quality is {best}.")
+    rule("list_models", listed == [best] or best is None, f"the best is {listed}, that of the journal {best}.")
 
 
 def check_core(make: Callable[[Problem, int], Core], budget: int = 40) -> None:
@@ -136,8 +131,7 @@ def check_core(make: Callable[[Problem, int], Core], budget: int = 40) -> None:
         rule("core", len(asked) >= budget, f"only {len(asked)} of {budget} samples were proposed: {core.reason!r}.")
         rule("core", len(set(ids)) == len(ids), "an architecture was proposed twice.")
         rule("core", bool(problem.feasible(asked).all()), "an infeasible sample was proposed.")
-        if any(problem.domains.canonical(sample) != sample for sample in asked):
-            raise PluginError("core: a sample is not canonical.")
+        rule("core", list(map(problem.domains.canonical, asked)) == asked, "a sample is not canonical.")
         if drive(make(problem, 0), world, budget, np.random.default_rng(0), workers) != asked:
             raise PluginError("core: the same seed gave another sequence.")
     _check_resume(make, world, problem, budget)
@@ -168,8 +162,7 @@ def _check_resume(make: Callable[[Problem, int], Core], world: Synthetic, proble
     resumed.load_state_dict(taken)
     if [_step(resumed, world) for _ in range(budget // 2)] != rest:
         raise PluginError("core: after load_state_dict another sequence followed.")
-    if _as_json(taken) != text:
-        raise PluginError("core: load_state_dict, or what follows, changes the state that it was given; copy it.")
+    rule("core", _as_json(taken) == text, "loading, or what follows, changes the state that it was given; copy it.")
     before = make(problem, 5)
     lost = [_asked(before) for _ in range(3)]
     for _ in range(2):  # a second crash comes when the first of them was handed out again

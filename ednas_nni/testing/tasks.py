@@ -217,7 +217,7 @@ def check_target(task: Task, labels: Labels) -> None:
 
 
 def check_loss(task: Task, labels: Labels) -> None:
-    """The loss is finite, trains the network, and leaves out what has no label."""
+    """The loss is finite, trains the network, and is an average that leaves out what has no label."""
     target, blank = _targets(task, labels)
     output = torch.randn(len(target), task.channels, *target.shape[-2:], requires_grad=True)
     loss = task.loss(output, target)
@@ -226,10 +226,13 @@ def check_loss(task: Task, labels: Labels) -> None:
     (gradient,) = torch.autograd.grad(loss, output)
     trains = bool(gradient.isfinite().all()) and bool(gradient.any())
     rule(task, trains, "the gradient of the loss is zero everywhere, or not finite.")
-    other = output.detach().clone()
-    other[0] += 10
-    same = not gradient[0].any() and torch.allclose(task.loss(other, target), loss.detach(), rtol=1e-5)
-    rule(task, same, "the loss depends on an image without a label. Average over valid pixels alone.")
+    nowhere = _nowhere(target, blank)[:, None]
+    silent = not torch.where(nowhere, gradient, 0).any()
+    rule(task, silent, "the gradient of the loss is not zero at pixels without a label. Leave them out.")
+    labelled = [*range(1, len(target))]
+    twice = task.loss(output[labelled * 2], target[labelled * 2])
+    same = torch.allclose(task.loss(output + 10 * nowhere, target), twice, rtol=1e-5)
+    rule(task, same, "the loss depends on what has no label, or on how much has one. Average over valid pixels alone.")
     loss = task.loss(output, blank)
     (gradient,) = torch.autograd.grad(loss, output)
     harmless = math.isfinite(loss.item()) and not gradient.any()  # which is also true of a NaN
@@ -253,10 +256,10 @@ def check_meter(task: Task, labels: Labels) -> None:
     rule(task, finite, f"metrics of a random network are not finite: {metrics}.")
     whole = _measured(task, prediction, target, batch=len(target))
     rule(task, _equal(metrics, whole), f"metrics depend on the batch size: {metrics} and {whole}.")
-    other = output.clone()
-    other[0] += 10
-    same = _equal(metrics, _measured(task, task.predict(other), target))
-    rule(task, same, "metrics depend on an image without a label.")
+    nowhere = _nowhere(target, blank).reshape(len(target), *[1] * (target.ndim - 3), *target.shape[-2:])
+    other = torch.where(nowhere, task.predict(output + 10), prediction)
+    same = _equal(_measured(task, other, target), _measured(task, prediction[1:], target[1:]))
+    rule(task, same, "metrics depend on what has no label.")
     for what, numbers in (
         ("before the first batch", task.meter().compute()),
         ("without a valid pixel", _measured(task, prediction, blank)),
@@ -286,6 +289,12 @@ def check_skill(task: Task, labels: Labels) -> None:
 def _targets(task: Task, labels: Labels) -> tuple[Tensor, Tensor]:
     """Targets as batches hold them, plain tensors, with labels and without any."""
     return task.target(labels.rows).as_subclass(Tensor), task.target(labels.blank().rows).as_subclass(Tensor)
+
+
+def _nowhere(target: Tensor, blank: Tensor) -> Tensor:
+    """Pixels (N, H, W) of a target that hold what those of an image without a label hold."""
+    same = (target == blank) | (target.isnan() & blank.isnan())
+    return same.all(1) if same.ndim == 4 else same
 
 
 def _measured(task: Task, prediction: Tensor, target: Tensor, batch: int = 2) -> dict[str, float]:

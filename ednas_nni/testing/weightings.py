@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ednas_nni.errors import PluginError
 from ednas_nni.tasks.base import TASKS, Task
 from ednas_nni.tasks.weighting.base import GradientWeighting, Weighting
-from ednas_nni.testing.rules import rule
+from ednas_nni.testing.rules import broken, rule
 from ednas_nni.testing.tasks import Labels
 
 Make = Callable[[], Weighting]
@@ -143,10 +143,13 @@ def _losses(weighting: Weighting, *values: float) -> dict[str, Tensor]:
 def _trained(weighting: Weighting, steps: int, first: int = 0) -> None:
     """Steps with falling losses, in which the weighting's own parameters are trained too."""
     weighting.train()
-    parameters = list(weighting.parameters())
     for step in range(first, steps):
-        total = weighting(_losses(weighting, 2.0 / (step + 1), 0.5, 1.0 / (step + 2)))
-        gradients = torch.autograd.grad(total, parameters) if parameters else ()
+        losses = _losses(weighting, 2.0 / (step + 1), 0.5, 1.0 / (step + 2))
+        try:
+            weighting({name: loss.exp().log() for name, loss in losses.items()}).backward()  # which frees this step
+        except RuntimeError as error:
+            raise broken(weighting, f"step {step + 1} fails: detach what is kept of losses ({error}).") from error
         with torch.no_grad():
-            for parameter, gradient in zip(parameters, gradients, strict=True):
+            for parameter, gradient in [(p, p.grad) for p in weighting.parameters() if p.grad is not None]:
                 parameter.sub_(0.1 * gradient)
+                parameter.grad = None

@@ -56,13 +56,15 @@ class TorchJD(GradientWeighting):
     def _combined(self, rows: Tensor) -> Tensor:
         """(tasks, weights) to (weights,): by the method over the tasks that have a label in this batch.
 
-        A row of zeros would make the shortest combination zero, so that nobody is trained. Where no method has an
-        answer (a gradient is not finite, which mixed precision then leaves out; no task has a label) it is the sum.
+        A row of zeros would make the shortest combination zero, so that nobody is trained. The method sees rows of
+        length 1 together, as mixed precision scales all of them, and methods have thresholds: below a length of 0.01
+        CAGrad would train nobody. Where no method has an answer (a gradient is not finite, which mixed precision then
+        leaves out; no task has a label) it is the sum.
         """
-        there = rows.any(1)
-        if (self.every_task and not there.all()) or not (there.any() and rows.isfinite().all()):
+        there, length = rows.any(1), rows.norm()
+        if (self.every_task and not there.all()) or not 0 < length < math.inf:
             return rows.sum(0)
-        return self.aggregate(rows if self.every_task else rows[there])
+        return self.aggregate(rows[there] / length) * length
 
 
 def _accumulate(parameter: nn.Parameter, gradient: Tensor) -> None:

@@ -78,6 +78,20 @@ class Holes:
         self.meter.update(prediction, target.where(target < 2, 0))
 
 
+class Diluted:
+    """A meter that divides by all pixels, whether they have a label or not."""
+
+    def __init__(self) -> None:
+        self.meter, self.labelled, self.pixels = Edges().meter(), 0, 0
+
+    def update(self, prediction: torch.Tensor, target: torch.Tensor) -> None:
+        self.meter.update(prediction, target)
+        self.labelled, self.pixels = self.labelled + int((target < 2).sum()), self.pixels + target.numel()
+
+    def compute(self) -> dict[str, float]:
+        return {name: value * self.labelled / max(self.pixels, 1) for name, value in self.meter.compute().items()}
+
+
 def changed(task: type[Task], **members: object) -> type[Task]:
     """A twin of a task with other members."""
     return dataclasses.dataclass(frozen=True)(type("Twin", (task,), members))
@@ -89,6 +103,11 @@ def as_depth(values: torch.Tensor) -> torch.Tensor:
 
 def loss(function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> type[Task]:
     return changed(Edges, loss=lambda self, output, target: function(output[:, 0], target))
+
+
+def in_part(target: torch.Tensor) -> torch.Tensor:
+    """Which images have a label somewhere."""
+    return (target < 2).flatten(1).any(1)
 
 
 def bce(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -163,14 +182,26 @@ TWINS: dict[str, tuple[type[Task], str]] = {
     ),
     "a loss per pixel": (loss(lambda y, t: (y - t).square()), "loss must be one finite number"),
     "a loss of the arg max": (loss(lambda y, t: (y.sign() - 0.5).square().mean() + 0 * y.sum()), "is zero everywhere"),
-    "a loss of holes": (loss(lambda y, t: bce(y, t.clamp(max=1))), "depends on an image without a label"),
+    "a loss of holes": (loss(lambda y, t: bce(y, t.clamp(max=1))), "is not zero at pixels without a label"),
+    "a loss of holes beside labels": (
+        loss(lambda y, t: bce(y[in_part(t)], t[in_part(t)].clamp(max=1)) if in_part(t).any() else 0 * y.sum()),
+        "is not zero at pixels without a label",
+    ),
+    "a loss that holes make small": (
+        loss(lambda y, t: bce(y.where(t < 2, 0), t.where(t < 2, 0))), "depends on what has no label"
+    ),
+    "a loss that grows with the picture": (
+        loss(lambda y, t: bce(y[t < 2], t[t < 2]) * (t < 2).sum() if (t < 2).any() else 0 * y.sum()),
+        "or on how much has one",
+    ),
     "a loss of nothing": (loss(lambda y, t: bce(y[t < 2], t[t < 2])), "without a valid pixel the loss is nan"),
     "a prediction with channels": (
         changed(Edges, predict=lambda self, y: (y > 0).long()), "predict gives the shape (5, 1, 8, 12)"
     ),
     "metrics by other names": (with_meter(lambda m, r: {"F1": r["f1"]}), "the meter computes ['F1']"),
     "the mean of batches": (with_meter(mean_of_batches), "depend on the batch size"),
-    "metrics of holes": (changed(Edges, meter=lambda self: Holes()), "metrics depend on an image without a label"),
+    "metrics of holes": (changed(Edges, meter=lambda self: Holes()), "metrics depend on what has no label"),
+    "metrics over all pixels": (changed(Edges, meter=lambda self: Diluted()), "metrics depend on what has no label"),
     "a zero for nothing": (with_meter(nothing_is_zero), "before the first batch must all be NaN"),
     "a broken network has a score": (
         changed(Edges, predict=lambda self, y: (y[:, 0] > 0).long()), "of an output that is not a number"

@@ -83,6 +83,19 @@ class Forgetful(Sum):
         return super().forward(losses)
 
 
+class Attached(Sum):
+    """Its running mean holds the graphs of all steps before."""
+
+    def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
+        stacked = self.stacked(losses)
+        if self.training:
+            self.values = 0.9 * self.values + 0.1 * stacked
+        return (stacked / self.values).sum()
+
+    def weights(self) -> dict[str, float]:
+        return dict(zip(self.names, (1 / self.values).tolist(), strict=True))
+
+
 class Frozen(Summed):
     def backward(self, losses: Mapping[str, Tensor], parameters: Iterable[torch.nn.Parameter]) -> None:
         for parameter in parameters:
@@ -123,6 +136,7 @@ TWINS: dict[Callable[..., Weighting], str] = {
     OtherNames: "weights() names ['SEGMENTATION'",
     Logarithm: "with a loss of 0 the total is",
     Forgetful: "a copy of its state_dict has other weights at step",
+    Attached: "step 2 fails: detach what is kept of losses",
     Frozen: "must leave parameters alone that are not trained",
     FirstAlone: "backward leaves 4 of 8 parameters without",
     Doubled: "must get the gradient of its own task",

@@ -136,11 +136,24 @@ def test_shared_parameters_get_the_combination_and_heads_their_own(name):
     weighting.backward(net.losses(), net.parameters())
     combined = torch.cat([p.grad.reshape(-1) for p in net.trunk.parameters()])
     torch.manual_seed(1)
-    expected = WEIGHTINGS.load(name)(TASKS).aggregate(jacobian)
+    expected = WEIGHTINGS.load(name)(TASKS).aggregate(jacobian / jacobian.norm()) * jacobian.norm()
     assert torch.allclose(combined, expected, atol=1e-5)
     for task in NAMES:
         for parameter, gradient in zip(net.heads[task].parameters(), heads[task], strict=True):
             assert torch.allclose(parameter.grad, gradient, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+@pytest.mark.parametrize("scale", [2.0**-14, 2.0**16])
+def test_the_combination_grows_with_the_gradients(name, scale):
+    """Mixed precision multiplies all losses and divides the gradients again; small gradients train as large ones do."""
+    given = []
+    for factor in (1.0, scale):
+        net, weighting = Net(), WEIGHTINGS.load(name)(TASKS)
+        torch.manual_seed(1)  # PCGrad draws an order
+        weighting.backward({task: factor * loss for task, loss in net.losses().items()}, net.parameters())
+        given.append(torch.cat([p.grad.reshape(-1) for p in net.trunk.parameters()]) / factor)
+    assert torch.allclose(*given, rtol=1e-3, atol=1e-4)
 
 
 def conflict_free(combine) -> bool:

@@ -55,8 +55,7 @@ def ensure(folder: Path, recipe: Mapping[str, object], fill: Callable[[Path], No
     if folder.exists():
         return False
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(beside(folder, LOCK)):
+        with locked(beside(folder, LOCK)):
             if folder.exists():
                 return False
             # Whoever left these held the lock and is gone.
@@ -79,8 +78,9 @@ def ensure(folder: Path, recipe: Mapping[str, object], fill: Callable[[Path], No
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Hold a lock that the system releases when the process ends, however it ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -14,6 +14,7 @@ import io
 import json
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ import torch
 from tqdm import tqdm
 
 from ednas_nni.baselines.identity import single_task
-from ednas_nni.data.cache import cache_root
+from ednas_nni.data.cache import LOCK, beside, cache_root, locked
 from ednas_nni.errors import EdnasError, JournalError, StudyError, TrialError
 from ednas_nni.handover.choosing import ChosenArchitecture, Opened, chosen, opened
 from ednas_nni.handover.describing import described
@@ -243,8 +244,8 @@ def carried_out(
     best = max(plan.seeds, key=lambda seed: finals[plan.folder, seed]["default"] if finals else 0.0)
     order = (best, *(seed for seed in plan.seeds if seed != best))
     runs = _runs(plan, order)
-    if test:
-        _note_opening(plan)
+    if journal is not None:
+        _note_opening(plan, journal)
     return described(
         plan.assembled.of(_seeded(plan.study, best)),
         plan.sample,
@@ -290,15 +291,12 @@ def _all_trained(plans: Sequence[FullTraining], workers: int | None, progress: b
     wanted = [(plan, seed) for seed in plans[0].seeds for plan in plans]
     finals = {(plan.folder, seed): final_of(plan.place(seed)) for plan, seed in wanted}
     missing = [(plan, seed) for plan, seed in wanted if finals[plan.folder, seed] is None]
-    counters = plans[0].folder / "steps.npy"
-    counters.parent.mkdir(parents=True, exist_ok=True)
-    np.save(counters, np.zeros(len(missing), np.int64))
-    jobs = [
-        (json.dumps(_seeded(plan.study, seed).dump()), json.dumps(plan.sample), str(plan.place(seed)), str(counters), i)
-        for i, (plan, seed) in enumerate(missing)
-    ]
     failures = []
-    with _bar(counters, sum(plan.steps for plan, _ in missing), len(missing), progress):
+    with _bar(sum(plan.steps for plan, _ in missing), len(missing), progress) as counters:
+        jobs = [
+            (json.dumps(_seeded(plan.study, seed).dump()), json.dumps(plan.sample), str(plan.place(seed)), counters, i)
+            for i, (plan, seed) in enumerate(missing)
+        ]
         for job, outcome in results(train_seed, jobs, workers):
             plan, seed = missing[job[-1]]
             if isinstance(outcome, EdnasError):
@@ -322,6 +320,8 @@ def final_of(folder: Path) -> Metrics | None:
 def train_seed(study: str, sample: str, folder: str, counters: str, number: int) -> Metrics:
     """One training, in a process of its own: it goes on from its checkpoint, and writes weights and result.
 
+    Where another command is at this training it is waited for, and its result is taken.
+
     Args:
         study: JSON.
         sample: JSON.
@@ -336,19 +336,21 @@ def train_seed(study: str, sample: str, folder: str, counters: str, number: int)
     def on_step(done: int, loss: Tensor) -> None:
         steps[number] = done
 
-    with contextlib.redirect_stdout(io.StringIO()):  # the scores on the way: the bar is enough
+    with locked(beside(place, LOCK)), contextlib.redirect_stdout(io.StringIO()):  # scores on the way: the bar is enough
+        if (final := final_of(place)) is not None:
+            return final
         evaluator.seed_everything()
         network = build(assembled.space, json.loads(sample))
         final = evaluator.evaluate(network, Checkpoints(place / CHECKPOINT, on_step=on_step))
-    write_tensors(place / WEIGHTS, network.state_dict())
-    write_whole(place / FINAL, json.dumps(final))
-    (place / CHECKPOINT).unlink(missing_ok=True)
+        write_tensors(place / WEIGHTS, network.state_dict())
+        write_whole(place / FINAL, json.dumps(final))
+        (place / CHECKPOINT).unlink(missing_ok=True)
     return final
 
 
 @contextlib.contextmanager
-def _bar(counters: Path, steps: int, trainings: int, progress: bool) -> Iterator[None]:
-    """One bar over the steps of all trainings, wherever they run."""
+def _bar(steps: int, trainings: int, progress: bool) -> Iterator[str]:
+    """One bar over the steps of all trainings, wherever they run; given is the file in which each counts its steps."""
     ended = threading.Event()
     title = "training" if trainings == 1 else f"{trainings} trainings"
 
@@ -356,15 +358,19 @@ def _bar(counters: Path, steps: int, trainings: int, progress: bool) -> Iterator
         last = False
         while not last:
             last = ended.wait(0.5)
-            if further := int(np.load(counters, allow_pickle=False).sum()) - bar.n:
+            if further := int(np.load(counters.name, allow_pickle=False).sum()) - bar.n:
                 bar.update(further)
 
     pause = 0.2 if sys.stderr.isatty() else 10.0  # in a log file a line now and then is enough
-    with tqdm(total=steps, desc=title, unit="step", mininterval=pause, disable=not (progress and steps)) as bar:
+    with (
+        tempfile.NamedTemporaryFile(suffix=".npy") as counters,
+        tqdm(total=steps, desc=title, unit="step", mininterval=pause, disable=not (progress and steps)) as bar,
+    ):
+        np.save(counters.name, np.zeros(trainings, np.int64))
         thread = threading.Thread(target=follow, args=(bar,), daemon=True)
         thread.start()
         try:
-            yield
+            yield counters.name
         finally:
             ended.set()
             thread.join()
@@ -411,14 +417,9 @@ def _left_by(search: SearchRecord, weights: Path) -> tuple[int, int]:
     return evaluator.seed, evaluator.recipe.steps if evaluator.recipe is not None else 0
 
 
-def _note_opening(plan: FullTraining) -> None:
+def _note_opening(plan: FullTraining, journal: Path) -> None:
     """Write into the search's journal that `test` is opened, for whom, and how often it was."""
-    if plan.search is None:
-        return
     text = f"split test opened for the final scores of {plan.name}, seeds {', '.join(map(str, plan.seeds))}"
-    journal = Journal(plan.search.history.path)
-    try:
-        architecture = plan.assembled.domains.architecture_id(plan.sample)
-        journal.append(Note(text=text, kind="test_opened", architecture=architecture))
-    finally:
-        journal.close()
+    architecture = plan.assembled.domains.architecture_id(plan.sample)
+    with contextlib.closing(Journal(journal)) as writer:
+        writer.append(Note(text=text, kind="test_opened", architecture=architecture))

@@ -97,6 +97,7 @@ class Network:
         there = (folder / FILE).is_file()
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{folder.name}", dir=folder.parent))
+        old = made.with_name(f"{made.name}.old")
         try:
             write_tensors(made / WEIGHTS, self.module.state_dict(), {"format": "pt"})
             weights = File.of(made / WEIGHTS, "torch")
@@ -106,15 +107,14 @@ class Network:
                 shutil.copy2(folder / name, made / name)
             self.description.write(made)
             made.chmod(0o755)
-            if folder.exists():
-                old = Path(tempfile.mkdtemp(prefix=f".{folder.name}", dir=folder.parent))
+            if there:
                 folder.replace(old)
-                made.replace(folder)
-                shutil.rmtree(old)
-            else:
-                made.replace(folder)
+            made.replace(folder)
         finally:
-            shutil.rmtree(made, ignore_errors=True)
+            if old.exists() and not folder.exists():  # the new one has not come to its place
+                old.replace(folder)
+            for rest in (made, old):
+                shutil.rmtree(rest, ignore_errors=True)
         self.folder = folder
         return folder
 

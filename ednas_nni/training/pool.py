@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
 from concurrent.futures import wait as first_of
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
+from multiprocessing import Pipe, get_context, parent_process
+from multiprocessing.connection import Connection, wait
 from typing import TypeVar
 
 from ednas_nni.data.produce import cores
@@ -73,35 +73,34 @@ def _beside(
     if not queue:
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when the workers load their libraries
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin) as pool:
+    wanted, held = Pipe(duplex=False)
+    # `held` is closed before the pool, which would wait for trainings that nobody wants any more.
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (wanted,)) as pool, held:
         running: dict[Future[Result], Job] = {}
-        try:
-            while queue or running:
-                while queue and len(running) < workers:
-                    job = queue.popleft()
-                    running[pool.submit(function, *job)] = job
-                for future in first_of(running, return_when=FIRST_COMPLETED).done:
-                    error = future.exception()
-                    if error is not None and not isinstance(error, EdnasError):
-                        raise error
-                    yield running.pop(future), error or future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        while queue or running:
+            while queue and len(running) < workers:
+                job = queue.popleft()
+                running[pool.submit(function, *job)] = job
+            for future in first_of(running, return_when=FIRST_COMPLETED).done:
+                error = future.exception()
+                if error is not None and not isinstance(error, EdnasError):
+                    raise error
+                yield running.pop(future), error or future.result()
 
 
-def _begin() -> None:
-    """Of each process: it ends with the one that asked for it, however that one was ended.
+def _begin(wanted: Connection) -> None:
+    """Of each process: it ends with the one that asked for it, or where that one closes its end of the connection.
 
     A pool would let it finish its training first, and Lightning takes SIGTERM only between two steps.
     """
     parent = parent_process()
     if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+        threading.Thread(target=_end_with, args=(parent.sentinel, wanted), daemon=True).start()
     _one_thread()
 
 
-def _end_with(sentinel: int) -> None:
-    wait([sentinel])
+def _end_with(*ends: int | Connection) -> None:
+    wait(ends)
     os._exit(1)
 
 

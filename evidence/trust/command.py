@@ -83,8 +83,8 @@ def run(options: argparse.Namespace) -> int:
     named = frozenset(record.recipes)
     earlier = TrustRecord.read(options.out) if options.out.exists() else None
     if options.until_flat:
-        _settle_truth(assembled, record, earlier, options)
-    if earlier is not None or (options.until_flat and (earlier := TrustRecord.read(options.out))):
+        earlier = _settle_truth(assembled, record, earlier, options)
+    if earlier is not None:
         earlier.check_continues(record, options.out)
         earlier.recipes.update(record.recipes)
         earlier.images.update(record.images)
@@ -107,21 +107,22 @@ def run(options: argparse.Namespace) -> int:
 
 def _settle_truth(
     assembled: Assembled, record: TrustRecord, earlier: TrustRecord | None, options: argparse.Namespace
-) -> None:
-    """Find out how long the longer training takes; its trainings are kept in the file beside the others."""
+) -> TrustRecord:
+    """Find out how long the longer training takes; returned is the record that has its trainings beside the others."""
     from dataclasses import replace
 
     from evidence.trust.record import TRUTH
     from evidence.trust.training import until_flat
 
     pilot = earlier or replace(record, recipes={}, images={}, runs={})
-    pilot.check_continues(replace(record, recipes={}), options.out)
+    others = {name: recipe for name, recipe in record.recipes.items() if name != TRUTH}
+    pilot.check_continues(replace(record, recipes=others), options.out)
     with _bar() as step:
-        steps, words = until_flat(assembled, pilot, options.out, options.workers, step, options.until_flat)
+        _, words = until_flat(assembled, pilot, options.out, options.workers, step, options.until_flat)
     print(words, flush=True)
     pilot.write(options.out)
-    batch = record.images[TRUTH] // int(record.recipes[TRUTH]["steps"])
-    record.recipes[TRUTH]["steps"], record.images[TRUTH] = steps, steps * batch
+    record.recipes[TRUTH], record.images[TRUTH] = pilot.recipes[TRUTH], pilot.images[TRUTH]
+    return pilot
 
 
 def _of_results(record: TrustRecord, failed: Sequence[FailedTraining]) -> TrustRecord:

@@ -19,6 +19,16 @@ INHERITED, HELD_OUT_QUALITY = "inherited", "held_out"
 PARTS = ("study", "cost", "seeds", "directions", "architectures", "recipes", "images", "runs")
 
 
+def longer(steps: int) -> str:
+    """Name of a longer training that is not the one that others are compared with, or not yet."""
+    return f"{TRUTH}, {steps} steps"
+
+
+def is_longer(recipe: str) -> bool:
+    """Whether a recipe is the one that others are compared with, or a longer training beside it."""
+    return recipe == TRUTH or recipe.startswith(f"{TRUTH}, ")
+
+
 @dataclass
 class TrustRecord:
     """Trainings of the same architectures by several recipes.
@@ -53,6 +63,20 @@ class TrustRecord:
     def has(self, recipe: str, architecture: str, seed: int) -> bool:
         """Whether this training is there already."""
         return str(seed) in self.runs.get(recipe, {}).get(architecture, {})
+
+    def keep_truth(self) -> None:
+        """Name the longer trainings by their number of steps too."""
+        if (truth := self.recipes.get(TRUTH)) is not None:
+            name = longer(truth["steps"])
+            self.recipes[name], self.images[name] = truth, self.images[TRUTH]
+            for key, runs in self.runs.get(TRUTH, {}).items():
+                self.runs.setdefault(name, {}).setdefault(key, {}).update(runs)
+
+    def take_as_truth(self, recipe: str) -> None:
+        """Compare with the longer trainings of this name from now on; those of before stay under theirs."""
+        self.keep_truth()
+        self.recipes[TRUTH], self.images[TRUTH] = self.recipes[recipe], self.images[recipe]
+        self.runs[TRUTH] = {key: dict(runs) for key, runs in self.runs[recipe].items()}
 
     def complete(self, recipe: str) -> bool:
         """Whether every architecture has all its trainings by this recipe."""

@@ -21,7 +21,7 @@ from ednas_nni.search.assembled import EVALUATOR_GIVEN, Assembled, by_recipe
 from ednas_nni.search.checks import parameters
 from ednas_nni.study.objectives import DELTA_T, QUALITY, parse_objective
 from ednas_nni.training.pool import results
-from evidence.trust.record import HELD_OUT_QUALITY, INHERITED, SHIPPED, TRUTH, TrustRecord
+from evidence.trust.record import HELD_OUT_QUALITY, INHERITED, SHIPPED, TRUTH, TrustRecord, is_longer, longer
 
 if TYPE_CHECKING:
     from ednas_nni.training.supernet.inherited import InheritedEvaluator
@@ -217,7 +217,7 @@ def until_flat(
     step: Callable[[int, int], object],
     most: int,
 ) -> tuple[int, str]:
-    """After how many steps quality rises no more, at most `most`, and what was seen, in words.
+    """After how many steps quality rises no more, at most `most`, and what was seen, in words; that is then the truth.
 
     A truth must be trained to the end, and where that is depends on data and space. So a few architectures, spread over
     the cost, are trained for the study's steps, twice, four times as many, until their mean quality on `select` rises
@@ -226,13 +226,15 @@ def until_flat(
     every = list(record.architectures)
     pilots = every[:: max(1, -(-len(every) // PILOTS))]
     alone = by_recipe(assembled)
-    steps, seen = _steps(alone), list[tuple[int, float]]()
+    steps, seen, first = _steps(alone), list[tuple[int, float]](), str(FIRST_SEED_OF_TRUTH)
+    record.keep_truth()
     while True:
-        rung = f"{TRUTH}, {steps} steps"
+        rung = longer(steps)
         record.recipes[rung] = {"steps": steps, SCORED_ON: HELD_OUT}
         record.images[rung] = steps * int(_option(alone, "batch_size") or 1)
         train(assembled, record, path, workers, step, (rung,), pilots, 1)
-        qualities = [run[QUALITY] for key in pilots for run in record.runs.get(rung, {}).get(key, {}).values()]
+        ended = [record.runs.get(rung, {}).get(key, {}) for key in pilots]
+        qualities = [runs[first][QUALITY] for runs in ended if first in runs]
         if len(qualities) < len(pilots):
             raise StudyError(f"--until-flat: a training of {steps} steps failed; lower the learning rate.")
         seen.append((steps, sum(qualities) / len(qualities)))
@@ -242,9 +244,7 @@ def until_flat(
         steps *= 2
     words = ", ".join(f"{quality:.4f} after {n}" for n, quality in seen)
     last = seen[-2][0] if flat else seen[-1][0]
-    for key in pilots:  # the same trainings
-        for seed, run in record.runs[f"{TRUTH}, {last} steps"][key].items():
-            record.add(TRUTH, key, int(seed), run)
+    record.take_as_truth(longer(last))  # the same trainings
     end = "rises no more" if flat else "still rises: allow more steps"
     return (
         last,
@@ -255,7 +255,7 @@ def until_flat(
 def _seed(recipe: str, options: Mapping[str, Any], index: int, number: int) -> int:
     if options.get(OWN_SEEDS):
         return FIRST_OWN_SEED + 100 * index + number
-    return (FIRST_SEED_OF_TRUTH if recipe == TRUTH or recipe.startswith(f"{TRUTH}, ") else FIRST_SEED) + number
+    return (FIRST_SEED_OF_TRUTH if is_longer(recipe) else FIRST_SEED) + number
 
 
 def _with(assembled: Assembled, options: Mapping[str, Any], seed: int | None = None) -> Assembled:

@@ -13,7 +13,7 @@ from ednas_nni.errors import EdnasError
 from ednas_nni.study.objectives import QUALITY
 from evidence.trust import ranks
 from evidence.trust.picks import SEARCHES, ExpectedPick, picks
-from evidence.trust.record import HELD_OUT_QUALITY, INHERITED, SHIPPED, TRUTH, TrustRecord
+from evidence.trust.record import HELD_OUT_QUALITY, INHERITED, SHIPPED, TRUTH, TrustRecord, is_longer
 from evidence.trust.training import CONTROLS
 
 TERCILES = 3
@@ -98,7 +98,7 @@ def verdict(record: TrustRecord) -> Verdict:
     Raises:
         EdnasError: The longer training or the study's own recipe is not complete, or there is one seed only.
     """
-    recipes = [name for name in record.recipes if name not in (TRUTH, INHERITED) and record.complete(name)]
+    recipes = [name for name in record.recipes if not is_longer(name) and name != INHERITED and record.complete(name)]
     if record.seeds < 2:
         raise EdnasError("Two trainings of each architecture are needed at least: one says nothing of the noise.")
     if not record.complete(TRUTH) or SHIPPED not in recipes:

@@ -131,7 +131,7 @@ def test_only_one_makes_it(tmp_path: Path) -> None:
 
 
 def test_without_the_lock_both_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "_locked", lambda path: contextlib.nullcontext())
+    monkeypatch.setattr(cache, "locked", lambda path: contextlib.nullcontext())
     # Different names, as two processes would have; otherwise the second could not even begin.
     numbers = iter((1, 2))
     monkeypatch.setattr(cache.os, "getpid", lambda: next(numbers))

@@ -272,3 +272,32 @@ def test_the_truth_is_trained_until_quality_rises_no_more(
     rungs = [n for n in rising if n <= min(most, 80)]
     assert len(trained) == len(set(trained)) == 6 * len(rungs) and {seed for _, _, seed in trained} == {6000}
     assert sum(map(len, mine.runs[TRUTH].values())) == 6
+
+
+def test_a_truth_that_takes_longer_after_all_keeps_every_training(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a verdict advises (`--until-flat`), and `allow more steps`, go on with the file that is there."""
+    trained: list[tuple[int, str, int]] = []
+
+    def train(assembled: Any, recipes: Any, samples: Any, recipe: str, key: str, seed: int) -> dict[str, float]:
+        steps = recipes[recipe].get("steps", 500)
+        trained.append((steps, key, seed))
+        value = int(key, 16) % 1000 / 1000 * min(steps, 4000) / 4000
+        return {"quality": value, "train_s": 1.0, "segmentation": value, "depth": value, "normals": value}
+
+    monkeypatch.setattr(training, "_train_named", train)
+    monkeypatch.setattr(Rooms, "prepare", lambda *args: None)
+    out = tmp_path / "trust.json"
+    words = ["trust", str(EXPERIMENT), "--architectures", "12", "--workers", "1", "--out", str(out)]
+    for more, steps in ([], 1000), (["--until-flat", "1000"], 1000), (["--until-flat", "8000"], 4000):
+        assert main([*words, *more]) == 0, capsys.readouterr().err
+        record = TrustRecord.read(out)
+        assert record.recipes[TRUTH]["steps"] == steps and record.complete(TRUTH)
+        for key, runs in record.runs[TRUTH].items():
+            value = int(key, 16) % 1000 / 1000 * steps / 4000
+            assert [run["quality"] for run in runs.values()] == [pytest.approx(value, rel=1e-4)] * 2
+        assert len(trained) == len(set(trained))
+    assert "'longer, 1000 steps'" not in capsys.readouterr().out  # scored on the images of the truth: no recipe
+    before = out.read_text()
+    assert main(words) == 1 and "recipe 'longer' differ" in capsys.readouterr().err and out.read_text() == before

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 
@@ -27,6 +28,8 @@ from ednas_nni.record.journal import Journal
 from ednas_nni.record.parameters import TrialParameters
 from ednas_nni.record.reports import final_event, read_report, submitted
 from ednas_nni.search.front_weights import FrontWeights, write_weights
+from ednas_nni.training.checkpoints import Checkpoints
+from ednas_nni.training.jared import JaredEvaluator
 from tests.small_networks import small_network, small_study
 
 MEMBER = "mobilenet_v2_small"
@@ -114,6 +117,40 @@ def test_seeds_scores_sizes_and_openings(tmp_path, monkeypatch) -> None:
     assert again.description.scores == network.description.scores
 
 
+def test_two_commands_at_once_train_each_seed_once(monkeypatch) -> None:
+    """The second one asks for one seed of the first one's two, and disturbs neither its training nor its counters."""
+    plan, fewer = (planned(small_study(["depth"], steps=4), MEMBER, steps=4, seeds=seeds) for seeds in (2, 1))
+    trained, second = [], threading.Event()
+
+    class Slow(JaredEvaluator):
+        def evaluate(self, model, watcher=None):
+            trained.append(self.seed)
+            second.wait(20)
+            watcher.on_step(4, torch.zeros(()))
+            return {"default": 0.1}
+
+    def slow(assembled):
+        evaluator = assembled.evaluator_against(None)
+        evaluator.__class__ = Slow
+        return evaluator
+
+    monkeypatch.setattr(training, "evaluator_of", slow)
+    monkeypatch.setattr(training.contextlib, "redirect_stdout", contextlib.nullcontext)  # it is of all threads
+    ends = []
+    commands = [
+        threading.Thread(target=lambda p=p: ends.append(training._all_trained([p], 1, False))) for p in (plan, fewer)
+    ]
+    commands[0].start()
+    while not trained:
+        time.sleep(0.01)
+    commands[1].start()
+    time.sleep(1)
+    second.set()
+    for command in commands:
+        command.join(60)
+    assert sorted(trained) == [3000, 3001] and sorted(map(len, ends)) == [1, 2]
+
+
 def test_kept_weights_are_the_start(tmp_path) -> None:
     from safetensors.torch import save_file
 
@@ -190,7 +227,7 @@ def test_openings_are_journalled(tmp_path, monkeypatch) -> None:
     journal.append(Note(text="begun"))
     journal.close()
     plan = replace(planned(small_study(["depth"]), MEMBER), search=Searched(journal.history()))
-    training._note_opening(plan)
+    training._note_opening(plan, path)
     assert "split test opened for the final scores of mobilenet_v2_small, seeds 3000" in path.read_text()
 
 
@@ -237,8 +274,8 @@ def weights_after(folder: Path, kill: bool) -> dict[str, torch.Tensor]:
         time.sleep(0.3)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        steps = next((folder / "cache").glob("trainings/*/steps.npy"))
-        assert 0 < np.load(steps)[0] < 60 and not (folder / "n").exists()
+        checkpoint = next((folder / "cache").glob("trainings/*/seed-3000/checkpoint.safetensors"))
+        assert 0 < Checkpoints(checkpoint).steps_before < 60 and not (folder / "n").exists()
     process = start()
     _, errors = process.communicate()
     assert process.returncode == 0, errors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -178,6 +179,30 @@ def test_saving_replaces_networks_and_nothing_else(trained: Network, tmp_path: P
     with pytest.raises(NetworkError, match="something else"):
         network.save(tmp_path / "mine")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("stopped_at", [1, 2, 3, 4])
+def test_a_save_that_is_stopped_leaves_the_network_that_was_there(
+    trained: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_at: int
+) -> None:
+    network = replace(trained)
+    folder = network.save(tmp_path / "n")
+    (folder / "x.onnx").write_bytes(b"x")
+    network.add_file(folder / "x.onnx", "onnx")
+    real, calls = os.replace, []
+
+    def replace_until(*places: Path) -> None:
+        calls.append(places)
+        if len(calls) == stopped_at:
+            raise KeyboardInterrupt
+        real(*places)
+
+    monkeypatch.setattr(os, "replace", replace_until)
+    with pytest.raises(KeyboardInterrupt):
+        untrained("nano", 1).save(folder)
+    monkeypatch.undo()
+    assert "x.onnx" in ednas_nni.load(folder).description.files
+    assert [path.name for path in tmp_path.iterdir()] == ["n"]
 
 
 WITHOUT_NNI = """

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from pathlib import Path
 
 import psutil
 import pytest
@@ -103,7 +104,7 @@ from ednas_nni.training import pool
 if __name__ == "__main__":
     BREAK
     list(pool.results(time.sleep, [(40,), (41,)], workers=2))
-""".replace("BREAK", "" if mended else "pool._begin = pool._one_thread")
+""".replace("BREAK", "" if mended else "pool._begin = id")
     command = subprocess.Popen([sys.executable, "-c", script])
     workers: list[psutil.Process] = []
     try:
@@ -127,3 +128,24 @@ def _rests(process: psutil.Process) -> bool:
     before = process.cpu_times().user
     time.sleep(0.5)
     return before > 1 and process.cpu_times().user == before
+
+
+def _waits(folder: str, number: int) -> int:
+    Path(folder, str(number)).touch()
+    if number == 0:
+        while not Path(folder, "1").exists():
+            time.sleep(0.05)
+        raise OSError(28, "No space left on device")
+    time.sleep(120)
+    return number
+
+
+@pytest.mark.slow
+def test_what_ends_everything_does_not_wait_for_the_trainings_beside_it(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space"):
+        list(results(_waits, [(str(tmp_path), 0), (str(tmp_path), 1)], workers=2))
+    end = time.monotonic() + 30
+    while psutil.Process().children(recursive=True) and time.monotonic() < end:
+        time.sleep(0.1)
+    names = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
+    assert not [name for name in names if "spawn_main" in name]

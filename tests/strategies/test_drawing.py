@@ -52,10 +52,10 @@ class Stale(PolicyCore):
 
 
 class Amnesiac(OptunaCore):
-    """Broken: its state lacks the trials."""
+    """Broken: its state lacks the trials, and what the sampler keeps of them."""
 
     def state_dict(self) -> dict[str, Any]:
-        return super().state_dict() | {"trials": [], "numbers": {}}
+        return super().state_dict() | {"trials": [], "numbers": {}, "study": {}}
 
 
 class Unlimited(PolicyCore):

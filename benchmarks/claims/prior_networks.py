@@ -2,15 +2,16 @@
 
     python benchmarks/claims/prior_networks.py --world nyuv2 --data FOLDER [--network mtan ...] [--workers 2]
 
-For each network the learning rate is chosen among three at the middle width, by quality on `search` with a development
-seed. Then every width is trained with two seeds and scored on `test`. AdaShare's policy is learned first, for each
-width and seed; its images are counted. Every training is a line of benchmarks/results/prior_networks.jsonl, written
-when it ends; what stands there is not trained again. `--smoke` does two steps of each network in a temporary file.
-`--network` without names makes the searches alone, which may run beside the trainings on another core.
+For each network the learning rate is chosen at the middle width, by quality on `search` with a development seed: among
+three, and further ones where the best is the first or last of those tried. Then every width is trained with two seeds
+and scored on `test`. AdaShare's policy is learned first, for each width and seed; its images are counted. Every
+training is a line of benchmarks/results/prior_networks.jsonl, written when it ends; what stands there is not trained
+again. `--smoke` does two steps of each network in a temporary file. `--network` without names makes the searches alone,
+which may run beside the trainings on another core.
 
-A network's front of three widths so costs six trainings, 28,800 images. `searched` gets as many in each seed: a search
-of `compound` through NNI for quality and MACs, 400 steps of 4 paths for its supernet and 500 for each of 4 networks of
-the front, whose weights are scored on `test`.
+A network's front of three widths so costs six trainings, 28,800 images, or more. `searched` gets 28,800 in each seed: a
+search of `compound` through NNI for quality and MACs, 400 steps of 4 paths for its supernet and 500 for each of 4
+networks of the front, whose weights are scored on `test`.
 
 `--until-it-stops` trains the middle width, and the networks of the searches from their supernet's weights, for 600,
 1200, 2400 and 4800 steps, each time from the start with the whole schedule, until twice the steps do not raise quality
@@ -41,7 +42,9 @@ STOPS, RUNGS, RISE = "until it stops", (600, 1200, 2400, 4800), 0.005
 WIDTHS = (0.5, 0.25, 0.125)
 """Of the DeepLab-ResNets, whose encoder needs 2.4 GMACs at 96 x 128 and width 1; the light networks take `LIGHT`."""
 LIGHT = (1.0, 0.5, 0.25)
-RATES = (0.003, 0.008, 0.02)
+RATES = (0.0004, 0.001, 0.003, 0.008, 0.02, 0.05)
+FIRST = (0.003, 0.008, 0.02)
+"""The rates that all networks are tried with; the others where the best is the first or last of those tried."""
 LOSS = {"depth_loss": "jared_half"}
 """Of all networks: what a study has by itself."""
 CONFIRMING = range(1020, 1025)
@@ -266,6 +269,12 @@ def searched(
         yield {**row, "seconds": round(spent() - begun + (seconds if number == 0 else 0), 1)}
 
 
+def beside(rate: float) -> Sequence[float]:
+    """The rates next to one of `RATES`."""
+    at = RATES.index(rate)
+    return RATES[max(at - 1, 0) : at + 2]
+
+
 KEY = ("world", "network", "width", "rate", "seed", "steps", "split")
 
 
@@ -290,12 +299,17 @@ def measure(
             append(path, {**outcome, **dict(zip(KEY, key(job), strict=True))})
 
     middle = {network: NETWORKS[network]["widths"][1] for network in networks}
-    train([(world, folder, n, middle[n], rate, TUNING_SEED, steps, "search") for n in networks for rate in RATES])
-    tuned = [row for row in rows_of(path) if row["split"] == "search" and row["world"] == world]
+    tries = {(network, rate) for network in networks for rate in FIRST}
     best: dict[str, float] = {}
-    for network in networks:
-        rows = [row for row in tuned if row["network"] == network and row["steps"] == steps]
-        best[network] = max(rows, key=lambda row: row["scores"]["quality"])["rate"]
+    while tries:
+        jobs = [(n, rate) for n in networks for rate in RATES if (n, rate) in tries]
+        train([(world, folder, n, middle[n], rate, TUNING_SEED, steps, "search") for n, rate in jobs])
+        tuned = [row for row in rows_of(path) if (row["split"], row["world"], row["steps"]) == ("search", world, steps)]
+        tries = set()
+        for network in networks:
+            of = {row["rate"]: row["scores"]["quality"] for row in tuned if row["network"] == network}
+            best[network] = max(of, key=lambda rate: of[rate])
+            tries |= {(network, rate) for rate in beside(best[network]) if rate not in of}
     for seed in seeds:
         of = [row for row in rows_of(path) if (row["world"], row["network"], row["seed"]) == (world, SEARCHED, seed)]
         if (STOPS if stops else STEPS) not in {row["steps"] for row in of}:

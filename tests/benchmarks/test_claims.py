@@ -14,7 +14,7 @@ from claims import prior_tables as s3
 from claims import transfer_replay as s2
 from claims import transfer_winners as winners
 from claims.estimates import Estimate
-from claims.prior_networks import STOPS, climb
+from claims.prior_networks import STOPS, climb, measure
 from rows import append, rows_of
 from scipy.stats import kendalltau
 
@@ -485,3 +485,16 @@ def test_the_interval_of_s3_holds_the_truth(monkeypatch: pytest.MonkeyPatch) -> 
     assert covered() >= 0.9
     monkeypatch.setattr(s3.stats.t, "ppf", lambda share, freedom: 1.2)
     assert covered() < 0.85
+
+
+def test_a_best_learning_rate_at_an_end_is_compared_with_the_next(tmp_path, monkeypatch) -> None:
+    best = {"mtan": 0.0004, "cross_stitch": 0.008, "adashare": 0.05}
+
+    def each(run, jobs, workers):
+        return [(job, {"scores": {"quality": -abs(np.log(job[4] / best[job[2]]))}}) for job in jobs]
+
+    monkeypatch.setattr("one_training.each", each)
+    measure("rooms", "", list(best), tmp_path / "rows.jsonl", steps=600, seeds=[], workers=1, stops=False)
+    tried = {name: {row["rate"] for row in rows_of(tmp_path / "rows.jsonl") if row["network"] == name} for name in best}
+    first = {0.003, 0.008, 0.02}
+    assert tried == {"mtan": first | {0.001, 0.0004}, "cross_stitch": first, "adashare": first | {0.05}}

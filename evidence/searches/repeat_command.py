@@ -14,7 +14,7 @@ import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ednas_nni.cli.arguments import positive, whole
 from ednas_nni.errors import EdnasError
@@ -44,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Search, then compare. Exit code 0 done, 1 an error, 130 interrupted."""
     from ednas_nni.bridge.findings import examine
+    from ednas_nni.bridge.manager.experiment_file import read
     from ednas_nni.cli import terminal
     from evidence.searches.compare_command import arms_of, compare
 
@@ -61,7 +62,8 @@ def run(options: argparse.Namespace) -> int:
     out = options.out or Path("repeats") / Path(options.file).stem
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     wanted = [(*arm, f"seed={seed}") for seed in seeds for arm in arms]
-    searches = Searches(out / RECORD, {"file": str(Path(options.file).resolve()), "changes": changes})
+    of = {"file": str(Path(options.file).resolve()), "changes": changes, "experiment": read(options.file).config}
+    searches = Searches(out / RECORD, of)
     for number, fields in enumerate(wanted, 1):
         if searches.finished(fields):
             continue
@@ -96,25 +98,41 @@ def _named(fields: tuple[str, ...]) -> str:
     return ", ".join(fields).replace('"', "") or "as it is"
 
 
+def _edited(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Fields of an experiment, and of its study, that differ."""
+    one, other = ({**config, **config["tuner"]["classArgs"], "tuner": ""} for config in (before, now))
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+
+
 class Searches:
     """Which search belongs to which fields, kept in a file from the moment that NNI has started it.
 
     Args:
         path: The file; it is made with the first search.
-        of: The experiment's file and changes: searches of others are not mixed in.
+        of: The experiment's file, its content and changes: searches of others are not mixed in.
+
+    Raises:
+        EdnasError: The file holds searches of another experiment, or of this one before it was edited.
     """
 
-    def __init__(self, path: Path, of: Mapping[str, object]) -> None:
-        self._path, self._of = path, dict(of)
+    def __init__(self, path: Path, of: Mapping[str, Any]) -> None:
+        self._path, self._of = path, json.loads(json.dumps(of, default=str))
         self.folders: dict[str, str] = {}
         if path.exists():
             try:
                 record = json.loads(path.read_text(encoding="utf-8"))
-                other, self.folders = record["of"], record["searches"]
+                other, self.folders = {**record["of"]}, record["searches"]
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise EdnasError(f"{path}: cannot be read ({error}). Name another folder with --out.") from None
-            if other != self._of:
-                raise EdnasError(f"{path}: holds searches of {other}, not of {self._of}. Name another folder: --out.")
+            before, now = other.pop("experiment", None), {**self._of}
+            content = now.pop("experiment")
+            if other != now:
+                raise EdnasError(f"{path}: holds searches of {other}, not of {now}. Name another folder: --out.")
+            if edited := _edited(before or content, content):
+                raise EdnasError(
+                    f"{now['file']} was edited after the first of the searches in {path} ({', '.join(edited)}). "
+                    "Undo that, or name another folder: --out."
+                )
 
     def finished(self, fields: tuple[str, ...]) -> bool:
         """Whether the search of these fields has come to its end; one without a result is begun anew."""
@@ -136,8 +154,7 @@ class Searches:
         from ednas_nni.search.assembled import Assembled
 
         experiment = read(file, fields)
-        changes = self._of["changes"]
-        experiment.config.update(changes if isinstance(changes, dict) else {})
+        experiment.config.update(self._of["changes"])
 
         def start() -> Running:
             folder = self.folders.get(_named(fields))

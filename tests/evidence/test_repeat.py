@@ -93,6 +93,24 @@ def test_a_stop_and_going_on(nni: FakeNNI, experiment: Callable[..., Path], caps
     assert "holds searches of" in capsys.readouterr().err
 
 
+def test_an_edited_file_is_not_mixed_in(
+    nni: FakeNNI, experiment: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = experiment(experimentWorkingDirectory="nni")
+    assert main(["repeat", str(path), *COMMAND]) == 0
+    record, before = Path("repeats/test/repeat.json"), path.read_text()
+    path.write_text(before + "maxTrialDuration: 1h\n")
+    assert main(["repeat", str(path), *COMMAND, "--seeds", "3"]) == 1
+    assert "was edited after the first of the searches in repeats/test/repeat.json (maxTrialDuration)." in (
+        capsys.readouterr().err
+    )
+    path.write_text(before + "# as it was\n")
+    assert main(["repeat", str(path), *COMMAND, "--seeds", "3"]) == 0
+    saved = json.loads(record.read_text())
+    record.write_text(json.dumps({**saved, "of": {k: v for k, v in saved["of"].items() if k != "experiment"}}))
+    assert main(["repeat", str(path), *COMMAND, "--seeds", "3"]) == 0, "a file of a version that did not save it"
+
+
 @pytest.mark.parametrize(
     ("change", "what"),
     [

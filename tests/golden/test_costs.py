@@ -40,10 +40,10 @@ def record() -> None:
     recorded.write("costs", {preset: facts(preset) for preset in PRESETS})
 
 
-LARGE = pytest.param("mobile", marks=pytest.mark.slow)  # half a minute for its 6,000 layers
+LARGE = ("mobile", "edge_tpu")  # half a minute each, for thousands of layers
 
 
-@pytest.mark.parametrize("preset", [LARGE if preset == "mobile" else preset for preset in PRESETS])
+@pytest.mark.parametrize("preset", [pytest.param(p, marks=[pytest.mark.slow] * (p in LARGE)) for p in PRESETS])
 def test_costs(preset: str) -> None:
     found, expected = facts(preset), recorded.read("costs")[preset]
     assert sorted(found) == sorted(expected)

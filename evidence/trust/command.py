@@ -118,7 +118,7 @@ def _settle_truth(
     others = {name: recipe for name, recipe in record.recipes.items() if name != TRUTH}
     pilot.check_continues(replace(record, recipes=others), options.out)
     with _bar() as step:
-        _, words = until_flat(assembled, pilot, options.out, options.workers, step, options.until_flat)
+        words = until_flat(assembled, pilot, options.out, options.workers, step, options.until_flat)
     print(words, flush=True)
     pilot.write(options.out)
     record.recipes[TRUTH], record.images[TRUTH] = pilot.recipes[TRUTH], pilot.images[TRUTH]

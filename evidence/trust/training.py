@@ -216,8 +216,8 @@ def until_flat(
     workers: int | None,
     step: Callable[[int, int], object],
     most: int,
-) -> tuple[int, str]:
-    """After how many steps quality rises no more, at most `most`, and what was seen, in words; that is then the truth.
+) -> str:
+    """Take as the truth the steps after which quality rises no more, at most `most`; what was seen, in words.
 
     A truth must be trained to the end, and where that is depends on data and space. So a few architectures, spread over
     the cost, are trained for the study's steps, twice, four times as many, until their mean quality on `select` rises
@@ -246,10 +246,7 @@ def until_flat(
     last = seen[-2][0] if flat else seen[-1][0]
     record.take_as_truth(longer(last))  # the same trainings
     end = "rises no more" if flat else "still rises: allow more steps"
-    return (
-        last,
-        f"Mean quality of {len(pilots)} architectures on {HELD_OUT}, by steps: {words}. It {end}; {last} are taken.",
-    )
+    return f"Mean quality of {len(pilots)} architectures on {HELD_OUT}, by steps: {words}. It {end}; {last} are taken."
 
 
 def _seed(recipe: str, options: Mapping[str, Any], index: int, number: int) -> int:

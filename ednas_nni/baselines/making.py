@@ -17,7 +17,7 @@ from tqdm import tqdm
 from ednas_nni.baselines import files
 from ednas_nni.baselines.identity import identities, member_of, single_task
 from ednas_nni.baselines.record import BaselineRecord
-from ednas_nni.data.cache import cache_root
+from ednas_nni.data.cache import LOCK, beside, cache_root, locked
 from ednas_nni.errors import BaselineError, EdnasError, TrialError
 from ednas_nni.training.pool import results
 
@@ -59,14 +59,25 @@ def make(
         raise BaselineError(f"workers is {workers}; at least 1 process is needed.")
     wanted = identities(assembled)
     cache = cache_root(assembled.study.data.options.get("cache"))
+    with contextlib.ExitStack() as alone:
+        for path in sorted(files.path_for(identity, cache) for identity in wanted.values()):
+            alone.enter_context(locked(beside(path, LOCK)))  # who trains the same is waited for: nothing is done twice
+        return _make(assembled, wanted, cache, range(FIRST_SEED, FIRST_SEED + seeds), out, workers, progress)
+
+
+def _make(
+    assembled: Assembled, wanted: Mapping[str, Mapping[str, Any]], cache: Path, seeds: range, out: Path | None,
+    workers: int | None, progress: bool,
+) -> Made:  # fmt: skip
     in_out = files.read(out) if out is not None and out.exists() else []
     records = _started(assembled, wanted, [*in_out, *files.all_records(cache)[0]])
     places = {task: out or files.path_for(identity, cache) for task, identity in wanted.items()}
-    chosen = range(FIRST_SEED, FIRST_SEED + seeds)
-    jobs = [(task, seed) for seed in chosen for task in wanted if seed not in records[task].seeds]
-    written = _keep(records, places) if out is not None else set()
+    jobs = [(task, seed) for seed in seeds for task in wanted if seed not in records[task].seeds]
+    written = tuple(sorted({places[task] for task, _ in jobs} if out is None else {out}))
+    if out is not None:
+        _keep(records, places)
     if not jobs:
-        return Made(records, 0, tuple(written))
+        return Made(records, 0, written)
     assembled.source.prepare(progress)
     failures: list[EdnasError] = []
     with tqdm(total=len(jobs), desc="single-task baselines", unit="training", disable=not progress) as bar:
@@ -75,11 +86,11 @@ def make(
                 failures.append(result)
             else:
                 records[task] = records[task].with_run(seed, *_split(task, result))
-                written |= _keep(records if out is not None else {task: records[task]}, places)
+                _keep(records if out is not None else {task: records[task]}, places)
             bar.update()
     if failures:
         raise TrialError("\n".join(dict.fromkeys(str(failure) for failure in failures)))
-    return Made(records, len(jobs), tuple(sorted(written)))
+    return Made(records, len(jobs), written)
 
 
 def _started(
@@ -99,15 +110,11 @@ def _started(
     return started
 
 
-def _keep(records: Mapping[str, BaselineRecord], places: Mapping[str, Path]) -> set[Path]:
-    """Write the records that have a training; returns the files."""
-    written = set()
+def _keep(records: Mapping[str, BaselineRecord], places: Mapping[str, Path]) -> None:
+    """Write the records that have a training."""
     for path in {places[task] for task in records}:
-        mine = [record for task, record in records.items() if places[task] == path and record.runs]
-        if mine:
+        if mine := [record for task, record in records.items() if places[task] == path and record.runs]:
             files.write(path, mine)
-            written.add(path)
-    return written
 
 
 def train(assembled: Assembled, task: str, seed: int) -> dict[str, float]:

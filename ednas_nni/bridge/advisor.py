@@ -232,7 +232,7 @@ class Advisor(MsgDispatcherBase):
 
         _log.error("%s", text)
         try:
-            manager = Manager.of_tuner_channel(dispatcher_env_vars.NNI_TUNER_COMMAND_CHANNEL)
+            manager = Manager.of_channel(dispatcher_env_vars.NNI_TUNER_COMMAND_CHANNEL)
             manager.publish_search_space({"error": {"_type": "choice", "_value": text.splitlines()}})
         except EdnasError as error:
             _log.warning("%s", error)
@@ -248,7 +248,7 @@ def _own_manager(experiment: str) -> Manager:
     """REST access to the manager that started this process; ExperimentError: another experiment answers on its port."""
     from ednas_nni.bridge.manager.rest import Manager
 
-    rest = Manager.of_tuner_channel(dispatcher_env_vars.NNI_TUNER_COMMAND_CHANNEL)
+    rest = Manager.of_channel(dispatcher_env_vars.NNI_TUNER_COMMAND_CHANNEL)
     answered = rest.experiment()["id"]
     if answered != experiment:
         raise ExperimentError(

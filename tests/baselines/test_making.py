@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -99,6 +101,44 @@ def test_the_kill_test_notices_what_is_kept_only_at_the_end(
         test_killed_and_resumed(make_study, cache, trainings, monkeypatch)
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_two_at_once(
+    named: bool, make_study: Build, cache: Path, tmp_path: Path, trainings: list[tuple[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The second waits for the first, then takes its trainings: none is lost, none is done twice."""
+    quick, out = making.train, tmp_path / "rooms.json" if named else None
+    second: list[Thread] = []
+
+    def run(seeds: int) -> None:
+        making.make(Assembled(make_study()), seeds=seeds, out=out, workers=1, progress=False)
+
+    def meanwhile(assembled: Assembled, task: str, seed: int) -> dict[str, float]:
+        if not second:
+            second.append(Thread(target=run, args=(3,)))
+            second[0].start()
+            second[0].join(1)
+        return quick(assembled, task, seed)
+
+    monkeypatch.setattr(making, "train", meanwhile)
+    run(1)
+    second[0].join()
+    assert sorted(trainings) == [(task, seed) for task in ("depth", "segmentation") for seed in (1000, 1001, 1002)]
+    kept = files.read(out) if out else files.all_records(cache, cache)[0]
+    assert {record.task: record.seeds for record in kept} == dict.fromkeys(
+        ("depth", "segmentation"), (1000, 1001, 1002)
+    )
+
+
+def test_two_at_once_notices_who_does_not_wait(
+    make_study: Build, cache: Path, tmp_path: Path, trainings: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broken variant: no lock."""
+    monkeypatch.setattr(making, "locked", lambda path: nullcontext())
+    with pytest.raises(AssertionError):
+        test_two_at_once(False, make_study, cache, tmp_path, trainings, monkeypatch)
+
+
 def test_one_failed_training_does_not_cost_the_others(
     make_study: Build, cache: Path, trainings: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,7 +159,7 @@ def test_one_failed_training_does_not_cost_the_others(
 def test_one_file_for_all(make_study: Build, cache: Path, tmp_path: Path, trainings: list[tuple[str, int]]) -> None:
     out = tmp_path / "rooms.json"
     made = making.make(Assembled(make_study()), seeds=1, out=out, workers=1, progress=False)
-    assert made.written == (out,) and not files.folder(cache).exists()
+    assert made.written == (out,) and not [*files.folder(cache).glob("*.json")]
     assert [record.task for record in files.read(out)] == ["segmentation", "depth"]
     making.make(Assembled(make_study(evaluator={"steps": 7})), seeds=1, out=out, workers=1, progress=False)
     assert [r.identity["recipe"]["steps"] for r in files.read(out)] == [7, 7], "records of another recipe are replaced"
@@ -127,6 +167,8 @@ def test_one_file_for_all(make_study: Build, cache: Path, tmp_path: Path, traini
     with pytest.raises(BaselineError, match=r"rooms\.json: cannot be read"):
         making.make(Assembled(make_study()), seeds=1, out=out, workers=1, progress=False)
     assert out.read_text() == "a letter"
+    with pytest.raises(BaselineError, match=r"more\.json: cannot be written"):
+        making.make(Assembled(make_study()), seeds=1, out=out / "more.json", workers=1, progress=False)
 
 
 def test_a_wrong_number_of_seeds(make_study: Build) -> None:

@@ -94,7 +94,7 @@ def parameters_of(server: FakeNni, kind: type[TrialCommandChannelV3]) -> list[di
     for job in ("B", "A"):
         url = f"{server.url}/env/local-env/{job}"
         got[job] = (
-            OwnedChannel(url, job, Manager.of_trial_channel(url)) if kind is OwnedChannel else kind(url)
+            OwnedChannel(url, job, Manager.of_channel(url)) if kind is OwnedChannel else kind(url)
         ).receive_parameter()
     return [got["A"], got["B"]]
 
@@ -111,12 +111,12 @@ def test_no_record_no_training(server: FakeNni, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(module, "RECORD_WAIT_S", 0.3)
     url = f"{server.url}/env/local-env/C"
     with pytest.raises(TrialError, match="cannot prove which architecture"):
-        OwnedChannel(url, "C", Manager.of_trial_channel(url)).receive_parameter()
+        OwnedChannel(url, "C", Manager.of_channel(url)).receive_parameter()
 
 
 def send(server: FakeNni, value: Any, kind: str = "FINAL", **costs: float) -> Any:
     url = f"{server.url}/env/local-env/A"
-    channel = OwnedChannel(url, "A", Manager.of_trial_channel(url))
+    channel = OwnedChannel(url, "A", Manager.of_channel(url))
     channel.architecture, channel.costs = "abc", costs
     channel.send_metric(type=kind, parameter_id=0, trial_job_id="A", sequence=0, value=value)
     return json.loads(server.metrics[-1]["value"])
@@ -140,7 +140,7 @@ def test_what_is_no_result_is_sent_once(server: FakeNni, monkeypatch: pytest.Mon
     """It can never count as arrived: waiting for that would keep the worker for nothing."""
     monkeypatch.setattr(module, "STORE_WAIT_S", 60.0)
     url = f"{server.url}/env/local-env/A"
-    channel = OwnedChannel(url, "A", Manager.of_trial_channel(url))
+    channel = OwnedChannel(url, "A", Manager.of_channel(url))
     channel.prove("abc")
     begun = time.monotonic()
     channel.send_metric(type="FINAL", parameter_id=0, trial_job_id="A", sequence=0, value=value)
@@ -161,10 +161,21 @@ def test_a_refused_metric_is_sent_again_and_a_lost_one_is_an_error(
 
 @pytest.mark.parametrize("url", ["", "http://x", "file:///etc/passwd", "ws://localhost:1/other"])
 def test_foreign_channels(url: str) -> None:
-    with pytest.raises(ExperimentError, match="not of the form"):
-        Manager.of_tuner_channel(url)
-    with pytest.raises(ExperimentError, match="not of the form"):
-        Manager.of_trial_channel(url)
+    with pytest.raises(ExperimentError, match="is neither"):
+        Manager.of_channel(url)
+
+
+@pytest.mark.parametrize(
+    "url, base",
+    [
+        ("ws://localhost:1/tuner", "http://localhost:1"),
+        ("ws://localhost:1/some/prefix/tuner", "http://localhost:1/some/prefix"),
+        ("http://localhost:1/env/LOCAL/abc", "http://localhost:1"),
+        ("https://host/prefix/env/LOCAL/env/abc", "https://host/prefix"),
+    ],
+)
+def test_channels(url: str, base: str) -> None:
+    assert Manager.of_channel(url).base == f"{base}/api/v1/nni"
 
 
 def drawn(server: FakeNni, payload: tuple[str, Any], kind: type[TrialCommandChannelV3]) -> bool:
@@ -189,7 +200,7 @@ def test_a_record_of_its_own_is_not_unpickled(server: FakeNni, payload: tuple[st
     text, ran = payload
     server.records["A"] = json.loads(text)
     url = f"{server.url}/env/local-env/A"
-    OwnedChannel(url, "A", Manager.of_trial_channel(url)).receive_parameter()
+    OwnedChannel(url, "A", Manager.of_channel(url)).receive_parameter()
     assert not ran()
 
 

@@ -78,7 +78,7 @@ def trial(server: FakeNni, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> A
 
     def made() -> OwnedChannel:
         url = f"{server.url}/env/local-env/A"
-        return OwnedChannel(url, "A", Manager.of_trial_channel(url))
+        return OwnedChannel(url, "A", Manager.of_channel(url))
 
     return made
 
@@ -176,7 +176,7 @@ def test_what_nni_dropped_is_sent_again(monkeypatch: pytest.MonkeyPatch, tmp_pat
     made = Forgetful()
     try:
         url = f"{made.url}/env/local-env/A"
-        channel = OwnedChannel(url, "A", Manager.of_trial_channel(url))
+        channel = OwnedChannel(url, "A", Manager.of_channel(url))
         channel.architecture = "abc"
         report(channel)
         assert len(made.metrics) == confirms

@@ -39,24 +39,16 @@ class Manager:
     def of_trial(cls) -> Manager | None:
         """The manager of the trial that this process is; None where its machine cannot reach it."""
         if os.environ.get("NNI_PLATFORM") == "local":
-            return cls.of_trial_channel(os.environ.get("NNI_TRIAL_COMMAND_CHANNEL", ""))
+            return cls.of_channel(os.environ.get("NNI_TRIAL_COMMAND_CHANNEL", ""))
         return cls(os.environ[CALL]) if CALL in os.environ else None
 
     @classmethod
-    def of_tuner_channel(cls, url: str) -> Manager:
-        """From the Advisor's channel, `ws://localhost:PORT[/prefix]/tuner`."""
-        match = re.fullmatch(r"ws://(.+)/tuner", url)
+    def of_channel(cls, url: str) -> Manager:
+        """From the Advisor's channel, `ws://HOST:PORT[/prefix]/tuner`, or a local trial's, `http://.../env/PLACE/JOB`."""
+        match = re.fullmatch(r"(ws|https?)://(.+?)/(?:tuner|env/.*)", url)
         if not match:
-            raise ExperimentError(f"NNI_TUNER_COMMAND_CHANNEL = {url!r} is not of the form ws://HOST:PORT/tuner.")
-        return cls(f"http://{match.group(1)}/api/v1/nni")
-
-    @classmethod
-    def of_trial_channel(cls, url: str) -> Manager:
-        """From a local trial's channel, `http://localhost:PORT[/prefix]/env/ENVIRONMENT/JOB`."""
-        match = re.fullmatch(r"(https?://.+?)/env/.*", url)
-        if not match:
-            raise ExperimentError(f"NNI_TRIAL_COMMAND_CHANNEL = {url!r} is not of the form http://HOST:PORT/env/...")
-        return cls(f"{match.group(1)}/api/v1/nni")
+            raise ExperimentError(f"NNI's channel {url!r} is neither ws://HOST:PORT/tuner nor http://HOST:PORT/env/...")
+        return cls(f"{match[1].replace('ws', 'http')}://{match[2]}/api/v1/nni")
 
     def patiently(self, path: str) -> object:
         """As `get`, for a trial on another machine: it waits out a short cut. TrialError: the cut was too long."""

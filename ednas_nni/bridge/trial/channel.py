@@ -240,7 +240,7 @@ def claim(model: Model) -> Model:
         return model
     if isinstance(trial_command_channel.get_default_trial_command_channel(), OwnedChannel):
         return model
-    owned = OwnedChannel(url, job, Manager.of_trial_channel(url), decode=nni.load)
+    owned = OwnedChannel(url, job, Manager.of_channel(url), decode=nni.load)
     record = owned.receive_parameter()
     current = nni.trial._params
     if current is not None and current["parameter_id"] != record["parameter_id"]:

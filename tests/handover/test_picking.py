@@ -139,6 +139,23 @@ def test_scores_in_8_bits_of_confirmations_alone_are_there(made: Make, capsys: p
     assert "quality_int8 0.300" in capsys.readouterr().out
 
 
+def test_digits_are_those_that_confirmations_need(made: Make) -> None:
+    """A searched network that inherits its weights trains 0 s, a finished one minutes: no thousandths of these."""
+    both = {"time": 2, "trial": 9, "job": "job9", "architecture": key(3)}
+    costs = {"latency_ms": 6.0, "params": 300.0}
+    inherits: list[dict[str, Any]] = [
+        {"event": "submitted", "sample": {"width": 3}, "costs": costs, **both},
+        {"event": "result", "metrics": {"default": 0.3, "train_s": 0.0}, **both},
+        {"event": "ended", "status": "trained", **both},
+    ]
+    of_one = {"default": 0.4, "train_s": 114.2491, "train_loss": 1.0}
+    finished = [event | {"metrics": of_one} for event in confirmed(2, 0.4)]
+    search = made({2: (0.40, 4.0)}, extra=[*inherits, *finished])
+    assert search.quantities["train_s"].number(114.2491) == "114.2"
+    assert "train_loss" not in search.quantities, "no searched network has it"
+    assert made({2: (0.40, 4.0)}, extra=inherits, name="alone").quantities["train_s"].number(0.1234) == "0.123"
+
+
 def test_optimism_is_searched_minus_confirmed(made: Make) -> None:
     search = made(extra=[*confirmed(2, 0.36, 0.38), *confirmed(4, 0.44, 0.44)])
     assert search.optimism is not None

@@ -20,12 +20,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_file_arguments(parser)
     parser.add_argument("architecture", metavar="ARCHITECTURE", nargs="?", help="member's name or architecture id")
-    parser.add_argument(
-        "--journal",
-        metavar="ID_OR_JOURNAL",
-        default="latest",
-        help="search that trained the architecture: experiment id, folder or journal; the latest by default",
-    )
+    help = "search that trained the architecture: experiment id, folder or journal; the latest by default"
+    parser.add_argument("--journal", metavar="ID_OR_JOURNAL", default="latest", help=help)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -94,24 +94,31 @@ class Group(Generic[T]):
 
     def classes(self, base: type[C]) -> dict[str, type[C]]:
         """Those that are classes derived from `base`, by name; without those that cannot be loaded."""
+        all_: Mapping[str, object] = self.loadable()
+        return {name: plugin for name, plugin in all_.items() if inspect.isclass(plugin) and issubclass(plugin, base)}
+
+    def loadable(self) -> dict[str, T]:
+        """All by name, without those that cannot be loaded."""
         made = {}
         for name in self.names():
             with suppress(PluginError):  # `ednas plugins` says why
-                plugin: object = self.load(name)
-                if inspect.isclass(plugin) and issubclass(plugin, base):
-                    made[name] = plugin
+                made[name] = self.load(name)
         return made
 
     def load(self, name: str) -> T:
         """Load a plugin, a registered one or `module:attribute`.
 
         Raises:
-            PluginError: As `load`, or it is a class without the group's base class.
+            PluginError: As `load`, or it is a class without the group's base class, or without a method of it.
         """
         plugin: T = load(self.name, name)
-        if self.base is not None and inspect.isclass(plugin) and not issubclass(plugin, self.base):
+        if self.base is not None and inspect.isclass(plugin):
+            said = f"{self.name} {quoted(name)}: {plugin.__qualname__}"
             base = f"{self.base.__module__}.{self.base.__qualname__}"
-            raise PluginError(f"{self.name} {quoted(name)}: {plugin.__qualname__} is not a subclass of {base}.")
+            if not issubclass(plugin, self.base):
+                raise PluginError(f"{said} is not a subclass of {base}.")
+            if missing := ", ".join(sorted(vars(plugin).get("__abstractmethods__", ()))):
+                raise PluginError(f"{said} has no {missing}, which {base} asks for.")
         return plugin
 
 
@@ -159,12 +166,8 @@ def names(group: str) -> list[str]:
 
 def listing(group: str) -> list[Plugin]:
     """All plugins of a group without loading them."""
-    return [
-        Plugin(
-            group, name, point.value, point.dist.name if point.dist else "?", point.dist.version if point.dist else "?"
-        )
-        for name, point in sorted(_entry_points(group).items())
-    ]
+    points = sorted(_entry_points(group).items())
+    return [Plugin(group, name, p.value, *((p.dist.name, p.dist.version) if p.dist else "??")) for name, p in points]
 
 
 def load(group: str, name: str) -> Any:

@@ -89,12 +89,7 @@ def estimate(
         half, freedom = _half_width(parts)
         low, high = value - half, value + half
     return DeltaTEstimate(
-        value=value,
-        low=low,
-        high=high,
-        tasks=tasks,
-        degrees_of_freedom=freedom,
-        seeds=len(candidate),
+        value=value, low=low, high=high, tasks=tasks, degrees_of_freedom=freedom, seeds=len(candidate)
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,11 @@ from ednas_nni.data.layouts.base import changed_data
 from ednas_nni.errors import JournalError
 from ednas_nni.record.events import Started
 from ednas_nni.record.head import CostRecord, DataRecord, JournalHead, TaskRecord
-from ednas_nni.record.journal import Journal
+from ednas_nni.record.journal import Journal, TrialRecord
 from ednas_nni.version import __version__
 
 if TYPE_CHECKING:
-    from ednas_nni.cost import CostColumn
+    from ednas_nni.cost.table import CostTable
     from ednas_nni.search.assembled import Assembled
 
 
@@ -34,13 +35,12 @@ def write_head(
 
     Raises:
         JournalError: The journal belongs to another study; the program, the search space, the data, the weights that
-            networks start from or a device's profile are not those that the search began with.
+            networks start from or what its networks cost are not those that the search began with.
     """
     journal.hold()
-    head = journal.history().head
-    if head is not None:
-        changed = _changed(head, assembled, engine)
-        if changed:
+    history = journal.history()
+    if history.head is not None:
+        if changed := _changed(history.head, history.own, assembled, engine):
             raise JournalError(f"{journal.path}{changed}")
         journal.append(Started(mode="resume"))
         return
@@ -82,7 +82,7 @@ def _program() -> tuple[str, str, str]:
     return __version__, ".".join(map(str, sys.version_info[:3])), str(Path(sys.prefix).resolve())
 
 
-def _changed(head: JournalHead, assembled: Assembled, engine: str) -> str:
+def _changed(head: JournalHead, trials: list[TrialRecord], assembled: Assembled, engine: str) -> str:
     """Why a search cannot go on with a journal, to stand behind the journal's path; "" where it can."""
     study = assembled.study
     if head.digest != study.digest:
@@ -104,10 +104,10 @@ def _changed(head: JournalHead, assembled: Assembled, engine: str) -> str:
             f": {name} has another content than when the search began, and results of different initial weights are "
             "not comparable. Put the file back or start a new experiment."
         )
-    if name := changed_correction(head, assembled.table.columns):
+    if price := changed_price(trials, assembled.table):
         return (
-            f": {name} is now another correction than when the search began, and costs would not be comparable. Put "
-            "the device's profile back or start a new experiment."
+            f": {price}: the device's profile, or code of yours, was changed meanwhile, and costs would not be "
+            "comparable. Put it back, or start a new experiment, which may `start_from` this one."
         )
     return ""
 
@@ -126,14 +126,17 @@ def changed_program(head: JournalHead, elsewhere: bool = False) -> str:
     )
 
 
-def changed_correction(head: JournalHead, columns: Iterable[CostColumn]) -> str:
-    """Name of a cost whose fitted profile is not that of the journal's head; "" where nothing has changed.
+def changed_price(trials: list[TrialRecord], table: CostTable) -> str:
+    """A cost of a trial that its network does not have any more; "" where nothing has changed.
 
-    The head's columns keep the notes, which hold the fingerprint of a profile.
+    Measured ones are passed over: measured again, they are never the same.
     """
-    began = {column.name: column.note for column in head.columns or ()}
-    fitted = (c for c in columns if c.origin == "fitted")
-    return next((c.name for c in fitted if c.name in began and began[c.name] != c.note), "")
+    for trial, prices in zip(trials, table([trial.sample for trial in trials]), strict=True):
+        for column, now in zip(table.columns, prices, strict=True):
+            began = trial.costs.get(column.name)
+            if column.origin != "measured" and began is not None and not math.isclose(began, now, rel_tol=1e-6):
+                return f"{column.name} of {trial.architecture} was {began:.6g} and is {now:.6g}"
+    return ""
 
 
 def changed_weights(head: JournalHead, weights: Mapping[str, str]) -> str:

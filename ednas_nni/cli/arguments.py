@@ -70,13 +70,8 @@ def with_changes(source: str, changes: Sequence[str]) -> str:
 
 def add_experiment_argument(parser: argparse.ArgumentParser) -> None:
     """Declare the argument that `journal_of` understands."""
-    parser.add_argument(
-        "experiment",
-        metavar="ID_OR_JOURNAL",
-        nargs="?",
-        default="latest",
-        help="experiment id, its folder, a journal file, or `latest` (default)",
-    )
+    help = "experiment id, its folder, a journal file, or `latest` (default)"
+    parser.add_argument("experiment", metavar="ID_OR_JOURNAL", nargs="?", default="latest", help=help)
 
 
 def add_picture_argument(parser: argparse.ArgumentParser) -> None:

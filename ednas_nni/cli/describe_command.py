@@ -19,15 +19,9 @@ HELP = "show a search space or an architecture"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_file_arguments(parser)
-    parser.add_argument(
-        "architecture", metavar="ARCHITECTURE", nargs="?", help="name of a member, or an architecture id"
-    )
-    parser.add_argument(
-        "--journal",
-        metavar="ID_OR_JOURNAL",
-        default="latest",
-        help="search that trained the architecture: experiment id, folder or journal; the latest by default",
-    )
+    parser.add_argument("architecture", metavar="ARCHITECTURE", nargs="?", help="member's name or architecture id")
+    help = "search that trained the architecture: experiment id, folder or journal; the latest by default"
+    parser.add_argument("--journal", metavar="ID_OR_JOURNAL", default="latest", help=help)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,19 +30,17 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.search.assembled import Assembled
 
     assembled = Assembled(experiment.read(options.file, options.changes).study)
-    table = assembled.table
+    table, domains = assembled.table, assembled.domains
     if options.architecture is None:
-        print(
-            f"space {assembled.study.space.name}: {table.domains.size():,} architectures, {len(table.domains)} choices"
-        )
+        print(f"space {assembled.study.space.name}: {domains.size():,} architectures, {len(domains)} choices")
         alike: dict[str, list[str]] = {}
-        for dimension in table.domains.dimensions:
+        for dimension in domains.dimensions:
             alike.setdefault(", ".join(map(str, dimension.values)), []).append(dimension.label)
         for values, labels in alike.items():
             print(f"  {', '.join(labels)}:\n      {values}")
         return 0
-    sample = table.domains.canonical(sample_of(assembled, options.architecture, options.journal))
-    print(assembled.capabilities.describe(sample, table.domains))
+    sample = domains.canonical(sample_of(assembled, options.architecture, options.journal))
+    print(assembled.capabilities.describe(sample, domains))
     print()
     show_costs(table, sample)
     return 0

@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
         show(plan, assembled.study.space.name)
         if outlook:
             print(f"\nMade first: {outlook}")
-        if file.study.finish:
+        if file.study.finish and not refusal:
             print(f"\ntrials: {in_words(file.study.finish, file.trials)}")
         if options.picture:
             print(f"\nwrote {options.picture}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 HELP = "list all plugins, and those that cannot be loaded with the reason"
 
@@ -22,6 +23,7 @@ def run(options: argparse.Namespace) -> int:
     from ednas_nni.errors import PluginError
 
     groups = [options.group] if options.group else list(plugins.GROUPS)
+    typed = {} if options.fast else {"commands": added, **_typed()}
     table = terminal.table(("group", "name", "from", "loads"))
     reasons = []
     for group in groups:
@@ -29,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
             reason = ""
             if not options.fast:
                 try:
-                    added(plugin.name) if group == "commands" else plugins.load(group, plugin.name)
+                    typed[group](plugin.name) if group in typed else plugins.load(group, plugin.name)
                 except PluginError as error:
                     reason = " ".join(str(error).split())
             state = "not tried" if options.fast else "broken" if reason else "ok"
@@ -40,3 +42,17 @@ def run(options: argparse.Namespace) -> int:
     for reason in reasons:
         terminal.fail(reason)
     return 1 if reasons else 0
+
+
+def _typed() -> dict[str, Callable[[str], object]]:
+    """What loads a plugin and knows the group's base class, where it has one."""
+    from ednas_nni.bridge.manager.services import SERVICES
+    from ednas_nni.data.kinds import LABEL_KINDS
+    from ednas_nni.networks.export.base import EXPORTERS
+    from ednas_nni.nn.blocks.base import BLOCKS
+    from ednas_nni.tasks.base import TASKS
+    from ednas_nni.tasks.weighting.base import WEIGHTINGS
+    from ednas_nni.training.evaluator import EVALUATORS
+
+    groups = (BLOCKS, EVALUATORS, EXPORTERS, LABEL_KINDS, SERVICES, TASKS, WEIGHTINGS)
+    return {group.name: group.load for group in groups}

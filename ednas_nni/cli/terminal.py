@@ -78,14 +78,8 @@ def table(headings: Iterable[str], title: str | None = None, rows: Iterable[Sequ
             cells = (printable(cell) if isinstance(cell, str) else cell for cell in renderables)
             super().add_row(*cells, style=style, end_section=end_section)
 
-    new = Printable(
-        box=box.SIMPLE_HEAD,
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        pad_edge=False,
-        collapse_padding=True,
-    )
+    new = Printable(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False, collapse_padding=True)
+    new.title_style = "bold"
     for heading in headings:
         right = heading.startswith(">")
         new.add_column(heading[right:], justify="right" if right else "left", no_wrap=True)

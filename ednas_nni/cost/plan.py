@@ -238,16 +238,9 @@ def composition(table: CostTable, column: str, codes: np.ndarray) -> tuple[TermS
         missing = float(values.min()) - sum(parts[term].values())
         if np.ptp(values) <= EQUAL * values.max() and missing > EQUAL * values.max():
             parts[term][ANY_CHOICE] = missing
-    shares = [
-        TermShare(
-            column,
-            term,
-            float(np.median(over_samples[term])),
-            sum(fixed.values()),
-            dict(sorted(fixed.items(), key=lambda item: -item[1])),
-        )
-        for term, fixed in parts.items()
-    ]
+    parts = {term: dict(sorted(fixed.items(), key=lambda item: -item[1])) for term, fixed in parts.items()}
+    medians = {term: float(np.median(over_samples[term])) for term in parts}
+    shares = (TermShare(column, term, medians[term], sum(fixed.values()), fixed) for term, fixed in parts.items())
     return tuple(sorted(shares, key=lambda share: -share.median))
 
 

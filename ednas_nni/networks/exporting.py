@@ -162,7 +162,7 @@ def open_file(path: Path, threads: int = 1) -> FileRuntime:
     Raises:
         NetworkError: No format has its suffix, or the file is damaged.
     """
-    makers = [EXPORTERS.load(name)() for name in EXPORTERS.names()]
+    makers = [maker() for maker in EXPORTERS.loadable().values()]
     fitting = [maker for maker in makers if path.name.endswith(maker.suffix)]
     if not fitting:
         raise NetworkError(f"{path}: exported files end in {', '.join(sorted(maker.suffix for maker in makers))}.")

@@ -20,7 +20,10 @@ from ednas_nni import plugins
 from ednas_nni.bridge.manager import exposure, launch
 from ednas_nni.bridge.manager.processes import BIN
 from ednas_nni.cli import ADDED, COMMANDS, init_command, main, search_command, terminal
-from ednas_nni.errors import JournalError
+from ednas_nni.data.kinds import all_kinds
+from ednas_nni.errors import JournalError, NetworkError, PluginError
+from ednas_nni.networks.exporting import open_file
+from ednas_nni.nn.blocks.base import own_code
 from ednas_nni.record import locate
 
 REPOSITORY = Path(__file__).parents[2]
@@ -237,6 +240,56 @@ def test_a_name_that_two_distributions_register_stops_no_other(
     assert main(["plugins", "commands"]) == 1
     assert "commands 'search': EDNAS has a command of that name itself" in capsys.readouterr().err
     assert main(["search", "no_such_file.yml"]) == 1 and "no_such_file.yml" in capsys.readouterr().err
+
+
+def test_plugins_names_classes_of_another_kind_and_unfinished_ones(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They load, but nothing can be made of them: each use refuses them, and so does the list."""
+    (tmp_path / "half_done.py").write_text(
+        "from ednas_nni.data.kinds.base import LabelKind\nfrom ednas_nni.nn.blocks.base import Block\n"
+        "class Other: pass\nclass Unfinished(Block): pass\nclass Kind(LabelKind): pass\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    based = ("blocks", "evaluators", "exporters", "label_kinds", "services", "tasks", "weightings")
+    added = {group: {"other": "half_done:Other"} for group in based}
+    added["blocks"]["unfinished"], added["label_kinds"]["kind"] = "half_done:Unfinished", "half_done:Kind"
+    real = plugins._registered
+
+    def registered(group: str) -> list[metadata.EntryPoint]:
+        more = added.get(group, {}).items()
+        return [*real(group), *(metadata.EntryPoint(name, value, plugins.PREFIX + group) for name, value in more)]
+
+    monkeypatch.setattr(plugins, "_registered", registered)
+    for group in based:
+        assert main(["plugins", group]) == 1
+        told = capsys.readouterr()
+        assert re.search(rf"{group} +other .*broken", told.out), group
+        assert f"{group} 'other': Other is not a subclass of ednas_nni." in " ".join(told.err.split())
+    assert main(["plugins", "blocks"]) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "blocks 'unfinished': Unfinished has no build, which ednas_nni.nn.blocks.base.Block asks for." in told
+    all_kinds.cache_clear()
+    try:
+        assert "kind" not in [kind.name for kind in all_kinds()]
+    finally:
+        all_kinds.cache_clear()
+
+
+def test_a_broken_plugin_stops_no_other_where_all_of_a_group_are_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    point = {
+        group: metadata.EntryPoint("se", "no_such_module:Thing", plugins.PREFIX + group) for group in plugins.GROUPS
+    }
+    real = plugins._registered
+    monkeypatch.setattr(plugins, "_registered", lambda group: [*real(group), point[group]])
+    assert exposure.variables()["EDNAS_PRELOADS"]  # of every search
+    with pytest.raises(NetworkError, match="exported files end in"):
+        open_file(tmp_path / "network.unknown")
+    assert own_code({"ops": ["ibn_k3_e3_se"]}) == {}
+    with pytest.raises(PluginError, match="no_such_module"):
+        own_code({"ops": ["ibn_k3_e3", "se_k3"]})
 
 
 def test_plugins_of_an_unknown_group(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -97,6 +98,19 @@ def test_plan_refuses_what_nothing_meets_with_the_value_that_can_be_reached(
     reachable = json.loads(told.out)["constraints"][0]["reachable"]["value"]
     assert f"the smallest reachable latency_ms_upper90 is {reachable:.4g}" in told.err
     assert json.loads(told.out)["error"] in told.err and "Relax the bound" in told.err
+
+
+def test_plan_counts_no_trials_that_there_cannot_be(
+    experiment: Callable[..., Path], capsys: pytest.CaptureFixture[str], tables: None
+) -> None:
+    """4 trials are no -194 of a search and 198 that finish its front."""
+    path = experiment({**NANO, "finish": {"networks": 1, "seeds": 2}})
+    assert main(["plan", str(path), "--samples", "300"]) == 0
+    trials = re.search(r"trials: (\d+) = (\d+) searched \+ 1 network x 2 seeds", capsys.readouterr().out)
+    assert trials and int(trials[1]) == int(trials[2]) + 2
+    assert main(["plan", str(path), "--samples", "300", "--set", "finish.networks=99"]) == 1
+    told = capsys.readouterr()
+    assert "trials:" not in told.out and "99 networks x 2 seeds are 198 trials" in told.err
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,8 @@ def variables(open_to: str | None = None, environment: Mapping[str, str] = os.en
         "NODE_OPTIONS": node_options(environment),
         OPEN_TO: open_to,
     }
-    for service in SERVICES.names():
-        changes.update(SERVICES.load(service)().environment())
+    for service in SERVICES.loadable().values():
+        changes.update(service().environment())
     for name in ("no_proxy", "NO_PROXY"):  # a proxy has no business between NNI's own processes
         present = environment.get(name, "")
         changes[name] = present if "localhost" in present else ",".join(filter(None, [present, "localhost,127.0.0.1"]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ednas_nni.plugins import Group
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ednas_nni.search.assembled import Assembled
 
 
+@runtime_checkable
 class Service(Protocol):
     """What a search needs of it, in the order in which it is asked; `trainingService` is as NNI documents it."""
 
@@ -25,7 +26,7 @@ class Service(Protocol):
         """Bring over what all trials stand on, before NNI is started."""
 
 
-SERVICES: Group[Callable[[], Service]] = Group("services")
+SERVICES: Group[Callable[[], Service]] = Group("services", Service)
 
 
 def service_of(file: ExperimentFile) -> Service | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -29,10 +30,8 @@ def all_kinds() -> tuple[LabelKind[Any], ...]:
     """Return all label kinds that can be loaded, EDNAS' own first; `ednas plugins` says why one cannot."""
     kinds = []
     for name in in_order(LABEL_KINDS.names()):
-        try:
+        with suppress(PluginError):
             kinds.append(label_kind(name))
-        except PluginError:
-            continue
     return tuple(kinds)
 
 

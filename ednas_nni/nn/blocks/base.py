@@ -157,8 +157,7 @@ def operation(name: str) -> Block:
     kinds = BLOCKS.names()
     if not kinds:
         raise PluginError("No blocks are registered: the installation is older than the code. Run pip install -e .")
-    # `strip_wide_k3` is a `strip_wide` rather than a `strip`, where both are registered.
-    kind = max((k for k in kinds if f"{name}_".startswith(f"{k}_")), key=len, default=None)
+    kind = _kind(name)
     if kind is None or not isinstance(name, str):
         raise StudyError(
             f"Unknown operation {quoted(name)}: a name begins with the kind of block, for example ibn_k3_e6 (a kind of "
@@ -173,10 +172,15 @@ def operation(name: str) -> Block:
         raise StudyError(f"Unknown operation {name!r}. {error}; for example {example}.") from None
 
 
+def _kind(name: object) -> str | None:
+    """`strip_wide_k3` is a `strip_wide` rather than a `strip`, where both are registered."""
+    return max((k for k in BLOCKS.names() if f"{name}_".startswith(f"{k}_")), key=len, default=None)
+
+
 def own_code(arguments: object, *kinds: type) -> dict[str, str]:
     """Module -> digest of its file: of `kinds` and of blocks that arguments name, where they are not EDNAS's."""
-    digests, text = {}, repr(arguments)
-    for kind in (*kinds, *(BLOCKS.load(name) for name in BLOCKS.names() if name in text)):
+    digests, words = {}, re.findall(r"[\w.-]+", repr(arguments))
+    for kind in (*kinds, *map(BLOCKS.load, sorted(set(filter(None, map(_kind, words)))))):
         if kind.__module__.partition(".")[0] not in OURS:
             with suppress(OSError, TypeError):  # typed in at a prompt
                 digests[kind.__module__] = file_digest(Path(inspect.getfile(kind)))[:16]

@@ -269,15 +269,6 @@ def test_two_calibrations_are_told_apart_by_their_notes():
     assert device().columns[0].note != device(scales=(2.0, 0.5000001)).columns[0].note
 
 
-def test_a_search_does_not_go_on_with_another_correction():
-    from ednas_nni.bridge.head import changed_correction
-    from ednas_nni.record.head import CostRecord, JournalHead
-
-    head = JournalHead(columns=tuple(CostRecord(name=c.name, note=c.note) for c in device().columns))
-    assert changed_correction(head, device().columns) == "" == changed_correction(JournalHead(), device().columns)
-    assert changed_correction(head, device(scales=(2.0, 0.6)).columns) == "latency_ms"
-
-
 def test_a_profile_is_read_back_as_it_was_written(tmp_path, monkeypatch):
     load = registry.DEVICES.load
     monkeypatch.setattr(registry.DEVICES, "load", lambda name: Toy if name == "toy" else load(name))

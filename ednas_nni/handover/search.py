@@ -244,8 +244,8 @@ class SearchRecord:
         """Metrics that trials reported, grouped by task."""
         results = [record.metrics for record in self.history.results.values()]
         usual, confirmed = {key for one in results for key in one}, [event.metrics for event in self.history.confirmed]
-        known = [{k: v for k, v in one.items() if k in usual or QUALITY_INT8.key in one} for one in confirmed]
-        return self._directed(metric_quantities(self.head.tasks or (), [*results, *known]))
+        finished = [{k: v for k, v in one.items() if k in usual or QUALITY_INT8.key in one} for one in confirmed]
+        return self._directed(metric_quantities(self.head.tasks or (), [*results, *finished]))
 
     def _directed(self, quantities: Sequence[Quantity]) -> tuple[Quantity, ...]:
         """With the direction that the study gives to an objective, whatever is usual."""

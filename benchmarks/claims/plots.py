@@ -70,11 +70,14 @@ def prior_networks(rows: Rows, panels: Sequence[Any]) -> None:
         for network, widths in points.items():
             means = np.array(sorted(np.mean(seeds, axis=0).tolist() for seeds in widths.values()))
             found = network == prior_tables.SEARCHED
-            panel.plot(*means.T, "o-", label=network, linewidth=2.4 if found else 1, color="C0" if found else None)
-        panel.set(title=world if points else f"{world}: not measured", xlabel="million multiply-adds", xscale="log")
-        if points:
-            panel.legend(fontsize=7)
-    panels[0].set_ylabel("delta_T, % over single-task networks")
+            panel.plot(*means.T, "o-", label=network, linewidth=2.4 if found else 1, color="black" if found else None)
+        if not points:
+            panel.text(0.5, 0.5, f"{world}: not measured", ha="center", transform=panel.transAxes)
+            panel.set_axis_off()
+            continue
+        panel.set(title=world, xlabel="million multiply-adds", xscale="log")
+        panel.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+        panel.set_ylabel("delta_T, % over single-task networks")
 
 
 PICTURES: dict[str, tuple[str, Callable[[Rows, Sequence[Any]], None]]] = {

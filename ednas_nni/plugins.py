@@ -167,7 +167,9 @@ def names(group: str) -> list[str]:
 def listing(group: str) -> list[Plugin]:
     """All plugins of a group without loading them."""
     points = sorted(_entry_points(group).items())
-    return [Plugin(group, name, p.value, *((p.dist.name, p.dist.version) if p.dist else "??")) for name, p in points]
+    unknown = ("?", "?")
+    named = ((name, p, (p.dist.name, p.dist.version) if p.dist else unknown) for name, p in points)
+    return [Plugin(group, name, point.value, *distribution) for name, point, distribution in named]
 
 
 def load(group: str, name: str) -> Any:

@@ -42,13 +42,18 @@ def depth_loss_noise(rows: Rows, panels: Sequence[Any]) -> None:
     panels[0].set_ylabel("relative error of depth on select")
 
 
+def leave_out(panel: Any, world: str) -> None:
+    """Of a world without rows."""
+    panel.text(0.5, 0.5, f"{world}: not measured", ha="center", transform=panel.transAxes)
+    panel.set_axis_off()
+
+
 def transfer_searches(rows: Rows, panels: Sequence[Any]) -> None:
     """S2: a line a search, which joins its arms."""
     for panel, world in zip(panels, WORLDS, strict=True):
         of = transfer_winners.worth(rows, world)
         if not of:
-            panel.text(0.5, 0.5, f"{world}: not measured", ha="center", transform=panel.transAxes)
-            panel.set_axis_off()
+            leave_out(panel, world)
             continue
         arms = sorted(of, key=lambda arm: (arm != transfer_winners.ALL, arm in transfer_winners.OTHERS, arm))
         values = np.array([of[arm] for arm in arms]).reshape(len(arms), -1)
@@ -72,8 +77,7 @@ def prior_networks(rows: Rows, panels: Sequence[Any]) -> None:
             found = network == prior_tables.SEARCHED
             panel.plot(*means.T, "o-", label=network, linewidth=2.4 if found else 1, color="black" if found else None)
         if not points:
-            panel.text(0.5, 0.5, f"{world}: not measured", ha="center", transform=panel.transAxes)
-            panel.set_axis_off()
+            leave_out(panel, world)
             continue
         panel.set(title=world, xlabel="million multiply-adds", xscale="log")
         panel.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))

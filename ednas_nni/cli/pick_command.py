@@ -32,7 +32,7 @@ def weights(text: str) -> dict[str, float]:
         pairs = [part.partition("=") for part in text.split(",")]
         return {name.strip(): float(number) for name, _, number in pairs}
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not such as quality=1,latency_ms=0.1") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=NUMBER,..., as quality=1,latency_ms=0.1") from None
 
 
 def run(options: argparse.Namespace) -> int:

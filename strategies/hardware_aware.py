@@ -33,16 +33,10 @@ class HardwareAware(CostAware):
     """
 
     def __init__(
-        self,
-        device: str = "edge_tpu",
-        latency_ms: float = 16.0,
-        reward: str = "log",
-        weight: float = -0.07,
-        deploy_size: Sequence[int] = (512, 1024),
-        problem: Problem | None = None,
-        cost: str = "latency_ms",
+        self, device: str = "edge_tpu", latency_ms: float = 16.0, reward: str = "log", weight: float = -0.07,
+        deploy_size: Sequence[int] = (512, 1024), problem: Problem | None = None, cost: str = "latency_ms",
         target: float | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(cost, latency_ms if target is None else target, reward, weight, problem)
         self.device = device
         self.deploy_size = tuple(deploy_size)

@@ -53,7 +53,7 @@ def _searched(view: SearchView) -> set[str]:
 def show(history: History) -> None:
     """Print the result of a search, or why there is none."""
     from ednas_nni.report.data import view
-    from ednas_nni.report.words import against_members, delta_t_means, made, origin
+    from ednas_nni.report.words import against_members, delta_t_means, made, origin, unlearned
 
     search = view(history)
     done, left = ("Finished: ", "") if history.finished else ("", " so far")
@@ -82,6 +82,8 @@ def show(history: History) -> None:
         confirm_command.show(search.record)
     else:
         terminal.console().print(front_table(search))
+    if doubt := unlearned(search):
+        print(doubt)
     size = search.study.get("deploy_size")
     if size:
         origins = [f"{q.key} {origin(q)}" for q in search.costs if q.key in _searched(search)]

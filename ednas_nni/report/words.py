@@ -8,9 +8,13 @@ from datetime import datetime, timezone
 
 from ednas_nni.handover.search import SearchedArchitecture, in_words
 from ednas_nni.handover.tables import span
-from ednas_nni.record.quantities import Quantity, duration
+from ednas_nni.record.quantities import QUALITY, Quantity, duration
 from ednas_nni.report.data import SearchView, Trial
 from ednas_nni.study.objectives import DELTA_T, Constraint
+
+LEARNED = 0.03
+"""Where the best of 32 inherited qualities was 0.022, tau with long trainings was 0.14, where it was 0.051, 0.51
+(benchmarks/results/supernet.jsonl)."""
 
 
 def state(view: SearchView) -> str:
@@ -116,6 +120,19 @@ def against_members(view: SearchView) -> list[str]:
             f"{x.text(cost)}, {view.record.searched_how}: not proven."
         )
     return sentences
+
+
+def unlearned(view: SearchView) -> str:
+    """That the searched values order networks by chance, as none is much better than the position prior; or ""."""
+    ours = view.score is QUALITY and any(q.group in (view.study.get("tasks") or []) for q in view.metrics)
+    if not ours or view.best is None or (view.best.quality or 0.0) >= LEARNED:
+        return ""
+    more = "its supernet (`evaluator.supernet.steps`), or each network (`evaluator.steps`)"
+    return (
+        f"No searched {view.score.label} is much above 0, the position prior; the best of {len(view.results)} is "
+        f"{view.score.text(view.best.quality)}. Such values order networks hardly better than chance, so what leads "
+        f"the front is mostly luck: train {more if view.head.inherits else 'each network (`evaluator.steps`)'} longer."
+    )
 
 
 def budget(view: SearchView) -> str:

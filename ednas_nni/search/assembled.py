@@ -31,14 +31,7 @@ from ednas_nni.search.checks import (
 from ednas_nni.search.problem import Problem
 from ednas_nni.search.reachable import check_reachable, favourable
 from ednas_nni.study import PluginChoice, Study, parse
-from ednas_nni.study.objectives import (
-    IN_INT8,
-    QUALITY,
-    Constraint,
-    Objective,
-    parse_constraint,
-    parse_objective,
-)
+from ednas_nni.study.objectives import IN_INT8, QUALITY, Constraint, Objective, parse_constraint, parse_objective
 from ednas_nni.study.options import check_options
 from ednas_nni.study.reward import RewardOptions, hardware_reward
 from ednas_nni.training.evaluator import EVALUATORS, Evaluator, NetworkEvaluator, needs_network

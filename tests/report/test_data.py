@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from ednas_nni.cli import outcome
 from ednas_nni.record.front import front_keys
 from ednas_nni.record.head import CostRecord, TaskRecord
 from ednas_nni.record.journal import load
@@ -70,6 +71,23 @@ def test_inherited_scores_are_not_called_trainings(made):
     search = view(made(inherits=True).history)
     assert "(6 scored)" in words.how_many(search)
     assert all("trained" not in line for line in words.against_members(search))
+
+
+@pytest.mark.parametrize(("inherits", "cure"), [(True, "evaluator.supernet.steps"), (False, "evaluator.steps")])
+def test_scores_that_order_nothing_are_called_that(synthetic, tmp_path, capsys, inherits, cure):
+    def told(best: float) -> tuple[str, str]:
+        path = synthetic.write(tmp_path / "abc", trials=4, inherits=inherits)
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        for line in lines:
+            if line["event"] == "result":
+                line["metrics"]["default"] = best - 0.01 * line["trial"]
+        history = load(synthetic.dump(tmp_path / "abc", lines))
+        outcome.show(history)
+        return words.unlearned(view(history)), " ".join(capsys.readouterr().out.split())
+
+    sentence, printed = told(0.0013)
+    assert sentence in printed and cure in sentence and "luck" in sentence
+    assert told(0.05)[0] == ""
 
 
 def test_median_of_an_even_count(synthetic, tmp_path):

@@ -35,13 +35,9 @@ class CostAware(Forwarding):
     """
 
     def __init__(
-        self,
-        cost: str = "latency_ms",
-        target: float = 8.0,
-        reward: str = "log",
-        weight: float = -0.07,
+        self, cost: str = "latency_ms", target: float = 8.0, reward: str = "log", weight: float = -0.07,
         problem: Problem | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         check_reward(reward, target, weight)
         self.cost = cost

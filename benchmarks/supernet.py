@@ -50,6 +50,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "largest first": {"supernet": {"warm_up": 0.1}},
     "learning rate 0.02": {"supernet": {"learning_rate": 0.02}},
     "two paths": {"supernet": {"paths": 2}},
+    "one path": {"supernet": {"paths": 1}},
 }
 """Arm -> what the evaluator is told beside the steps."""
 
@@ -167,12 +168,13 @@ def ranked() -> str:
     text = []
     for (space, world), judge in judges().items():
         others = [o for o in orders(judge, (space, world)) if o.arm and o.arm not in (*FURTHER, UNTOUCHED)]
-        several = [o for o in others if o.seeds > 2]
-        if several:
-            taus = sorted(((o.taus[1].split()[0], o.arm) for o in several), key=lambda pair: -float(pair[0]))
-            seeds, steps = min(o.seeds for o in several), several[0].scores.rsplit(", ", 1)[1]
-            listed = "; ".join(f"{arm} {tau}" for tau, arm in taus)
-            text.append(f"With other recipes, `{space}`, {world}, {steps}, {seeds} seeds each: {listed}.")
+        images = next((o.images for o in others if o.seeds > 2), None)
+        equal = sorted((o for o in others if o.seeds > 2 and o.images == images), key=lambda o: -o.quality)
+        if images:
+            seeds = min(o.seeds for o in equal)
+            listed = "; ".join(f"{o.arm} {o.taus[1].split()[0]} ({o.quality:.3f})" for o in equal)
+            of = f"`{space}`, {world}, {images:,} images, {seeds} seeds each"
+            text.append(f"Other recipes, tau (mean inherited quality), {of}: {listed}.")
     return "\n\n".join([summary(), *text])
 
 

@@ -332,7 +332,8 @@ def depth_scale(depth: NDArray[np.floating], kind: str) -> DepthScale:
         low, high = _round(low, up=False), _round(high, up=True)
     else:
         step = 0.5 if high > 2 else _round((high - low) / 10 or high / 10, up=True)
-        low, high = float(np.floor(low / step) * step), float(np.ceil(high / step) * step)
+        low = float(np.floor(low / step) * step)
+        high = max(float(np.ceil(high / step) * step), low + step)  # one and the same depth has a scale too
     # A large inverse depth or disparity is near.
     return DepthScale(low, high, logarithmic) if kind == "metric" else DepthScale(high, low, logarithmic)
 

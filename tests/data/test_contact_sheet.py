@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_sets.kinds.depth import DepthScale
+from data_sets.kinds.depth import DepthScale, depth_scale
 from data_sets.kinds.segmentation import ClassDrawing
 from ednas_nni.data import palette
 from ednas_nni.data.class_names import CITYSCAPES7, CITYSCAPES19, NYU13
@@ -77,6 +77,15 @@ def test_inverse_depth_is_light_where_it_is_large() -> None:
 )
 def test_ticks_are_round_and_run_from_near_to_far(scale: DepthScale, ticks: list[float]) -> None:
     assert scale.ticks() == pytest.approx(ticks)
+
+
+@pytest.mark.parametrize("kind", ["metric", "inverse"])
+@pytest.mark.parametrize("depth", [1.0, 2.0, 0.25, 5.0, 1234.5])
+def test_one_and_the_same_depth_has_a_ruler_too(depth: float, kind: str) -> None:
+    scale = depth_scale(np.full((4, 8), depth), kind)
+    ends = sorted((scale.near, scale.far))
+    assert ends[0] <= depth <= ends[1] and ends[0] < ends[1]
+    assert len(scale.ticks()) >= 2
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     argument("--out", metavar="SHEET.png", type=Path, help="the picture; DATA-check.png by default")
 
     argument = add("write", write, "write a data set in another layout")
-    layouts = "manifest, mtan, adashare, nyud_mt, cityscapes, nyuv2, or one of a plugin"
-    argument("layout", metavar="LAYOUT", help=layouts)
+    argument("layout", metavar="LAYOUT", help="manifest, mtan, adashare, nyud_mt, cityscapes, nyuv2, or a plugin's")
     argument("folder", metavar="FOLDER", help="a new or empty folder")
     details = "an option of the layout, for example labels=labelTrainIds; may be given many times"
     argument("--with", metavar="KEY=VALUE", dest="details", action="append", default=[], help=details)
@@ -125,6 +124,7 @@ def check(options: argparse.Namespace) -> int:
         return 1
     verdict = "It can be used, but look at the warnings first." if doubts else "Good to use."
     print(f"\n{verdict} In a study:\n  {snippet(entry)}\n  tasks: [{', '.join(info.targets)}]")
+    print(f"  train_size: {list(info.size)}")
     return 0
 
 
@@ -132,8 +132,7 @@ def _draw(source: DataSource, split: str, n: int, out: Path | None, opened_by: s
     """Write a contact sheet and say where it is."""
     from ednas_nni.data.contact_sheet import contact_sheet
 
-    path = out or Path(f"{source.info.name}-{split}.png")
-    sheet = contact_sheet(source, split, n, opened_by)
+    path, sheet = out or Path(f"{source.info.name}-{split}.png"), contact_sheet(source, split, n, opened_by)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sheet.save(path)
@@ -158,8 +157,7 @@ def _show(info: DataInfo, surveys: Sequence[Survey], groups: Mapping[str, int]) 
     from ednas_nni.cli import terminal
     from ednas_nni.data.kinds import label_kind
 
-    height, width = info.size
-    print(f"{info.name}: images of {height} x {width} px, read as a network would see them\n")
+    print(f"{info.name}: images of {info.size[0]} x {info.size[1]} px, read as a network would see them\n")
     counted = ["images", *(["groups"] if groups else []), *(f"without {target}" for target in info.targets)]
     splits = terminal.table(["split", "used for", *(f">{name}" for name in counted)], title="Splits")
     for one in surveys:
@@ -257,9 +255,8 @@ def write(options: argparse.Namespace) -> int:
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     images = sum(source.info.counts.values())
     print(f"wrote {images} images, {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB to {folder}")
-    height, width = source.info.size
     print(f"In a study:\n  {snippet({'name': options.layout, 'folder': str(folder), **reading})}")
-    print(f"  train_size: [{height}, {width}]")
+    print(f"  train_size: {list(source.info.size)}")
     return 0
 
 
@@ -280,9 +277,8 @@ def measure_lambda(options: argparse.Namespace) -> int:
     file = Path(options.file)
     words = with_changes(file.name if file.is_absolute() else str(file), options.changes)
     assembled = Assembled(study)
-    measured = measure(
-        assembled, options.seeds, options.workers, command=f"ednas data lambda {words} --seeds {options.seeds}"
-    )
+    command = f"ednas data lambda {words} --seeds {options.seeds}"
+    measured = measure(assembled, options.seeds, options.workers, command=command)
     path = options.out or lambdas.path_for(assembled.source.info)
     lambdas.write(path, measured)
     spread = f" ± {measured.deviation:.2g}" if measured.deviation is not None else ""
@@ -319,6 +315,13 @@ def source_of(data: str, changes: list[str]) -> tuple[DataSource, dict[str, Any]
     check_complete(factory, options, f"data set {name} (--set OPTION=VALUE)")
     if "folder" in entry:  # a study may be run from elsewhere
         entry["folder"] = str(plain_data.resolved(entry["folder"], DataError, "--set folder"))
+    if Path(data).suffix in MANIFESTS and not {"size", "fit"} & entry.keys():
+        from ednas_nni.cli.own_study import HEADERS, shapes, sizes
+
+        records = factory(**options).records["train"][:HEADERS]  # type: ignore[attr-defined]  # of a manifest
+        size, _, fit = sizes(shapes(record.files["image"] for record in records))  # as `ednas init` writes them
+        chosen = {"size": list(size), **({"fit": fit} if fit else {})}
+        entry, options = entry | chosen, options | chosen
     return factory(**options), entry
 
 

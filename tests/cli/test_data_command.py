@@ -106,6 +106,19 @@ def test_the_line_of_cityscapes(capsys, here: Path) -> None:
     assert Assembled(parse(study)).source.split("train").depth.max() > 0
 
 
+@pytest.mark.parametrize(
+    ("size", "train_size", "fit"), [("[48,64]", [96, 128], None), ("[45,80]", [96, 160], "letterbox")]
+)
+def test_a_manifest_alone_is_read_in_the_shape_of_its_images(capsys, here: Path, size, train_size, fit) -> None:
+    run(capsys, "write", "rooms", "manifest", "mine", *SMALL, "--set", f"size={size}")
+    code, out, _ = run(capsys, "check", "mine/manifest.csv")
+    study = yaml.safe_load(out[out.index("  data: ") :])
+    assert (code, study["train_size"], study["data"].get("fit")) == (0, train_size, fit)
+    assert run(capsys, "preview", "mine/manifest.csv")[0] == 0
+    code, _, err = run(capsys, "check", "mine/manifest.csv", "--set", "size=[64,128]")
+    assert code == 1 and "aspect ratio differs" in err
+
+
 def test_check_finds_what_is_wrong(capsys: pytest.CaptureFixture[str], here: Path) -> None:
     """The same picture in two splits is an error; sky-high depth and classes that never occur are warnings."""
     run(capsys, "write", "rooms", "manifest", "mine", *SMALL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -25,14 +26,13 @@ def console() -> Console:
     """Standard output; wide where it is not a terminal. Square brackets are text, not markup."""
     from rich.console import Console
 
-    watched = sys.stdout.isatty()
-    return Console(highlight=False, markup=False, emoji=False, width=None if watched else LOG_WIDTH)
+    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
 
 
 def _say(text: str, kind: str, colour: str) -> None:
     """Print to standard error, one line for each of the text's."""
     sys.stdout.flush()
-    mark = f"\033[{colour}m{kind}:\033[0m" if sys.stderr.isatty() else f"{kind}:"
+    mark = f"\033[{colour}m{kind}:\033[0m" if sys.stderr.isatty() and not os.environ.get("NO_COLOR") else f"{kind}:"
     for line in printable(text).splitlines():
         print(f"ednas: {mark} {line}", file=sys.stderr, flush=True)
 

@@ -52,6 +52,14 @@ def test_no_terminal_ends_in_a_traceback(encoding: str) -> None:
     assert stream.buffer.getvalue().decode(encoding) == wanted[encoding]
 
 
+@pytest.mark.parametrize(("asked", "coloured"), [("", True), ("1", False)])
+def test_no_color_is_heard(monkeypatch, capsys, asked: str, coloured: bool) -> None:
+    monkeypatch.setenv("NO_COLOR", asked)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    terminal.warn("one thing")
+    assert ("\x1b[33m" in (said := capsys.readouterr().err)) == coloured and "warning:" in said
+
+
 def test_shown() -> None:
     assert quoted("a\x1b[2Jb") == "'a\\x1b[2Jb'"
     assert quoted(10**5000) == "a whole number of 16610 bits"

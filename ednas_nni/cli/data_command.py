@@ -24,12 +24,7 @@ if TYPE_CHECKING:
 STUDIES = (".yml", ".yaml")
 MANIFESTS = (".csv", ".jsonl")
 HELP = "look at data, check it, draft a manifest for your own"
-_USES = {
-    "train": "fitting weights",
-    "search": "scoring candidates",
-    "select": "choosing among finalists",
-    "test": "final numbers only",
-}
+_USES = "fitting weights", "scoring candidates", "choosing among finalists", "final numbers only"  # of the `SPLITS`
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -86,8 +81,7 @@ def run(options: argparse.Namespace) -> int:
 
 def preview(options: argparse.Namespace) -> int:
     """Draw the first images of a data set with all their labels, to see what a network would see."""
-    source, _ = source_of(options.data, options.changes)
-    _draw(source, options.split, options.n, options.out, "ednas data preview")
+    _draw(source_of(options.data, options.changes)[0], options.split, options.n, options.out, "ednas data preview")
     return 0
 
 
@@ -160,9 +154,9 @@ def _show(info: DataInfo, surveys: Sequence[Survey], groups: Mapping[str, int]) 
     print(f"{info.name}: images of {info.size[0]} x {info.size[1]} px, read as a network would see them\n")
     counted = ["images", *(["groups"] if groups else []), *(f"without {target}" for target in info.targets)]
     splits = terminal.table(["split", "used for", *(f">{name}" for name in counted)], title="Splits")
-    for one in surveys:
+    for one, use in zip(surveys, _USES, strict=True):
         numbers = [one.images, *([groups[one.split]] if groups else []), *map(one.missing, info.targets)]
-        splits.add_row(one.split, _USES[one.split], *map(str, numbers))
+        splits.add_row(one.split, use, *map(str, numbers))
     console = terminal.console()
     console.print(splits)
     for name in info.targets:
@@ -253,8 +247,7 @@ def write(options: argparse.Namespace) -> int:
     reading = layout.write(source, options.folder, **details)
     folder = Path(options.folder).expanduser().resolve()
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
-    images = sum(source.info.counts.values())
-    print(f"wrote {images} images, {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB to {folder}")
+    print(f"wrote {sum(source.info.counts.values())} images, {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB to {folder}")
     print(f"In a study:\n  {snippet({'name': options.layout, 'folder': str(folder), **reading})}")
     print(f"  train_size: {list(source.info.size)}")
     return 0
@@ -289,9 +282,8 @@ def measure_lambda(options: argparse.Namespace) -> int:
     )
     print(
         "used by the losses jared = (|p - g| + lambda |p - g| / g) / 2 and jared_half as lambda = "
-        f"{measured.value:g} {measured.unit}: on average both terms weigh the same"
+        f"{measured.value:g} {measured.unit}: on average both terms weigh the same\nwrote {path}"
     )
-    print(f"wrote {path}")
     if options.out is None:
         print(
             "Studies on this data take it from there; `evaluator: {name: jared, depth_relative_scale: ...}` in a study "
@@ -316,7 +308,7 @@ def source_of(data: str, changes: list[str]) -> tuple[DataSource, dict[str, Any]
     if "folder" in entry:  # a study may be run from elsewhere
         entry["folder"] = str(plain_data.resolved(entry["folder"], DataError, "--set folder"))
     if Path(data).suffix in MANIFESTS and not {"size", "fit"} & entry.keys():
-        from ednas_nni.cli.own_study import HEADERS, shapes, sizes
+        from ednas_nni.data.shapes import HEADERS, shapes, sizes
 
         records = factory(**options).records["train"][:HEADERS]  # type: ignore[attr-defined]  # of a manifest
         size, _, fit = sizes(shapes(record.files["image"] for record in records))  # as `ednas init` writes them

@@ -13,8 +13,7 @@ from ednas_nni.report.data import SearchView, Trial
 from ednas_nni.study.objectives import DELTA_T, Constraint
 
 LEARNED = 0.03
-"""Where the best of 32 inherited qualities was 0.022, tau with long trainings was 0.14, where it was 0.051, 0.51
-(benchmarks/results/supernet.jsonl)."""
+"""Where the best inherited quality was 0.022, tau with long trainings was 0.14; at 0.051, 0.51 (docs/supernet.md)."""
 
 
 def state(view: SearchView) -> str:
@@ -127,11 +126,11 @@ def unlearned(view: SearchView) -> str:
     ours = view.score is QUALITY and any(q.group in (view.study.get("tasks") or []) for q in view.metrics)
     if not ours or view.best is None or (view.best.quality or 0.0) >= LEARNED:
         return ""
-    more = "its supernet (`evaluator.supernet.steps`), or each network (`evaluator.steps`)"
+    more = "its supernet (`evaluator.supernet.steps`), or each network" if view.head.inherits else "each network"
     return (
-        f"No searched {view.score.label} is much above 0, the position prior; the best of {len(view.results)} is "
-        f"{view.score.text(view.best.quality)}. Such values order networks hardly better than chance, so what leads "
-        f"the front is mostly luck: train {more if view.head.inherits else 'each network (`evaluator.steps`)'} longer."
+        f"No searched {view.score.label} is much above 0, the position prior (best of {len(view.results)}: "
+        f"{view.score.text(view.best.quality)}). Such values order networks hardly better than chance, so what leads "
+        f"the front is mostly luck: train {more} (`evaluator.steps`) longer."
     )
 
 
